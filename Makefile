@@ -1,0 +1,64 @@
+# make demo           the whole system on this machine; Ctrl-C ends it, a second start keeps its data
+# make demo AUTO=1    the same, played through by itself, checked, ended
+# make test           all tests, on servers of their own
+# make check          style, types, import contracts, migrations, deployment checks
+# make lock           renew requirements*.txt from pyproject.toml
+#
+# The first three build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
+
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := hitlportal remediation audit tests
+# Besides the PostgreSQL of the wheel, the database tests run on the machine's oldest (14 or newer).
+MACHINE_POSTGRES ?= $(firstword $(foreach major,14 15 16 17 18 19,$(if $(wildcard /usr/lib/postgresql/$(major)/bin/postgres),$(major))))
+DATABASE_TESTS := $(wildcard tests/database tests/flows tests/audit)
+
+.PHONY: demo test test-embedded test-machine check lock clean
+.DELETE_ON_ERROR:
+
+demo: $(STAMP)
+	@$(BIN)/python manage.py demo $(if $(AUTO),--auto)
+
+test: test-embedded test-machine
+
+test-embedded: $(STAMP)
+	@echo "== tests on the embedded PostgreSQL"
+	HITL_TEST_POSTGRES=embedded $(BIN)/python -m pytest -n $(WORKERS)
+
+test-machine: test-embedded
+ifneq ($(MACHINE_POSTGRES),)
+	@echo "== database tests on the machine's PostgreSQL $(MACHINE_POSTGRES)"
+	HITL_TEST_POSTGRES=$(MACHINE_POSTGRES) $(BIN)/python -m pytest -n $(WORKERS) $(DATABASE_TESTS)
+else
+	@echo "== SKIPPED: database tests on a second PostgreSQL: none in /usr/lib/postgresql"
+	@test "$$CI" != true
+endif
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@if grep -n '://' requirements*.txt; then echo "locks must name no host"; exit 1; fi
+	$(BIN)/python -m hitlportal.demo.check_deploy
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --custom-compile-command "make lock"
+
+lock: $(STAMP)
+	$(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) --extra aws --extra demo --extra test -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+# Made anew when the lock changes; half an installation leaves no stamp.
+$(STAMP): requirements-dev.txt
+	@echo "== building $(VENV) (once; from the locked, hashed requirements)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles

@@ -1,0 +1,1 @@
+"""A transparency log that knows no other app of this project."""

@@ -1,0 +1,56 @@
+"""How allauth behaves here: no signing up, no session without a passkey."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.internal.stagekit import clear_login
+from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Accounts are made by a user administrator; a password alone opens nothing."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def pre_login(
+        self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Stop a sign-in after the password when there is no passkey to ask for next: allauth
+        would skip that stage and open the session. Nothing of the attempt stays."""
+        response = super().pre_login(request, user, **kwargs)
+        if response is not None:
+            return response
+        if has_passkey(user):
+            return None
+        clear_login(request)
+        return render(request, "account/no_passkey.html", status=403)
+
+    def get_reauthentication_methods(
+        self, user: AbstractBaseUser | AnonymousUser
+    ) -> list[dict[str, str]]:
+        """None of allauth's: enrolling and removing passkeys asks for a passkey each time."""
+        return []
+
+    def get_password_change_redirect_url(self, request: HttpRequest) -> str:
+        return reverse("account_login")
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    """The relying party is configured, not taken from the Host header."""
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        return {"id": settings.RP_ID, "name": "hitlportal"}
+
+
+def has_passkey(user: AbstractBaseUser) -> bool:
+    """Whether the account holds a passkey that sign-in can ask for."""
+    return Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.WEBAUTHN).exists()

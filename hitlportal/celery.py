@@ -1,0 +1,88 @@
+"""The Celery application: ids only, no results, no remote control.
+
+A broker password must give delay and nothing else (design.md 5): there is no result backend, no
+remote control and no event stream, messages hold only an id, and what runs is decided by rows.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_init
+from kombu import Queue
+
+# Beat only sends; it has no settings, no database login and no task code.
+IS_BEAT = os.environ.get("HITL_PROCESS") == "beat"
+if not IS_BEAT:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitlportal.settings")
+
+app = Celery("hitlportal")
+app.conf.update(
+    task_serializer="json",
+    accept_content=["json"],
+    task_ignore_result=True,
+    task_store_errors_even_if_ignored=False,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    # A message is acknowledged after its work; the claim in the database decides who works.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    # Longer than any hard timeout of an executor (60 s) with its verification and rollback.
+    task_time_limit=300,
+    task_default_queue="execute",
+    # Sweep and expiry have a queue of their own: a flood of work cannot delay them.
+    task_queues=[Queue("execute"), Queue("assess"), Queue("sweep")],
+    task_routes={
+        "remediation.execute": {"queue": "execute"},
+        "remediation.settle": {"queue": "execute"},
+        "remediation.assess": {"queue": "assess"},
+        "remediation.sweep": {"queue": "sweep"},
+        "remediation.expire": {"queue": "sweep"},
+        "remediation.reconcile": {"queue": "sweep"},
+    },
+    broker_transport_options={
+        # kombu on Redis redelivers what was not acknowledged in this time; > task_time_limit.
+        "visibility_timeout": 360,
+        "unacked_restore_interval": 3,
+        "unacked_restore_throttle": 1,
+        # The web process waits a second at the most; a worker's blocking read needs longer.
+        "socket_timeout": 1 if os.environ.get("HITL_PROCESS") == "web" else 5,
+        "socket_connect_timeout": 1,
+    },
+    # The web process never waits for the broker: one attempt, then the sweeper sends (step 7).
+    task_publish_retry=False,
+    broker_connection_timeout=1,
+    broker_connection_retry_on_startup=True,
+    beat_schedule={
+        "sweep": {"task": "remediation.sweep", "schedule": 2.0, "options": {"expires": 10}},
+        "reconcile": {"task": "remediation.reconcile", "schedule": 5.0, "options": {"expires": 10}},
+        "expire": {"task": "remediation.expire", "schedule": 5.0, "options": {"expires": 10}},
+    },
+    # Beat keeps no state worth keeping: every task asks the database what is due.
+    beat_schedule_filename=os.environ.get("HITL_BEAT_SCHEDULE", "celerybeat-schedule"),
+    timezone="UTC",
+    worker_hijack_root_logger=False,
+)
+
+
+@app.on_configure.connect  # type: ignore[misc]
+def read_broker(sender: Any, **_: Any) -> None:
+    """Beat has no database login and needs no Django settings: only the broker's URL."""
+    from hitlportal import env
+
+    sender.conf.broker_url = env.secret("HITL_BROKER_URL")
+
+
+@worker_process_init.connect  # type: ignore[misc]
+def warm_up(**_: Any) -> None:
+    """Open the database connection before the first message: a SCRAM login takes 6 ms."""
+    from django.db import connection
+
+    connection.ensure_connection()
+
+
+if not IS_BEAT:
+    app.autodiscover_tasks(["remediation"])

@@ -1,0 +1,112 @@
+"""``python -m hitlportal.demo.agent --url URL --token-file FILE --environment production PATH…``
+
+Reads CloudTrail files (or, with ``--postgres-cluster NAME``, server logs), reports what it finds
+and prints one line per report. ``--dry-run`` prints the reports as JSON and sends nothing.
+Exit status: 0 done, 1 something could not be read or was refused, 2 wrong arguments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hitlportal.demo.agent import postgres
+from hitlportal.demo.agent.client import ApiError, Client, Unreachable, state_of
+from hitlportal.demo.agent.detect import detect
+from hitlportal.demo.agent.reading import read
+from hitlportal.demo.agent.records import Json
+from hitlportal.demo.agent.report import reports
+
+ENVIRONMENTS = ("production", "staging", "development")
+
+
+def analyse(
+    paths: Sequence[Path], environment: str, now: str
+) -> tuple[list[dict[str, Json]], list[str]]:
+    """Reports on CloudTrail files, and in words what could not be read."""
+    reading = read(paths)
+    return reports(detect(reading.records), environment, now), reading.problems
+
+
+def analyse_log(
+    paths: Sequence[Path], cluster: str, environment: str, now: str
+) -> tuple[list[dict[str, Json]], list[str]]:
+    """Reports on the server logs of one PostgreSQL cluster, and what could not be read."""
+    made, problems = [], []
+    for path in paths:
+        try:
+            log = postgres.read(path)
+        except (OSError, postgres.NotALog) as error:
+            problems.append(f"{path.name}: {error}")
+            continue
+        made += postgres.reports(log, cluster, environment, now)
+    return made, problems
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    options = _options(argv)
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if options.postgres_cluster:
+        made, problems = analyse_log(
+            options.paths, options.postgres_cluster, options.environment, now
+        )
+    else:
+        made, problems = analyse(options.paths, options.environment, now)
+    for problem in problems:
+        print(f"not read: {problem}", file=sys.stderr)
+    if options.dry_run:
+        print(json.dumps(made, indent=2))
+        return 1 if problems else 0
+    token = options.token_file.read_text(encoding="utf-8").strip()
+    sent = [_send(Client(options.url, token), report, options.wait) for report in made]
+    if not made:
+        print("nothing to report")
+    return 0 if all(sent) and not problems else 1
+
+
+def _send(client: Client, report: dict[str, Json], wait: int) -> bool:
+    """Post one report and print what became of it; whether the portal took it."""
+    incident = report["incident"]
+    title = incident["title"] if isinstance(incident, dict) else ""
+    try:
+        answer = client.report(report)
+        print(f"{answer.status} {title}: {json.dumps(answer.body)}")
+        proposal = _proposal_id(answer.body)
+        if proposal and wait:
+            print(f"proposal {proposal}: {state_of(client.follow(proposal, tries=wait).body)}")
+    except (ApiError, Unreachable) as error:
+        print(f"not taken, {title}: {error}", file=sys.stderr)
+        return False
+    return True
+
+
+def _proposal_id(body: Json) -> str:
+    """The proposal's id in an answer to a report, as text or as an object with an id."""
+    proposal = body.get("proposal") if isinstance(body, dict) else None
+    if isinstance(proposal, dict):
+        proposal = proposal.get("id")
+    return proposal if isinstance(proposal, str) else ""
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m hitlportal.demo.agent", description=__doc__)
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    parser.add_argument("--url", help="the portal, such as http://localhost:8000")
+    parser.add_argument("--token-file", type=Path, help="file that holds the agent's token")
+    parser.add_argument("--environment", choices=ENVIRONMENTS, default="production")
+    parser.add_argument("--postgres-cluster", default="", help="PATHs are this cluster's logs")
+    parser.add_argument("--wait", type=int, default=0, help="ask so many times how it went")
+    parser.add_argument("--dry-run", action="store_true", help="print JSON, send nothing")
+    options = parser.parse_args(argv)
+    if not options.dry_run and not (options.url and options.token_file):
+        parser.error("--url and --token-file are needed unless --dry-run is given")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""The second detector: a database role that does what it never did, from the server's log.
+
+In: a `pglog.Log` and the name of the cluster. Out: reports whose plan takes the role's login away
+and ends its sessions (``postgres.role.disable``). The evidence is the lines themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+
+from hitlportal.demo.agent.evidence import Artefact, artefact, is_citable, to_pointer
+from hitlportal.demo.agent.pglog import DEFAULT_PREFIX, Line, Log, NotALog, parse, read
+from hitlportal.demo.agent.pgrules import Observation, Session, by_role, observe
+from hitlportal.demo.agent.records import Json
+from hitlportal.demo.agent.signals import THRESHOLD, certainty
+
+__all__ = ["DEFAULT_PREFIX", "Log", "NotALog", "parse", "read", "reports"]
+
+# A line that holds a password in clear is no evidence to pass on.
+SECRET = re.compile(r"password\s+'", re.IGNORECASE)
+MAX_LINE = 4000
+PER_SIGNAL = 12
+MAX_CITATIONS = 20
+
+
+def reports(log: Log, cluster: str, environment: str, now: str) -> list[dict[str, Json]]:
+    """A report for each role over the threshold; none for the administrator's and the portal's."""
+    made = []
+    for role, sessions in sorted(by_role(log).items()):
+        seen = observe(sessions)
+        if certainty(seen) >= THRESHOLD:
+            made.append(_report(log, cluster, role, sessions, seen, environment, now))
+    return made
+
+
+def _report(
+    log: Log,
+    cluster: str,
+    role: str,
+    sessions: Sequence[Session],
+    seen: Sequence[Observation],
+    environment: str,
+    now: str,
+) -> dict[str, Json]:
+    target: dict[str, Json] = {"kind": "postgres.role", "cluster": cluster, "role": role}
+    kept = _kept(sessions, seen)
+    made = _artefact(log, cluster, kept)
+    first = min(line.number for item in seen for line in item.lines)
+    marker = hashlib.sha256(f"{cluster}/{role}/{log.lines[0].text}/{first}".encode()).hexdigest()
+    return {
+        "incident": {
+            "kind": "postgres.role-misuse",
+            "title": f"Role {role} on PostgreSQL cluster {cluster}: {_rules(seen)}"[:200],
+            "identity": dict(target),
+            "detected_at": now,
+            "external_id": f"pglog-{marker[:32]}",
+        },
+        "evidence": [made.to_json(now)],
+        "diagnosis": {
+            "summary": _summary(role, cluster, sessions, seen),
+            "identity": dict(target),
+            "confidence": certainty(seen),
+            "claims": [_claim(role, item, made, kept) for item in seen],
+        },
+        "proposal": {
+            "plan": {
+                "version": 1,
+                "environment": environment,
+                "steps": [
+                    {"action": "postgres.role.disable", "target": dict(target), "parameters": {}}
+                ],
+            },
+            "rationale": "Without login the role opens no new session, and its open ones are "
+            "ended; grants and owned objects stay, and enabling the role undoes it.",
+        },
+    }
+
+
+def _rules(seen: Iterable[Observation]) -> str:
+    return ", ".join(item.rule.replace("_", " ") for item in seen)
+
+
+def _summary(
+    role: str, cluster: str, sessions: Sequence[Session], seen: Sequence[Observation]
+) -> str:
+    lines = [line for item in seen for line in item.lines]
+    alive = sum(session.is_open for session in sessions)
+    first, last = min(line.time for line in lines), max(line.time for line in lines)
+    return "\n".join(
+        (
+            f"Role {role} on PostgreSQL cluster {cluster} behaves as if its password were in "
+            f"other hands: it {'; it '.join(item.says for item in seen)}. {first} to {last}.",
+            f"At the end of the log {alive} of its {len(sessions)} connections were open.",
+            "Not undone by the plan: what the role read stays known; change its password before "
+            "enabling it again.",
+        )
+    )[:4000]
+
+
+def _kept(sessions: Sequence[Session], seen: Sequence[Observation]) -> list[Line]:
+    """Lines for the evidence: the telling ones, and how their sessions began."""
+    telling = [line for item in seen for line in _shown(item.lines)]
+    ids = {id(line) for line in telling}
+    opened = [
+        line
+        for session in sessions
+        if any(id(line) in ids for line in session.lines)
+        for line in session.opened
+    ]
+    unique = {line.number: line for line in (*opened, *telling)}
+    fit = (line for line in unique.values() if is_presentable(line))
+    return sorted(fit, key=lambda line: line.number)
+
+
+def is_presentable(line: Line) -> bool:
+    """Short enough, and without a password in clear."""
+    return len(line.text) <= MAX_LINE and not SECRET.search(line.text)
+
+
+def _shown(lines: Sequence[Line]) -> Sequence[Line]:
+    return lines if len(lines) <= PER_SIGNAL else (*lines[: PER_SIGNAL - 1], lines[-1])
+
+
+def _artefact(log: Log, cluster: str, kept: Sequence[Line]) -> Artefact:
+    lines: list[Json] = [
+        {
+            "line": line.number,
+            "text": line.text,
+            "user": line.user,
+            "message": line.message,
+        }
+        for line in kept
+    ]
+    source: Json = {"file": log.name, "sha256": log.sha256, "format": log.prefix}
+    told = f"PostgreSQL server log of cluster {cluster}, file {log.name[-60:]}, sha256 {log.sha256}"
+    return artefact(told, {"Lines": lines, "Source": source})
+
+
+def _claim(role: str, item: Observation, made: Artefact, kept: Sequence[Line]) -> Json:
+    """A claim with citations of whole lines, or of user and message where a line is long."""
+    places = {line.number: index for index, line in enumerate(kept)}
+    citations: list[Json] = []
+    for line in _shown(item.lines):
+        if line.number not in places:
+            continue
+        whole = [("text", line.text)] if is_citable(line.text) else []
+        for name, value in whole or [("user", line.user), ("message", line.message)]:
+            if is_citable(value):
+                pointer = to_pointer(("Lines", places[line.number], name))
+                citations.append({"evidence": made.sha256, "pointer": pointer, "value": value})
+    count = f"{len(item.lines)} line{'s' if len(item.lines) > 1 else ''} of the log"
+    return {"text": f"Role {role} {item.says} ({count}).", "citations": citations[:MAX_CITATIONS]}

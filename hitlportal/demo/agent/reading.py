@@ -1,0 +1,123 @@
+"""CloudTrail records from files: JSON with ``Records``, arrays, JSON Lines, YAML scenarios.
+
+In: paths. Out: the records, each once and in order of time. What is no CloudTrail record (another
+log type, a label file) is left out, never guessed at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hitlportal.demo.agent.records import Json, Record, Source, canonical
+
+SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".yml", ".yaml"})
+# CloudTrail delivers files of a few MiB; this bounds what one file can make the agent hold.
+MAX_SOURCE_BYTES = 64 * 1024 * 1024
+
+
+class NotReadable(Exception):
+    """The file is too large or is neither JSON, JSON Lines nor YAML."""
+
+
+def expand(paths: Iterable[Path]) -> Iterator[Path]:
+    """Files as given; of a directory all files with a known suffix, in a fixed order."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+        else:
+            yield path
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read, and in words what could not be: one bad file must not blind the agent."""
+
+    records: list[Record]
+    problems: list[str]
+
+
+def read(paths: Iterable[Path]) -> Reading:
+    """All CloudTrail records of the files, each once, in order of time."""
+    seen: dict[str, Record] = {}
+    problems = []
+    for path in expand(paths):
+        try:
+            records = parse(path.name, _bytes(path))
+        except (NotReadable, OSError) as error:
+            problems.append(str(error))
+            continue
+        for record in records:
+            seen.setdefault(record.digest, record)
+    ordered = sorted(seen.values(), key=lambda r: (r.time, r.source.name, r.position))
+    return Reading(ordered, problems)
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        raw = file.read(MAX_SOURCE_BYTES + 1)
+    if len(raw) > MAX_SOURCE_BYTES:
+        raise NotReadable(f"{path.name}: more than {MAX_SOURCE_BYTES} bytes")
+    return raw
+
+
+def parse(name: str, raw: bytes) -> list[Record]:
+    """The CloudTrail records in ``raw``; ``name`` decides only between YAML and JSON."""
+    try:
+        text = raw.decode("utf-8")
+        values = _yaml(text) if name.endswith((".yml", ".yaml")) else _json(text)
+        entries = _entries(values)
+        source = Source(name, hashlib.sha256(raw).hexdigest(), len(entries))
+        return [
+            Record(source, position, entry)
+            for position, entry in enumerate(entries)
+            if isinstance(entry, dict) and is_cloudtrail(entry) and canonical(entry)
+        ]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise NotReadable(f"{name}: {error}") from error
+
+
+def _json(text: str) -> Json:
+    try:
+        whole: Json = json.loads(text)
+        return whole
+    except json.JSONDecodeError:
+        lines: list[Json] = [json.loads(line) for line in text.splitlines() if line.strip()]
+        return lines
+
+
+def _yaml(text: str) -> Json:
+    import yaml  # only scenarios are YAML; CloudTrail itself never is
+
+    class Loader(yaml.SafeLoader):
+        """Times stay text, as in the JSON that the scenario stands for."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    try:
+        value: Json = yaml.load(text, Loader)  # noqa: S506 - a subclass of SafeLoader
+        return value
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+
+
+def _entries(value: Json) -> list[Json]:
+    """The list of records in a file's value, wherever that kind of file keeps it."""
+    if isinstance(value, dict):
+        for name in ("Records", "Logs"):
+            inner = value.get(name)
+            if isinstance(inner, list):
+                return inner
+        return [value]
+    return value if isinstance(value, list) else []
+
+
+def is_cloudtrail(entry: Mapping[str, Json]) -> bool:
+    """It has the four members that every CloudTrail record has."""
+    named = all(isinstance(entry.get(k), str) for k in ("eventSource", "eventName", "eventTime"))
+    return named and isinstance(entry.get("userIdentity"), dict)

@@ -1,0 +1,194 @@
+"""From findings to the JSON of ``POST /api/v1/reports``.
+
+A finding becomes a report with a plan when access keys are to be deactivated. What the portal's
+catalogue has no action for (root, a console password, a role's sessions) is reported without a
+proposal, so that the exposure has an owner and a clock all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+from hitlportal.demo.agent.detect import Finding
+from hitlportal.demo.agent.evidence import Evidence
+from hitlportal.demo.agent.links import Link
+from hitlportal.demo.agent.principal import Kind, Principal, key_target
+from hitlportal.demo.agent.records import Json, Record
+from hitlportal.demo.agent.signals import Path, Signal
+from hitlportal.demo.agent.words import rationale, summary, title
+
+# Records of one signal that are kept as evidence; a reader needs the pattern, not every call.
+PER_SIGNAL = 64
+MAX_CITATIONS = 20
+MAX_STEPS = 16
+WHAT: tuple[Path, ...] = (("eventName",),)
+WHEN_AND_WHERE: tuple[Path, ...] = (("eventTime",), ("sourceIPAddress",))
+WHO: dict[Kind, tuple[Path, ...]] = {
+    Kind.KEY: (("userIdentity", "accessKeyId"), ("userIdentity", "userName")),
+    Kind.SESSION: (("userIdentity", "arn"), ("userIdentity", "accessKeyId")),
+    Kind.USER: (("userIdentity", "userName"), ("userIdentity", "arn")),
+    Kind.ROOT: (("userIdentity", "type"), ("userIdentity", "arn")),
+}
+SLUGS = {
+    Kind.KEY: "aws.access-key-compromise",
+    Kind.SESSION: "aws.role-compromise",
+    Kind.USER: "aws.user-compromise",
+    Kind.ROOT: "aws.root-compromise",
+}
+# IAM API reference, types of UserName and AccessKeyId: nothing else can be a target.
+USER = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
+KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
+
+
+def reports(findings: Iterable[Finding], environment: str, now: str) -> list[dict[str, Json]]:
+    """One or two reports per finding.
+
+    In: the environment that the account belongs to, as the agent's operator knows it, and the
+    time of collection (RFC 3339, Z). Two, when the identity where it began is not what the plan
+    acts on: its own exposure outlives the plan.
+    """
+    made = []
+    for finding in findings:
+        targets = plan_targets(finding)
+        if targets:
+            identity = next((t for t in targets if t == finding.origin.target()), targets[0])
+            made.append(_report(finding, identity, Kind.KEY, targets, environment, now))
+        if finding.origin.kind is not Kind.KEY:
+            origin = finding.origin
+            made.append(_report(finding, origin.target(), origin.kind, [], environment, now))
+    return made
+
+
+def plan_targets(finding: Finding) -> list[dict[str, Json]]:
+    """The access keys to deactivate, in order: those made on the way, then those in wrong hands.
+
+    Made ones first: whoever notices that the first key is off has nothing left to fall back on.
+    """
+    made = [(key.account, key.user, key.key_id) for key in finding.created]
+    held = [
+        (who.account, who.name, who.key_id)
+        for who in finding.members
+        if who.kind is Kind.KEY and _is_involved(who, finding)
+    ]
+    ordered = dict.fromkeys((*made, *held))
+    return [
+        key_target(account, user, key_id)
+        for account, user, key_id in islice(ordered, MAX_STEPS)
+        if USER.fullmatch(user) and KEY_ID.fullmatch(key_id)
+    ]
+
+
+def _is_involved(who: Principal, finding: Finding) -> bool:
+    """It did something itself, or another member came out of it."""
+    acted = any(signal.principal == who for signal in finding.signals)
+    return acted or any(link.parent == who for link in finding.links)
+
+
+def _report(
+    finding: Finding,
+    identity: dict[str, Json],
+    kind: Kind,
+    targets: Sequence[dict[str, Json]],
+    environment: str,
+    now: str,
+) -> dict[str, Json]:
+    evidence = Evidence(_kept(finding))
+    report: dict[str, Json] = {
+        "incident": {
+            "kind": SLUGS[kind],
+            "title": title(finding, identity),
+            "identity": dict(identity),
+            "detected_at": now,
+            "external_id": _external_id(finding, identity),
+        },
+        "evidence": [artefact.to_json(now) for artefact in evidence.artefacts],
+        "diagnosis": {
+            "summary": summary(finding, targets),
+            "identity": dict(identity),
+            "confidence": finding.confidence,
+            "claims": [
+                *(_claim(signal, evidence) for signal in finding.signals),
+                *(_link_claim(link, evidence) for link in finding.links),
+            ],
+        },
+    }
+    if targets:
+        report["proposal"] = {
+            "plan": plan(targets, environment),
+            "rationale": rationale(finding, targets),
+        }
+    return report
+
+
+def plan(targets: Sequence[dict[str, Json]], environment: str) -> dict[str, Json]:
+    """Deactivate each key; version and rollback are the catalogue's."""
+    return {
+        "version": 1,
+        "environment": environment,
+        "steps": [
+            {"action": "aws.iam.deactivate_access_key", "target": dict(target), "parameters": {}}
+            for target in targets
+        ],
+    }
+
+
+def _kept(finding: Finding) -> list[Record]:
+    """Records for the evidence, the most telling first."""
+    kept = [link.record for link in finding.links] + [key.record for key in finding.created]
+    for signal in sorted(finding.signals, key=lambda s: -s.weight):
+        kept += _shown(signal.records)
+    return kept + list(finding.context)
+
+
+def _shown(records: Sequence[Record]) -> list[Record]:
+    """All, or the first ones and the last."""
+    if len(records) <= PER_SIGNAL:
+        return list(records)
+    return [*records[: PER_SIGNAL - 1], records[-1]]
+
+
+def _claim(signal: Signal, evidence: Evidence) -> dict[str, Json]:
+    shown = _shown(signal.records)
+    who = WHO[signal.principal.kind]
+    citations = list(evidence.cite(shown[0], (*who, *WHAT, *WHEN_AND_WHERE, *signal.cite)))
+    if len(shown) > 1:
+        citations += evidence.cite(shown[-1], (*WHAT, ("eventTime",), *signal.cite))
+    for record in shown[1:-1]:
+        more = list(evidence.cite(record, signal.cite or WHAT))
+        if len(citations) + len(more) > MAX_CITATIONS:
+            break
+        citations += more
+    text = f"{signal.principal.who} {signal.says}. {_counted(signal.records)}"
+    return {"text": text[:2000], "citations": citations[:MAX_CITATIONS]}
+
+
+def _link_claim(link: Link, evidence: Evidence) -> dict[str, Json]:
+    paths = (*WHO[link.parent.kind], *WHAT, *WHEN_AND_WHERE, *link.cite)
+    citations = list(evidence.cite(link.record, paths))[:MAX_CITATIONS]
+    text = f"{link.parent.who} {link.says}. {_counted((link.record,))}"
+    return {"text": text[:2000], "citations": citations}
+
+
+def _counted(records: Sequence[Record]) -> str:
+    """How many calls, which, when and from where."""
+    names = ", ".join(sorted({r.call.replace(":", " ") for r in records})[:6])
+    failed = sum(r.failed for r in records)
+    words = f"{len(records)} call{'s' if len(records) > 1 else ''} ({names}"
+    words += f"; {failed} failed)" if failed else ")"
+    first, last = records[0].text("eventTime"), records[-1].text("eventTime")
+    words += f", {first}" if first == last else f", {first} to {last}"
+    places = sorted({r.address for r in records if r.address})
+    words += f", from {', '.join(places[:3])}" if places else ""
+    words += f" and {len(places) - 3} more addresses" if len(places) > 3 else ""
+    shown = len(_shown(records))
+    return words + (f". {shown} of them are in the evidence." if shown < len(records) else ".")
+
+
+def _external_id(finding: Finding, identity: dict[str, Json]) -> str:
+    """The same incident found again has the same id: identity and first telling record."""
+    first = finding.signals[0].records[0].digest
+    named = "/".join(str(value) for value in identity.values())
+    return "cloudtrail-" + hashlib.sha256(f"{named} {first}".encode()).hexdigest()[:32]

@@ -1,0 +1,23 @@
+"""What the supervisor can fail with; each message says what to do about it."""
+
+from __future__ import annotations
+
+
+class ServerError(Exception):
+    """A server of the demo or of the tests cannot be run."""
+
+
+class NoAccount(ServerError):
+    """There is no account that servers could run under."""
+
+
+class NoBinaries(ServerError):
+    """No suitable server program is installed."""
+
+
+class ServerFailed(ServerError):
+    """A server ended at its start or did not answer in time; carries the end of its log."""
+
+
+class InstallationFailed(Exception):
+    """A command that installs or checks the portal failed; carries what it said."""

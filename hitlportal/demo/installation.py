@@ -1,0 +1,105 @@
+"""The portal installed on a cluster of ours: logins, tables, grants, environments of processes.
+
+The steps are the commands that an operator runs, in the same order, each in a process of its
+own with the settings of that process.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from hitlportal.demo.errors import InstallationFailed
+from hitlportal.demo.ports import LOOPBACK
+from hitlportal.demo.servers import Servers
+
+ROOT = Path(__file__).resolve().parents[2]
+DATABASE = "hitlportal"
+
+
+class Installation:
+    """What one directory holds besides the servers: password files and the secret key.
+
+    `servers` must run. `extra` is added to the environment of every process.
+    """
+
+    def __init__(
+        self, directory: Path, servers: Servers, origin: str, extra: Mapping[str, str] | None = None
+    ) -> None:
+        self.passwords = directory / "passwords"
+        self._secret_key = directory / "secret_key"
+        self._servers = servers
+        self._origin = origin
+        self._extra = dict(extra or {})
+        if not self._secret_key.exists():
+            self._secret_key.touch(mode=0o600)
+            self._secret_key.write_text(secrets.token_urlsafe(64))
+
+    def install(self) -> None:
+        """Logins and database, tables, grants; may be repeated. Raises InstallationFailed."""
+        superuser = {"HITL_SUPERUSER_DATABASE_URL": self._servers.portal.superuser_dsn()}
+        # The logins have no passwords yet; the command reads only the database's name.
+        nobody = {"HITL_DATABASE_URL": self._url("hitl_owner", "none yet")}
+        self.manage(
+            "install_roles", "--passwords", str(self.passwords), environment={**superuser, **nobody}
+        )
+        self.manage("migrate", "--verbosity", "1")
+        self.manage("install_grants")
+
+    def environment(self, process: str) -> dict[str, str]:
+        """The whole environment of one process: its own login, and nobody else's."""
+        values = {
+            **_inherited(),
+            "HITL_PROCESS": process,
+            "HITL_SECRET_KEY_FILE": str(self._secret_key),
+            "HITL_ORIGIN": self._origin,
+            "HITL_CACHE_URL": self._servers.valkey.url(1),
+            "HITL_BROKER_URL": self._servers.valkey.url(0),
+            **self._extra,
+        }
+        if self.passwords.is_dir():
+            values["HITL_DATABASE_URL"] = self.login_url(process)
+            if process == "web":  # auditors' pages run in it
+                values["HITL_AUDITOR_DATABASE_URL"] = self.login_url("auditor")
+        return values
+
+    def login_url(self, process: str) -> str:
+        """The database URL of a process or of the auditor."""
+        login = f"hitl_{process}"
+        return self._url(login, (self.passwords / login).read_text().strip())
+
+    def manage(
+        self, *arguments: str, process: str = "owner", environment: Mapping[str, str] | None = None
+    ) -> str:
+        """Run a command of manage.py to its end and return what it said.
+
+        Raises InstallationFailed with its output if it fails.
+        """
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            cwd=ROOT,
+            env={**self.environment(process), **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            named = " ".join(arguments[:2])
+            raise InstallationFailed(f"manage.py {named} as {process} failed:\n{done.stdout}")
+        return done.stdout
+
+    def _url(self, login: str, password: str) -> str:
+        port = self._servers.portal.port
+        return f"postgresql://{login}:{password}@{LOOPBACK}:{port}/{DATABASE}"
+
+
+def _inherited() -> dict[str, str]:
+    """Of our own environment a process gets what it needs to run at all, and no setting."""
+    kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
+    return {name: os.environ[name] for name in kept if name in os.environ}

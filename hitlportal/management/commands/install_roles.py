@@ -1,0 +1,48 @@
+"""manage.py install_roles: logins, database and its narrowing; needs a superuser once."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from hitlportal import env, roles
+
+
+class Command(BaseCommand):
+    help = (
+        "Creates the logins hitl_* and the portal's database. Reads HITL_SUPERUSER_DATABASE_URL "
+        "(any database of the cluster) and writes one password file for each login that has none."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--passwords", type=Path, required=True, help="a directory, mode 0700")
+
+    def handle(self, *args: Any, passwords: Path, **options: Any) -> None:
+        superuser = env.secret("HITL_SUPERUSER_DATABASE_URL")
+        name = str(settings.DATABASES["default"]["NAME"])
+        roles.create_logins(superuser, read_or_make(passwords))
+        roles.create_database(superuser, name)
+        parts = urlsplit(superuser)
+        roles.narrow_database(urlunsplit(parts._replace(path=f"/{name}")), name)
+        self.stdout.write(
+            f"Logins and database {name} are ready; now run migrate, then install_grants."
+        )
+
+
+def read_or_make(directory: Path) -> dict[str, str]:
+    """The password of each login from ``directory/<login>``, made (0600) where missing."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = {}
+    for login in roles.PROCESS_LOGINS:
+        path = directory / login
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(32), encoding="ascii")
+        found[login] = path.read_text(encoding="ascii").strip()
+    return found

@@ -1,0 +1,37 @@
+"""A session counts only when a passkey opened it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from allauth.account.authentication import get_authentication_records
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import add_never_cache_headers
+
+
+class PasskeySessionMiddleware:
+    """Ends any session of a person whose sign-in carries no passkey (promise 5, design.md 7).
+
+    Sign-in cannot make such a session; a new door, a test login or a stolen cache might. Pages of
+    signed-in people are never stored: going back must not show a stale review.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated and not opened_by_passkey(request):
+            logout(request)
+        response = self.get_response(request)
+        if request.user.is_authenticated:
+            add_never_cache_headers(response)
+        return response
+
+
+def opened_by_passkey(request: HttpRequest) -> bool:
+    """Whether allauth recorded the use of a passkey by this user in this session."""
+    return any(
+        record.get("method") == "mfa" and record.get("type") == "webauthn"
+        for record in get_authentication_records(request, request.user)
+    )

@@ -1,0 +1,60 @@
+"""Logins and grants: made by a superuser once, narrowed by the owner after every migrate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+SQL = Path(__file__).resolve().parent / "sql"
+PROCESS_LOGINS = ("hitl_owner", "hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor")
+# Any number will do, as long as every installer takes the same one.
+ROLES_LOCK = 0x6869746C
+
+
+def create_logins(superuser_dsn: str, passwords: Mapping[str, str]) -> None:
+    """Make the cluster's logins and set their passwords (SCRAM on the server's side).
+
+    Serialised by an advisory lock: concurrent ALTER ROLE on one cluster fails.
+    """
+    with psycopg.connect(superuser_dsn, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [ROLES_LOCK])
+        connection.execute((SQL / "roles.sql").read_bytes())
+        for login, password in passwords.items():
+            statement = sql.SQL("ALTER ROLE {} PASSWORD {}")
+            connection.execute(statement.format(sql.Identifier(login), sql.Literal(password)))
+
+
+def create_database(superuser_dsn: str, name: str) -> None:
+    """Make the portal's database for hitl_owner, if it is not there."""
+    with psycopg.connect(superuser_dsn, autocommit=True) as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if found.fetchone() is None:
+            statement = sql.SQL(
+                "CREATE DATABASE {} OWNER hitl_owner ENCODING 'UTF8' TEMPLATE template0"
+            )
+            connection.execute(statement.format(sql.Identifier(name)))
+
+
+def narrow_database(dsn: str, name: str) -> None:
+    """Take from PUBLIC what PostgreSQL gives by default; as superuser, inside the database.
+
+    Temporary tables could otherwise shadow a guarded table, and on 14 anybody may create in
+    schema public.
+    """
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        database = sql.Identifier(name)
+        for statement in (
+            "REVOKE ALL ON DATABASE {} FROM PUBLIC",
+            "GRANT CONNECT ON DATABASE {} TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor",
+        ):
+            connection.execute(sql.SQL(statement).format(database))
+        connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        connection.execute("GRANT USAGE, CREATE ON SCHEMA public TO hitl_owner")
+
+
+def apply_grants(connection: psycopg.Connection) -> None:
+    """Run the allow-list as hitl_owner; the caller's connection, its transaction."""
+    connection.execute((SQL / "grants.sql").read_bytes())

@@ -1,0 +1,244 @@
+"""Settings of every process, read top to bottom; all values that differ come from the environment.
+
+A process states what it is (``HITL_PROCESS``) and gets the database login of that name; what the
+login may do is decided by the grants in ``sql/roles.sql``, not here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hitlportal import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+
+PROCESS = env.choice("HITL_PROCESS", ("web", "worker", "owner", "sequencer"))
+DEBUG = env.boolean("HITL_DEBUG", False)
+SECRET_KEY = env.secret("HITL_SECRET_KEY")
+ORIGIN = env.text("HITL_ORIGIN")
+RP_ID = env.text("HITL_RP_ID", urlsplit(ORIGIN).hostname or "")
+if not RP_ID:
+    raise env.ConfigurationError("HITL_ORIGIN must be an origin such as https://portal.example")
+SECURE = ORIGIN.startswith("https://")
+ALLOWED_HOSTS = env.words("HITL_ALLOWED_HOSTS", urlsplit(ORIGIN).hostname or "")
+CSRF_TRUSTED_ORIGINS = [ORIGIN]
+
+INSTALLED_APPS = [
+    "hitlportal.apps.PortalConfig",
+    "remediation.apps.RemediationConfig",
+    "audit.apps.AuditConfig",
+    "hitlportal.apps.PortalAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "guardian",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "csp",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "hitlportal.middleware.PasskeySessionMiddleware",
+]
+
+ROOT_URLCONF = "hitlportal.urls"
+WSGI_APPLICATION = "hitlportal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "hitlportal.site.chrome",
+            ]
+        },
+    }
+]
+
+# -- database: one login a process; the auditor's pages read through a login of their own ---------
+DATABASES: dict[str, dict[str, object]] = {"default": env.postgres(env.secret("HITL_DATABASE_URL"))}
+_auditor = env.secret("HITL_AUDITOR_DATABASE_URL", "")
+if _auditor:
+    DATABASES["auditor"] = env.postgres(_auditor)
+DATABASE_ROUTERS = ["hitlportal.routers.DefaultOnly"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# A refusal is recorded after its transaction rolled back: doors open their own transactions.
+ATOMIC_REQUESTS = False
+
+# -- people ----------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "remediation.User"
+# guardian's backend is absent on purpose: services.authorize reads group and object rows itself.
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    # NIST SP 800-63B-4: at least 15 characters where the password is not the only factor: 8; we
+    # take 12, since the passkey is the factor that decides.
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+# guardian: no anonymous user, no user behind nobody's back.
+ANONYMOUS_USER_NAME = None
+GUARDIAN_MONKEY_PATCH_USER = False
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "queue"
+LOGOUT_REDIRECT_URL = ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+# Signup is closed, a password is never reset by mail, a passkey is the second factor.
+ACCOUNT_ADAPTER = "hitlportal.adapter.AccountAdapter"
+MFA_ADAPTER = "hitlportal.adapter.MFAAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_CHANGE_EMAIL = False
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+# For each account (key, user) and address (ip), counted in the shared cache.
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "20/m/ip,5/5m/key",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+    "invite": "10/m/ip,5/15m/key",
+    "invite_code": "5/15m/key",
+}
+MFA_SUPPORTED_TYPES = ["webauthn"]
+MFA_PASSKEY_LOGIN_ENABLED = False
+MFA_PASSKEY_SIGNUP_ENABLED = False
+MFA_TRUST_ENABLED = False
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False  # http://localhost is a secure context
+
+# -- sessions, cookies, headers --------------------------------------------------------------------
+# Sessions lie in the cache: no database login can read a session key (attacks.md A47).
+SESSION_ENGINE = "django.contrib.sessions.backends.cache"
+SESSION_COOKIE_AGE = 8 * 3600  # one shift
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+# Lax: the link in a mail finds the signed-in person; a GET changes nothing, a POST has a token.
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+# Scripts take the token from the form, not from the cookie.
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Strict"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+SECURE_SSL_REDIRECT = SECURE
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if env.boolean("HITL_BEHIND_TLS_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "img-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    }
+}
+
+# -- cache and broker ------------------------------------------------------------------------------
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": env.secret("HITL_CACHE_URL"),
+        "KEY_PREFIX": "hitl",
+    }
+}
+BROKER_URL = env.secret("HITL_BROKER_URL")
+
+# -- language, time, static files ------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env.text("HITL_STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+WHITENOISE_USE_FINDERS = env.boolean("HITL_STATIC_FROM_SOURCE", DEBUG)
+
+# -- mail ------------------------------------------------------------------------------------------
+EMAIL_BACKEND = env.text("HITL_EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
+EMAIL_FILE_PATH = env.text("HITL_EMAIL_FILE_PATH", "") or None
+EMAIL_HOST = env.text("HITL_EMAIL_HOST", "localhost")
+EMAIL_PORT = env.integer("HITL_EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.text("HITL_EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = env.secret("HITL_EMAIL_PASSWORD", "")
+EMAIL_USE_TLS = env.boolean("HITL_EMAIL_TLS", False)
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = env.text("HITL_EMAIL_FROM", "hitlportal@localhost")
+
+# -- the gate --------------------------------------------------------------------------------------
+# Only the worker has these two files; the web process neither reads nor needs them.
+APPROVERS_FILE = env.text("HITL_APPROVERS_FILE", "")
+TARGETS_FILE = env.text("HITL_TARGETS_FILE", "")
+# Clusters that no plan may name: the portal's own (promise: `protected_target`).
+PROTECTED_CLUSTERS = frozenset({"portal", "hitlportal", *env.words("HITL_PROTECTED_CLUSTERS")})
+# `test.noop` exists in tests and benchmarks only.
+ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS", False)
+
+# -- agents' API -----------------------------------------------------------------------------------
+REPORT_MAX_BYTES = 8 * 1024 * 1024  # issue: report 8 MiB
+DATA_UPLOAD_MAX_MEMORY_SIZE = REPORT_MAX_BYTES + 65_536
+AGENT_RATE = env.text("HITL_AGENT_RATE", "60/min")  # attacks.md A34: a budget for each agent
+OBSERVE_BUDGET_PER_HOUR = env.integer("HITL_OBSERVE_BUDGET_PER_HOUR", 120)
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["remediation.api.authentication.AgentTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["remediation.api.authentication.IsAgent"],
+    "DEFAULT_PARSER_CLASSES": ["remediation.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["remediation.api.throttling.AgentThrottle"],
+    "EXCEPTION_HANDLER": "remediation.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "hitlportal agents' API",
+    "DESCRIPTION": "Agents report incidents on non-human identities and propose a remediation.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# -- logging: one line an event to stderr; control characters cannot break a line ------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "hitlportal.logs.OneLine"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env.text("HITL_LOG_LEVEL", "INFO")},
+}

@@ -1,0 +1,118 @@
+"""The admin site, and what every page of the portal shows around its content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.auth.views import redirect_to_login
+from django.db.models import Model
+from django.db.models.base import ModelBase
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from remediation.models import Freeze
+
+# Whose models the admin shows. Others register themselves on any site, among them allauth's
+# passkeys with add, change and delete.
+ADMIN_APPS = frozenset({"remediation", "audit", "auth"})
+
+
+class PortalAdminSite(AdminSite):
+    """Plain Django admin behind the portal's own sign-in; decides nothing about proposals."""
+
+    site_title = "hitlportal"
+    site_header = "hitlportal"
+    index_title = "Inventory and accounts"
+    enable_nav_sidebar = True
+
+    def register(
+        self,
+        model_or_iterable: type[Model] | Iterable[type[Model]],
+        admin_class: type[ModelAdmin[Any]] | None = None,
+        **options: Any,
+    ) -> None:
+        models = (
+            [model_or_iterable]
+            if isinstance(model_or_iterable, ModelBase)
+            else list(
+                model_or_iterable  # type: ignore[arg-type]
+            )
+        )
+        ours = [model for model in models if model._meta.app_label in ADMIN_APPS]
+        if ours:
+            super().register(ours, admin_class, **options)
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """There is one sign-in. Who is signed in but not staff is told so, not asked again."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            return HttpResponseRedirect(reverse("queue"))
+        destination = request.GET.get("next") or reverse("admin:index")
+        return redirect_to_login(destination, reverse("account_login"))
+
+    def logout(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return HttpResponseRedirect(reverse("account_logout"))
+
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return HttpResponseRedirect(reverse("account_change_password"))
+
+
+@dataclass(frozen=True)
+class Item:
+    title: str
+    icon: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Chrome:
+    """Around the content: where one can go, in which roles, and whether execution is frozen."""
+
+    navigation: tuple[Item, ...]
+    roles: tuple[str, ...]
+    freeze: Freeze | None
+
+
+def chrome(request: HttpRequest) -> dict[str, Chrome]:
+    """Context processor. Anonymous pages get nothing: they show no state of the portal."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {}
+    roles = tuple(user.groups.order_by("name").values_list("name", flat=True))
+    newest = Freeze.objects.order_by("-pk").first()
+    return {
+        "chrome": Chrome(
+            navigation=tuple(_navigation(request.path, roles, staff=user.is_staff)),
+            roles=tuple(role.replace("_", " ") for role in roles),
+            freeze=newest if newest and newest.frozen else None,
+        )
+    }
+
+
+def _navigation(path: str, roles: tuple[str, ...], *, staff: bool) -> Iterable[Item]:
+    """What the person may open; the pages check again themselves."""
+    places = [("Queue", "queue", "queue"), ("Incidents", "alert", "incidents")]
+    if "auditor" in roles:
+        places += [
+            ("All incidents", "file", "audit_incidents"),
+            ("Audit log", "book", "audit_entries"),
+        ]
+    if staff:
+        places.append(("Inventory", "gear", "admin:index"))
+    for title, icon, name in places:
+        url = reverse(name)
+        yield Item(title, icon, url, current=_below(path, url))
+
+
+def _below(path: str, url: str) -> bool:
+    """``/proposals/…`` belongs to the queue; everything else to the address that it lies under."""
+    return path.startswith(url) or (url == reverse("queue") and path.startswith("/proposals/"))

@@ -1,0 +1,100 @@
+-- The allow-list of every process login, reads too, in one file; run as hitl_owner after migrate.
+-- First everything is taken, so that what this file does not name does not exist.
+DO $$
+DECLARE r text; s text;
+BEGIN
+  FOREACH r IN ARRAY ARRAY['PUBLIC', 'hitl_web', 'hitl_worker', 'hitl_sequencer', 'hitl_auditor', 'hitl_eraser'] LOOP
+    FOREACH s IN ARRAY ARRAY['public', 'audit', 'remediation'] LOOP
+      EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %s', s, r);
+      EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA %I FROM %s', s, r);
+      IF s <> 'public' THEN
+        EXECUTE format('REVOKE ALL ON ALL FUNCTIONS IN SCHEMA %I FROM %s', s, r);
+        EXECUTE format('REVOKE ALL ON SCHEMA %I FROM %s', s, r);
+      END IF;
+    END LOOP;
+  END LOOP;
+END $$;
+GRANT USAGE ON SCHEMA public TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor;
+GRANT USAGE ON SCHEMA audit TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor;
+GRANT USAGE ON SCHEMA remediation TO hitl_web, hitl_worker, hitl_auditor;
+
+-- The record: append bytes, nothing else; txid and id are not for the writer to choose.
+GRANT INSERT (body), SELECT (id) ON audit.entry TO hitl_web, hitl_worker;
+GRANT SELECT ON audit.entry TO hitl_sequencer, hitl_auditor;
+GRANT SELECT ON audit.trail TO hitl_auditor;
+
+-- Guard functions that run as the caller, and what services ask.
+GRANT EXECUTE ON FUNCTION
+  remediation.refuse_v1(text, text), remediation.digest_v1(text, bytea),
+  remediation.edge_v1(text, text, text), remediation.lock_proposal_v1(uuid),
+  remediation.excluded_v1(uuid), remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
+  remediation.open_seats_v1(uuid, integer, text)
+  TO hitl_web, hitl_worker;
+
+-- Facts that web and worker read, and auditors with them.
+GRANT SELECT ON
+  public.remediation_service, public.remediation_serviceversion,
+  public.remediation_identity, public.remediation_identityversion,
+  public.remediation_dependency, public.remediation_dependencyversion,
+  public.remediation_agent, public.remediation_agentversion,
+  public.remediation_incident, public.remediation_incidenttransition,
+  public.remediation_incidentreport, public.remediation_evidence, public.remediation_evidenceblob,
+  public.remediation_diagnosis, public.remediation_proposal, public.remediation_proposaltarget,
+  public.remediation_transition, public.remediation_outboxmessage,
+  public.remediation_observationrequest, public.remediation_refusal, public.remediation_notice,
+  public.remediation_assessment, public.remediation_assessmentservice,
+  public.remediation_review, public.remediation_execution, public.remediation_steprecord,
+  public.remediation_freeze, public.remediation_lease, public.django_migrations,
+  public.remediation_passkeyenrolment, remediation.agent_now
+  TO hitl_web, hitl_worker, hitl_auditor;
+GRANT SELECT ON remediation.entitlement, remediation.service_right TO hitl_web, hitl_worker;
+GRANT SELECT ON remediation.mailbox, remediation.account TO hitl_worker;
+
+-- Web: people, sessions of review, agents' tokens and answers.
+GRANT SELECT ON
+  public.remediation_user, public.remediation_user_groups, public.remediation_user_user_permissions,
+  public.auth_group, public.auth_group_permissions, public.auth_permission,
+  public.django_content_type, public.django_admin_log,
+  public.guardian_userobjectpermission, public.guardian_groupobjectpermission,
+  public.account_emailaddress, public.account_emailconfirmation, public.mfa_authenticator,
+  public.remediation_agenttoken, public.remediation_agenttokenrevocation,
+  public.remediation_invitation, public.remediation_invitationuse,
+  public.remediation_reviewsession, public.remediation_idempotencyrecord
+  TO hitl_web;
+GRANT INSERT ON
+  public.remediation_service, public.remediation_serviceversion,
+  public.remediation_identity, public.remediation_identityversion,
+  public.remediation_dependency, public.remediation_dependencyversion,
+  public.remediation_agent, public.remediation_agentversion,
+  public.remediation_agenttoken, public.remediation_agenttokenrevocation,
+  public.remediation_invitation, public.remediation_invitationuse,
+  public.remediation_passkeyenrolment,
+  public.remediation_incident, public.remediation_incidenttransition,
+  public.remediation_incidentreport, public.remediation_evidence, public.remediation_evidenceblob,
+  public.remediation_diagnosis, public.remediation_proposal, public.remediation_proposaltarget,
+  public.remediation_transition, public.remediation_observationrequest, public.remediation_refusal,
+  public.remediation_reviewsession, public.remediation_review,
+  public.remediation_idempotencyrecord, public.django_admin_log,
+  public.remediation_user, public.remediation_user_groups, public.remediation_user_user_permissions,
+  public.auth_group, public.auth_group_permissions,
+  public.guardian_userobjectpermission, public.guardian_groupobjectpermission,
+  public.account_emailaddress, public.mfa_authenticator
+  TO hitl_web;
+-- The closed list of what may change or go: sign-in, groups, guardian rows.
+GRANT UPDATE ON
+  public.remediation_user, public.auth_group, public.account_emailaddress, public.mfa_authenticator
+  TO hitl_web;
+GRANT DELETE ON
+  public.remediation_user_groups, public.remediation_user_user_permissions,
+  public.auth_group_permissions, public.guardian_userobjectpermission,
+  public.guardian_groupobjectpermission, public.account_emailaddress, public.mfa_authenticator
+  TO hitl_web;
+
+-- Worker: findings, moves, runs. The lease is its one UPDATE.
+GRANT INSERT ON
+  public.remediation_assessment, public.remediation_assessmentservice,
+  public.remediation_transition, public.remediation_incidenttransition,
+  public.remediation_refusal, public.remediation_notice, public.remediation_execution,
+  public.remediation_steprecord, public.remediation_lease, public.remediation_freeze
+  TO hitl_worker;
+GRANT UPDATE ON public.remediation_lease TO hitl_worker;

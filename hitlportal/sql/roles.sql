@@ -1,0 +1,22 @@
+-- Made once per cluster, by a superuser, under an advisory lock in database postgres (roles are
+-- cluster-wide, and concurrent ALTER ROLE fails). Passwords are set by install_roles.
+DO $$
+DECLARE r text;
+BEGIN
+  FOREACH r IN ARRAY ARRAY['hitl_owner', 'hitl_web', 'hitl_worker', 'hitl_sequencer', 'hitl_auditor', 'hitl_eraser'] LOOP
+    IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = r) THEN
+      EXECUTE format('CREATE ROLE %I NOLOGIN', r);
+    END IF;
+    EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', r);
+  END LOOP;
+END $$;
+-- hitl_eraser stays NOLOGIN until it has a process.
+ALTER ROLE hitl_owner LOGIN;
+ALTER ROLE hitl_web LOGIN;
+ALTER ROLE hitl_worker LOGIN;
+ALTER ROLE hitl_sequencer LOGIN;
+ALTER ROLE hitl_auditor LOGIN;
+-- A page that hangs on a slow query is a failed page; an owner migrates as long as it takes.
+ALTER ROLE hitl_web SET statement_timeout = '15s';
+ALTER ROLE hitl_auditor SET statement_timeout = '60s';
+ALTER ROLE hitl_auditor SET default_transaction_read_only = on;

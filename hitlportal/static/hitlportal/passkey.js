@@ -1,0 +1,140 @@
+/* Passkey ceremonies. Exposes window.hitl = {createPasskey, usePasskey, postJson, explain} and
+   drives forms marked data-passkey="get" (sign-in: fill a hidden field, submit the form).
+   Options and results travel as the JSON of WebAuthn Level 3; where a browser lacks
+   parse…FromJSON or toJSON, the same is done by hand. */
+"use strict";
+(() => {
+  const toBytes = (text) => {
+    const base64 = text.replace(/-/g, "+").replace(/_/g, "/");
+    const binary = atob(base64.padEnd(Math.ceil(base64.length / 4) * 4, "="));
+    return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+  };
+
+  const toText = (buffer) => {
+    let binary = "";
+    for (const byte of new Uint8Array(buffer)) binary += String.fromCharCode(byte);
+    return btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  };
+
+  const withBytes = (list) => (list || []).map((item) => ({ ...item, id: toBytes(item.id) }));
+
+  const creationOptions = (json) => {
+    if (window.PublicKeyCredential.parseCreationOptionsFromJSON) {
+      return PublicKeyCredential.parseCreationOptionsFromJSON(json);
+    }
+    return {
+      ...json,
+      challenge: toBytes(json.challenge),
+      user: { ...json.user, id: toBytes(json.user.id) },
+      excludeCredentials: withBytes(json.excludeCredentials),
+    };
+  };
+
+  const requestOptions = (json) => {
+    if (window.PublicKeyCredential.parseRequestOptionsFromJSON) {
+      return PublicKeyCredential.parseRequestOptionsFromJSON(json);
+    }
+    return { ...json, challenge: toBytes(json.challenge), allowCredentials: withBytes(json.allowCredentials) };
+  };
+
+  const credentialJson = (credential) => {
+    if (credential.toJSON) return credential.toJSON();
+    const response = { clientDataJSON: toText(credential.response.clientDataJSON) };
+    for (const name of ["attestationObject", "authenticatorData", "signature", "userHandle"]) {
+      if (credential.response[name]) response[name] = toText(credential.response[name]);
+    }
+    if (credential.response.getTransports) response.transports = credential.response.getTransports();
+    return {
+      id: credential.id,
+      rawId: toText(credential.rawId),
+      type: credential.type,
+      authenticatorAttachment: credential.authenticatorAttachment,
+      clientExtensionResults: credential.getClientExtensionResults(),
+      response,
+    };
+  };
+
+  const needPasskeys = () => {
+    if (!window.PublicKeyCredential) {
+      throw new Error("This browser has no passkeys, or the page is not served over HTTPS or localhost.");
+    }
+  };
+
+  // Servers wrap options as {publicKey: …} or not; both are taken.
+  const inner = (json) => json.publicKey || json;
+
+  const createPasskey = async (json) => {
+    needPasskeys();
+    return credentialJson(await navigator.credentials.create({ publicKey: creationOptions(inner(json)) }));
+  };
+
+  const usePasskey = async (json) => {
+    needPasskeys();
+    return credentialJson(await navigator.credentials.get({ publicKey: requestOptions(inner(json)) }));
+  };
+
+  const REASONS = {
+    NotAllowedError: "The passkey was not used: cancelled, timed out, or without fingerprint, face or PIN. Nothing was sent.",
+    InvalidStateError: "This device already holds a passkey for this account.",
+    SecurityError: "The browser refuses passkeys for this address. Open the portal under the address it is configured for.",
+    NotSupportedError: "This device cannot make a passkey of the kind that is needed.",
+    AbortError: "The passkey was not used: cancelled. Nothing was sent.",
+  };
+
+  /* What to tell a person about an error of a ceremony or of postJson. */
+  const explain = (error) => REASONS[error.name] || error.message || "It did not work; nothing was changed.";
+
+  class Problem extends Error {
+    constructor(status, body) {
+      super(body.detail || body.title || `The server answered ${status}.`);
+      this.name = "Problem";
+      this.status = status;
+      this.body = body;
+    }
+  }
+
+  /* POST JSON, return JSON. Throws Problem with the server's words. */
+  const postJson = async (url, body, token) => {
+    let response;
+    try {
+      response = await fetch(url, {
+        method: "POST",
+        credentials: "same-origin",
+        headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": token },
+        body: JSON.stringify(body),
+      });
+    } catch {
+      throw new Error("The portal cannot be reached. Nothing is lost on this page; try again.");
+    }
+    if (response.redirected || response.status === 401) {
+      throw new Problem(401, { detail: "You are signed out. Sign in in another tab, then try again here." });
+    }
+    const answer = await response.json().catch(() => ({}));
+    if (!response.ok) throw new Problem(response.status, answer);
+    return answer;
+  };
+
+  window.hitl = { createPasskey, usePasskey, postJson, explain };
+
+  const driveSignIn = (form) => {
+    const options = JSON.parse(document.getElementById(form.dataset.options).textContent);
+    const error = form.querySelector("[data-passkey-error]");
+    const button = form.querySelector("button[type=submit]");
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      error.textContent = "";
+      button.dataset.busy = "";
+      try {
+        form.elements.credential.value = JSON.stringify(await usePasskey(options));
+        form.submit();
+      } catch (problem) {
+        error.textContent = explain(problem);
+        delete button.dataset.busy;
+      }
+    });
+  };
+
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll('form[data-passkey="get"]').forEach(driveSignIn);
+  });
+})();

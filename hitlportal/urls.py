@@ -1,0 +1,14 @@
+"""Where everything is mounted."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("account/", include("hitlportal.account_urls")),
+    path("audit/", include("audit.urls")),
+    path("api/v1/", include("remediation.api.urls")),
+    path("", include("remediation.urls")),
+]

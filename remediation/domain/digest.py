@@ -1,0 +1,58 @@
+"""Domain-separated digests: bytes of one kind never have the digest of another kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+
+
+class Kind(StrEnum):
+    """What a digest is taken over."""
+
+    PLAN = "plan"
+    DIAGNOSIS = "diagnosis"
+    SCOPE = "scope"
+    RULING = "ruling"
+    PIN = "pin"
+    CHECKS = "checks"
+    OBSERVATION = "observation"
+    STATEMENT = "statement"
+
+
+def digest(kind: Kind, body: bytes) -> str:
+    """Give the hex SHA-256 of "hitlportal/" + kind + "/v1" + NUL + body. Never to be changed."""
+    return sha256(b"hitlportal/" + kind.value.encode() + b"/v1\0" + body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What a review is about: reviews count together only when all six are equal."""
+
+    plan: str
+    diagnosis: str
+    scope: str
+    ruling: str
+    pin: str
+    checks: str
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        plan: bytes,
+        diagnosis: bytes,
+        scope: bytes,
+        ruling: bytes,
+        pin: bytes,
+        checks: bytes,
+    ) -> Digests:
+        """Take the six digests from the six canonical bodies."""
+        return cls(
+            plan=digest(Kind.PLAN, plan),
+            diagnosis=digest(Kind.DIAGNOSIS, diagnosis),
+            scope=digest(Kind.SCOPE, scope),
+            ruling=digest(Kind.RULING, ruling),
+            pin=digest(Kind.PIN, pin),
+            checks=digest(Kind.CHECKS, checks),
+        )

@@ -1,0 +1,85 @@
+"""Names of what goes on record: source:subject:action, a closed list in one place."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """Every kind of entry that this product appends to the audit log."""
+
+    # What an agent did.
+    AGENT_REPORT_SUBMITTED = "agent:report:submitted"
+    AGENT_PROPOSAL_SUBMITTED = "agent:proposal:submitted"
+    AGENT_PROPOSAL_WITHDRAWN = "agent:proposal:withdrawn"
+    AGENT_PROPOSAL_SUPERSEDED = "agent:proposal:superseded"
+    AGENT_INCIDENT_OPENED = "agent:incident:opened"
+    AGENT_INCIDENT_REPEATED = "agent:incident:repeated"
+    AGENT_REQUEST_REFUSED = "agent:request:refused"
+
+    # What a person decided.
+    PERSON_REVIEW_STARTED = "person:review:started"
+    PERSON_REVIEW_SIGNED = "person:review:signed"
+    PERSON_REVIEW_REFUSED = "person:review:refused"
+    PERSON_OBSERVATION_ASKED = "person:observation:asked"
+    PERSON_PROPOSAL_APPROVED = "person:proposal:approved"
+    PERSON_PROPOSAL_WITHDRAWN = "person:proposal:withdrawn"
+    PERSON_PROPOSAL_SUPERSEDED = "person:proposal:superseded"
+    PERSON_INCIDENT_CONTAINED = "person:incident:contained"
+    PERSON_INCIDENT_REOPENED = "person:incident:reopened"
+    PERSON_INCIDENT_CLOSED = "person:incident:closed"
+    PERSON_REQUEST_REFUSED = "person:request:refused"
+
+    # What a person changed around the decisions.
+    PERSON_INVENTORY_CHANGED = "person:inventory:changed"
+    PERSON_AGENT_CREATED = "person:agent:created"
+    PERSON_AGENT_CHANGED = "person:agent:changed"
+    PERSON_TOKEN_CREATED = "person:token:created"  # noqa: S105  a name
+    PERSON_TOKEN_REVOKED = "person:token:revoked"  # noqa: S105  a name
+    PERSON_USER_CREATED = "person:user:created"
+    PERSON_USER_CHANGED = "person:user:changed"
+    PERSON_GROUP_CHANGED = "person:group:changed"
+    PERSON_RIGHT_CHANGED = "person:right:changed"
+    PERSON_PASSKEY_ENROLLED = "person:passkey:enrolled"
+    PERSON_PASSKEY_REMOVED = "person:passkey:removed"
+    PERSON_SESSION_STARTED = "person:session:started"
+    PERSON_SESSION_ENDED = "person:session:ended"
+    PERSON_AUDIT_READ = "person:audit:read"
+    PERSON_AUDIT_EXPORTED = "person:audit:exported"
+
+    # What the worker did.
+    WORKER_PROPOSAL_ASSESSED = "worker:proposal:assessed"
+    WORKER_PROPOSAL_REASSESSED = "worker:proposal:reassessed"
+    WORKER_PROPOSAL_REJECTED = "worker:proposal:rejected"
+    WORKER_PROPOSAL_RETURNED = "worker:proposal:returned"
+    WORKER_PROPOSAL_SUPERSEDED = "worker:proposal:superseded"
+    WORKER_PROPOSAL_EXPIRED = "worker:proposal:expired"
+    WORKER_PROPOSAL_REFUSED = "worker:proposal:refused"
+    WORKER_PROPOSAL_EXECUTING = "worker:proposal:executing"
+    WORKER_PROPOSAL_SUCCEEDED = "worker:proposal:succeeded"
+    WORKER_PROPOSAL_FAILED = "worker:proposal:failed"
+    WORKER_PROPOSAL_ROLLED_BACK = "worker:proposal:rolled_back"
+    WORKER_PROPOSAL_UNKNOWN = "worker:proposal:unknown"
+    WORKER_PROPOSAL_SETTLED = "worker:proposal:settled"
+    WORKER_STEP_RECORDED = "worker:step:recorded"
+    WORKER_GATE_CLEARED = "worker:gate:cleared"
+    WORKER_GATE_REFUSED = "worker:gate:refused"
+    WORKER_ASSESSMENT_REFUSED = "worker:assessment:refused"
+    WORKER_REVIEW_REFUSED = "worker:review:refused"
+    WORKER_INCIDENT_CONTAINED = "worker:incident:contained"
+    WORKER_INCIDENT_REOPENED = "worker:incident:reopened"
+    WORKER_NOTICE_SENT = "worker:notice:sent"
+
+    # What an operator did on a host.
+    OPERATOR_APPROVER_ADDED = "operator:approver:added"
+    OPERATOR_APPROVER_REMOVED = "operator:approver:removed"
+    OPERATOR_USER_CREATED = "operator:user:created"
+    OPERATOR_USER_CHANGED = "operator:user:changed"
+    OPERATOR_PASSKEYS_REMOVED = "operator:passkeys:removed"
+    OPERATOR_INVITATION_MADE = "operator:invitation:made"
+    OPERATOR_FREEZE_SET = "operator:freeze:set"
+    OPERATOR_FREEZE_LIFTED = "operator:freeze:lifted"
+    OPERATOR_REQUEST_REFUSED = "operator:request:refused"
+
+    # What the system counted: refusals of callers who are not known, per minute.
+    SYSTEM_REFUSALS_COUNTED = "system:refusals:counted"

@@ -1,0 +1,134 @@
+"""The facts that policy judges by: few words about plan, scope and checks; derived, never sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from audit.tlog.canonical import Json, encode
+from remediation.domain.checks import Check, Outcome
+from remediation.domain.errors import BadValue
+from remediation.domain.fields import Fields
+from remediation.domain.observation import Observation
+from remediation.domain.plan import Plan
+from remediation.domain.scope import Criticality, Scope
+from remediation.domain.strict import parse as parse_json
+
+MAX_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that policy may look at, derived from plan, scope, checks and observations."""
+
+    actions: tuple[str, ...]
+    reversible: bool
+    environments: tuple[str, ...]
+    criticality: str
+    payment_path: bool
+    external_partner: bool
+    unknown: tuple[str, ...]
+    unpinned: tuple[str, ...]
+    failed_checks: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "actions": list(self.actions),
+            "reversible": self.reversible,
+            "environments": list(self.environments),
+            "criticality": self.criticality,
+            "payment_path": self.payment_path,
+            "external_partner": self.external_partner,
+            "unknown": list(self.unknown),
+            "unpinned": list(self.unpinned),
+            "failed_checks": list(self.failed_checks),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> Facts:
+        source = Fields(
+            value,
+            at,
+            required=(
+                "actions", "reversible", "environments", "criticality", "payment_path",
+                "external_partner", "unknown", "unpinned", "failed_checks",
+            ),
+        )  # fmt: skip
+        return cls(
+            actions=source.texts("actions"),
+            reversible=source.boolean("reversible"),
+            environments=source.texts("environments"),
+            criticality=source.one_of("criticality", tuple(Criticality)),
+            payment_path=source.boolean("payment_path"),
+            external_partner=source.boolean("external_partner"),
+            unknown=source.texts("unknown"),
+            unpinned=source.texts("unpinned"),
+            failed_checks=source.texts("failed_checks"),
+        )
+
+    def body(self) -> bytes:
+        return encode(self.to_json())
+
+    @classmethod
+    def parse(cls, body: bytes) -> Facts:
+        """Read stored facts. Raises BadInput when not canonical or of another shape."""
+        found = cls.from_json(parse_json(body, max_bytes=MAX_BYTES))
+        if found.body() != body:
+            raise BadValue("the facts are not canonical")
+        return found
+
+    def strictest(self, other: Facts) -> Facts:
+        """Give the facts that are true of either: policy on them asks for no less than on each."""
+        return Facts(
+            actions=_union(self.actions, other.actions),
+            reversible=self.reversible and other.reversible,
+            environments=_union(self.environments, other.environments),
+            criticality=max(self.criticality, other.criticality, key=_criticality_rank),
+            payment_path=self.payment_path or other.payment_path,
+            external_partner=self.external_partner or other.external_partner,
+            unknown=_union(self.unknown, other.unknown),
+            unpinned=_union(self.unpinned, other.unpinned),
+            failed_checks=_union(self.failed_checks, other.failed_checks),
+        )
+
+
+def facts(
+    plan: Plan,
+    scope: Scope,
+    checks: tuple[Check, ...],
+    observations: Mapping[str, Observation | None],
+) -> Facts:
+    """Derive the facts. Whatever is missing from the scope is unknown, and unknown is risk."""
+    placed = {target.locator for target in scope.targets if target.known}
+    missing = [t.locator for t in plan.targets if t.locator not in placed]
+    unseen = [locator for locator, seen in observations.items() if seen is None]
+    environments = [target.environment for target in scope.targets if target.environment]
+    environments += [service.environment for service in scope.services if service.environment]
+    specs = [step.spec for step in plan.steps]
+    return Facts(
+        actions=_union([spec.kind for spec in specs]),
+        reversible=all(spec.reversible for spec in specs),
+        environments=_union([plan.environment], environments),
+        criticality=max(
+            (service.criticality for service in scope.services),
+            key=_criticality_rank,
+            default=Criticality.LOW.value,
+        ),
+        payment_path=any(service.payment_path for service in scope.services),
+        external_partner=any(service.external_partner for service in scope.services),
+        unknown=_union(
+            scope.unknown,
+            [f"{locator} is not in the inventory" for locator in missing],
+            [f"{locator} could not be observed" for locator in unseen],
+        ),
+        unpinned=_union([spec.kind for spec in specs if not spec.pin_fields]),
+        failed_checks=_union([c.name for c in checks if c.outcome is Outcome.FAIL]),
+    )
+
+
+def _criticality_rank(criticality: str) -> int:
+    return list(Criticality).index(Criticality(criticality))
+
+
+def _union(*groups: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return tuple(sorted({item for group in groups for item in group}))

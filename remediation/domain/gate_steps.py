@@ -1,0 +1,235 @@
+"""The six numbered steps of the gate. Each takes the case and raises, or returns nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from remediation.domain import b64url, policy, quorum
+from remediation.domain.approvers import Approver
+from remediation.domain.case import Case
+from remediation.domain.errors import (
+    ClockSkew,
+    Deadline,
+    Digest,
+    Drift,
+    Frozen,
+    GateAgentDisabled,
+    Quorum,
+    ReviewerLost,
+    ReviewRefused,
+    RulingTightened,
+    SeparationOfDuties,
+    Signature,
+    SignatureInvalid,
+    TargetGone,
+    TargetUnobservable,
+    UnknownApproverKey,
+)
+from remediation.domain.evidence import ReviewEvidence
+from remediation.domain.observation import Pinned
+from remediation.domain.quorum import Resolution
+from remediation.domain.signature import verify as verify_assertion
+from remediation.domain.statement import Statement
+
+# Two hosts that keep time by NTP differ by milliseconds; beyond this, deadlines mean nothing.
+MAX_SKEW = timedelta(seconds=2)
+
+
+# (1) Digests: what was signed is what would run, byte by byte, under today's catalogue.
+
+
+def digests(case: Case) -> None:
+    _read_bodies(case)
+    if case.evidence.applied != tuple(range(len(case.evidence.applied))):
+        raise Digest("the applied steps are not the first ones of the plan")
+    _ = case.step
+    for statement in case.statements:
+        if statement.digests != case.digests:
+            raise Digest(f"{statement.person} signed other digests than those of this evidence")
+
+
+def _read_bodies(case: Case) -> None:
+    _ = (case.diagnosis, case.scope, case.checks, case.ruling)
+    locators = tuple(target.locator for target in case.plan.targets)
+    if tuple(entry.locator for entry in case.pinned) != locators:
+        raise Digest("the pin does not hold the plan's targets in their order")
+
+
+# (2) Ruling: policy is applied again, to the facts of then and of now together; it only tightens.
+
+
+def ruling(case: Case) -> None:
+    ruling_has_slots(case)
+    then = policy.facts(case.plan, case.scope, case.checks, {})
+    asked = policy.evaluate(then.strictest(case.evidence.facts))
+    more = policy.tightened(case.ruling, asked)
+    if more is not None:
+        raise RulingTightened(more)
+
+
+def ruling_has_slots(case: Case) -> None:
+    if not case.ruling.slots:
+        raise Digest("a ruling without slots approves nothing")
+
+
+# (3) Signatures: each review by a key of the approvers file, over exactly its statement.
+
+
+def signatures(case: Case) -> None:
+    nonces: set[str] = set()
+    for review, statement in zip(case.evidence.reviews, case.statements, strict=True):
+        signature(case, review, statement, (review.recorded_at, case.now))
+        if statement.nonce in nonces:
+            raise Signature("two reviews carry one nonce")
+        nonces.add(statement.nonce)
+
+
+def signature(
+    case: Case, review: ReviewEvidence, statement: Statement, instants: tuple[datetime, ...]
+) -> None:
+    """Check one review, by the approvers file as it stood at each of the instants."""
+    _check_belongs(case, review, statement)
+    entry = _approver(case, review, instants)
+    _check_place(case, statement, entry)
+    try:
+        verify_assertion(
+            review.assertion,
+            challenge=statement.challenge(),
+            cose_key=entry.key,
+            rp_id=entry.rp_id,
+            origin=entry.origin,
+        )
+    except SignatureInvalid as error:
+        raise Signature(f"{review.person}: {error.detail}") from None
+
+
+def _check_belongs(case: Case, review: ReviewEvidence, statement: Statement) -> None:
+    signed = (statement.proposal, statement.round, statement.person, statement.slot)
+    recorded = (case.evidence.proposal_id, case.evidence.round, review.person, review.slot)
+    if signed != recorded:
+        raise Signature(f"{review.person}: the statement is about {signed}, not {recorded}")
+    if statement.expires < review.recorded_at:
+        raise Signature(f"{review.person}: the statement had expired when it was recorded")
+    try:
+        statement.check_consistent()
+    except ReviewRefused as error:
+        raise Signature(f"{review.person}: {error}") from None
+
+
+def _approver(case: Case, review: ReviewEvidence, instants: tuple[datetime, ...]) -> Approver:
+    credential = b64url.encode(review.assertion.credential_id)
+    entry = case.approvers.find(review.person, credential)
+    if entry is None or not all(entry.valid(instant) for instant in instants):
+        raise UnknownApproverKey(f"{review.person} with credential {credential[:24]}")
+    if not entry.may_fill(review.slot):
+        raise UnknownApproverKey(f"{review.person} is not in the file for {review.slot}")
+    return entry
+
+
+def _check_place(case: Case, statement: Statement, entry: Approver) -> None:
+    """Statement, approvers file and (if given) the caller agree on relying party and origin."""
+    if (statement.rp_id, statement.origin) != (entry.rp_id, entry.origin):
+        raise Signature(f"{statement.person}: signed for another relying party or origin")
+    if case.rp_id not in (None, entry.rp_id) or case.origin not in (None, entry.origin):
+        raise UnknownApproverKey(f"{statement.person}: the key is for {entry.origin}")
+
+
+# (4) Quorum and separation of duties: distinct people, none of whom took part.
+
+
+def quorum_and_separation(case: Case) -> None:
+    excluded = {entry.person: entry.why for entry in case.evidence.excluded}
+    for review in case.counted:
+        if review.person in excluded:
+            raise SeparationOfDuties(f"{review.person}: {excluded[review.person]}")
+        if review.person == case.evidence.agent.id:
+            raise SeparationOfDuties(f"{review.person} is the agent")
+    counted(case)
+
+
+def counted(case: Case) -> None:
+    repeated = quorum.repeated_people(case.counted)
+    if repeated:
+        raise SeparationOfDuties(f"{', '.join(repeated)} reviewed more than once")
+    found = quorum.resolve(
+        case.ruling.slots, case.counted, number=case.evidence.round, digests=case.digests
+    )
+    if found is not Resolution.APPROVED:
+        raise Quorum(f"the round is {found or 'still open'}")
+
+
+# (5) Freshness: in time, by people and for an agent that still stand, and not frozen.
+
+
+def freshness(case: Case) -> None:
+    given = case.evidence
+    # The clock first: without it no deadline means anything.
+    if max(abs(given.database_now - given.worker_now), abs(case.now - given.worker_now)) > MAX_SKEW:
+        raise ClockSkew()
+    if given.approved_at > case.now + MAX_SKEW:
+        raise ClockSkew("the approval lies in the future")
+    _deadlines(case)
+    if not given.agent.enabled:
+        raise GateAgentDisabled(given.agent.id)
+    _reviewers(case)
+    if given.frozen:
+        raise Frozen(given.frozen)
+
+
+def _deadlines(case: Case) -> None:
+    approved_at = case.evidence.approved_at
+    if approved_at > case.ruling.decide_by:
+        raise Deadline("it was approved after the decision was due")
+    if case.now >= approved_at + timedelta(seconds=case.ruling.run_within_s):
+        raise Deadline("the time to run it has passed")
+
+
+def _reviewers(case: Case) -> None:
+    people = {person.person: person for person in case.evidence.people}
+    for review in case.counted:
+        person = people.get(review.person)
+        if person is None or not person.active:
+            raise ReviewerLost(f"{review.person} is not active")
+        held = set(person.roles) & set(policy.ROLES)
+        if not held or (review.slot != policy.ANY and review.slot not in held):
+            raise ReviewerLost(f"{review.person} does not hold the role for {review.slot}")
+
+
+# (6) Drift: the target is as it was pinned.
+
+
+def drift(case: Case) -> None:
+    given = case.evidence
+    if given.applied != tuple(range(given.step)):
+        raise Digest("the steps before this one are not the applied ones")
+    _target_unchanged(case, case.step.index)
+    # The targets still to come, as far as they were looked at: better to stop before the first.
+    looked_at = {o.locator for o in given.observations} | {u.locator for u in given.unobservable}
+    for step in case.plan.steps[given.step + 1 :]:
+        if step.target.locator in looked_at:
+            _target_unchanged(case, step.index)
+
+
+def _target_unchanged(case: Case, index: int) -> None:
+    pinned = case.pinned[index]
+    for failed in case.evidence.unobservable:
+        if failed.locator == pinned.locator:
+            raise TargetUnobservable(f"{failed.locator}: {failed.why}")
+    seen = [entry for entry in case.evidence.observations if entry.locator == pinned.locator]
+    if not seen:
+        raise TargetUnobservable(f"{pinned.locator} was not observed")
+    for entry in seen:
+        if not entry.exists or not pinned.exists:
+            raise TargetGone(pinned.locator)
+        if not entry.same_as(pinned):
+            raise Drift(f"{pinned.locator}: {_changes(pinned, entry)}")
+
+
+def _changes(old: Pinned, new: Pinned) -> str:
+    names = sorted(set(old.state) | set(new.state))
+    return ", ".join(
+        f"{name} was {old.state.get(name)}, is {new.state.get(name)}"
+        for name in names
+        if old.state.get(name) != new.state.get(name)
+        or type(old.state.get(name)) is not type(new.state.get(name))
+    )

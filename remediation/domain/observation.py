@@ -1,0 +1,114 @@
+"""What the worker saw of a target, and the pin: the part of it that must not change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from audit.tlog.canonical import Json, encode
+from remediation.domain.digest import Kind, digest
+from remediation.domain.errors import BadValue, TargetUnobservable
+from remediation.domain.fields import Fields
+from remediation.domain.plan import MAX_STEPS, Plan
+from remediation.domain.strict import parse as parse_json
+
+MAX_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One target as it was seen.
+
+    `state` has exactly the pin fields of the action; `shown` is for people only and never pinned
+    (times, session counts). `simulated` is true when the target is a simulator.
+    """
+
+    exists: bool
+    state: Mapping[str, Json]
+    shown: Mapping[str, Json]
+    simulated: bool
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "exists": self.exists,
+            "state": dict(self.state),
+            "shown": dict(self.shown),
+            "simulated": self.simulated,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> Observation:
+        source = Fields(value, at, required=("exists", "state", "shown", "simulated"))
+        return cls(
+            exists=source.boolean("exists"),
+            state=source.mapping("state"),
+            shown=source.mapping("shown"),
+            simulated=source.boolean("simulated"),
+        )
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """The pinned state of one target."""
+
+    locator: str
+    exists: bool
+    state: Mapping[str, Json]
+
+    def to_json(self) -> dict[str, Json]:
+        return {"locator": self.locator, "exists": self.exists, "state": dict(self.state)}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> Pinned:
+        source = Fields(value, at, required=("locator", "exists", "state"))
+        return cls(
+            locator=source.text("locator", 500, least=1),
+            exists=source.boolean("exists"),
+            state=source.mapping("state"),
+        )
+
+    def same_as(self, other: Pinned) -> bool:
+        """Compare as JSON: to Python True equals 1, to a target it does not."""
+        return encode(self.to_json()) == encode(other.to_json())
+
+
+def pin(plan: Plan, observations: Mapping[str, Observation | None]) -> bytes:
+    """Give the canonical pin of a plan's targets, in step order.
+
+    In: observations by locator. Raises TargetUnobservable when one is missing, BadValue when a
+    state does not have exactly the pin fields that the action declares.
+    """
+    targets: list[Json] = []
+    for step in plan.steps:
+        locator = step.target.locator
+        seen = observations.get(locator)
+        if seen is None:
+            raise TargetUnobservable(locator)
+        if seen.exists and set(seen.state) != set(step.spec.pin_fields):
+            raise BadValue(f"{locator}: the state must have exactly {step.spec.pin_fields}")
+        targets.append(Pinned(locator, seen.exists, seen.state).to_json())
+    return encode({"targets": targets})
+
+
+def parse_pin(body: bytes) -> tuple[Pinned, ...]:
+    """Read a pin. Raises BadInput when it is not canonical or has another shape."""
+    value = parse_json(body, max_bytes=MAX_BYTES)
+    source = Fields(value, required=("targets",))
+    targets = source.array("targets", Pinned.from_json, least=1, most=MAX_STEPS)
+    if encode(value) != body:
+        raise BadValue("the pin is not canonical")
+    return targets
+
+
+def observation_body(observations: Mapping[str, Observation | None]) -> bytes:
+    """Give the canonical record of what was seen, by locator; null where it could not be seen."""
+    return encode(
+        {
+            locator: seen.to_json() if seen is not None else None
+            for locator, seen in observations.items()
+        }
+    )
+
+
+def pin_digest(body: bytes) -> str:
+    return digest(Kind.PIN, body)

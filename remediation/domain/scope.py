@@ -1,0 +1,155 @@
+"""The scope: everything that a plan can reach, and what is not known about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from audit.tlog.canonical import Json, encode
+from remediation.domain.digest import Kind, digest
+from remediation.domain.errors import BadValue
+from remediation.domain.fields import Fields
+from remediation.domain.strict import parse as parse_json
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_SERVICES = 5_000
+_NAME = 500
+
+
+class Criticality(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True)
+class ScopeTarget:
+    """A target of the plan as the inventory knows it; `known` is false when it does not."""
+
+    locator: str
+    known: bool
+    kind: str
+    environment: str
+    owner_team: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "locator": self.locator,
+            "known": self.known,
+            "kind": self.kind,
+            "environment": self.environment,
+            "owner_team": self.owner_team,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> ScopeTarget:
+        source = Fields(
+            value, at, required=("locator", "known", "kind", "environment", "owner_team")
+        )
+        return cls(
+            locator=source.text("locator", _NAME, least=1),
+            known=source.boolean("known"),
+            kind=source.text("kind", _NAME),
+            environment=source.text("environment", _NAME),
+            owner_team=source.text("owner_team", _NAME),
+        )
+
+
+@dataclass(frozen=True)
+class ScopeService:
+    """A service that the plan reaches. `via` is the target's locator, `depth` 1 is direct."""
+
+    id: int
+    name: str
+    via: str
+    depth: int
+    environment: str
+    criticality: str
+    payment_path: bool
+    external_partner: bool
+    owner_team: str
+
+    @property
+    def owner_known(self) -> bool:
+        return self.owner_team != ""
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "id": self.id,
+            "name": self.name,
+            "via": self.via,
+            "depth": self.depth,
+            "environment": self.environment,
+            "criticality": self.criticality,
+            "payment_path": self.payment_path,
+            "external_partner": self.external_partner,
+            "owner_team": self.owner_team,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> ScopeService:
+        source = Fields(
+            value,
+            at,
+            required=(
+                "id", "name", "via", "depth", "environment", "criticality", "payment_path",
+                "external_partner", "owner_team",
+            ),
+        )  # fmt: skip
+        return cls(
+            id=source.integer("id", 0, 2**53 - 1),
+            name=source.text("name", _NAME),
+            via=source.text("via", _NAME, least=1),
+            depth=source.integer("depth", 1, 1_000),
+            environment=source.text("environment", _NAME),
+            criticality=source.one_of("criticality", tuple(Criticality)),
+            payment_path=source.boolean("payment_path"),
+            external_partner=source.boolean("external_partner"),
+            owner_team=source.text("owner_team", _NAME),
+        )
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Targets, services reached, and what is unknown, in words."""
+
+    targets: tuple[ScopeTarget, ...]
+    services: tuple[ScopeService, ...]
+    unknown: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        """Services are ordered, so that the same scope always has the same bytes."""
+        ordered = sorted(self.services, key=lambda s: (s.depth, s.name, s.id, s.via))
+        return {
+            "targets": [target.to_json() for target in self.targets],
+            "services": [service.to_json() for service in ordered],
+            "unknown": list(self.unknown),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> Scope:
+        source = Fields(value, at, required=("targets", "services", "unknown"))
+        return cls(
+            targets=source.array("targets", ScopeTarget.from_json, most=100),
+            services=source.array("services", ScopeService.from_json, most=MAX_SERVICES),
+            unknown=source.texts("unknown"),
+        )
+
+    def body(self) -> bytes:
+        return encode(self.to_json())
+
+    @property
+    def digest(self) -> str:
+        return digest(Kind.SCOPE, self.body())
+
+    @classmethod
+    def parse(cls, body: bytes) -> Scope:
+        """Read a stored scope. Raises BadInput when it is not canonical or has another shape."""
+        # 12 keys a service at most, and room for the rest.
+        scope = cls.from_json(
+            parse_json(body, max_bytes=MAX_BYTES, max_keys=12 * MAX_SERVICES + 5_000)
+        )
+        if scope.body() != body:
+            raise BadValue("the scope is not canonical")
+        return scope

@@ -1,0 +1,120 @@
+"""What each executor has to offer. Services call it through run.py, never directly."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
+
+from audit.tlog.canonical import Json
+from remediation.domain.actions import ActionSpec
+from remediation.domain.gate import Clearance
+from remediation.domain.observation import Observation
+from remediation.domain.plan import Step
+from remediation.executors.errors import NotApplied
+from remediation.executors.targets import Targets
+
+Snapshot = Mapping[str, Json]
+GONE = Observation(exists=False, state={}, shown={}, simulated=False)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call did, for the step record; holds no secret."""
+
+    detail: Mapping[str, Json] = field(default_factory=dict)
+
+
+class Settled(StrEnum):
+    """What reading the target says about a call whose outcome is unknown."""
+
+    APPLIED = "applied"
+    NOT_APPLIED = "not_applied"
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A monotonic time after which no further call to a target may start."""
+
+    at: float
+
+    @classmethod
+    def within(cls, seconds: float) -> Deadline:
+        return cls(time.monotonic() + seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self.at - time.monotonic())
+
+    @property
+    def passed(self) -> bool:
+        return self.left <= 0
+
+
+class Executor(ABC):
+    """One action on one kind of target.
+
+    Every method but `observe` and the pure ones takes a clearance and works until the deadline,
+    which lies at most `spec.hard_timeout_s` ahead. Doing it again on a target that is already in
+    the wanted state changes nothing and succeeds.
+    """
+
+    spec: ClassVar[ActionSpec]
+
+    @abstractmethod
+    def observe(self, step: Step, targets: Targets) -> Observation:
+        """Read the target with read-only credentials; changes nothing.
+
+        `state` has exactly the spec's pin fields, or is empty if the target does not exist.
+        Raises TargetUnobservable, never anything else.
+        """
+
+    def precheck(self, step: Step, observation: Observation) -> None:
+        """Refuse with NotApplied what must not be tried on a target in this state. Pure."""
+        if not observation.exists:
+            raise NotApplied(f"{step.target.locator} does not exist")
+
+    def snapshot(self, observation: Observation) -> Snapshot:
+        """What `rollback` needs in order to restore the state as it was. Pure."""
+        return dict(observation.state)
+
+    @abstractmethod
+    def after(self, state: Mapping[str, Json]) -> dict[str, Json]:
+        """The pinned state that the action leads to from this one. Pure."""
+
+    def settled(self, observation: Observation) -> Settled | None:
+        """Whether the action has had its effect; None if reading cannot tell. Pure."""
+        if not observation.exists:
+            return None
+        wanted = self.after(observation.state) == observation.state
+        return Settled.APPLIED if wanted else Settled.NOT_APPLIED
+
+    @abstractmethod
+    def apply(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        """Do it. Raises NotApplied, PartlyApplied or OutcomeUnknown."""
+
+    @abstractmethod
+    def verify(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        """Read the target, with read-only credentials, until it is as it should be.
+
+        Raises VerifyFailed when it is not by the deadline, or cannot be read.
+        """
+
+    @abstractmethod
+    def rollback(
+        self,
+        clearance: Clearance,
+        step: Step,
+        targets: Targets,
+        snapshot: Snapshot,
+        deadline: Deadline,
+    ) -> Outcome:
+        """Restore what the snapshot says, and read it back. Raises RollbackFailed."""

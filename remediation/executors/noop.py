@@ -1,0 +1,174 @@
+"""test.noop: for tests and benchmarks. Its targets are JSON files, and it can play failures.
+
+A target `name` is `state_dir/name.json`, `{"exists": true, "state": "on"}`; without a file it
+exists and is on. Applying it turns it "off". Each call that changes something is one JSON line in
+the `file` of the targets file, written before the change. Failures, in [test.inject.<name>]:
+
+    unobservable = true            observe fails
+    fail_apply = true              apply is refused, nothing changed
+    unknown_apply = true           apply changes the state and then loses the answer
+    fail_verify = true             verify fails
+    fail_rollback = true           rollback fails
+    wait_before_apply = "FILE"     apply, or its return, waits as long as this file exists
+    wait_after_apply = "FILE"      (FILE.here is made when it begins to wait); no timeout
+    kill_before_apply = true       the worker is killed (SIGKILL) before, in the middle of, or
+    kill_during_apply = true       after the change
+    kill_after_apply = true
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from audit.tlog.canonical import Json
+from remediation.domain.actions import ACTIONS
+from remediation.domain.errors import TargetUnobservable
+from remediation.domain.gate import Clearance
+from remediation.domain.observation import Observation
+from remediation.domain.plan import Step
+from remediation.executors.base import GONE, Deadline, Executor, Outcome, Snapshot
+from remediation.executors.errors import (
+    ClearanceRefused,
+    NotApplied,
+    OutcomeUnknown,
+    RollbackFailed,
+    VerifyFailed,
+)
+from remediation.executors.targets import NoopTarget, Targets
+
+ON, OFF = "on", "off"
+
+
+class Noop(Executor):
+    """test.noop"""
+
+    spec = ACTIONS["test.noop"]
+
+    def observe(self, step: Step, targets: Targets) -> Observation:
+        target = _Target(step, targets)
+        if target.plays("unobservable"):
+            raise TargetUnobservable("injected")
+        state = target.state()
+        if state is None:
+            return GONE
+        return Observation(True, {"state": state}, {}, simulated=True)
+
+    def after(self, state: Mapping[str, Json]) -> dict[str, Json]:
+        return {**state, "state": OFF}
+
+    def apply(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        target = _Target(step, targets, clearance)
+        target.wait("wait_before_apply")
+        if target.plays("fail_apply") or not target.is_there():
+            raise NotApplied("injected, or there is no such target")
+        target.kill("kill_before_apply")
+        target.call("apply", clearance)
+        target.kill("kill_during_apply")
+        target.write(OFF)
+        target.kill("kill_after_apply")
+        target.wait("wait_after_apply")
+        if target.plays("unknown_apply"):
+            raise OutcomeUnknown("injected")
+        return Outcome({"state": OFF})
+
+    def verify(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        target = _Target(step, targets)
+        if target.plays("fail_verify") or not target.is_there() or target.state() != OFF:
+            raise VerifyFailed("injected, or it is not off")
+        return Outcome({"state": OFF})
+
+    def rollback(
+        self,
+        clearance: Clearance,
+        step: Step,
+        targets: Targets,
+        snapshot: Snapshot,
+        deadline: Deadline,
+    ) -> Outcome:
+        target = _Target(step, targets, clearance)
+        target.call("rollback", clearance)
+        if target.plays("fail_rollback"):
+            raise RollbackFailed("injected")
+        target.write(str(snapshot["state"]))
+        return Outcome(snapshot)
+
+
+class _Target:
+    """The files of one target; with a clearance, the right to change them."""
+
+    def __init__(self, step: Step, targets: Targets, clearance: Clearance | None = None) -> None:
+        if targets.test is None:
+            raise TargetUnobservable("the targets file has no [test]")
+        self._files: NoopTarget = targets.test
+        self._name = step.target.fields["name"]
+        self._step = step
+        self._cleared = type(clearance) is Clearance
+        self._played = targets.test.inject.get(self._name, {})
+
+    @property
+    def _path(self) -> Path:
+        return self._files.state_dir / f"{self._name}.json"
+
+    def plays(self, failure: str) -> bool:
+        return self._played.get(failure) is True
+
+    def state(self) -> str | None:
+        """On or off, None if it does not exist. Raises TargetUnobservable."""
+        if not self._path.exists():
+            return ON
+        try:
+            held = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TargetUnobservable(f"{self._step.target.locator}: {error}") from error
+        return str(held["state"]) if held["exists"] else None
+
+    def is_there(self) -> bool:
+        try:
+            return self.state() is not None
+        except TargetUnobservable:
+            return False
+
+    def write(self, state: str) -> None:
+        self._refuse_without_clearance()
+        draft = self._path.with_suffix(f".{os.getpid()}.new")
+        draft.write_text(json.dumps({"exists": True, "state": state}), encoding="utf-8")
+        draft.replace(self._path)
+
+    def call(self, name: str, clearance: Clearance) -> None:
+        self._refuse_without_clearance()
+        line = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "call": name,
+            "target": self._name,
+            "proposal": clearance.proposal_id,
+            "token": clearance.token,
+            "parameters": dict(self._step.parameters),
+        }
+        with self._files.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def wait(self, name: str) -> None:
+        path = self._played.get(name)
+        if not isinstance(path, str):
+            return
+        while Path(path).exists():
+            Path(f"{path}.here").touch()
+            time.sleep(0.01)
+
+    def kill(self, name: str) -> None:
+        if self.plays(name):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _refuse_without_clearance(self) -> None:
+        if not self._cleared:
+            raise ClearanceRefused("no clearance")

@@ -1,0 +1,116 @@
+"""Connections to a target cluster: never the portal's own, never for longer than allowed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+
+from remediation.domain.errors import Refused
+from remediation.executors.base import Deadline
+
+CONNECT_SECONDS = 4  # for each address of the host; libpq takes nothing below 2
+STATEMENT_SECONDS = 5.0  # catalogue reads and ALTER ROLE take milliseconds unless they wait
+# The server's own timeout comes first; ours is for a server that has stopped answering.
+GRACE_SECONDS = 1.0
+
+Connection = psycopg.Connection[dict[str, Any]]
+
+
+class NotUsable(Refused):
+    """The cluster cannot be worked with by this login; nothing was asked of it."""
+
+
+@contextmanager
+def session(
+    dsn: str, *, portal: int | None, deadline: Deadline, read_only: bool
+) -> Iterator[Connection]:
+    """A connection in autocommit mode that is cut off soon after the deadline.
+
+    In: the DSN; the portal's system identifier. Raises NotUsable when there is no connection, the
+    cluster is the portal's own, or the login could do more than call functions.
+    """
+    try:
+        connection = _connect(dsn, deadline, read_only)
+    except psycopg.Error as error:
+        raise NotUsable(words(error)) from None
+    with connection, _cut_off(connection, deadline.left + GRACE_SECONDS):
+        try:
+            _examine(connection, portal)
+        except psycopg.Error as error:
+            raise NotUsable(words(error)) from None
+        yield connection
+
+
+def words(error: Exception) -> str:
+    """An error message of one line, of bounded length."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
+
+
+def _connect(dsn: str, deadline: Deadline, read_only: bool) -> Connection:
+    try:
+        given = conninfo_to_dict(dsn).get("options") or ""
+    except psycopg.ProgrammingError:  # its message quotes the DSN
+        raise NotUsable("the DSN is malformed") from None
+    milliseconds = int(min(STATEMENT_SECONDS, deadline.left) * 1000)
+    if milliseconds < 1:  # 0 would mean no limit
+        raise NotUsable("no time is left")
+    ours = {
+        "statement_timeout": milliseconds,
+        "lock_timeout": milliseconds,
+        "default_transaction_read_only": "on" if read_only else "off",
+        "search_path": "pg_catalog,pg_temp",
+        "timezone": "UTC",
+        "datestyle": "ISO",
+    }
+    return psycopg.connect(
+        dsn,
+        autocommit=True,
+        row_factory=dict_row,
+        prepare_threshold=None,
+        connect_timeout=CONNECT_SECONDS,
+        application_name="hitlportal observe" if read_only else "hitlportal operate",
+        # The last setting of a name wins.
+        options=" ".join([str(given), *(f"-c {name}={value}" for name, value in ours.items())]),
+    )
+
+
+def _examine(connection: Connection, portal: int | None) -> None:
+    """Refuse the portal's own cluster, and a login with which a mistake could do anything."""
+    row = connection.execute(
+        "SELECT c.system_identifier, r.rolsuper OR r.rolcreaterole AS too_much"
+        " FROM pg_control_system() c, pg_roles r WHERE r.rolname = session_user"
+    ).fetchone()
+    if row is None:
+        raise NotUsable("the cluster does not know its own login")
+    if portal is not None and row["system_identifier"] == portal:
+        raise NotUsable("protected_target: this is the portal's own cluster")
+    if row["too_much"]:
+        raise NotUsable("the login is a superuser or may create roles; use the hitl_* logins")
+
+
+@contextmanager
+def _cut_off(connection: Connection, seconds: float) -> Iterator[None]:
+    """Shut the connection's socket down after so many seconds; libpq then reports it as lost."""
+    # A descriptor of our own: libpq may close its one, and the number be given to another file.
+    with socket.socket(fileno=os.dup(connection.fileno())) as handle:
+        timer = threading.Timer(seconds, _shut_down, (handle,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def _shut_down(handle: socket.socket) -> None:
+    with suppress(OSError):  # the server was faster
+        handle.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,93 @@
+"""One table of the targets file, read by typed readers that refuse what nobody asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from remediation.domain.errors import Refused
+
+T = TypeVar("T")
+Table = Mapping[str, object]
+
+
+class TargetsFileInvalid(Refused):
+    """The targets file cannot be used."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A secret value, or the file that holds it; the value is in no repr."""
+
+    file: Path | None
+    value: str = ""
+
+    def __repr__(self) -> str:
+        return f"Secret({self.file or 'inline'})"
+
+    def read(self) -> str:
+        """Raises OSError, or ValueError for what is not UTF-8."""
+        return self.value if self.file is None else self.file.read_text(encoding="utf-8").strip()
+
+
+class Section:
+    """One table of the file: typed readers that remember what was asked for."""
+
+    def __init__(self, table: object, at: str, base: Path) -> None:
+        if not isinstance(table, dict):
+            raise TargetsFileInvalid(f"{at} must be a table")
+        self._table, self._at, self._base = table, at, base
+        self._known: set[str] = set()
+
+    def refuse_unknown(self) -> None:
+        unknown = sorted(set(self._table) - self._known)
+        if unknown:
+            raise TargetsFileInvalid(f"{self._at}: unknown {', '.join(unknown)}")
+
+    def section(self, name: str) -> Section:
+        self._known.add(name)
+        return Section(self._table.get(name, {}), f"{self._at}: {name}", self._base)
+
+    def each(self, name: str, read: Callable[[Section, str], T]) -> Mapping[str, T]:
+        entries = self.section(name)
+        found = {key: read(entries.section(key), key) for key in entries._table}
+        entries.refuse_unknown()
+        return found
+
+    def has(self, name: str) -> bool:
+        return name in self._table
+
+    def text(self, name: str) -> str:
+        self._known.add(name)
+        value = self._table.get(name)
+        if not isinstance(value, str) or not value:
+            raise TargetsFileInvalid(f"{self._at}: {name} must be a text")
+        return value
+
+    def boolean(self, name: str) -> bool:
+        self._known.add(name)
+        value = self._table.get(name, False)
+        if not isinstance(value, bool):
+            raise TargetsFileInvalid(f"{self._at}: {name} must be true or false")
+        return value
+
+    def path(self, name: str) -> Path:
+        return self._base / self.text(name)
+
+    def tables(self, name: str) -> Mapping[str, Table]:
+        return self.each(name, lambda section, _: section.whole())
+
+    def whole(self) -> Table:
+        self._known |= set(self._table)
+        return self._table
+
+    def secret(self, name: str) -> Secret:
+        """Inline or by file, not both."""
+        if self.has(name) == self.has(f"{name}_file"):
+            raise TargetsFileInvalid(f"{self._at}: give one of {name} and {name}_file")
+        return Secret(None, self.text(name)) if self.has(name) else self.secret_file(name)
+
+    def secret_file(self, name: str) -> Secret:
+        return Secret(self.path(f"{name}_file"))

@@ -1,0 +1,75 @@
+"""Records. Fields and constraints; the rules live in SQL guards and in ``domain``."""
+
+from __future__ import annotations
+
+from remediation.models.agent import Agent, AgentToken, AgentTokenRevocation, AgentVersion
+from remediation.models.assessment import Assessment, AssessmentService
+from remediation.models.execution import Execution, Freeze, Lease, StepRecord
+from remediation.models.idempotency import IdempotencyRecord
+from remediation.models.incident import (
+    Diagnosis,
+    Evidence,
+    EvidenceBlob,
+    Incident,
+    IncidentReport,
+    IncidentTransition,
+)
+from remediation.models.inventory import (
+    Dependency,
+    DependencyVersion,
+    Identity,
+    IdentityVersion,
+    Service,
+    ServiceVersion,
+)
+from remediation.models.passkey import PasskeyEnrolment
+from remediation.models.people import Invitation, InvitationUse, User
+from remediation.models.proposal import (
+    Notice,
+    ObservationRequest,
+    OutboxMessage,
+    Proposal,
+    ProposalTarget,
+    Refusal,
+    Transition,
+)
+from remediation.models.review import Review, ReviewSession
+
+__all__ = [
+    "Agent",
+    "AgentToken",
+    "AgentTokenRevocation",
+    "AgentVersion",
+    "Assessment",
+    "AssessmentService",
+    "Dependency",
+    "DependencyVersion",
+    "Diagnosis",
+    "Evidence",
+    "EvidenceBlob",
+    "Execution",
+    "Freeze",
+    "IdempotencyRecord",
+    "Identity",
+    "IdentityVersion",
+    "Incident",
+    "IncidentReport",
+    "IncidentTransition",
+    "Invitation",
+    "InvitationUse",
+    "Lease",
+    "Notice",
+    "ObservationRequest",
+    "OutboxMessage",
+    "PasskeyEnrolment",
+    "Proposal",
+    "ProposalTarget",
+    "Refusal",
+    "Review",
+    "ReviewSession",
+    "Service",
+    "ServiceVersion",
+    "StepRecord",
+    "Transition",
+    "User",
+]

@@ -1,0 +1,45 @@
+"""People who sign in, and the one-time codes by which their first passkey is enrolled."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from remediation.models.base import Fact
+
+
+class User(AbstractUser):
+    """An account of one person. Facts name people by ``person``, without a foreign key, so that
+    a person can be erased while the record stays."""
+
+    person = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+
+    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+        abstract = False
+
+    @property
+    def actor(self) -> str:
+        return f"person:{self.person}"
+
+
+class Invitation(Fact):
+    """A one-time code (hashed) with which a person sets a password and the first passkey."""
+
+    person = models.UUIDField()
+    code_hash = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField(editable=False, default=None, null=True)
+    created_by = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return f"invitation of {self.person}"
+
+
+class InvitationUse(Fact):
+    """The single use of an invitation."""
+
+    invitation = models.OneToOneField(Invitation, on_delete=models.PROTECT)
+
+    def __str__(self) -> str:
+        return f"use of {self.invitation_id}"

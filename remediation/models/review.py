@@ -1,0 +1,56 @@
+"""What people sign, and that they signed it."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from remediation.models.base import Fact
+from remediation.models.proposal import Proposal
+
+
+class ReviewSession(Fact):
+    """A statement that the portal composed for one person to sign, once, within five minutes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT)
+    round = models.PositiveIntegerField()
+    person = models.UUIDField()
+    nonce = models.CharField(max_length=64, unique=True)
+    statement = models.BinaryField()
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"session {self.pk}"
+
+
+class Review(Fact):
+    """One person's signed statement; the assertion is stored whole for offline verification."""
+
+    session = models.OneToOneField(ReviewSession, on_delete=models.PROTECT)
+    proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="reviews")
+    round = models.PositiveIntegerField()
+    person = models.UUIDField()
+    slot = models.CharField(max_length=40)
+    decision = models.CharField(max_length=10)
+    statement = models.BinaryField()
+    credential_id = models.BinaryField()
+    authenticator_data = models.BinaryField()
+    client_data_json = models.BinaryField()
+    signature = models.BinaryField()
+    cose_key = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["proposal", "round", "person"], name="review_one_for_each_person"
+            ),
+            models.CheckConstraint(
+                name="review_decision",
+                condition=models.Q(decision__in=["approve", "reject", "return"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.decision} by {self.person}"

@@ -1,0 +1,65 @@
+"""Who acts: every mutation takes one of these as `actor=`."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+
+class Actor(Protocol):
+    """Anything that can stand in the `actor` of an audit entry."""
+
+    @property
+    def ref(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class AgentActor:
+    """An agent, as authenticated by one of its tokens."""
+
+    agent_id: UUID
+    token_id: UUID
+    name: str = ""
+
+    @property
+    def ref(self) -> str:
+        return f"agent:{self.agent_id}"
+
+    @property
+    def is_authenticated(self) -> bool:
+        """What Django REST framework asks of `request.user`."""
+        return True
+
+
+@dataclass(frozen=True)
+class PersonActor:
+    """A person with a session; `person` comes from the session alone (attacks.md A14)."""
+
+    person: UUID
+    user_id: int
+
+    @property
+    def ref(self) -> str:
+        return f"person:{self.person}"
+
+
+@dataclass(frozen=True)
+class ProcessActor:
+    """The worker, an operator at a shell, or the system itself."""
+
+    ref: str
+
+
+def worker() -> ProcessActor:
+    return ProcessActor(f"worker:{socket.gethostname()}")
+
+
+def operator() -> ProcessActor:
+    """The account that runs a command; what the operating system says, not an argument."""
+    return ProcessActor(f"operator:{getpass.getuser()}@{socket.gethostname()}")
+
+
+SYSTEM = ProcessActor("system:portal")

@@ -1,0 +1,83 @@
+"""Waking the worker: a message with an id, sent after the commit; the outbox is the truth.
+
+A message that is lost costs two seconds (the sweeper sends again), one that comes twice or late
+costs nothing (the worker claims by the database). So sending never raises and never waits long.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from celery import current_app
+from django.core.cache import cache
+from django.db import connection
+from kombu.exceptions import OperationalError
+
+logger = logging.getLogger(__name__)
+
+TASKS = {
+    "assess": "remediation.assess",
+    "settle": "remediation.settle",
+    "execute": "remediation.execute",
+}
+
+# What is due: the newest outbox row of a kind whose work its state still shows as undone.
+DUE = """
+SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recorded_at))
+  FROM public.remediation_outboxmessage o
+  JOIN public.remediation_proposal p ON p.id = o.proposal_id AND p.round = o.round
+ WHERE (o.kind = 'assess' AND p.state IN ('submitted', 'in_review'))
+    OR (o.kind = 'settle' AND p.state = 'in_review')
+    OR (o.kind = 'execute' AND p.state = 'approved')
+ GROUP BY o.kind, o.proposal_id
+HAVING max(o.recorded_at) < clock_timestamp() - interval '2 seconds'
+ ORDER BY max(o.recorded_at)
+ LIMIT 1000
+"""
+
+
+@dataclass(frozen=True)
+class Due:
+    """Work that no worker has claimed; ``age`` in seconds since it was asked for."""
+
+    kind: str
+    proposal_id: UUID
+    age: float
+
+
+def wake(kind: str, proposal_id: UUID) -> bool:
+    """Send one message; call it after the commit. Returns whether the broker took it.
+
+    A crash between the commit and this call leaves the outbox row; the sweeper sends.
+    """
+    try:
+        current_app.send_task(TASKS[kind], args=[str(proposal_id)], retry=False)
+    except (OperationalError, OSError) as error:
+        logger.warning("broker did not take %s %s: %s", kind, proposal_id, error)
+        return False
+    return True
+
+
+def due() -> Iterator[Due]:
+    """Unclaimed work older than two seconds."""
+    with connection.cursor() as cursor:
+        cursor.execute(DUE)
+        rows = cursor.fetchall()
+    for kind, proposal_id, age in rows:
+        yield Due(kind, proposal_id, float(age))
+
+
+def sweep() -> int:
+    """Send again what is due, with a back-off of 2 to 60 s that grows with the age.
+
+    The back-off lives in the cache: without it messages come more often and change nothing.
+    """
+    sent = 0
+    for work in due():
+        pause = int(min(60, max(2, work.age / 2)))
+        if cache.add(f"swept:{work.kind}:{work.proposal_id}", 1, timeout=pause):
+            sent += wake(work.kind, work.proposal_id)
+    return sent

@@ -1,0 +1,338 @@
+"""Execution: claim → gather → gate → one transaction → call → result, step by step.
+
+What runs is decided by rows; the message that woke the worker holds only an id. Each commit point
+below says what a crash there leaves behind; `reconcile` repairs all of them by reading the target.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import transaction
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain import gate
+from remediation.domain.errors import (
+    AuditUnavailable,
+    BadInput,
+    Conflict,
+    Digest,
+    Drift,
+    GateRefused,
+    Refused,
+)
+from remediation.domain.events import Event
+from remediation.domain.evidence import Evidence
+from remediation.domain.gate import Clearance
+from remediation.domain.plan import Plan
+from remediation.domain.states import ProposalState
+from remediation.executors.errors import (
+    NotApplied,
+    OutcomeUnknown,
+    PartlyApplied,
+    VerifyFailed,
+)
+from remediation.executors.run import run_apply, run_prepare, run_rollback, run_verify
+from remediation.models import Execution, Proposal
+from remediation.services import incidents, lease, notify, refused, steps, transition, worker
+from remediation.services.actors import Actor
+from remediation.services.gather import gather
+from remediation.services.guards import translated
+from remediation.services.observe import Seen, observe
+from remediation.services.plans import load_plan
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Run:
+    """One run of one approved proposal in this process."""
+
+    actor: Actor
+    proposal: Proposal
+    plan: Plan
+    leases: lease.Leases
+    execution: Execution | None = None
+    # What a rollback needs, by step; also on record with `intended`.
+    snapshots: dict[int, Mapping[str, Json]] = field(default_factory=dict)
+    clearances: dict[int, Clearance] = field(default_factory=dict)
+    applied: list[int] = field(default_factory=list)
+
+    @property
+    def body(self) -> bytes:
+        """The very bytes that were approved: those go to the executor."""
+        return bytes(self.proposal.plan)
+
+    def token(self, index: int) -> int:
+        return self.leases.tokens[self.plan.steps[index].target.locator]
+
+    def evidence(self, index: int, seen: Seen) -> Evidence:
+        return gather(
+            self.proposal,
+            self.plan,
+            observations=seen.observations,
+            failures=seen.failures,
+            step=index,
+            applied=tuple(self.applied),
+            token=self.token(index),
+        )
+
+
+def execute(proposal_id: UUID, *, actor: Actor) -> None:
+    """Run an approved proposal once, if the gate lets it.
+
+    A message for anything else does nothing (attacks.md A41). Refusals of the gate go where the
+    refusal table says; none is raised.
+    """
+    proposal = (
+        Proposal.objects.select_related("diagnosis", "incident").filter(pk=proposal_id).first()
+    )
+    if proposal is None or proposal.state != ProposalState.APPROVED:
+        logger.info("nothing to execute for %s", proposal_id)
+        return
+    held: lease.Leases | None = None
+    try:
+        plan = _plan(proposal)
+        held = lease.claim([t.locator for t in plan.targets], worker=actor.ref)
+        run = Run(actor, proposal, plan, held)
+        _begin(run)
+    except GateRefused as refusal:
+        if held is not None:
+            held.release()
+        refused.handle(proposal, refusal, actor=actor)
+        return
+    except Conflict as error:
+        # Withdrawn, superseded or begun by another worker since it was read: that stands.
+        if held is not None:
+            held.release()
+        logger.info("%s moved meanwhile: %s", proposal_id, error)
+        return
+    finish(run, start=0)
+
+
+def finish(run: Run, *, start: int) -> None:
+    """Run the steps from ``start`` on and bring the proposal to its end.
+
+    Whatever raises here leaves the lease to run out: only then may the target be read.
+    """
+    for index in range(start, len(run.plan.steps)):
+        if not _step(run, index):
+            return
+    conclude(run, ProposalState.SUCCEEDED, "")
+
+
+def _plan(proposal: Proposal) -> Plan:
+    try:
+        return load_plan(bytes(proposal.plan))
+    except BadInput as error:
+        raise Digest(f"the plan cannot be read: {error}") from error
+
+
+def _clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
+    """Observe, gather, gate: the clearance of one step, and the snapshot for its rollback."""
+    seen = observe(run.plan.steps[index:])
+    evidence = run.evidence(index, seen)
+    clearance = gate.verify(
+        evidence,
+        approvers=worker.approvers(),
+        now=evidence.database_now,
+        monotonic=time.monotonic(),
+        protected=settings.PROTECTED_CLUSTERS,
+        allow_test=settings.ALLOW_TEST_ACTIONS,
+    )
+    observation = seen.observations[run.plan.steps[index].target.locator]
+    assert observation is not None  # the gate refuses what could not be observed
+    snapshot = run_prepare(clearance, run.body, index, worker.targets(), observation)
+    run.clearances[index], run.snapshots[index] = clearance, snapshot
+    return evidence, clearance, snapshot
+
+
+def _begin(run: Run) -> None:
+    """Gate the first step; then, in one transaction, `approved → executing` and `intended`.
+
+    A crash before the commit leaves an approved proposal and a lease that runs out; the sweeper
+    sends again. A crash after it leaves `intended` without a result: reconcile reads the target.
+    """
+    evidence, _, snapshot = _clear_first(run)
+    try:
+        with transaction.atomic():
+            entry = log.append(
+                action=Event.WORKER_GATE_CLEARED,
+                actor=run.actor.ref,
+                object=f"proposal:{run.proposal.pk}",
+                data={"step": 0, "plan": run.proposal.plan_digest},
+            )
+            with translated():
+                run.execution = Execution.objects.create(
+                    proposal=run.proposal,
+                    tokens=dict(run.leases.tokens),
+                    holder=run.leases.holder,
+                    evidence=evidence.dump(),
+                    entry=entry.id,
+                )
+            transition.move(
+                actor=run.actor,
+                event=Event.WORKER_PROPOSAL_EXECUTING,
+                proposal_id=run.proposal.pk,
+                source=ProposalState.APPROVED,
+                target=ProposalState.EXECUTING,
+            )
+            steps.record(
+                run.actor, run.execution, 0, "intended", run.token(0), {"snapshot": dict(snapshot)}
+            )
+    except DatabaseError as error:
+        raise AuditUnavailable(type(error).__name__) from error
+
+
+def _clear_first(run: Run) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
+    try:
+        return _clear(run, 0)
+    except NotApplied as error:
+        # The executor will not try on a target in this state: as good as drift.
+        raise Drift(error.detail) from error
+
+
+def _step(run: Run, index: int) -> bool:
+    """Run one step; False when the run has ended with it."""
+    assert run.execution is not None
+    if index > 0 and not _intend(run, index):
+        return False
+    spec = run.plan.steps[index].spec
+    try:
+        # The call starts only while the lease outlives its hard timeout.
+        run.leases.ensure(spec.hard_timeout_s)
+        outcome = run_apply(run.clearances[index], run.body, index, worker.targets())
+    except OutcomeUnknown as error:
+        # Nobody knows what happened; the lease is left to run out, then the target is read.
+        _mark(run, index, "unknown", error)
+        conclude(run, ProposalState.UNKNOWN, error.name)
+        return False
+    except PartlyApplied as error:
+        _mark(run, index, "failed", error)
+        run.applied.append(index)
+        undo(run, error.name)
+        return False
+    except Refused as error:
+        # Nothing was changed at this target.
+        _mark(run, index, "failed", error)
+        undo(run, error.name)
+        return False
+    run.applied.append(index)
+    # A crash before this commit: `intended` without result, settled by reading the target.
+    steps.record(run.actor, run.execution, index, "applied", run.token(index), dict(outcome.detail))
+    return _verify(run, index)
+
+
+def _verify(run: Run, index: int) -> bool:
+    assert run.execution is not None
+    try:
+        run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
+        outcome = run_verify(run.clearances[index], run.body, index, worker.targets())
+    except VerifyFailed as error:
+        _mark(run, index, "failed", error)
+        undo(run, error.name)
+        return False
+    steps.record(
+        run.actor, run.execution, index, "verified", run.token(index), dict(outcome.detail)
+    )
+    return True
+
+
+def _intend(run: Run, index: int) -> bool:
+    """Gate a later step; its refusal ends the run and rolls back what was applied."""
+    assert run.execution is not None
+    try:
+        _, _, snapshot = _clear(run, index)
+        run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
+        steps.record(
+            run.actor,
+            run.execution,
+            index,
+            "intended",
+            run.token(index),
+            {"snapshot": dict(snapshot)},
+        )
+    except Refused as error:
+        refused.record(run.proposal, error, actor=run.actor)
+        undo(run, error.name)
+        return False
+    return True
+
+
+def undo(run: Run, reason: str, *, begun: Set[int] = frozenset()) -> None:
+    """Roll back the applied steps in reverse, whatever the deadline or a freeze says now.
+
+    ``begun`` are steps whose rollback a dead worker began; restoring a state that is already
+    restored changes nothing.
+    """
+    undone = [_undo_step(run, index, index in begun) for index in reversed(run.applied)]
+    target = ProposalState.ROLLED_BACK if undone and all(undone) else ProposalState.FAILED
+    conclude(run, target, reason)
+
+
+def _undo_step(run: Run, index: int, begun: bool) -> bool:
+    assert run.execution is not None
+    token = run.token(index)
+    spec = run.plan.steps[index].spec
+    try:
+        run.leases.ensure(spec.hard_timeout_s)
+        if not begun:
+            steps.record(run.actor, run.execution, index, "undo_intended", token, {})
+        outcome = run_rollback(
+            run.clearances[index], run.body, index, worker.targets(), run.snapshots[index]
+        )
+    except Refused as error:
+        logger.error("rollback of step %s of %s failed: %s", index, run.proposal.pk, error)
+        _mark(run, index, "undo_failed", error)
+        return False
+    steps.record(run.actor, run.execution, index, "undone", token, dict(outcome.detail))
+    return True
+
+
+def _mark(run: Run, index: int, phase: str, error: Refused) -> None:
+    assert run.execution is not None
+    data: dict[str, Json] = {"refusal": error.name, "detail": error.detail[:500]}
+    steps.record(run.actor, run.execution, index, phase, run.token(index), data)
+
+
+ENDS = {
+    ProposalState.SUCCEEDED: Event.WORKER_PROPOSAL_SUCCEEDED,
+    ProposalState.FAILED: Event.WORKER_PROPOSAL_FAILED,
+    ProposalState.ROLLED_BACK: Event.WORKER_PROPOSAL_ROLLED_BACK,
+    ProposalState.UNKNOWN: Event.WORKER_PROPOSAL_UNKNOWN,
+}
+
+
+def conclude(run: Run, target: ProposalState, reason: str) -> None:
+    """Move to the end state; a success contains the incident, anything else leaves it open.
+
+    A crash before this commit leaves `executing` with all its results; reconcile concludes.
+    """
+    with transaction.atomic():
+        transition.move(
+            actor=run.actor,
+            event=ENDS[target],
+            proposal_id=run.proposal.pk,
+            source=ProposalState(run.proposal.state)
+            if run.proposal.state == ProposalState.UNKNOWN
+            else ProposalState.EXECUTING,
+            target=target,
+            reason=reason,
+        )
+        if target is ProposalState.SUCCEEDED:
+            incidents.contain(
+                actor=run.actor,
+                incident=run.proposal.incident,
+                reason=f"proposal {run.proposal.pk}",
+            )
+        transaction.on_commit(lambda: notify.ended(run.proposal.pk))
+    if target is not ProposalState.UNKNOWN:
+        # A call without an answer may still be running at the target: its lease runs out.
+        run.leases.release()

@@ -1,0 +1,73 @@
+"""From a guard's constraint name to the refusal that the doors know: the one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import Error, IntegrityError
+
+from remediation.domain import errors
+
+REFUSALS: dict[str, type[errors.Refused]] = {
+    "proposal_agent": errors.AgentDisabled,
+    "transition_edge": errors.WrongState,
+    "transition_from": errors.WrongState,
+    "transition_review": errors.WrongState,
+    "transition_early": errors.WrongState,
+    "transition_unverified": errors.WrongState,
+    "quorum_not_met": errors.WrongState,
+    "quorum_disputed": errors.WrongState,
+    "review_state": errors.WrongState,
+    "review_deadline": errors.WrongState,
+    "review_digest": errors.StaleDigest,
+    "review_fresh": errors.AssessmentStale,
+    "review_session": errors.NoSuchObject,
+    "review_session_expired": errors.SessionExpired,
+    "remediation_review_session_id_key": errors.SessionUsed,
+    "review_one_for_each_person": errors.AlreadyReviewed,
+    "review_separation": errors.Separation,
+    "review_entitlement": errors.NotEntitled,
+    "review_slot": errors.SlotNotOpen,
+    "observation_state": errors.WrongState,
+    "assessment_round": errors.WrongState,
+    "execution_state": errors.WrongState,
+    "remediation_execution_proposal_id_key": errors.WrongState,
+    "step_state": errors.WrongState,
+    "step_order": errors.WrongState,
+    "step_phase_once": errors.WrongState,
+    "stale_token": errors.TargetBusy,
+    "frozen": errors.Frozen,
+    "deadline": errors.Deadline,
+    "incident_leaves_a_state_once": errors.WrongState,
+    "incident_from": errors.WrongState,
+    "incident_reason": errors.ReasonRequired,
+    "invitation_expired": errors.SessionExpired,
+    "remediation_invitationuse_invitation_id_key": errors.SessionUsed,
+}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise the named refusal where a guard said no; every other error passes unchanged."""
+    try:
+        yield
+    except IntegrityError as error:
+        refusal = REFUSALS.get(constraint(error))
+        if refusal is None:
+            raise
+        raise refusal(detail(error)) from error
+
+
+def constraint(error: Error) -> str:
+    """The name of the violated constraint, or ""."""
+    diagnostics = getattr(error.__cause__, "diag", None)
+    return getattr(diagnostics, "constraint_name", None) or ""
+
+
+def detail(error: Error) -> str:
+    """The guard's sentence without its name in front."""
+    diagnostics = getattr(error.__cause__, "diag", None)
+    message = getattr(diagnostics, "message_primary", None) or ""
+    name, _, rest = message.partition(": ")
+    return rest if name == constraint(error) else ""

@@ -1,0 +1,71 @@
+"""One request, one effect: the answer to an Idempotency-Key is kept with the work itself.
+
+draft-ietf-httpapi-idempotency-key-header-07. Key and answer are inserted in the transaction of
+the work and never changed, so a key cannot be taken without its work or the other way round.
+A key is an agent's own and never expires. Refused requests are not kept: the key stays free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from audit.tlog.canonical import Json
+from remediation.domain.errors import IdempotencyKeyReused, RequestInFlight
+from remediation.models import IdempotencyRecord
+from remediation.services.actors import AgentActor
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request is answered with; ``location`` is the URL of what it made, or ""."""
+
+    status: int
+    body: dict[str, Json]
+    location: str = ""
+
+
+def once(
+    *, actor: AgentActor, key: str, fingerprint: str, work: Callable[[], Answer]
+) -> tuple[Answer, bool]:
+    """Do the work in a transaction, or give the answer that it got the first time (True).
+
+    Never waits: RequestInFlight while another request holds the key. Raises IdempotencyKeyReused
+    when the key was used for a request with another fingerprint, and what the work raises; then
+    nothing is kept. A crash before the commit leaves nothing; after it, the repeated request gets
+    the answer that was lost.
+    """
+    with transaction.atomic():
+        _lock(actor.agent_id, key)
+        kept = IdempotencyRecord.objects.filter(agent_id=actor.agent_id, key=key).first()
+        if kept is not None:
+            if kept.request_hash != fingerprint:
+                raise IdempotencyKeyReused()
+            return Answer(kept.status, kept.answer["body"], kept.answer["location"]), True
+        answer = work()
+        IdempotencyRecord.objects.create(
+            agent_id=actor.agent_id,
+            key=key,
+            request_hash=fingerprint,
+            status=answer.status,
+            answer={"body": answer.body, "location": answer.location},
+        )
+        return answer, False
+
+
+def lock_number(agent_id: UUID, key: str) -> int:
+    """A signed 64-bit number for the advisory lock; two keys that collide get a 409, no harm."""
+    seed = b"idempotency\0" + agent_id.bytes + key.encode()
+    return int.from_bytes(sha256(seed).digest()[:8], signed=True)
+
+
+def _lock(agent_id: UUID, key: str) -> None:
+    # Released after the holder's commit is visible, so whoever gets it sees the holder's record.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_number(agent_id, key)])
+        if not cursor.fetchone()[0]:
+            raise RequestInFlight()

@@ -1,0 +1,79 @@
+"""Refusals on record: after the refused transaction rolled back, before the answer is sent.
+
+Each is written in a transaction of its own on the same connection. Callers who are not known are
+counted by minute instead, or anybody could fill the log.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.core.cache import cache
+from django.db import transaction
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain.errors import Refused
+from remediation.domain.events import Event
+from remediation.models import Proposal, Refusal
+from remediation.services.actors import SYSTEM, Actor
+
+# Long enough to explain, short enough that an attacker cannot store essays in the record.
+DETAIL_MAX = 500
+
+
+def record(
+    *,
+    actor: Actor,
+    event: Event,
+    error: Refused,
+    object: str,
+    proposal_id: UUID | None = None,
+    data: dict[str, Json] | None = None,
+) -> None:
+    """Append the refusal; where it concerns a proposal that exists, its history shows it.
+
+    Must be called outside the refused transaction (the door catches `Refused` outside
+    `atomic()`). A crash before this commit leaves a refused action without its line, never an
+    action.
+    """
+    detail = printable(error.detail or error.message)
+    with transaction.atomic():
+        entry = log.append(
+            action=event,
+            actor=actor.ref,
+            object=object,
+            data={**(data or {}), "refusal": error.name, "detail": detail},
+        )
+        if proposal_id is not None and Proposal.objects.filter(pk=proposal_id).exists():
+            Refusal.objects.create(
+                proposal_id=proposal_id,
+                reason=error.name,
+                detail=detail,
+                actor=actor.ref,
+                entry=entry.id,
+            )
+
+
+def printable(text: str) -> str:
+    """Text that the record accepts whatever an attacker sent: no control character, no half of a
+    surrogate pair; cut to DETAIL_MAX."""
+    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in clean)[:DETAIL_MAX]
+
+
+def count_unknown(kind: str, minute: int) -> None:
+    """Count a refusal of a caller who is not known; the minute's first one goes on record at
+    once, the sum when the next minute's first comes."""
+    key = f"unknown:{kind}:{minute}"
+    if cache.add(key, 1, timeout=3600):
+        before = cache.get(f"unknown:{kind}:{minute - 1}", 0)
+        with transaction.atomic():
+            log.append(
+                action=Event.SYSTEM_REFUSALS_COUNTED,
+                actor=SYSTEM.ref,
+                object=f"door:{kind}",
+                data={"minute": minute, "previous_minute_total": int(before)},
+            )
+    else:
+        cache.incr(key)

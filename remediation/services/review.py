@@ -1,0 +1,306 @@
+"""Review: the portal composes a statement, a person signs it, the database counts it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.db import transaction
+from fido2 import cbor
+from fido2.utils import websafe_encode
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain import b64url, errors
+from remediation.domain.digest import Digests
+from remediation.domain.events import Event
+from remediation.domain.quorum import CountedReview, Resolution, resolve
+from remediation.domain.signature import Assertion, verify
+from remediation.domain.statement import Decision, Reason, Statement, Verdicts
+from remediation.domain.states import ProposalState
+from remediation.models import Assessment, ObservationRequest, Proposal, Review, ReviewSession, User
+from remediation.services import authorize, dispatch, transition
+from remediation.services.actors import PersonActor
+from remediation.services.clock import database_now
+from remediation.services.guards import translated
+
+# Long enough to touch a key, short enough that what was shown is what stands.
+SESSION_LIFE = timedelta(minutes=5)
+# An assessment is fresh for ten minutes, for a signature (design.md 2).
+FRESH_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Started:
+    """What the browser needs: the session, and options for navigator.credentials.get()."""
+
+    session_id: UUID
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What the reviews of the round mean now; None while slots are open."""
+
+    resolution: Resolution | None
+
+
+def start(
+    *,
+    actor: User,
+    proposal_id: UUID,
+    decision: str,
+    verdicts: Mapping[str, str],
+    reason: Mapping[str, str],
+    slot: str,
+) -> Started:
+    """Compose the statement of exactly what stands now, for this person to sign once.
+
+    Raises NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
+    VerdictsDisagree, ReasonRequired, BadInput.
+    """
+    with transaction.atomic():
+        transition.lock(proposal_id)
+        proposal, assessment = _under_review(actor, proposal_id)
+        _check_person(actor, proposal, assessment, slot)
+        statement = _compose(actor, proposal, assessment, decision, verdicts, reason, slot)
+        statement.check_consistent()
+        session = _remember(_person(actor), proposal, statement)
+    return Started(session.pk, _options(actor, statement))
+
+
+def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Signed:
+    """Take the passkey's assertion over a started statement; count; approve when it is enough.
+
+    One transaction: the review, its entry and, if the slots are filled, the approval with its
+    outbox row. A crash before the commit leaves none of them; after it the sweeper finds the
+    outbox row. Raises SessionExpired, SessionUsed, StaleDigest, SignatureInvalid, and what
+    `start` raises.
+    """
+    given = Assertion.from_browser(dict(assertion))
+    with transaction.atomic():
+        session = ReviewSession.objects.filter(pk=session_id, person=actor.person).first()
+        if session is None:
+            raise errors.NoSuchObject()
+        transition.lock(session.proposal_id)
+        statement = Statement.parse(bytes(session.statement))
+        cose_key = _verify(actor, given, statement)
+        proposal, assessment = _under_review(actor, session.proposal_id)
+        _check_person(actor, proposal, assessment, statement.slot)
+        _record(_person(actor), session, statement, given, cose_key)
+        resolution = _count(_person(actor), proposal, assessment)
+        kind = "execute" if resolution is Resolution.APPROVED else "settle"
+        if resolution is not None:
+            transaction.on_commit(lambda: dispatch.wake(kind, proposal.pk))
+    return Signed(resolution)
+
+
+def observe_again(*, actor: User, proposal_id: UUID) -> None:
+    """Ask the worker to look again; that opens a new round. Raises NoSuchObject, NotEntitled,
+    WrongState."""
+    with transaction.atomic():
+        transition.lock(proposal_id)
+        proposal, assessment = _under_review(actor, proposal_id)
+        if not authorize.entitled_roles(actor.person, assessment):
+            raise errors.NotEntitled("only those who may review may ask")
+        entry = log.append(
+            action=Event.PERSON_OBSERVATION_ASKED,
+            actor=actor.actor,
+            object=f"proposal:{proposal_id}",
+            data={"round": proposal.round},
+        )
+        with translated():
+            ObservationRequest.objects.create(
+                proposal=proposal, round=proposal.round, person=actor.person, entry=entry.id
+            )
+        transaction.on_commit(lambda: dispatch.wake("assess", proposal_id))
+
+
+def _person(actor: User) -> PersonActor:
+    return PersonActor(actor.person, actor.pk)
+
+
+def _under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]:
+    proposal = Proposal.objects.select_related("diagnosis").filter(pk=proposal_id).first()
+    if proposal is None or not authorize.may_view(actor, proposal):
+        raise errors.NoSuchObject()
+    assessment = authorize.newest(proposal)
+    if proposal.state != ProposalState.IN_REVIEW or assessment is None:
+        raise errors.WrongState(f"the proposal is {proposal.state}")
+    return proposal, assessment
+
+
+def _check_person(actor: User, proposal: Proposal, assessment: Assessment, slot: str) -> None:
+    """The same questions as the guard and the gate, asked first here so that the answer is kind."""
+    why = authorize.excluded(proposal.pk).get(str(actor.person))
+    if why:
+        raise errors.Separation(why)
+    if not authorize.entitled_roles(actor.person, assessment):
+        raise errors.NotEntitled("an approver role and the right to review every direct service")
+    if Review.objects.filter(proposal=proposal, round=proposal.round, person=actor.person).exists():
+        raise errors.AlreadyReviewed()
+    if slot not in authorize.open_slots_for(actor, proposal):
+        raise errors.SlotNotOpen(slot[:40])
+    if assessment.recorded_at + FRESH_FOR <= database_now():
+        raise errors.AssessmentStale()
+
+
+def _compose(
+    actor: User,
+    proposal: Proposal,
+    assessment: Assessment,
+    decision: str,
+    verdicts: Mapping[str, str],
+    reason: Mapping[str, str],
+    slot: str,
+) -> Statement:
+    try:
+        decided = Decision(decision)
+    except ValueError:
+        raise errors.BadValue("approve, reject or return", pointer="/decision") from None
+    return Statement(
+        proposal=str(proposal.pk),
+        round=proposal.round,
+        digests=digests_of(proposal, assessment),
+        decision=decided,
+        verdicts=Verdicts.from_json(dict(verdicts), "/verdicts"),
+        reason=Reason.from_json(dict(reason), "/reason"),
+        slot=slot,
+        person=str(actor.person),
+        nonce=secrets.token_hex(32),
+        expires=database_now() + SESSION_LIFE,
+        rp_id=settings.RP_ID,
+        origin=settings.ORIGIN,
+    )
+
+
+def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
+    """The six digests that a statement of this round names."""
+    return Digests(
+        plan=proposal.plan_digest,
+        diagnosis=proposal.diagnosis.digest,
+        scope=assessment.scope_digest,
+        ruling=assessment.ruling_digest,
+        pin=assessment.pin_digest,
+        checks=assessment.checks_digest,
+    )
+
+
+def _remember(actor: PersonActor, proposal: Proposal, statement: Statement) -> ReviewSession:
+    entry = log.append(
+        action=Event.PERSON_REVIEW_STARTED,
+        actor=actor.ref,
+        object=f"proposal:{proposal.pk}",
+        data={"round": statement.round, "statement": statement.digest},
+    )
+    with translated():
+        return ReviewSession.objects.create(
+            proposal=proposal,
+            round=statement.round,
+            person=actor.person,
+            nonce=statement.nonce,
+            statement=statement.body(),
+            expires_at=statement.expires,
+            entry=entry.id,
+        )
+
+
+def _options(actor: User, statement: Statement) -> dict[str, Any]:
+    """PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3, 5.1.10)."""
+    return {
+        "challenge": websafe_encode(statement.challenge()),
+        "rpId": statement.rp_id,
+        "allowCredentials": [
+            {"type": "public-key", "id": websafe_encode(credential_id)}
+            for credential_id in keys_of(actor)
+        ],
+        "userVerification": "required",
+        "timeout": int(SESSION_LIFE.total_seconds() * 1000),
+    }
+
+
+def keys_of(user: User) -> dict[bytes, bytes]:
+    """The person's passkeys: COSE key by credential id, from allauth's rows."""
+    rows = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
+    found = {}
+    for row in rows:
+        data = row.wrap().authenticator_data.credential_data
+        found[bytes(data.credential_id)] = cbor.encode(data.public_key)
+    return found
+
+
+def _verify(actor: User, given: Assertion, statement: Statement) -> bytes:
+    cose_key = keys_of(actor).get(given.credential_id)
+    if cose_key is None:
+        raise errors.SignatureInvalid("the passkey is not one of this account")
+    verify(
+        given,
+        challenge=statement.challenge(),
+        cose_key=cose_key,
+        rp_id=settings.RP_ID,
+        origin=settings.ORIGIN,
+    )
+    return cose_key
+
+
+def _record(
+    actor: PersonActor,
+    session: ReviewSession,
+    statement: Statement,
+    given: Assertion,
+    cose_key: bytes,
+) -> None:
+    # The assertion stands in the record itself: an outsider verifies it without our tables.
+    entry = log.append(
+        action=Event.PERSON_REVIEW_SIGNED,
+        actor=actor.ref,
+        object=f"proposal:{session.proposal_id}",
+        data={
+            "statement": statement.to_json(),
+            "assertion": given.to_json(),
+            "cose_key": b64url.encode(cose_key),
+        },
+    )
+    with translated():
+        Review.objects.create(
+            session=session,
+            proposal_id=session.proposal_id,
+            round=session.round,
+            person=actor.person,
+            slot=statement.slot,
+            decision=statement.decision,
+            statement=bytes(session.statement),
+            credential_id=given.credential_id,
+            authenticator_data=given.authenticator_data,
+            client_data_json=given.client_data_json,
+            signature=given.signature,
+            cose_key=cose_key,
+            entry=entry.id,
+        )
+
+
+def _count(actor: PersonActor, proposal: Proposal, assessment: Assessment) -> Resolution | None:
+    digests = digests_of(proposal, assessment)
+    reviews = Review.objects.filter(proposal=proposal, round=proposal.round)
+    counted = [
+        CountedReview(s.person, s.slot, s.decision, s.round, s.digests)
+        for s in (Statement.parse(bytes(review.statement)) for review in reviews)
+    ]
+    resolution = resolve(tuple(assessment.slots), counted, round=proposal.round, digests=digests)
+    if resolution is Resolution.APPROVED:
+        transition.move(
+            actor=actor,
+            event=Event.PERSON_PROPOSAL_APPROVED,
+            proposal_id=proposal.pk,
+            source=ProposalState.IN_REVIEW,
+            target=ProposalState.APPROVED,
+            data={"round": proposal.round, "reviews": len(counted)},
+        )
+    # Reject and return move the state only after the worker verified the signature.
+    return resolution

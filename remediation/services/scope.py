@@ -1,0 +1,222 @@
+"""The scope of a plan, read from the inventory by one recursive query.
+
+For each attribute and edge the strictest value of the last 24 hours counts (attacks.md A45):
+of an object's versions those recorded within that time and the newest one before. The query says
+so as "no later version is older than 24 hours".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.db import connection
+
+from remediation.domain.plan import Plan, Target
+from remediation.domain.scope import MAX_SERVICES, Scope, ScopeService, ScopeTarget
+
+# Real chains of services are shorter; one that is longer is shown as unknown, not followed.
+MAX_DEPTH = 32
+# An unknown reason is read by a person: it names the first few and counts the rest.
+_NAMED = 5
+
+# A service without any version has the strictest values there are. A retired one counts for 24
+# hours more. UNION drops the rows that were there, so a cycle only runs to MAX_DEPTH.
+_QUERY = """
+WITH RECURSIVE target AS (
+  SELECT t.place, i.id AS identity_id, v.environment, v.owner_team, v.retired, v.young
+    FROM unnest(%(locators)s::text[]) WITH ORDINALITY AS t (locator, place)
+    LEFT JOIN public.remediation_identity i ON i.locator = t.locator
+   CROSS JOIN LATERAL (
+     SELECT (ARRAY['development','staging','production'])[max(array_position(
+              ARRAY['development','staging','production'], x.environment::text))] AS environment,
+            (array_agg(x.owner_team ORDER BY x.id DESC))[1] AS owner_team,
+            bool_or(x.retired) AS retired,
+            NOT EXISTS (SELECT 1 FROM public.remediation_identityversion o
+                         WHERE o.identity_id = i.id
+                           AND o.recorded_at <= now() - interval '24 hours') AS young
+       FROM public.remediation_identityversion x
+      WHERE x.identity_id = i.id AND NOT EXISTS (
+              SELECT 1 FROM public.remediation_identityversion l
+               WHERE l.identity_id = x.identity_id AND l.id > x.id
+                 AND l.recorded_at <= now() - interval '24 hours')) AS v
+), edge AS NOT MATERIALIZED (
+  SELECT d.source_id, d.service_id, d.identity_id
+    FROM public.remediation_dependency d
+   WHERE EXISTS (
+           SELECT 1 FROM public.remediation_dependencyversion x
+            WHERE x.dependency_id = d.id AND x.present AND NOT EXISTS (
+                    SELECT 1 FROM public.remediation_dependencyversion l
+                     WHERE l.dependency_id = x.dependency_id AND l.id > x.id
+                       AND l.recorded_at <= now() - interval '24 hours'))
+     AND (EXISTS (
+           SELECT 1 FROM public.remediation_serviceversion x
+            WHERE x.service_id = d.source_id AND NOT x.retired AND NOT EXISTS (
+                    SELECT 1 FROM public.remediation_serviceversion l
+                     WHERE l.service_id = x.service_id AND l.id > x.id
+                       AND l.recorded_at <= now() - interval '24 hours'))
+          OR NOT EXISTS (SELECT 1 FROM public.remediation_serviceversion x
+                          WHERE x.service_id = d.source_id))
+), reach (place, service_id, depth) AS (
+  SELECT t.place, e.source_id, 1 FROM target t JOIN edge e ON e.identity_id = t.identity_id
+  UNION
+  SELECT r.place, e.source_id, r.depth + 1
+    FROM reach r JOIN edge e ON e.service_id = r.service_id
+   WHERE r.depth <= %(max_depth)s
+), nearest AS (
+  SELECT r.place, r.service_id, min(r.depth) AS depth FROM reach r
+   GROUP BY r.place, r.service_id ORDER BY min(r.depth), r.service_id, r.place LIMIT %(limit)s
+)
+SELECT t.place, t.environment, coalesce(t.owner_team, ''), coalesce(t.retired, false), t.young,
+       s.id, s.name, n.depth, coalesce(v.environment, 'production'),
+       coalesce(v.criticality, 'critical'), coalesce(v.payment_path, true),
+       coalesce(v.external_partner, true), coalesce(v.owner_team, ''),
+       coalesce(v.unowned, true), coalesce(v.retired, false), coalesce(v.versions, 0)
+  FROM target t
+  LEFT JOIN nearest n ON n.place = t.place
+  LEFT JOIN public.remediation_service s ON s.id = n.service_id
+  LEFT JOIN LATERAL (
+    SELECT (ARRAY['development','staging','production'])[max(array_position(
+             ARRAY['development','staging','production'], x.environment::text))] AS environment,
+           (ARRAY['low','medium','high','critical'])[max(array_position(
+             ARRAY['low','medium','high','critical'], x.criticality::text))] AS criticality,
+           bool_or(x.payment_path) AS payment_path,
+           bool_or(x.external_partner) AS external_partner,
+           (array_agg(x.owner_team ORDER BY x.id DESC))[1] AS owner_team,
+           bool_or(x.owner_team = '') AS unowned, bool_or(x.retired) AS retired,
+           count(*) AS versions
+      FROM public.remediation_serviceversion x
+     WHERE x.service_id = s.id AND NOT EXISTS (
+             SELECT 1 FROM public.remediation_serviceversion l
+              WHERE l.service_id = x.service_id AND l.id > x.id
+                AND l.recorded_at <= now() - interval '24 hours')) AS v ON true
+ ORDER BY t.place, n.depth, s.name, s.id
+"""
+
+
+class _Row(NamedTuple):
+    """One target with one service that it reaches, or with none."""
+
+    place: int
+    environment: str | None  # None: no version, so the inventory does not know it
+    owner_team: str
+    retired: bool
+    young: bool | None
+    service_id: int | None
+    service: str
+    depth: int
+    service_environment: str
+    criticality: str
+    payment_path: bool
+    external_partner: bool
+    service_owner: str
+    unowned: bool
+    service_retired: bool
+    versions: int
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """What the query found for one target of the plan."""
+
+    target: Target
+    rows: tuple[_Row, ...]
+
+    @property
+    def known(self) -> bool:
+        return self.rows[0].environment is not None
+
+    def scope_target(self) -> ScopeTarget:
+        first = self.rows[0]
+        return ScopeTarget(
+            locator=self.target.locator,
+            known=self.known,
+            kind=self.target.kind,
+            environment=first.environment or "",
+            owner_team=first.owner_team,
+        )
+
+    def services(self) -> tuple[_Row, ...]:
+        return tuple(row for row in self.rows if row.service_id is not None)
+
+    def unknown(self) -> list[str]:
+        """What the inventory does not say about the target, in words."""
+        locator = self.target.locator
+        if not self.known:
+            return [f"{locator} is not in the inventory"]
+        reasons = []
+        if self.rows[0].young:
+            reasons.append(f"{locator} was added to the inventory less than 24 hours ago")
+        if self.rows[0].retired:
+            reasons.append(f"{locator} is or was marked as retired")
+        if not self.services():
+            reasons.append(f"no service is recorded as using {locator}")
+        return reasons
+
+
+def scope_of(plan: Plan) -> Scope:
+    """Everything that the plan's targets reach: direct services (depth 1), those that depend on
+    them, and in words what is not known. Reads only; the time is the database's."""
+    found = _read(plan.targets)
+    rows = [(reached.target, row) for reached in found for row in reached.services()]
+    shown = [(target, row) for target, row in rows if row.depth <= MAX_DEPTH][:MAX_SERVICES]
+    reasons = [reason for reached in found for reason in reached.unknown()]
+    reasons += _gaps([row for _, row in shown])
+    if len(rows) > MAX_SERVICES:
+        reasons.append(f"more than {MAX_SERVICES:,} services are reached")
+    if any(row.depth > MAX_DEPTH for _, row in rows):
+        reasons.append(f"services depend on each other over more than {MAX_DEPTH} steps")
+    return Scope(
+        targets=tuple(reached.scope_target() for reached in found),
+        services=tuple(_service(target, row) for target, row in shown),
+        unknown=tuple(reasons),
+    )
+
+
+def _read(targets: tuple[Target, ...]) -> list[_Reached]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _QUERY,
+            {
+                "locators": [target.locator for target in targets],
+                "max_depth": MAX_DEPTH,
+                "limit": MAX_SERVICES + 1,
+            },
+        )
+        rows = [_Row(*row) for row in cursor.fetchall()]
+    return [
+        _Reached(target, tuple(row for row in rows if row.place == place))
+        for place, target in enumerate(targets, start=1)
+    ]
+
+
+def _service(target: Target, row: _Row) -> ScopeService:
+    return ScopeService(
+        id=row.service_id or 0,
+        name=row.service,
+        via=target.locator,
+        depth=row.depth,
+        environment=row.service_environment,
+        criticality=row.criticality,
+        payment_path=row.payment_path,
+        external_partner=row.external_partner,
+        owner_team=row.service_owner,
+    )
+
+
+def _gaps(rows: Iterable[_Row]) -> list[str]:
+    """What is not known about the services reached: one sentence for each kind of gap."""
+    rows = list(rows)
+    kinds: tuple[tuple[str, Callable[[_Row], bool]], ...] = (
+        ("services without any details", lambda row: row.versions == 0),
+        ("services without an owner team", lambda row: row.versions > 0 and row.unowned),
+        ("services that are or were marked as retired", lambda row: row.service_retired),
+    )
+    reasons = []
+    for what, applies in kinds:
+        names = sorted({row.service for row in rows if applies(row)})
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            reasons.append(f"{what}: {', '.join(names[:_NAMED])}{more}")
+    return reasons

@@ -1,0 +1,56 @@
+"""Moving a proposal: one audit entry and one transition row, in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.db import connection
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain.events import Event
+from remediation.domain.states import ProposalState
+from remediation.models import Transition
+from remediation.services.actors import Actor
+from remediation.services.guards import translated
+
+
+def lock(proposal_id: UUID) -> None:
+    """Serialise on the proposal until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT remediation.lock_proposal_v1(%s)", [proposal_id])
+
+
+def move(
+    *,
+    actor: Actor,
+    event: Event,
+    proposal_id: UUID,
+    source: ProposalState,
+    target: ProposalState,
+    reason: str = "",
+    data: Mapping[str, Json] | None = None,
+) -> Transition:
+    """Move a proposal from ``source`` to ``target``; compare-and-set by the SQL guard.
+
+    Must run inside a transaction. The state moves in the same statement that records it; a crash
+    before the commit leaves neither entry nor move. Raises WrongState when the proposal is not in
+    ``source`` or the login may not walk this edge, and what else the guard refuses by name.
+    """
+    entry = log.append(
+        action=event,
+        actor=actor.ref,
+        object=f"proposal:{proposal_id}",
+        data={**(data or {}), "from": source, "to": target, "reason": reason},
+    )
+    with translated():
+        return Transition.objects.create(
+            proposal_id=proposal_id,
+            from_state=source,
+            to_state=target,
+            round=0,  # set by the guard
+            actor=actor.ref,
+            reason=reason[:200],
+            entry=entry.id,
+        )

@@ -1,0 +1,105 @@
+-- Facts: insert-only, with the database's time and an audit entry of the same transaction.
+CREATE SCHEMA remediation;
+
+-- A named refusal that reaches Django as IntegrityError with the constraint's name.
+CREATE FUNCTION remediation.refuse_v1(rule text, message text) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION '%: %', rule, message USING ERRCODE = 'check_violation', CONSTRAINT = rule;
+END $$;
+
+-- Domain-separated SHA-256 (remediation/domain/digest.py): the database computes it again.
+CREATE FUNCTION remediation.digest_v1(kind text, body bytea) RETURNS text LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT encode(sha256(convert_to('hitlportal/' || kind || '/v1', 'UTF8') || '\x00'::bytea || body), 'hex')
+$$;
+
+CREATE FUNCTION remediation.fact_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  -- Whatever time was sent, a rule reads the database's.
+  NEW.recorded_at := clock_timestamp();
+  IF NOT EXISTS (SELECT 1 FROM audit.entry e
+                  WHERE e.id = NEW.entry AND e.txid = pg_current_xact_id()) THEN
+    PERFORM remediation.refuse_v1('entry_in_transaction',
+      format('entry %s was not written in this transaction', NEW.entry));
+  END IF;
+  RETURN NEW;
+END $$;
+
+-- Rows without an entry of their own whose time a rule reads.
+CREATE FUNCTION remediation.clock_v1() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.recorded_at := clock_timestamp();
+  RETURN NEW;
+END $$;
+
+DO $$
+DECLARE t text;
+BEGIN
+  -- Facts with an entry.
+  FOREACH t IN ARRAY ARRAY[
+    'invitation', 'invitationuse', 'service', 'serviceversion', 'identity', 'identityversion',
+    'dependency', 'dependencyversion', 'agent', 'agentversion', 'agenttoken',
+    'agenttokenrevocation', 'incident', 'incidenttransition', 'incidentreport', 'evidence',
+    'diagnosis', 'proposal', 'transition', 'observationrequest', 'refusal', 'notice',
+    'assessment', 'reviewsession', 'review', 'execution', 'steprecord', 'freeze'] LOOP
+    EXECUTE format('CREATE TRIGGER a_fact BEFORE INSERT ON public.%I
+                    FOR EACH ROW EXECUTE FUNCTION remediation.fact_v1()', 'remediation_' || t);
+    EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER a_fact', 'remediation_' || t);
+  END LOOP;
+  FOREACH t IN ARRAY ARRAY['outboxmessage', 'idempotencyrecord'] LOOP
+    EXECUTE format('CREATE TRIGGER a_clock BEFORE INSERT ON public.%I
+                    FOR EACH ROW EXECUTE FUNCTION remediation.clock_v1()', 'remediation_' || t);
+    EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER a_clock', 'remediation_' || t);
+  END LOOP;
+  -- Insert-only. The proposal has a guard of its own (0003), since its state moves.
+  FOREACH t IN ARRAY ARRAY[
+    'invitation', 'invitationuse', 'service', 'serviceversion', 'identity', 'identityversion',
+    'dependency', 'dependencyversion', 'agent', 'agentversion', 'agenttoken',
+    'agenttokenrevocation', 'incident', 'incidenttransition', 'incidentreport', 'evidence',
+    'evidenceblob', 'diagnosis', 'proposaltarget', 'transition', 'outboxmessage',
+    'observationrequest', 'refusal', 'notice', 'assessment', 'assessmentservice',
+    'reviewsession', 'review', 'execution', 'steprecord', 'freeze', 'idempotencyrecord'] LOOP
+    EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
+                    ON public.%I FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_v1()', 'remediation_' || t);
+    EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER append_only', 'remediation_' || t);
+  END LOOP;
+END $$;
+
+CREATE FUNCTION remediation.invitation_v1() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  NEW.expires_at := clock_timestamp() + interval '15 minutes';
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_invitation
+  FOR EACH ROW EXECUTE FUNCTION remediation.invitation_v1();
+ALTER TABLE public.remediation_invitation ENABLE ALWAYS TRIGGER guard;
+
+CREATE FUNCTION remediation.invitation_use_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM public.remediation_invitation i
+                  WHERE i.id = NEW.invitation_id AND i.expires_at > clock_timestamp()) THEN
+    PERFORM remediation.refuse_v1('invitation_expired', 'the code is older than 15 minutes');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_invitationuse
+  FOR EACH ROW EXECUTE FUNCTION remediation.invitation_use_v1();
+ALTER TABLE public.remediation_invitationuse ENABLE ALWAYS TRIGGER guard;
+
+ALTER TABLE public.remediation_evidenceblob
+  ADD CONSTRAINT evidence_blob_digest CHECK (sha256 = encode(pg_catalog.sha256(content), 'hex'));
+ALTER TABLE public.remediation_diagnosis
+  ADD CONSTRAINT diagnosis_digest CHECK (digest = remediation.digest_v1('diagnosis', body));
+ALTER TABLE public.remediation_proposal
+  ADD CONSTRAINT proposal_digest CHECK (plan_digest = remediation.digest_v1('plan', plan)),
+  ADD CONSTRAINT proposal_plan_size CHECK (octet_length(plan) <= 32768),
+  ADD CONSTRAINT proposal_state_known CHECK (state IN (
+    'submitted', 'in_review', 'approved', 'executing', 'succeeded', 'failed', 'rolled_back',
+    'unknown', 'rejected', 'returned', 'withdrawn', 'superseded', 'expired', 'refused'));
+ALTER TABLE public.remediation_agenttoken
+  ADD CONSTRAINT agent_token_life CHECK (expires_at <= recorded_at + interval '366 days');

@@ -1,0 +1,15 @@
+DROP TRIGGER guard ON public.remediation_incidenttransition;
+DROP TRIGGER guard ON public.remediation_steprecord;
+DROP TRIGGER guard ON public.remediation_execution;
+DROP TRIGGER append_only ON public.remediation_lease;
+DROP TRIGGER guard ON public.remediation_lease;
+DROP TRIGGER move ON public.remediation_transition;
+DROP TRIGGER c_guard ON public.remediation_transition;
+DROP FUNCTION remediation.incident_transition_v1();
+DROP FUNCTION remediation.step_v1();
+DROP FUNCTION remediation.execution_v1();
+DROP FUNCTION remediation.lease_v1();
+DROP FUNCTION remediation.transition_move_v1();
+DROP FUNCTION remediation.transition_v1();
+DROP FUNCTION remediation.leases_held_v1(uuid);
+DROP FUNCTION remediation.run_deadline_v1(uuid);

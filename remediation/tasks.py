@@ -1,0 +1,56 @@
+"""Door for Celery: one line a task, ids only. Whatever a message says, rows decide."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from celery import shared_task
+
+from remediation.services import assess as assess_
+from remediation.services import dispatch
+from remediation.services import execute as execute_
+from remediation.services import expire as expire_
+from remediation.services import reconcile as reconcile_
+from remediation.services import settle as settle_
+from remediation.services.actors import worker
+
+
+def _id(text: object) -> UUID | None:
+    """A broker password lets somebody send anything: what is no id is nothing."""
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None
+
+
+@shared_task(name="remediation.assess")
+def assess(proposal_id: str) -> None:
+    if key := _id(proposal_id):
+        assess_.assess(key, actor=worker())
+
+
+@shared_task(name="remediation.settle")
+def settle(proposal_id: str) -> None:
+    if key := _id(proposal_id):
+        settle_.settle(key, actor=worker())
+
+
+@shared_task(name="remediation.execute")
+def execute(proposal_id: str) -> None:
+    if key := _id(proposal_id):
+        execute_.execute(key, actor=worker())
+
+
+@shared_task(name="remediation.sweep")
+def sweep() -> None:
+    dispatch.sweep()
+
+
+@shared_task(name="remediation.reconcile")
+def reconcile() -> None:
+    reconcile_.reconcile(actor=worker())
+
+
+@shared_task(name="remediation.expire")
+def expire() -> None:
+    expire_.expire(actor=worker())

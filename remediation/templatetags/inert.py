@@ -1,0 +1,44 @@
+"""Template filters for text that agents wrote: escaped, visible, whole, never a link."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from remediation.domain import inert as domain
+
+register = template.Library()
+
+
+@register.filter
+def inert(value: object) -> SafeString:
+    """The text as escaped HTML, each unseen character as a marked code point."""
+    return format_html_join(
+        "",
+        "{}",
+        ((_render(piece),) for piece in domain.pieces(str(value))),
+    )
+
+
+@register.filter
+def measure(value: object) -> str:
+    """How much text there is, so that nobody takes the first screen for the whole: lines,
+    characters, and unseen characters if there are any."""
+    text = str(value)
+    lines = text.count("\n") + 1
+    unseen = sum(1 for piece in domain.pieces(text) if piece.unseen)
+    said = [_count(lines, "line"), _count(len(text), "character")]
+    if unseen:
+        said.append(f"{_count(unseen, 'hidden character')} shown as code points")
+    return ", ".join(said)
+
+
+def _render(piece: domain.Piece) -> SafeString | str:
+    if not piece.unseen:
+        return piece.text
+    return format_html('<span class="cp" title="{}">{}</span>', piece.unseen, piece.text)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

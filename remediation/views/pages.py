@@ -1,0 +1,286 @@
+"""What the templates get: plain, finished data. Templates neither query nor decide.
+
+Text that an agent wrote keeps the suffix ``_said``; templates pass it through ``inert``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True)
+class CitationRow:
+    """One citation of a claim; ``outcome`` is pass when the value stands at the pointer."""
+
+    sha256: str
+    pointer_said: str
+    value_said: str
+    outcome: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    text_said: str
+    citations: tuple[CitationRow, ...]
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    sha256: str
+    size: int
+    source_said: str
+    media_type_said: str
+    collected_at: datetime
+    attacker_writable: bool
+    kept: bool  # the bytes are still stored, not erased under law
+    cited: int
+
+
+@dataclass(frozen=True)
+class DiagnosisCard:
+    version: int
+    digest: str
+    identity: str
+    confidence: int
+    summary_said: str
+    rationale_said: str
+    claims: tuple[ClaimRow, ...]
+    evidence: tuple[EvidenceRow, ...]
+
+
+@dataclass(frozen=True)
+class ScopeRow:
+    name: str
+    via: str
+    depth: int
+    environment: str
+    criticality: str
+    payment_path: bool
+    external_partner: bool
+    owner_team: str
+
+
+@dataclass(frozen=True)
+class ScopeTargetRow:
+    locator: str
+    known: bool
+    environment: str
+    owner_team: str
+
+
+@dataclass(frozen=True)
+class ScopeCard:
+    digest: str
+    targets: tuple[ScopeTargetRow, ...]
+    services: tuple[ScopeRow, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def direct(self) -> int:
+        return sum(1 for row in self.services if row.depth == 1)
+
+    @property
+    def downstream(self) -> int:
+        return len(self.services) - self.direct
+
+
+@dataclass(frozen=True)
+class Field:
+    """One name and value, both shown whole; ``pinned`` fields are compared before the effect."""
+
+    name: str
+    value: str
+    pinned: bool = False
+
+
+@dataclass(frozen=True)
+class ObservedCard:
+    exists: bool
+    simulated: bool
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True)
+class StepCard:
+    number: int
+    action: str
+    sentence: str
+    locator: str
+    target: tuple[Field, ...]
+    parameters: tuple[Field, ...]
+    reversible: bool
+    rollback: str
+    timeout_s: int
+    propagation_s: int
+    ends_sessions: str
+    unpinned_reason: str
+    cannot: tuple[str, ...]
+    observed: ObservedCard | None
+    unobservable: str = ""
+
+
+@dataclass(frozen=True)
+class CheckRow:
+    name: str
+    title: str
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class GateRow:
+    """One numbered step of the gate as it stands now; ``outcome`` pass, fail or later."""
+
+    number: int
+    name: str
+    outcome: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ReviewRow:
+    person: str
+    slot: str
+    decision: str
+    verdicts: tuple[tuple[str, str], ...]
+    reason_code: str
+    reason_text: str
+    round: int
+    at: datetime
+    counts: bool  # of this round, over these digests
+
+
+@dataclass(frozen=True)
+class SlotRow:
+    slot: str
+    filled: ReviewRow | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Decide:
+    """What the person who looks may do here."""
+
+    slots: tuple[Choice, ...]
+    why_not: str  # empty when the person may decide
+    reject_reasons: tuple[Choice, ...]
+    return_reasons: tuple[Choice, ...]
+    person: str
+
+
+@dataclass(frozen=True)
+class Pin:
+    digest: str
+    text: str
+    observed_at: datetime
+    fresh_until: datetime
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class ReviewPage:
+    proposal_id: UUID
+    state: str
+    round: int
+    sentences: tuple[str, ...]
+    undone: str
+    environment: str
+    agent: str
+    agent_owner: str
+    submitted_at: datetime
+    incident_id: UUID
+    incident_title_said: str
+    incident_kind_said: str
+    detected_at: datetime
+    plan_digest: str
+    plan_text: str
+    steps: tuple[StepCard, ...]
+    diagnosis: DiagnosisCard
+    decide: Decide
+    # What the worker found; absent until it has assessed the proposal for the first time.
+    assessed: Assessed | None = None
+    earlier: tuple[ReviewRow, ...] = ()
+
+    @property
+    def open_for_review(self) -> bool:
+        return self.state == "in_review" and self.assessed is not None
+
+
+@dataclass(frozen=True)
+class Assessed:
+    assessment_id: int
+    risk: str
+    reasons: tuple[str, ...]
+    decide_by: datetime
+    run_within_s: int
+    ruling_digest: str
+    checks_digest: str
+    scope: ScopeCard
+    checks: tuple[CheckRow, ...]
+    pin: Pin
+    gate: tuple[GateRow, ...]
+    slots: tuple[SlotRow, ...]
+    observe_requested: bool = False
+    tally: tuple[tuple[str, int], ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    proposal_id: UUID
+    sentence: str
+    more_steps: int
+    environment: str
+    risk: str
+    state: str
+    round: int
+    incident_title_said: str
+    agent: str
+    detected_at: datetime
+    decide_by: datetime | None
+    slots: tuple[SlotRow, ...]
+
+
+@dataclass(frozen=True)
+class QueueGroup:
+    key: str
+    title: str
+    hint: str
+    rows: tuple[QueueRow, ...]
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One event of a proposal's life, newest last."""
+
+    at: datetime
+    kind: str  # transition, review, refusal, step, assessment, note
+    word: str  # what TONES knows: a state, a decision, a phase
+    title: str
+    actor: str
+    entry: int
+    reason: str = ""
+    fields: tuple[Field, ...] = ()
+    whole: str = ""  # exact bytes, e.g. of a signed statement
+
+
+@dataclass(frozen=True)
+class IncidentRow:
+    incident_id: UUID
+    title_said: str
+    kind_said: str
+    locator_said: str
+    state: str
+    detected_at: datetime
+    agent: str
+    owner: str
+    decide_by: datetime | None
+    proposals: int
+    open_proposals: int

@@ -1,0 +1,81 @@
+"""Fixtures for all tests. Servers: tests/servers.py; what a test may lack: tests/needs.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
+
+from hitlportal import roles
+from tests import flush, guard, servers
+
+# ---- infrastructure ----------------------------------------------------------------------
+
+
+def pytest_configure() -> None:
+    """Start the servers in the controller, before xdist's workers are started."""
+    servers.addresses()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _inside_the_machine() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        guard.guard_sockets(patch)
+        yield
+
+
+@pytest.fixture(scope="session")
+def addresses() -> servers.Addresses:
+    """Where the real servers of this test run are."""
+    return servers.addresses()
+
+
+# ---- logins, people, agents ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Migrations ran as hitl_owner; now the database is narrowed and the grants are applied."""
+    with django_db_blocker.unblock():
+        name = str(connection.settings_dict["NAME"])
+        superuser = servers.addresses().portal.rsplit("/", 1)[0] + f"/{name}"
+        roles.narrow_database(superuser, name)
+        connection.ensure_connection()
+        roles.apply_grants(connection.connection)
+        flush.patch()
+
+
+AsLogin = Callable[[str], AbstractContextManager[None]]
+
+
+@contextmanager
+def _as_login(login: str) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        before = cursor.fetchone()[0]
+        cursor.execute(f'SET ROLE "{login}"')
+    try:
+        yield
+    finally:
+        # In a broken transaction the role comes back with the rollback.
+        if not connection.needs_rollback:
+            with connection.cursor() as cursor:
+                cursor.execute(f'SET ROLE "{before}"')
+
+
+@pytest.fixture
+def as_login() -> AsLogin:
+    """`with as_login("hitl_web"):` acts with that login's rights on the default connection."""
+    return _as_login
+
+
+@pytest.fixture(autouse=True)
+def _role_is_reset(request: Any) -> Iterator[None]:
+    """A test that failed inside `as_login` must not leave its role to the next one."""
+    yield
+    if connection.connection is not None and not connection.in_atomic_block:
+        connection.close()

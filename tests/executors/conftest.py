@@ -1,0 +1,83 @@
+"""Real targets: the test run's second cluster, PostgreSQL 15 beside it, the simulated AWS."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hitlportal.demo.account import remove_home
+from hitlportal.demo.binaries import PostgresBinaries
+from hitlportal.demo.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
+from tests.executors import moto
+from tests.executors.contract import AwsWorld, NoopWorld, PostgresWorld, World
+from tests.needs import system_postgres
+from tests.servers import Addresses
+
+# An action and the fixture of the place where it is tried.
+WITH_CREDENTIALS = [
+    "postgres.role.disable newest_cluster",
+    "postgres.role.disable cluster_15",
+    "postgres.role.enable newest_cluster",
+    "postgres.role.enable cluster_15",
+    "aws.iam.deactivate_access_key simulator",
+    "aws.iam.activate_access_key simulator",
+]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster to act on: its superuser's DSN, and its own log."""
+
+    superuser: str
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def newest_cluster(addresses: Addresses) -> Cluster:
+    return Cluster(addresses.target, addresses.target_log)
+
+
+@pytest.fixture(scope="session")
+def cluster_15() -> Iterator[Cluster]:
+    """Before 16 CREATEROLE and GRANT mean something else; 15 stands for both of those releases."""
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-15-"))
+    directory.chmod(0o711)  # started by root, the server runs under another account
+    server = PostgresCluster(
+        directory / "cluster",
+        binaries=PostgresBinaries(system_postgres(15)),
+        settings={**NOT_DURABLE, **LOG_EVERYTHING},
+    )
+    server.start()
+    yield Cluster(server.superuser_dsn(), server.log)
+    server.stop()
+    remove_home(server.home)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(params=["newest_cluster", "cluster_15"])
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    found: Cluster = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="session")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto.Moto]:
+    with moto.running(tmp_path_factory.mktemp("moto")) as started:
+        yield started
+
+
+@pytest.fixture(params=[*WITH_CREDENTIALS, "test.noop"])
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
+    """Each action of the catalogue on a real target."""
+    action, *where = request.param.split()
+    if action == "test.noop":
+        return NoopWorld(tmp_path)
+    place = request.getfixturevalue(where[0])
+    if action.startswith("aws."):
+        return AwsWorld(action, tmp_path, place)
+    return PostgresWorld(action, tmp_path, place.superuser, place.log)

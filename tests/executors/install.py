@@ -1,0 +1,62 @@
+"""hitl_ops on a target cluster, as its operator would install it; for every test that needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from remediation.executors.postgres import INSTALL_SQL
+
+# Roles belong to the cluster, which all xdist workers share: the same password for each of them,
+# and one installs at a time ("tuple concurrently updated" otherwise).
+PASSWORD = "only-for-tests"
+LOCK = 7_411_833
+
+
+@dataclass(frozen=True)
+class Logins:
+    """The DSNs that a targets file names."""
+
+    observe: str
+    operate: str
+
+
+def login(superuser_dsn: str, role: str, password: str = PASSWORD) -> str:
+    """The DSN of another login in the same database."""
+    at = urlsplit(superuser_dsn)
+    return f"postgresql://{role}:{password}@{at.hostname}:{at.port}{at.path}"
+
+
+def install(superuser_dsn: str) -> Logins:
+    """Install or upgrade hitl_ops, and give both logins their password."""
+    with psycopg.connect(superuser_dsn, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        connection.execute(INSTALL_SQL.read_bytes())
+        for role in ("hitl_observer", "hitl_operator"):
+            connection.execute(
+                sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), PASSWORD)
+            )
+    return Logins(login(superuser_dsn, "hitl_observer"), login(superuser_dsn, "hitl_operator"))
+
+
+def make_role(superuser_dsn: str, name: str, options: str = "LOGIN", managed: bool = True) -> str:
+    """Create a role with the test password, enrol it, and return its own DSN."""
+    with psycopg.connect(superuser_dsn, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        connection.execute(
+            sql.SQL("CREATE ROLE {} PASSWORD {} " + options).format(sql.Identifier(name), PASSWORD)
+        )
+        if managed:
+            connection.execute("SELECT hitl_ops.manage(%s)", [name])
+    return login(superuser_dsn, name)
+
+
+def write_operate_dsn(directory: Path, dsn: str) -> Path:
+    """The file that `operate_dsn_file` names."""
+    path = directory / "operate.dsn"
+    path.write_text(f"{dsn}\n", encoding="utf-8")
+    return path

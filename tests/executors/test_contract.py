@@ -1,0 +1,211 @@
+"""What every executor keeps to, on its real target, and in the target's own log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from audit.tlog.canonical import encode
+from remediation.domain.digest import Kind, digest
+from remediation.domain.errors import Digest, TargetUnobservable, UnknownField
+from remediation.domain.gate import Clearance
+from remediation.domain.observation import Observation
+from remediation.executors.base import Deadline, Settled
+from remediation.executors.errors import (
+    ClearanceRefused,
+    CredentialUnavailable,
+    NotApplied,
+    VerifyFailed,
+)
+from remediation.executors.run import (
+    executor_of,
+    run_apply,
+    run_observe,
+    run_prepare,
+    run_rollback,
+    run_verify,
+)
+from remediation.executors.targets import Targets
+from tests.executors.conftest import WITH_CREDENTIALS
+from tests.executors.contract import World, clearance, closed_port, make_plan
+
+
+@pytest.fixture(autouse=True)
+def _before_each_test_nothing_was_changed(world: World) -> None:
+    assert world.changes() == 0
+
+
+def test_observing_shows_exactly_the_pin_fields_and_changes_nothing(world: World) -> None:
+    before = world.look()
+    seen = run_observe(world.step, world.targets())
+    assert seen.exists
+    assert set(seen.state) == set(world.step.spec.pin_fields)
+    assert Observation.from_json(seen.to_json()) == seen
+    encode(seen.to_json())  # no floats, no times: it goes into the record
+    assert run_observe(world.step, world.targets()).state == seen.state
+    assert (world.look(), world.changes()) == (before, 0)
+
+
+def test_observing_needs_no_credential_that_can_change_something(world: World) -> None:
+    world.hide_operate_credential()
+    assert run_observe(world.step, world.targets()).exists
+
+
+@pytest.mark.parametrize("world", WITH_CREDENTIALS, indirect=True)
+def test_a_missing_credential_changes_nothing_and_says_so(world: World) -> None:
+    world.hide_operate_credential()
+    with pytest.raises(CredentialUnavailable):
+        run_apply(clearance(world.plan()), world.plan().body, 0, world.targets())
+    assert world.changes() == 0
+
+
+def forged(world: World) -> list[object]:
+    """What code without a clearance might pass instead of one."""
+    real = clearance(world.plan())
+    names = ("proposal_id", "plan_digest", "step", "token", "pin_digest", "ends", "undo")
+    return [None, True, "", {}, SimpleNamespace(**{name: getattr(real, name) for name in names})]
+
+
+def test_without_a_clearance_no_door_opens_and_no_credential_is_read(world: World) -> None:
+    world.hide_operate_credential()  # reading it would be CredentialUnavailable
+    executor, targets, before = executor_of(world.step), world.targets(), world.look()
+    body, seen, soon = world.plan().body, run_observe(world.step, targets), Deadline.within(60)
+    calls: list[Callable[[Clearance], object]] = [
+        lambda fake: run_prepare(fake, body, 0, targets, seen),
+        lambda fake: run_apply(fake, body, 0, targets),
+        lambda fake: run_verify(fake, body, 0, targets),
+        lambda fake: run_rollback(fake, body, 0, targets, seen.state),
+        lambda fake: executor.apply(fake, world.step, targets, soon),
+        lambda fake: executor.rollback(fake, world.step, targets, seen.state, soon),
+    ]
+    for fake in forged(world):
+        for call in calls:
+            with pytest.raises(ClearanceRefused):
+                call(cast("Clearance", fake))
+    assert (world.look(), world.changes()) == (before, 0)
+
+
+def test_a03_a05_other_bytes_than_the_approved_ones_reach_no_target(world: World) -> None:
+    body, targets, before = world.plan().body, world.targets(), world.look()
+    given = clearance(world.plan())
+    for other in (
+        body + b" ",
+        body.replace(b"production", b"staging"),
+        body.replace(b'"executor":1', b'"executor":2'),
+        world.plan(world.gone).body,
+        b"",
+    ):
+        with pytest.raises(Digest):
+            run_apply(given, other, 0, targets)
+        with pytest.raises(Digest):
+            run_rollback(clearance(world.plan(), undo=True), other, 0, targets, {})
+    assert (world.look(), world.changes()) == (before, 0)
+
+
+def test_a_clearance_is_for_one_step_one_use_and_a_short_time(world: World) -> None:
+    plan, targets = world.plan(), world.targets()
+    for refused in (
+        clearance(plan, step=1),
+        clearance(plan, ends_in=-0.001),
+        clearance(plan, undo=True),
+    ):
+        with pytest.raises(ClearanceRefused):
+            run_apply(refused, plan.body, 0, targets)
+    for refused in (clearance(plan), clearance(plan, undo=True, ends_in=-0.001)):
+        with pytest.raises(ClearanceRefused):
+            run_rollback(refused, plan.body, 0, targets, {})
+    assert world.changes() == 0
+
+
+def test_apply_verify_and_rollback_lead_back_to_the_pinned_state(world: World) -> None:
+    plan, targets = world.plan(), world.targets()
+    executor, original = executor_of(world.step), run_observe(world.step, targets)
+    assert executor.settled(original) is Settled.NOT_APPLIED
+
+    given = clearance(plan)
+    snapshot = run_prepare(given, plan.body, 0, targets, original)
+    assert world.changes() == 0
+    with pytest.raises(VerifyFailed):
+        executor.verify(given, world.step, targets, Deadline.within(0))
+    encode(dict(run_apply(given, plan.body, 0, targets).detail))
+    encode(dict(run_verify(given, plan.body, 0, targets).detail))
+    changed = run_observe(world.step, targets)
+    assert changed.state == executor.after(original.state) != original.state
+    assert executor.settled(changed) is Settled.APPLIED
+    assert world.changes() > 0
+
+    run_rollback(clearance(plan, undo=True), plan.body, 0, targets, snapshot)
+    restored = run_observe(world.step, targets)
+    assert restored.state == original.state
+    assert executor.settled(restored) is Settled.NOT_APPLIED
+
+
+def test_applying_twice_ends_in_the_same_state(world: World) -> None:
+    plan, targets = world.plan(), world.targets()
+    for _ in range(2):
+        run_apply(clearance(plan), plan.body, 0, targets)
+        run_verify(clearance(plan), plan.body, 0, targets)
+    seen = run_observe(world.step, targets)
+    assert executor_of(world.step).settled(seen) is Settled.APPLIED
+
+
+def test_rolling_back_what_had_no_effect_changes_nothing_that_is_pinned(world: World) -> None:
+    plan, targets = world.plan(), world.targets()
+    original = run_observe(world.step, targets)
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, original)
+    run_rollback(clearance(plan, undo=True), plan.body, 0, targets, snapshot)
+    assert run_observe(world.step, targets).state == original.state
+
+
+def test_undeclared_parameters_are_refused_when_parsed_and_when_run(world: World) -> None:
+    with pytest.raises(UnknownField):
+        make_plan(world.action, world.target, {"extra": 1})
+    body = world.plan().body.replace(b'"parameters":{}', b'"parameters":{"extra":1}')
+    assert body != world.plan().body
+    given = clearance(world.plan(), digest=digest(Kind.PLAN, body))
+    with pytest.raises(Digest, match="unknown_field"):
+        run_apply(given, body, 0, world.targets())
+    assert world.changes() == 0
+
+
+def test_a31_a_target_that_is_gone_is_seen_as_gone_and_not_acted_on(world: World) -> None:
+    plan, targets = world.plan(world.gone), world.targets()
+    seen = run_observe(plan.steps[0], targets)
+    assert not seen.exists and seen.state == {}
+    assert executor_of(plan.steps[0]).settled(seen) is None
+    with pytest.raises(NotApplied):
+        run_prepare(clearance(plan), plan.body, 0, targets, seen)
+    with pytest.raises(NotApplied):
+        run_apply(clearance(plan), plan.body, 0, targets)
+    with pytest.raises(VerifyFailed):
+        executor_of(plan.steps[0]).verify(
+            clearance(plan), plan.steps[0], targets, Deadline.within(0)
+        )
+
+
+def test_a31_a_target_that_cannot_be_reached_is_unobservable_and_not_acted_on(
+    world: World,
+) -> None:
+    plan = world.plan()
+    with closed_port() as port:
+        targets = world.targets(port)
+        with pytest.raises(TargetUnobservable):
+            run_observe(world.step, targets)
+        with pytest.raises(NotApplied):
+            run_apply(clearance(plan), plan.body, 0, targets)
+        with pytest.raises(VerifyFailed):
+            run_verify(clearance(plan), plan.body, 0, targets)
+    assert world.changes() == 0
+
+
+def test_a_target_that_this_worker_does_not_have_is_unobservable(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.toml").touch()
+    empty = Targets.load(tmp_path / "empty.toml", portal_system_identifier=None)
+    with pytest.raises(TargetUnobservable):
+        run_observe(world.step, empty)

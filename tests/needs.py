@@ -1,0 +1,38 @@
+"""What a test needs from the machine.
+
+Missing here: the test is skipped and says what is missing. Missing in CI: it fails, so that
+nothing is ever left out unseen.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hitlportal.demo.binaries import SYSTEM_POSTGRES
+
+
+def needs(name: str, present: bool) -> None:
+    """Skip the running test, or fail it if CI=true, unless `present`; call it in a fixture."""
+    if present:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{name} is missing, and in CI nothing may be", pytrace=False)
+    pytest.skip(f"{name} is missing")
+
+
+def chromium() -> Path:
+    """The browser for tests in a browser."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    needs("chromium", found is not None)
+    return Path(found or "")
+
+
+def system_postgres(major: int) -> Path:
+    """The directory of the machine's PostgreSQL programs of this major version."""
+    directory = SYSTEM_POSTGRES / str(major) / "bin"
+    needs(f"PostgreSQL {major}", (directory / "postgres").exists())
+    return directory

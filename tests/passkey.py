@@ -1,0 +1,7 @@
+"""The software passkey, where tests look for it."""
+
+from __future__ import annotations
+
+from hitlportal.demo.passkey import SoftPasskey
+
+__all__ = ["SoftPasskey"]

@@ -1,0 +1,89 @@
+"""Real servers for a test run: a portal cluster, a target cluster, Valkey.
+
+`addresses()` starts them on its first call in a test run, which is in the controller of
+pytest-xdist, because tests/settings.py asks for them; the workers inherit the environment and
+use the same servers. HITL_TEST_POSTGRES (`embedded`, `15`, a directory) chooses the portal's.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from hitlportal import roles
+from hitlportal.demo.account import remove_home
+from hitlportal.demo.binaries import postgres_binaries
+from hitlportal.demo.servers import NOT_DURABLE, Servers
+
+PORTAL = "HITL_TEST_PORTAL_SUPERUSER_DSN"
+TARGET = "HITL_TEST_TARGET_SUPERUSER_DSN"
+TARGET_LOG = "HITL_TEST_TARGET_LOG"
+VALKEY = "HITL_TEST_VALKEY_URL"
+PASSWORD = "HITL_TEST_PASSWORD"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the servers of this test run are; the DSNs are URLs of the superuser."""
+
+    portal: str
+    target: str
+    target_log: Path  # every statement and connection of the target cluster
+    valkey: str
+    password: str  # of every process login on the portal's cluster
+
+
+def addresses() -> Addresses:
+    """The servers of this test run, started if nobody in it has yet."""
+    if PORTAL not in os.environ:
+        _start()
+    return Addresses(
+        portal=os.environ[PORTAL],
+        target=os.environ[TARGET],
+        target_log=Path(os.environ[TARGET_LOG]),
+        valkey=os.environ[VALKEY],
+        password=os.environ[PASSWORD],
+    )
+
+
+def _start() -> None:
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-tests-"))
+    directory.chmod(0o711)  # started by root, servers run under another account
+    servers = Servers(
+        directory,
+        portal_binaries=postgres_binaries(os.environ.get("HITL_TEST_POSTGRES", "")),
+        settings=NOT_DURABLE,
+    )
+    # pytest ends by a normal exit on Ctrl-C too. If it is killed, the kernel ends the servers.
+    atexit.register(_stop, servers, directory)
+    servers.start()
+    os.environ[PORTAL] = servers.portal.superuser_dsn()
+    os.environ[TARGET] = servers.target.superuser_dsn()
+    os.environ[TARGET_LOG] = str(servers.target.log)
+    os.environ[VALKEY] = servers.valkey.url()
+    os.environ[PASSWORD] = secrets.token_urlsafe(16)
+    _logins(os.environ[PORTAL], os.environ[PASSWORD])
+
+
+def _logins(portal: str, password: str) -> None:
+    """The real logins; in tests alone the owner may make databases and act as each process."""
+    roles.create_logins(portal, dict.fromkeys(roles.PROCESS_LOGINS, password))
+    with psycopg.connect(portal, autocommit=True) as connection:
+        connection.execute("ALTER ROLE hitl_owner CREATEDB")
+        connection.execute(
+            "GRANT hitl_web, hitl_worker, hitl_auditor, hitl_sequencer TO hitl_owner"
+        )
+
+
+def _stop(servers: Servers, directory: Path) -> None:
+    servers.stop()
+    for server in (servers.portal, servers.target, servers.valkey):
+        remove_home(server.home)
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,47 @@
+"""The settings of the project on the real servers of this test run.
+
+The default connection is hitl_owner; a test acts as a process by `as_login`, which is SET ROLE on
+that connection, or through the aliases web, worker and auditor, which are real logins of their
+own and see only what was committed.
+"""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from tests.servers import addresses
+
+_addresses = addresses()
+_portal = urlsplit(_addresses.portal)
+
+
+def login_url(login: str, name: str = "hitlportal") -> str:
+    """The URL of a process login on the portal's cluster of this run."""
+    return f"postgresql://{login}:{_addresses.password}@{_portal.hostname}:{_portal.port}/{name}"
+
+
+os.environ.update(
+    HITL_PROCESS="owner",
+    HITL_SECRET_KEY="only for tests",
+    HITL_ORIGIN="http://localhost:8000",
+    HITL_ALLOWED_HOSTS="localhost,testserver",
+    HITL_DATABASE_URL=login_url("hitl_owner"),
+    HITL_CACHE_URL=_addresses.valkey,
+    HITL_BROKER_URL=_addresses.valkey,
+    HITL_ALLOW_TEST_ACTIONS="1",
+    HITL_STATIC_FROM_SOURCE="1",
+    HITL_EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
+)
+
+from hitlportal import env  # noqa: E402
+from hitlportal.settings import *  # noqa: E402, F403
+from hitlportal.settings import CACHES, DATABASES  # noqa: E402
+
+for _alias in ("web", "worker", "auditor", "sequencer"):
+    DATABASES[_alias] = {**env.postgres(login_url(f"hitl_{_alias}")), "TEST": {"MIRROR": "default"}}
+for _database in DATABASES.values():
+    _database["CONN_MAX_AGE"] = 0
+# Each xdist worker counts and caches for itself.
+CACHES["default"]["KEY_PREFIX"] = f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
