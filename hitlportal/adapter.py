@@ -15,7 +15,7 @@ from django.shortcuts import render
 from django.urls import reverse
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Accounts are made by a user administrator; a password alone opens nothing."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -26,7 +26,7 @@ class AccountAdapter(DefaultAccountAdapter):
     ) -> HttpResponse | None:
         """Stop a sign-in after the password when there is no passkey to ask for next: allauth
         would skip that stage and open the session. Nothing of the attempt stays."""
-        response = super().pre_login(request, user, **kwargs)
+        response: HttpResponse | None = super().pre_login(request, user, **kwargs)
         if response is not None:
             return response
         if has_passkey(user):
@@ -44,7 +44,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("account_login")
 
 
-class MFAAdapter(DefaultMFAAdapter):
+class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
     """The relying party is configured, not taken from the Host header."""
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
@@ -53,4 +53,5 @@ class MFAAdapter(DefaultMFAAdapter):
 
 def has_passkey(user: AbstractBaseUser) -> bool:
     """Whether the account holds a passkey that sign-in can ask for."""
-    return Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.WEBAUTHN).exists()
+    found = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.WEBAUTHN)
+    return bool(found.exists())

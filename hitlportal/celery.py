@@ -68,7 +68,7 @@ app.conf.update(
 )
 
 
-@app.on_configure.connect  # type: ignore[misc]
+@app.on_configure.connect
 def read_broker(sender: Any, **_: Any) -> None:
     """Beat has no database login and needs no Django settings: only the broker's URL."""
     from hitlportal import env
@@ -76,7 +76,7 @@ def read_broker(sender: Any, **_: Any) -> None:
     sender.conf.broker_url = env.secret("HITL_BROKER_URL")
 
 
-@worker_process_init.connect  # type: ignore[misc]
+@worker_process_init.connect
 def warm_up(**_: Any) -> None:
     """Open the database connection before the first message: a SCRAM login takes 6 ms."""
     from django.db import connection

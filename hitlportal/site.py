@@ -37,9 +37,7 @@ class PortalAdminSite(AdminSite):
         models = (
             [model_or_iterable]
             if isinstance(model_or_iterable, ModelBase)
-            else list(
-                model_or_iterable  # type: ignore[arg-type]
-            )
+            else list(model_or_iterable)
         )
         ours = [model for model in models if model._meta.app_label in ADMIN_APPS]
         if ours:
@@ -54,12 +52,12 @@ class PortalAdminSite(AdminSite):
         destination = request.GET.get("next") or reverse("admin:index")
         return redirect_to_login(destination, reverse("account_login"))
 
-    def logout(
+    def logout(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return HttpResponseRedirect(reverse("account_logout"))
 
-    def password_change(
+    def password_change(  # type: ignore[override]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return HttpResponseRedirect(reverse("account_change_password"))

@@ -6,7 +6,9 @@ CREATE TABLE audit.entry (
   -- never hashed, and no login may choose it (column grant on body alone).
   txid xid8   NOT NULL DEFAULT pg_current_xact_id(),
   -- No raw newline: line i of an export is leaf i, byte for byte.
-  body bytea  NOT NULL CHECK (octet_length(body) BETWEEN 2 AND 65535 AND position('\x0a'::bytea IN body) = 0)
+  body bytea  NOT NULL CHECK (octet_length(body) BETWEEN 2 AND 65535 AND position('\x0a'::bytea IN body) = 0),
+  -- One line that is no JSON object would blind the view for people.
+  CONSTRAINT entry_is_json CHECK (jsonb_typeof(convert_from(body, 'UTF8')::jsonb) = 'object')
 );
 CREATE INDEX entry_txid ON audit.entry (txid);
 CREATE FUNCTION audit.refuse_v1() RETURNS trigger LANGUAGE plpgsql

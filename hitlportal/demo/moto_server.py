@@ -48,6 +48,7 @@ MAX_BODY = 64 * 1024  # the calls served here carry a user name and a key id
 LOGGED = ("UserName", "AccessKeyId", "Status")  # never a secret
 READS = ["iam:ListAccessKeys", "iam:GetAccessKeyLastUsed"]
 CHANGES = ["iam:UpdateAccessKey"]
+ENDING = (signal.SIGTERM, signal.SIGINT)
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/[^/]+/([^/]+)/aws4_request")
 REFUSAL = (
     "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code>"
@@ -144,7 +145,10 @@ class Simulator:
         def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> None:
             got.append((status, headers))
 
-        answer = b"".join(self._moto(environ, start_response))
+        try:
+            answer = b"".join(self._moto(environ, start_response))
+        except Exception as error:  # a call that moto does not survive belongs in the log too
+            return "500 Internal Server Error", [], repr(error).encode()
         return *got[0], answer
 
     def _record(self, call: Call, status: str) -> None:
@@ -188,13 +192,12 @@ def serve(port: int, application: Simulator) -> None:
     server = make_server(
         "127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler
     )
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    # Blocked here and waited for below: no handler that runs in the middle of something.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     print(f"simulated AWS (moto), no real account: http://127.0.0.1:{server.port}", flush=True)
-    ended.wait()
+    signal.sigwait(ENDING)
     server.shutdown()
     thread.join()
     server.server_close()

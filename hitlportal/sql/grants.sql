@@ -26,7 +26,8 @@ GRANT SELECT ON audit.trail TO hitl_auditor;
 -- Guard functions that run as the caller, and what services ask.
 GRANT EXECUTE ON FUNCTION
   remediation.refuse_v1(text, text), remediation.digest_v1(text, bytea),
-  remediation.edge_v1(text, text, text), remediation.lock_proposal_v1(uuid),
+  remediation.edge_v1(text, text, text), remediation.incident_edge_v1(text, text, text),
+  remediation.lock_proposal_v1(uuid),
   remediation.excluded_v1(uuid), remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
   remediation.open_seats_v1(uuid, integer, text)
   TO hitl_web, hitl_worker;
@@ -62,19 +63,7 @@ GRANT SELECT ON
   public.remediation_reviewsession, public.remediation_idempotencyrecord
   TO hitl_web;
 GRANT INSERT ON
-  public.remediation_service, public.remediation_serviceversion,
-  public.remediation_identity, public.remediation_identityversion,
-  public.remediation_dependency, public.remediation_dependencyversion,
-  public.remediation_agent, public.remediation_agentversion,
-  public.remediation_agenttoken, public.remediation_agenttokenrevocation,
-  public.remediation_invitation, public.remediation_invitationuse,
-  public.remediation_passkeyenrolment,
-  public.remediation_incident, public.remediation_incidenttransition,
-  public.remediation_incidentreport, public.remediation_evidence, public.remediation_evidenceblob,
-  public.remediation_diagnosis, public.remediation_proposal, public.remediation_proposaltarget,
-  public.remediation_transition, public.remediation_observationrequest, public.remediation_refusal,
-  public.remediation_reviewsession, public.remediation_review,
-  public.remediation_idempotencyrecord, public.django_admin_log,
+  public.django_admin_log,
   public.remediation_user, public.remediation_user_groups, public.remediation_user_user_permissions,
   public.auth_group, public.auth_group_permissions,
   public.guardian_userobjectpermission, public.guardian_groupobjectpermission,
@@ -90,11 +79,28 @@ GRANT DELETE ON
   public.guardian_groupobjectpermission, public.account_emailaddress, public.mfa_authenticator
   TO hitl_web;
 
--- Worker: findings, moves, runs. The lease is its one UPDATE.
-GRANT INSERT ON
-  public.remediation_assessment, public.remediation_assessmentservice,
-  public.remediation_transition, public.remediation_incidenttransition,
-  public.remediation_refusal, public.remediation_notice, public.remediation_execution,
-  public.remediation_steprecord, public.remediation_lease, public.remediation_freeze
-  TO hitl_worker;
-GRANT UPDATE ON public.remediation_lease TO hitl_worker;
+-- The lease is the worker's one UPDATE.
+GRANT INSERT, UPDATE ON public.remediation_lease TO hitl_worker;
+
+-- Facts: every column but the number of the row. Rules ask for the newest row, so nobody may
+-- write one that is newest for ever, or older than it is.
+DO $$
+DECLARE g record; columns text;
+BEGIN
+  FOR g IN SELECT login, unnest(tables) AS name FROM (VALUES
+    ('hitl_web', ARRAY[
+      'service', 'serviceversion', 'identity', 'identityversion', 'dependency',
+      'dependencyversion', 'agent', 'agentversion', 'agenttoken', 'agenttokenrevocation',
+      'invitation', 'invitationuse', 'incident', 'incidenttransition', 'incidentreport',
+      'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
+      'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord']),
+    ('hitl_worker', ARRAY[
+      'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
+      'execution', 'steprecord', 'freeze'])) AS l(login, tables)
+  LOOP
+    SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
+     WHERE a.attrelid = ('public.remediation_' || g.name)::regclass
+       AND a.attnum > 0 AND NOT a.attisdropped AND a.attidentity = '';
+    EXECUTE format('GRANT INSERT (%s) ON public.%I TO %I', columns, 'remediation_' || g.name, g.login);
+  END LOOP;
+END $$;

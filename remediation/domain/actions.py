@@ -93,6 +93,7 @@ TARGETS: Mapping[str, TargetSpec] = MappingProxyType({spec.kind: spec for spec i
 _POSTGRES_PIN = ("login", "superuser", "member_of_managed", "oid")
 _AWS_PIN = ("status",)
 _AWS_CANNOT = (
+    "Services may accept the key for some minutes more.",
     "It does not end sessions of temporary credentials that were made with the key before.",
     "It does not touch other keys, roles or users that the key may have created.",
 )
@@ -115,6 +116,9 @@ _ACTIONS = (
             "It does not revoke grants: other roles that are members of it keep them.",
             "It does not change the password.",
             "Sessions that a connection pooler opened as another role are not ended.",
+            "A transaction that was prepared for two-phase commit keeps its locks.",
+            "Roles that administer the cluster (superuser, CREATEROLE, REPLICATION, BYPASSRLS) are"
+            " refused.",
         ),
     ),
     ActionSpec(

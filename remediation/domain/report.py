@@ -112,9 +112,7 @@ def parse(raw: bytes, *, protected: frozenset[str], allow_test: bool = False) ->
 
 def from_json(value: Json, *, protected: frozenset[str], allow_test: bool = False) -> Report:
     """Read a report from JSON that was parsed strictly. Raises a subclass of BadInput."""
-    top = Fields(
-        value, required=("incident", "evidence", "diagnosis"), optional=("proposal",)
-    )
+    top = Fields(value, required=("incident", "evidence", "diagnosis"), optional=("proposal",))
     evidence = top.array("evidence", _artefact, least=1, most=MAX_ARTEFACTS)
     _refuse_repeated(evidence)
     incident = _incident(top.value("incident"), "/incident", allow_test=allow_test)

@@ -158,6 +158,8 @@ def _check_authenticator_data(raw: bytes, rp_id: str) -> None:
     except Exception as error:
         # fido2's reader raises many kinds on foreign bytes; each means "cannot be read".
         raise SignatureInvalid("authenticator data cannot be read") from error
+    if data.has_extension_data() and not isinstance(data.extensions, Mapping):
+        raise SignatureInvalid("authenticator data has extensions that are none")
     if data.rp_id_hash != sha256(rp_id.encode()).digest():
         raise SignatureInvalid("the relying party is another one")
     if not data.is_user_present():

@@ -16,7 +16,8 @@ from psycopg.rows import dict_row
 from remediation.domain.errors import Refused
 from remediation.executors.base import Deadline
 
-CONNECT_SECONDS = 4  # for each address of the host; libpq takes nothing below 2
+# For each address of the host; libpq takes nothing below 2. Before it, the resolver's own limit.
+CONNECT_SECONDS = 4
 STATEMENT_SECONDS = 5.0  # catalogue reads and ALTER ROLE take milliseconds unless they wait
 # The server's own timeout comes first; ours is for a server that has stopped answering.
 GRACE_SECONDS = 1.0

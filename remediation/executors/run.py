@@ -7,15 +7,22 @@ Order of the calls for one step, each recorded by services before and after:
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from remediation.domain.digest import Kind, digest
-from remediation.domain.errors import BadInput, Digest
+from remediation.domain.errors import BadInput, Digest, Refused, TargetUnobservable
 from remediation.domain.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step, load
 from remediation.executors import EXECUTORS
 from remediation.executors.base import Deadline, Executor, Outcome, Snapshot
-from remediation.executors.errors import ClearanceRefused
+from remediation.executors.errors import (
+    ClearanceRefused,
+    OutcomeUnknown,
+    RollbackFailed,
+    VerifyFailed,
+)
 from remediation.executors.targets import Targets
 
 
@@ -26,7 +33,8 @@ def executor_of(step: Step) -> Executor:
 
 def run_observe(step: Step, targets: Targets) -> Observation:
     """Read a step's target; changes nothing, needs no clearance. Raises TargetUnobservable."""
-    return executor_of(step).observe(step, targets)
+    with _unforeseen_is(TargetUnobservable):
+        return executor_of(step).observe(step, targets)
 
 
 def run_prepare(
@@ -56,7 +64,8 @@ def run_apply(clearance: Clearance, plan_body: bytes, step_index: int, targets: 
     NotApplied, PartlyApplied or OutcomeUnknown as they say.
     """
     step = _cleared(clearance, plan_body, step_index, targets)
-    return executor_of(step).apply(clearance, step, targets, _deadline(step))
+    with _unforeseen_is(OutcomeUnknown):
+        return executor_of(step).apply(clearance, step, targets, _deadline(step))
 
 
 def run_verify(
@@ -67,7 +76,8 @@ def run_verify(
     The clearance may have ended meanwhile: what it allowed has begun.
     """
     step = _cleared(clearance, plan_body, step_index, targets, reading=True)
-    return executor_of(step).verify(clearance, step, targets, _deadline(step))
+    with _unforeseen_is(VerifyFailed):
+        return executor_of(step).verify(clearance, step, targets, _deadline(step))
 
 
 def run_rollback(
@@ -78,7 +88,8 @@ def run_rollback(
     Raises RollbackFailed, or as `run_apply`.
     """
     step = _cleared(clearance, plan_body, step_index, targets, undo=True)
-    return executor_of(step).rollback(clearance, step, targets, snapshot, _deadline(step))
+    with _unforeseen_is(RollbackFailed):
+        return executor_of(step).rollback(clearance, step, targets, snapshot, _deadline(step))
 
 
 def _cleared(
@@ -116,6 +127,17 @@ def _refuse_other_use(clearance: Clearance, undo: bool) -> None:
         raise ClearanceRefused("it is to undo a step" if clearance.undo else "it is to apply one")
     if time.monotonic() >= clearance.ends:
         raise ClearanceRefused("it has ended")
+
+
+@contextmanager
+def _unforeseen_is(refusal: type[Refused]) -> Iterator[None]:
+    """Name what no executor foresaw; for a change that means: the target has to be read."""
+    try:
+        yield
+    except Refused:
+        raise
+    except Exception as error:
+        raise refusal(f"{type(error).__name__}: {error}"[:300]) from error
 
 
 def _deadline(step: Step) -> Deadline:

@@ -16,7 +16,7 @@ class User(AbstractUser):
 
     person = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
 
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+    class Meta(AbstractUser.Meta):
         abstract = False
 
     @property

@@ -69,7 +69,7 @@ def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment |
     )
     if proposal is None or not (reason or asked_for(proposal)):
         return None
-    plan = load_plan(proposal.plan)
+    plan = load_plan(bytes(proposal.plan))
     seen = observe(plan.steps, agent_id=proposal.agent_id)
     with transaction.atomic():
         transition.lock(proposal_id)

@@ -25,7 +25,7 @@ AUDITOR, LEAD = "auditor", "lead"
 
 def roles(user: User) -> frozenset[str]:
     """The groups of an active account; none for an inactive one."""
-    if not user.is_authenticated or not user.is_active:
+    if not user.is_active:
         return frozenset()
     return frozenset(user.groups.values_list("name", flat=True))
 

@@ -286,7 +286,7 @@ def _undo_step(run: Run, index: int, begun: bool) -> bool:
         if not begun:
             steps.record(run.actor, run.execution, index, "undo_intended", token, {})
         outcome = run_rollback(
-            run.clearances[index], run.body, index, worker.targets(), run.snapshots[index]
+            _clear_undo(run, index), run.body, index, worker.targets(), run.snapshots[index]
         )
     except Refused as error:
         logger.error("rollback of step %s of %s failed: %s", index, run.proposal.pk, error)
@@ -294,6 +294,20 @@ def _undo_step(run: Run, index: int, begun: bool) -> bool:
         return False
     steps.record(run.actor, run.execution, index, "undone", token, dict(outcome.detail))
     return True
+
+
+def _clear_undo(run: Run, index: int) -> Clearance:
+    """Leave to undo an applied step: the gate is asked whether this plan was approved, not
+    whether it is still in time."""
+    evidence = run.evidence(index, Seen({}, {}))
+    return gate.verify_rollback(
+        evidence,
+        approvers=worker.approvers(),
+        now=evidence.database_now,
+        monotonic=time.monotonic(),
+        protected=settings.PROTECTED_CLUSTERS,
+        allow_test=settings.ALLOW_TEST_ACTIONS,
+    )
 
 
 def _mark(run: Run, index: int, phase: str, error: Refused) -> None:

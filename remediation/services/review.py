@@ -292,7 +292,7 @@ def _count(actor: PersonActor, proposal: Proposal, assessment: Assessment) -> Re
         CountedReview(s.person, s.slot, s.decision, s.round, s.digests)
         for s in (Statement.parse(bytes(review.statement)) for review in reviews)
     ]
-    resolution = resolve(tuple(assessment.slots), counted, round=proposal.round, digests=digests)
+    resolution = resolve(tuple(assessment.slots), counted, number=proposal.round, digests=digests)
     if resolution is Resolution.APPROVED:
         transition.move(
             actor=actor,

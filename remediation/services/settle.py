@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from remediation.domain import gate
+from remediation.domain.dissent import verify_review
 from remediation.domain.errors import GateRefused, PolicyUnavailable
 from remediation.domain.events import Event
 from remediation.domain.statement import Decision
@@ -63,11 +63,11 @@ def _verified(proposal: Proposal) -> tuple[dict[Decision, str], list[GateRefused
         return {}, []
     found: dict[Decision, str] = {}
     failed: list[GateRefused] = []
-    for review in evidence.reviews:
+    for index in range(len(evidence.reviews)):
         try:
-            statement = gate.verify_review(
+            statement = verify_review(
                 evidence,
-                review,
+                index,
                 approvers=approvers,
                 now=evidence.database_now,
                 protected=settings.PROTECTED_CLUSTERS,

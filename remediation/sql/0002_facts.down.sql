@@ -15,6 +15,7 @@ END $$;
 DROP FUNCTION remediation.invitation_use_v1();
 DROP FUNCTION remediation.invitation_v1();
 DROP FUNCTION remediation.clock_v1();
+DROP FUNCTION remediation.entry_names_v1(bigint, text, text);
 DROP FUNCTION remediation.fact_v1();
 DROP FUNCTION remediation.digest_v1(text, bytea);
 DROP FUNCTION remediation.refuse_v1(text, text);

@@ -27,6 +27,17 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Facts that decide also check that their entry speaks of them and of who acts.
+CREATE FUNCTION remediation.entry_names_v1(entry bigint, object text, actor text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE said jsonb;
+BEGIN
+  SELECT convert_from(e.body, 'UTF8')::jsonb INTO said FROM audit.entry e WHERE e.id = $1;
+  IF said ->> 'object' IS DISTINCT FROM $2 OR said ->> 'actor' IS DISTINCT FROM $3 THEN
+    PERFORM remediation.refuse_v1('entry_names', 'the audit entry names something or somebody else');
+  END IF;
+END $$;
+
 -- Rows without an entry of their own whose time a rule reads.
 CREATE FUNCTION remediation.clock_v1() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$

@@ -5,3 +5,5 @@ DROP VIEW remediation.agent_now;
 DROP VIEW remediation.service_right;
 DROP VIEW remediation.mailbox;
 DROP VIEW remediation.entitlement;
+DROP TRIGGER guard ON public.remediation_user;
+DROP FUNCTION remediation.user_v1();

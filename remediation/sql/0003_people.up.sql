@@ -1,5 +1,17 @@
 -- Who may decide: read by the guards, by the services and by the worker, in one place.
 
+-- Facts name people by `person`: an account cannot come to be another person's.
+CREATE FUNCTION remediation.user_v1() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM remediation.refuse_v1('user_person', 'an account stays with its person');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER guard BEFORE UPDATE ON public.remediation_user
+  FOR EACH ROW WHEN (OLD.id IS DISTINCT FROM NEW.id OR OLD.person IS DISTINCT FROM NEW.person)
+  EXECUTE FUNCTION remediation.user_v1();
+ALTER TABLE public.remediation_user ENABLE ALWAYS TRIGGER guard;
+
 -- Database groups can only take entitlement away; the approvers file gives it (design.md 5).
 CREATE VIEW remediation.entitlement AS
   SELECT u.id AS user_id, u.person, u.is_active AS active, g.name AS role
@@ -11,94 +23,105 @@ CREATE VIEW remediation.entitlement AS
 CREATE VIEW remediation.mailbox AS
   SELECT u.person, u.email FROM public.remediation_user u WHERE u.is_active AND u.email <> '';
 
--- Object rights on services, from guardian's rows and no superuser shortcut.
+-- Object rights on services, from guardian's rows and no superuser shortcut. CASE: rows of other
+-- kinds may hold keys that are no numbers, and a cast before the filter would fail on them.
 CREATE VIEW remediation.service_right AS
-  SELECT u.person, r.object_pk::bigint AS service_id, p.codename
-    FROM public.guardian_userobjectpermission r
+  SELECT u.person, r.service_id, p.codename
+    FROM (SELECT o.user_id, o.permission_id,
+                 CASE WHEN o.object_pk ~ '^[0-9]{1,18}$' THEN o.object_pk::bigint END AS service_id
+            FROM public.guardian_userobjectpermission o
+          UNION
+          SELECT ug.user_id, o.permission_id,
+                 CASE WHEN o.object_pk ~ '^[0-9]{1,18}$' THEN o.object_pk::bigint END
+            FROM public.guardian_groupobjectpermission o
+            JOIN public.remediation_user_groups ug ON ug.group_id = o.group_id) AS r
     JOIN public.auth_permission p ON p.id = r.permission_id
     JOIN public.django_content_type c ON c.id = p.content_type_id
     JOIN public.remediation_user u ON u.id = r.user_id
-   WHERE c.app_label = 'remediation' AND c.model = 'service'
-  UNION
-  SELECT u.person, r.object_pk::bigint, p.codename
-    FROM public.guardian_groupobjectpermission r
-    JOIN public.auth_permission p ON p.id = r.permission_id
-    JOIN public.django_content_type c ON c.id = p.content_type_id
-    JOIN public.remediation_user_groups ug ON ug.group_id = r.group_id
-    JOIN public.remediation_user u ON u.id = ug.user_id
-   WHERE c.app_label = 'remediation' AND c.model = 'service';
+   WHERE c.app_label = 'remediation' AND c.model = 'service' AND r.service_id IS NOT NULL;
 
 -- The agent as it is now.
 CREATE VIEW remediation.agent_now AS
   SELECT DISTINCT ON (v.agent_id) v.agent_id, v.owner, v.enabled
     FROM public.remediation_agentversion v ORDER BY v.agent_id, v.id DESC;
 
--- Inventory rows with what they say and what they said before; the first row replaces "unknown",
--- which is the strictest value there is.
+-- Versions that say less than the one before; the first one replaces "unknown", which is the
+-- strictest value there is.
 CREATE VIEW remediation.loosening AS
-  WITH s AS (
-    SELECT v.service_id, v.author, v.recorded_at, v.retired,
-           array_position(ARRAY['development','staging','production'], v.environment::text) AS env,
-           array_position(ARRAY['low','medium','high','critical'], v.criticality::text) AS crit,
-           v.payment_path AS pay, v.external_partner AS partner,
-           lag(array_position(ARRAY['development','staging','production'], v.environment::text), 1, 3) OVER w AS env0,
-           lag(array_position(ARRAY['low','medium','high','critical'], v.criticality::text), 1, 4) OVER w AS crit0,
-           lag(v.payment_path, 1, true) OVER w AS pay0,
-           lag(v.external_partner, 1, true) OVER w AS partner0,
-           lag(v.retired, 1, false) OVER w AS retired0
-      FROM public.remediation_serviceversion v
-    WINDOW w AS (PARTITION BY v.service_id ORDER BY v.id)
-  ), i AS (
-    SELECT v.identity_id, v.author, v.recorded_at, v.retired,
-           array_position(ARRAY['development','staging','production'], v.environment::text) AS env,
-           lag(array_position(ARRAY['development','staging','production'], v.environment::text), 1, 3) OVER w AS env0,
-           lag(v.retired, 1, false) OVER w AS retired0
-      FROM public.remediation_identityversion v
-    WINDOW w AS (PARTITION BY v.identity_id ORDER BY v.id)
-  ), d AS (
-    SELECT v.dependency_id, v.author, v.recorded_at, v.present,
-           lag(v.present, 1, false) OVER w AS present0
-      FROM public.remediation_dependencyversion v
-    WINDOW w AS (PARTITION BY v.dependency_id ORDER BY v.id)
-  )
-  SELECT 'service'::text AS kind, service_id AS object_id, author, recorded_at FROM s
-   WHERE env < env0 OR crit < crit0 OR pay < pay0 OR partner < partner0 OR retired > retired0
+  SELECT 'service'::text AS kind, v.service_id AS object_id, v.author, v.recorded_at
+    FROM public.remediation_serviceversion v
+    LEFT JOIN LATERAL (SELECT x.* FROM public.remediation_serviceversion x
+                        WHERE x.service_id = v.service_id AND x.id < v.id
+                        ORDER BY x.id DESC LIMIT 1) AS o ON true
+   WHERE array_position(ARRAY['development','staging','production'], v.environment::text)
+           < coalesce(array_position(ARRAY['development','staging','production'], o.environment::text), 3)
+      OR array_position(ARRAY['low','medium','high','critical'], v.criticality::text)
+           < coalesce(array_position(ARRAY['low','medium','high','critical'], o.criticality::text), 4)
+      OR v.payment_path < coalesce(o.payment_path, true)
+      OR v.external_partner < coalesce(o.external_partner, true)
+      OR v.retired > coalesce(o.retired, false)
   UNION ALL
-  SELECT 'identity', identity_id, author, recorded_at FROM i
-   WHERE env < env0 OR retired > retired0
+  SELECT 'identity', v.identity_id, v.author, v.recorded_at
+    FROM public.remediation_identityversion v
+    LEFT JOIN LATERAL (SELECT x.* FROM public.remediation_identityversion x
+                        WHERE x.identity_id = v.identity_id AND x.id < v.id
+                        ORDER BY x.id DESC LIMIT 1) AS o ON true
+   WHERE array_position(ARRAY['development','staging','production'], v.environment::text)
+           < coalesce(array_position(ARRAY['development','staging','production'], o.environment::text), 3)
+      OR v.retired > coalesce(o.retired, false)
   UNION ALL
   -- A removed edge hides its source from its target: it counts at both ends.
-  SELECT x.kind, x.object_id, d.author, d.recorded_at
-    FROM d JOIN public.remediation_dependency e ON e.id = d.dependency_id
-   CROSS JOIN LATERAL (VALUES ('service', e.source_id), ('service', e.service_id),
-                              ('identity', e.identity_id)) AS x(kind, object_id)
-   WHERE d.present0 AND NOT d.present AND x.object_id IS NOT NULL;
+  SELECT e.kind, e.object_id, v.author, v.recorded_at
+    FROM public.remediation_dependencyversion v
+    JOIN public.remediation_dependency d ON d.id = v.dependency_id
+   CROSS JOIN LATERAL (VALUES ('service', d.source_id), ('service', d.service_id),
+                              ('identity', d.identity_id)) AS e(kind, object_id)
+   WHERE e.object_id IS NOT NULL AND NOT v.present
+     AND (SELECT x.present FROM public.remediation_dependencyversion x
+           WHERE x.dependency_id = v.dependency_id AND x.id < v.id ORDER BY x.id DESC LIMIT 1);
 
 -- People who may not decide this proposal, with the reason (separation of duties, promise 4).
 CREATE FUNCTION remediation.excluded_v1(proposal uuid)
 RETURNS TABLE (person text, why text) LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-  WITH p AS (
+  WITH RECURSIVE p AS (
     SELECT pr.id, pr.agent_id, pr.editor, pr.round, tk.recorded_at AS born
       FROM public.remediation_proposal pr
       JOIN public.remediation_agenttoken tk ON tk.id = pr.token_id WHERE pr.id = $1
   ), owners AS (
-    SELECT v.owner, v.author,
-           lead(v.recorded_at, 1, 'infinity') OVER (ORDER BY v.id) AS until
+    SELECT v.owner, lead(v.recorded_at, 1, 'infinity') OVER (ORDER BY v.id) AS until
       FROM public.remediation_agentversion v, p WHERE v.agent_id = p.agent_id
   ), tokens AS (
     SELECT t.created_by, r.revoked_by
       FROM p JOIN public.remediation_agenttoken t ON t.agent_id = p.agent_id
       LEFT JOIN public.remediation_agenttokenrevocation r ON r.token_id = t.id
      WHERE coalesce(r.recorded_at, 'infinity') >= p.born AND t.expires_at >= p.born
+  ), target AS (
+    SELECT i.id AS identity_id
+      FROM p JOIN public.remediation_proposaltarget t ON t.proposal_id = p.id
+      JOIN public.remediation_identity i ON i.locator = t.locator
+  ), edge AS NOT MATERIALIZED (
+    -- Edges that were there at some time in the last 7 days, of retired services too: an edge or
+    -- a service that was taken away leads to who took it away.
+    SELECT d.source_id, d.service_id, d.identity_id FROM public.remediation_dependency d
+     WHERE EXISTS (
+             SELECT 1 FROM public.remediation_dependencyversion x
+              WHERE x.dependency_id = d.id AND x.present AND NOT EXISTS (
+                      SELECT 1 FROM public.remediation_dependencyversion l
+                       WHERE l.dependency_id = x.dependency_id AND l.id > x.id
+                         AND l.recorded_at <= clock_timestamp() - interval '7 days'))
+  ), reach (service_id) AS (
+    SELECT e.source_id FROM target g JOIN edge e ON e.identity_id = g.identity_id
+    UNION
+    SELECT e.source_id FROM reach r JOIN edge e ON e.service_id = r.service_id
   ), touched AS (
-    SELECT 'service'::text AS kind, s.service_id AS object_id
+    SELECT 'service'::text AS kind, r.service_id AS object_id FROM reach r
+    UNION
+    SELECT 'service', s.service_id
       FROM p JOIN public.remediation_assessment a ON a.proposal_id = p.id
       JOIN public.remediation_assessmentservice s ON s.assessment_id = a.id
     UNION
-    SELECT 'identity', i.id
-      FROM p JOIN public.remediation_proposaltarget t ON t.proposal_id = p.id
-      JOIN public.remediation_identity i ON i.locator = t.locator
+    SELECT 'identity', g.identity_id FROM target g
   )
   SELECT o.owner::text, 'owner of the agent' FROM owners o, p WHERE o.until > p.born
   UNION

@@ -38,6 +38,10 @@ $$;
 CREATE FUNCTION remediation.lock_proposal_v1(proposal uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  -- An older snapshot would not see the rejection, the freeze or the lease committed a moment ago.
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    PERFORM remediation.refuse_v1('isolation', 'decisions are made in READ COMMITTED');
+  END IF;
   -- NO KEY: foreign keys of other rows to the proposal do not wait for a decision.
   PERFORM 1 FROM public.remediation_proposal p WHERE p.id = $1 FOR NO KEY UPDATE;
 END $$;
@@ -48,6 +52,8 @@ BEGIN
   IF NEW.state <> 'submitted' OR NEW.round <> 0 THEN
     PERFORM remediation.refuse_v1('proposal_first_state', 'a proposal begins as submitted, round 0');
   END IF;
+  PERFORM remediation.entry_names_v1(NEW.entry, 'proposal:' || NEW.id,
+    coalesce('person:' || NEW.editor, 'agent:' || NEW.agent_id));
   IF NOT EXISTS (SELECT 1 FROM public.remediation_diagnosis d
                   WHERE d.id = NEW.diagnosis_id AND d.incident_id = NEW.incident_id) THEN
     PERFORM remediation.refuse_v1('proposal_diagnosis', 'the diagnosis is of another incident');
@@ -94,8 +100,44 @@ CREATE TRIGGER guard_update BEFORE UPDATE ON public.remediation_proposal
   FOR EACH ROW EXECUTE FUNCTION remediation.proposal_update_v1();
 CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON public.remediation_proposal
   FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_v1();
+-- An UPDATE of no row, ON CONFLICT DO UPDATE and MERGE too: only from inside a trigger.
+CREATE TRIGGER append_only_update BEFORE UPDATE ON public.remediation_proposal
+  FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION audit.refuse_v1();
 ALTER TABLE public.remediation_proposal ENABLE ALWAYS TRIGGER guard_update;
 ALTER TABLE public.remediation_proposal ENABLE ALWAYS TRIGGER append_only;
+ALTER TABLE public.remediation_proposal ENABLE ALWAYS TRIGGER append_only_update;
+
+-- The locator of a target in a plan's bytes, the same as domain/actions.py (a test compares them).
+CREATE FUNCTION remediation.locator_v1(target jsonb) RETURNS text LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE $1 ->> 'kind'
+    WHEN 'postgres.role' THEN
+      'postgres.role:' || ($1 ->> 'cluster') || '/' || ($1 ->> 'role')
+    WHEN 'aws.iam.access_key' THEN
+      'aws.iam.access_key:' || ($1 ->> 'account') || '/' || ($1 ->> 'user') || '/' || ($1 ->> 'access_key_id')
+    WHEN 'test.target' THEN
+      'test.target:' || ($1 ->> 'name')
+  END
+$$;
+
+-- Leases and separation of duties hang on these rows: they say what the plan says, no more, and
+-- are written with it. That none is missing, the assessment checks.
+CREATE FUNCTION remediation.proposal_target_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE steps jsonb;
+BEGIN
+  SELECT convert_from(p.plan, 'UTF8')::jsonb -> 'steps' INTO steps
+    FROM public.remediation_proposal p JOIN audit.entry e ON e.id = p.entry
+   WHERE p.id = NEW.proposal_id AND e.txid = pg_current_xact_id();
+  IF steps IS NULL OR NEW.locator IS DISTINCT FROM
+       remediation.locator_v1(steps -> NEW.step::integer -> 'target') THEN
+    PERFORM remediation.refuse_v1('target_of_plan', 'the plan, written now, does not name this target');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_proposaltarget
+  FOR EACH ROW EXECUTE FUNCTION remediation.proposal_target_v1();
+ALTER TABLE public.remediation_proposaltarget ENABLE ALWAYS TRIGGER guard;
 
 CREATE FUNCTION remediation.proposal_outbox_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
@@ -132,6 +174,13 @@ BEGIN
   SELECT x.state, x.round INTO p FROM public.remediation_proposal x WHERE x.id = NEW.proposal_id;
   IF p.state NOT IN ('submitted', 'in_review', 'approved') OR NEW.round <> p.round + 1 THEN
     PERFORM remediation.refuse_v1('assessment_round', 'an assessment opens the next round of an open proposal');
+  END IF;
+  IF (SELECT jsonb_array_length(convert_from(x.plan, 'UTF8')::jsonb -> 'steps')
+        FROM public.remediation_proposal x WHERE x.id = NEW.proposal_id)
+     IS DISTINCT FROM
+     (SELECT count(*)::integer FROM public.remediation_proposaltarget t
+       WHERE t.proposal_id = NEW.proposal_id) THEN
+    PERFORM remediation.refuse_v1('assessment_targets', 'a target of the plan is not on record');
   END IF;
   r := convert_from(NEW.ruling, 'UTF8')::jsonb;
   NEW.pin_digest := remediation.digest_v1('pin', NEW.pin);
@@ -190,6 +239,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE s jsonb;
 BEGIN
   PERFORM remediation.statement_v1(NEW.proposal_id, NEW.round, NEW.person, NEW.statement);
+  PERFORM remediation.entry_names_v1(NEW.entry, 'proposal:' || NEW.proposal_id, 'person:' || NEW.person);
   s := convert_from(NEW.statement, 'UTF8')::jsonb;
   IF (s ->> 'expires')::timestamptz IS DISTINCT FROM NEW.expires_at OR s ->> 'nonce' IS DISTINCT FROM NEW.nonce
      OR NEW.expires_at > clock_timestamp() + interval '5 minutes 5 seconds'
@@ -216,6 +266,7 @@ SET search_path = pg_catalog, pg_temp AS $$
 DECLARE v record; s jsonb; why text;
 BEGIN
   PERFORM remediation.statement_v1(NEW.proposal_id, NEW.round, NEW.person, NEW.statement);
+  PERFORM remediation.entry_names_v1(NEW.entry, 'proposal:' || NEW.proposal_id, 'person:' || NEW.person);
   SELECT * INTO v FROM public.remediation_reviewsession x WHERE x.id = NEW.session_id;
   IF v IS NULL OR v.person IS DISTINCT FROM NEW.person OR v.statement IS DISTINCT FROM NEW.statement
      OR v.proposal_id IS DISTINCT FROM NEW.proposal_id OR v.round IS DISTINCT FROM NEW.round THEN

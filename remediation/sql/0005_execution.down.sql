@@ -6,6 +6,7 @@ DROP TRIGGER guard ON public.remediation_lease;
 DROP TRIGGER move ON public.remediation_transition;
 DROP TRIGGER c_guard ON public.remediation_transition;
 DROP FUNCTION remediation.incident_transition_v1();
+DROP FUNCTION remediation.incident_edge_v1(text, text, text);
 DROP FUNCTION remediation.step_v1();
 DROP FUNCTION remediation.execution_v1();
 DROP FUNCTION remediation.lease_v1();

@@ -24,7 +24,7 @@ $$;
 
 CREATE FUNCTION remediation.transition_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE p record; e jsonb; steps integer; done integer;
+DECLARE p record; newest record; e jsonb; steps integer; done integer;
 BEGIN
   PERFORM remediation.lock_proposal_v1(NEW.proposal_id);
   SELECT x.state, x.round, x.recorded_at INTO p FROM public.remediation_proposal x
@@ -33,12 +33,17 @@ BEGIN
     PERFORM remediation.refuse_v1('transition_from',
       format('the proposal is %s, not %s', p.state, NEW.from_state));
   END IF;
+  -- A second row of one statement: the first one has not moved the state yet.
+  SELECT x.to_state, x.round INTO newest FROM public.remediation_transition x
+   WHERE x.proposal_id = NEW.proposal_id ORDER BY x.id DESC LIMIT 1;
+  IF FOUND AND (newest.to_state IS DISTINCT FROM p.state OR newest.round IS DISTINCT FROM p.round) THEN
+    PERFORM remediation.refuse_v1('transition_from', 'the proposal is moving already');
+  END IF;
+  PERFORM remediation.entry_names_v1(NEW.entry, 'proposal:' || NEW.proposal_id, NEW.actor);
   SELECT convert_from(x.body, 'UTF8')::jsonb INTO e FROM audit.entry x WHERE x.id = NEW.entry;
-  IF e ->> 'object' IS DISTINCT FROM 'proposal:' || NEW.proposal_id
-     OR e ->> 'actor' IS DISTINCT FROM NEW.actor
-     OR e -> 'data' ->> 'from' IS DISTINCT FROM NEW.from_state
+  IF e -> 'data' ->> 'from' IS DISTINCT FROM NEW.from_state
      OR e -> 'data' ->> 'to' IS DISTINCT FROM NEW.to_state THEN
-    PERFORM remediation.refuse_v1('transition_entry', 'the audit entry names something else');
+    PERFORM remediation.refuse_v1('transition_entry', 'the audit entry names another move');
   END IF;
   NEW.round := p.round;
   IF NEW.to_state = 'in_review' THEN
@@ -57,18 +62,18 @@ BEGIN
     END IF;
   ELSIF NEW.to_state = 'expired' THEN
     -- Expiry is never early: an approval cannot be taken away by calling it late.
-    IF clock_timestamp() < (CASE p.state
+    IF (clock_timestamp() >= (CASE p.state
          WHEN 'submitted' THEN p.recorded_at + interval '24 hours'
          WHEN 'in_review' THEN (SELECT a.decide_by FROM public.remediation_assessment a
                                  WHERE a.proposal_id = NEW.proposal_id AND a.round = p.round)
-         ELSE remediation.run_deadline_v1(NEW.proposal_id) END) THEN
+         ELSE remediation.run_deadline_v1(NEW.proposal_id) END)) IS NOT TRUE THEN
       PERFORM remediation.refuse_v1('transition_early', 'the deadline has not passed');
     END IF;
   ELSIF NEW.to_state = 'executing' THEN
     IF remediation.frozen_v1() THEN
       PERFORM remediation.refuse_v1('frozen', 'all execution is frozen');
     END IF;
-    IF remediation.run_deadline_v1(NEW.proposal_id) <= clock_timestamp() THEN
+    IF (remediation.run_deadline_v1(NEW.proposal_id) > clock_timestamp()) IS NOT TRUE THEN
       PERFORM remediation.refuse_v1('deadline', 'the time to run has passed');
     END IF;
     IF NOT remediation.leases_held_v1(NEW.proposal_id) THEN
@@ -119,6 +124,10 @@ BEGIN
     IF NEW.token > OLD.token AND OLD.until > clock_timestamp() THEN
       PERFORM remediation.refuse_v1('lease_live', 'the lease is still held');
     END IF;
+    -- A worker that slept past its lease cannot bring it back; it has to ask anew.
+    IF NEW.token = OLD.token AND OLD.until <= clock_timestamp() AND NEW.until > OLD.until THEN
+      PERFORM remediation.refuse_v1('lease_over', 'the lease has run out');
+    END IF;
   END IF;
   RETURN NEW;
 END $$;
@@ -164,16 +173,24 @@ BEGIN
   SELECT coalesce(array_agg(s.phase::text), '{}') INTO before FROM public.remediation_steprecord s
    WHERE s.execution_id = NEW.execution_id AND s.step = NEW.step;
   IF NEW.phase = 'intended' THEN
-    IF x.state <> 'executing' OR remediation.frozen_v1() THEN
+    IF x.state <> 'executing' THEN
+      PERFORM remediation.refuse_v1('step_state', 'the proposal is not being executed');
+    END IF;
+    IF remediation.frozen_v1() THEN
       PERFORM remediation.refuse_v1('frozen', 'all execution is frozen');
     END IF;
-    IF remediation.run_deadline_v1(x.proposal_id) <= clock_timestamp() THEN
+    IF (remediation.run_deadline_v1(x.proposal_id) > clock_timestamp()) IS NOT TRUE THEN
       PERFORM remediation.refuse_v1('deadline', 'the time to run has passed');
     END IF;
     IF NEW.step > 0 AND NOT EXISTS (
          SELECT 1 FROM public.remediation_steprecord s WHERE s.execution_id = NEW.execution_id
             AND s.step = NEW.step - 1 AND s.phase = 'verified') THEN
       PERFORM remediation.refuse_v1('step_order', 'the step before is not verified');
+    END IF;
+    -- What is being given up or undone is not carried further.
+    IF EXISTS (SELECT 1 FROM public.remediation_steprecord s WHERE s.execution_id = NEW.execution_id
+                  AND s.phase NOT IN ('intended', 'applied', 'verified')) THEN
+      PERFORM remediation.refuse_v1('step_order', 'the run is ending');
     END IF;
   ELSIF (NEW.phase IN ('applied', 'failed', 'unknown', 'undo_intended') AND NOT 'intended' = ANY (before))
      OR (NEW.phase = 'verified' AND NOT 'applied' = ANY (before))
@@ -186,12 +203,21 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_steprecord
   FOR EACH ROW EXECUTE FUNCTION remediation.step_v1();
 ALTER TABLE public.remediation_steprecord ENABLE ALWAYS TRIGGER guard;
 
--- open → contained (worker), open | contained → closed (a person, through web, with a reason).
+-- The same table as INCIDENT_EDGES in remediation/domain/states.py (a test compares them).
+CREATE FUNCTION remediation.incident_edge_v1(source text, target text, login text) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT 1 FROM (VALUES
+    ('open',      'contained', 'hitl_worker'),
+    ('open',      'closed',    'hitl_web'),
+    ('contained', 'closed',    'hitl_web')
+  ) AS e(s, t, l) WHERE e.s = $1 AND e.t = $2 AND e.l = $3)
+$$;
+
+-- Contained by the worker after a verified remediation; closed by a person, with a reason.
 CREATE FUNCTION remediation.incident_transition_v1() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF NOT ((NEW.from_state = 'open' AND NEW.to_state = 'contained' AND current_user = 'hitl_worker')
-       OR (NEW.from_state IN ('open', 'contained') AND NEW.to_state = 'closed' AND current_user = 'hitl_web')) THEN
+  IF NOT remediation.incident_edge_v1(NEW.from_state, NEW.to_state, current_user::text) THEN
     PERFORM remediation.refuse_v1('incident_edge',
       format('%s may not move an incident from %s to %s', current_user, NEW.from_state, NEW.to_state));
   END IF;

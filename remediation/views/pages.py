@@ -216,7 +216,10 @@ class ReviewPage:
 
 @dataclass(frozen=True)
 class Assessed:
+    """What the worker found in this round, and how the round stands."""
+
     assessment_id: int
+    round: int
     risk: str
     reasons: tuple[str, ...]
     decide_by: datetime
@@ -230,6 +233,17 @@ class Assessed:
     slots: tuple[SlotRow, ...]
     observe_requested: bool = False
     tally: tuple[tuple[str, int], ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Rail:
+    """The part of a review page that is read again while it is open."""
+
+    proposal_id: UUID
+    state: str
+    round: int
+    assessed: Assessed | None
+    earlier: tuple[ReviewRow, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,10 +19,8 @@ def test_what_is_written_reads_back(raw: bytes) -> None:
 
 @given(st.text())
 def test_text_is_read_to_bytes_that_write_it_again_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(BadValue):
         assert b64url.encode(b64url.decode(text)) == text
-    except BadValue:
-        pass
 
 
 @pytest.mark.parametrize("text", ["AA==", "A", "AB", "A A", "A+/A", "AAA\n", "é"])

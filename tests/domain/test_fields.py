@@ -21,7 +21,7 @@ def test_an_unknown_or_missing_field_is_refused_at_its_object() -> None:
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [], True])
-def test_what_is_not_an_object_is_refused(value: None | int | str | list[object]) -> None:
+def test_what_is_not_an_object_is_refused(value: int | str | list[object] | None) -> None:
     with pytest.raises(WrongType):
         Fields(value, required=())  # type: ignore[arg-type]
 

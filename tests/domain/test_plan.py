@@ -217,12 +217,14 @@ def test_a_changed_byte_changes_the_digest_or_is_refused(at: int, new: bytes) ->
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(),
-    lambda inner: st.lists(inner, max_size=4)
-    | st.dictionaries(
-        st.sampled_from(["version", "environment", "steps", "action", "target", "kind"])
-        | st.text(max_size=5),
-        inner,
-        max_size=6,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["version", "environment", "steps", "action", "target", "kind"])
+            | st.text(max_size=5),
+            inner,
+            max_size=6,
+        )
     ),
 )
 

@@ -1,7 +1,8 @@
-"""Strict JSON: what parsers disagree about is refused by name (A06), and memory is bounded (A63)."""
+"""Strict JSON: what parsers disagree about is refused (A06), and memory is bounded (A63)."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -99,10 +100,8 @@ def test_a63_text_that_never_ends_is_refused_in_one_pass(raw: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_only_named_refusals_escape_for_any_bytes(raw: bytes) -> None:
-    try:
+    with contextlib.suppress(BadInput):
         parse(raw, max_bytes=150)
-    except BadInput:
-        pass
 
 
 JSON = st.recursive(
@@ -114,10 +113,8 @@ JSON = st.recursive(
 @given(JSON)
 def test_what_is_accepted_is_what_the_standard_parser_reads(value: object) -> None:
     raw = json.dumps(value).encode()
-    try:
+    with contextlib.suppress(BadInput):
         assert parse(raw, max_bytes=MIB) == json.loads(raw)
-    except BadInput:
-        pass
 
 
 @given(st.text())

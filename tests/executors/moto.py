@@ -100,7 +100,7 @@ def running(directory: Path, seeded: dict[str, Any] | None = None) -> Iterator[M
     """Start the simulator on a free port; SIGTERM ends it."""
     (directory / "seed.json").write_text(json.dumps(seeded or seed()))
     log, state = directory / "aws.log", directory / "aws.state"
-    files = ["--seed", directory / "seed.json", "--log", log, "--state", state]
+    files: list[str | Path] = ["--seed", directory / "seed.json", "--log", log, "--state", state]
     process = subprocess.Popen(
         [sys.executable, "-m", "hitlportal.demo.moto_server", "--port", "0", *files],
         cwd=ROOT,

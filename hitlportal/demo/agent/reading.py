@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,11 +83,20 @@ def parse(name: str, raw: bytes) -> list[Record]:
 
 def _json(text: str) -> Json:
     try:
-        whole: Json = json.loads(text)
-        return whole
+        return _value(text)
     except json.JSONDecodeError:
-        lines: list[Json] = [json.loads(line) for line in text.splitlines() if line.strip()]
-        return lines
+        return [_value(line) for line in text.split("\n") if line.strip()]
+
+
+def _value(text: str) -> Json:
+    """One JSON value; a number that no float can hold stays text, and the record readable."""
+    value: Json = json.loads(text, parse_float=_finite, parse_constant=str)
+    return value
+
+
+def _finite(text: str) -> float | str:
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def _yaml(text: str) -> Json:

@@ -57,7 +57,7 @@
       verdicts: verdictsOf(form),
       reason: reasonFor(form, decision),
       slot: form.elements.slot.value,
-      seen: Number(form.dataset.seen),
+      round: Number(form.dataset.round),
     }, token);
     const assertion = await usePasskey(started.options);
     return postJson(form.dataset.sign, { session: started.session, assertion }, token);

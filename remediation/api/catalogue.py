@@ -1,0 +1,66 @@
+"""The catalogue as agents read it: every action with JSON Schemas and limits."""
+
+from __future__ import annotations
+
+from audit.tlog.canonical import Json
+from remediation.domain import plan, report
+from remediation.domain.actions import ACTIONS, TARGETS, ActionSpec, TargetSpec, is_test
+
+
+def catalogue(*, allow_test: bool) -> dict[str, Json]:
+    """What can be proposed, on what, and how large a report may be."""
+    shown = [spec for spec in ACTIONS.values() if allow_test or not is_test(spec.kind)]
+    kinds = [spec for spec in TARGETS.values() if allow_test or not is_test(spec.kind)]
+    return {
+        "actions": [action(spec) for spec in shown],
+        "targets": [
+            {"kind": spec.kind, "title": spec.title, "schema": target_schema(spec)}
+            for spec in kinds
+        ],
+        "environments": list(plan.ENVIRONMENTS),
+        "limits": limits(),
+    }
+
+
+def limits() -> dict[str, Json]:
+    return {
+        "report_bytes": report.MAX_BYTES,
+        "artefact_bytes": report.MAX_ARTEFACT_BYTES,
+        "artefacts": report.MAX_ARTEFACTS,
+        "claims": report.MAX_CLAIMS,
+        "citations_for_each_claim": report.MAX_CITATIONS,
+        "plan_bytes": plan.MAX_BYTES,
+        "plan_steps": plan.MAX_STEPS,
+    }
+
+
+def action(spec: ActionSpec) -> dict[str, Json]:
+    return {
+        "action": spec.kind,
+        "executor": spec.version,
+        "title": spec.title,
+        "sentence": spec.sentence,
+        "target": target_schema(TARGETS[spec.target_kind]),
+        "parameters": dict(spec.parameters),
+        "rollback": spec.rollback,
+        "reversible": spec.reversible,
+        "hard_timeout_s": spec.hard_timeout_s,
+        "propagation_s": spec.propagation_s,
+        "pin_fields": list(spec.pin_fields),
+        "ends_sessions": spec.ends_sessions,
+        "cannot": list(spec.cannot),
+    }
+
+
+def target_schema(spec: TargetSpec) -> dict[str, Json]:
+    """A JSON Schema (2020-12) of the target object."""
+    fields: dict[str, Json] = {
+        name: {"type": "string", "pattern": f"^(?:{pattern})$"}
+        for name, pattern in spec.fields.items()
+    }
+    return {
+        "type": "object",
+        "properties": {"kind": {"type": "string", "enum": [spec.kind]}, **fields},
+        "required": ["kind", *spec.fields],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,88 @@
+"""Bodies of requests: bounded before anything is parsed, then parsed strictly, once.
+
+attacks.md A63: what is too long is refused by its Content-Length, or, sent in chunks, after the
+first byte too many; a compressed body is refused unread, so nothing can expand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+from django.http import HttpRequest
+from rest_framework.parsers import BaseParser
+
+from audit.tlog.canonical import Json
+from remediation.api.problems import BodyUnreadable, LengthRequired, UnsupportedMediaType
+from remediation.domain import strict
+from remediation.domain.errors import TooLarge
+
+# Everything but a report: a plan has at most 32 KiB, and escapes may make six bytes of one.
+SMALL_BODY = 256 * 1024
+PIECE = 64 * 1024
+
+
+class StrictJSONParser(BaseParser):
+    """What `request.data` would be: never the framework's own idea of JSON.
+
+    The views read `body()` instead, which also takes chunked bodies.
+    """
+
+    media_type = "application/json"
+
+    def parse(  # type: ignore[override]
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Json:
+        return strict.parse(_read(stream, SMALL_BODY), max_bytes=SMALL_BODY)
+
+
+def body(request: HttpRequest, limit: int = SMALL_BODY) -> bytes:
+    """The bytes of a JSON request, at most ``limit``.
+
+    Raises UnsupportedMediaType, LengthRequired, TooLarge, BodyUnreadable.
+    """
+    _check_type(request)
+    stated = str(request.META.get("CONTENT_LENGTH") or "")
+    if request.META.get("HTTP_TRANSFER_ENCODING"):
+        # Django reads no further than Content-Length, which a chunked body has not. The server
+        # decodes the chunks and ends its stream with them (as gunicorn does), or we cannot know
+        # where the body ends.
+        if not request.META.get("wsgi.input_terminated"):
+            raise LengthRequired()
+        return _read(request.META["wsgi.input"], limit)
+    if not (stated.isascii() and stated.isdigit()):
+        raise LengthRequired()
+    # Ten digits are more than any limit, and int() on thousands could be made slow.
+    if len(stated) > 10 or int(stated) > limit:
+        raise TooLarge(f"{stated[:20]} bytes, {limit} allowed")
+    found = _read(request, limit)
+    if len(found) != int(stated):
+        raise BodyUnreadable(f"{len(found)} bytes came, Content-Length says {stated}")
+    return found
+
+
+def _check_type(request: HttpRequest) -> None:
+    charset = (request.content_params or {}).get("charset", "utf-8")
+    if request.content_type != "application/json" or charset.lower() != "utf-8":
+        raise UnsupportedMediaType()
+    if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("content codings are not taken")
+
+
+def _read(stream: Any, limit: int) -> bytes:
+    """All of the stream; TooLarge after the first byte too many."""
+    pieces: list[bytes] = []
+    size = 0
+    while size <= limit:
+        try:
+            piece = stream.read(min(PIECE, limit + 1 - size))
+        except Exception as error:  # each server has its own; all mean that the client broke off
+            raise BodyUnreadable() from error
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+        size += len(piece)
+    raise TooLarge(f"more than {limit} bytes")

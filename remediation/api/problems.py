@@ -1,0 +1,222 @@
+"""Refusals as answers: RFC 9457 problem documents, one table from refusal to status.
+
+Every error under /api/v1/ passes `handle`: it puts the refusal on record, then answers. What is
+not a refusal reveals nothing but a reference that stands in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from redis.exceptions import RedisError
+from rest_framework import exceptions as framework
+
+from audit.tlog.canonical import Json, encode
+from remediation.domain import errors
+from remediation.domain.errors import Refused
+from remediation.domain.events import Event
+from remediation.services import refusals
+from remediation.services.actors import AgentActor
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+# Under this key of `request.META` stands the agent whose token came with the request, even when
+# the token has ended: no header can take this name.
+AGENT = "hitlportal.agent"
+# A restart of the database or cache takes seconds.
+UNAVAILABLE_RETRY_S = 5
+BAD_BEARER = ', error="invalid_token"'
+
+
+class MethodNotAllowed(errors.BadInput):
+    """The method is not allowed here."""
+
+
+class NotAcceptable(errors.BadInput):
+    """The answer is JSON, and the Accept header excludes it."""
+
+
+class UnsupportedMediaType(errors.BadInput):
+    """The body must be application/json in UTF-8, without a content coding."""
+
+
+class LengthRequired(errors.BadInput):
+    """The request needs a Content-Length."""
+
+
+class BodyUnreadable(errors.BadInput):
+    """The body could not be read to its end."""
+
+
+class Unavailable(Refused):
+    """The portal cannot take requests now."""
+
+
+# The most specific class counts.
+STATUS: Mapping[type[Refused], int] = {
+    errors.BadInput: 400,
+    errors.TooLarge: 413,
+    MethodNotAllowed: 405,
+    NotAcceptable: 406,
+    LengthRequired: 411,
+    UnsupportedMediaType: 415,
+    errors.AccessRefused: 403,
+    errors.NotAuthenticated: 401,
+    errors.TokenExpired: 401,
+    errors.TokenRevoked: 401,
+    errors.NoSuchObject: 404,
+    errors.Conflict: 409,
+    errors.IdempotencyKeyMissing: 400,
+    errors.IdempotencyKeyReused: 422,
+    errors.Throttled: 429,
+    errors.ReviewRefused: 422,
+    errors.GateRefused: 409,
+    Unavailable: 503,
+}
+
+# What the framework raises, as our own refusals; the first that fits counts.
+FOREIGN: tuple[tuple[type[Exception], type[Refused]], ...] = (
+    (framework.MethodNotAllowed, MethodNotAllowed),
+    (framework.NotAcceptable, NotAcceptable),
+    (framework.UnsupportedMediaType, UnsupportedMediaType),
+    (framework.NotAuthenticated, errors.NotAuthenticated),
+    (framework.AuthenticationFailed, errors.NotAuthenticated),
+    (framework.PermissionDenied, errors.NotEntitled),
+    (PermissionDenied, errors.NotEntitled),
+    (framework.NotFound, errors.NoSuchObject),
+    (Http404, errors.NoSuchObject),
+    (framework.APIException, errors.BadInput),
+    (RequestDataTooBig, errors.TooLarge),
+    (SuspiciousOperation, errors.BadInput),
+    # Not reachable, restarting, too busy to answer in time: trying again is the right thing.
+    (OperationalError, Unavailable),
+    (InterfaceError, Unavailable),
+    (RedisError, Unavailable),
+)
+
+
+def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """Django REST framework's exception handler: record, then answer."""
+    request: HttpRequest = context["request"]._request
+    try:
+        error = as_refusal(exc)
+        if error is None:
+            return unexpected(exc)
+        put_on_record(error, request, (context.get("kwargs") or {}).get("proposal_id"))
+        return problem(error, request)
+    except Exception as failure:  # the record could not be written: no answer that hides it
+        logger.warning("refusal not on record: %r", exc)
+        broken = as_refusal(failure)
+        return unexpected(failure) if broken is None else problem(broken, request)
+
+
+def as_refusal(exc: Exception) -> Refused | None:
+    """The refusal that this error is; None for what nobody foresaw."""
+    if isinstance(exc, Refused):
+        return exc
+    for foreign, ours in FOREIGN:
+        if isinstance(exc, foreign):
+            if ours is Unavailable:
+                logger.error("unavailable: %s", type(exc).__name__, exc_info=exc)
+            return ours()
+    return None
+
+
+def status_of(error: Refused) -> int:
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def put_on_record(error: Refused, request: HttpRequest, proposal_id: UUID | None) -> None:
+    """Refusals of a known agent one by one, within its budget; all others counted by minute."""
+    agent: AgentActor | None = request.META.get(AGENT)
+    minute = int(time.time() // 60)
+    if isinstance(error, Unavailable):
+        return  # nothing was decided
+    if agent is None:
+        if isinstance(error, errors.AccessRefused) and status_of(error) == 401:
+            refusals.count_unknown("api", minute)
+    elif isinstance(error, errors.Throttled):
+        # One entry each would let a flood fill the record after all.
+        refusals.count_unknown(f"throttled:{agent.agent_id}", minute)
+    else:
+        # The history of a proposal is not for agents that cannot see it.
+        own = None if isinstance(error, errors.NoSuchObject) else proposal_id
+        refusals.record(
+            actor=agent,
+            event=Event.AGENT_REQUEST_REFUSED,
+            error=error,
+            object=f"proposal:{own}" if own else "door:api",
+            proposal_id=own,
+            data={
+                "token": str(agent.token_id),
+                "request": refusals.printable(f"{request.method} {request.path}"),
+            },
+        )
+
+
+def problem(error: Refused, request: HttpRequest) -> HttpResponse:
+    """The problem document of a refusal (RFC 9457), with the headers that its status needs."""
+    status = status_of(error)
+    members: dict[str, Json] = {
+        "type": f"/problems/{error.name}",
+        "title": " ".join(error.message.split()),
+        "status": status,
+    }
+    if error.detail:
+        members["detail"] = refusals.printable(error.detail)
+    if error.pointer:
+        # RFC 9457, section 3: the pointer as a URI fragment (RFC 6901, section 6).
+        members["errors"] = [
+            {
+                "detail": str(members.get("detail", members["title"])),
+                "pointer": "#" + quote(error.pointer, safe="/~!$&'()*+,;=:@"),
+            }
+        ]
+    return _response(members, status, _headers(error, request))
+
+
+def unexpected(exc: Exception) -> HttpResponse:
+    """500 without a reason; the log has it under the reference."""
+    reference = uuid4()
+    logger.error("unexpected error, reference %s", reference, exc_info=exc)
+    members: dict[str, Json] = {
+        "type": "/problems/internal_error",
+        "title": "The portal failed; nothing was done.",
+        "status": 500,
+        "instance": f"urn:uuid:{reference}",
+    }
+    return _response(members, 500, {})
+
+
+def _headers(error: Refused, request: HttpRequest) -> dict[str, str]:
+    if status_of(error) == 401:
+        # RFC 6750, section 3: no error code where no token was sent.
+        sent = "HTTP_AUTHORIZATION" in request.META
+        return {"WWW-Authenticate": f'Bearer realm="agents"{BAD_BEARER if sent else ""}'}
+    if isinstance(error, errors.Throttled):
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, Unavailable):
+        return {"Retry-After": str(UNAVAILABLE_RETRY_S)}
+    if isinstance(error, errors.RequestInFlight):
+        return {"Retry-After": "1"}
+    if isinstance(error, UnsupportedMediaType):
+        # RFC 9110, sections 12.5.1 and 12.5.3: what would have been taken.
+        return {"Accept": "application/json", "Accept-Encoding": "identity"}
+    return {}
+
+
+def _response(members: dict[str, Json], status: int, headers: dict[str, str]) -> HttpResponse:
+    response = HttpResponse(encode(members), status=status, content_type=MEDIA_TYPE)
+    response.headers["Cache-Control"] = "no-store"
+    for name, value in headers.items():
+        response.headers[name] = value
+    return response

@@ -1,0 +1,44 @@
+"""The OpenAPI document and the page that shows it; open to all, since they hold nothing of this
+installation, and without a foreign host.
+
+The page brings a script of its own instead of drf-spectacular's: that one is rendered with a
+CSRF token in it, and its page has an inline style that our Content-Security-Policy refuses.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from hashlib import sha256
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import render
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
+from drf_spectacular.generators import SchemaGenerator
+
+MEDIA_TYPE = "application/vnd.oai.openapi+json"
+
+
+@cache
+def document() -> bytes:
+    """Made once for each process: generating it takes longer than any other request here."""
+    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    for name, component in schema["components"]["schemas"].items():
+        if name.endswith("Request"):
+            # What the generator cannot say: an unknown field is refused.
+            component["additionalProperties"] = False
+    return json.dumps(schema, ensure_ascii=False, indent=1).encode()
+
+
+@require_safe
+def schema(request: HttpRequest) -> HttpResponseBase:
+    body = document()
+    etag = f'"{sha256(body).hexdigest()[:32]}"'
+    response = HttpResponse(body, content_type=MEDIA_TYPE, headers={"ETag": etag})
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    return render(request, "remediation/api/docs.html")

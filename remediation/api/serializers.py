@@ -1,0 +1,273 @@
+"""Shapes for the OpenAPI document. Nothing is parsed or rendered by them: requests are read by
+`domain.report` and answers built by `answers`; tests hold the two together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, inline_serializer
+from rest_framework import serializers
+
+from audit.tlog.canonical import Json
+from remediation.api.catalogue import target_schema
+from remediation.domain import plan, report
+from remediation.domain.actions import ACTIONS, TARGETS, is_test
+from remediation.domain.states import ProposalState
+
+SHA256 = r"^[0-9a-f]{64}$"
+ACTION_KINDS = [kind for kind in ACTIONS if not is_test(kind)]
+
+
+def _schema(schema: dict[str, Any], **options: Any) -> serializers.JSONField:
+    """A field whose schema is given as it stands."""
+
+    @extend_schema_field(schema)
+    class Shape(serializers.JSONField):
+        pass
+
+    return Shape(**options)
+
+
+def _target() -> serializers.JSONField:
+    kinds: list[Json] = [
+        {"title": spec.title, **target_schema(spec)}
+        for spec in TARGETS.values()
+        if not is_test(spec.kind)
+    ]
+    return _schema({"oneOf": kinds})
+
+
+def _instant() -> serializers.JSONField:
+    return _schema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$",
+            "description": "RFC 3339 in UTC, with Z.",
+        }
+    )
+
+
+# ---- what an agent sends -------------------------------------------------------------------------
+
+
+class Incident(serializers.Serializer[Any]):
+    kind = serializers.RegexField(r"^[a-z0-9][a-z0-9_.-]{0,63}$", help_text="A slug.")
+    title = serializers.CharField(max_length=200)
+    identity = _target()
+    detected_at = _instant()
+    external_id = serializers.CharField(
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        help_text="Your own number. The same number, or the same kind and identity, while the"
+        " incident is open, adds to it.",
+    )
+
+
+class Artefact(serializers.Serializer[Any]):
+    sha256 = serializers.RegexField(SHA256, help_text="Of the decoded bytes.")
+    # The metaclass takes fields out of the class: no attribute of Serializer is shadowed.
+    source = serializers.CharField(max_length=200)  # type: ignore[assignment]
+    media_type = serializers.CharField(max_length=165, help_text="Without parameters.")
+    collected_at = _instant()
+    attacker_writable = serializers.BooleanField(
+        help_text="Whether whoever is attacking could have written any of it."
+    )
+    content = serializers.CharField(
+        allow_blank=True,
+        help_text=f"The whole artefact, at most {report.MAX_ARTEFACT_BYTES} bytes.",
+    )
+    encoding = serializers.ChoiceField(["utf-8", "base64"])
+
+
+class Citation(serializers.Serializer[Any]):
+    evidence = serializers.RegexField(SHA256)
+    pointer = serializers.CharField(
+        allow_blank=True, max_length=1000, help_text="RFC 6901, into the artefact as JSON."
+    )
+    value = _schema(
+        {
+            "description": "What stands there, exactly.",
+            "oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}],
+            "nullable": True,
+        }
+    )
+
+
+class Claim(serializers.Serializer[Any]):
+    text = serializers.CharField(max_length=2000)
+    citations = serializers.ListField(child=Citation(), max_length=report.MAX_CITATIONS)
+
+
+class Diagnosis(serializers.Serializer[Any]):
+    summary = serializers.CharField(max_length=4000)
+    identity = _target()
+    confidence = serializers.IntegerField(min_value=0, max_value=100, help_text="Per cent.")
+    claims = serializers.ListField(child=Claim(), max_length=report.MAX_CLAIMS)
+
+
+class Step(serializers.Serializer[Any]):
+    action = serializers.ChoiceField(ACTION_KINDS)
+    target = _target()
+    parameters = _schema(
+        {"type": "object", "description": "As the action's schema in the catalogue asks."}
+    )
+    executor = serializers.IntegerField(
+        required=False, help_text="Version of the action; left out, the catalogue's."
+    )
+    rollback = _schema(
+        {
+            "type": "string",
+            "nullable": True,
+            "description": "An action of the catalogue; left out, the catalogue's own.",
+        },
+        required=False,
+    )
+
+
+class Plan(serializers.Serializer[Any]):
+    version = serializers.IntegerField(min_value=1, max_value=1)
+    environment = serializers.ChoiceField(list(plan.ENVIRONMENTS))
+    steps = serializers.ListField(child=Step(), min_length=1, max_length=plan.MAX_STEPS)
+
+
+class Proposed(serializers.Serializer[Any]):
+    plan = Plan()
+    rationale = serializers.CharField(max_length=4000, allow_blank=True)
+
+
+class Report(serializers.Serializer[Any]):
+    incident = Incident()
+    evidence = serializers.ListField(
+        child=Artefact(), min_length=1, max_length=report.MAX_ARTEFACTS
+    )
+    diagnosis = Diagnosis()
+    proposal = Proposed(required=False, help_text="Left out when no action of the catalogue fits.")
+
+
+class Withdraw(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=200)
+
+
+class Supersede(serializers.Serializer[Any]):
+    proposal = Proposed()
+    reason = serializers.CharField(max_length=200)
+
+
+# ---- what it gets --------------------------------------------------------------------------------
+
+
+class Urls(serializers.Serializer[Any]):
+    proposal = serializers.CharField(required=False)
+    withdraw = serializers.CharField(required=False)
+    supersede = serializers.CharField(required=False)
+
+
+class Submitted(serializers.Serializer[Any]):
+    incident = serializers.UUIDField()
+    incident_is_new = serializers.BooleanField()
+    evidence_new = serializers.IntegerField(help_text="Artefacts that were not there before.")
+    diagnosis_version = serializers.IntegerField()
+    diagnosis_digest = serializers.RegexField(SHA256)
+    proposal = serializers.UUIDField(allow_null=True)
+    plan_digest = serializers.RegexField(SHA256, allow_null=True)
+    urls = Urls()
+
+
+class Proposal(serializers.Serializer[Any]):
+    proposal = serializers.UUIDField()
+    incident = serializers.UUIDField()
+    state = serializers.ChoiceField([state.value for state in ProposalState])
+    final = serializers.BooleanField(help_text="Nothing will change any more.")
+    round = serializers.IntegerField()
+    plan_digest = serializers.RegexField(SHA256)
+    diagnosis_digest = serializers.RegexField(SHA256)
+    submitted_at = _instant()
+    decide_by = _schema({"type": "string", "format": "date-time", "nullable": True})
+    supersedes = serializers.UUIDField(allow_null=True)
+    superseded_by = serializers.UUIDField(allow_null=True)
+    transitions = inline_serializer(
+        "Transition",
+        {
+            "from": serializers.CharField(),
+            "to": serializers.CharField(),
+            "round": serializers.IntegerField(),
+            "at": _instant(),
+            "by": serializers.ChoiceField(["agent", "person", "worker", "operator", "system"]),
+            "reason": serializers.CharField(allow_blank=True),
+        },
+        many=True,
+    )
+    reasons = inline_serializer(
+        "Reason",
+        {"code": serializers.CharField(), "text": serializers.CharField(allow_blank=True)},
+        many=True,
+        help_text="Why people rejected or returned it.",
+    )
+    refusals = inline_serializer(
+        "RefusalByName",
+        {
+            "name": serializers.CharField(),
+            "by": serializers.ChoiceField(["agent", "worker"]),
+            "at": _instant(),
+        },
+        many=True,
+    )
+    steps = inline_serializer(
+        "StepPhase",
+        {
+            "step": serializers.IntegerField(),
+            "phase": serializers.CharField(),
+            "at": _instant(),
+        },
+        many=True,
+    )
+    urls = Urls()
+
+
+class Action(serializers.Serializer[Any]):
+    action = serializers.CharField()
+    executor = serializers.IntegerField(help_text="Version; part of every plan's digest.")
+    title = serializers.CharField()
+    sentence = serializers.CharField(help_text="What it does, with fields of the target.")
+    target = _schema({"type": "object", "description": "JSON Schema of the target."})
+    parameters = _schema({"type": "object", "description": "JSON Schema of the parameters."})
+    rollback = serializers.CharField(allow_null=True)
+    reversible = serializers.BooleanField()
+    hard_timeout_s = serializers.IntegerField()
+    propagation_s = serializers.IntegerField()
+    pin_fields = serializers.ListField(child=serializers.CharField())
+    ends_sessions = serializers.CharField()
+    cannot = serializers.ListField(child=serializers.CharField())
+
+
+class Catalogue(serializers.Serializer[Any]):
+    actions = Action(many=True)
+    targets = inline_serializer(
+        "TargetKind",
+        {
+            "kind": serializers.CharField(),
+            "title": serializers.CharField(),
+            "schema": _schema({"type": "object"}),
+        },
+        many=True,
+    )
+    environments = serializers.ListField(child=serializers.CharField())
+    limits = serializers.DictField(child=serializers.IntegerField())
+
+
+class Problem(serializers.Serializer[Any]):
+    """RFC 9457."""
+
+    type = serializers.CharField(help_text="/problems/ and the refusal's name.")
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField(required=False)
+    instance = serializers.CharField(required=False)
+    errors = inline_serializer(  # type: ignore[assignment]
+        "PlacedError",
+        {"detail": serializers.CharField(), "pointer": serializers.CharField()},
+        many=True,
+        required=False,
+    )

@@ -1,0 +1,187 @@
+"""The endpoints: take the bytes, call one service, answer. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from hashlib import sha256
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from audit.tlog.canonical import Json, encode
+from remediation.api import answers, documented, idempotency, parsers
+from remediation.api.catalogue import catalogue
+from remediation.domain import report as reports
+from remediation.domain import strict
+from remediation.domain.fields import Fields
+from remediation.domain.states import ProposalState
+from remediation.services import dispatch, submit
+from remediation.services.actors import AgentActor
+from remediation.services.idempotency import Answer, once
+
+
+class AgentView(APIView):
+    """What all endpoints share; authentication, budget and refusals come from the settings."""
+
+    http_method_names = ["get", "head", "post"]
+    metadata_class = None
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        super().initial(request, *args, **kwargs)
+        # The framework hands its user on to middleware, where users are people: an agent is
+        # nobody there.
+        request._request.user = AnonymousUser()
+
+
+class ReportsView(AgentView):
+    @documented.report
+    def post(self, request: Request) -> HttpResponse:
+        return _once(request, partial(_submit, _agent(request)), settings.REPORT_MAX_BYTES)
+
+
+class ProposalView(AgentView):
+    @documented.proposal
+    def get(self, request: Request, proposal_id: UUID) -> HttpResponseBase:
+        found = answers.own(_agent(request), proposal_id)
+        response = _conditional(request._request, answers.proposal(found))
+        if found.state in answers.RETRY_AFTER:
+            response.headers["Retry-After"] = str(answers.RETRY_AFTER[found.state])
+        return response
+
+
+class WithdrawView(AgentView):
+    @documented.withdraw
+    def post(self, request: Request, proposal_id: UUID) -> HttpResponse:
+        return _once(request, partial(_withdraw, _agent(request), proposal_id))
+
+
+class SupersedeView(AgentView):
+    @documented.supersede
+    def post(self, request: Request, proposal_id: UUID) -> HttpResponse:
+        return _once(request, partial(_supersede, _agent(request), proposal_id))
+
+
+class ActionsView(AgentView):
+    @documented.actions
+    def get(self, request: Request) -> HttpResponseBase:
+        shown = catalogue(allow_test=settings.ALLOW_TEST_ACTIONS)
+        return _conditional(request._request, shown)
+
+
+class NothingHereView(APIView):
+    """Every other path below /api/v1/: 404 as a problem, whoever asks."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+    schema = None
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        raise Http404
+
+
+# ---- the work: in one transaction with its idempotency record ----------------------------------
+
+
+def _submit(agent: AgentActor, raw: bytes) -> Answer:
+    report = reports.parse(
+        raw, protected=settings.PROTECTED_CLUSTERS, allow_test=settings.ALLOW_TEST_ACTIONS
+    )
+    made = submit.report(report, actor=agent)
+    if made.proposal_id is None:
+        return Answer(201, answers.submitted(made, report))
+    _wake_after_commit(made.proposal_id)
+    return Answer(201, answers.submitted(made, report), answers.url(made.proposal_id))
+
+
+def _withdraw(agent: AgentActor, proposal_id: UUID, raw: bytes) -> Answer:
+    value = Fields(_small(raw), required=("reason",))
+    reason = value.text("reason", 200, least=1)
+    submit.withdraw(actor=agent, proposal_id=proposal_id, reason=reason)
+    return Answer(200, {"proposal": str(proposal_id), "state": ProposalState.WITHDRAWN.value})
+
+
+def _supersede(agent: AgentActor, proposal_id: UUID, raw: bytes) -> Answer:
+    value = Fields(_small(raw), required=("proposal", "reason"))
+    plan, rationale = reports.parse_proposal(
+        value.value("proposal"),
+        value.at("proposal"),
+        protected=settings.PROTECTED_CLUSTERS,
+        allow_test=settings.ALLOW_TEST_ACTIONS,
+    )
+    new_id = submit.supersede(
+        actor=agent,
+        proposal_id=proposal_id,
+        plan=plan,
+        rationale=rationale,
+        reason=value.text("reason", 200, least=1),
+    )
+    _wake_after_commit(new_id)
+    made: dict[str, Json] = {
+        "proposal": str(new_id),
+        "supersedes": str(proposal_id),
+        "plan_digest": plan.digest,
+        "urls": answers.urls(new_id),
+    }
+    return Answer(201, made, answers.url(new_id))
+
+
+def _small(raw: bytes) -> Json:
+    return strict.parse(raw, max_bytes=parsers.SMALL_BODY)
+
+
+def _wake_after_commit(proposal_id: UUID) -> None:
+    # robust: what is committed is answered as such, whatever the broker does; the sweeper sends.
+    transaction.on_commit(partial(dispatch.wake, "assess", proposal_id), robust=True)
+
+
+# ---- answers -----------------------------------------------------------------------------------
+
+
+def _agent(request: Request) -> AgentActor:
+    agent = request.user
+    assert isinstance(agent, AgentActor)  # IsAgent let nobody else in
+    return agent
+
+
+def _once(
+    request: Request, work: Callable[[bytes], Answer], limit: int = parsers.SMALL_BODY
+) -> HttpResponse:
+    """Read the body and do the work once for its Idempotency-Key."""
+    key = idempotency.key(request._request)
+    raw = parsers.body(request._request, limit)
+    answer, replayed = once(
+        actor=_agent(request),
+        key=key,
+        fingerprint=idempotency.fingerprint(request._request, raw),
+        work=partial(work, raw),
+    )
+    response = _json(answer.body, answer.status)
+    if answer.location:
+        response.headers["Location"] = answer.location
+    if replayed:
+        response.headers["Idempotent-Replay"] = "true"
+    return response
+
+
+def _conditional(request: HttpRequest, value: dict[str, Json]) -> HttpResponseBase:
+    """The answer with a strong ETag over its bytes; 304 when the agent has them already."""
+    response = _json(value, 200)
+    etag = f'"{sha256(response.content).hexdigest()[:32]}"'
+    response.headers["ETag"] = etag
+    response.headers["Cache-Control"] = "private, no-cache"
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+def _json(value: dict[str, Json], status: int) -> HttpResponse:
+    # Canonical: the same value has the same bytes, also when it is read back from the record.
+    response = HttpResponse(encode(value), status=status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,68 @@
+"""The freeze: one insert-only table whose newest row stops or resumes all execution.
+
+The guards read it before every step, and the gate before every call; setting it needs the
+worker's login, which the web process does not have.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db import connection, transaction
+
+from audit import log
+from remediation.domain.errors import BadValue, WrongState
+from remediation.domain.events import Event
+from remediation.domain.inert import visible
+from remediation.models import Freeze
+from remediation.services.actors import Actor
+
+MAX_REASON = 200
+# Setting and lifting one after the other: "newest row" and "is it frozen" stay one answer.
+_LOCK = 0x667265657A65
+
+
+class Status(NamedTuple):
+    """What the newest row says."""
+
+    frozen: bool
+    reason: str = ""
+    actor: str = ""
+    since: datetime | None = None
+
+
+def status() -> Status:
+    """Whether execution is frozen, why, by whom and since when; running when nobody ever said."""
+    newest = Freeze.objects.order_by("-id").first()
+    if newest is None:
+        return Status(frozen=False)
+    return Status(newest.frozen, newest.reason, newest.actor, newest.recorded_at)
+
+
+def freeze(*, actor: Actor, reason: str) -> Freeze:
+    """Stop all execution from now on; a second freeze only adds its reason. Raises BadValue."""
+    return _insert(actor, True, reason)
+
+
+def lift(*, actor: Actor, reason: str) -> Freeze:
+    """Let execution go on. Raises BadValue, and WrongState when nothing is frozen."""
+    return _insert(actor, False, reason)
+
+
+@transaction.atomic
+def _insert(actor: Actor, frozen: bool, reason: str) -> Freeze:
+    reason = reason.strip()
+    if not 0 < len(reason) <= MAX_REASON or visible(reason) != reason or "\n" in reason:
+        raise BadValue(f"a reason in one line, 1 to {MAX_REASON} characters")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    if not frozen and not status().frozen:
+        raise WrongState("execution is not frozen")
+    entry = log.append(
+        action=Event.OPERATOR_FREEZE_SET if frozen else Event.OPERATOR_FREEZE_LIFTED,
+        actor=actor.ref,
+        object="execution",
+        data={"frozen": frozen, "reason": reason},
+    )
+    return Freeze.objects.create(frozen=frozen, reason=reason, actor=actor.ref, entry=entry.id)

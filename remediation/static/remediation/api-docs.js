@@ -1,0 +1,15 @@
+"use strict";
+
+const place = document.getElementById("docs");
+
+SwaggerUIBundle({
+  url: place.dataset.schema,
+  domNode: place,
+  presets: [SwaggerUIBundle.presets.apis],
+  layout: "BaseLayout",
+  deepLinking: true,
+  // Without this the page asks a foreign host whether the document is valid.
+  validatorUrl: null,
+  // A page to read: an agent's token has no business in a browser.
+  supportedSubmitMethods: [],
+});

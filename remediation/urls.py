@@ -1,0 +1,31 @@
+"""The portal's addresses. Names carry no namespace, so that a mail can name them."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from remediation.views import history, incidents, invite, passkeys, queue, review
+
+urlpatterns = [
+    path("", queue.home, name="home"),
+    path("queue/", queue.show, name="queue"),
+    path("proposals/<uuid:proposal_id>/", review.show, name="review"),
+    path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
+    path("proposals/<uuid:proposal_id>/standing/", review.rail, name="review_rail"),
+    path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
+    path("proposals/<uuid:proposal_id>/review/start", review.start, name="review_start"),
+    path("proposals/<uuid:proposal_id>/review/sign", review.sign, name="review_sign"),
+    path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", review.evidence, name="evidence"),
+    path("incidents/", incidents.index, name="incidents"),
+    path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
+    path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),
+    path("audit/incidents/", incidents.audit_index, name="audit_incidents"),
+    path("invite/", invite.show, name="invite"),
+    path("invite/start", invite.start, name="invite_start"),
+    path("invite/finish", invite.finish, name="invite_finish"),
+    path("passkeys/", passkeys.index, name="passkeys"),
+    path("passkeys/add/start", passkeys.add_start, name="passkey_add_start"),
+    path("passkeys/add", passkeys.add, name="passkey_add"),
+    path("passkeys/<int:pk>/remove/start", passkeys.remove_start, name="passkey_remove_start"),
+    path("passkeys/<int:pk>/remove", passkeys.remove, name="passkey_remove"),
+]

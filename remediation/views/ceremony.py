@@ -1,0 +1,110 @@
+"""Passkey ceremonies other than a decision's: enrolling, and proving oneself before that.
+
+One file speaks WebAuthn; the views decide what it means. What the browser has to answer lies in
+the session, is used once, and ends after five minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.http import HttpRequest
+from fido2.server import Fido2Server
+from fido2.utils import websafe_decode
+from fido2.webauthn import (
+    AttestedCredentialData,
+    PublicKeyCredentialRpEntity,
+    PublicKeyCredentialUserEntity,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from audit.tlog.canonical import Json
+from remediation.domain import errors
+from remediation.models import User
+
+SESSION_KEY = "passkey_ceremony"
+LIFE_S = 300
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What was asked of the browser, read back from the session."""
+
+    purpose: str
+    create: dict[str, Any] | None
+    prove: dict[str, Any] | None
+
+    @property
+    def challenge(self) -> bytes:
+        """The challenge of the new passkey."""
+        assert self.create is not None
+        return websafe_decode(self.create["challenge"])
+
+
+def begin(
+    request: HttpRequest, purpose: str, user: User, *, create: bool, prove: bool
+) -> dict[str, Any]:
+    """Start a ceremony; the options for the browser, by what it has to do."""
+    options: dict[str, Any] = {}
+    kept: dict[str, Any] = {"purpose": purpose, "at": time.time(), "create": None, "prove": None}
+    if create:
+        options["create"], kept["create"] = _creation(user)
+    if prove:
+        options["prove"], kept["prove"] = _request(user)
+    request.session[SESSION_KEY] = kept
+    return options
+
+
+def take(request: HttpRequest, purpose: str) -> Begun:
+    """What `begin` asked, once. Raises SessionExpired when there is nothing or it is too old."""
+    kept = request.session.pop(SESSION_KEY, None)
+    if not kept or kept["purpose"] != purpose or time.time() - kept["at"] > LIFE_S:
+        raise errors.SessionExpired("start again")
+    return Begun(purpose, kept["create"], kept["prove"])
+
+
+def prove(begun: Begun, user: User, assertion: Mapping[str, Json]) -> None:
+    """Check that a passkey of this account was used. Raises SignatureInvalid."""
+    try:
+        _server().authenticate_complete(begun.prove, credentials_of(user), dict(assertion))
+    except (ValueError, TypeError, KeyError) as error:
+        raise errors.SignatureInvalid("no passkey of this account answered") from error
+
+
+def credentials_of(user: User) -> list[AttestedCredentialData]:
+    """The account's passkeys, from allauth's rows."""
+    rows = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
+    return [row.wrap().authenticator_data.credential_data for row in rows]
+
+
+def _creation(user: User) -> tuple[dict[str, Any], dict[str, Any]]:
+    options, state = _server().register_begin(
+        # The handle is the opaque id: a device that is lost names nobody.
+        PublicKeyCredentialUserEntity(
+            id=user.person.bytes, name=user.get_username(), display_name=user.get_username()
+        ),
+        credentials_of(user),
+        resident_key_requirement=ResidentKeyRequirement.PREFERRED,
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return dict(options)["publicKey"], dict(state)
+
+
+def _request(user: User) -> tuple[dict[str, Any], dict[str, Any]]:
+    options, state = _server().authenticate_begin(
+        credentials_of(user), user_verification=UserVerificationRequirement.REQUIRED
+    )
+    return dict(options)["publicKey"], dict(state)
+
+
+def _server() -> Fido2Server:
+    return Fido2Server(
+        PublicKeyCredentialRpEntity(id=settings.RP_ID, name="hitlportal"),
+        verify_origin=lambda origin: origin == settings.ORIGIN,
+    )

@@ -1,0 +1,223 @@
+"""What every page and every JSON address does alike: who asks, and what a refusal looks like.
+
+A refusal is caught outside the refused transaction, put on record, and answered with words that
+say what to do; on a page nothing that the person typed is lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from audit.tlog.canonical import Json
+from remediation.domain import errors
+from remediation.domain.errors import Refused
+from remediation.domain.events import Event
+from remediation.domain.strict import parse as parse_json
+from remediation.models import User
+from remediation.services import refusals
+from remediation.services.actors import PersonActor
+
+# The largest body a page sends: a reason of 4,000 characters and an attestation with certificates.
+MAX_JSON = 128 * 1024
+
+STATUS: tuple[tuple[type[Refused], int], ...] = (
+    (errors.NotAuthenticated, 401),
+    (errors.NoSuchObject, 404),
+    (errors.AccessRefused, 403),
+    (errors.Conflict, 409),
+    (errors.ReviewRefused, 422),
+    (errors.Throttled, 429),
+    (errors.BadInput, 400),
+)
+
+ADVICE: tuple[tuple[type[Refused], str], ...] = (
+    (errors.StaleDigest, "Load the page again and look at what changed before you decide."),
+    (errors.AssessmentStale, "Ask the worker to observe again, then decide on what it finds."),
+    (errors.SessionExpired, "It took longer than the time allowed. Start the step again."),
+    (errors.SessionUsed, "This was handed in already. Load the page to see how it stands."),
+    (errors.AlreadyReviewed, "One person decides once in a round. Others have to decide now."),
+    (errors.WrongState, "Somebody moved it meanwhile. Load the page to see how it stands."),
+    (errors.SlotNotOpen, "Load the page to see which roles are still needed."),
+    (errors.Separation, "Leave this decision to somebody who took no part."),
+    (errors.NotEntitled, "Ask a user administrator if you should hold this right."),
+    (errors.NoSuchObject, "It does not exist, or your account may not see it."),
+    (errors.VerdictsDisagree, "Change a verdict, or reject or return it."),
+    (errors.ReasonRequired, "Choose a reason of the list and say why in ten characters or more."),
+    (errors.SignatureInvalid, "Try again with a passkey of this account."),
+    (errors.Throttled, "Wait a few minutes, then try again."),
+)
+_RELOAD = (errors.StaleDigest, errors.WrongState, errors.SlotNotOpen, errors.AssessmentStale)
+
+View = Callable[..., HttpResponse]
+
+
+def person(request: HttpRequest) -> User:
+    """Who asks: from the session alone (attacks.md A14)."""
+    return cast(User, request.user)
+
+
+def status_of(refusal: Refused) -> int:
+    return next((status for kind, status in STATUS if isinstance(refusal, kind)), 400)
+
+
+def advice_on(refusal: Refused) -> str:
+    return next(
+        (words for kind, words in ADVICE if isinstance(refusal, kind)), "Nothing was changed."
+    )
+
+
+def page(view: View) -> View:
+    """A page for signed-in people that only reads (attacks.md A17)."""
+    return require_safe(login_required(_answered(view, _refused_page)))
+
+
+def form(view: View) -> View:
+    """A form's POST by a signed-in person."""
+    return require_POST(login_required(_answered(view, _refused_page)))
+
+
+def json_post(view: View) -> View:
+    """A script's POST of a JSON object by a signed-in person; the view gets it as `body`."""
+
+    @wraps(view)
+    def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return problem(errors.NotAuthenticated("sign in again"))
+        return _answered(_with_body(view), _refused_json)(request, *args, **kwargs)
+
+    return cast(View, require_POST(door))
+
+
+def anonymous_json_post(view: View) -> View:
+    """As `json_post`, for those who cannot sign in yet. The view records its own refusals."""
+
+    @wraps(view)
+    def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return _with_body(view)(request, *args, **kwargs)
+        except Refused as refusal:
+            return problem(refusal)
+
+    return cast(View, require_POST(door))
+
+
+def problem(refusal: Refused, **extra: Any) -> JsonResponse:
+    """The refusal as problem JSON (RFC 9457)."""
+    status = status_of(refusal)
+    said = f"{refusal.message} {refusal.detail}".strip()
+    body = {
+        "type": "about:blank",
+        "title": refusal.message,
+        "status": status,
+        "detail": f"{said} {advice_on(refusal)}",
+        "name": refusal.name,
+        "reload": isinstance(refusal, _RELOAD),
+        **extra,
+    }
+    return JsonResponse(body, status=status, content_type="application/problem+json")
+
+
+def _with_body(view: View) -> View:
+    """Read the body once, strictly. A form cannot send this content type, so a page of another
+    site cannot even try without the browser asking first."""
+
+    @wraps(view)
+    def reading(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.content_type != "application/json":
+            raise errors.MalformedJson("the content type must be application/json")
+        body = parse_json(request.body, max_bytes=MAX_JSON)
+        if not isinstance(body, dict):
+            raise errors.WrongType("not an object")
+        return view(request, *args, body=body, **kwargs)
+
+    return reading
+
+
+def _answered(view: View, refused: Callable[[HttpRequest, Refused], HttpResponse]) -> View:
+    @wraps(view)
+    def answering(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except Refused as refusal:
+            _record(request, refusal, kwargs.get("proposal_id"))
+            return refused(request, refusal)
+
+    return answering
+
+
+def _record(request: HttpRequest, refusal: Refused, proposal_id: UUID | None) -> None:
+    who = person(request)
+    about = f"proposal:{proposal_id}" if proposal_id else f"address:{request.path[:200]}"
+    refusals.record(
+        actor=PersonActor(who.person, who.pk),
+        event=Event.PERSON_REVIEW_REFUSED if proposal_id else Event.PERSON_REQUEST_REFUSED,
+        error=refusal,
+        object=about,
+        proposal_id=proposal_id if request.method == "POST" else None,
+        data={"method": request.method or "", "address": request.path[:200]},
+    )
+
+
+def _refused_json(request: HttpRequest, refusal: Refused) -> HttpResponse:
+    return problem(refusal)
+
+
+def _refused_page(request: HttpRequest, refusal: Refused) -> HttpResponse:
+    if isinstance(refusal, errors.NoSuchObject):
+        return render(request, "404.html", status=404)
+    typed = [(key, value) for key, value in request.POST.items() if key != "csrfmiddlewaretoken"]
+    posted = request.method == "POST"
+    context = {
+        "name": refusal.name,
+        "message": refusal.message,
+        "detail": refusal.detail,
+        "advice": advice_on(refusal),
+        "typed": typed,
+        # A form posts to an address below its page.
+        "back": request.path.rsplit("/", 2)[0] + "/" if posted else reverse("queue"),
+        "back_title": "Back",
+    }
+    return render(request, "remediation/refused.html", context, status=status_of(refusal))
+
+
+def text(body: Mapping[str, Json], key: str, longest: int = 4_000) -> str:
+    """A text member of a JSON body. Raises MissingField, WrongType, TooLarge."""
+    if key not in body:
+        raise errors.MissingField(key, pointer=f"/{key}")
+    value = body[key]
+    if not isinstance(value, str):
+        raise errors.WrongType("not text", pointer=f"/{key}")
+    if len(value) > longest:
+        raise errors.TooLarge(f"{longest} characters at most", pointer=f"/{key}")
+    return value
+
+
+def mapping(body: Mapping[str, Json], key: str) -> dict[str, Json]:
+    """An object member of a JSON body. Raises MissingField, WrongType."""
+    if key not in body:
+        raise errors.MissingField(key, pointer=f"/{key}")
+    value = body[key]
+    if not isinstance(value, dict):
+        raise errors.WrongType("not an object", pointer=f"/{key}")
+    return value
+
+
+def texts(body: Mapping[str, Json], key: str) -> dict[str, str]:
+    """An object member whose values are all text."""
+    found = mapping(body, key)
+    return {name: text(found, name) for name in found}
+
+
+def dumps(value: Json) -> str:
+    """A JSON value as people read it: one line, in the bytes that are stored."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,81 @@
+"""Forms of the portal's pages. Shape only; the services decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import (
+    password_validators_help_texts,
+    validate_password,
+)
+
+from remediation.domain.states import CloseReason
+
+CLOSE_TITLES = {
+    CloseReason.CONTAINED: "Contained",
+    CloseReason.FALSE_POSITIVE: "False positive: nothing happened",
+    CloseReason.ACCEPTED: "Accepted: the risk is known and borne",
+    CloseReason.HANDLED_OUTSIDE: "Handled outside of the portal",
+}
+
+
+class CloseForm(forms.Form):
+    """Close an incident; nothing is preselected."""
+
+    outcome = forms.ChoiceField(
+        choices=[
+            ("", "Choose an outcome"),
+            *((reason.value, CLOSE_TITLES[reason]) for reason in CloseReason),
+        ],
+        widget=forms.Select(attrs={"autocomplete": "off"}),
+    )
+    reason = forms.CharField(
+        min_length=10,
+        max_length=4_000,
+        help_text="At least 10 characters. Everybody who may see the incident reads it.",
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+
+
+class PasskeyForm(forms.Form):
+    """The name under which a person knows a passkey again."""
+
+    name = forms.CharField(
+        max_length=80,
+        label="Name of the passkey",
+        help_text="So that you know it again, for example the device.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class InviteForm(PasskeyForm):
+    """A one-time code, the password that it sets, and the passkey that it enrols."""
+
+    username = forms.CharField(
+        max_length=150,
+        label="User name",
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
+    )
+    code = forms.CharField(
+        max_length=100,
+        label="One-time code",
+        help_text="Valid once, for 15 minutes after the operator made it.",
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autocapitalize": "none"}),
+    )
+    password = forms.CharField(
+        max_length=200,
+        strip=False,
+        label="New password",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    field_order = ("username", "code", "password", "name")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password"].help_text = " ".join(password_validators_help_texts())
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password)
+        return password

@@ -1,0 +1,179 @@
+"""Everything on record about one proposal, oldest first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from audit.tlog.canonical import Json
+from remediation.models import (
+    Assessment,
+    ObservationRequest,
+    Proposal,
+    Refusal,
+    Review,
+    StepRecord,
+    Transition,
+)
+from remediation.services import authorize
+from remediation.views import doors, present, review, standing
+from remediation.views.names import Names
+from remediation.views.pages import Field, HistoryRow
+
+DECISIONS = {"approve": "Approved", "reject": "Rejected", "return": "Returned"}
+
+
+@doors.page
+def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    person = doors.person(request)
+    proposal = review.visible(person, proposal_id)
+    context = {
+        "proposal_id": proposal_id,
+        "sentence": present.sentences(present.plan_of(proposal))[0],
+        "state": proposal.state,
+        "rows": rows(proposal),
+        "may_audit": authorize.may_audit(person),
+    }
+    return render(request, "remediation/history.html", context)
+
+
+def rows(proposal: Proposal) -> list[HistoryRow]:
+    """Transitions, assessments, reviews, requests, refusals and steps, by their audit entries.
+
+    Entries are numbered as they were written, also within one transaction, where times agree.
+    """
+    transitions = list(Transition.objects.filter(proposal=proposal))
+    refusals = list(Refusal.objects.filter(proposal=proposal))
+    names = Names.of_actors(
+        [proposal.agent.actor, *(t.actor for t in transitions), *(r.actor for r in refusals)]
+    )
+    found = [
+        _submitted(proposal, names),
+        *(_transition(row, names) for row in transitions),
+        *(_refusal(row, names) for row in refusals),
+        *_assessments(proposal),
+        *_reviews(proposal),
+        *_requests(proposal),
+        *_steps(proposal),
+    ]
+    return sorted(found, key=lambda row: (row.entry, row.at))
+
+
+def _submitted(proposal: Proposal, names: Names) -> HistoryRow:
+    return HistoryRow(
+        at=proposal.recorded_at,
+        kind="transition",
+        word="submitted",
+        title="Submitted",
+        actor=names.actor(proposal.agent.actor),
+        entry=proposal.entry,
+        fields=(Field("plan digest", proposal.plan_digest),),
+        whole=bytes(proposal.plan).decode(),
+    )
+
+
+def _transition(row: Transition, names: Names) -> HistoryRow:
+    return HistoryRow(
+        at=row.recorded_at,
+        kind="transition",
+        word=row.to_state,
+        title=row.to_state.replace("_", " ").capitalize()
+        + (f", round {row.round}" if row.to_state == "in_review" else ""),
+        actor=names.actor(row.actor),
+        entry=row.entry,
+        reason=row.reason.replace("_", " "),
+    )
+
+
+def _refusal(row: Refusal, names: Names) -> HistoryRow:
+    return HistoryRow(
+        at=row.recorded_at,
+        kind="refusal",
+        word="refused",
+        title=f"Refused: {row.reason.replace('_', ' ')}",
+        actor=names.actor(row.actor),
+        entry=row.entry,
+        reason=row.detail,
+    )
+
+
+def _assessments(proposal: Proposal) -> Iterator[HistoryRow]:
+    for row in Assessment.objects.filter(proposal=proposal):
+        slots = ", ".join(slot.replace("_", " ") for slot in row.slots)
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="assessment",
+            word="in_review",
+            title=f"Assessed, round {row.round}: risk {row.risk}, asks for {slots}",
+            actor="the worker",
+            entry=row.entry,
+            fields=(
+                Field("pin digest", row.pin_digest),
+                Field("scope digest", row.scope_digest),
+                Field("checks digest", row.checks_digest),
+                Field("ruling digest", row.ruling_digest),
+            ),
+            whole="\n".join(
+                f"{name}: {bytes(body).decode()}"
+                for name, body in (
+                    ("pin", row.pin),
+                    ("checks", row.checks),
+                    ("scope", row.scope),
+                    ("ruling", row.ruling),
+                )
+            ),
+        )
+
+
+def _reviews(proposal: Proposal) -> Iterator[HistoryRow]:
+    found = list(Review.objects.filter(proposal=proposal))
+    names = Names([row.person for row in found])
+    for row in found:
+        said = standing.review_row(row, names, counts=row.round == proposal.round)
+        verdicts = ", ".join(f"{key} {value}" for key, value in said.verdicts)
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="review",
+            word=row.decision,
+            title=f"{DECISIONS[row.decision]} as {row.slot.replace('_', ' ')}, round {row.round}",
+            actor=said.person,
+            entry=row.entry,
+            reason=": ".join(part for part in (said.reason_code, said.reason_text) if part),
+            fields=(Field("verdicts", verdicts),),
+            whole=bytes(row.statement).decode(),
+        )
+
+
+def _requests(proposal: Proposal) -> Iterator[HistoryRow]:
+    found = list(ObservationRequest.objects.filter(proposal=proposal))
+    names = Names([row.person for row in found])
+    for row in found:
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="note",
+            word="submitted",
+            title="Asked the worker to observe again",
+            actor=names.person(row.person),
+            entry=row.entry,
+        )
+
+
+def _steps(proposal: Proposal) -> Iterator[HistoryRow]:
+    for row in StepRecord.objects.filter(execution__proposal=proposal):
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="step",
+            word=row.phase,
+            title=f"Step {row.step + 1}: {row.phase.replace('_', ' ')}",
+            actor="the worker",
+            entry=row.entry,
+            fields=tuple(Field(key, _said(value)) for key, value in row.data.items()),
+        )
+
+
+def _said(value: Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,52 @@
+"""People and processes as readers know them; facts hold opaque ids only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from remediation.models import Agent, AgentVersion, User
+
+
+class Names:
+    """Names by id, read in two queries. A person who was erased stays an id."""
+
+    def __init__(self, people: Iterable[UUID | str], agents: Iterable[UUID | str] = ()) -> None:
+        self._people = {
+            str(person): username
+            for person, username in User.objects.filter(
+                person__in={str(person) for person in people}
+            ).values_list("person", "username")
+        }
+        self._agents = {
+            str(pk): name
+            for pk, name in Agent.objects.filter(pk__in={str(a) for a in agents}).values_list(
+                "pk", "name"
+            )
+        }
+
+    @classmethod
+    def of_actors(cls, actors: Iterable[str]) -> Names:
+        """Names for `person:…` and `agent:…` references; others speak for themselves."""
+        split = [actor.partition(":") for actor in actors]
+        return cls(
+            [id_ for kind, _, id_ in split if kind == "person"],
+            [id_ for kind, _, id_ in split if kind == "agent"],
+        )
+
+    def person(self, person: UUID | str) -> str:
+        return self._people.get(str(person), f"person {person}")
+
+    def actor(self, actor: str) -> str:
+        kind, _, id_ = actor.partition(":")
+        if kind == "person":
+            return self.person(id_)
+        if kind == "agent":
+            return f"agent {self._agents.get(id_, id_)}"
+        return f"{kind} {id_}"
+
+
+def owner_of(agent: Agent) -> str:
+    """The agent's owner now."""
+    newest = AgentVersion.objects.filter(agent=agent).order_by("-pk").first()
+    return Names([newest.owner]).person(newest.owner) if newest else "nobody"

@@ -1,0 +1,243 @@
+"""From rows to the review page's data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import sha256
+from uuid import UUID
+
+from audit.tlog.canonical import Json
+from remediation.domain.actions import ACTIONS
+from remediation.domain.citations import problem_of, read_artefact
+from remediation.domain.errors import BadInput
+from remediation.domain.observation import Observation
+from remediation.domain.plan import Plan, Step
+from remediation.domain.report import Claim, load_diagnosis
+from remediation.domain.strict import parse as parse_json
+from remediation.models import Assessment, Evidence, EvidenceBlob, Proposal, User
+from remediation.services import authorize
+from remediation.services.clock import database_now
+from remediation.services.plans import load_plan
+from remediation.views import deciding, standing
+from remediation.views.doors import dumps
+from remediation.views.names import owner_of
+from remediation.views.pages import (
+    CitationRow,
+    ClaimRow,
+    DiagnosisCard,
+    EvidenceRow,
+    Field,
+    ObservedCard,
+    Rail,
+    ReviewPage,
+    ReviewRow,
+    StepCard,
+)
+
+UNREADABLE = "The catalogue of today cannot read this plan, so nobody can approve it."
+
+
+def review_page(user: User, proposal: Proposal) -> ReviewPage:
+    """The whole page for this person; reads only."""
+    now = database_now()
+    assessment = authorize.newest(proposal)
+    plan = plan_of(proposal)
+    return ReviewPage(
+        proposal_id=proposal.pk,
+        state=proposal.state,
+        round=proposal.round,
+        sentences=sentences(plan),
+        undone=undone(plan),
+        environment=plan.environment if plan else "",
+        agent=proposal.agent.name,
+        agent_owner=owner_of(proposal.agent),
+        submitted_at=proposal.recorded_at,
+        incident_id=proposal.incident_id,
+        incident_title_said=proposal.incident.title,
+        incident_kind_said=proposal.incident.kind,
+        detected_at=proposal.incident.detected_at,
+        plan_digest=proposal.plan_digest,
+        plan_text=bytes(proposal.plan).decode(),
+        steps=step_cards(plan, assessment),
+        diagnosis=diagnosis_card(proposal),
+        decide=deciding.decide(user, proposal, assessment, readable=plan is not None, now=now),
+        assessed=standing.assessed(proposal, assessment, now=now) if assessment else None,
+        earlier=_earlier(proposal),
+    )
+
+
+def rail(proposal: Proposal) -> Rail:
+    """Only what changes while the page is open."""
+    assessment = authorize.newest(proposal)
+    return Rail(
+        proposal_id=proposal.pk,
+        state=proposal.state,
+        round=proposal.round,
+        assessed=(
+            standing.assessed(proposal, assessment, now=database_now()) if assessment else None
+        ),
+        earlier=_earlier(proposal),
+    )
+
+
+def plan_of(proposal: Proposal) -> Plan | None:
+    """The stored plan, or None when today's catalogue cannot read it."""
+    try:
+        return load_plan(bytes(proposal.plan))
+    except BadInput:
+        return None
+
+
+def sentences(plan: Plan | None) -> tuple[str, ...]:
+    """What the plan does, in the portal's words, from the plan's bytes."""
+    return tuple(step.sentence for step in plan.steps) if plan else (UNREADABLE,)
+
+
+def undone(plan: Plan | None) -> str:
+    """Where it happens and how it is undone, in the portal's words."""
+    if plan is None:
+        return ""
+    back = []
+    for step in plan.steps:
+        if step.rollback is None or not step.spec.reversible:
+            back.append(f"Step {step.index + 1} cannot be undone.")
+        else:
+            sentence = ACTIONS[step.rollback].sentence.format_map(step.target.fields)
+            back.append(f"Undone by {step.rollback}: {sentence}")
+    return " ".join([f"In {plan.environment}.", *back])
+
+
+def step_cards(plan: Plan | None, assessment: Assessment | None) -> tuple[StepCard, ...]:
+    seen = _observations(assessment)
+    return tuple(_step_card(step, seen) for step in plan.steps) if plan else ()
+
+
+def _step_card(step: Step, seen: dict[str, Observation | None]) -> StepCard:
+    spec, locator = step.spec, step.target.locator
+    observation = seen.get(locator)
+    unobservable = locator in seen and observation is None
+    return StepCard(
+        number=step.index + 1,
+        action=step.action,
+        sentence=step.sentence,
+        locator=locator,
+        target=tuple(Field(name, value) for name, value in step.target.fields.items()),
+        parameters=tuple(Field(name, _said(value)) for name, value in step.parameters.items()),
+        reversible=spec.reversible and step.rollback is not None,
+        rollback=step.rollback or "",
+        timeout_s=spec.hard_timeout_s,
+        propagation_s=spec.propagation_s,
+        ends_sessions=spec.ends_sessions,
+        unpinned_reason=spec.unpinned_reason,
+        cannot=spec.cannot,
+        observed=_observed(observation) if observation else None,
+        unobservable=f"The worker could not look at {locator}." if unobservable else "",
+    )
+
+
+def _observed(observation: Observation) -> ObservedCard:
+    """Pinned fields first: those are what must not change."""
+    pinned = [Field(name, _said(value), pinned=True) for name, value in observation.state.items()]
+    shown = [Field(name, _said(value)) for name, value in observation.shown.items()]
+    return ObservedCard(observation.exists, observation.simulated, (*pinned, *shown))
+
+
+def _observations(assessment: Assessment | None) -> dict[str, Observation | None]:
+    if assessment is None:
+        return {}
+    raw = bytes(assessment.observation)
+    value = parse_json(raw, max_bytes=len(raw) + 1)
+    assert isinstance(value, dict)
+    return {
+        locator: Observation.from_json(item) if item is not None else None
+        for locator, item in value.items()
+    }
+
+
+def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
+    diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
+    artefacts = _artefacts({c.evidence for claim in diagnosis.claims for c in claim.citations})
+    return DiagnosisCard(
+        version=proposal.diagnosis.version,
+        digest=proposal.diagnosis.digest,
+        identity=diagnosis.identity.locator,
+        confidence=diagnosis.confidence,
+        summary_said=diagnosis.summary,
+        rationale_said=proposal.rationale,
+        claims=tuple(_claim_row(claim, artefacts) for claim in diagnosis.claims),
+        evidence=evidence_rows(
+            proposal.incident_id,
+            Counter(c.evidence for claim in diagnosis.claims for c in claim.citations),
+        ),
+    )
+
+
+def _claim_row(claim: Claim, artefacts: dict[str, object]) -> ClaimRow:
+    rows = []
+    for citation in claim.citations:
+        problem = problem_of(artefacts.get(citation.evidence, _ABSENT), citation)  # type: ignore[arg-type]
+        rows.append(
+            CitationRow(
+                sha256=citation.evidence,
+                pointer_said=citation.pointer or "(the whole artefact)",
+                value_said=dumps(citation.value),
+                outcome="fail" if problem else "pass",
+                reason=problem,
+            )
+        )
+    return ClaimRow(claim.text, tuple(rows))
+
+
+_ABSENT = read_artefact(None)
+
+
+def _artefacts(wanted: set[str]) -> dict[str, object]:
+    """The cited artefacts, each parsed once."""
+    blobs = EvidenceBlob.objects.filter(sha256__in=wanted)
+    return {blob.sha256: read_artefact(bytes(blob.content)) for blob in blobs}
+
+
+def evidence_rows(incident_id: UUID, cited: Counter[str]) -> tuple[EvidenceRow, ...]:
+    rows = list(Evidence.objects.filter(incident_id=incident_id).order_by("pk"))
+    kept = set(
+        EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows]).values_list(
+            "sha256", flat=True
+        )
+    )
+    return tuple(evidence_row(row, row.sha256 in kept, cited[row.sha256]) for row in rows)
+
+
+def evidence_row(row: Evidence, kept: bool, cited: int = 0) -> EvidenceRow:
+    return EvidenceRow(
+        sha256=row.sha256,
+        size=row.size,
+        source_said=row.source,
+        media_type_said=row.media_type,
+        collected_at=row.collected_at,
+        attacker_writable=row.attacker_writable,
+        kept=kept,
+        cited=cited,
+    )
+
+
+def artefact_text(content: bytes) -> tuple[str, bool]:
+    """The artefact whole: as text when it is UTF-8, else in hexadecimal (second value True)."""
+    try:
+        return content.decode(), False
+    except UnicodeDecodeError:
+        return "\n".join(
+            content[start : start + 32].hex(" ") for start in range(0, len(content), 32)
+        ), True
+
+
+def is_whole(content: bytes, digest: str) -> bool:
+    """Whether the stored bytes are those that the agent handed in."""
+    return sha256(content).hexdigest() == digest
+
+
+def _earlier(proposal: Proposal) -> tuple[ReviewRow, ...]:
+    return tuple(row for row in standing.review_rows(proposal) if row.round < proposal.round)
+
+
+def _said(value: Json) -> str:
+    return value if isinstance(value, str) else dumps(value)

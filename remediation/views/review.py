@@ -1,0 +1,146 @@
+"""The page on which a person decides, and the two steps of deciding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from audit.tlog.canonical import Json
+from remediation.domain import errors
+from remediation.models import EvidenceBlob, Proposal, ReviewSession, User
+from remediation.services import authorize
+from remediation.services import review as service
+from remediation.views import doors, present, queue
+
+# django-htmx: a response with this status stops the polling of the element.
+STOP_POLLING = 286
+
+
+@doors.page
+def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    proposal = visible(doors.person(request), proposal_id)
+    page = present.review_page(doors.person(request), proposal)
+    return render(request, "remediation/review.html", {"page": page})
+
+
+@require_safe
+def rail(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """The side of the page, read again every few seconds; says when the page has grown old."""
+    if not request.user.is_authenticated:
+        return render(request, "remediation/review/signed_out.html", status=STOP_POLLING)
+    return _rail(request, proposal_id=proposal_id)
+
+
+@doors.page
+def _rail(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    page = present.rail(visible(doors.person(request), proposal_id))
+    seen = request.GET.get("seen", "")
+    now = str(page.assessed.assessment_id) if page.assessed else ""
+    changed = seen != now or page.state != "in_review"
+    return render(
+        request,
+        "remediation/review/rail.html",
+        {"page": page, "changed": changed},
+        status=STOP_POLLING if changed else 200,
+    )
+
+
+@doors.form
+def observe(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Ask the worker to look again; that opens a new round."""
+    service.observe_again(actor=doors.person(request), proposal_id=proposal_id)
+    messages.info(
+        request,
+        "The worker was asked to look again. The page says when it has; that is a new round.",
+    )
+    return redirect("review", proposal_id)
+
+
+@doors.json_post
+def start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
+    """A statement over what stands now, if that is what the page showed."""
+    person = doors.person(request)
+    started = service.start(
+        actor=person,
+        proposal_id=proposal_id,
+        decision=doors.text(body, "decision"),
+        verdicts=doors.texts(body, "verdicts"),
+        reason=doors.texts(body, "reason"),
+        slot=doors.text(body, "slot"),
+    )
+    _refuse_unseen(started.session_id, body.get("round"))
+    return JsonResponse({"session": str(started.session_id), "options": started.options})
+
+
+@doors.json_post
+def sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
+    """The passkey's assertion; answers where to go next."""
+    person = doors.person(request)
+    try:
+        session_id = UUID(doors.text(body, "session"))
+    except ValueError:
+        raise errors.BadValue("not an id", pointer="/session") from None
+    signed = service.sign(
+        actor=person, session_id=session_id, assertion=doors.mapping(body, "assertion")
+    )
+    messages.success(request, _said(signed))
+    following = queue.next_for(person)
+    address = reverse("review", args=[following]) if following else reverse("queue")
+    resolution = signed.resolution.value if signed.resolution else None
+    return JsonResponse({"next": address, "resolution": resolution})
+
+
+@doors.page
+def evidence(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse:
+    """One artefact, whole and inert."""
+    proposal = visible(doors.person(request), proposal_id)
+    row = proposal.incident.evidence.filter(sha256=sha256).first()
+    if row is None:
+        raise errors.NoSuchObject()
+    blob = EvidenceBlob.objects.filter(sha256=sha256).first()
+    content = bytes(blob.content) if blob else b""
+    text, binary = present.artefact_text(content)
+    context = {
+        "proposal_id": proposal_id,
+        "row": present.evidence_row(row, kept=blob is not None),
+        "text": text,
+        "binary": binary,
+        "matches": blob is not None and present.is_whole(content, sha256),
+    }
+    return render(request, "remediation/evidence.html", context)
+
+
+def visible(person: User, proposal_id: UUID) -> Proposal:
+    """The proposal, if this person may see it; else NoSuchObject."""
+    found = (
+        authorize.visible_proposals(person)
+        .select_related("incident", "diagnosis", "agent")
+        .filter(pk=proposal_id)
+        .first()
+    )
+    if found is None:
+        raise errors.NoSuchObject()
+    return found
+
+
+def _refuse_unseen(session_id: UUID, shown: Json) -> None:
+    """What is signed must be what was shown (promise 2): each assessment is a round of its own.
+    The options never leave the server when the round moved on between page and button."""
+    if ReviewSession.objects.get(pk=session_id).round != shown:
+        raise errors.StaleDigest("the worker assessed it again after this page was loaded")
+
+
+def _said(signed: service.Signed) -> str:
+    if signed.resolution is None:
+        return "Your decision is on record. Others still have to decide."
+    return {
+        "approved": "Your decision is on record. It was the last one needed: approved.",
+        "rejected": "Your rejection is on record. The worker verifies its signature now.",
+        "returned": "Your return is on record. The worker verifies its signature now.",
+    }[signed.resolution.value]

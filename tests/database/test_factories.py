@@ -1,0 +1,42 @@
+"""The factories walk to every state by real edges, and what they sign passes the domain."""
+
+from __future__ import annotations
+
+import pytest
+
+from remediation.domain.signature import Assertion, verify
+from remediation.domain.statement import Statement
+from remediation.domain.states import ProposalState
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("state", list(ProposalState))
+def test_every_state_can_be_reached(state: ProposalState) -> None:
+    assert factories.proposal_at(state).state == state
+
+
+def test_a_review_is_really_signed() -> None:
+    alice = factories.person("alice", roles=["security"])
+    proposal = factories.proposal_at("in_review")
+    review = factories.review(proposal, alice)
+    said = Statement.parse(bytes(review.statement))
+    given = Assertion(
+        bytes(review.credential_id),
+        bytes(review.authenticator_data),
+        bytes(review.client_data_json),
+        bytes(review.signature),
+    )
+    verify(
+        given,
+        challenge=said.challenge(),
+        cose_key=bytes(review.cose_key),
+        rp_id=said.rp_id,
+        origin=said.origin,
+    )
+
+
+def test_a_usual_proposal_fails_no_check() -> None:
+    proposal = factories.proposal_at("in_review")
+    assert b'"fail"' not in bytes(proposal.assessments.get().checks)

@@ -1,0 +1,333 @@
+"""Every way in which evidence can fail: one flaw each, made from the one approved story.
+
+`FLAWS` maps a name to the gate's step that must find it, the reason, and the evidence. The stored
+fixtures in tests/vectors are made from it (tests/vectors/make.py) and replayed by test_vectors.py.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from audit.tlog.canonical import Json, encode
+from remediation.domain.checks import Outcome
+from remediation.domain.evidence import (
+    AgentEvidence,
+    Evidence,
+    Excluded,
+    PersonEvidence,
+    Unobservable,
+)
+from remediation.domain.observation import Pinned
+from remediation.domain.policy import Ruling
+from remediation.domain.statement import Decision, Reason, Verdicts
+from tests.domain.story import (
+    ALICE,
+    ASSESSED,
+    BOB,
+    EVE,
+    KEYS,
+    LOCATOR,
+    NOW,
+    SIGNED,
+    Story,
+    a_plan,
+    a_scope,
+    a_service,
+    an_observation,
+    plan_json,
+    sign,
+)
+from tests.passkey import SoftPasskey
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """The step that must find it first, the refusal's name, and how to make it."""
+
+    step: int
+    reason: str
+    make: Callable[[], Evidence]
+
+
+def _with(**changes: Any) -> Callable[[], Evidence]:
+    return lambda: Story().evidence(**changes)
+
+
+def _alice(**changes: Any) -> Callable[[], Evidence]:
+    """Alice's statement says something else; she signs it, and bob signs as he should."""
+    return lambda: _alice_says(Story(), **changes)
+
+
+def _alice_says(story: Story, **changes: Any) -> Evidence:
+    bobs = sign(story.statement(BOB, "service_owner"))
+    return story.evidence(sign(story.statement(ALICE, "security", **changes)), bobs)
+
+
+def _alices_review(**changes: Any) -> Callable[[], Evidence]:
+    """Alice signs as she should; what is recorded of it says something else."""
+
+    def make() -> Evidence:
+        alices, bobs = Story().reviews()
+        return Story().evidence(replace(alices, **changes), bobs)
+
+    return make
+
+
+def _body(name: str, change: Callable[[Any], Any]) -> Callable[[], Evidence]:
+    """One recorded body was changed after everyone signed."""
+
+    def make() -> Evidence:
+        given = Story().evidence()
+        document = json.loads(getattr(given, name))
+        change(document)
+        return replace(given, **{name: encode(document).decode()})
+
+    return make
+
+
+def _unreadable(name: str, text: str) -> Callable[[], Evidence]:
+    return lambda: replace(Story().evidence(), **{name: text})
+
+
+def _weak_ruling() -> Evidence:
+    """A web process that could write assessments would ask for less; policy is applied again."""
+    story = Story()
+    asked = replace(story.the_ruling().requirements, slots=("any",), risk="low")
+    story.ruling = Ruling(asked, story.the_ruling().decide_by)
+    return story.evidence(sign(story.statement(ALICE, "any")))
+
+
+def _no_slots() -> Evidence:
+    story = Story()
+    story.ruling = Ruling(
+        replace(story.the_ruling().requirements, slots=()), story.the_ruling().decide_by
+    )
+    return story.evidence(*story.reviews())
+
+
+def _hidden_failure() -> Evidence:
+    """A check failed, yet the ruling was made as if all had passed."""
+    target = replace(a_scope().targets[0], environment="development")
+    service = a_service(environment="development", criticality="low")
+    story = Story(
+        plan=a_plan(environment="development"),
+        scope=a_scope(targets=(target,), services=(service,)),
+    )
+    story.ruling = story.the_ruling()
+    assert story.ruling.slots == ("any",)
+    failed = replace(story.checks[0], outcome=Outcome.FAIL, reason="another identity")
+    story.checks = (failed, *story.checks[1:])
+    return story.evidence(sign(story.statement(ALICE, "any")))
+
+
+def _another_inventory() -> Evidence:
+    """Since the approval the inventory learnt that the service is on the payment path (A32)."""
+    given = Story().evidence()
+    return replace(given, facts=replace(given.facts, payment_path=True))
+
+
+def _other_executor() -> Evidence:
+    """Everyone signed a plan for another version of the executor (A05)."""
+    story = Story()
+    body = story.plan.body.replace(b'"executor":1', b'"executor":2')
+    story.plan = replace(story.plan, body=body)
+    return story.evidence()
+
+
+def _only_alice() -> Evidence:
+    story = Story()
+    return story.evidence(sign(story.statement(ALICE, "security")))
+
+
+def _alice_twice() -> Evidence:
+    """One person, who holds both roles, signs for both slots (A10)."""
+    story = Story()
+    reviews = (
+        sign(story.statement(ALICE, "security")),
+        sign(story.statement(ALICE, "any", nonce="another nonce of hers")),
+    )
+    return story.evidence(*reviews)
+
+
+def _same_nonce() -> Evidence:
+    story = Story()
+    return story.evidence(
+        sign(story.statement(ALICE, "security", nonce="one nonce for both")),
+        sign(story.statement(BOB, "service_owner", nonce="one nonce for both")),
+    )
+
+
+def _objection(decision: Decision, code: str) -> Callable[[], Evidence]:
+    reason = Reason(code, "That is our own office.")
+    return _alice(decision=decision, reason=reason, verdicts=Verdicts(False, True, False))
+
+
+def _eve() -> Evidence:
+    """Web inserts a user, her roles and her passkey, and signs correctly with it (A43)."""
+    story = Story()
+    eves = sign(story.statement(EVE, "security"))
+    people = (
+        PersonEvidence(EVE, True, ("security",)),
+        PersonEvidence(BOB, True, ("service_owner",)),
+    )
+    return story.evidence(eves, sign(story.statement(BOB, "service_owner")), people=people)
+
+
+def _new_key_of_alice() -> Evidence:
+    """A passkey that was enrolled in alice's name, but that no operator added to the file (A43)."""
+    story = Story()
+    key = SoftPasskey.from_seed("a stolen session enrolled this")
+    return story.evidence(
+        sign(story.statement(ALICE, "security"), key=key),
+        sign(story.statement(BOB, "service_owner")),
+    )
+
+
+def _bob_fills_security() -> Evidence:
+    """The database says that bob holds the security role; the file does not."""
+    story = Story()
+    return story.evidence(
+        sign(story.statement(BOB, "security")),
+        sign(story.statement(ALICE, "service_owner")),
+    )
+
+
+def _bobs_assertion() -> Evidence:
+    """Bob's assertion is recorded as alice's (A20)."""
+    alices, bobs = Story().reviews()
+    forged = replace(
+        alices.assertion,
+        authenticator_data=bobs.assertion.authenticator_data,
+        client_data_json=bobs.assertion.client_data_json,
+        signature=bobs.assertion.signature,
+    )
+    return Story().evidence(replace(alices, assertion=forged), bobs)
+
+
+def _place(rp_id: str, origin: str) -> Callable[[], Evidence]:
+    return _alice(rp_id=rp_id, origin=origin)
+
+
+def _not_verified() -> Evidence:
+    story = Story()
+    statement = story.statement(ALICE, "security")
+    weak = KEYS[ALICE].assertion(statement.challenge(), statement.rp_id, statement.origin, uv=False)
+    return story.evidence(
+        replace(sign(statement), assertion=weak), sign(story.statement(BOB, "service_owner"))
+    )
+
+
+def _seen(exists: bool = True, **state: Json) -> Callable[[], Evidence]:
+    now = Pinned(LOCATOR, exists, an_observation(**state).state if exists else {})
+    return _with(observations=(now,))
+
+
+def _without_state() -> Evidence:
+    state = dict(an_observation().state)
+    del state["oid"]
+    return Story().evidence(observations=(Pinned(LOCATOR, True, state),))
+
+
+def _people(*people: PersonEvidence) -> Callable[[], Evidence]:
+    return _with(people=people)
+
+
+_ALICE_NOW = PersonEvidence(ALICE, True, ("security",))
+_BOB_NOW = PersonEvidence(BOB, True, ("service_owner",))
+
+
+def _set(key: str, value: Any) -> Callable[[Any], None]:
+    return lambda document: document.update({key: value})
+
+
+FLAWS: dict[str, Flaw] = {
+    # 1 digests
+    "digest": Flaw(1, "digest", _body("plan", lambda d: d["steps"][0]["target"].update(role="x"))),
+    "digest_environment": Flaw(1, "digest", _body("plan", _set("environment", "staging"))),
+    "digest_diagnosis": Flaw(1, "digest", _body("diagnosis", _set("confidence", 1))),
+    "digest_scope": Flaw(1, "digest", _body("scope", _set("unknown", ["x"]))),
+    "digest_ruling": Flaw(1, "digest", _body("ruling", _set("run_within_s", 10_000))),
+    "digest_pin": Flaw(1, "digest", _body("pin", lambda d: d["targets"][0]["state"].pop("oid"))),
+    "digest_checks": Flaw(1, "digest", _body("checks", lambda d: d["checks"].pop())),
+    "digest_executor": Flaw(1, "digest", _other_executor),
+    "digest_not_canonical": Flaw(
+        1, "digest", lambda: replace(Story().evidence(), plan=json.dumps(plan_json()))
+    ),
+    "digest_unreadable": Flaw(1, "digest", _unreadable("ruling", "{")),
+    "digest_no_such_step": Flaw(1, "digest", _with(step=3)),
+    "digest_applied_out_of_order": Flaw(1, "digest", _with(applied=(1,))),
+    "signature_unreadable": Flaw(1, "signature", _alices_review(statement="{}")),
+    # 2 ruling
+    "digest_no_slots": Flaw(2, "digest", _no_slots),
+    "ruling_tightened": Flaw(2, "ruling_tightened", _another_inventory),
+    "ruling_tightened_weak": Flaw(2, "ruling_tightened", _weak_ruling),
+    "ruling_tightened_checks": Flaw(2, "ruling_tightened", _hidden_failure),
+    # 3 signatures
+    "signature": Flaw(3, "signature", _bobs_assertion),
+    "signature_not_verified": Flaw(3, "signature", _not_verified),
+    "signature_other_proposal": Flaw(3, "signature", _alice(proposal=BOB)),
+    "signature_other_round": Flaw(3, "signature", _alice(round=2)),
+    "signature_other_slot": Flaw(3, "signature", _alices_review(slot="any")),
+    "signature_other_person": Flaw(3, "signature", _alices_review(person=BOB)),
+    "signature_expired": Flaw(3, "signature", _alice(expires=SIGNED - timedelta(seconds=1))),
+    "signature_verdicts": Flaw(3, "signature", _alice(verdicts=Verdicts(True, False, True))),
+    "signature_no_reason": Flaw(3, "signature", _alice(decision=Decision.REJECT)),
+    "signature_other_origin": Flaw(3, "signature", _place("localhost", "http://localhost:9")),
+    "signature_other_rp_id": Flaw(3, "signature", _place("evil.example", "http://localhost:8000")),
+    "signature_nonce_twice": Flaw(3, "signature", _same_nonce),
+    "unknown_approver_key": Flaw(3, "unknown_approver_key", _eve),
+    "unknown_approver_key_new": Flaw(3, "unknown_approver_key", _new_key_of_alice),
+    "unknown_approver_key_role": Flaw(3, "unknown_approver_key", _bob_fills_security),
+    "unknown_approver_key_then": Flaw(
+        3,
+        "unknown_approver_key",
+        _alices_review(recorded_at=ASSESSED - timedelta(days=31)),
+    ),
+    # 4 quorum and separation of duties
+    "quorum": Flaw(4, "quorum", _only_alice),
+    "quorum_rejected": Flaw(4, "quorum", _objection(Decision.REJECT, "diagnosis_wrong")),
+    "quorum_returned": Flaw(4, "quorum", _objection(Decision.RETURN, "diagnosis_unclear")),
+    "separation": Flaw(4, "separation", _with(excluded=(Excluded(BOB, "owns the agent"),))),
+    "separation_twice": Flaw(4, "separation", _alice_twice),
+    "separation_agent": Flaw(4, "separation", _with(agent=AgentEvidence(ALICE, True))),
+    # 5 freshness
+    "clock_skew": Flaw(5, "clock_skew", _with(worker_now=NOW + timedelta(seconds=2.001))),
+    "clock_skew_future": Flaw(5, "clock_skew", _with(approved_at=NOW + timedelta(seconds=2.001))),
+    "deadline": Flaw(5, "deadline", _with(approved_at=NOW - timedelta(seconds=900))),
+    "deadline_decide": Flaw(
+        5,
+        "deadline",
+        _with(
+            approved_at=ASSESSED + timedelta(seconds=1_801),
+            database_now=ASSESSED + timedelta(seconds=1_802),
+            worker_now=ASSESSED + timedelta(seconds=1_802),
+        ),
+    ),
+    "agent_disabled": Flaw(5, "agent_disabled", _with(agent=AgentEvidence("a", False))),
+    "reviewer_lost": Flaw(5, "reviewer_lost", _people(_ALICE_NOW, replace(_BOB_NOW, active=False))),
+    "reviewer_lost_gone": Flaw(5, "reviewer_lost", _people(_ALICE_NOW)),
+    "reviewer_lost_role": Flaw(
+        5, "reviewer_lost", _people(_ALICE_NOW, replace(_BOB_NOW, roles=("auditor",)))
+    ),
+    "reviewer_lost_other_role": Flaw(
+        5, "reviewer_lost", _people(_ALICE_NOW, replace(_BOB_NOW, roles=("security",)))
+    ),
+    "frozen": Flaw(5, "frozen", _with(frozen="an exercise is going on")),
+    # 6 drift
+    "drift": Flaw(6, "drift", _seen(login=False)),
+    "drift_recreated": Flaw(6, "drift", _seen(oid=99_999)),
+    "drift_type": Flaw(6, "drift", _seen(login=1)),
+    "drift_field": Flaw(6, "drift", _without_state),
+    "target_gone": Flaw(6, "target_gone", _seen(exists=False)),
+    "target_unobservable": Flaw(
+        6,
+        "target_unobservable",
+        _with(observations=(), unobservable=(Unobservable(LOCATOR, "connection refused"),)),
+    ),
+    "target_unobservable_unseen": Flaw(6, "target_unobservable", _with(observations=())),
+    "digest_skipped_step": Flaw(6, "digest", _with(applied=(0,))),
+}

@@ -1,0 +1,57 @@
+"""The stored evidence files: the one that holds, and one for each way the gate refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from remediation.domain import gate
+from remediation.domain.approvers import Approvers
+from remediation.domain.errors import GATE_REASONS
+from remediation.domain.evidence import Evidence
+from tests.domain.flaws import FLAWS
+from tests.vectors import make
+
+HERE = Path(__file__).parents[1] / "vectors"
+APPROVERS = Approvers.parse((HERE / "approvers.json").read_bytes())
+# These come from outside the evidence: from the lease, the log and the policy's own file.
+NOT_IN_EVIDENCE = {"target_busy", "audit_unavailable", "policy_unavailable"}
+
+
+def read(name: str) -> Evidence:
+    return Evidence.parse((HERE / f"evidence_{name}.json").read_bytes())
+
+
+def findings(given: Evidence) -> tuple[gate.Finding, ...]:
+    return gate.examine(given, approvers=APPROVERS, now=given.database_now)
+
+
+def test_the_stored_files_are_what_the_code_of_today_makes() -> None:
+    """A format never changes unseen: what was signed years ago must still verify."""
+    stored = {path.name: path.read_bytes() for path in HERE.glob("*.json")}
+    assert stored == make.files()
+
+
+def test_the_good_file_holds_in_every_step() -> None:
+    found = findings(read("ok"))
+    assert [finding.number for finding in found] == [1, 2, 3, 4, 5, 6]
+    assert all(finding.result for finding in found)
+
+
+@pytest.mark.parametrize("name", FLAWS)
+def test_each_flaw_is_found_by_its_step_and_named(name: str) -> None:
+    flaw = FLAWS[name]
+    given = read(name)
+    failed = [finding for finding in findings(given) if not finding.result]
+    first = failed[0]
+    assert isinstance(first.result, gate.Failure)
+    assert (first.number, first.result.reason) == (flaw.step, flaw.reason)
+    assert first.result.detail
+    with pytest.raises(GATE_REASONS[flaw.reason]):
+        gate.verify(given, approvers=APPROVERS, now=given.database_now, monotonic=0.0)
+
+
+def test_there_is_a_file_for_every_reason_that_evidence_can_show() -> None:
+    assert {flaw.reason for flaw in FLAWS.values()} == set(GATE_REASONS) - NOT_IN_EVIDENCE
+    assert {name for name in FLAWS if name in GATE_REASONS} == set(GATE_REASONS) - NOT_IN_EVIDENCE

@@ -1,0 +1,339 @@
+"""The functions on the target, attacked by real logins; on 18 and on 15."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.errors import InsufficientPrivilege, InvalidParameterValue, UndefinedObject
+
+from remediation.executors.postgres import INSTALL_SQL
+from tests.executors import install
+from tests.executors.conftest import Cluster
+from tests.needs import system_postgres
+
+CHANGING = ("disable", "enable", "terminate")
+ADMIN_ROLES = ("SUPERUSER", "CREATEROLE", "REPLICATION", "BYPASSRLS")
+VERIFIER = "SCRAM-SHA-256$4096:c2FsdHNhbHRzYWx0c2FsdA==$" + "A" * 43 + "=:" + "B" * 43 + "="
+
+
+@pytest.fixture
+def logins(cluster: Cluster) -> install.Logins:
+    return install.install(cluster.superuser)
+
+
+@pytest.fixture
+def superuser(
+    cluster: Cluster, logins: install.Logins
+) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def operator(logins: install.Logins) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(logins.operate, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def observer(logins: install.Logins) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+    with psycopg.connect(logins.observe, autocommit=True) as connection:
+        yield connection
+
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+def fresh(prefix: str = "app") -> str:
+    return f"{prefix}_{uuid4().hex[:12]}"
+
+
+def make(cluster: Cluster, options: str = "LOGIN", managed: bool = True) -> str:
+    name = fresh()
+    install.make_role(cluster.superuser, name, options, managed)
+    return name
+
+
+def can_login(superuser: Connection, role: str) -> object:
+    row = superuser.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [role])
+    found = row.fetchone()
+    return found and found[0]
+
+
+def refused_by_all(operator: Connection, role: str) -> None:
+    for name in CHANGING:
+        with pytest.raises(InsufficientPrivilege):
+            operator.execute(f"SELECT hitl_ops.{name}(%s)".encode(), [role])
+
+
+# --- Which roles -------------------------------------------------------------------------------
+
+
+def test_the_portals_logins_the_clusters_own_and_the_superuser_are_refused(
+    operator: Connection, superuser: Connection
+) -> None:
+    for role in (
+        "hitl_operator", "hitl_observer", "hitl_managed", "hitl_ops_owner",
+        "postgres", "pg_monitor",
+    ):  # fmt: skip
+        before = can_login(superuser, role)
+        refused_by_all(operator, role)
+        assert can_login(superuser, role) == before
+
+
+@pytest.mark.parametrize("attribute", ADMIN_ROLES)
+def test_a_role_that_administers_is_refused_though_enrolled(
+    attribute: str, cluster: Cluster, operator: Connection, superuser: Connection
+) -> None:
+    role = make(cluster)  # enrolled first: hitl_ops.manage would refuse it afterwards
+    superuser.execute(sql.SQL("ALTER ROLE {} " + attribute).format(sql.Identifier(role)))
+    refused_by_all(operator, role)
+    assert can_login(superuser, role) is True
+    with pytest.raises(InsufficientPrivilege):
+        superuser.execute("SELECT hitl_ops.manage(%s)", [role])
+    superuser.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+def test_a_role_that_is_not_enrolled_or_only_through_a_group_is_refused(
+    cluster: Cluster, operator: Connection, superuser: Connection
+) -> None:
+    group, through_group, free = (
+        make(cluster),
+        make(cluster, managed=False),
+        make(cluster, managed=False),
+    )
+    superuser.execute(
+        sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(through_group))
+    )
+    for role in (through_group, free):
+        refused_by_all(operator, role)
+        assert can_login(superuser, role) is True
+
+
+def test_a_role_that_does_not_exist_is_named_and_long_names_are_not_cut_to_another(
+    cluster: Cluster, operator: Connection, superuser: Connection
+) -> None:
+    role = make(cluster)
+    superuser.execute(
+        sql.SQL("ALTER ROLE {} RENAME TO {}").format(
+            sql.Identifier(role), sql.Identifier(role.ljust(63, "x"))
+        )
+    )
+    for name in (fresh("none"), role.ljust(64, "x"), role.upper(), ""):
+        with pytest.raises(UndefinedObject):
+            operator.execute("SELECT hitl_ops.disable(%s)", [name])
+    assert can_login(superuser, role.ljust(63, "x")) is True
+
+
+def test_an_enrolled_role_can_be_taken_out_again(
+    cluster: Cluster, operator: Connection, superuser: Connection
+) -> None:
+    role = make(cluster)
+    superuser.execute("SELECT hitl_ops.unmanage(%s)", [role])
+    refused_by_all(operator, role)
+
+
+def test_a_role_cannot_be_made_to_run_statements_by_its_name(
+    cluster: Cluster, operator: Connection, superuser: Connection
+) -> None:
+    victim = make(cluster, managed=False)
+    nasty = f'{fresh()}" NOLOGIN; ALTER ROLE "{victim[:20]}'[:63]
+    install.make_role(cluster.superuser, nasty)
+    operator.execute("SELECT hitl_ops.disable(%s)", [nasty])
+    assert (can_login(superuser, nasty), can_login(superuser, victim)) == (False, True)
+
+
+# --- What the operator's login can do by itself ------------------------------------------------
+
+
+def test_the_operator_can_alter_no_role_and_grant_nothing(
+    cluster: Cluster, operator: Connection
+) -> None:
+    role = make(cluster)
+    for statement in (
+        f"ALTER ROLE {role} NOLOGIN",
+        f"ALTER ROLE {role} PASSWORD 'x'",
+        "ALTER ROLE hitl_operator CREATEROLE",
+        "ALTER ROLE hitl_operator SUPERUSER",
+        "ALTER ROLE postgres NOLOGIN",
+        f"DROP ROLE {role}",
+        "CREATE ROLE intruder",
+        f"GRANT hitl_managed TO {role}",
+        "GRANT hitl_ops_owner TO hitl_operator",
+        "SET ROLE hitl_ops_owner",
+        f"SET ROLE {role}",
+        f"SELECT hitl_ops.manage('{role}')",
+        f"SELECT hitl_ops.managed_role('{role}')",
+        f"SELECT hitl_ops.set_verifier('{role}', '{VERIFIER}')",
+        "CREATE FUNCTION hitl_ops.disable(name) RETURNS void LANGUAGE sql AS ''",
+        "ALTER FUNCTION hitl_ops.disable(text) SECURITY INVOKER",
+        "SELECT rolpassword FROM pg_authid",
+    ):
+        with pytest.raises(InsufficientPrivilege):
+            operator.execute(statement.encode())
+
+
+def test_the_observer_changes_nothing_and_reads_neither_passwords_nor_queries(
+    cluster: Cluster, observer: Connection
+) -> None:
+    role = make(cluster)
+    for statement in (
+        *(f"SELECT hitl_ops.{name}('{role}')" for name in CHANGING),
+        f"SELECT hitl_ops.set_verifier('{role}', '{VERIFIER}')",
+        "SELECT rolpassword FROM pg_authid",
+        "SET ROLE hitl_operator",
+    ):
+        with pytest.raises(InsufficientPrivilege):
+            observer.execute(statement.encode())
+    with psycopg.connect(install.login(cluster.superuser, role)) as session:
+        session.execute("SELECT 'secret of the application'")
+        seen = observer.execute(
+            "SELECT query FROM pg_stat_activity WHERE usename = %s", [role]
+        ).fetchall()
+        counted = observer.execute(
+            "SELECT (hitl_ops.sessions(oid)).sessions FROM pg_roles WHERE rolname = %s", [role]
+        ).fetchone()
+    assert seen == [("<insufficient privilege>",)]
+    assert counted == (1,)
+
+
+def test_set_verifier_takes_only_a_verifier_and_no_role_that_leads_further_up(
+    cluster: Cluster, superuser: Connection
+) -> None:
+    role, climber = make(cluster), make(cluster)
+    superuser.execute(
+        sql.SQL("GRANT pg_execute_server_program TO {}").format(sql.Identifier(climber))
+    )
+    with pytest.raises(InvalidParameterValue):
+        superuser.execute("SELECT hitl_ops.set_verifier(%s, %s)", [role, "a plain password"])
+    with pytest.raises(InsufficientPrivilege):
+        superuser.execute("SELECT hitl_ops.set_verifier(%s, %s)", [climber, VERIFIER])
+    superuser.execute("SELECT hitl_ops.set_verifier(%s, %s)", [role, VERIFIER])
+    kept = superuser.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", [role])
+    assert kept.fetchone() == (VERIFIER,)
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(install.login(cluster.superuser, role))
+
+
+# --- Shadowing ---------------------------------------------------------------------------------
+
+SHADOWS = """
+CREATE TEMP TABLE pg_roles AS
+    SELECT oid, rolname, false AS rolsuper, false AS rolcreaterole, false AS rolreplication,
+           false AS rolbypassrls FROM pg_catalog.pg_roles;
+CREATE TEMP TABLE pg_auth_members AS
+    SELECT (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = 'hitl_managed') AS roleid,
+           (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = '{role}') AS member;
+CREATE TEMP TABLE pg_stat_activity AS
+    SELECT (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = '{role}') AS usesysid,
+           pid FROM pg_catalog.pg_stat_activity;
+GRANT SELECT ON pg_temp.pg_roles, pg_temp.pg_auth_members, pg_temp.pg_stat_activity TO PUBLIC;
+CREATE FUNCTION pg_temp.format(text, text) RETURNS text LANGUAGE sql
+    AS $$ SELECT 'ALTER ROLE {role} NOLOGIN' $$;
+"""
+
+
+def shadow(operator: Connection, role: str) -> None:
+    """Temporary objects that say that the role is enrolled, and what to do with it."""
+    operator.execute(SHADOWS.format(role=role).encode())
+
+
+def test_a43_temporary_objects_shadow_nothing_that_the_functions_read(
+    cluster: Cluster, operator: Connection, superuser: Connection
+) -> None:
+    role, enrolled = make(cluster, managed=False), make(cluster)
+    shadow(operator, role)
+    refused_by_all(operator, role)
+    assert can_login(superuser, role) is True
+    operator.execute("SELECT hitl_ops.disable(%s)", [enrolled])
+    assert (can_login(superuser, enrolled), can_login(superuser, role)) == (False, True)
+
+
+def test_a43_control_without_the_pinned_names_the_shadows_would_rule(
+    cluster: Cluster, operator: Connection, superuser: Connection
+) -> None:
+    schema, role = fresh("hitl_control"), make(cluster, managed=False)
+    unpinned = INSTALL_SQL.read_text().replace(" SET search_path = pg_catalog, pg_temp AS", " AS")
+    unpinned = re.sub(r"hitl_ops(?!_owner)", schema, unpinned.replace("pg_catalog.pg_", "pg_"))
+    superuser.execute(unpinned.encode())
+    shadow(operator, role)
+    disable = f"SELECT {schema}.disable(%s)".encode()
+    if superuser.info.server_version < 160000:
+        operator.execute(disable, [role])
+        assert can_login(superuser, role) is False
+    else:  # there the owner of the functions holds ADMIN on the enrolled roles alone
+        with pytest.raises(InsufficientPrivilege, match="ADMIN option"):
+            operator.execute(disable, [role])
+    superuser.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
+
+
+# --- The installation --------------------------------------------------------------------------
+
+
+def test_who_owns_the_functions_who_may_call_them_and_how_they_resolve_names(
+    superuser: Connection,
+) -> None:
+    rows = superuser.execute(
+        "SELECT proname::text, prosecdef, proconfig, proowner::regrole::text,"
+        " ARRAY(SELECT a.grantee::regrole::text FROM aclexplode(proacl) a ORDER BY 1)"
+        " FROM pg_proc WHERE pronamespace = 'hitl_ops'::regnamespace ORDER BY 1"
+    ).fetchall()
+    pinned, owner = ["search_path=pg_catalog, pg_temp"], "hitl_ops_owner"
+    assert rows == [
+        ("disable", True, pinned, owner, ["hitl_operator", owner]),
+        ("enable", True, pinned, owner, ["hitl_operator", owner]),
+        ("manage", False, pinned, owner, [owner]),
+        ("managed_role", False, pinned, owner, [owner]),
+        ("sessions", True, pinned, owner, ["hitl_observer", "hitl_operator", owner]),
+        ("set_verifier", True, pinned, owner, [owner]),
+        ("terminate", True, pinned, owner, ["hitl_operator", owner]),
+        ("unmanage", False, pinned, owner, [owner]),
+    ]
+
+
+def test_the_owner_of_the_functions_cannot_log_in_and_nobody_can_become_it(
+    cluster: Cluster, superuser: Connection
+) -> None:
+    role = make(cluster)
+    row = superuser.execute(
+        "SELECT rolcanlogin, rolsuper, rolreplication, rolbypassrls,"
+        " (SELECT count(*) FROM pg_auth_members m WHERE m.roleid = r.oid)"
+        " FROM pg_roles r WHERE rolname = 'hitl_ops_owner'"
+    ).fetchone()
+    assert row == (False, False, False, False, 0)
+    # What enrolling gives it on a role: to alter it (16 and later), never to be it.
+    row = superuser.execute("SELECT pg_has_role('hitl_ops_owner', %s, 'USAGE')", [role]).fetchone()
+    assert row == (False,)
+
+
+def test_installing_is_refused_where_a_login_would_inherit_power(
+    cluster: Cluster, superuser: Connection
+) -> None:
+    # In one transaction that is rolled back: other tests use this cluster.
+    with psycopg.connect(cluster.superuser) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [install.LOCK])
+        connection.execute("GRANT pg_read_all_data TO hitl_operator")
+        body = re.sub(r"^(BEGIN|COMMIT);$", "", INSTALL_SQL.read_text(), flags=re.MULTILINE)
+        with pytest.raises(psycopg.errors.CheckViolation, match="members of no role"):
+            connection.execute(body.encode())
+        connection.rollback()
+
+
+def test_the_file_runs_in_psql_and_again_on_an_installation(cluster: Cluster) -> None:
+    psql: list[str | Path] = [
+        system_postgres(15) / "psql",
+        "--no-psqlrc",
+        "--set",
+        "ON_ERROR_STOP=1",
+    ]
+    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [install.LOCK])
+        subprocess.run([*psql, "--file", INSTALL_SQL, cluster.superuser], check=True)
+    install.install(cluster.superuser)

@@ -1,0 +1,149 @@
+"""The targets file: strict, and closed to whoever has no clearance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from remediation.domain.errors import TargetUnobservable
+from remediation.domain.gate import Clearance
+from remediation.executors.errors import ClearanceRefused, CredentialUnavailable
+from remediation.executors.section import TargetsFileInvalid
+from remediation.executors.targets import Targets
+from tests.executors.contract import clearance, make_plan
+
+POSTGRES = '[postgres.orders-db]\nobserve_dsn = "host=o"\noperate_dsn_file = "secrets/p"\n'
+AWS = """
+[aws."218007301253"]
+region = "eu-central-1"
+observe_access_key_id = "AKIAOBSERVER"
+observe_secret_access_key = "seen"
+operate_access_key_id = "AKIAOPERATOR"
+operate_secret_access_key_file = "secrets/a"
+"""
+SIMULATED = AWS + 'simulated = true\nendpoint_url = "http://127.0.0.1:5000"\n'
+
+
+def load(directory: Path, text: str) -> Targets:
+    path = directory / "targets.toml"
+    path.write_text(text, encoding="utf-8")
+    return Targets.load(path, portal_system_identifier=None)
+
+
+@pytest.fixture
+def given() -> Clearance:
+    return clearance(make_plan("test.noop", {"kind": "test.target", "name": "alpha"}, {}))
+
+
+def test_loading_opens_no_credential_file_and_operating_opens_it_each_time(
+    tmp_path: Path, given: Clearance
+) -> None:
+    targets = load(tmp_path, POSTGRES + SIMULATED)  # there is no directory "secrets"
+    cluster, account = targets.cluster("orders-db"), targets.account("218007301253")
+    assert (cluster.observe(), account.observe()) == ("host=o", ("AKIAOBSERVER", "seen"))
+    for operate in (cluster.operate, account.operate):
+        with pytest.raises(CredentialUnavailable, match="FileNotFoundError"):
+            operate(given)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "p").write_text("host=p\n")
+    (tmp_path / "secrets" / "a").write_text("  key\n")
+    assert cluster.operate(given) == "host=p"
+    assert account.operate(given) == ("AKIAOPERATOR", "key")
+    (tmp_path / "secrets" / "p").unlink()
+    with pytest.raises(CredentialUnavailable):
+        cluster.operate(given)
+
+
+@pytest.mark.parametrize("fake", [None, True, object()])
+def test_no_operating_credential_without_a_clearance(tmp_path: Path, fake: object) -> None:
+    targets = load(tmp_path, POSTGRES + SIMULATED)
+    for operate in (targets.cluster("orders-db").operate, targets.account("218007301253").operate):
+        with pytest.raises(ClearanceRefused):
+            operate(cast("Clearance", fake))
+
+
+def test_an_observing_credential_that_cannot_be_read_makes_the_target_unobservable(
+    tmp_path: Path,
+) -> None:
+    targets = load(tmp_path, POSTGRES.replace('observe_dsn = "host=o"', 'observe_dsn_file = "no"'))
+    with pytest.raises(TargetUnobservable, match="FileNotFoundError"):
+        targets.cluster("orders-db").observe()
+    (tmp_path / "no").write_bytes(b"\xff")
+    with pytest.raises(TargetUnobservable, match="UnicodeDecodeError"):
+        targets.cluster("orders-db").observe()
+
+
+def test_what_is_not_named_in_the_file_is_unobservable(tmp_path: Path) -> None:
+    targets = load(tmp_path, "")
+    assert targets.test is None
+    with pytest.raises(TargetUnobservable):
+        targets.cluster("orders-db")
+    with pytest.raises(TargetUnobservable):
+        targets.account("218007301253")
+
+
+def test_secrets_stand_in_no_repr(tmp_path: Path) -> None:
+    assert "seen" not in repr(load(tmp_path, POSTGRES + SIMULATED))
+
+
+def test_the_test_section_names_files_and_failures(tmp_path: Path) -> None:
+    text = '[test]\nfile = "calls"\nstate_dir = "s"\n[test.inject.alpha]\nfail_apply = true\n'
+    test = load(tmp_path, text).test
+    assert test is not None
+    assert (test.file, test.state_dir) == (tmp_path / "calls", tmp_path / "s")
+    assert test.inject == {"alpha": {"fail_apply": True}}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("surprise = 1", "surprise"),
+        ("postgres = 1", "must be a table"),
+        ("[postgres]\norders-db = 1", "must be a table"),
+        (POSTGRES + 'password = "x"', "unknown password"),
+        (POSTGRES + 'operate_dsn = "inline"', "unknown operate_dsn"),
+        (POSTGRES + 'observe_dsn_file = "x"', "one of observe_dsn and observe_dsn_file"),
+        (POSTGRES.replace('"host=o"', "1"), "observe_dsn must be a text"),
+        (POSTGRES.replace("operate_dsn_file", "#"), "operate_dsn_file must be a text"),
+        (SIMULATED.replace("218007301253", "prod"), "not the number of an AWS account"),
+        (SIMULATED.replace("true", '"yes"'), "must be true or false"),
+        (SIMULATED.replace('region = "eu-central-1"', ""), "region must be a text"),
+        (SIMULATED + 'operate_secret_access_key = "x"', "unknown operate_secret_access_key"),
+        ('[test]\nfile = "x"', "state_dir must be a text"),
+        ("not toml", "targets.toml"),
+    ],
+)
+def test_anything_unknown_missing_or_inline_is_refused(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    with pytest.raises(TargetsFileInvalid, match=says):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "simulated", "says"),
+    [
+        (None, True, "AWS itself"),
+        ("https://iam.amazonaws.com", True, "AWS itself"),
+        ("https://iam.eu-isoe-west-1.api.aws", True, "AWS itself"),
+        ("http://10.0.0.1", False, "needs https"),
+    ],
+)
+def test_nothing_is_called_simulated_that_is_not_nor_real_without_tls(
+    tmp_path: Path, endpoint: str | None, simulated: bool, says: str
+) -> None:
+    text = AWS + (f'endpoint_url = "{endpoint}"\n' if endpoint else "")
+    with pytest.raises(TargetsFileInvalid, match=says):
+        load(tmp_path, text + f"simulated = {str(simulated).lower()}\n")
+
+
+def test_the_real_aws_needs_no_endpoint(tmp_path: Path) -> None:
+    account = load(tmp_path, AWS).account("218007301253")
+    assert (account.simulated, account.endpoint_url) == (False, None)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TargetsFileInvalid):
+        Targets.load(tmp_path / "none.toml", portal_system_identifier=None)

@@ -1,0 +1,242 @@
+"""One world for flow tests: people, agent, inventory, a noop target, and the worker's two files.
+
+Every step goes through the services, each under the login of the process that does it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from pytest_django import Settings
+
+from remediation import models as m
+from remediation.domain import b64url, report
+from remediation.domain.plan import Plan
+from remediation.services import assess, execute, reconcile, review, settle, submit
+from remediation.services.actors import AgentActor, ProcessActor
+from tests import factories
+from tests.factories import WEB, WORKER, Person
+
+WORKER_ACTOR = ProcessActor("worker:test")
+YES = {"diagnosis": "yes", "scope": "yes", "action": "yes"}
+
+
+def acts(login: str) -> Any:
+    """SET ROLE around a service call, without a transaction of its own."""
+    from tests.conftest import _as_login
+
+    return _as_login(login)
+
+
+@dataclass
+class World:
+    """alice (security) and bob (service_owner) decide; dave owns the agent, eve made its token."""
+
+    directory: Path
+    settings: Settings
+    targets: tuple[str, ...] = ("t1",)
+    environment: str = "production"
+    people: dict[str, Person] = field(default_factory=dict)
+    agent: AgentActor = field(init=False)
+
+    def __post_init__(self) -> None:
+        (self.directory / "state").mkdir()
+        self.inject({})
+        self.settings.TARGETS_FILE = str(self.directory / "targets.toml")
+        self.settings.APPROVERS_FILE = str(self.directory / "approvers.json")
+        for name, roles in {
+            "alice": ["security"],
+            "bob": ["service_owner"],
+            "mallory": ["security"],
+            "dave": ["security"],
+            "eve": ["service_owner"],
+        }.items():
+            self.people[name] = factories.person(f"{name}{factories.number()}", roles=roles)
+        row = factories.agent(self.people["dave"])
+        token = factories.token(row, self.people["eve"])
+        self.agent = AgentActor(row.pk, token.pk, row.name)
+        service = factories.service(environment=self.environment)
+        for name in self.targets:
+            locator = f"test.target:{name}"
+            factories.dependency(service, factories.identity(locator, environment=self.environment))
+        for someone in self.people.values():
+            factories.grant(someone.user, "review_service", service)
+        self.approve_keys_of("alice", "bob", "dave", "eve")
+
+    # -- the worker's host ------------------------------------------------------------------------
+
+    def approve_keys_of(self, *names: str) -> None:
+        entries = factories.approvers(*(self.people[name] for name in names))
+        (self.directory / "approvers.json").write_bytes(entries.dump())
+
+    def inject(self, failures: dict[str, dict[str, Any]]) -> None:
+        lines = ["[test]", 'file = "calls.jsonl"', 'state_dir = "state"']
+        for name, played in failures.items():
+            lines.append(f"[test.inject.{name}]")
+            lines += [f"{key} = {json.dumps(value)}" for key, value in played.items()]
+        (self.directory / "targets.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def calls(self) -> list[dict[str, Any]]:
+        """What the targets saw: every call that changed something."""
+        path = self.directory / "calls.jsonl"
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def set_state(self, name: str, state: str | None) -> None:
+        body = {"exists": state is not None, "state": state or ""}
+        (self.directory / "state" / f"{name}.json").write_text(json.dumps(body), encoding="utf-8")
+
+    def state(self, name: str = "t1") -> str:
+        path = self.directory / "state" / f"{name}.json"
+        return str(json.loads(path.read_text(encoding="utf-8"))["state"]) if path.exists() else "on"
+
+    # -- the flow ---------------------------------------------------------------------------------
+
+    def report(self, **changes: Any) -> report.Report:
+        from hashlib import sha256
+
+        artefacts = [factories.artefact(name) for name in self.targets]
+        identity = {"kind": "test.target", "name": self.targets[0]}
+        value: dict[str, Any] = {
+            "incident": {
+                "kind": "credential_misuse",
+                "title": "Key misused",
+                "identity": identity,
+                "detected_at": "2026-11-22T10:00:00Z",
+            },
+            "evidence": [
+                {
+                    "sha256": sha256(content).hexdigest(),
+                    "source": "test log",
+                    "media_type": "application/json",
+                    "collected_at": "2026-11-22T10:00:00Z",
+                    "attacker_writable": True,
+                    "content": content.decode(),
+                    "encoding": "utf-8",
+                }
+                for content in artefacts
+            ],
+            "diagnosis": {
+                "summary": "It is misused.",
+                "identity": identity,
+                "confidence": 90,
+                "claims": [
+                    {
+                        "text": f"{name} is misused",
+                        "citations": [
+                            {
+                                "evidence": sha256(factories.artefact(name)).hexdigest(),
+                                "pointer": "/target",
+                                "value": name,
+                            }
+                        ],
+                    }
+                    for name in self.targets
+                ],
+            },
+            "proposal": {
+                "plan": json.loads(
+                    factories.plan(*self.targets, environment=self.environment).body
+                ),
+                "rationale": "Stop it.",
+            },
+        }
+        return report.from_json({**value, **changes}, protected=frozenset(), allow_test=True)
+
+    def plan(self) -> Plan:
+        return factories.plan(*self.targets, environment=self.environment)
+
+    def submit(self) -> UUID:
+        with acts(WEB), transaction.atomic():
+            submitted = submit.report(self.report(), actor=self.agent)
+        assert submitted.proposal_id is not None
+        return submitted.proposal_id
+
+    def assess(self, proposal_id: UUID, reason: str = "") -> None:
+        with acts(WORKER):
+            assess.assess(proposal_id, actor=WORKER_ACTOR, reason=reason)
+
+    def decide(
+        self,
+        name: str,
+        proposal_id: UUID,
+        decision: str = "approve",
+        *,
+        verdicts: dict[str, str] | None = None,
+        reason: dict[str, str] | None = None,
+        slot: str = "",
+    ) -> review.Signed:
+        """Start and sign as a browser with this person's passkey would."""
+        someone = self.people[name]
+        default = "security" if name in ("alice", "mallory", "dave") else "service_owner"
+        if decision != "approve":
+            verdicts = verdicts or {"diagnosis": "no", "scope": "yes", "action": "no"}
+            codes = {"reject": "diagnosis_wrong", "return": "evidence_missing"}
+            reason = reason or {"code": codes[decision], "text": "It does not hold."}
+        with acts(WEB):
+            started = review.start(
+                actor=someone.user,
+                proposal_id=proposal_id,
+                decision=decision,
+                verdicts=verdicts or YES,
+                reason=reason or {"code": "", "text": ""},
+                slot=slot or default,
+            )
+            answer = self.assertion(name, started)
+            return review.sign(actor=someone.user, session_id=started.session_id, assertion=answer)
+
+    def assertion(self, name: str, started: review.Started) -> dict[str, Any]:
+        challenge = b64url.decode(started.options["challenge"])
+        passkey = self.people[name].passkey
+        return passkey.authentication(challenge, self.settings.RP_ID, self.settings.ORIGIN)
+
+    def in_review(self) -> UUID:
+        proposal_id = self.submit()
+        self.assess(proposal_id)
+        return proposal_id
+
+    def approved(self) -> UUID:
+        proposal_id = self.in_review()
+        self.decide("alice", proposal_id)
+        self.decide("bob", proposal_id)
+        return proposal_id
+
+    def execute(self, proposal_id: UUID) -> None:
+        with acts(WORKER):
+            execute.execute(proposal_id, actor=WORKER_ACTOR)
+
+    def settle(self, proposal_id: UUID) -> None:
+        with acts(WORKER):
+            settle.settle(proposal_id, actor=WORKER_ACTOR)
+
+    def reconcile(self) -> None:
+        """As if every lease had run out."""
+        self.end_leases()
+        with acts(WORKER):
+            reconcile.reconcile(actor=WORKER_ACTOR)
+
+    def end_leases(self) -> None:
+        with factories.unguarded("public.remediation_lease"):
+            m.Lease.objects.update(until="2000-01-01T00:00:00Z")
+
+    # -- what became of it ------------------------------------------------------------------------
+
+    def get(self, proposal_id: UUID) -> m.Proposal:
+        return m.Proposal.objects.get(pk=proposal_id)
+
+    def state_of(self, proposal_id: UUID) -> str:
+        return self.get(proposal_id).state
+
+    def refusals(self, proposal_id: UUID) -> list[str]:
+        rows = m.Refusal.objects.filter(proposal_id=proposal_id).order_by("id")
+        return list(rows.values_list("reason", flat=True))
+
+    def phases(self, proposal_id: UUID) -> list[tuple[int, str]]:
+        rows = m.StepRecord.objects.filter(execution__proposal_id=proposal_id).order_by("id")
+        return list(rows.values_list("step", "phase"))

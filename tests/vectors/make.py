@@ -1,0 +1,44 @@
+"""Make the stored fixtures: one evidence file that holds, and one for each way it can fail.
+
+Keys, times and signatures are fixed, so the same files come out every time. Run it as a module,
+`python -m tests.vectors.make`, after a change of a format on purpose; a test compares the stored
+files with what comes out.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from remediation.domain.digest import Kind, digest
+from tests.domain.flaws import FLAWS
+from tests.domain.story import Story, approvers
+
+HERE = Path(__file__).parent
+
+# Empty, the shortest object, and text outside ASCII with a character that JSON may escape.
+BODIES = ("", "{}", '{"a":"ä\u2028"}')
+
+
+def files() -> dict[str, bytes]:
+    """Give every fixture by its file name."""
+    vectors = [
+        {"kind": kind.value, "body": body, "digest": digest(kind, body.encode())}
+        for kind in Kind
+        for body in BODIES
+    ]
+    return {
+        "digest.json": json.dumps(vectors, indent=1).encode() + b"\n",
+        "approvers.json": approvers().dump(),
+        "evidence_ok.json": Story().evidence().dump(),
+        **{f"evidence_{name}.json": flaw.make().dump() for name, flaw in FLAWS.items()},
+    }
+
+
+def main() -> None:
+    for name, content in files().items():
+        (HERE / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
