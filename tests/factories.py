@@ -290,12 +290,20 @@ def identity_version(
         )
 
 
-def settle_inventory(days: float = 8) -> None:
-    """All of the inventory was said that long ago: nobody loosened it in the last 7 days, and
-    nothing in it is less than 24 hours old."""
-    for model in (m.ServiceVersion, m.IdentityVersion, m.DependencyVersion):
+def settle_inventory(*objects: models.Model, days: float = 8) -> None:
+    """What the inventory says about these objects (default: all) was said that long ago: nobody
+    loosened it in the last 7 days, and nothing in it is younger than 24 hours."""
+    for model, field in (
+        (m.ServiceVersion, "service"),
+        (m.IdentityVersion, "identity"),
+        (m.DependencyVersion, "dependency"),
+    ):
+        rows = model._default_manager.all()
+        if objects:
+            kind = model._meta.get_field(field).related_model
+            rows = rows.filter(**{f"{field}__in": [o for o in objects if type(o) is kind]})
         with unguarded(model._meta.db_table):
-            model.objects.update(recorded_at=models.F("recorded_at") - timedelta(days=days))
+            rows.update(recorded_at=models.F("recorded_at") - timedelta(days=days))
 
 
 def dependency(
@@ -471,15 +479,14 @@ _new_agent, _new_token, _new_incident = agent, token, incident
 def _place(locators: Sequence[str]) -> None:
     known = set(m.Identity.objects.values_list("locator", flat=True))
     for locator in set(locators) - known:
-        dependency(service(), identity(locator))
-    if set(locators) - known:
-        settle_inventory()
+        edge = dependency(service(), identity(locator))
+        settle_inventory(edge, edge.source, edge.identity)
 
 
 def insert_proposal(plan: plans.Plan, *, login: str = WEB, **fields: Any) -> m.Proposal:
     """The row itself, with its targets; `fields` may say anything."""
     made = m.Proposal(plan=plan.body, plan_digest=plan.digest, **fields)
-    if made.incident_id is None:
+    if "incident" not in fields:
         made.incident = made.diagnosis.incident
     actor = f"person:{made.editor}" if made.editor else f"agent:{made.agent_id}"
     with acting(login):

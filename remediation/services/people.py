@@ -76,14 +76,15 @@ class PersonFacts:
 
 
 def require(actor: Actor, *groups: str) -> None:
-    """Raises NotEntitled unless the actor is an operator, or an active person in a group."""
+    """Raises NotEntitled unless the actor is an operator, or an active person in a group; with no
+    group named it has to be an operator."""
     if isinstance(actor, ProcessActor) and actor.ref.startswith("operator:"):
         return
     if isinstance(actor, PersonActor):
         user = User.objects.filter(person=actor.person).first()
         if user is not None and authorize.roles(user) & set(groups):
             return
-    raise NotEntitled(f"this needs the group {' or '.join(groups)}")
+    raise NotEntitled(f"this needs {' or '.join(groups) or 'an operator of the host'}")
 
 
 def refuse_conflict(groups: Iterable[str], *, superuser: bool) -> None:

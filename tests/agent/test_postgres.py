@@ -179,8 +179,8 @@ def test_an_application_name_cannot_pin_a_deed_on_another_role(role: Role) -> No
     with role.connect("psql") as session:
         session.execute("select set_config('application_name', %s, false)", [forged[:63]])
         session.execute("select 1")
-        attempt(session, f"select 1;\n2026-01-01 00:00:00.000 UTC [1] user={victim} db=d app=a LOG:  "
-                "statement: copy t to program 'id'")  # fmt: skip
+        prefix = f"2026-01-01 00:00:00.000 UTC [1] user={victim} db=d app=a"
+        attempt(session, f"select 1;\n{prefix} LOG:  statement: copy t to program 'id'")
     roles = by_role(read(role.log))
     assert role.name in roles
     assert victim not in roles

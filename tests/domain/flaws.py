@@ -84,13 +84,14 @@ def _body(name: str, change: Callable[[Any], Any]) -> Callable[[], Evidence]:
         given = Story().evidence()
         document = json.loads(getattr(given, name))
         change(document)
-        return replace(given, **{name: encode(document).decode()})
+        changes: dict[str, Any] = {name: encode(document).decode()}
+        return replace(given, **changes)
 
     return make
 
 
-def _unreadable(name: str, text: str) -> Callable[[], Evidence]:
-    return lambda: replace(Story().evidence(), **{name: text})
+def _unreadable(**changes: Any) -> Callable[[], Evidence]:
+    return lambda: replace(Story().evidence(), **changes)
 
 
 def _weak_ruling() -> Evidence:
@@ -257,7 +258,7 @@ FLAWS: dict[str, Flaw] = {
     "digest_not_canonical": Flaw(
         1, "digest", lambda: replace(Story().evidence(), plan=json.dumps(plan_json()))
     ),
-    "digest_unreadable": Flaw(1, "digest", _unreadable("ruling", "{")),
+    "digest_unreadable": Flaw(1, "digest", _unreadable(ruling="{")),
     "digest_no_such_step": Flaw(1, "digest", _with(step=3)),
     "digest_applied_out_of_order": Flaw(1, "digest", _with(applied=(1,))),
     "signature_unreadable": Flaw(1, "signature", _alices_review(statement="{}")),

@@ -180,7 +180,7 @@ def test_a_pointer_finds_something_or_nothing(pointer: str) -> None:
 
 
 def test_a_claim_without_citation_fails() -> None:
-    claims = [{"text": "Trust me.", "citations": []}]
+    claims: Json = [{"text": "Trust me.", "citations": []}]
     found = finding("claim_without_citation", a_check_input(diagnosis=a_diagnosis(claims=claims)))
     assert (found.outcome, found.reason) == (Outcome.FAIL, "claim 1 cites nothing")
 

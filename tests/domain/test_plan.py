@@ -163,7 +163,7 @@ def test_a63_a_plan_has_at_most_32_kib() -> None:
 def test_a05_environment_executor_and_parameters_are_in_the_digest() -> None:
     base = parse(with_step(), protected=NONE)
     staging = parse({**with_step(), "environment": "staging"}, protected=NONE)
-    noop = {"action": "test.noop", "target": dict(EXAMPLES["test.target"])}
+    noop: dict[str, Json] = {"action": "test.noop", "target": dict(EXAMPLES["test.target"])}
     plain = parse(with_step(**noop), protected=NONE, allow_test=True)
     noted = parse(with_step(**noop, parameters={"note": "x"}), protected=NONE, allow_test=True)
     assert len({base.digest, staging.digest, plain.digest, noted.digest}) == 4

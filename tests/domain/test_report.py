@@ -54,8 +54,18 @@ def test_a_whole_report_is_read() -> None:
     assert report.evidence[0].content == ARTEFACT
     assert report.diagnosis.confidence == 90
     assert report.diagnosis.claims[0].citations[0].evidence == ARTEFACT_SHA
+    assert report.plan is not None
     assert report.plan.environment == "production"
     assert report.rationale == "Stop the misuse first."
+
+
+def test_a_report_without_a_proposal_is_read_too() -> None:
+    """No action of the catalogue fits: the exposure still gets an owner and a clock."""
+    value = report_json()
+    del value["proposal"]
+    report = read(value)
+    assert (report.plan, report.rationale) == (None, "")
+    assert report.diagnosis.confidence == 90
 
 
 def test_the_diagnosis_has_canonical_bytes_and_a_digest() -> None:

@@ -51,7 +51,7 @@ def resigned(client: dict[str, Any] | None = None, authenticator: bytes | None =
 
 
 def client(**changes: Any) -> dict[str, Any]:
-    return json.loads(GOOD.client_data_json) | changes
+    return {**json.loads(GOOD.client_data_json), **changes}
 
 
 def authenticator(flags: int, rp_id: str = RP_ID, rest: bytes = b"") -> bytes:
@@ -199,7 +199,7 @@ def test_what_a_browser_sends_is_read() -> None:
 
 def test_what_a_browser_would_not_send_is_refused() -> None:
     sent = KEY.authentication(CHALLENGE, RP_ID, ORIGIN)
-    for changes in (
+    wrong: tuple[dict[str, Any], ...] = (
         {"id": b64url.encode(OTHER.credential_id)},
         {"type": "password"},
         {"response": {}},

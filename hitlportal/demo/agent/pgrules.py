@@ -74,6 +74,7 @@ class Session:
     app: str = ""
     opened: list[Line] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    entered: bool = False
     is_open: bool = False
 
 
@@ -117,7 +118,7 @@ def _add(session: Session, line: Line) -> None:
         named = APP.search(line.message)
         session.app = named[1] if named else ""
         session.opened.append(line)
-        session.is_open = True
+        session.entered = session.is_open = True
     if line.severity == "FATAL" or line.message.startswith("disconnection"):
         session.is_open = False
     session.lines.append(line)
@@ -161,7 +162,7 @@ def _guessed(sessions: Sequence[Session]) -> Iterator[Observation]:
     for session in sessions:
         failed = [line for line in session.lines if BAD_PASSWORD.match(line.message)]
         wrong += failed
-        if not failed and len(wrong) >= 3 and session.opened:
+        if session.entered and len(wrong) >= 3:
             says = f"logged in after {len(wrong)} wrong passwords"
             yield Observation("password_guessed", 30, says, (*wrong, session.opened[-1]))
             return
@@ -172,7 +173,9 @@ def _new_client(sessions: Sequence[Session], seen: Sequence[Observation]) -> lis
     telling = {id(line) for item in seen for line in item.lines}
     before: list[Session] = []
     for session in sessions:
-        if before and any(id(line) in telling for line in session.lines) and session.opened:
+        if not session.entered:
+            continue
+        if before and any(id(line) in telling for line in session.lines):
             news = [
                 words
                 for words, new in (

@@ -1,0 +1,38 @@
+"""manage.py freeze: stop all execution at once, or let it go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from remediation.domain import instant
+from remediation.management.operator import OperatorCommand
+from remediation.services import freeze
+from remediation.services.actors import ProcessActor
+
+
+class Command(OperatorCommand):
+    help = "Stops all execution (on), lets it go on (off), or says how it is (status)."
+    process = "worker"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        for name in ("on", "off"):
+            action = actions.add_parser(name)
+            action.add_argument("reason", metavar="REASON", help="one line, for the record")
+        actions.add_parser("status")
+
+    def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
+        action = options["action"]
+        if action == "on":
+            freeze.freeze(actor=actor, reason=options["reason"])
+        elif action == "off":
+            freeze.lift(actor=actor, reason=options["reason"])
+        now = freeze.status()
+        if now.since is None:
+            self.stdout.write("running")
+            return
+        state = "frozen" if now.frozen else "running"
+        since = instant.dump(now.since)
+        self.stdout.write(f"{state} since {since} by {now.actor}: {now.reason}")

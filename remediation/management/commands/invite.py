@@ -1,0 +1,26 @@
+"""manage.py invite USER: a one-time code with which a person enrols the first passkey."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandParser
+
+from remediation.management.operator import OperatorCommand
+from remediation.services import enroll
+from remediation.services.actors import ProcessActor
+
+
+class Command(OperatorCommand):
+    help = "Prints a one-time code, good for 15 minutes; hand it over by a way you trust."
+    process = "web"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("username", metavar="USER")
+
+    def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
+        username = options["username"]
+        code = enroll.invite(actor=actor, username=username)
+        self.hint(f"{username} enters this code within 15 minutes at {settings.ORIGIN}/invite/")
+        self.stdout.write(code)

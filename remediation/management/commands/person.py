@@ -1,0 +1,56 @@
+"""manage.py person: the first accounts, and what to do when a passkey is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from remediation.management.operator import OperatorCommand
+from remediation.services import enroll, people
+from remediation.services.actors import ProcessActor
+
+
+class Command(OperatorCommand):
+    help = "Makes an account (add), or takes passkeys and password from one (reset)."
+    process = "web"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        add = actions.add_parser("add", help="an account; its person is invited next")
+        add.add_argument("username", metavar="USER")
+        add.add_argument("--email", default="")
+        add.add_argument("--first-name", default="")
+        add.add_argument("--last-name", default="")
+        add.add_argument(
+            "--group", dest="groups", action="append", default=[], metavar="GROUP",
+            help=f"{', '.join(sorted(people.BUILT_IN))}, or one that exists",
+        )  # fmt: skip
+        reset = actions.add_parser("reset", help="the person lost every passkey")
+        reset.add_argument("username", metavar="USER")
+
+    def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
+        username = options["username"]
+        if options["action"] == "add":
+            self.add(actor, username, options)
+        else:
+            self.reset(actor, username)
+
+    def add(self, actor: ProcessActor, username: str, options: dict[str, Any]) -> None:
+        facts = people.PersonFacts(
+            email=options["email"],
+            first_name=options["first_name"],
+            last_name=options["last_name"],
+            groups=frozenset(options["groups"]),
+        )
+        user = people.create(actor=actor, username=username, facts=facts)
+        self.stdout.write(str(user.person))
+        self.hint(f"{username} has an account; next: manage.py invite {username}")
+
+    def reset(self, actor: ProcessActor, username: str) -> None:
+        for fingerprint in enroll.reset(actor=actor, username=username):
+            self.stdout.write(f"removed: {fingerprint}")
+        self.hint(
+            f"next: manage.py invite {username}; and on the worker's host,"
+            f" if {username} approves: manage.py approver remove {username}"
+        )

@@ -1,0 +1,28 @@
+"""A worker of its own for crash and race tests: `python -m tests.flows.work VERB [ID]`.
+
+A real process with the login hitl_worker, on the database that HITL_DATABASE_URL names.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from uuid import UUID
+
+
+def main(verb: str, proposal_id: str = "") -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitlportal.settings")
+    import django
+
+    django.setup()
+    from remediation.services import execute, reconcile
+    from remediation.services.actors import worker
+
+    if verb == "execute":
+        execute.execute(UUID(proposal_id), actor=worker())
+    else:
+        reconcile.reconcile(actor=worker())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
