@@ -433,6 +433,28 @@ def diagnosis(incident: m.Incident, *names: str) -> m.Diagnosis:
         )
 
 
+def incident_move(
+    incident: m.Incident,
+    to: str,
+    *,
+    source: str = "open",
+    login: str = WORKER,
+    actor: str = WORKER_ACTOR,
+    outcome: str = "",
+    reason: str = "",
+) -> m.IncidentTransition:
+    with acting(login):
+        return m.IncidentTransition.objects.create(
+            incident=incident,
+            from_state=source,
+            to_state=to,
+            outcome=outcome,
+            reason=reason,
+            actor=actor,
+            entry=entry(Event.WORKER_INCIDENT_CONTAINED, actor, f"incident:{incident.pk}"),
+        )
+
+
 # ---- proposal ----------------------------------------------------------------------------------
 
 
@@ -479,8 +501,9 @@ _new_agent, _new_token, _new_incident = agent, token, incident
 def _place(locators: Sequence[str]) -> None:
     known = set(m.Identity.objects.values_list("locator", flat=True))
     for locator in set(locators) - known:
-        edge = dependency(service(), identity(locator))
-        settle_inventory(edge, edge.source, edge.identity)
+        target = identity(locator)
+        edge = dependency(service(), target)
+        settle_inventory(edge, edge.source, target)
 
 
 def insert_proposal(plan: plans.Plan, *, login: str = WEB, **fields: Any) -> m.Proposal:
@@ -859,10 +882,10 @@ def step(
         )
 
 
-def execute(proposal: m.Proposal) -> m.Execution:
+def execute(proposal: m.Proposal, *, tokens: Mapping[str, int] | None = None) -> m.Execution:
     """approved → executing with the first step intended, in one transaction."""
     with transaction.atomic():
-        made = execution(proposal)
+        made = execution(proposal, tokens=tokens)
         move(proposal, ProposalState.EXECUTING)
         step(made, "intended")
     return made
@@ -875,6 +898,24 @@ def finish_steps(execution: m.Execution) -> None:
             step(execution, "intended", row.step)
         step(execution, "applied", row.step)
         step(execution, "verified", row.step)
+
+
+def invitation(someone: Person) -> m.Invitation:
+    with acting(WEB):
+        return m.Invitation.objects.create(
+            person=someone.id,
+            code_hash=sha256(secrets.token_bytes(16)).hexdigest(),
+            created_by=OPERATOR,
+            entry=entry(Event.OPERATOR_INVITATION_MADE, OPERATOR, someone.actor),
+        )
+
+
+def use(invitation: m.Invitation) -> m.InvitationUse:
+    actor = f"person:{invitation.person}"
+    with acting(WEB):
+        return m.InvitationUse.objects.create(
+            invitation=invitation, entry=entry(Event.PERSON_PASSKEY_ENROLLED, actor, actor)
+        )
 
 
 def freeze(frozen: bool = True, reason: str = "a drill") -> m.Freeze:

@@ -6,4 +6,5 @@ portal, holds no credential but its bearer token, and decides nothing.
 
 Read in this order: reading, records (in) → principal → rules, knowledge, patterns, links → detect
 → evidence, report, words (out) → client (sent). `pglog`, `pgrules`, `postgres`: a database role.
+`analyse` is the whole way from files to reports.
 """

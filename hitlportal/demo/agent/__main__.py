@@ -14,37 +14,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hitlportal.demo.agent import postgres
+from hitlportal.demo.agent.analyse import analyse, analyse_log
 from hitlportal.demo.agent.client import ApiError, Client, Unreachable, state_of
-from hitlportal.demo.agent.detect import detect
-from hitlportal.demo.agent.reading import read
+from hitlportal.demo.agent.pglog import DEFAULT_PREFIX, pattern_of
 from hitlportal.demo.agent.records import Json
-from hitlportal.demo.agent.report import reports
 
 ENVIRONMENTS = ("production", "staging", "development")
-
-
-def analyse(
-    paths: Sequence[Path], environment: str, now: str
-) -> tuple[list[dict[str, Json]], list[str]]:
-    """Reports on CloudTrail files, and in words what could not be read."""
-    reading = read(paths)
-    return reports(detect(reading.records), environment, now), reading.problems
-
-
-def analyse_log(
-    paths: Sequence[Path], cluster: str, environment: str, now: str
-) -> tuple[list[dict[str, Json]], list[str]]:
-    """Reports on the server logs of one PostgreSQL cluster, and what could not be read."""
-    made, problems = [], []
-    for path in paths:
-        try:
-            log = postgres.read(path)
-        except (OSError, postgres.NotALog) as error:
-            problems.append(f"{path.name}: {error}")
-            continue
-        made += postgres.reports(log, cluster, environment, now)
-    return made, problems
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     if options.postgres_cluster:
         made, problems = analyse_log(
-            options.paths, options.postgres_cluster, options.environment, now
+            options.paths,
+            options.postgres_cluster,
+            options.environment,
+            now,
+            options.log_line_prefix,
         )
     else:
         made, problems = analyse(options.paths, options.environment, now)
@@ -100,11 +79,16 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--token-file", type=Path, help="file that holds the agent's token")
     parser.add_argument("--environment", choices=ENVIRONMENTS, default="production")
     parser.add_argument("--postgres-cluster", default="", help="PATHs are this cluster's logs")
+    parser.add_argument("--log-line-prefix", default=DEFAULT_PREFIX, help="as set in the cluster")
     parser.add_argument("--wait", type=int, default=0, help="ask so many times how it went")
     parser.add_argument("--dry-run", action="store_true", help="print JSON, send nothing")
     options = parser.parse_args(argv)
     if not options.dry_run and not (options.url and options.token_file):
         parser.error("--url and --token-file are needed unless --dry-run is given")
+    try:
+        pattern_of(options.log_line_prefix)
+    except ValueError as error:
+        parser.error(str(error))
     return options
 
 

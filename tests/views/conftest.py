@@ -1,0 +1,92 @@
+"""People in front of pages: signed-in clients with the rights of the web login."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from remediation import models as m
+from tests.conftest import AsLogin
+from tests.factories import Person
+from tests.flows.world import World
+
+
+class Browser:
+    """A test client of one person; every request runs with hitl_web's rights."""
+
+    def __init__(self, as_login: AsLogin, someone: Person | None = None) -> None:
+        self.client = Client(enforce_csrf_checks=False)
+        self._as_login = as_login
+        if someone is not None:
+            sign_in(self.client, someone.user)
+
+    def get(self, name: str, *args: Any, **query: str) -> HttpResponse:
+        with self._as_login("hitl_web"):
+            return self.client.get(reverse(name, args=args), query)
+
+    def post(self, name: str, *args: Any, **data: str) -> HttpResponse:
+        with self._as_login("hitl_web"):
+            return self.client.post(reverse(name, args=args), data)
+
+    def send(self, name: str, *args: Any, body: Any) -> HttpResponse:
+        """POST JSON as the page's script does."""
+        with self._as_login("hitl_web"):
+            return self.client.post(
+                reverse(name, args=args), json.dumps(body), content_type="application/json"
+            )
+
+
+def sign_in(client: Client, user: m.User, *, by_passkey: bool = True) -> None:
+    """A session as sign-in leaves it: allauth's record says which factors opened it."""
+    client.force_login(user, backend="allauth.account.auth_backends.AuthenticationBackend")
+    session = client.session
+    methods: list[dict[str, Any]] = [{"method": "password", "at": time.time()}]
+    if by_passkey:
+        methods.append({"method": "mfa", "type": "webauthn", "id": 1, "at": time.time()})
+    session["account_authentication_methods"] = methods
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
+
+
+BrowserOf = Callable[[Person | None], Browser]
+
+
+@pytest.fixture
+def browser_of(as_login: AsLogin) -> BrowserOf:
+    """`browser_of(alice)`, or `browser_of(None)` for somebody who is not signed in."""
+    return lambda someone: Browser(as_login, someone)
+
+
+@pytest.fixture
+def world(db: None, tmp_path: Path, settings: Settings) -> World:
+    """alice, bob, mallory, dave, eve, an agent, and one target in production."""
+    return World(tmp_path, settings)
+
+
+@pytest.fixture
+def proposal_id(world: World) -> UUID:
+    """A proposal in its first round of review."""
+    return world.in_review()
+
+
+def text_of(response: HttpResponse) -> str:
+    return response.content.decode()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counters() -> Iterator[None]:
+    """Rate limits count in the shared cache; no test pays for another one's requests."""
+    from django.core.cache import cache
+
+    cache.clear()
+    yield
