@@ -79,6 +79,28 @@ _TARGETS = (
         locator="aws.iam.access_key:{account}/{user}/{access_key_id}",
         distinguishing="access_key_id",
     ),
+    # Identities that an incident can be about and for which there is no action yet.
+    TargetSpec(
+        kind="aws.iam.user",
+        title="AWS IAM user",
+        fields={"account": r"[0-9]{12}", "user": r"[A-Za-z0-9_+=,.@-]{1,64}"},
+        locator="aws.iam.user:{account}/{user}",
+        distinguishing="user",
+    ),
+    TargetSpec(
+        kind="aws.iam.role",
+        title="AWS IAM role",
+        fields={"account": r"[0-9]{12}", "role": r"[A-Za-z0-9_+=,.@-]{1,64}"},
+        locator="aws.iam.role:{account}/{role}",
+        distinguishing="role",
+    ),
+    TargetSpec(
+        kind="aws.iam.root",
+        title="AWS account root user",
+        fields={"account": r"[0-9]{12}"},
+        locator="aws.iam.root:{account}",
+        distinguishing="account",
+    ),
     TargetSpec(
         kind="test.target",
         title="Test target",

@@ -93,10 +93,8 @@ _I = IncidentState
 
 INCIDENT_EDGES: Mapping[tuple[IncidentState, IncidentState], frozenset[Login]] = MappingProxyType(
     {
-        # Contained when an execution succeeded (worker) or a person says so.
-        (_I.OPEN, _I.CONTAINED): _BOTH,
-        # Reported or found active again.
-        (_I.CONTAINED, _I.OPEN): _BOTH,
+        # Contained when an execution succeeded and was verified.
+        (_I.OPEN, _I.CONTAINED): _WORKER,
         # Closing is a person's decision, with a reason.
         (_I.OPEN, _I.CLOSED): _WEB,
         (_I.CONTAINED, _I.CLOSED): _WEB,

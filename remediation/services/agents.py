@@ -19,12 +19,12 @@ from audit import log
 from audit.tlog.canonical import Json
 from remediation.domain import errors
 from remediation.domain.events import Event
-from remediation.models import Agent, AgentToken, AgentTokenRevocation, AgentVersion
+from remediation.models import Agent, AgentToken, AgentTokenRevocation, AgentVersion, User
+from remediation.services import people
 from remediation.services.actors import Actor, AgentActor, PersonActor
 from remediation.services.clock import database_now
 from remediation.services.guards import constraint
 
-ADMIN = "agent_admin"
 MAX_NAME = 100
 DEFAULT_DAYS, MAX_DAYS = 90, 365
 # 256 bits: nobody guesses it, so one SHA-256 keeps it (NIST SP 800-63B, 3.1.2.2, look-up secrets).
@@ -55,7 +55,8 @@ class Known:
 
 @transaction.atomic
 def create(*, actor: Actor, name: str, owner_person: UUID) -> Agent:
-    """Make an enabled agent. Raises NotEntitled, BadValue (name), NoSuchObject (owner)."""
+    """Make an enabled agent. Raises NotEntitled, BadValue (name), AlreadyExists, NoSuchObject
+    (owner)."""
     person = _administrator(actor)
     if not (0 < len(name) <= MAX_NAME and name.isprintable() and name == name.strip()):
         raise errors.BadValue(f"1 to {MAX_NAME} printable characters", pointer="/name")
@@ -72,7 +73,7 @@ def create(*, actor: Actor, name: str, owner_person: UUID) -> Agent:
     except IntegrityError as error:
         if constraint(error) != "remediation_agent_name_key":
             raise
-        raise errors.BadValue("the name is taken", pointer="/name") from None
+        raise errors.AlreadyExists(f"an agent is called {name}") from None
     AgentVersion.objects.create(
         agent=agent, owner=owner_person, enabled=True, author=person.ref, entry=entry.id
     )
@@ -228,25 +229,13 @@ def _administrator(actor: Actor) -> PersonActor:
     """The actor, if it is an active person with the role; no agent, worker or operator is."""
     if not isinstance(actor, PersonActor):
         raise errors.NotEntitled("only people administer agents")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT 1 FROM remediation.entitlement"
-            " WHERE person = %s AND active AND role = %s)",
-            [actor.person, ADMIN],
-        )
-        if not cursor.fetchone()[0]:
-            raise errors.NotEntitled(f"the role {ADMIN} is needed")
+    people.require(actor, people.AGENT_ADMIN)
     return actor
 
 
 def _refuse_unknown_owner(person: UUID) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT EXISTS (SELECT 1 FROM remediation.entitlement WHERE person = %s AND active)",
-            [person],
-        )
-        if not cursor.fetchone()[0]:
-            raise errors.NoSuchObject("the owner is no active person", pointer="/owner")
+    if not User.objects.filter(person=person, is_active=True).exists():
+        raise errors.NoSuchObject("the owner is no active person", pointer="/owner")
 
 
 def _locked(agent_id: UUID) -> Agent:

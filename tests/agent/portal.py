@@ -14,6 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+# Status, headers, body.
+Reply = tuple[int, dict[str, str], Any]
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -28,12 +31,12 @@ class Portal:
     """``answers`` are given in order: (status, headers, body); None drops the connection."""
 
     url: str
-    answers: list[tuple[int, dict[str, str], Any] | None]
+    answers: list[Reply | None]
     asked: list[Asked] = field(default_factory=list)
 
 
 @contextmanager
-def portal(*answers: tuple[int, dict[str, str], Any] | None) -> Iterator[Portal]:
+def portal(*answers: Reply | None) -> Iterator[Portal]:
     """A server on a loopback port that gives these answers."""
     told = Portal("", list(answers))
 

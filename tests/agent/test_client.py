@@ -13,10 +13,10 @@ from hitlportal.demo.agent.client import (
     wait_of,
 )
 from hitlportal.demo.agent.records import Json
-from tests.agent.portal import portal
+from tests.agent.portal import Reply, portal
 
 REPORT: dict[str, Json] = {"incident": {"kind": "x"}}
-TAKEN = (201, {}, {"incident": {"id": "i"}, "proposal": {"id": "p"}})
+TAKEN: Reply = (201, {}, {"incident": {"id": "i"}, "proposal": {"id": "p"}})
 
 
 def client(url: str, waited: list[float] | None = None) -> Client:
@@ -100,7 +100,7 @@ def test_following_asks_only_for_what_is_new() -> None:
 def test_following_ends_with_what_is_known() -> None:
     with portal((200, {"ETag": '"1"'}, {"state": "in_review"}), (304, {}, None)) as told:
         assert state_of(client(told.url).follow("p", tries=2).body) == "in_review"
-    gone = (404, {}, {"title": "no_such_object"})
+    gone: Reply = (404, {}, {"title": "no_such_object"})
     with portal(gone) as told, pytest.raises(ApiError, match="no_such_object"):
         client(told.url).follow("p", tries=2)
 

@@ -9,7 +9,7 @@ import pytest
 
 from hitlportal.demo.agent import reading
 from hitlportal.demo.agent.reading import NotReadable, parse, read
-from hitlportal.demo.agent.records import find
+from hitlportal.demo.agent.records import Json, find
 from tests.agent.cases import CASES, record
 
 ONE, OTHER = record(eventID="1"), record(eventID="2")
@@ -87,7 +87,7 @@ def test_a_file_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_names_are_found_in_any_case_and_cited_as_they_stand() -> None:
-    body = {"userIdentity": {"accesskeyid": "K"}, "list": [{"a": 1}]}
+    body: Json = {"userIdentity": {"accesskeyid": "K"}, "list": [{"a": 1}]}
     assert find(body, ("userIdentity", "accessKeyId")) == (("userIdentity", "accesskeyid"), "K")
     assert find(body, ("list", 0, "a")) == (("list", 0, "a"), 1)
     assert find(body, ("list", 1, "a")) is None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from remediation import models as m
 from tests import factories
@@ -23,24 +25,33 @@ class World:
     carol: Person  # auditor, no approver
     dave: Person  # owner of the agent, and an approver
     eve: Person  # made the agent's token, and an approver
+    sue: Person  # approver, security
     gone: Person  # approver, deactivated
     agent: m.Agent
     token: m.AgentToken
     submitted: m.Proposal
     in_review: m.Proposal  # one seat, for anybody
-    two: m.Proposal  # two seats, alice's taken
+    two: m.Proposal  # a seat of each role, alice's taken
+    pair: m.Proposal  # two seats for anybody, alice's taken
     filled: m.Proposal  # one seat, taken, not yet moved
+    filled_late: m.Proposal  # the same, and the time to decide has passed
+    again: m.Proposal  # in its second round; alice approved in the first one
     disputed: m.Proposal  # one seat; rejected and, by hand of the owner, approved as well
     stale: m.Proposal  # in review, assessed more than ten minutes ago
     late: m.Proposal  # in review, the time to decide has passed
     session: m.ReviewSession  # alice's, on in_review
     expired: m.ReviewSession  # alice's, on in_review, expired
+    invitation: m.Invitation  # sue's, expired
+    yesterday: int  # an entry of another transaction: in_review → withdrawn, by the agent
+    targetless: m.Proposal  # submitted by an attacker without its targets
     approved: m.Proposal
     approved_late: m.Proposal  # the time to run has passed
     executing: m.Execution  # two steps, the first intended
     ended: m.Execution  # two steps, the first failed
+    overdue: m.Execution  # two steps, the first verified; the time to run has passed
     slept: m.Execution  # the first step intended; then the lease ran out
     unknown: m.Execution
+    succeeded: m.Execution
     rejected: m.Proposal
     contained: m.Incident
 
@@ -50,40 +61,49 @@ def build() -> World:
     person = factories.person
     alice, bob = person("alice", roles=["security"]), person("bob", roles=["service_owner"])
     carol, dave = person("carol", roles=["auditor"]), person("dave", roles=["security"])
-    eve, gone = person("eve", roles=["security"]), person("gone", roles=["security"], active=False)
+    eve, sue = person("eve", roles=["security"]), person("sue", roles=["security"])
+    gone = person("gone", roles=["security"], active=False)
     agent = factories.agent(dave)
     token = factories.token(agent, by=eve)
 
-    def at(state: str, *names: str, **said: object) -> m.Proposal:
-        return factories.proposal_at(state, *names, agent=agent, token=token, **said)  # type: ignore[arg-type]
+    def at(state: str, *names: str, **said: Any) -> m.Proposal:
+        return factories.proposal_at(state, *names, agent=agent, token=token, **said)
+
+    def taken(slots: Sequence[str] = ("any",)) -> m.Proposal:
+        proposal = at("in_review", slots=slots)
+        factories.review(proposal, alice, slot=slots[0])
+        return proposal
 
     in_review = at("in_review")
-    expired = factories.session(in_review, alice)
-    factories.backdate(expired, "expires_at", minutes=6)
-    two = at("in_review", slots=TWO)
-    factories.review(two, alice, slot="security")
-    filled = at("in_review")
-    factories.review(filled, alice)
-    succeeded = at("succeeded")
+    approved_steps = [at("approved", *_names()) for _ in range(3)]
+    overdue = _overdue(approved_steps[2])
     return World(
-        alice, bob, carol, dave, eve, gone, agent, token,
+        alice, bob, carol, dave, eve, sue, gone, agent, token,
         submitted=at("submitted"),
         in_review=in_review,
-        two=two,
-        filled=filled,
+        two=taken(TWO),
+        pair=taken(("any", "any")),
+        filled=taken(),
+        filled_late=_filled_late(taken()),
+        again=_again(taken()),
         disputed=_disputed(at("in_review"), alice, bob),
         stale=_stale(at("in_review")),
         late=at("in_review", ruling={"decide_by": datetime.now(UTC) - timedelta(seconds=1)}),
         session=factories.session(in_review, alice),
-        expired=expired,
+        expired=_expired(factories.session(in_review, alice)),
+        invitation=_expired(factories.invitation(sue), minutes=16),
+        yesterday=_yesterday(in_review),
+        targetless=_targetless(in_review),
         approved=_leased(at("approved")),
         approved_late=_leased(at("approved", ruling={"run_within_s": 0})),
-        executing=_executing(at("approved", *_names())),
-        ended=_ended(at("approved", *_names())),
+        executing=_executing(approved_steps[0]),
+        ended=_run(approved_steps[1], "applied", "failed"),
+        overdue=overdue,
         slept=_slept(at("approved")),
         unknown=_unknown(at("approved")),
+        succeeded=at("succeeded").execution,
         rejected=at("rejected", reviewers=[alice]),
-        contained=_contained(succeeded),
+        contained=_contained(at("succeeded")),
     )  # fmt: skip
 
 
@@ -102,6 +122,46 @@ def _stale(proposal: m.Proposal) -> m.Proposal:
     return proposal
 
 
+def _filled_late(proposal: m.Proposal) -> m.Proposal:
+    factories.backdate(proposal.assessments.get(), "decide_by", days=1)
+    return proposal
+
+
+def _again(proposal: m.Proposal) -> m.Proposal:
+    factories.assess(proposal, slots=("any",))
+    return proposal
+
+
+def _expired(row: Any, minutes: float = 6) -> Any:
+    factories.backdate(row, "expires_at", minutes=minutes)
+    return row
+
+
+def _yesterday(proposal: m.Proposal) -> int:
+    says = {"from": "in_review", "to": "withdrawn"}
+    with factories.acting(factories.WEB):
+        return factories.entry(
+            "agent:proposal:withdrawn", proposal.agent.actor, f"proposal:{proposal.pk}", **says
+        )
+
+
+def _targetless(model: m.Proposal) -> m.Proposal:
+    made = m.Proposal(
+        incident=model.incident,
+        diagnosis=model.diagnosis,
+        plan=bytes(model.plan),
+        plan_digest=model.plan_digest,
+        agent=model.agent,
+        token=model.token,
+    )
+    with factories.acting(factories.WEB):
+        made.entry = factories.entry(
+            "agent:proposal:submitted", made.agent.actor, f"proposal:{made.pk}"
+        )
+        made.save(force_insert=True)
+    return made
+
+
 def _leased(proposal: m.Proposal) -> m.Proposal:
     for target in proposal.targets.all():
         factories.lease(target.locator, secs=LONG)
@@ -113,10 +173,16 @@ def _executing(proposal: m.Proposal) -> m.Execution:
     return factories.execute(proposal, tokens=_tokens(proposal))
 
 
-def _ended(proposal: m.Proposal) -> m.Execution:
+def _run(proposal: m.Proposal, *phases: str) -> m.Execution:
     run = _executing(proposal)
-    for phase in ("applied", "verified", "failed"):
+    for phase in phases:
         factories.step(run, phase)
+    return run
+
+
+def _overdue(proposal: m.Proposal) -> m.Execution:
+    run = _run(proposal, "applied", "verified")
+    factories.backdate(proposal.transitions.get(to_state="approved"), hours=1)
     return run
 
 

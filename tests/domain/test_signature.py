@@ -205,7 +205,8 @@ def test_what_a_browser_would_not_send_is_refused() -> None:
         {"response": {}},
         {"response": {**sent["response"], "signature": "AA=="}},
         {"more": 1},
-    ):
+    )
+    for changes in wrong:
         with pytest.raises(BadInput):
             Assertion.from_browser({**sent, **changes})
 

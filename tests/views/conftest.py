@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.conf import settings as django_settings
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -81,6 +82,14 @@ def proposal_id(world: World) -> UUID:
 
 def text_of(response: HttpResponse) -> str:
     return response.content.decode()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _static_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """WhiteNoise warns when there is none; in tests static files come from their source."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(django_settings, "STATIC_ROOT", str(tmp_path_factory.mktemp("static")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,135 @@
+"""The target cluster: a ledger that a reporting program reads as role svc_reports.
+
+Prepared as the operator of such a cluster would: tables, the role, hitl_ops and its two logins.
+No password is ever sent in clear: the server logs every statement, and a verifier is enough.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from hitlportal.demo import private
+from hitlportal.demo.ports import LOOPBACK
+from hitlportal.demo.postgres import PostgresCluster
+from hitlportal.demo.story import DATABASE, ROLE
+from remediation.executors.postgres import INSTALL_SQL
+
+OBSERVER, OPERATOR = "hitl_observer", "hitl_operator"
+TABLES = """
+CREATE TABLE IF NOT EXISTS settlements (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    day date NOT NULL, merchant text NOT NULL, cents bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS payouts (iban text PRIMARY KEY, cents bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS card_tokens (token text PRIMARY KEY, merchant text NOT NULL);
+INSERT INTO settlements (day, merchant, cents)
+    SELECT date '2026-11-01' + n % 20, 'merchant ' || n % 7, 1000 + n * 37 % 9000
+      FROM generate_series(1, 500) AS n
+     WHERE NOT EXISTS (SELECT FROM settlements);
+"""
+
+
+class Ledger:
+    """The target cluster's roles and where their passwords lie. The cluster must run."""
+
+    def __init__(self, cluster: PostgresCluster, directory: Path) -> None:
+        self._cluster = cluster
+        self._directory = directory  # the worker's, and the programs' that use the ledger
+
+    def prepare(self) -> None:
+        """Make what is missing; what somebody changed since, such as a disabled role, stays."""
+        self._make_database()
+        with self._superuser(DATABASE) as connection:
+            connection.execute(TABLES)
+            connection.execute(INSTALL_SQL.read_bytes())
+            for login in (OBSERVER, OPERATOR):
+                self._set_password(connection, login, "LOGIN")
+            if not _exists(connection, "pg_roles", "rolname", ROLE):
+                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(ROLE)))
+                self._set_password(connection, ROLE, "LOGIN")
+                connection.execute(
+                    sql.SQL("GRANT SELECT ON settlements TO {}").format(sql.Identifier(ROLE))
+                )
+                connection.execute("SELECT hitl_ops.manage(%s)", [ROLE])
+        for login in (OBSERVER, OPERATOR):
+            private.write(self.dsn_file(login), self.dsn(login))
+
+    def dsn(self, login: str) -> str:
+        """The address with this login's password."""
+        password = private.kept(self._directory / f"{login}.password")
+        return f"postgresql://{login}:{password}@{LOOPBACK}:{self._cluster.port}/{DATABASE}"
+
+    def dsn_file(self, login: str) -> Path:
+        """Where the worker reads the address."""
+        return self._directory / f"{login}.dsn"
+
+    def sessions(self) -> int:
+        """How many sessions the role has, asked by the cluster's own superuser."""
+        with self._superuser(DATABASE) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [ROLE]
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    def may_log_in(self) -> bool:
+        """Whether the role may log in, as the cluster's catalogue says."""
+        with self._superuser(DATABASE) as connection:
+            row = connection.execute(
+                "SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [ROLE]
+            ).fetchone()
+        return bool(row and row[0])
+
+    def _make_database(self) -> None:
+        with self._superuser("postgres") as connection:
+            if not _exists(connection, "pg_database", "datname", DATABASE):
+                connection.execute(
+                    sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE))
+                )
+
+    def _set_password(
+        self, connection: psycopg.Connection[tuple[object, ...]], login: str, options: str
+    ) -> None:
+        """SCRAM on the client's side (RFC 5803), so that the log holds no password."""
+        password = private.kept(self._directory / f"{login}.password")
+        verifier = connection.pgconn.encrypt_password(
+            password.encode(), login.encode(), b"scram-sha-256"
+        )
+        connection.execute(
+            sql.SQL("ALTER ROLE {} " + options + " PASSWORD {}").format(
+                sql.Identifier(login), sql.Literal(verifier.decode())
+            )
+        )
+
+    def _superuser(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(
+            self._cluster.superuser_dsn(database), autocommit=True, application_name="ledger-admin"
+        )
+
+
+def misuse(dsn: str) -> None:
+    """What somebody does who got hold of the role's password: each is refused, and logged."""
+    marker = secrets.token_hex(4)
+    with psycopg.connect(dsn, autocommit=True, application_name="psql") as connection:
+        for statement in (
+            "SELECT rolname, rolpassword FROM pg_authid",
+            "SELECT * FROM card_tokens",
+            "SELECT * FROM payouts",
+            f"COPY (SELECT * FROM settlements) TO PROGRAM 'tee /tmp/{marker}'",
+        ):
+            try:
+                connection.execute(statement)
+            except psycopg.errors.InsufficientPrivilege:
+                continue
+            raise RuntimeError(f"the demo's role may do what it must not: {statement}")
+
+
+def _exists(
+    connection: psycopg.Connection[tuple[object, ...]], table: str, column: str, value: str
+) -> bool:
+    query = sql.SQL("SELECT 1 FROM {} WHERE {} = %s").format(
+        sql.Identifier("pg_catalog", table), sql.Identifier(column)
+    )
+    return connection.execute(query, [value]).fetchone() is not None

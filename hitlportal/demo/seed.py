@@ -1,0 +1,133 @@
+"""``python -m hitlportal.demo.seed``: the demo's people, rights, inventory, agent and token.
+
+Runs as a process with the web's database login, through the same services as the admin pages, so
+that every row has its author and its audit entry. The story is told once, in one transaction;
+a second start changes nothing of it. Prints as JSON a fresh one-time code for each person who has
+not enrolled; the agent's token goes to the 0600 file that HITL_DEMO_TOKEN_FILE names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import django
+
+django.setup()
+
+from django.db import transaction  # noqa: E402
+
+from hitlportal.demo import private, story  # noqa: E402
+from hitlportal.demo.cloud import keys_of  # noqa: E402
+from remediation.models import Agent, Identity, Service, User  # noqa: E402
+from remediation.services import agents, enroll, inventory, people  # noqa: E402
+from remediation.services.actors import PersonActor, operator  # noqa: E402
+
+ENVIRONMENT, OWNER_TEAM = "production", "payments"
+
+
+def main() -> int:
+    """Tell the story if it was not told yet, and print the codes."""
+    if not Agent.objects.filter(name=story.AGENT).exists():
+        with transaction.atomic():
+            tell()
+    codes = {p.username: code_for(p.username) for p in story.PEOPLE}
+    json.dump({username: code for username, code in codes.items() if code}, sys.stdout)
+    return 0
+
+
+def tell() -> None:
+    """People, what they own and may do, and the agent that reports."""
+    for person in story.PEOPLE:
+        make_person(person)
+    make_inventory(actor("irene"))
+    for person in story.PEOPLE:
+        if person.reviews:
+            give_rights(actor(person.username))
+    agent = agents.create(
+        actor=actor("adam"), name=story.AGENT, owner_person=actor("dave").person
+    )
+    _, token = agents.issue_token(actor=actor("eve"), agent_id=agent.pk)
+    private.write(Path(os.environ["HITL_DEMO_TOKEN_FILE"]), token)
+    for person in story.PEOPLE:
+        if person.later is not None:
+            move(person, person.later)
+
+
+def make_person(person: story.Person) -> None:
+    """An account without password or passkey, made by the operator."""
+    people.create(actor=operator(), username=person.username, facts=facts(person, person.groups))
+
+
+def move(person: story.Person, groups: tuple[str, ...]) -> None:
+    """Give a person other groups; what was done before stays on record."""
+    user = User.objects.get(username=person.username)
+    people.change(actor=operator(), user_id=user.pk, facts=facts(person, groups))
+
+
+def facts(person: story.Person, groups: tuple[str, ...]) -> people.PersonFacts:
+    first, last = person.name.split()
+    mail = f"{person.username}@example.org"
+    return people.PersonFacts(mail, first, last, groups=frozenset(groups))
+
+
+def make_inventory(author: PersonActor) -> None:
+    """The services, the role and each key of the case, and what cannot work without what."""
+    keys = [key.locator for key in keys_of(story.CASE)]
+    add_identity(author, "postgres.role", story.ROLE_LOCATOR)
+    for locator in keys:
+        add_identity(author, "aws.iam.access_key", locator)
+    for service in story.SERVICES:
+        made = inventory.ServiceFacts(
+            service.owner_team,
+            ENVIRONMENT,
+            service.criticality,
+            service.payment_path,
+            service.external_partner,
+        )
+        inventory.add_service(actor=author, name=service.name, facts=made)
+    for service in story.SERVICES:
+        for needed in service.needs:
+            for name in keys if needed == story.EACH_KEY else [needed]:
+                add_need(author, service.name, name)
+
+
+def add_identity(author: PersonActor, kind: str, locator: str) -> None:
+    known = inventory.IdentityFacts(locator.rsplit("/", 1)[-1], ENVIRONMENT, OWNER_TEAM)
+    inventory.add_identity(actor=author, kind=kind, locator=locator, facts=known)
+
+
+def add_need(author: PersonActor, source: str, name: str) -> None:
+    """That a service cannot work without another one, or without an identity."""
+    needs: Service | Identity | None = Service.objects.filter(name=name).first()
+    needs = needs or Identity.objects.get(locator=name)
+    source_id = Service.objects.get(name=source).pk
+    inventory.set_dependency(actor=author, source_id=source_id, needs=needs, present=True)
+
+
+def give_rights(who: PersonActor) -> None:
+    """See and decide on every service of the story; separation of duties is asked besides."""
+    for service in Service.objects.all():
+        for right in people.RIGHTS:
+            people.set_right(
+                actor=operator(), service_id=service.pk, right=right, held=True, person=who.person
+            )
+
+
+def code_for(username: str) -> str:
+    """A one-time code, or "" for a person who has enrolled."""
+    if User.objects.get(username=username).has_usable_password():
+        return ""
+    return enroll.invite(actor=operator(), username=username)
+
+
+def actor(username: str) -> PersonActor:
+    """A person of the story, acting."""
+    user = User.objects.get(username=username)
+    return PersonActor(user.person, user.pk)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""What each process of the demo sees: its own login, its own secrets, its own files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from hitlportal.demo import private
+from hitlportal.demo.broker import BROKER, CACHE, Broker
+from hitlportal.demo.cloud import Cloud
+from hitlportal.demo.installation import Installation
+from hitlportal.demo.ledger import OBSERVER, OPERATOR, Ledger
+from hitlportal.demo.story import CLUSTER
+
+# Python's own and the shell's; no setting of the portal, and no secret of whoever runs the demo.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+REGION = "us-east-1"
+
+TARGETS = """\
+# Where this worker's targets are. Credentials that change something are read from their files
+# only inside a call that carries a clearance.
+[postgres.{cluster}]
+observe_dsn_file = "{observe_dsn}"
+operate_dsn_file = "{operate_dsn}"
+
+[aws."{account}"]
+region = "{region}"
+endpoint_url = "{endpoint}"
+simulated = true
+observe_access_key_id = "{observe_id}"
+observe_secret_access_key_file = "{observe_secret}"
+operate_access_key_id = "{operate_id}"
+operate_secret_access_key_file = "{operate_secret}"
+"""
+
+
+class Settings:
+    """The environments, and the files that they name, below one directory."""
+
+    def __init__(self, directory: Path, installation: Installation, broker: Broker) -> None:
+        self.approvers = directory / "worker" / "approvers.json"
+        self.targets = directory / "worker" / "targets.toml"
+        # Static files are served from the source; whitenoise wants the directory all the same.
+        self._static = directory / "static"
+        self._static.mkdir(exist_ok=True)
+        self._directory = directory
+        self._installation = installation
+        self._broker = broker
+
+    def web(self) -> dict[str, str]:
+        """The web process: sessions and the auditor's login, nothing of targets or approvers."""
+        return self._process("web")
+
+    def worker(self) -> dict[str, str]:
+        """A worker: targets and approvers, and a key of its own that signs no session."""
+        return self._process("worker") | {
+            "HITL_APPROVERS_FILE": str(self.approvers),
+            "HITL_TARGETS_FILE": str(self.targets),
+            "HITL_EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+            "HITL_EMAIL_FILE_PATH": str(self._directory / "mail"),
+        }
+
+    def beat(self) -> dict[str, str]:
+        """The clock: it only sends, and holds nothing but the broker's address."""
+        return inherited() | {
+            "HITL_PROCESS": "beat",
+            "HITL_BROKER_URL": self._broker.url("beat", BROKER),
+            "HITL_BEAT_SCHEDULE": str(self._directory / "beat-schedule"),
+        }
+
+    def write_targets(self, ledger: Ledger, cloud: Cloud) -> None:
+        """The worker's targets file, and the secrets that it names."""
+        worker = self.targets.parent
+        ids, files = {}, {}
+        for login in ("observer", "operator"):
+            ids[login], secret = cloud.credentials(login)
+            files[login] = private.write(worker / f"aws-{login}.secret", secret)
+        text = TARGETS.format(
+            cluster=CLUSTER,
+            observe_dsn=ledger.dsn_file(OBSERVER),
+            operate_dsn=ledger.dsn_file(OPERATOR),
+            account=cloud.account,
+            region=REGION,
+            endpoint=cloud.url,
+            observe_id=ids["observer"],
+            observe_secret=files["observer"],
+            operate_id=ids["operator"],
+            operate_secret=files["operator"],
+        )
+        private.write(self.targets, text)
+
+    def _process(self, name: str) -> dict[str, str]:
+        secret_key = self._directory / name / "secret_key"
+        private.kept(secret_key)
+        return self._installation.environment(name) | {
+            "HITL_SECRET_KEY_FILE": str(secret_key),
+            "HITL_CACHE_URL": self._broker.url(name, CACHE),
+            "HITL_BROKER_URL": self._broker.url(name, BROKER),
+            "HITL_STATIC_FROM_SOURCE": "1",
+            "HITL_STATIC_ROOT": str(self._static),
+            "HITL_LOG_LEVEL": "INFO",
+        }
+
+
+def inherited() -> dict[str, str]:
+    """What any program needs to run at all."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
+
+
+def python(*arguments: str | Path) -> list[str]:
+    """A command line of this very Python."""
+    return [sys.executable, *(str(argument) for argument in arguments)]

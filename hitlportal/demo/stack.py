@@ -1,0 +1,194 @@
+"""The whole system as one thing: servers, target, simulator, web, workers, beat; started, watched,
+stopped.
+
+Every process ends with the supervisor, whatever ends it: children are stopped in reverse order,
+and the kernel ends those whose supervisor was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from hitlportal.demo.broker import Broker
+from hitlportal.demo.cloud import Cloud
+from hitlportal.demo.errors import ServerError, ServerFailed
+from hitlportal.demo.installation import ROOT, Installation
+from hitlportal.demo.ledger import Ledger
+from hitlportal.demo.ports import LOOPBACK, free_port, is_free
+from hitlportal.demo.process import Child
+from hitlportal.demo.servers import Servers
+from hitlportal.demo.settings import Settings, inherited, python
+from hitlportal.demo.story import CASE, ROLE
+
+DEFAULT_PORT = 8000
+WEB_THREADS = 4
+# Two approvals at once; each process of the pool holds its own connection to the database.
+WORKER_PROCESSES = 2
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0  # a worker in a call to a target gets this long to finish it
+QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
+JOB = "report job"
+
+
+class ChildEnded(ServerError):
+    """A process of the demo ended by itself."""
+
+
+@dataclass
+class Running:
+    """A process and what it is called."""
+
+    name: str
+    child: Child
+
+
+class Stack:
+    """Everything that `make demo` runs, below one directory."""
+
+    def __init__(self, directory: Path, say: Callable[[str], None]) -> None:
+        self.directory = directory
+        self.servers = Servers(directory)
+        self.children: list[Running] = []
+        self._say = say
+        self.port = 0
+
+    @property
+    def origin(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def start(self) -> None:
+        """Start all, return when the web process answers. Raises ServerError,
+        InstallationFailed."""
+        self._say("two PostgreSQL clusters (portal and target) and Valkey")
+        self.servers.start()
+        self.port = chosen_port(self.directory / "port")
+        self.installation = Installation(self.directory, self.servers, self.origin)
+        self._say("the portal's logins, tables and grants")
+        self.installation.install()
+        self.settings = Settings(self.directory, self.installation, Broker(self.servers.valkey))
+        self._say("the target's tables and logins, and a simulated AWS account")
+        self.ledger = Ledger(self.servers.target, self.directory / "worker")
+        self.ledger.prepare()
+        self.cloud = Cloud(self.directory / "cloud", CASE)
+        self._add("simulated AWS", self.cloud.start(self._log("aws")))
+        self.settings.write_targets(self.ledger, self.cloud)
+        self._say("web, workers, beat, and a program that uses the target")
+        self._start_processes()
+        self._wait_for_web()
+
+    def stop(self) -> None:
+        """Ask all processes to end, wait for each, then stop the servers that they use."""
+        for running in self.children:
+            if running.child.exit_code is None:
+                os.kill(running.child.pid, running.child.stop_signal)
+        for running in reversed(self.children):
+            running.child.stop(STOP_SECONDS)
+        self.children.clear()
+        self.servers.stop()
+
+    def check(self) -> None:
+        """Raises ChildEnded when something ended that should run. The report job may: losing
+        its session is what the demo is about."""
+        for running in self.children:
+            code = running.child.exit_code
+            if code is not None and running.name != JOB:
+                raise ChildEnded(
+                    f"{running.name} ended with status {code}; the end of its log,"
+                    f" {running.child.log}:\n{tail(running.child.log)}"
+                )
+        for server in (self.servers.portal, self.servers.target, self.servers.valkey):
+            if server.pid is None:
+                raise ChildEnded(f"{server.title} in {server.home} ended; see {server.log}")
+
+    def job(self) -> Child | None:
+        """The program that holds a session as the role; None when the role is disabled."""
+        return next((r.child for r in self.children if r.name == JOB), None)
+
+    def until(self, what: str, condition: Callable[[], bool], seconds: float = 30.0) -> None:
+        """Wait for a condition. Raises TimeoutError, and ChildEnded when it cannot come true."""
+        give_up = time.monotonic() + seconds
+        while not condition():
+            self.check()
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"waited {seconds:.0f} s for: {what}")
+            time.sleep(0.05)
+
+    def _start_processes(self) -> None:
+        celery = ("-m", "celery", "-A", "hitlportal.celery")
+        worker, beat = self.settings.worker(), self.settings.beat()
+        web = ("-m", "gunicorn", "hitlportal.wsgi", "--bind", f"{LOOPBACK}:{self.port}")
+        threads = ("--threads", str(WEB_THREADS), "--log-level", "warning", "--no-control-socket")
+        work = ("worker", "--queues", "execute,assess", "--concurrency", str(WORKER_PROCESSES))
+        # Beside the others, so that a flood of work cannot delay deadlines.
+        sweep = ("worker", "--queues", "sweep", "--pool", "solo")
+        self._spawn("web", python(*web, *threads), self.settings.web())
+        self._spawn("worker", python(*celery, *work, "-n", "work@%h", *QUIET), worker)
+        self._spawn("sweeper", python(*celery, *sweep, "-n", "sweep@%h", *QUIET), worker)
+        self._spawn("beat", python(*celery, "beat", "--loglevel", "WARNING"), beat)
+        if self.ledger.may_log_in():
+            address = {"LEDGER_DSN_FILE": str(self._job_address())}
+            self._spawn(JOB, python("-m", "hitlportal.demo.report_job"), inherited() | address)
+
+    def _job_address(self) -> Path:
+        from hitlportal.demo import private
+
+        return private.write(self.directory / "report-job" / "dsn", self.ledger.dsn(ROLE))
+
+    def _spawn(self, name: str, argv: list[str], env: dict[str, str]) -> None:
+        self._add(name, Child(argv, log=self._log(name.replace(" ", "-")), cwd=ROOT, env=env))
+
+    def _add(self, name: str, child: Child) -> None:
+        self.children.append(Running(name, child))
+
+    def _log(self, name: str) -> Path:
+        logs = self.directory / "logs"
+        logs.mkdir(mode=0o700, exist_ok=True)
+        return logs / f"{name}.log"
+
+    def _wait_for_web(self) -> None:
+        def answers() -> bool:
+            connection = HTTPConnection(LOOPBACK, self.port, timeout=10)
+            try:
+                connection.request("GET", "/account/login/", headers={"Host": "localhost"})
+                status = connection.getresponse().status
+            except OSError:
+                return False
+            finally:
+                connection.close()
+            if status != 200:
+                raise ServerFailed(f"the sign-in page answers {status}; see {self._log('web')}")
+            return True
+
+        self.until("the web process to answer", answers, START_SECONDS)
+
+
+def chosen_port(path: Path) -> int:
+    """The web's port: HITL_DEMO_PORT, else last time's, else 8000 or a free one.
+
+    Passkeys that may approve are bound to the origin, port included, so it is kept. Raises
+    ServerFailed when it is taken.
+    """
+    told = os.environ.get("HITL_DEMO_PORT", "")
+    if told:
+        port = int(told)
+    elif path.exists():
+        port = int(path.read_text(encoding="ascii"))
+    else:
+        port = DEFAULT_PORT if is_free(DEFAULT_PORT) else free_port()
+    if not is_free(port):
+        raise ServerFailed(
+            f"port {port} is taken. The demo's passkeys are for http://localhost:{port}; free it,"
+            f" or set HITL_DEMO_PORT, or start anew with another HITL_DEMO_DIR"
+        )
+    path.write_text(str(port), encoding="ascii")
+    return port
+
+
+def tail(log: Path, lines: int = 15) -> str:
+    """The end of a log."""
+    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

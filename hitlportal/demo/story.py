@@ -1,0 +1,83 @@
+"""Who and what the demo is about: people, services, a database role, real CloudTrail cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CASES = Path(__file__).resolve().parent / "cases"
+# An intrusion exercise in a real account, recorded by Invictus: 1,448 events, three access keys.
+CASE = CASES / "invictus-account-stream-1"
+# A backdoor user made with a stolen key (Stratus Red Team). The inventory does not know that
+# account, so the report shows what the portal says about a target that nobody recorded.
+UNKNOWN_CASE = CASES / "stratus-persistence-iam-backdoor-user"
+AGENT = "reference-agent"
+
+# The target: a cluster of its own, with a role that a program uses all the time.
+CLUSTER = DATABASE = "ledger"
+ROLE = "svc_reports"
+ROLE_LOCATOR = f"postgres.role:{CLUSTER}/{ROLE}"
+
+
+@dataclass(frozen=True)
+class Person:
+    """An account of the demo. ``later`` are the groups after the token was issued."""
+
+    username: str
+    name: str
+    does: str
+    groups: tuple[str, ...]
+    later: tuple[str, ...] | None = None
+    reviews: bool = False
+
+
+PEOPLE = (
+    Person("alice", "Alice Adler", "approves for security", ("security",), reviews=True),
+    Person("bob", "Bob Brandt", "approves for the services", ("service_owner",), reviews=True),
+    Person("carol", "Carol Conti", "reads everything, decides nothing", ("auditor",)),
+    Person(
+        "dave",
+        "Dave Dietz",
+        "owns the agent, so he may not decide on it",
+        ("service_owner",),
+        reviews=True,
+    ),
+    Person(
+        "eve",
+        "Eve Ernst",
+        "made the agent's token, so she may not decide on it",
+        ("agent_admin",),
+        # Who administers agents holds no approver role; she changed jobs. What she did stays.
+        later=("security",),
+        reviews=True,
+    ),
+    Person("lena", "Lena Lindt", "is told when a decision is overdue", ("lead",)),
+    Person("irene", "Irene Ito", "keeps the inventory", ("inventory_editor",)),
+    Person("adam", "Adam Abel", "administers agents", ("agent_admin",)),
+)
+# Whose passkeys the demo's supervisor puts into the approvers file, and for which role. Elsewhere
+# an operator does that, who compared the fingerprint with the person.
+APPROVERS = {"alice": "security", "bob": "service_owner"}
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of the demo's inventory, and what it cannot work without."""
+
+    name: str
+    owner_team: str
+    criticality: str
+    payment_path: bool
+    external_partner: bool
+    needs: tuple[str, ...]
+
+
+# `needs` names services, or identities by locator; this stands for each key that CASE shows.
+EACH_KEY = "each key"
+SERVICES = (
+    Service("statement-export", "payments", "high", True, False, (EACH_KEY,)),
+    Service("settlement-reports", "payments", "high", True, False, (ROLE_LOCATOR,)),
+    Service("card-settlement", "payments", "critical", True, False, ("settlement-reports",)),
+    Service("merchant-portal", "merchants", "medium", False, True, ("statement-export",)),
+    Service("month-end-close", "finance", "medium", False, False, ("card-settlement",)),
+)

@@ -1,0 +1,236 @@
+"""POST reports: one transaction, what it answers, what it wakes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.http import HttpResponse
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+
+from audit.models import Entry
+from remediation import models as m
+from remediation.api import examples
+from tests.api.conftest import Caller, CallerOf, key, problem, report, told
+
+
+def test_a_report_becomes_incident_evidence_diagnosis_and_proposal(scanner: Caller) -> None:
+    response = scanner.report()
+    answer = told(response, 201)
+    proposal = m.Proposal.objects.get(pk=answer["proposal"])
+    assert proposal.agent == scanner.agent
+    assert proposal.token == scanner.token
+    assert str(proposal.incident_id) == answer["incident"]
+    assert proposal.plan_digest == answer["plan_digest"]
+    assert proposal.diagnosis.digest == answer["diagnosis_digest"]
+    assert (answer["incident_is_new"], answer["evidence_new"]) == (True, 1)
+    assert response["Location"] == answer["urls"]["proposal"] == f"/api/v1/proposals/{proposal.pk}"
+    assert told(scanner.client.get(response["Location"], headers={"Authorization": f"Bearer {scanner.text}"}))
+
+
+def test_the_same_incident_again_is_added_to(scanner: Caller) -> None:
+    first = told(scanner.report("t1"), 201)
+    again = report("t1")
+    again["evidence"][0]["content"] += " "
+    from hashlib import sha256
+
+    digest = sha256(again["evidence"][0]["content"].encode()).hexdigest()
+    again["evidence"][0]["sha256"] = digest
+    again["diagnosis"]["claims"] = []
+    second = told(scanner.post("reports", again), 201)
+    assert second["incident"] == first["incident"]
+    assert (second["incident_is_new"], second["evidence_new"]) == (False, 1)
+    assert second["diagnosis_version"] == 2
+    assert m.Incident.objects.count() == 1
+
+
+def test_a_report_without_a_proposal_opens_the_incident_alone(scanner: Caller) -> None:
+    body = report()
+    del body["proposal"]
+    response = scanner.post("reports", body)
+    answer = told(response, 201)
+    assert (answer["proposal"], answer["plan_digest"], answer["urls"]) == (None, None, {})
+    assert "Location" not in response
+    assert m.Incident.objects.get().pk == UUID(answer["incident"])
+    assert not m.Proposal.objects.exists()
+
+
+def test_the_worker_is_woken_after_the_commit_and_not_before(
+    scanner: Caller, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    with django_capture_on_commit_callbacks() as callbacks:
+        scanner.report()
+        scanner.post("reports", b"{}")
+    (wake,) = callbacks
+    assert wake.args == ("assess", m.Proposal.objects.get().pk)  # type: ignore[attr-defined]
+
+
+def test_a_broker_that_is_down_does_not_undo_a_report(
+    scanner: Caller,
+    settings: Settings,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    from hitlportal.celery import app
+
+    before = app.conf.broker_url
+    app.conf.broker_url = "redis://127.0.0.1:1/0"
+    app.pool.force_close_all()
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            response = scanner.report()
+    finally:
+        app.conf.broker_url = before
+        app.pool.force_close_all()
+    proposal = told(response, 201)["proposal"]
+    assert m.OutboxMessage.objects.get().proposal_id == UUID(proposal)
+
+
+def test_the_example_of_the_documentation_is_taken(scanner: Caller) -> None:
+    told(scanner.post("reports", examples.REPORT), 201)
+
+
+# ---- a report is refused as a whole, by name -----------------------------------------------------
+
+
+def with_raw(text: str) -> bytes:
+    """The report with this text where `"version": 1` stands."""
+    raw = json.dumps(report())
+    assert '"version": 1' in raw
+    return raw.replace('"version": 1', text).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('"version": 1, "version": 1', "duplicate_key"),
+        ('"version": 1.0', "float_not_allowed"),
+        ('"version": 9007199254740993', "integer_too_large"),
+        ('"version": "\\ud800"', "lone_surrogate"),
+        ('"version": 1, "note": "x"', "unknown_field"),
+        ('"version": true', "wrong_type"),
+        ('"version": 2', "bad_value"),
+        ('"environment": "staging"', "duplicate_key"),
+        ('"version": NaN', "float_not_allowed"),
+        ('"version": 1, "\\u0000": 1', "bad_value"),
+        ('"version": 1,', "malformed_json"),
+    ],
+)
+def test_a06_what_two_parsers_could_read_differently_is_refused(
+    text: str, name: str, scanner: Caller
+) -> None:
+    problem(scanner.post("reports", with_raw(text)), 400, name)
+    assert not m.Incident.objects.exists()
+
+
+def _change(path: str, value: Any) -> dict[str, Any]:
+    body = report()
+    place: Any = body
+    *parents, last = path.split("/")
+    for part in parents:
+        place = place[int(part) if part.isdigit() else part]
+    place[last] = value
+    return body
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "name", "pointer"),
+    [
+        ("incident/severity", 1, "unknown_field", "#/incident"),
+        ("incident/kind", "No Slug", "bad_value", "#/incident/kind"),
+        ("evidence/0/sha256", "0" * 64, "evidence_digest_mismatch", "#/evidence/0/sha256"),
+        ("diagnosis/confidence", 101, "bad_value", "#/diagnosis/confidence"),
+        ("diagnosis/confidence", "90", "wrong_type", "#/diagnosis/confidence"),
+        (
+            "proposal/plan/steps/0/action",
+            "aws.iam.delete_user",
+            "unknown_action",
+            "#/proposal/plan/steps/0/action",
+        ),
+        (
+            "proposal/plan/steps/0/target/kind",
+            "postgres.superuser",
+            "unknown_target_kind",
+            "#/proposal/plan/steps/0/target/kind",
+        ),
+    ],
+)
+def test_a_refusal_names_the_place(
+    path: str, value: Any, name: str, pointer: str, scanner: Caller
+) -> None:
+    answer = problem(scanner.post("reports", _change(path, value)), 400, name)
+    assert [error["pointer"] for error in answer["errors"]] == [pointer]
+    assert not m.Incident.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "role"), [("portal", "app"), ("billing", "postgres"), ("billing", "hitl_web")]
+)
+def test_a_plan_against_the_portal_itself_is_refused(
+    cluster: str, role: str, scanner: Caller
+) -> None:
+    body = report()
+    body["proposal"]["plan"]["steps"] = [
+        {
+            "action": "postgres.role.disable",
+            "target": {"kind": "postgres.role", "cluster": cluster, "role": role},
+            "parameters": {},
+        }
+    ]
+    problem(scanner.post("reports", body), 400, "protected_target")
+
+
+def test_test_actions_do_not_exist_where_they_are_not_allowed(
+    scanner: Caller, settings: Settings
+) -> None:
+    settings.ALLOW_TEST_ACTIONS = False
+    problem(scanner.report(), 400, "unknown_target_kind")
+
+
+def test_each_refusal_is_on_record_with_the_agent_and_nothing_else_is_written(
+    scanner: Caller,
+) -> None:
+    before = Entry.objects.count()
+    scanner.post("reports", b'{"a": 1.5}')
+    (entry,) = Entry.objects.order_by("id")[before:]
+    assert entry.data["action"] == "agent:request:refused"
+    assert entry.data["actor"] == scanner.agent.actor
+    assert entry.data["data"] == {
+        "refusal": "float_not_allowed",
+        "detail": "1.5",
+        "token": str(scanner.token.pk),
+        "request": "POST /api/v1/reports",
+    }
+
+
+def test_what_an_agent_writes_into_a_refusal_cannot_break_a_line(scanner: Caller) -> None:
+    raw = '{"a\\u001b[2J\\n\u202e": 1}'.encode()
+    answer = problem(scanner.post("reports", raw), 400, "bad_value")
+    for text in (answer["detail"], Entry.objects.latest("id").data["data"]["detail"]):
+        assert text.isprintable()
+
+
+# ---- own and others' ----------------------------------------------------------------------------
+
+
+def test_two_agents_report_the_same_incident_and_share_it(caller_of: CallerOf) -> None:
+    first, second = caller_of("one"), caller_of("two")
+    one, two = told(first.report(), 201), told(second.report(), 201)
+    assert one["incident"] == two["incident"]
+    assert two["incident_is_new"] is False
+
+
+def test_an_agent_gets_a_proposal_that_it_can_see(caller_of: CallerOf) -> None:
+    first, second = caller_of("one"), caller_of("two")
+    first.report()
+    answer = told(second.report(), 201)
+    told(second.get(f"proposals/{answer['proposal']}"))
+
+
+def test_a_key_is_an_agents_own(caller_of: CallerOf) -> None:
+    first, second, same = caller_of("one"), caller_of("two"), key()
+    one: HttpResponse = first.report("t1", key=same)
+    two: HttpResponse = second.report("t2", key=same)
+    assert told(one, 201)["incident"] != told(two, 201)["incident"]
+    assert "Idempotent-Replay" not in two

@@ -1,0 +1,174 @@
+"""A43: what the web login tries on accounts, agents, invitations and the record itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from remediation import models as m
+from tests import factories
+from tests.database.attack import DENIED, Attack, attack, dropped, granted, off, sql
+from tests.database.world import World
+from tests.factories import WEB, WORKER, acting, entry
+
+ATTACKS: list[Attack] = []
+
+
+@attack(ATTACKS, WEB, "user_person", off("user"))
+def _an_account_becomes_another_persons(w: World) -> None:
+    with acting(WEB):
+        m.User.objects.filter(pk=w.carol.user.pk).update(person=uuid4())
+
+
+@attack(ATTACKS, WEB, "invitation_expired", off("invitationuse"))
+def _an_old_code_is_used(w: World) -> None:
+    factories.use(w.invitation)
+
+
+@attack(ATTACKS, WEB, "agent_token_life", dropped("agenttoken", "agent_token_life"))
+def _a_token_for_ten_years(w: World) -> None:
+    factories.token(w.agent, by=w.eve, expires=timedelta(days=3650))
+
+
+@attack(ATTACKS, WEB, "entry_in_transaction", off("agentversion", "a_fact"))
+def _a_fact_with_an_entry_of_yesterday(w: World) -> None:
+    with acting(WEB):
+        m.AgentVersion.objects.create(
+            agent=w.agent, owner=w.sue.id, enabled=True, author=w.sue.actor, entry=w.yesterday
+        )
+
+
+@attack(ATTACKS, WEB, "entry_in_transaction", off("agentversion", "a_fact"))
+def _a_fact_without_an_entry(w: World) -> None:
+    with acting(WEB):
+        m.AgentVersion.objects.create(
+            agent=w.agent, owner=w.sue.id, enabled=True, author=w.sue.actor, entry=2**60
+        )
+
+
+@attack(ATTACKS, WEB, DENIED, granted("INSERT", "agentversion", WEB))
+def _a_version_that_stays_the_newest_for_ever(w: World) -> None:
+    with acting(WEB):
+        m.AgentVersion.objects.create(
+            id=2**60,
+            agent=w.agent,
+            owner=w.sue.id,
+            enabled=True,
+            author=w.sue.actor,
+            entry=entry("person:agent:changed", w.sue.actor, w.agent.actor),
+        )
+
+
+@attack(ATTACKS, WEB, DENIED, "GRANT INSERT ON audit.entry TO hitl_web")
+def _an_entry_hidden_from_the_sequencer(_: World) -> None:
+    with acting(WEB):
+        sql("INSERT INTO audit.entry (body, txid) VALUES ('{}', '3')")
+
+
+@attack(ATTACKS, WEB, "entry_is_json", "ALTER TABLE audit.entry DROP CONSTRAINT entry_is_json")
+def _an_entry_that_blinds_the_trail(_: World) -> None:
+    with acting(WEB):
+        sql("INSERT INTO audit.entry (body) VALUES ('[]')")
+
+
+@attack(
+    ATTACKS,
+    WEB,
+    "entry_body_check",
+    "ALTER TABLE audit.entry DROP CONSTRAINT entry_body_check",
+)
+def _an_entry_of_two_lines(_: World) -> None:
+    with acting(WEB):
+        sql("INSERT INTO audit.entry (body) VALUES (convert_to(E'{\n}', 'UTF8'))")
+
+
+@attack(ATTACKS, WEB, DENIED, granted("INSERT", "freeze", WEB))
+def _the_freeze_is_lifted(_: World) -> None:
+    with acting(WEB):
+        m.Freeze.objects.create(
+            frozen=False, reason="", actor="x", entry=entry("operator:freeze:lifted", "x", "freeze")
+        )
+
+
+@attack(ATTACKS, WEB, DENIED, granted("INSERT", "notice", WEB))
+def _a_warning_is_said_to_be_sent(w: World) -> None:
+    with acting(WEB):
+        m.Notice.objects.create(
+            proposal=w.in_review, round=1, kind="half", entry=entry("x", "x", "x")
+        )
+
+
+@attack(ATTACKS, WEB, "incident_edge", off("incidenttransition"))
+def _web_contains_an_incident(w: World) -> None:
+    factories.incident_move(w.in_review.incident, "contained", login=WEB)
+
+
+@attack(ATTACKS, WORKER, "incident_edge", off("incidenttransition"))
+def _the_worker_closes_an_incident(w: World) -> None:
+    factories.incident_move(w.in_review.incident, "closed", outcome="accepted")
+
+
+@attack(ATTACKS, WEB, "incident_reason", off("incidenttransition"))
+def _an_incident_is_closed_without_a_reason(w: World) -> None:
+    _close(w.in_review.incident, reason="because")
+
+
+@attack(ATTACKS, WEB, "incident_reason", off("incidenttransition"))
+def _an_agent_closes_its_incident(w: World) -> None:
+    _close(w.in_review.incident, actor=w.agent.actor)
+
+
+@attack(ATTACKS, WEB, "incident_from", off("incidenttransition"))
+def _an_open_incident_leaves_containment(w: World) -> None:
+    _close(w.in_review.incident, source="contained")
+
+
+@attack(ATTACKS, WEB, "incident_from", off("incidenttransition"))
+def _a_contained_incident_is_closed_as_open(w: World) -> None:
+    _close(w.contained, source="open")
+
+
+@attack(
+    ATTACKS,
+    WORKER,
+    "incident_leaves_a_state_once",
+    dropped("incidenttransition", "incident_leaves_a_state_once"),
+)
+def _an_incident_is_contained_twice(w: World) -> None:
+    factories.incident_move(w.contained, "contained")
+
+
+def _close(incident: m.Incident, *, source: str = "open", **said: str) -> None:
+    usual = {"actor": f"person:{uuid4()}", "reason": "It is a false alarm.", **said}
+    factories.incident_move(
+        incident, "closed", source=source, login=WEB, outcome="false_positive", **usual
+    )
+
+
+@attack(
+    ATTACKS, WEB, "evidence_blob_digest", dropped("evidenceblob", "evidence_blob_digest")
+)
+def _evidence_under_another_digest(_: World) -> None:
+    with acting(WEB):
+        m.EvidenceBlob.objects.create(sha256="0" * 64, content=b"something")
+
+
+@attack(ATTACKS, WEB, "diagnosis_digest", dropped("diagnosis", "diagnosis_digest"))
+def _a_diagnosis_under_another_digest(w: World) -> None:
+    with acting(WEB):
+        m.Diagnosis.objects.create(
+            incident=w.in_review.incident,
+            version=99,
+            body=b"{}",
+            digest="0" * 64,
+            agent=w.agent,
+            entry=entry("x", "x", "x"),
+        )
+
+
+@attack(ATTACKS, WEB, DENIED, granted("INSERT", "outboxmessage", WEB))
+def _a_message_for_the_worker(w: World) -> None:
+    with acting(WEB):
+        m.OutboxMessage.objects.create(
+            proposal=w.in_review, kind="execute", round=1, recorded_at=datetime.now(UTC)
+        )

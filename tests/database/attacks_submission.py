@@ -1,0 +1,236 @@
+"""A43: what the web login tries when it submits, and what it tries to do to the rows of others."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from remediation import models as m
+from tests import factories
+from tests.database.attack import DENIED, Attack, attack, dropped, granted, off, sql
+from tests.database.world import World
+from tests.factories import WEB, acting, entry
+
+ATTACKS: list[Attack] = []
+
+guarded = off("proposal")
+
+
+def _submit(w: World, *, target: str = "", **said: Any) -> m.Proposal:
+    """A proposal like the world's, except for what is said."""
+    usual: dict[str, Any] = {
+        "incident": w.in_review.incident,
+        "diagnosis": w.in_review.diagnosis,
+        "plan": bytes(w.in_review.plan),
+        "plan_digest": w.in_review.plan_digest,
+        "agent": w.agent,
+        "token": w.token,
+    }
+    made = m.Proposal(**{**usual, **said})
+    with acting(WEB):
+        made.entry = entry("agent:proposal:submitted", made.agent.actor, f"proposal:{made.pk}")
+        made.save(force_insert=True)
+        if target:
+            m.ProposalTarget.objects.create(proposal=made, step=0, locator=target)
+    return made
+
+
+@attack(ATTACKS, WEB, "proposal_first_state", guarded)
+def _submitted_as_approved(w: World) -> None:
+    _submit(w, state="approved")
+
+
+@attack(ATTACKS, WEB, "proposal_first_state", guarded)
+def _submitted_in_a_later_round(w: World) -> None:
+    _submit(w, round=3)
+
+
+@attack(ATTACKS, WEB, "proposal_diagnosis", guarded)
+def _a_diagnosis_of_another_incident(w: World) -> None:
+    _submit(w, diagnosis=w.two.diagnosis)
+
+
+@attack(ATTACKS, WEB, "proposal_token", guarded)
+def _the_token_of_another_agent(w: World) -> None:
+    _submit(w, token=factories.token(factories.agent(w.sue), by=w.sue))
+
+
+@attack(ATTACKS, WEB, "proposal_agent", guarded)
+def _a16_the_agent_is_suspended(w: World) -> None:
+    factories.agent_version(w.agent, w.dave, enabled=False)
+    _submit(w)
+
+
+@attack(ATTACKS, WEB, "proposal_agent", guarded)
+def _the_token_has_expired(w: World) -> None:
+    _submit(w, token=factories.token(w.agent, by=w.eve, expires=timedelta(seconds=-1)))
+
+
+@attack(ATTACKS, WEB, "proposal_agent", guarded)
+def _the_token_is_revoked(w: World) -> None:
+    factories.revoke(w.token, w.eve)
+    _submit(w)
+
+
+@attack(ATTACKS, WEB, "proposal_supersedes", guarded)
+def _it_supersedes_what_still_counts(w: World) -> None:
+    _submit(w, supersedes=w.in_review)
+
+
+@attack(ATTACKS, WEB, "proposal_supersedes", guarded)
+def _it_supersedes_a_proposal_of_another_incident(w: World) -> None:
+    _submit(w, supersedes=w.rejected)
+
+
+@attack(ATTACKS, WEB, "entry_names", guarded)
+def _the_entry_is_of_another_proposal(w: World) -> None:
+    with acting(WEB):
+        number = entry("agent:proposal:submitted", w.agent.actor, f"proposal:{w.two.pk}")
+        _insert_with(w, number)
+
+
+@attack(ATTACKS, WEB, "entry_names", guarded)
+def _the_entry_is_of_another_agent(w: World) -> None:
+    made = m.Proposal()
+    with acting(WEB):
+        number = entry("agent:proposal:submitted", w.sue.actor, f"proposal:{made.pk}")
+        _insert_with(w, number, id=made.pk)
+
+
+def _insert_with(w: World, number: int, **said: Any) -> None:
+    m.Proposal.objects.create(
+        incident=w.in_review.incident,
+        diagnosis=w.in_review.diagnosis,
+        plan=bytes(w.in_review.plan),
+        plan_digest=w.in_review.plan_digest,
+        agent=w.agent,
+        token=w.token,
+        entry=number,
+        **said,
+    )
+
+
+@attack(ATTACKS, WEB, "proposal_digest", dropped("proposal", "proposal_digest"))
+def _a_plan_under_another_digest(w: World) -> None:
+    _submit(w, plan=b'{"steps":[]}')
+
+
+@attack(
+    ATTACKS,
+    WEB,
+    "proposal_plan_size",
+    dropped("proposal", "proposal_plan_size"),
+)
+def _a_plan_of_a_megabyte(w: World) -> None:
+    from remediation.domain.digest import Kind, digest
+
+    body = b" " * 2**20
+    _submit(w, plan=body, plan_digest=digest(Kind.PLAN, body))
+
+
+@attack(ATTACKS, WEB, "target_of_plan", off("proposaltarget"))
+def _a_target_that_the_plan_does_not_name(w: World) -> None:
+    _submit(w, target="test.target:innocent")
+
+
+@attack(ATTACKS, WEB, "target_of_plan", off("proposaltarget"))
+def _one_more_target_for_an_approved_proposal(w: World) -> None:
+    with acting(WEB):
+        m.ProposalTarget.objects.create(proposal=w.approved, step=1, locator="test.target:more")
+
+
+@attack(ATTACKS, WEB, "target_of_plan", off("proposaltarget"))
+def _the_missing_target_comes_too_late(w: World) -> None:
+    locator = w.in_review.targets.get().locator
+    with acting(WEB):
+        m.ProposalTarget.objects.create(proposal=w.targetless, step=0, locator=locator)
+
+
+@attack(ATTACKS, WEB, "observation_state", off("observationrequest"))
+def _an_observation_outside_review(w: World) -> None:
+    _observe(w, w.approved)
+
+
+@attack(ATTACKS, WEB, "observation_state", off("observationrequest"))
+def _an_observation_for_an_old_round(w: World) -> None:
+    _observe(w, w.again)
+
+
+def _observe(w: World, proposal: m.Proposal) -> None:
+    with acting(WEB):
+        m.ObservationRequest.objects.create(
+            proposal=proposal,
+            round=1,
+            person=w.sue.id,
+            entry=entry("person:observation:asked", w.sue.actor, f"proposal:{proposal.pk}"),
+        )
+
+
+@attack(
+    ATTACKS,
+    WEB,
+    DENIED,
+    granted("UPDATE", "proposal", WEB),
+    off("proposal", "append_only_update"),
+    off("proposal", "guard_update"),
+)
+def _the_state_is_written(w: World) -> None:
+    with acting(WEB):
+        sql("UPDATE remediation_proposal SET state = 'approved' WHERE id = %s", w.in_review.pk)
+
+
+@attack(
+    ATTACKS,
+    WEB,
+    DENIED,
+    granted("UPDATE", "proposal", WEB),
+    off("proposal", "append_only_update"),
+    off("proposal", "guard_update"),
+)
+def _a04_the_plan_is_exchanged(w: World) -> None:
+    with acting(WEB):
+        sql("UPDATE remediation_proposal SET rationale = 'other' WHERE id = %s", w.approved.pk)
+
+
+@attack(
+    ATTACKS, WEB, DENIED, granted("DELETE", "review", WEB), off("review", "append_only")
+)
+def _a_rejection_is_deleted(w: World) -> None:
+    with acting(WEB):
+        sql("DELETE FROM remediation_review WHERE proposal_id = %s", w.disputed.pk)
+
+
+@attack(
+    ATTACKS,
+    WEB,
+    DENIED,
+    granted("INSERT", "assessment", WEB),
+    granted("INSERT", "assessmentservice", WEB),
+)
+def _web_assesses(w: World) -> None:
+    factories.insert_assessment(w.submitted, login=WEB)
+
+
+@attack(ATTACKS, WEB, DENIED, granted("INSERT", "execution", WEB))
+def _web_begins_a_run(w: World) -> None:
+    factories.execution(w.approved, login=WEB, tokens={})
+
+
+@attack(ATTACKS, WEB, DENIED, granted("INSERT", "steprecord", WEB))
+def _web_records_a_step(w: World) -> None:
+    factories.step(w.executing, "applied", login=WEB)
+
+
+@attack(ATTACKS, WEB, DENIED, granted("UPDATE", "lease", WEB))
+def _web_takes_a_lease_away(_: World) -> None:
+    with acting(WEB):
+        sql("UPDATE remediation_lease SET until = clock_timestamp()")
+
+
+@attack(ATTACKS, WEB, DENIED, granted("INSERT", "lease", WEB))
+def _web_takes_a_lease(_: World) -> None:
+    with acting(WEB):
+        sql(
+            "INSERT INTO remediation_lease (target, token, holder, until)"
+            " VALUES ('x', 1, 'x', clock_timestamp())"
+        )

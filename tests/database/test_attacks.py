@@ -1,0 +1,80 @@
+"""A43 and its kin: every attack with the process's real login, by name; and for each guard the
+control, that the attack succeeds once the owner has taken the guard away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.database import attacks_execution, attacks_people, attacks_review, attacks_submission
+from tests.database.attack import Attack, refused, sql
+from tests.database.logins import ALIASES, real_login
+from tests.database.world import World, build
+
+pytestmark = pytest.mark.django_db(databases=ALIASES)
+
+ATTACKS = [
+    attack
+    for book in (attacks_people, attacks_submission, attacks_review, attacks_execution)
+    for attack in book.ATTACKS
+]
+SQL = Path(__file__).resolve().parents[2] / "remediation" / "sql"
+# Refused for every login and every table in files of their own.
+ELSEWHERE = {"isolation"}  # test_races.py
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """Committed, so that other logins see it; emptied after the last attack."""
+    with django_db_blocker.unblock():
+        yield build()
+        call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a.name)
+def test_a43_refused_with_the_real_login(attack: Attack, world: World) -> None:
+    with real_login(attack.login), refused(attack.refusal), transaction.atomic():
+        attack.run(world)
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a.name)
+def test_the_control_without_the_guard_succeeds(attack: Attack, world: World) -> None:
+    for statement in attack.control:
+        sql(statement)
+    attack.run(world)
+    sql("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_every_refusal_has_its_attack() -> None:
+    named = re.compile(r"refuse_v1\('(\w+)'")
+    written = {
+        name for file in SQL.glob("*.up.sql") for name in named.findall(file.read_text("utf-8"))
+    }
+    assert written - ELSEWHERE == {a.refusal for a in ATTACKS} & written
+
+
+@pytest.mark.parametrize("guard", ["a_fact", "guard", "b_login", "c_guard", "guard_update"])
+def test_every_guard_has_its_control(guard: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+            " WHERE tgname = %s AND NOT tgisinternal",
+            [guard],
+        )
+        tables = {row[0].removeprefix("remediation_") for row in cursor.fetchall()}
+    controls = {statement for attack in ATTACKS for statement in attack.control}
+    switched = {
+        table
+        for table in tables
+        if f"ALTER TABLE public.remediation_{table} DISABLE TRIGGER {guard}" in controls
+    }
+    assert tables, f"there is no guard {guard}"
+    # a_fact is one function on every table of facts; invitation's guard refuses nothing.
+    expected = {"agentversion", "transition"} if guard == "a_fact" else tables - {"invitation"}
+    assert switched == expected

@@ -1,0 +1,113 @@
+"""Chromium in front of the real pages: served by a live server whose requests have the rights of
+hitl_web, with a virtual authenticator, and with every complaint of the browser collected."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.db.backends.signals import connection_created
+from playwright.sync_api import BrowserContext, Page
+
+# Playwright keeps an event loop in the test's thread; the ORM is used between its calls only.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+# As root and without a display (platform notes); nothing but our own addresses is asked for.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "ctap2Version": "ctap2_1",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+# Where to keep pictures of the pages; without it none are taken.
+SHOTS = os.environ.get("HITL_SHOTS", "")
+
+
+@contextmanager
+def web_rights() -> Iterator[None]:
+    """Every connection that another thread opens meanwhile is a web process's."""
+
+    def narrow(connection: Any, **_: Any) -> None:
+        if connection.alias == "default" and threading.current_thread() is not main:
+            with connection.cursor() as cursor:
+                cursor.execute("SET ROLE hitl_web")
+
+    main = threading.current_thread()
+    connection_created.connect(narrow, weak=False, dispatch_uid="tests.web_rights")
+    try:
+        yield
+    finally:
+        connection_created.disconnect(dispatch_uid="tests.web_rights")
+
+
+class Visitor:
+    """One person at one browser."""
+
+    def __init__(self, context: BrowserContext, origin: str) -> None:
+        self.page: Page = context.new_page()
+        self.origin = origin
+        self.complaints: list[str] = []
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", self._request)
+        self._devtools = context.new_cdp_session(self.page)
+        self._devtools.send("WebAuthn.enable")
+        made = self._devtools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+        self._authenticator = made["authenticatorId"]
+
+    def verified(self, verified: bool) -> None:
+        """Whether the authenticator recognises the person from now on."""
+        self._devtools.send(
+            "WebAuthn.setUserVerified",
+            {"authenticatorId": self._authenticator, "isUserVerified": verified},
+        )
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.origin + path)
+        return self.page
+
+    def shoot(self, name: str) -> None:
+        """Pictures in the forms that a person may have before them."""
+        if not SHOTS:
+            return
+        size = self.page.viewport_size
+        for scheme, width in (("light", 1440), ("dark", 1440), ("light", 360), ("dark", 360)):
+            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            self.page.set_viewport_size({"width": width, "height": 900})
+            self.page.screenshot(
+                path=str(Path(SHOTS) / f"{name}-{scheme}-{width}.png"), full_page=True
+            )
+        self.page.emulate_media(color_scheme="light")
+        self.page.set_viewport_size(size or {"width": 1440, "height": 900})
+
+    def overflows(self) -> bool:
+        """Whether the page is wider than the window."""
+        return bool(
+            self.page.evaluate(
+                "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            )
+        )
+
+    def _console(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _request(self, request: Any) -> None:
+        if not request.url.startswith(self.origin):
+            self.complaints.append(f"asked for {request.url}")
