@@ -69,8 +69,8 @@ def entries(request: HttpRequest) -> HttpResponse:
     _admit(request)
     form = FilterForm(request.GET)
     asked = _asked(form)
-    _record(request, READ, "page:entries", {**asked, "before": request.GET.get("before", "")[:20]})
     before = request.GET.get("before", "")
+    _record(request, READ, "page:entries", {**asked, **({"before": before[:20]} if before else {})})
     found = _found(asked, int(before) if before.isdecimal() and len(before) < 19 else None)
     page = list(found[: PAGE + 1])
     older = urlencode({**asked, "before": str(page[PAGE - 1].pk)}) if len(page) > PAGE else ""
@@ -143,7 +143,7 @@ def _found(asked: Mapping[str, str], before: int | None) -> QuerySet[Entry]:
 
 
 def _utc(at: str) -> str:
-    return at.replace("T", " ").replace("+00:00", "")
+    return at.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _said(value: Any) -> str:

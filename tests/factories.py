@@ -85,6 +85,7 @@ def backdate(row: models.Model, field: str = "recorded_at", **delta: float) -> N
     """Make a fact older: the field moves back by the timedelta. Only the owner can, and only with
     the guards of the table disabled."""
     with unguarded(row._meta.db_table):
+        row.refresh_from_db()
         old = getattr(row, field)
         type(row)._base_manager.filter(pk=row.pk).update(**{field: old - timedelta(**delta)})
     row.refresh_from_db()
@@ -149,6 +150,12 @@ def person(name: str = "", *, roles: Sequence[str] = (), active: bool = True) ->
             user=user,
             type=Authenticator.Type.WEBAUTHN,
             data={"name": "test", "credential": registration},
+        )
+        m.PasskeyEnrolment.objects.create(
+            person=user.person,
+            credential_id=passkey.credential_id,
+            cose_key=passkey.cose_key,
+            entry=entry(Event.PERSON_PASSKEY_ENROLLED, user.actor, user.actor),
         )
     return Person(user, passkey)
 

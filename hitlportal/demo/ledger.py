@@ -6,7 +6,6 @@ No password is ever sent in clear: the server logs every statement, and a verifi
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 import psycopg
@@ -85,9 +84,7 @@ class Ledger:
     def _make_database(self) -> None:
         with self._superuser("postgres") as connection:
             if not _exists(connection, "pg_database", "datname", DATABASE):
-                connection.execute(
-                    sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE))
-                )
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
     def _set_password(
         self, connection: psycopg.Connection[tuple[object, ...]], login: str, options: str
@@ -111,13 +108,12 @@ class Ledger:
 
 def misuse(dsn: str) -> None:
     """What somebody does who got hold of the role's password: each is refused, and logged."""
-    marker = secrets.token_hex(4)
     with psycopg.connect(dsn, autocommit=True, application_name="psql") as connection:
         for statement in (
             "SELECT rolname, rolpassword FROM pg_authid",
             "SELECT * FROM card_tokens",
             "SELECT * FROM payouts",
-            f"COPY (SELECT * FROM settlements) TO PROGRAM 'tee /tmp/{marker}'",
+            "COPY settlements TO PROGRAM 'tee /tmp/settlements'",
         ):
             try:
                 connection.execute(statement)

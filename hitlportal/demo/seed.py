@@ -46,9 +46,7 @@ def tell() -> None:
     for person in story.PEOPLE:
         if person.reviews:
             give_rights(actor(person.username))
-    agent = agents.create(
-        actor=actor("adam"), name=story.AGENT, owner_person=actor("dave").person
-    )
+    agent = agents.create(actor=actor("adam"), name=story.AGENT, owner_person=actor("dave").person)
     _, token = agents.issue_token(actor=actor("eve"), agent_id=agent.pk)
     private.write(Path(os.environ["HITL_DEMO_TOKEN_FILE"]), token)
     for person in story.PEOPLE:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
+from hitlportal.demo import private
 from hitlportal.demo.broker import Broker
 from hitlportal.demo.cloud import Cloud
 from hitlportal.demo.errors import ServerError, ServerFailed
@@ -135,8 +136,6 @@ class Stack:
             self._spawn(JOB, python("-m", "hitlportal.demo.report_job"), inherited() | address)
 
     def _job_address(self) -> Path:
-        from hitlportal.demo import private
-
         return private.write(self.directory / "report-job" / "dsn", self.ledger.dsn(ROLE))
 
     def _spawn(self, name: str, argv: list[str], env: dict[str, str]) -> None:

@@ -29,7 +29,7 @@ GRANT EXECUTE ON FUNCTION
   remediation.edge_v1(text, text, text), remediation.incident_edge_v1(text, text, text),
   remediation.lock_proposal_v1(uuid),
   remediation.excluded_v1(uuid), remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
-  remediation.open_seats_v1(uuid, integer, text)
+  remediation.open_seats_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
   TO hitl_web, hitl_worker;
 
 -- Facts that web and worker read, and auditors with them.
@@ -93,7 +93,8 @@ BEGIN
       'dependencyversion', 'agent', 'agentversion', 'agenttoken', 'agenttokenrevocation',
       'invitation', 'invitationuse', 'incident', 'incidenttransition', 'incidentreport',
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
-      'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord']),
+      'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
+      'passkeyenrolment']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'freeze'])) AS l(login, tables)

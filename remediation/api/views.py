@@ -139,7 +139,7 @@ def _small(raw: bytes) -> Json:
 
 def _wake_after_commit(proposal_id: UUID) -> None:
     # robust: what is committed is answered as such, whatever the broker does; the sweeper sends.
-    transaction.on_commit(partial(dispatch.wake, "assess", proposal_id), robust=True)
+    transaction.on_commit(lambda: dispatch.wake("assess", proposal_id), robust=True)
 
 
 # ---- answers -----------------------------------------------------------------------------------

@@ -77,6 +77,7 @@ class Event(StrEnum):
     OPERATOR_USER_CHANGED = "operator:user:changed"
     OPERATOR_PASSKEYS_REMOVED = "operator:passkeys:removed"
     OPERATOR_INVITATION_MADE = "operator:invitation:made"
+    OPERATOR_EVIDENCE_EXPORTED = "operator:evidence:exported"
     OPERATOR_FREEZE_SET = "operator:freeze:set"
     OPERATOR_FREEZE_LIFTED = "operator:freeze:lifted"
     OPERATOR_REQUEST_REFUSED = "operator:request:refused"

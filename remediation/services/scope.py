@@ -1,8 +1,7 @@
-"""The scope of a plan, read from the inventory by one recursive query.
+"""The scope of a plan, read from the inventory by one recursive query (sql/0007_scope).
 
 For each attribute and edge the strictest value of the last 24 hours counts (attacks.md A45):
-of an object's versions those recorded within that time and the newest one before. The query says
-so as "no later version is older than 24 hours".
+of an object's versions those recorded within that time and the newest one before.
 """
 
 from __future__ import annotations
@@ -20,79 +19,6 @@ from remediation.domain.scope import MAX_SERVICES, Scope, ScopeService, ScopeTar
 MAX_DEPTH = 32
 # An unknown reason is read by a person: it names the first few and counts the rest.
 _NAMED = 5
-
-# A service without any version has the strictest values there are. A retired one counts for 24
-# hours more. UNION drops the rows that were there, so a cycle only runs to MAX_DEPTH.
-_QUERY = """
-WITH RECURSIVE target AS (
-  SELECT t.place, i.id AS identity_id, v.environment, v.owner_team, v.retired, v.young
-    FROM unnest(%(locators)s::text[]) WITH ORDINALITY AS t (locator, place)
-    LEFT JOIN public.remediation_identity i ON i.locator = t.locator
-   CROSS JOIN LATERAL (
-     SELECT (ARRAY['development','staging','production'])[max(array_position(
-              ARRAY['development','staging','production'], x.environment::text))] AS environment,
-            (array_agg(x.owner_team ORDER BY x.id DESC))[1] AS owner_team,
-            bool_or(x.retired) AS retired,
-            NOT EXISTS (SELECT 1 FROM public.remediation_identityversion o
-                         WHERE o.identity_id = i.id
-                           AND o.recorded_at <= now() - interval '24 hours') AS young
-       FROM public.remediation_identityversion x
-      WHERE x.identity_id = i.id AND NOT EXISTS (
-              SELECT 1 FROM public.remediation_identityversion l
-               WHERE l.identity_id = x.identity_id AND l.id > x.id
-                 AND l.recorded_at <= now() - interval '24 hours')) AS v
-), edge AS NOT MATERIALIZED (
-  SELECT d.source_id, d.service_id, d.identity_id
-    FROM public.remediation_dependency d
-   WHERE EXISTS (
-           SELECT 1 FROM public.remediation_dependencyversion x
-            WHERE x.dependency_id = d.id AND x.present AND NOT EXISTS (
-                    SELECT 1 FROM public.remediation_dependencyversion l
-                     WHERE l.dependency_id = x.dependency_id AND l.id > x.id
-                       AND l.recorded_at <= now() - interval '24 hours'))
-     AND (EXISTS (
-           SELECT 1 FROM public.remediation_serviceversion x
-            WHERE x.service_id = d.source_id AND NOT x.retired AND NOT EXISTS (
-                    SELECT 1 FROM public.remediation_serviceversion l
-                     WHERE l.service_id = x.service_id AND l.id > x.id
-                       AND l.recorded_at <= now() - interval '24 hours'))
-          OR NOT EXISTS (SELECT 1 FROM public.remediation_serviceversion x
-                          WHERE x.service_id = d.source_id))
-), reach (place, service_id, depth) AS (
-  SELECT t.place, e.source_id, 1 FROM target t JOIN edge e ON e.identity_id = t.identity_id
-  UNION
-  SELECT r.place, e.source_id, r.depth + 1
-    FROM reach r JOIN edge e ON e.service_id = r.service_id
-   WHERE r.depth <= %(max_depth)s
-), nearest AS (
-  SELECT r.place, r.service_id, min(r.depth) AS depth FROM reach r
-   GROUP BY r.place, r.service_id ORDER BY min(r.depth), r.service_id, r.place LIMIT %(limit)s
-)
-SELECT t.place, t.environment, coalesce(t.owner_team, ''), coalesce(t.retired, false), t.young,
-       s.id, s.name, n.depth, coalesce(v.environment, 'production'),
-       coalesce(v.criticality, 'critical'), coalesce(v.payment_path, true),
-       coalesce(v.external_partner, true), coalesce(v.owner_team, ''),
-       coalesce(v.unowned, true), coalesce(v.retired, false), coalesce(v.versions, 0)
-  FROM target t
-  LEFT JOIN nearest n ON n.place = t.place
-  LEFT JOIN public.remediation_service s ON s.id = n.service_id
-  LEFT JOIN LATERAL (
-    SELECT (ARRAY['development','staging','production'])[max(array_position(
-             ARRAY['development','staging','production'], x.environment::text))] AS environment,
-           (ARRAY['low','medium','high','critical'])[max(array_position(
-             ARRAY['low','medium','high','critical'], x.criticality::text))] AS criticality,
-           bool_or(x.payment_path) AS payment_path,
-           bool_or(x.external_partner) AS external_partner,
-           (array_agg(x.owner_team ORDER BY x.id DESC))[1] AS owner_team,
-           bool_or(x.owner_team = '') AS unowned, bool_or(x.retired) AS retired,
-           count(*) AS versions
-      FROM public.remediation_serviceversion x
-     WHERE x.service_id = s.id AND NOT EXISTS (
-             SELECT 1 FROM public.remediation_serviceversion l
-              WHERE l.service_id = x.service_id AND l.id > x.id
-                AND l.recorded_at <= now() - interval '24 hours')) AS v ON true
- ORDER BY t.place, n.depth, s.name, s.id
-"""
 
 
 class _Row(NamedTuple):
@@ -177,12 +103,8 @@ def scope_of(plan: Plan) -> Scope:
 def _read(targets: tuple[Target, ...]) -> list[_Reached]:
     with connection.cursor() as cursor:
         cursor.execute(
-            _QUERY,
-            {
-                "locators": [target.locator for target in targets],
-                "max_depth": MAX_DEPTH,
-                "limit": MAX_SERVICES + 1,
-            },
+            "SELECT * FROM remediation.scope_v1(%s, %s, %s)",
+            [[target.locator for target in targets], MAX_DEPTH, MAX_SERVICES + 1],
         )
         rows = [_Row(*row) for row in cursor.fetchall()]
     return [

@@ -192,7 +192,9 @@ def _add_diagnosis(incident: Incident, report: Report, actor: AgentActor, entry:
 
 def _propose(incident: Incident, diagnosis: Diagnosis, report: Report, actor: AgentActor) -> UUID:
     assert report.plan is not None
-    same = incident.proposals.filter(plan_digest=report.plan.digest, state__in=ALIVE).first()
+    # Of this agent: another one's proposal is not its to see, to withdraw or to supersede.
+    mine = incident.proposals.filter(agent_id=actor.agent_id, state__in=ALIVE)
+    same = mine.filter(plan_digest=report.plan.digest).first()
     if same is not None:
         return same.pk
     return _insert(

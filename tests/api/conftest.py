@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.test import APIClient
 
@@ -20,9 +21,6 @@ from tests import factories
 from tests.conftest import AsLogin
 from tests.factories import Person
 
-_keys = itertools.count(1)
-
-
 def key() -> str:
     """An Idempotency-Key that no other request has."""
     return f'"{uuid4()}"'
@@ -30,8 +28,6 @@ def key() -> str:
 
 def report(name: str = "t1", **changes: Any) -> dict[str, Any]:
     """A report about a test target, with a plan for it."""
-    from hashlib import sha256
-
     content = factories.artefact(name).decode()
     digest = sha256(content.encode()).hexdigest()
     identity = {"kind": "test.target", "name": name}
@@ -127,6 +123,15 @@ class Caller:
 
 
 CallerOf = Callable[[str], Caller]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _static_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """WhiteNoise warns about a missing directory, and warnings are errors; files come from the
+    finders."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "STATIC_ROOT", str(tmp_path_factory.mktemp("static")))
+        yield
 
 
 @pytest.fixture

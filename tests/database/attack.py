@@ -39,9 +39,7 @@ class Attack:
 Run = TypeVar("Run", bound=Callable[[World], object])
 
 
-def attack(
-    book: list[Attack], login: str, refusal: str, *control: str
-) -> Callable[[Run], Run]:
+def attack(book: list[Attack], login: str, refusal: str, *control: str) -> Callable[[Run], Run]:
     """Enter a function into a table of attacks."""
 
     def enter(run: Run) -> Run:

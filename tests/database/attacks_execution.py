@@ -152,9 +152,7 @@ def _a_run_with_the_lease_of_another(w: World) -> None:
     _begin(w.approved, holder="somebody else")
 
 
-def _begin(
-    proposal: m.Proposal, *, by: int = 0, holder: str = factories.WORKER_ACTOR
-) -> None:
+def _begin(proposal: m.Proposal, *, by: int = 0, holder: str = factories.WORKER_ACTOR) -> None:
     locator = proposal.targets.get().locator
     token = m.Lease.objects.get(pk=locator).token + by
     factories.execution(proposal, tokens={locator: token}, holder=holder)
@@ -277,7 +275,7 @@ def _a_step_after_the_end(w: World) -> None:
 
 @attack(ATTACKS, WORKER, "step_state", stepped)
 def _a_step_begun_while_the_outcome_is_unknown(w: World) -> None:
-    step(w.unknown, "intended")
+    step(w.unknown, "intended", 1)
 
 
 @attack(ATTACKS, WORKER, "stale_token", stepped)

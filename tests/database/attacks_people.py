@@ -123,7 +123,13 @@ def _an_open_incident_leaves_containment(w: World) -> None:
     _close(w.in_review.incident, source="contained")
 
 
-@attack(ATTACKS, WEB, "incident_from", off("incidenttransition"))
+@attack(
+    ATTACKS,
+    WEB,
+    "incident_from",
+    off("incidenttransition"),
+    dropped("incidenttransition", "incident_leaves_a_state_once"),
+)
 def _a_contained_incident_is_closed_as_open(w: World) -> None:
     _close(w.contained, source="open")
 
@@ -145,9 +151,7 @@ def _close(incident: m.Incident, *, source: str = "open", **said: str) -> None:
     )
 
 
-@attack(
-    ATTACKS, WEB, "evidence_blob_digest", dropped("evidenceblob", "evidence_blob_digest")
-)
+@attack(ATTACKS, WEB, "evidence_blob_digest", dropped("evidenceblob", "evidence_blob_digest"))
 def _evidence_under_another_digest(_: World) -> None:
     with acting(WEB):
         m.EvidenceBlob.objects.create(sha256="0" * 64, content=b"something")

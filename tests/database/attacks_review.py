@@ -203,9 +203,7 @@ def _two_reviews_for_one_seat_in_one_statement(w: World) -> None:
         m.Review.objects.bulk_create(rows)
 
 
-@attack(
-    ATTACKS, WEB, "review_one_for_each_person", dropped("review", "review_one_for_each_person")
-)
+@attack(ATTACKS, WEB, "review_one_for_each_person", dropped("review", "review_one_for_each_person"))
 def _a10_one_person_takes_two_seats(w: World) -> None:
     _decide(w.pair, w.alice)
 

@@ -192,9 +192,7 @@ def _a04_the_plan_is_exchanged(w: World) -> None:
         sql("UPDATE remediation_proposal SET rationale = 'other' WHERE id = %s", w.approved.pk)
 
 
-@attack(
-    ATTACKS, WEB, DENIED, granted("DELETE", "review", WEB), off("review", "append_only")
-)
+@attack(ATTACKS, WEB, DENIED, granted("DELETE", "review", WEB), off("review", "append_only"))
 def _a_rejection_is_deleted(w: World) -> None:
     with acting(WEB):
         sql("DELETE FROM remediation_review WHERE proposal_id = %s", w.disputed.pk)
@@ -222,9 +220,10 @@ def _web_records_a_step(w: World) -> None:
 
 
 @attack(ATTACKS, WEB, DENIED, granted("UPDATE", "lease", WEB))
-def _web_takes_a_lease_away(_: World) -> None:
+def _web_takes_a_lease_away(w: World) -> None:
+    locator = w.approved.targets.get().locator
     with acting(WEB):
-        sql("UPDATE remediation_lease SET until = clock_timestamp()")
+        sql("UPDATE remediation_lease SET until = clock_timestamp() WHERE target = %s", locator)
 
 
 @attack(ATTACKS, WEB, DENIED, granted("INSERT", "lease", WEB))

@@ -100,7 +100,7 @@ def build() -> World:
         ended=_run(approved_steps[1], "applied", "failed"),
         overdue=overdue,
         slept=_slept(at("approved")),
-        unknown=_unknown(at("approved")),
+        unknown=_unknown(at("approved", *_names())),
         succeeded=at("succeeded").execution,
         rejected=at("rejected", reviewers=[alice]),
         contained=_contained(at("succeeded")),

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.tlog.canonical import Json
+from audit.tlog.canonical import Json, encode
 from remediation.domain import gate
+from remediation.domain.actions import ACTIONS
 from remediation.domain.approvers import Approvers
 from remediation.domain.errors import (
     BadInput,
@@ -44,6 +45,7 @@ from tests.domain.story import (
     ASSESSED,
     BOB,
     EVE,
+    KEYS,
     LOCATOR,
     NOW,
     ORIGIN,
@@ -179,6 +181,18 @@ def test_test_actions_pass_only_where_they_are_allowed() -> None:
         verify(story.evidence())
 
 
+def test_a_pin_that_everyone_signed_must_still_hold_the_plans_targets_in_order() -> None:
+    class OtherPin(Story):
+        def pin(self) -> bytes:
+            targets = json.loads(super().pin())["targets"]
+            return encode({"targets": list(reversed(targets))})
+
+    told = two_steps()
+    story = OtherPin(plan=told.plan, scope=told.scope)
+    with pytest.raises(Digest, match="order"):
+        verify(story.evidence())
+
+
 # --- (2) ruling
 
 
@@ -260,6 +274,21 @@ def test_the_callers_relying_party_and_origin_bind_the_files_entries() -> None:
         verify(GOOD, rp_id="portal.example")
     with pytest.raises(UnknownApproverKey):
         verify(GOOD, origin="https://portal.example")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"origin": "https://portal.example"}, {"rp_id": "portal.example"}]
+)
+def test_statement_and_file_must_name_the_same_relying_party_and_origin(
+    changes: dict[str, Any],
+) -> None:
+    """The passkey was used at the right place, but the statement that was signed names another."""
+    story = Story()
+    statement = story.statement(ALICE, "security", **changes)
+    assertion = KEYS[ALICE].assertion(statement.challenge(), RP_ID, ORIGIN)
+    review = replace(sign(statement), assertion=assertion)
+    with pytest.raises(Signature, match="another relying party or origin"):
+        verify(story.evidence(review, sign(story.statement(BOB, "service_owner"))))
 
 
 # --- (4) quorum and separation of duties
@@ -447,6 +476,18 @@ def test_what_was_never_approved_is_not_undone() -> None:
         undo(replace(APPLIED, pin=GOOD.pin.replace("16400", "16401")))
     with pytest.raises(Signature):
         undo(replace(APPLIED, round=2))
+
+
+def test_a_step_that_was_approved_without_a_rollback_is_not_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No such action exists yet, so the catalogue is changed for this test."""
+    kind = "postgres.role.disable"
+    final = replace(ACTIONS[kind], rollback=None, reversible=False)
+    monkeypatch.setattr("remediation.domain.plan.ACTIONS", {**ACTIONS, kind: final})
+    applied = replace(Story().evidence(), applied=(0,))
+    with pytest.raises(Digest, match="no rollback"):
+        undo(applied)
 
 
 # --- whatever is malformed is a named refusal

@@ -125,6 +125,13 @@ def test_client_data_may_leave_out_cross_origin_and_hold_unknown_keys() -> None:
     check(resigned(data))
 
 
+@pytest.mark.parametrize("raw", [b"[]", b'"webauthn.get"', b"null", b"", b"{", b"\xff"])
+def test_a20_client_data_that_is_no_object_is_refused(raw: bytes) -> None:
+    auth = GOOD.authenticator_data
+    signature = KEY.sign(auth + sha256(raw).digest())
+    refusal(replace(GOOD, client_data_json=raw, signature=signature))
+
+
 def test_a06_client_data_with_a_key_twice_is_refused() -> None:
     raw = GOOD.client_data_json.replace(b'"type":', b'"type":"webauthn.create","type":', 1)
     auth = GOOD.authenticator_data

@@ -15,7 +15,7 @@
   const enrol = async (form) => {
     const token = form.elements.csrfmiddlewaretoken.value;
     const body = typed(form);
-    const started = await postJson(form.action, body, token);
+    const started = await postJson(form.getAttribute("action"), body, token);
     if (started.prove) body.assertion = await usePasskey(started.prove);
     if (started.create) body.credential = await createPasskey(started.create);
     return postJson(form.dataset.finish, body, token);

@@ -52,7 +52,8 @@
 
   const decide = async (form, decision) => {
     const token = form.elements.csrfmiddlewaretoken.value;
-    const started = await postJson(form.action, {
+    // Not form.action: the verdict on the action is an input of that name and would hide it.
+    const started = await postJson(form.getAttribute("action"), {
       decision,
       verdicts: verdictsOf(form),
       reason: reasonFor(form, decision),

@@ -1,0 +1,106 @@
+"""``manage.py demo``: the whole system on this machine. ``--auto`` plays and checks it.
+
+Data lie in .demo/ (or HITL_DEMO_DIR) and are kept from one start to the next; ``--auto`` takes a
+directory of its own and removes it. Exit status: 0 as it should be, 1 not, 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from hitlportal.demo.account import remove_home
+from hitlportal.demo.errors import InstallationFailed, ServerError
+from hitlportal.demo.installation import ROOT
+from hitlportal.demo.run import Run
+from hitlportal.demo.stack import Stack
+
+INTERRUPTED = 130  # as a shell reports the end by Ctrl-C
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status."""
+    options = _parser().parse_args(argv)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    directory = _directory(options.auto)
+    try:
+        if options.reset:
+            _remove(directory)
+            return 0
+        return _run(directory, auto=options.auto)
+    except KeyboardInterrupt:
+        print("\nstopped", flush=True)
+        return INTERRUPTED
+    except (ServerError, InstallationFailed, TimeoutError) as problem:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+    finally:
+        if options.auto:
+            _remove(directory)
+
+
+def _run(directory: Path, *, auto: bool) -> int:
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:5.1f} s  {text}", flush=True)
+
+    with _running(Stack(directory, say)) as stack:
+        run = Run(stack, say)
+        run.prepare()
+        return run.play() if auto else run.stay()
+
+
+@contextmanager
+def _running(stack: Stack) -> Iterator[Stack]:
+    """Whatever ends the block, all that was started is stopped, and a second Ctrl-C waits."""
+    try:
+        stack.start()
+        yield stack
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        stack.stop()
+
+
+def _directory(auto: bool) -> Path:
+    if auto:
+        directory = Path(tempfile.mkdtemp(prefix="hitlportal-demo-"))
+    else:
+        directory = Path(os.environ.get("HITL_DEMO_DIR") or ROOT / ".demo").absolute()
+        directory.mkdir(parents=True, exist_ok=True)
+    # Started by root, servers run under another account: it may enter, not list.
+    directory.chmod(0o711)
+    return directory
+
+
+def _remove(directory: Path) -> None:
+    for name in ("portal", "target", "valkey"):
+        remove_home(directory / name)
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="manage.py demo", description=__doc__)
+    parser.add_argument("--auto", action="store_true", help="play it through, check, and end")
+    parser.add_argument("--reset", action="store_true", help="remove the demo's data and end")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""As much of a browser as the demo's people need: cookies, forms, redirects; standard library.
+
+It sends what a browser would send (Origin, Referer, the form's hidden token) and reads the pages
+that a person would read; it knows no address of the API and no shortcut.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from http.client import HTTPResponse
+from http.cookiejar import CookieJar
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+TIMEOUT_SECONDS = 30
+TOKEN = "csrfmiddlewaretoken"  # noqa: S105 - the name of a form's field
+
+
+@dataclass
+class Form:
+    """A form of a page: its attributes, and its fields with the values that they have."""
+
+    attributes: dict[str, str]
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the server answered, after redirects."""
+
+    status: int
+    url: str
+    text: str
+
+    def form(self, **attributes: str) -> Form:
+        """The first form with these attributes. Raises LookupError."""
+        for form in self._parsed().forms:
+            if attributes.items() <= form.attributes.items():
+                return form
+        raise LookupError(f"{self.url} ({self.status}) has no form with {attributes}")
+
+    def script(self, element_id: str) -> Any:
+        """The JSON in a script element. Raises LookupError."""
+        text = self._parsed().scripts.get(element_id)
+        if text is None:
+            raise LookupError(f"{self.url} ({self.status}) has no script {element_id}")
+        return json.loads(text)
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    def _parsed(self) -> _Parser:
+        parser = _Parser()
+        parser.feed(self.text)
+        return parser
+
+
+class Browser:
+    """One person's browser, with cookies of its own; `headers` go with each request."""
+
+    def __init__(self, origin: str, headers: Mapping[str, str] | None = None) -> None:
+        self.origin = origin
+        self._headers = {"Origin": origin, **(headers or {})}
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPCookieProcessor(CookieJar()),
+        )
+
+    def get(self, path: str) -> Page:
+        return self._open(path, None, {})
+
+    def submit(self, page: Page, form: Form, **values: str) -> Page:
+        """Send a form as a browser would, with these values typed in."""
+        body = urlencode({**form.fields, **values}).encode()
+        kind = {"Content-Type": "application/x-www-form-urlencoded", "Referer": page.url}
+        return self._open(urljoin(page.url, form.attributes["action"]), body, kind)
+
+    def post_json(self, path: str, value: object, *, token: str, referer: str) -> Page:
+        """Send what a script of the page sends; `token` is the one of the page's form."""
+        kind = {"Content-Type": "application/json", "X-CSRFToken": token, "Referer": referer}
+        return self._open(path, json.dumps(value).encode(), kind)
+
+    def _open(self, path: str, body: bytes | None, headers: Mapping[str, str]) -> Page:
+        request = urllib.request.Request(  # noqa: S310 - the origin is our own http://localhost
+            urljoin(self.origin, path), data=body, headers={**self._headers, **headers}
+        )
+        try:
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+                return _page(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                return Page(error.code, error.url, error.read().decode("utf-8", "replace"))
+
+
+def _page(response: HTTPResponse) -> Page:
+    return Page(response.status, response.url, response.read().decode("utf-8", "replace"))
+
+
+class _Parser(HTMLParser):
+    """Forms with their fields, and scripts with an id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.scripts: dict[str, str] = {}
+        self._script = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append(Form(named))
+        elif tag == "input" and self.forms and "name" in named:
+            # A radio button that nobody pressed sends nothing; nothing here is preselected.
+            if named.get("type") not in ("radio", "checkbox") or "checked" in named:
+                self.forms[-1].fields[named["name"]] = named.get("value", "")
+        elif tag == "script":
+            self._script = named.get("id", "")
+
+    def handle_data(self, data: str) -> None:
+        if self._script:
+            self.scripts[self._script] = self.scripts.get(self._script, "") + data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "script":
+            self._script = ""

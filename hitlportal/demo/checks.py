@@ -1,0 +1,26 @@
+"""One line for each thing that was checked: OK or FAIL, a number, and what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Checks:
+    """Prints as it goes; remembers what failed."""
+
+    failed: list[str] = field(default_factory=list)
+    count: int = 0
+
+    def line(self, number: str, ok: bool, what: str, seen: object = "") -> None:
+        """Print one line. ``seen`` is what was found, shown either way."""
+        self.count += 1
+        if not ok:
+            self.failed.append(number)
+        shown = f"  ({seen})" if seen != "" else ""
+        print(f"{'OK  ' if ok else 'FAIL'} {number:>3}  {what}{shown}", flush=True)
+
+    def equal(self, number: str, what: str, seen: object, expected: object) -> None:
+        """OK when what was seen is what was expected."""
+        ok = seen == expected
+        self.line(number, ok, what, seen if ok else f"{seen!r} instead of {expected!r}")

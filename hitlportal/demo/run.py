@@ -1,0 +1,124 @@
+"""One run of the demo on a started stack: tell the story, then stay, or play it through."""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+from hitlportal.demo import ledger, words
+from hitlportal.demo.auto import Auto
+from hitlportal.demo.cloud import keys_of
+from hitlportal.demo.enrolments import Enrolments
+from hitlportal.demo.errors import InstallationFailed
+from hitlportal.demo.installation import ROOT
+from hitlportal.demo.record import Record
+from hitlportal.demo.reporting import Agent, Reported
+from hitlportal.demo.settings import python
+from hitlportal.demo.stack import JOB, Stack
+from hitlportal.demo.story import CASE, ROLE, ROLE_LOCATOR
+
+LOOK_SECONDS = 0.5
+# How often it is asked whether a proposal expired while its incident is open.
+AGAIN_SECONDS = 20.0
+
+
+class Run:
+    """The story of one start."""
+
+    def __init__(self, stack: Stack, say: Callable[[str], None]) -> None:
+        self._stack = stack
+        self._say = say
+        self._record = Record(stack.installation)
+        self._token_file = stack.directory / "agent" / "token"
+        self._agent = Agent(stack.origin, self._token_file)
+        self._reported: tuple[Reported, ...] = ()
+        seen = stack.directory / "worker" / "enrolments-seen"
+        self._enrolments = Enrolments(stack.installation, stack.settings, seen, say)
+        self._codes: Mapping[str, str] = {}
+        self._keys = keys_of(CASE)
+
+    def prepare(self) -> None:
+        """People, inventory and agent; on the first start the intrusion and the reports on it."""
+        self._say("people, rights, inventory, and the agent with its token")
+        self._codes = self._seed()
+        if self._record.reports():
+            return
+        self._say(f"somebody misuses role {ROLE} on the target")
+        ledger.misuse(self._stack.ledger.dsn(ROLE))
+        self._say("the agent reads real CloudTrail records and the target's own log, and reports")
+        self._reported = self._agent.all(self._stack.servers.target.log)
+
+    def play(self) -> int:
+        """Play alice and bob; 0 when every check held."""
+        key_report, role_report, unknown_report = self._reported
+        (key,) = (key for key in self._keys if key.id in key_report.title)
+        self._say("alice, bob, dave and eve enrol, sign in and decide, over HTTP")
+        auto = Auto(
+            self._stack,
+            self._enrolments,
+            self._token_file,
+            (key_report, role_report, unknown_report),
+            key,
+        )
+        failed = auto.play(self._codes)
+        self._say(f"FAILED: {', '.join(failed)}" if failed else "everything held")
+        return 1 if failed else 0
+
+    def stay(self) -> int:
+        """Say what there is, then run until Ctrl-C; raises ChildEnded when a process ends."""
+        print(words.welcome(self._stack, self._codes), flush=True)
+        job, again = self._stack.job(), time.monotonic() + AGAIN_SECONDS
+        while True:
+            self._stack.check()
+            self._enrolments.add_new()
+            if job is not None and job.exit_code is not None:
+                self._say(f"the {JOB} lost its session as {ROLE} and ended")
+                job = None
+            if time.monotonic() > again:
+                self._report_again()
+                again = time.monotonic() + AGAIN_SECONDS
+            if self._codes and _enter(LOOK_SECONDS):
+                self._codes = self._seed()
+                print(words.codes(self._stack.origin, self._codes), flush=True)
+
+    def _seed(self) -> Mapping[str, str]:
+        environment = self._stack.settings.web() | {
+            "DJANGO_SETTINGS_MODULE": "hitlportal.settings",
+            "HITL_DEMO_TOKEN_FILE": str(self._token_file),
+        }
+        done = subprocess.run(
+            python("-m", "hitlportal.demo.seed"),
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise InstallationFailed(f"the demo's story cannot be told:\n{done.stderr}")
+        codes: dict[str, str] = json.loads(done.stdout)
+        return codes
+
+    def _report_again(self) -> None:
+        """A detector keeps reporting what nobody decided on: a proposal that expired comes back
+        as a new one of the same incident."""
+        if self._record.expired(ROLE_LOCATOR):
+            self._agent.server_log(self._stack.servers.target.log)
+            self._say("the role's proposal had expired; the agent reported again")
+        if any(self._record.expired(key.locator) for key in self._keys):
+            self._agent.cloudtrail(CASE)
+            self._say("the key's proposal had expired; the agent reported again")
+
+
+def _enter(seconds: float) -> bool:
+    """Wait; whether Enter was pressed meanwhile."""
+    if not sys.stdin.isatty():
+        time.sleep(seconds)
+        return False
+    ready, _, _ = select.select([sys.stdin], [], [], seconds)
+    return bool(ready) and sys.stdin.readline() != ""

@@ -1,0 +1,58 @@
+"""What the demo says to whoever started it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hitlportal.demo.stack import Stack
+from hitlportal.demo.story import PEOPLE, ROLE
+
+WELCOME = """
+hitlportal runs at {origin}
+
+{codes}
+  1  Enrol alice and bob with their codes, each in a browser profile of its own (or sign out in
+     between). Their keys are then put into the approvers file, here by the demo, elsewhere by an
+     operator who compared the fingerprint.
+  2  Sign in as alice, open a proposal of the queue, read it, give three verdicts, approve with
+     the passkey. Nothing happens yet: bob's approval is needed too.
+  3  Sign in as bob and approve. The worker verifies everything again and carries it out: the key
+     of the simulated AWS account, or role {role} on the second PostgreSQL cluster.
+
+  The target's own log   {target_log}
+  The simulator's log    {cloud_log}
+  Logs of processes      {logs}
+  Mail                   {mail}
+  The worker's files     {worker}
+
+Ctrl-C stops everything; the data stay in {directory}.
+`make demo AUTO=1` plays all of this by itself and checks it; `manage.py demo --reset` removes
+the data.
+"""
+
+
+def welcome(stack: Stack, fresh: Mapping[str, str]) -> str:
+    """Where to go, as whom, and what to look at."""
+    return WELCOME.format(
+        origin=stack.origin,
+        codes=codes(stack.origin, fresh),
+        role=ROLE,
+        target_log=stack.servers.target.log.resolve(),
+        cloud_log=stack.cloud.log,
+        logs=stack.directory / "logs",
+        mail=stack.directory / "mail",
+        worker=stack.settings.targets.parent,
+        directory=stack.directory,
+    )
+
+
+def codes(origin: str, fresh: Mapping[str, str]) -> str:
+    """Everybody, with a one-time code where one is needed."""
+    lines = [
+        f"  {person.username:7} {fresh.get(person.username, 'enrolled'):24} {person.does}"
+        for person in PEOPLE
+    ]
+    if fresh:
+        lines.insert(0, f"One-time codes, good for 15 minutes, at {origin}/invite/")
+        lines.append("  Press Enter for fresh codes.")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,38 @@
+"""manage.py export_evidence PROPOSAL: what the gate saw, for `manage.py verify_evidence`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import CommandError, CommandParser
+
+from remediation.management.operator import OperatorCommand
+from remediation.services import evidence
+from remediation.services.actors import ProcessActor
+
+
+class Command(OperatorCommand):
+    help = (
+        "Writes the evidence file of an executed proposal. It holds what was proposed, decided"
+        " and observed, and no credential. Replay it elsewhere with verify_evidence."
+    )
+    process = "worker"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("proposal", metavar="PROPOSAL", type=UUID)
+        parser.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
+
+    def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
+        content = evidence.export(actor=actor, proposal_id=options["proposal"])
+        output: Path | None = options["output"]
+        if output is None:
+            sys.stdout.buffer.write(content)  # bytes: not one of them may change
+            return
+        try:
+            output.write_bytes(content)
+        except OSError as error:
+            raise CommandError(f"{output}: {error.strerror}") from error
+        self.stdout.write(f"{output}: {len(content):,} bytes")

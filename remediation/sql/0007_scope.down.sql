@@ -1,0 +1,1 @@
+DROP FUNCTION remediation.scope_v1(text[], integer, integer);

@@ -1,0 +1,113 @@
+"""Who and what the benchmark is about, made through the services with the web login: alice and
+bob, an agent, and an inventory with one service and many targets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from hitlportal.demo.passkey import SoftPasskey
+from remediation.domain import b64url
+from remediation.domain.approvers import Approver, Approvers
+from remediation.models import User
+from remediation.services import agents, enroll, inventory, people
+from remediation.services.actors import PersonActor, operator
+
+PASSWORD = "only for the benchmark"
+CLUSTER = "ledger"
+
+
+@dataclass(frozen=True)
+class Person:
+    """An account, the passkey that it enrolled, and the role that it approves in."""
+
+    user: User
+    passkey: SoftPasskey
+    role: str
+
+    @property
+    def actor(self) -> PersonActor:
+        return PersonActor(self.user.person, self.user.pk)
+
+    def approver(self) -> Approver:
+        return Approver(
+            person=str(self.user.person),
+            credential_id=b64url.encode(self.passkey.credential_id),
+            cose_key=b64url.encode(self.passkey.cose_key),
+            rp_id=settings.RP_ID,
+            origin=settings.ORIGIN,
+            roles=(self.role,),
+            since=datetime.now(UTC) - timedelta(minutes=1),
+            until=None,
+        )
+
+
+@dataclass(frozen=True)
+class Cast:
+    alice: Person
+    bob: Person
+    token: str  # of the agent
+
+    def approvers_file(self) -> bytes:
+        return Approvers((self.alice.approver(), self.bob.approver())).dump()
+
+
+def cast(targets: list[tuple[str, str]]) -> Cast:
+    """Everybody, and every (kind, locator) in the inventory with a service that uses it.
+
+    An inventory that a person wrote in this very week is the dearest one to judge: each guard
+    looks for what that person loosened.
+    """
+    alice, bob = _person("alice", "security"), _person("bob", "service_owner")
+    dave, irene = _person("dave", ""), _person("irene", people.INVENTORY_EDITOR)
+    eve = _person("eve", people.AGENT_ADMIN)
+    agent = agents.create(actor=eve.actor, name="benchmark", owner_person=dave.user.person)
+    _, token = agents.issue_token(actor=eve.actor, agent_id=agent.pk)
+    service_id = _inventory(irene, targets)
+    for someone in (alice, bob):
+        _let_review(someone.user.person, service_id)
+    return Cast(alice, bob, token)
+
+
+def _person(name: str, group: str) -> Person:
+    facts = people.PersonFacts(groups=frozenset({group} if group else ()))
+    user = people.create(actor=operator(), username=name, facts=facts)
+    passkey, challenge = SoftPasskey.create(), bytes(32)
+    enroll.redeem(
+        username=name,
+        code=enroll.invite(actor=operator(), username=name),
+        password=PASSWORD,
+        name="software",
+        credential=passkey.registration(challenge, settings.RP_ID, settings.ORIGIN),
+        challenge=challenge,
+    )
+    return Person(User.objects.get(pk=user.pk), passkey, group)
+
+
+def _inventory(editor: Person, targets: list[tuple[str, str]]) -> int:
+    service = inventory.add_service(
+        actor=editor.actor,
+        name="settlement",
+        facts=inventory.ServiceFacts("payments", "production", "high", True, False),
+    )
+    for kind, locator in targets:
+        identity = inventory.add_identity(
+            actor=editor.actor,
+            kind=kind,
+            locator=locator,
+            facts=inventory.IdentityFacts("", "production", "payments"),
+        )
+        inventory.set_dependency(
+            actor=editor.actor, source_id=service.pk, needs=identity, present=True
+        )
+    return service.pk
+
+
+def _let_review(person: UUID, service_id: int) -> None:
+    people.set_right(
+        actor=operator(), service_id=service_id, right="review_service", held=True, person=person
+    )

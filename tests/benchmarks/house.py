@@ -1,0 +1,163 @@
+"""What the benchmark runs on: servers that keep their promises to the disk, an installed portal,
+and its processes, each with the login and the addresses that it has in the demo.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import psycopg
+
+from hitlportal.demo.account import remove_home
+from hitlportal.demo.broker import BROKER, CACHE, Broker
+from hitlportal.demo.errors import ServerFailed
+from hitlportal.demo.installation import ROOT, Installation
+from hitlportal.demo.ports import LOOPBACK, free_port
+from hitlportal.demo.process import Child
+from hitlportal.demo.servers import Servers
+
+# The commit's own time can then be asked for; PostgreSQL notes it before the log is on disk, so
+# a span that begins there contains the wait for the disk.
+COMMIT_TIMES = {"track_commit_timestamp": "on"}
+RESULTS = 2  # number of Valkey's database for the results of the bare task
+# As in the demo, but with a web process for each core: four clients wait otherwise for one GIL.
+WEB = ("--workers", "2", "--threads", "4", "--log-level", "warning", "--no-control-socket")
+WORKER = (
+    *("worker", "--queues", "execute,assess", "--concurrency", "2", "-I", "tests.benchmarks.tasks"),
+    *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"),
+)
+START_SECONDS = 60.0
+
+
+class House:
+    """Everything below one directory; the servers run."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.servers = Servers(directory, settings=COMMIT_TIMES)
+        self.approvers = directory / "approvers.json"
+        self.targets = directory / "targets.toml"
+        self.calls = directory / "calls.jsonl"
+        self.web_port, self.bare_port = 0, 0
+        self._children: list[Child] = []
+
+    def start(self) -> None:
+        """Servers, logins, tables, grants; no process of the portal yet."""
+        self.servers.start()
+        self.web_port, self.bare_port = free_port(), free_port()
+        origin = f"http://localhost:{self.web_port}"
+        self.installation = Installation(self.directory, self.servers, origin)
+        self.installation.install()
+        self._broker = Broker(self.servers.valkey)
+        with self.superuser("postgres") as connection:
+            connection.execute("CREATE DATABASE bare")
+
+    def stop(self) -> None:
+        for child in reversed(self._children):
+            child.stop(10)
+        self._children.clear()
+        self.servers.stop()
+
+    def environment(self, process: str) -> dict[str, str]:
+        """What a web or worker process sees. The budgets are out of the way: nothing is measured
+        about refusals."""
+        worker = {
+            "HITL_APPROVERS_FILE": str(self.approvers),
+            "HITL_TARGETS_FILE": str(self.targets),
+        }
+        return {
+            **self.installation.environment(process),
+            "HITL_CACHE_URL": self._broker.url(process, CACHE),
+            "HITL_BROKER_URL": self._broker.url(process, BROKER),
+            "HITL_ALLOW_TEST_ACTIONS": "1",
+            "HITL_AGENT_RATE": "1000000/min",
+            "HITL_OBSERVE_BUDGET_PER_HOUR": "1000000",
+            "HITL_EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend",
+            "HITL_STATIC_FROM_SOURCE": "1",
+            "HITL_LOG_LEVEL": "WARNING",
+            "BENCHMARK_RESULTS_URL": self.servers.valkey.url(RESULTS),
+            **(worker if process == "worker" else {}),
+        }
+
+    def superuser(self, database: str = "hitlportal") -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(self.servers.portal.superuser_dsn(database), autocommit=True)
+
+    def start_web(self) -> None:
+        """The portal's web process."""
+        self._gunicorn("hitlportal.wsgi", self.web_port, self.environment("web"), "web")
+        _wait_for(self.web_port, "/account/login/")
+
+    def start_bare(self) -> None:
+        """The bare view, served alike."""
+        dsn = self.servers.portal.superuser_dsn("bare")
+        env = {**self.environment("web"), "BENCHMARK_BARE_DATABASE_URL": dsn}
+        self._gunicorn("tests.benchmarks.bare", self.bare_port, env, "bare")
+        _wait_for(self.bare_port, "/")
+
+    def start_worker(self) -> Child:
+        """A worker as in the demo; the caller may stop it."""
+        argv = [sys.executable, "-m", "celery", "-A", "hitlportal.celery", *WORKER]
+        return self._spawn(argv, self.environment("worker"), "worker")
+
+    def run_worker(self, module: str) -> str:
+        """Run a module to its end with a worker's login and files; what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", module],
+            cwd=ROOT,
+            env=self.environment("worker"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=120,
+        )
+        return done.stdout
+
+    def _gunicorn(self, module: str, port: int, env: dict[str, str], name: str) -> None:
+        argv = [sys.executable, "-m", "gunicorn", module, "--bind", f"{LOOPBACK}:{port}", *WEB]
+        self._spawn(argv, env, name)
+
+    def _spawn(self, argv: list[str], env: dict[str, str], name: str) -> Child:
+        child = Child(argv, log=self.directory / f"{name}.log", cwd=ROOT, env=env)
+        self._children.append(child)
+        return child
+
+
+@contextmanager
+def house() -> Iterator[House]:
+    """A house in a directory of its own, gone afterwards."""
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-benchmark-"))
+    directory.chmod(0o711)  # started by root, servers run under another account
+    built = House(directory)
+    try:
+        built.start()
+        yield built
+    finally:
+        built.stop()
+        for server in (built.servers.portal, built.servers.target, built.servers.valkey):
+            remove_home(server.home)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _wait_for(port: int, path: str) -> None:
+    give_up = time.monotonic() + START_SECONDS
+    while True:
+        connection = HTTPConnection(LOOPBACK, port, timeout=10)
+        try:
+            connection.request("GET", path, headers={"Host": "localhost"})
+            connection.getresponse().read()
+            return
+        except OSError as error:
+            if time.monotonic() > give_up:
+                raise ServerFailed(f"nothing answers on port {port}") from error
+            time.sleep(0.05)
+        finally:
+            connection.close()

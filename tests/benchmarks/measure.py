@@ -1,0 +1,240 @@
+"""What is measured, section by section, from outside: clocks of the client, of the databases'
+commits, and of the line that test.noop writes when it is called.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import psycopg
+
+from remediation.models import Proposal
+from remediation.services import dispatch, review
+from tests.benchmarks import door, tasks
+from tests.benchmarks.cast import CLUSTER, Cast
+from tests.benchmarks.house import House
+
+CLIENTS = 4
+PATIENCE_S = 60.0
+WARM_UP = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """One target and the report about it."""
+
+    kind: str
+    locator: str
+    report: bytes
+
+
+def noop_job(number: int) -> Job:
+    name = f"t{number}"
+    return Job(
+        "test.target",
+        f"test.target:{name}",
+        door.report("test.target", {"name": name}, "test.noop"),
+    )
+
+
+def role_job(role: str) -> Job:
+    fields = {"cluster": CLUSTER, "role": role}
+    return Job(
+        "postgres.role",
+        f"postgres.role:{CLUSTER}/{role}",
+        door.report("postgres.role", fields, "postgres.role.disable"),
+    )
+
+
+@dataclass
+class Samples:
+    """Seconds, by what was timed."""
+
+    by_name: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, name: str, seconds: float) -> None:
+        self.by_name.setdefault(name, []).append(seconds)
+
+    def __getitem__(self, name: str) -> list[float]:
+        return self.by_name[name]
+
+
+class Measurement:
+    """The sections, in the order in which they are run; ``samples`` grows."""
+
+    def __init__(self, house: House, cast: Cast) -> None:
+        self._house, self._cast = house, cast
+        self.samples = Samples()
+        self._alice = door.person(house.web_port, cast.alice)
+        self._bob = door.person(house.web_port, cast.bob)
+
+    # -- submissions ------------------------------------------------------------------------------
+
+    def submissions(self, jobs: Sequence[Job]) -> list[str]:
+        """Each report beside the same bytes into the bare view, taking turns; the proposals' ids.
+
+        No worker runs: its assessments would be measured with the submissions.
+        """
+        agent = door.agent(self._house.web_port, self._cast.token)
+        bare = door.Door(self._house.bare_port, {})
+        proposals = []
+        for number, job in enumerate(jobs):
+            payload = b'{"payload":' + job.report + b"}"
+            plain, _ = bare.timed("/notes", payload)
+            ours, said = agent.timed("/api/v1/reports", job.report, **door.new_key())
+            proposals.append(said["proposal"])
+            if number >= WARM_UP:
+                self.samples.add("bare insert", plain)
+                self.samples.add("submission", ours)
+        return proposals
+
+    # -- from approval to effect ------------------------------------------------------------------
+
+    def approvals(self, proposals: Sequence[str]) -> None:
+        """One approval at a time, each beside a bare round trip on the idle worker."""
+        for number, proposal in enumerate(proposals):
+            ready = self._ready(proposal)
+            whole, one_way = tasks.round_trip()
+            post = door.sign(self._bob, ready)
+            until(lambda: ended([proposal]) == 1, "an approval to be executed")  # noqa: B023
+            if number >= WARM_UP:
+                self.samples.add("round trip", whole)
+                self.samples.add("one way", one_way)
+                self.samples.add("POST", post)
+        approved, applied = self._approved_at(), self._called_at()
+        for proposal in proposals[WARM_UP:]:
+            self.samples.add("to apply", applied[proposal] - approved[proposal])
+
+    def roles(self, proposals: Mapping[str, str]) -> None:
+        """`postgres.role.disable` on the second cluster: role by proposal."""
+        for proposal in proposals:
+            post = door.sign(self._bob, self._ready(proposal))
+            until(lambda: ended([proposal]) == 1, "a role to be disabled")  # noqa: B023
+            self.samples.add("role POST", post)
+        approved, recorded = self._approved_at(), self._recorded_at()
+        disabled = self._disabled_at()
+        for proposal, role in proposals.items():
+            self.samples.add("to NOLOGIN", disabled[role] - approved[proposal])
+            self.samples.add("to applied", recorded[proposal] - approved[proposal])
+
+    def throughput(self, proposals: Sequence[str]) -> float:
+        """Approvals executed in a second: CLIENTS of them hand in signatures as fast as they are
+        answered; from the first POST to the last effect."""
+        ready = [self._ready(proposal) for proposal in proposals]
+        doors = [door.person(self._house.web_port, self._cast.bob) for _ in range(CLIENTS)]
+        began = time.time()
+
+        def hand_in(client: int) -> None:
+            for started in ready[client::CLIENTS]:
+                self.samples.add("POST of four", door.sign(doors[client], started))
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            list(pool.map(hand_in, range(CLIENTS)))
+        until(lambda: ended(proposals) == len(proposals), "all approvals to be executed")
+        applied = self._called_at()
+        return len(proposals) / (max(applied[p] for p in proposals) - began)
+
+    # -- parts ------------------------------------------------------------------------------------
+
+    def parts(self, proposals: Sequence[str]) -> dict[str, Any]:
+        """What the time is spent on: the same services in one process, function by function.
+
+        No worker runs. Signs here, so that the sending can be timed too; the rest is timed by
+        tests.benchmarks.parts with a worker's login.
+        """
+        for proposal in proposals:
+            started = json.loads(self._ready(proposal).body)
+            real = dispatch.wake
+
+            def timed(kind: str, proposal_id: Any, real: Callable[..., bool] = real) -> bool:
+                began = time.perf_counter()
+                sent = real(kind, proposal_id)
+                self.samples.add("publish", time.perf_counter() - began)
+                return sent
+
+            dispatch.wake = timed
+            try:
+                began = time.perf_counter()
+                review.sign(
+                    actor=self._cast.bob.user,
+                    session_id=started["session"],
+                    assertion=started["assertion"],
+                )
+                self.samples.add("sign", time.perf_counter() - began)
+            finally:
+                dispatch.wake = real
+        found: dict[str, Any] = json.loads(self._house.run_worker("tests.benchmarks.parts"))
+        return found
+
+    # -- helpers ----------------------------------------------------------------------------------
+
+    def _ready(self, proposal: str) -> door.Started:
+        """All but the last signature."""
+        door.sign(self._alice, door.start(self._alice, self._cast.alice, proposal))
+        return door.start(self._bob, self._cast.bob, proposal)
+
+    def _approved_at(self) -> dict[str, float]:
+        """Commit of the last approval, by proposal."""
+        return self._commits(
+            "SELECT proposal_id::text, pg_xact_commit_timestamp(xmin)"
+            "  FROM remediation_transition WHERE to_state = 'approved'"
+        )
+
+    def _recorded_at(self) -> dict[str, float]:
+        """When the step is on record as applied, by proposal."""
+        return self._commits(
+            "SELECT e.proposal_id::text, s.recorded_at FROM remediation_steprecord s"
+            "  JOIN remediation_execution e ON e.id = s.execution_id WHERE s.phase = 'applied'"
+        )
+
+    def _disabled_at(self) -> dict[str, float]:
+        """Commit of NOLOGIN on the second cluster, by role."""
+        with psycopg.connect(self._house.servers.target.superuser_dsn()) as connection:
+            return _times(
+                connection,
+                "SELECT rolname, pg_xact_commit_timestamp(xmin) FROM pg_authid"
+                " WHERE NOT rolcanlogin AND rolname LIKE 'svc%'",
+            )
+
+    def _called_at(self) -> dict[str, float]:
+        """The line of the call of test.noop, by proposal."""
+        lines = self._house.calls.read_text(encoding="utf-8").splitlines()
+        calls = [json.loads(line) for line in lines]
+        return {call["proposal"]: datetime.fromisoformat(call["at"]).timestamp() for call in calls}
+
+    def _commits(self, query: str) -> dict[str, float]:
+        with self._house.superuser() as connection:
+            return _times(connection, query)
+
+
+def _times(connection: psycopg.Connection[Any], query: str) -> dict[str, float]:
+    rows: Iterator[tuple[str, datetime]] = iter(connection.execute(query))
+    return {name: at.timestamp() for name, at in rows}
+
+
+def ended(proposals: Sequence[str]) -> int:
+    """How many have succeeded. Raises if one came to another end."""
+    states = list(Proposal.objects.filter(pk__in=proposals).values_list("state", flat=True))
+    wrong = set(states) - {"submitted", "in_review", "approved", "executing", "succeeded"}
+    if wrong:
+        raise door.Refused(f"a proposal of the benchmark is {wrong}")
+    return states.count("succeeded")
+
+
+def assessed(proposals: Sequence[str]) -> int:
+    return Proposal.objects.filter(pk__in=proposals, state="in_review").count()
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Look every few milliseconds, and give up by name."""
+    give_up = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"waited {PATIENCE_S:.0f} s for {what}")
+        time.sleep(0.004)

@@ -1,0 +1,111 @@
+"""The table of edges in SQL is the one in code: every state × state × login."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from remediation.domain.states import EDGES, INCIDENT_EDGES, IncidentState, Login, ProposalState
+from tests import factories
+from tests.database.attack import refused
+from tests.database.logins import ALIASES, LOGINS
+
+pytestmark = pytest.mark.django_db(databases=ALIASES)
+
+# Logins of the cluster that walk no edge, and one that does not exist.
+EVERYBODY = (*LOGINS, "hitl_owner", "hitl_eraser", "postgres", "nobody", "")
+NO_STATES = ("", "SUBMITTED", "submitted ", "authorised", "done")
+
+
+def walked(function: str, states: Iterable[str]) -> set[tuple[str, str, str]]:
+    """What SQL says yes to, asked for every combination."""
+    named = [*states, *NO_STATES]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT s, t, l FROM unnest(%s::text[]) s, unnest(%s::text[]) t, unnest(%s::text[]) l"
+            f" WHERE remediation.{function}(s, t, l)",
+            [named, named, list(EVERYBODY)],
+        )
+        return set(cursor.fetchall())
+
+
+def written(edges: Mapping[Any, frozenset[Login]]) -> set[tuple[str, str, str]]:
+    return {(str(s), str(t), str(login)) for (s, t), logins in edges.items() for login in logins}
+
+
+def test_sql_and_code_agree_on_proposals() -> None:
+    assert walked("edge_v1", ProposalState) == written(EDGES)
+
+
+def test_sql_and_code_agree_on_incidents() -> None:
+    assert walked("incident_edge_v1", IncidentState) == written(INCIDENT_EDGES)
+
+
+@pytest.mark.parametrize(
+    "missing", ["NULL, 'withdrawn', 'hitl_web'", "'submitted', 'withdrawn', NULL"]
+)
+def test_an_edge_with_nothing_is_no_edge(missing: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT remediation.edge_v1({missing})")
+        assert not cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize("source", list(ProposalState))
+def test_no_row_goes_where_no_edge_leads(source: ProposalState) -> None:
+    """Real rows: from each state, every state, as each login that may insert transitions."""
+    proposal = factories.proposal_at(source)
+    for target, login in itertools.product([*ProposalState, "done"], Login):
+        if login in EDGES.get((source, target), frozenset()):  # type: ignore[arg-type]
+            continue
+        with refused("transition_edge"), transaction.atomic():
+            factories.move(proposal, target, login=login)
+    assert type(proposal).objects.get(pk=proposal.pk).state == source
+
+
+@pytest.mark.parametrize(("source", "target"), [edge for edge in EDGES])
+def test_every_edge_can_be_walked(source: ProposalState, target: ProposalState) -> None:
+    """And only by its logins: with what the edge asks for in place."""
+    for login in EDGES[source, target]:
+        proposal = ready(source, target)
+        factories.move(proposal, target, login=login, actor="agent:x")
+        assert proposal.state == target
+
+
+def ready(source: ProposalState, target: ProposalState) -> Any:
+    """A proposal in `source` for which the edge to `target` is open."""
+    needs = {"rejected": "reject", "returned": "return", "approved": "approve"}
+    proposal = factories.proposal_at(source, ruling=_deadlines(target))
+    if target == "in_review":
+        factories.insert_assessment(proposal)
+    elif source == "in_review" and target in needs:
+        factories.review(proposal, factories.person(roles=["security"]), needs[target])
+    elif target == "executing":
+        factories.execution(proposal)
+    elif target == "expired":
+        _let_expire(proposal)
+    elif target == "succeeded":
+        _verify(proposal)
+    return proposal
+
+
+def _deadlines(target: str) -> dict[str, int]:
+    return {"run_within_s": 0} if target == "expired" else {}
+
+
+def _let_expire(proposal: Any) -> None:
+    if proposal.state == "submitted":
+        factories.backdate(proposal, hours=25)
+    elif proposal.state == "in_review":
+        factories.backdate(proposal.assessments.get(), "decide_by", days=1)
+
+
+def _verify(proposal: Any) -> None:
+    run = proposal.execution
+    done = set(run.steps.values_list("phase", flat=True))
+    for phase in ("applied", "verified"):
+        if phase not in done:
+            factories.step(run, phase)

@@ -1,0 +1,246 @@
+"""Deciding over HTTP: start, sign, and every way in which it is refused by name and on record."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from audit.models import Entry
+from remediation import models as m
+from remediation.domain import b64url
+from remediation.services import review
+from tests import factories
+from tests.factories import Person
+from tests.flows.world import YES, World
+from tests.views.conftest import Browser, BrowserOf, sign_in
+
+NO = {"diagnosis": "no", "scope": "yes", "action": "no"}
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    return {
+        "decision": "approve",
+        "verdicts": YES,
+        "reason": {"code": "", "text": ""},
+        "slot": "security",
+        "round": 1,
+        **changes,
+    }
+
+
+def refused_as(answer: HttpResponse) -> str:
+    assert answer["Content-Type"] == "application/problem+json"
+    return str(json.loads(answer.content)["name"])
+
+
+def decide(browser: Browser, world: World, someone: Person, proposal_id: UUID, **changes: Any) -> Any:
+    """Start and sign as the page's script does; the last answer."""
+    started = browser.send("review_start", proposal_id, body=asked(**changes))
+    assert started.status_code == 200, started.content
+    given = json.loads(started.content)
+    answer = someone.passkey.authentication(
+        b64url.decode(given["options"]["challenge"]), world.settings.RP_ID, world.settings.ORIGIN
+    )
+    return browser.send(
+        "review_sign", proposal_id, body={"session": given["session"], "assertion": answer}
+    )
+
+
+def recorded(reason: str) -> list[dict[str, Any]]:
+    rows = [entry.data for entry in Entry.objects.all()]
+    return [row for row in rows if row["data"].get("refusal") == reason]
+
+
+def test_two_people_approve_over_http(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    alice, bob = world.people["alice"], world.people["bob"]
+    first = decide(browser_of(alice), world, alice, proposal_id)
+    assert json.loads(first.content)["resolution"] is None
+    last = decide(browser_of(bob), world, bob, proposal_id, slot="service_owner")
+    assert json.loads(last.content) == {"next": reverse("queue"), "resolution": "approved"}
+    assert world.state_of(proposal_id) == "approved"
+
+
+def test_after_deciding_the_next_one_opens(world: World, browser_of: BrowserOf) -> None:
+    first = world.in_review()
+    other = factories.proposal(environment="production")
+    factories.assess(other, slots=["security"])
+    for service in m.Service.objects.all():
+        factories.grant(world.people["alice"].user, "review_service", service)
+    alice = world.people["alice"]
+    answer = decide(browser_of(alice), world, alice, first)
+    assert json.loads(answer.content)["next"] == reverse("review", args=[other.pk])
+
+
+def test_a_reject_needs_a_reason_and_reaches_the_record(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    alice = browser_of(world.people["alice"])
+    answer = alice.send(
+        "review_start", proposal_id, body=asked(decision="reject", verdicts=NO)
+    )
+    assert (answer.status_code, refused_as(answer)) == (422, "reason_required")
+    signed = decide(
+        alice,
+        world,
+        world.people["alice"],
+        proposal_id,
+        decision="reject",
+        verdicts=NO,
+        reason={"code": "diagnosis_wrong", "text": "The address is the build host."},
+    )
+    assert json.loads(signed.content)["resolution"] == "rejected"
+
+
+def test_a_round_that_moved_on_is_never_signed_unseen(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    world.assess(proposal_id, reason="drift")
+    answer = browser_of(world.people["alice"]).send("review_start", proposal_id, body=asked())
+    assert (answer.status_code, refused_as(answer)) == (409, "stale_digest")
+    assert "options" not in json.loads(answer.content)
+    assert json.loads(answer.content)["reload"] is True
+    assert recorded("stale_digest")
+
+
+def test_a11_the_agents_owner_is_refused_by_name_and_on_record(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    answer = browser_of(world.people["dave"]).send("review_start", proposal_id, body=asked())
+    assert (answer.status_code, refused_as(answer)) == (403, "separation")
+    assert world.refusals(proposal_id) == ["separation"]
+    assert recorded("separation")[0]["actor"] == world.people["dave"].actor
+
+
+def test_a13_a_superuser_has_no_power_by_being_one(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    root = factories.person()
+    m.User.objects.filter(pk=root.user.pk).update(is_superuser=True, is_staff=True)
+    browser = browser_of(root)
+    answer = browser.send("review_start", proposal_id, body=asked())
+    assert (answer.status_code, refused_as(answer)) == (404, "no_such_object")
+    assert browser.get("review", proposal_id).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"verdicts": {"diagnosis": "no", "scope": "yes", "action": "yes"}}, "verdicts_disagree"),
+        ({"verdicts": {"diagnosis": "yes", "scope": "yes", "action": "no"}}, "verdicts_disagree"),
+        ({"verdicts": {"diagnosis": "yes", "scope": "yes"}}, "missing_field"),
+        ({"verdicts": {**YES, "more": "yes"}}, "unknown_field"),
+        ({"verdicts": "yes"}, "wrong_type"),
+        ({"decision": "force"}, "bad_value"),
+        ({"slot": "service_owner"}, "slot_not_open"),
+        ({"slot": 1}, "wrong_type"),
+    ],
+)
+def test_what_cannot_be_decided_is_refused_by_name(
+    world: World, proposal_id: UUID, browser_of: BrowserOf, changes: dict[str, Any], name: str
+) -> None:
+    answer = browser_of(world.people["alice"]).send(
+        "review_start", proposal_id, body=asked(**changes)
+    )
+    assert refused_as(answer) == name
+    assert not m.ReviewSession.objects.filter(proposal_id=proposal_id).exists()
+
+
+def test_a10_one_person_decides_once_in_a_round(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    world.decide("alice", proposal_id)
+    answer = browser_of(world.people["alice"]).send("review_start", proposal_id, body=asked())
+    assert (answer.status_code, refused_as(answer)) == (409, "already_reviewed")
+
+
+def test_a14_the_session_of_another_person_cannot_be_signed(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    alice, mallory = world.people["alice"], world.people["mallory"]
+    started = review.start(
+        actor=alice.user, proposal_id=proposal_id, decision="approve", verdicts=YES,
+        reason={"code": "", "text": ""}, slot="security",
+    )  # fmt: skip
+    answer = browser_of(mallory).send(
+        "review_sign",
+        proposal_id,
+        body={"session": str(started.session_id), "assertion": world.assertion("alice", started)},
+    )
+    assert refused_as(answer) == "no_such_object"
+    assert not m.Review.objects.exists()
+
+
+def test_a20_an_assertion_is_taken_once(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    alice = browser_of(world.people["alice"])
+    given = json.loads(alice.send("review_start", proposal_id, body=asked()).content)
+    assertion = world.people["alice"].passkey.authentication(
+        b64url.decode(given["options"]["challenge"]), world.settings.RP_ID, world.settings.ORIGIN
+    )
+    body = {"session": given["session"], "assertion": assertion}
+    assert alice.send("review_sign", proposal_id, body=body).status_code == 200
+    again = alice.send("review_sign", proposal_id, body=body)
+    assert again.status_code == 409
+    assert m.Review.objects.count() == 1
+
+
+def test_an_id_that_is_none_is_refused_by_name(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    alice = browser_of(world.people["alice"])
+    for session, name in (("x", "bad_value"), (str(uuid4()), "no_such_object")):
+        body = {"session": session, "assertion": {}}
+        assert refused_as(alice.send("review_sign", proposal_id, body=body)) in (name, "bad_value",
+            "missing_field")  # fmt: skip
+
+
+def test_who_is_not_signed_in_gets_401_and_no_redirect(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    answer = browser_of(None).send("review_start", proposal_id, body=asked())
+    assert (answer.status_code, refused_as(answer)) == (401, "not_authenticated")
+
+
+def test_a17_a_form_of_another_site_cannot_decide(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    """A form sends no JSON content type; and without the token even that is refused."""
+    alice = browser_of(world.people["alice"])
+    answer = alice.post("review_start", proposal_id, decision="approve")
+    assert (answer.status_code, refused_as(answer)) == (400, "malformed_json")
+    careful = Client(enforce_csrf_checks=True)
+    sign_in(careful, world.people["alice"].user)
+    address = reverse("review_start", args=[proposal_id])
+    blocked = careful.post(address, json.dumps(asked()), content_type="application/json")
+    assert blocked.status_code == 403
+    assert not m.ReviewSession.objects.exists()
+
+
+def test_asking_to_observe_again_is_on_record_and_opens_no_round_by_itself(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    alice = browser_of(world.people["alice"])
+    assert alice.post("observe", proposal_id).status_code == 302
+    assert m.ObservationRequest.objects.get().person == world.people["alice"].id
+    assert world.get(proposal_id).round == 1
+    page = alice.get("review", proposal_id).content.decode()
+    assert "Asked, waiting for the worker" in page
+
+
+def test_asking_to_observe_again_is_for_those_who_may_review(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    carol = factories.person(roles=["auditor"])
+    answer = browser_of(carol).post("observe", proposal_id)
+    assert answer.status_code == 403
+    assert "only those who may review may ask" in answer.content.decode()
+    assert not m.ObservationRequest.objects.exists()
