@@ -42,6 +42,9 @@ for _alias in ("web", "worker", "auditor", "sequencer"):
     DATABASES[_alias] = {**env.postgres(login_url(f"hitl_{_alias}")), "TEST": {"MIRROR": "default"}}
 for _database in DATABASES.values():
     _database["CONN_MAX_AGE"] = 0
-# Each xdist worker counts and caches for itself.
-CACHES["default"]["KEY_PREFIX"] = f"test-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+# Each xdist worker counts and caches for itself, in a database of its own (0 is the broker's):
+# `cache.clear()` empties the whole database, not just what has the prefix.
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")
+_number = 2 + int(_worker) % 14
+CACHES["default"]["LOCATION"] = _addresses.valkey.rsplit("/", 1)[0] + f"/{_number}"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -7,7 +7,7 @@ README.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psycopg
@@ -231,9 +231,8 @@ class Auto:
             lambda: self._record.state(report.proposal) == state,
         )
 
-    def _comes_true(self, what: str, condition: object) -> bool:
+    def _comes_true(self, what: str, condition: Callable[[], bool]) -> bool:
         """Wait; a condition that does not come true in time is for the check to say."""
-        assert callable(condition)
         try:
             self._stack.until(what, condition)
         except TimeoutError as error:

@@ -21,6 +21,10 @@ TIMEOUT_SECONDS = 30
 TOKEN = "csrfmiddlewaretoken"  # noqa: S105 - the name of a form's field
 
 
+class Unexpected(Exception):
+    """The portal answered something else than the story expects."""
+
+
 @dataclass
 class Form:
     """A form of a page: its attributes, and its fields with the values that they have."""
@@ -38,17 +42,17 @@ class Page:
     text: str
 
     def form(self, **attributes: str) -> Form:
-        """The first form with these attributes. Raises LookupError."""
+        """The first form with these attributes. Raises Unexpected."""
         for form in self._parsed().forms:
             if attributes.items() <= form.attributes.items():
                 return form
-        raise LookupError(f"{self.url} ({self.status}) has no form with {attributes}")
+        raise Unexpected(f"{self.url} ({self.status}) has no form with {attributes}")
 
     def script(self, element_id: str) -> Any:
-        """The JSON in a script element. Raises LookupError."""
+        """The JSON in a script element. Raises Unexpected."""
         text = self._parsed().scripts.get(element_id)
         if text is None:
-            raise LookupError(f"{self.url} ({self.status}) has no script {element_id}")
+            raise Unexpected(f"{self.url} ({self.status}) has no script {element_id}")
         return json.loads(text)
 
     def json(self) -> Any:

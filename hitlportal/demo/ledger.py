@@ -7,6 +7,7 @@ No password is ever sent in clear: the server logs every statement, and a verifi
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -71,7 +72,8 @@ class Ledger:
             row = connection.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [ROLE]
             ).fetchone()
-        return int(row[0]) if row else 0
+        assert row is not None  # an aggregate has one row
+        return int(row[0])
 
     def may_log_in(self) -> bool:
         """Whether the role may log in, as the cluster's catalogue says."""
@@ -87,7 +89,7 @@ class Ledger:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
     def _set_password(
-        self, connection: psycopg.Connection[tuple[object, ...]], login: str, options: str
+        self, connection: psycopg.Connection[tuple[Any, ...]], login: str, options: str
     ) -> None:
         """SCRAM on the client's side (RFC 5803), so that the log holds no password."""
         password = private.kept(self._directory / f"{login}.password")
@@ -100,7 +102,7 @@ class Ledger:
             )
         )
 
-    def _superuser(self, database: str) -> psycopg.Connection[tuple[object, ...]]:
+    def _superuser(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
         return psycopg.connect(
             self._cluster.superuser_dsn(database), autocommit=True, application_name="ledger-admin"
         )
@@ -123,7 +125,7 @@ def misuse(dsn: str) -> None:
 
 
 def _exists(
-    connection: psycopg.Connection[tuple[object, ...]], table: str, column: str, value: str
+    connection: psycopg.Connection[tuple[Any, ...]], table: str, column: str, value: str
 ) -> bool:
     query = sql.SQL("SELECT 1 FROM {} WHERE {} = %s").format(
         sql.Identifier("pg_catalog", table), sql.Identifier(column)

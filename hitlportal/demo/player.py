@@ -8,16 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hitlportal.demo.browser import TOKEN, Browser, Page
+from hitlportal.demo.browser import TOKEN, Browser, Page, Unexpected
 from hitlportal.demo.passkey import SoftPasskey
 from remediation.domain import b64url
 
 YES = {"diagnosis": "yes", "scope": "yes", "action": "yes"}
 RP_ID = "localhost"
-
-
-class Unexpected(Exception):
-    """The portal answered something else than the story expects."""
 
 
 @dataclass

@@ -35,6 +35,15 @@ class Record:
         """How many reports agents made."""
         return int(self._one("SELECT count(*) FROM remediation_incidentreport"))
 
+    def open_incidents(self) -> list[str]:
+        """The titles of incidents that nobody contained or closed."""
+        rows = self._rows(
+            "SELECT i.title FROM remediation_incident i WHERE NOT EXISTS ("
+            "  SELECT FROM remediation_incidenttransition t WHERE t.incident_id = i.id)"
+            " ORDER BY i.recorded_at"
+        )
+        return [str(row[0]) for row in rows]
+
     def incident(self, proposal: str) -> str:
         """The state of the proposal's incident."""
         found = self._one(

@@ -52,8 +52,9 @@ class Agent:
     def _run(self, arguments: Sequence[str]) -> Reported:
         done = subprocess.run(
             python(
-                *("-m", "hitlportal.demo.agent", "--url", self.origin, "--environment"),
-                *("production", "--token-file", self.token_file, *arguments),
+                *("-m", "hitlportal.demo.agent", "--url", self.origin),
+                *("--environment", "production", "--token-file", str(self.token_file)),
+                *arguments,
             ),
             cwd=ROOT,
             env=inherited(),

@@ -70,7 +70,8 @@ class Run:
 
     def stay(self) -> int:
         """Say what there is, then run until Ctrl-C; raises ChildEnded when a process ends."""
-        print(words.welcome(self._stack, self._codes), flush=True)
+        waiting = self._record.open_incidents()
+        print(words.welcome(self._stack, self._codes, waiting), flush=True)
         job, again = self._stack.job(), time.monotonic() + AGAIN_SECONDS
         while True:
             self._stack.check()

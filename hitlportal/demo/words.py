@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 
 from hitlportal.demo.stack import Stack
 from hitlportal.demo.story import PEOPLE, ROLE
@@ -11,6 +12,7 @@ WELCOME = """
 hitlportal runs at {origin}
 
 {codes}
+{waiting}
   1  Enrol alice and bob with their codes, each in a browser profile of its own (or sign out in
      between). Their keys are then put into the approvers file, here by the demo, elsewhere by an
      operator who compared the fingerprint.
@@ -31,11 +33,13 @@ the data.
 """
 
 
-def welcome(stack: Stack, fresh: Mapping[str, str]) -> str:
+def welcome(stack: Stack, fresh: Mapping[str, str], waiting: Sequence[str]) -> str:
     """Where to go, as whom, and what to look at."""
+    titles = "\n".join(f"  {title[:96]}" for title in waiting)
     return WELCOME.format(
         origin=stack.origin,
         codes=codes(stack.origin, fresh),
+        waiting=f"Reported by the agent, not contained yet\n{titles}\n" if waiting else "",
         role=ROLE,
         target_log=stack.servers.target.log.resolve(),
         cloud_log=stack.cloud.log,
@@ -54,5 +58,6 @@ def codes(origin: str, fresh: Mapping[str, str]) -> str:
     ]
     if fresh:
         lines.insert(0, f"One-time codes, good for 15 minutes, at {origin}/invite/")
-        lines.append("  Press Enter for fresh codes.")
+        if sys.stdin.isatty():
+            lines.append("  Press Enter for fresh codes.")
     return "\n".join(lines) + "\n"

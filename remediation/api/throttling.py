@@ -39,7 +39,7 @@ class AgentThrottle(BaseThrottle):
         return True
 
 
-def spend(agent_id: UUID) -> None:
+def spend(agent_id: UUID, now: float | None = None) -> None:
     """Count one request of the agent. Raises Throttled, or what the cache raises.
 
     A sliding window from two fixed ones: the previous window counts with the part of it that
@@ -47,7 +47,7 @@ def spend(agent_id: UUID) -> None:
     no more pass than the limit. A refused request costs nothing: who waits as told gets through.
     """
     limit, period = rate(settings.AGENT_RATE)
-    now = time.time()
+    now = time.time() if now is None else now
     window = int(now // period)
     into = now / period - window
     key = f"rate:{agent_id}:{{}}"

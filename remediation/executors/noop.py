@@ -147,7 +147,7 @@ class _Target:
     def call(self, name: str, clearance: Clearance) -> None:
         self._refuse_without_clearance()
         line = {
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "at": datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             "call": name,
             "target": self._name,
             "proposal": clearance.proposal_id,

@@ -24,8 +24,8 @@ from remediation.domain.errors import BadInput
 HOLDS, DOES_NOT_HOLD, UNREADABLE = 0, 1, 2
 
 _WORD_OF_THE_WORKER = (
-    "Proved: bodies, statements, signatures, quorum. The worker's word: policy facts, people,"
-    " exclusions, freeze, observations and times."
+    "Checked against the approvers file: bodies, statements, signatures, quorum. The worker's"
+    " word: policy facts, people, exclusions, freeze, observations and times."
 )
 
 

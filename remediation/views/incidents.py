@@ -110,7 +110,7 @@ def _detail(
     seen = seen.filter(incident=incident)
     context = {
         "incident": row,
-        "proposals": [queue.row(proposal) for proposal in seen.order_by("-recorded_at")],
+        "proposals": queue.rows(seen.order_by("-recorded_at")),
         "moves": moves(incident),
         "reports": incident.reports.count(),
         "earlier": incident.earlier_id,

@@ -16,7 +16,7 @@ from remediation.domain.states import FINAL, ProposalState
 from remediation.models import Assessment, Proposal, User
 from remediation.services import authorize
 from remediation.views import doors, present, standing
-from remediation.views.pages import QueueGroup, QueueRow
+from remediation.views.pages import QueueGroup, QueueRow, ReviewRow
 
 # A page that a person reads; what does not fit is less urgent than what does.
 MOST = 100
@@ -61,11 +61,11 @@ def _groups(person: User) -> tuple[QueueGroup, ...]:
     running = _urgent(visible.filter(state__in=RUNNING))
     ended = _ended(visible)
     return (
-        QueueGroup("mine", "Yours to decide", "A role that you hold is still needed.", _rows(mine)),
-        QueueGroup("others", "Waiting for others", "", _rows(others)),
-        QueueGroup("new", "Waiting for the worker's assessment", "", _rows(new)),
-        QueueGroup("running", "Approved and running", "", _rows(running)),
-        QueueGroup("ended", "Ended in the last 24 hours", "", _rows(ended)),
+        QueueGroup("mine", "Yours to decide", "A role that you hold is still needed.", rows(mine)),
+        QueueGroup("others", "Waiting for others", "", rows(others)),
+        QueueGroup("new", "Waiting for the worker's assessment", "", rows(new)),
+        QueueGroup("running", "Approved and running", "", rows(running)),
+        QueueGroup("ended", "Ended in the last 24 hours", "", rows(ended)),
     )
 
 
@@ -103,13 +103,25 @@ def _ended(proposals: QuerySet[Proposal]) -> QuerySet[Proposal]:
     )
 
 
-def _rows(proposals: Iterable[Proposal]) -> tuple[QueueRow, ...]:
-    return tuple(row(proposal) for proposal in proposals)
+def rows(proposals: Iterable[Proposal]) -> tuple[QueueRow, ...]:
+    """Lines of the queue, in the order given; two queries for all of them."""
+    found = list(proposals)
+    keys = [proposal.pk for proposal in found]
+    assessments = {
+        assessment.proposal_id: assessment
+        for assessment in Assessment.objects.filter(proposal__in=keys, round=F("proposal__round"))
+    }
+    reviews = standing.reviews_by_proposal(keys)
+    return tuple(
+        _row(proposal, assessments.get(proposal.pk), reviews.get(proposal.pk, ()))
+        for proposal in found
+    )
 
 
-def row(proposal: Proposal) -> QueueRow:
-    """One line of the queue; its sentence is the portal's, from the plan's bytes."""
-    assessment = authorize.newest(proposal)
+def _row(
+    proposal: Proposal, assessment: Assessment | None, reviews: Iterable[ReviewRow]
+) -> QueueRow:
+    """The sentence is the portal's, from the plan's bytes."""
     plan = present.plan_of(proposal)
     sentences = present.sentences(plan)
     return QueueRow(
@@ -124,11 +136,5 @@ def row(proposal: Proposal) -> QueueRow:
         agent=proposal.agent.name,
         detected_at=proposal.incident.detected_at,
         decide_by=assessment.decide_by if assessment else None,
-        slots=(
-            standing.seats(
-                tuple(assessment.slots), standing.review_rows(proposal, assessment.round)
-            )
-            if assessment
-            else ()
-        ),
+        slots=standing.seats(tuple(assessment.slots), reviews) if assessment else (),
     )

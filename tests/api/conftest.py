@@ -21,6 +21,7 @@ from tests import factories
 from tests.conftest import AsLogin
 from tests.factories import Person
 
+
 def key() -> str:
     """An Idempotency-Key that no other request has."""
     return f'"{uuid4()}"'

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from collections.abc import Iterator
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import pytest
+from celery import current_app
 from django.conf import settings
 from django.http import HttpResponse
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
@@ -81,14 +83,11 @@ def messages_about(proposal_id: UUID) -> int:
 
 @pytest.fixture
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nobody listens where the broker was."""
-    from hitlportal.celery import app
-
-    with monkeypatch.context() as patch:
-        patch.setenv("CELERY_BROKER_WRITE_URL", "redis://127.0.0.1:1/0")
-        app.close()
+    """Messages go where nobody listens."""
+    with current_app.connection("redis://127.0.0.1:1/0") as dead:
+        send = partial(current_app.send_task, connection=dead)
+        monkeypatch.setattr(current_app, "send_task", send)
         yield
-    app.close()
 
 
 def test_a_broker_that_is_down_does_not_undo_a_report(

@@ -14,11 +14,6 @@ from django.conf import settings
 from hitlportal import env
 
 DATABASE_URL = "BENCHMARK_BARE_DATABASE_URL"
-TABLE = (
-    "CREATE TABLE bare_note (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
-    " payload jsonb NOT NULL, at timestamptz NOT NULL)"
-)
-
 settings.configure(
     SECRET_KEY="only for the benchmark",
     ALLOWED_HOSTS=["localhost"],

@@ -95,10 +95,14 @@ def start(door: Door, someone: Person, proposal: str) -> Started:
         "round": 1,
     }
     said = door.post(f"/proposals/{proposal}/review/start", encode(asked))
-    challenge = b64url.decode(said["options"]["challenge"])
-    assertion = someone.passkey.authentication(challenge, settings.RP_ID, settings.ORIGIN)
-    body = {"session": said["session"], "assertion": assertion}
+    body = {"session": said["session"], "assertion": answer(someone, said["options"])}
     return Started(proposal, json.dumps(body).encode())
+
+
+def answer(someone: Person, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the passkey answers to navigator.credentials.get()."""
+    challenge = b64url.decode(options["challenge"])
+    return someone.passkey.authentication(challenge, settings.RP_ID, settings.ORIGIN)
 
 
 def sign(door: Door, started: Started) -> float:

@@ -29,12 +29,19 @@ from hitlportal.demo.servers import Servers
 COMMIT_TIMES = {"track_commit_timestamp": "on"}
 RESULTS = 2  # number of Valkey's database for the results of the bare task
 # As in the demo, but with a web process for each core: four clients wait otherwise for one GIL.
-WEB = ("--workers", "2", "--threads", "4", "--log-level", "warning", "--no-control-socket")
+WEB = (
+    *("--workers", "2", "--threads", "4", "--log-level", "warning", "--no-control-socket"),
+    *("--keep-alive", "75"),  # a client that waits for an effect keeps its connection
+)
 WORKER = (
     *("worker", "--queues", "execute,assess", "--concurrency", "2", "-I", "tests.benchmarks.tasks"),
     *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING"),
 )
 START_SECONDS = 60.0
+BARE_TABLE = (
+    "CREATE TABLE bare_note (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+    " payload jsonb NOT NULL, at timestamptz NOT NULL)"
+)
 
 
 class House:
@@ -59,6 +66,8 @@ class House:
         self._broker = Broker(self.servers.valkey)
         with self.superuser("postgres") as connection:
             connection.execute("CREATE DATABASE bare")
+        with self.superuser("bare") as connection:
+            connection.execute(BARE_TABLE)
 
     def stop(self) -> None:
         for child in reversed(self._children):

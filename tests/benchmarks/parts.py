@@ -89,15 +89,21 @@ def _watch(clock: Clock) -> None:
     """Put the clock around the functions that make the parts."""
     from remediation.domain import gate
     from remediation.executors.noop import Noop
-    from remediation.services import execute, gather, lease
+    from remediation.services import execute, gather, lease, worker
 
-    _time(clock, lease, "claim", "claim")
-    _time(clock, execute, "observe", "observe")
-    _time(clock, execute, "gather", "gather")
-    _time(clock, gate, "verify", "gate")
-    _time(clock, execute, "run_prepare", "prepare")
-    _time(clock, execute, "_begin_run", "begin")
-    _time(clock, gather, "scope_of", "gather: scope")
+    for module, function, name in (
+        (lease, "claim", "claim"),
+        (execute, "observe", "observe"),
+        (execute, "gather", "gather"),
+        (gate, "verify", "gate"),
+        (execute, "run_prepare", "prepare"),
+        (execute, "_clear", "clear"),
+        (execute, "_begin", "begin"),
+        (gather, "scope_of", "scope"),
+        (worker, "approvers", "files"),
+        (worker, "targets", "files"),
+    ):
+        _time(clock, module, function, name)
     real = Noop.apply
 
     def apply(self: Noop, *arguments: Any) -> Any:

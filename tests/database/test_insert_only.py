@@ -1,4 +1,4 @@
-"""Facts are insert-only for everybody: each table × each way to change rows × each login.
+"""Facts are insert-only for everybody: each table, each way to change rows, each login.
 
 The tables come from the database's catalogue, so a new one cannot be forgotten.
 """

@@ -100,6 +100,7 @@ def test_an_artefact_that_no_claim_cites_does_not_speak_for_the_target() -> None
         ("198.51.100.7", "/events/00/client"),
         ("198.51.100.7", "/events/-/client"),
         ("198.51.100.7", "/events/٠/client"),
+        ("198.51.100.7", "/events/0/client/x"),
         ("198.51.100.7", ""),
         ("198.51.100.7", "/"),
         (True, "/events/0/count"),

@@ -32,13 +32,14 @@ SOURCE = Fields(
         "int": 5,
         "true": True,
         "list": ["a", 1],
+        "words": ["abc"],
         "id": UUID,
         "time": "2026-01-01T00:00:00Z",
         "sha": "a" * 64,
         "map": {},
     },
     "/s",
-    required=("text", "int", "true", "list", "id", "time", "sha", "map"),
+    required=("text", "int", "true", "list", "words", "id", "time", "sha", "map"),
 )
 
 
@@ -68,6 +69,7 @@ def test_fields_of_the_right_kind_are_taken() -> None:
         (lambda: SOURCE.array("text", lambda v, _: v, most=9), WrongType),
         (lambda: SOURCE.array("list", lambda v, _: v, most=1), BadValue),
         (lambda: SOURCE.texts("list"), WrongType),
+        (lambda: SOURCE.texts("words", longest=2), BadValue),
         (lambda: SOURCE.uuid("text"), BadValue),
         (lambda: SOURCE.sha256("text"), BadValue),
         (lambda: SOURCE.mapping("list"), WrongType),

@@ -161,6 +161,13 @@ def test_a63_an_artefact_has_at_most_one_mib_and_a_report_eight() -> None:
     assert refused.value.name == "too_large"
 
 
+def test_a63_a_diagnosis_has_at_most_two_mib() -> None:
+    citation: Any = {"evidence": ARTEFACT_SHA, "pointer": "/x", "value": "x" * 1024 * 1024}
+    claims: Any = [{"text": "x", "citations": [citation] * 3}]
+    report = report_json(diagnosis=diagnosis_json(claims=claims))
+    assert refusal(report) == ("too_large", "/diagnosis")
+
+
 def test_a06_floats_and_duplicate_keys_are_refused_inside_a_report() -> None:
     raw = json.dumps(report_json()).encode()
     for broken, name in (

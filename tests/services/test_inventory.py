@@ -177,7 +177,7 @@ def test_test_targets_are_no_kind_outside_tests(editor: PersonActor, settings: A
         inventory.check_locator("test.target", "test.target:t1")
     with pytest.raises(UnknownTargetKind):
         inventory.check_locator("github.key", "github.key:1")
-    assert inventory.kinds() == ("postgres.role", "aws.iam.access_key")
+    assert inventory.kinds() and not any(kind.startswith("test.") for kind in inventory.kinds())
 
 
 def test_an_identity_changes_by_versions(editor: PersonActor) -> None:

@@ -6,20 +6,24 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import pytest
 from django.conf import settings as django_settings
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
+from guardian.models import UserObjectPermission
 from pytest_django import Settings
 
 from remediation import models as m
+from tests import factories
 from tests.conftest import AsLogin
 from tests.factories import Person
 from tests.flows.world import World
+
+# What a test client answers with; django-stubs has a private name for it.
+Answer: TypeAlias = Any
 
 
 class Browser:
@@ -31,15 +35,15 @@ class Browser:
         if someone is not None:
             sign_in(self.client, someone.user)
 
-    def get(self, name: str, *args: Any, **query: str) -> HttpResponse:
+    def get(self, name: str, *args: Any, **query: str) -> Answer:
         with self._as_login("hitl_web"):
             return self.client.get(reverse(name, args=args), query)
 
-    def post(self, name: str, *args: Any, **data: str) -> HttpResponse:
+    def post(self, name: str, *args: Any, **data: str) -> Answer:
         with self._as_login("hitl_web"):
             return self.client.post(reverse(name, args=args), data)
 
-    def send(self, name: str, *args: Any, body: Any) -> HttpResponse:
+    def send(self, name: str, *args: Any, body: Any) -> Answer:
         """POST JSON as the page's script does."""
         with self._as_login("hitl_web"):
             return self.client.post(
@@ -80,8 +84,17 @@ def proposal_id(world: World) -> UUID:
     return world.in_review()
 
 
-def text_of(response: HttpResponse) -> str:
-    return response.content.decode()
+def may_review_everything(someone: Person) -> None:
+    """The right to review every service that the inventory knows by now."""
+    held = UserObjectPermission.objects.filter(user=someone.user).values_list(
+        "object_pk", flat=True
+    )
+    for service in m.Service.objects.exclude(pk__in=[int(pk) for pk in held]):
+        factories.grant(someone.user, "review_service", service)
+
+
+def text_of(response: Answer) -> str:
+    return str(response.content.decode())
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -18,7 +17,7 @@ from remediation.services import review
 from tests import factories
 from tests.factories import Person
 from tests.flows.world import YES, World
-from tests.views.conftest import Browser, BrowserOf, sign_in
+from tests.views.conftest import Answer, Browser, BrowserOf, may_review_everything, sign_in
 
 NO = {"diagnosis": "no", "scope": "yes", "action": "no"}
 
@@ -34,12 +33,14 @@ def asked(**changes: Any) -> dict[str, Any]:
     }
 
 
-def refused_as(answer: HttpResponse) -> str:
+def refused_as(answer: Answer) -> str:
     assert answer["Content-Type"] == "application/problem+json"
     return str(json.loads(answer.content)["name"])
 
 
-def decide(browser: Browser, world: World, someone: Person, proposal_id: UUID, **changes: Any) -> Any:
+def decide(
+    browser: Browser, world: World, someone: Person, proposal_id: UUID, **changes: Any
+) -> Any:
     """Start and sign as the page's script does; the last answer."""
     started = browser.send("review_start", proposal_id, body=asked(**changes))
     assert started.status_code == 200, started.content
@@ -72,8 +73,7 @@ def test_after_deciding_the_next_one_opens(world: World, browser_of: BrowserOf) 
     first = world.in_review()
     other = factories.proposal(environment="production")
     factories.assess(other, slots=["security"])
-    for service in m.Service.objects.all():
-        factories.grant(world.people["alice"].user, "review_service", service)
+    may_review_everything(world.people["alice"])
     alice = world.people["alice"]
     answer = decide(browser_of(alice), world, alice, first)
     assert json.loads(answer.content)["next"] == reverse("review", args=[other.pk])
@@ -83,9 +83,7 @@ def test_a_reject_needs_a_reason_and_reaches_the_record(
     world: World, proposal_id: UUID, browser_of: BrowserOf
 ) -> None:
     alice = browser_of(world.people["alice"])
-    answer = alice.send(
-        "review_start", proposal_id, body=asked(decision="reject", verdicts=NO)
-    )
+    answer = alice.send("review_start", proposal_id, body=asked(decision="reject", verdicts=NO))
     assert (answer.status_code, refused_as(answer)) == (422, "reason_required")
     signed = decide(
         alice,

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.http import HttpResponse
 from django.urls import reverse
 
 from audit.models import Entry
@@ -18,7 +17,7 @@ from remediation.domain import b64url
 from remediation.services import enroll
 from remediation.services.actors import operator
 from tests import factories
-from tests.views.conftest import Browser, BrowserOf
+from tests.views.conftest import Answer, Browser, BrowserOf
 
 pytestmark = pytest.mark.django_db
 
@@ -38,22 +37,22 @@ def code(newcomer: m.User) -> str:
     return enroll.invite(actor=operator(), username=newcomer.username)
 
 
-def given(code: str, **changes: Any) -> dict[str, Any]:
+def given(right: str, **changes: Any) -> dict[str, Any]:
     return {
         "username": "newcomer",
-        "code": code,
+        "code": right,
         "password": PASSWORD,
         "name": "Laptop",
         **changes,
     }
 
 
-def answer_of(response: HttpResponse) -> dict[str, Any]:
+def answer_of(response: Answer) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(response.content)
     return found
 
 
-def enrol(browser: Browser, body: dict[str, Any], passkey: SoftPasskey) -> HttpResponse:
+def enrol(browser: Browser, body: dict[str, Any], passkey: SoftPasskey) -> Answer:
     """Start and finish as the page's script does."""
     started = browser.send("invite_start", body=body)
     assert started.status_code == 200, started.content
@@ -127,9 +126,7 @@ def test_a_registration_for_another_challenge_or_origin_is_refused(
         browser = browser_of(None)
         started = answer_of(browser.send("invite_start", body=given(code)))
         asked = b64url.decode(started["create"]["challenge"])
-        credential = SoftPasskey.create().registration(
-            challenge or asked, settings.RP_ID, origin
-        )
+        credential = SoftPasskey.create().registration(challenge or asked, settings.RP_ID, origin)
         answer = browser.send("invite_finish", body={**given(code), "credential": credential})
         assert answer_of(answer)["name"] == "passkey_refused"
     assert not Authenticator.objects.filter(user=newcomer).exists()
@@ -151,7 +148,7 @@ def test_a17_opening_the_invite_page_uses_no_code(
     assert not m.InvitationUse.objects.exists()
 
 
-def add(browser: Browser, prove_with: SoftPasskey, new: SoftPasskey) -> HttpResponse:
+def add(browser: Browser, prove_with: SoftPasskey, new: SoftPasskey) -> Answer:
     started = answer_of(browser.send("passkey_add_start", body={"name": "Second"}))
     proof = prove_with.authentication(
         b64url.decode(started["prove"]["challenge"]), settings.RP_ID, settings.ORIGIN
@@ -168,9 +165,9 @@ def test_a21_a_second_passkey_needs_the_first_and_is_on_record(browser_of: Brows
     answer = add(browser_of(alice), alice.passkey, new)
     assert answer_of(answer) == {"next": reverse("passkeys")}
     assert Authenticator.objects.filter(user=alice.user).count() == 2
-    recorded = [e.data for e in Entry.objects.all() if e.data["action"].endswith("enrolled")]
-    assert recorded[0]["actor"] == alice.actor
-    assert recorded[0]["data"]["fingerprint"] == new.fingerprint
+    newest = Entry.objects.order_by("-pk")[0].data
+    assert (newest["action"], newest["actor"]) == ("person:passkey:enrolled", alice.actor)
+    assert newest["data"]["fingerprint"] == new.fingerprint
 
 
 def test_a21_a_stolen_session_cannot_enrol(browser_of: BrowserOf) -> None:
@@ -183,7 +180,7 @@ def test_a21_a_stolen_session_cannot_enrol(browser_of: BrowserOf) -> None:
 
 
 def test_a_ceremony_is_good_once(browser_of: BrowserOf) -> None:
-    alice, browser = factories.person("alice-e"), None
+    alice = factories.person("alice-e")
     browser = browser_of(alice)
     add(browser, alice.passkey, SoftPasskey.create())
     body = {"name": "Third", "assertion": {}, "credential": {}}

@@ -94,7 +94,8 @@ def test_a01_a_hostile_report_is_shown_whole_on_the_page(
     world: World, browser_of: BrowserOf
 ) -> None:
     hostile = (
-        "Approve now.\u202e evil \u200b" + "\n" * 500
+        "Approve now.\u202e evil \u200b"
+        + "\n" * 500
         + "<script>alert(1)</script>{{ 7|add:7 }}{% now 'Y' %} [x](javascript:alert(1))"
     )
     value = world.report()

@@ -8,10 +8,9 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from remediation import models as m
 from tests import factories
 from tests.flows.world import World
-from tests.views.conftest import BrowserOf, text_of
+from tests.views.conftest import BrowserOf, may_review_everything, text_of
 
 
 def group(page: str, key: str) -> str:
@@ -45,17 +44,14 @@ def test_a34_grave_ones_come_first_however_many_trivial_ones_came_before(
     for one in trivial:
         factories.assess(one)
     grave = world.in_review()
-    for service in m.Service.objects.all():
-        factories.grant(world.people["alice"].user, "review_service", service)
+    may_review_everything(world.people["alice"])
     mine = group(text_of(browser_of(world.people["alice"]).get("queue")), "mine")
     order = re.findall(r'id="row-([0-9a-f-]{36})"', mine)
     assert order[0] == str(grave)
     assert set(order[1:]) == {str(one.pk) for one in trivial}
 
 
-def test_among_equals_the_nearer_deadline_comes_first(
-    world: World, browser_of: BrowserOf
-) -> None:
+def test_among_equals_the_nearer_deadline_comes_first(world: World, browser_of: BrowserOf) -> None:
     now = datetime.now(UTC)
     proposals = [factories.proposal() for _ in range(3)]
     for one, hours in zip(proposals, (3, 1, 2), strict=True):
@@ -72,9 +68,7 @@ def test_what_nobody_has_assessed_yet_waits_visibly(world: World, browser_of: Br
     assert "not assessed" in group(page, "new")
 
 
-def test_running_and_ended_ones_are_shown_as_such(
-    world: World, browser_of: BrowserOf
-) -> None:
+def test_running_and_ended_ones_are_shown_as_such(world: World, browser_of: BrowserOf) -> None:
     proposal_id = world.approved()
     lead = browser_of(factories.person(roles=["lead"]))
     assert str(proposal_id) in group(text_of(lead.get("queue")), "running")

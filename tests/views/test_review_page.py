@@ -52,9 +52,7 @@ def test_a18_nothing_is_preselected_and_nothing_is_sent_by_enter(
     assert re.search(r'type="button" data-decision="approve"', form)
 
 
-def test_unknowns_are_said_aloud(
-    world: World, proposal_id: UUID, browser_of: BrowserOf
-) -> None:
+def test_unknowns_are_said_aloud(world: World, proposal_id: UUID, browser_of: BrowserOf) -> None:
     page = text_of(browser_of(world.people["alice"]).get("review", proposal_id))
     assessment = m.Assessment.objects.get(proposal_id=proposal_id)
     unknown = json.loads(bytes(assessment.scope))["unknown"]

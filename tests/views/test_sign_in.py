@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
@@ -17,7 +16,7 @@ from remediation.domain import b64url
 from tests import factories
 from tests.conftest import AsLogin
 from tests.factories import Person
-from tests.views.conftest import BrowserOf, sign_in, text_of
+from tests.views.conftest import Answer, BrowserOf, sign_in, text_of
 
 PASSWORD = "correct horse battery staple"
 
@@ -32,13 +31,13 @@ def alice() -> Person:
     return someone
 
 
-def send_password(client: Client, someone: Person, password: str = PASSWORD) -> HttpResponse:
+def send_password(client: Client, someone: Person, password: str = PASSWORD) -> Answer:
     return client.post(
         reverse("account_login"), {"login": someone.user.username, "password": password}
     )
 
 
-def use_passkey(client: Client, someone: Person, settings: Any) -> HttpResponse:
+def use_passkey(client: Client, someone: Person, settings: Any) -> Answer:
     page = text_of(client.get(reverse("mfa_authenticate")))
     found = re.search(r'<script id="passkey-options"[^>]*>(.*?)</script>', page, re.DOTALL)
     assert found is not None
@@ -124,9 +123,7 @@ def test_a_session_with_the_record_of_another_user_is_ended(
         assert client.get(reverse("queue")).status_code == 302
 
 
-def test_pages_of_signed_in_people_are_never_stored(
-    alice: Person, browser_of: BrowserOf
-) -> None:
+def test_pages_of_signed_in_people_are_never_stored(alice: Person, browser_of: BrowserOf) -> None:
     assert "no-store" in browser_of(alice).get("queue")["Cache-Control"]
 
 

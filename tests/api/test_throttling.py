@@ -1,0 +1,161 @@
+"""Each agent's budget: exact under concurrency, honest about when to come again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as effort
+from hypothesis import strategies as st
+from pytest_django import Settings
+
+from audit.models import Entry
+from remediation.api import throttling
+from remediation.domain.errors import Throttled
+from remediation.services import agents
+from remediation.services.actors import PersonActor
+from tests.api.conftest import Caller, CallerOf, problem, told
+from tests.factories import Person
+
+# A minute that began long ago: no clock of this machine is involved.
+START = 1_000_000 * 60
+
+
+def spends(agent: UUID, now: float) -> int:
+    """0, or the seconds to wait."""
+    try:
+        throttling.spend(agent, now)
+    except Throttled as error:
+        return error.retry_after
+    return 0
+
+
+@pytest.fixture
+def five_a_minute(settings: Settings) -> Iterator[None]:
+    settings.AGENT_RATE = "5/min"
+    yield
+
+
+def test_the_budget_is_what_the_settings_say(five_a_minute: None) -> None:
+    agent = uuid4()
+    assert [spends(agent, START + n) > 0 for n in range(7)] == [False] * 5 + [True] * 2
+
+
+def test_the_end_of_a_window_does_not_double_the_budget(five_a_minute: None) -> None:
+    agent = uuid4()
+    passed = [spends(agent, START + 59) == 0 for _ in range(6)]
+    passed += [spends(agent, START + 61) == 0 for _ in range(6)]
+    assert sum(passed) == 5
+
+
+def test_one_agents_flood_leaves_the_others_budget_alone(five_a_minute: None) -> None:
+    loud, quiet = uuid4(), uuid4()
+    for _ in range(20):
+        spends(loud, START)
+    assert spends(quiet, START) == 0
+
+
+@effort(max_examples=60, deadline=None)
+@given(
+    limit=st.integers(1, 12),
+    pauses=st.lists(st.floats(0, 40, allow_nan=False), min_size=1, max_size=30),
+)
+def test_who_waits_as_told_gets_through(limit: int, pauses: list[float]) -> None:
+    from django.test import override_settings
+
+    agent, now = uuid4(), float(START)
+    with override_settings(AGENT_RATE=f"{limit}/min"):
+        for pause in pauses:
+            now += pause
+            wait = spends(agent, now)
+            if wait:
+                assert 1 <= wait <= 120
+                now += wait
+                assert spends(agent, now) == 0
+
+
+def test_of_many_at_once_no_more_pass_than_the_budget_has(five_a_minute: None) -> None:
+    agent, together = uuid4(), Barrier(20)
+
+    def one(_: int) -> int:
+        together.wait(timeout=30)
+        return spends(agent, START)
+
+    with ThreadPoolExecutor(20) as pool:
+        waits = list(pool.map(one, range(20)))
+    assert waits.count(0) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("60/min", (60, 60)), ("1/s", (1, 1)), ("9/hour", (9, 3600))]
+)
+def test_rates(text: str, rate: tuple[int, int]) -> None:
+    assert throttling.rate(text) == rate
+
+
+# ---- at the door ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one_a_day(settings: Settings) -> Iterator[None]:
+    settings.AGENT_RATE = "1/day"
+    yield
+
+
+def test_a34_over_the_budget_is_429_with_a_time_to_come_again(
+    one_a_day: None, scanner: Caller
+) -> None:
+    told(scanner.report(), 201)
+    response = scanner.report("t2")
+    problem(response, 429, "throttled")
+    assert 1 <= int(response["Retry-After"]) <= 2 * 86_400
+    # Reading costs as much as writing: a refused one is an entry in the record.
+    problem(scanner.get("actions"), 429, "throttled")
+
+
+def test_a34_a_flood_does_not_fill_the_record(one_a_day: None, scanner: Caller) -> None:
+    told(scanner.get("actions"))
+    before, began = Entry.objects.count(), int(time.time() // 60)
+    for _ in range(10):
+        problem(scanner.get("actions"), 429, "throttled")
+    minutes = int(time.time() // 60) - began + 1
+    recorded = [entry.data for entry in Entry.objects.order_by("id")[before:]]
+    assert 1 <= len(recorded) <= minutes
+    assert recorded[0]["object"] == f"door:throttled:{scanner.agent.pk}"
+
+
+def test_a_token_that_has_ended_has_a_budget_too(
+    one_a_day: None, caller_of: CallerOf, eve: Person
+) -> None:
+    gone = caller_of("gone")
+    agents.revoke_token(actor=PersonActor(eve.id, eve.user.pk), token_id=gone.token.pk)
+    problem(gone.get("actions"), 401, "token_revoked")
+    problem(gone.get("actions"), 429, "throttled")
+
+
+@pytest.fixture
+def no_cache(settings: Settings) -> Iterator[None]:
+    """Nobody listens where the cache was."""
+    down = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
+    settings.CACHES = {"default": down}
+    yield
+
+
+def test_without_a_cache_nothing_is_taken_and_the_agent_is_told_to_come_again(
+    no_cache: None, scanner: Caller
+) -> None:
+    for response in (scanner.report(), scanner.get("actions")):
+        problem(response, 503, "unavailable")
+        assert int(response["Retry-After"]) >= 1
+    assert not Entry.objects.filter(pk__gt=0, body__contains=b"agent:report").exists()
+
+
+def test_without_a_cache_a_stranger_is_not_refused_unseen(no_cache: None, scanner: Caller) -> None:
+    """Its refusal could not be counted, so it is not told the reason either."""
+    scanner.text = "hitl_00000000_" + "A" * 43
+    problem(scanner.get("actions"), 503, "unavailable")

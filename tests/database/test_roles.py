@@ -1,0 +1,386 @@
+"""What each login may do, with real logins: the grants are this list and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+
+import psycopg
+import pytest
+from django.db import connection
+
+from tests import factories
+from tests.database.attack import DENIED, refused
+from tests.database.logins import LOGINS, connect, database, superuser
+
+pytestmark = pytest.mark.django_db
+
+# ---- the list -----------------------------------------------------------------------------------
+
+INVENTORY = {
+    "service", "serviceversion", "identity", "identityversion", "dependency", "dependencyversion",
+}  # fmt: skip
+SUBMISSIONS = {
+    "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",
+    "proposal", "proposaltarget", "transition", "observationrequest", "refusal",
+}  # fmt: skip
+FINDINGS = {"assessment", "assessmentservice", "notice", "execution", "steprecord", "freeze"}
+AGENTS = {"agent", "agentversion"}
+# Read by web alone: tokens, codes, sessions of review, answers.
+SECRETS = {
+    "agenttoken", "agenttokenrevocation", "invitation", "invitationuse", "reviewsession",
+    "idempotencyrecord",
+}  # fmt: skip
+ACCOUNTS = {"user", "user_groups", "user_user_permissions"}
+SIGN_IN = {
+    "auth_group", "auth_group_permissions", "guardian_userobjectpermission",
+    "guardian_groupobjectpermission", "account_emailaddress", "mfa_authenticator",
+}  # fmt: skip
+
+
+def facts(*groups: set[str]) -> set[str]:
+    return {f"remediation_{name}" for group in groups for name in group}
+
+
+READ_BY_ALL = facts(
+    INVENTORY, SUBMISSIONS, FINDINGS, AGENTS, {"review", "outboxmessage", "lease"},
+    {"passkeyenrolment"},
+) | {"django_migrations", "remediation.agent_now"}  # fmt: skip
+
+ALLOWED: dict[str, dict[str, set[str]]] = {
+    "hitl_web": {
+        "SELECT": READ_BY_ALL | facts(SECRETS, ACCOUNTS) | SIGN_IN | {
+            "audit.entry(id)", "auth_permission", "django_content_type", "django_admin_log",
+            "account_emailconfirmation", "remediation.entitlement", "remediation.service_right",
+        },
+        "INSERT": facts(INVENTORY, SUBMISSIONS, AGENTS, SECRETS, ACCOUNTS) | SIGN_IN
+        | facts({"review", "passkeyenrolment"}) | {"audit.entry(body)", "django_admin_log"},
+        "UPDATE": {"remediation_user", "auth_group", "account_emailaddress", "mfa_authenticator"},
+        "DELETE": {
+            "remediation_user_groups", "remediation_user_user_permissions",
+        } | (SIGN_IN - {"auth_group"}),
+    },
+    "hitl_worker": {
+        "SELECT": READ_BY_ALL | {
+            "audit.entry(id)", "remediation.entitlement", "remediation.service_right",
+            "remediation.mailbox", "remediation.account",
+        },
+        "INSERT": facts(FINDINGS, {"transition", "incidenttransition", "refusal", "lease"})
+        | {"audit.entry(body)"},
+        "UPDATE": {"remediation_lease"},
+    },
+    "hitl_sequencer": {"SELECT": {"audit.entry"}},
+    "hitl_auditor": {"SELECT": READ_BY_ALL | {"audit.entry", "audit.trail"}},
+}  # fmt: skip
+
+CALLED = {
+    "refuse_v1", "digest_v1", "edge_v1", "incident_edge_v1", "lock_proposal_v1", "excluded_v1",
+    "frozen_v1", "run_deadline_v1", "open_seats_v1", "scope_v1",
+}  # fmt: skip
+
+PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+
+
+def plain(name: str) -> str:
+    """`audit.entry(body)` → `audit.entry`."""
+    return name.partition("(")[0]
+
+
+# ---- the grants are the list --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_the_grants_are_the_allow_list(login: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT privilege_type, table_schema, table_name, column_name"
+            "  FROM information_schema.column_privileges WHERE grantee = %s"
+            " UNION SELECT privilege_type, table_schema, table_name, NULL"
+            "  FROM information_schema.table_privileges WHERE grantee = %s",
+            [login, login],
+        )
+        found: dict[str, set[str]] = {}
+        for privilege, schema, table, _ in cursor.fetchall():
+            found.setdefault(privilege, set()).add(qualified(schema, table))
+    listed = ALLOWED[login].items()
+    assert found == {privilege: {plain(name) for name in names} for privilege, names in listed}
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_what_a_login_can_do_in_effect_is_the_allow_list(login: str) -> None:
+    """Asked of the server, so that PUBLIC and memberships count too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p, n.nspname, c.relname FROM pg_class c"
+            "  JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(%s::text[]) p"
+            " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')"
+            "   AND c.relkind IN ('r', 'v', 'm', 'p', 'f')"
+            "   AND has_schema_privilege(%s, n.oid, 'USAGE')"
+            "   AND CASE WHEN p IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')"
+            "            THEN has_any_column_privilege(%s, c.oid, p)"
+            "            ELSE has_table_privilege(%s, c.oid, p) END",
+            [list(PRIVILEGES), login, login, login],
+        )
+        found: dict[str, set[str]] = {}
+        for privilege, schema, table in cursor.fetchall():
+            found.setdefault(privilege, set()).add(qualified(schema, table))
+    listed = ALLOWED[login].items()
+    assert found == {privilege: {plain(name) for name in names} for privilege, names in listed}
+
+
+def qualified(schema: str, table: str) -> str:
+    return table if schema == "public" else f"{schema}.{table}"
+
+
+@pytest.mark.parametrize("login", ["hitl_web", "hitl_worker"])
+def test_nobody_chooses_the_number_of_a_fact(login: str) -> None:
+    """Rules ask for the newest row; ids come from the sequence."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
+            " WHERE a.attidentity <> '' AND has_column_privilege(%s, c.oid, a.attnum, 'INSERT')"
+            "   AND c.relname LIKE 'remediation\\_%%'",
+            [login],
+        )
+        found = {row[0] for row in cursor.fetchall()}
+    assert found <= facts(ACCOUNTS)
+
+
+@pytest.mark.parametrize("login", ["hitl_web", "hitl_worker"])
+def test_of_the_record_only_the_body_is_written_and_only_the_id_read(login: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT privilege_type || ' ' || column_name FROM information_schema.column_privileges"
+            " WHERE grantee = %s AND table_schema = 'audit'",
+            [login],
+        )
+        assert {row[0] for row in cursor.fetchall()} == {"INSERT body", "SELECT id"}
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_only_these_functions_are_called(login: str) -> None:
+    """Guard functions run by their triggers and are nobody's to call."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+            " WHERE n.nspname IN ('remediation', 'audit', 'public')"
+            "   AND has_function_privilege(%s, p.oid, 'EXECUTE')",
+            [login],
+        )
+        found = {row[0] for row in cursor.fetchall()}
+    assert found == (CALLED if login in ("hitl_web", "hitl_worker") else set())
+
+
+def test_public_has_nothing() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_schema, table_name, privilege_type"
+            "  FROM information_schema.table_privileges"
+            " WHERE grantee = 'PUBLIC' AND table_schema IN ('public', 'audit', 'remediation')"
+        )
+        assert cursor.fetchall() == []
+        cursor.execute(
+            "SELECT array_remove(array_agg(a.grantee = 0), false) FROM pg_database d,"
+            " aclexplode(d.datacl) a WHERE d.datname = current_database()"
+        )
+        assert cursor.fetchone()[0] == []
+
+
+# ---- what is tried ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "remediation_user",
+        "mfa_authenticator",
+        "account_emailaddress",
+        "remediation_agenttoken",
+        "remediation_invitation",
+        "remediation_reviewsession",
+        "remediation_idempotencyrecord",
+        "auth_group",
+        "django_admin_log",
+    ],
+)
+@pytest.mark.parametrize("login", ["hitl_worker", "hitl_auditor", "hitl_sequencer"])
+def test_a47_a_read_login_opens_no_secrets(login: str, table: str) -> None:
+    with connect(login, autocommit=True) as it:
+        for what in ("*", "count(*)"):
+            with refused(DENIED):
+                it.execute(f"SELECT {what} FROM public.{table}")
+
+
+def test_a47_there_is_no_table_of_sessions_to_open() -> None:
+    """Sessions lie in the cache: a session key read from a table would open the admin."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_name LIKE '%session%'"
+            "   AND table_schema NOT IN ('pg_catalog', 'information_schema')"
+        )
+        assert cursor.fetchall() == [("remediation_reviewsession",)]
+
+
+def test_the_views_show_the_worker_no_password() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = 'remediation'"
+            "   AND table_name IN ('entitlement', 'account', 'mailbox')"
+        )
+        shown = {row[0] for row in cursor.fetchall()}
+    assert shown == {"user_id", "person", "active", "role", "username", "superuser", "email"}
+
+
+WRITES = [
+    "INSERT INTO audit.entry (body) VALUES ('{}')",
+    "INSERT INTO remediation_freeze (frozen, reason, actor, entry, recorded_at)"
+    " VALUES (true, '', '', 1, now())",
+    "UPDATE remediation_lease SET holder = ''",
+    "DELETE FROM remediation_user",
+    "SELECT * FROM remediation_proposal FOR UPDATE",
+]
+
+
+@pytest.mark.parametrize("statement", WRITES)
+@pytest.mark.parametrize("login", ["hitl_sequencer", "hitl_auditor"])
+def test_sequencer_and_auditor_write_nothing(login: str, statement: str) -> None:
+    with connect(login, autocommit=True, options="-c default_transaction_read_only=off") as it:  # noqa: SIM117
+        with refused(DENIED):
+            it.execute(statement)
+
+
+def test_the_auditor_begins_read_only() -> None:
+    with connect("hitl_auditor", autocommit=True) as it:
+        row = it.execute("SHOW transaction_read_only").fetchone()
+    assert row == ("on",)
+
+
+ESCAPES = {
+    "a temporary table": "CREATE TEMPORARY TABLE x ()",
+    "a temporary view": "CREATE TEMPORARY VIEW x AS SELECT 1",
+    "a table": "CREATE TABLE public.x ()",
+    "a table beside the guards": "CREATE TABLE remediation.x ()",
+    "a function": "CREATE FUNCTION public.x() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "a schema": "CREATE SCHEMA x",
+    "an extension": "CREATE EXTENSION pg_trgm",
+    "the guard is disabled": "ALTER TABLE remediation_review DISABLE TRIGGER guard",
+    "all guards are disabled": "ALTER TABLE remediation_review DISABLE TRIGGER ALL",
+    "a guard is dropped": "DROP TRIGGER guard ON remediation_review",
+    "a constraint is dropped": "ALTER TABLE remediation_review DROP CONSTRAINT review_decision",
+    "a column is added": "ALTER TABLE remediation_review ADD COLUMN x int",
+    "a trigger is added": "CREATE TRIGGER x BEFORE INSERT ON remediation_review"
+    " FOR EACH ROW EXECUTE FUNCTION audit.refuse_v1()",
+    "a guard is rewritten": "CREATE OR REPLACE FUNCTION remediation.frozen_v1() RETURNS boolean"
+    " LANGUAGE sql AS 'SELECT false'",
+    "a guard loses its search_path": "ALTER FUNCTION remediation.frozen_v1() RESET ALL",
+    "triggers are made to sleep": "SET session_replication_role = replica",
+    "the owner is played": "SET ROLE hitl_owner",
+    "the owner's session is taken": "SET SESSION AUTHORIZATION hitl_owner",
+    "a file is read": "COPY remediation_freeze FROM '/etc/passwd'",
+    "a program is run": "COPY (SELECT 1) TO PROGRAM 'true'",
+    "a login is made": "CREATE ROLE x",
+    "a password is set": "ALTER ROLE hitl_owner PASSWORD 'x'",
+    "a login becomes another": "GRANT hitl_owner TO CURRENT_USER",
+    "a setting of everybody": "ALTER DATABASE {database} SET search_path = pg_temp",
+    "passwords are read": "SELECT rolpassword FROM pg_authid",
+    "a lock on a whole table": "BEGIN; LOCK TABLE remediation_proposal IN ACCESS EXCLUSIVE MODE",
+}  # fmt: skip
+# How PostgreSQL words it, besides "permission denied".
+WORDS = ("permission denied", "must be", "only roles with", "must have", "denied")
+
+
+@pytest.mark.parametrize("escape", ESCAPES)
+@pytest.mark.parametrize("login", LOGINS)
+def test_a43_no_login_gets_around_the_guards(login: str, escape: str) -> None:
+    with connect(login, autocommit=True, options="-c default_transaction_read_only=off") as it:
+        it.execute("SELECT 1")
+        with pytest.raises(psycopg.Error) as caught:
+            it.execute(ESCAPES[escape].format(database=database()))
+    assert caught.value.sqlstate == "42501", caught.value
+    assert any(word in str(caught.value) for word in WORDS)
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_a43_no_login_grants_itself_a_right(login: str) -> None:
+    """Where a login holds some right, PostgreSQL only warns that it granted nothing."""
+    asked = "SELECT has_table_privilege(current_user, 'public.remediation_proposal', 'UPDATE')"
+    with connect(login, autocommit=True, options="-c default_transaction_read_only=off") as it:
+        with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
+            it.execute("GRANT UPDATE ON public.remediation_proposal TO CURRENT_USER")
+        assert it.execute(asked.replace("public.", "")).fetchone() == (False,)
+
+
+@pytest.mark.parametrize("login", [*LOGINS, "hitl_owner", "hitl_eraser"])
+def test_no_login_is_more_than_it_is(login: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT rolsuper, rolcreaterole, rolreplication, rolbypassrls, rolcanlogin"
+            "  FROM pg_roles WHERE rolname = %s",
+            [login],
+        )
+        assert cursor.fetchone() == (False, False, False, False, login != "hitl_eraser")
+
+
+@pytest.mark.parametrize("login", [*LOGINS, "hitl_eraser"])
+def test_no_process_login_belongs_to_another_role(login: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT r.rolname FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid"
+            " WHERE m.member = %s::regrole",
+            [login],
+        )
+        assert cursor.fetchall() == []
+
+
+def test_the_sign_in_tables_are_the_closed_list_of_what_may_change() -> None:
+    """UPDATE and DELETE exist here and nowhere else."""
+    changing = {
+        (login, privilege): names
+        for login, listed in ALLOWED.items()
+        for privilege, names in listed.items()
+        if privilege in ("UPDATE", "DELETE")
+    }
+    assert changing == {
+        ("hitl_web", "UPDATE"): {
+            "remediation_user", "auth_group", "account_emailaddress", "mfa_authenticator",
+        },
+        ("hitl_web", "DELETE"): {
+            "remediation_user_groups", "remediation_user_user_permissions",
+            "auth_group_permissions", "guardian_userobjectpermission",
+            "guardian_groupobjectpermission", "account_emailaddress", "mfa_authenticator",
+        },
+        ("hitl_worker", "UPDATE"): {"remediation_lease"},
+    }  # fmt: skip
+
+
+def test_the_right_on_a_service_is_read_beside_keys_that_are_no_numbers() -> None:
+    """Anybody who may write guardian rows could otherwise make every question about rights fail."""
+    someone = factories.person()
+    service = factories.service()
+    factories.grant(someone.user, "review_service", service)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO guardian_userobjectpermission"
+            " (object_pk, user_id, permission_id, content_type_id)"
+            " SELECT 'no number', user_id, permission_id, content_type_id"
+            "   FROM guardian_userobjectpermission"
+        )
+        cursor.execute(
+            "SELECT codename FROM remediation.service_right WHERE person = %s AND service_id = %s",
+            [someone.id, service.pk],
+        )
+        assert cursor.fetchall() == [("review_service",)]
+
+
+def test_the_cluster_can_be_prepared_again() -> None:
+    """install_roles runs on every upgrade; nothing in it depends on being the first."""
+    from hitlportal import roles
+
+    with superuser("postgres") as it:
+        it.execute("SELECT 1")
+    roles.narrow_database(superuser_dsn(), database())
+
+
+def superuser_dsn() -> str:
+    from tests import servers
+
+    return servers.addresses().portal.rsplit("/", 1)[0] + f"/{database()}"

@@ -1,0 +1,246 @@
+"""Who may not decide (promise 4), as `excluded_v1` says: A07, A11, A45."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from remediation import models as m
+from tests import factories
+from tests.database.attack import refused
+from tests.factories import Person
+
+pytestmark = pytest.mark.django_db
+
+OWNER, TOKEN = "owner of the agent", "made a token of the agent"
+ROTATED, EDITED = "rotated a token of the agent", "edited the plan"
+LOOSENED = "loosened the inventory in the last 7 days"
+
+
+def excluded(proposal: m.Proposal) -> dict[str, set[str]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT person, why FROM remediation.excluded_v1(%s)", [proposal.pk])
+        found: dict[str, set[str]] = {}
+        for person, why in cursor.fetchall():
+            found.setdefault(person, set()).add(why)
+    return found
+
+
+def why(proposal: m.Proposal, someone: Person) -> set[str]:
+    return excluded(proposal).get(str(someone.id), set())
+
+
+@pytest.fixture
+def dave() -> Person:
+    return factories.person("dave", roles=["security"])
+
+
+@pytest.fixture
+def eve() -> Person:
+    return factories.person("eve", roles=["security"])
+
+
+# ---- agents -------------------------------------------------------------------------------------
+
+
+def test_a11_owner_and_maker_of_the_token_and_nobody_else(dave: Person, eve: Person) -> None:
+    agent = factories.agent(dave)
+    proposal = factories.proposal(agent=agent, token=factories.token(agent, by=eve))
+    assert excluded(proposal) == {str(dave.id): {OWNER}, str(eve.id): {TOKEN}}
+
+
+def test_a11_who_was_owner_when_the_token_was_made(dave: Person, eve: Person) -> None:
+    agent = factories.agent(dave)
+    token = factories.token(agent)
+    factories.agent_version(agent, eve)
+    proposal = factories.proposal(agent=agent, token=token)
+    assert why(proposal, dave) == {OWNER}
+    assert why(proposal, eve) == {OWNER}
+
+
+def test_a11_who_becomes_owner_after_the_proposal(dave: Person, eve: Person) -> None:
+    agent = factories.agent(dave)
+    proposal = factories.proposal(agent=agent)
+    factories.agent_version(agent, eve)
+    assert why(proposal, eve) == {OWNER}
+
+
+def test_who_gave_the_agent_away_before_the_token_was_made_may_decide(
+    dave: Person, eve: Person
+) -> None:
+    agent = factories.agent(dave)
+    factories.agent_version(agent, eve)
+    proposal = factories.proposal(agent=agent, token=factories.token(agent))
+    assert why(proposal, dave) == set()
+
+
+def test_a11_who_rotated_the_token(dave: Person, eve: Person) -> None:
+    agent = factories.agent()
+    old, new = factories.token(agent, by=dave), factories.token(agent, by=eve)
+    proposal = factories.proposal(agent=agent, token=new)
+    factories.revoke(old, eve)
+    assert why(proposal, dave) == {TOKEN}
+    assert why(proposal, eve) == {TOKEN, ROTATED}
+
+
+def test_who_made_a_token_that_ended_before_may_decide(dave: Person) -> None:
+    agent = factories.agent()
+    factories.revoke(factories.token(agent, by=dave), dave)
+    proposal = factories.proposal(agent=agent, token=factories.token(agent))
+    assert why(proposal, dave) == set()
+
+
+def test_a07_who_edited_the_plan(eve: Person) -> None:
+    old = factories.proposal_at("superseded")
+    proposal = factories.proposal(supersedes=old, editor=eve)
+    assert why(proposal, eve) == {EDITED}
+
+
+def test_the_reason_stands_in_the_refusal(dave: Person) -> None:
+    agent = factories.agent(dave)
+    proposal = factories.proposal_at("in_review", agent=agent)
+    with pytest.raises(Exception, match=OWNER), transaction.atomic():
+        factories.review(proposal, dave)
+
+
+# ---- inventory ----------------------------------------------------------------------------------
+
+
+class Place:
+    """A proposal on an identity that one service uses, which another service uses in turn."""
+
+    def __init__(self) -> None:
+        said = {"environment": "production", "criticality": "high", "payment_path": True}
+        self.proposal = factories.proposal(in_inventory=False)
+        locator = self.proposal.targets.get().locator
+        self.identity = factories.identity(locator, environment="production")
+        self.near = factories.service(**said)
+        self.far = factories.service(**said)
+        self.near_edge = factories.dependency(self.near, self.identity)
+        self.far_edge = factories.dependency(self.far, self.near)
+        factories.settle_inventory()
+
+
+@pytest.fixture
+def place() -> Place:
+    return Place()
+
+
+def near(p: Place, **said: Any) -> None:
+    factories.service_version(p.near, **{**STRICT, **said})
+
+
+def far(p: Place, **said: Any) -> None:
+    factories.service_version(p.far, **{**STRICT, **said})
+
+
+STRICT = {"environment": "production", "criticality": "high", "payment_path": True}
+
+LOOSENINGS: dict[str, Callable[[Place, str], None]] = {
+    "the payment path is cleared": lambda p, a: near(p, payment_path=False, author=a),
+    "the environment is lowered": lambda p, a: near(p, environment="staging", author=a),
+    "the criticality is lowered": lambda p, a: near(p, criticality="medium", author=a),
+    "the service is retired": lambda p, a: near(p, retired=True, author=a),
+    "a service further away": lambda p, a: far(p, payment_path=False, author=a),
+    "a service further away is retired": lambda p, a: far(p, retired=True, author=a),
+    "the identity's environment": lambda p, a: _identity(p, environment="staging", author=a),
+    "the identity is retired": lambda p, a: _identity(p, retired=True, author=a),
+    "an edge is removed": lambda p, a: _edge(p.near_edge, a),
+    "an edge further away is removed": lambda p, a: _edge(p.far_edge, a),
+}
+
+
+def _identity(p: Place, **said: Any) -> None:
+    factories.identity_version(p.identity, **{"environment": "production", **said})
+
+
+def _edge(edge: m.Dependency, author: str) -> None:
+    factories.dependency_version(edge, present=False, author=author)
+
+
+def test_nobody_is_excluded_for_an_old_inventory(place: Place) -> None:
+    assert LOOSENED not in set().union(*excluded(place.proposal).values())
+
+
+@pytest.mark.parametrize("what", LOOSENINGS)
+def test_a45_who_loosened_the_inventory(what: str, place: Place, eve: Person) -> None:
+    LOOSENINGS[what](place, eve.actor)
+    assert why(place.proposal, eve) == {LOOSENED}
+
+
+@pytest.mark.parametrize("what", LOOSENINGS)
+def test_after_seven_days_who_loosened_may_decide(what: str, place: Place, eve: Person) -> None:
+    LOOSENINGS[what](place, eve.actor)
+    factories.settle_inventory(days=7.01)
+    assert why(place.proposal, eve) == set()
+
+
+@pytest.mark.parametrize("what", LOOSENINGS)
+def test_on_the_sixth_day_not_yet(what: str, place: Place, eve: Person) -> None:
+    LOOSENINGS[what](place, eve.actor)
+    factories.settle_inventory(days=6.99)
+    assert why(place.proposal, eve) == {LOOSENED}
+
+
+def test_a45_loosened_for_a_minute_and_restored(place: Place, eve: Person, dave: Person) -> None:
+    near(place, payment_path=False, author=eve.actor)
+    near(place, payment_path=True, author=dave.actor)
+    assert why(place.proposal, eve) == {LOOSENED}
+    assert why(place.proposal, dave) == set()
+
+
+def test_a45_an_edge_removed_and_restored(place: Place, eve: Person, dave: Person) -> None:
+    factories.dependency_version(place.near_edge, present=False, author=eve.actor)
+    factories.dependency_version(place.near_edge, present=True, author=dave.actor)
+    assert why(place.proposal, eve) == {LOOSENED}
+    assert why(place.proposal, dave) == set()
+
+
+def test_a45_who_hides_behind_a_removed_edge(place: Place, eve: Person, dave: Person) -> None:
+    """The edge went first; the service that it led to counts all the same."""
+    factories.dependency_version(place.near_edge, present=False, author=dave.actor)
+    factories.dependency_version(place.far_edge, present=False, author=dave.actor)
+    far(place, payment_path=False, author=eve.actor)
+    assert why(place.proposal, eve) == {LOOSENED}
+
+
+def test_who_tightens_the_inventory_may_decide(place: Place, eve: Person) -> None:
+    near(place, criticality="critical", external_partner=True, author=eve.actor)
+    assert why(place.proposal, eve) == set()
+
+
+def test_a_service_elsewhere_is_not_looked_at(place: Place, eve: Person) -> None:
+    other = factories.service(payment_path=True)
+    factories.settle_inventory(other)
+    factories.service_version(other, payment_path=False, author=eve.actor)
+    assert why(place.proposal, eve) == set()
+
+
+def test_the_first_version_loosens_what_was_unknown(eve: Person) -> None:
+    proposal = factories.proposal(in_inventory=False)
+    factories.identity(proposal.targets.get().locator, environment="development", author=eve.actor)
+    assert why(proposal, eve) == {LOOSENED}
+
+
+def test_a_first_version_that_says_the_strictest_loosens_nothing(eve: Person) -> None:
+    proposal = factories.proposal(in_inventory=False)
+    factories.identity(proposal.targets.get().locator, environment="production", author=eve.actor)
+    assert why(proposal, eve) == set()
+
+
+def test_services_that_depend_on_each_other_are_followed_once(place: Place, eve: Person) -> None:
+    factories.dependency(place.near, place.far)
+    far(place, payment_path=False, author=eve.actor)
+    assert why(place.proposal, eve) == {LOOSENED}
+
+
+def test_a45_who_loosened_after_the_assessment_is_refused(eve: Person) -> None:
+    proposal = factories.proposal_at("in_review")
+    identity = m.Identity.objects.get(locator=proposal.targets.get().locator)
+    factories.identity_version(identity, environment="development", author=eve.actor)
+    session = factories.session(proposal, eve)
+    with refused("review_separation"), transaction.atomic():
+        factories.sign(session, eve)

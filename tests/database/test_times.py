@@ -1,0 +1,192 @@
+"""Every time that a rule reads is the database's; deadlines only come earlier."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection, models, transaction
+
+from remediation import models as m
+from remediation.domain.policy import Ruling
+from remediation.models.base import Fact
+from tests import factories
+from tests.database.attack import refused
+from tests.factories import WEB, WORKER, acting, entry
+
+pytestmark = pytest.mark.django_db
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+DATED = [
+    model._meta.db_table
+    for model in apps.get_app_config("remediation").get_models()
+    if any(field.name == "recorded_at" for field in model._meta.fields)
+]
+
+
+def now() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        found: datetime = cursor.fetchone()[0]
+    return found
+
+
+@pytest.mark.parametrize("table", DATED)
+def test_every_dated_table_takes_the_time_from_the_database(table: str) -> None:
+    """BEFORE INSERT, FOR EACH ROW (7 = row, before, insert), also for a replica."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.tgname, t.tgtype, t.tgenabled, p.proname FROM pg_trigger t"
+            "  JOIN pg_proc p ON p.oid = t.tgfoid"
+            " WHERE t.tgrelid = %s::regclass AND t.tgname IN ('a_fact', 'a_clock')",
+            [table],
+        )
+        assert cursor.fetchall() in (
+            [("a_fact", 7, "A", "fact_v1")],
+            [("a_clock", 7, "A", "clock_v1")],
+        )
+
+
+def test_every_fact_is_dated_and_has_an_entry() -> None:
+    facts = [model for model in apps.get_app_config("remediation").get_models()]
+    for model in facts:
+        if not issubclass(model, Fact):
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_trigger WHERE tgrelid = %s::regclass"
+                "   AND tgname IN ('a_fact', 'append_only') AND tgenabled = 'A'",
+                [model._meta.db_table],
+            )
+            assert cursor.fetchone()[0] == 2, model
+
+
+def test_the_first_trigger_of_a_table_is_the_clock() -> None:
+    """Triggers fire by name; a guard that read the time before would read the caller's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgrelid::regclass::text, min(tgname) FROM pg_trigger"
+            " WHERE NOT tgisinternal AND tgtype = 7 AND tgrelid::regclass::text = ANY(%s)"
+            " GROUP BY 1",
+            [DATED],
+        )
+        assert {name for _, name in cursor.fetchall()} == {"a_fact", "a_clock"}
+
+
+def insert(row: models.Model, login: str = WEB) -> Any:
+    with acting(login):
+        if isinstance(row, Fact):
+            row.entry = entry("x", "x", "x")
+        row.save(force_insert=True)
+    row.refresh_from_db()
+    return row
+
+
+@pytest.mark.parametrize("then", [LONG_AGO, datetime(2100, 1, 1, tzinfo=UTC)])
+def test_a43_a_time_that_was_sent_is_ignored(then: datetime) -> None:
+    agent = factories.agent()
+    proposal = factories.proposal_at("in_review")
+    rows = [
+        insert(m.Service(name="x", recorded_at=then)),
+        insert(m.Incident(agent=agent, detected_at=then, recorded_at=then)),
+        insert(m.Refusal(proposal=proposal, recorded_at=then)),
+        insert(m.Freeze(frozen=False, recorded_at=then), WORKER),
+        insert(m.Notice(proposal=proposal, round=1, recorded_at=then), WORKER),
+    ]
+    for row in rows:
+        assert abs(row.recorded_at - now()) < timedelta(minutes=1)
+
+
+def test_a43_the_control_without_the_clock_keeps_what_was_sent() -> None:
+    with factories.unguarded("remediation_freeze", "a_fact"):
+        assert insert(m.Freeze(frozen=False, recorded_at=LONG_AGO), WORKER).recorded_at == LONG_AGO
+
+
+def test_an_invitation_lives_fifteen_minutes_whatever_was_sent() -> None:
+    someone = factories.person()
+    made = insert(m.Invitation(person=someone.id, expires_at=datetime(2100, 1, 1, tzinfo=UTC)), WEB)
+    assert timedelta(minutes=14) < made.expires_at - now() <= timedelta(minutes=15)
+    factories.use(made)
+
+
+def test_the_columns_that_rules_read_come_from_the_ruling() -> None:
+    """Whatever the worker sends beside the bytes that people sign."""
+    proposal = factories.proposal()
+    with transaction.atomic():
+        made = factories.insert_assessment(
+            proposal,
+            pin_digest="x",
+            scope_digest="x",
+            checks_digest="x",
+            ruling_digest="x",
+            risk="x",
+            run_within_s=77,
+        )
+    ruling = Ruling.parse(bytes(made.ruling))
+    assert made.ruling_digest == ruling.digest
+    assert (tuple(made.slots), made.risk) == (ruling.slots, ruling.risk)
+    assert (made.decide_by, made.run_within_s) == (ruling.decide_by, 77)
+    assert "x" not in (made.pin_digest, made.scope_digest, made.checks_digest)
+
+
+def test_a_deadline_may_come_earlier_and_then_never_later_again() -> None:
+    proposal = factories.proposal_at("in_review")
+    was = proposal.assessments.get().decide_by
+    assert was is not None
+    factories.assess(proposal, decide_by=was - timedelta(minutes=5))
+    with refused("assessment_deadline"), transaction.atomic():
+        factories.insert_assessment(proposal, decide_by=was)
+    factories.assess(proposal, decide_by=was - timedelta(minutes=5))
+    assert proposal.round == 3
+
+
+def test_an_assessment_is_signed_until_it_is_ten_minutes_old() -> None:
+    proposal = factories.proposal_at("in_review", slots=["any", "any"])
+    assessment = proposal.assessments.get()
+    factories.backdate(assessment, minutes=9, seconds=50)
+    factories.review(proposal, factories.person(roles=["security"]))
+    factories.backdate(assessment, seconds=10)
+    with refused("review_fresh"), transaction.atomic():
+        factories.review(proposal, factories.person(roles=["security"]))
+
+
+def test_a_statement_is_signed_until_it_is_five_minutes_old() -> None:
+    proposal, alice = factories.proposal_at("in_review"), factories.person(roles=["security"])
+    session = factories.session(proposal, alice)
+    factories.backdate(session, "expires_at", minutes=4, seconds=50)
+    factories.sign(session, alice)
+
+
+def test_a30_an_approval_runs_until_its_time_is_over() -> None:
+    proposal = factories.proposal_at("approved")
+    approval = proposal.transitions.get(to_state="approved")
+    run_within = proposal.assessments.get().run_within_s
+    factories.backdate(approval, seconds=run_within - 10)
+    with refused("transition_early"), transaction.atomic():
+        factories.move(proposal, "expired")
+    factories.backdate(approval, seconds=10)
+    with refused("deadline"), transaction.atomic():
+        factories.execute(proposal)
+    factories.move(proposal, "expired")
+
+
+def test_the_time_to_run_counts_from_the_newest_approval() -> None:
+    proposal = factories.proposal_at("approved")
+    factories.backdate(proposal.transitions.get(to_state="approved"), days=1)
+    factories.assess(proposal, slots=["any"])
+    factories.approve(proposal)
+    factories.execute(proposal)
+    assert proposal.transitions.filter(to_state="executing").exists()
+
+
+def test_an_unknown_deadline_runs_nothing_and_expires_nothing() -> None:
+    """Fail closed: a comparison with nothing is not true."""
+    proposal = factories.proposal_at("approved")
+    with factories.unguarded("remediation_assessment"):
+        proposal.assessments.update(round=9)
+    with refused("deadline"), transaction.atomic():
+        factories.execute(proposal)
+    with refused("transition_early"), transaction.atomic():
+        factories.move(proposal, "expired")
