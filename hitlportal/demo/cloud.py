@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from hitlportal.demo import private
-from hitlportal.demo.account import clean_environment
 from hitlportal.demo.agent.reading import read
-from hitlportal.demo.installation import ROOT
+from hitlportal.demo.installation import ROOT, inherited
 from hitlportal.demo.ports import LOOPBACK, kept_port
 from hitlportal.demo.process import Child
 
@@ -83,7 +82,7 @@ class Cloud:
             + [str(part) for part in (*files, *state)],
             log=log,
             cwd=ROOT,
-            env=clean_environment(),
+            env=inherited(),
         )
 
     def credentials(self, login: str) -> tuple[str, str]:

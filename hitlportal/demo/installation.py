@@ -53,7 +53,7 @@ class Installation:
     def environment(self, process: str) -> dict[str, str]:
         """The whole environment of one process: its own login, and nobody else's."""
         values = {
-            **_inherited(),
+            **inherited(),
             "HITL_PROCESS": process,
             "HITL_SECRET_KEY_FILE": str(self._secret_key),
             "HITL_ORIGIN": self._origin,
@@ -99,7 +99,7 @@ class Installation:
         return f"postgresql://{login}:{password}@{LOOPBACK}:{port}/{DATABASE}"
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """Of our own environment a process gets what it needs to run at all, and no setting."""
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
     return {name: os.environ[name] for name in kept if name in os.environ}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hitlportal.demo.errors import ServerError
-from hitlportal.demo.installation import ROOT
-from hitlportal.demo.settings import inherited, python
+from hitlportal.demo.installation import ROOT, inherited
+from hitlportal.demo.settings import python
 from hitlportal.demo.story import CASE, CLUSTER, UNKNOWN_CASE
 
 PROPOSAL = re.compile(r'"proposal": "([0-9a-f-]{36})"')

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 from hitlportal.demo import private
 from hitlportal.demo.broker import BROKER, CACHE, Broker
 from hitlportal.demo.cloud import Cloud
-from hitlportal.demo.installation import Installation
+from hitlportal.demo.installation import Installation, inherited
 from hitlportal.demo.ledger import OBSERVER, OPERATOR, Ledger
 from hitlportal.demo.story import CLUSTER
 
-# Python's own and the shell's; no setting of the portal, and no secret of whoever runs the demo.
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
 REGION = "us-east-1"
 
 TARGETS = """\
@@ -101,11 +98,6 @@ class Settings:
             "HITL_STATIC_ROOT": str(self._static),
             "HITL_LOG_LEVEL": "INFO",
         }
-
-
-def inherited() -> dict[str, str]:
-    """What any program needs to run at all."""
-    return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 def python(*arguments: str | Path) -> list[str]:

@@ -18,12 +18,12 @@ from hitlportal.demo import private
 from hitlportal.demo.broker import Broker
 from hitlportal.demo.cloud import Cloud
 from hitlportal.demo.errors import ServerError, ServerFailed
-from hitlportal.demo.installation import ROOT, Installation
+from hitlportal.demo.installation import ROOT, Installation, inherited
 from hitlportal.demo.ledger import Ledger
 from hitlportal.demo.ports import LOOPBACK, free_port, is_free
 from hitlportal.demo.process import Child
 from hitlportal.demo.servers import Servers
-from hitlportal.demo.settings import Settings, inherited, python
+from hitlportal.demo.settings import Settings, python
 from hitlportal.demo.story import CASE, ROLE
 
 DEFAULT_PORT = 8000

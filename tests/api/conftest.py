@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
+from django.core.cache import caches
 from django.http import HttpResponse
 from rest_framework.test import APIClient
 
@@ -124,6 +125,13 @@ class Caller:
 
 
 CallerOf = Callable[[str], Caller]
+
+
+def close_cache() -> None:
+    """This thread's connections to the cache; Django leaves them to the garbage collector, and
+    an unclosed socket is an error in tests."""
+    for pool in caches["default"]._cache._pools.values():  # type: ignore[attr-defined]
+        pool.disconnect()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from remediation import models as m
 from remediation.services import idempotency
-from tests.api.conftest import Caller, key, problem, report, told
+from tests.api.conftest import Caller, close_cache, key, problem, report, told
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,7 @@ def test_eight_at_once_have_one_effect(scanner: Caller, settings: Settings) -> N
             together.wait(timeout=30)
             return scanner.report(key=used)
         finally:
+            close_cache()
             connections.close_all()
 
     with ThreadPoolExecutor(8) as pool:

@@ -19,7 +19,7 @@ from remediation.api import throttling
 from remediation.domain.errors import Throttled
 from remediation.services import agents
 from remediation.services.actors import PersonActor
-from tests.api.conftest import Caller, CallerOf, problem, told
+from tests.api.conftest import Caller, CallerOf, close_cache, problem, told
 from tests.factories import Person
 
 # A minute that began long ago: no clock of this machine is involved.
@@ -84,7 +84,10 @@ def test_of_many_at_once_no_more_pass_than_the_budget_has(five_a_minute: None) -
 
     def one(_: int) -> int:
         together.wait(timeout=30)
-        return spends(agent, START)
+        try:
+            return spends(agent, START)
+        finally:
+            close_cache()
 
     with ThreadPoolExecutor(20) as pool:
         waits = list(pool.map(one, range(20)))
@@ -141,6 +144,7 @@ def test_a_token_that_has_ended_has_a_budget_too(
 @pytest.fixture
 def no_cache(settings: Settings) -> Iterator[None]:
     """Nobody listens where the cache was."""
+    close_cache()
     down = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
     settings.CACHES = {"default": down}
     yield

@@ -171,6 +171,11 @@ def _a11_who_made_the_token_decides(w: World) -> None:
     _decide(w.in_review, w.eve)
 
 
+@attack(ATTACKS, WEB, "review_separation", counted)
+def _a45_who_loosened_the_inventory_decides(w: World) -> None:
+    _decide(w.loose, w.lou)
+
+
 @attack(ATTACKS, WEB, "review_slot", counted)
 def _a_seat_that_is_taken(w: World) -> None:
     _decide(w.two, w.sue, "security")

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.core.management import call_command
 from django.db import connections
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.database.world import World, build
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -13,3 +17,11 @@ def _other_logins_leave(django_db_setup: None) -> Iterator[None]:
     """The other logins' connections end before the test database is dropped."""
     yield
     connections.close_all()
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """Committed, so that other logins see it; emptied after the module's last test."""
+    with django_db_blocker.unblock():
+        yield build()
+        call_command("flush", verbosity=0, interactive=False)

@@ -4,37 +4,21 @@ control, that the attack succeeds once the owner has taken the guard away."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
 from django.db import connection, transaction
-from pytest_django.plugin import DjangoDbBlocker
 
-from tests.database import attacks_execution, attacks_people, attacks_review, attacks_submission
 from tests.database.attack import Attack, refused, sql
+from tests.database.attacks import ATTACKS
 from tests.database.logins import ALIASES, real_login
-from tests.database.world import World, build
+from tests.database.world import World
 
 pytestmark = pytest.mark.django_db(databases=ALIASES)
 
-ATTACKS = [
-    attack
-    for book in (attacks_people, attacks_submission, attacks_review, attacks_execution)
-    for attack in book.ATTACKS
-]
 SQL = Path(__file__).resolve().parents[2] / "remediation" / "sql"
 # Refused for every login and every table in files of their own.
 ELSEWHERE = {"isolation"}  # test_races.py
-
-
-@pytest.fixture(scope="module")
-def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
-    """Committed, so that other logins see it; emptied after the last attack."""
-    with django_db_blocker.unblock():
-        yield build()
-        call_command("flush", verbosity=0, interactive=False)
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a.name)

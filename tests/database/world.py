@@ -27,6 +27,7 @@ class World:
     eve: Person  # made the agent's token, and an approver
     sue: Person  # approver, security
     gone: Person  # approver, deactivated
+    lou: Person  # approver, security; loosened what `loose` rests on
     agent: m.Agent
     token: m.AgentToken
     submitted: m.Proposal
@@ -37,6 +38,7 @@ class World:
     filled_late: m.Proposal  # the same, and the time to decide has passed
     again: m.Proposal  # in its second round; alice approved in the first one
     disputed: m.Proposal  # one seat; rejected and, by hand of the owner, approved as well
+    loose: m.Proposal  # in review
     stale: m.Proposal  # in review, assessed more than ten minutes ago
     late: m.Proposal  # in review, the time to decide has passed
     session: m.ReviewSession  # alice's, on in_review
@@ -63,6 +65,7 @@ def build() -> World:
     carol, dave = person("carol", roles=["auditor"]), person("dave", roles=["security"])
     eve, sue = person("eve", roles=["security"]), person("sue", roles=["security"])
     gone = person("gone", roles=["security"], active=False)
+    lou = person("lou", roles=["security"])
     agent = factories.agent(dave)
     token = factories.token(agent, by=eve)
 
@@ -78,7 +81,7 @@ def build() -> World:
     approved_steps = [at("approved", *_names()) for _ in range(3)]
     overdue = _overdue(approved_steps[2])
     return World(
-        alice, bob, carol, dave, eve, sue, gone, agent, token,
+        alice, bob, carol, dave, eve, sue, gone, lou, agent, token,
         submitted=at("submitted"),
         in_review=in_review,
         two=taken(TWO),
@@ -87,6 +90,7 @@ def build() -> World:
         filled_late=_filled_late(taken()),
         again=_again(taken()),
         disputed=_disputed(at("in_review"), alice, bob),
+        loose=_loose(at("in_review"), lou),
         stale=_stale(at("in_review")),
         late=at("in_review", ruling={"decide_by": datetime.now(UTC) - timedelta(seconds=1)}),
         session=factories.session(in_review, alice),
@@ -114,6 +118,12 @@ def _names() -> tuple[str, str]:
 def _disputed(proposal: m.Proposal, alice: Person, bob: Person) -> m.Proposal:
     factories.review(proposal, bob, "reject")
     factories.review(proposal, alice)
+    return proposal
+
+
+def _loose(proposal: m.Proposal, lou: Person) -> m.Proposal:
+    edge = m.Dependency.objects.get(identity__locator=proposal.targets.get().locator)
+    factories.service_version(edge.source, environment="development", author=lou.actor)
     return proposal
 
 

@@ -88,7 +88,7 @@ class Visitor:
             return
         size = self.page.viewport_size
         for scheme, width in (("light", 1440), ("dark", 1440), ("light", 360), ("dark", 360)):
-            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
             self.page.set_viewport_size({"width": width, "height": 900})
             self.page.screenshot(
                 path=str(Path(SHOTS) / f"{name}-{scheme}-{width}.png"), full_page=True

@@ -1,0 +1,11 @@
+"""All attacks, from the files about each part of the flow."""
+
+from __future__ import annotations
+
+from tests.database import attacks_execution, attacks_people, attacks_review, attacks_submission
+
+ATTACKS = [
+    attack
+    for book in (attacks_people, attacks_submission, attacks_review, attacks_execution)
+    for attack in book.ATTACKS
+]

@@ -1,0 +1,248 @@
+"""A43: a temporary table that shadows what a guard reads.
+
+TEMPORARY is revoked; here the owner grants it back, and the guards hold all the same, because
+they name every object with its schema. The control unqualifies one name in the guards, and the
+same attack succeeds.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pytest
+from django.db import connection, transaction
+
+from tests.database.attack import DENIED, Attack, refused, sql
+from tests.database.attacks import ATTACKS
+from tests.database.logins import ALIASES, connect, database, superuser
+from tests.database.world import World
+
+pytestmark = pytest.mark.django_db(databases=ALIASES)
+
+BY_NAME = {attack.name: attack for attack in ATTACKS}
+# No guard: it informs its caller, with the caller's rights.
+NO_GUARDS = ("scope_v1",)
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """Copies of these tables or views, changed by `forge`, would let the attack through."""
+
+    attack: str
+    names: tuple[str, ...]
+    forge: str = "SELECT 1"
+
+
+def emptied(*names: str) -> str:
+    return "; ".join(f"DELETE FROM pg_temp.{name.partition('.')[2]}" for name in names)
+
+
+PUBLIC = "public.remediation_"
+PROVENANCE = tuple(
+    PUBLIC + name for name in ("assessmentservice", "dependency", "dependencyversion", "identity")
+)
+SHADOWS = [
+    Shadow(
+        "approved_without_a_review",
+        ("public.remediation_review",),
+        "INSERT INTO pg_temp.remediation_review (proposal_id, round, person, slot, decision)"
+        " VALUES ('{w.in_review.pk}', 1, gen_random_uuid(), 'any', 'approve')",
+    ),
+    Shadow(
+        "a30_approved_after_the_deadline",
+        ("public.remediation_assessment",),
+        "UPDATE pg_temp.remediation_assessment SET decide_by = decide_by + interval '2 days'",
+    ),
+    Shadow(
+        "an_observation_outside_review",
+        ("public.remediation_proposal",),
+        "UPDATE pg_temp.remediation_proposal SET state = 'in_review', round = 1",
+    ),
+    Shadow(
+        "a30_a_step_begun_after_the_deadline",
+        ("public.remediation_transition",),
+        "UPDATE pg_temp.remediation_transition SET recorded_at = now()",
+    ),
+    Shadow(
+        "a_proposal_without_its_targets",
+        ("public.remediation_proposaltarget",),
+        "INSERT INTO pg_temp.remediation_proposaltarget (proposal_id, step, locator)"
+        " VALUES ('{w.targetless.pk}', 0, 'x')",
+    ),
+    Shadow(
+        "a_run_with_an_old_token",
+        ("public.remediation_execution",),
+        "INSERT INTO pg_temp.remediation_execution (proposal_id, holder, tokens)"
+        " SELECT '{w.approved.pk}', l.holder, jsonb_build_object(l.target, l.token)"
+        "   FROM public.remediation_lease l JOIN public.remediation_proposaltarget t"
+        "     ON t.locator = l.target WHERE t.proposal_id = '{w.approved.pk}'",
+    ),
+    Shadow(
+        "a42_a_step_after_the_lease",
+        ("public.remediation_lease",),
+        "UPDATE pg_temp.remediation_lease SET until = now() + interval '1 hour'",
+    ),
+    Shadow(
+        "verified_before_applied",
+        ("public.remediation_steprecord",),
+        "INSERT INTO pg_temp.remediation_steprecord (execution_id, step, phase)"
+        " VALUES ({w.executing.pk}, 0, 'applied')",
+    ),
+    Shadow("a32_a_run_begins_while_frozen", ("public.remediation_freeze",)),
+    Shadow(
+        "an_expired_session",
+        ("public.remediation_reviewsession",),
+        "UPDATE pg_temp.remediation_reviewsession SET expires_at = now() + interval '1 hour'",
+    ),
+    Shadow(
+        "a_diagnosis_of_another_incident",
+        ("public.remediation_diagnosis",),
+        "UPDATE pg_temp.remediation_diagnosis SET incident_id = '{w.in_review.incident_id}'",
+    ),
+    Shadow(
+        "a11_who_made_the_token_decides",
+        ("public.remediation_agenttoken",),
+        emptied("public.remediation_agenttoken"),
+    ),
+    Shadow("the_token_is_revoked", ("public.remediation_agenttokenrevocation",)),
+    Shadow(
+        "a11_the_owner_of_the_agent_decides",
+        ("public.remediation_agentversion",),
+        emptied("public.remediation_agentversion"),
+    ),
+    Shadow("a45_who_loosened_the_inventory_decides", PROVENANCE, emptied(*PROVENANCE)),
+    Shadow(
+        "a45_who_loosened_the_inventory_decides",
+        ("remediation.loosening",),
+        emptied("remediation.loosening"),
+    ),
+    Shadow(
+        "an_auditor_decides",
+        ("remediation.entitlement",),
+        "UPDATE pg_temp.entitlement SET role = 'security'",
+    ),
+    Shadow("a16_the_agent_is_suspended", ("remediation.agent_now",)),
+    Shadow(
+        "an_open_incident_leaves_containment",
+        ("public.remediation_incidenttransition",),
+        "UPDATE pg_temp.remediation_incidenttransition"
+        " SET incident_id = '{w.in_review.incident_id}'",
+    ),
+    Shadow(
+        "an_old_code_is_used",
+        ("public.remediation_invitation",),
+        "UPDATE pg_temp.remediation_invitation SET expires_at = now() + interval '1 hour'",
+    ),
+    Shadow(
+        "with_an_entry_of_yesterday",
+        ("audit.entry",),
+        "UPDATE pg_temp.entry SET txid = pg_current_xact_id()",
+    ),
+]
+
+
+def cast(shadow: Shadow, w: World) -> Attack:
+    """Lay the shadows, in this transaction; give the attack."""
+    attack = BY_NAME[shadow.attack]
+    sql(f'GRANT TEMPORARY ON DATABASE "{database()}" TO {attack.login}')
+    for name in shadow.names:
+        copy = name.partition(".")[2]
+        sql(f"CREATE TEMPORARY TABLE {copy} AS SELECT * FROM {name}")
+        sql(f"GRANT ALL ON pg_temp.{copy} TO PUBLIC")
+    for statement in shadow.forge.split("; "):
+        sql(statement.format(w=w))
+    # The attack's own statements mean the real tables; what the guards see is their own affair.
+    sql("SET LOCAL search_path = public, pg_temp")
+    return attack
+
+
+def unqualify(names: tuple[str, ...]) -> None:
+    """Control: the guards name these tables without their schema."""
+    sql("SET LOCAL check_function_bodies = off")
+    for definition in guards():
+        text = definition
+        for name in names:
+            text = re.sub(rf"{re.escape(name)}\b", name.partition(".")[2], text)
+        if text != definition:
+            sql(text)
+
+
+def guards() -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_functiondef(oid) FROM pg_proc"
+            " WHERE pronamespace = 'remediation'::regnamespace AND proname <> ALL(%s)",
+            [list(NO_GUARDS)],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def test_there_is_a_shadow_for_everything_that_a_guard_reads() -> None:
+    read = set()
+    for definition in guards():
+        for name in re.findall(r"(?:FROM|JOIN)\s+((?:public|audit|remediation)\.[a-z_0-9]+)\b(?!\()", definition):
+            read.add(name)
+    # Functions in FROM are not shadowed: temporary ones are never found by their bare name.
+    read = {name for name in read if not name.endswith("_v1")}
+    assert read == {name for shadow in SHADOWS for name in shadow.names}
+
+
+@pytest.mark.parametrize("shadow", SHADOWS, ids=lambda s: f"{s.attack}-{s.names[0]}")
+def test_a43_a_temporary_table_shadows_nothing(shadow: Shadow, world: World) -> None:
+    attack = cast(shadow, world)
+    with refused(attack.refusal), transaction.atomic():
+        attack.run(world)
+
+
+@pytest.mark.parametrize("shadow", SHADOWS, ids=lambda s: f"{s.attack}-{s.names[0]}")
+def test_the_control_with_an_unqualified_name_is_fooled(shadow: Shadow, world: World) -> None:
+    attack = cast(shadow, world)
+    unqualify(shadow.names)
+    attack.run(world)
+
+
+@pytest.mark.parametrize("login", ["hitl_web", "hitl_worker"])
+def test_a43_no_temporary_table_can_be_made_at_all(login: str) -> None:
+    with connect(login, autocommit=True) as it, refused(DENIED):
+        it.execute("CREATE TEMPORARY TABLE remediation_review ()")
+
+
+FORGED = """
+CREATE TEMPORARY TABLE remediation_review (LIKE public.remediation_review);
+INSERT INTO pg_temp.remediation_review SELECT * FROM public.remediation_review LIMIT 1;
+UPDATE pg_temp.remediation_review SET proposal_id = '{proposal}', round = 1, slot = 'any',
+       decision = 'approve';
+GRANT ALL ON pg_temp.remediation_review TO PUBLIC;
+"""
+APPROVED = """
+WITH e AS (
+  INSERT INTO audit.entry (body) VALUES (convert_to(format(
+    '{{"object":"proposal:%s","actor":"x","data":{{"from":"in_review","to":"approved"}}}}',
+    '{proposal}'), 'UTF8')) RETURNING id)
+SELECT id FROM e
+"""
+
+
+def test_a43_a_forged_quorum_with_the_real_login(world: World) -> None:
+    """The whole attack as web itself, with TEMPORARY granted by the superuser."""
+    proposal = str(world.in_review.pk)
+    name = database()
+    with superuser(autocommit=True) as root:
+        root.execute(f'GRANT TEMPORARY ON DATABASE "{name}" TO hitl_web')
+        try:
+            with connect("hitl_web") as it:
+                it.execute(FORGED.format(proposal=proposal))
+                entry = it.execute(APPROVED.format(proposal=proposal)).fetchone()
+                assert entry is not None
+                with refused("quorum_not_met"):
+                    it.execute(
+                        "INSERT INTO public.remediation_transition"
+                        " (proposal_id, from_state, to_state, round, actor, reason, entry,"
+                        "  recorded_at)"
+                        " VALUES (%s, 'in_review', 'approved', 1, 'x', '', %s, now())",
+                        [proposal, entry[0]],
+                    )
+                it.rollback()
+        finally:
+            root.execute(f'REVOKE TEMPORARY ON DATABASE "{name}" FROM hitl_web')
