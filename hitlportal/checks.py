@@ -1,1 +1,144 @@
-"""Deploy checks."""
+"""`manage.py check --deploy`: is the database what the guards were written for?
+
+Each process asks with connections of its own, so it asks as the login that it will work with.
+Compared are texts, owners, settings and switches of everything that guards, not names only.
+A database that cannot be asked is an error: nothing here is ever taken for granted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import Error as DatabaseError
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from hitlportal import catalogue
+
+OLDEST = 140_000  # PostgreSQL 14
+OWNER = "hitl_owner"
+PROCESS_LOGINS = ("hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor", "hitl_eraser")
+REPAIR = "Run migrate and install_grants as hitl_owner, and find out who changed it."
+
+# An id for each kind of fact; documented by what it is about.
+IDS = {
+    "functions": "hitlportal.E004",
+    "triggers": "hitlportal.E005",
+    "views": "hitlportal.E006",
+    "constraints": "hitlportal.E007",
+    "relations": "hitlportal.E008",
+    "sequences": "hitlportal.E008",
+    "schemas": "hitlportal.E009",
+    "database": "hitlportal.E010",
+    "rules": "hitlportal.E011",
+}
+
+ROLES = """
+SELECT r.rolname::text,
+       array_remove(ARRAY[
+         CASE WHEN r.rolsuper THEN 'SUPERUSER' END,
+         CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END,
+         CASE WHEN r.rolcreatedb AND r.rolname <> 'hitl_owner' THEN 'CREATEDB' END,
+         CASE WHEN r.rolreplication THEN 'REPLICATION' END,
+         CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END], NULL),
+       ARRAY(SELECT m.roleid::regrole::text FROM pg_catalog.pg_auth_members m
+              WHERE m.member = r.oid AND r.rolname <> 'hitl_owner' ORDER BY 1),
+       ARRAY(SELECT m.member::regrole::text FROM pg_catalog.pg_auth_members m
+              WHERE m.roleid = r.oid AND m.member::regrole::text <> 'hitl_owner' ORDER BY 1)
+  FROM pg_catalog.pg_roles r WHERE r.rolname = ANY (%s) ORDER BY 1
+"""
+
+
+@register(Tags.database, deploy=True)
+def check_database(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Every connection of this process: its login, and behind the default one the database."""
+    found: list[CheckMessage] = []
+    for alias in settings.DATABASES:
+        database = connections.create_connection(alias)
+        try:
+            found += check_connection(database, alias)
+        except DatabaseError as error:
+            found.append(_error("E001", f"{alias}: the database cannot be asked: {error}".strip()))
+        finally:
+            database.close()
+    return found
+
+
+def check_connection(database: BaseDatabaseWrapper, alias: str) -> Iterator[CheckMessage]:
+    """What is wrong behind one connection. Raises django.db.Error when it cannot be asked."""
+    yield from check_login(database, alias)
+    if alias == "default":
+        yield from check_version(database)
+        yield from check_roles(database)
+        yield from compare(catalogue.manifest(), catalogue.read(database))
+
+
+def check_login(database: BaseDatabaseWrapper, alias: str) -> Iterator[CheckMessage]:
+    """The process works with the login of its name, and did not change to it from another."""
+    expected = f"hitl_{settings.PROCESS if alias == 'default' else alias}"
+    with database.cursor() as cursor:
+        cursor.execute("SELECT session_user::text, current_user::text")
+        logins = set(cursor.fetchone())
+    if logins != {expected}:
+        yield _error(
+            "E002",
+            f"{alias}: the login is {', '.join(sorted(logins))}, not {expected}",
+            f"HITL_PROCESS={settings.PROCESS} works with the database login {expected}.",
+        )
+
+
+def check_version(database: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version_num')::integer")
+        (version,) = cursor.fetchone()
+    if version < OLDEST:
+        yield _error("E012", f"PostgreSQL {version // 10_000} is older than 14")
+
+
+def check_roles(database: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    """No login is more than it says: no attribute, no membership, no member."""
+    names = [OWNER, *PROCESS_LOGINS]
+    with database.cursor() as cursor:
+        cursor.execute(ROLES, [names])
+        rows = cursor.fetchall()
+    for missing in sorted(set(names) - {row[0] for row in rows}):
+        yield _error("E003", f"login {missing} does not exist", "Run install_roles.")
+    for name, attributes, belongs_to, members in rows:
+        for words, values in (
+            ("has", attributes),
+            ("is a member of", belongs_to),
+            ("can be played by", members),
+        ):
+            if values:
+                yield _error("E003", f"login {name} {words} {', '.join(values)}")
+
+
+def compare(
+    expected: dict[str, catalogue.Facts], found: dict[str, catalogue.Facts]
+) -> Iterator[CheckMessage]:
+    """One error for each object that is missing, not known, or not as it should be."""
+    for kind, identifier in IDS.items():
+        should, has = expected[kind], found[kind]
+        for name in sorted(should.keys() | has.keys()):
+            what = _difference(should.get(name), has.get(name))
+            if what:
+                yield Error(f"{kind}: {name} {what}", hint=REPAIR, id=identifier)
+
+
+def _difference(should: dict[str, Any] | None, has: dict[str, Any] | None) -> str:
+    if should is None:
+        return "is not known"
+    if has is None:
+        return "is missing"
+    differing = [name for name in sorted(should) if should[name] != has.get(name)]
+    return "; ".join(f"{name} is {has.get(name)!r}, not {should[name]!r}" for name in differing)
+
+
+def _error(number: str, text: str, hint: str = REPAIR) -> Error:
+    return Error(text, hint=hint, id=f"hitlportal.{number}")

@@ -10,17 +10,21 @@ class Checks:
     """Prints as it goes; remembers what failed."""
 
     failed: list[str] = field(default_factory=list)
-    count: int = 0
 
     def line(self, number: str, ok: bool, what: str, seen: object = "") -> None:
         """Print one line. ``seen`` is what was found, shown either way."""
-        self.count += 1
         if not ok:
-            self.failed.append(number)
-        shown = f"  ({seen})" if seen != "" else ""
+            self.failed.append(what)
+        shown = f"  ({_plain(seen)})" if seen != "" else ""
         print(f"{'OK  ' if ok else 'FAIL'} {number:>3}  {what}{shown}", flush=True)
 
     def equal(self, number: str, what: str, seen: object, expected: object) -> None:
         """OK when what was seen is what was expected."""
         ok = seen == expected
-        self.line(number, ok, what, seen if ok else f"{seen!r} instead of {expected!r}")
+        self.line(number, ok, what, seen if ok else f"{_plain(seen)}, not {_plain(expected)}")
+
+
+def _plain(seen: object) -> str:
+    if isinstance(seen, tuple | list):
+        return ", ".join(str(part) for part in seen)
+    return str(seen)

@@ -50,7 +50,7 @@ def login_refused(dsn: str) -> str:
 
 def key_status(cloud: Cloud, key: Key) -> str:
     """What the account says about the key, asked with the account's observer."""
-    answer = _client(cloud, "iam", *cloud.credentials("observer")).list_access_keys(
+    answer = client(cloud, "iam", *cloud.credentials("observer")).list_access_keys(
         UserName=key.user
     )
     held = {item["AccessKeyId"]: item["Status"] for item in answer["AccessKeyMetadata"]}
@@ -60,7 +60,7 @@ def key_status(cloud: Cloud, key: Key) -> str:
 def key_works(cloud: Cloud, key: Key) -> bool:
     """Whether somebody who holds the key's secret can make a call with it."""
     try:
-        _client(cloud, "sts", key.id, cloud.secret_of(key.id)).get_caller_identity()
+        client(cloud, "sts", key.id, cloud.secret_of(key.id)).get_caller_identity()
     except ClientError as error:
         if error.response["Error"]["Code"] == "InvalidClientTokenId":
             return False
@@ -68,7 +68,8 @@ def key_works(cloud: Cloud, key: Key) -> bool:
     return True
 
 
-def _client(cloud: Cloud, service: str, key_id: str, secret: str) -> Any:
+def client(cloud: Cloud, service: str, key_id: str, secret: str) -> Any:
+    """A client of one service of the simulated account."""
     return boto3.client(
         service,
         region_name=REGION,

@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hitlportal.demo.installation import ROOT, Installation
 from hitlportal.demo.settings import Settings, python
 
-HOLDS, DOES_NOT_HOLD = 0, 1
+# Exit status and last line of `manage.py verify_evidence`.
+HOLDS = (0, "HOLDS")
+DOES_NOT_HOLD = (1, "DOES NOT HOLD")
 
 
 @dataclass(frozen=True)
 class Replay:
-    """`manage.py verify_evidence`, run with an empty environment."""
+    """`manage.py verify_evidence`, run with an empty environment in an unrelated directory."""
 
     approvers: Path
     origin: str
 
-    def status(self, evidence: Path) -> int:
-        """Its exit status."""
+    def result(self, evidence: Path) -> tuple[int, str]:
+        """Its exit status and what it said last."""
         trusted = ("--approvers", self.approvers, "--rp-id", "localhost", "--origin", self.origin)
         done = subprocess.run(
             python(ROOT / "manage.py", "verify_evidence", evidence, *trusted),
             cwd=evidence.parent,
             env={},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             check=False,
         )
-        return done.returncode
+        return done.returncode, (done.stdout.strip().splitlines() or [""])[-1]
 
 
 def export(installation: Installation, settings: Settings, proposal: str, to: Path) -> None:
@@ -43,19 +48,18 @@ def export(installation: Installation, settings: Settings, proposal: str, to: Pa
     )
 
 
-def forgeries(evidence: Path) -> list[Path]:
-    """Copies with one byte changed: in the plan, in a verdict, in a signature."""
+def forgeries(evidence: Path) -> Iterator[tuple[str, Path]]:
+    """Copies with one byte changed, and where it is."""
     raw = evidence.read_bytes()
-    value = json.loads(raw)
-    # The bodies are JSON inside JSON, so their quotes are escaped.
-    spots = (
-        raw.index(json.dumps(value["plan"]).encode()) + len('"{\\"environment\\":\\"'),
-        raw.index(b'\\"diagnosis\\":\\"yes') + len(b'\\"diagnosis\\":\\"'),
-        raw.index(b'"signature":"') + len(b'"signature":"'),
-    )
-    made = []
-    for number, spot in enumerate(spots, start=1):
-        copy = evidence.with_name(f"{evidence.stem}-forged-{number}.json")
+    plan = raw.index(json.dumps(json.loads(raw)["plan"]).encode())
+    # A statement is JSON inside JSON, so its quotes are escaped.
+    verdicts = raw.index(b'\\"verdicts\\":')
+    spots = {
+        "the plan": raw.index(b"production", plan),
+        "a verdict": raw.index(b"yes", verdicts),
+        "a signature": raw.index(b'"signature":"') + len('"signature":"'),
+    }
+    for place, spot in spots.items():
+        copy = evidence.with_name(f"{evidence.stem}-{place.split()[-1]}.json")
         copy.write_bytes(raw[:spot] + bytes([raw[spot] ^ 1]) + raw[spot + 1 :])
-        made.append(copy)
-    return made
+        yield place, copy

@@ -9,14 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from hitlportal.demo import ledger, words
-from hitlportal.demo.auto import Auto
+from hitlportal.demo import auto, ledger, words
 from hitlportal.demo.cloud import keys_of
 from hitlportal.demo.enrolments import Enrolments
 from hitlportal.demo.errors import InstallationFailed
 from hitlportal.demo.installation import ROOT
 from hitlportal.demo.record import Record
 from hitlportal.demo.reporting import Agent, Reported
+from hitlportal.demo.scene import Scene
 from hitlportal.demo.settings import python
 from hitlportal.demo.stack import JOB, Stack
 from hitlportal.demo.story import CASE, ROLE, ROLE_LOCATOR
@@ -56,16 +56,18 @@ class Run:
         """Play alice and bob; 0 when every check held."""
         key_report, role_report, unknown_report = self._reported
         (key,) = (key for key in self._keys if key.id in key_report.title)
-        self._say("alice, bob, dave and eve enrol, sign in and decide, over HTTP")
-        auto = Auto(
+        self._say("five people enrol, sign in and decide over HTTP; then it is checked")
+        scene = Scene(
             self._stack,
-            self._enrolments,
-            self._token_file,
-            (key_report, role_report, unknown_report),
+            self._record,
+            self._token_file.read_text(encoding="utf-8"),
             key,
+            key_report,
+            role_report,
+            unknown_report,
         )
-        failed = auto.play(self._codes)
-        self._say(f"FAILED: {', '.join(failed)}" if failed else "everything held")
+        failed = auto.play(scene, self._codes, self._enrolments.add_new)
+        self._say(f"{len(failed)} checks FAILED" if failed else "every check held")
         return 1 if failed else 0
 
     def stay(self) -> int:
@@ -89,7 +91,7 @@ class Run:
     def _seed(self) -> Mapping[str, str]:
         environment = self._stack.settings.web() | {
             "DJANGO_SETTINGS_MODULE": "hitlportal.settings",
-            "HITL_DEMO_TOKEN_FILE": str(self._token_file),
+            "DEMO_TOKEN_FILE": str(self._token_file),
         }
         done = subprocess.run(
             python("-m", "hitlportal.demo.seed"),

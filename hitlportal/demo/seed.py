@@ -3,7 +3,7 @@
 Runs as a process with the web's database login, through the same services as the admin pages, so
 that every row has its author and its audit entry. The story is told once, in one transaction;
 a second start changes nothing of it. Prints as JSON a fresh one-time code for each person who has
-not enrolled; the agent's token goes to the 0600 file that HITL_DEMO_TOKEN_FILE names.
+not enrolled; the agent's token goes to the 0600 file that DEMO_TOKEN_FILE names.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def tell() -> None:
             give_rights(actor(person.username))
     agent = agents.create(actor=actor("adam"), name=story.AGENT, owner_person=actor("dave").person)
     _, token = agents.issue_token(actor=actor("eve"), agent_id=agent.pk)
-    private.write(Path(os.environ["HITL_DEMO_TOKEN_FILE"]), token)
+    private.write(Path(os.environ["DEMO_TOKEN_FILE"]), token)
     for person in story.PEOPLE:
         if person.later is not None:
             move(person, person.later)

@@ -17,6 +17,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
+from django.core.exceptions import ImproperlyConfigured
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -74,4 +75,9 @@ def wait(before: int, spent: int, limit: int, into: float, period: int) -> int:
 def rate(text: str) -> tuple[int, int]:
     """`60/min` as (60, 60): requests and seconds; second, minute, hour or day by first letter."""
     number, _, period = text.partition("/")
-    return int(number), SECONDS[period.strip()[0]]
+    if not number.isdecimal() or period[:1] not in SECONDS:
+        raise ImproperlyConfigured(f"a rate reads like 60/min, not {text!r}")
+    return int(number), SECONDS[period[0]]
+
+
+rate(settings.AGENT_RATE)  # fails when the process starts, not at the first request

@@ -11,6 +11,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
@@ -74,6 +75,25 @@ class _Passkey:
     @property
     def fingerprint(self) -> str:
         return fingerprint(self.cose_key)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A passkey of an account, as its person and administrators see it."""
+
+    id: int
+    name: str
+    fingerprint: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+def passkeys_of(user: User) -> list[Held]:
+    """The passkeys that open sessions of the account, oldest first."""
+    return [
+        Held(row.pk, row.wrap().name, _fingerprint(row), row.created_at, row.last_used_at)
+        for row in _passkeys(user).order_by("pk")
+    ]
 
 
 # ---- the operator --------------------------------------------------------------------------------

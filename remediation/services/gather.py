@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -19,13 +21,49 @@ from remediation.domain.evidence import (
 )
 from remediation.domain.observation import Observation, Pinned
 from remediation.domain.plan import Plan
-from remediation.domain.policy import facts
-from remediation.domain.scope import Scope
+from remediation.domain.policy import ROLES, facts
 from remediation.domain.signature import Assertion
-from remediation.models import Assessment, Freeze, Proposal, Review, Transition
+from remediation.models import Assessment, Proposal
 from remediation.services import authorize
-from remediation.services.clock import database_now
 from remediation.services.scope import scope_of
+
+# What was assessed and decided in this round: facts, which no longer change. One row a review.
+_RECORDED = """
+SELECT a.id, a.scope, a.checks, a.ruling, a.pin,
+       r.person, r.slot, r.statement, r.recorded_at,
+       r.credential_id, r.authenticator_data, r.client_data_json, r.signature
+  FROM public.remediation_assessment a
+  LEFT JOIN public.remediation_review r ON r.proposal_id = a.proposal_id AND r.round = a.round
+ WHERE a.proposal_id = %s AND a.round = %s
+ ORDER BY r.id
+"""
+# What stands now, in one statement and so at one time: a reviewer's activity and roles (one that
+# comes without the right `review` on each direct service is none, as `authorize.entitled_roles`
+# has it), the agent, a freeze, the approval, the clock.
+_NOW = """
+SELECT (SELECT coalesce(json_agg(json_build_array(
+                 p.person, e.active, CASE WHEN e.entitled THEN e.roles ELSE '{}' END)
+                 ORDER BY p.place), '[]')
+          FROM unnest(%(people)s::uuid[]) WITH ORDINALITY AS p (person, place)
+         CROSS JOIN LATERAL (
+           SELECT coalesce(bool_or(x.active), false) AS active,
+                  coalesce(array_agg(x.role ORDER BY x.role)
+                    FILTER (WHERE x.active AND x.role = ANY (%(roles)s)), '{}') AS roles,
+                  NOT EXISTS (
+                    SELECT s.service_id FROM public.remediation_assessmentservice s
+                     WHERE s.assessment_id = %(assessment)s AND s.depth = 1
+                    EXCEPT
+                    SELECT w.service_id FROM remediation.service_right w
+                     WHERE w.person = p.person AND w.codename = 'review_service') AS entitled
+             FROM remediation.entitlement x WHERE x.person = p.person) AS e),
+       coalesce((SELECT n.enabled FROM remediation.agent_now n WHERE n.agent_id = %(agent)s), false),
+       (SELECT coalesce(nullif(f.reason, ''), 'frozen') FROM public.remediation_freeze f
+         WHERE f.frozen AND f.id = (SELECT max(l.id) FROM public.remediation_freeze l)),
+       (SELECT t.recorded_at FROM public.remediation_transition t
+         WHERE t.proposal_id = %(proposal)s AND t.to_state = 'approved'
+         ORDER BY t.id DESC LIMIT 1),
+       clock_timestamp()
+"""
 
 
 def gather(
@@ -43,27 +81,26 @@ def gather(
     In: observations by locator (of this step's target and, before the first step, of all), why
     others failed, the indices of applied steps, the lease's token. Reads only.
     """
-    assessment = Assessment.objects.get(proposal=proposal, round=proposal.round)
-    reviews = list(Review.objects.filter(proposal=proposal, round=proposal.round).order_by("id"))
-    scope: Scope = scope_of(plan)
-    found = checks_.parse(bytes(assessment.checks))
+    recorded = _recorded(proposal)
+    scope = scope_of(plan)
+    found = checks_.parse(recorded.checks)
+    excluded = authorize.excluded(proposal.pk)
+    now = _now(proposal, recorded)
     return Evidence(
         proposal_id=str(proposal.pk),
         round=proposal.round,
         plan=bytes(proposal.plan).decode(),
         diagnosis=bytes(proposal.diagnosis.body).decode(),
-        scope=bytes(assessment.scope).decode(),
-        checks=bytes(assessment.checks).decode(),
-        ruling=bytes(assessment.ruling).decode(),
-        pin=bytes(assessment.pin).decode(),
+        scope=recorded.scope.decode(),
+        checks=recorded.checks.decode(),
+        ruling=recorded.ruling.decode(),
+        pin=recorded.pin.decode(),
         facts=facts(plan, scope, found, observations),
-        reviews=tuple(_review(review) for review in reviews),
-        people=_people({review.person for review in reviews}, assessment),
-        excluded=tuple(
-            Excluded(person, why) for person, why in authorize.excluded(proposal.pk).items()
-        ),
-        agent=_agent(proposal.agent_id),
-        frozen=frozen_reason(),
+        reviews=recorded.reviews,
+        people=now.people,
+        excluded=tuple(Excluded(person, why) for person, why in excluded.items()),
+        agent=AgentEvidence(str(proposal.agent_id), now.agent_enabled),
+        frozen=now.frozen,
         observations=tuple(
             Pinned(locator, seen.exists, seen.state)
             for locator, seen in observations.items()
@@ -72,59 +109,82 @@ def gather(
         unobservable=tuple(Unobservable(locator, why) for locator, why in failures.items()),
         step=step,
         applied=applied,
-        approved_at=_approved_at(proposal),
-        database_now=database_now(),
+        approved_at=now.approved_at,
+        database_now=now.at,
         worker_now=datetime.now(UTC),
         token=token,
     )
 
 
-def frozen_reason() -> str:
-    """Why execution is frozen, or ""."""
-    newest = Freeze.objects.order_by("-id").first()
-    return (newest.reason or "frozen") if newest is not None and newest.frozen else ""
+@dataclass(frozen=True)
+class _Recorded:
+    """The round's assessment and its reviews, oldest first."""
+
+    assessment_id: int
+    scope: bytes
+    checks: bytes
+    ruling: bytes
+    pin: bytes
+    reviews: tuple[ReviewEvidence, ...]
 
 
-def _review(review: Review) -> ReviewEvidence:
+@dataclass(frozen=True)
+class _Now:
+    """What may have changed since."""
+
+    people: tuple[PersonEvidence, ...]
+    agent_enabled: bool
+    frozen: str
+    approved_at: datetime
+    at: datetime
+
+
+def _recorded(proposal: Proposal) -> _Recorded:
+    rows = _rows(_RECORDED, [proposal.pk, proposal.round])
+    if not rows:
+        raise Assessment.DoesNotExist
+    assessment_id, scope, checks, ruling, pin = rows[0][:5]
+    reviews = tuple(_review(*row[5:]) for row in rows if row[5] is not None)
+    return _Recorded(assessment_id, bytes(scope), bytes(checks), bytes(ruling), bytes(pin), reviews)
+
+
+def _review(
+    person: UUID, slot: str, statement: bytes, recorded_at: datetime, *assertion: bytes
+) -> ReviewEvidence:
     return ReviewEvidence(
-        person=str(review.person),
-        slot=review.slot,
-        statement=bytes(review.statement).decode(),
-        assertion=Assertion(
-            credential_id=bytes(review.credential_id),
-            authenticator_data=bytes(review.authenticator_data),
-            client_data_json=bytes(review.client_data_json),
-            signature=bytes(review.signature),
+        person=str(person),
+        slot=slot,
+        statement=bytes(statement).decode(),
+        assertion=Assertion(*(bytes(part) for part in assertion)),
+        recorded_at=recorded_at,
+    )
+
+
+def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
+    rows = _rows(
+        _NOW,
+        {
+            "people": [review.person for review in recorded.reviews],
+            "roles": list(ROLES),
+            "assessment": recorded.assessment_id,
+            "agent": proposal.agent_id,
+            "proposal": proposal.pk,
+        },
+    )
+    people, agent_enabled, frozen, approved_at, at = rows[0]
+    return _Now(
+        people=tuple(
+            PersonEvidence(person, active, tuple(roles)) for person, active, roles in people
         ),
-        recorded_at=review.recorded_at,
+        agent_enabled=agent_enabled,
+        frozen=frozen or "",
+        approved_at=approved_at or at,
+        at=at,
     )
 
 
-def _people(people: Iterable[UUID], assessment: Assessment) -> tuple[PersonEvidence, ...]:
-    """Activity and roles now; a role without the right on the services is no role here."""
-    found = []
-    for person in people:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT coalesce(bool_or(active), false) FROM remediation.entitlement"
-                " WHERE person = %s",
-                [person],
-            )
-            (active,) = cursor.fetchone()
-        roles = authorize.entitled_roles(person, assessment)
-        found.append(PersonEvidence(str(person), bool(active), tuple(sorted(roles))))
-    return tuple(found)
-
-
-def _agent(agent_id: UUID) -> AgentEvidence:
+def _rows(query: str, parameters: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT enabled FROM remediation.agent_now WHERE agent_id = %s", [agent_id])
-        row = cursor.fetchone()
-    return AgentEvidence(str(agent_id), bool(row and row[0]))
-
-
-def _approved_at(proposal: Proposal) -> datetime:
-    approval = (
-        Transition.objects.filter(proposal=proposal, to_state="approved").order_by("-id").first()
-    )
-    return approval.recorded_at if approval else database_now()
+        cursor.execute(query, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

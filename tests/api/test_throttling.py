@@ -9,12 +9,14 @@ from threading import Barrier
 from uuid import UUID, uuid4
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 from pytest_django import Settings
 
 from audit.models import Entry
+from remediation import models as m
 from remediation.api import throttling
 from remediation.domain.errors import Throttled
 from remediation.services import agents
@@ -101,6 +103,12 @@ def test_rates(text: str, rate: tuple[int, int]) -> None:
     assert throttling.rate(text) == rate
 
 
+@pytest.mark.parametrize("text", ["", "60", "x/min", "60/year", "-1/s", "1.5/s"])
+def test_a_rate_that_is_none_is_said_at_once(text: str) -> None:
+    with pytest.raises(ImproperlyConfigured):
+        throttling.rate(text)
+
+
 # ---- at the door ---------------------------------------------------------------------------------
 
 
@@ -156,7 +164,7 @@ def test_without_a_cache_nothing_is_taken_and_the_agent_is_told_to_come_again(
     for response in (scanner.report(), scanner.get("actions")):
         problem(response, 503, "unavailable")
         assert int(response["Retry-After"]) >= 1
-    assert not Entry.objects.filter(pk__gt=0, body__contains=b"agent:report").exists()
+    assert not m.Incident.objects.exists()
 
 
 def test_without_a_cache_a_stranger_is_not_refused_unseen(no_cache: None, scanner: Caller) -> None:

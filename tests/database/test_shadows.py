@@ -181,7 +181,9 @@ def guards() -> list[str]:
 def test_there_is_a_shadow_for_everything_that_a_guard_reads() -> None:
     read = set()
     for definition in guards():
-        for name in re.findall(r"(?:FROM|JOIN)\s+((?:public|audit|remediation)\.[a-z_0-9]+)\b(?!\()", definition):
+        for name in re.findall(
+            r"(?:FROM|JOIN)\s+((?:public|audit|remediation)\.[a-z_0-9]+)\b(?!\()", definition
+        ):
             read.add(name)
     # Functions in FROM are not shadowed: temporary ones are never found by their bare name.
     read = {name for name in read if not name.endswith("_v1")}

@@ -141,9 +141,7 @@ class World:
                 ],
             },
             "proposal": {
-                "plan": json.loads(
-                    factories.plan(*self.targets, environment=self.environment).body
-                ),
+                "plan": json.loads(self.plan().body),
                 "rationale": "Stop it.",
             },
         }

@@ -179,6 +179,20 @@ def test_what_is_missing_is_named_and_nothing_typed_is_lost(
     expect(page.locator("input[type=radio]:checked")).to_have_count(0)
 
 
+def test_a_page_says_by_itself_that_the_worker_looked_again(
+    world: World, visit: Callable[[], Visitor]
+) -> None:
+    proposal_id = world.in_review()
+    alice, user = visit(), approver(world, "alice-b", "security")
+    come_in(alice, user)
+    page = alice.open(f"/proposals/{proposal_id}/")
+    page.get_by_label("No, I dispute it").first.check()
+    world.assess(proposal_id, reason="drift")
+    # The side of the page is read again every five seconds.
+    expect(page.get_by_role("heading", name="Assessed again")).to_be_visible(timeout=20_000)
+    expect(page.get_by_label("No, I dispute it").first).to_be_checked()
+
+
 def test_a20_without_user_verification_nothing_is_signed(
     world: World, visit: Callable[[], Visitor]
 ) -> None:
@@ -225,6 +239,21 @@ def test_the_pages_of_an_auditor(world: World, visit: Callable[[], Visitor]) -> 
     entry.click()
     expect(carol.page.get_by_text("Exact bytes")).to_be_visible()
     carol.shoot("audit-entry")
+
+
+def test_the_admin_in_our_theme_draws_no_complaint(
+    world: World, visit: Callable[[], Visitor]
+) -> None:
+    ed, user = visit(), account("ed-b", "staff", "inventory_editor", "agent_admin")
+    come_in(ed, user)
+    page = ed.open("/admin/")
+    ed.shoot("admin")
+    links = page.locator("#content-main a")
+    addresses = {link.get_attribute("href") or "" for link in links.all()}
+    for address in sorted(addresses):
+        ed.open(address)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        ed.shoot(f"admin{address.replace('/', '-')}")
 
 
 @pytest.mark.parametrize("width", [360, 768, 1440])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import html
 import json
 import re
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+from pytest_django import Settings
 
 from audit.models import Entry
 from remediation import models as m
@@ -37,6 +39,20 @@ def test_the_sentence_is_the_portals_own(
     assert f"<h1>{sentence}</h1>" in page
     assert "In production." in page
     assert "Undone by test.noop" in page
+
+
+def test_a_plan_of_several_steps_is_told_step_by_step(
+    tmp_path: Path, settings: Settings, db: None, browser_of: BrowserOf
+) -> None:
+    world = World(tmp_path, settings, targets=("t1", "t2"))
+    page = text_of(browser_of(world.people["alice"]).get("review", world.in_review()))
+    told = re.search(r'<ol class="sentences">(.*?)</ol>', page)
+    assert told is not None
+    assert re.findall(r"<li>(.*?)</li>", told[1]) == [
+        "Record a call for test target t1.",
+        "Record a call for test target t2.",
+    ]
+    assert len(re.findall(r'<article class="step">', page)) == 2
 
 
 def test_a18_nothing_is_preselected_and_nothing_is_sent_by_enter(

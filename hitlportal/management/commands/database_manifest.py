@@ -1,0 +1,32 @@
+"""manage.py database_manifest: what `check --deploy` compares the database with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connections
+
+from hitlportal import catalogue
+
+
+class Command(BaseCommand):
+    help = (
+        "Prints what this database holds (guards, views, constraints, owners, grants), freshly "
+        "migrated and granted; --write keeps it as hitlportal/sql/manifest.json."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--write", action="store_true")
+
+    def handle(self, *args: Any, write: bool, **options: Any) -> None:
+        database = connections.create_connection("default")
+        try:
+            text = catalogue.dump(catalogue.read(database))
+        finally:
+            database.close()
+        if write:
+            catalogue.MANIFEST.write_text(text, encoding="utf-8")
+        else:
+            self.stdout.write(text, ending="")

@@ -1,0 +1,18 @@
+/* The account menu closes by Escape and by a click elsewhere, as menus do. Without this script it
+   still opens and closes by its own button. */
+"use strict";
+(() => {
+  const close = (menu, focus) => {
+    menu.open = false;
+    if (focus) menu.querySelector("summary").focus();
+  };
+  document.addEventListener("click", (event) => {
+    document.querySelectorAll("details.menu[open]").forEach((menu) => {
+      if (!menu.contains(event.target)) close(menu, false);
+    });
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    document.querySelectorAll("details.menu[open]").forEach((menu) => close(menu, true));
+  });
+})();

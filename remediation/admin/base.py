@@ -1,0 +1,214 @@
+"""What the admin's pages have in common: rights by group rows, refusals on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from remediation.domain.errors import NotEntitled, Refused
+from remediation.domain.events import Event
+from remediation.domain.inert import visible
+from remediation.models import User
+from remediation.services import authorize, people, refusals
+from remediation.services.actors import PersonActor
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelAdmin = admin.ModelAdmin
+    ModelForm = forms.ModelForm
+
+View = Callable[..., HttpResponse]
+Tool = tuple[str, str]  # title and address
+
+
+def actor_of(request: HttpRequest) -> PersonActor:
+    """Who acts: from the session alone (attacks.md A14)."""
+    user = cast(User, request.user)
+    return PersonActor(user.person, user.pk)
+
+
+def roles_of(request: HttpRequest) -> frozenset[str]:
+    """The person's groups, read once for a request; services read them again."""
+    if not hasattr(request, "portal_roles"):
+        request.portal_roles = authorize.roles(cast(User, request.user))  # type: ignore[attr-defined]
+    return cast(frozenset[str], request.portal_roles)  # type: ignore[attr-defined]
+
+
+def record_refusal(request: HttpRequest, refusal: Refused) -> None:
+    refusals.record(
+        actor=actor_of(request),
+        event=Event.PERSON_REQUEST_REFUSED,
+        error=refusal,
+        object=f"address:{request.path[:200]}",
+        data={"method": request.method or ""},
+    )
+
+
+class PortalForm(ModelForm):
+    """A form whose values go to a service. A refusal by the service is shown on it."""
+
+    refused: Refused | None = None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if self.refused is not None:
+            self.add_error(None, f"{self.refused.message} {self.refused.detail}".strip())
+        return cleaned
+
+
+class PortalAdmin(ModelAdmin):
+    """A page that only its groups open. Nothing is deleted, and `is_superuser` opens nothing."""
+
+    editors: frozenset[str] = frozenset()
+    viewers: frozenset[str] = people.ADMIN_SITE
+    change_form_template = "admin/portal_change_form.html"
+    actions = None
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(roles_of(request) & (self.viewers | self.editors))
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(roles_of(request) & self.editors)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return bool(roles_of(request) & self.editors)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def tools(self, request: HttpRequest, obj: Model) -> Sequence[Tool]:
+        """Links at the top of an object's page."""
+        return ()
+
+    # -- a request --------------------------------------------------------------------------------
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        return self.on_record(super().changelist_view)(request, extra_context)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        view = self.on_record(super().changeform_view)
+        try:
+            return view(request, object_id, form_url, extra_context)
+        except Refused as refusal:
+            # Nothing was saved. The same form again, with what was typed and the refusal on it.
+            request.portal_refused = refusal  # type: ignore[attr-defined]
+            return view(request, object_id, form_url, extra_context)
+
+    def delete_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        return self.on_record(super().delete_view)(request, object_id, extra_context)
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The admin's own history is empty: versions and the audit log are the history."""
+        return HttpResponseRedirect("../change/")
+
+    def on_record(self, view: View) -> View:
+        """Record what the view refuses, after its transaction rolled back."""
+
+        def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                return view(request, *args, **kwargs)
+            except PermissionDenied:
+                record_refusal(request, NotEntitled())
+                raise
+            except Refused as refusal:
+                record_refusal(request, refusal)
+                raise
+
+        return door
+
+    def page(self, view: View) -> View:
+        """A page of ours beside Django's; a refusal sends the person back with its words."""
+
+        def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            try:
+                return self.on_record(view)(request, *args, **kwargs)
+            except Refused as refusal:
+                messages.error(request, f"{refusal.message} {refusal.detail}".strip())
+                return HttpResponseRedirect(request.path)
+
+        return self.admin_site.admin_view(door)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change, **kwargs)
+        form.refused = getattr(request, "portal_refused", None)  # type: ignore[attr-defined]
+        return form
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        obj = kwargs.get("obj")
+        context["tools"] = self.tools(request, obj) if obj is not None else ()
+        context["subtitle"] = visible(str(obj)) if obj is not None else None
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # -- the admin's own log: every change is in the audit log already ----------------------------
+
+    def log_addition(self, *_: Any) -> Any:
+        return None
+
+    def log_change(self, *_: Any) -> Any:
+        return None
+
+    def log_deletions(self, *_: Any) -> Any:
+        return None
+
+
+def yes_no(label: str, help_text: str = "") -> forms.TypedChoiceField:
+    """A question without an answer beforehand: an unticked box would be one."""
+    return forms.TypedChoiceField(
+        label=label,
+        help_text=help_text,
+        choices=[("", "Choose"), ("yes", "Yes"), ("no", "No")],
+        coerce=lambda value: value == "yes",
+    )
+
+
+def said(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def table(head: Iterable[str], rows: Iterable[Sequence[object]]) -> SafeString:
+    """A read-only table inside a form; every cell is escaped."""
+    body = [(format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows]
+    if not body:
+        return format_html("<p>{}</p>", "none")
+    return format_html(
+        "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>",
+        format_html_join("", "<th>{}</th>", ((cell,) for cell in head)),
+        format_html_join("", "<tr>{}</tr>", body),
+    )

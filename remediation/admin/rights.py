@@ -1,0 +1,95 @@
+"""Object rights on one service: who may see and who may review what touches it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from remediation.admin.base import View, actor_of, roles_of
+from remediation.domain.errors import BadValue
+from remediation.models import Service, User
+from remediation.services import people
+
+if TYPE_CHECKING:
+    from remediation.admin.base import PortalAdmin
+
+TITLES = {"view_service": "may see", "review_service": "may review"}
+
+
+class RightForm(forms.Form):
+    """A right for one person or one group; nothing is preselected."""
+
+    right = forms.ChoiceField(choices=[("", "Choose"), *TITLES.items()])
+    username = forms.CharField(required=False, max_length=150, label="User name")
+    group = forms.ChoiceField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = {*people.BUILT_IN, *Group.objects.values_list("name", flat=True)}
+        self.fields["group"] = forms.ChoiceField(
+            required=False, choices=[("", "None"), *((name, name) for name in sorted(known))]
+        )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if bool(cleaned.get("username")) == bool(cleaned.get("group")):
+            self.add_error(None, "Name a person or a group, not both.")
+        return cleaned
+
+
+def view_for(owner: PortalAdmin) -> View:
+    """The page: a list for whoever may see the service, a form for user administrators."""
+
+    def rights(request: HttpRequest, service_id: int) -> HttpResponse:
+        service = Service.objects.filter(pk=service_id).first()
+        if not owner.has_view_permission(request):
+            raise PermissionDenied
+        if service is None:
+            raise Http404
+        may_change = people.USER_ADMIN in roles_of(request)
+        form = RightForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST":
+            if not may_change:
+                raise PermissionDenied
+            if form.is_valid():
+                _change(request, service, form.cleaned_data)
+                return HttpResponseRedirect(request.path)
+        context = {
+            **owner.admin_site.each_context(request),
+            "title": f"Rights on {service.name}",
+            "opts": owner.opts,
+            "service": service,
+            "rows": [(TITLES[r.right], r) for r in people.rights_on(service.pk)],
+            "form": form,
+            "may_change": may_change,
+        }
+        return render(request, "admin/portal_rights.html", context)
+
+    return rights
+
+
+def _change(request: HttpRequest, service: Service, asked: dict[str, Any]) -> None:
+    person = None
+    if asked["username"]:
+        user = User.objects.filter(username=asked["username"]).first()
+        if user is None:
+            raise BadValue(f"no account is called {asked['username']}")
+        person = user.person
+    held = request.POST.get("take_away") != "yes"
+    people.set_right(
+        actor=actor_of(request),
+        service_id=service.pk,
+        right=asked["right"],
+        held=held,
+        person=person,
+        group=asked["group"],
+    )
+    holder = asked["username"] or asked["group"]
+    words = TITLES[asked["right"]] if held else f"no longer {TITLES[asked['right']]}"
+    messages.success(request, f"{holder} {words} what touches {service.name}.")

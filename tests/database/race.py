@@ -1,0 +1,79 @@
+"""Two or more at once, each in a thread with a real login's connection of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from django.db import connection, connections
+
+from tests.database.logins import real_login, superuser
+
+# A race that hangs is a failure, not a wait.
+PATIENCE = 20
+
+Racer = tuple[str, Callable[[], object]]
+
+
+def race(*racers: Racer) -> list[object]:
+    """Run all at once; give what each returned, or the exception that it raised."""
+    barrier = threading.Barrier(len(racers), timeout=PATIENCE)
+
+    def run(racer: Racer) -> object:
+        login, act = racer
+        try:
+            with real_login(login):
+                connection.ensure_connection()
+                barrier.wait()
+                return act()
+        except Exception as error:  # the test looks at it
+            return error
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(racers)) as pool:
+        return list(pool.map(run, racers, timeout=PATIENCE))
+
+
+@contextmanager
+def behind(login: str, act: Callable[[], object]) -> Iterator[list[object]]:
+    """Start `act` while the block's own transaction holds what it needs, and wait until it waits.
+
+    When the block ends (and with it, by then, the transaction that it is in), `act` goes on; its
+    result or exception is then in the list.
+    """
+    found: list[object] = []
+    started = threading.Event()
+    backend: list[int] = []
+
+    def run() -> None:
+        try:
+            with real_login(login):
+                connection.ensure_connection()
+                backend.append(connection.connection.info.backend_pid)
+                started.set()
+                found.append(act())
+        except Exception as error:
+            found.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    assert started.wait(PATIENCE)
+    _until_it_waits(backend[0])
+    yield found
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
+def _until_it_waits(backend: int) -> None:
+    """Ask the server until that backend waits for a lock."""
+    with superuser(autocommit=True) as it:
+        it.execute(f"SET statement_timeout = '{PATIENCE}s'")
+        it.execute(
+            f"DO $$ BEGIN WHILE cardinality(pg_blocking_pids({backend})) = 0 LOOP"
+            " PERFORM pg_sleep(0.005); END LOOP; END $$"
+        )

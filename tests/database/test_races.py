@@ -1,0 +1,238 @@
+"""A10, A30, A42: at the same instant, with real logins: one transition, no review lost."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import pytest
+from django.db import Error, connection, transaction
+
+from remediation import models as m
+from remediation.services import lease
+from tests import factories
+from tests.database.attack import refused, said, sql
+from tests.database.logins import ALIASES, connect, real_login
+from tests.database.race import behind, race
+from tests.factories import WEB, WORKER, Person
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=ALIASES)
+
+
+def names(results: list[object]) -> list[str]:
+    """The name of each refusal, "done" for what was let through; nothing else may happen."""
+    return sorted(said(r)[0] if isinstance(r, Error) else "done" for r in results if check(r))
+
+
+def check(result: object) -> bool:
+    if isinstance(result, Exception) and not isinstance(result, Error):
+        raise result
+    return True
+
+
+def decide(proposal: m.Proposal, someone: Person, slot: str = "any") -> Callable[[], bool]:
+    """What the portal does when a person signs: review, count, and the move if it is enough."""
+    session = factories.session(proposal, someone, slot=slot)
+
+    def act() -> bool:
+        with transaction.atomic():
+            sql("SELECT remediation.lock_proposal_v1(%s)", proposal.pk)
+            factories.sign(session, someone)
+            seats = len(proposal.assessments.get(round=1).slots)
+            if m.Review.objects.filter(proposal=proposal).count() < seats:
+                return False
+            move = m.Proposal.objects.get(pk=proposal.pk)
+            factories.move(move, "approved", login=WEB, actor=someone.actor)
+            return True
+
+    return act
+
+
+def approvals(proposal: m.Proposal) -> tuple[int, int, int]:
+    """Reviews, transitions to approved, messages to the worker."""
+    return (
+        proposal.reviews.count(),
+        proposal.transitions.filter(to_state="approved").count(),
+        m.OutboxMessage.objects.filter(proposal=proposal, kind="execute").count(),
+    )
+
+
+def reviewers(number: int) -> list[Person]:
+    return [factories.person(roles=["security"]) for _ in range(number)]
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a10_two_reviewers_at_once_are_both_counted(attempt: int) -> None:
+    proposal = factories.proposal_at("in_review", slots=["any", "any"])
+    results = race(*[(WEB, decide(proposal, someone)) for someone in reviewers(2)])
+    assert sorted(map(bool, results)) == [False, True], results
+    assert approvals(proposal) == (2, 1, 1)
+
+
+def test_a10_the_second_reviewer_waits_for_the_first_and_then_counts_both() -> None:
+    """The one interleaving that loses a review without the lock."""
+    proposal = factories.proposal_at("in_review", slots=["any", "any"])
+    alice, bob = reviewers(2)
+    first, second = decide(proposal, alice), decide(proposal, bob)
+    with contextlib.ExitStack() as afterwards, transaction.atomic():
+        assert first() is False
+        found = afterwards.enter_context(behind(WEB, second))
+        assert found == []
+    assert found == [True]
+    assert approvals(proposal) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a10_two_reviewers_for_one_seat(attempt: int) -> None:
+    proposal = factories.proposal_at("in_review")
+    results = race(*[(WEB, decide(proposal, someone)) for someone in reviewers(2)])
+    assert names(results) == ["done", "review_state"]
+    assert approvals(proposal) == (1, 1, 1)
+
+
+def test_one_person_in_two_windows() -> None:
+    proposal = factories.proposal_at("in_review", slots=["any", "any"])
+    (alice,) = reviewers(1)
+    results = race((WEB, decide(proposal, alice)), (WEB, decide(proposal, alice)))
+    assert names(results) == ["done", "review_one_for_each_person"]
+    assert approvals(proposal) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_withdrawn_or_executed_but_not_both(attempt: int) -> None:
+    proposal = factories.proposal_at("approved")
+    locator = proposal.targets.get().locator
+    token = factories.lease(locator).token
+
+    def withdraw() -> None:
+        mine = m.Proposal.objects.get(pk=proposal.pk)
+        factories.move(mine, "withdrawn", login=WEB, source="approved", actor="agent:x")
+
+    def execute() -> None:
+        mine = m.Proposal.objects.get(pk=proposal.pk)
+        with transaction.atomic():
+            factories.execution(mine, tokens={locator: token})
+            factories.move(mine, "executing", source="approved")
+
+    results = race((WEB, withdraw), (WORKER, execute))
+    assert names(results) in (["done", "execution_state"], ["done", "transition_from"])
+    proposal.refresh_from_db()
+    assert m.Execution.objects.count() == (proposal.state == "executing")
+    assert proposal.state in ("withdrawn", "executing")
+
+
+def test_a42_two_workers_begin_one_run() -> None:
+    proposal = factories.proposal_at("approved")
+    locator = proposal.targets.get().locator
+    token = factories.lease(locator).token
+
+    def execute() -> None:
+        mine = m.Proposal.objects.get(pk=proposal.pk)
+        with transaction.atomic():
+            run = factories.execution(mine, tokens={locator: token})
+            factories.move(mine, "executing", source="approved")
+            factories.step(run, "intended")
+
+    results = race((WORKER, execute), (WORKER, execute))
+    assert names(results) == ["done", "execution_state"]
+    assert m.StepRecord.objects.filter(phase="intended").count() == 1
+
+
+def test_a42_one_of_many_workers_gets_the_lease() -> None:
+    def claim() -> object:
+        return lease.claim(["test.target:a", "test.target:b"], worker="worker:test")
+
+    results = race(*[(WORKER, claim)] * 6)
+    held = [r for r in results if isinstance(r, lease.Leases)]
+    assert len(held) == 1
+    assert {type(r).__name__ for r in results} == {"Leases", "TargetBusy"}
+    assert set(m.Lease.objects.values_list("holder", flat=True)) == {held[0].holder}
+
+
+def test_a42_a_lease_that_ran_out_is_taken_once_and_its_token_grows() -> None:
+    old = factories.lease("test.target:a")
+    factories.end_lease(old.target)
+    results = race(*[(WORKER, lambda: lease.claim([old.target], worker="worker:x"))] * 4)
+    held = [r for r in results if isinstance(r, lease.Leases)]
+    assert [r.tokens for r in held] == [{old.target: old.token + 1}]
+
+
+def test_two_workers_take_the_leases_of_two_targets_in_opposite_order() -> None:
+    """Nobody waits for the other for ever: leases are taken in one order."""
+    a, b = "test.target:a", "test.target:b"
+    results = race(
+        (WORKER, lambda: lease.claim([a, b], worker="worker:1")),
+        (WORKER, lambda: lease.claim([b, a], worker="worker:2")),
+    )
+    assert {type(r).__name__ for r in results} == {"Leases", "TargetBusy"}
+
+
+def test_rows_that_refer_to_a_proposal_do_not_wait_for_a_decision() -> None:
+    """FOR NO KEY UPDATE: with FOR UPDATE, every foreign key to the proposal would hang."""
+    proposal = factories.proposal_at("in_review")
+    with transaction.atomic():
+        sql("SELECT remediation.lock_proposal_v1(%s)", proposal.pk)
+        with connect(WORKER) as it:
+            it.execute("SET lock_timeout = '2s'")
+            row = it.execute("INSERT INTO audit.entry (body) VALUES ('{}') RETURNING id").fetchone()
+            assert row is not None
+            it.execute(
+                "INSERT INTO remediation_refusal"
+                " (proposal_id, reason, detail, actor, entry, recorded_at)"
+                " VALUES (%s, 'drift', '', 'x', %s, now())",
+                [proposal.pk, row[0]],
+            )
+    assert proposal.refusals.count() == 1
+
+
+# ---- isolation ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def behind_the_times() -> tuple[m.Proposal, Callable[[], None]]:
+    """Two seats, one filled. Web takes its snapshot, somebody rejects, and web then lets the
+    last reviewer approve in the old snapshot, in which nobody has rejected."""
+    proposal = factories.proposal_at("in_review", slots=["any", "any"])
+    alice, bob, sue = reviewers(3)
+    factories.review(proposal, alice)
+    reject = factories.session(proposal, bob, decision="reject")
+    approve = decide(proposal, sue)
+
+    def act() -> None:
+        with real_login(WEB), transaction.atomic():
+            sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            sql("SELECT 1 FROM remediation_proposal")
+            assert names(race((WEB, lambda: factories.sign(reject, bob)))) == ["done"]
+            approve()
+
+    return proposal, act
+
+
+def test_a43_an_old_snapshot_does_not_hide_a_rejection(
+    behind_the_times: tuple[m.Proposal, Callable[[], None]],
+) -> None:
+    proposal, act = behind_the_times
+    with refused("isolation"):
+        act()
+    proposal.refresh_from_db()
+    assert proposal.state == "in_review"
+
+
+def test_the_control_without_that_rule_approves_over_a_rejection(
+    behind_the_times: tuple[m.Proposal, Callable[[], None]],
+) -> None:
+    proposal, act = behind_the_times
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_functiondef('remediation.lock_proposal_v1(uuid)'::regprocedure)"
+        )
+        definition = cursor.fetchone()[0]
+        assert "NOT IN ('read committed'" in definition
+        cursor.execute(definition.replace("NOT IN ('read", "IN ('read"))
+        try:
+            act()
+        finally:
+            cursor.execute(definition)
+    assert set(proposal.reviews.values_list("decision", flat=True)) == {"approve", "reject"}
+    proposal.refresh_from_db()
+    assert proposal.state == "approved"
