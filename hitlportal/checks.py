@@ -24,14 +24,14 @@ OWNER = "hitl_owner"
 PROCESS_LOGINS = ("hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor", "hitl_eraser")
 REPAIR = "Run migrate and install_grants as hitl_owner, and find out who changed it."
 
-# An id for each kind of fact; documented by what it is about.
+# An error's id says what kind of thing is not as it should be.
 IDS = {
     "functions": "hitlportal.E004",
     "triggers": "hitlportal.E005",
     "views": "hitlportal.E006",
     "constraints": "hitlportal.E007",
     "relations": "hitlportal.E008",
-    "sequences": "hitlportal.E008",
+    "columns": "hitlportal.E008",
     "schemas": "hitlportal.E009",
     "database": "hitlportal.E010",
     "rules": "hitlportal.E011",
@@ -119,9 +119,7 @@ def check_roles(database: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
                 yield _error("E003", f"login {name} {words} {', '.join(values)}")
 
 
-def compare(
-    expected: dict[str, catalogue.Facts], found: dict[str, catalogue.Facts]
-) -> Iterator[CheckMessage]:
+def compare(expected: catalogue.Facts, found: catalogue.Facts) -> Iterator[CheckMessage]:
     """One error for each object that is missing, not known, or not as it should be."""
     for kind, identifier in IDS.items():
         should, has = expected[kind], found[kind]

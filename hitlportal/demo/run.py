@@ -19,7 +19,7 @@ from hitlportal.demo.reporting import Agent, Reported
 from hitlportal.demo.scene import Scene
 from hitlportal.demo.settings import python
 from hitlportal.demo.stack import JOB, Stack
-from hitlportal.demo.story import CASE, ROLE, ROLE_LOCATOR
+from hitlportal.demo.story import CASE, ROLE, ROLE_LOCATOR, UNKNOWN_CASE
 
 LOOK_SECONDS = 0.5
 # How often it is asked whether a proposal expired while its incident is open.
@@ -39,7 +39,7 @@ class Run:
         seen = stack.directory / "worker" / "enrolments-seen"
         self._enrolments = Enrolments(stack.installation, stack.settings, seen, say)
         self._codes: Mapping[str, str] = {}
-        self._keys = keys_of(CASE)
+        self._keys = {case: keys_of(case) for case in (CASE, UNKNOWN_CASE)}
 
     def prepare(self) -> None:
         """People, inventory and agent; on the first start the intrusion and the reports on it."""
@@ -55,7 +55,7 @@ class Run:
     def play(self) -> int:
         """Play alice and bob; 0 when every check held."""
         key_report, role_report, unknown_report = self._reported
-        (key,) = (key for key in self._keys if key.id in key_report.title)
+        (key,) = (key for key in self._keys[CASE] if key.id in key_report.title)
         self._say("five people enrol, sign in and decide over HTTP; then it is checked")
         scene = Scene(
             self._stack,
@@ -113,9 +113,10 @@ class Run:
         if self._record.expired(ROLE_LOCATOR):
             self._agent.server_log(self._stack.servers.target.log)
             self._say("the role's proposal had expired; the agent reported again")
-        if any(self._record.expired(key.locator) for key in self._keys):
-            self._agent.cloudtrail(CASE)
-            self._say("the key's proposal had expired; the agent reported again")
+        for case in (CASE, UNKNOWN_CASE):
+            if any(self._record.expired(key.locator) for key in self._keys[case]):
+                self._agent.cloudtrail(case)
+                self._say("a key's proposal had expired; the agent reported again")
 
 
 def _enter(seconds: float) -> bool:

@@ -95,6 +95,9 @@ class PortalAdmin(ModelAdmin):
         """Links at the top of an object's page."""
         return ()
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Nothing: `save_model` gave all of the form to a service."""
+
     # -- a request --------------------------------------------------------------------------------
 
     def changelist_view(

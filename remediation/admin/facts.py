@@ -1,4 +1,4 @@
-"""Facts, for auditors: read-only, through the login that can only read; the reading is on record."""
+"""Facts, for auditors: read-only, by the login that can only read; the reading is on record."""
 
 from __future__ import annotations
 
@@ -134,4 +134,7 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
 }
 
 for model, names in READABLE.items():
-    admin.site.register(model, type(f"{model.__name__}Admin", (FactAdmin,), {"columns": names}))
+    admin.site.register(
+        model,
+        type(f"{model.__name__}Admin", (FactAdmin,), {"__module__": __name__, "columns": names}),
+    )

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from remediation.admin.base import View, actor_of, roles_of
 from remediation.domain.errors import BadValue
 from remediation.models import Service, User
-from remediation.services import people
+from remediation.services import people, rights
 
 if TYPE_CHECKING:
     from remediation.admin.base import PortalAdmin
@@ -46,7 +46,7 @@ class RightForm(forms.Form):
 def view_for(owner: PortalAdmin) -> View:
     """The page: a list for whoever may see the service, a form for user administrators."""
 
-    def rights(request: HttpRequest, service_id: int) -> HttpResponse:
+    def page(request: HttpRequest, service_id: int) -> HttpResponse:
         service = Service.objects.filter(pk=service_id).first()
         if not owner.has_view_permission(request):
             raise PermissionDenied
@@ -65,13 +65,13 @@ def view_for(owner: PortalAdmin) -> View:
             "title": f"Rights on {service.name}",
             "opts": owner.opts,
             "service": service,
-            "rows": [(TITLES[r.right], r) for r in people.rights_on(service.pk)],
+            "rows": [(TITLES[r.right], r) for r in rights.rights_on(service.pk)],
             "form": form,
             "may_change": may_change,
         }
         return render(request, "admin/portal_rights.html", context)
 
-    return rights
+    return page
 
 
 def _change(request: HttpRequest, service: Service, asked: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ def _change(request: HttpRequest, service: Service, asked: dict[str, Any]) -> No
             raise BadValue(f"no account is called {asked['username']}")
         person = user.person
     held = request.POST.get("take_away") != "yes"
-    people.set_right(
+    rights.set_right(
         actor=actor_of(request),
         service_id=service.pk,
         right=asked["right"],

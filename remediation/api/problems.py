@@ -122,7 +122,8 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse:
 def as_refusal(exc: Exception) -> Refused | None:
     """The refusal that this error is; None for what nobody foresaw."""
     if isinstance(exc, Refused):
-        return exc
+        # One that stands in no family has no business at this door.
+        return exc if any(kind in STATUS for kind in type(exc).__mro__) else None
     for foreign, ours in FOREIGN:
         if isinstance(exc, foreign):
             if ours is Unavailable:

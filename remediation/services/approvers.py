@@ -1,20 +1,15 @@
-"""The approvers file of this worker's host: read whole or not at all, changed by an operator.
+"""Who may approve: entries of the approvers file, added and removed by an operator.
 
 Keys come from what people enrolled (`PasskeyEnrolment`); the operator compared the fingerprint
-with the person, by another way than the portal's pages. The file is replaced by a rename, so a
-reader finds the old one or the new one. The audit entry is committed first: a crash between the
-two leaves an entry without effect, never an effect without entry, and the command can be repeated.
+with the person, by another way than the portal's pages. The audit entry is committed before the
+file is replaced: a crash between the two leaves an entry without effect, never an effect without
+entry, and the command can be repeated.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
-import stat
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -28,35 +23,19 @@ from remediation.domain import b64url, instant
 from remediation.domain.approvers import Approver, Approvers
 from remediation.domain.errors import (
     AlreadyExists,
-    BadInput,
     BadValue,
     NoSuchObject,
-    PolicyUnavailable,
     UnknownFingerprint,
     WrongState,
 )
 from remediation.domain.events import Event
 from remediation.domain.policy import ROLES
 from remediation.models import PasskeyEnrolment
-from remediation.services import people
+from remediation.services import approvers_file, people
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
 
-# Anybody who writes this file approves: not even the group may.
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _FINGERPRINT = re.compile(r"[0-9a-f]{32}", re.ASCII)
-
-
-def load(path: Path) -> Approvers:
-    """Read the file. Raises PolicyUnavailable when it is missing, open to others or in doubt."""
-    try:
-        if path.stat().st_mode & _WRITABLE_BY_OTHERS:
-            raise PolicyUnavailable(f"{path} can be written by group or others")
-        return Approvers.parse(path.read_bytes())
-    except OSError as error:
-        raise PolicyUnavailable(f"{path}: {error.strerror}") from error
-    except BadInput as error:
-        raise PolicyUnavailable(f"{path}: {error}") from error
 
 
 def add(
@@ -90,7 +69,7 @@ def add(
         since=now,
         until=until,
     )
-    with _changing(path) as before:
+    with approvers_file.changing(path) as before:
         try:
             after = Approvers((*before.entries, added))
         except BadValue as error:
@@ -107,7 +86,7 @@ def remove(*, actor: Actor, path: Path, username: str, key: str = "") -> list[Ap
     """
     person = _person(username)
     wanted = _normal(key) if key else ""
-    with _changing(path) as before:
+    with approvers_file.changing(path) as before:
         gone = [
             entry
             for entry in before.entries
@@ -176,26 +155,12 @@ def _normal(fingerprint: str) -> str:
     return text
 
 
-@contextmanager
-def _changing(path: Path) -> Iterator[Approvers]:
-    """The file's content, while no other operator changes it. A missing file is an empty one."""
-    try:
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX)
-            yield load(path) if path.exists() else Approvers(())
-        finally:
-            os.close(directory)
-    except OSError as error:
-        raise PolicyUnavailable(f"{path}: {error.strerror}") from error
-
-
 def _commit(
     actor: Actor, event: Event, path: Path, entries: list[Approver], after: Approvers
 ) -> None:
     content = after.dump()
     Approvers.parse(content)  # what is written can be read again
-    written = _write_beside(path, content)
+    written = approvers_file.write_beside(path, content)
     try:
         with transaction.atomic():
             for entry in entries:
@@ -207,38 +172,10 @@ def _commit(
     except BaseException:
         written.unlink(missing_ok=True)
         raise
-    _flush_directory(path.parent)
+    approvers_file.flush_directory(path.parent)
 
 
 def _public(entry: Approver) -> dict[str, Json]:
     known: dict[str, Json] = {**entry.to_json(), "fingerprint": entry.fingerprint}
     del known["person"]
     return known
-
-
-def _write_beside(path: Path, content: bytes) -> Path:
-    """A new file in the same directory, on disk before it is renamed; 0600, or what an operator
-    chose for the one before (such as: readable for the worker's group)."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    written = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            if path.exists():
-                before = path.stat()
-                os.fchown(file.fileno(), before.st_uid, before.st_gid)
-                os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode) & 0o640)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        written.unlink(missing_ok=True)
-        raise
-    return written
-
-
-def _flush_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

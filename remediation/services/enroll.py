@@ -7,7 +7,6 @@ minutes of the database's clock; every further one by somebody who holds a passk
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,15 +15,11 @@ from hashlib import sha256
 from typing import Any
 
 from allauth.mfa.models import Authenticator
-from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from fido2 import cbor
-from fido2.server import Fido2Server
-from fido2.utils import websafe_encode
-from fido2.webauthn import PublicKeyCredentialRpEntity, RegistrationResponse
 
 from audit import log
 from audit.tlog.canonical import Json
@@ -38,15 +33,14 @@ from remediation.domain.errors import (
     NoSuchObject,
     NotEntitled,
     PasskeyRefused,
-    SignatureInvalid,
     WrongState,
 )
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
-from remediation.domain.signature import load_key
 from remediation.models import Invitation, InvitationUse, PasskeyEnrolment, User
-from remediation.services import guards, people
+from remediation.services import guards, people, registration
 from remediation.services.actors import Actor
+from remediation.services.registration import Registration
 
 WEBAUTHN = Authenticator.Type.WEBAUTHN
 # Crockford's base 32 without I, L, O and U: read aloud and typed without doubt. 20 of them hold
@@ -56,25 +50,6 @@ _CODE_LENGTH, _GROUP = 20, 5
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
 MAX_PASSKEYS = 10
 MAX_NAME = 80
-# WebAuthn section 13.4.3: a challenge has at least 16 bytes.
-_LEAST_CHALLENGE = 16
-# An attestation with a chain of certificates has a few kilobytes.
-_MAX_CREDENTIAL = 64 * 1024
-# WebAuthn section 4, credential ID.
-_MAX_CREDENTIAL_ID = 1_023
-
-
-@dataclass(frozen=True)
-class _Passkey:
-    """What a verified registration gave: the public key, and what allauth is to store."""
-
-    credential_id: bytes
-    cose_key: bytes
-    credential: dict[str, Any]
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprint(self.cose_key)
 
 
 @dataclass(frozen=True)
@@ -170,7 +145,7 @@ def redeem(
     user = _locked(username=user.username)
     if _passkeys(user).exists():
         raise WrongState("the account has a passkey")
-    passkey = _verified(credential, challenge)
+    passkey = registration.verify(credential, challenge)
     try:
         validate_password(password, user)
     except ValidationError as error:
@@ -200,7 +175,7 @@ def add_passkey(
         raise NotEntitled("a passkey is enrolled with a passkey, or with a one-time code")
     if held >= MAX_PASSKEYS:
         raise WrongState(f"an account holds at most {MAX_PASSKEYS} passkeys")
-    passkey = _verified(credential, challenge)
+    passkey = registration.verify(credential, challenge)
     return _store(user, name, passkey, _record(user, passkey, by="passkey"))
 
 
@@ -256,57 +231,7 @@ def _hash(user: User, code: str) -> str:
     return sha256(f"hitlportal/invitation/v1\0{user.person}\0{normal}".encode()).hexdigest()
 
 
-def _verified(credential: Mapping[str, Any], challenge: bytes) -> _Passkey:
-    """Check a registration (WebAuthn section 7.1): type, challenge, exact origin, no frame, RP id,
-    user present and verified, an algorithm that the gate takes. Raises PasskeyRefused."""
-    if len(challenge) < _LEAST_CHALLENGE:
-        raise PasskeyRefused("the challenge is too short")
-    if len(json.dumps(credential, default=str)) > _MAX_CREDENTIAL:
-        raise PasskeyRefused("the registration is too long")
-    server = Fido2Server(
-        PublicKeyCredentialRpEntity(id=settings.RP_ID, name="hitlportal"),
-        verify_origin=lambda origin: origin == settings.ORIGIN,
-    )
-    state = {"challenge": websafe_encode(challenge), "user_verification": "required"}
-    try:
-        registration = RegistrationResponse.from_dict(credential)
-        data = server.register_complete(state, registration).credential_data
-    except Exception as error:
-        # fido2 raises many kinds on foreign bytes; each means "not a valid registration".
-        raise PasskeyRefused(str(error)[:200]) from error
-    if data is None or data.credential_id != registration.raw_id:
-        raise PasskeyRefused("the attested credential is another one")
-    if registration.response.client_data.cross_origin is not False:
-        raise PasskeyRefused("it was made inside a frame of another origin")
-    if len(data.credential_id) > _MAX_CREDENTIAL_ID:
-        raise PasskeyRefused("the credential id is too long")
-    cose_key = cbor.encode(data.public_key)
-    try:
-        load_key(cose_key)
-    except SignatureInvalid as error:
-        raise PasskeyRefused(error.detail) from error
-    return _Passkey(data.credential_id, cose_key, _stored(credential, registration))
-
-
-def _stored(credential: Mapping[str, Any], registration: RegistrationResponse) -> dict[str, Any]:
-    """What allauth reads again, and nothing else of what the browser sent."""
-    credential_id = websafe_encode(registration.raw_id)
-    extensions = credential.get("clientExtensionResults")
-    properties = extensions.get("credProps") if isinstance(extensions, dict) else None
-    resident = properties.get("rk") if isinstance(properties, dict) else None
-    return {
-        "id": credential_id,
-        "rawId": credential_id,
-        "type": "public-key",
-        "response": {
-            "clientDataJSON": registration.response.client_data.b64,
-            "attestationObject": websafe_encode(registration.response.attestation_object),
-        },
-        "clientExtensionResults": {"credProps": {"rk": resident is True}},
-    }
-
-
-def _record(user: User, passkey: _Passkey, *, by: str) -> int:
+def _record(user: User, passkey: Registration, *, by: str) -> int:
     """The entry of an enrolment: what an operator and an auditor compare."""
     return log.append(
         action=Event.PERSON_PASSKEY_ENROLLED,
@@ -321,7 +246,7 @@ def _record(user: User, passkey: _Passkey, *, by: str) -> int:
     ).id
 
 
-def _store(user: User, name: str, passkey: _Passkey, entry_id: int) -> Authenticator:
+def _store(user: User, name: str, passkey: Registration, entry_id: int) -> Authenticator:
     name = name.strip()
     if not 0 < len(name) <= MAX_NAME or visible(name) != name or not name.isprintable():
         raise BadValue(f"a passkey's name has 1 to {MAX_NAME} characters in one line")

@@ -1,4 +1,4 @@
-"""People, groups and rights: changed here alone, each with its audit entry.
+"""People and groups: changed here alone, each with its audit entry.
 
 Who may do what hangs on group rows, read here; `is_superuser` gives nothing (attacks.md A13).
 Entries name people by their opaque id and hold no name or address, so that a person can be erased.
@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from uuid import UUID
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
-from guardian.models import GroupObjectPermission, UserObjectPermission
 
 from audit import log
 from audit.tlog.canonical import Json
@@ -29,7 +27,7 @@ from remediation.domain.errors import (
 )
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
-from remediation.models import Service, User
+from remediation.models import User
 from remediation.services import authorize
 from remediation.services.actors import Actor, PersonActor, ProcessActor
 
@@ -41,8 +39,6 @@ ADMINISTERING = frozenset({AGENT_ADMIN, USER_ADMIN})
 BUILT_IN = APPROVER_ROLES | ADMINISTERING | {INVENTORY_EDITOR, authorize.AUDITOR, authorize.LEAD}
 # Members may open the admin site; what they may do there is asked again, page by page.
 ADMIN_SITE = ADMINISTERING | {INVENTORY_EDITOR, authorize.AUDITOR}
-RIGHTS = ("view_service", "review_service")
-Rows = type[UserObjectPermission] | type[GroupObjectPermission]
 
 # One way to write a name: look-alike letters and letter case make no second "alice".
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,149}", re.ASCII)
@@ -161,91 +157,7 @@ def create_group(*, actor: Actor, name: str) -> Group:
     return Group.objects.create(name=name)
 
 
-@transaction.atomic
-def set_right(
-    *,
-    actor: Actor,
-    service_id: int,
-    right: str,
-    held: bool,
-    person: UUID | None = None,
-    group: str = "",
-) -> None:
-    """Give a right on a service to a person or to a group, or take it away.
-
-    Raises NotEntitled, BadValue, NoSuchObject. What is so already changes nothing.
-    """
-    require(actor, USER_ADMIN)
-    if right not in RIGHTS:
-        raise BadValue(f"a right is one of {', '.join(RIGHTS)}")
-    if (person is None) == (not group):
-        raise BadValue("a right is held by one person or by one group")
-    service = Service.objects.filter(pk=service_id).first()
-    if service is None:
-        raise NoSuchObject(f"service {service_id}")
-    permission = Permission.objects.get(
-        content_type__app_label="remediation", content_type__model="service", codename=right
-    )
-    rows, holder = _holder(person, group)
-    row = {
-        **holder,
-        "permission": permission,
-        "content_type": permission.content_type,
-        "object_pk": str(service_id),
-    }
-    if rows.objects.filter(**row).exists() == held:
-        return
-    log.append(
-        action=Event.PERSON_RIGHT_CHANGED,
-        actor=actor.ref,
-        object=f"service:{service.name}",
-        data={
-            "right": right,
-            "holder": f"person:{person}" if person else f"group:{group}",
-            "held": held,
-        },
-    )
-    if held:
-        rows.objects.create(**row)
-    else:
-        rows.objects.filter(**row).delete()
-
-
-@dataclass(frozen=True)
-class Right:
-    """One right on a service, as an administrator sees it."""
-
-    right: str
-    person: UUID | None
-    group: str
-    holder: str
-
-
-def rights_on(service_id: int) -> list[Right]:
-    """Who holds which right on the service, by own row or by a group's."""
-    mine = {
-        "content_type__app_label": "remediation",
-        "content_type__model": "service",
-        "object_pk": str(service_id),
-    }
-    users = UserObjectPermission.objects.filter(**mine).select_related("permission", "user")
-    groups = GroupObjectPermission.objects.filter(**mine).select_related("permission", "group")
-    found = [
-        Right(row.permission.codename, row.user.person, "", row.user.username) for row in users
-    ] + [Right(row.permission.codename, None, row.group.name, row.group.name) for row in groups]
-    return sorted(found, key=lambda right: (right.right, right.group, right.holder))
-
-
-def _holder(person: UUID | None, group: str) -> tuple[Rows, dict[str, User | Group]]:
-    if person is not None:
-        user = User.objects.filter(person=person).first()
-        if user is None:
-            raise NoSuchObject(f"person {person}")
-        return UserObjectPermission, {"user": user}
-    return GroupObjectPermission, {"group": _group(group)}
-
-
-def _group(name: str) -> Group:
+def group_of(name: str) -> Group:
     """The group's row; those with a meaning in code are made when first needed."""
     if name in BUILT_IN:
         return Group.objects.get_or_create(name=name)[0]
@@ -261,7 +173,7 @@ def _write(user: User, facts: PersonFacts) -> None:
     user.is_active = facts.active
     user.is_staff = bool(ADMIN_SITE & facts.groups)
     user.save()
-    user.groups.set([_group(name) for name in sorted(facts.groups)])
+    user.groups.set([group_of(name) for name in sorted(facts.groups)])
 
 
 def _public(facts: PersonFacts) -> dict[str, Json]:

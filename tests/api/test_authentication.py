@@ -8,14 +8,16 @@ from uuid import uuid4
 
 import pytest
 from django.core.cache import cache
+from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.test import Client
 from rest_framework.test import APIClient
 
 from audit.models import Entry
 from remediation import models as m
+from remediation.domain import errors
 from remediation.domain.events import Event
-from remediation.services import agents
+from remediation.services import agents, review
 from remediation.services.actors import PersonActor
 from tests import factories
 from tests.api.conftest import Caller, CallerOf, problem, told
@@ -23,12 +25,13 @@ from tests.conftest import AsLogin
 from tests.factories import Person
 from tests.views.conftest import sign_in
 
+SOME_ID = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 ENDPOINTS = [
     ("GET", "actions"),
     ("POST", "reports"),
-    ("GET", f"proposals/{uuid4()}"),
-    ("POST", f"proposals/{uuid4()}/withdraw"),
-    ("POST", f"proposals/{uuid4()}/supersede"),
+    ("GET", f"proposals/{SOME_ID}"),
+    ("POST", f"proposals/{SOME_ID}/withdraw"),
+    ("POST", f"proposals/{SOME_ID}/supersede"),
 ]
 
 
@@ -107,9 +110,7 @@ def last_refusal() -> dict[str, object]:
 def test_a16_a_suspended_agent_is_refused_and_that_is_on_record(
     scanner: Caller, eve: Person
 ) -> None:
-    agents.change(
-        actor=PersonActor(eve.id, eve.user.pk), agent_id=scanner.agent.pk, enabled=False
-    )
+    agents.change(actor=PersonActor(eve.id, eve.user.pk), agent_id=scanner.agent.pk, enabled=False)
     problem(scanner.report(), 403, "agent_disabled")
     entry = last_refusal()
     assert entry["actor"] == scanner.agent.actor
@@ -203,6 +204,42 @@ def test_a11_an_agents_token_cannot_approve(scanner: Caller) -> None:
     proposal.refresh_from_db()
     assert proposal.state == "in_review"
     assert (m.Review.objects.count(), m.ReviewSession.objects.count()) == before
+
+
+@pytest.mark.parametrize("who", ["eve", "dave"])
+def test_a11_neither_the_maker_of_the_token_nor_the_owner_decides(
+    who: str, scanner: Caller, eve: Person, dave: Person
+) -> None:
+    """eve makes an agent owned by dave, keeps the token and reports as the agent; later she, or
+    he, is an approver: refused by the service and, asked directly, by the database."""
+    culprit, honest = {"eve": eve, "dave": dave}[who], factories.person(roles=["security"])
+    proposal = m.Proposal.objects.get(pk=scanner.proposes())
+    factories.assess(proposal, slots=["security"])
+    proposal.refresh_from_db()
+    culprit.user.groups.clear()
+    factories.join(culprit.user, "security")
+    for service in m.Service.objects.all():
+        factories.grant(culprit.user, "review_service", service)
+        factories.grant(honest.user, "review_service", service)
+
+    def start(person: Person) -> None:
+        yes = dict.fromkeys(("diagnosis", "scope", "action"), "yes")
+        with scanner.as_login("hitl_web"):
+            review.start(
+                actor=person.user,
+                proposal_id=proposal.pk,
+                decision="approve",
+                verdicts=yes,
+                reason={"code": "", "text": ""},
+                slot="security",
+            )
+
+    start(honest)
+    with pytest.raises(errors.Separation):
+        start(culprit)
+    with pytest.raises(IntegrityError, match="review_separation"), transaction.atomic():
+        factories.review(proposal, culprit, "approve", "security")
+    assert not m.Review.objects.exists()
 
 
 def test_an_agent_is_nobody_to_the_middleware_around_the_api(scanner: Caller) -> None:

@@ -26,7 +26,7 @@ from tests.api.conftest import Caller, close_cache, key, problem, report, told
         '"',
         '""',
         '"abc',
-        "abc\"",
+        'abc"',
         '"a"b"',
         '"a", "b"',
         '"a";b=1',

@@ -3,12 +3,17 @@ control, that the attack succeeds once the owner has taken the guard away."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
 
+from remediation.domain.actions import TARGETS
+from remediation.domain.digest import Kind, digest
+from remediation.domain.plan import Target
+from tests import factories
 from tests.database.attack import Attack, refused, sql
 from tests.database.attacks import ATTACKS
 from tests.database.logins import ALIASES, real_login
@@ -62,3 +67,28 @@ def test_every_guard_has_its_control(guard: str) -> None:
     # a_fact is one function on every table of facts; invitation's guard refuses nothing.
     expected = {"agentversion", "transition"} if guard == "a_fact" else tables - {"invitation"}
     assert switched == expected
+
+
+def test_a_state_that_is_no_state_is_refused_even_without_the_guard() -> None:
+    proposal = factories.proposal()
+    with factories.unguarded("remediation_proposal"), refused("proposal_state_known"):
+        with transaction.atomic():
+            sql("UPDATE remediation_proposal SET state = 'done' WHERE id = %s", proposal.pk)
+
+
+def test_a_locator_in_sql_is_the_locator_in_code() -> None:
+    """Every kind of target: its guard derives the locator from the plan's bytes."""
+    for kind, spec in TARGETS.items():
+        fields = {name: f"x{place}" for place, name in enumerate(spec.fields)}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT remediation.locator_v1(%s::jsonb)", [json.dumps({"kind": kind, **fields})]
+            )
+            assert cursor.fetchone()[0] == Target(kind, fields).locator
+
+
+def test_a_digest_in_sql_is_the_digest_in_code() -> None:
+    for kind in Kind:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT remediation.digest_v1(%s, %s)", [kind, b"\x00body\xff"])
+            assert cursor.fetchone()[0] == digest(kind, b"\x00body\xff")

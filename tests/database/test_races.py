@@ -227,8 +227,8 @@ def test_the_control_without_that_rule_approves_over_a_rejection(
             "SELECT pg_get_functiondef('remediation.lock_proposal_v1(uuid)'::regprocedure)"
         )
         definition = cursor.fetchone()[0]
-        assert "NOT IN ('read committed'" in definition
-        cursor.execute(definition.replace("NOT IN ('read", "IN ('read"))
+        assert "'read uncommitted')" in definition
+        cursor.execute(definition.replace("'read uncommitted')", "'repeatable read')"))
         try:
             act()
         finally:

@@ -90,9 +90,9 @@ def test_a_change_by_the_observer_would_be_seen(tmp_path: Path) -> None:
 def test_the_simulated_account_has_every_key_of_the_case_and_no_verdict(tmp_path: Path) -> None:
     cloud = Cloud(tmp_path, CASE)
     keys = keys_of(CASE)
-    compromised = truth(CASE.name)["ground_truth"]
+    compromised = str(truth(CASE.name)["compromised_principals"])
     assert len(keys) == 3
-    assert any(key.id in str(compromised) for key in keys)
+    assert sum(key.id in compromised for key in keys) == 1
     assert len({len(cloud.secret_of(key.id)) for key in keys}) == 1
     assert (tmp_path / "seed.json").stat().st_mode & 0o777 == 0o600
 

@@ -29,7 +29,7 @@ from remediation.domain.errors import (
     WrongState,
 )
 from remediation.domain.events import Event
-from remediation.services import approvers
+from remediation.services import approvers, approvers_file
 from remediation.services.actors import ProcessActor
 from remediation.services.clock import database_now
 from tests import factories
@@ -97,7 +97,7 @@ def test_an_entry_holds_what_the_gate_needs(path: Path, settings: Settings) -> N
     before = database_now()
     add(path, alice, roles=("security", "service_owner"))
 
-    (entry,) = approvers.load(path).entries
+    (entry,) = approvers_file.load(path).entries
     assert entry.person == str(alice.id)
     assert entry.key == alice.passkey.cose_key
     assert entry.fingerprint == alice.passkey.fingerprint
@@ -176,7 +176,10 @@ def test_one_person_may_have_two_passkeys_and_each_is_there_once(path: Path) -> 
     second = second_passkey(alice)
     add(path, alice)
     add(path, alice, key=second.fingerprint, roles=("service_owner",))
-    assert [e.roles for e in approvers.load(path).entries] == [("security",), ("service_owner",)]
+    assert [e.roles for e in approvers_file.load(path).entries] == [
+        ("security",),
+        ("service_owner",),
+    ]
     with pytest.raises(AlreadyExists):
         add(path, alice)
     assert len(entries()) == 2
@@ -234,7 +237,7 @@ def test_one_entry_is_removed_or_all_of_a_person(path: Path) -> None:
     assert [e.fingerprint for e in gone] == [second.fingerprint]
     assert len(remove(path, "alice")) == 2
 
-    assert [e.person for e in approvers.load(path).entries] == [str(bob.id)]
+    assert [e.person for e in approvers_file.load(path).entries] == [str(bob.id)]
     removed = [e for e in entries() if e["action"] == "operator:approver:removed"]
     assert [e["data"]["fingerprint"] for e in removed] == [
         second.fingerprint,
@@ -251,7 +254,7 @@ def test_what_is_not_there_is_not_removed(path: Path) -> None:
             remove(path, username, key=key)
     with pytest.raises(NoSuchObject):
         remove(path, "nobody")
-    assert len(approvers.load(path).entries) == 1
+    assert len(approvers_file.load(path).entries) == 1
 
 
 def test_entries_of_an_account_that_is_gone_are_removed_by_the_opaque_person(path: Path) -> None:
@@ -259,7 +262,7 @@ def test_entries_of_an_account_that_is_gone_are_removed_by_the_opaque_person(pat
     add(path, alice)
     m.User.objects.filter(pk=alice.user.pk).update(username="renamed")
     assert len(remove(path, str(alice.id))) == 1
-    assert approvers.load(path).entries == ()
+    assert approvers_file.load(path).entries == ()
 
 
 # ---- the file ------------------------------------------------------------------------------------
@@ -270,7 +273,7 @@ def test_a_file_that_others_can_write_approves_nothing(path: Path, mode: int) ->
     add(path, person())
     path.chmod(mode)
     with pytest.raises(PolicyUnavailable, match="written by"):
-        approvers.load(path)
+        approvers_file.load(path)
     with pytest.raises(PolicyUnavailable):
         add(path, person("bob"))
 
@@ -278,7 +281,7 @@ def test_a_file_that_others_can_write_approves_nothing(path: Path, mode: int) ->
 def test_a_file_in_doubt_is_neither_read_nor_changed(path: Path) -> None:
     path.write_bytes(b'{"type": "hitlportal-approvers/v1", "approvers": [')
     with pytest.raises(PolicyUnavailable):
-        approvers.load(path)
+        approvers_file.load(path)
     with pytest.raises(PolicyUnavailable):
         add(path, person())
     assert path.read_bytes().endswith(b"[")
@@ -286,7 +289,7 @@ def test_a_file_in_doubt_is_neither_read_nor_changed(path: Path) -> None:
 
 def test_a_missing_file_or_directory_is_named(path: Path) -> None:
     with pytest.raises(PolicyUnavailable, match="No such file"):
-        approvers.load(path)
+        approvers_file.load(path)
     with pytest.raises(PolicyUnavailable, match="No such file"):
         add(path.parent / "nowhere" / "approvers.json", person())
 
@@ -331,7 +334,7 @@ def test_the_entry_is_committed_before_the_file_changes(
     assert len(entries()) == 1
     assert os.listdir(path.parent) == []
     add(path, alice)
-    assert len(approvers.load(path).entries) == 1
+    assert len(approvers_file.load(path).entries) == 1
 
 
 def test_a_reader_never_finds_half_a_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -339,7 +342,7 @@ def test_a_reader_never_finds_half_a_file(path: Path, monkeypatch: pytest.Monkey
     add(path, person())
     bob = person("bob", "service_owner")
     seen: list[int] = []
-    write = approvers._write_beside
+    write = approvers_file.write_beside
 
     def looking(target: Path, content: bytes) -> Path:
         written = write(target, content)
@@ -350,10 +353,10 @@ def test_a_reader_never_finds_half_a_file(path: Path, monkeypatch: pytest.Monkey
         os.close(directory)
         return written
 
-    monkeypatch.setattr(approvers, "_write_beside", looking)
+    monkeypatch.setattr(approvers_file, "write_beside", looking)
     add(path, bob)
     assert seen == [1]
-    assert len(approvers.load(path).entries) == 2
+    assert len(approvers_file.load(path).entries) == 2
 
 
 def test_a43_the_web_login_cannot_run_it(path: Path) -> None:

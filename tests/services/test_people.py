@@ -18,7 +18,7 @@ from remediation.domain.errors import (
     NotEntitled,
     RoleConflict,
 )
-from remediation.services import authorize, people
+from remediation.services import authorize, people, rights
 from remediation.services.actors import PersonActor, ProcessActor, worker
 from remediation.services.people import PersonFacts
 from tests import factories
@@ -177,7 +177,7 @@ def test_a12_only_user_administrators_change_people(role: str) -> None:
     with pytest.raises(NotEntitled), factories.acting(WEB):
         people.create_group(actor=actor, name="team")
     with pytest.raises(NotEntitled), factories.acting(WEB):
-        people.set_right(
+        rights.set_right(
             actor=actor, service_id=service.pk, right="review_service", held=True, person=made.id
         )
 
@@ -218,11 +218,11 @@ def test_a_right_is_given_and_taken_away(admin: PersonActor) -> None:
     alice, service = factories.person("alice"), factories.service("billing")
     right = {"actor": admin, "service_id": service.pk, "right": "review_service"}
     with factories.acting(WEB):
-        people.set_right(**right, held=True, person=alice.id)
-        people.set_right(**right, held=True, person=alice.id)
+        rights.set_right(**right, held=True, person=alice.id)
+        rights.set_right(**right, held=True, person=alice.id)
     assert authorize.service_ids(alice.id, "review_service") == {service.pk}
     with factories.acting(WEB):
-        people.set_right(**right, held=False, person=alice.id)
+        rights.set_right(**right, held=False, person=alice.id)
     assert authorize.service_ids(alice.id, "review_service") == frozenset()
     assert [e["data"] for e in entries("person:right:changed")] == [
         {"right": "review_service", "holder": f"person:{alice.id}", "held": held}
@@ -234,12 +234,12 @@ def test_a_right_of_a_group_counts_for_its_members(admin: PersonActor) -> None:
     service = factories.service("billing")
     with factories.acting(WEB):
         people.create_group(actor=admin, name="team")
-        people.set_right(
+        rights.set_right(
             actor=admin, service_id=service.pk, right="view_service", held=True, group="team"
         )
     user = create(admin, facts=groups("team"))
     assert authorize.service_ids(user.person, "view_service") == {service.pk}
-    assert [(r.right, r.holder, r.person) for r in people.rights_on(service.pk)] == [
+    assert [(r.right, r.holder, r.person) for r in rights.rights_on(service.pk)] == [
         ("view_service", "team", None)
     ]
 
@@ -256,5 +256,5 @@ def test_a_right_is_one_of_two_and_has_one_holder(admin: PersonActor) -> None:
         ({"right": "view_service", "person": alice.id, "service_id": 1 << 40}, NoSuchObject),
     ):
         with pytest.raises(error), factories.acting(WEB):
-            people.set_right(**{**call, **wrong})
-    assert people.rights_on(service.pk) == []
+            rights.set_right(**{**call, **wrong})
+    assert rights.rights_on(service.pk) == []

@@ -14,7 +14,7 @@ from remediation.domain import instant
 from remediation.domain.approvers import Approver
 from remediation.domain.policy import ROLES
 from remediation.management.operator import OperatorCommand
-from remediation.services import approvers, authorize
+from remediation.services import approvers, approvers_file, authorize
 from remediation.services.actors import ProcessActor
 
 
@@ -72,7 +72,7 @@ class Command(OperatorCommand):
 
     def show(self, actor: ProcessActor, path: Path, options: dict[str, Any]) -> None:
         names = approvers.usernames()
-        for entry in approvers.load(path).entries:
+        for entry in approvers_file.load(path).entries:
             self.stdout.write(_line(entry, names.get(entry.person, entry.person)))
 
 

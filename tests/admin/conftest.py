@@ -1,0 +1,72 @@
+"""People in front of the admin; every request runs with the rights of the web login."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from audit.models import Entry
+from remediation import models as m
+from tests import factories
+from tests.conftest import AsLogin
+from tests.factories import Person
+from tests.views.conftest import sign_in
+
+
+class Desk:
+    """A person with a session, in front of the admin."""
+
+    def __init__(self, as_login: AsLogin, someone: Person) -> None:
+        self.someone = someone
+        self.actor = someone.actor
+        self.client = Client()
+        self._as_login = as_login
+        sign_in(self.client, someone.user)
+
+    def get(self, name: str, /, *args: Any, **query: Any) -> HttpResponse:
+        with self._as_login("hitl_web"):
+            return self.client.get(reverse(f"admin:{name}", args=args), query)
+
+    def post(self, name: str, /, *args: Any, **data: Any) -> HttpResponse:
+        with self._as_login("hitl_web"):
+            return self.client.post(reverse(f"admin:{name}", args=args), data)
+
+
+DeskOf = Callable[..., Desk]
+
+
+@pytest.fixture
+def desk_of(as_login: AsLogin) -> DeskOf:
+    """`desk_of("inventory_editor")`: a new person in these groups, at the admin."""
+
+    def make(*roles: str, superuser: bool = False, staff: bool = True) -> Desk:
+        someone = factories.person(roles=roles)
+        m.User.objects.filter(pk=someone.user.pk).update(is_staff=staff, is_superuser=superuser)
+        return Desk(as_login, someone)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _static_root(settings: Settings, tmp_path: Path) -> None:
+    """WhiteNoise warns when there is none; in tests static files come from their source."""
+    settings.STATIC_ROOT = str(tmp_path)
+
+
+def entries(action: str) -> list[dict[str, Any]]:
+    return [e.data for e in Entry.objects.order_by("id") if e.data["action"] == action]
+
+
+def refusals() -> list[str]:
+    return [e["data"]["refusal"] for e in entries("person:request:refused")]
+
+
+def text_of(response: HttpResponse) -> str:
+    return response.content.decode()

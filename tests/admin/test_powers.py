@@ -1,0 +1,100 @@
+"""What opens the admin, and what it never opens."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin.models import LogEntry
+
+from remediation import models as m
+from tests import factories
+from tests.admin.conftest import DeskOf, refusals, text_of
+
+pytestmark = pytest.mark.django_db(databases=["default", "auditor"])
+
+FACTS = {
+    "owner_team": "",
+    "environment": "development",
+    "criticality": "low",
+    "payment_path": "no",
+    "external_partner": "no",
+    "retired": "no",
+}
+
+
+def test_a13_a_superuser_without_a_group_sees_and_changes_nothing(desk_of: DeskOf) -> None:
+    desk = desk_of(superuser=True)
+    service, agent, alice = factories.service(), factories.agent(), factories.person("alice")
+    posts = [
+        desk.post("remediation_service_change", service.pk, **FACTS),
+        desk.post("remediation_service_add", name="x", **FACTS),
+        desk.post("remediation_service_rights", service.pk, right="review_service"),
+        desk.post("remediation_agent_token", agent.pk, days=1),
+        desk.post("remediation_user_change", alice.user.pk, groups=["security"]),
+        desk.post("auth_group_add", name="team"),
+        desk.post("remediation_service_delete", service.pk, post="yes"),
+        desk.post("remediation_user_delete", alice.user.pk, post="yes"),
+    ]
+    assert [answer.status_code for answer in posts] == [403] * len(posts)
+    assert refusals() == ["not_entitled"] * len(posts)
+    assert service.versions.count() == 1
+    assert not m.AgentToken.objects.filter(agent=agent).exists()
+    assert not alice.user.groups.exists()
+
+
+@pytest.mark.parametrize("role", ["inventory_editor", "user_admin", "agent_admin"])
+def test_nothing_is_deleted_by_anybody(desk_of: DeskOf, role: str) -> None:
+    desk = desk_of(role, superuser=True)
+    service, agent = factories.service(), factories.agent()
+    for name, pk in (("service", service.pk), ("agent", agent.pk), ("user", desk.someone.user.pk)):
+        answer = desk.post(f"remediation_{name}_delete", pk, post="yes")
+        assert answer.status_code == 403, name
+    answer = desk.post(
+        "remediation_service_changelist",
+        action="delete_selected",
+        _selected_action=[service.pk],
+        post="yes",
+    )
+    assert m.Service.objects.filter(pk=service.pk).exists()
+
+
+def test_who_is_not_staff_does_not_come_in(desk_of: DeskOf) -> None:
+    desk = desk_of("inventory_editor", staff=False)
+    answer = desk.post("remediation_service_add", name="x", **FACTS)
+    assert answer.status_code == 302
+    assert not m.Service.objects.exists()
+
+
+def test_a_role_that_was_taken_away_counts_at_once(desk_of: DeskOf) -> None:
+    desk = desk_of("inventory_editor")
+    assert desk.get("remediation_service_add").status_code == 200
+    desk.someone.user.groups.clear()
+    assert desk.post("remediation_service_add", name="x", **FACTS).status_code == 403
+
+
+def test_each_administrator_sees_what_is_theirs(desk_of: DeskOf) -> None:
+    for role, there, absent in (
+        ("inventory_editor", "Services", "Users"),
+        ("user_admin", "Users", "Proposals"),
+        ("agent_admin", "Agents", "Proposals"),
+    ):
+        page = text_of(desk_of(role).get("index"))
+        assert there in page, role
+        assert absent not in page, role
+    assert "Proposals" in text_of(desk_of("auditor").get("index"))
+
+
+def test_the_admins_own_log_stays_empty(desk_of: DeskOf) -> None:
+    """It names objects in words and can be deleted; the audit log is the record."""
+    desk = desk_of("inventory_editor")
+    desk.post("remediation_service_add", name="billing", **FACTS)
+    service = m.Service.objects.get()
+    answer = desk.post(
+        "remediation_service_change",
+        service.pk,
+        based_on=service.versions.get().pk,
+        **{**FACTS, "criticality": "high"},
+    )
+    assert answer.status_code == 302
+    assert not LogEntry.objects.exists()
+    history = desk.get("remediation_service_history", service.pk)
+    assert history.status_code == 302

@@ -1,0 +1,97 @@
+"""Migrations go all the way back and forward again, on a database of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+from pytest_django import DjangoDbBlocker
+
+from hitlportal import catalogue, roles
+from tests import servers
+from tests.database.logins import database, superuser
+
+
+@pytest.fixture
+def empty(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[DatabaseWrapper]:
+    """Django's default connection, as hitl_owner to an empty database prepared by an operator."""
+    name = f"{database()}_migrations"
+    address = servers.addresses().portal.rsplit("/", 1)[0]
+    with django_db_blocker.unblock():
+        roles.create_database(f"{address}/postgres", name)
+        roles.narrow_database(f"{address}/{name}", name)
+        before = connections["default"]
+        made = DatabaseWrapper({**before.settings_dict, "NAME": name}, "default")
+        connections["default"] = made
+        try:
+            yield made
+        finally:
+            connections["default"] = before
+            made.close()
+            with superuser("postgres", autocommit=True) as it:
+                it.execute(f'DROP DATABASE "{name}"')
+
+
+def migrate(*target: str) -> None:
+    call_command("migrate", *target, verbosity=0, interactive=False)
+
+
+def names(facts: catalogue.Facts) -> dict[str, set[str]]:
+    return {kind: set(objects) for kind, objects in facts.items()}
+
+
+def objects() -> dict[str, set[str]]:
+    """The names of all that stands in the database; read in a connection's own search_path."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW search_path")
+        path = cursor.fetchone()[0]
+    found = names(catalogue.read(connections["default"]))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET search_path = {path}")
+    return found
+
+
+def test_back_to_nothing_and_forward_again(empty: DatabaseWrapper) -> None:
+    bare = objects()
+    migrate()
+    whole = objects()
+    migrate("remediation", "zero")
+    migrate("audit", "zero")
+    left = objects()
+    for kind in ("functions", "triggers", "views", "schemas"):
+        assert left[kind] == bare[kind], kind
+    assert not [n for n in left["relations"] if "remediation_" in n or "audit" in n]
+    migrate()
+    assert objects() == whole
+
+
+@pytest.mark.parametrize("app", ["remediation", "audit"])
+def test_each_migration_alone_goes_back_and_forward(app: str, empty: DatabaseWrapper) -> None:
+    """Step by step: a down file that forgets something makes the next up fail."""
+    migrate()
+    whole = objects()
+    from django.db.migrations.loader import MigrationLoader
+
+    loader = MigrationLoader(connections["default"])
+    chain = sorted(name for label, name in loader.disk_migrations if label == app)
+    for name in reversed(chain[:-1]):
+        migrate(app, name)
+        migrate()
+        assert objects() == whole, f"back to {name}"
+
+
+def test_with_the_grants_it_is_what_the_manifest_says(empty: DatabaseWrapper) -> None:
+    """From an empty database, by the commands that an operator runs."""
+    migrate()
+    call_command("install_grants", stdout=StringIO())
+    call_command("install_grants", stdout=StringIO())  # and again, as after every upgrade
+    assert catalogue.read(connections["default"]) == catalogue.manifest()
+
+
+@pytest.mark.django_db
+def test_no_migration_is_missing() -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)

@@ -1,0 +1,109 @@
+"""A51: when the audit append fails, the business change does not happen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import DatabaseError, transaction
+
+from audit.models import Entry
+from audit.tlog.errors import NotCanonical
+from remediation import models as m
+from remediation.domain.errors import WrongState
+from remediation.domain.events import Event
+from remediation.domain.states import ProposalState
+from remediation.services import transition
+from remediation.services.actors import ProcessActor
+from tests import factories
+from tests.database.attack import DENIED, refused, sql
+from tests.factories import WEB, WORKER
+
+pytestmark = pytest.mark.django_db
+
+
+def counts() -> dict[str, int]:
+    """Rows of every table of ours."""
+    from django.apps import apps
+
+    models = apps.get_app_config("remediation").get_models()
+    return {model.__name__: model._default_manager.count() for model in models}
+
+
+def withdraw(proposal: m.Proposal, reason: str = "", **data: str) -> None:
+    with factories.acting(WEB):
+        transition.move(
+            actor=ProcessActor(proposal.agent.actor),
+            event=Event.AGENT_PROPOSAL_WITHDRAWN,
+            proposal_id=proposal.pk,
+            source=ProposalState(proposal.state),
+            target=ProposalState.WITHDRAWN,
+            reason=reason,
+            data=data,
+        )
+
+
+FACTS: dict[str, Callable[[m.Proposal], object]] = {
+    "a transition": lambda p: withdraw(p),
+    "a review": lambda p: factories.review(p, p.reviewer),  # type: ignore[attr-defined]
+    "an assessment": lambda p: factories.assess(p),
+    "a submission": lambda p: factories.proposal(agent=p.agent, token=p.token),
+    "a freeze": lambda p: factories.freeze(),
+    "a service": lambda p: factories.service(),
+    "a token": lambda p: factories.token(p.agent, by=p.reviewer),  # type: ignore[attr-defined]
+}
+
+
+@pytest.fixture
+def proposal() -> m.Proposal:
+    made = factories.proposal_at("in_review")
+    made.reviewer = factories.person(roles=["security"])  # type: ignore[attr-defined]
+    return made
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_a51_without_the_record_nothing_happens(fact: str, proposal: m.Proposal) -> None:
+    before = counts()
+    sql("REVOKE INSERT (body) ON audit.entry FROM hitl_web, hitl_worker")
+    with refused(DENIED), transaction.atomic():
+        FACTS[fact](proposal)
+    assert counts() == before
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_the_control_with_the_record_it_happens(fact: str, proposal: m.Proposal) -> None:
+    before, entries = counts(), Entry.objects.count()
+    FACTS[fact](proposal)
+    assert counts() != before
+    assert Entry.objects.count() > entries
+
+
+def test_a51_an_entry_that_is_too_long_stops_the_move(proposal: m.Proposal) -> None:
+    before = Entry.objects.count()
+    with pytest.raises(NotCanonical, match="at most 65535 bytes"), transaction.atomic():
+        withdraw(proposal, note="x" * 70_000)
+    proposal.refresh_from_db()
+    assert (proposal.state, Entry.objects.count()) == ("in_review", before)
+
+
+def test_a_move_that_is_refused_leaves_no_entry(proposal: m.Proposal) -> None:
+    """One transaction: the record holds no move that did not happen."""
+    entries = Entry.objects.count()
+    other = m.Proposal.objects.get(pk=proposal.pk)
+    other.state = "submitted"
+    with pytest.raises(WrongState), transaction.atomic():
+        withdraw(other)
+    assert Entry.objects.count() == entries
+
+
+def test_a_full_disk_of_the_record_stops_the_worker_too(proposal: m.Proposal) -> None:
+    """Any error of the append, here a trigger that fails: the step is not recorded."""
+    run = factories.execute(factories.proposal_at("approved"))
+    sql(
+        "CREATE FUNCTION pg_temp.full() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = 'disk_full'; END $$"
+    )
+    sql("CREATE TRIGGER z BEFORE INSERT ON audit.entry EXECUTE FUNCTION pg_temp.full()")
+    with pytest.raises(DatabaseError, match="disk full"), transaction.atomic():
+        factories.step(run, "applied", login=WORKER)
+    assert list(run.steps.values_list("phase", flat=True)) == ["intended"]
