@@ -215,7 +215,7 @@ ROLES = {
     "ALTER ROLE hitl_worker SUPERUSER": "hitl_worker has SUPERUSER",
     "ALTER ROLE hitl_owner BYPASSRLS": "hitl_owner has BYPASSRLS",
     "ALTER ROLE hitl_auditor REPLICATION CREATEDB": "hitl_auditor has CREATEDB, REPLICATION",
-    "REVOKE hitl_web FROM hitl_owner; GRANT hitl_owner TO hitl_web": "hitl_web is a member of hitl_owner",
+    "REVOKE hitl_web FROM hitl_owner; GRANT hitl_owner TO hitl_web": "hitl_web is a member of",
     "GRANT pg_write_all_data TO hitl_web": "hitl_web is a member of pg_write_all_data",
     "CREATE ROLE hitl_test_stranger IN ROLE hitl_worker": "hitl_worker can be played by",
     "ALTER ROLE hitl_eraser RENAME TO hitl_test_erased": "hitl_eraser does not exist",

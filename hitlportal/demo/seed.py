@@ -22,7 +22,7 @@ from django.db import transaction  # noqa: E402
 from hitlportal.demo import private, story  # noqa: E402
 from hitlportal.demo.cloud import keys_of  # noqa: E402
 from remediation.models import Agent, Identity, Service, User  # noqa: E402
-from remediation.services import agents, enroll, inventory, people  # noqa: E402
+from remediation.services import agents, enroll, inventory, people, rights  # noqa: E402
 from remediation.services.actors import PersonActor, operator  # noqa: E402
 
 ENVIRONMENT, OWNER_TEAM = "production", "payments"
@@ -108,8 +108,8 @@ def add_need(author: PersonActor, source: str, name: str) -> None:
 def give_rights(who: PersonActor) -> None:
     """See and decide on every service of the story; separation of duties is asked besides."""
     for service in Service.objects.all():
-        for right in people.RIGHTS:
-            people.set_right(
+        for right in rights.RIGHTS:
+            rights.set_right(
                 actor=operator(), service_id=service.pk, right=right, held=True, person=who.person
             )
 

@@ -76,6 +76,9 @@ class PortalAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
 
+    class Media:
+        css = {"all": ("remediation/admin.css",)}
+
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(roles_of(request) & (self.viewers | self.editors))
 

@@ -97,19 +97,19 @@ def shown(field: Any) -> Callable[[Any], object]:
         if isinstance(field, models.DateTimeField):
             return moment(value)
         if isinstance(field, models.BinaryField):
-            return _bytes(bytes(value))
-        return inert(value)
+            value = _text(bytes(value))
+        return format_html('<span class="whole">{}</span>', inert(value))
 
     column.__name__ = field.name
     return column
 
 
-def _bytes(value: bytes) -> SafeString:
+def _text(value: bytes) -> str:
+    """Bodies are canonical JSON; keys and signatures are shown as hex."""
     try:
-        text = value.decode()
+        return value.decode()
     except UnicodeDecodeError:
-        text = value.hex()
-    return format_html("<pre>{}</pre>", inert(text))
+        return value.hex()
 
 
 READABLE: dict[type[models.Model], tuple[str, ...]] = {

@@ -50,6 +50,8 @@ class UserForm(PortalForm):
             choices=[(name, _explained(name)) for name in sorted(known)],
             help_text="Who administers people or agents never decides on a proposal.",
         )
+        if "username" in self.fields:
+            self.fields["username"].help_text = "Lower-case letters, digits and . _ @ + - only."
         if self.instance.pk:
             facts = PersonFacts.of(self.instance)
             self.initial.update(groups=sorted(facts.groups), active=facts.active)

@@ -51,12 +51,15 @@ def spend(agent_id: UUID, now: float | None = None) -> None:
     now = time.time() if now is None else now
     window = int(now // period)
     into = now / period - window
-    key = f"rate:{agent_id}:{{}}"
-    cache.add(key.format(window), 0, timeout=2 * period + 1)
-    spent = cache.incr(key.format(window))
-    before = min(limit, int(cache.get(key.format(window - 1), 0)))
+    key = f"rate:{agent_id}:{window}"
+    try:
+        spent = cache.incr(key)
+    except ValueError:  # the window's first
+        cache.add(key, 0, timeout=2 * period + 1)
+        spent = cache.incr(key)
+    before = min(limit, int(cache.get(f"rate:{agent_id}:{window - 1}", 0)))
     if before * (1 - into) + spent > limit:
-        cache.decr(key.format(window))
+        cache.decr(key)
         raise Throttled(wait(before, min(spent - 1, limit), limit, into, period))
 
 

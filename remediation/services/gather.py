@@ -56,7 +56,7 @@ SELECT (SELECT coalesce(json_agg(json_build_array(
                     SELECT w.service_id FROM remediation.service_right w
                      WHERE w.person = p.person AND w.codename = 'review_service') AS entitled
              FROM remediation.entitlement x WHERE x.person = p.person) AS e),
-       coalesce((SELECT n.enabled FROM remediation.agent_now n WHERE n.agent_id = %(agent)s), false),
+       (SELECT n.enabled FROM remediation.agent_now n WHERE n.agent_id = %(agent)s),
        (SELECT coalesce(nullif(f.reason, ''), 'frozen') FROM public.remediation_freeze f
          WHERE f.frozen AND f.id = (SELECT max(l.id) FROM public.remediation_freeze l)),
        (SELECT t.recorded_at FROM public.remediation_transition t
@@ -176,7 +176,7 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
         people=tuple(
             PersonEvidence(person, active, tuple(roles)) for person, active, roles in people
         ),
-        agent_enabled=agent_enabled,
+        agent_enabled=bool(agent_enabled),
         frozen=frozen or "",
         approved_at=approved_at or at,
         at=at,

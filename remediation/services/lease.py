@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -74,16 +75,22 @@ def claim(targets: Iterable[str], *, worker: str) -> Leases:
     Each claim has a holder of its own, so that two runs in one worker are two holders.
     """
     holder = f"{worker}/{uuid4()}"
+    wanted = sorted(set(targets))
     started = time.monotonic()
-    tokens: dict[str, int] = {}
-    with transaction.atomic(), connection.cursor() as cursor:
-        for target in sorted(set(targets)):
-            cursor.execute(CLAIM, _row(target, holder))
-            row = cursor.fetchone()
-            if row is None:
-                raise TargetBusy(f"another worker holds {target}")
-            tokens[target] = row[0]
+    # One statement is a transaction by itself: only several leases need one around them.
+    with transaction.atomic() if len(wanted) > 1 else nullcontext():
+        tokens = {target: _take(target, holder) for target in wanted}
     return Leases(holder, tokens, started + LEASE_S)
+
+
+def _take(target: str, holder: str) -> int:
+    """The lease's new token. Raises TargetBusy."""
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, _row(target, holder))
+        row = cursor.fetchone()
+    if row is None:
+        raise TargetBusy(f"another worker holds {target}")
+    return int(row[0])
 
 
 def _row(target: str, holder: str, token: int = 0) -> dict[str, str | int]:

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.run import run_observe
-from remediation.models import Identity
 from remediation.services import worker
 
 
@@ -34,7 +34,7 @@ def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
     """
     chosen = list(steps)
     locators = [step.target.locator for step in chosen]
-    known = set(Identity.objects.filter(locator__in=locators).values_list("locator", flat=True))
+    known = _known(locators)
     found: dict[str, Observation | None] = {}
     failures: dict[str, str] = {}
     for step in chosen:
@@ -48,6 +48,15 @@ def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
         except TargetUnobservable as error:
             found[locator], failures[locator] = None, error.detail or error.message
     return Seen(found, failures)
+
+
+def _known(locators: list[str]) -> set[str]:
+    """Those that the inventory knows."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT locator FROM public.remediation_identity WHERE locator = ANY (%s)", [locators]
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def _spend(agent_id: UUID) -> None:

@@ -55,6 +55,7 @@ def start(
     *,
     actor: User,
     proposal_id: UUID,
+    round: object,
     decision: str,
     verdicts: Mapping[str, str],
     reason: Mapping[str, str],
@@ -62,12 +63,16 @@ def start(
 ) -> Started:
     """Compose the statement of exactly what stands now, for this person to sign once.
 
-    Raises NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
+    ``round`` is the one that the page showed: what is signed must be what was shown (promise 2),
+    and each assessment is a round of its own. Raises StaleDigest when it moved on, else
+    NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
     VerdictsDisagree, ReasonRequired, BadInput.
     """
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal, assessment = _under_review(actor, proposal_id)
+        if type(round) is not int or round != proposal.round:
+            raise errors.StaleDigest("the worker assessed it again after this page was loaded")
         _check_person(actor, proposal, assessment, slot)
         statement = _compose(actor, proposal, assessment, decision, verdicts, reason, slot)
         statement.check_consistent()

@@ -114,7 +114,9 @@ def anonymous_json_post(view: View) -> View:
 def problem(refusal: Refused, **extra: Any) -> JsonResponse:
     """The refusal as problem JSON (RFC 9457)."""
     status = status_of(refusal)
-    said = f"{refusal.message} {refusal.detail}".strip()
+    said = refusal.message
+    if refusal.detail:
+        said = f"{said.rstrip('.')}: {refusal.detail.rstrip('.')}."
     body = {
         "type": "about:blank",
         "title": refusal.message,

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors
-from remediation.models import EvidenceBlob, Proposal, ReviewSession, User
+from remediation.models import EvidenceBlob, Proposal, User
 from remediation.services import authorize
 from remediation.services import review as service
 from remediation.views import doors, present, queue
@@ -69,12 +69,12 @@ def start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> 
     started = service.start(
         actor=person,
         proposal_id=proposal_id,
+        round=body.get("round"),
         decision=doors.text(body, "decision"),
         verdicts=doors.texts(body, "verdicts"),
         reason=doors.texts(body, "reason"),
         slot=doors.text(body, "slot"),
     )
-    _refuse_unseen(started.session_id, body.get("round"))
     return JsonResponse({"session": str(started.session_id), "options": started.options})
 
 
@@ -127,13 +127,6 @@ def visible(person: User, proposal_id: UUID) -> Proposal:
     if found is None:
         raise errors.NoSuchObject()
     return found
-
-
-def _refuse_unseen(session_id: UUID, shown: Json) -> None:
-    """What is signed must be what was shown (promise 2): each assessment is a round of its own.
-    The options never leave the server when the round moved on between page and button."""
-    if ReviewSession.objects.get(pk=session_id).round != shown:
-        raise errors.StaleDigest("the worker assessed it again after this page was loaded")
 
 
 def _said(signed: service.Signed) -> str:

@@ -17,7 +17,7 @@ from tests.admin.conftest import Desk, DeskOf, entries, refusals, text_of
 
 pytestmark = pytest.mark.django_db
 
-TOKEN = re.compile(r'value="(hitl_[0-9a-f]{8}_[\w-]{40,})"')
+TOKEN = re.compile(r'id="token">(hitl_[0-9a-f]{8}_[\w-]{40,})<')
 
 
 @pytest.fixture

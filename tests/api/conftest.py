@@ -120,7 +120,11 @@ class Caller:
         sent = {"Authorization": f"Bearer {self.text}", **(headers or {})}
         with self.as_login("hitl_web"):
             return self.client.generic(
-                method, f"/api/v1/{path}", raw, content_type=content_type, headers=sent
+                method,
+                f"/api/v1/{path}",
+                raw,  # type: ignore[arg-type]  # bytes are sent as they are
+                content_type=content_type,
+                headers=sent,
             )
 
 

@@ -38,7 +38,7 @@ ENDPOINTS = [
 def ask(method: str, path: str, **headers: str) -> HttpResponse:
     client = APIClient(raise_request_exception=False)
     return client.generic(
-        method, f"/api/v1/{path}", b"{}", content_type="application/json", headers=headers
+        method, f"/api/v1/{path}", "{}", content_type="application/json", headers=headers
     )
 
 
@@ -75,7 +75,7 @@ def test_a14_a_persons_session_is_nobody_here(
     client = APIClient(raise_request_exception=False)
     sign_in(client, alice.user)
     with as_login("hitl_web"):
-        response = client.generic(method, f"/api/v1/{path}", b"{}", content_type="application/json")
+        response = client.generic(method, f"/api/v1/{path}", "{}", content_type="application/json")
     problem(response, 401, "not_authenticated")
 
 
@@ -183,7 +183,7 @@ def test_a11_an_agents_token_opens_no_page(path: str, scanner: Caller) -> None:
             client.get(path, headers=bearer, follow=True),
         ):
             assert scanner.agent.name.encode() not in response.content
-            assert response.wsgi_request.user.is_anonymous  # type: ignore[attr-defined]
+            assert response.wsgi_request.user.is_anonymous
         assert client.get(path, headers=bearer).status_code in (302, 403, 404)
 
 
@@ -228,6 +228,7 @@ def test_a11_neither_the_maker_of_the_token_nor_the_owner_decides(
             review.start(
                 actor=person.user,
                 proposal_id=proposal.pk,
+                round=1,
                 decision="approve",
                 verdicts=yes,
                 reason={"code": "", "text": ""},

@@ -13,7 +13,7 @@ from django.urls import get_resolver
 from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 from playwright.sync_api import Browser
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from remediation.api import examples, schema, urls
@@ -33,7 +33,7 @@ def document() -> dict[str, Any]:
 def test_the_document_is_openapi_and_made_without_a_warning(
     document: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    validate_schema(document)
+    validate_schema(document)  # type: ignore[no-untyped-call]
     schema.document.cache_clear()
     schema.document()
     assert capsys.readouterr().err == ""
@@ -59,9 +59,7 @@ def fits(document: dict[str, Any], name: str, value: Any) -> None:
     """The value is what the component says; `nullable` is OpenAPI 3.0's, so it is translated."""
     text = json.dumps(document).replace("#/components/", "urn:api#/components/")
     root = _translated(json.loads(text))
-    registry: Registry[Any] = Registry().with_resource(
-        "urn:api", Resource(contents=root, specification=DRAFT202012)
-    )
+    registry: Registry[Any] = Registry().with_resource("urn:api", DRAFT202012.create_resource(root))
     pointer = {"$ref": f"urn:api#/components/schemas/{name}"}
     Draft202012Validator(pointer, registry=registry).validate(value)
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError, connection
 from django.test import RequestFactory
 from rest_framework.test import APIClient
 
 from remediation.api import problems
 from remediation.domain import errors
 from tests.api.conftest import Caller, problem, report
-from tests.conftest import AsLogin
+from tests.conftest import AsLogin, _as_login
 from tests.domain.test_errors import every_refusal
 
 EXPECTED = {
@@ -90,41 +92,33 @@ def test_what_nobody_foresaw_says_nothing_but_a_reference_to_the_log(
     scanner: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A login that may not write at all: a fault of the installation, met for real."""
-    scanner.as_login = lambda _: as_auditor_who_reads_tokens()
+    scanner.as_login = as_auditor_who_reads_tokens
     response = scanner.post("reports", report())
     answer = problem(response, 500, "internal_error")
     assert set(answer) == {"type", "title", "status", "instance"}
     reference = answer["instance"].removeprefix("urn:uuid:")
-    assert UUID(reference)
+    assert str(UUID(reference)) == reference
     (record,) = [one for one in caplog.records if reference in one.getMessage()]
     assert record.exc_info is not None
     assert "permission denied" in str(record.exc_info[1])
     assert not re.search(rb"permission|denied|table|Traceback", response.content)
 
 
-def as_auditor_who_reads_tokens():  # type: ignore[no-untyped-def]
-    from contextlib import contextmanager
-
-    from django.db import connection
-
-    from tests.conftest import _as_login
-
-    @contextmanager
-    def acting():  # type: ignore[no-untyped-def]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "GRANT SELECT ON public.remediation_agenttoken,"
-                " public.remediation_agenttokenrevocation,"
-                " public.remediation_idempotencyrecord TO hitl_auditor"
-            )
-        with _as_login("hitl_auditor"):
-            yield
-
-    return acting()
+@contextmanager
+def as_auditor_who_reads_tokens(_: str) -> Iterator[None]:
+    """A login that finds the agent, and may write nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "GRANT SELECT ON public.remediation_agenttoken,"
+            " public.remediation_agenttokenrevocation,"
+            " public.remediation_idempotencyrecord TO hitl_auditor"
+        )
+    with _as_login("hitl_auditor"):
+        yield
 
 
 def test_a_refusal_that_cannot_be_recorded_is_not_answered_as_one(scanner: Caller) -> None:
-    scanner.as_login = lambda _: as_auditor_who_reads_tokens()
+    scanner.as_login = as_auditor_who_reads_tokens
     problem(scanner.post("reports", b"{}"), 500, "internal_error")
 
 

@@ -57,7 +57,7 @@ class NoteSerializer(serializers.ModelSerializer[Note]):
 
 
 class NotesView(generics.CreateAPIView[Note]):
-    queryset = Note.objects.all()
+    queryset = Note._default_manager.all()
     serializer_class = NoteSerializer
 
 

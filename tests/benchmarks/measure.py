@@ -143,7 +143,7 @@ class Measurement:
 
     # -- parts ------------------------------------------------------------------------------------
 
-    def parts(self, proposals: Sequence[str]) -> dict[str, Any]:
+    def parts(self, proposals: Sequence[str]) -> list[dict[str, list[float]]]:
         """What the time is spent on: the same services in one process, function by function.
 
         No worker runs. Signs here, so that the sending can be timed too; the rest is timed by
@@ -163,8 +163,10 @@ class Measurement:
                 began = time.perf_counter()
                 _sign(self._cast.bob, started["session"], started["assertion"])
                 self.samples.add("sign", time.perf_counter() - began)
-        found: dict[str, Any] = json.loads(self._house.run_worker("tests.benchmarks.parts"))
-        return found
+        runs: list[dict[str, list[float]]] = json.loads(
+            self._house.run_worker("tests.benchmarks.parts")
+        )
+        return runs
 
     # -- helpers ----------------------------------------------------------------------------------
 
@@ -174,6 +176,7 @@ class Measurement:
         started = review.start(
             actor=alice.user,
             proposal_id=UUID(proposal),
+            round=1,
             decision="approve",
             verdicts=door.YES,
             reason={"code": "", "text": ""},

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -81,7 +82,7 @@ def said(error: BaseException) -> tuple[str, ...]:
     return (cause.diag.constraint_name or message, *words)
 
 
-def sql(statement: str, *values: object) -> None:
+def sql(statement: str, *values: str | int | UUID) -> None:
     """Run one statement on the default connection."""
     with connection.cursor() as cursor:
         cursor.execute(statement, values or None)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from remediation import models as m
+from remediation.domain.statement import Statement
 from tests import factories
 from tests.database.attack import Attack, attack, dropped, off
 from tests.database.world import World
@@ -53,7 +54,7 @@ def _the_statement_of_another_person(w: World) -> None:
     _start(w, statement(w.in_review, w.alice))
 
 
-def _start(w: World, composed: factories.Statement) -> m.ReviewSession:
+def _start(w: World, composed: Statement) -> m.ReviewSession:
     return factories.insert_session(composed, proposal=w.in_review, person=w.sue.id)
 
 

@@ -59,7 +59,7 @@ def test_no_row_goes_where_no_edge_leads(source: ProposalState) -> None:
     """Real rows: from each state, every state, as each login that may insert transitions."""
     proposal = factories.proposal_at(source)
     for target, login in itertools.product([*ProposalState, "done"], Login):
-        if login in EDGES.get((source, target), frozenset()):  # type: ignore[arg-type]
+        if login in EDGES.get((source, target), frozenset()):
             continue
         with refused("transition_edge"), transaction.atomic():
             factories.move(proposal, target, login=login)

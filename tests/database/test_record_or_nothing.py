@@ -44,9 +44,9 @@ def withdraw(proposal: m.Proposal, reason: str = "", **data: str) -> None:
 
 
 FACTS: dict[str, Callable[[m.Proposal], object]] = {
-    "a transition": lambda p: withdraw(p),
+    "a transition": withdraw,
     "a review": lambda p: factories.review(p, p.reviewer),  # type: ignore[attr-defined]
-    "an assessment": lambda p: factories.assess(p),
+    "an assessment": factories.assess,
     "a submission": lambda p: factories.proposal(agent=p.agent, token=p.token),
     "a freeze": lambda p: factories.freeze(),
     "a service": lambda p: factories.service(),

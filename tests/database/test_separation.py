@@ -113,14 +113,14 @@ class Place:
     """A proposal on an identity that one service uses, which another service uses in turn."""
 
     def __init__(self) -> None:
-        said = {"environment": "production", "criticality": "high", "payment_path": True}
+        said: dict[str, Any] = dict(STRICT)
         self.proposal = factories.proposal(in_inventory=False)
         locator = self.proposal.targets.get().locator
         self.identity = factories.identity(locator, environment="production")
         self.near = factories.service(**said)
         self.far = factories.service(**said)
-        self.near_edge = factories.dependency(self.near, self.identity)
-        self.far_edge = factories.dependency(self.far, self.near)
+        self.near_edge: m.Dependency = factories.dependency(self.near, self.identity)
+        self.far_edge: m.Dependency = factories.dependency(self.far, self.near)
         factories.settle_inventory()
 
 

@@ -20,7 +20,7 @@ from tests.database.world import World
 
 pytestmark = pytest.mark.django_db(databases=ALIASES)
 
-BY_NAME = {attack.name: attack for attack in ATTACKS}
+BY_NAME: dict[str, Attack] = {attack.name: attack for attack in ATTACKS}
 # No guard: it informs its caller, with the caller's rights.
 NO_GUARDS = ("scope_v1",)
 

@@ -181,6 +181,7 @@ class World:
             started = review.start(
                 actor=someone.user,
                 proposal_id=proposal_id,
+                round=self.get(proposal_id).round,
                 decision=decision,
                 verdicts=verdicts or YES,
                 reason=reason or {"code": "", "text": ""},

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import sha256
+from threading import Event as Signal
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
+from pytest_django import DjangoAssertNumQueries
 
 from audit.models import Entry
 from remediation import models as m
@@ -104,6 +108,44 @@ def test_a_change_is_a_new_version_and_nothing_else_changes(
         {"enabled": False},
         {"owner": heir.actor},
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_change_of_owner_never_undoes_a_suspension(
+    agent: m.Agent, eve: Person, as_login: AsLogin
+) -> None:
+    """Both read the version before, unless the second one waits for the first."""
+    heir, began = factories.person(), Signal()
+
+    def suspend() -> None:
+        try:
+            with as_login("hitl_web"):
+                began.set()
+                agents.change(actor=acting(eve), agent_id=agent.pk, enabled=False)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with as_login("hitl_web"), transaction.atomic():
+            agents.change(actor=acting(eve), agent_id=agent.pk, owner=heir.id)
+            second = pool.submit(suspend)
+            assert began.wait(timeout=30)
+            _until_somebody_waits()
+            assert not second.done()
+        second.result(timeout=30)
+    newest = agent.versions.order_by("-id")[0]
+    assert (newest.owner, newest.enabled) == (heir.id, False)
+
+
+def _until_somebody_waits() -> None:
+    until = time.monotonic() + 30
+    with connection.cursor() as cursor:
+        while time.monotonic() < until:
+            cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
+    raise AssertionError("nobody waits")
 
 
 # ---- who may -------------------------------------------------------------------------------------
@@ -209,19 +251,12 @@ def test_a_token_with_one_other_character_is_nobody(made: tuple[m.AgentToken, st
             agents.authenticate(other)
 
 
-def test_known_and_unknown_tokens_cost_one_query_each(made: tuple[m.AgentToken, str]) -> None:
+def test_known_and_unknown_tokens_cost_one_query_each(
+    made: tuple[m.AgentToken, str], django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
     for text in (made[1], "hitl_nobody", ""):
-        with connection.execute_wrapper(_counting(counted := [])):
+        with django_assert_num_queries(1):
             agents.identify(text)
-        assert len(counted) == 1
-
-
-def _counting(counted: list[str]):  # type: ignore[no-untyped-def]
-    def wrapper(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
-        counted.append(sql)
-        return execute(sql, params, many, context)
-
-    return wrapper
 
 
 def test_a_revoked_token_is_refused_by_name(
@@ -269,7 +304,7 @@ def test_a_rotation_that_cannot_make_a_token_keeps_the_old_one(
 ) -> None:
     with pytest.raises(errors.BadValue):
         agents.rotate_token(actor=acting(eve), token_id=made[0].pk, days=0)
-    assert agents.authenticate(made[1])
+    assert agents.authenticate(made[1]).token_id == made[0].pk
 
 
 def test_what_is_not_there_cannot_be_changed(eve: Person) -> None:

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from remediation.domain.ruling import Risk
-from remediation.domain.states import IncidentState, ProposalState
 from remediation.domain.statement import Decision
+from remediation.domain.states import IncidentState, ProposalState
 from remediation.templatetags import portal
 from remediation.templatetags.icons import ICONS
 
