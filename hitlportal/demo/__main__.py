@@ -8,6 +8,7 @@ directory of its own and removes it. Exit status: 0 as it should be, 1 not, 130 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import shutil
 import signal
@@ -37,10 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         signal.signal(number, _interrupt)
     directory = _directory(options.auto)
     try:
-        if options.reset:
-            _remove(directory)
-            return 0
-        return _run(directory, auto=options.auto)
+        with _alone(directory):
+            if options.reset:
+                _remove(directory)
+                return 0
+            return _run(directory, auto=options.auto)
     except KeyboardInterrupt:
         print("\nstopped", flush=True)
         # Ctrl-C is how the demo is meant to end; a play that was cut short proved nothing.
@@ -75,6 +77,20 @@ def _running(stack: Stack) -> Iterator[Stack]:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         stack.stop()
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Nobody else runs the demo on these data, or removes them. Raises ServerError."""
+    lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ServerError(f"the demo in {directory} is running; end it first") from None
+        yield
+    finally:
+        os.close(lock)
 
 
 def _directory(auto: bool) -> Path:

@@ -14,7 +14,7 @@ from hitlportal.demo.passkey import SoftPasskey
 from remediation.domain import b64url
 from remediation.domain.approvers import Approver, Approvers
 from remediation.models import User
-from remediation.services import agents, enroll, inventory, people
+from remediation.services import agents, enroll, inventory, people, rights
 from remediation.services.actors import PersonActor, operator
 
 PASSWORD = "only for the benchmark"
@@ -108,6 +108,6 @@ def _inventory(editor: Person, targets: list[tuple[str, str]]) -> int:
 
 
 def _let_review(person: UUID, service_id: int) -> None:
-    people.set_right(
+    rights.set_right(
         actor=operator(), service_id=service_id, right="review_service", held=True, person=person
     )

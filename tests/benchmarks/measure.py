@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 from uuid import UUID
 
@@ -24,7 +24,10 @@ from tests.benchmarks.house import House
 
 CLIENTS = 4
 PATIENCE_S = 60.0
+# The first ones open connections and fill caches.
 WARM_UP = 10
+LEAST = 2 * WARM_UP
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Measurement:
 
     # -- submissions ------------------------------------------------------------------------------
 
-    def submissions(self, jobs: Sequence[Job]) -> list[str]:
+    def submissions(self, jobs: Sequence[Job], seconds: float) -> list[str]:
         """Each report beside the same bytes into the bare view, taking turns; the proposals' ids.
 
         No worker runs: its assessments would be measured with the submissions.
@@ -85,7 +88,7 @@ class Measurement:
         agent = door.agent(self._house.web_port, self._cast.token)
         bare = door.Door(self._house.bare_port, {})
         proposals = []
-        for number, job in enumerate(jobs):
+        for number, job in enumerate(within(seconds, jobs)):
             payload = b'{"payload":' + job.report + b"}"
             plain, _ = bare.timed("/notes", payload)
             ours, said = agent.timed("/api/v1/reports", job.report, **door.new_key())
@@ -97,37 +100,43 @@ class Measurement:
 
     # -- from approval to effect ------------------------------------------------------------------
 
-    def approvals(self, proposals: Sequence[str]) -> None:
+    def approvals(self, proposals: Sequence[str], seconds: float) -> None:
         """One approval at a time, each beside a bare round trip on the idle worker."""
-        for number, proposal in enumerate(proposals):
+        counted = []
+        for number, proposal in enumerate(within(seconds, proposals)):
             ready = self._ready(proposal)
             whole, one_way = tasks.round_trip()
             post = door.sign(self._bob, ready)
             until(lambda: ended([proposal]) == 1, "an approval to be executed")  # noqa: B023
             if number >= WARM_UP:
+                counted.append(proposal)
                 self.samples.add("round trip", whole)
                 self.samples.add("one way", one_way)
                 self.samples.add("POST", post)
         approved, applied = self._approved_at(), self._called_at()
-        for proposal in proposals[WARM_UP:]:
+        for proposal in counted:
             self.samples.add("to apply", applied[proposal] - approved[proposal])
 
-    def roles(self, proposals: Mapping[str, str]) -> None:
+    def roles(self, proposals: Mapping[str, str], seconds: float) -> None:
         """`postgres.role.disable` on the second cluster: role by proposal."""
-        for proposal in proposals:
+        counted = []
+        for proposal in within(seconds, list(proposals)):
             post = door.sign(self._bob, self._ready(proposal))
             until(lambda: ended([proposal]) == 1, "a role to be disabled")  # noqa: B023
+            counted.append(proposal)
             self.samples.add("role POST", post)
         approved, recorded = self._approved_at(), self._recorded_at()
         disabled = self._disabled_at()
-        for proposal, role in proposals.items():
+        for proposal in counted:
+            role = proposals[proposal]
             self.samples.add("to NOLOGIN", disabled[role] - approved[proposal])
             self.samples.add("to applied", recorded[proposal] - approved[proposal])
 
-    def throughput(self, proposals: Sequence[str]) -> float:
+    def throughput(self, proposals: Sequence[str], seconds: float) -> float:
         """Approvals executed in a second: CLIENTS of them hand in signatures as fast as they are
         answered; from the first POST to the last effect."""
-        ready = [self._ready(proposal) for proposal in proposals]
+        ready = [self._ready(proposal) for proposal in within(seconds, proposals)]
+        proposals = [started.proposal for started in ready]
         doors = [door.person(self._house.web_port, self._cast.bob) for _ in range(CLIENTS)]
         began = time.time()
 
@@ -217,6 +226,15 @@ class Measurement:
     def _commits(self, query: str) -> dict[str, float]:
         with self._house.superuser() as connection:
             return _times(connection, query)
+
+
+def within(seconds: float, items: Sequence[Item]) -> Iterator[Item]:
+    """The items one by one, until the time is used up; LEAST of them whatever it takes."""
+    give_up = time.monotonic() + seconds
+    for number, item in enumerate(items):
+        if number >= LEAST and time.monotonic() > give_up:
+            return
+        yield item
 
 
 def _sign(someone: Person, session: UUID | str, assertion: Mapping[str, Any]) -> None:
