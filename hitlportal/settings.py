@@ -176,6 +176,7 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": env.secret("HITL_CACHE_URL"),
         "KEY_PREFIX": "hitl",
+        "OPTIONS": {"serializer": "hitlportal.cache.JSONSerializer"},
     }
 }
 BROKER_URL = env.secret("HITL_BROKER_URL")

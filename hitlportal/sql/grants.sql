@@ -28,7 +28,8 @@ GRANT EXECUTE ON FUNCTION
   remediation.refuse_v1(text, text), remediation.digest_v1(text, bytea),
   remediation.edge_v1(text, text, text), remediation.incident_edge_v1(text, text, text),
   remediation.lock_proposal_v1(uuid),
-  remediation.excluded_v1(uuid), remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
+  remediation.excluded_v1(uuid), remediation.token_revoked_v1(uuid),
+  remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
   remediation.open_seats_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
   TO hitl_web, hitl_worker;
 

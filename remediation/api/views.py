@@ -138,8 +138,8 @@ def _small(raw: bytes) -> Json:
 
 
 def _wake_after_commit(proposal_id: UUID) -> None:
-    # robust: what is committed is answered as such, whatever the broker does; the sweeper sends.
-    transaction.on_commit(lambda: dispatch.wake("assess", proposal_id), robust=True)
+    # Never raises; and were it lost, the outbox row stands and the sweeper sends.
+    transaction.on_commit(lambda: dispatch.wake("assess", proposal_id))
 
 
 # ---- answers -----------------------------------------------------------------------------------

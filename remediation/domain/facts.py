@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from audit.tlog.canonical import Json, encode
 from remediation.domain.checks import Check, Outcome
@@ -76,6 +76,10 @@ class Facts:
         if found.body() != body:
             raise BadValue("the facts are not canonical")
         return found
+
+    def at_least(self, environments: Iterable[str]) -> Facts:
+        """Give the facts with these environments reached too."""
+        return replace(self, environments=_union(self.environments, tuple(environments)))
 
     def strictest(self, other: Facts) -> Facts:
         """Give the facts that are true of either: policy on them asks for no less than on each."""

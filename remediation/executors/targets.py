@@ -6,6 +6,9 @@ TOML on the worker's host. Every key not named here is refused.
     observe_dsn = "..."            or observe_dsn_file; login hitl_observer
     operate_dsn_file = "..."       login hitl_operator
 
+    environment = "production"     optional, in each section: the least that its targets count
+                                   as, whatever the inventory (which the web process writes) says
+
     [aws."<account, 12 digits>"]
     region = "eu-central-1"
     endpoint_url = "..."           optional
@@ -35,6 +38,7 @@ from urllib.parse import urlsplit
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate import Clearance
+from remediation.domain.plan import ENVIRONMENTS, Target
 from remediation.executors.errors import ClearanceRefused, CredentialUnavailable
 from remediation.executors.section import Secret, Section, Table, TargetsFileInvalid
 
@@ -61,6 +65,7 @@ class PostgresTarget:
 
     observe_dsn: Secret
     operate_dsn: Secret
+    environment: str = ""
 
     def observe(self) -> str:
         """The read-only DSN. Raises TargetUnobservable."""
@@ -82,6 +87,7 @@ class AwsTarget:
     observe_secret: Secret
     operate_access_key_id: str
     operate_secret: Secret
+    environment: str = ""
 
     def observe(self) -> tuple[str, str]:
         """The read-only key id and secret. Raises TargetUnobservable."""
@@ -99,6 +105,7 @@ class NoopTarget:
     file: Path
     state_dir: Path
     inject: Mapping[str, Table]
+    environment: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,15 @@ class Targets:
         top.refuse_unknown()
         return targets
 
+    def environment(self, target: Target) -> str:
+        """What this host says the target is, whatever the inventory says; "" for nothing."""
+        place: PostgresTarget | AwsTarget | NoopTarget | None = self.test
+        if target.kind == "postgres.role":
+            place = self.clusters.get(target.fields["cluster"])
+        elif "account" in target.fields:
+            place = self.accounts.get(target.fields["account"])
+        return place.environment if place is not None else ""
+
     def cluster(self, name: str) -> PostgresTarget:
         """Raises TargetUnobservable for a cluster that this worker does not have."""
         if name not in self.clusters:
@@ -152,8 +168,19 @@ class Targets:
         return self.accounts[number]
 
 
+def _environment(section: Section) -> str:
+    if not section.has("environment"):
+        return ""
+    found = section.text("environment")
+    if found not in ENVIRONMENTS:
+        raise TargetsFileInvalid(f"environment is one of {', '.join(ENVIRONMENTS)}")
+    return found
+
+
 def _postgres(section: Section, _: str) -> PostgresTarget:
-    target = PostgresTarget(section.secret("observe_dsn"), section.secret_file("operate_dsn"))
+    target = PostgresTarget(
+        section.secret("observe_dsn"), section.secret_file("operate_dsn"), _environment(section)
+    )
     section.refuse_unknown()
     return target
 
@@ -170,6 +197,7 @@ def _aws(section: Section, number: str) -> AwsTarget:
         observe_secret=section.secret("observe_secret_access_key"),
         operate_access_key_id=section.text("operate_access_key_id"),
         operate_secret=section.secret_file("operate_secret_access_key"),
+        environment=_environment(section),
     )
     section.refuse_unknown()
     _refuse_false_label(number, target)
@@ -187,6 +215,11 @@ def _refuse_false_label(number: str, target: AwsTarget) -> None:
 
 
 def _test(section: Section) -> NoopTarget:
-    target = NoopTarget(section.path("file"), section.path("state_dir"), section.tables("inject"))
+    target = NoopTarget(
+        section.path("file"),
+        section.path("state_dir"),
+        section.tables("inject"),
+        _environment(section),
+    )
     section.refuse_unknown()
     return target

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import socket
 from dataclasses import dataclass
 from typing import Protocol
@@ -58,8 +59,8 @@ def worker() -> ProcessActor:
 
 
 def operator() -> ProcessActor:
-    """The account that runs a command; what the operating system says, not an argument."""
-    return ProcessActor(f"operator:{getpass.getuser()}@{socket.gethostname()}")
+    """The account that runs a command: what the operating system says, not LOGNAME."""
+    return ProcessActor(f"operator:{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}")
 
 
 SYSTEM = ProcessActor("system:portal")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -71,7 +72,15 @@ def add(
     )
     with approvers_file.changing(path) as before:
         try:
-            after = Approvers((*before.entries, added))
+            # A passkey whose entry has ended begins anew.
+            others = (
+                entry
+                for entry in before.entries
+                if entry.credential_id != added.credential_id
+                or entry.until is None
+                or entry.until > now
+            )
+            after = Approvers((*others, added))
         except BadValue as error:
             raise AlreadyExists("this passkey is in the file; remove it first") from error
         _commit(actor, Event.OPERATOR_APPROVER_ADDED, path, [added], after)
@@ -79,22 +88,34 @@ def add(
 
 
 def remove(*, actor: Actor, path: Path, username: str, key: str = "") -> list[Approver]:
-    """Take a person's entries out of the file: the one with this fingerprint, or all of them.
+    """End a person's entries from now on: the one with this fingerprint, or all of them.
+
+    An ended entry stays in the file: it approves nothing more, and what was approved with it
+    before can still be verified and, if it was applied, be undone.
 
     ``username`` may be the opaque person, for an account that is no longer there.
     Raises BadValue, NoSuchObject, UnknownFingerprint, PolicyUnavailable.
     """
     person = _person(username)
     wanted = _normal(key) if key else ""
+    now = database_now()
     with approvers_file.changing(path) as before:
         gone = [
             entry
             for entry in before.entries
-            if entry.person == person and wanted in ("", _normal(entry.fingerprint))
+            if entry.person == person
+            and wanted in ("", _normal(entry.fingerprint))
+            and (entry.until is None or entry.until > now)
         ]
         if not gone:
             raise UnknownFingerprint(f"the file has no such entry of {username}")
-        after = Approvers(tuple(entry for entry in before.entries if entry not in gone))
+        # An entry that was never valid is taken out: it has verified nothing.
+        kept = (
+            replace(entry, until=now) if entry in gone else entry
+            for entry in before.entries
+            if entry not in gone or entry.since < now
+        )
+        after = Approvers(tuple(kept))
         _commit(actor, Event.OPERATOR_APPROVER_REMOVED, path, gone, after)
     return gone
 

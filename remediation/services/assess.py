@@ -26,7 +26,7 @@ from remediation.models import (
     ObservationRequest,
     Proposal,
 )
-from remediation.services import notify, transition
+from remediation.services import notify, transition, worker
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
@@ -98,12 +98,14 @@ def find(proposal: Proposal, plan: Plan, seen: Seen) -> Findings:
             rationale=proposal.rationale,
         )
     )
-    return Findings(plan, seen, scope, found, policy.facts(plan, scope, found, seen.observations))
+    facts = policy.facts(plan, scope, found, seen.observations).at_least(worker.environments(plan))
+    return Findings(plan, seen, scope, found, facts)
 
 
 def _record(actor: Actor, proposal: Proposal, found: Findings, reason: str) -> Assessment:
-    first = proposal.assessments.order_by("round").first()
-    earlier = Ruling.parse(bytes(first.ruling)) if first else None
+    # The earliest deadline so far: it may only come earlier (the guard asks the same).
+    soonest = proposal.assessments.order_by("decide_by").first()
+    earlier = Ruling.parse(bytes(soonest.ruling)) if soonest else None
     ruling = policy.rule(policy.evaluate(found.facts), database_now(), earlier=earlier)
     pin = observation.pin(found.plan, _pinnable(found.seen.observations))
     made = _insert(actor, proposal, found, ruling, pin)

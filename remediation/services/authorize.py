@@ -105,6 +105,14 @@ def open_slots_for(user: User, proposal: Proposal) -> tuple[str, ...]:
     return tuple(dict.fromkeys(slot for slot in free if slot == ANY or slot in held))
 
 
+def slots_of(user: User, assessment: Assessment) -> tuple[str, ...]:
+    """The slots of the ruling whose role the person holds, whether they are taken or not."""
+    held = entitled_roles(user.person, assessment)
+    return tuple(
+        dict.fromkeys(slot for slot in assessment.slots if (held and slot == ANY) or slot in held)
+    )
+
+
 def visible_proposals(user: User) -> QuerySet[Proposal]:
     """What a person may see: auditors and leads all; others what touches a service on which they
     hold a right; approvers also what touches no known service."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from django.conf import settings
@@ -26,7 +26,9 @@ from remediation.domain.errors import (
     Digest,
     Drift,
     GateRefused,
+    Next,
     Refused,
+    TargetUnobservable,
 )
 from remediation.domain.events import Event
 from remediation.domain.evidence import Evidence
@@ -34,6 +36,7 @@ from remediation.domain.gate import Clearance
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
 from remediation.executors.errors import (
+    ClearanceRefused,
     NotApplied,
     OutcomeUnknown,
     PartlyApplied,
@@ -82,6 +85,7 @@ class Run:
             step=index,
             applied=tuple(self.applied),
             token=self.token(index),
+            environments=worker.environments(self.plan),
         )
 
 
@@ -137,13 +141,16 @@ def _plan(proposal: Proposal) -> Plan:
 
 def _clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
     """Observe, gather, gate: the clearance of one step, and the snapshot for its rollback."""
+    # The clearance's time begins with the look at the target, not after it: a pause between
+    # looking and judging must not be free.
+    began = time.monotonic()
     seen = observe(run.plan.steps[index:])
     evidence = run.evidence(index, seen)
     clearance = gate.verify(
         evidence,
         approvers=worker.approvers(),
         now=evidence.database_now,
-        monotonic=time.monotonic(),
+        monotonic=began,
         protected=settings.PROTECTED_CLUSTERS,
         allow_test=settings.ALLOW_TEST_ACTIONS,
     )
@@ -197,6 +204,9 @@ def _clear_first(run: Run) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
     except NotApplied as error:
         # The executor will not try on a target in this state: as good as drift.
         raise Drift(error.detail) from error
+    except ClearanceRefused as error:
+        # The worker slept between looking and judging: what it saw is too old to act on.
+        raise TargetUnobservable(f"the observation is too old: {error.detail}") from error
 
 
 def _step(run: Run, index: int) -> bool:
@@ -266,13 +276,19 @@ def _intend(run: Run, index: int) -> bool:
     return True
 
 
-def undo(run: Run, reason: str, *, begun: Set[int] = frozenset()) -> None:
+def undo(
+    run: Run, reason: str, *, begun: Set[int] = frozenset(), lost: Set[int] = frozenset()
+) -> None:
     """Roll back the applied steps in reverse, whatever the deadline or a freeze says now.
 
-    ``begun`` are steps whose rollback a dead worker began; restoring a state that is already
-    restored changes nothing.
+    ``begun`` are steps whose rollback a dead worker began: restoring a state that is already
+    restored changes nothing. ``lost`` are those whose rollback failed: never tried again. What
+    the gate cannot answer for the moment is raised; the run is then settled after its lease.
     """
-    undone = [_undo_step(run, index, index in begun) for index in reversed(run.applied)]
+    undone = [
+        index not in lost and _undo_step(run, index, index in begun)
+        for index in reversed(run.applied)
+    ]
     target = ProposalState.ROLLED_BACK if undone and all(undone) else ProposalState.FAILED
     conclude(run, target, reason)
 
@@ -289,6 +305,8 @@ def _undo_step(run: Run, index: int, begun: bool) -> bool:
             _clear_undo(run, index), run.body, index, worker.targets(), run.snapshots[index]
         )
     except Refused as error:
+        if isinstance(error, GateRefused) and error.next is Next.RETRY:
+            raise
         logger.error("rollback of step %s of %s failed: %s", index, run.proposal.pk, error)
         _mark(run, index, "undo_failed", error)
         return False
@@ -299,7 +317,7 @@ def _undo_step(run: Run, index: int, begun: bool) -> bool:
 def _clear_undo(run: Run, index: int) -> Clearance:
     """Leave to undo an applied step: the gate is asked whether this plan was approved, not
     whether it is still in time."""
-    evidence = run.evidence(index, Seen({}, {}))
+    evidence = replace(run.evidence(index, Seen({}, {})), applied=tuple(range(index + 1)))
     return gate.verify_rollback(
         evidence,
         approvers=worker.approvers(),

@@ -1,7 +1,8 @@
 """The freeze: one insert-only table whose newest row stops or resumes all execution.
 
 The guards read it before every step, and the gate before every call; setting it needs the
-worker's login, which the web process does not have.
+worker's login, which the web process does not have. Nothing is locked: whoever could hold a lock
+could hold back the freeze.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from audit import log
 from remediation.domain.errors import BadValue, WrongState
@@ -19,8 +20,6 @@ from remediation.models import Freeze
 from remediation.services.actors import Actor
 
 MAX_REASON = 200
-# Setting and lifting one after the other: "newest row" and "is it frozen" stay one answer.
-_LOCK = 0x667265657A65
 
 
 class Status(NamedTuple):
@@ -55,8 +54,6 @@ def _insert(actor: Actor, frozen: bool, reason: str) -> Freeze:
     reason = reason.strip()
     if not 0 < len(reason) <= MAX_REASON or visible(reason) != reason or "\n" in reason:
         raise BadValue(f"a reason in one line, 1 to {MAX_REASON} characters")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     if not frozen and not status().frozen:
         raise WrongState("execution is not frozen")
     entry = log.append(

@@ -56,7 +56,8 @@ SELECT (SELECT coalesce(json_agg(json_build_array(
                     SELECT w.service_id FROM remediation.service_right w
                      WHERE w.person = p.person AND w.codename = 'review_service') AS entitled
              FROM remediation.entitlement x WHERE x.person = p.person) AS e),
-       (SELECT n.enabled FROM remediation.agent_now n WHERE n.agent_id = %(agent)s),
+       (SELECT n.enabled AND NOT remediation.token_revoked_v1(%(token)s)
+          FROM remediation.agent_now n WHERE n.agent_id = %(agent)s),
        (SELECT coalesce(nullif(f.reason, ''), 'frozen') FROM public.remediation_freeze f
          WHERE f.frozen AND f.id = (SELECT max(l.id) FROM public.remediation_freeze l)),
        (SELECT t.recorded_at FROM public.remediation_transition t
@@ -75,11 +76,13 @@ def gather(
     step: int = 0,
     applied: tuple[int, ...] = (),
     token: int = 0,
+    environments: tuple[str, ...] = (),
 ) -> Evidence:
     """Collect what the gate needs about ``step`` of a proposal.
 
     In: observations by locator (of this step's target and, before the first step, of all), why
-    others failed, the indices of applied steps, the lease's token. Reads only.
+    others failed, the indices of applied steps, the lease's token, and the environments that the
+    worker's host says the targets are of. Reads only.
     """
     recorded = _recorded(proposal)
     scope = scope_of(plan)
@@ -95,7 +98,9 @@ def gather(
         checks=recorded.checks.decode(),
         ruling=recorded.ruling.decode(),
         pin=recorded.pin.decode(),
-        facts=facts(plan, scope, found, observations),
+        # Without the observations: what cannot be seen now is for step 6 to name, not a ruling
+        # that asks for more.
+        facts=facts(plan, scope, found, {}).at_least(environments),
         reviews=recorded.reviews,
         people=now.people,
         excluded=tuple(Excluded(person, why) for person, why in excluded.items()),
@@ -168,6 +173,7 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
             "roles": list(ROLES),
             "assessment": recorded.assessment_id,
             "agent": proposal.agent_id,
+            "token": proposal.token_id,
             "proposal": proposal.pk,
         },
     )

@@ -31,6 +31,7 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "review_slot": errors.SlotNotOpen,
     "observation_state": errors.WrongState,
     "assessment_round": errors.WrongState,
+    "assessment_deadline": errors.WrongState,
     "execution_state": errors.WrongState,
     "remediation_execution_proposal_id_key": errors.WrongState,
     "step_state": errors.WrongState,

@@ -140,6 +140,9 @@ def _still_unknown(run: execute.Run, seen: Seen) -> None:
 
 
 def _undo(run: execute.Run, phases: Phases, reason: str) -> None:
-    """Roll back what was applied and is not undone yet."""
+    """Roll back what was applied and is not undone yet; what failed to be undone is never tried
+    again, and people have to look."""
     run.applied = [i for i in run.applied if "undone" not in phases.get(i, {})]
-    execute.undo(run, reason, begun={i for i, done in phases.items() if "undo_intended" in done})
+    begun = {i for i, done in phases.items() if "undo_intended" in done}
+    lost = {i for i, done in phases.items() if "undo_failed" in done}
+    execute.undo(run, reason, begun=begun, lost=lost)

@@ -73,7 +73,7 @@ def start(
         proposal, assessment = _under_review(actor, proposal_id)
         if type(round) is not int or round != proposal.round:
             raise errors.StaleDigest("the worker assessed it again after this page was loaded")
-        _check_person(actor, proposal, assessment, slot)
+        _check_person(actor, proposal, assessment, slot, decision)
         statement = _compose(actor, proposal, assessment, decision, verdicts, reason, slot)
         statement.check_consistent()
         session = _remember(_person(actor), proposal, statement)
@@ -97,7 +97,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
         statement = Statement.parse(bytes(session.statement))
         cose_key = _verify(actor, given, statement)
         proposal, assessment = _under_review(actor, session.proposal_id)
-        _check_person(actor, proposal, assessment, statement.slot)
+        _check_person(actor, proposal, assessment, statement.slot, statement.decision)
         _record(_person(actor), session, statement, given, cose_key)
         resolution = _count(_person(actor), proposal, assessment)
         kind = "execute" if resolution is Resolution.APPROVED else "settle"
@@ -112,6 +112,8 @@ def observe_again(*, actor: User, proposal_id: UUID) -> None:
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal, assessment = _under_review(actor, proposal_id)
+        # It voids the round: only those may ask for it who could decide in it.
+        _refuse_excluded(actor, proposal)
         if not authorize.entitled_roles(actor.person, assessment):
             raise errors.NotEntitled("only those who may review may ask")
         entry = log.append(
@@ -141,16 +143,26 @@ def _under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]
     return proposal, assessment
 
 
-def _check_person(actor: User, proposal: Proposal, assessment: Assessment, slot: str) -> None:
-    """The same questions as the guard and the gate, asked first here so that the answer is kind."""
+def _refuse_excluded(actor: User, proposal: Proposal) -> None:
     why = authorize.excluded(proposal.pk).get(str(actor.person))
     if why:
         raise errors.Separation(why)
+
+
+def _check_person(
+    actor: User, proposal: Proposal, assessment: Assessment, slot: str, decision: str
+) -> None:
+    """The same questions as the guard and the gate, asked first here so that the answer is kind."""
+    _refuse_excluded(actor, proposal)
     if not authorize.entitled_roles(actor.person, assessment):
         raise errors.NotEntitled("an approver role and the right to review every direct service")
     if Review.objects.filter(proposal=proposal, round=proposal.round, person=actor.person).exists():
         raise errors.AlreadyReviewed()
-    if slot not in authorize.open_slots_for(actor, proposal):
+    # An approval takes a seat; a no needs the role of one, taken or not.
+    seats = authorize.open_slots_for(actor, proposal)
+    if decision != Decision.APPROVE:
+        seats = authorize.slots_of(actor, assessment)
+    if slot not in seats:
         raise errors.SlotNotOpen(slot[:40])
     if assessment.recorded_at + FRESH_FOR <= database_now():
         raise errors.AssessmentStale()

@@ -29,6 +29,7 @@ class _Row(NamedTuple):
     owner_team: str
     retired: bool
     young: bool | None
+    unused: bool
     service_id: int | None
     service: str
     depth: int
@@ -39,7 +40,7 @@ class _Row(NamedTuple):
     service_owner: str
     unowned: bool
     service_retired: bool
-    versions: int
+    bare: bool
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,10 @@ class _Reached:
             reasons.append(f"{locator} is or was marked as retired")
         if not self.services():
             reasons.append(f"no service is recorded as using {locator}")
+        elif self.rows[0].unused and not self.rows[0].young:
+            reasons.append(
+                f"no service is recorded as using {locator} throughout the last 24 hours"
+            )
         return reasons
 
 
@@ -114,15 +119,17 @@ def _read(targets: tuple[Target, ...]) -> list[_Reached]:
 
 
 def _service(target: Target, row: _Row) -> ScopeService:
+    """Where details were missing in the last 24 hours they were the strictest there are."""
+    bare = row.bare
     return ScopeService(
         id=row.service_id or 0,
         name=row.service,
         via=target.locator,
         depth=row.depth,
-        environment=row.service_environment,
-        criticality=row.criticality,
-        payment_path=row.payment_path,
-        external_partner=row.external_partner,
+        environment="production" if bare else row.service_environment,
+        criticality="critical" if bare else row.criticality,
+        payment_path=bare or row.payment_path,
+        external_partner=bare or row.external_partner,
         owner_team=row.service_owner,
     )
 
@@ -131,8 +138,8 @@ def _gaps(rows: Iterable[_Row]) -> list[str]:
     """What is not known about the services reached: one sentence for each kind of gap."""
     rows = list(rows)
     kinds: tuple[tuple[str, Callable[[_Row], bool]], ...] = (
-        ("services without any details", lambda row: row.versions == 0),
-        ("services without an owner team", lambda row: row.versions > 0 and row.unowned),
+        ("services without any details", lambda row: row.bare),
+        ("services without an owner team", lambda row: row.unowned and not row.bare),
         ("services that are or were marked as retired", lambda row: row.service_retired),
     )
     reasons = []

@@ -17,6 +17,7 @@ from django.db import connection
 
 from remediation.domain.approvers import Approvers
 from remediation.domain.errors import PolicyUnavailable, Refused, TargetUnobservable
+from remediation.domain.plan import Plan
 from remediation.executors.section import TargetsFileInvalid
 from remediation.executors.targets import Targets
 
@@ -90,6 +91,18 @@ def targets() -> Targets:
         raise TargetUnobservable(f"targets file: {error.strerror}") from error
     except TargetsFileInvalid as error:
         raise TargetUnobservable(str(error)) from error
+
+
+def environments(plan: Plan) -> tuple[str, ...]:
+    """What the targets file says the plan's targets are: a floor under the inventory, which the
+    web process writes. Empty when the file says nothing or cannot be read; then nothing is
+    observed either, and nothing runs."""
+    try:
+        file = targets()
+    except TargetUnobservable:
+        return ()
+    found = (file.environment(target) for target in plan.targets)
+    return tuple(sorted({environment for environment in found if environment}))
 
 
 def approvers() -> Approvers:

@@ -16,13 +16,30 @@ $$;
 
 CREATE FUNCTION remediation.fact_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
+DECLARE said text; who text;
 BEGIN
   -- Whatever time was sent, a rule reads the database's.
   NEW.recorded_at := clock_timestamp();
-  IF NOT EXISTS (SELECT 1 FROM audit.entry e
-                  WHERE e.id = NEW.entry AND e.txid = pg_current_xact_id()) THEN
+  SELECT convert_from(e.body, 'UTF8')::jsonb ->> 'actor' INTO said FROM audit.entry e
+   WHERE e.id = NEW.entry AND e.txid = pg_current_xact_id();
+  IF NOT FOUND THEN
     PERFORM remediation.refuse_v1('entry_in_transaction',
       format('entry %s was not written in this transaction', NEW.entry));
+  END IF;
+  -- Where the row says who acted, the record says the same; the argument names the column.
+  IF TG_NARGS > 0 THEN
+    CASE TG_ARGV[0]
+      WHEN 'actor' THEN who := NEW.actor;
+      WHEN 'author' THEN who := NEW.author;
+      WHEN 'agent' THEN who := 'agent:' || NEW.agent_id;
+      WHEN 'person' THEN who := 'person:' || NEW.person;
+      WHEN 'maker' THEN who := 'person:' || NEW.created_by;
+      WHEN 'created_by' THEN who := NEW.created_by;
+      WHEN 'revoked_by' THEN who := NEW.revoked_by;
+    END CASE;
+    IF said IS DISTINCT FROM who THEN
+      PERFORM remediation.refuse_v1('entry_names', format('the audit entry names %s, the row %s', said, who));
+    END IF;
   END IF;
   RETURN NEW;
 END $$;
@@ -47,18 +64,24 @@ BEGIN
 END $$;
 
 DO $$
-DECLARE t text;
+DECLARE t text; f record;
 BEGIN
-  -- Facts with an entry.
-  FOREACH t IN ARRAY ARRAY[
-    'invitation', 'invitationuse', 'service', 'serviceversion', 'identity', 'identityversion',
-    'dependency', 'dependencyversion', 'agent', 'agentversion', 'agenttoken',
-    'agenttokenrevocation', 'incident', 'incidenttransition', 'incidentreport', 'evidence',
-    'diagnosis', 'proposal', 'transition', 'observationrequest', 'refusal', 'notice',
-    'assessment', 'reviewsession', 'review', 'execution', 'steprecord', 'freeze'] LOOP
-    EXECUTE format('CREATE TRIGGER a_fact BEFORE INSERT ON public.%I
-                    FOR EACH ROW EXECUTE FUNCTION remediation.fact_v1()', 'remediation_' || t);
-    EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER a_fact', 'remediation_' || t);
+  -- Facts with an entry, and which column says who acted.
+  FOR f IN SELECT * FROM (VALUES
+    ('', ARRAY['invitationuse', 'service', 'identity', 'dependency', 'agent', 'proposal', 'notice',
+               'assessment', 'execution', 'steprecord']),
+    ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
+    ('actor', ARRAY['incidenttransition', 'transition', 'refusal', 'freeze']),
+    ('agent', ARRAY['incident', 'incidentreport', 'evidence', 'diagnosis']),
+    ('person', ARRAY['observationrequest', 'reviewsession', 'review']),
+    ('maker', ARRAY['agenttoken']), ('created_by', ARRAY['invitation']),
+    ('revoked_by', ARRAY['agenttokenrevocation'])) AS v(who, tables) LOOP
+    FOREACH t IN ARRAY f.tables LOOP
+      EXECUTE format('CREATE TRIGGER a_fact BEFORE INSERT ON public.%I
+                      FOR EACH ROW EXECUTE FUNCTION remediation.fact_v1(%s)',
+                     'remediation_' || t, CASE WHEN f.who <> '' THEN quote_literal(f.who) END);
+      EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER a_fact', 'remediation_' || t);
+    END LOOP;
   END LOOP;
   FOREACH t IN ARRAY ARRAY['outboxmessage', 'idempotencyrecord'] LOOP
     EXECUTE format('CREATE TRIGGER a_clock BEFORE INSERT ON public.%I

@@ -1,4 +1,5 @@
 DROP FUNCTION remediation.frozen_v1();
+DROP FUNCTION remediation.token_revoked_v1(uuid);
 DROP FUNCTION remediation.excluded_v1(uuid);
 DROP VIEW remediation.loosening;
 DROP VIEW remediation.agent_now;

@@ -45,40 +45,43 @@ CREATE VIEW remediation.agent_now AS
   SELECT DISTINCT ON (v.agent_id) v.agent_id, v.owner, v.enabled
     FROM public.remediation_agentversion v ORDER BY v.agent_id, v.id DESC;
 
--- Versions that say less than the one before; the first one replaces "unknown", which is the
--- strictest value there is.
+-- Versions after which policy may ask for less than before: what says less than the version before,
+-- and what takes an unknown away (unknown is the strictest there is): a first version, a first
+-- owner team, the end of a retirement, an edge to an identity that perhaps had none.
 CREATE VIEW remediation.loosening AS
   SELECT 'service'::text AS kind, v.service_id AS object_id, v.author, v.recorded_at
     FROM public.remediation_serviceversion v
     LEFT JOIN LATERAL (SELECT x.* FROM public.remediation_serviceversion x
                         WHERE x.service_id = v.service_id AND x.id < v.id
                         ORDER BY x.id DESC LIMIT 1) AS o ON true
-   WHERE array_position(ARRAY['development','staging','production'], v.environment::text)
-           < coalesce(array_position(ARRAY['development','staging','production'], o.environment::text), 3)
+   WHERE o.id IS NULL
+      OR array_position(ARRAY['development','staging','production'], v.environment::text)
+           < array_position(ARRAY['development','staging','production'], o.environment::text)
       OR array_position(ARRAY['low','medium','high','critical'], v.criticality::text)
-           < coalesce(array_position(ARRAY['low','medium','high','critical'], o.criticality::text), 4)
-      OR v.payment_path < coalesce(o.payment_path, true)
-      OR v.external_partner < coalesce(o.external_partner, true)
-      OR v.retired > coalesce(o.retired, false)
+           < array_position(ARRAY['low','medium','high','critical'], o.criticality::text)
+      OR v.payment_path < o.payment_path OR v.external_partner < o.external_partner
+      OR v.retired <> o.retired OR (o.owner_team = '' AND v.owner_team <> '')
   UNION ALL
   SELECT 'identity', v.identity_id, v.author, v.recorded_at
     FROM public.remediation_identityversion v
     LEFT JOIN LATERAL (SELECT x.* FROM public.remediation_identityversion x
                         WHERE x.identity_id = v.identity_id AND x.id < v.id
                         ORDER BY x.id DESC LIMIT 1) AS o ON true
-   WHERE array_position(ARRAY['development','staging','production'], v.environment::text)
-           < coalesce(array_position(ARRAY['development','staging','production'], o.environment::text), 3)
-      OR v.retired > coalesce(o.retired, false)
+   WHERE o.id IS NULL OR v.retired <> o.retired
+      OR array_position(ARRAY['development','staging','production'], v.environment::text)
+           < array_position(ARRAY['development','staging','production'], o.environment::text)
   UNION ALL
   -- A removed edge hides its source from its target: it counts at both ends.
   SELECT e.kind, e.object_id, v.author, v.recorded_at
     FROM public.remediation_dependencyversion v
     JOIN public.remediation_dependency d ON d.id = v.dependency_id
-   CROSS JOIN LATERAL (VALUES ('service', d.source_id), ('service', d.service_id),
-                              ('identity', d.identity_id)) AS e(kind, object_id)
-   WHERE e.object_id IS NOT NULL AND NOT v.present
-     AND (SELECT x.present FROM public.remediation_dependencyversion x
-           WHERE x.dependency_id = v.dependency_id AND x.id < v.id ORDER BY x.id DESC LIMIT 1);
+    LEFT JOIN LATERAL (SELECT x.present FROM public.remediation_dependencyversion x
+                        WHERE x.dependency_id = v.dependency_id AND x.id < v.id
+                        ORDER BY x.id DESC LIMIT 1) AS o ON true
+   CROSS JOIN LATERAL (VALUES ('service', d.source_id, false), ('service', d.service_id, false),
+                              ('identity', d.identity_id, v.present)) AS e(kind, object_id, added)
+   WHERE e.object_id IS NOT NULL AND v.present IS DISTINCT FROM o.present
+     AND (e.added OR (NOT v.present AND o.present));
 
 -- People who may not decide this proposal, with the reason (separation of duties, promise 4).
 CREATE FUNCTION remediation.excluded_v1(proposal uuid)
@@ -90,9 +93,15 @@ BEGIN
   -- takes ten times as long as reading.
   RETURN QUERY
   WITH RECURSIVE p AS (
-    SELECT pr.id, pr.agent_id, pr.editor, pr.round, tk.recorded_at AS born
+    SELECT pr.id, pr.agent_id, pr.editor, pr.supersedes_id, tk.recorded_at AS born
       FROM public.remediation_proposal pr
       JOIN public.remediation_agenttoken tk ON tk.id = pr.token_id WHERE pr.id = $1
+  ), edited AS (
+    -- Of the plans before this one too: an agent may send an edited plan again as its own.
+    SELECT p.editor, p.supersedes_id FROM p
+    UNION
+    SELECT x.editor, x.supersedes_id
+      FROM edited e JOIN public.remediation_proposal x ON x.id = e.supersedes_id
   ), owners AS (
     SELECT v.owner, lead(v.recorded_at, 1, 'infinity') OVER (ORDER BY v.id) AS until
       FROM public.remediation_agentversion v, p WHERE v.agent_id = p.agent_id
@@ -135,13 +144,19 @@ BEGIN
   SELECT substr(k.revoked_by, 8), 'rotated a token of the agent' FROM tokens k
    WHERE k.revoked_by LIKE 'person:%'
   UNION
-  SELECT p.editor::text, 'edited the plan' FROM p WHERE p.editor IS NOT NULL
+  SELECT e.editor::text, 'edited the plan' FROM edited e WHERE e.editor IS NOT NULL
   UNION
   SELECT substr(l.author, 8), 'loosened the inventory in the last 7 days'
     FROM remediation.loosening l
     JOIN touched t ON t.kind = l.kind AND t.object_id = l.object_id
    WHERE l.author LIKE 'person:%' AND l.recorded_at > clock_timestamp() - interval '7 days';
 END $$;
+
+-- Was this token revoked? The worker sees no tokens; it asks this.
+CREATE FUNCTION remediation.token_revoked_v1(token uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT 1 FROM public.remediation_agenttokenrevocation r WHERE r.token_id = $1)
+$$;
 
 -- The newest freeze row; no row means running.
 CREATE FUNCTION remediation.frozen_v1() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER

@@ -289,7 +289,11 @@ BEGIN
                     AND NEW.slot IN ('any', e.role)) THEN
     PERFORM remediation.refuse_v1('review_entitlement', 'the account does not hold the role of the slot');
   END IF;
-  IF remediation.open_seats_v1(NEW.proposal_id, NEW.round, NEW.slot) < 1 THEN
+  -- A no needs a seat of the role, not a free one: who is entitled may always object.
+  IF remediation.open_seats_v1(NEW.proposal_id, NEW.round, NEW.slot) < 1 AND (
+       NEW.decision = 'approve' OR NOT EXISTS (
+         SELECT 1 FROM public.remediation_assessment a
+          WHERE a.proposal_id = NEW.proposal_id AND a.round = NEW.round AND a.slots ? NEW.slot)) THEN
     PERFORM remediation.refuse_v1('review_slot', 'the slot is not open');
   END IF;
   RETURN NEW;

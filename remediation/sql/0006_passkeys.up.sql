@@ -1,6 +1,6 @@
 -- Enrolled passkeys are facts: insert-only, with the database's time and an entry.
 CREATE TRIGGER a_fact BEFORE INSERT ON public.remediation_passkeyenrolment
-  FOR EACH ROW EXECUTE FUNCTION remediation.fact_v1();
+  FOR EACH ROW EXECUTE FUNCTION remediation.fact_v1('person');
 ALTER TABLE public.remediation_passkeyenrolment ENABLE ALWAYS TRIGGER a_fact;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON public.remediation_passkeyenrolment
   FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_v1();

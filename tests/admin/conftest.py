@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
@@ -58,6 +59,14 @@ def desk_of(as_login: AsLogin) -> DeskOf:
 def _static_root(settings: Settings, tmp_path: Path) -> None:
     """WhiteNoise warns when there is none; in tests static files come from their source."""
     settings.STATIC_ROOT = str(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _auditor_leaves() -> Iterator[None]:
+    """The auditor's connection is another one: left open it would keep the database from going."""
+    yield
+    if connections["auditor"].connection is not None:
+        connections["auditor"].close()
 
 
 def entries(action: str) -> list[dict[str, Any]]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.db import connections
 from django.test import RequestFactory
 from django.urls import NoReverseMatch, reverse
 
@@ -29,20 +27,13 @@ HIDDEN = {
 }
 
 
-@pytest.fixture
-def committed(transactional_db: None) -> Iterator[None]:
-    """The auditor's connection is another one: it sees what was committed."""
-    yield
-    connections["auditor"].close()
-
-
 def name_of(model: type[Any], page: str) -> str:
     return f"{model._meta.app_label}_{model._meta.model_name}_{page}"
 
 
 @pytest.mark.django_db(databases=["default", "auditor"], transaction=True)
 def test_an_auditor_reads_every_kind_of_fact_and_the_reading_is_on_record(
-    desk_of: DeskOf, committed: None
+    desk_of: DeskOf,
 ) -> None:
     proposal = factories.proposal_at("succeeded")
     desk = desk_of("auditor")
@@ -64,7 +55,7 @@ def test_an_auditor_reads_every_kind_of_fact_and_the_reading_is_on_record(
 
 
 @pytest.mark.django_db(databases=["default", "auditor"], transaction=True)
-def test_a01_what_an_agent_wrote_is_inert(desk_of: DeskOf, committed: None) -> None:
+def test_a01_what_an_agent_wrote_is_inert(desk_of: DeskOf) -> None:
     agent = factories.agent()
     incident = factories.incident(agent, "test.target:t", title="<b>x</b>\u202eevil\u200b")
     desk = desk_of("auditor")

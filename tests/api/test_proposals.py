@@ -122,6 +122,17 @@ def test_why_it_came_back(state: S, decision: str, scanner: Caller) -> None:
     assert told_why["text"] == (reason["text"] if state is S.RETURNED else "")
 
 
+def test_what_a_person_writes_about_a_move_is_for_colleagues(scanner: Caller) -> None:
+    proposal = at(scanner, S.IN_REVIEW)
+    alice = factories.person(roles=["security"])
+    factories.move(
+        proposal, S.WITHDRAWN, login=factories.WEB, actor=alice.actor, reason="We watch them."
+    )
+    response = scanner.get(f"proposals/{proposal.pk}")
+    assert told(response)["transitions"][-1]["to"] == "withdrawn"
+    assert b"We watch" not in response.content
+
+
 def test_refusals_are_shown_by_name_but_not_those_of_people(scanner: Caller) -> None:
     proposal = at(scanner, S.EXECUTING)
     problem(

@@ -77,7 +77,7 @@ def _with_the_entry_of_another_proposal(w: World) -> None:
     _withdraw(w, object=f"proposal:{w.two.pk}")
 
 
-@attack(ATTACKS, WEB, "entry_names", moved)
+@attack(ATTACKS, WEB, "entry_names", moved, off("transition", "a_fact"))
 def _with_the_entry_of_another_actor(w: World) -> None:
     _withdraw(w, actor=w.sue.actor)
 

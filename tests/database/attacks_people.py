@@ -166,7 +166,37 @@ def _a_diagnosis_under_another_digest(w: World) -> None:
             body=b"{}",
             digest="0" * 64,
             agent=w.agent,
-            entry=entry("x", "x", "x"),
+            entry=entry("x", w.agent.actor, "x"),
+        )
+
+
+@attack(ATTACKS, WEB, "entry_names", off("agenttoken", "a_fact"))
+def _a_token_in_the_name_of_another(w: World) -> None:
+    with acting(WEB):
+        m.AgentToken.objects.create(
+            agent=w.agent,
+            prefix="x",
+            hash="x",
+            created_by=w.alice.id,
+            expires_at=datetime.now(UTC),
+            recorded_at=datetime.now(UTC),
+            entry=entry("person:token:created", w.eve.actor, w.agent.actor),
+        )
+
+
+@attack(ATTACKS, WEB, "entry_names", off("serviceversion", "a_fact"))
+def _a43_the_inventory_is_loosened_in_the_name_of_another(w: World) -> None:
+    service = m.Service.objects.first()
+    assert service is not None
+    with acting(WEB):
+        m.ServiceVersion.objects.create(
+            service=service,
+            environment="development",
+            criticality="low",
+            payment_path=False,
+            external_partner=False,
+            author=w.alice.actor,
+            entry=entry("person:inventory:changed", w.eve.actor, f"service:{service.pk}"),
         )
 
 

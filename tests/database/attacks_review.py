@@ -89,7 +89,7 @@ def _a_review_of_what_was_seen_eleven_minutes_ago(w: World) -> None:
     session(w.stale, w.sue)
 
 
-@attack(ATTACKS, WEB, "entry_names", started)
+@attack(ATTACKS, WEB, "entry_names", started, off("reviewsession", "a_fact"))
 def _a_session_on_the_account_of_another(w: World) -> None:
     composed = statement(w.in_review, w.sue)
     with acting(WEB):
@@ -129,7 +129,7 @@ def _another_slot_than_the_signed_one(w: World) -> None:
     sign(w.session, w.alice, slot="security")
 
 
-@attack(ATTACKS, WEB, "entry_names", counted)
+@attack(ATTACKS, WEB, "entry_names", counted, off("review", "a_fact"))
 def _a_review_on_the_account_of_another(w: World) -> None:
     said = {n: getattr(w.session, n) for n in ("proposal_id", "round", "person", "statement")}
     with acting(WEB):
@@ -180,6 +180,11 @@ def _a45_who_loosened_the_inventory_decides(w: World) -> None:
 @attack(ATTACKS, WEB, "review_slot", counted)
 def _a_seat_that_is_taken(w: World) -> None:
     _decide(w.two, w.sue, "security")
+
+
+@attack(ATTACKS, WEB, "review_slot", counted)
+def _a_no_from_a_seat_that_the_ruling_does_not_have(w: World) -> None:
+    factories.review(w.in_review, w.sue, "reject", "security")
 
 
 @attack(ATTACKS, WEB, "review_slot", counted)

@@ -174,7 +174,9 @@ def test_rows_that_refer_to_a_proposal_do_not_wait_for_a_decision() -> None:
         sql("SELECT remediation.lock_proposal_v1(%s)", proposal.pk)
         with connect(WORKER) as it:
             it.execute("SET lock_timeout = '2s'")
-            row = it.execute("INSERT INTO audit.entry (body) VALUES ('{}') RETURNING id").fetchone()
+            row = it.execute(
+                'INSERT INTO audit.entry (body) VALUES (\'{"actor":"x"}\') RETURNING id'
+            ).fetchone()
             assert row is not None
             it.execute(
                 "INSERT INTO remediation_refusal"

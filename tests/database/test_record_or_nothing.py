@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.apps import apps
+from django.db import DatabaseError, connection, transaction
 
 from audit.models import Entry
 from audit.tlog.errors import NotCanonical
@@ -13,6 +14,7 @@ from remediation import models as m
 from remediation.domain.errors import WrongState
 from remediation.domain.events import Event
 from remediation.domain.states import ProposalState
+from remediation.models.base import Fact
 from remediation.services import transition
 from remediation.services.actors import ProcessActor
 from tests import factories
@@ -24,8 +26,6 @@ pytestmark = pytest.mark.django_db
 
 def counts() -> dict[str, int]:
     """Rows of every table of ours."""
-    from django.apps import apps
-
     models = apps.get_app_config("remediation").get_models()
     return {model.__name__: model._default_manager.count() for model in models}
 
@@ -94,6 +94,31 @@ def test_a_move_that_is_refused_leaves_no_entry(proposal: m.Proposal) -> None:
     with pytest.raises(WrongState), transaction.atomic():
         withdraw(other)
     assert Entry.objects.count() == entries
+
+
+# The columns that say who acted, and facts that say it elsewhere.
+WHO = {"actor", "author", "agent_id", "person", "created_by", "revoked_by"}
+ELSEWHERE = {"remediation_proposal"}  # its guard: the editor, or else the agent
+
+
+def test_a_row_that_says_who_acted_is_compared_with_its_entry() -> None:
+    """And a new table of facts cannot forget it."""
+    for model in apps.get_app_config("remediation").get_models():
+        columns = {field.column for field in model._meta.fields}
+        if not issubclass(model, Fact) or not columns & WHO or model._meta.db_table in ELSEWHERE:
+            continue
+        if model is m.AgentVersion or model is m.AgentToken:
+            columns.discard("agent_id")  # whom it is about
+        if model is m.Invitation:
+            columns.discard("person")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT tgargs FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = 'a_fact'",
+                [model._meta.db_table],
+            )
+            argument = bytes(cursor.fetchone()[0]).rstrip(b"\0").decode()
+        column = {"agent": "agent_id", "maker": "created_by"}.get(argument, argument)
+        assert {column} == columns & WHO, model
 
 
 def test_a_full_disk_of_the_record_stops_the_worker_too(proposal: m.Proposal) -> None:

@@ -76,9 +76,10 @@ def test_the_first_trigger_of_a_table_is_the_clock() -> None:
 
 
 def insert(row: models.Model, login: str = WEB) -> Any:
+    actor = row.agent.actor if isinstance(row, m.Incident) else getattr(row, "actor", "x")
     with acting(login):
         if isinstance(row, Fact):
-            row.entry = entry("x", "x", "x")
+            row.entry = entry("x", getattr(row, "created_by", actor), "x")
         row.save(force_insert=True)
     row.refresh_from_db()
     return row

@@ -74,8 +74,7 @@ def freeze(frozen: bool) -> None:
 
 def test_a32_policy_that_asks_for_more_since_then_refuses(make_world: MakeWorld) -> None:
     world = make_world(environment="development")
-    for row in [*m.Identity.objects.all(), *m.IdentityVersion.objects.all()]:
-        factories.backdate(row, days=3)
+    factories.settle_inventory()
     proposal_id = world.in_review()
     world.decide("alice", proposal_id, slot="any")
     assert world.state_of(proposal_id) == "approved"

@@ -6,7 +6,8 @@ Every step goes through the services, each under the login of the process that d
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from pytest_django import Settings
 
 from remediation import models as m
 from remediation.domain import b64url, report
+from remediation.domain.approvers import Approvers
 from remediation.domain.plan import Plan
 from remediation.services import assess, execute, reconcile, review, settle, submit
 from remediation.services.actors import AgentActor, ProcessActor
@@ -41,6 +43,8 @@ class World:
     settings: Settings
     targets: tuple[str, ...] = ("t1",)
     environment: str = "production"
+    # What the targets file says its targets are, whatever the inventory says.
+    floor: str = ""
     people: dict[str, Person] = field(default_factory=dict)
     agent: AgentActor = field(init=False)
 
@@ -70,12 +74,25 @@ class World:
 
     # -- the worker's host ------------------------------------------------------------------------
 
+    def end_key_of(self, name: str) -> None:
+        """As `manage.py approver remove` leaves the file."""
+        path = self.directory / "approvers.json"
+        before = Approvers.parse(path.read_bytes())
+        person = str(self.people[name].id)
+        after = (
+            replace(entry, until=datetime.now(UTC)) if entry.person == person else entry
+            for entry in before.entries
+        )
+        path.write_bytes(Approvers(tuple(after)).dump())
+
     def approve_keys_of(self, *names: str) -> None:
         entries = factories.approvers(*(self.people[name] for name in names))
         (self.directory / "approvers.json").write_bytes(entries.dump())
 
     def inject(self, failures: dict[str, dict[str, Any]]) -> None:
         lines = ["[test]", 'file = "calls.jsonl"', 'state_dir = "state"']
+        if self.floor:
+            lines.append(f'environment = "{self.floor}"')
         for name, played in failures.items():
             lines.append(f"[test.inject.{name}]")
             lines += [f"{key} = {json.dumps(value)}" for key, value in played.items()]

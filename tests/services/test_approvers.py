@@ -81,6 +81,12 @@ def remove(path: Path, username: str, **said: Any) -> list[Approver]:
         return approvers.remove(actor=OPERATOR, path=path, username=username, **said)
 
 
+def approving(path: Path) -> list[Approver]:
+    """Who may approve now."""
+    now = datetime.now(UTC)
+    return [entry for entry in approvers_file.load(path).entries if entry.valid(now)]
+
+
 def entries() -> list[Any]:
     return [
         e.data
@@ -237,7 +243,7 @@ def test_one_entry_is_removed_or_all_of_a_person(path: Path) -> None:
     assert [e.fingerprint for e in gone] == [second.fingerprint]
     assert len(remove(path, "alice")) == 2
 
-    assert [e.person for e in approvers_file.load(path).entries] == [str(bob.id)]
+    assert [e.person for e in approving(path)] == [str(bob.id)]
     removed = [e for e in entries() if e["action"] == "operator:approver:removed"]
     assert [e["data"]["fingerprint"] for e in removed] == [
         second.fingerprint,
@@ -262,7 +268,26 @@ def test_entries_of_an_account_that_is_gone_are_removed_by_the_opaque_person(pat
     add(path, alice)
     m.User.objects.filter(pk=alice.user.pk).update(username="renamed")
     assert len(remove(path, str(alice.id))) == 1
-    assert approvers_file.load(path).entries == ()
+    assert approving(path) == []
+
+
+def test_an_ended_entry_stays_and_verifies_what_was_signed_before(path: Path) -> None:
+    alice = person()
+    added = add(path, alice)
+    remove(path, "alice")
+    (kept,) = approvers_file.load(path).entries
+    assert kept.valid(added.since)
+    assert not kept.valid(datetime.now(UTC))
+    with pytest.raises(UnknownFingerprint):
+        remove(path, "alice")
+
+
+def test_a_passkey_whose_entry_ended_can_be_added_again(path: Path) -> None:
+    alice = person()
+    add(path, alice)
+    remove(path, "alice")
+    add(path, alice)
+    assert [e.person for e in approving(path)] == [str(alice.id)]
 
 
 # ---- the file ------------------------------------------------------------------------------------
@@ -402,7 +427,7 @@ def test_the_command_adds_lists_and_removes(as_login: AsLogin, host: Path) -> No
     assert run(as_login, "list")[0].startswith(f"alice  {fingerprint}  security")
     out, _ = run(as_login, "remove", "alice", "--key", fingerprint)
     assert out.startswith(f"removed: alice  {fingerprint}")
-    assert run(as_login, "list")[0] == ""
+    assert " until 20" in run(as_login, "list")[0]
 
 
 def test_the_command_says_when_the_database_takes_the_role_away(

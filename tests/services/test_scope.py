@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,64 @@ def test_a45_an_identity_added_just_now_is_unknown_for_24_hours() -> None:
     assert scope_of("t").unknown == ()
 
 
+def test_a45_a_target_whose_first_user_was_recorded_just_now_was_unknown_before() -> None:
+    """Who adds an edge takes "no service uses it" away; that reason counts for 24 hours more."""
+    identity, service = target(), factories.service("late")
+    factories.settle_inventory()
+    edge = factories.dependency(service, identity)
+    lately = "no service is recorded as using test.target:t throughout the last 24 hours"
+    assert reached(scope_of("t")) == [("late", 1)]
+    assert scope_of("t").unknown == (lately,)
+    factories.backdate(edge.versions.get(), hours=23.9)
+    assert scope_of("t").unknown == (lately,)
+    factories.backdate(edge.versions.get(), hours=0.2)
+    assert scope_of("t").unknown == ()
+
+
+def test_a45_an_only_user_that_was_gone_for_a_minute_was_missing() -> None:
+    _, service = used()
+    edge = m.Dependency.objects.get(source=service)
+    gone = factories.dependency_version(edge, present=False)
+    back = factories.dependency_version(edge, present=True)
+    lately = "no service is recorded as using test.target:t throughout the last 24 hours"
+    assert scope_of("t").unknown == (lately,)
+    factories.backdate(gone, hours=24.2)
+    factories.backdate(back, hours=24.1)
+    assert scope_of("t").unknown == ()
+
+
+def test_a45_an_only_user_that_was_retired_till_now_was_missing() -> None:
+    _, service = used()
+    factories.service_version(service, retired=True)
+    factories.settle_inventory()
+    factories.service_version(service, retired=False)
+    assert scope_of("t").unknown == (
+        "no service is recorded as using test.target:t throughout the last 24 hours",
+        "services that are or were marked as retired: uses-t",
+    )
+
+
+def test_a45_details_given_just_now_were_missing_before() -> None:
+    _, service = used()
+    with factories.unguarded("remediation_serviceversion"):
+        service.versions.all().delete()
+    with factories.unguarded("remediation_service"):
+        m.Service.objects.update(recorded_at=service.recorded_at - timedelta(days=2))
+    factories.service_version(service)
+    found = scope_of("t")
+    assert found.services[0].payment_path
+    assert "services without any details: uses-t" in found.unknown
+
+
+def test_a_service_added_just_now_only_widens_the_scope() -> None:
+    identity, _ = used()
+    factories.dependency(factories.service("new"), identity)
+    found = scope_of("t")
+    assert reached(found) == [("new", 1), ("uses-t", 1)]
+    assert not found.services[0].payment_path
+    assert found.unknown == ()
+
+
 def test_gaps_of_services_are_named_once_for_each_kind() -> None:
     _, first = used(owner_team="")
     bare = factories.service("bare")
@@ -227,7 +286,10 @@ def test_a_retired_service_counts_for_24_hours_more() -> None:
     retired = factories.service_version(service, retired=True)
     found = scope_of("t")
     assert reached(found) == [("uses-t", 1)]
-    assert found.unknown == ("services that are or were marked as retired: uses-t",)
+    assert found.unknown == (
+        "no service is recorded as using test.target:t throughout the last 24 hours",
+        "services that are or were marked as retired: uses-t",
+    )
 
     factories.backdate(retired, hours=24.1)
 
