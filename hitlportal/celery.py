@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import worker_process_init
-from kombu import Queue
+from kombu import Exchange, Queue
 
 # Beat only sends; it has no settings, no database login and no task code.
 IS_BEAT = os.environ.get("HITL_PROCESS") == "beat"
@@ -34,7 +34,9 @@ app.conf.update(
     task_time_limit=300,
     task_default_queue="execute",
     # Sweep and expiry have a queue of their own: a flood of work cannot delay them.
-    task_queues=[Queue("execute"), Queue("assess"), Queue("sweep")],
+    task_queues=[
+        Queue(name, Exchange(name), routing_key=name) for name in ("execute", "assess", "sweep")
+    ],
     task_routes={
         "remediation.execute": {"queue": "execute"},
         "remediation.settle": {"queue": "execute"},

@@ -20,11 +20,14 @@ TARGETS = """\
 [postgres.{cluster}]
 observe_dsn_file = "{observe_dsn}"
 operate_dsn_file = "{operate_dsn}"
+# A floor under what the inventory says, which the web process writes.
+environment = "production"
 
 [aws."{account}"]
 region = "{region}"
 endpoint_url = "{endpoint}"
 simulated = true
+environment = "production"
 observe_access_key_id = "{observe_id}"
 observe_secret_access_key_file = "{observe_secret}"
 operate_access_key_id = "{operate_id}"

@@ -15,6 +15,7 @@ from celery import current_app
 from django.core.cache import cache
 from django.db import connection
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,15 @@ def sweep() -> int:
     sent = 0
     for work in due():
         pause = int(min(60, max(2, work.age / 2)))
-        if cache.add(f"swept:{work.kind}:{work.proposal_id}", 1, timeout=pause):
+        if _first(f"swept:{work.kind}:{work.proposal_id}", pause):
             sent += wake(work.kind, work.proposal_id)
     return sent
+
+
+def _first(key: str, seconds: int) -> bool:
+    """Whether nobody sent this within the time; without the cache everything is sent."""
+    try:
+        return cache.add(key, 1, timeout=seconds)
+    except RedisError as error:
+        logger.warning("the cache does not answer, no back-off: %s", error)
+        return True

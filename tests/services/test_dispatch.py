@@ -73,3 +73,18 @@ def test_an_assessment_message_that_comes_twice_opens_one_round(world: World) ->
     proposal_id = world.in_review()
     world.assess(proposal_id)
     assert world.get(proposal_id).round == 1
+
+
+def test_a_cache_that_is_down_stops_no_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from redis.exceptions import ConnectionError as CacheDown
+
+    world.approved()
+    for row in m.OutboxMessage.objects.all():
+        factories.backdate(row, seconds=10)
+
+    def down(*_: object, **__: object) -> bool:
+        raise CacheDown("no route")
+
+    monkeypatch.setattr(dispatch.cache, "add", down)
+    with acts(factories.WORKER):
+        assert dispatch.sweep() == 1
