@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.conf import settings
@@ -26,7 +25,6 @@ from remediation.domain.errors import (
     Digest,
     Drift,
     GateRefused,
-    Next,
     Refused,
     TargetUnobservable,
 )
@@ -42,51 +40,17 @@ from remediation.executors.errors import (
     PartlyApplied,
     VerifyFailed,
 )
-from remediation.executors.run import run_apply, run_prepare, run_rollback, run_verify
+from remediation.executors.run import run_apply, run_prepare, run_verify
 from remediation.models import Execution, Proposal
-from remediation.services import incidents, lease, notify, refused, steps, transition, worker
+from remediation.services import lease, refused, runs, steps, transition, worker
 from remediation.services.actors import Actor
-from remediation.services.gather import gather
 from remediation.services.guards import translated
-from remediation.services.observe import Seen, observe
+from remediation.services.observe import observe
 from remediation.services.plans import load_plan
+from remediation.services.runs import Run, mark
+from remediation.services.undo import undo
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Run:
-    """One run of one approved proposal in this process."""
-
-    actor: Actor
-    proposal: Proposal
-    plan: Plan
-    leases: lease.Leases
-    execution: Execution | None = None
-    # What a rollback needs, by step; also on record with `intended`.
-    snapshots: dict[int, Mapping[str, Json]] = field(default_factory=dict)
-    clearances: dict[int, Clearance] = field(default_factory=dict)
-    applied: list[int] = field(default_factory=list)
-
-    @property
-    def body(self) -> bytes:
-        """The very bytes that were approved: those go to the executor."""
-        return bytes(self.proposal.plan)
-
-    def token(self, index: int) -> int:
-        return self.leases.tokens[self.plan.steps[index].target.locator]
-
-    def evidence(self, index: int, seen: Seen) -> Evidence:
-        return gather(
-            self.proposal,
-            self.plan,
-            observations=seen.observations,
-            failures=seen.failures,
-            step=index,
-            applied=tuple(self.applied),
-            token=self.token(index),
-            environments=worker.environments(self.plan),
-        )
 
 
 def execute(proposal_id: UUID, *, actor: Actor) -> None:
@@ -129,7 +93,7 @@ def finish(run: Run, *, start: int) -> None:
     for index in range(start, len(run.plan.steps)):
         if not _step(run, index):
             return
-    conclude(run, ProposalState.SUCCEEDED, "")
+    runs.conclude(run, ProposalState.SUCCEEDED, "")
 
 
 def _plan(proposal: Proposal) -> Plan:
@@ -221,17 +185,17 @@ def _step(run: Run, index: int) -> bool:
         outcome = run_apply(run.clearances[index], run.body, index, worker.targets())
     except OutcomeUnknown as error:
         # Nobody knows what happened; the lease is left to run out, then the target is read.
-        _mark(run, index, "unknown", error)
-        conclude(run, ProposalState.UNKNOWN, error.name)
+        mark(run, index, "unknown", error)
+        runs.conclude(run, ProposalState.UNKNOWN, error.name)
         return False
     except PartlyApplied as error:
-        _mark(run, index, "failed", error)
+        mark(run, index, "failed", error)
         run.applied.append(index)
         undo(run, error.name)
         return False
     except Refused as error:
         # Nothing was changed at this target.
-        _mark(run, index, "failed", error)
+        mark(run, index, "failed", error)
         undo(run, error.name)
         return False
     run.applied.append(index)
@@ -246,7 +210,7 @@ def _verify(run: Run, index: int) -> bool:
         run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
         outcome = run_verify(run.clearances[index], run.body, index, worker.targets())
     except VerifyFailed as error:
-        _mark(run, index, "failed", error)
+        mark(run, index, "failed", error)
         undo(run, error.name)
         return False
     steps.record(
@@ -274,97 +238,3 @@ def _intend(run: Run, index: int) -> bool:
         undo(run, error.name)
         return False
     return True
-
-
-def undo(
-    run: Run, reason: str, *, begun: Set[int] = frozenset(), lost: Set[int] = frozenset()
-) -> None:
-    """Roll back the applied steps in reverse, whatever the deadline or a freeze says now.
-
-    ``begun`` are steps whose rollback a dead worker began: restoring a state that is already
-    restored changes nothing. ``lost`` are those whose rollback failed: never tried again. What
-    the gate cannot answer for the moment is raised; the run is then settled after its lease.
-    """
-    undone = [
-        index not in lost and _undo_step(run, index, index in begun)
-        for index in reversed(run.applied)
-    ]
-    target = ProposalState.ROLLED_BACK if undone and all(undone) else ProposalState.FAILED
-    conclude(run, target, reason)
-
-
-def _undo_step(run: Run, index: int, begun: bool) -> bool:
-    assert run.execution is not None
-    token = run.token(index)
-    spec = run.plan.steps[index].spec
-    try:
-        run.leases.ensure(spec.hard_timeout_s)
-        if not begun:
-            steps.record(run.actor, run.execution, index, "undo_intended", token, {})
-        outcome = run_rollback(
-            _clear_undo(run, index), run.body, index, worker.targets(), run.snapshots[index]
-        )
-    except Refused as error:
-        if isinstance(error, GateRefused) and error.next is Next.RETRY:
-            raise
-        logger.error("rollback of step %s of %s failed: %s", index, run.proposal.pk, error)
-        _mark(run, index, "undo_failed", error)
-        return False
-    steps.record(run.actor, run.execution, index, "undone", token, dict(outcome.detail))
-    return True
-
-
-def _clear_undo(run: Run, index: int) -> Clearance:
-    """Leave to undo an applied step: the gate is asked whether this plan was approved, not
-    whether it is still in time."""
-    evidence = replace(run.evidence(index, Seen({}, {})), applied=tuple(range(index + 1)))
-    return gate.verify_rollback(
-        evidence,
-        approvers=worker.approvers(),
-        now=evidence.database_now,
-        monotonic=time.monotonic(),
-        protected=settings.PROTECTED_CLUSTERS,
-        allow_test=settings.ALLOW_TEST_ACTIONS,
-    )
-
-
-def _mark(run: Run, index: int, phase: str, error: Refused) -> None:
-    assert run.execution is not None
-    data: dict[str, Json] = {"refusal": error.name, "detail": error.detail[:500]}
-    steps.record(run.actor, run.execution, index, phase, run.token(index), data)
-
-
-ENDS = {
-    ProposalState.SUCCEEDED: Event.WORKER_PROPOSAL_SUCCEEDED,
-    ProposalState.FAILED: Event.WORKER_PROPOSAL_FAILED,
-    ProposalState.ROLLED_BACK: Event.WORKER_PROPOSAL_ROLLED_BACK,
-    ProposalState.UNKNOWN: Event.WORKER_PROPOSAL_UNKNOWN,
-}
-
-
-def conclude(run: Run, target: ProposalState, reason: str) -> None:
-    """Move to the end state; a success contains the incident, anything else leaves it open.
-
-    A crash before this commit leaves `executing` with all its results; reconcile concludes.
-    """
-    with transaction.atomic():
-        transition.move(
-            actor=run.actor,
-            event=ENDS[target],
-            proposal_id=run.proposal.pk,
-            source=ProposalState(run.proposal.state)
-            if run.proposal.state == ProposalState.UNKNOWN
-            else ProposalState.EXECUTING,
-            target=target,
-            reason=reason,
-        )
-        if target is ProposalState.SUCCEEDED:
-            incidents.contain(
-                actor=run.actor,
-                incident=run.proposal.incident,
-                reason=f"proposal {run.proposal.pk}",
-            )
-        transaction.on_commit(lambda: notify.ended(run.proposal.pk))
-    if target is not ProposalState.UNKNOWN:
-        # A call without an answer may still be running at the target: its lease runs out.
-        run.leases.release()

@@ -14,10 +14,12 @@ from remediation.domain.states import ProposalState
 from remediation.executors.base import Settled
 from remediation.executors.run import executor_of
 from remediation.models import Execution, Proposal
-from remediation.services import execute, lease, steps
+from remediation.services import execute, lease, runs, steps
 from remediation.services.actors import Actor
 from remediation.services.observe import Seen, observe
 from remediation.services.plans import load_plan
+from remediation.services.runs import Run
+from remediation.services.undo import undo
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ def settle(proposal_id: UUID, *, actor: Actor) -> bool:
     if proposal.state not in (ProposalState.EXECUTING, ProposalState.UNKNOWN):
         held.release()
         return False
-    run = execute.Run(actor, proposal, plan, held, execution=execution)
+    run = Run(actor, proposal, plan, held, execution=execution)
     phases = _phases(execution)
     _load(run, phases)
     _settle(run, phases)
@@ -70,7 +72,7 @@ def _phases(execution: Execution) -> Phases:
     return found
 
 
-def _load(run: execute.Run, phases: Phases) -> None:
+def _load(run: Run, phases: Phases) -> None:
     """What was applied, and what a rollback needs, from the record."""
     for index in range(len(run.plan.steps)):
         done = phases.get(index, {})
@@ -81,12 +83,12 @@ def _load(run: execute.Run, phases: Phases) -> None:
             run.applied.append(index)
 
 
-def _settle(run: execute.Run, phases: Phases) -> None:
+def _settle(run: Run, phases: Phases) -> None:
     index = next(
         (i for i in range(len(run.plan.steps)) if "verified" not in phases.get(i, {})), None
     )
     if index is None and not any("undo_intended" in done for done in phases.values()):
-        execute.conclude(run, ProposalState.SUCCEEDED, "settled")
+        runs.conclude(run, ProposalState.SUCCEEDED, "settled")
         return
     done = phases.get(index, {}) if index is not None else {}
     undoing = any("undo_intended" in found for found in phases.values())
@@ -98,7 +100,7 @@ def _settle(run: execute.Run, phases: Phases) -> None:
         _read(run, phases, index)
 
 
-def _not_started(run: execute.Run, phases: Phases, index: int) -> None:
+def _not_started(run: Run, phases: Phases, index: int) -> None:
     """The worker died between two steps. The next was never begun: beginning it is no retry."""
     if run.proposal.state == ProposalState.EXECUTING:
         execute.finish(run, start=index)
@@ -106,7 +108,7 @@ def _not_started(run: execute.Run, phases: Phases, index: int) -> None:
         _undo(run, phases, "settled")
 
 
-def _read(run: execute.Run, phases: Phases, index: int) -> None:
+def _read(run: Run, phases: Phases, index: int) -> None:
     """A step was begun and has no result: read the target."""
     assert run.execution is not None
     step = run.plan.steps[index]
@@ -132,17 +134,17 @@ def _read(run: execute.Run, phases: Phases, index: int) -> None:
     _settle(run, _phases(run.execution))
 
 
-def _still_unknown(run: execute.Run, seen: Seen) -> None:
+def _still_unknown(run: Run, seen: Seen) -> None:
     if run.proposal.state == ProposalState.EXECUTING:
-        execute.conclude(run, ProposalState.UNKNOWN, "outcome_unknown")
+        runs.conclude(run, ProposalState.UNKNOWN, "outcome_unknown")
     run.leases.release()
     logger.warning("%s stays unknown: %s", run.proposal.pk, dict(seen.failures))
 
 
-def _undo(run: execute.Run, phases: Phases, reason: str) -> None:
+def _undo(run: Run, phases: Phases, reason: str) -> None:
     """Roll back what was applied and is not undone yet; what failed to be undone is never tried
     again, and people have to look."""
     run.applied = [i for i in run.applied if "undone" not in phases.get(i, {})]
     begun = {i for i, done in phases.items() if "undo_intended" in done}
     lost = {i for i, done in phases.items() if "undo_failed" in done}
-    execute.undo(run, reason, begun=begun, lost=lost)
+    undo(run, reason, begun=begun, lost=lost)

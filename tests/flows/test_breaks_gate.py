@@ -23,7 +23,7 @@ from django.test import Client
 from remediation import models as m
 from remediation.domain import errors
 from remediation.executors import run
-from remediation.services import execute, expire, freeze, inventory, review, submit, worker
+from remediation.services import execute, expire, freeze, inventory, review, runs, submit, worker
 from remediation.services.actors import PersonActor, ProcessActor
 from tests import factories
 from tests.database.logins import connect
@@ -200,7 +200,7 @@ def test_b10_a_worker_killed_after_a_failed_rollback_leaves_a_state_that_ends(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(execute, "conclude", killed)
+        patch.setattr(runs, "conclude", killed)
         with pytest.raises(KeyboardInterrupt):
             world.execute(proposal_id)
     for _ in range(3):

@@ -95,12 +95,13 @@ def test_drift_at_a_later_step_rolls_back_what_was_applied(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from remediation.services import execute
+    from remediation.services.runs import Run
 
     world = make_world("t1", "t2")
     proposal_id = world.approved()
     verify = execute._verify
 
-    def somebody_changes_the_second_target(run: execute.Run, index: int) -> bool:
+    def somebody_changes_the_second_target(run: Run, index: int) -> bool:
         world.set_state("t2", "off")
         return verify(run, index)
 
