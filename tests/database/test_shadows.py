@@ -190,6 +190,18 @@ def test_there_is_a_shadow_for_everything_that_a_guard_reads() -> None:
     assert read == {name for shadow in SHADOWS for name in shadow.names}
 
 
+def test_no_guard_names_a_relation_without_its_schema() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind IN ('r', 'v')"
+            "   AND relnamespace::regnamespace::text IN ('public', 'audit', 'remediation')"
+        )
+        relations = "|".join(row[0] for row in cursor.fetchall())
+    bare = re.compile(rf"(?:FROM|JOIN|INTO|UPDATE|ONLY)\s+(?:{relations})\b", re.IGNORECASE)
+    for definition in guards():
+        assert not bare.search(definition), definition
+
+
 @pytest.mark.parametrize("shadow", SHADOWS, ids=lambda s: f"{s.attack}-{s.names[0]}")
 def test_a43_a_temporary_table_shadows_nothing(shadow: Shadow, world: World) -> None:
     attack = cast(shadow, world)

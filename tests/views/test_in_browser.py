@@ -13,10 +13,10 @@ from playwright.sync_api import Browser, expect
 from pytest_django import Settings
 
 from remediation import models as m
-from remediation.services import enroll
+from remediation.services import approvers, enroll
 from remediation.services.actors import operator
 from tests import factories, needs
-from tests.flows.world import World
+from tests.flows.world import World, acts
 from tests.views.chromium import ARGUMENTS, Visitor, web_rights
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
@@ -132,6 +132,47 @@ def test_from_a_code_to_a_signed_approval(world: World, visit: Callable[[], Visi
     ).to_be_visible()
     row = m.Review.objects.get(proposal_id=proposal_id)
     assert (row.person, row.slot, row.decision) == (user.person, "security", "approve")
+
+
+def decide_yes(visitor: Visitor, proposal_id: UUID) -> None:
+    page = visitor.open(f"/proposals/{proposal_id}/")
+    say_yes(visitor)
+    page.get_by_role("button", name="Approve").click()
+    page.wait_for_url("**/queue/")
+
+
+def test_from_sign_in_to_the_effect(world: World, visit: Callable[[], Visitor]) -> None:
+    """Two people enrol, sign in and approve in two browsers; an operator puts their keys into the
+    approvers file by fingerprint; only then, and only once, the worker calls the target."""
+    proposal_id = world.in_review()
+    world.approve_keys_of()
+    alice, bob = visit(), visit()
+    people = {
+        alice: approver(world, "alice-c", "security"),
+        bob: approver(world, "bob-c", "service_owner"),
+    }
+    for visitor, user in people.items():
+        come_in(visitor, user)
+        key = m.PasskeyEnrolment.objects.get(person=user.person).fingerprint
+        (role,) = user.groups.values_list("name", flat=True)
+        with acts("hitl_worker"):
+            approvers.add(
+                actor=operator(),
+                path=Path(world.settings.APPROVERS_FILE),
+                username=user.username,
+                key=key,
+                roles=(role,),
+            )
+    decide_yes(alice, proposal_id)
+    world.execute(proposal_id)
+    assert world.calls() == []
+    decide_yes(bob, proposal_id)
+    assert world.state_of(proposal_id) == "approved"
+    world.execute(proposal_id)
+    assert [call["call"] for call in world.calls()] == ["apply"]
+    page = bob.open(f"/proposals/{proposal_id}/history/")
+    expect(page.get_by_text("Succeeded", exact=True)).to_be_visible()
+    assert world.state_of(proposal_id) == "succeeded"
 
 
 def test_a18_enter_decides_nothing(world: World, visit: Callable[[], Visitor]) -> None:
