@@ -15,7 +15,7 @@ STAMP := $(VENV)/.installed
 SOURCES := hitlportal remediation audit tests
 # Besides the PostgreSQL of the wheel, the database tests run on the machine's oldest (14 or newer).
 MACHINE_POSTGRES ?= $(firstword $(foreach major,14 15 16 17 18 19,$(if $(wildcard /usr/lib/postgresql/$(major)/bin/postgres),$(major))))
-DATABASE_TESTS := $(wildcard tests/database tests/flows tests/audit)
+DATABASE_TESTS := tests/database tests/flows tests/audit tests/test_checks.py
 
 .PHONY: demo test test-embedded test-machine benchmark check lock clean
 .DELETE_ON_ERROR:

@@ -29,7 +29,7 @@ def patch() -> None:
                 cursor.execute(statement)
             cursor.execute("COMMIT")
 
-    DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[method-assign]
+    DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[assignment,method-assign]
 
 
 def _statements(cursor: Any, verb: str) -> list[str]:

@@ -20,12 +20,10 @@ from tests.benchmarks.house import House, house
 
 OUTPUT = ROOT / "test-results" / "benchmark.json"
 # How many of each kind, and the seconds after which a slow or busy machine does with fewer.
-APPROVALS, APPROVALS_S = 160, 60
-BURST, BURST_S = 240, 40
-ROLES, ROLES_S = 20, 15
-PARTS = 40
-ALL_NOOPS = APPROVALS + BURST + PARTS
-SUBMISSIONS_S = 40
+APPROVALS, APPROVALS_S = 160, 60.0
+ROLES, ROLES_S = 20, 15.0
+BURST, BURST_S = 200, 30.0
+PARTS, PARTS_S = 40, 10.0
 # All of it takes one to three minutes; what takes longer is stuck.
 LIMIT_S = 236
 
@@ -62,41 +60,37 @@ def _run(built: House, scale: float, began: float) -> tuple[list[str], dict[str,
     from tests.benchmarks import measure, result
     from tests.benchmarks.cast import cast
 
-    roles, noops = (max(measure.LEAST, round(n * scale)) for n in (ROLES, ALL_NOOPS))
+    approvals, roles, burst, parts = (
+        max(measure.LEAST, round(n * scale)) for n in (APPROVALS, ROLES, BURST, PARTS)
+    )
     names = _make_roles(built, roles)
-    jobs = [measure.role_job(name) for name in names]
-    jobs += [measure.noop_job(number) for number in range(noops)]
-    everybody = cast([(job.kind, job.locator) for job in jobs])
+    role_jobs = [measure.role_job(name) for name in names]
+    noops = [measure.noop_job(number) for number in range(approvals + burst + parts)]
+    everybody = cast([(job.kind, job.locator) for job in [*role_jobs, *noops]])
     built.approvers.write_bytes(everybody.approvers_file())
     built.start_web()
     built.start_bare()
     section = measure.Measurement(built, everybody)
-    _say(began, "reports, beside as many bare inserts")
-    proposals = section.submissions(jobs, SUBMISSIONS_S)
-    of_roles = dict(zip(proposals, names, strict=False))
-    approvals, burst, parts = _shares(proposals[len(names) :])
+    _say(began, f"{approvals} reports, each beside a bare insert")
+    proposals = section.submissions(noops[:approvals], APPROVALS_S / 2)
     worker = built.start_worker()
-    _say(began, f"the worker assesses {len(proposals)} proposals")
-    measure.until(lambda: measure.assessed(proposals) == len(proposals), "the assessments")
-    _say(began, f"{len(approvals)} approvals, each beside a bare round trip")
-    section.approvals(approvals, APPROVALS_S)
-    _say(began, f"{len(names)} roles disabled on the second cluster")
-    section.roles(of_roles, ROLES_S)
-    _say(began, f"{len(burst)} approvals by {measure.CLIENTS} clients")
-    per_second = section.throughput(burst, BURST_S)
-    worker.stop()
+    measure.wait_for_assessments(proposals)
+    _say(began, f"{len(proposals)} approvals, each beside a bare round trip")
+    section.approvals(proposals, APPROVALS_S)
+    _say(began, f"{roles} roles to disable on the second cluster")
+    proposals = section.staged(role_jobs, ROLES_S / 2)
+    section.roles(dict(zip(proposals, names, strict=False)), ROLES_S)
+    _say(began, f"{burst} approvals by {measure.CLIENTS} clients")
+    proposals = section.staged(noops[approvals : approvals + burst], BURST_S / 2)
+    per_second = section.throughput(proposals, BURST_S)
     _say(began, "the parts, in one process")
-    by_part = result.parts(section.samples, section.parts(parts))
+    proposals = section.staged(noops[approvals + burst :], PARTS_S)
+    worker.stop()
+    by_part = result.parts(section.samples, section.parts(proposals))
     return (
         result.lines(section.samples, per_second, by_part),
         result.as_json(section.samples, per_second, by_part),
     )
-
-
-def _shares(proposals: list[str]) -> tuple[list[str], list[str], list[str]]:
-    """For the approvals one by one, the burst and the parts, as APPROVALS, BURST and PARTS say."""
-    one, two = (round(len(proposals) * n / ALL_NOOPS) for n in (APPROVALS, APPROVALS + BURST))
-    return proposals[:one], proposals[one:two], proposals[two:]
 
 
 def _make_roles(built: House, count: int) -> list[str]:

@@ -76,6 +76,7 @@ class Measurement:
     def __init__(self, house: House, cast: Cast) -> None:
         self._house, self._cast = house, cast
         self.samples = Samples()
+        self._agent = door.agent(house.web_port, cast.token)
         self._bob = door.person(house.web_port, cast.bob)
 
     # -- submissions ------------------------------------------------------------------------------
@@ -85,17 +86,25 @@ class Measurement:
 
         No worker runs: its assessments would be measured with the submissions.
         """
-        agent = door.agent(self._house.web_port, self._cast.token)
         bare = door.Door(self._house.bare_port, {})
         proposals = []
         for number, job in enumerate(within(seconds, jobs)):
             payload = b'{"payload":' + job.report + b"}"
             plain, _ = bare.timed("/notes", payload)
-            ours, said = agent.timed("/api/v1/reports", job.report, **door.new_key())
+            ours, said = self._agent.timed("/api/v1/reports", job.report, **door.new_key())
             proposals.append(said["proposal"])
             if number >= WARM_UP:
                 self.samples.add("bare insert", plain)
                 self.samples.add("submission", ours)
+        return proposals
+
+    def staged(self, jobs: Sequence[Job], seconds: float) -> list[str]:
+        """Reports that a worker has assessed; nothing is timed."""
+        proposals = [
+            self._agent.post("/api/v1/reports", job.report, **door.new_key())["proposal"]
+            for job in within(seconds, jobs)
+        ]
+        wait_for_assessments(proposals)
         return proposals
 
     # -- from approval to effect ------------------------------------------------------------------
@@ -255,8 +264,9 @@ def ended(proposals: Sequence[str]) -> int:
     return states.count("succeeded")
 
 
-def assessed(proposals: Sequence[str]) -> int:
-    return Proposal.objects.filter(pk__in=proposals, state="in_review").count()
+def wait_for_assessments(proposals: Sequence[str]) -> None:
+    found = Proposal.objects.filter(pk__in=proposals, state="in_review")
+    until(lambda: found.count() == len(proposals), "the assessments")
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
