@@ -557,7 +557,7 @@ def move(
     }
     with acting(login):
         number = entry(
-            Event.WORKER_PROPOSAL_SETTLED,
+            Event.WORKER_PROPOSAL_REASSESSED,
             said["actor"],
             said["object"],
             **{"from": said["from"], "to": said["to"]},

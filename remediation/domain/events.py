@@ -14,7 +14,6 @@ class Event(StrEnum):
     AGENT_PROPOSAL_WITHDRAWN = "agent:proposal:withdrawn"
     AGENT_PROPOSAL_SUPERSEDED = "agent:proposal:superseded"
     AGENT_INCIDENT_OPENED = "agent:incident:opened"
-    AGENT_INCIDENT_REPEATED = "agent:incident:repeated"
     AGENT_REQUEST_REFUSED = "agent:request:refused"
 
     # What a person decided.
@@ -25,8 +24,6 @@ class Event(StrEnum):
     PERSON_PROPOSAL_APPROVED = "person:proposal:approved"
     PERSON_PROPOSAL_WITHDRAWN = "person:proposal:withdrawn"
     PERSON_PROPOSAL_SUPERSEDED = "person:proposal:superseded"
-    PERSON_INCIDENT_CONTAINED = "person:incident:contained"
-    PERSON_INCIDENT_REOPENED = "person:incident:reopened"
     PERSON_INCIDENT_CLOSED = "person:incident:closed"
     PERSON_REQUEST_REFUSED = "person:request:refused"
 
@@ -45,14 +42,12 @@ class Event(StrEnum):
     PERSON_SESSION_STARTED = "person:session:started"
     PERSON_SESSION_ENDED = "person:session:ended"
     PERSON_AUDIT_READ = "person:audit:read"
-    PERSON_AUDIT_EXPORTED = "person:audit:exported"
 
     # What the worker did.
     WORKER_PROPOSAL_ASSESSED = "worker:proposal:assessed"
     WORKER_PROPOSAL_REASSESSED = "worker:proposal:reassessed"
     WORKER_PROPOSAL_REJECTED = "worker:proposal:rejected"
     WORKER_PROPOSAL_RETURNED = "worker:proposal:returned"
-    WORKER_PROPOSAL_SUPERSEDED = "worker:proposal:superseded"
     WORKER_PROPOSAL_EXPIRED = "worker:proposal:expired"
     WORKER_PROPOSAL_REFUSED = "worker:proposal:refused"
     WORKER_PROPOSAL_EXECUTING = "worker:proposal:executing"
@@ -60,14 +55,11 @@ class Event(StrEnum):
     WORKER_PROPOSAL_FAILED = "worker:proposal:failed"
     WORKER_PROPOSAL_ROLLED_BACK = "worker:proposal:rolled_back"
     WORKER_PROPOSAL_UNKNOWN = "worker:proposal:unknown"
-    WORKER_PROPOSAL_SETTLED = "worker:proposal:settled"
     WORKER_STEP_RECORDED = "worker:step:recorded"
     WORKER_GATE_CLEARED = "worker:gate:cleared"
     WORKER_GATE_REFUSED = "worker:gate:refused"
-    WORKER_ASSESSMENT_REFUSED = "worker:assessment:refused"
     WORKER_REVIEW_REFUSED = "worker:review:refused"
     WORKER_INCIDENT_CONTAINED = "worker:incident:contained"
-    WORKER_INCIDENT_REOPENED = "worker:incident:reopened"
     WORKER_NOTICE_SENT = "worker:notice:sent"
 
     # What an operator did on a host.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from django.conf import settings
@@ -41,8 +42,9 @@ class OperatorCommand(BaseCommand):
             )
             raise CommandError(f"refused, {refusal}") from refusal
 
+    @abstractmethod
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
-        raise NotImplementedError
+        """What the command does; raises Refused."""
 
     def hint(self, text: str) -> None:
         """What is for the operator's eyes and not for a script that reads the output."""
