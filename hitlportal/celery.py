@@ -7,10 +7,11 @@ remote control and no event stream, messages hold only an id, and what runs is d
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import task_prerun, worker_process_init
 from kombu import Exchange, Queue
 
 # Beat only sends; it has no settings, no database login and no task code.
@@ -67,6 +68,10 @@ app.conf.update(
     beat_schedule_filename=os.environ.get("HITL_BEAT_SCHEDULE", "celerybeat-schedule"),
     timezone="UTC",
     worker_hijack_root_logger=False,
+    # Celery closes the database connection before and after every task unless told how often it
+    # may be used. A new one costs 6 ms, and then every plan that the guards' functions keep for a
+    # connection is made again: 60 ms in all, six times what the work itself takes.
+    CELERY_DB_REUSE_MAX=sys.maxsize,
 )
 
 
@@ -84,6 +89,15 @@ def warm_up(**_: Any) -> None:
     from django.db import connection
 
     connection.ensure_connection()
+
+
+@task_prerun.connect
+def check_connection(**_: Any) -> None:
+    """As Django does before each request: a connection that broke is closed, and the first
+    statement of the task asks whether the server still answers."""
+    from django.db import close_old_connections
+
+    close_old_connections()
 
 
 if not IS_BEAT:
