@@ -239,9 +239,11 @@ def test_a_directory_in_use_is_refused_at_once(
     assert ask(cluster, "SELECT 1") == 1
 
 
+# Whoever started the tests may ignore SIGINT (a shell does for what runs in its background).
 STARTER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from hitlportal.demo.servers import NOT_DURABLE, Servers
 with Servers(Path(sys.argv[1]), settings=NOT_DURABLE) as servers:
     print(servers.portal.pid, servers.target.pid, servers.valkey.pid, flush=True)
