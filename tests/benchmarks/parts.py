@@ -9,12 +9,28 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import ModuleType
+from functools import wraps
 from typing import Any
+
+from django.utils.module_loading import import_string
+
+# The function that makes a part, and what result.PARTS calls it. What lies in none is "rest".
+PARTS: Mapping[str, str] = {
+    "remediation.services.lease.claim": "claim",
+    "remediation.services.worker.targets": "files",
+    "remediation.services.worker.approvers": "files",
+    "remediation.services.observe.observe": "observe",
+    "remediation.services.gather.gather": "gather",
+    "remediation.services.scope.scope_of": "scope",
+    "remediation.domain.gate.verify": "gate",
+    "remediation.executors.run.run_prepare": "prepare",
+    "remediation.services.execute._begin": "begin",
+}
 
 
 @dataclass
@@ -86,24 +102,11 @@ def main() -> None:
 
 
 def _watch(clock: Clock) -> None:
-    """Put the clock around the functions that make the parts."""
-    from remediation.domain import gate
+    """Put the clock around the functions that make the parts, and stop it at the effect."""
     from remediation.executors.noop import Noop
-    from remediation.services import execute, gather, lease, worker
 
-    for module, function, name in (
-        (lease, "claim", "claim"),
-        (execute, "observe", "observe"),
-        (execute, "gather", "gather"),
-        (gate, "verify", "gate"),
-        (execute, "run_prepare", "prepare"),
-        (execute, "_clear", "clear"),
-        (execute, "_begin", "begin"),
-        (gather, "scope_of", "scope"),
-        (worker, "approvers", "files"),
-        (worker, "targets", "files"),
-    ):
-        _time(clock, module, function, name)
+    for path, name in PARTS.items():
+        _time(clock, path, name)
     real = Noop.apply
 
     def apply(self: Noop, *arguments: Any) -> Any:
@@ -113,14 +116,20 @@ def _watch(clock: Clock) -> None:
     setattr(Noop, "apply", apply)  # noqa: B010
 
 
-def _time(clock: Clock, module: ModuleType, function: str, name: str) -> None:
-    real = getattr(module, function)
+def _time(clock: Clock, path: str, name: str) -> None:
+    """Put a timed one in the place of a function, wherever it was imported to."""
+    real = import_string(path)
 
+    @wraps(real)
     def timed(*arguments: Any, **named: Any) -> Any:
         with clock.part(name):
             return real(*arguments, **named)
 
-    setattr(module, function, timed)
+    for module in list(sys.modules.values()):
+        if module.__name__.startswith("remediation."):
+            for attribute, value in list(vars(module).items()):
+                if value is real:
+                    setattr(module, attribute, timed)
 
 
 if __name__ == "__main__":

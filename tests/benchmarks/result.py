@@ -20,10 +20,9 @@ PARTS = {
     "observe": "observe the target",
     "gather": "gather: people, reviews, agent",
     "scope": "gather: scope",
-    "clear": "hand over",
     "gate": "gate: digests, policy, signatures",
     "prepare": "prepare and snapshot",
-    "begin": "transaction: executing and intended",
+    "begin": "transaction: execution, executing, intended",
 }
 
 

@@ -1,0 +1,79 @@
+"""That `make benchmark` still fits the portal, and that its sums are right; nothing is timed."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+import pytest
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from remediation.domain import report
+from remediation.services import authorize
+from tests.benchmarks import cast, door, measure, parts, result
+from tests.conftest import AsLogin
+
+
+@pytest.mark.django_db
+def test_its_people_and_inventory_can_be_made_with_the_web_login(as_login: AsLogin) -> None:
+    job = measure.noop_job(1)
+    with as_login("hitl_web"):
+        made = cast.cast([(job.kind, job.locator)])
+        assert authorize.roles(made.alice.user) == {"security"}
+    people = json.loads(made.approvers_file())["approvers"]
+    assert {UUID(entry["person"]) for entry in people} == {
+        made.alice.user.person,
+        made.bob.user.person,
+    }
+
+
+@pytest.mark.parametrize("job", [measure.noop_job(1), measure.role_job("svc1")])
+def test_its_reports_are_taken(job: measure.Job) -> None:
+    told = report.parse(job.report, protected=settings.PROTECTED_CLUSTERS, allow_test=True)
+    assert told.plan is not None
+    assert [target.locator for target in told.plan.targets] == [job.locator]
+    assert told.incident.identity.locator == job.locator
+
+
+def test_what_the_passkey_answers_is_what_a_browser_sends() -> None:
+    from hitlportal.demo.passkey import SoftPasskey
+    from remediation.domain.signature import Assertion
+
+    someone = cast.Person(user=None, passkey=SoftPasskey.create(), role="")  # type: ignore[arg-type]
+    answer = door.answer(someone, {"challenge": "AAAA"})
+    assert Assertion.from_browser(answer).credential_id == someone.passkey.credential_id
+
+
+@pytest.mark.parametrize("path", parts.PARTS)
+def test_every_part_is_a_function_of_the_portal(path: str) -> None:
+    assert callable(import_string(path))
+    assert parts.PARTS[path] in result.PARTS
+
+
+def test_percentiles_lie_between_the_samples() -> None:
+    assert result.percentile([3.0], 95) == 3.0
+    assert result.percentile([1.0, 2.0, 3.0], 50) == 2.0
+    assert result.percentile([float(n) for n in range(101)], 95) == 95.0
+
+
+def test_an_aim_says_whether_it_is_reached() -> None:
+    least = result.Aim("a second", 119.0, 120.0, at_least=True)
+    most = result.Aim("in round trips", 2.5, 2.5, at_least=False)
+    assert (least.reached, most.reached) == (False, True)
+    assert least.line().endswith("missed")
+    assert most.line().endswith("reached")
+
+
+def test_parts_are_ordered_and_what_a_run_lacks_is_nothing() -> None:
+    samples = measure.Samples()
+    for name, seconds in (("publish", 0.001), ("one way", 0.003)):
+        samples.add(name, seconds)
+    runs = [{"gate": [0.004, 0], "claim": [0.001, 1]}] * 3
+    assert list(result.parts(samples, runs)) == ["gate", "hop", "publish", "claim"]
+    assert result.parts(samples, runs)["hop"] == {"ms": 2.0, "statements": 0}
+
+
+def test_a_slow_machine_does_with_fewer_but_never_with_too_few() -> None:
+    assert len(list(measure.within(0, range(1000)))) == measure.LEAST
+    assert len(list(measure.within(60, range(1000)))) == 1000
