@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,11 @@ class Server:
     def connect(self) -> socket.socket:
         made = socket.socket(socket.AF_UNIX)
         made.settimeout(30)
-        made.connect(self.path)
+        try:
+            made.connect(self.path)
+        except OSError:
+            made.close()
+            raise
         return made
 
     def memory(self) -> int:
@@ -73,9 +78,9 @@ class Server:
                     end.sendall(piece)
             except (BrokenPipeError, ConnectionResetError):
                 pass
-            response = http.client.HTTPResponse(end)
-            response.begin()
-            return response.status, json.loads(response.read())
+            with closing(http.client.HTTPResponse(end)) as response:
+                response.begin()
+                return response.status, json.loads(response.read())
 
 
 @pytest.fixture
