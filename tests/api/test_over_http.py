@@ -39,7 +39,7 @@ class Server:
             "DJANGO_SETTINGS_MODULE": "hitlportal.settings",
             "HITL_PROCESS": "web",
             "HITL_DATABASE_URL": login_url("hitl_web", str(connection.settings_dict["NAME"])),
-            "HITL_CACHE_URL": settings.CACHES["default"]["LOCATION"],
+            "HITL_CACHE_URL": str(settings.CACHES["default"]["LOCATION"]),
         }
         command = [sys.executable, "-m", "gunicorn", "hitlportal.wsgi", "--workers", "1"]
         command += ["--bind", f"unix:{self.path}", "--no-control-socket", "--timeout", "60"]
