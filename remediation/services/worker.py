@@ -20,6 +20,7 @@ from remediation.domain.errors import PolicyUnavailable, Refused, TargetUnobserv
 from remediation.domain.plan import Plan
 from remediation.executors.section import TargetsFileInvalid
 from remediation.executors.targets import Targets
+from remediation.services import approvers_file
 
 # A file system stamps changes by a clock that ticks every few milliseconds (on some every two
 # seconds): two changes within a tick look like one. What was parsed is kept only if the file had
@@ -111,7 +112,7 @@ def approvers() -> Approvers:
         raise PolicyUnavailable("this worker has no approvers file (HITL_APPROVERS_FILE)")
     path = Path(settings.APPROVERS_FILE)
     try:
-        return _approvers.get(path, lambda: Approvers.parse(path.read_bytes()))
+        return _approvers.get(path, lambda: approvers_file.load(path))
     except OSError as error:
         raise PolicyUnavailable(f"approvers file: {error.strerror}") from error
     except Refused as error:

@@ -120,6 +120,12 @@ def test_a_missing_approvers_file_stays_approved(world: World) -> None:
     refused(world, proposal_id, "policy_unavailable", "approved")
 
 
+def test_an_approvers_file_that_others_can_write_approves_nothing(world: World) -> None:
+    proposal_id = world.approved()
+    (world.directory / "approvers.json").chmod(0o622)
+    refused(world, proposal_id, "policy_unavailable", "approved")
+
+
 def test_a30_a_run_whose_time_has_passed_expires(world: World) -> None:
     proposal_id = world.approved()
     approval = m.Transition.objects.get(proposal_id=proposal_id, to_state="approved")
