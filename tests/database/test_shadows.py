@@ -40,7 +40,11 @@ def emptied(*names: str) -> str:
 
 PUBLIC = "public.remediation_"
 PROVENANCE = tuple(
-    PUBLIC + name for name in ("assessmentservice", "dependency", "dependencyversion", "identity")
+    PUBLIC + name
+    for name in (
+        *("assessmentservice", "dependency", "dependencyversion"),
+        *("identity", "identityversion", "serviceversion"),
+    )
 )
 SHADOWS = [
     Shadow(
@@ -112,11 +116,6 @@ SHADOWS = [
         emptied("public.remediation_agentversion"),
     ),
     Shadow("a45_who_loosened_the_inventory_decides", PROVENANCE, emptied(*PROVENANCE)),
-    Shadow(
-        "a45_who_loosened_the_inventory_decides",
-        ("remediation.loosening",),
-        emptied("remediation.loosening"),
-    ),
     Shadow(
         "an_auditor_decides",
         ("remediation.entitlement",),
