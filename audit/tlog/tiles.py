@@ -1,0 +1,139 @@
+"""Tiles of C2SP tlog-tiles: 256 hashes of one level each, by path and by number.
+
+Tile row L holds nodes of level 8 * L; tile N of it holds those from N * 256 on. A partial tile is
+the beginning of a full one. Only complete subtrees are in tiles, so nothing in them ever changes.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Sequence
+
+from audit.tlog.errors import Malformed, Missing
+from audit.tlog.merkle import HASH_SIZE, root_of
+
+# C2SP tlog-tiles: tiles are 8 levels high, so 256 hashes or entries wide.
+HEIGHT = 8
+WIDTH = 256
+# C2SP tlog-tiles: the tile level in a path is at most 63.
+MAX_LEVEL = 63
+# C2SP tlog-tiles: an entry's length is a big-endian uint16.
+MAX_ENTRY = 65_535
+
+_PATH = re.compile(
+    r"tile/(?P<level>0|[1-9][0-9]?|entries)/(?P<number>(?:x[0-9]{3}/)*[0-9]{3})"
+    r"(?:\.p/(?P<width>[1-9][0-9]{0,2}))?"
+)
+
+# (tile level, tile number, width) -> that many hashes.
+Fetch = Callable[[int, int, int], Sequence[bytes]]
+
+
+def tile_path(level: int, index: int, width: int = WIDTH) -> str:
+    """``tile/0/x001/x234/067`` or, partial, ``tile/0/000.p/5`` (C2SP tlog-tiles, Merkle Tree)."""
+    return f"tile/{level}/{_number(index)}{_partial(width)}"
+
+
+def entries_path(index: int, width: int = WIDTH) -> str:
+    """``tile/entries/x001/x234/067`` (C2SP tlog-tiles, Log Entries)."""
+    return f"tile/entries/{_number(index)}{_partial(width)}"
+
+
+def parse_path(path: str) -> tuple[int | None, int, int]:
+    """Level (None for an entry bundle), number and width. Raises Malformed."""
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise Malformed(f"{path!r} is not the path of a tile")
+    index = int(match["number"].replace("x", "").replace("/", ""))
+    width = int(match["width"] or WIDTH)
+    level = None if match["level"] == "entries" else int(match["level"])
+    right = entries_path(index, width) if level is None else tile_path(level, index, width)
+    if path != right or (level or 0) > MAX_LEVEL:
+        raise Malformed(f"{path!r} is not the path of a tile")
+    return level, index, width
+
+
+def pack_entries(entries: Sequence[bytes]) -> bytes:
+    """An entry bundle: each entry after its length. Raises Malformed for one that is too long."""
+    parts = []
+    for entry in entries:
+        if len(entry) > MAX_ENTRY:
+            raise Malformed(f"an entry has at most {MAX_ENTRY} bytes, this one {len(entry)}")
+        parts += [struct.pack(">H", len(entry)), entry]
+    return b"".join(parts)
+
+
+def unpack_entries(bundle: bytes) -> list[bytes]:
+    """The entries of a bundle. Raises Malformed when it ends within one."""
+    found, at = [], 0
+    while at < len(bundle):
+        if at + 2 > len(bundle):
+            raise Malformed("the bundle ends within a length")
+        end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
+        if end > len(bundle):
+            raise Malformed("the bundle ends within an entry")
+        found.append(bundle[at + 2 : end])
+        at = end
+    return found
+
+
+def widths(size: int) -> list[int]:
+    """How many hashes each tile row of a tree holds, row 0 first, up to the highest not empty."""
+    rows = []
+    while size:
+        rows.append(size)
+        size >>= HEIGHT
+    return rows
+
+
+class TileReader:
+    """Reads nodes of a tree of ``size`` out of its tiles; each tile is fetched once.
+
+    Callable as a `merkle.NodeReader`. Raises Missing for a node that the tree does not have, and
+    Malformed when a tile has another width than it was asked for.
+    """
+
+    def __init__(self, fetch: Fetch, size: int) -> None:
+        self._fetch = fetch
+        self._rows = widths(size)
+        self._tiles: dict[tuple[int, int], Sequence[bytes]] = {}
+
+    def __call__(self, level: int, index: int) -> bytes:
+        row, within = divmod(level, HEIGHT)
+        first = index << within
+        number, at = divmod(first, WIDTH)
+        count = 1 << within
+        tile = self.tile(row, number)
+        if at + count > len(tile):
+            raise Missing(f"no node {index} at level {level} in this tree")
+        return tile[at] if count == 1 else root_of(tile[at : at + count])
+
+    def tile(self, row: int, number: int) -> Sequence[bytes]:
+        """The hashes of a tile, as many as the tree has of it."""
+        kept = self._tiles.get((row, number))
+        if kept is not None:
+            return kept
+        total = self._rows[row] if row < len(self._rows) else 0
+        width = min(WIDTH, total - number * WIDTH)
+        if number < 0 or width <= 0:
+            raise Missing(f"no tile {number} in row {row} of this tree")
+        tile = self._fetch(row, number, width)
+        if len(tile) != width or any(len(one) != HASH_SIZE for one in tile):
+            raise Malformed(f"{tile_path(row, number, width)} has {len(tile)} hashes")
+        self._tiles[row, number] = tile
+        return tile
+
+
+def _number(index: int) -> str:
+    """C2SP tlog-tiles: three digits an element, all but the last begin with x."""
+    digits = f"{index % 1000:03}"
+    while index := index // 1000:
+        digits = f"x{index % 1000:03}/{digits}"
+    return digits
+
+
+def _partial(width: int) -> str:
+    if not 1 <= width <= WIDTH:
+        raise ValueError(f"a tile is 1 to {WIDTH} wide")
+    return "" if width == WIDTH else f".p/{width}"
