@@ -9,7 +9,10 @@ import psycopg
 from psycopg import sql
 
 SQL = Path(__file__).resolve().parent / "sql"
-PROCESS_LOGINS = ("hitl_owner", "hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor")
+PROCESS_LOGINS = (
+    *("hitl_owner", "hitl_web", "hitl_worker"),
+    *("hitl_sequencer", "hitl_auditor", "hitl_eraser"),
+)
 # Any number will do, as long as every installer takes the same one.
 ROLES_LOCK = 0x6869746C
 
@@ -48,7 +51,8 @@ def narrow_database(dsn: str, name: str) -> None:
         database = sql.Identifier(name)
         for statement in (
             "REVOKE ALL ON DATABASE {} FROM PUBLIC",
-            "GRANT CONNECT ON DATABASE {} TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor",
+            "GRANT CONNECT ON DATABASE {} TO"
+            " hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser",
         ):
             connection.execute(sql.SQL(statement).format(database))
         connection.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")

@@ -6,6 +6,7 @@ login may do is decided by the grants in ``sql/roles.sql``, not here.
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,9 +15,11 @@ from hitlportal import env
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
 
-PROCESS = env.choice("HITL_PROCESS", ("web", "worker", "owner", "sequencer"))
+PROCESS = env.choice("HITL_PROCESS", ("web", "worker", "owner", "sequencer", "eraser"))
+# These two serve nobody and send nothing: they get no broker, no cache and no key of sessions.
+ALONE = PROCESS in ("sequencer", "eraser")
 DEBUG = env.boolean("HITL_DEBUG", False)
-SECRET_KEY = env.secret("HITL_SECRET_KEY")
+SECRET_KEY = secrets.token_urlsafe(64) if ALONE else env.secret("HITL_SECRET_KEY")
 ORIGIN = env.text("HITL_ORIGIN")
 RP_ID = env.text("HITL_RP_ID", urlsplit(ORIGIN).hostname or "")
 if not RP_ID:
@@ -171,15 +174,17 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # -- cache and broker ------------------------------------------------------------------------------
-CACHES = {
+CACHES: dict[str, dict[str, object]] = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": env.secret("HITL_CACHE_URL"),
         "KEY_PREFIX": "hitl",
         "OPTIONS": {"serializer": "hitlportal.cache.JSONSerializer"},
     }
+    if not ALONE
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
-BROKER_URL = env.secret("HITL_BROKER_URL")
+BROKER_URL = "" if ALONE else env.secret("HITL_BROKER_URL")
 
 # -- language, time, static files ------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -208,6 +213,24 @@ TARGETS_FILE = env.text("HITL_TARGETS_FILE", "")
 PROTECTED_CLUSTERS = frozenset({"portal", "hitlportal", *env.words("HITL_PROTECTED_CLUSTERS")})
 # `test.noop` exists in tests and benchmarks only.
 ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS", False)
+
+# -- the audit log ---------------------------------------------------------------------------------
+# The closed list of what may be said in it, and who turns an entry into a sentence.
+AUDIT_VOCABULARY = "remediation.domain.events.Event"
+AUDIT_DESCRIBE = "remediation.domain.sentences.describe"
+# C2SP tlog-policy: the keys that sign the log, its witnesses and their quorum. The worker executes
+# nothing without it; the auditors' pages name what it says; the sequencer asks its witnesses.
+AUDIT_POLICY_FILE = env.text("HITL_AUDIT_POLICY_FILE", "")
+# The last head that this host accepted (worker) or signed (sequencer); never in the database.
+AUDIT_HEAD_FILE = env.text("HITL_AUDIT_HEAD_FILE", "")
+# How long the worker waits for a checkpoint before it says `audit_unavailable` and comes back.
+AUDIT_WAIT_MS = env.integer("HITL_AUDIT_WAIT_MS", 2000)
+# Only the sequencer has these: `file:PATH`, `env:NAME` or `transit:URL`; the second one signs too
+# while verifiers learn it.
+AUDIT_KEY = env.text("HITL_AUDIT_KEY", "")
+AUDIT_KEY_NEXT = env.text("HITL_AUDIT_KEY_NEXT", "")
+# Who is told when the daily verification finds the log broken.
+AUDIT_ALARM_TO = env.words("HITL_AUDIT_ALARM_TO")
 
 # -- agents' API -----------------------------------------------------------------------------------
 REPORT_MAX_BYTES = 8 * 1024 * 1024  # issue: report 8 MiB

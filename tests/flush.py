@@ -12,8 +12,12 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 
 TRIGGERS = """
 SELECT format('ALTER TABLE %%s {verb} TRIGGER %%I', t.tgrelid::regclass, t.tgname)
-  FROM pg_trigger t WHERE t.tgname = 'append_only' AND NOT t.tgisinternal
+  FROM pg_trigger t WHERE t.tgname IN ('append_only', 'no_rewrite') AND NOT t.tgisinternal
 """
+LOG = (
+    "TRUNCATE audit.entry, audit.leaf, audit.node, audit.checkpoint, audit.cosignature,"
+    " audit.secret, audit.search"
+)
 
 
 def patch() -> None:
@@ -25,7 +29,7 @@ def patch() -> None:
             disable = _statements(cursor, "DISABLE")
             enable = _statements(cursor, "ENABLE ALWAYS")
             cursor.execute("BEGIN")
-            for statement in [*disable, *sql_list, "TRUNCATE audit.entry", *enable]:
+            for statement in [*disable, *sql_list, LOG, *enable]:
                 cursor.execute(statement)
             cursor.execute("COMMIT")
 

@@ -14,14 +14,29 @@ BEGIN
     END LOOP;
   END LOOP;
 END $$;
-GRANT USAGE ON SCHEMA public TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor;
-GRANT USAGE ON SCHEMA audit TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor;
+GRANT USAGE ON SCHEMA public TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser;
+GRANT USAGE ON SCHEMA audit TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser;
 GRANT USAGE ON SCHEMA remediation TO hitl_web, hitl_worker, hitl_auditor;
 
 -- The record: append bytes, nothing else; txid and id are not for the writer to choose.
-GRANT INSERT (body), SELECT (id) ON audit.entry TO hitl_web, hitl_worker;
+GRANT INSERT (body), SELECT (id) ON audit.entry TO hitl_web, hitl_worker, hitl_eraser;
+-- The worker proves what it relies on, and compares the bytes that it proved.
+GRANT SELECT (body) ON audit.entry TO hitl_worker;
 GRANT SELECT ON audit.entry TO hitl_sequencer, hitl_auditor;
 GRANT SELECT ON audit.trail TO hitl_auditor;
+-- The tree: one writer, who alone has the key; it cannot write an entry.
+GRANT SELECT ON audit.leaf, audit.node, audit.checkpoint, audit.cosignature, audit.search
+  TO hitl_worker, hitl_auditor, hitl_sequencer;
+GRANT INSERT ON audit.leaf, audit.node, audit.checkpoint, audit.cosignature, audit.search
+  TO hitl_sequencer;
+GRANT EXECUTE ON FUNCTION
+  audit.instant_v1(text), audit.words_v1(jsonb), audit.said_v1(bytea)
+  TO hitl_sequencer, hitl_worker, hitl_auditor;
+GRANT EXECUTE ON FUNCTION audit.search_v1(bigint, integer) TO hitl_sequencer;
+-- Commitments: who writes an entry may open one; only the eraser takes it back.
+GRANT INSERT ON audit.secret TO hitl_web, hitl_worker;
+GRANT SELECT ON audit.secret TO hitl_auditor, hitl_worker;
+GRANT SELECT (commitment), DELETE ON audit.secret TO hitl_eraser;
 
 -- Guard functions that run as the caller, and what services ask.
 GRANT EXECUTE ON FUNCTION

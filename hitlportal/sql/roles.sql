@@ -10,12 +10,12 @@ BEGIN
     EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', r);
   END LOOP;
 END $$;
--- hitl_eraser stays NOLOGIN until it has a process.
 ALTER ROLE hitl_owner LOGIN;
 ALTER ROLE hitl_web LOGIN;
 ALTER ROLE hitl_worker LOGIN;
 ALTER ROLE hitl_sequencer LOGIN;
 ALTER ROLE hitl_auditor LOGIN;
+ALTER ROLE hitl_eraser LOGIN;
 -- A page that hangs on a slow query is a failed page; an owner migrates as long as it takes.
 ALTER ROLE hitl_web SET statement_timeout = '15s';
 ALTER ROLE hitl_auditor SET statement_timeout = '60s';

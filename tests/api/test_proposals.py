@@ -145,7 +145,7 @@ def test_refusals_are_shown_by_name_but_not_those_of_people(scanner: Caller) -> 
                 reason=reason,
                 detail="whatever stands there",
                 actor=actor,
-                entry=factories.entry("x:y:z", actor, f"proposal:{proposal.pk}"),
+                entry=factories.entry("worker:notice:sent", actor, f"proposal:{proposal.pk}"),
             )
     response = scanner.get(f"proposals/{proposal.pk}")
     shown = [(each["name"], each["by"]) for each in told(response)["refusals"]]

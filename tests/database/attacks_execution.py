@@ -44,7 +44,7 @@ def _from_a_state_that_it_is_not_in(w: World) -> None:
 def _two_moves_in_one_statement(w: World) -> None:
     says = {"from": "in_review", "to": "withdrawn"}
     with acting(WEB):
-        number = entry("x", w.agent.actor, f"proposal:{w.in_review.pk}", **says)
+        number = entry("worker:notice:sent", w.agent.actor, f"proposal:{w.in_review.pk}", **says)
         m.Transition.objects.bulk_create(
             m.Transition(
                 proposal=w.in_review,
@@ -262,7 +262,7 @@ def _a_second_run(w: World) -> None:
                 tokens={},
                 holder="x",
                 evidence=b"{}",
-                entry=entry("x", "x", "x"),
+                entry=entry("worker:notice:sent", "x", "x"),
             )
             for _ in range(2)
         )

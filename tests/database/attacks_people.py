@@ -94,7 +94,7 @@ def _the_freeze_is_lifted(_: World) -> None:
 def _a_warning_is_said_to_be_sent(w: World) -> None:
     with acting(WEB):
         m.Notice.objects.create(
-            proposal=w.in_review, round=1, kind="half", entry=entry("x", "x", "x")
+            proposal=w.in_review, round=1, kind="half", entry=entry("worker:notice:sent", "x", "x")
         )
 
 
@@ -166,7 +166,7 @@ def _a_diagnosis_under_another_digest(w: World) -> None:
             body=b"{}",
             digest="0" * 64,
             agent=w.agent,
-            entry=entry("x", w.agent.actor, "x"),
+            entry=entry("worker:notice:sent", w.agent.actor, "x"),
         )
 
 

@@ -12,9 +12,9 @@ from django.db import connection, connections
 from tests import servers
 from tests.settings import login_url
 
-# What has a process or a person behind it; hitl_eraser cannot log in yet.
-LOGINS = ("hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor")
-ALIASES = ["default", "web", "worker", "auditor", "sequencer"]
+# What has a process or a person behind it.
+LOGINS = ("hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor", "hitl_eraser")
+ALIASES = ["default", "web", "worker", "auditor", "sequencer", "eraser"]
 
 
 def database() -> str:

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.django_db
 
 
 def entry() -> log.Appended:
-    return log.append(action="test:entry:made", actor="person:x", object="thing:1", data={"n": 1})
+    return log.append(
+        action="worker:notice:sent", actor="person:x", object="thing:1", data={"n": 1}
+    )
 
 
 def test_the_stored_bytes_are_the_canonical_ones(as_login: AsLogin) -> None:

@@ -79,7 +79,7 @@ def insert(row: models.Model, login: str = WEB) -> Any:
     actor = row.agent.actor if isinstance(row, m.Incident) else getattr(row, "actor", "x")
     with acting(login):
         if isinstance(row, Fact):
-            row.entry = entry("x", getattr(row, "created_by", actor), "x")
+            row.entry = entry("worker:notice:sent", getattr(row, "created_by", actor), "x")
         row.save(force_insert=True)
     row.refresh_from_db()
     return row
