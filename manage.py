@@ -13,6 +13,11 @@ def main() -> int:
         from remediation.management import offline
 
         return offline.main(sys.argv[2:])
+    # A witness runs on somebody else's machine: no settings, no database.
+    if sys.argv[1:2] == ["audit_witness"]:
+        from audit import witness_server
+
+        return witness_server.main(sys.argv[2:])
     # The demo supervisor runs before any server or setting exists.
     if sys.argv[1:2] == ["demo"]:
         from hitlportal.demo.__main__ import main as demo

@@ -6,7 +6,7 @@ Lines: ``log <vkey> [<url>]``, ``witness <name> <vkey> [<url>]``, ``group <name>
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from audit.tlog import cosignature, ed25519
@@ -108,10 +108,9 @@ class Policy:
                 found[witness.name] = cosignature.check(note.text, signed, witness.key, verify)
         return found
 
-    def _met(self, name: str, seen: object) -> bool:
+    def _met(self, name: str, seen: Collection[str]) -> bool:
         if name == NONE:
             return True
-        assert hasattr(seen, "__contains__")
         for group in self.groups:
             if group.name == name:
                 return sum(self._met(member, seen) for member in group.members) >= group.least

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from hitlportal.demo import private
+from hitlportal.demo.auditlog import AuditLog
 from hitlportal.demo.broker import BROKER, CACHE, Broker
 from hitlportal.demo.cloud import Cloud
 from hitlportal.demo.installation import Installation, inherited
@@ -38,7 +39,9 @@ operate_secret_access_key_file = "{operate_secret}"
 class Settings:
     """The environments, and the files that they name, below one directory."""
 
-    def __init__(self, directory: Path, installation: Installation, broker: Broker) -> None:
+    def __init__(
+        self, directory: Path, installation: Installation, broker: Broker, log: AuditLog
+    ) -> None:
         self.approvers = directory / "worker" / "approvers.json"
         self.targets = directory / "worker" / "targets.toml"
         # Static files are served from the source; whitenoise wants the directory all the same.
@@ -47,10 +50,11 @@ class Settings:
         self._directory = directory
         self._installation = installation
         self._broker = broker
+        self._log = log
 
     def web(self) -> dict[str, str]:
         """The web process: sessions and the auditor's login, nothing of targets or approvers."""
-        return self._process("web")
+        return self._process("web") | self._log.web()
 
     def worker(self) -> dict[str, str]:
         """A worker: targets and approvers, and a key of its own that signs no session."""
@@ -59,7 +63,14 @@ class Settings:
             "HITL_TARGETS_FILE": str(self.targets),
             "HITL_EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
             "HITL_EMAIL_FILE_PATH": str(self._directory / "mail"),
+            **self._log.worker(),
         }
+
+    def sequencer(self) -> dict[str, str]:
+        """The one process that signs the log: its login and its key, no broker, no cache."""
+        kept = ("HITL_PROCESS", "HITL_ORIGIN", "HITL_DATABASE_URL")
+        whole = self._installation.environment("sequencer")
+        return inherited() | {name: whole[name] for name in kept} | self._log.sequencer()
 
     def beat(self) -> dict[str, str]:
         """The clock: it only sends, and holds nothing but the broker's address."""

@@ -15,6 +15,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from hitlportal.demo import private
+from hitlportal.demo.auditlog import AuditLog
 from hitlportal.demo.broker import Broker
 from hitlportal.demo.cloud import Cloud
 from hitlportal.demo.errors import ServerError, ServerFailed
@@ -71,14 +72,16 @@ class Stack:
         self.installation = Installation(self.directory, self.servers, self.origin)
         self._say("the portal's logins, tables and grants")
         self.installation.install()
-        self.settings = Settings(self.directory, self.installation, Broker(self.servers.valkey))
+        self.log = AuditLog(self.directory)
+        broker = Broker(self.servers.valkey)
+        self.settings = Settings(self.directory, self.installation, broker, self.log)
         self._say("the target's tables and logins, and a simulated AWS account")
         self.ledger = Ledger(self.servers.target, self.directory / "worker")
         self.ledger.prepare()
         self.cloud = Cloud(self.directory / "cloud", CASE)
         self._add("simulated AWS", self.cloud.start(self._log("aws")))
         self.settings.write_targets(self.ledger, self.cloud)
-        self._say("web, workers, beat, and a program that uses the target")
+        self._say("witness, sequencer, web, workers, beat, and a program that uses the target")
         self._start_processes()
         self._wait_for_web()
 
@@ -125,8 +128,11 @@ class Stack:
         web = ("-m", "gunicorn", "hitlportal.wsgi", "--bind", f"{LOOPBACK}:{self.port}")
         threads = ("--threads", str(WEB_THREADS), "--log-level", "warning", "--no-control-socket")
         work = ("worker", "--queues", "execute,assess", "--concurrency", str(WORKER_PROCESSES))
+        sequencer = python(ROOT / "manage.py", "audit_sequencer")
         # Beside the others, so that a flood of work cannot delay deadlines.
         sweep = ("worker", "--queues", "sweep", "--pool", "solo")
+        self._spawn("witness", *self.log.witness())
+        self._spawn("sequencer", sequencer, self.settings.sequencer())
         self._spawn("web", python(*web, *threads), self.settings.web())
         self._spawn("worker", python(*celery, *work, "-n", "work@%h", *QUIET), worker)
         self._spawn("sweeper", python(*celery, *sweep, "-n", "sweep@%h", *QUIET), worker)

@@ -16,6 +16,7 @@ from remediation.domain.approvers import Approvers
 from remediation.domain.digest import Digests
 from remediation.domain.errors import BadInput, Digest, Signature
 from remediation.domain.evidence import Evidence, ReviewEvidence
+from remediation.domain.inclusion import LogTrust
 from remediation.domain.observation import Pinned, parse_pin
 from remediation.domain.plan import Plan, Step
 from remediation.domain.plan import load as load_plan
@@ -38,6 +39,7 @@ class Case:
     origin: str | None
     protected: frozenset[str]
     allow_test: bool
+    log: LogTrust | None = None
 
     @cached_property
     def plan(self) -> Plan:

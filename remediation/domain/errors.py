@@ -305,7 +305,7 @@ class TargetBusy(GateRefused):
 
 
 class AuditUnavailable(GateRefused):
-    """The audit log cannot be written."""
+    """The audit log cannot be written, or has no signed head yet that covers the approval."""
 
     next = Next.RETRY
 
@@ -352,6 +352,10 @@ class GateAgentDisabled(GateRefused, name="agent_disabled"):
     """The agent that proposed this is suspended."""
 
 
+class BadInclusion(GateRefused):
+    """The audit log does not hold this approval, or is not the log that it was."""
+
+
 GATE_REASONS: dict[str, type[GateRefused]] = {
     reason.name: reason
     for reason in (
@@ -359,5 +363,6 @@ GATE_REASONS: dict[str, type[GateRefused]] = {
         Frozen, TargetUnobservable, TargetBusy, AuditUnavailable, PolicyUnavailable, ClockSkew,
         Deadline,
         Digest, Signature, UnknownApproverKey, Quorum, SeparationOfDuties, GateAgentDisabled,
+        BadInclusion,
     )
 }  # fmt: skip

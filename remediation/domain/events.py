@@ -42,6 +42,8 @@ class Event(StrEnum):
     PERSON_SESSION_STARTED = "person:session:started"
     PERSON_SESSION_ENDED = "person:session:ended"
     PERSON_AUDIT_READ = "person:audit:read"
+    PERSON_AUDIT_EXPORTED = "person:audit:exported"
+    PERSON_BUNDLE_EXPORTED = "person:bundle:exported"
 
     # What the worker did.
     WORKER_PROPOSAL_ASSESSED = "worker:proposal:assessed"
@@ -73,6 +75,14 @@ class Event(StrEnum):
     OPERATOR_FREEZE_SET = "operator:freeze:set"
     OPERATOR_FREEZE_LIFTED = "operator:freeze:lifted"
     OPERATOR_REQUEST_REFUSED = "operator:request:refused"
+    OPERATOR_AUDIT_EXPORTED = "operator:audit:exported"
+    OPERATOR_BUNDLE_EXPORTED = "operator:bundle:exported"
+    OPERATOR_SECRET_ERASED = "operator:secret:erased"  # noqa: S105  a name
+    OPERATOR_LOG_KEY_ROTATED = "operator:log_key:rotated"
+    OPERATOR_LOG_REOPENED = "operator:log:reopened"
 
     # What the system counted: refusals of callers who are not known, per minute.
     SYSTEM_REFUSALS_COUNTED = "system:refusals:counted"
+    # What the daily verification of the log found.
+    SYSTEM_LOG_VERIFIED = "system:log:verified"
+    SYSTEM_LOG_BROKEN = "system:log:broken"

@@ -14,12 +14,13 @@ from remediation.domain import instant
 from remediation.domain.errors import BadValue
 from remediation.domain.facts import Facts
 from remediation.domain.fields import Fields
+from remediation.domain.inclusion import LogEvidence
 from remediation.domain.observation import Pinned, parse_pin
 from remediation.domain.plan import MAX_STEPS
 from remediation.domain.signature import Assertion
 from remediation.domain.strict import parse as parse_json
 
-TYPE = "hitlportal-evidence/v1"
+TYPE = "hitlportal-evidence/v2"
 MAX_BYTES = 32 * 1024 * 1024
 MAX_KEYS = 200_000
 _MAX_BODY = 8 * 1024 * 1024
@@ -156,6 +157,8 @@ class Evidence:
     database_now: datetime
     worker_now: datetime
     token: int
+    # What the log proves; None where the gate is not asked to run anything.
+    log: LogEvidence | None = None
 
     def step_pin(self) -> Pinned:
         """Give the pin of this step's target. Raises BadInput when the pin cannot be read."""
@@ -184,6 +187,7 @@ class Evidence:
             "database_now": instant.dump(self.database_now),
             "worker_now": instant.dump(self.worker_now),
             "token": self.token,
+            "log": self.log.to_json() if self.log is not None else None,
         }
 
     def dump(self) -> bytes:
@@ -204,7 +208,7 @@ class Evidence:
             required=(
                 "type", "proposal", "round", *_BODIES, "facts", "reviews", "people", "excluded",
                 "agent", "frozen", "observations", "unobservable", "step", "applied",
-                "approved_at", "database_now", "worker_now", "token",
+                "approved_at", "database_now", "worker_now", "token", "log",
             ),
         )  # fmt: skip
         source.one_of("type", (TYPE,))
@@ -231,7 +235,12 @@ class Evidence:
             database_now=source.instant("database_now"),
             worker_now=source.instant("worker_now"),
             token=source.integer("token", 0, 2**53 - 1),
+            log=_log(source.value("log"), source.at("log")),
         )
+
+
+def _log(value: Json, at: str) -> LogEvidence | None:
+    return None if value is None else LogEvidence.from_json(value, at)
 
 
 def _step_index(value: Json, at: str) -> int:

@@ -1,8 +1,9 @@
 """The gate: evidence in, a clearance or a named refusal out. Nothing runs without it.
 
-Six numbered steps, the same numbers in the code below, on the page and in an auditor's replay:
-1 digests, 2 ruling, 3 signatures, 4 quorum and separation of duties, 5 freshness, 6 drift.
-All six run again before every step of a plan. Whatever is malformed is one of the named refusals.
+Seven numbered steps, the same numbers in the code below, on the page and in an auditor's replay:
+1 digests, 2 ruling, 3 signatures, 4 quorum and separation of duties, 5 freshness, 6 drift, 7 audit
+inclusion. All seven run again before every step of a plan. Whatever is malformed is one of the
+named refusals.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from remediation.domain.approvers import Approvers
 from remediation.domain.case import Case
 from remediation.domain.errors import Digest, GateRefused
 from remediation.domain.evidence import Evidence
+from remediation.domain.inclusion import LogTrust
 
 # From the gate's yes to the call: long enough to commit and connect, too short to matter.
 CLEARANCE_S = 30.0
@@ -57,6 +59,7 @@ STEPS: tuple[tuple[int, str, Callable[[Case], None]], ...] = (
     (4, "quorum and separation of duties", gate_steps.quorum_and_separation),
     (5, "freshness", gate_steps.freshness),
     (6, "drift", gate_steps.drift),
+    (7, "audit inclusion", gate_steps.inclusion),
 )
 
 _SEAL: Final = object()
@@ -135,17 +138,19 @@ def examine(
     *,
     approvers: Approvers,
     now: datetime,
+    log: LogTrust | None = None,
     rp_id: str | None = None,
     origin: str | None = None,
     protected: frozenset[str] = frozenset(),
     allow_test: bool = False,
 ) -> tuple[Finding, ...]:
-    """Run all six steps and give what each found; raises nothing for what evidence can hold.
+    """Run all seven steps and give what each found; raises nothing for what evidence can hold.
 
-    In: the evidence, the approvers file, the database's time; `rp_id` and `origin` pin, beyond
-    the file's entries, where the passkeys were used; `protected` and `allow_test` as in `plan`.
+    In: the evidence, the approvers file, the database's time; whom to believe about the audit
+    log (without it step 7 fails); `rp_id` and `origin` pin, beyond the file's entries, where the
+    passkeys were used; `protected` and `allow_test` as in `plan`.
     """
-    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
+    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
     return tuple(Finding(number, name, _result(check, case)) for number, name, check in STEPS)
 
 
@@ -155,6 +160,7 @@ def verify(
     approvers: Approvers,
     now: datetime,
     monotonic: float,
+    log: LogTrust,
     rp_id: str | None = None,
     origin: str | None = None,
     protected: frozenset[str] = frozenset(),
@@ -164,7 +170,7 @@ def verify(
 
     `monotonic` is the caller's monotonic clock now; the rest is as in `examine`.
     """
-    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
+    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
     for _, _, check in STEPS:
         check(case)
     return _clearance(case, monotonic, undo=False)
@@ -184,8 +190,9 @@ def verify_rollback(
     """Give a clearance to undo `evidence.step`, which must be among the applied ones.
 
     It asks again whether this plan was approved: digests, signatures and quorum. It does not ask
-    about deadline, freeze or what became of the reviewers since: an effect must not stay half
-    done because of them. Raises Digest, Signature, UnknownApproverKey, SeparationOfDuties, Quorum.
+    about deadline, freeze, what became of the reviewers since, or whether the audit log can be
+    read: an effect must not stay half done because of them. Raises Digest, Signature,
+    UnknownApproverKey, SeparationOfDuties, Quorum.
     """
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
     gate_steps.digests(case)

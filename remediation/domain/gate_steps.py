@@ -1,13 +1,21 @@
-"""The six numbered steps of the gate. Each takes the case and raises, or returns nothing."""
+"""The seven numbered steps of the gate. Each takes the case and raises, or returns nothing."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from audit.tlog.canonical import Json, encode
+from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.errors import BadProof, QuorumMissing, TlogError
+from audit.tlog.merkle import leaf_hash, verify_inclusion
+from audit.tlog.witness import advance
 from remediation.domain import b64url, policy, quorum
 from remediation.domain.approvers import Approver
 from remediation.domain.case import Case
 from remediation.domain.errors import (
+    AuditUnavailable,
+    BadInclusion,
+    BadInput,
     ClockSkew,
     Deadline,
     Digest,
@@ -25,14 +33,20 @@ from remediation.domain.errors import (
     TargetUnobservable,
     UnknownApproverKey,
 )
+from remediation.domain.events import Event
 from remediation.domain.evidence import ReviewEvidence
+from remediation.domain.inclusion import LogEvidence, LogTrust, RecordedEntry
 from remediation.domain.observation import Pinned
 from remediation.domain.quorum import Resolution
 from remediation.domain.signature import verify as verify_assertion
 from remediation.domain.statement import Statement
+from remediation.domain.states import ProposalState
+from remediation.domain.strict import parse as parse_json
 
 # Two hosts that keep time by NTP differ by milliseconds; beyond this, deadlines mean nothing.
 MAX_SKEW = timedelta(seconds=2)
+# An entry of the log is at most this long, and so has no more keys than that.
+_MAX_ENTRY = 65_535
 
 
 # (1) Digests: what was signed is what would run, byte by byte, under today's catalogue.
@@ -233,3 +247,84 @@ def _changes(old: Pinned, new: Pinned) -> str:
         if old.state.get(name) != new.state.get(name)
         or type(old.state.get(name)) is not type(new.state.get(name))
     )
+
+
+# (7) Audit inclusion: what is relied on is in the log, and the log is the one that it was.
+
+
+def inclusion(case: Case) -> None:
+    if case.log is None:
+        raise AuditUnavailable("the worker proves it, before it runs anything")
+    given = case.evidence.log
+    if given is None:
+        raise BadInclusion("the evidence holds no proof of the audit log")
+    head = _head(case.log, given)
+    said = [_proven(entry, head) for entry in given.entries]
+    for review in case.evidence.reviews:
+        if not any(_records(case, review, body) for body in said):
+            raise BadInclusion(f"the log holds no entry of the review by {review.person}")
+    if not any(_approves(case, body) for body in said):
+        raise BadInclusion("the log holds no entry of this approval")
+
+
+def _head(trust: LogTrust, given: LogEvidence) -> Checkpoint:
+    """The signed head, by a pinned key and enough witnesses, that goes on from the one seen."""
+    try:
+        head = trust.policy.check(given.checkpoint, trust.verify).checkpoint
+        advance(trust.seen, head, given.consistency if trust.seen is not None else ())
+    except QuorumMissing as error:
+        raise AuditUnavailable(error.detail) from None
+    except TlogError as error:
+        raise BadInclusion(str(error)) from None
+    return head
+
+
+def _proven(entry: RecordedEntry, head: Checkpoint) -> Json:
+    """What an entry says, out of the very bytes that are proven."""
+    body = entry.body.encode(errors="surrogatepass")
+    try:
+        verify_inclusion(
+            leaf=leaf_hash(body),
+            index=entry.index,
+            size=head.size,
+            proof=entry.proof,
+            root=head.root,
+        )
+        return parse_json(body, max_bytes=_MAX_ENTRY, max_keys=_MAX_ENTRY)
+    except (BadProof, BadInput) as error:
+        raise BadInclusion(f"entry {entry.index}: {error}") from None
+
+
+def _records(case: Case, review: ReviewEvidence, said: Json) -> bool:
+    """Whether this entry is that of the review: the same person, proposal, statement, assertion."""
+    data = _about(case, said, Event.PERSON_REVIEW_SIGNED)
+    if data is None or not isinstance(said, dict):
+        return False
+    return (
+        said.get("actor") == f"person:{review.person}"
+        and encode(data.get("statement")) == review.statement.encode(errors="surrogatepass")
+        and data.get("assertion") == review.assertion.to_json()
+    )
+
+
+def _approves(case: Case, said: Json) -> bool:
+    """Whether this entry is that of the approval of this round, by one of its reviewers."""
+    data = _about(case, said, Event.PERSON_PROPOSAL_APPROVED)
+    if data is None or not isinstance(said, dict):
+        return False
+    moved = (data.get("from"), data.get("to"), data.get("round"))
+    return (
+        moved == (ProposalState.IN_REVIEW, ProposalState.APPROVED, case.evidence.round)
+        and type(data.get("round")) is int
+        and said.get("actor") in {f"person:{review.person}" for review in case.evidence.reviews}
+    )
+
+
+def _about(case: Case, said: Json, event: Event) -> dict[str, Json] | None:
+    """The data of an entry of this kind about this proposal; None for any other."""
+    if not isinstance(said, dict) or said.get("action") != event:
+        return None
+    data = said.get("data")
+    if said.get("object") != f"proposal:{case.evidence.proposal_id}" or not isinstance(data, dict):
+        return None
+    return data

@@ -1,8 +1,12 @@
-"""Replay the gate from an evidence file: no database, no settings, no network.
+"""Replay the gate from an evidence file or a bundle: no database, no settings, no network.
 
-`manage.py verify_evidence FILE --approvers FILE --rp-id R --origin O` comes here before Django is
-loaded. Trust comes only from the arguments: the approvers file, the relying party and the origin.
-The time is the evidence's own `database_now`: the question is what the gate had to say then.
+`manage.py verify_evidence FILE --approvers FILE --rp-id R --origin O --log-key VKEY` comes here
+before Django is loaded. Trust comes only from the arguments: the approvers file, the relying party
+and the origin, the log's key or policy, a head seen before. The time is the evidence's own
+`database_now`: the question is what the gate had to say then.
+
+Of a bundle everything is checked: first what `audit.tlog.bundle` checks with the standard library
+alone, then the passkey of every signed review, and the gate for every run.
 
 What the file cannot prove stands in the output: what policy facts, people, exclusions, freeze and
 observations were at that moment is the word of the worker that wrote it.
@@ -15,17 +19,39 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 
-from remediation.domain import approvers, evidence, gate, instant
-from remediation.domain.errors import BadInput
+from audit.tlog import bundle
+from audit.tlog.canonical import encode
+from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.errors import Mismatch, Missing, TlogError
+from audit.tlog.note import Note, VerifierKey, from_bytes
+from audit.tlog.policy import Policy
+from remediation.domain import approvers, b64url, evidence, gate, instant
+from remediation.domain.errors import (
+    BadInput,
+    GateRefused,
+    Signature,
+    SignatureInvalid,
+    UnknownApproverKey,
+)
+from remediation.domain.events import Event
+from remediation.domain.inclusion import LogTrust
+from remediation.domain.signature import Assertion
+from remediation.domain.signature import verify as verify_assertion
+from remediation.domain.statement import Statement
 
 HOLDS, DOES_NOT_HOLD, UNREADABLE = 0, 1, 2
 
 _WORD_OF_THE_WORKER = (
-    "Checked against the approvers file: bodies, statements, signatures, quorum. The worker's"
-    " word: policy facts, people, exclusions, freeze, observations and times."
+    "Checked against the approvers file and the log's key: bodies, statements, signatures, quorum,"
+    " entries. The worker's word: policy facts, people, exclusions, freeze, observations and times."
+)
+_NOT_PROVEN = (
+    "Not proven by a bundle: that no other entry is about the incident. For that verify an export"
+    " of the whole log (python -m audit.tlog verify DIRECTORY)."
 )
 
 
@@ -35,7 +61,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Replay:
-    """What was asked, and what each step found."""
+    """One run of the gate, and what each step found."""
 
     given: evidence.Evidence
     findings: tuple[gate.Finding, ...]
@@ -45,16 +71,36 @@ class Replay:
         return all(finding.result for finding in self.findings)
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What a bundle was found to hold: who signed what, and each run of the gate."""
+
+    bundle: bundle.Verified
+    reviews: tuple[str, ...]
+    replays: tuple[Replay, ...]
+
+    @property
+    def holds(self) -> bool:
+        return all(replay.holds for replay in self.replays)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when every step holds, 1 when not, 2 when unreadable."""
     try:
         arguments = _parser().parse_args(argv)
-        replay = _replay(arguments)
+        trust = _trust(arguments)
+        raw = _read(arguments.file, max(evidence.MAX_BYTES, bundle.MAX_BYTES))
+        found = (
+            _bundle(raw, arguments, trust) if _is_bundle(raw) else _evidence(raw, arguments, trust)
+        )
     except Unreadable as error:
-        sys.stderr.write(f"verify_evidence: {error}\n")
+        sys.stderr.write(f"verify_evidence: {_inert(str(error))}\n")
         return UNREADABLE
-    sys.stdout.write(_as_json(replay) if arguments.json else _as_text(replay))
-    return HOLDS if replay.holds else DOES_NOT_HOLD
+    except (TlogError, GateRefused) as error:
+        sys.stdout.write(f"{_inert(str(error))}\nDOES NOT HOLD\n")
+        return DOES_NOT_HOLD
+    sys.stdout.write(_as_json(found) if arguments.json else _as_text(found))
+    return HOLDS if found.holds else DOES_NOT_HOLD
 
 
 class _Parser(argparse.ArgumentParser):
@@ -67,13 +113,17 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="verify_evidence",
-        description="Replay the gate from an evidence file, trusting only these arguments.",
+        description="Check a bundle or replay the gate, trusting only these arguments.",
         epilog="Exit status: 0 every step holds, 1 one does not, 2 a file cannot be read.",
     )
-    parser.add_argument("file", type=Path, help="the evidence file")
+    parser.add_argument("file", type=Path, help="the bundle or evidence file")
     parser.add_argument("--approvers", type=Path, required=True, help="the approvers file")
     parser.add_argument("--rp-id", required=True, help="the relying party the keys must be for")
     parser.add_argument("--origin", required=True, help="the origin the keys must be used at")
+    log = parser.add_mutually_exclusive_group(required=True)
+    log.add_argument("--log-key", metavar="VKEY", help="the public key that signs the audit log")
+    log.add_argument("--log-policy", type=Path, help="a tlog-policy: keys, witnesses, quorum")
+    parser.add_argument("--seen", type=Path, help="a head of the log that you have seen")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--allow-test", action="store_true", help="take plans of test actions (test.noop)"
@@ -81,24 +131,123 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _replay(arguments: argparse.Namespace) -> Replay:
+@dataclass(frozen=True)
+class _Trust:
+    """What the arguments say to believe."""
+
+    approvers: approvers.Approvers
+    policy: Policy
+    seen: Checkpoint | None
+
+
+def _trust(arguments: argparse.Namespace) -> _Trust:
     try:
-        given = evidence.Evidence.parse(_read(arguments.file, evidence.MAX_BYTES))
-    except BadInput as error:
-        raise Unreadable(f"{arguments.file} is not an evidence file: {error}") from None
-    try:
-        trusted = approvers.Approvers.parse(_read(arguments.approvers, approvers.MAX_BYTES))
+        known = approvers.Approvers.parse(_read(arguments.approvers, approvers.MAX_BYTES))
     except BadInput as error:
         raise Unreadable(f"{arguments.approvers} is not an approvers file: {error}") from None
+    try:
+        policy = (
+            Policy.parse(_text(arguments.log_policy))
+            if arguments.log_policy
+            else Policy.single(VerifierKey.parse(arguments.log_key))
+        )
+        seen = arguments.seen and Checkpoint.parse(Note.parse(_text(arguments.seen)).text)
+    except TlogError as error:
+        raise Unreadable(f"--log-key, --log-policy, --seen: {error}") from None
+    return _Trust(known, policy, seen)
+
+
+def _is_bundle(raw: bytes) -> bool:
+    return f'"type":"{bundle.TYPE}"'.encode() in raw[-200:]
+
+
+def _evidence(raw: bytes, arguments: argparse.Namespace, trust: _Trust) -> Replay:
+    try:
+        given = evidence.Evidence.parse(raw)
+    except BadInput as error:
+        raise Unreadable(f"{arguments.file} is not an evidence file: {error}") from None
+    if trust.seen is not None and given.log is not None:
+        head = trust.policy.check(given.log.checkpoint).checkpoint
+        bundle.check_seen(trust.seen, head, ())
+    return _replay(given, arguments, trust)
+
+
+def _replay(given: evidence.Evidence, arguments: argparse.Namespace, trust: _Trust) -> Replay:
     findings = gate.examine(
         given,
-        approvers=trusted,
+        approvers=trust.approvers,
         now=given.database_now,
+        log=LogTrust(trust.policy),
         rp_id=arguments.rp_id,
         origin=arguments.origin,
         allow_test=arguments.allow_test,
     )
     return Replay(given, findings)
+
+
+def _bundle(raw: bytes, arguments: argparse.Namespace, trust: _Trust) -> Whole:
+    """Check the bundle, then what needs more than the standard library. Raises TlogError and
+    GateRefused for the first thing that does not hold."""
+    found = bundle.verify(raw, trust.policy, seen=trust.seen)
+    reviews = tuple(
+        _signed(entry, arguments, trust)
+        for entry in found.entries
+        if entry.said.get("action") == Event.PERSON_REVIEW_SIGNED
+    )
+    replays = []
+    for entry in found.entries:
+        if entry.said.get("action") == Event.WORKER_GATE_CLEARED:
+            body = found.documents[("", str(entry.said["data"]["evidence"]))]
+            if body is None:
+                raise Missing(f"what the gate saw at entry {entry.index} is left out")
+            try:
+                given = evidence.Evidence.parse(body)
+            except BadInput as error:
+                raise Mismatch(f"what the gate saw at entry {entry.index}: {error}") from None
+            if entry.said.get("object") != f"proposal:{given.proposal_id}":
+                raise Mismatch(f"what the gate saw at entry {entry.index} is of another proposal")
+            replays.append(_replay(given, arguments, trust))
+    return Whole(found, reviews, tuple(replays))
+
+
+def _signed(entry: bundle.Entry, arguments: argparse.Namespace, trust: _Trust) -> str:
+    """Verify one signed review by the approvers file as it stood when it was recorded; gives it in
+    words. Raises Signature, UnknownApproverKey."""
+    try:
+        data = entry.said["data"]
+        statement = Statement.parse(encode(data["statement"]))
+        assertion = Assertion.from_json(data["assertion"])
+        at = datetime.fromisoformat(str(entry.said["at"]))
+        if at.tzinfo is None:
+            raise ValueError("a time without its zone")
+    except (BadInput, KeyError, TypeError, ValueError) as error:
+        raise Signature(f"the review at entry {entry.index} cannot be read: {error}") from None
+    if entry.said.get("actor") != f"person:{statement.person}":
+        raise Signature(f"the review at entry {entry.index} is by somebody else")
+    known = trust.approvers.find(statement.person, b64url.encode(assertion.credential_id))
+    said = (
+        f"{statement.decision} by {statement.person} as {statement.slot}, round {statement.round}"
+    )
+    if known is None or not known.valid(at) or not known.may_fill(statement.slot):
+        # It is on record that somebody signed it; what the gate made of it says its own replay.
+        return f"{said}: by a key that the approvers file does not give this role"
+    if (known.rp_id, known.origin) != (arguments.rp_id, arguments.origin):
+        raise UnknownApproverKey(f"{statement.person}: the key is for {known.origin}")
+    try:
+        verify_assertion(
+            assertion,
+            challenge=statement.challenge(),
+            cose_key=known.key,
+            rp_id=known.rp_id,
+            origin=known.origin,
+        )
+    except SignatureInvalid as error:
+        raise Signature(f"{said}: {error.detail or error.message}") from None
+    return f"{said}: the passkey's signature holds"
+
+
+def _text(path: Path) -> str:
+    return from_bytes(_read(path, 1024 * 1024))
 
 
 def _read(path: Path, most: int) -> bytes:
@@ -110,7 +259,28 @@ def _read(path: Path, most: int) -> bytes:
         raise Unreadable(f"{path}: {error.strerror}") from None
 
 
-def _as_text(replay: Replay) -> str:
+def _as_text(found: Replay | Whole) -> str:
+    lines: list[str] = []
+    if isinstance(found, Whole):
+        head, inside = found.bundle.checked.checkpoint, found.bundle
+        lines += [
+            f"incident {inside.incident}",
+            f"log {head.origin}, size {head.size}: the head is signed"
+            + "".join(f", cosigned by {name}" for name, _ in found.bundle.checked.witnesses),
+            f"{len(inside.entries)} entries are in it; {len(inside.documents)} documents are what"
+            f" entries name, {inside.left_out} of them without bytes",
+            *found.reviews,
+        ]
+    for replay in found.replays if isinstance(found, Whole) else (found,):
+        lines += _lines(replay)
+    lines.append(_WORD_OF_THE_WORKER)
+    if isinstance(found, Whole):
+        lines.append(_NOT_PROVEN)
+    lines.append("HOLDS" if found.holds else "DOES NOT HOLD")
+    return "\n".join(_inert(line) for line in lines) + "\n"
+
+
+def _lines(replay: Replay) -> list[str]:
     given = replay.given
     lines = [
         f"proposal {given.proposal_id}, round {given.round}, step {given.step + 1}",
@@ -119,12 +289,32 @@ def _as_text(replay: Replay) -> str:
     for finding in replay.findings:
         result = finding.result
         said = f"no: {result.reason}: {result.detail}" if isinstance(result, gate.Failure) else "ok"
-        lines.append(f"{finding.number} {finding.name:32} {_inert(said)}")
-    lines += [_WORD_OF_THE_WORKER, "HOLDS" if replay.holds else "DOES NOT HOLD"]
-    return "\n".join(lines) + "\n"
+        lines.append(f"{finding.number} {finding.name:32} {said}")
+    return lines
 
 
-def _as_json(replay: Replay) -> str:
+def _as_json(found: Replay | Whole) -> str:
+    if isinstance(found, Replay):
+        value = {**_value(found), "note": _WORD_OF_THE_WORKER}
+    else:
+        head = found.bundle.checked.checkpoint
+        value = {
+            "incident": found.bundle.incident,
+            "origin": head.origin,
+            "size": head.size,
+            "witnesses": [name for name, _ in found.bundle.checked.witnesses],
+            "entries": len(found.bundle.entries),
+            "documents": len(found.bundle.documents),
+            "left_out": found.bundle.left_out,
+            "reviews": list(found.reviews),
+            "runs": [_value(replay) for replay in found.replays],
+            "holds": found.holds,
+            "note": f"{_WORD_OF_THE_WORKER} {_NOT_PROVEN}",
+        }
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _value(replay: Replay) -> dict[str, object]:
     steps = []
     for finding in replay.findings:
         step: dict[str, object] = {"number": finding.number, "name": finding.name}
@@ -133,16 +323,14 @@ def _as_json(replay: Replay) -> str:
         if isinstance(result, gate.Failure):
             step |= {"reason": result.reason, "detail": result.detail}
         steps.append(step)
-    value = {
+    return {
         "proposal": replay.given.proposal_id,
         "round": replay.given.round,
         "step": replay.given.step,
         "as_of": instant.dump(replay.given.database_now),
         "findings": steps,
         "holds": replay.holds,
-        "note": _WORD_OF_THE_WORKER,
     }
-    return json.dumps(value, indent=2) + "\n"
 
 
 def _inert(text: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from uuid import UUID
 
 from django.db import transaction
 
 from audit import log
 from remediation.domain import checks, observation, policy
+from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import WrongState
 from remediation.domain.events import Event
 from remediation.domain.observation import Observation
@@ -127,6 +129,10 @@ def _insert(
     actor: Actor, proposal: Proposal, found: Findings, ruling: Ruling, pin: bytes
 ) -> Assessment:
     scope_body, checks_body = found.scope.body(), checks.body(found.checks)
+    seen_body, facts_body = (
+        observation.observation_body(found.seen.observations),
+        found.facts.body(),
+    )
     entry = log.append(
         action=Event.WORKER_PROPOSAL_ASSESSED,
         actor=actor.ref,
@@ -137,6 +143,8 @@ def _insert(
             "scope": found.scope.digest,
             "checks": checks.checks_digest(checks_body),
             "ruling": ruling.digest,
+            "observation": digest(Kind.OBSERVATION, seen_body),
+            "facts": sha256(facts_body).hexdigest(),
             "failed": list(found.facts.failed_checks),
         },
     )
@@ -144,11 +152,11 @@ def _insert(
         made = Assessment.objects.create(
             proposal=proposal,
             round=proposal.round + 1,
-            observation=observation.observation_body(found.seen.observations),
+            observation=seen_body,
             pin=pin,
             scope=scope_body,
             checks=checks_body,
-            facts=found.facts.body(),
+            facts=facts_body,
             ruling=ruling.body(),
             entry=entry.id,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
+from hashlib import sha256
 from uuid import UUID
 
 from django.conf import settings
@@ -42,7 +43,7 @@ from remediation.executors.errors import (
 )
 from remediation.executors.run import run_apply, run_prepare, run_verify
 from remediation.models import Execution, Proposal
-from remediation.services import lease, refused, runs, steps, transition, worker
+from remediation.services import inclusion, lease, refused, runs, steps, transition, worker
 from remediation.services.actors import Actor
 from remediation.services.guards import translated
 from remediation.services.observe import observe
@@ -109,15 +110,19 @@ def _clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json
     # looking and judging must not be free.
     began = time.monotonic()
     seen = observe(run.plan.steps[index:])
-    evidence = run.evidence(index, seen)
-    clearance = gate.verify(
-        evidence,
-        approvers=worker.approvers(),
-        now=evidence.database_now,
-        monotonic=began,
-        protected=settings.PROTECTED_CLUSTERS,
-        allow_test=settings.ALLOW_TEST_ACTIONS,
-    )
+    # The sequencer worked meanwhile; what was seen and gathered after this is fresh.
+    inclusion.await_approval(run.proposal)
+    with inclusion.judging(run.proposal, run.evidence(index, seen)) as judged:
+        evidence = judged.evidence
+        clearance = gate.verify(
+            evidence,
+            approvers=worker.approvers(),
+            now=evidence.database_now,
+            monotonic=began,
+            log=judged.trust,
+            protected=settings.PROTECTED_CLUSTERS,
+            allow_test=settings.ALLOW_TEST_ACTIONS,
+        )
     observation = seen.observations[run.plan.steps[index].target.locator]
     assert observation is not None  # the gate refuses what could not be observed
     snapshot = run_prepare(clearance, run.body, index, worker.targets(), observation)
@@ -132,20 +137,25 @@ def _begin(run: Run) -> None:
     sends again. A crash after it leaves `intended` without a result: reconcile reads the target.
     """
     evidence, _, snapshot = _clear_first(run)
+    seen = evidence.dump()
     try:
         with transaction.atomic():
             entry = log.append(
                 action=Event.WORKER_GATE_CLEARED,
                 actor=run.actor.ref,
                 object=f"proposal:{run.proposal.pk}",
-                data={"step": 0, "plan": run.proposal.plan_digest},
+                data={
+                    "step": 0,
+                    "plan": run.proposal.plan_digest,
+                    "evidence": sha256(seen).hexdigest(),
+                },
             )
             with translated():
                 run.execution = Execution.objects.create(
                     proposal=run.proposal,
                     tokens=dict(run.leases.tokens),
                     holder=run.leases.holder,
-                    evidence=evidence.dump(),
+                    evidence=seen,
                     entry=entry.id,
                 )
             transition.move(

@@ -1,7 +1,8 @@
 """What the gate would say now, for the reviewer's page; a preview that changes and calls nothing.
 
-It is the gate's own code over the same rows. Two things the web process cannot know, and the page
-says so: the approvers file (here the keys stand as enrolled) and the target (here as pinned).
+It is the gate's own code over the same rows. Three things the web process cannot know, and the page
+says so: the approvers file (here the keys stand as enrolled), the target (here as pinned), and
+whether the audit log covers the approval, which step 7 leaves to the worker.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from remediation.services.plans import load_plan
 
 
 def preview(proposal: Proposal) -> tuple[Finding, ...]:
-    """The six findings as they would be now; before the first assessment none."""
+    """The seven findings as they would be now; before the first assessment none."""
     assessment = Assessment.objects.filter(proposal=proposal, round=proposal.round).first()
     if assessment is None:
         return ()

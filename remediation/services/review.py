@@ -15,7 +15,7 @@ from django.db import transaction
 from fido2 import cbor
 from fido2.utils import websafe_encode
 
-from audit import log
+from audit import inclusion, log
 from audit.tlog.canonical import Json
 from remediation.domain import b64url, errors
 from remediation.domain.digest import Digests
@@ -102,8 +102,15 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
         resolution = _count(_person(actor), proposal, assessment)
         kind = "execute" if resolution is Resolution.APPROVED else "settle"
         if resolution is not None:
-            transaction.on_commit(lambda: dispatch.wake(kind, proposal.pk))
+            transaction.on_commit(lambda: _wake(kind, proposal.pk))
     return Signed(resolution)
+
+
+def _wake(kind: str, proposal_id: UUID) -> None:
+    """After the commit. The log is asked first: it integrates while the broker delivers."""
+    if kind == "execute":
+        inclusion.ask()
+    dispatch.wake(kind, proposal_id)
 
 
 def observe_again(*, actor: User, proposal_id: UUID) -> None:

@@ -21,9 +21,12 @@ from remediation.domain.evidence import (
     PersonEvidence,
     Unobservable,
 )
+from remediation.domain.inclusion import LogEvidence
 from remediation.domain.observation import Pinned
 from remediation.domain.policy import Ruling
 from remediation.domain.statement import Decision, Reason, Verdicts
+from tests.domain import record
+from tests.domain.record import Book
 from tests.domain.story import (
     ALICE,
     ASSESSED,
@@ -245,6 +248,68 @@ def _set(key: str, value: Any) -> Callable[[Any], None]:
     return lambda document: document.update({key: value})
 
 
+def _logged(prove: Callable[[Book, list[int]], LogEvidence]) -> Callable[[], Evidence]:
+    """The story is right; what the log proves of it is not."""
+
+    def make() -> Evidence:
+        given = Story().evidence()
+        return replace(given, log=prove(*record.told(given)))
+
+    return make
+
+
+def _unsigned(book: Book, needed: list[int]) -> LogEvidence:
+    return book.prove(needed, note=book.head().text() + "\n— nobody AAAAAAAA\n")
+
+
+def _altered(book: Book, needed: list[int]) -> LogEvidence:
+    given = book.prove(needed)
+    first = given.entries[0]
+    body = first.body.replace('"slot":"security"', '"slot":"securitz"')
+    return replace(given, entries=(replace(first, body=body), *given.entries[1:]))
+
+
+def _other_place(book: Book, needed: list[int]) -> LogEvidence:
+    given = book.prove(needed)
+    first, second, *rest = given.entries
+    moved = (replace(first, index=second.index), replace(second, index=first.index))
+    return replace(given, entries=(*moved, *rest))
+
+
+def _other_statement() -> Evidence:
+    """The log holds what alice signed in another session; the row holds this one."""
+    given = Story().evidence()
+    other = sign(Story().statement(ALICE, "security", nonce="ab" * 32))
+    log = record.proven(replace(given, reviews=(other, *given.reviews[1:])))
+    return replace(given, log=log)
+
+
+def _other_assertion() -> Evidence:
+    given = Story().evidence()
+    alices = given.reviews[0]
+    assertion = replace(alices.assertion, authenticator_data=b"other")
+    log = record.proven(
+        replace(given, reviews=(replace(alices, assertion=assertion), *given.reviews[1:]))
+    )
+    return replace(given, log=log)
+
+
+def _approval(**changes: Any) -> Callable[[], Evidence]:
+    """The entry of the approval is in the log, and is about something else."""
+
+    def make() -> Evidence:
+        given = Story().evidence()
+        if "data" in changes:
+            usual = {"from": "in_review", "to": "approved", "reason": "", "round": given.round}
+            changed = {**changes, "data": {**usual, **changes["data"]}}
+        else:
+            changed = changes
+        book, needed = record.told(given, **changed)
+        return replace(given, log=book.prove(needed))
+
+    return make
+
+
 FLAWS: dict[str, Flaw] = {
     # 1 digests
     "digest": Flaw(1, "digest", _body("plan", lambda d: d["steps"][0]["target"].update(role="x"))),
@@ -331,4 +396,32 @@ FLAWS: dict[str, Flaw] = {
     ),
     "target_unobservable_unseen": Flaw(6, "target_unobservable", _with(observations=())),
     "digest_skipped_step": Flaw(6, "digest", _with(applied=(0,))),
+    # 7 audit inclusion
+    "bad_inclusion": Flaw(7, "bad_inclusion", _with(log=None)),
+    "bad_inclusion_wrong_key": Flaw(
+        7,
+        "bad_inclusion",
+        _logged(lambda b, n: b.prove(n, note=b.note(by=[record.signer(seed="x")]))),
+    ),
+    "bad_inclusion_other_log": Flaw(
+        7,
+        "bad_inclusion",
+        _logged(lambda b, n: b.prove(n, note=b.note(by=[record.signer("other.example/log")]))),
+    ),
+    "bad_inclusion_unsigned": Flaw(7, "bad_inclusion", _logged(_unsigned)),
+    "bad_inclusion_altered": Flaw(7, "bad_inclusion", _logged(_altered)),
+    "bad_inclusion_other_place": Flaw(7, "bad_inclusion", _logged(_other_place)),
+    "bad_inclusion_no_entry": Flaw(7, "bad_inclusion", _logged(lambda b, n: b.prove(n[1:]))),
+    "bad_inclusion_no_approval": Flaw(7, "bad_inclusion", _logged(lambda b, n: b.prove(n[:-1]))),
+    "bad_inclusion_other_statement": Flaw(7, "bad_inclusion", _other_statement),
+    "bad_inclusion_other_assertion": Flaw(7, "bad_inclusion", _other_assertion),
+    "bad_inclusion_other_round": Flaw(7, "bad_inclusion", _approval(data={"round": 2})),
+    "bad_inclusion_other_move": Flaw(7, "bad_inclusion", _approval(data={"from": "submitted"})),
+    "bad_inclusion_other_proposal": Flaw(
+        7, "bad_inclusion", _approval(object="proposal:00000000-0000-4000-8000-000000000000")
+    ),
+    "bad_inclusion_other_actor": Flaw(7, "bad_inclusion", _approval(actor=f"person:{EVE}")),
+    "bad_inclusion_other_action": Flaw(
+        7, "bad_inclusion", _approval(action="person:proposal:withdrawn")
+    ),
 }

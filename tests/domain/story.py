@@ -31,6 +31,7 @@ from remediation.domain.policy import Ruling
 from remediation.domain.report import Diagnosis, parse_diagnosis
 from remediation.domain.scope import Scope, ScopeService, ScopeTarget
 from remediation.domain.statement import Decision, Reason, Statement, Verdicts
+from tests.domain import record
 from tests.passkey import SoftPasskey
 
 ALICE = "0a11ce00-0000-4000-8000-000000000001"
@@ -268,7 +269,8 @@ class Story:
             worker_now=NOW + timedelta(milliseconds=3),
             token=1,
         )
-        return replace(given, **changes)
+        given = replace(given, **changes)
+        return given if "log" in changes else replace(given, log=record.proven(given))
 
     def reviews(self) -> tuple[ReviewEvidence, ...]:
         return (

@@ -59,4 +59,5 @@ def test_the_refusal_table() -> None:
         "quorum": Next.REFUSE,
         "separation": Next.REFUSE,
         "agent_disabled": Next.REFUSE,
+        "bad_inclusion": Next.REFUSE,
     }

@@ -57,7 +57,7 @@ def test_no_field_may_be_of_another_type(name: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"more": 1}, {"type": "hitlportal-evidence/v2"}, {"step": -1}, {"step": 16},
+        {"more": 1}, {"type": "hitlportal-evidence/v1"}, {"step": -1}, {"step": 16},
         {"applied": [True]}, {"applied": [16]}, {"round": 0}, {"token": -1},
         {"approved_at": "now"}, {"proposal": "x"},
     ],

@@ -39,6 +39,7 @@ from remediation.domain.evidence import AgentEvidence, Evidence, Excluded, Unobs
 from remediation.domain.gate import CLEARANCE_S, Clearance, Failure, Success, examine
 from remediation.domain.observation import Pinned
 from remediation.domain.scope import Scope, ScopeTarget
+from tests.domain import record
 from tests.domain.story import (
     ALICE,
     APPROVED,
@@ -65,7 +66,12 @@ GOOD = Story().evidence()
 
 
 def verify(evidence: Evidence, *, now: datetime | None = None, **changes: Any) -> Clearance:
-    given_ = {"approvers": approvers(), "now": now or evidence.database_now, "monotonic": 50.0}
+    given_ = {
+        "approvers": approvers(),
+        "now": now or evidence.database_now,
+        "monotonic": 50.0,
+        "log": record.trust(),
+    }
     return gate.verify(evidence, **{**given_, **changes})
 
 
@@ -113,8 +119,8 @@ def test_a_clearance_is_not_changed_copied_stored_or_extended() -> None:
 # --- examine and verify say the same
 
 
-def test_examine_names_six_steps_in_order() -> None:
-    found = examine(GOOD, approvers=approvers(), now=NOW)
+def test_examine_names_seven_steps_in_order() -> None:
+    found = examine(GOOD, approvers=approvers(), now=NOW, log=record.trust())
     assert [(f.number, f.name) for f in found] == [
         (1, "digests"),
         (2, "ruling"),
@@ -122,6 +128,7 @@ def test_examine_names_six_steps_in_order() -> None:
         (4, "quorum and separation of duties"),
         (5, "freshness"),
         (6, "drift"),
+        (7, "audit inclusion"),
     ]
     assert all(f.result == Success() for f in found)
 
@@ -130,7 +137,7 @@ def test_examine_goes_on_after_a_failure_and_verify_stops_at_the_first() -> None
     frozen_and_drifted = replace(
         GOOD, frozen="exercise", observations=(Pinned(LOCATOR, True, {"login": False}),)
     )
-    found = examine(frozen_and_drifted, approvers=approvers(), now=NOW)
+    found = examine(frozen_and_drifted, approvers=approvers(), now=NOW, log=record.trust())
     assert [f.number for f in found if not f.result] == [5, 6]
     with pytest.raises(Frozen):
         verify(frozen_and_drifted)
@@ -532,7 +539,7 @@ def test_any_json_in_any_field_is_refused_by_name_or_judged(name: str, value: Js
         evidence = Evidence.from_json(DOCUMENT | {name: value})
     except BadInput:
         return
-    found = examine(evidence, approvers=approvers(), now=NOW)
+    found = examine(evidence, approvers=approvers(), now=NOW, log=record.trust())
     holds = all(finding.result for finding in found)
     try:
         verify(evidence, now=NOW)

@@ -13,12 +13,17 @@ import pytest
 from remediation.domain.approvers import Approvers
 from remediation.domain.b64url import encode as b64
 from remediation.management import offline
+from tests.domain import record
 from tests.domain.story import ALICE, BOB, ORIGIN, RP_ID, Story, an_approver, sign
 from tests.passkey import SoftPasskey
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 ROOT = Path(__file__).parents[2]
-TRUST = ("--approvers", str(VECTORS / "approvers.json"), "--rp-id", RP_ID, "--origin", ORIGIN)
+LOG = ("--log-policy", str(VECTORS / "log_policy.txt"))
+TRUST = (
+    *("--approvers", str(VECTORS / "approvers.json"), "--rp-id", RP_ID, "--origin", ORIGIN),
+    *LOG,
+)
 
 
 def run(name: str, *more: str, trust: tuple[str, ...] = TRUST) -> int:
@@ -28,7 +33,13 @@ def run(name: str, *more: str, trust: tuple[str, ...] = TRUST) -> int:
 def test_good_evidence_holds(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("ok") == 0
     said = capsys.readouterr().out
-    for line in ("1 digests", "6 drift", "HOLDS", "2026-11-22T10:07:00Z", "The worker's word"):
+    for line in (
+        "1 digests",
+        "7 audit inclusion",
+        "HOLDS",
+        "2026-11-22T10:07:00Z",
+        "The worker's word",
+    ):
         assert line in said
     assert "DOES NOT" not in said
 
@@ -58,7 +69,7 @@ def test_json_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
         "reason": "frozen",
         "detail": "an exercise is going on",
     }
-    assert [finding["holds"] for finding in said["findings"]] == [True] * 4 + [False, True]
+    assert [finding["holds"] for finding in said["findings"]] == [True] * 4 + [False, True, True]
 
 
 def forgery(directory: Path) -> Path:
@@ -93,8 +104,16 @@ def test_a46_a_perfect_forgery_with_the_forgers_own_keys_does_not_hold(
 
 def test_a46_the_relying_party_and_origin_come_from_the_arguments() -> None:
     approvers = TRUST[:2]
-    assert run("ok", trust=(*approvers, "--rp-id", "evil.example", "--origin", ORIGIN)) == 1
-    assert run("ok", trust=(*approvers, "--rp-id", RP_ID, "--origin", "https://x.example")) == 1
+    assert run("ok", trust=(*approvers, *LOG, "--rp-id", "evil.example", "--origin", ORIGIN)) == 1
+    elsewhere = (*approvers, *LOG, "--rp-id", RP_ID, "--origin", "https://x.example")
+    assert run("ok", trust=elsewhere) == 1
+
+
+def test_a46_the_key_of_the_log_comes_from_the_arguments() -> None:
+    """The forger's log is as perfect as his keys; it is not the one that is asked about."""
+    other = str(record.signer(seed="forger").vkey)
+    assert run("ok", trust=(*TRUST[:-2], "--log-key", other)) == 1
+    assert run("ok", trust=(*TRUST[:-2], "--log-key", str(record.SIGNER.vkey))) == 0
 
 
 def test_a_file_that_cannot_be_read_is_another_answer_than_no(
@@ -115,7 +134,7 @@ def test_a_file_that_cannot_be_read_is_another_answer_than_no(
     assert "not an approvers file" in said.err
 
 
-@pytest.mark.parametrize("dropped", ["--approvers", "--rp-id", "--origin"])
+@pytest.mark.parametrize("dropped", ["--approvers", "--rp-id", "--origin", "--log-policy"])
 def test_trust_has_no_default(dropped: str) -> None:
     at = TRUST.index(dropped)
     assert run("ok", trust=TRUST[:at] + TRUST[at + 2 :]) == 2
@@ -130,7 +149,7 @@ def test_a52_what_a_file_says_cannot_steer_a_terminal(
     said = capsys.readouterr().out
     assert said.isascii()
     assert "\x1b" not in said
-    assert len(said.splitlines()) == 10
+    assert len(said.splitlines()) == 11
 
 
 def test_the_time_is_the_evidences_own() -> None:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from audit.tlog.policy import Policy
 from remediation.domain import gate
 from remediation.domain.approvers import Approvers
 from remediation.domain.errors import GATE_REASONS
 from remediation.domain.evidence import Evidence
+from remediation.domain.inclusion import LogTrust
 from tests.domain.flaws import FLAWS
 from tests.vectors import make
 
 HERE = Path(__file__).parents[1] / "vectors"
+TRUST = LogTrust(Policy.parse((HERE / "log_policy.txt").read_text()))
 APPROVERS = Approvers.parse((HERE / "approvers.json").read_bytes())
 # These come from outside the evidence: from the lease, the log and the policy's own file.
 NOT_IN_EVIDENCE = {"target_busy", "audit_unavailable", "policy_unavailable"}
@@ -24,18 +27,22 @@ def read(name: str) -> Evidence:
 
 
 def findings(given: Evidence) -> tuple[gate.Finding, ...]:
-    return gate.examine(given, approvers=APPROVERS, now=given.database_now)
+    return gate.examine(given, approvers=APPROVERS, now=given.database_now, log=TRUST)
 
 
 def test_the_stored_files_are_what_the_code_of_today_makes() -> None:
     """A format never changes unseen: what was signed years ago must still verify."""
-    stored = {path.name: path.read_bytes() for path in HERE.glob("*.json")}
+    stored = {
+        path.name: path.read_bytes()
+        for path in HERE.glob("*.*")
+        if path.suffix in (".json", ".txt")
+    }
     assert stored == make.files()
 
 
 def test_the_good_file_holds_in_every_step() -> None:
     found = findings(read("ok"))
-    assert [finding.number for finding in found] == [1, 2, 3, 4, 5, 6]
+    assert [finding.number for finding in found] == [1, 2, 3, 4, 5, 6, 7]
     assert all(finding.result for finding in found)
 
 
@@ -49,7 +56,7 @@ def test_each_flaw_is_found_by_its_step_and_named(name: str) -> None:
     assert (first.number, first.result.reason) == (flaw.step, flaw.reason)
     assert first.result.detail
     with pytest.raises(GATE_REASONS[flaw.reason]):
-        gate.verify(given, approvers=APPROVERS, now=given.database_now, monotonic=0.0)
+        gate.verify(given, approvers=APPROVERS, now=given.database_now, monotonic=0.0, log=TRUST)
 
 
 def test_there_is_a_file_for_every_reason_that_evidence_can_show() -> None:

@@ -340,7 +340,10 @@ def test_h01_one_entry_serves_no_transition_of_another_proposal(world: World) ->
     actor = world.agent.ref
     with pytest.raises(IntegrityError, match="entry_names"), factories.acting(WEB):
         entry = factories.entry(
-            "x", actor, f"proposal:{one}", **{"from": "submitted", "to": "withdrawn"}
+            "agent:proposal:withdrawn",
+            actor,
+            f"proposal:{one}",
+            **{"from": "submitted", "to": "withdrawn"},
         )
         for proposal_id in (one, other):
             m.Transition.objects.create(
@@ -355,7 +358,10 @@ def test_h02_an_entry_that_was_rolled_back_to_a_savepoint_serves_nothing(world: 
     with pytest.raises(IntegrityError, match="entry_in_transaction"), factories.acting(WEB):
         point = transaction.savepoint()
         entry = factories.entry(
-            "x", actor, f"proposal:{one}", **{"from": "submitted", "to": "withdrawn"}
+            "agent:proposal:withdrawn",
+            actor,
+            f"proposal:{one}",
+            **{"from": "submitted", "to": "withdrawn"},
         )
         transaction.savepoint_rollback(point)
         m.Transition.objects.create(

@@ -43,8 +43,11 @@ def start(world: World) -> Iterator[Start]:
             "HITL_DATABASE_URL": login_url("hitl_worker", connection.settings_dict["NAME"]),
             "HITL_TARGETS_FILE": world.settings.TARGETS_FILE,
             "HITL_APPROVERS_FILE": world.settings.APPROVERS_FILE,
+            "HITL_AUDIT_POLICY_FILE": world.settings.AUDIT_POLICY_FILE,
+            "HITL_AUDIT_HEAD_FILE": world.settings.AUDIT_HEAD_FILE,
             "DJANGO_SETTINGS_MODULE": "hitlportal.settings",
         }
+        world.integrate()
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.flows.work", verb, str(proposal_id)],
             env=environment,

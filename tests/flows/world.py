@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from pytest_django import Settings
 
+from audit.sequencer import Sequencer
+from audit.tlog.head import HeadFile
 from remediation import models as m
 from remediation.domain import b64url, report
 from remediation.domain.approvers import Approvers
@@ -22,8 +24,10 @@ from remediation.domain.plan import Plan
 from remediation.services import assess, execute, reconcile, review, settle, submit
 from remediation.services.actors import AgentActor, ProcessActor
 from tests import factories
+from tests.domain import record
 from tests.factories import WEB, WORKER, Person
 
+SEQUENCER = "hitl_sequencer"
 WORKER_ACTOR = ProcessActor("worker:test")
 YES = {"diagnosis": "yes", "scope": "yes", "action": "yes"}
 
@@ -47,12 +51,16 @@ class World:
     floor: str = ""
     people: dict[str, Person] = field(default_factory=dict)
     agent: AgentActor = field(init=False)
+    # The log's process; a test that wants it away sets this to False.
+    sequencing: bool = True
+    sequencer: Sequencer | None = None
 
     def __post_init__(self) -> None:
         (self.directory / "state").mkdir()
         self.inject({})
         self.settings.TARGETS_FILE = str(self.directory / "targets.toml")
         self.settings.APPROVERS_FILE = str(self.directory / "approvers.json")
+        self.open_log()
         for name, roles in {
             "alice": ["security"],
             "bob": ["service_owner"],
@@ -71,6 +79,30 @@ class World:
         for someone in self.people.values():
             factories.grant(someone.user, "review_service", service)
         self.approve_keys_of("alice", "bob", "dave", "eve")
+
+    # -- the audit log ----------------------------------------------------------------------------
+
+    def open_log(self) -> None:
+        """A key, a policy that names it, and the files in which heads are remembered."""
+        self.signer = record.signer()
+        (self.directory / "audit-policy").write_text(record.POLICY.dump(), encoding="utf-8")
+        self.settings.AUDIT_POLICY_FILE = str(self.directory / "audit-policy")
+        self.settings.AUDIT_HEAD_FILE = str(self.directory / "audit-head")
+        # Whoever waits here waits for a sequencer that does not come by itself.
+        self.settings.AUDIT_WAIT_MS = 0
+
+    def integrate(self) -> int:
+        """As the sequencer: on the test's own connection it sees what is not committed too."""
+        connection.ensure_connection()
+        if self.sequencer is None or self.sequencer._connection is not connection.connection:
+            head = HeadFile(self.directory / "sequencer-head")
+            self.sequencer = Sequencer(connection.connection, [self.signer], head)
+            with acts(SEQUENCER):
+                self.sequencer.start()
+        with acts(SEQUENCER):
+            count = self.sequencer.drain()
+            self.sequencer.index()
+        return count
 
     # -- the worker's host ------------------------------------------------------------------------
 
@@ -224,6 +256,8 @@ class World:
         return proposal_id
 
     def execute(self, proposal_id: UUID) -> None:
+        if self.sequencing:
+            self.integrate()
         with acts(WORKER):
             execute.execute(proposal_id, actor=WORKER_ACTOR)
 
@@ -233,6 +267,8 @@ class World:
 
     def reconcile(self) -> None:
         """As if every lease had run out."""
+        if self.sequencing:
+            self.integrate()
         self.end_leases()
         with acts(WORKER):
             reconcile.reconcile(actor=WORKER_ACTOR)

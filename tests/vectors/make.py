@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from remediation.domain.digest import Kind, digest
+from tests.domain import record
 from tests.domain.flaws import FLAWS
 from tests.domain.story import Story, approvers
 
@@ -30,6 +31,7 @@ def files() -> dict[str, bytes]:
     return {
         "digest.json": json.dumps(vectors, indent=1).encode() + b"\n",
         "approvers.json": approvers().dump(),
+        "log_policy.txt": record.POLICY.dump().encode(),
         "evidence_ok.json": Story().evidence().dump(),
         **{f"evidence_{name}.json": flaw.make().dump() for name, flaw in FLAWS.items()},
     }

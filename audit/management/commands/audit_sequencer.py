@@ -1,0 +1,66 @@
+"""`manage.py audit_sequencer`: the one process that signs the log."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from audit import serving, signing
+from audit.sequencer import Sequencer
+from audit.tlog.errors import TlogError
+from audit.tlog.head import HeadFile
+from audit.tlog.policy import Policy, Witness
+
+logger = logging.getLogger(__name__)
+
+# The database restarts in about a second.
+AGAIN_S = 1.0
+
+
+class Command(BaseCommand):
+    help = "Turn committed entries into leaves and sign the head; runs until it is told to stop."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.PROCESS != "sequencer":
+            raise CommandError("run this as HITL_PROCESS=sequencer, with its own database login")
+        if not settings.AUDIT_HEAD_FILE:
+            raise CommandError("HITL_AUDIT_HEAD_FILE names where the last signed head is kept")
+        make = _maker()
+        ended: list[int] = []
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda got, _: ended.append(got))
+        while not ended:
+            try:
+                serving.serve(make, lambda: bool(ended))
+            except TlogError as error:
+                # The log was rolled back, forked or damaged, or the key is not there: a person has
+                # to look. Going on would sign what nobody should believe.
+                logger.critical("the log does not go on: %s", error)
+                raise CommandError(f"refused, {error}", returncode=3) from error
+            except (psycopg.Error, OSError) as error:
+                logger.error("begin again: %s: %s", type(error).__name__, error)
+                time.sleep(AGAIN_S)
+
+
+def _maker() -> serving.Make:
+    try:
+        uris = [uri for uri in (settings.AUDIT_KEY, settings.AUDIT_KEY_NEXT) if uri]
+        signers = [signing.load(uri) for uri in uris]
+        witnesses: tuple[Witness, ...] = ()
+        if settings.AUDIT_POLICY_FILE:
+            text = Path(settings.AUDIT_POLICY_FILE).read_text(encoding="utf-8")
+            witnesses = Policy.parse(text).witnesses
+    except (TlogError, OSError) as error:
+        raise CommandError(f"HITL_AUDIT_KEY, HITL_AUDIT_POLICY_FILE: {error}") from error
+    if not signers:
+        raise CommandError("HITL_AUDIT_KEY names the key that signs the log (file:PATH)")
+    head = HeadFile(settings.AUDIT_HEAD_FILE)
+    return lambda connection: Sequencer(connection, signers, head, witnesses)

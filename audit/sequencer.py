@@ -1,0 +1,285 @@
+"""The sequencer: committed entries become leaves, and the tree over them gets a signed head.
+
+The only process with the key. Appending never waits for it and nothing of it waits for a long
+transaction: each look reads again all that might have been committed since the last one and has
+no leaf yet (watermark and anti-join). It keeps the last head that it signed in a file outside the
+database; when the database does not go on from there it refuses by name and repairs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+from audit import tree
+from audit.cosigning import Cosigners
+from audit.signing import NoteSigner
+from audit.tlog.checkpoint import Checkpoint, opened
+from audit.tlog.errors import Mismatch, Rollback, TlogError
+from audit.tlog.growth import Growth
+from audit.tlog.head import HeadFile
+from audit.tlog.merkle import consistency_proof, leaf_hash, tree_root
+from audit.tlog.note import Note
+from audit.tlog.policy import Witness
+from audit.tlog.witness import advance
+from audit.verifying import verify
+
+logger = logging.getLogger(__name__)
+
+# A batch that commits in about a tenth of a second.
+LIMIT = 10_000
+REOPENED = "operator:log:reopened"
+
+_SNAPSHOT = (
+    "SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text FROM pg_current_snapshot() AS s"
+)
+# A row that this snapshot does not see belongs to a transaction that is not before its xmin, so a
+# look from xmin upwards cannot miss it. Rows that are seen lie below xmax; rows of a restored dump
+# may carry numbers of another cluster and are looked at once, at the start.
+_PENDING = """
+SELECT e.id, e.txid::text, e.body FROM audit.entry e
+ WHERE e.txid >= %s::xid8 AND (%s OR e.txid < %s::xid8)
+   AND NOT EXISTS (SELECT 1 FROM audit.leaf l WHERE l.entry_id = e.id)
+ ORDER BY e.txid, e.id LIMIT %s
+"""
+_NEWEST = "SELECT size, note FROM audit.checkpoint ORDER BY size DESC LIMIT 1"
+
+
+class HeadMissing(TlogError):
+    """The database has heads, and the file with the last one that was signed is gone."""
+
+
+class OriginChanged(TlogError):
+    """The database's head is of a log with another name, and no entry says that it was reopened."""
+
+
+class Sequencer:
+    """One log on one direct connection (no pooler between: it holds a lock and listens).
+
+    ``signers`` all carry the log's name; more than one while a key is being replaced. Call `start`
+    once, then `integrate` or `drain` as often as wanted. An error of the database leaves memory
+    in doubt: make a new one.
+    """
+
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        signers: Sequence[NoteSigner],
+        head: HeadFile,
+        witnesses: Sequence[Witness] = (),
+    ) -> None:
+        if not signers or len({signer.vkey.name for signer in signers}) != 1:
+            raise ValueError("the keys of a log all carry its name")
+        self._connection = connection
+        self._signers = signers
+        self._head = head
+        self._cosigners = Cosigners(witnesses)
+        self.origin = signers[0].vkey.name
+        self.growth = Growth()
+        self.note = ""
+        self._mark, self._drained = "0", False
+        self._listed = 0
+
+    # ---- start ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Load the tree's edge and check that it is the one that was signed last.
+
+        Raises Rollback, Fork, HeadMissing, OriginChanged, Mismatch (rows that do not give the
+        signed root), UnknownKey, BadSignature, Malformed. Nothing is repaired.
+        """
+        (row,) = self._query("SELECT coalesce(max(idx) + 1, 0), count(*) FROM audit.leaf")
+        size, count = int(row[0]), int(row[1])
+        newest = self._query(_NEWEST)
+        signed = int(newest[0][0]) if newest else 0
+        if size != count or size != signed:
+            raise Mismatch(f"{count} leaves up to {size}, but the newest head is of {signed}", size)
+        reader = tree.reader(size, self._query)
+        self.growth = Growth.at(reader, size)
+        root = self.growth.root()
+        if tree_root(reader, size) != root:
+            raise Mismatch("the stored nodes do not agree with the stored leaves")
+        self._check_head(newest[0][1] if newest else None, size, root)
+        listed = self._query("SELECT coalesce(max(idx) + 1, 0) FROM audit.search")
+        self._listed = int(listed[0][0])
+        logger.info("the log %s goes on from size %s", self.origin, size)
+
+    def _check_head(self, note: str | None, size: int, root: bytes) -> None:
+        kept = self._head.read()
+        keys = [signer.vkey for signer in self._signers]
+        held = opened(kept, keys, verify) if kept is not None else None
+        if note is None:
+            if held is not None and held.size:
+                raise Rollback(f"size {held.size} was signed before, the database has no head")
+            return
+        stated = Checkpoint.parse(Note.parse(note).text)
+        if stated.root != root or stated.size != size:
+            raise Mismatch(f"the stored rows do not give the root signed for {size}")
+        if stated.origin != self.origin:
+            if held is not None or not self._reopened():
+                raise OriginChanged(f"the newest head is of {stated.origin}, not of {self.origin}")
+            return
+        newest = opened(note, keys, verify)
+        if held is None:
+            if not self._begun_here(keys):
+                raise HeadMissing(f"{self._head.path} is gone; the database's head is {size}")
+        else:
+            proof = (
+                consistency_proof(tree.reader(size, self._query), held.size, size)
+                if held.size <= size
+                else []
+            )
+            advance(held, newest, proof)
+        self.note = note
+        if held is None or held.size < size:
+            # The last process ended between its commit and the file.
+            self._head.write(note)
+
+    def _begun_here(self, keys: Sequence[object]) -> bool:
+        """Whether the only head of this name is the very first one: then the last process ended
+        between its first commit and its first writing of the file."""
+        notes = self._query("SELECT note FROM audit.checkpoint ORDER BY size DESC LIMIT 2")
+        own = [n for (n,) in notes if n.split("\n", 1)[0] == self.origin]
+        return bool(keys) and len(own) == 1
+
+    def _reopened(self) -> bool:
+        """Whether an entry says that the log goes on under this name, with this key."""
+        rows = self._query(
+            "SELECT body FROM audit.entry"
+            " WHERE position(%s::bytea IN body) > 0 AND position(%s::bytea IN body) > 0",
+            (REOPENED.encode(), self.origin.encode()),
+        )
+        vkeys = {str(signer.vkey) for signer in self._signers}
+        for (body,) in rows:
+            said = json.loads(bytes(body))
+            data = said.get("data", {})
+            if said.get("action") == REOPENED and data.get("origin") == self.origin:
+                return data.get("vkey") in vkeys
+        return False
+
+    # ---- integrate ------------------------------------------------------------------------------
+
+    def drain(self) -> int:
+        """Integrate until nothing is pending; how many entries became leaves."""
+        total = 0
+        while count := self.integrate():
+            total += count
+        return total
+
+    def integrate(self, limit: int = LIMIT) -> int:
+        """Make leaves of committed entries and sign the head over them; how many.
+
+        One transaction. A crash before its commit leaves nothing of it. A crash after it leaves a
+        signed head that the file does not know: `start` sees that it goes on from the file's and
+        advances. Signing again what was lost gives the same bytes, since a head carries no time.
+        """
+        growth = self.growth.copy()
+        with self._connection.transaction():
+            rows, mark, drained = self._pending(limit)
+            if rows:
+                hashes = [leaf_hash(body) for _, _, body in rows]
+                self._store(growth.size, rows, hashes, growth.extend(hashes))
+                note = self._sign(growth)
+                if not len(self._cosigners):
+                    # One writer: the lock that NOTIFY takes at commit is nobody else's.
+                    self._execute("NOTIFY audit_checkpoint")
+        self._mark, self._drained = mark, drained
+        if not rows:
+            return 0
+        self.growth, self.note = growth, note
+        # From here on the head may be handed out; remember it before anything else is signed.
+        self._head.write(note)
+        self.cosign()
+        return len(rows)
+
+    def _pending(self, limit: int) -> tuple[list[tuple[int, str, bytes]], str, bool]:
+        (snapshot,) = self._query(_SNAPSHOT)
+        xmin, xmax = snapshot
+        found = self._query(_PENDING, (self._mark, not self._drained, xmax, limit))
+        rows = [(int(number), txid, bytes(body)) for number, txid, body in found]
+        if len(rows) < limit:
+            return rows, xmin, True
+        return rows, str(min(int(xmin), int(rows[-1][1]))), self._drained
+
+    def _store(
+        self,
+        first: int,
+        rows: list[tuple[int, str, bytes]],
+        hashes: list[bytes],
+        nodes: list[tuple[int, int, bytes]],
+    ) -> None:
+        with psycopg.Cursor(self._connection) as cursor:
+            with cursor.copy("COPY audit.leaf (idx, entry_id, hash) FROM STDIN BINARY") as copy:
+                copy.set_types(("int8", "int8", "bytea"))
+                for at, ((number, _, _), value) in enumerate(zip(rows, hashes, strict=True)):
+                    copy.write_row((first + at, number, value))
+            if not nodes:
+                return
+            with cursor.copy("COPY audit.node (level, idx, hash) FROM STDIN BINARY") as copy:
+                copy.set_types(("int2", "int8", "bytea"))
+                for node in nodes:
+                    copy.write_row(node)
+
+    def _sign(self, growth: Growth) -> str:
+        """Sign only what the stored rows give: logs have ended by signing a root that a flipped bit
+        in memory or a lost row had made (C2SP issue 79)."""
+        root = growth.root()
+        if tree_root(tree.reader(growth.size, self._query), growth.size) != root:
+            raise Mismatch(f"the rows stored do not give the root of {growth.size}")
+        text = Checkpoint(self.origin, growth.size, root).text()
+        note = Note(text, tuple(signer.line(text) for signer in self._signers)).dump()
+        self._execute(
+            "INSERT INTO audit.checkpoint (size, note) VALUES (%s, %s)", (growth.size, note)
+        )
+        return note
+
+    # ---- witnesses, list ------------------------------------------------------------------------
+
+    def cosign(self) -> bool:
+        """Ask the witnesses that have not cosigned the newest head; whether all have now.
+
+        A crash leaves a head with fewer lines; the next call asks again.
+        """
+        if not len(self._cosigners) or not self.note:
+            return True
+        size = self.growth.size
+        have = {row[0] for row in self._query(_HAVE, (size,))}
+        reader = tree.reader(size, self._query)
+        found = self._cosigners.collect(
+            self.note, size, lambda old: consistency_proof(reader, old, size), have
+        )
+        for name, line in found.items():
+            self._execute(
+                "INSERT INTO audit.cosignature (size, witness, line) VALUES (%s, %s, %s)"
+                " ON CONFLICT DO NOTHING",
+                (size, name, str(line)),
+            )
+        if found:
+            self._execute("NOTIFY audit_checkpoint")
+        return len(have | found.keys()) >= len(self._cosigners)
+
+    def index(self, limit: int = LIMIT) -> int:
+        """List new leaves for people; after the heads, so nobody waits for it."""
+        if self._listed >= self.growth.size:
+            return 0
+        with self._connection.transaction():
+            ((count,),) = self._query("SELECT audit.search_v1(%s, %s)", (self._listed, limit))
+        self._listed += int(count)
+        return int(count)
+
+    # ---- the connection -------------------------------------------------------------------------
+
+    def _query(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with psycopg.Cursor(self._connection) as cursor:
+            return cursor.execute(statement.encode(), parameters).fetchall()
+
+    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> None:
+        with psycopg.Cursor(self._connection) as cursor:
+            cursor.execute(statement.encode(), parameters)
+
+
+_HAVE = "SELECT witness FROM audit.cosignature WHERE size = %s"

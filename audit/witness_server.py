@@ -1,0 +1,158 @@
+"""`manage.py audit_witness`: a witness on somebody else's machine (C2SP tlog-witness).
+
+It needs no database and no setting of the portal. It remembers the last head of each log that it
+knows, cosigns only what goes on from it, and keeps the head before it cosigns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from audit import signing
+from audit.signing import NoteSigner
+from audit.tlog.errors import (
+    BadProof,
+    BadSignature,
+    Fork,
+    Malformed,
+    Stale,
+    TlogError,
+    UnknownKey,
+)
+from audit.tlog.head import HeadFile
+from audit.tlog.note import COSIGNATURE, VerifierKey
+from audit.tlog.policy import Policy
+from audit.tlog.witness import Request, UnknownOrigin, add_checkpoint
+from audit.verifying import verify
+
+logger = logging.getLogger(__name__)
+
+PATH = "/add-checkpoint"
+# A proof of 63 lines and a note with many signatures are some 10 kB.
+MAX_BODY = 64 * 1024
+# Whoever sends slower than this is not a log.
+READ_S = 5.0
+
+# C2SP tlog-witness, add-checkpoint: what each refusal answers.
+STATUS: tuple[tuple[type[TlogError], int], ...] = (
+    (UnknownOrigin, 404),
+    (UnknownKey, 403),
+    (BadSignature, 403),
+    (Fork, 422),
+    (BadProof, 422),
+    (Malformed, 400),
+)
+
+
+class Witness:
+    """What is remembered, and what signs. One lock for all: a head is read, kept and signed in
+    one piece."""
+
+    def __init__(self, signer: NoteSigner, logs: Sequence[VerifierKey], state: Path) -> None:
+        if signer.vkey.algorithm != COSIGNATURE:
+            raise Malformed("a witness signs with a key for cosignatures (audit_key --witness)")
+        self._signer, self._logs, self._state = signer, tuple(logs), state
+        self._lock = threading.Lock()
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def memory(self, origin: str) -> HeadFile:
+        """The file of one log's head; origins are made of any characters, so named by a hash."""
+        return HeadFile(self._state / f"{sha256(origin.encode()).hexdigest()[:32]}.note")
+
+    def add(self, body: bytes) -> bytes:
+        """Cosign, or raise what `add_checkpoint` raises, or OSError when nothing can be kept."""
+        request = Request.parse(body)
+        with self._lock, self.memory("lock").locked():
+            lines = add_checkpoint(
+                request,
+                logs=self._logs,
+                memory=self.memory,
+                cosign=lambda text: [self._signer.cosign(text, int(time.time()))],
+                verify=verify,
+            )
+        return "".join(f"{line}\n" for line in lines).encode()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """POST /add-checkpoint, nothing else."""
+
+    timeout = READ_S
+    witness: Witness
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if self.path != PATH:
+            return self._answer(404, b"there is only /add-checkpoint\n")
+        if not length.isdecimal() or int(length) > MAX_BODY:
+            return self._answer(400, b"send a Content-Length of at most 65536\n")
+        body = self.rfile.read(int(length))
+        if len(body) != int(length):
+            return self._answer(400, b"the body ended early\n")
+        try:
+            return self._answer(200, self.witness.add(body))
+        except Stale as error:
+            return self._answer(409, f"{error.size}\n".encode(), "text/x.tlog.size")
+        except TlogError as error:
+            status = next((code for kind, code in STATUS if isinstance(error, kind)), 400)
+            logger.warning("refused, %s", ascii(str(error)))
+            return self._answer(status, f"{error.name}\n".encode())
+        except OSError:
+            logger.exception("the head cannot be kept")
+            return self._answer(500, b"the head cannot be kept\n")
+
+    def _answer(self, status: int, body: bytes, kind: str = "text/plain") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """What a client sends does not go into the log as it is."""
+
+
+def server(address: tuple[str, int], witness: Witness) -> ThreadingHTTPServer:
+    """A server that is bound and not yet serving."""
+    handler = type("WitnessHandler", (Handler,), {"witness": witness})
+    made = ThreadingHTTPServer(address, handler)
+    made.daemon_threads = True
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until the process is ended. Returns 2 when a file or an argument cannot be used."""
+    parser = argparse.ArgumentParser(prog="manage.py audit_witness", description=__doc__)
+    parser.add_argument("--listen", required=True, help="HOST:PORT")
+    parser.add_argument("--key", required=True, help="the witness's private key file, 0400")
+    parser.add_argument("--state", required=True, type=Path, help="directory of remembered heads")
+    known = parser.add_mutually_exclusive_group(required=True)
+    known.add_argument("--log", action="append", help="vkey of a log; may be repeated")
+    known.add_argument("--policy", type=Path, help="a tlog-policy whose logs are known")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    host, _, port = arguments.listen.rpartition(":")
+    try:
+        logs = (
+            Policy.parse(arguments.policy.read_text(encoding="utf-8")).logs
+            if arguments.policy
+            else tuple(VerifierKey.parse(vkey) for vkey in arguments.log)
+        )
+        signer = signing.load(f"file:{arguments.key}")
+        made = server((host, int(port)), Witness(signer, logs, arguments.state))
+    except (TlogError, OSError, ValueError) as error:
+        sys.stderr.write(f"audit_witness: {error}\n")
+        return 2
+    logger.info("witness %s listens on %s", signer.vkey, arguments.listen)
+    with made:
+        made.serve_forever()
+    return 0

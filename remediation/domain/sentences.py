@@ -1,0 +1,168 @@
+"""One plain sentence for any entry of the audit log.
+
+The sentence is for people who look for something; the entry's bytes are the evidence. Values that
+come from agents stand in quotes, and whoever shows the sentence shows it as inert text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from remediation.domain.events import Event
+
+# A sentence stays one: what is longer is cut and marked; the whole value stands in the bytes.
+MAX_VALUE = 160
+
+# {who} is the actor, {what} the object; {name} is a field of the entry's data, {name.part} one of
+# a field's own. Event by event, in the order of events.py.
+SENTENCES: dict[Event, str] = {
+    Event.AGENT_REPORT_SUBMITTED: "{who} reported {what} with {evidence#artefact}.",
+    Event.AGENT_PROPOSAL_SUBMITTED: "{who} proposed {what} for incident {incident!}.",
+    Event.AGENT_PROPOSAL_WITHDRAWN: "{who} withdrew {what}.",
+    Event.AGENT_PROPOSAL_SUPERSEDED: "{who} replaced {what} by a newer proposal.",
+    Event.AGENT_INCIDENT_OPENED: "{who} opened {what}: {title} ({kind}), about {identity}.",
+    Event.AGENT_REQUEST_REFUSED: "A request of {who} to {what} was refused: {refusal}.",
+    Event.PERSON_REVIEW_STARTED: "{who} began to sign a decision on {what}, round {round}.",
+    Event.PERSON_REVIEW_SIGNED: (
+        "{who} signed “{statement.decision}” on {what}, round {statement.round}, as"
+        " {statement.slot}: diagnosis {statement.verdicts.diagnosis}, scope"
+        " {statement.verdicts.scope}, action {statement.verdicts.action}."
+    ),
+    Event.PERSON_REVIEW_REFUSED: "A review by {who} of {what} was refused: {refusal}.",
+    Event.PERSON_OBSERVATION_ASKED: "{who} asked the worker to look at the target of {what} again.",
+    Event.PERSON_PROPOSAL_APPROVED: (
+        "With the review of {who} {what} was approved, round {round}, by {reviews} reviews."
+    ),
+    Event.PERSON_PROPOSAL_WITHDRAWN: "{who} withdrew {what}.",
+    Event.PERSON_PROPOSAL_SUPERSEDED: "{who} replaced {what} by a newer proposal.",
+    Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
+    Event.PERSON_REQUEST_REFUSED: "A request of {who} to {what} was refused: {refusal}.",
+    Event.PERSON_INVENTORY_CHANGED: "{who} changed the inventory of {what}.",
+    Event.PERSON_AGENT_CREATED: "{who} created {what}, called {name}, owned by {owner!}.",
+    Event.PERSON_AGENT_CHANGED: "{who} changed {what}.",
+    Event.PERSON_TOKEN_CREATED: (
+        "{who} made {what} for agent {agent!}, beginning with {prefix}, good until {expires_at}."
+    ),
+    Event.PERSON_TOKEN_REVOKED: "{who} revoked {what} of agent {agent!}.",
+    Event.PERSON_USER_CREATED: "{who} created the account of {what}.",
+    Event.PERSON_USER_CHANGED: "{who} changed the account of {what}.",
+    Event.PERSON_GROUP_CHANGED: "{who} changed {what}.",
+    Event.PERSON_RIGHT_CHANGED: "{who} changed the right {right} of {holder!} on {what}.",
+    Event.PERSON_PASSKEY_ENROLLED: "{who} enrolled a passkey, fingerprint {fingerprint}.",
+    Event.PERSON_PASSKEY_REMOVED: "{who} removed a passkey, fingerprint {fingerprint}.",
+    Event.PERSON_SESSION_STARTED: "{who} signed in.",
+    Event.PERSON_SESSION_ENDED: "{who} signed out.",
+    Event.PERSON_AUDIT_READ: "{who} read {what}.",
+    Event.PERSON_AUDIT_EXPORTED: "{who} exported {what}.",
+    Event.PERSON_BUNDLE_EXPORTED: "{who} exported the evidence bundle of {what}.",
+    Event.WORKER_PROPOSAL_ASSESSED: "{who} assessed {what} for round {round}.",
+    Event.WORKER_PROPOSAL_REASSESSED: "{who} opened a new round of review of {what}: {reason}.",
+    Event.WORKER_PROPOSAL_REJECTED: "{who} verified a signed no: {what} is rejected ({reason}).",
+    Event.WORKER_PROPOSAL_RETURNED: "{who} verified a signed no: {what} is returned ({reason}).",
+    Event.WORKER_PROPOSAL_EXPIRED: "{what} expired: {reason}.",
+    Event.WORKER_PROPOSAL_REFUSED: "{who} refused {what} for good: {reason}.",
+    Event.WORKER_PROPOSAL_EXECUTING: "{who} began to execute {what}.",
+    Event.WORKER_PROPOSAL_SUCCEEDED: "{who} carried out {what}.",
+    Event.WORKER_PROPOSAL_FAILED: "{what} failed: {reason}.",
+    Event.WORKER_PROPOSAL_ROLLED_BACK: "{who} rolled {what} back: {reason}.",
+    Event.WORKER_PROPOSAL_UNKNOWN: "The outcome of {what} is not known: {reason}.",
+    Event.WORKER_STEP_RECORDED: "{who} recorded step {step+1} of {what} as {phase}.",
+    Event.WORKER_GATE_CLEARED: "The gate cleared step {step+1} of {what} for {who}.",
+    Event.WORKER_GATE_REFUSED: "The gate refused {what}: {refusal}.",
+    Event.WORKER_REVIEW_REFUSED: "{who} refused a review of {what}: {refusal}.",
+    Event.WORKER_INCIDENT_CONTAINED: "{what} is contained: {reason}.",
+    Event.WORKER_NOTICE_SENT: "{who} sent a notice about {what}: {kind}.",
+    Event.OPERATOR_APPROVER_ADDED: (
+        "{who} let {what} approve with the key of fingerprint {fingerprint}."
+    ),
+    Event.OPERATOR_APPROVER_REMOVED: (
+        "{who} ended the leave of {what} to approve with the key of fingerprint {fingerprint}."
+    ),
+    Event.OPERATOR_USER_CREATED: "{who} created the account of {what}.",
+    Event.OPERATOR_USER_CHANGED: "{who} changed the account of {what}.",
+    Event.OPERATOR_PASSKEYS_REMOVED: "{who} took the password and every passkey from {what}.",
+    Event.OPERATOR_INVITATION_MADE: "{who} invited {what} by a one-time code.",
+    Event.OPERATOR_EVIDENCE_EXPORTED: "{who} exported what the gate saw of {what}.",
+    Event.OPERATOR_FREEZE_SET: "{who} froze all execution: {reason}.",
+    Event.OPERATOR_FREEZE_LIFTED: "{who} lifted the freeze: {reason}.",
+    Event.OPERATOR_REQUEST_REFUSED: "The {what} by {who} was refused: {refusal}.",
+    Event.OPERATOR_AUDIT_EXPORTED: "{who} exported {what}.",
+    Event.OPERATOR_BUNDLE_EXPORTED: "{who} exported the evidence bundle of {what}.",
+    Event.OPERATOR_SECRET_ERASED: (
+        "{by} and {second} erased {commitments#value} behind commitments of the log: {ground}."
+    ),
+    Event.OPERATOR_LOG_KEY_ROTATED: "{who} announced a new key of the log: {reason}.",
+    Event.OPERATOR_LOG_REOPENED: "{who} reopened the log under the name {origin}: {reason}.",
+    Event.SYSTEM_REFUSALS_COUNTED: "Callers who are not known were refused at {what}.",
+    Event.SYSTEM_LOG_VERIFIED: "The whole log was verified, {size} entries.",
+    Event.SYSTEM_LOG_BROKEN: "The log does NOT hold: {problem}.",
+}
+_FIELD = re.compile(r"\{([a-z_.]+)([!+#][a-z0-9]*)?\}")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def describe(entry: Mapping[str, Any]) -> str:
+    """Say in one sentence what an entry ``{v, at, action, actor, object, data}`` records.
+
+    Raises nothing, whatever the entry holds: one of an unknown kind is named as that.
+    """
+    action = str(entry.get("action", ""))
+    who, what = _named(str(entry.get("actor", ""))), _named(str(entry.get("object", "")))
+    try:
+        sentence = SENTENCES[Event(action)]
+    except ValueError:
+        return f"{_upper(who)} recorded {_cut(action) or 'something'} about {what}."
+    data = entry.get("data")
+    fields: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+
+    def fill(match: re.Match[str]) -> str:
+        name, how = match[1], match[2] or ""
+        if name in ("who", "what"):
+            return who if name == "who" else what
+        return _field(_find(fields, name), how)
+
+    return _upper(_FIELD.sub(fill, sentence))
+
+
+def _find(fields: Mapping[str, Any], path: str) -> Any:
+    found: Any = fields
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _field(value: Any, how: str) -> str:
+    """A value in words: ``+1`` counts from one, ``#word`` counts members, ``!`` is a reference."""
+    if how.startswith("#"):
+        count = len(value) if isinstance(value, list) else 0
+        return f"{count} {how[1:]}{'' if count == 1 else 's'}"
+    if how.startswith("+"):
+        return str(value + 1) if isinstance(value, int) else "?"
+    if value is None or value == "":
+        return "not said"
+    if how.startswith("!"):
+        return _named(str(value))
+    return _cut(str(value))
+
+
+def _named(reference: str) -> str:
+    """``proposal:<uuid>`` as "proposal 1a2b3c4d", ``worker:host`` as "the worker on host"."""
+    kind, _, rest = reference.partition(":")
+    rest = _UUID.sub(lambda match: match[0][:8], rest)
+    if kind == "worker":
+        return f"the worker on {_cut(rest)}"
+    if kind == "system":
+        return "the portal"
+    if not rest:
+        return _cut(_UUID.sub(lambda match: match[0][:8], reference)) or "somebody"
+    return f"{_cut(kind)} {_cut(rest)}".replace("_", " ")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_VALUE else text[:MAX_VALUE] + " […]"
+
+
+def _upper(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,133 @@
+"""Step 7 on the worker's host: whom it believes about the log, which head it remembers, the proofs.
+
+The head is read, judged and kept under one lock of the host, so two workers are never shown two
+logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+from audit import inclusion as log
+from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.errors import TlogError
+from audit.tlog.head import HeadFile
+from audit.tlog.note import Note
+from audit.tlog.policy import Policy
+from audit.verifying import verify
+from remediation.domain.errors import AuditUnavailable, BadInclusion
+from remediation.domain.evidence import Evidence
+from remediation.domain.inclusion import LogEvidence, LogTrust, RecordedEntry
+from remediation.models import Proposal
+
+# The entries that an approval rests on: of each review of the round, and of the last approval.
+_NEEDED = """
+SELECT r.entry FROM public.remediation_review r WHERE r.proposal_id = %s AND r.round = %s
+UNION ALL
+(SELECT t.entry FROM public.remediation_transition t
+  WHERE t.proposal_id = %s AND t.to_state = 'approved' ORDER BY t.id DESC LIMIT 1)
+"""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The evidence with what the log proves, and whom to believe about it."""
+
+    evidence: Evidence
+    trust: LogTrust
+
+
+def await_approval(proposal: Proposal) -> None:
+    """Return when the log covers the approval. Holds neither a transaction nor the head's lock.
+
+    Raises AuditUnavailable after HITL_AUDIT_WAIT_MS, BadInclusion when the log is not what it was.
+    """
+    with _named():
+        log.wait(_needed(proposal), policy=policy(), wait_s=settings.AUDIT_WAIT_MS / 1000)
+
+
+@contextmanager
+def judging(proposal: Proposal, evidence: Evidence) -> Iterator[Judged]:
+    """The evidence to judge; when the block ends without a refusal, its head is remembered.
+
+    A crash before the head is kept leaves the older one, from which the log goes on too.
+    Raises AuditUnavailable, BadInclusion.
+    """
+    believed, head = policy(), _head_file()
+    with _kept(head):
+        with _named():
+            seen = _seen(head)
+            found = log.prove(_needed(proposal), policy=believed, seen=seen)
+        entries = tuple(
+            RecordedEntry(one.index, one.body.decode(), one.hashes) for one in found.entries
+        )
+        given = LogEvidence(found.note, entries, found.consistency)
+        yield Judged(replace(evidence, log=given), LogTrust(believed, seen, verify))
+        if seen is None or Checkpoint.parse(Note.parse(found.note).text) != seen:
+            try:
+                head.write(found.note)
+            except OSError as error:
+                raise AuditUnavailable(f"the head cannot be kept: {error.strerror}") from error
+
+
+def policy() -> Policy:
+    """The policy file as it is now. Raises AuditUnavailable when it is missing or in doubt."""
+    if not settings.AUDIT_POLICY_FILE:
+        raise AuditUnavailable("this worker has no audit policy (HITL_AUDIT_POLICY_FILE)")
+    try:
+        return Policy.parse(Path(settings.AUDIT_POLICY_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TlogError) as error:
+        raise AuditUnavailable(f"audit policy: {error}") from error
+
+
+def _head_file() -> HeadFile:
+    if not settings.AUDIT_HEAD_FILE:
+        raise AuditUnavailable("this worker remembers no head (HITL_AUDIT_HEAD_FILE)")
+    return HeadFile(settings.AUDIT_HEAD_FILE)
+
+
+def _seen(head: HeadFile) -> Checkpoint | None:
+    """What this host accepted last; none at all means the first use of this log here.
+
+    A file that cannot be read is not forgotten: nothing runs until an operator has looked.
+    """
+    note = head.read()
+    return None if note is None else Checkpoint.parse(Note.parse(note).text)
+
+
+@contextmanager
+def _kept(head: HeadFile) -> Iterator[None]:
+    try:
+        lock = head.locked()
+        lock.__enter__()
+    except OSError as error:
+        raise AuditUnavailable(f"the remembered head: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """What the log says, in the gate's words."""
+    try:
+        yield
+    except log.Unavailable as error:
+        raise AuditUnavailable(error.detail) from error
+    except TlogError as error:
+        raise BadInclusion(str(error)) from error
+    except OSError as error:
+        raise AuditUnavailable(f"the remembered head: {error.strerror}") from error
+
+
+def _needed(proposal: Proposal) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_NEEDED, [proposal.pk, proposal.round, proposal.pk])
+        return [int(row[0]) for row in cursor.fetchall()]
