@@ -3,9 +3,10 @@
 # make test           all tests, on servers of their own
 # make benchmark      how fast it is here: ratios beside their aims, in under four minutes
 # make check          style, types, import contracts, migrations, deployment checks
+# make verifier       dist/audit-verify.pyz: checks a log with Python's standard library alone
 # make lock           renew requirements*.txt from pyproject.toml
 #
-# The first four build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
+# demo, test, benchmark and check build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -17,7 +18,7 @@ SOURCES := hitlportal remediation audit tests
 MACHINE_POSTGRES ?= $(firstword $(foreach major,14 15 16 17 18 19,$(if $(wildcard /usr/lib/postgresql/$(major)/bin/postgres),$(major))))
 DATABASE_TESTS := tests/database tests/flows tests/audit tests/test_checks.py
 
-.PHONY: demo test test-embedded test-machine benchmark check lock clean
+.PHONY: demo test test-embedded test-machine benchmark check verifier lock clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -49,6 +50,10 @@ check: $(STAMP)
 	@if grep -n '://' requirements*.txt; then echo "locks must name no host"; exit 1; fi
 	$(BIN)/python -m hitlportal.demo.check_deploy
 
+verifier:
+	@$(PYTHON) -m audit.verifier dist/audit-verify.pyz
+	@echo "dist/audit-verify.pyz"
+
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --custom-compile-command "make lock"
 
@@ -65,4 +70,4 @@ $(STAMP): requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles

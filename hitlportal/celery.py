@@ -36,7 +36,8 @@ app.conf.update(
     task_default_queue="execute",
     # Sweep and expiry have a queue of their own: a flood of work cannot delay them.
     task_queues=[
-        Queue(name, Exchange(name), routing_key=name) for name in ("execute", "assess", "sweep")
+        Queue(name, Exchange(name), routing_key=name)
+        for name in ("execute", "assess", "sweep", "record")
     ],
     task_routes={
         "remediation.execute": {"queue": "execute"},
@@ -45,6 +46,7 @@ app.conf.update(
         "remediation.sweep": {"queue": "sweep"},
         "remediation.expire": {"queue": "sweep"},
         "remediation.reconcile": {"queue": "sweep"},
+        "audit.verify": {"queue": "record"},
     },
     broker_transport_options={
         # kombu on Redis redelivers what was not acknowledged in this time; > task_time_limit.
@@ -63,6 +65,7 @@ app.conf.update(
         "sweep": {"task": "remediation.sweep", "schedule": 2.0, "options": {"expires": 10}},
         "reconcile": {"task": "remediation.reconcile", "schedule": 5.0, "options": {"expires": 10}},
         "expire": {"task": "remediation.expire", "schedule": 5.0, "options": {"expires": 10}},
+        "verify": {"task": "audit.verify", "schedule": 86_400.0, "options": {"expires": 3600}},
     },
     # Beat keeps no state worth keeping: every task asks the database what is due.
     beat_schedule_filename=os.environ.get("HITL_BEAT_SCHEDULE", "celerybeat-schedule"),
@@ -101,4 +104,4 @@ def check_connection(**_: Any) -> None:
 
 
 if not IS_BEAT:
-    app.autodiscover_tasks(["remediation"])
+    app.autodiscover_tasks(["remediation", "audit"])

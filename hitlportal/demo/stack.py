@@ -127,7 +127,13 @@ class Stack:
         worker, beat = self.settings.worker(), self.settings.beat()
         web = ("-m", "gunicorn", "hitlportal.wsgi", "--bind", f"{LOOPBACK}:{self.port}")
         threads = ("--threads", str(WEB_THREADS), "--log-level", "warning", "--no-control-socket")
-        work = ("worker", "--queues", "execute,assess", "--concurrency", str(WORKER_PROCESSES))
+        work = (
+            "worker",
+            "--queues",
+            "execute,assess,record",
+            "--concurrency",
+            str(WORKER_PROCESSES),
+        )
         sequencer = python(ROOT / "manage.py", "audit_sequencer")
         # Beside the others, so that a flood of work cannot delay deadlines.
         sweep = ("worker", "--queues", "sweep", "--pool", "solo")

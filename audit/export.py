@@ -1,0 +1,183 @@
+"""The whole log as files: a C2SP tlog-tiles directory, and `entries.jsonl` whose line i is leaf i.
+
+Written by pages, so memory does not grow with the log. Every file is a function of the head: made
+again, it is the same, byte for byte.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit import inclusion, tree
+from audit.tlog.errors import Mismatch
+from audit.tlog.merkle import leaf_hash
+from audit.tlog.policy import Checked, Policy
+from audit.tlog.tiles import WIDTH, entries_path, pack_entries, tile_path, widths
+
+# 40 bundles at a time: some three megabytes.
+PAGE = WIDTH * 40
+
+_ENTRIES = """
+SELECT l.idx, l.entry_id, e.body, l.hash FROM audit.leaf l JOIN audit.entry e ON e.id = l.entry_id
+ WHERE l.idx >= %s AND l.idx < %s ORDER BY l.idx
+"""
+_SIZES = """
+SELECT coalesce(sum(octet_length(e.body)), 0) + count(*), count(*)
+  FROM audit.leaf l JOIN audit.entry e ON e.id = l.entry_id WHERE l.idx < %s
+"""
+README = """\
+An export of the audit log of hitlportal, in the form of C2SP tlog-tiles (https://c2sp.org).
+
+  checkpoint      the signed head, with the lines of its witnesses
+  tile/           hashes (tile/<level>/...) and entries (tile/entries/...)
+  entries.jsonl   the same entries, one a line: SHA-256(0x00 || line i) is leaf i
+  policy, vkey    what the portal says whom to believe; take yours from elsewhere
+
+Check it: python3 audit-verify.pyz verify . --key <vkey that you trust> [--seen <head you have>]
+"""
+
+Progress = Callable[[int, int], None]
+# A line of an export: its leaf index, the entry's id, the exact bytes.
+Line = tuple[int, int, bytes]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much there is to export under a head."""
+
+    entries: int
+    jsonl: int  # bytes of entries.jsonl
+
+
+def head(policy: Policy, using: str = "default") -> Checked:
+    """The newest head that the policy accepts. Raises inclusion.Unavailable."""
+    return inclusion.newest(policy=policy, using=using)
+
+
+def sizes(size: int, using: str = "default") -> Sizes:
+    ((octets, count),) = tree.query_of(using)(_SIZES, (size,))
+    return Sizes(int(count), int(octets))
+
+
+def lines(size: int, using: str = "default", first: int = 0) -> Iterator[Line]:
+    """Entries in the order of the log. Raises Mismatch where the log has a hole or an entry is not
+    what its leaf says: an export never passes on what does not hold."""
+    query = tree.query_of(using)
+    while first < size:
+        rows = query(_ENTRIES, (first, min(first + PAGE, size)))
+        if not rows:
+            raise Mismatch(f"leaf {first} is not there", first)
+        for index, entry_id, body, stored in rows:
+            raw = bytes(body)
+            if int(index) != first or leaf_hash(raw) != bytes(stored):
+                raise Mismatch(f"leaf {first} does not hold", first)
+            first += 1
+            yield int(index), int(entry_id), raw
+
+
+def files(
+    checked: Checked, policy: Policy, using: str = "default", progress: Progress = lambda a, b: None
+) -> Iterator[tuple[str, bytes]]:
+    """Every file but entries.jsonl, in an order that needs no memory of the whole."""
+    size = checked.checkpoint.size
+    yield "README.txt", README.encode()
+    yield "policy", policy.dump().encode()
+    yield "vkey", "".join(f"{key}\n" for key in policy.logs).encode()
+    bundle: list[bytes] = []
+    for index, _, body in lines(size, using):
+        bundle.append(body)
+        if len(bundle) == WIDTH or index + 1 == size:
+            yield entries_path(index // WIDTH, len(bundle)), pack_entries(bundle)
+            bundle = []
+            progress(index + 1, size)
+    for row, total in enumerate(widths(size)):
+        for number in range(-(-total // WIDTH)):
+            # A reader for each: it keeps the tiles that it read.
+            tile = tree.reader(size, tree.query_of(using)).tile(row, number)
+            yield tile_path(row, number, len(tile)), b"".join(tile)
+    # Last: whoever sees a checkpoint finds all that it signs.
+    yield "checkpoint", checked.note.encode()
+
+
+def write_directory(
+    path: Path, policy: Policy, using: str = "default", progress: Progress = lambda a, b: None
+) -> Checked:
+    """Write an export. It gets its name when it is whole; a crash leaves a directory `.name.*`."""
+    if path.exists():
+        raise FileExistsError(f"{path} is there already")
+    checked = head(policy, using)
+    draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        for name, content in files(checked, policy, using, progress):
+            target = draft / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        with (draft / "entries.jsonl").open("wb") as file:
+            for _, _, body in lines(checked.checkpoint.size, using):
+                file.write(body + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(0o755)
+        os.replace(draft, path)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return checked
+
+
+def tar_stream(checked: Checked, policy: Policy, using: str = "default") -> Iterator[bytes]:
+    """The same as one tar file, made while it is sent."""
+    size = checked.checkpoint.size
+    for name, content in files(checked, policy, using):
+        yield _member(name, len(content)) + content + _padding(len(content))
+    octets = sizes(size, using).jsonl
+    yield _member("entries.jsonl", octets)
+    for _, _, body in lines(size, using):
+        yield body + b"\n"
+    yield _padding(octets) + bytes(2 * tarfile.BLOCKSIZE)
+
+
+def tar_size(checked: Checked, policy: Policy, using: str = "default") -> int:
+    """How many bytes `tar_stream` gives, without making them."""
+    size = checked.checkpoint.size
+    found = sizes(size, using)
+    named = [len(README), len(policy.dump()), sum(len(str(k)) + 1 for k in policy.logs)]
+    named += [len(checked.note.encode()), found.jsonl]
+    total = sum(_blocks(one) for one in named) + 2 * tarfile.BLOCKSIZE
+    for row, count in enumerate(widths(size)):
+        full, part = divmod(count, WIDTH)
+        tile = full * _blocks(WIDTH * 32) + (_blocks(part * 32) if part else 0)
+        total += tile
+        if row == 0:
+            total += sum(_blocks(octets) for octets in _bundles(size, using))
+    return total
+
+
+def _bundles(size: int, using: str) -> list[int]:
+    rows = tree.query_of(using)(
+        "SELECT sum(octet_length(e.body) + 2) FROM audit.leaf l"
+        " JOIN audit.entry e ON e.id = l.entry_id WHERE l.idx < %s GROUP BY l.idx / 256",
+        (size,),
+    )
+    return [int(row[0]) for row in rows]
+
+
+def _blocks(octets: int) -> int:
+    """Header, content and padding of a member."""
+    return tarfile.BLOCKSIZE + octets + len(_padding(octets))
+
+
+def _member(name: str, octets: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = octets, 0o644
+    return info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def _padding(octets: int) -> bytes:
+    return bytes(-octets % tarfile.BLOCKSIZE)

@@ -1,0 +1,135 @@
+"""Views of the log for other tools: JSON lines, CSV, OCSF. Views are for work; the evidence is the
+export with its proofs.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import unicodedata
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from audit.export import Line
+
+# OCSF 1.8.0: API Activity (category 6, class 6003); type_uid is class_uid * 100 + activity_id.
+OCSF_VERSION = "1.8.0"
+CLASS_UID, CATEGORY_UID = 6003, 6
+CREATE, READ, UPDATE, DELETE, OTHER = 1, 2, 3, 4, 99
+_ACTIVITY = {
+    "created": CREATE, "submitted": CREATE, "opened": CREATE, "added": CREATE, "enrolled": CREATE,
+    "signed": CREATE, "made": CREATE, "started": CREATE, "recorded": CREATE, "sent": CREATE,
+    "read": READ, "exported": READ, "counted": READ, "verified": READ, "assessed": READ,
+    "changed": UPDATE, "approved": UPDATE, "rejected": UPDATE, "returned": UPDATE,
+    "executing": UPDATE, "succeeded": UPDATE, "failed": UPDATE, "rolled_back": UPDATE,
+    "expired": UPDATE, "refused": UPDATE, "withdrawn": UPDATE, "superseded": UPDATE,
+    "rotated": UPDATE, "reopened": UPDATE, "set": UPDATE, "lifted": UPDATE, "contained": UPDATE,
+    "closed": UPDATE, "cleared": UPDATE, "reassessed": UPDATE, "unknown": UPDATE, "asked": UPDATE,
+    "removed": DELETE, "revoked": DELETE, "erased": DELETE, "ended": DELETE,
+}  # fmt: skip
+_ACTIVITY_NAME = {
+    CREATE: "Create", READ: "Read", UPDATE: "Update", DELETE: "Delete", OTHER: "Other",
+}  # fmt: skip
+# Severity: 1 informational, 3 medium, 5 critical. Status: 1 success, 2 failure.
+_GRAVE = {"system:log:broken": 5, "worker:gate:refused": 3, "worker:proposal:refused": 4}
+
+COLUMNS = ("index", "entry", "at", "action", "actor", "object", "data", "sha256")
+# What a spreadsheet takes for the beginning of a formula, also in the forms that it normalises.
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cs")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+
+
+def jsonl(lines: Iterator[Line]) -> Iterator[bytes]:
+    """The exact bytes, one entry a line."""
+    for _, _, body in lines:
+        yield body + b"\n"
+
+
+def csv_rows(lines: Iterator[Line]) -> Iterator[bytes]:
+    """RFC 4180 with a header; no cell is a formula, none holds a control character."""
+    yield _csv(COLUMNS)
+    for index, entry_id, body in lines:
+        said = _said(body)
+        data = json.dumps(said.get("data", {}), ensure_ascii=False, sort_keys=True)
+        texts = [str(said.get(name, "")) for name in ("at", "action", "actor", "object")]
+        yield _csv((index, entry_id, *texts, data, sha256(body).hexdigest()))
+
+
+def ocsf(lines: Iterator[Line]) -> Iterator[bytes]:
+    """OCSF 1.8.0 API Activity events, one a line."""
+    for index, entry_id, body in lines:
+        yield json.dumps(event(index, entry_id, body), separators=(",", ":")).encode() + b"\n"
+
+
+def event(index: int, entry_id: int, body: bytes) -> dict[str, Any]:
+    """One entry as an event; `raw_data` is the evidence's bytes, and `raw_data_hash` their hash."""
+    said = _said(body)
+    action, actor = str(said.get("action", "")), str(said.get("actor", ""))
+    verb = action.rpartition(":")[2]
+    activity = _ACTIVITY.get(verb, OTHER)
+    refused = verb in ("refused", "failed", "broken")
+    source, _, name = actor.partition(":")
+    return {
+        "activity_id": activity,
+        "activity_name": _ACTIVITY_NAME[activity],
+        "category_uid": CATEGORY_UID,
+        "category_name": "Application Activity",
+        "class_uid": CLASS_UID,
+        "class_name": "API Activity",
+        "type_uid": CLASS_UID * 100 + activity,
+        "severity_id": _GRAVE.get(action, 1),
+        "status_id": 2 if refused else 1,
+        "time": _milliseconds(str(said.get("at", ""))),
+        "metadata": {
+            "version": OCSF_VERSION,
+            "uid": str(entry_id),
+            "sequence": index,
+            "log_name": "hitlportal audit log",
+            "product": {"name": "hitlportal", "vendor_name": "hitlportal"},
+        },
+        "actor": {"user": {"uid": actor, "name": name, "type": source, "type_id": 99}},
+        "api": {"operation": action, "service": {"name": "hitlportal"}},
+        "src_endpoint": {"name": "hitlportal"},
+        "resources": [{"uid": str(said.get("object", ""))}],
+        "raw_data": body.decode(),
+        "raw_data_hash": {
+            "algorithm_id": 3,
+            "algorithm": "SHA-256",
+            "value": sha256(body).hexdigest(),
+        },
+        "raw_data_size": len(body),
+        "unmapped": {"data": said.get("data", {})},
+    }
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(body)
+    return said
+
+
+def _milliseconds(at: str) -> int:
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return 0
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _csv(cells: tuple[object, ...]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(
+        [cell if isinstance(cell, int) else _safe(str(cell)) for cell in cells]
+    )
+    return out.getvalue().encode()
+
+
+def _safe(text: str) -> str:
+    """A text that a spreadsheet shows and does not run, and that breaks no line."""
+    shown = "".join(
+        f"\\u{ord(one):04x}" if unicodedata.category(one) in _UNSEEN else one for one in text
+    )
+    plain = unicodedata.normalize("NFKC", shown).lstrip(" '\"")
+    return f"'{shown}" if plain.startswith(_FORMULA) else shown

@@ -1,0 +1,257 @@
+"""Verify the whole log: build everything again from the entries and compare every row.
+
+Read in the order of the leaves, in memory that does not grow with the log; the first thing that
+does not hold is named.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections, transaction
+
+from audit import log, tree
+from audit.tlog import cosignature
+from audit.tlog.checkpoint import Checkpoint, opened
+from audit.tlog.errors import Fork, Mismatch, Missing, Rollback, UnknownKey
+from audit.tlog.growth import Growth
+from audit.tlog.merkle import leaf_hash, tree_root
+from audit.tlog.note import Note, SignatureLine
+from audit.tlog.policy import Policy
+from audit.verifying import verify as check_signature
+
+# Rows of some 300 bytes: three megabytes at a time.
+PAGE = 10_000
+
+_PAGE = """
+SELECT l.idx, l.entry_id, l.hash, e.body,
+       s.entry_id IS NOT NULL
+         AND (s.entry_id, s.at, s.action, s.actor, s.object, s.words)
+             IS NOT DISTINCT FROM (l.entry_id, d.at, d.action, d.actor, d.object, d.words),
+       s.entry_id IS NOT NULL
+  FROM audit.leaf l
+  LEFT JOIN audit.entry e ON e.id = l.entry_id
+  LEFT JOIN audit.search s ON s.idx = l.idx
+  LEFT JOIN LATERAL audit.said_v1(e.body) AS d ON true
+ WHERE l.idx >= %s AND l.idx < %s
+ ORDER BY l.idx LIMIT %s
+"""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A log that holds: what was verified."""
+
+    size: int
+    root: bytes
+    heads: int
+    nodes: int
+    # Entries without a leaf: the sequencer has them before it, or is away.
+    backlog: int
+    opened: int
+    erased: int
+
+
+def verify(
+    policy: Policy,
+    *,
+    using: str = "default",
+    seen: Checkpoint | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Result:
+    """Verify the stored log; ``policy`` says whose heads it must carry, ``seen`` is a head known
+    from elsewhere, without which a clean cut of the tail cannot be seen.
+
+    Raises Mismatch (with the leaf's index), Missing, Rollback, Fork, BadSignature, UnknownKey,
+    Malformed for the first thing that does not hold.
+    """
+    run = _Run(policy, tree.query_of(using), seen, progress)
+    connection = connections[using]
+    if connection.in_atomic_block:
+        return run.result()
+    with transaction.atomic(using=using):
+        # One picture of the log while the sequencer goes on.
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return run.result()
+
+
+class _Run:
+    def __init__(
+        self, policy: Policy, query: tree.Query, seen: Checkpoint | None, progress: Progress
+    ) -> None:
+        self.policy, self.query, self.seen, self.progress = policy, query, seen, progress
+        self.growth = Growth()
+        self.nodes = 0
+        self.listed_up_to: int | None = None
+        self.committed: set[str] = set()
+
+    def result(self) -> Result:
+        (row,) = self.query("SELECT coalesce(max(idx) + 1, 0), count(*) FROM audit.leaf", ())
+        size, count = int(row[0]), int(row[1])
+        heads = self._heads()
+        if heads and heads[-1].size > size:
+            raise Rollback(f"size {heads[-1].size} is signed, but there are {size} leaves")
+        if size and (not heads or heads[-1].size != size):
+            raise Missing(f"there are {size} leaves, but no head of that size")
+        self._leaves(size, heads)
+        if count != size:
+            raise Mismatch(f"{count} leaves for {size} places")
+        self._nodes_extra()
+        self._list(size)
+        self._seen(size)
+        opened_count, erased = self._secrets()
+        backlog = self.query(
+            "SELECT count(*) FROM audit.entry e"
+            " WHERE NOT EXISTS (SELECT 1 FROM audit.leaf l WHERE l.entry_id = e.id)", ()
+        )  # fmt: skip
+        return Result(
+            size,
+            self.growth.root(),
+            len(heads),
+            self.nodes,
+            int(backlog[0][0]),
+            opened_count,
+            erased,
+        )
+
+    # ---- heads ----------------------------------------------------------------------------------
+
+    def _heads(self) -> list[Checkpoint]:
+        """All heads, signed by a known key; cosignatures by known witnesses hold."""
+        found: list[Checkpoint] = []
+        known = False
+        for size, note in self.query("SELECT size, note FROM audit.checkpoint ORDER BY size", ()):
+            head = Checkpoint.parse(Note.parse(note).text)
+            # Heads under a name that the log had before it was reopened are signed by nobody who is
+            # trusted now; their roots are compared all the same. After the first head of a known
+            # name there is no other.
+            if known or any(key.name == head.origin for key in self.policy.logs):
+                head, known = opened(note, self.policy.logs, check_signature), True
+            if head.size != int(size) or head.extensions or Note.parse(note).dump() != note:
+                raise Mismatch(f"the head stored for size {size} says something else")
+            found.append(head)
+        if found and not known:
+            raise UnknownKey(f"no head is of a log that the policy names, but {found[-1].origin}")
+        self._cosignatures({head.size: head for head in found})
+        return found
+
+    def _cosignatures(self, heads: dict[int, Checkpoint]) -> None:
+        keys = {witness.name: witness.key for witness in self.policy.witnesses}
+        for size, name, line in self.query(
+            "SELECT size, witness, line FROM audit.cosignature ORDER BY size, witness", ()
+        ):
+            if int(size) not in heads:
+                raise Missing(f"witness {name} cosigned size {size}, of which there is no head")
+            if name in keys:
+                cosignature.check(
+                    heads[int(size)].text(), SignatureLine.parse(line), keys[name], check_signature
+                )
+
+    # ---- leaves and nodes -----------------------------------------------------------------------
+
+    def _leaves(self, size: int, heads: Sequence[Checkpoint]) -> None:
+        """Each entry gives its leaf, the leaves give the nodes and the root of each head."""
+        todo = list(reversed(heads))
+        self._pass_heads(todo)
+        while self.growth.size < size:
+            start = self.growth.size
+            rows = self.query(_PAGE, (start, start + PAGE, PAGE))
+            if not rows:
+                raise Missing(f"leaf {start} is not there")
+            for row in rows:
+                self._leaf(*row)
+                self._pass_heads(todo)
+            self.progress(self.growth.size, size)
+
+    def _leaf(
+        self, index: int, entry_id: int, stored: bytes, body: Any, same: bool, listed: bool
+    ) -> None:
+        at = self.growth.size
+        if int(index) != at:
+            raise Missing(f"leaf {at} is not there")
+        if body is None:
+            raise Mismatch(f"leaf {at}: entry {entry_id} is not there", at)
+        raw = bytes(body)
+        if leaf_hash(raw) != bytes(stored):
+            raise Mismatch(f"leaf {at}: entry {entry_id} is not what it was", at)
+        self._check_listed(at, entry_id, same, listed)
+        for row, number, value in self.growth.extend([bytes(stored)]):
+            self.nodes += 1
+            found = self.query(
+                "SELECT hash FROM audit.node WHERE level = %s AND idx = %s", (row, number)
+            )
+            if not found or bytes(found[0][0]) != value:
+                raise Mismatch(f"node {number} of level {row} is not what its leaves give", at)
+        if log.COMMITTED.encode() in raw:
+            self.committed.update(_commitments(json.loads(raw)))
+
+    def _check_listed(self, at: int, entry_id: int, same: bool, listed: bool) -> None:
+        """The list for people is complete up to some leaf, and says what the entries say."""
+        if listed:
+            if self.listed_up_to is not None and self.listed_up_to != at:
+                raise Missing(f"leaf {self.listed_up_to} is not in the list for people")
+            self.listed_up_to = at + 1
+            if not same:
+                raise Mismatch(f"the list says something else of entry {entry_id}", at)
+        elif at == 0:
+            self.listed_up_to = 0
+
+    def _pass_heads(self, todo: list[Checkpoint]) -> None:
+        while todo and todo[-1].size == self.growth.size:
+            head = todo.pop()
+            if head.root != self.growth.root():
+                raise Fork(f"the head of size {head.size} has not the root of its leaves")
+
+    def _nodes_extra(self) -> None:
+        ((count,),) = self.query("SELECT count(*) FROM audit.node", ())
+        if int(count) != self.nodes:
+            raise Mismatch(f"{count} nodes are stored, the leaves give {self.nodes}")
+        stored = tree_root(tree.reader(self.growth.size, self.query), self.growth.size)
+        if stored != self.growth.root():
+            raise Mismatch("the stored nodes do not give the root of the leaves")
+
+    def _list(self, size: int) -> None:
+        ((count, most),) = self.query(
+            "SELECT count(*), coalesce(max(idx) + 1, 0) FROM audit.search", ()
+        )
+        if int(most) > size or int(count) != (self.listed_up_to or 0):
+            raise Mismatch(f"the list for people has {count} lines up to {most}")
+
+    # ---- what is known from elsewhere, and what can be erased -----------------------------------
+
+    def _seen(self, size: int) -> None:
+        if self.seen is None:
+            return
+        if self.seen.size > size:
+            raise Rollback(f"size {self.seen.size} was seen, now there are {size} leaves")
+        reader = tree.reader(size, self.query)
+        if tree_root(reader, self.seen.size) != self.seen.root:
+            raise Fork(f"size {self.seen.size} was seen with another root")
+
+    def _secrets(self) -> tuple[int, int]:
+        found: set[str] = set()
+        for commitment, salt, value in self.query(
+            "SELECT commitment, salt, value FROM audit.secret", ()
+        ):
+            if hmac.digest(bytes(salt), value.encode(), "sha256") != bytes(commitment):
+                raise Mismatch(f"commitment {bytes(commitment).hex()[:16]} hides something else")
+            found.add(bytes(commitment).hex())
+        return len(found & self.committed), len(self.committed - found)
+
+
+def _commitments(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if value.keys() == {log.COMMITTED}:
+            yield str(value[log.COMMITTED])
+        for inner in value.values():
+            yield from _commitments(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _commitments(inner)

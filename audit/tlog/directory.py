@@ -1,0 +1,196 @@
+"""Verify a log from its files: any C2SP tlog-tiles directory, ours or made by other software.
+
+Everything is derived again from the entries: the leaf hashes, every tile of every level, the root
+that the checkpoint signs. The first thing that does not hold is named by its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from audit.tlog import ed25519
+from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.errors import Fork, Malformed, Mismatch, Missing, Rollback
+from audit.tlog.growth import Growth
+from audit.tlog.merkle import HASH_SIZE
+from audit.tlog.note import MAX_NOTE, Verify, from_bytes
+from audit.tlog.policy import Checked, Policy
+from audit.tlog.tiles import (
+    MAX_ENTRY,
+    WIDTH,
+    entries_path,
+    parse_path,
+    tile_path,
+    unpack_entries,
+    widths,
+)
+
+# A full bundle of the longest entries.
+MAX_BUNDLE = WIDTH * (MAX_ENTRY + 2)
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A directory that holds."""
+
+    checked: Checked
+    tiles: int
+    # Whether entries.jsonl was there and is the leaves, line by line.
+    lines: bool
+
+
+def verify(
+    path: Path,
+    policy: Policy,
+    *,
+    seen: Checkpoint | None = None,
+    verify: Verify = ed25519.verify,
+    progress: Progress = lambda done, total: None,
+) -> Verified:
+    """Verify the directory; ``policy`` says whose checkpoint it must be, ``seen`` is a head that
+    the caller has.
+
+    Raises Malformed, UnknownKey, BadSignature, QuorumMissing, Missing, Mismatch, Rollback, Fork.
+    """
+    checked = policy.check(from_bytes(_read(path / "checkpoint", MAX_NOTE)), verify)
+    return _Run(path, checked, seen, progress).result()
+
+
+class _Run:
+    def __init__(
+        self, path: Path, checked: Checked, seen: Checkpoint | None, progress: Progress
+    ) -> None:
+        self.path, self.checked, self.progress = path, checked, progress
+        self.size = checked.checkpoint.size
+        if seen is not None and seen.origin != checked.checkpoint.origin:
+            raise Malformed(f"the head seen is of {seen.origin}")
+        if seen is not None and seen.size > self.size:
+            raise Rollback(f"size {seen.size} was seen, the checkpoint here is of {self.size}")
+        self.seen = seen
+        self.growth = Growth()
+        # The hashes of each row's tile that is being filled, to compare with its file.
+        self.rows: list[list[bytes]] = [[] for _ in widths(self.size)] or [[]]
+        self.counts = [0] * (len(self.rows) + 1)
+        self.tiles = 0
+
+    def result(self) -> Verified:
+        jsonl = self.path / "entries.jsonl"
+        lines = _lines(jsonl) if jsonl.exists() else None
+        for number in range(-(-self.size // WIDTH)):
+            self._bundle(number, lines)
+            if number % 64 == 0:
+                self.progress(self.growth.size, self.size)
+        self.progress(self.size, self.size)
+        for row in range(len(self.rows)):
+            if self.rows[row]:
+                self._tile(row, len(self.rows[row]))
+        if self.growth.root() != self.checked.checkpoint.root:
+            raise Mismatch("checkpoint: its root is not that of the entries")
+        if lines is not None and next(lines, None) is not None:
+            raise Mismatch("entries.jsonl: more lines than the checkpoint has leaves")
+        if self.seen is not None and self.seen.size == 0:
+            self.seen = None
+        self._leftovers()
+        return Verified(self.checked, self.tiles, lines is not None)
+
+    def _bundle(self, number: int, lines: Iterator[bytes] | None) -> None:
+        width = min(WIDTH, self.size - number * WIDTH)
+        name = entries_path(number, width)
+        file = self.path / name
+        if width < WIDTH and not file.exists():
+            # Other software may serve the full bundle only; then its beginning is what counts.
+            name = entries_path(number)
+        entries = self._unpacked(name)
+        if len(entries) < width or (len(entries) > width and name == entries_path(number, width)):
+            raise Mismatch(f"{name}: {len(entries)} entries, not {width}", number * WIDTH)
+        entries = entries[:width]
+        if lines is not None:
+            self._compare_lines(entries, lines, number * WIDTH)
+        hashes = [sha256(b"\x00" + entry).digest() for entry in entries]
+        self._add(hashes, width)
+
+    def _unpacked(self, name: str) -> list[bytes]:
+        try:
+            return unpack_entries(_read(self.path / name, MAX_BUNDLE, name))
+        except Malformed as error:
+            raise Mismatch(f"{name}: {error.detail}") from None
+
+    def _add(self, hashes: list[bytes], width: int) -> None:
+        self.rows[0] = hashes
+        seen = self.seen
+        if seen is not None and self.growth.size < seen.size <= self.growth.size + width:
+            partial = self.growth.copy()
+            partial.extend(hashes[: seen.size - self.growth.size])
+            if partial.root() != seen.root:
+                raise Fork(f"size {seen.size} was seen with another root")
+        if width < WIDTH:
+            self.growth.extend(hashes)
+            return
+        _, made = self.growth.add_full_tile(hashes)
+        self._tile(0, WIDTH)
+        for row, _, value in made:
+            self.rows[row].append(value)
+            if len(self.rows[row]) == WIDTH:
+                self._tile(row, WIDTH)
+
+    def _tile(self, row: int, width: int) -> None:
+        """Compare a row's tile with its file."""
+        number = self.counts[row]
+        name = tile_path(row, number, width)
+        if _read(self.path / name, WIDTH * HASH_SIZE, name) != b"".join(self.rows[row]):
+            raise Mismatch(f"{name}: not the hashes of its entries")
+        self.tiles += 1
+        self.counts[row] += 1
+        self.rows[row] = []
+
+    def _compare_lines(self, entries: list[bytes], lines: Iterator[bytes], first: int) -> None:
+        for at, entry in enumerate(entries):
+            if next(lines, None) != entry:
+                raise Mismatch(f"entries.jsonl: line {first + at} is not leaf {first + at}")
+
+    def _leftovers(self) -> None:
+        """Older partial tiles may lie about; each must be the beginning of what was derived."""
+        for file in sorted((self.path / "tile").rglob("*")) if self.size else ():
+            if not file.is_file():
+                continue
+            name = file.relative_to(self.path).as_posix()
+            level, index, width = parse_path(name)
+            total = self.size if level is None else self.size >> 8 * level
+            if index * WIDTH + width > total:
+                raise Mismatch(f"{name}: beyond the checkpoint's size")
+            now = min(WIDTH, total - index * WIDTH)
+            if width == now:
+                continue  # compared above
+            whole = entries_path(index, now) if level is None else tile_path(level, index, now)
+            if level is None:
+                same = self._unpacked(name) == self._unpacked(whole)[:width]
+            else:
+                part = _read(file, WIDTH * HASH_SIZE, name)
+                limit = WIDTH * HASH_SIZE
+                same = part == _read(self.path / whole, limit, whole)[: width * HASH_SIZE]
+            if not same:
+                raise Mismatch(f"{name}: not the beginning of {whole}")
+
+
+def _read(path: Path, most: int, name: str = "") -> bytes:
+    try:
+        with path.open("rb") as file:
+            found = file.read(most + 1)
+    except OSError as error:
+        raise Missing(f"{name or path.name}: {error.strerror}") from None
+    if len(found) > most:
+        raise Malformed(f"{name or path.name}: too long")
+    return found
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                raise Mismatch("entries.jsonl: the last line does not end")
+            yield line[:-1]

@@ -1,0 +1,37 @@
+"""`python -m audit.verifier OUT`: the verifier as one file that needs Python and nothing else.
+
+The members are the very source files of `audit.tlog`; the same source gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+MAIN = b"import sys\nfrom audit.tlog.__main__ import main\nsys.exit(main())\n"
+# The earliest time that a zip archive can state.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def members() -> dict[str, bytes]:
+    """What the file holds, by name."""
+    sources = [ROOT / "__init__.py", *sorted((ROOT / "tlog").glob("*.py"))]
+    found = {f"audit/{path.relative_to(ROOT).as_posix()}": path.read_bytes() for path in sources}
+    return {**found, "__main__.py": MAIN}
+
+
+def build(out: Path) -> None:
+    """Write the verifier."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("wb") as file:
+        file.write(b"#!/usr/bin/env python3\n")
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, content in sorted(members().items()):
+                archive.writestr(zipfile.ZipInfo(name, EPOCH), content)
+    out.chmod(0o755)
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))
