@@ -40,11 +40,10 @@ class AuditLog:
             "quorum auditor\n",
         )
 
-    @property
-    def witness_head(self) -> Path:
-        """The file in which the witness keeps the last head that it cosigned."""
+    def witness_size(self) -> int:
+        """The size of the last head that the witness cosigned."""
         (found,) = self._witness.glob("heads/*.note")
-        return found
+        return int(found.read_text(encoding="utf-8").split("\n")[1])
 
     def sequencer(self) -> dict[str, str]:
         """What the sequencer gets besides its login."""

@@ -32,6 +32,8 @@ def play(scene: Scene, codes: Mapping[str, str], add_keys: Callable[[], None]) -
     proofs.evidence(scene)
     _return(scene)
     proofs.record(scene)
+    proofs.bundles(scene)
+    proofs.log(scene)
     return scene.checks.failed
 
 

@@ -17,7 +17,7 @@ from hitlportal.demo.valkey import ValkeyServer
 
 BROKER, CACHE = 0, 1  # numbers of Valkey's databases
 # kombu's keys: the queues (with a suffix for each priority), their bindings, what is on its way.
-QUEUES = ("~execute*", "~assess*", "~sweep*", "~_kombu.*", "~unacked*")
+QUEUES = ("~execute*", "~assess*", "~sweep*", "~record*", "~_kombu.*", "~unacked*")
 # Django's prefix, then the names that `services.dispatch` and `services.observe` count under.
 COUNTERS = ("~hitl:1:swept:*", "~hitl:1:observed:*")
 KEYS: Mapping[str, tuple[str, ...]] = {

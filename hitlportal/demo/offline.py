@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from audit import verifier
 from hitlportal.demo.installation import ROOT, Installation
 from hitlportal.demo.settings import Settings, python
 
@@ -22,10 +23,14 @@ class Replay:
 
     approvers: Path
     origin: str
+    policy: Path
 
     def result(self, evidence: Path) -> tuple[int, str]:
         """Its exit status and what it said last."""
-        trusted = ("--approvers", self.approvers, "--rp-id", "localhost", "--origin", self.origin)
+        trusted = (
+            *("--approvers", self.approvers, "--rp-id", "localhost", "--origin", self.origin),
+            *("--log-policy", self.policy),
+        )
         done = subprocess.run(
             python(ROOT / "manage.py", "verify_evidence", evidence, *trusted),
             cwd=evidence.parent,
@@ -37,6 +42,36 @@ class Replay:
             check=False,
         )
         return done.returncode, (done.stdout.strip().splitlines() or [""])[-1]
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """`audit-verify.pyz`, one file, run by a Python that sees nothing but its standard library: no
+    environment, no packages, in an unrelated directory."""
+
+    file: Path
+    policy: Path
+
+    @classmethod
+    def build(cls, directory: Path, policy: Path) -> Verifier:
+        made = directory / "audit-verify.pyz"
+        verifier.build(made)
+        return cls(made, policy)
+
+    def result(self, what: Path, *more: str | Path) -> tuple[int, str]:
+        """Its exit status, and its first line when it does not hold, else its last."""
+        done = subprocess.run(
+            python("-I", "-S", self.file, "verify", what, "--policy", self.policy, *more),
+            cwd=what.parent,
+            env={},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        lines = done.stdout.strip().splitlines() or [""]
+        return done.returncode, lines[-1] if done.returncode == 0 else lines[0]
 
 
 def export(installation: Installation, settings: Settings, proposal: str, to: Path) -> None:

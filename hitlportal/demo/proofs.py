@@ -1,6 +1,8 @@
-"""(8, 10) What stays: evidence that outsiders can replay, and a record that nobody can change."""
+"""(8, 10 to 12) What stays: evidence that outsiders replay, a record that nobody can change."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import psycopg
 
@@ -17,7 +19,7 @@ FORBIDDEN = (
 def evidence(scene: Scene) -> None:
     """The gate replayed with an empty environment; then again on files with one byte changed."""
     stack = scene.stack
-    replay = offline.Replay(stack.settings.approvers, stack.origin)
+    replay = offline.Replay(stack.settings.approvers, stack.origin, stack.log.policy)
     directory = stack.directory / "evidence"
     directory.mkdir(exist_ok=True)
     for report in scene.runs:
@@ -28,6 +30,69 @@ def evidence(scene: Scene) -> None:
         for place, forged in offline.forgeries(file):
             what = f"the same with one byte flipped in {place}"
             scene.checks.equal("8", what, replay.result(forged), offline.DOES_NOT_HOLD)
+
+
+def bundles(scene: Scene) -> None:
+    """(11) Every incident's bundle, checked without the product; then with one byte changed."""
+    stack = scene.stack
+    directory = stack.directory / "evidence"
+    directory.mkdir(exist_ok=True)
+    alone = offline.Verifier.build(directory, stack.log.policy)
+    replay = offline.Replay(stack.settings.approvers, stack.origin, stack.log.policy)
+    for incident in scene.record.incidents():
+        file = directory / f"bundle-{incident}.json"
+        _manage(scene, "export_bundle", incident, "--output", str(file))
+        what = f"bundle of incident {incident[:8]}, by the standard library alone"
+        scene.checks.equal("11", what, alone.result(file), offline.HOLDS)
+        what = "the same with passkeys and the gate replayed"
+        scene.checks.equal("11", what, replay.result(file), offline.HOLDS)
+        status, said = alone.result(_flipped(file))
+        what = "the same with one byte flipped in an entry"
+        scene.checks.line("11", status == 1, what, said)
+
+
+def log(scene: Scene) -> None:
+    """(12) The whole log, row by row and as files; a cut tail and a changed entry are found."""
+    stack = scene.stack
+    directory = stack.directory / "evidence"
+    alone = offline.Verifier.build(directory, stack.log.policy)
+    _manage(scene, "audit_verify")
+    scene.checks.line(
+        "12", True, "every row of the log is what its entries make it", "audit_verify"
+    )
+    older, newer = directory / "log-then", directory / "log-now"
+    _manage(scene, "audit_export", str(older))
+    scene.players["carol"].browser.get("/audit/entries/")
+    scene.comes_true("the log to grow", lambda: stack.log.witness_size() > _size(older))
+    _manage(scene, "audit_export", str(newer))
+    head = newer / "checkpoint"
+    what = "an export, against the head of the export before"
+    result = alone.result(newer, "--seen", older / "checkpoint")
+    scene.checks.equal("12", what, result, offline.HOLDS)
+    status, said = alone.result(older, "--seen", head)
+    scene.checks.line("12", status == 1 and "rollback" in said, "a log whose tail is cut", said)
+    lines = (newer / "entries.jsonl").read_bytes()
+    (newer / "entries.jsonl").write_bytes(bytes([lines[0] ^ 1]) + lines[1:])
+    status, said = alone.result(newer)
+    scene.checks.line("12", status == 1, "an export with one byte flipped", said)
+
+
+def _size(directory: Path) -> int:
+    return int((directory / "checkpoint").read_text(encoding="utf-8").split("\n")[1])
+
+
+def _flipped(file: Path) -> Path:
+    raw = file.read_bytes()
+    spot = raw.index(b"agent:report:submitted")
+    copy = file.with_name(f"{file.stem}-flipped.json")
+    copy.write_bytes(raw[:spot] + b"A" + raw[spot + 1 :])
+    return copy
+
+
+def _manage(scene: Scene, *arguments: str) -> None:
+    """As an operator of the worker's host."""
+    stack = scene.stack
+    stack.installation.manage(*arguments, process="worker", environment=stack.settings.worker())
 
 
 def record(scene: Scene) -> None:

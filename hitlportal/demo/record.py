@@ -44,6 +44,11 @@ class Record:
         )
         return [str(row[0]) for row in rows]
 
+    def incidents(self) -> list[str]:
+        """The ids of all incidents, oldest first."""
+        rows = self._rows("SELECT id::text FROM remediation_incident ORDER BY recorded_at")
+        return [str(row[0]) for row in rows]
+
     def incident(self, proposal: str) -> str:
         """The state of the proposal's incident."""
         found = self._one(
