@@ -1,0 +1,248 @@
+"""The witness: the table of C2SP tlog-witness against a real server, and asked by the sequencer."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from audit.cosigning import Cosigners
+from audit.tlog import cosignature
+from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.errors import Fork, Malformed, Rollback
+from audit.tlog.merkle import EMPTY_ROOT, consistency_proof
+from audit.tlog.note import Note, SignatureLine
+from audit.tlog.policy import Policy, Witness
+from audit.tlog.witness import Request, advance
+from audit.verifying import verify
+from audit.witness_server import Witness as Remembering
+from audit.witness_server import server
+from tests.audit.conftest import House, rows
+from tests.domain import record
+from tests.domain.record import Book
+
+Answer = tuple[int, bytes, str]
+
+
+class Served:
+    """A witness on a port of this machine."""
+
+    def __init__(self, state: Path) -> None:
+        self.server = server(
+            ("127.0.0.1", 0), Remembering(record.WITNESS, [record.SIGNER.vkey], state)
+        )
+        self.port = self.server.server_address[1]
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, body: bytes, path: str = "/add-checkpoint", method: str = "POST") -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers.get("Content-Type", "")
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    made = Served(tmp_path / "witness")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def book() -> Book:
+    made = Book()
+    made.filler(20)
+    return made
+
+
+def request(book: Book, old: int, new: int, **changes: object) -> bytes:
+    proof = tuple(consistency_proof(book.reader(new), old, new))
+    given = {"old_size": old, "proof": proof, "note": book.note(new), **changes}
+    return Request(**given).dump()  # type: ignore[arg-type]
+
+
+def test_a_log_grows_and_each_head_is_cosigned(served: Served, book: Book) -> None:
+    for old, new in ((0, 3), (3, 3), (3, 20)):
+        status, answer, _ = served.ask(request(book, old, new))
+        assert status == 200
+        line = SignatureLine.parse(answer.decode().strip())
+        assert cosignature.check(book.head(new).text(), line, record.WITNESS.vkey, verify) > 0
+
+
+def test_the_table_of_the_specification(served: Served, book: Book) -> None:
+    assert served.ask(request(book, 0, 10))[0] == 200
+    other = Book()
+    other.add("worker:notice:sent", "x", "y", {})
+    other.filler(19)
+    forged = Note(book.head(12).text(), (record.signer(seed="x").line(book.head(12).text()),))
+    false = Note(
+        book.head(12).text(),
+        (SignatureLine(record.SIGNER.vkey.name, record.SIGNER.vkey.key_id, bytes(64)),),
+    )
+    unknown = record.signer("unknown.example/log")
+    text = Checkpoint("unknown.example/log", 1, bytes(32)).text()
+    extended = Checkpoint(record.ORIGIN, 12, book.head(12).root, ("more",)).text()
+    cases: list[tuple[int, bytes]] = [
+        (409, request(book, 3, 12)),  # not the size that is held
+        (409, request(book, 0, 12, proof=())),
+        (409, request(book, 3, 5)),
+        (400, request(book, 10, 12, old_size=13)),  # beyond the new size
+        (422, request(book, 10, 12, proof=())),
+        (422, request(book, 10, 12, proof=(bytes(32),) * 3)),
+        (422, request(book, 10, 12, note=other.note(12))),  # another past
+        (422, request(book, 10, 10, note=other.note(10))),
+        (403, request(book, 10, 12, note=forged.dump())),
+        (403, request(book, 10, 12, note=false.dump())),
+        (404, request(book, 10, 12, note=Note(text, (unknown.line(text),)).dump())),
+        (400, request(book, 10, 12, note=Note(extended, (record.SIGNER.line(extended),)).dump())),
+        (400, b""), (400, b"old 10\n"), (400, b"old x\n\n" + book.note(12).encode()),
+        (400, b"\xff"), (400, request(book, 10, 12).replace(b"old 10", b"old 010")),
+        (400, request(book, 10, 12, proof=(bytes(32),) * 64)),
+    ]  # fmt: skip
+    for status, body in cases:
+        assert served.ask(body)[0] == status, body[:200]
+    # Nothing of this moved what is remembered.
+    status, said, kind = served.ask(request(book, 3, 12))
+    assert (status, said, kind) == (409, b"10\n", "text/x.tlog.size")
+    assert served.ask(request(book, 10, 12))[0] == 200
+
+
+def test_an_empty_tree_has_one_root(served: Served) -> None:
+    for root, status in ((bytes(32), 422), (EMPTY_ROOT, 200)):
+        text = Checkpoint(record.ORIGIN, 0, root).text()
+        body = Request(0, (), Note(text, (record.SIGNER.line(text),)).dump()).dump()
+        assert served.ask(body)[0] == status
+
+
+def test_there_is_nothing_else_to_ask(served: Served) -> None:
+    assert served.ask(b"x", "/")[0] == 404
+    assert served.ask(b"", "/add-checkpoint", "GET")[0] == 501
+    assert served.ask(b"x" * 70_000)[0] == 400
+
+
+def test_two_heads_at_once_are_never_both_cosigned_when_they_fork(
+    served: Served, book: Book
+) -> None:
+    assert served.ask(request(book, 0, 5))[0] == 200
+    fork = Book(book.bodies[:5])
+    fork.add("worker:notice:sent", "x", "y", {})
+    fork.filler(14)
+    bodies = [request(book, 5, 20), request(fork, 5, 20)] * 4
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(served.ask, bodies))
+    won = {at % 2 for at, (status, _, _) in enumerate(answers) if status == 200}
+    assert len(won) == 1
+
+
+def test_what_is_remembered_outlives_the_process(tmp_path: Path, book: Book) -> None:
+    first = Served(tmp_path / "w")
+    assert first.ask(request(book, 0, 9))[0] == 200
+    first.stop()
+    second = Served(tmp_path / "w")
+    try:
+        assert second.ask(request(book, 0, 9, proof=()))[0] == 409
+        # An answer that was lost is given again.
+        assert second.ask(request(book, 9, 9))[0] == 200
+    finally:
+        second.stop()
+
+
+def test_the_rules_are_one_for_all() -> None:
+    head = Checkpoint("o", 5, b"r" * 32)
+    advance(None, head, ())
+    with pytest.raises(Rollback):
+        advance(head, Checkpoint("o", 4, b"r" * 32), ())
+    with pytest.raises(Fork):
+        advance(head, Checkpoint("o", 5, b"s" * 32), ())
+    with pytest.raises(Fork):
+        advance(head, Checkpoint("o", 6, b"s" * 32), ())
+    with pytest.raises(Malformed):
+        advance(head, Checkpoint("p", 6, b"s" * 32), ())
+
+
+# ---- asked by the sequencer ---------------------------------------------------------------------
+
+
+def test_the_sequencer_collects_cosignatures(house: House, served: Served) -> None:
+    witness = Witness("w", record.WITNESS.vkey, served.url)
+    house.witnesses = (witness,)
+    for count in (2, 300):
+        house.write(count)
+        house.integrate()
+    assert rows("SELECT size, witness FROM audit.cosignature ORDER BY size") == [
+        (2, "w"),
+        (302, "w"),
+    ]
+    policy = Policy(record.POLICY.logs, (witness,), (), "w")
+    ((note,),) = rows(
+        "SELECT c.note || s.line || E'\\n' FROM audit.checkpoint c JOIN audit.cosignature s"
+        " USING (size) WHERE size = 302"
+    )
+    assert policy.check(note, verify).checkpoint.size == 302
+    # A new process does not know what the witness holds: it is told, and asks once more.
+    house.write(1)
+    house.open()
+    house.integrate()
+    assert rows("SELECT count(*) FROM audit.cosignature") == [(3,)]
+
+
+def test_a_witness_that_is_away_costs_its_time_and_is_asked_again(
+    house: House, tmp_path: Path
+) -> None:
+    gone = Served(tmp_path / "w")
+    url = gone.url
+    gone.stop()
+    house.witnesses = (Witness("w", record.WITNESS.vkey, url),)
+    house.write(1)
+    assert house.integrate() == 1
+    assert rows("SELECT count(*) FROM audit.cosignature") == [(0,)]
+    assert house.sequencer is not None
+    assert not house.sequencer.cosign()
+
+
+class Lying(Served):
+    def __init__(self, state: Path, answer: bytes) -> None:
+        super().__init__(state)
+        handler = self.server.RequestHandlerClass
+
+        def lie(self: object) -> None:
+            self._answer(200, answer)  # type: ignore[attr-defined]
+
+        handler.do_POST = lie  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"", b"hello\n", b"\xff\xfe", b"x" * 200_000,
+        str(record.WITNESS.cosign("another text\n", 1)).encode() + b"\n",
+        str(record.signer("liar", "liar", 4).cosign("t\n", 1)).encode() + b"\n",
+    ],
+    ids=["empty", "prose", "no text", "long", "of another head", "of another witness"],
+)  # fmt: skip
+def test_what_a_lying_witness_says_is_not_kept(tmp_path: Path, book: Book, answer: bytes) -> None:
+    lying = Lying(tmp_path / "w", answer)
+    try:
+        found = Cosigners([Witness("w", record.WITNESS.vkey, lying.url)]).collect(
+            book.note(20), 20, lambda old: ()
+        )
+    finally:
+        lying.stop()
+    assert found == {}
