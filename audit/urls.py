@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from audit import views
+from audit.views import entries, entry, state
 
 urlpatterns = [
-    path("entries/", views.entries, name="audit_entries"),
-    path("entries/<int:pk>/", views.entry, name="audit_entry"),
+    path("entries/", entries.entries, name="audit_entries"),
+    path("entries/<int:pk>/", entry.entry, name="audit_entry"),
+    path("entries/<int:pk>/proof", entry.proof, name="audit_proof"),
+    path("entries/<int:pk>/body", entry.body, name="audit_body"),
+    path("log/", state.state, name="audit_log"),
+    path("log/<slug:kind>", state.download, name="audit_download"),
 ]

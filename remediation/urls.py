@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from remediation.views import history, incidents, invite, passkeys, queue, review
+from remediation.views import history, incidents, invite, passkeys, queue, record, review
 
 urlpatterns = [
     path("", queue.home, name="home"),
@@ -20,6 +20,8 @@ urlpatterns = [
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),
     path("audit/incidents/", incidents.audit_index, name="audit_incidents"),
+    path("audit/incidents/<uuid:incident_id>/", record.timeline, name="incident_record"),
+    path("audit/incidents/<uuid:incident_id>/bundle", record.download, name="incident_bundle"),
     path("invite/", invite.show, name="invite"),
     path("invite/start", invite.start, name="invite_start"),
     path("invite/finish", invite.finish, name="invite_finish"),

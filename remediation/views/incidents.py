@@ -211,6 +211,7 @@ def _listed(
     more = page[PAGE - 1] if len(page) > PAGE else None
     context = {
         "rows": list(rows(page[:PAGE])),
+        "may_audit": authorize.may_audit(doors.person(request)),
         "heading": heading,
         "explain": explain,
         "next_page": (

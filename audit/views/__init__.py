@@ -1,0 +1,1 @@
+"""Auditors' pages: who may, that reading is on record first, through a login that can only read."""

@@ -1,0 +1,72 @@
+"""The one door of the auditors' pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import HttpRequest, HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from audit import log
+from audit.tlog.canonical import Json
+from audit.tlog.errors import TlogError
+from audit.tlog.policy import Policy
+
+GROUP = "auditor"
+ALIAS = "auditor"
+READ, EXPORTED = "person:audit:read", "person:audit:exported"
+REFUSED = "person:request:refused"
+
+View = Callable[..., HttpResponseBase]
+
+
+def page(view: View) -> View:
+    """A page for auditors: by group rows, so a superuser who is none is refused, on record."""
+
+    @require_safe
+    @login_required
+    @wraps(view)
+    def admitted(request: HttpRequest, **place: Any) -> HttpResponseBase:
+        user = request.user
+        known = user.is_active and user.groups.filter(name=GROUP).exists()
+        if not known or ALIAS not in settings.DATABASES:
+            record(request, REFUSED, f"address:{request.path[:200]}", {"refusal": "not_entitled"})
+            raise PermissionDenied
+        return view(request, **place)
+
+    return admitted
+
+
+def record(request: HttpRequest, action: str, about: str, data: Mapping[str, Json]) -> None:
+    """Put on record what is about to be read, through the default connection, before it is."""
+    with transaction.atomic():
+        log.append(
+            action=action,
+            actor=f"person:{getattr(request.user, 'person', request.user.pk)}",
+            object=about,
+            data=dict(data),
+        )
+
+
+def policy() -> Policy | None:
+    """Whom the worker believes about the log, as far as this process was told."""
+    if not settings.AUDIT_POLICY_FILE:
+        return None
+    try:
+        return Policy.parse(Path(settings.AUDIT_POLICY_FILE).read_text(encoding="utf-8"))
+    except (OSError, TlogError):
+        return None
+
+
+def describe(said: Mapping[str, Any]) -> str:
+    """An entry in one sentence, by the application's own words."""
+    from django.utils.module_loading import import_string
+
+    return str(import_string(settings.AUDIT_DESCRIBE)(said))

@@ -1,0 +1,104 @@
+"""The entries, newest first, by what they are about, when, by whom, and the words in them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.db import OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.http import urlencode
+from django.utils.module_loading import import_string
+
+from audit import reading
+from audit.reading import Asked, Found
+from audit.views import door
+
+
+class FilterForm(forms.Form):
+    """What to look for. References are exact; words are found wherever an entry holds them."""
+
+    q = forms.CharField(
+        label="Words", required=False, max_length=200, widget=forms.TextInput({"type": "search"})
+    )
+    action = forms.ChoiceField(label="Kind", required=False)
+    actor = forms.CharField(required=False, max_length=200)
+    since = forms.DateTimeField(
+        label="From (UTC)", required=False, widget=forms.DateTimeInput({"type": "datetime-local"})
+    )
+    until = forms.DateTimeField(
+        label="To (UTC)", required=False, widget=forms.DateTimeInput({"type": "datetime-local"})
+    )
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data)
+        words = sorted(str(word) for word in import_string(settings.AUDIT_VOCABULARY))
+        kinds = forms.ChoiceField(
+            label="Kind", required=False, choices=[("", "any"), *((w, w) for w in words)]
+        )
+        self.fields["action"] = kinds
+        # Named here: in a class of its own the word would hide the type of that name.
+        self.fields["object"] = forms.CharField(label="Object", required=False, max_length=200)
+        self.order_fields(["q", "action", "actor", "object", "since", "until"])
+
+
+@door.page
+def entries(request: HttpRequest) -> HttpResponse:
+    """The log by key: a page begins where the last one ended, in either direction."""
+    form = FilterForm(request.GET)
+    valid = form.is_valid()
+    given = {key: str(value) for key, value in request.GET.items() if value and key in form.fields}
+    place = {key: str(request.GET[key])[:20] for key in ("before", "after") if key in request.GET}
+    door.record(request, door.READ, "page:entries", {**_short(given), **_short(place)})
+    problem, found = "", Found((), False, False)
+    if valid:
+        try:
+            found = reading.find(_asked(form), door.ALIAS)
+        except OperationalError:
+            problem = "This takes too long. Narrow it by time, kind, actor or object."
+    else:
+        problem = "Something in the filter cannot be read."
+    state = reading.state(door.ALIAS)
+    context = {
+        "form": form,
+        "filtered": bool(given),
+        "problem": problem,
+        "lines": [(row, door.describe(row.said)) for row in found.rows],
+        "older": _link(given, "before", found.rows[-1].index) if found.older else "",
+        "newer": _link(given, "after", found.rows[0].index) if found.newer else "",
+        "state": state,
+    }
+    return render(request, "audit/entries.html", context, status=200 if valid else 400)
+
+
+def _asked(form: FilterForm) -> Asked:
+    data = form.cleaned_data
+    return Asked(
+        words=data["q"],
+        action=data["action"],
+        actor=data["actor"],
+        object=data["object"],
+        since=_utc(data["since"]),
+        until=_utc(data["until"]),
+        before=_number(form.data.get("before")),
+        after=_number(form.data.get("after")),
+    )
+
+
+def _utc(value: datetime | None) -> datetime | None:
+    return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _link(given: dict[str, str], direction: str, index: int | None) -> str:
+    return urlencode({**given, direction: str(index)})
+
+
+def _short(values: dict[str, str]) -> dict[str, str]:
+    return {key: value[:200].replace("\0", "") for key, value in values.items()}

@@ -1,0 +1,63 @@
+"""For auditors: the life of an incident as one timeline of entries, and its evidence bundle."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from audit import log, reading
+from remediation.domain import errors
+from remediation.domain.events import Event
+from remediation.domain.sentences import describe
+from remediation.models import Incident, Proposal, User
+from remediation.services import authorize, bundle
+from remediation.services.actors import PersonActor
+from remediation.views import doors
+
+ALIAS = "auditor"
+
+
+@doors.page
+def timeline(request: HttpRequest, incident_id: UUID) -> HttpResponse:
+    """Every entry about the incident and its proposals, oldest first."""
+    person = _auditor(request)
+    with transaction.atomic():
+        # On record before the first row is read.
+        log.append(
+            action=Event.PERSON_AUDIT_READ,
+            actor=person.actor,
+            object=f"incident:{incident_id}",
+            data={"as": "timeline"},
+        )
+    incident = Incident.objects.using(ALIAS).filter(pk=incident_id).first()
+    if incident is None:
+        raise errors.NoSuchObject()
+    proposals = Proposal.objects.using(ALIAS).filter(incident=incident).values_list("pk", flat=True)
+    rows = reading.timeline(
+        [f"incident:{incident_id}", *(f"proposal:{key}" for key in proposals)], ALIAS
+    )
+    context = {"incident": incident, "lines": [(row, describe(row.said)) for row in rows]}
+    return render(request, "remediation/record.html", context)
+
+
+@doors.page
+def download(request: HttpRequest, incident_id: UUID) -> HttpResponse:
+    """The evidence bundle; that it is taken is on record before it is read."""
+    person = _auditor(request)
+    made = bundle.make(incident_id, actor=PersonActor(person.person, person.pk), using=ALIAS)
+    answer = HttpResponse(made, content_type="application/json")
+    answer["Content-Disposition"] = f'attachment; filename="incident-{incident_id}.json"'
+    return answer
+
+
+def _auditor(request: HttpRequest) -> User:
+    person = doors.person(request)
+    if not authorize.may_audit(person):
+        raise errors.NotEntitled("this page is for auditors")
+    if ALIAS not in settings.DATABASES:
+        raise errors.NotEntitled("no database login for auditors is configured")
+    return person
