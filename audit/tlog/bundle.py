@@ -52,7 +52,7 @@ NAMED: Mapping[str, Mapping[str, str]] = {
         "facts": "",
     },
     "person:review:signed": {
-        f"statement.digests.{name}": f"hitlportal/{name}/v1"
+        f"statement.{name}": f"hitlportal/{name}/v1"
         for name in ("plan", "diagnosis", "scope", "ruling", "pin", "checks")
     },
     "worker:gate:cleared": {"evidence": ""},

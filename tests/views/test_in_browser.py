@@ -12,10 +12,12 @@ from django.contrib.auth.models import Group
 from playwright.sync_api import Browser, expect
 from pytest_django import Settings
 
+from audit.tlog import bundle
 from remediation import models as m
 from remediation.services import approvers, enroll
 from remediation.services.actors import operator
 from tests import factories, needs
+from tests.domain import record
 from tests.flows.world import World, acts
 from tests.views.chromium import ARGUMENTS, Visitor, web_rights
 
@@ -323,3 +325,46 @@ def test_no_page_is_wider_than_its_window(
         if alice.overflows():
             wide.append(path)
     assert wide == []
+
+
+def test_an_auditor_verifies_an_entry_in_the_browser(
+    world: World, visit: Callable[[], Visitor]
+) -> None:
+    """The page computes it from the bytes that it shows: one changed bit, and it says no."""
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    carol = account("carol", "auditor")
+    visitor = visit()
+    come_in(visitor, carol)
+    world.integrate()
+    page = visitor.open(
+        f"/audit/entries/?object=proposal:{proposal_id}&action=person:review:signed"
+    )
+    visitor.shoot("audit-entries")
+    page.locator("tbody a").first.click()
+    verdict = page.locator("[data-result]")
+    expect(verdict).to_have_text("Holds: this entry is in the log that this key signed.")
+    expect(page.locator("[data-steps] li")).to_have_count(3)
+    visitor.shoot("audit-entry")
+    page.evaluate("document.getElementById('entry-body').value += ' '")
+    page.get_by_role("button", name="Verify again").click()
+    expect(verdict).to_have_text("Does not hold.")
+    page.reload()
+    key = page.get_by_label("Verify with this key of the log.")
+    key.fill(str(record.signer(seed="other").vkey))
+    key.blur()
+    expect(verdict).to_have_text("Does not hold.")
+    expect(page.locator("[data-steps]")).to_contain_text("this key did not sign the head")
+    visitor.shoot("audit-entry-fails")
+    visitor.open("/audit/log/")
+    visitor.shoot("audit-log")
+    with page.expect_download() as taken:
+        page.get_by_role("link", name="Archive with proofs").click()
+    assert taken.value.suggested_filename.endswith(".tar")
+    incident = m.Proposal.objects.get(pk=proposal_id).incident
+    visitor.open(f"/audit/incidents/{incident.pk}/")
+    visitor.shoot("audit-record")
+    with page.expect_download() as taken:
+        page.get_by_role("link", name="Evidence bundle").click()
+    raw = Path(taken.value.path()).read_bytes()
+    assert bundle.verify(raw, record.POLICY).incident == str(incident.pk)
