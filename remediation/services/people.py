@@ -106,7 +106,14 @@ def create(*, actor: Actor, username: str, facts: PersonFacts) -> User:
         raise AlreadyExists(f"an account is called {username}")
     user = User(username=username)
     user.set_unusable_password()
-    _record(actor, Event.PERSON_USER_CREATED, Event.OPERATOR_USER_CREATED, user, _public(facts))
+    _record(
+        actor,
+        Event.PERSON_USER_CREATED,
+        Event.OPERATOR_USER_CREATED,
+        user,
+        _public(facts),
+        _private(facts, username=username),
+    )
     _write(user, facts)
     return user
 
@@ -135,6 +142,7 @@ def change(*, actor: Actor, user_id: int, facts: PersonFacts) -> User:
         Event.OPERATOR_USER_CHANGED,
         user,
         {"before": _public(before), "after": _public(facts), "changed": list(personal)},
+        {name: value for name, value in _private(facts).items() if name in personal},
     )
     _write(user, facts)
     return user
@@ -181,12 +189,29 @@ def _public(facts: PersonFacts) -> dict[str, Json]:
     return {"active": facts.active, "groups": groups}
 
 
+def _private(facts: PersonFacts, **more: str) -> dict[str, str]:
+    """Who the person is: in the record as commitments only, so that it can be erased."""
+    known = {
+        "email": facts.email,
+        "first_name": facts.first_name,
+        "last_name": facts.last_name,
+        **more,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
 def _record(
-    actor: Actor, by_person: Event, by_operator: Event, user: User, data: dict[str, Json]
+    actor: Actor,
+    by_person: Event,
+    by_operator: Event,
+    user: User,
+    data: dict[str, Json],
+    private: dict[str, str],
 ) -> None:
     log.append(
         action=by_person if isinstance(actor, PersonActor) else by_operator,
         actor=actor.ref,
         object=user.actor,
         data=data,
+        private=private,
     )

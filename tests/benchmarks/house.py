@@ -16,6 +16,8 @@ from pathlib import Path
 
 import psycopg
 
+from audit import signing
+from hitlportal.demo import private
 from hitlportal.demo.account import remove_home
 from hitlportal.demo.broker import BROKER, CACHE, Broker
 from hitlportal.demo.errors import ServerFailed
@@ -68,12 +70,28 @@ class House:
             connection.execute("CREATE DATABASE bare")
         with self.superuser("bare") as connection:
             connection.execute(BARE_TABLE)
+        self._make_key()
+        self.start_sequencer()
+
+    def _make_key(self) -> None:
+        """The log's key, and a policy that names it and no witness."""
+        secret, vkey = signing.generate("benchmark/audit")
+        private.write(self.directory / "log-key", secret)
+        (self.directory / "audit-policy").write_text(f"log {vkey}\nquorum none\n")
+
+    def start_sequencer(self) -> Child:
+        """The sequencer, with the key and its own head file."""
+        argv = [sys.executable, str(ROOT / "manage.py"), "audit_sequencer"]
+        return self._spawn(argv, self.environment("sequencer"), "sequencer")
 
     def stop(self) -> None:
+        self.stop_children()
+        self.servers.stop()
+
+    def stop_children(self) -> None:
         for child in reversed(self._children):
             child.stop(10)
         self._children.clear()
-        self.servers.stop()
 
     def environment(self, process: str) -> dict[str, str]:
         """What a web or worker process sees. The budgets are out of the way: nothing is measured
@@ -81,7 +99,15 @@ class House:
         worker = {
             "HITL_APPROVERS_FILE": str(self.approvers),
             "HITL_TARGETS_FILE": str(self.targets),
+            "HITL_AUDIT_POLICY_FILE": str(self.directory / "audit-policy"),
+            "HITL_AUDIT_HEAD_FILE": str(self.directory / "worker-head"),
         }
+        if process == "sequencer":
+            return {
+                **self.installation.environment(process),
+                "HITL_AUDIT_KEY": f"file:{self.directory / 'log-key'}",
+                "HITL_AUDIT_HEAD_FILE": str(self.directory / "sequencer-head"),
+            }
         return {
             **self.installation.environment(process),
             "HITL_CACHE_URL": self._broker.url(process, CACHE),

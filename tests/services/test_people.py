@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Group
 
-from audit.models import Entry
+from audit.models import Entry, Secret
 from remediation import models as m
 from remediation.domain.errors import (
     AlreadyExists,
@@ -70,8 +70,13 @@ def test_entries_name_nobody(admin: PersonActor) -> None:
     change(admin, user, replace(facts, last_name="Berg", email="berg@example.org"))
     (made,), (changed,) = entries("person:user:created"), entries("person:user:changed")
     assert made["object"] == changed["object"] == f"person:{user.person}"
-    assert made["data"] == {"active": True, "groups": ["lead"]}
+    hidden = {"username", "email", "first_name", "last_name"}
+    assert made["data"].keys() - hidden == {"active", "groups"}
     assert changed["data"]["changed"] == ["email", "last_name"]
+    # Who it is stands there as commitments, which can be opened until they are erased.
+    for entry, names in ((made, hidden), (changed, {"email", "last_name"})):
+        assert {n for n in hidden if entry["data"].get(n, {}).keys() == {"hmac-sha256"}} == names
+    assert {s.value for s in Secret.objects.all()} >= {"alice@example.org", "Arnold", "Berg"}
     for entry in (made, changed):
         assert not any(word in str(entry).lower() for word in ("alice", "arnold", "berg"))
 
