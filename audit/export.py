@@ -60,6 +60,17 @@ def head(policy: Policy, using: str = "default") -> Checked:
     return inclusion.newest(policy=policy, using=using)
 
 
+def estimate(size: int, using: str = "default") -> Sizes:
+    """About how much there is, from the newest entries: for a page, which must not read it all."""
+    ((octets,),) = tree.query_of(using)(
+        "SELECT coalesce(avg(octet_length(e.body)), 0) + 1 FROM"
+        " (SELECT entry_id FROM audit.leaf ORDER BY idx DESC LIMIT 1000) AS l"
+        " JOIN audit.entry e ON e.id = l.entry_id",
+        (),
+    )
+    return Sizes(size, int(octets * size))
+
+
 def sizes(size: int, using: str = "default") -> Sizes:
     ((octets, count),) = tree.query_of(using)(_SIZES, (size,))
     return Sizes(int(count), int(octets))

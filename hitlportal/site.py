@@ -112,5 +112,7 @@ def _navigation(path: str, roles: tuple[str, ...], *, staff: bool) -> Iterable[I
 
 
 def _below(path: str, url: str) -> bool:
-    """``/proposals/…`` belongs to the queue; everything else to the address that it lies under."""
-    return path.startswith(url) or (url == reverse("queue") and path.startswith("/proposals/"))
+    """``/proposals/…`` belongs to the queue, ``/audit/log/`` to the audit log; everything else to
+    the address that it lies under."""
+    also = {reverse("queue"): "/proposals/", reverse("audit_entries"): reverse("audit_log")}
+    return path.startswith(url) or (url in also and path.startswith(also[url]))

@@ -58,7 +58,7 @@ def state(request: HttpRequest) -> HttpResponse:
         "policy": policy,
         "witnesses": list(_witnesses(policy)) if policy else [],
         "vkeys": [str(key) for key in policy.logs] if policy else [],
-        "sizes": export.sizes(standing.size, door.ALIAS) if standing.size else None,
+        "sizes": export.estimate(standing.size, door.ALIAS) if standing.size else None,
         "sentence": door.describe(standing.checked.said) if standing.checked else "",
     }
     return render(request, "audit/state.html", context)

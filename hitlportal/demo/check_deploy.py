@@ -18,7 +18,7 @@ from hitlportal.demo.servers import NOT_DURABLE, Servers
 
 # An https origin, as in production, so that Django's own checks of cookies and HSTS count too.
 ORIGIN = "https://portal.example"
-PROCESSES = ("web", "worker", "sequencer")
+PROCESSES = ("web", "worker", "sequencer", "eraser")
 
 
 def check(installation: Installation) -> None:

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from hitlportal.demo.account import remove_home
+from hitlportal.demo.auditlog import AuditLog
 from hitlportal.demo.broker import BROKER, CACHE, Broker
 from hitlportal.demo.installation import Installation, inherited
 from hitlportal.demo.servers import Servers, ValkeyServer
@@ -44,7 +45,7 @@ def settings(tmp_path: Path, valkey: ValkeyServer, broker: Broker) -> Settings:
         (tmp_path / "passwords" / login).write_text(password)
     servers = SimpleNamespace(valkey=valkey, portal=SimpleNamespace(port=1))
     installation = Installation(tmp_path, cast(Servers, servers), "http://localhost:8000")
-    return Settings(tmp_path, installation, broker)
+    return Settings(tmp_path, installation, broker, AuditLog(tmp_path))
 
 
 def passwords_in(environment: dict[str, str]) -> set[str]:
@@ -68,6 +69,16 @@ def test_the_worker_has_a_login_and_a_secret_key_of_its_own(settings: Settings) 
 def test_beat_has_the_brokers_address_and_no_other_secret(settings: Settings) -> None:
     own = set(settings.beat()) - set(inherited())
     assert own == {"HITL_PROCESS", "HITL_BROKER_URL", "HITL_BEAT_SCHEDULE"}
+
+
+def test_the_sequencer_alone_has_the_key_of_the_log(settings: Settings) -> None:
+    """Its login and its key, no broker, no cache, no session key; nobody else names the key."""
+    own = settings.sequencer()
+    assert passwords_in(own) == {"hitl_sequencer"}
+    assert not {"HITL_BROKER_URL", "HITL_CACHE_URL", "HITL_SECRET_KEY_FILE"} & set(own)
+    assert "HITL_AUDIT_KEY" in own
+    for other in (settings.web(), settings.worker(), settings.beat()):
+        assert "HITL_AUDIT_KEY" not in other
 
 
 @pytest.mark.parametrize("process", ["worker", "beat"])

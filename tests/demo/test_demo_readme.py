@@ -35,7 +35,7 @@ def test_every_command_is_documented_and_no_other() -> None:
         for path in (ROOT / package / "management" / "commands").glob("[!_]*.py")
     }
     documented = set(re.findall(r"manage\.py (\w+)", README.partition("## Commands")[2]))
-    assert documented == (made - REFUSING) | {"verify_evidence", "demo"}
+    assert documented == (made - REFUSING) | {"verify_evidence", "demo", "audit_witness"}
 
 
 def test_every_link_into_the_repository_leads_somewhere() -> None:

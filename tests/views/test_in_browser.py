@@ -280,7 +280,7 @@ def test_the_pages_of_an_auditor(world: World, visit: Callable[[], Visitor]) -> 
         carol.shoot(name)
     entry = carol.open("/audit/entries/").locator("tbody a").first
     entry.click()
-    expect(carol.page.get_by_text("Exact bytes")).to_be_visible()
+    expect(carol.page.get_by_role("heading", name="Exact bytes")).to_be_visible()
     carol.shoot("audit-entry")
 
 
