@@ -6,9 +6,9 @@ that the checkpoint signs. The first thing that does not hold is named by its pa
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from audit.tlog import ed25519
@@ -22,6 +22,7 @@ from audit.tlog.tiles import (
     MAX_ENTRY,
     WIDTH,
     entries_path,
+    hash_entries,
     parse_path,
     tile_path,
     unpack_entries,
@@ -101,18 +102,20 @@ class _Run:
     def _bundle(self, number: int, lines: Iterator[bytes] | None) -> None:
         width = min(WIDTH, self.size - number * WIDTH)
         name = entries_path(number, width)
-        file = self.path / name
-        if width < WIDTH and not file.exists():
+        if width < WIDTH and not (self.path / name).exists():
             # Other software may serve the full bundle only; then its beginning is what counts.
             name = entries_path(number)
-        entries = self._unpacked(name)
-        if len(entries) < width or (len(entries) > width and name == entries_path(number, width)):
-            raise Mismatch(f"{name}: {len(entries)} entries, not {width}", number * WIDTH)
-        entries = entries[:width]
+        raw = _read(self.path / name, MAX_BUNDLE, name)
+        try:
+            hashes = hash_entries(raw)
+        except Malformed as error:
+            raise Mismatch(f"{name}: {error.detail}") from None
+        whole = name == entries_path(number, width)
+        if len(hashes) < width or (len(hashes) > width and whole):
+            raise Mismatch(f"{name}: {len(hashes)} entries, not {width}", number * WIDTH)
         if lines is not None:
-            self._compare_lines(entries, lines, number * WIDTH)
-        hashes = [sha256(b"\x00" + entry).digest() for entry in entries]
-        self._add(hashes, width)
+            self._compare_lines(unpack_entries(raw)[:width], lines, number * WIDTH)
+        self._add(hashes[:width], width)
 
     def _unpacked(self, name: str) -> list[bytes]:
         try:
@@ -179,13 +182,14 @@ class _Run:
 
 def _read(path: Path, most: int, name: str = "") -> bytes:
     try:
-        with path.open("rb") as file:
-            found = file.read(most + 1)
+        with open(path, "rb", buffering=0) as file:
+            # Asked for what there is, not for the most there may be: that much memory is cleared.
+            size = os.fstat(file.fileno()).st_size
+            if size > most:
+                raise Malformed(f"{name or path.name}: too long")
+            return file.read(size)
     except OSError as error:
         raise Missing(f"{name or path.name}: {error.strerror}") from None
-    if len(found) > most:
-        raise Malformed(f"{name or path.name}: too long")
-    return found
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 
 from audit.tlog.errors import Malformed, Missing
 from audit.tlog.merkle import HASH_SIZE, root_of
@@ -75,6 +76,24 @@ def unpack_entries(bundle: bytes) -> list[bytes]:
             raise Malformed("the bundle ends within an entry")
         found.append(bundle[at + 2 : end])
         at = end
+    return found
+
+
+def hash_entries(bundle: bytes) -> list[bytes]:
+    """The leaf hashes of a bundle, in one pass: the inner loop of whoever verifies a whole log.
+
+    Raises Malformed as `unpack_entries` does.
+    """
+    found, at, size = [], 0, len(bundle)
+    try:
+        while at < size:
+            start = at + 2
+            at = start + (bundle[at] << 8 | bundle[at + 1])
+            found.append(sha256(b"\x00" + bundle[start:at]).digest())
+    except IndexError:
+        raise Malformed("the bundle ends within a length") from None
+    if at > size:
+        raise Malformed("the bundle ends within an entry")
     return found
 
 
