@@ -6,3 +6,4 @@ DROP VIEW audit.trail;
 CREATE VIEW audit.trail AS
   SELECT e.id, convert_from(e.body, 'UTF8')::jsonb AS data FROM audit.entry e;
 DROP TABLE audit.search, audit.secret, audit.cosignature, audit.checkpoint, audit.node, audit.leaf;
+DROP FUNCTION audit.hmac_v1(bytea, bytea);

@@ -26,12 +26,28 @@ CREATE TABLE audit.cosignature (
   line    text   NOT NULL,
   PRIMARY KEY (size, witness)
 );
+-- HMAC-SHA256 (RFC 2104) of built-in parts: pgcrypto is not everywhere. Keys of up to 64 bytes.
+CREATE FUNCTION audit.hmac_v1(key bytea, message bytea) RETURNS bytea LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  inner_pad bytea := decode(repeat('36', 64), 'hex');
+  outer_pad bytea := decode(repeat('5c', 64), 'hex');
+BEGIN
+  FOR i IN 0 .. length(key) - 1 LOOP
+    inner_pad := set_byte(inner_pad, i, 54 # get_byte(key, i));
+    outer_pad := set_byte(outer_pad, i, 92 # get_byte(key, i));
+  END LOOP;
+  RETURN sha256(outer_pad || sha256(inner_pad || message));
+END $$;
+
 -- The only table from which anything can go: it opens a commitment that stays in the entry. Salt
 -- and value go together, since a value that can be guessed would be confirmed by its salt.
 CREATE TABLE audit.secret (
   commitment bytea PRIMARY KEY CHECK (octet_length(commitment) = 32),
   salt       bytea NOT NULL CHECK (octet_length(salt) = 32),
-  value      text  NOT NULL
+  value      text  NOT NULL,
+  -- Nobody can say that a commitment hides something else.
+  CONSTRAINT secret_opens CHECK (commitment = audit.hmac_v1(salt, convert_to(value, 'UTF8')))
 );
 -- For people who look for something: derived from the entries by the sequencer after it signed, so
 -- that nothing here is on the way of an append. Texts are cut: a key of an index has a limit.
@@ -118,7 +134,7 @@ END $$;
 DO $$
 DECLARE f text;
 BEGIN
-  FOREACH f IN ARRAY ARRAY['instant_v1(text)', 'words_v1(jsonb)', 'said_v1(bytea)', 'search_v1(bigint, integer)'] LOOP
+  FOREACH f IN ARRAY ARRAY['hmac_v1(bytea, bytea)', 'instant_v1(text)', 'words_v1(jsonb)', 'said_v1(bytea)', 'search_v1(bigint, integer)'] LOOP
     EXECUTE format('REVOKE EXECUTE ON FUNCTION audit.%s FROM PUBLIC', f);
   END LOOP;
 END $$;

@@ -35,6 +35,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION audit.search_v1(bigint, integer) TO hitl_sequencer;
 -- Commitments: who writes an entry may open one; only the eraser takes it back.
 GRANT INSERT ON audit.secret TO hitl_web, hitl_worker;
+GRANT EXECUTE ON FUNCTION audit.hmac_v1(bytea, bytea) TO hitl_web, hitl_worker;
 GRANT SELECT ON audit.secret TO hitl_auditor, hitl_worker;
 GRANT SELECT (commitment), DELETE ON audit.secret TO hitl_eraser;
 

@@ -110,9 +110,7 @@ def _clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json
     # looking and judging must not be free.
     began = time.monotonic()
     seen = observe(run.plan.steps[index:])
-    # The sequencer worked meanwhile; what was seen and gathered after this is fresh.
-    inclusion.await_approval(run.proposal)
-    with inclusion.judging(run.proposal, run.evidence(index, seen)) as judged:
+    with inclusion.judging(run.proposal, lambda: run.evidence(index, seen)) as judged:
         evidence = judged.evidence
         clearance = gate.verify(
             evidence,

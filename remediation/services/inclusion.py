@@ -6,7 +6,7 @@ logs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,37 +43,58 @@ class Judged:
     trust: LogTrust
 
 
-def await_approval(proposal: Proposal) -> None:
-    """Return when the log covers the approval. Holds neither a transaction nor the head's lock.
+@contextmanager
+def judging(proposal: Proposal, gather: Callable[[], Evidence]) -> Iterator[Judged]:
+    """The evidence to judge, with what the log proves of it; when the block ends without a refusal,
+    the head is remembered.
 
+    Mostly the sequencer was faster than the broker. If not, it is waited for, holding neither a
+    transaction nor the head's lock, and ``gather`` is called again: what it gave is too old then.
+    A crash before the head is kept leaves the older one, from which the log goes on too.
     Raises AuditUnavailable after HITL_AUDIT_WAIT_MS, BadInclusion when the log is not what it was.
     """
-    with _named():
-        log.wait(_needed(proposal), policy=policy(), wait_s=settings.AUDIT_WAIT_MS / 1000)
-
-
-@contextmanager
-def judging(proposal: Proposal, evidence: Evidence) -> Iterator[Judged]:
-    """The evidence to judge; when the block ends without a refusal, its head is remembered.
-
-    A crash before the head is kept leaves the older one, from which the log goes on too.
-    Raises AuditUnavailable, BadInclusion.
-    """
-    believed, head = policy(), _head_file()
-    with _kept(head):
+    needed, believed, head = _needed(proposal), policy(), _head_file()
+    evidence = gather()
+    for last in (False, True):
+        with _kept(head):
+            found = _prove(needed, believed, head, last=last)
+            if found is not None:
+                included, seen = found
+                yield Judged(_with(evidence, included), LogTrust(believed, seen, verify))
+                _remember(head, seen, included.note)
+                return
         with _named():
-            seen = _seen(head)
-            found = log.prove(_needed(proposal), policy=believed, seen=seen)
-        entries = tuple(
-            RecordedEntry(one.index, one.body.decode(), one.hashes) for one in found.entries
-        )
-        given = LogEvidence(found.note, entries, found.consistency)
-        yield Judged(replace(evidence, log=given), LogTrust(believed, seen, verify))
-        if seen is None or Checkpoint.parse(Note.parse(found.note).text) != seen:
-            try:
-                head.write(found.note)
-            except OSError as error:
-                raise AuditUnavailable(f"the head cannot be kept: {error.strerror}") from error
+            log.wait(needed, policy=believed, wait_s=settings.AUDIT_WAIT_MS / 1000)
+        evidence = gather()
+
+
+def _prove(
+    needed: list[int], believed: Policy, head: HeadFile, *, last: bool
+) -> tuple[log.Included, Checkpoint | None] | None:
+    with _named():
+        seen = _seen(head)
+        try:
+            return log.prove(needed, policy=believed, seen=seen), seen
+        except log.Unavailable:
+            if last:
+                raise
+            return None
+
+
+def _with(evidence: Evidence, found: log.Included) -> Evidence:
+    entries = tuple(
+        RecordedEntry(one.index, one.body.decode(), one.hashes) for one in found.entries
+    )
+    return replace(evidence, log=LogEvidence(found.note, entries, found.consistency))
+
+
+def _remember(head: HeadFile, seen: Checkpoint | None, note: str) -> None:
+    if seen is not None and Checkpoint.parse(Note.parse(note).text) == seen:
+        return
+    try:
+        head.write(note)
+    except OSError as error:
+        raise AuditUnavailable(f"the head cannot be kept: {error.strerror}") from error
 
 
 def policy() -> Policy:

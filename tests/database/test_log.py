@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import psycopg
 import pytest
@@ -90,6 +91,19 @@ def test_a_private_value_stands_in_the_entry_as_a_commitment(as_login: AsLogin) 
     assert body["data"]["email"] == {"hmac-sha256": bytes(secret.commitment).hex()}
     assert log.commitment(bytes(secret.salt), secret.value) == bytes(secret.commitment)
     assert len(bytes(secret.salt)) == 32
+
+
+@pytest.mark.parametrize(
+    ("salt", "value"), [("a", "b@example.org"), ("b", "a@example.org")], ids=["value", "salt"]
+)
+def test_nobody_says_that_a_commitment_hides_something_else(salt: str, value: str) -> None:
+    salts = {name: sha256(name.encode()).digest() for name in "ab"}
+    real = log.commitment(salts["a"], "a@example.org")
+    with connect("hitl_web", autocommit=True) as it, pytest.raises(psycopg.errors.CheckViolation):
+        it.execute(
+            "INSERT INTO audit.secret (commitment, salt, value) VALUES (%s, %s, %s)",
+            [real, salts[salt], value],
+        )
 
 
 @pytest.mark.parametrize("value", [1.0, 2**53, "\0", "\ud800", object(), {"ü": 1}, "x" * 70_000])

@@ -90,8 +90,8 @@ CALLED = {
 # How a line of the list is made from an entry: read by fsck and by the auditors' pages.
 SAID = {"instant_v1", "words_v1", "said_v1"}
 CALLABLE = {
-    "hitl_web": CALLED,
-    "hitl_worker": CALLED | SAID,
+    "hitl_web": CALLED | {"hmac_v1"},
+    "hitl_worker": CALLED | SAID | {"hmac_v1"},
     "hitl_sequencer": SAID | {"search_v1"},
     "hitl_auditor": SAID,
     "hitl_eraser": set(),
