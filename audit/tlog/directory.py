@@ -74,6 +74,9 @@ class _Run:
             raise Rollback(f"size {seen.size} was seen, the checkpoint here is of {self.size}")
         self.seen = seen
         self.growth = Growth()
+        self.base = f"{path}/"
+        # What was compared, so that only what else lies there is looked at in the end.
+        self.known: set[str] = set()
         # The hashes of each row's tile that is being filled, to compare with its file.
         self.rows: list[list[bytes]] = [[] for _ in widths(self.size)] or [[]]
         self.counts = [0] * (len(self.rows) + 1)
@@ -105,7 +108,8 @@ class _Run:
         if width < WIDTH and not (self.path / name).exists():
             # Other software may serve the full bundle only; then its beginning is what counts.
             name = entries_path(number)
-        raw = _read(self.path / name, MAX_BUNDLE, name)
+        raw = _read(self.base + name, MAX_BUNDLE, name)
+        self.known.add(name)
         try:
             hashes = hash_entries(raw)
         except Malformed as error:
@@ -145,7 +149,8 @@ class _Run:
         """Compare a row's tile with its file."""
         number = self.counts[row]
         name = tile_path(row, number, width)
-        if _read(self.path / name, WIDTH * HASH_SIZE, name) != b"".join(self.rows[row]):
+        self.known.add(name)
+        if _read(self.base + name, WIDTH * HASH_SIZE, name) != b"".join(self.rows[row]):
             raise Mismatch(f"{name}: not the hashes of its entries")
         self.tiles += 1
         self.counts[row] += 1
@@ -158,38 +163,44 @@ class _Run:
 
     def _leftovers(self) -> None:
         """Older partial tiles may lie about; each must be the beginning of what was derived."""
-        for file in sorted((self.path / "tile").rglob("*")) if self.size else ():
-            if not file.is_file():
-                continue
-            name = file.relative_to(self.path).as_posix()
-            level, index, width = parse_path(name)
-            total = self.size if level is None else self.size >> 8 * level
-            if index * WIDTH + width > total:
-                raise Mismatch(f"{name}: beyond the checkpoint's size")
-            now = min(WIDTH, total - index * WIDTH)
-            if width == now:
-                continue  # compared above
-            whole = entries_path(index, now) if level is None else tile_path(level, index, now)
-            if level is None:
-                same = self._unpacked(name) == self._unpacked(whole)[:width]
-            else:
-                part = _read(file, WIDTH * HASH_SIZE, name)
-                limit = WIDTH * HASH_SIZE
-                same = part == _read(self.path / whole, limit, whole)[: width * HASH_SIZE]
-            if not same:
-                raise Mismatch(f"{name}: not the beginning of {whole}")
+        root = str(self.path)
+        for folder, _, names in os.walk(os.path.join(root, "tile")):
+            inside = os.path.relpath(folder, root).replace(os.sep, "/")
+            for name in names:
+                if f"{inside}/{name}" not in self.known:
+                    self._leftover(f"{inside}/{name}")
+
+    def _leftover(self, name: str) -> None:
+        level, index, width = parse_path(name)
+        total = self.size if level is None else self.size >> 8 * level
+        if index * WIDTH + width > total:
+            raise Mismatch(f"{name}: beyond the checkpoint's size")
+        now = min(WIDTH, total - index * WIDTH)
+        whole = entries_path(index, now) if level is None else tile_path(level, index, now)
+        if level is None:
+            same = self._unpacked(name) == self._unpacked(whole)[:width]
+        else:
+            limit = WIDTH * HASH_SIZE
+            part = _read(self.path / name, limit, name)
+            same = part == _read(self.path / whole, limit, whole)[: width * HASH_SIZE]
+        if not same:
+            raise Mismatch(f"{name}: not the beginning of {whole}")
 
 
-def _read(path: Path, most: int, name: str = "") -> bytes:
+def _read(path: Path | str, most: int, name: str = "") -> bytes:
+    """A whole file, asked for by its size: room for the most there may be is not made."""
+    name = name or os.path.basename(path)
     try:
-        with open(path, "rb", buffering=0) as file:
-            # Asked for what there is, not for the most there may be: that much memory is cleared.
-            size = os.fstat(file.fileno()).st_size
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(descriptor).st_size
             if size > most:
-                raise Malformed(f"{name or path.name}: too long")
-            return file.read(size)
+                raise Malformed(f"{name}: too long")
+            return os.read(descriptor, size)
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        raise Missing(f"{name or path.name}: {error.strerror}") from None
+        raise Missing(f"{name}: {error.strerror}") from None
 
 
 def _lines(path: Path) -> Iterator[bytes]:
