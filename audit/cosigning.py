@@ -1,121 +1,139 @@
 """Asking witnesses for their line under a head: in parallel, in bounded time.
 
-What a witness sends is verified before it is kept; one that hangs, lies or sends too much costs
-its time bound and nothing else.
+What a witness sends is verified before it is kept. One that hangs is waited for once, then asked
+in the background until it answers again; one that lies or sends too much costs its connection.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import queue
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
-from urllib.request import Request as HttpRequest
 
-from audit.tlog import cosignature
-from audit.tlog.errors import TlogError
-from audit.tlog.note import Note, SignatureLine
+from audit.asking import Answer, Asked
+from audit.tlog.note import SignatureLine
 from audit.tlog.policy import Witness
 from audit.tlog.witness import Request
-from audit.verifying import verify
 
 logger = logging.getLogger(__name__)
 
 # Tessera's bound too: an approval must not wait longer for somebody else's machine.
 TIMEOUT_S = 1.0
-MAX_ANSWER = 64 * 1024
+# Where nobody waits: a machine on another continent that has to wake up first.
+BACKGROUND_S = 5.0
+# How long a witness that failed is left alone: the first time, and at the most.
+PAUSE_S, MOST_PAUSE_S = 0.5, 60.0
 
 Prove = Callable[[int], Sequence[bytes]]
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_: object) -> None:
-        return None
-
-
 @dataclass(frozen=True)
-class _Answer:
-    """A line, or the size that the witness holds, or neither."""
+class Cosigned:
+    """A verified line of a witness (by its name in the policy) under the head of this size."""
 
-    line: SignatureLine | None = None
-    held: int | None = None
+    name: str
+    size: int
+    line: SignatureLine
+
+
+@dataclass
+class _Known:
+    """A witness, and what came of asking it."""
+
+    witness: Witness
+    held: int = 0
+    failed: int = 0
+    again_at: float = 0.0
+    # Whether it was prompt when it was asked last; nobody waits for one that was not.
+    prompt: bool = True
+    asked: Asked | None = None
+
+    def fail(self, now: float) -> None:
+        self.prompt = False
+        self.again_at = now + min(PAUSE_S * 2.0**self.failed, MOST_PAUSE_S)
+        self.failed = min(self.failed + 1, 10)
+
+    def answered(self, size: int) -> None:
+        self.held, self.failed, self.again_at, self.prompt = size, 0, 0.0, True
 
 
 class Cosigners:
-    """The witnesses of a policy, and what each was seen to hold."""
+    """The witnesses of a policy that have an address, and what each was seen to hold.
+
+    At most one request to each is under way at any time.
+    """
 
     def __init__(self, witnesses: Iterable[Witness]) -> None:
-        self._witnesses = [witness for witness in witnesses if witness.url]
-        self._held: dict[str, int] = {}
+        self._known = {one.name: _Known(one) for one in witnesses if one.url}
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
 
     def __len__(self) -> int:
-        return len(self._witnesses)
+        return len(self._known)
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._known)
 
     def collect(
         self, note: str, size: int, prove: Prove, have: Iterable[str] = ()
-    ) -> dict[str, SignatureLine]:
-        """Lines by the witness's name in the policy, without those that are there already.
+    ) -> Iterator[Cosigned]:
+        """Each line as it arrives, without those under this head that are there already.
 
-        ``prove(old)`` gives the consistency proof from that size; it is called in this thread.
-        A witness that holds another size than was thought is asked once more.
+        ``prove(old)`` gives the consistency proof from that size; it is called in this thread. A
+        witness that holds another size than was thought is asked once more. A line that was asked
+        for earlier may come now, under its own, older head. Takes `TIMEOUT_S` at the most.
         """
-        todo = [witness for witness in self._witnesses if witness.name not in set(have)]
-        found: dict[str, SignatureLine] = {}
-        for _ in range(2):
-            requests = [
-                (w, Request(old, tuple(prove(old)), note)) for w, old in self._from(todo, size)
-            ]
-            todo = []
-            for witness, answer in self._ask(requests):
-                if answer.line is not None:
-                    found[witness.name] = answer.line
-                    self._held[witness.name] = size
-                elif answer.held is not None and answer.held <= size:
-                    self._held[witness.name] = answer.held
-                    todo.append(witness)
-            if not todo:
-                break
-        return found
+        began, had = time.monotonic(), set(have)
+        self._end_late(began)
+        for known in self._known.values():
+            if known.witness.name not in had and known.again_at <= began:
+                self._ask(known, note, size, prove)
+        again = set(self._known)
+        while (answer := self._next(began + TIMEOUT_S)) is not None:
+            known = self._known[answer.witness.name]
+            known.asked = None
+            if answer.line is not None:
+                known.answered(max(answer.size, known.held))
+                yield Cosigned(answer.witness.name, answer.size, answer.line)
+                retry = answer.size < size and answer.witness.name not in had
+            else:
+                retry = answer.held is not None and answer.held <= size
+                if answer.held is not None and retry:
+                    known.held = answer.held
+            if retry and answer.witness.name in again:
+                again.discard(answer.witness.name)
+                self._ask(known, note, size, prove)
+            elif answer.line is None:
+                known.fail(time.monotonic())
 
-    def _from(self, witnesses: list[Witness], size: int) -> list[tuple[Witness, int]]:
-        return [(w, min(self._held.get(w.name, 0), size)) for w in witnesses]
+    def _ask(self, known: _Known, note: str, size: int, prove: Prove) -> None:
+        if known.asked is None:
+            old = min(known.held, size)
+            request = Request(old, tuple(prove(old)), note)
+            known.asked = Asked(known.witness, request, size, self._answers.put)
 
-    def _ask(self, requests: list[tuple[Witness, Request]]) -> list[tuple[Witness, _Answer]]:
-        if not requests:
-            return []
-        with ThreadPoolExecutor(len(requests)) as pool:
-            answers = list(pool.map(lambda pair: _post(*pair), requests))
-        return [(witness, answer) for (witness, _), answer in zip(requests, answers, strict=True)]
+    def _next(self, give_up: float) -> Answer | None:
+        """The next answer; waits while somebody is prompt. Who is late is not, from here on."""
+        if any(known.asked and known.prompt for known in self._known.values()):
+            try:
+                return self._answers.get(timeout=max(0.0, give_up - time.monotonic()))
+            except queue.Empty:
+                self._note_late()
+        try:
+            return self._answers.get_nowait()
+        except queue.Empty:
+            return None
 
+    def _note_late(self) -> None:
+        for known in self._known.values():
+            if known.asked and known.prompt:
+                known.prompt = False
+                logger.warning("witness %s is late", known.witness.name)
 
-def _post(witness: Witness, request: Request) -> _Answer:
-    opener = build_opener(_NoRedirect, ProxyHandler({}))
-    url = witness.url.rstrip("/") + "/add-checkpoint"
-    if not url.startswith(("https://", "http://")):
-        logger.warning("witness %s has no http address", witness.name)
-        return _Answer()
-    try:
-        asked = HttpRequest(url, data=request.dump())  # noqa: S310  (checked above)
-        with opener.open(asked, timeout=TIMEOUT_S) as answer:
-            return _Answer(line=_line(witness, request.note, answer.read(MAX_ANSWER)))
-    except HTTPError as error:
-        if error.code == 409:
-            said = error.read(64).strip()
-            if said.isdigit() and len(said) < 19:
-                return _Answer(held=int(said))
-        logger.warning("witness %s answers %s", witness.name, error.code)
-    except (URLError, OSError, ValueError, TlogError) as error:
-        logger.warning("witness %s: %s", witness.name, error)
-    return _Answer()
-
-
-def _line(witness: Witness, note: str, answer: bytes) -> SignatureLine:
-    """The witness's own line among those that it sent. Raises TlogError."""
-    for text in answer.decode().splitlines():
-        line = SignatureLine.parse(text)
-        if (line.name, line.key_id) == (witness.key.name, witness.key.key_id):
-            cosignature.check(Note.parse(note).text, line, witness.key, verify)
-            return line
-    raise ValueError("the answer holds no line of the witness's key")
+    def _end_late(self, now: float) -> None:
+        """Whoever answers neither well nor badly is cut off; its thread then says so."""
+        for known in self._known.values():
+            if known.asked and now - known.asked.since > BACKGROUND_S:
+                known.asked.end()

@@ -7,7 +7,6 @@ does not hold is named.
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from django.db import connections, transaction
 
 from audit import log, tree
 from audit.tlog import cosignature
+from audit.tlog.canonical import read
 from audit.tlog.checkpoint import Checkpoint, opened
 from audit.tlog.errors import Fork, Mismatch, Missing, Rollback, UnknownKey
 from audit.tlog.growth import Growth
@@ -190,7 +190,7 @@ class _Run:
             if not found or bytes(found[0][0]) != value:
                 raise Mismatch(f"node {number} of level {row} is not what its leaves give", at)
         if log.COMMITTED.encode() in raw:
-            self.committed.update(_commitments(json.loads(raw)))
+            self.committed.update(_commitments(read(raw)))
 
     def _check_listed(self, at: int, entry_id: int, same: bool, listed: bool) -> None:
         """The list for people is complete up to some leaf, and says what the entries say."""

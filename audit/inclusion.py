@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from django.db import Error as DatabaseError
 from django.db import connections
 
 from audit import tree
 from audit.tlog.checkpoint import Checkpoint
-from audit.tlog.errors import QuorumMissing, TlogError, UnknownKey
-from audit.tlog.merkle import consistency_proof, inclusion_proof
+from audit.tlog.errors import QuorumMissing, Rollback, TlogError, UnknownKey
+from audit.tlog.merkle import NodeReader, consistency_proof, inclusion_proof
+from audit.tlog.note import Note
 from audit.tlog.policy import Checked, Policy
 from audit.verifying import verify
 
@@ -24,15 +26,19 @@ _PAUSES_MS = (1, 1, 2, 4, 8, 16)
 # Of heads without enough witnesses so many are looked past for one that has them.
 _LOOK_BACK = 8
 
-_LEAVES = """
-SELECT l.idx, e.body FROM unnest(%s::bigint[]) WITH ORDINALITY AS w (id, place)
+# Entries in the order that they were asked for, then the newest heads with their cosignatures: one
+# statement, so no head is older than what it should cover.
+_LOOK = """
+SELECT 0 AS part, w.place, l.idx, e.body, NULL AS note
+  FROM unnest(%s::bigint[]) WITH ORDINALITY AS w (id, place)
   LEFT JOIN audit.leaf l ON l.entry_id = w.id
-  LEFT JOIN audit.entry e ON e.id = w.id ORDER BY w.place
-"""
-_HEADS = """
-SELECT c.note || coalesce((SELECT string_agg(s.line || E'\\n', '' ORDER BY s.witness)
+  LEFT JOIN audit.entry e ON e.id = w.id
+ UNION ALL
+SELECT 1, -c.size, NULL, NULL,
+       c.note || coalesce((SELECT string_agg(s.line || E'\\n', '' ORDER BY s.witness)
                              FROM audit.cosignature s WHERE s.size = c.size), '')
-  FROM audit.checkpoint c ORDER BY c.size DESC LIMIT %s
+  FROM (SELECT size, note FROM audit.checkpoint ORDER BY size DESC LIMIT %s) AS c
+ ORDER BY part, place
 """
 
 
@@ -82,27 +88,33 @@ def prove(
     caller remembers.
 
     What is read is not believed here: `Policy.check`, `merkle.verify_inclusion` and
-    `witness.advance` say whether it holds. A head that is behind ``seen`` comes without a way
-    from it, for them to refuse. Raises Unavailable when an entry has no leaf under such a head
-    (yet); a rolled-back or altered log gives Missing or Malformed.
+    `witness.advance` say whether it holds. Raises Unavailable when an entry has no leaf under such
+    a head (yet), Rollback when the log ends before ``seen``; an altered log gives BadSignature,
+    Missing or Malformed. Two statements.
     """
     query = tree.query_of(using)
-    rows = query(_LEAVES, (list(entry_ids),))
-    if not rows or any(index is None or body is None for index, body in rows):
-        raise Unavailable("an entry is not in the tree yet")
-    checked = _newest(query, policy)
+    rows, notes = _look(query, entry_ids)
+    checked = _newest(notes, policy, seen)
     size = checked.checkpoint.size
+    if not rows:
+        raise Unavailable("the sequencer has not integrated the entries")
     if max(index for index, _ in rows) >= size:
         raise Unavailable(f"the newest accepted head, {size}, does not cover the entries yet")
-    reader = tree.reader(size, query)
-    way: Sequence[bytes] = ()
-    if seen is not None and 0 < seen.size <= size:
-        way = consistency_proof(reader, seen.size, size)
+    old = seen.size if seen is not None else 0
+
+    def paths(read: NodeReader) -> tuple[list[list[bytes]], list[bytes]]:
+        return (
+            [inclusion_proof(read, index, size) for index, _ in rows],
+            consistency_proof(read, old, size),
+        )
+
+    # Entries of one approval are neighbours: their paths share most hashes.
+    hashes, way = paths(cache(tree.reader_for(size, query, paths)))
     return Included(
         note=checked.note,
         entries=tuple(
-            Proven(index, bytes(body), tuple(inclusion_proof(reader, index, size)))
-            for index, body in rows
+            Proven(index, bytes(body), tuple(path))
+            for (index, body), path in zip(rows, hashes, strict=True)
         ),
         consistency=tuple(way),
     )
@@ -141,30 +153,56 @@ def stored(size: int, using: str = "default") -> str | None:
 
 def newest(*, policy: Policy, using: str = "default") -> Checked:
     """The newest head that the policy accepts. Raises Unavailable."""
-    return _newest(tree.query_of(using), policy)
+    _, notes = _look(tree.query_of(using), ())
+    return _newest(notes, policy)
 
 
 def _lacking(query: tree.Query, entry_ids: Sequence[int], policy: Policy) -> str | None:
-    rows = query(_LEAVES, (list(entry_ids),))
-    places = [index for index, _ in rows]
-    if not places or None in places:
+    rows, notes = _look(query, entry_ids)
+    if not rows:
         return "the sequencer has not integrated the entries"
     try:
-        size = _newest(query, policy).checkpoint.size
+        size = _newest(notes, policy).checkpoint.size
     except Unavailable as error:
         return error.detail
-    return None if max(places) < size else f"the newest accepted head is of {size}"
+    covered = max(index for index, _ in rows) < size
+    return None if covered else f"the newest accepted head is of {size}"
 
 
-def _newest(query: tree.Query, policy: Policy) -> Checked:
-    """Heads that only lack witnesses are looked past. What carries a false signature is not
-    taken for absent: it is returned to be refused by the same check again."""
-    why = "the log has no head yet"
-    for (note,) in query(_HEADS, (_LOOK_BACK,)):
+def _look(query: tree.Query, entry_ids: Sequence[int]) -> tuple[list[tuple[int, bytes]], list[str]]:
+    """Place and bytes of each entry, nothing if one of them has none yet; and the newest heads."""
+    found = query(_LOOK, (list(entry_ids), _LOOK_BACK))
+    rows = [(index, body) for part, _, index, body, _ in found if part == 0]
+    notes = [note for part, *_, note in found if part == 1]
+    return ([] if any(None in row for row in rows) else rows), notes
+
+
+def _newest(notes: Iterable[str], policy: Policy, seen: Checkpoint | None = None) -> Checked:
+    """The newest head that the policy accepts and that is not before ``seen``.
+
+    Heads by unknown keys and heads that lack witnesses are looked past: they are absent, not
+    wrong. A false signature of a known key is wrong, and so is a log whose newest head by its own
+    key is before the one seen.
+    """
+    least = seen.size if seen is not None else 0
+    why, longest = "the log has no head yet", None
+    for note in notes:
         try:
-            return policy.check(note, verify)
-        except (QuorumMissing, UnknownKey) as error:
+            found = policy.check(note, verify)
+        except UnknownKey as error:
             why = error.detail
+            continue
+        except QuorumMissing as error:
+            why = error.detail
+            # The log's own signature was checked first.
+            longest = longest or Checkpoint.parse(Note.parse(note).text)
+            continue
+        longest = longest or found.checkpoint
+        if found.checkpoint.size >= least:
+            return found
+        break
+    if longest is not None and longest.size < least:
+        raise Rollback(f"size {least} was seen before, the log ends at {longest.size}")
     raise Unavailable(why)
 
 

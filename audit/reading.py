@@ -6,7 +6,6 @@ time limit.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from typing import Any
 from django.db import connections, transaction
 
 from audit import tree
+from audit.tlog.canonical import read
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
 from audit.tlog.note import Note
@@ -48,8 +48,8 @@ class Row:
 
     @property
     def said(self) -> dict[str, Any]:
-        said: dict[str, Any] = json.loads(self.body)
-        return said
+        """Nothing, when it cannot be told what it says."""
+        return read(self.body) or {}
 
     @property
     def at(self) -> datetime | None:

@@ -9,8 +9,9 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
@@ -171,7 +172,10 @@ def _ask(url: str, body: dict[str, object] | None) -> dict[str, object]:
     try:
         with opener.open(request, timeout=TRANSIT_TIMEOUT_S) as answer:
             found = json.loads(answer.read(MAX_ANSWER))
-    except (URLError, OSError, ValueError) as error:
+    except HTTPError as error:
+        with error:  # it holds the connection
+            raise KeyUnavailable(f"the key service answers {error.code}") from None
+    except (URLError, OSError, ValueError, HTTPException) as error:
         raise KeyUnavailable(f"the key service does not answer: {type(error).__name__}") from None
     data = found.get("data") if isinstance(found, dict) else None
     if not isinstance(data, dict):

@@ -7,13 +7,27 @@ from typing import Any, TypeAlias
 
 from django.db import connections
 
-from audit.tlog.tiles import WIDTH, TileReader
+from audit.tlog.merkle import HASH_SIZE, NodeReader
+from audit.tlog.tiles import HEIGHT, WIDTH, TileReader, widths
 
 # (statement, parameters) -> rows.
 Query: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _LEAVES = "SELECT hash FROM audit.leaf WHERE idx >= %s AND idx < %s ORDER BY idx"
 _NODES = "SELECT hash FROM audit.node WHERE idx >= %s AND idx < %s AND level = %s ORDER BY idx"
+# The same for several tiles in one statement: (place in the list, hash).
+_TILES = """
+SELECT w.place, h.hash
+  FROM unnest(%s::smallint[], %s::bigint[], %s::bigint[])
+       WITH ORDINALITY AS w (tile_row, first, stop, place)
+ CROSS JOIN LATERAL (
+   SELECT l.idx, l.hash FROM audit.leaf l
+    WHERE w.tile_row = 0 AND l.idx >= w.first AND l.idx < w.stop
+    UNION ALL
+   SELECT n.idx, n.hash FROM audit.node n
+    WHERE n.level = w.tile_row AND n.idx >= w.first AND n.idx < w.stop) AS h
+ ORDER BY w.place, h.idx
+"""
 
 
 def reader(size: int, query: Query) -> TileReader:
@@ -28,6 +42,35 @@ def reader(size: int, query: Query) -> TileReader:
         return [bytes(one[0]) for one in rows]
 
     return TileReader(fetch, size)
+
+
+def reader_for(size: int, query: Query, wanted: Callable[[NodeReader], object]) -> TileReader:
+    """A reader that has read, in one statement, every tile that ``wanted`` asks a reader for."""
+    tiles = _tiles_of(wanted)
+    rows = widths(size)
+    spans = [(row, n * WIDTH, min((n + 1) * WIDTH, rows[row])) for row, n in tiles]
+    found: dict[tuple[int, int], list[bytes]] = {tile: [] for tile in tiles}
+    if tiles:
+        for place, value in query(_TILES, [list(column) for column in zip(*spans, strict=True)]):
+            found[tiles[place - 1]].append(bytes(value))
+
+    def fetch(row: int, number: int, width: int) -> list[bytes]:
+        return found[row, number]
+
+    return TileReader(fetch, size)
+
+
+def _tiles_of(wanted: Callable[[NodeReader], object]) -> list[tuple[int, int]]:
+    """Rows and numbers of the tiles, found by letting it run over a tree of nothing."""
+    asked: dict[tuple[int, int], None] = {}
+
+    def note(level: int, index: int) -> bytes:
+        row, within = divmod(level, HEIGHT)
+        asked[row, (index << within) // WIDTH] = None
+        return bytes(HASH_SIZE)
+
+    wanted(note)
+    return list(asked)
 
 
 def query_of(using: str) -> Query:

@@ -10,7 +10,16 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-MAIN = b"import sys\nfrom audit.tlog.__main__ import main\nsys.exit(main())\n"
+# Exit status 2: it says nothing about what it was given.
+MAIN = b"""import sys
+
+if sys.version_info < (3, 10):
+    sys.stderr.write("audit-verify: needs Python 3.10 or newer\\n")
+    sys.exit(2)
+from audit.tlog.__main__ import main
+
+sys.exit(main())
+"""
 # The earliest time that a zip archive can state.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from audit.tlog import bundle, directory, proof
-from audit.tlog.checkpoint import Checkpoint, opened
+from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
-from audit.tlog.note import MAX_NOTE, Note, VerifierKey, from_bytes
+from audit.tlog.note import ED25519, MAX_NOTE, Note, VerifierKey, from_bytes
 from audit.tlog.policy import Policy
 
 HOLDS, DOES_NOT_HOLD, UNREADABLE = 0, 1, 2
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
         as_json = arguments.json
         lines = _open(arguments) if arguments.verb == "open" else _verify(arguments)
-    except Unreadable as error:
+    except (Unreadable, OSError) as error:
         sys.stderr.write(f"audit-verify: {_inert(str(error))}\n")
         return UNREADABLE
     except TlogError as error:
@@ -77,8 +77,10 @@ class _Raw(argparse.RawDescriptionHelpFormatter):
 
 
 def _open(arguments: argparse.Namespace) -> list[str]:
-    head = opened(_text(arguments.path), _policy(arguments).logs)
-    return [f"origin {head.origin}", f"size {head.size}", f"root {head.root.hex()}"]
+    checked = _policy(arguments).check(_text(arguments.path))
+    head = checked.checkpoint
+    lines = [f"origin {head.origin}", f"size {head.size}", f"root {head.root.hex()}"]
+    return lines + _witnesses(checked.witnesses)
 
 
 def _verify(arguments: argparse.Namespace) -> list[str]:
@@ -115,6 +117,7 @@ def _bundle(raw: bytes, policy: Policy, seen: Checkpoint | None) -> list[str]:
         f"{len(found.entries)} entries are in it",
         f"{len(found.documents)} documents are what entries name, {found.left_out} without bytes",
         f"{len(found.heads)} older heads lead to it",
+        *found.remarks,
         _seen_said(seen),
         "not checked here: passkeys and the gate (manage.py verify_evidence)",
         "not proven by a bundle: that no other entry is about the incident (verify an export)",
@@ -138,7 +141,11 @@ def _proof(raw: bytes, policy: Policy, seen: Checkpoint | None, body: Path | Non
 
 def _head(witnesses: Sequence[tuple[str, int]], head: Checkpoint) -> list[str]:
     lines = [f"log {head.origin}, size {head.size}, root {head.root.hex()}: signed"]
-    return lines + [f"cosigned by {name} at {time} (POSIX seconds)" for name, time in witnesses]
+    return lines + _witnesses(witnesses)
+
+
+def _witnesses(witnesses: Sequence[tuple[str, int]]) -> list[str]:
+    return [f"cosigned by {name} at {time} (POSIX seconds)" for name, time in witnesses]
 
 
 def _seen_said(seen: Checkpoint | None) -> str:
@@ -151,9 +158,12 @@ def _policy(arguments: argparse.Namespace) -> Policy:
     try:
         if arguments.policy:
             return Policy.parse(_text(arguments.policy))
-        return Policy(tuple(VerifierKey.parse(text) for text in arguments.key))
+        keys = tuple(VerifierKey.parse(text) for text in arguments.key)
     except TlogError as error:
         raise Unreadable(f"--key, --policy: {error}") from None
+    if any(key.algorithm != ED25519 for key in keys):
+        raise Unreadable("--key: a witness's key; name witnesses in a --policy")
+    return Policy(keys)
 
 
 def _seen(arguments: argparse.Namespace) -> Checkpoint | None:
@@ -182,7 +192,8 @@ def _read(path: Path, most: int) -> bytes:
 
 def _say(value: dict[str, object], lines: Sequence[str], as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(value) + "\n")
+        # json.dumps escapes what is not ASCII, and all controls but DEL.
+        sys.stdout.write(json.dumps(value).replace("\x7f", "\\u007f") + "\n")
     else:
         sys.stdout.write("".join(f"{_inert(line)}\n" for line in lines))
 

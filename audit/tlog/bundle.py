@@ -12,60 +12,34 @@ Canonical JSON (`canonical.encode`) and a newline, so that no byte of it can cha
 
 A document is believed because its digest stands in a proven entry, an entry because it is in the
 tree whose head a trusted key signed. What is trusted comes from the caller, never from the file.
+Lists are sorted and hold nothing twice: one bundle, one string of bytes. What must be in it for it
+to be whole stands in `audit.tlog.incident`.
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
-from audit.tlog import b64, ed25519
-from audit.tlog.canonical import encode
-from audit.tlog.checkpoint import Checkpoint, opened
+from audit.tlog import b64, ed25519, incident
+from audit.tlog.canonical import encode, read
+from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import BadProof, Fork, Malformed, Mismatch, Missing, NotCanonical
+from audit.tlog.incident import Documents, Entry, strings
 from audit.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
-from audit.tlog.note import Verify
-from audit.tlog.policy import Checked, Policy
+from audit.tlog.note import Note, Verify
+from audit.tlog.policy import NONE, Checked, Policy
 
 TYPE = "hitlportal-bundle/v1"
 # Evidence of an incident is some megabytes; a bundle is read whole.
 MAX_BYTES = 256 * 1024 * 1024
-
-# What an entry of this kind names must be in the bundle: path in its data -> domain of the digest
-# ("" is plain SHA-256).
-NAMED: Mapping[str, Mapping[str, str]] = {
-    "agent:report:submitted": {"diagnosis": "hitlportal/diagnosis/v1", "evidence": ""},
-    "agent:proposal:submitted": {
-        "plan": "hitlportal/plan/v1",
-        "diagnosis": "hitlportal/diagnosis/v1",
-    },
-    "worker:proposal:assessed": {
-        "pin": "hitlportal/pin/v1",
-        "scope": "hitlportal/scope/v1",
-        "checks": "hitlportal/checks/v1",
-        "ruling": "hitlportal/ruling/v1",
-        "observation": "hitlportal/observation/v1",
-        "facts": "",
-    },
-    "person:review:signed": {
-        f"statement.{name}": f"hitlportal/{name}/v1"
-        for name in ("plan", "diagnosis", "scope", "ruling", "pin", "checks")
-    },
-    "worker:gate:cleared": {"evidence": ""},
-}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A proven entry: its place, its exact bytes, and what they say."""
-
-    index: int
-    body: bytes
-    said: Mapping[str, Any]
+# The key of a committed value in an entry: `audit.log.append(private=...)`.
+COMMITTED = "hmac-sha256"
 
 
 @dataclass(frozen=True)
@@ -75,10 +49,11 @@ class Verified:
     incident: str
     checked: Checked
     entries: tuple[Entry, ...]
-    # (domain, digest) -> the bytes; None where they were erased or left out.
-    documents: Mapping[tuple[str, str], bytes | None]
+    documents: Documents
     heads: tuple[Checkpoint, ...]
     opened: Mapping[str, str] = field(default_factory=dict)
+    # What a reader should know that neither holds nor fails.
+    remarks: tuple[str, ...] = ()
 
     @property
     def left_out(self) -> int:
@@ -98,17 +73,19 @@ def verify(
     BadSignature, QuorumMissing, BadProof, Mismatch, Missing, Rollback, Fork.
     """
     given = _read(raw)
-    checked = policy.check(_text(given, "checkpoint"), verify)
+    note = _text(given, "checkpoint")
+    checked = policy.check(note, verify)
     entries = tuple(_entries(given, checked.checkpoint))
-    incident = _text(given, "incident")
-    _check_about(incident, entries)
     documents = dict(_documents(given, entries))
-    _check_named(entries, documents)
     heads = tuple(_heads(given, policy, checked.checkpoint, verify))
+    about = _text(given, "incident")
+    remarks = incident.check(about, entries, documents, (checked.checkpoint, *heads))
+    said = dict(_opened(given, entries))
     if seen is not None:
         check_seen(seen, checked.checkpoint, heads)
-    said = dict(_opened(given, entries))
-    return Verified(incident, checked, entries, documents, heads, said)
+    notes = (note, *(item["note"] for item in given["heads"]))
+    remarks = (*_strangers(notes, policy), *_closed(entries, said), *remarks)
+    return Verified(about, checked, entries, documents, heads, said, remarks)
 
 
 def _read(raw: bytes) -> dict[str, Any]:
@@ -128,12 +105,10 @@ def _read(raw: bytes) -> dict[str, Any]:
 
 
 def _entries(given: dict[str, Any], head: Checkpoint) -> Iterator[Entry]:
-    before = -1
     for item in _items(given, "entries", {"index", "body", "proof"}):
         index, body = item["index"], _text(item, "body").encode()
-        if type(index) is not int or index <= before:
-            raise Malformed("entries stand in the order of the log, each once")
-        before = index
+        if type(index) is not int:
+            raise Malformed("the index of an entry is a number")
         try:
             verify_inclusion(
                 leaf=leaf_hash(body),
@@ -144,39 +119,19 @@ def _entries(given: dict[str, Any], head: Checkpoint) -> Iterator[Entry]:
             )
         except BadProof as error:
             raise BadProof(f"entry {index}: {error.detail}") from None
-        yield Entry(index, body, _said(index, body))
-
-
-def _said(index: int, body: bytes) -> Mapping[str, Any]:
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict):
-        raise Mismatch("an entry is a JSON object", index)
-    return said
-
-
-def _check_about(incident: str, entries: tuple[Entry, ...]) -> None:
-    """Every entry is about the incident or one of its proposals."""
-    about = {f"incident:{incident}"}
-    for entry in entries:
-        data = entry.said.get("data")
-        submitted = entry.said.get("action") == "agent:proposal:submitted"
-        if submitted and isinstance(data, dict) and data.get("incident") == incident:
-            about.add(str(entry.said.get("object")))
-    for entry in entries:
-        if entry.said.get("object") not in about:
-            raise Mismatch(f"entry {entry.index} is about something else", entry.index)
-    if not any(entry.said.get("object") == f"incident:{incident}" for entry in entries):
-        raise Missing("no entry is about the incident")
+        said = read(body)
+        if said is None:
+            raise Mismatch(f"entry {index} is no JSON object", index)
+        yield Entry(index, body, said)
+    _ascending("entries", [item["index"] for item in given["entries"]])
 
 
 def _documents(
     given: dict[str, Any], entries: tuple[Entry, ...]
 ) -> Iterator[tuple[tuple[str, str], bytes | None]]:
     """Each document's digest is its own, and stands in a proven entry."""
-    named = {text for entry in entries for text in _strings(entry.said)}
+    named = {text for entry in entries for text in strings(entry.said)}
+    keys = []
     for item in _items(given, "documents", {"domain", "digest", "body", "encoding"}):
         domain, digest = _text(item, "domain"), _text(item, "digest")
         what = f"document {digest[:16]} ({domain or 'sha256'})"
@@ -186,38 +141,40 @@ def _documents(
             raise Mismatch(f"{what} is not what its digest says")
         if digest not in named:
             raise Missing(f"{what} is named by no entry")
+        keys.append((domain, digest))
         yield (domain, digest), body
+    _ascending("documents", keys)
+
+
+def _as_text(body: bytes) -> tuple[str, str]:
+    """How a document is written: as the text that it is, else in base64; and which of the two."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return b64.encode(body), "base64"
+    # NUL has no place in canonical JSON.
+    return (b64.encode(body), "base64") if "\0" in text else (text, "utf-8")
 
 
 def _body(item: dict[str, Any]) -> bytes | None:
-    kind = item["encoding"]
-    if item["body"] is None and kind == "utf-8":
+    if item["body"] is None and item["encoding"] == "utf-8":
         return None
-    if kind == "utf-8":
-        return _text(item, "body").encode()
-    if kind == "base64":
-        return b64.decode(_text(item, "body"), "a document")
-    raise Malformed("a document is utf-8 or base64")
-
-
-def _check_named(
-    entries: tuple[Entry, ...], documents: Mapping[tuple[str, str], bytes | None]
-) -> None:
-    """What an entry relies on is there; erased bytes are there as a digest without them."""
-    for entry in entries:
-        for path, domain in NAMED.get(str(entry.said.get("action")), {}).items():
-            found = _find(entry.said.get("data"), path)
-            for digest in found if isinstance(found, list) else [found]:
-                if digest is not None and (domain, digest) not in documents:
-                    raise Missing(f"entry {entry.index} names {path} {str(digest)[:16]}: not here")
+    text = _text(item, "body")
+    body = b64.decode(text, "a document") if item["encoding"] == "base64" else text.encode()
+    if _as_text(body) != (text, item["encoding"]):
+        raise Malformed("a document is written as text, or in base64 where it is none")
+    return body
 
 
 def _heads(
     given: dict[str, Any], policy: Policy, newest: Checkpoint, verify: Verify
 ) -> Iterator[Checkpoint]:
     """Older heads that the log goes on from: those under which the gate let something run."""
+    # Who must have cosigned them, the gate said then; lines that are there must be right.
+    anybody = replace(policy, quorum=NONE)
+    sizes = []
     for item in _items(given, "heads", {"note", "consistency"}):
-        head = opened(_text(item, "note"), policy.logs, verify)
+        head = anybody.check(_text(item, "note"), verify).checkpoint
         if head.origin != newest.origin:
             raise Mismatch(f"the head of size {head.size} is of another log")
         try:
@@ -230,16 +187,23 @@ def _heads(
             )
         except BadProof as error:
             raise Fork(f"the log does not go on from size {head.size}: {error}") from None
+        sizes.append(head.size)
         yield head
+    _ascending("heads", sizes)
 
 
 def check_seen(seen: Checkpoint, newest: Checkpoint, heads: tuple[Checkpoint, ...]) -> None:
-    """Compare with a head that the caller has. Raises Fork, and Missing when this file cannot say.
+    """Compare with a head that the caller has. Raises Fork, Mismatch for a head of another log, and
+    Missing when this file cannot say.
 
     A file that is older than the caller's head is no rollback: it was made before.
     """
+    if seen.origin != newest.origin:
+        raise Mismatch(f"the head seen is of {seen.origin}, this one of {newest.origin}")
+    if seen.size == 0:
+        return  # every log goes on from nothing
     for head in (newest, *heads):
-        if (head.origin, head.size) == (seen.origin, seen.size):
+        if head.size == seen.size:
             if head.root != seen.root:
                 raise Fork(f"size {seen.size} was seen with another root")
             return
@@ -250,7 +214,8 @@ def check_seen(seen: Checkpoint, newest: Checkpoint, heads: tuple[Checkpoint, ..
 
 
 def _opened(given: dict[str, Any], entries: tuple[Entry, ...]) -> Iterator[tuple[str, str]]:
-    named = {text for entry in entries for text in _strings(entry.said)}
+    named = {text for entry in entries for text in strings(entry.said)}
+    keys = []
     for item in _items(given, "opened", {"commitment", "salt", "value"}):
         commitment, value = _text(item, "commitment"), _text(item, "value")
         try:
@@ -262,7 +227,38 @@ def _opened(given: dict[str, Any], entries: tuple[Entry, ...]) -> Iterator[tuple
             raise Mismatch(f"commitment {commitment[:16]} is not opened by this value")
         if commitment not in named:
             raise Missing(f"commitment {commitment[:16]} stands in no entry")
+        keys.append(commitment)
         yield commitment, value
+    _ascending("opened", keys)
+
+
+def _closed(entries: tuple[Entry, ...], opened: Mapping[str, str]) -> Iterator[str]:
+    names = {text for entry in entries for text in _commitments(entry.said)}
+    if left := len(names - opened.keys()):
+        yield f"{left} committed values are not opened here: erased, or left out"
+
+
+def _commitments(said: Any) -> Iterator[str]:
+    rest = [said]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, dict) and one.keys() == {COMMITTED}:
+            yield str(one[COMMITTED])
+        elif isinstance(one, dict | list):
+            rest.extend(one.values() if isinstance(one, dict) else one)
+
+
+def _strangers(notes: Iterable[str], policy: Policy) -> Iterator[str]:
+    """Lines by keys that the caller did not name say nothing; each key may have one line."""
+    known = {(key.name, key.key_id) for key in (*policy.logs, *(w.key for w in policy.witnesses))}
+    names = set()
+    for note in notes:
+        lines = [(line.name, line.key_id) for line in Note.parse(note).signatures]
+        if len(set(lines)) != len(lines):
+            raise Malformed("a key has two lines under one head")
+        names |= {name for name, _ in set(lines) - known}
+    for name in sorted(names):
+        yield f"not checked: what {name} signed, no key of it was given"
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -290,41 +286,34 @@ def _hashes(item: dict[str, Any], name: str) -> list[bytes]:
     return [b64.decode(one if isinstance(one, str) else "?", "a hash") for one in item[name]]
 
 
-def _find(value: Any, path: str) -> Any:
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
+def _ascending(name: str, keys: Sequence[Any]) -> None:
+    if any(one >= two for one, two in pairwise(keys)):
+        raise Malformed(f"{name} stand in their order, each once")
 
 
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | dict):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _strings(inner)
-
-
-def dump(
+def pieces(
     *,
     incident: str,
     checkpoint: str,
     entries: list[dict[str, Any]],
     heads: list[dict[str, Any]],
-    documents: list[dict[str, Any]],
+    documents: Iterable[dict[str, Any]],
     opened: list[dict[str, Any]],
-) -> bytes:
-    """Write a bundle; the lists as the module's docstring shows them."""
-    return (
-        encode(
-            {
-                "type": TYPE,
-                "incident": incident,
-                "checkpoint": checkpoint,
-                "entries": entries,
-                "heads": heads,
-                "documents": documents,
-                "opened": opened,
-            }
-        )
-        + b"\n"
-    )
+) -> Iterator[bytes]:
+    """Write a bundle, document by document; the lists as the module's docstring shows them."""
+    yield b'{"checkpoint":' + encode(checkpoint) + b',"documents":['
+    comma = b""
+    for document in documents:
+        yield comma + encode(document)
+        comma = b","
+    yield b'],"entries":' + encode(entries)
+    yield b',"heads":' + encode(heads)
+    yield b',"incident":' + encode(incident)
+    yield b',"opened":' + encode(opened)
+    yield b',"type":' + encode(TYPE) + b"}\n"
+
+
+def document(domain: str, digest: str, body: bytes | None) -> dict[str, Any]:
+    """One document as it stands in a bundle; ``body`` is None when it was erased or is left out."""
+    text, encoding = (None, "utf-8") if body is None else _as_text(body)
+    return {"domain": domain, "digest": digest, "body": text, "encoding": encoding}

@@ -7,7 +7,7 @@ cannot hold, keys that sort differently in UTF-16 and in code points, NUL, lone 
 from __future__ import annotations
 
 import json
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from audit.tlog.errors import NotCanonical
 
@@ -32,6 +32,32 @@ def encode(value: object) -> bytes:
     return json.dumps(
         value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True
     ).encode()
+
+
+def read(body: bytes) -> dict[str, Any] | None:
+    """What an entry's bytes say; None when it cannot be told.
+
+    Who may append could have written any JSON at all: objects nested so deep, or numbers so long,
+    that readers break off. Nothing that `encode` wrote is among these.
+    """
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(said, dict):
+        return None
+    # `encode` lets the innermost one be empty. No deeper than it has brackets: few need the walk.
+    most = MAX_DEPTH + 1
+    deep = body.count(b"{") + body.count(b"[") > most and _depth(said) > most
+    return None if deep else said
+
+
+def _depth(value: object) -> int:
+    depth, row = 0, [value]
+    while row := [one for one in row if isinstance(one, dict | list)]:
+        depth += 1
+        row = [inner for one in row for inner in (one.values() if isinstance(one, dict) else one)]
+    return depth
 
 
 def _check(value: object, at: str, depth: int) -> None:

@@ -32,6 +32,9 @@ from audit.tlog.tiles import (
 # A full bundle of the longest entries.
 MAX_BUNDLE = WIDTH * (MAX_ENTRY + 2)
 
+# Bytes as they are, on Windows too; without waiting for a writer when somebody put a pipe there.
+_FLAGS = os.O_RDONLY | sum(getattr(os, n, 0) for n in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"))
+
 Progress = Callable[[int, int], None]
 
 
@@ -191,7 +194,7 @@ def _read(path: Path | str, most: int, name: str = "") -> bytes:
     """A whole file, asked for by its size: room for the most there may be is not made."""
     name = name or os.path.basename(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, _FLAGS)
         try:
             size = os.fstat(descriptor).st_size
             if size > most:
@@ -204,8 +207,11 @@ def _read(path: Path | str, most: int, name: str = "") -> bytes:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
+    if not path.is_file():
+        raise Malformed("entries.jsonl: not a file")
     with path.open("rb") as file:
-        for line in file:
+        # No entry is longer, whatever the file is.
+        while line := file.readline(MAX_ENTRY + 2):
             if not line.endswith(b"\n"):
-                raise Mismatch("entries.jsonl: the last line does not end")
+                raise Mismatch("entries.jsonl: a line does not end, or is longer than an entry")
             yield line[:-1]

@@ -5,14 +5,19 @@ The whole signed note is kept, not only size and root: with it a fork can be pro
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from audit.tlog.errors import Malformed
 from audit.tlog.note import MAX_NOTE, from_bytes
+
+# Between two tries to get a lock: judging takes a few milliseconds.
+_LOOK_S = 0.001
 
 
 class HeadFile:
@@ -57,13 +62,31 @@ class HeadFile:
             os.close(directory)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One process of this host at a time, from reading the head to keeping the next one."""
+    def locked(self, wait_s: float | None = None) -> Iterator[None]:
+        """One process of this host at a time, from reading the head to keeping the next one.
+
+        Raises TimeoutError when another one holds it for longer than ``wait_s``; None waits on.
+        """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = self.path.with_name(f".{self.path.name}.lock")
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if wait_s is None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            else:
+                self._lock_within(descriptor, wait_s)
             yield
         finally:
             os.close(descriptor)
+
+    def _lock_within(self, descriptor: int, wait_s: float) -> None:
+        give_up = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() >= give_up:
+                    why = f"another process has held it for {wait_s:g} s"
+                    raise TimeoutError(errno.ETIMEDOUT, why, str(self.path)) from None
+                time.sleep(_LOOK_S)

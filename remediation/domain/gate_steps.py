@@ -296,14 +296,18 @@ def _proven(entry: RecordedEntry, head: Checkpoint) -> Json:
 
 
 def _records(case: Case, review: ReviewEvidence, said: Json) -> bool:
-    """Whether this entry is that of the review: the same person, proposal, statement, assertion."""
+    """Whether this entry is that of the review: the same person, proposal, statement, assertion,
+    and the key by which outsiders who read the record verify it."""
     data = _about(case, said, Event.PERSON_REVIEW_SIGNED)
-    if data is None or not isinstance(said, dict):
+    credential = b64url.encode(review.assertion.credential_id)
+    known = case.approvers.find(review.person, credential)
+    if data is None or not isinstance(said, dict) or known is None:
         return False
     return (
         said.get("actor") == f"person:{review.person}"
         and encode(data.get("statement")) == review.statement.encode(errors="surrogatepass")
         and data.get("assertion") == review.assertion.to_json()
+        and data.get("cose_key") == b64url.encode(known.key)
     )
 
 

@@ -18,30 +18,26 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 from audit.tlog import bundle
-from audit.tlog.canonical import encode
 from audit.tlog.checkpoint import Checkpoint
-from audit.tlog.errors import Mismatch, Missing, TlogError
+from audit.tlog.errors import TlogError
 from audit.tlog.note import Note, VerifierKey, from_bytes
 from audit.tlog.policy import Policy
-from remediation.domain import approvers, b64url, evidence, gate, instant
-from remediation.domain.errors import (
-    BadInput,
-    GateRefused,
-    Signature,
-    SignatureInvalid,
-    UnknownApproverKey,
+from remediation.domain import approvers, evidence, gate, instant
+from remediation.domain.errors import BadInput
+from remediation.domain.evidence import Evidence
+from remediation.management.replay import (
+    Replay,
+    Signed,
+    Trust,
+    Whole,
+    check_bundle,
+    check_evidence,
 )
-from remediation.domain.events import Event
-from remediation.domain.inclusion import LogTrust
-from remediation.domain.signature import Assertion
-from remediation.domain.signature import verify as verify_assertion
-from remediation.domain.statement import Statement
 
 HOLDS, DOES_NOT_HOLD, UNREADABLE = 0, 1, 2
 
@@ -53,51 +49,30 @@ _NOT_PROVEN = (
     "Not proven by a bundle: that no other entry is about the incident. For that verify an export"
     " of the whole log (python -m audit.tlog verify DIRECTORY)."
 )
+_WITHOUT_EFFECT = (
+    "Not every review on record carries the signature of an approver; those that do not led to"
+    " nothing."
+)
 
 
 class Unreadable(Exception):
     """A file or an argument cannot be read."""
 
 
-@dataclass(frozen=True)
-class Replay:
-    """One run of the gate, and what each step found."""
-
-    given: evidence.Evidence
-    findings: tuple[gate.Finding, ...]
-
-    @property
-    def holds(self) -> bool:
-        return all(finding.result for finding in self.findings)
-
-
-@dataclass(frozen=True)
-class Whole:
-    """What a bundle was found to hold: who signed what, and each run of the gate."""
-
-    bundle: bundle.Verified
-    reviews: tuple[str, ...]
-    replays: tuple[Replay, ...]
-
-    @property
-    def holds(self) -> bool:
-        return all(replay.holds for replay in self.replays)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns 0 when every step holds, 1 when not, 2 when unreadable."""
+    as_json = False
     try:
         arguments = _parser().parse_args(argv)
+        as_json = arguments.json
         trust = _trust(arguments)
         raw = _read(arguments.file, max(evidence.MAX_BYTES, bundle.MAX_BYTES))
-        found = (
-            _bundle(raw, arguments, trust) if _is_bundle(raw) else _evidence(raw, arguments, trust)
-        )
+        found = check_bundle(raw, trust) if _is_bundle(raw) else _evidence(raw, arguments, trust)
     except Unreadable as error:
         sys.stderr.write(f"verify_evidence: {_inert(str(error))}\n")
         return UNREADABLE
-    except (TlogError, GateRefused) as error:
-        sys.stdout.write(f"{_inert(str(error))}\nDOES NOT HOLD\n")
+    except TlogError as error:
+        sys.stdout.write(_refused(error, as_json))
         return DOES_NOT_HOLD
     sys.stdout.write(_as_json(found) if arguments.json else _as_text(found))
     return HOLDS if found.holds else DOES_NOT_HOLD
@@ -131,16 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@dataclass(frozen=True)
-class _Trust:
-    """What the arguments say to believe."""
-
-    approvers: approvers.Approvers
-    policy: Policy
-    seen: Checkpoint | None
-
-
-def _trust(arguments: argparse.Namespace) -> _Trust:
+def _trust(arguments: argparse.Namespace) -> Trust:
     try:
         known = approvers.Approvers.parse(_read(arguments.approvers, approvers.MAX_BYTES))
     except BadInput as error:
@@ -154,96 +120,29 @@ def _trust(arguments: argparse.Namespace) -> _Trust:
         seen = arguments.seen and Checkpoint.parse(Note.parse(_text(arguments.seen)).text)
     except TlogError as error:
         raise Unreadable(f"--log-key, --log-policy, --seen: {error}") from None
-    return _Trust(known, policy, seen)
+    return Trust(
+        approvers=known,
+        policy=policy,
+        rp_id=arguments.rp_id,
+        origin=arguments.origin,
+        seen=seen or None,
+        allow_test=arguments.allow_test,
+    )
 
 
 def _is_bundle(raw: bytes) -> bool:
     return f'"type":"{bundle.TYPE}"'.encode() in raw[-200:]
 
 
-def _evidence(raw: bytes, arguments: argparse.Namespace, trust: _Trust) -> Replay:
+def _evidence(raw: bytes, arguments: argparse.Namespace, trust: Trust) -> Replay:
     try:
-        given = evidence.Evidence.parse(raw)
+        given = Evidence.parse(raw)
     except BadInput as error:
         raise Unreadable(f"{arguments.file} is not an evidence file: {error}") from None
     if trust.seen is not None and given.log is not None:
         head = trust.policy.check(given.log.checkpoint).checkpoint
         bundle.check_seen(trust.seen, head, ())
-    return _replay(given, arguments, trust)
-
-
-def _replay(given: evidence.Evidence, arguments: argparse.Namespace, trust: _Trust) -> Replay:
-    findings = gate.examine(
-        given,
-        approvers=trust.approvers,
-        now=given.database_now,
-        log=LogTrust(trust.policy),
-        rp_id=arguments.rp_id,
-        origin=arguments.origin,
-        allow_test=arguments.allow_test,
-    )
-    return Replay(given, findings)
-
-
-def _bundle(raw: bytes, arguments: argparse.Namespace, trust: _Trust) -> Whole:
-    """Check the bundle, then what needs more than the standard library. Raises TlogError and
-    GateRefused for the first thing that does not hold."""
-    found = bundle.verify(raw, trust.policy, seen=trust.seen)
-    reviews = tuple(
-        _signed(entry, arguments, trust)
-        for entry in found.entries
-        if entry.said.get("action") == Event.PERSON_REVIEW_SIGNED
-    )
-    replays = []
-    for entry in found.entries:
-        if entry.said.get("action") == Event.WORKER_GATE_CLEARED:
-            body = found.documents[("", str(entry.said["data"]["evidence"]))]
-            if body is None:
-                raise Missing(f"what the gate saw at entry {entry.index} is left out")
-            try:
-                given = evidence.Evidence.parse(body)
-            except BadInput as error:
-                raise Mismatch(f"what the gate saw at entry {entry.index}: {error}") from None
-            if entry.said.get("object") != f"proposal:{given.proposal_id}":
-                raise Mismatch(f"what the gate saw at entry {entry.index} is of another proposal")
-            replays.append(_replay(given, arguments, trust))
-    return Whole(found, reviews, tuple(replays))
-
-
-def _signed(entry: bundle.Entry, arguments: argparse.Namespace, trust: _Trust) -> str:
-    """Verify one signed review by the approvers file as it stood when it was recorded; gives it in
-    words. Raises Signature, UnknownApproverKey."""
-    try:
-        data = entry.said["data"]
-        statement = Statement.parse(encode(data["statement"]))
-        assertion = Assertion.from_json(data["assertion"])
-        at = datetime.fromisoformat(str(entry.said["at"]))
-        if at.tzinfo is None:
-            raise ValueError("a time without its zone")
-    except (BadInput, KeyError, TypeError, ValueError) as error:
-        raise Signature(f"the review at entry {entry.index} cannot be read: {error}") from None
-    if entry.said.get("actor") != f"person:{statement.person}":
-        raise Signature(f"the review at entry {entry.index} is by somebody else")
-    known = trust.approvers.find(statement.person, b64url.encode(assertion.credential_id))
-    said = (
-        f"{statement.decision} by {statement.person} as {statement.slot}, round {statement.round}"
-    )
-    if known is None or not known.valid(at) or not known.may_fill(statement.slot):
-        # It is on record that somebody signed it; what the gate made of it says its own replay.
-        return f"{said}: by a key that the approvers file does not give this role"
-    if (known.rp_id, known.origin) != (arguments.rp_id, arguments.origin):
-        raise UnknownApproverKey(f"{statement.person}: the key is for {known.origin}")
-    try:
-        verify_assertion(
-            assertion,
-            challenge=statement.challenge(),
-            cose_key=known.key,
-            rp_id=known.rp_id,
-            origin=known.origin,
-        )
-    except SignatureInvalid as error:
-        raise Signature(f"{said}: {error.detail or error.message}") from None
-    return f"{said}: the passkey's signature holds"
+    return check_evidence(given, trust)
 
 
 def _text(path: Path) -> str:
@@ -269,15 +168,24 @@ def _as_text(found: Replay | Whole) -> str:
             + "".join(f", cosigned by {name}" for name, _ in found.bundle.checked.witnesses),
             f"{len(inside.entries)} entries are in it; {len(inside.documents)} documents are what"
             f" entries name, {inside.left_out} of them without bytes",
-            *found.reviews,
+            *inside.remarks,
+            *(_review_line(review) for review in found.reviews),
+            *found.unfounded,
         ]
     for replay in found.replays if isinstance(found, Whole) else (found,):
         lines += _lines(replay)
     lines.append(_WORD_OF_THE_WORKER)
     if isinstance(found, Whole):
+        if found.holds and any(review.problem for review in found.reviews):
+            lines.append(_WITHOUT_EFFECT)
         lines.append(_NOT_PROVEN)
     lines.append("HOLDS" if found.holds else "DOES NOT HOLD")
     return "\n".join(_inert(line) for line in lines) + "\n"
+
+
+def _review_line(review: Signed) -> str:
+    judged = f"no: {review.problem}" if review.problem else "the passkey's signature holds"
+    return f"entry {review.index}: {review.said}: {judged}"
 
 
 def _lines(replay: Replay) -> list[str]:
@@ -306,12 +214,26 @@ def _as_json(found: Replay | Whole) -> str:
             "entries": len(found.bundle.entries),
             "documents": len(found.bundle.documents),
             "left_out": found.bundle.left_out,
-            "reviews": list(found.reviews),
+            "remarks": list(found.bundle.remarks),
+            "reviews": [asdict(review) for review in found.reviews],
+            "unfounded": list(found.unfounded),
             "runs": [_value(replay) for replay in found.replays],
             "holds": found.holds,
             "note": f"{_WORD_OF_THE_WORKER} {_NOT_PROVEN}",
         }
-    return json.dumps(value, indent=2) + "\n"
+    return _dumped(value)
+
+
+def _refused(error: TlogError, as_json: bool) -> str:
+    if as_json:
+        detail = error.detail or error.message
+        return _dumped({"holds": False, "problem": error.name, "detail": detail})
+    return f"{_inert(str(error))}\nDOES NOT HOLD\n"
+
+
+def _dumped(value: object) -> str:
+    # json.dumps escapes what is not ASCII, and all controls but DEL.
+    return json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 
 def _value(replay: Replay) -> dict[str, object]:

@@ -111,7 +111,7 @@ def _clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json
     began = time.monotonic()
     seen = observe(run.plan.steps[index:])
     with inclusion.judging(run.proposal, lambda: run.evidence(index, seen)) as judged:
-        evidence = judged.evidence
+        evidence, run.remembered = judged.evidence, judged.trust.seen
         clearance = gate.verify(
             evidence,
             approvers=worker.approvers(),
@@ -146,6 +146,8 @@ def _begin(run: Run) -> None:
                     "step": 0,
                     "plan": run.proposal.plan_digest,
                     "evidence": sha256(seen).hexdigest(),
+                    # null: nothing was remembered, so the first head that came was believed.
+                    "remembered": run.remembered.size if run.remembered is not None else None,
                 },
             )
             with translated():

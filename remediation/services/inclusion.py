@@ -6,17 +6,21 @@ logs.
 
 from __future__ import annotations
 
+import errno
+import logging
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 from django.db import connection
 
 from audit import inclusion as log
-from audit.tlog.checkpoint import Checkpoint
-from audit.tlog.errors import TlogError
+from audit.tlog.checkpoint import Checkpoint, opened
+from audit.tlog.errors import TlogError, UnknownKey
 from audit.tlog.head import HeadFile
 from audit.tlog.note import Note
 from audit.tlog.policy import Policy
@@ -25,6 +29,8 @@ from remediation.domain.errors import AuditUnavailable, BadInclusion
 from remediation.domain.evidence import Evidence
 from remediation.domain.inclusion import LogEvidence, LogTrust, RecordedEntry
 from remediation.models import Proposal
+
+logger = logging.getLogger(__name__)
 
 # The entries that an approval rests on: of each review of the round, and of the last approval.
 _NEEDED = """
@@ -56,7 +62,7 @@ def judging(proposal: Proposal, gather: Callable[[], Evidence]) -> Iterator[Judg
     needed, believed, head = _needed(proposal), policy(), _head_file()
     evidence = gather()
     for last in (False, True):
-        with _kept(head):
+        with _alone(head):
             found = _prove(needed, believed, head, last=last)
             if found is not None:
                 included, seen = found
@@ -71,8 +77,8 @@ def judging(proposal: Proposal, gather: Callable[[], Evidence]) -> Iterator[Judg
 def _prove(
     needed: list[int], believed: Policy, head: HeadFile, *, last: bool
 ) -> tuple[log.Included, Checkpoint | None] | None:
+    seen = _seen(head, believed)
     with _named():
-        seen = _seen(head)
         try:
             return log.prove(needed, policy=believed, seen=seen), seen
         except log.Unavailable:
@@ -82,14 +88,19 @@ def _prove(
 
 
 def _with(evidence: Evidence, found: log.Included) -> Evidence:
-    entries = tuple(
-        RecordedEntry(one.index, one.body.decode(), one.hashes) for one in found.entries
-    )
+    try:
+        entries = tuple(
+            RecordedEntry(one.index, one.body.decode(), one.hashes) for one in found.entries
+        )
+    except UnicodeDecodeError as error:
+        raise BadInclusion(f"an entry is no text: {error}") from error
     return replace(evidence, log=LogEvidence(found.note, entries, found.consistency))
 
 
 def _remember(head: HeadFile, seen: Checkpoint | None, note: str) -> None:
-    if seen is not None and Checkpoint.parse(Note.parse(note).text) == seen:
+    if seen is None:
+        logger.warning("%s: the first head that this host remembers", head.path)
+    elif Checkpoint.parse(Note.parse(note).text) == seen:
         return
     try:
         head.write(note)
@@ -101,8 +112,10 @@ def policy() -> Policy:
     """The policy file as it is now. Raises AuditUnavailable when it is missing or in doubt."""
     if not settings.AUDIT_POLICY_FILE:
         raise AuditUnavailable("this worker has no audit policy (HITL_AUDIT_POLICY_FILE)")
+    path = Path(settings.AUDIT_POLICY_FILE)
     try:
-        return Policy.parse(Path(settings.AUDIT_POLICY_FILE).read_text(encoding="utf-8"))
+        _check_private(path)
+        return Policy.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, TlogError) as error:
         raise AuditUnavailable(f"audit policy: {error}") from error
 
@@ -113,26 +126,42 @@ def _head_file() -> HeadFile:
     return HeadFile(settings.AUDIT_HEAD_FILE)
 
 
-def _seen(head: HeadFile) -> Checkpoint | None:
+def _seen(head: HeadFile, believed: Policy) -> Checkpoint | None:
     """What this host accepted last; none at all means the first use of this log here.
 
-    A file that cannot be read is not forgotten: nothing runs until an operator has looked.
+    A file that cannot be read, or whose signature no longer fits, is not forgotten and is no fork
+    of the log either: nothing runs until an operator has looked.
     """
-    note = head.read()
-    return None if note is None else Checkpoint.parse(Note.parse(note).text)
+    try:
+        note = head.read()
+        if note is None:
+            return None
+        _check_private(head.path)
+        try:
+            return opened(note, believed.logs, verify)
+        except UnknownKey:
+            # By a key that was replaced since, or of another log, which `advance` refuses.
+            return Checkpoint.parse(Note.parse(note).text)
+    except (OSError, TlogError) as error:
+        logger.error("the remembered head %s is damaged: %s", head.path, error)
+        raise AuditUnavailable(f"the remembered head: {error}") from error
+
+
+def _check_private(path: Path) -> None:
+    """Who writes these files says which log is believed: not even the group may."""
+    if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, "group or others can write it", str(path))
 
 
 @contextmanager
-def _kept(head: HeadFile) -> Iterator[None]:
-    try:
-        lock = head.locked()
-        lock.__enter__()
-    except OSError as error:
-        raise AuditUnavailable(f"the remembered head: {error.strerror}") from error
-    try:
+def _alone(head: HeadFile) -> Iterator[None]:
+    """The only process of this host that reads, judges and keeps a head."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(head.locked(settings.AUDIT_WAIT_MS / 1000))
+        except OSError as error:
+            raise AuditUnavailable(f"the remembered head: {error}") from error
         yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 @contextmanager
@@ -144,8 +173,8 @@ def _named() -> Iterator[None]:
         raise AuditUnavailable(error.detail) from error
     except TlogError as error:
         raise BadInclusion(str(error)) from error
-    except OSError as error:
-        raise AuditUnavailable(f"the remembered head: {error.strerror}") from error
+    except DatabaseError as error:
+        raise AuditUnavailable(f"the log cannot be read: {type(error).__name__}") from error
 
 
 def _needed(proposal: Proposal) -> list[int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from audit.tlog.canonical import Json
+from audit.tlog.checkpoint import Checkpoint
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
 from remediation.domain.evidence import Evidence
@@ -34,6 +35,8 @@ class Run:
     snapshots: dict[int, Mapping[str, Json]] = field(default_factory=dict)
     clearances: dict[int, Clearance] = field(default_factory=dict)
     applied: list[int] = field(default_factory=list)
+    # The head of the audit log that this host remembered when the gate last judged.
+    remembered: Checkpoint | None = None
 
     @property
     def body(self) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
+from pytest_django import Settings
 
 from audit import tree
 from audit.sequencer import HeadMissing, OriginChanged, Sequencer
@@ -289,3 +290,31 @@ def test_the_file_is_written_before_anything_else_is_signed(
     if not connection.needs_rollback:
         monkeypatch.undo()
         house.open()  # the head of the database is ahead of the file, and goes on from it
+
+
+def test_a_key_service_that_is_away_is_waited_for_and_a_fork_is_not(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path
+) -> None:
+    from django.core.management import CommandError, call_command
+
+    from audit import signing
+    from audit.management.commands import audit_sequencer as command
+
+    secret, _ = signing.generate(record.ORIGIN)
+    (tmp_path / "key").write_text(secret)
+    (tmp_path / "key").chmod(0o400)
+    settings.PROCESS, settings.AUDIT_HEAD_FILE = "sequencer", str(tmp_path / "head")
+    settings.AUDIT_KEY, settings.AUDIT_KEY_NEXT = f"file:{tmp_path / 'key'}", ""
+    settings.AUDIT_POLICY_FILE = ""
+    came = [signing.KeyUnavailable("away"), Fork("another past")]
+    monkeypatch.setattr(command, "AGAIN_S", 0.0)
+    monkeypatch.setattr(command.signal, "signal", lambda *_: None)
+
+    def serve(*_: object) -> None:
+        raise came.pop(0)
+
+    monkeypatch.setattr(command.serving, "serve", serve)
+    with pytest.raises(CommandError, match="fork") as caught:
+        call_command("audit_sequencer")
+    assert caught.value.returncode == 3
+    assert not came

@@ -6,6 +6,7 @@ import http.client
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,10 @@ Answer = tuple[int, bytes, str]
 class Served:
     """A witness on a port of this machine."""
 
-    def __init__(self, state: Path) -> None:
-        self.server = server(
-            ("127.0.0.1", 0), Remembering(record.WITNESS, [record.SIGNER.vkey], state)
-        )
+    def __init__(self, state: Path, port: int = 0) -> None:
+        self.state = state
+        self.remembering = Remembering(record.WITNESS, [record.SIGNER.vkey], state)
+        self.server = server(("127.0.0.1", port), self.remembering)
         self.port = self.server.server_address[1]
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
@@ -51,6 +52,12 @@ class Served:
             return answer.status, answer.read(), answer.headers.get("Content-Type", "")
         finally:
             connection.close()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """It takes requests and does not get to answering them."""
+        with self.remembering._lock:
+            yield
 
     def stop(self) -> None:
         self.server.shutdown()
@@ -240,9 +247,8 @@ class Lying(Served):
 def test_what_a_lying_witness_says_is_not_kept(tmp_path: Path, book: Book, answer: bytes) -> None:
     lying = Lying(tmp_path / "w", answer)
     try:
-        found = Cosigners([Witness("w", record.WITNESS.vkey, lying.url)]).collect(
-            book.note(20), 20, lambda old: ()
-        )
+        cosigners = Cosigners([Witness("w", record.WITNESS.vkey, lying.url)])
+        found = list(cosigners.collect(book.note(20), 20, lambda old: ()))
     finally:
         lying.stop()
-    assert found == {}
+    assert found == []

@@ -50,11 +50,10 @@ def percentile(values: list[float], share: float) -> float:
 
 def django_save(rounds: int) -> None:
     """A Django save in its transaction, with and without one append, taking turns."""
+    from django.contrib.auth.models import Group
     from django.db import transaction
 
     from audit import log
-
-    from django.contrib.auth.models import Group
 
     row = Group.objects.create(name="benchmark")
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from audit.tlog.canonical import Json, encode
+from remediation.domain import b64url
 from remediation.domain.checks import Outcome
 from remediation.domain.evidence import (
     AgentEvidence,
@@ -294,6 +295,16 @@ def _other_assertion() -> Evidence:
     return replace(given, log=log)
 
 
+def _other_key() -> Evidence:
+    """The record names a key by which alice's review does not verify."""
+    given = Story().evidence()
+    book, needed = record.told(given)
+    body = book.bodies[needed[0]]
+    keys = [b64url.encode(KEYS[person].cose_key).encode() for person in (ALICE, EVE)]
+    book.bodies[needed[0]] = body.replace(*keys)
+    return replace(given, log=book.prove(needed))
+
+
 def _approval(**changes: Any) -> Callable[[], Evidence]:
     """The entry of the approval is in the log, and is about something else."""
 
@@ -415,6 +426,7 @@ FLAWS: dict[str, Flaw] = {
     "bad_inclusion_no_approval": Flaw(7, "bad_inclusion", _logged(lambda b, n: b.prove(n[:-1]))),
     "bad_inclusion_other_statement": Flaw(7, "bad_inclusion", _other_statement),
     "bad_inclusion_other_assertion": Flaw(7, "bad_inclusion", _other_assertion),
+    "bad_inclusion_other_key": Flaw(7, "bad_inclusion", _other_key),
     "bad_inclusion_other_round": Flaw(7, "bad_inclusion", _approval(data={"round": 2})),
     "bad_inclusion_other_move": Flaw(7, "bad_inclusion", _approval(data={"from": "submitted"})),
     "bad_inclusion_other_proposal": Flaw(

@@ -17,11 +17,22 @@ from audit.tlog.note import COSIGNATURE, ED25519, Note
 from audit.tlog.policy import Policy, Witness
 from audit.tlog.tiles import TileReader
 from audit.verifying import verify
+from remediation.domain import b64url
 from remediation.domain.evidence import Evidence
 from remediation.domain.inclusion import LogEvidence, LogTrust, RecordedEntry
+from tests.passkey import SoftPasskey
 
 ORIGIN = "portal.example/audit"
 AT = "2026-11-22T10:06:00.000000+00:00"
+
+
+# The COSE key of each credential that a story signed with.
+_keys: dict[bytes, bytes] = {}
+
+
+def signed_by(passkey: SoftPasskey) -> None:
+    """The log of the story will name this key for its credential."""
+    _keys[passkey.credential_id] = passkey.cose_key
 
 
 def signer(name: str = ORIGIN, seed: str = "log", algorithm: int = ED25519) -> NoteSigner:
@@ -113,7 +124,11 @@ def told(evidence: Evidence, **approval: Any) -> tuple[Book, list[int]]:
             statement = json.loads(review.statement)
         except ValueError:
             statement = {"unreadable": True}
-        data = {"statement": statement, "assertion": review.assertion.to_json(), "cose_key": "x"}
+        data = {
+            "statement": statement,
+            "assertion": review.assertion.to_json(),
+            "cose_key": b64url.encode(_keys.get(review.assertion.credential_id, b"unknown")),
+        }
         needed.append(book.add("person:review:signed", f"person:{review.person}", about, data))
     last = evidence.reviews[-1].person if evidence.reviews else "nobody"
     moved = {

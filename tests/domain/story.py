@@ -282,6 +282,7 @@ class Story:
 def sign(statement: Statement, *, key: SoftPasskey | None = None, **changes: Any) -> ReviewEvidence:
     """The review of a statement, signed by the person's own key or another."""
     signer = key or KEYS[statement.person]
+    record.signed_by(signer)
     review = ReviewEvidence(
         person=statement.person,
         slot=statement.slot,

@@ -48,7 +48,7 @@ def done(world: World) -> UUID:
 
 def make(incident: UUID, **changes: Any) -> bytes:
     with acts("hitl_worker"):
-        return service.make(incident, actor=WORKER_ACTOR, **changes)
+        return b"".join(service.make(incident, actor=WORKER_ACTOR, **changes))
 
 
 def check(raw: bytes, **changes: Any) -> bundle.Verified:

@@ -246,7 +246,9 @@ def test_an_incidents_life_is_one_timeline_with_its_bundle(
     places = [page.find(text) for text in said]
     assert -1 not in places
     assert places == sorted(places)
-    made = browser_of(carol).get("incident_bundle", incident.pk).content
+    answer = browser_of(carol).get("incident_bundle", incident.pk)
+    made = b"".join(answer.streaming_content)
+    assert int(answer["Content-Length"]) == len(made)
     assert newest()["action"] == "person:bundle:exported"
     found = bundle.verify(made, record.POLICY, verify=verify)
     assert found.incident == str(incident.pk)

@@ -40,14 +40,15 @@ class Command(BaseCommand):
         while not ended:
             try:
                 serving.serve(make, lambda: bool(ended))
+            except (signing.KeyUnavailable, psycopg.Error, OSError) as error:
+                # The database or the key service is away: what was not signed is signed later.
+                logger.error("begin again: %s: %s", type(error).__name__, error)
+                time.sleep(AGAIN_S)
             except TlogError as error:
                 # The log was rolled back, forked or damaged, or the key is not there: a person has
                 # to look. Going on would sign what nobody should believe.
                 logger.critical("the log does not go on: %s", error)
                 raise CommandError(f"refused, {error}", returncode=3) from error
-            except (psycopg.Error, OSError) as error:
-                logger.error("begin again: %s: %s", type(error).__name__, error)
-                time.sleep(AGAIN_S)
 
 
 def _maker() -> serving.Make:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -39,11 +41,27 @@ class Command(OperatorCommand):
             seen=_seen(options["seen"]),
             with_artefacts=not options["without_artefacts"],
         )
-        if options["output"] is None:
-            sys.stdout.buffer.write(made)
+        output: Path | None = options["output"]
+        if output is None:
+            sys.stdout.buffer.writelines(made)  # bytes: not one of them may change
             return
-        options["output"].write_bytes(made)
-        self.hint(f"{options['output']}: {len(made)} bytes")
+        try:
+            _write(output, made)
+        except OSError as error:
+            raise CommandError(f"{output}: {error.strerror}") from error
+        self.hint(f"{output}: {made.octets:,} bytes")
+
+
+def _write(output: Path, pieces: Iterable[bytes]) -> None:
+    """Whole or not at all, for its owner alone: it can hold names and addresses."""
+    draft = output.with_name(f".{output.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.writelines(pieces)
+        os.replace(draft, output)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _seen(path: Path | None) -> Checkpoint | None:

@@ -1,0 +1,180 @@
+"""What a bundle must hold to be whole: nothing that its own entries speak of may be absent.
+
+Entries lie in a log, so none of them can be changed; what a maker of a bundle can do is leave
+something out. This finds what shows: a document that an entry names, an entry that another one
+rests on, the head under which the gate let something run. That nothing else was written about the
+incident, no bundle can show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from audit.tlog.canonical import read
+from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.errors import Mismatch, Missing, TlogError
+from audit.tlog.note import Note
+
+# (domain, digest) -> the bytes; None where they were erased or left out.
+Documents: TypeAlias = Mapping[tuple[str, str], bytes | None]
+
+CLEARED = "worker:gate:cleared"
+SUBMITTED = "agent:proposal:submitted"
+REPORTED = "agent:report:submitted"
+
+# Digests in an entry of this kind: path in its data -> domain of the digest ("" is plain SHA-256).
+NAMED: Mapping[str, Mapping[str, str]] = {
+    REPORTED: {"diagnosis": "hitlportal/diagnosis/v1", "evidence": ""},
+    SUBMITTED: {"plan": "hitlportal/plan/v1", "diagnosis": "hitlportal/diagnosis/v1"},
+    "worker:proposal:assessed": {
+        "pin": "hitlportal/pin/v1",
+        "scope": "hitlportal/scope/v1",
+        "checks": "hitlportal/checks/v1",
+        "ruling": "hitlportal/ruling/v1",
+        "observation": "hitlportal/observation/v1",
+        "facts": "",
+    },
+    "person:review:signed": {
+        f"statement.{name}": f"hitlportal/{name}/v1"
+        for name in ("plan", "diagnosis", "scope", "ruling", "pin", "checks")
+    },
+    CLEARED: {"evidence": ""},
+}
+# The one kind of document whose bytes may go, under law; its digest stays.
+ERASABLE = (REPORTED, "evidence")
+
+# An entry of this kind rests on one of that kind about the same object.
+RESTS_ON: Mapping[str, str] = {
+    REPORTED: "agent:incident:opened",
+    "person:proposal:approved": "person:review:signed",
+    "worker:proposal:rejected": "person:review:signed",
+    "worker:proposal:returned": "person:review:signed",
+    CLEARED: "person:proposal:approved",
+    "worker:proposal:executing": CLEARED,
+    "worker:step:recorded": "worker:proposal:executing",
+    "worker:proposal:succeeded": "worker:proposal:executing",
+    "worker:proposal:failed": "worker:proposal:executing",
+    "worker:proposal:rolled_back": "worker:proposal:executing",
+    "worker:proposal:unknown": "worker:proposal:executing",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A proven entry: its place, its exact bytes, and what they say."""
+
+    index: int
+    body: bytes
+    said: Mapping[str, Any]
+
+    @property
+    def action(self) -> str:
+        return str(self.said.get("action"))
+
+    @property
+    def object(self) -> str:
+        return str(self.said.get("object"))
+
+
+def check(
+    incident: str, entries: Sequence[Entry], documents: Documents, heads: Sequence[Checkpoint]
+) -> tuple[str, ...]:
+    """Check that the parts belong together and none is absent; gives remarks for the reader.
+
+    ``heads[0]`` is the newest. Raises Mismatch and Missing, which name the entry and the part.
+    """
+    _check_about(incident, entries)
+    _check_rests(entries)
+    for entry in entries:
+        for path, domain, digest in _named(entry):
+            _check_document(entry, path, (domain, digest), documents)
+    elsewhere = {
+        origin
+        for entry in entries
+        if entry.action == CLEARED and (origin := _gate_head(entry, documents, heads))
+    }
+    return tuple(
+        f"a run was cleared under a head of another log, {origin}: not compared with this one"
+        for origin in sorted(elsewhere)
+    )
+
+
+def _check_about(incident: str, entries: Sequence[Entry]) -> None:
+    """Every entry is about the incident or one of its proposals."""
+    about = {f"incident:{incident}"}
+    for entry in entries:
+        if entry.action == SUBMITTED and find(entry.said.get("data"), "incident") == incident:
+            about.add(entry.object)
+    for entry in entries:
+        if entry.object not in about:
+            raise Mismatch(f"entry {entry.index} is about something else", entry.index)
+    if not any(entry.object == f"incident:{incident}" for entry in entries):
+        raise Missing("no entry is about the incident")
+
+
+def _check_rests(entries: Sequence[Entry]) -> None:
+    there = {(entry.action, entry.object) for entry in entries}
+    for entry in entries:
+        needed = RESTS_ON.get(entry.action)
+        if needed is not None and (needed, entry.object) not in there:
+            raise Missing(f"entry {entry.index}, {entry.action}, rests on {needed}: not here")
+
+
+def _named(entry: Entry) -> Iterator[tuple[str, str, str]]:
+    """(path, domain, digest) of each document that the entry names."""
+    for path, domain in NAMED.get(entry.action, {}).items():
+        found = find(entry.said.get("data"), path)
+        if found is None and entry.action != CLEARED:
+            continue  # transitions bear the same word as what they record, without its digests
+        for digest in found if isinstance(found, list) else [found]:
+            if not isinstance(digest, str):
+                raise Mismatch(f"entry {entry.index}: its {path} is no digest", entry.index)
+            yield path, domain, digest
+
+
+def _check_document(entry: Entry, path: str, key: tuple[str, str], documents: Documents) -> None:
+    what = f"entry {entry.index} names {path} {key[1][:16]}"
+    if key not in documents:
+        raise Missing(f"{what}: not here")
+    if documents[key] is None and (entry.action, path) != ERASABLE:
+        raise Missing(f"{what}: here without its bytes")
+
+
+def _gate_head(entry: Entry, documents: Documents, heads: Sequence[Checkpoint]) -> str | None:
+    """The head that the gate accepted is one of those that lead to the newest: else the worker was
+    shown another log than the reader. Gives the origin of a head that is of another log."""
+    seen = read(documents["", str(find(entry.said.get("data"), "evidence"))] or b"")
+    note = find(seen, "log.checkpoint")
+    try:
+        head = Checkpoint.parse(Note.parse(note if isinstance(note, str) else "").text)
+    except TlogError:
+        raise Mismatch(
+            f"entry {entry.index}: what the gate saw holds no head", entry.index
+        ) from None
+    if head.origin != heads[0].origin:
+        return head.origin
+    if head not in heads:
+        raise Missing(f"entry {entry.index}: the head of {head.size} that the gate saw is not here")
+    return None
+
+
+def find(value: Any, path: str) -> Any:
+    """What stands at a path such as ``statement.plan``; None when nothing does."""
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every text in a JSON value. Not recursive: an entry may be nested as deep as it likes."""
+    rest = [value]
+    while rest:
+        one = rest.pop()
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            rest.extend(one.values())
+        elif isinstance(one, list):
+            rest.extend(one)

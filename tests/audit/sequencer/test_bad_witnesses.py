@@ -1,0 +1,205 @@
+"""A witness that hangs, lies or pours costs its time bound once, and nobody else anything."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audit import cosigning
+from audit.cosigning import TIMEOUT_S, Cosigners
+from audit.tlog.policy import Witness
+from tests.audit.conftest import House, rows
+from tests.audit.sequencer import rogue
+from tests.audit.sequencer.rogue import OK, Behaviour, Rogue
+from tests.audit.test_witness import Served
+from tests.domain import record
+from tests.domain.record import Book
+
+BAD: dict[str, Behaviour] = {
+    "hangs": rogue.hangs,
+    "closes": rogue.says(b""),
+    "no http": rogue.says(b"220 mail.example ESMTP\r\n"),
+    "long line": rogue.says(b"HTTP/1.1 " + b"2" * 100_000 + b"\r\n\r\n"),
+    "many headers": rogue.says(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 500 + b"\r\n"),
+    "ends early": rogue.says(OK + b"Content-Length: 100\r\n\r\nabc"),
+    "bad chunks": rogue.says(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc"),
+    "drips a body": rogue.drips(OK + b"Content-Length: 60000\r\n\r\n"),
+    "drips a header": rogue.drips(b"HTTP/1.1 200 OK\r\na: "),
+    "ten megabytes": rogue.pours(OK + b"Content-Length: 10000000\r\n\r\n", 10_000_000),
+    "ten megabytes of refusal": rogue.pours(
+        b"HTTP/1.1 409 Conflict\r\nContent-Length: 10000000\r\n\r\n", 10_000_000
+    ),
+    "hangs in a refusal": rogue.drips(
+        b"HTTP/1.1 409 Conflict\r\nContent-Type: text/x.tlog.size\r\nContent-Length: 60000\r\n\r\n"
+    ),
+    "holds more than there is": rogue.says(
+        b"HTTP/1.1 409 Conflict\r\nContent-Type: text/x.tlog.size\r\nContent-Length: 4\r\n\r\n999\n"
+    ),
+    "always holds one": rogue.says(
+        b"HTTP/1.1 409 Conflict\r\nContent-Type: text/x.tlog.size\r\nContent-Length: 2\r\n\r\n1\n"
+    ),
+    "a huge size": rogue.says(
+        b"HTTP/1.1 409 Conflict\r\nContent-Type: text/x.tlog.size\r\nContent-Length: 61\r\n\r\n"
+        + b"9" * 60 + b"\n"
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=BAD)
+def bad(request: pytest.FixtureRequest) -> Iterator[Rogue]:
+    with Rogue(BAD[request.param]) as made:
+        yield made
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Iterator[Served]:
+    made = Served(tmp_path / "good")
+    yield made
+    made.stop()
+
+
+def named(name: str, url: str, seed: str = "witness") -> Witness:
+    key = record.WITNESS if seed == "witness" else record.signer(f"{seed}.example/w", seed, 4)
+    return Witness(name, key.vkey, url)
+
+
+def test_it_costs_its_bound_and_the_log_goes_on(house: House, bad: Rogue) -> None:
+    house.witnesses = (named("bad", bad.url),)
+    house.open()
+    for size in (1, 2):
+        house.write(1)
+        began = time.monotonic()
+        assert house.integrate() == 1
+        assert time.monotonic() - began < 10 * TIMEOUT_S  # and not for ever
+        assert house.checkpoint().size == size
+    assert rows("SELECT count(*) FROM audit.cosignature") == [(0,)]
+
+
+def test_a_good_witness_beside_a_bad_one_is_stored_first_and_is_enough(
+    house: House, bad: Rogue, good: Served
+) -> None:
+    house.witnesses = (named("bad", bad.url, "bad"), named("good", good.url))
+    house.open()
+    for size in (1, 2, 3):
+        house.write(1)
+        house.integrate()
+        assert rows("SELECT witness FROM audit.cosignature WHERE size = %s", [size]) == [("good",)]
+
+
+def test_who_let_the_log_wait_once_is_not_waited_for_again(house: House) -> None:
+    """Else one machine of somebody else makes every approval a second late."""
+    with Rogue(rogue.hangs) as bad:
+        house.witnesses = (named("bad", bad.url),)
+        house.open()
+        house.write(1)
+        house.integrate()
+        began = time.monotonic()
+        for _ in range(8):
+            house.write(1)
+            house.integrate()
+        assert time.monotonic() - began < 4 * TIMEOUT_S  # eight heads
+
+
+def test_a_late_line_is_kept_under_the_head_that_it_is_for(
+    house: House, good: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cosigning, "TIMEOUT_S", 0.05)
+    house.witnesses = (named("slow", good.url),)
+    house.open()
+    house.write(1)
+    with good.held():
+        assert house.integrate() == 1
+        assert rows("SELECT size FROM audit.cosignature") == []
+    house.write(1)
+    give_up = time.monotonic() + 10
+    while rows("SELECT size FROM audit.cosignature ORDER BY size") != [(1,), (2,)]:
+        assert time.monotonic() < give_up
+        house.integrate()
+        assert house.sequencer is not None
+        house.sequencer.cosign()
+
+
+def test_who_never_ends_is_cut_off_and_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TIMEOUT_S", "BACKGROUND_S", "PAUSE_S"):
+        monkeypatch.setattr(cosigning, name, 0.05)
+    book = Book()
+    book.filler(2)
+    with Rogue(rogue.drips(OK + b"Content-Length: 60000\r\n\r\n")) as bad:
+        cosigners = Cosigners([named("bad", bad.url)])
+        give_up = time.monotonic() + 10
+        while bad.asked < 3:
+            assert time.monotonic() < give_up
+            assert list(cosigners.collect(book.note(2), 2, lambda old: ())) == []
+            time.sleep(0.01)
+
+
+def test_one_that_comes_back_is_believed_again(house: House, tmp_path: Path) -> None:
+    gone = Served(tmp_path / "w")
+    port = gone.port
+    gone.stop()
+    house.witnesses = (named("w", f"http://127.0.0.1:{port}"),)
+    house.open()
+    house.write(1)
+    house.integrate()
+    back = Served(tmp_path / "w", port)
+    try:
+        assert house.sequencer is not None
+        give_up = time.monotonic() + 10
+        while not house.sequencer.cosign():
+            assert time.monotonic() < give_up
+            time.sleep(0.02)
+    finally:
+        back.stop()
+    assert rows("SELECT size FROM audit.cosignature") == [(1,)]
+
+
+def test_threads_do_not_pile_up() -> None:
+    book = Book()
+    book.filler(2)
+    with Rogue(rogue.drips(b"HTTP/1.1 200 OK\r\na: ")) as bad:
+        cosigners = Cosigners([named("bad", bad.url)])
+        before = threading.active_count()
+        for _ in range(5):
+            assert list(cosigners.collect(book.note(2), 2, lambda old: ())) == []
+        assert threading.active_count() <= before + 2  # one here, one of the server's
+        assert bad.asked == 1
+
+
+def test_a_redirect_is_not_followed(good: Served) -> None:
+    book = Book()
+    book.filler(2)
+    away = f"HTTP/1.1 307 Go\r\nLocation: {good.url}/add-checkpoint\r\nContent-Length: 0\r\n\r\n"
+    with Rogue(rogue.says(away.encode())) as bad:
+        found = list(Cosigners([named("w", bad.url)]).collect(book.note(2), 2, lambda old: ()))
+    assert found == []
+    assert good.ask(b"")[0] == 400  # it was there, and nobody had asked it for a head
+    assert not list(good.state.glob("*.note"))
+
+
+def test_what_it_says_does_not_reach_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
+    """A52: nor does it fill the disk."""
+    book = Book()
+    book.filler(2)
+    for answer in (b"\x1b[2J\nCRITICAL owned\r\n", b"HTTP/1.1 500 \x1b[31m\r\n\r\n" + b"x" * 70000):
+        with Rogue(rogue.says(answer)) as bad:
+            list(Cosigners([named("w", bad.url)]).collect(book.note(2), 2, lambda old: ()))
+    assert caplog.messages
+    for message in caplog.messages:
+        assert "\x1b" not in message
+        assert "\n" not in message
+        assert len(message) < 400
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://nobody.invalid", "ftp://a", "http://", "http://a:99999", "http://[::1", "file:///etc",
+     "http://ä" + "b" * 70 + ".example", "http://a b/"],
+)  # fmt: skip
+def test_an_address_that_is_none(url: str) -> None:
+    book = Book()
+    book.filler(2)
+    assert list(Cosigners([named("w", url)]).collect(book.note(2), 2, lambda old: ())) == []
