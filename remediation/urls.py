@@ -13,6 +13,11 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
     path("proposals/<uuid:proposal_id>/standing/", review.rail, name="review_rail"),
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
+    path(
+        "proposals/<uuid:proposal_id>/report-agent/",
+        review.report_agent,
+        name="report_agent",
+    ),
     path("proposals/<uuid:proposal_id>/review/start", review.start, name="review_start"),
     path("proposals/<uuid:proposal_id>/review/sign", review.sign, name="review_sign"),
     path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", review.evidence, name="evidence"),

@@ -55,6 +55,11 @@ class Page:
             raise Unexpected(f"{self.url} ({self.status}) has no script {element_id}")
         return json.loads(text)
 
+    def values_of(self, attribute: str) -> list[str]:
+        """The values of an attribute wherever the page has it, in its order."""
+        elements = self._parsed().elements
+        return [named[attribute] for named in elements if attribute in named]
+
     def json(self) -> Any:
         return json.loads(self.text)
 
@@ -106,16 +111,18 @@ def _page(response: HTTPResponse) -> Page:
 
 
 class _Parser(HTMLParser):
-    """Forms with their fields, and scripts with an id."""
+    """Forms with their fields, scripts with an id, and every element's attributes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
         self.scripts: dict[str, str] = {}
+        self.elements: list[dict[str, str]] = []
         self._script = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         named = {name: value or "" for name, value in attrs}
+        self.elements.append(named)
         if tag == "form":
             self.forms.append(Form(named))
         elif tag == "input" and self.forms and "name" in named:

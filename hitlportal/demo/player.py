@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hitlportal.demo.browser import TOKEN, Browser, Page, Unexpected
+from hitlportal.demo.browser import TOKEN, Browser, Form, Page, Unexpected
 from hitlportal.demo.passkey import SoftPasskey
 from remediation.domain import b64url
 
@@ -67,13 +67,15 @@ class Player:
         page = expect(self.browser.get(f"/proposals/{proposal}/"), 200)
         form = page.form(id="decision")
         no_scope = YES | {"scope": "no", "action": "no"}
-        statement = {
+        statement: dict[str, Any] = {
             "decision": decision,
             "verdicts": YES if decision == "approve" else no_scope,
             "reason": {"code": reason[0], "text": reason[1]},
             "slot": form.fields["slot"],
             "round": int(form.attributes["data-round"]),
         }
+        if decision == "approve":
+            statement |= self._look(proposal, page, form)
         token = form.fields[TOKEN]
         started = expect(self._post(page, form.attributes["action"], statement, token), 200)
         signed = {
@@ -83,10 +85,17 @@ class Player:
         answer = expect(self._post(page, form.attributes["data-sign"], signed, token), 200)
         return dict(answer.json())
 
+    def _look(self, proposal: str, page: Page, form: Form) -> dict[str, list[str]]:
+        """Open the artefacts and type the names that the page asks for."""
+        artefacts = form.attributes["data-open"].split()
+        for sha256 in artefacts:
+            expect(self.browser.get(f"/proposals/{proposal}/evidence/{sha256}/?part=1"), 200)
+        return {"opened": artefacts, "typed": page.values_of("data-name")}
+
     def try_to_approve(self, proposal: str, slot: str, round: int) -> Page:
         """Ask for a statement without the page's form, which is not drawn for this person."""
         page = self.browser.get(f"/proposals/{proposal}/")
-        statement = {
+        statement: dict[str, Any] = {
             "decision": "approve",
             "verdicts": YES,
             "reason": {"code": "", "text": ""},

@@ -46,6 +46,9 @@ class ActionSpec:
     pin_fields: tuple[str, ...]
     ends_sessions: str
     cannot: tuple[str, ...]
+    # The pinned fields that are different afterwards, and how: what a reviewer is shown as after,
+    # and what the executor verifies.
+    leads_to: Mapping[str, Json]
     # Why there is nothing to pin; empty when there are pin fields.
     unpinned_reason: str = ""
     # Gives an identity its access (back): asks for more care than taking it away.
@@ -133,6 +136,7 @@ _ACTIONS = (
         hard_timeout_s=15,
         propagation_s=0,
         pin_fields=_POSTGRES_PIN,
+        leads_to=MappingProxyType({"login": False}),
         ends_sessions="It ends every open session of the role, after new logins are refused.",
         cannot=(
             "It does not revoke grants: other roles that are members of it keep them.",
@@ -154,6 +158,7 @@ _ACTIONS = (
         hard_timeout_s=15,
         propagation_s=0,
         pin_fields=_POSTGRES_PIN,
+        leads_to=MappingProxyType({"login": True}),
         ends_sessions="It ends no session.",
         cannot=("It does not restore sessions that were ended.",),
         grants_access=True,
@@ -171,6 +176,7 @@ _ACTIONS = (
         # IAM is eventually consistent; a change of status takes minutes to reach every service.
         propagation_s=300,
         pin_fields=_AWS_PIN,
+        leads_to=MappingProxyType({"status": "Inactive"}),
         ends_sessions="It ends no session; requests signed with the key are refused.",
         cannot=_AWS_CANNOT,
     ),
@@ -186,6 +192,7 @@ _ACTIONS = (
         hard_timeout_s=30,
         propagation_s=300,
         pin_fields=_AWS_PIN,
+        leads_to=MappingProxyType({"status": "Active"}),
         ends_sessions="It ends no session.",
         cannot=("It does not make the key safe to use again.",),
         grants_access=True,
@@ -201,6 +208,7 @@ _ACTIONS = (
         hard_timeout_s=5,
         propagation_s=0,
         pin_fields=("state",),
+        leads_to=MappingProxyType({"state": "off"}),
         ends_sessions="It ends no session.",
         cannot=("It changes nothing outside a file of the worker.",),
         parameters={
@@ -216,6 +224,12 @@ ACTIONS: Mapping[str, ActionSpec] = MappingProxyType({spec.kind: spec for spec i
 
 # Kinds that exist for tests and benchmarks; a plan may name them only where it is allowed.
 TEST_PREFIX = "test."
+
+
+def after(action: str, state: Mapping[str, Json]) -> dict[str, Json]:
+    """The pinned state that the action leads to from this one; reviewers see it, executors verify
+    it. Raises KeyError for an action that is not in the catalogue."""
+    return {**state, **ACTIONS[action].leads_to}
 
 
 def is_test(kind: str) -> bool:

@@ -232,6 +232,15 @@ class ReasonRequired(ReviewRefused):
     """Reject and return need a reason from the list and a text of at least ten characters."""
 
 
+class EvidenceNotOpened(ReviewRefused):
+    """A check failed: every artefact that the diagnosis cites has to be opened before an
+    approval."""
+
+
+class NameNotTyped(ReviewRefused):
+    """At the highest risk an approval needs the target's name, typed by hand."""
+
+
 class SlotNotOpen(ReviewRefused):
     """The slot is not one that the ruling still asks for."""
 

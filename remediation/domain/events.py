@@ -31,6 +31,7 @@ class Event(StrEnum):
     PERSON_INVENTORY_CHANGED = "person:inventory:changed"
     PERSON_AGENT_CREATED = "person:agent:created"
     PERSON_AGENT_CHANGED = "person:agent:changed"
+    PERSON_AGENT_REPORTED = "person:agent:reported"
     PERSON_TOKEN_CREATED = "person:token:created"  # noqa: S105  a name
     PERSON_TOKEN_REVOKED = "person:token:revoked"  # noqa: S105  a name
     PERSON_USER_CREATED = "person:user:created"

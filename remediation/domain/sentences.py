@@ -42,6 +42,7 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_INVENTORY_CHANGED: "{who} changed the inventory of {what}.",
     Event.PERSON_AGENT_CREATED: "{who} created {what}, called {name}, owned by {owner!}.",
     Event.PERSON_AGENT_CHANGED: "{who} changed {what}.",
+    Event.PERSON_AGENT_REPORTED: "{who} reported {what} as suspicious; it is suspended.",
     Event.PERSON_TOKEN_CREATED: (
         "{who} made {what} for agent {agent!}, beginning with {prefix}, good until {expires_at}."
     ),

@@ -63,9 +63,6 @@ class _AccessKey(Executor):
         if observation.state["status"] not in STATUSES:  # AWS knows Expired too
             raise NotApplied(f"the key's status is {observation.state['status']}")
 
-    def after(self, state: Mapping[str, Json]) -> dict[str, Json]:
-        return {**state, "status": self.status}
-
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from audit.tlog.canonical import Json
+from remediation.domain import actions
 from remediation.domain.actions import ActionSpec
 from remediation.domain.gate import Clearance
 from remediation.domain.observation import Observation
@@ -82,9 +83,9 @@ class Executor(ABC):
         """What `rollback` needs in order to restore the state as it was. Pure."""
         return dict(observation.state)
 
-    @abstractmethod
     def after(self, state: Mapping[str, Json]) -> dict[str, Json]:
-        """The pinned state that the action leads to from this one. Pure."""
+        """The pinned state that the action leads to from this one: what reviewers were shown."""
+        return actions.after(self.spec.kind, state)
 
     def settled(self, observation: Observation) -> Settled | None:
         """Whether the action has had its effect; None if reading cannot tell. Pure."""

@@ -22,11 +22,9 @@ import json
 import os
 import signal
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from audit.tlog.canonical import Json
 from remediation.domain.actions import ACTIONS
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate import Clearance
@@ -58,9 +56,6 @@ class Noop(Executor):
         if state is None:
             return GONE
         return Observation(True, {"state": state}, {}, simulated=True)
-
-    def after(self, state: Mapping[str, Json]) -> dict[str, Json]:
-        return {**state, "state": OFF}
 
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline

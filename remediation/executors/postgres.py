@@ -8,13 +8,12 @@ connection with the observer's login. Undone by LOGIN; ended sessions are not re
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import psycopg
 
-from audit.tlog.canonical import Json
 from remediation.domain.actions import ACTIONS
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate import Clearance
@@ -101,9 +100,6 @@ class _Role(Executor):
             raise NotApplied("the role is a superuser")
         if not observation.state["member_of_managed"]:
             raise NotApplied("the role is not a member of hitl_managed")
-
-    def after(self, state: Mapping[str, Json]) -> dict[str, Json]:
-        return {**state, "login": self.login}
 
     def settled(self, observation: Observation) -> Settled | None:
         settled = super().settled(observation)

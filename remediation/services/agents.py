@@ -89,7 +89,7 @@ def change(
     Nothing is written when nothing changes. Raises NotEntitled, NoSuchObject.
     """
     person = _administrator(actor)
-    agent = _locked(agent_id)
+    agent = locked(agent_id)
     now = agent.versions.order_by("-id")[0]
     changed: dict[str, Json] = {}
     if owner is not None and owner != now.owner:
@@ -129,7 +129,7 @@ def issue_token(
     person = _administrator(actor)
     if not 1 <= days <= MAX_DAYS:
         raise errors.BadValue(f"1 to {MAX_DAYS} days", pointer="/days")
-    agent = _locked(agent_id)
+    agent = locked(agent_id)
     prefix = secrets.token_hex(4)
     text = f"hitl_{prefix}_{secrets.token_urlsafe(SECRET_BYTES)}"
     token_id, expires_at = uuid4(), database_now() + timedelta(days=days)
@@ -162,7 +162,7 @@ def revoke_token(*, actor: Actor, token_id: UUID) -> AgentTokenRevocation:
     token = AgentToken.objects.filter(pk=token_id).first()
     if token is None:
         raise errors.NoSuchObject()
-    _locked(token.agent_id)
+    locked(token.agent_id)
     if AgentTokenRevocation.objects.filter(token=token).exists():
         raise errors.WrongState("the token is revoked")
     entry = log.append(
@@ -238,7 +238,7 @@ def _refuse_unknown_owner(person: UUID) -> None:
         raise errors.NoSuchObject("the owner is no active person", pointer="/owner")
 
 
-def _locked(agent_id: UUID) -> Agent:
+def locked(agent_id: UUID) -> Agent:
     """The agent, serialised until the transaction ends: a change of owner that read the version
     before a suspension must not write `enabled` back."""
     with connection.cursor() as cursor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,17 +18,21 @@ from fido2.utils import websafe_encode
 from audit import inclusion, log
 from audit.tlog.canonical import Json
 from remediation.domain import b64url, errors
+from remediation.domain.attention import Attention, asked
+from remediation.domain.checks import parse as parse_checks
 from remediation.domain.digest import Digests
 from remediation.domain.events import Event
 from remediation.domain.quorum import CountedReview, Resolution, resolve
+from remediation.domain.report import load_diagnosis
 from remediation.domain.signature import Assertion, verify
 from remediation.domain.statement import Decision, Reason, Statement, Verdicts
 from remediation.domain.states import ProposalState
 from remediation.models import Assessment, ObservationRequest, Proposal, Review, ReviewSession, User
-from remediation.services import authorize, dispatch, transition
+from remediation.services import authorize, dispatch, suspicion, transition
 from remediation.services.actors import PersonActor
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
+from remediation.services.plans import load_plan
 
 # Long enough to touch a key, short enough that what was shown is what stands.
 SESSION_LIFE = timedelta(minutes=5)
@@ -60,13 +64,16 @@ def start(
     verdicts: Mapping[str, str],
     reason: Mapping[str, str],
     slot: str,
+    opened: Iterable[str] = (),
+    typed: Sequence[str] = (),
 ) -> Started:
     """Compose the statement of exactly what stands now, for this person to sign once.
 
     ``round`` is the one that the page showed: what is signed must be what was shown (promise 2),
-    and each assessment is a round of its own. Raises StaleDigest when it moved on, else
-    NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
-    VerdictsDisagree, ReasonRequired, BadInput.
+    and each assessment is a round of its own. ``opened`` names artefacts that the person opened,
+    ``typed`` the names typed, as `domain.attention` asks. Raises StaleDigest when it moved on,
+    else NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
+    AgentDisabled, EvidenceNotOpened, NameNotTyped, VerdictsDisagree, ReasonRequired, BadInput.
     """
     with transaction.atomic():
         transition.lock(proposal_id)
@@ -76,7 +83,8 @@ def start(
         _check_person(actor, proposal, assessment, slot, decision)
         statement = _compose(actor, proposal, assessment, decision, verdicts, reason, slot)
         statement.check_consistent()
-        session = _remember(_person(actor), proposal, statement)
+        looked = _looked(proposal, assessment, statement.decision, set(opened), typed)
+        session = _remember(_person(actor), proposal, statement, looked)
     return Started(session.pk, _options(actor, statement))
 
 
@@ -216,12 +224,42 @@ def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
     )
 
 
-def _remember(actor: PersonActor, proposal: Proposal, statement: Statement) -> ReviewSession:
+def attention(proposal: Proposal, assessment: Assessment) -> Attention:
+    """What an approval of this round asks a person to have looked at. Raises BadInput for what is
+    stored and cannot be read."""
+    return asked(
+        load_plan(bytes(proposal.plan)),
+        load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True),
+        parse_checks(bytes(assessment.checks)),
+        assessment.risk,
+    )
+
+
+def _looked(
+    proposal: Proposal,
+    assessment: Assessment,
+    decision: Decision,
+    opened: set[str],
+    typed: Sequence[str],
+) -> dict[str, Json]:
+    """Refuse a hasty approval; gives what goes on record about the looking."""
+    if decision is not Decision.APPROVE:
+        return {}
+    if not suspicion.is_enabled(proposal.agent_id):
+        raise errors.AgentDisabled("nothing that it proposed can be approved")
+    wanted = attention(proposal, assessment)
+    wanted.check(opened, typed)
+    return {"opened": list(wanted.artefacts), "typed": list(wanted.names)}
+
+
+def _remember(
+    actor: PersonActor, proposal: Proposal, statement: Statement, looked: dict[str, Json]
+) -> ReviewSession:
     entry = log.append(
         action=Event.PERSON_REVIEW_STARTED,
         actor=actor.ref,
         object=f"proposal:{proposal.pk}",
-        data={"round": statement.round, "statement": statement.digest},
+        data={"round": statement.round, "statement": statement.digest, **looked},
     )
     with translated():
         return ReviewSession.objects.create(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from remediation.domain.attention import Attention
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
-from remediation.services import authorize
+from remediation.services import authorize, review, suspicion
 from remediation.services.review import FRESH_FOR
 from remediation.views.pages import Choice, Decide
 
@@ -29,6 +30,10 @@ def decide(
         reject_reasons=tuple(Choice(code, title) for code, title in REJECT_REASONS.items()),
         return_reasons=tuple(Choice(code, title) for code, title in RETURN_REASONS.items()),
         person=user.get_username(),
+        attention=(
+            review.attention(proposal, assessment) if assessment and readable else Attention()
+        ),
+        may_report=suspicion.may_report(user, proposal),
     )
 
 

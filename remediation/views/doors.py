@@ -53,6 +53,9 @@ ADVICE: tuple[tuple[type[Refused], str], ...] = (
     (errors.NoSuchObject, "It does not exist, or your account may not see it."),
     (errors.VerdictsDisagree, "Change a verdict, or reject or return it."),
     (errors.ReasonRequired, "Choose a reason of the list and say why in ten characters or more."),
+    (errors.EvidenceNotOpened, "Open each of them in section 1, then approve."),
+    (errors.NameNotTyped, "Type it as it stands in the plan, character by character."),
+    (errors.AgentDisabled, "You can still reject or return it."),
     (errors.SignatureInvalid, "Try again with a passkey of this account."),
     (errors.Throttled, "Wait a few minutes, then try again."),
 )
@@ -218,6 +221,17 @@ def texts(body: Mapping[str, Json], key: str) -> dict[str, str]:
     """An object member whose values are all text."""
     found = mapping(body, key)
     return {name: text(found, name) for name in found}
+
+
+def list_of_texts(body: Mapping[str, Json], key: str, most: int = 200) -> tuple[str, ...]:
+    """A list member whose items are all text; none when it is left out. Raises WrongType,
+    TooLarge."""
+    value = body.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise errors.WrongType("not a list of texts", pointer=f"/{key}")
+    if len(value) > most:
+        raise errors.TooLarge(f"{most} at most", pointer=f"/{key}")
+    return tuple(str(item) for item in value)
 
 
 def dumps(value: Json) -> str:

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from remediation.domain.attention import Attention
+from remediation.domain.diagram import Diagram
+from remediation.domain.excerpt import Excerpt
+
 
 @dataclass(frozen=True)
 class CitationRow:
@@ -19,6 +23,9 @@ class CitationRow:
     value_said: str
     outcome: str
     reason: str = ""
+    excerpt: Excerpt | None = None  # of an artefact: what an attacker may have written
+    source_said: str = ""
+    attacker_writable: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,7 @@ class EvidenceRow:
     attacker_writable: bool
     kept: bool  # the bytes are still stored, not erased under law
     cited: int
+    whole: bool = False  # the stored bytes have this SHA-256, as far as they were asked for
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,19 @@ class DiagnosisCard:
     rationale_said: str
     claims: tuple[ClaimRow, ...]
     evidence: tuple[EvidenceRow, ...]
+    record: AgentRecord | None = None
+
+
+@dataclass(frozen=True)
+class AgentRecord:
+    """How people judged this agent's earlier diagnoses; ``near`` those of similar confidence."""
+
+    judged: int
+    confirmed: int
+    near_from: int
+    near_to: int
+    near_judged: int
+    near_confirmed: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +98,7 @@ class ScopeCard:
     targets: tuple[ScopeTargetRow, ...]
     services: tuple[ScopeRow, ...]
     unknown: tuple[str, ...]
+    diagram: Diagram
 
     @property
     def direct(self) -> int:
@@ -94,6 +116,7 @@ class Field:
     name: str
     value: str
     pinned: bool = False
+    after: str = ""  # what the action makes of it; empty when it stays as it is
 
 
 @dataclass(frozen=True)
@@ -101,6 +124,11 @@ class ObservedCard:
     exists: bool
     simulated: bool
     fields: tuple[Field, ...]
+
+    @property
+    def last_use(self) -> tuple[Field, ...]:
+        """Who used it and when, as far as the target tells."""
+        return tuple(f for f in self.fields if f.name.startswith(("last_", "sessions")))
 
 
 @dataclass(frozen=True)
@@ -174,6 +202,9 @@ class Decide:
     reject_reasons: tuple[Choice, ...]
     return_reasons: tuple[Choice, ...]
     person: str
+    # What an approval asks a person to have looked at.
+    attention: Attention = field(default_factory=Attention)
+    may_report: bool = False
 
 
 @dataclass(frozen=True)
@@ -205,6 +236,7 @@ class ReviewPage:
     steps: tuple[StepCard, ...]
     diagnosis: DiagnosisCard
     decide: Decide
+    agent_enabled: bool = True
     # What the worker found; absent until it has assessed the proposal for the first time.
     assessed: Assessed | None = None
     earlier: tuple[ReviewRow, ...] = ()

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from uuid import UUID
 
 from audit.tlog.canonical import Json
-from remediation.domain.actions import ACTIONS
-from remediation.domain.citations import problem_of, read_artefact
+from remediation.domain.actions import ACTIONS, after
+from remediation.domain.citations import Unreadable, problem_of, read_artefact
 from remediation.domain.errors import BadInput
+from remediation.domain.excerpt import Excerpt, excerpt
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan, Step
 from remediation.domain.report import Claim, load_diagnosis
 from remediation.domain.strict import parse as parse_json
 from remediation.models import Assessment, Evidence, EvidenceBlob, Proposal, User
-from remediation.services import authorize
+from remediation.services import authorize, suspicion
 from remediation.services.clock import database_now
 from remediation.services.plans import load_plan
-from remediation.views import deciding, standing
+from remediation.views import agent_record, deciding, standing
 from remediation.views.doors import dumps
 from remediation.views.names import owner_of
 from remediation.views.pages import (
@@ -61,6 +64,7 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
         steps=step_cards(plan, assessment),
         diagnosis=diagnosis_card(proposal),
         decide=deciding.decide(user, proposal, assessment, readable=plan is not None, now=now),
+        agent_enabled=suspicion.is_enabled(proposal.agent_id),
         assessed=standing.assessed(proposal, assessment, now=now) if assessment else None,
         earlier=_earlier(proposal),
     )
@@ -130,14 +134,18 @@ def _step_card(step: Step, seen: dict[str, Observation | None]) -> StepCard:
         ends_sessions=spec.ends_sessions,
         unpinned_reason=spec.unpinned_reason,
         cannot=spec.cannot,
-        observed=_observed(observation) if observation else None,
+        observed=_observed(step.action, observation) if observation else None,
         unobservable=f"The worker could not look at {locator}." if unobservable else "",
     )
 
 
-def _observed(observation: Observation) -> ObservedCard:
-    """Pinned fields first: those are what must not change."""
-    pinned = [Field(name, _said(value), pinned=True) for name, value in observation.state.items()]
+def _observed(action: str, observation: Observation) -> ObservedCard:
+    """Pinned fields first: those are what must not change before, and what the action changes."""
+    then = after(action, observation.state) if observation.exists else observation.state
+    pinned = [
+        Field(name, _said(value), True, _said(then[name]) if then[name] != value else "")
+        for name, value in observation.state.items()
+    ]
     shown = [Field(name, _said(value)) for name, value in observation.shown.items()]
     return ObservedCard(observation.exists, observation.simulated, (*pinned, *shown))
 
@@ -156,7 +164,9 @@ def _observations(assessment: Assessment | None) -> dict[str, Observation | None
 
 def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
     diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
-    artefacts = _artefacts({c.evidence for claim in diagnosis.claims for c in claim.citations})
+    cited = Counter(c.evidence for claim in diagnosis.claims for c in claim.citations)
+    artefacts, whole = _artefacts(set(cited))
+    rows = {row.sha256: row for row in evidence_rows(proposal.incident_id, cited)}
     return DiagnosisCard(
         version=proposal.diagnosis.version,
         digest=proposal.diagnosis.digest,
@@ -164,18 +174,20 @@ def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
         confidence=diagnosis.confidence,
         summary_said=diagnosis.summary,
         rationale_said=proposal.rationale,
-        claims=tuple(_claim_row(claim, artefacts) for claim in diagnosis.claims),
-        evidence=evidence_rows(
-            proposal.incident_id,
-            Counter(c.evidence for claim in diagnosis.claims for c in claim.citations),
-        ),
+        claims=tuple(_claim_row(claim, artefacts, rows) for claim in diagnosis.claims),
+        evidence=tuple(replace(row, whole=row.sha256 in whole) for row in rows.values()),
+        record=agent_record.of(proposal, diagnosis.confidence),
     )
 
 
-def _claim_row(claim: Claim, artefacts: dict[str, object]) -> ClaimRow:
+def _claim_row(
+    claim: Claim, artefacts: Mapping[str, Json | Unreadable], known: Mapping[str, EvidenceRow]
+) -> ClaimRow:
     rows = []
     for citation in claim.citations:
-        problem = problem_of(artefacts.get(citation.evidence, _ABSENT), citation)  # type: ignore[arg-type]
+        document = artefacts.get(citation.evidence, _ABSENT)
+        problem = problem_of(document, citation)
+        row = known.get(citation.evidence)
         rows.append(
             CitationRow(
                 sha256=citation.evidence,
@@ -183,18 +195,34 @@ def _claim_row(claim: Claim, artefacts: dict[str, object]) -> ClaimRow:
                 value_said=dumps(citation.value),
                 outcome="fail" if problem else "pass",
                 reason=problem,
+                excerpt=_excerpt(document, citation.pointer),
+                source_said=row.source_said if row else "",
+                attacker_writable=bool(row and row.attacker_writable),
             )
         )
     return ClaimRow(claim.text, tuple(rows))
 
 
+def _excerpt(document: Json | Unreadable, pointer: str) -> Excerpt | None:
+    """What really stands there, whatever the claim says."""
+    if isinstance(document, Unreadable):
+        return None
+    try:
+        return excerpt(document, pointer)
+    except LookupError:
+        return None
+
+
 _ABSENT = read_artefact(None)
 
 
-def _artefacts(wanted: set[str]) -> dict[str, object]:
-    """The cited artefacts, each parsed once."""
-    blobs = EvidenceBlob.objects.filter(sha256__in=wanted)
-    return {blob.sha256: read_artefact(bytes(blob.content)) for blob in blobs}
+def _artefacts(wanted: set[str]) -> tuple[dict[str, Json | Unreadable], set[str]]:
+    """The cited artefacts, each parsed once, and those whose bytes have their SHA-256."""
+    found = {
+        blob.sha256: bytes(blob.content) for blob in EvidenceBlob.objects.filter(sha256__in=wanted)
+    }
+    parsed = {digest: read_artefact(content) for digest, content in found.items()}
+    return parsed, {digest for digest, content in found.items() if is_whole(content, digest)}
 
 
 def evidence_rows(incident_id: UUID, cited: Counter[str]) -> tuple[EvidenceRow, ...]:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from audit.tlog.canonical import Json
 from remediation.domain import errors
 from remediation.models import EvidenceBlob, Proposal, User
-from remediation.services import authorize
+from remediation.services import authorize, suspicion
 from remediation.services import review as service
 from remediation.views import doors, present, queue
 
@@ -74,8 +74,24 @@ def start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> 
         verdicts=doors.texts(body, "verdicts"),
         reason=doors.texts(body, "reason"),
         slot=doors.text(body, "slot"),
+        opened=doors.list_of_texts(body, "opened"),
+        typed=doors.list_of_texts(body, "typed"),
     )
     return JsonResponse({"session": str(started.session_id), "options": started.options})
+
+
+@doors.form
+def report_agent(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Suspend the agent at once. The one decision that needs no passkey: it only stops."""
+    agent = suspicion.report(
+        actor=doors.person(request), proposal_id=proposal_id, reason=request.POST.get("reason", "")
+    )
+    messages.warning(
+        request,
+        f"{agent.name} is suspended. Nothing that it proposed can be approved or run"
+        " until an agent administrator lets it act again.",
+    )
+    return redirect("review", proposal_id)
 
 
 @doors.json_post
@@ -113,7 +129,9 @@ def evidence(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpRespon
         "binary": binary,
         "matches": blob is not None and present.is_whole(content, sha256),
     }
-    return render(request, "remediation/evidence.html", context)
+    part = request.GET.get("part") == "1"
+    name = "review/artefact.html" if part and blob is not None else "evidence.html"
+    return render(request, f"remediation/{name}", context)
 
 
 def visible(person: User, proposal_id: UUID) -> Proposal:

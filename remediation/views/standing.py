@@ -7,15 +7,22 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, OuterRef, Subquery
 
-from remediation.domain import checks
+from remediation.domain import checks, diagram
 from remediation.domain.errors import BadInput
 from remediation.domain.gate import Finding
 from remediation.domain.ruling import Ruling
 from remediation.domain.scope import Scope
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS, Statement
-from remediation.models import Assessment, ObservationRequest, Proposal, Review
+from remediation.models import (
+    Assessment,
+    Dependency,
+    DependencyVersion,
+    ObservationRequest,
+    Proposal,
+    Review,
+)
 from remediation.services.preview import preview
 from remediation.services.review import FRESH_FOR
 from remediation.views.names import Names
@@ -95,6 +102,7 @@ def tally(rows: Iterable[CheckRow]) -> tuple[tuple[str, int], ...]:
 
 def scope_card(scope: Scope) -> ScopeCard:
     return ScopeCard(
+        diagram=diagram.draw(scope, _edges(scope)),
         digest=scope.digest,
         targets=tuple(
             ScopeTargetRow(target.locator, target.known, target.environment, target.owner_team)
@@ -115,6 +123,17 @@ def scope_card(scope: Scope) -> ScopeCard:
         ),
         unknown=scope.unknown,
     )
+
+
+def _edges(scope: Scope) -> list[tuple[int, int]]:
+    """The lines between the services of the scope, as the inventory has them now."""
+    ids = [service.id for service in scope.services]
+    newest = DependencyVersion.objects.filter(dependency=OuterRef("pk")).order_by("-id")
+    found = Dependency.objects.filter(source__in=ids, service__in=ids).annotate(
+        present=Subquery(newest.values("present")[:1])
+    )
+    pairs = found.filter(present=True).values_list("service_id", "source_id")
+    return [(int(below or 0), above) for below, above in pairs]
 
 
 def pin_of(assessment: Assessment, now: datetime) -> Pin:

@@ -20,8 +20,9 @@ from audit.tlog.head import HeadFile
 from remediation import models as m
 from remediation.domain import b64url, report
 from remediation.domain.approvers import Approvers
+from remediation.domain.attention import Attention
 from remediation.domain.plan import Plan
-from remediation.services import assess, execute, reconcile, review, settle, submit
+from remediation.services import assess, authorize, execute, reconcile, review, settle, submit
 from remediation.services.actors import AgentActor, ProcessActor
 from tests import factories
 from tests.domain import record
@@ -227,6 +228,7 @@ class World:
             codes = {"reject": "diagnosis_wrong", "return": "evidence_missing"}
             reason = reason or {"code": codes[decision], "text": "It does not hold."}
         with acts(WEB):
+            looked = self.attention(proposal_id)
             started = review.start(
                 actor=someone.user,
                 proposal_id=proposal_id,
@@ -235,9 +237,17 @@ class World:
                 verdicts=verdicts or YES,
                 reason=reason or {"code": "", "text": ""},
                 slot=slot or default,
+                opened=looked.artefacts,
+                typed=looked.names,
             )
             answer = self.assertion(name, started)
             return review.sign(actor=someone.user, session_id=started.session_id, assertion=answer)
+
+    def attention(self, proposal_id: UUID) -> Attention:
+        """What the page asks to look at, as somebody does who does look."""
+        proposal = self.get(proposal_id)
+        assessment = authorize.newest(proposal)
+        return review.attention(proposal, assessment) if assessment else Attention()
 
     def assertion(self, name: str, started: review.Started) -> dict[str, Any]:
         challenge = b64url.decode(started.options["challenge"])

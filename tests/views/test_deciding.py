@@ -7,16 +7,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import b64url
-from remediation.services import review
+from remediation.services import review, submit
 from tests import factories
 from tests.factories import Person
-from tests.flows.world import YES, World
+from tests.flows.world import YES, World, acts
 from tests.views.conftest import Answer, Browser, BrowserOf, may_review_everything, sign_in
 
 NO = {"diagnosis": "no", "scope": "yes", "action": "no"}
@@ -242,3 +243,84 @@ def test_asking_to_observe_again_is_for_those_who_may_review(
     assert answer.status_code == 403
     assert "only those who may review may ask" in answer.content.decode()
     assert not m.ObservationRequest.objects.exists()
+
+
+# ---- what a hasty approval is asked --------------------------------------------------------------
+
+
+def misquoting(world: World) -> UUID:
+    """A proposal whose one citation is wrong, so that a check fails."""
+    said = json.loads(world.report().diagnosis.body)
+    said["claims"][0]["citations"][0]["value"] = "other"
+    told = world.report(diagnosis=said)
+    with acts(factories.WEB), transaction.atomic():
+        submitted = submit.report(told, actor=world.agent)
+    assert submitted.proposal_id is not None
+    world.assess(submitted.proposal_id)
+    return submitted.proposal_id
+
+
+def test_a18_after_a_failed_check_the_cited_artefacts_have_to_be_opened(
+    world: World, browser_of: BrowserOf
+) -> None:
+    proposal_id = misquoting(world)
+    alice = browser_of(world.people["alice"])
+    may_review_everything(world.people["alice"])
+    for opened in ([], ["0" * 64]):
+        answer = alice.send("review_start", proposal_id, body=asked(opened=opened))
+        assert (answer.status_code, refused_as(answer)) == (422, "evidence_not_opened")
+    assert recorded("evidence_not_opened")
+    wanted = world.attention(proposal_id).artefacts
+    answer = alice.send("review_start", proposal_id, body=asked(opened=list(wanted)))
+    assert answer.status_code == 200
+    begun = [e.data for e in Entry.objects.all() if e.data["action"] == "person:review:started"]
+    assert begun[-1]["data"]["opened"] == list(wanted)
+
+
+def test_a18_a_no_needs_no_opening(world: World, browser_of: BrowserOf) -> None:
+    reason = {"code": "diagnosis_wrong", "text": "It is not what stands there."}
+    body = asked(decision="reject", verdicts=NO, reason=reason)
+    answer = browser_of(world.people["alice"]).send("review_start", misquoting(world), body=body)
+    assert answer.status_code == 200
+
+
+def test_a18_at_the_highest_risk_the_name_has_to_be_typed(
+    world: World, browser_of: BrowserOf
+) -> None:
+    service = m.Service.objects.get(versions__environment="production")
+    factories.service_version(service, environment="production", payment_path=True)
+    proposal_id = world.in_review()
+    alice = browser_of(world.people["alice"])
+    page = alice.get("review", proposal_id).content.decode()
+    assert 'data-name="t1"' in page
+    for typed in ([], ["t2"], ["T1"], ["t1", "t1"]):
+        answer = alice.send("review_start", proposal_id, body=asked(typed=typed))
+        assert (answer.status_code, refused_as(answer)) == (422, "name_not_typed")
+    assert alice.send("review_start", proposal_id, body=asked(typed=["t1"])).status_code == 200
+
+
+@pytest.mark.parametrize("wrong", ["t1", [1], {"a": 1}, ["x"] * 300])
+def test_what_is_no_list_of_texts_is_refused(
+    world: World, proposal_id: UUID, browser_of: BrowserOf, wrong: Any
+) -> None:
+    for key in ("opened", "typed"):
+        answer = browser_of(world.people["alice"]).send(
+            "review_start", proposal_id, body=asked(**{key: wrong})
+        )
+        assert answer.status_code == 400
+
+
+def test_an_agent_is_reported_from_the_page(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    alice = browser_of(world.people["alice"])
+    assert alice.get("report_agent", proposal_id).status_code == 405
+    answer = alice.post("report_agent", proposal_id, reason="short")
+    assert answer.status_code == 422
+    assert "short" in answer.content.decode()  # nothing typed is lost
+    answer = alice.post("report_agent", proposal_id, reason="It made up the evidence.")
+    assert answer.status_code == 302
+    page = alice.get("review", proposal_id).content.decode()
+    assert "is suspended" in page and "report-agent" not in page
+    answer = alice.send("review_start", proposal_id, body=asked())
+    assert refused_as(answer) == "agent_disabled"

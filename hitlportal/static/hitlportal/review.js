@@ -4,10 +4,22 @@
 (() => {
   const KEYS = ["diagnosis", "scope", "action"];
   const WORDS = { yes: "yes", no: "disputed" };
-  const { usePasskey, postJson, explain } = window.hitl;
+  const { usePasskey, postJson, explain, opened } = window.hitl;
 
   const verdictsOf = (form) =>
     Object.fromEntries(KEYS.map((key) => [key, form.elements[key].value || ""]));
+
+  /* Artefacts that an approval asks to have opened, and fields for names. The server asks again. */
+  const toOpen = (form) => form.dataset.open.split(" ").filter(Boolean);
+  const typedIn = (form) => [...form.querySelectorAll("[name=typed]")];
+
+  const unseen = (form) => {
+    const had = opened();
+    const closed = toOpen(form).find((sha256) => !had.includes(sha256));
+    if (closed) return ["Open each artefact that the diagnosis cites first.", document.querySelector(`[data-artefact="${closed}"] summary`)];
+    const wrong = typedIn(form).find((input) => input.value !== input.dataset.name);
+    return wrong ? ["Type the target's name, character by character.", wrong] : null;
+  };
 
   /* The first thing that is missing for this decision: [words, element to go to], or null. */
   const missing = (form, decision) => {
@@ -22,7 +34,7 @@
     }
     const slot = form.elements.slot;
     if (!slot.value) return ["Choose the role that you decide as.", form.querySelector("[name=slot]")];
-    if (decision === "approve") return null;
+    if (decision === "approve") return unseen(form);
     const code = form.elements.code;
     const chosen = code.selectedOptions[0];
     if (!code.value || chosen.dataset.for !== decision) {
@@ -40,7 +52,9 @@
       item.querySelector("[data-given]").textContent = WORDS[verdicts[key]] || "no verdict yet";
     }
     const approve = form.querySelector("[data-decision=approve]");
-    const ready = KEYS.every((key) => verdicts[key] === "yes");
+    const ready = KEYS.every((key) => verdicts[key] === "yes") && !unseen(form);
+    const count = form.querySelector("[data-opened-count]");
+    if (count) count.textContent = toOpen(form).filter((sha256) => opened().includes(sha256)).length;
     approve.classList.toggle("primary", ready);
     approve.setAttribute("aria-disabled", String(!ready));
   };
@@ -59,6 +73,8 @@
       reason: reasonFor(form, decision),
       slot: form.elements.slot.value,
       round: Number(form.dataset.round),
+      opened: opened(),
+      typed: typedIn(form).map((input) => input.value),
     }, token);
     const assertion = await usePasskey(started.options);
     return postJson(form.dataset.sign, { session: started.session, assertion }, token);
@@ -110,7 +126,8 @@
       showVerdicts(form);
       error.textContent = "";
     });
-    form.addEventListener("input", () => keepDraft(form));
+    form.addEventListener("input", () => { keepDraft(form); showVerdicts(form); });
+    document.addEventListener("hitl:opened", () => showVerdicts(form));
     readDraft(form);
     showVerdicts(form);
   };

@@ -1,0 +1,43 @@
+"""What a person has to have looked at before approving. It slows the hasty hand; the gate relies on
+signatures alone, and nobody else can look for a person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from remediation.domain.checks import Check, Outcome
+from remediation.domain.errors import EvidenceNotOpened, NameNotTyped
+from remediation.domain.plan import Plan
+from remediation.domain.report import Diagnosis
+from remediation.domain.ruling import Risk
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Artefacts (SHA-256) to open, and names to type, in the order of the plan's targets."""
+
+    artefacts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def check(self, opened: Iterable[str], typed: Iterable[str]) -> None:
+        """Raises EvidenceNotOpened and NameNotTyped, which say what is missing."""
+        had = set(opened)
+        missing = [sha256 for sha256 in self.artefacts if sha256 not in had]
+        if missing:
+            raise EvidenceNotOpened(f"{len(missing)} of {len(self.artefacts)} were not opened")
+        # Exactly: a name that only looks alike is what this is for.
+        if tuple(typed) != self.names and self.names:
+            raise NameNotTyped("type " + ", then ".join(self.names))
+
+
+def asked(plan: Plan, diagnosis: Diagnosis, checks: Iterable[Check], risk: str) -> Attention:
+    """With a failed check: every artefact that the diagnosis cites. At the highest risk: the name
+    that tells each target from its neighbours."""
+    cited = [c.evidence for claim in diagnosis.claims for c in claim.citations]
+    failed = any(check.outcome is Outcome.FAIL for check in checks)
+    return Attention(
+        artefacts=tuple(dict.fromkeys(cited)) if failed else (),
+        names=tuple(t.distinguishing for t in plan.targets) if risk == Risk.CRITICAL else (),
+    )
