@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from remediation.views import history, incidents, invite, passkeys, queue, record, review
+from remediation.views import correct, history, incidents, invite, passkeys, queue, record, review
 
 urlpatterns = [
     path("", queue.home, name="home"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
     path("proposals/<uuid:proposal_id>/standing/", review.rail, name="review_rail"),
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
+    path("proposals/<uuid:proposal_id>/correct/", correct.correct, name="correct"),
     path(
         "proposals/<uuid:proposal_id>/report-agent/",
         review.report_agent,

@@ -28,6 +28,7 @@ REPORTED = "agent:report:submitted"
 NAMED: Mapping[str, Mapping[str, str]] = {
     REPORTED: {"diagnosis": "hitlportal/diagnosis/v1", "evidence": ""},
     SUBMITTED: {"plan": "hitlportal/plan/v1", "diagnosis": "hitlportal/diagnosis/v1"},
+    "person:diagnosis:corrected": {"diagnosis": "hitlportal/diagnosis/v1"},
     "worker:proposal:assessed": {
         "pin": "hitlportal/pin/v1",
         "scope": "hitlportal/scope/v1",

@@ -196,6 +196,10 @@ class AlreadyExists(Conflict):
     """There is one already."""
 
 
+class NothingToCorrect(Conflict):
+    """The correction says what stands already."""
+
+
 class LastPasskey(Conflict):
     """The last passkey of an account stays: without it nobody can sign in."""
 

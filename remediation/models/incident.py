@@ -99,6 +99,8 @@ class Diagnosis(Fact):
     body = models.BinaryField()
     digest = models.CharField(max_length=64)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT)
+    # The person who corrected the agent's diagnosis into this one.
+    editor = models.UUIDField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "diagnoses"

@@ -37,7 +37,7 @@ from remediation.models import (
 )
 from remediation.models.inventory import Criticality, Environment
 from remediation.services import people
-from remediation.services.actors import Actor
+from remediation.services.actors import Actor, PersonActor
 
 # One change of the inventory at a time: changes are rare, and "newest version" stays true
 # between reading and writing. Any number will do.
@@ -176,6 +176,13 @@ def set_dependency(
     Raises NotEntitled, BadValue, NoSuchObject. What is stated already changes nothing.
     """
     _begin(actor)
+    return _set_edge(actor, source_id, needs, present=present)[0]
+
+
+def _set_edge(
+    actor: Actor, source_id: int, needs: Service | Identity, *, present: bool
+) -> tuple[Dependency, bool]:
+    """The edge, and whether that was news."""
     source = Service.objects.filter(pk=source_id).first()
     if source is None:
         raise NoSuchObject(f"service {source_id}")
@@ -185,7 +192,7 @@ def set_dependency(
     edge = Dependency.objects.filter(source=source, service=service, identity=identity).first()
     newest = edge.versions.order_by("-id").first() if edge else None
     if edge is not None and newest is not None and newest.present == present:
-        return edge
+        return edge, False
     entry = _record(
         actor,
         f"service:{source.name}",
@@ -198,7 +205,15 @@ def set_dependency(
     DependencyVersion.objects.create(
         dependency=edge, present=present, author=actor.ref, entry=entry
     )
-    return edge
+    return edge, True
+
+
+@transaction.atomic
+def widen(*, actor: PersonActor, source_id: int, needs: Identity) -> bool:
+    """State that ``source`` uses the identity; whether that was news. Nothing can be loosened so:
+    the caller says who may. Raises NoSuchObject."""
+    _lock()
+    return _set_edge(actor, source_id, needs, present=True)[1]
 
 
 def check_locator(kind: str, locator: str) -> None:
@@ -227,6 +242,10 @@ def _pattern(kind: str) -> re.Pattern[str]:
 
 def _begin(actor: Actor) -> None:
     people.require(actor, people.INVENTORY_EDITOR)
+    _lock()
+
+
+def _lock() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 

@@ -88,13 +88,19 @@ def withdraw(*, actor: AgentActor | PersonActor, proposal_id: UUID, reason: str)
 
 
 def supersede(
-    *, actor: AgentActor | PersonActor, proposal_id: UUID, plan: Plan, rationale: str, reason: str
+    *,
+    actor: AgentActor | PersonActor,
+    proposal_id: UUID,
+    plan: Plan,
+    rationale: str,
+    reason: str,
+    diagnosis: Diagnosis | None = None,
 ) -> UUID:
     """Replace a proposal by one with another plan; an edit is never made in place.
 
     Reviews of the old one stay on record and count nothing; a person who edits is recorded as
-    editor and cannot decide on the new one (promise 4). Returns the new proposal's id. Raises
-    NoSuchObject, WrongState, AgentDisabled.
+    editor and cannot decide on the new one (promise 4). It rests on ``diagnosis``, or on the old
+    one's. Returns the new proposal's id. Raises NoSuchObject, WrongState, AgentDisabled.
     """
     old = _owned(actor, proposal_id)
     is_agent = isinstance(actor, AgentActor)
@@ -103,7 +109,7 @@ def supersede(
     return _insert(
         actor=actor,
         incident=old.incident,
-        diagnosis=old.diagnosis,
+        diagnosis=diagnosis or old.diagnosis,
         plan=plan,
         rationale=rationale,
         token_id=actor.token_id if isinstance(actor, AgentActor) else old.token_id,
@@ -178,7 +184,8 @@ def _add_evidence(
 
 def _add_diagnosis(incident: Incident, report: Report, actor: AgentActor, entry: int) -> Diagnosis:
     newest = incident.diagnoses.order_by("-version").first()
-    if newest is not None and newest.digest == report.diagnosis.digest:
+    # Not a person's, though it says the same: whoever corrected it may not decide on it.
+    if newest and newest.digest == report.diagnosis.digest and newest.editor is None:
         return newest
     return Diagnosis.objects.create(
         incident=incident,

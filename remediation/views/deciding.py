@@ -7,7 +7,7 @@ from datetime import datetime
 from remediation.domain.attention import Attention
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
-from remediation.services import authorize, review, suspicion
+from remediation.services import authorize, correct, review, suspicion
 from remediation.services.review import FRESH_FOR
 from remediation.views.pages import Choice, Decide
 
@@ -34,6 +34,7 @@ def decide(
             review.attention(proposal, assessment) if assessment and readable else Attention()
         ),
         may_report=suspicion.may_report(user, proposal),
+        may_correct=correct.may_correct(user, proposal),
     )
 
 

@@ -53,6 +53,7 @@ ADVICE: tuple[tuple[type[Refused], str], ...] = (
     (errors.NoSuchObject, "It does not exist, or your account may not see it."),
     (errors.VerdictsDisagree, "Change a verdict, or reject or return it."),
     (errors.ReasonRequired, "Choose a reason of the list and say why in ten characters or more."),
+    (errors.NothingToCorrect, "Change a word of it, or name a service that is missing."),
     (errors.EvidenceNotOpened, "Open each of them in section 1, then approve."),
     (errors.NameNotTyped, "Type it as it stands in the plan, character by character."),
     (errors.AgentDisabled, "You can still reject or return it."),

@@ -205,6 +205,7 @@ class Decide:
     # What an approval asks a person to have looked at.
     attention: Attention = field(default_factory=Attention)
     may_report: bool = False
+    may_correct: bool = False
 
 
 @dataclass(frozen=True)

@@ -233,6 +233,7 @@ def test_a11_neither_the_maker_of_the_token_nor_the_owner_decides(
                 verdicts=yes,
                 reason={"code": "", "text": ""},
                 slot="security",
+                opened=[artefact.sha256 for artefact in proposal.incident.evidence.all()],
             )
 
     start(honest)

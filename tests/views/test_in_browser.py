@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import transaction
 from playwright.sync_api import Browser, expect
 from pytest_django import Settings
 
 from audit.tlog import bundle
 from remediation import models as m
-from remediation.services import approvers, enroll
+from remediation.services import approvers, enroll, submit
 from remediation.services.actors import operator
 from tests import factories, needs
 from tests.domain import record
@@ -368,3 +370,54 @@ def test_an_auditor_verifies_an_entry_in_the_browser(
         page.get_by_role("link", name="Evidence bundle").click()
     raw = Path(taken.value.path()).read_bytes()
     assert bundle.verify(raw, record.POLICY).incident == str(incident.pk)
+
+
+def test_a18_a_failed_check_and_the_highest_risk_slow_the_hand(
+    world: World, visit: Callable[[], Visitor]
+) -> None:
+    """Approve stays shut until the artefact was opened in the page and the name was typed."""
+    user = approver(world, "alice-b", "security")
+    service = m.Service.objects.get(versions__environment="production")
+    factories.service_version(service, environment="production", payment_path=True)
+    said = json.loads(world.report().diagnosis.body)
+    said["claims"][0]["citations"][0]["value"] = "other"
+    with acts(factories.WEB), transaction.atomic():
+        made = submit.report(world.report(diagnosis=said), actor=world.agent)
+    assert made.proposal_id is not None
+    world.assess(made.proposal_id)
+    alice = visit()
+    come_in(alice, user)
+    page = alice.open(f"/proposals/{made.proposal_id}/")
+    say_yes(alice)
+    approve = page.get_by_role("button", name="Approve", exact=True)
+    error = page.locator("[data-error]")
+    approve.click()
+    expect(error).to_contain_text("Open each artefact")
+    page.get_by_role("link", name="test log").click()
+    expect(page.locator("details[data-opened] pre")).to_contain_text('"target"')
+    expect(page.locator("[data-opened-count]")).to_have_text("1")
+    approve.click()
+    expect(error).to_contain_text("Type the target's name")
+    page.get_by_label("type the name of the target").fill("t1")
+    alice.shoot("review-critical")
+    expect(approve).to_have_attribute("aria-disabled", "false")
+    approve.click()
+    page.wait_for_url("**/queue/")
+    assert m.Review.objects.get(proposal=made.proposal_id).decision == "approve"
+
+
+def test_a_suspicious_agent_is_stopped_from_the_page(
+    world: World, visit: Callable[[], Visitor]
+) -> None:
+    proposal_id = world.in_review()
+    alice, user = visit(), approver(world, "alice-b", "security")
+    come_in(alice, user)
+    page = alice.open(f"/proposals/{proposal_id}/")
+    page.get_by_text("Something is wrong with this agent?").click()
+    page.get_by_label("What made you suspicious?").fill("It made up the log line.")
+    page.get_by_role("button", name="Suspend").click()
+    expect(page.get_by_role("heading", name="is suspended")).to_be_visible()
+    alice.shoot("review-suspended")
+    correction = alice.open(f"/proposals/{proposal_id}/correct/")
+    expect(correction.get_by_label("Summary")).to_have_value("It is misused.")
+    alice.shoot("correct")
