@@ -183,7 +183,7 @@ def state(using: str) -> State:
     last = query("SELECT at FROM audit.search ORDER BY idx DESC LIMIT 1", ())
     waiting = query(
         # The newest entries only: what has no leaf is there, unless the sequencer is away for long.
-        "SELECT count(*), min(audit.instant_v1(convert_from(w.body, 'UTF8')::jsonb ->> 'at'))"
+        "SELECT count(*), min(audit.instant_v1(convert_from(w.body, 'UTF8')::json ->> 'at'))"
         "  FROM (SELECT e.id, e.body FROM audit.entry e ORDER BY e.id DESC LIMIT 10000) AS w"
         " WHERE NOT EXISTS (SELECT 1 FROM audit.leaf l WHERE l.entry_id = w.id)",
         (),
