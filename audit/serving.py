@@ -24,6 +24,8 @@ TURN_S = 0.25  # who does not ask waits this long at the most (tessera's default
 STANDBY_S = 0.5
 # A witness that was away is asked again this often while nothing new comes.
 COSIGN_AGAIN_S = 1.0
+# Lines for people in one turn: some milliseconds.
+LISTED = 50
 
 Make = Callable[[psycopg.Connection[Any]], Sequencer]
 
@@ -76,9 +78,10 @@ def _turns(
     while not stopped():
         if sequencer.drain():
             cosigned, asked_at = False, time.monotonic()
-        wanted = any(True for _ in connection.notifies(timeout=TURN_S, stop_after=1))
-        if wanted:
-            continue
-        sequencer.index()
+        # Little at a time, and in every turn: whoever asks waits for a few lines, and whoever never
+        # stops asking keeps neither the list nor the witnesses from their share.
+        listed = sequencer.index(LISTED)
         if not cosigned and time.monotonic() - asked_at >= COSIGN_AGAIN_S:
             cosigned, asked_at = sequencer.cosign(), time.monotonic()
+        for _ in connection.notifies(timeout=0 if listed == LISTED else TURN_S, stop_after=1):
+            pass  # all that came; they say nothing but that somebody waits
