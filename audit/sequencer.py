@@ -240,6 +240,10 @@ class Sequencer:
 
     # ---- witnesses, list ------------------------------------------------------------------------
 
+    def close(self) -> None:
+        """Leave no request to a witness behind."""
+        self._cosigners.close()
+
     def cosign(self) -> bool:
         """Ask the witnesses that have not cosigned the newest head; whether all have now.
 

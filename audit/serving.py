@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -50,11 +51,11 @@ def serve(make: Make, stopped: Callable[[], bool]) -> None:
     with connect() as connection:
         if not _lead(connection, stopped):
             return
-        sequencer = make(connection)
-        sequencer.start()
-        connection.execute("LISTEN audit_want")
-        logger.info("leading %s at size %s", sequencer.origin, sequencer.growth.size)
-        _turns(connection, sequencer, stopped)
+        with closing(make(connection)) as sequencer:
+            sequencer.start()
+            connection.execute("LISTEN audit_want")
+            logger.info("leading %s at size %s", sequencer.origin, sequencer.growth.size)
+            _turns(connection, sequencer, stopped)
 
 
 def _lead(connection: psycopg.Connection[Any], stopped: Callable[[], bool]) -> bool:
