@@ -1,7 +1,8 @@
 """Asking witnesses for their line under a head: in parallel, in bounded time.
 
 What a witness sends is verified before it is kept. One that hangs is waited for once, then asked
-in the background until it answers in time again; one that lies or sends too much costs its connection.
+in the background until it answers in time again; one that lies or sends too much costs its
+connection.
 """
 
 from __future__ import annotations
