@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from audit.tlog import cosignature
@@ -40,6 +40,8 @@ class Answer:
     size: int
     line: SignatureLine | None = None
     held: int | None = None
+    # From the asking on, in seconds.
+    took: float = 0.0
 
 
 class Asked:
@@ -56,7 +58,12 @@ class Asked:
         self._witness, self._request, self._size, self._done = witness, request, size, done
         self._lock, self._ended = threading.Lock(), False
         self._socket: socket.socket | None = None
-        threading.Thread(target=self._run, name=f"witness {witness.name}", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name=f"witness {witness.name}", daemon=True).start()
+        except RuntimeError as error:
+            # No room for a thread: as if the witness were away.
+            logger.warning("witness %s is not asked: %s", witness.name, error)
+            done(Answer(witness, size))
 
     def end(self) -> None:
         """Cut the connection; `done` is called as for any failure."""
@@ -76,7 +83,7 @@ class Asked:
         except Exception:
             logger.exception("witness %s: a fault of ours", self._witness.name)
         finally:
-            self._done(answer)
+            self._done(replace(answer, took=time.monotonic() - self.since))
 
     def _post(self) -> Answer:
         """Raises what `_run` tells. A redirect is an answer like any other: not a line."""

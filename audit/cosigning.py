@@ -1,7 +1,8 @@
 """Asking witnesses for their line under a head: in parallel, in bounded time.
 
 What a witness sends is verified before it is kept. One that hangs is waited for once, then asked
-in the background until it answers again; one that lies or sends too much costs its connection.
+in the background until it answers in time again; one that lies or sends too much costs its
+connection.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class _Known:
         self.again_at = now + min(PAUSE_S * 2.0**self.failed, MOST_PAUSE_S)
         self.failed = min(self.failed + 1, 10)
 
-    def answered(self, size: int) -> None:
-        self.held, self.failed, self.again_at, self.prompt = size, 0, 0.0, True
+    def answered(self, size: int, took: float) -> None:
+        self.held, self.failed, self.again_at, self.prompt = size, 0, 0.0, took < TIMEOUT_S
 
 
 class Cosigners:
@@ -95,7 +96,7 @@ class Cosigners:
             known = self._known[answer.witness.name]
             known.asked = None
             if answer.line is not None:
-                known.answered(max(answer.size, known.held))
+                known.answered(max(answer.size, known.held), answer.took)
                 yield Cosigned(answer.witness.name, answer.size, answer.line)
                 retry = answer.size < size and answer.witness.name not in had
             else:
@@ -107,6 +108,12 @@ class Cosigners:
                 self._ask(known, note, size, prove)
             elif answer.line is None:
                 known.fail(time.monotonic())
+
+    def close(self) -> None:
+        """Cut off whoever was not heard; nobody listens to them any more."""
+        for known in self._known.values():
+            if known.asked:
+                known.asked.end()
 
     def _ask(self, known: _Known, note: str, size: int, prove: Prove) -> None:
         if known.asked is None:

@@ -187,7 +187,8 @@ def _blocks(octets: int) -> int:
 def _member(name: str, octets: int) -> bytes:
     info = tarfile.TarInfo(name)
     info.size, info.mode = octets, 0o644
-    return info.tobuf(tarfile.USTAR_FORMAT)
+    # USTAR has no way to say 8 GiB.
+    return info.tobuf(tarfile.GNU_FORMAT)
 
 
 def _padding(octets: int) -> bytes:

@@ -7,6 +7,7 @@ not happen (attacks.md A51), and when the business change rolls back there is no
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from audit.tlog.errors import NotCanonical
 
 # C2SP tlog-tiles entry bundles carry a uint16 length: an entry has at most 65,535 bytes.
 MAX_BODY = 65_535
+# What audit.entry takes of lists and objects, so that no reader's stack is too small.
+MAX_BRACKETS = 6_000
+_NO_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\[{"]+')
 # As long as the hash: a value that can be guessed cannot be confirmed without its salt.
 SALT_SIZE = 32
 COMMITTED = "hmac-sha256"
@@ -73,6 +77,8 @@ def append(
     )
     if len(body) > MAX_BODY:
         raise NotCanonical(f"an audit entry has at most {MAX_BODY} bytes, this one {len(body)}")
+    if len(body) > MAX_BRACKETS and len(_NO_BRACKETS.sub(b"", body)) > MAX_BRACKETS:
+        raise NotCanonical(f"an audit entry has at most {MAX_BRACKETS} lists and objects")
     with connections[using].cursor() as cursor:
         cursor.execute("INSERT INTO audit.entry (body) VALUES (%s) RETURNING id", [body])
         (entry_id,) = cursor.fetchone()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connections, transaction
@@ -20,6 +20,8 @@ from audit.tlog.errors import TlogError
 from audit.tlog.note import Note
 
 PAGE = 50
+# An incident has some dozens; whoever appends more than this does it to hide them.
+TIMELINE = 5_000
 # Words that stand in millions of entries can make a question long; a person is told instead.
 TIMEOUT_MS = 5_000
 
@@ -53,9 +55,11 @@ class Row:
 
     @property
     def at(self) -> datetime | None:
+        """In UTC; nothing for a time without its zone, and for one that no date can hold there."""
         try:
-            return datetime.fromisoformat(str(self.said.get("at")))
-        except ValueError:
+            said = datetime.fromisoformat(str(self.said.get("at")))
+            return said.astimezone(UTC) if said.tzinfo else None
+        except (ValueError, OverflowError):
             return None
 
     @property
@@ -166,11 +170,12 @@ def entry(entry_id: int, using: str) -> Row | None:
 
 
 def timeline(objects: Sequence[str], using: str) -> list[Row]:
-    """All listed entries about these references, oldest first."""
+    """The listed entries about these references, oldest first; one more than TIMELINE when there
+    are more than that."""
     rows = tree.query_of(using)(
         "SELECT e.id, s.idx, e.body FROM audit.search s JOIN audit.entry e ON e.id = s.entry_id"
-        " WHERE s.object = ANY (%s) ORDER BY s.idx LIMIT 5000",
-        (list(objects),),
+        " WHERE s.object = ANY (%s) ORDER BY s.idx LIMIT %s",
+        (list(objects), TIMELINE + 1),
     )
     return [Row(int(i), int(x), bytes(b)) for i, x, b in rows]
 
@@ -183,7 +188,7 @@ def state(using: str) -> State:
     last = query("SELECT at FROM audit.search ORDER BY idx DESC LIMIT 1", ())
     waiting = query(
         # The newest entries only: what has no leaf is there, unless the sequencer is away for long.
-        "SELECT count(*), min(audit.instant_v1(convert_from(w.body, 'UTF8')::jsonb ->> 'at'))"
+        "SELECT count(*), min(audit.instant_v1(convert_from(w.body, 'UTF8')::json ->> 'at'))"
         "  FROM (SELECT e.id, e.body FROM audit.entry e ORDER BY e.id DESC LIMIT 10000) AS w"
         " WHERE NOT EXISTS (SELECT 1 FROM audit.leaf l WHERE l.entry_id = w.id)",
         (),

@@ -8,7 +8,6 @@ database; when the database does not go on from there it refuses by name and rep
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -18,10 +17,12 @@ import psycopg
 from audit import tree
 from audit.cosigning import Cosigners
 from audit.signing import NoteSigner
+from audit.tlog.canonical import read
 from audit.tlog.checkpoint import Checkpoint, opened
 from audit.tlog.errors import Mismatch, Rollback, TlogError
 from audit.tlog.growth import Growth
 from audit.tlog.head import HeadFile
+from audit.tlog.incident import find
 from audit.tlog.merkle import consistency_proof, leaf_hash, tree_root
 from audit.tlog.note import Note
 from audit.tlog.policy import Witness
@@ -154,13 +155,14 @@ class Sequencer:
             " WHERE position(%s::bytea IN body) > 0 AND position(%s::bytea IN body) > 0",
             (REOPENED.encode(), self.origin.encode()),
         )
-        vkeys = {str(signer.vkey) for signer in self._signers}
-        for (body,) in rows:
-            said = json.loads(bytes(body))
-            data = said.get("data", {})
-            if said.get("action") == REOPENED and data.get("origin") == self.origin:
-                return data.get("vkey") in vkeys
-        return False
+        vkeys = [str(signer.vkey) for signer in self._signers]
+        # The web process can append entries that look like one; these neither help nor hinder.
+        return any(
+            find(said, "action") == REOPENED
+            and find(said, "data.origin") == self.origin
+            and find(said, "data.vkey") in vkeys
+            for said in (read(bytes(body)) for (body,) in rows)
+        )
 
     # ---- integrate ------------------------------------------------------------------------------
 
@@ -239,6 +241,10 @@ class Sequencer:
         return note
 
     # ---- witnesses, list ------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Leave no request to a witness behind."""
+        self._cosigners.close()
 
     def cosign(self) -> bool:
         """Ask the witnesses that have not cosigned the newest head; whether all have now.

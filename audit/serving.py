@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -24,6 +25,8 @@ TURN_S = 0.25  # who does not ask waits this long at the most (tessera's default
 STANDBY_S = 0.5
 # A witness that was away is asked again this often while nothing new comes.
 COSIGN_AGAIN_S = 1.0
+# Lines for people in one turn: some milliseconds.
+LISTED = 50
 
 Make = Callable[[psycopg.Connection[Any]], Sequencer]
 
@@ -48,11 +51,11 @@ def serve(make: Make, stopped: Callable[[], bool]) -> None:
     with connect() as connection:
         if not _lead(connection, stopped):
             return
-        sequencer = make(connection)
-        sequencer.start()
-        connection.execute("LISTEN audit_want")
-        logger.info("leading %s at size %s", sequencer.origin, sequencer.growth.size)
-        _turns(connection, sequencer, stopped)
+        with closing(make(connection)) as sequencer:
+            sequencer.start()
+            connection.execute("LISTEN audit_want")
+            logger.info("leading %s at size %s", sequencer.origin, sequencer.growth.size)
+            _turns(connection, sequencer, stopped)
 
 
 def _lead(connection: psycopg.Connection[Any], stopped: Callable[[], bool]) -> bool:
@@ -76,9 +79,10 @@ def _turns(
     while not stopped():
         if sequencer.drain():
             cosigned, asked_at = False, time.monotonic()
-        wanted = any(True for _ in connection.notifies(timeout=TURN_S, stop_after=1))
-        if wanted:
-            continue
-        sequencer.index()
+        # Little at a time, and in every turn: whoever asks waits for a few lines, and whoever never
+        # stops asking keeps neither the list nor the witnesses from their share.
+        listed = sequencer.index(LISTED)
         if not cosigned and time.monotonic() - asked_at >= COSIGN_AGAIN_S:
             cosigned, asked_at = sequencer.cosign(), time.monotonic()
+        for _ in connection.notifies(timeout=0 if listed == LISTED else TURN_S, stop_after=1):
+            pass  # all that came; they say nothing but that somebody waits

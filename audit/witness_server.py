@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import logging
+import socket
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from audit import signing
 from audit.signing import NoteSigner
@@ -30,7 +33,7 @@ from audit.tlog.errors import (
 from audit.tlog.head import HeadFile
 from audit.tlog.note import COSIGNATURE, VerifierKey
 from audit.tlog.policy import Policy
-from audit.tlog.witness import Request, UnknownOrigin, add_checkpoint
+from audit.tlog.witness import Conflict, Request, UnknownOrigin, add_checkpoint
 from audit.verifying import verify
 
 logger = logging.getLogger(__name__)
@@ -38,14 +41,18 @@ logger = logging.getLogger(__name__)
 PATH = "/add-checkpoint"
 # A proof of 63 lines and a note with many signatures are some 10 kB.
 MAX_BODY = 64 * 1024
-# Whoever sends slower than this is not a log.
+# Whoever sends slower than this is not a log: a single wait, and all of them together.
 READ_S = 5.0
+WHOLE_S = 10.0
+# A log sends one request at a time.
+MAX_CLIENTS = 64
 
 # C2SP tlog-witness, add-checkpoint: what each refusal answers.
 STATUS: tuple[tuple[type[TlogError], int], ...] = (
     (UnknownOrigin, 404),
     (UnknownKey, 403),
     (BadSignature, 403),
+    (Conflict, 409),
     (Fork, 422),
     (BadProof, 422),
     (Malformed, 400),
@@ -91,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if self.path != PATH:
             return self._answer(404, b"there is only /add-checkpoint\n")
-        if not length.isdecimal() or int(length) > MAX_BODY:
+        if not length.isdecimal() or len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
             return self._answer(400, b"send a Content-Length of at most 65536\n")
         body = self.rfile.read(int(length))
         if len(body) != int(length):
@@ -121,12 +128,43 @@ class Handler(BaseHTTPRequestHandler):
         """What a client sends does not go into the log as it is."""
 
 
-def server(address: tuple[str, int], witness: Witness) -> ThreadingHTTPServer:
+class Server(ThreadingHTTPServer):
+    """So many clients at once, and none for longer than it takes a log to send a request.
+
+    Called in the thread that accepts: `process_request`, `service_actions`.
+    """
+
+    daemon_threads = True
+    request_queue_size = MAX_CLIENTS
+
+    def __init__(self, address: tuple[str, int], handler: type[Handler]) -> None:
+        super().__init__(address, handler)
+        self._since: dict[Any, float] = {}
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if len(self._since) >= MAX_CLIENTS:
+            return self.shutdown_request(request)
+        self._since[request] = time.monotonic()
+        return super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._since.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        for request, since in list(self._since.items()):
+            if time.monotonic() - since > WHOLE_S:
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away in the middle is worth a line, and whatever it is no more."""
+        logger.warning("a request ended early: %s", ascii(repr(sys.exc_info()[1]))[:200])
+
+
+def server(address: tuple[str, int], witness: Witness) -> Server:
     """A server that is bound and not yet serving."""
-    handler = type("WitnessHandler", (Handler,), {"witness": witness})
-    made = ThreadingHTTPServer(address, handler)
-    made.daemon_threads = True
-    return made
+    return Server(address, type("WitnessHandler", (Handler,), {"witness": witness}))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

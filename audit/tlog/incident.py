@@ -94,7 +94,7 @@ def check(
     elsewhere = {
         origin
         for entry in entries
-        if entry.action == CLEARED and (origin := _gate_head(entry, documents, heads))
+        if entry.action == CLEARED and (origin := _check_gate(entry, entries, documents, heads))
     }
     return tuple(
         f"a run was cleared under a head of another log, {origin}: not compared with this one"
@@ -143,9 +143,12 @@ def _check_document(entry: Entry, path: str, key: tuple[str, str], documents: Do
         raise Missing(f"{what}: here without its bytes")
 
 
-def _gate_head(entry: Entry, documents: Documents, heads: Sequence[Checkpoint]) -> str | None:
+def _check_gate(
+    entry: Entry, entries: Sequence[Entry], documents: Documents, heads: Sequence[Checkpoint]
+) -> str | None:
     """The head that the gate accepted is one of those that lead to the newest: else the worker was
-    shown another log than the reader. Gives the origin of a head that is of another log."""
+    shown another log than the reader. What it let the run rest on is here, every review of it.
+    Gives the origin of a head that is of another log."""
     seen = read(documents["", str(find(entry.said.get("data"), "evidence"))] or b"")
     note = find(seen, "log.checkpoint")
     try:
@@ -158,7 +161,20 @@ def _gate_head(entry: Entry, documents: Documents, heads: Sequence[Checkpoint]) 
         return head.origin
     if head not in heads:
         raise Missing(f"entry {entry.index}: the head of {head.size} that the gate saw is not here")
+    there = {one.body for one in entries}
+    for body in _relied_on(entry, seen):
+        if body not in there:
+            raise Missing(f"entry {entry.index}: the gate saw an entry that is not here")
     return None
+
+
+def _relied_on(entry: Entry, seen: Any) -> Iterator[bytes]:
+    """The bytes of the entries about the same proposal that the gate had before it."""
+    given = find(seen, "log.entries")
+    for one in given if isinstance(given, list) else ():
+        body = str(find(one, "body")).encode(errors="surrogatepass")
+        if find(read(body), "object") == entry.object:
+            yield body
 
 
 def find(value: Any, path: str) -> Any:

@@ -26,6 +26,10 @@ class UnknownOrigin(UnknownKey):
     """The witness does not know this log."""
 
 
+class Conflict(Fork):
+    """A witness is asked for the size that it holds with another root: the log has forked."""
+
+
 def advance(held: Checkpoint | None, new: Checkpoint, proof: Sequence[bytes]) -> None:
     """Whether `new` may follow what is remembered; returns nothing or raises.
 
@@ -111,7 +115,7 @@ def add_checkpoint(
     a crash between loses an answer and never a memory; asking again gives the answer.
 
     Raises UnknownOrigin (404), UnknownKey and BadSignature (403), Malformed (400), Stale (409,
-    with the size held), Rollback (400), Fork and BadProof (422).
+    with the size held), Conflict (409), Rollback (400), Fork and BadProof (422).
     """
     keys = tuple(logs)
     new = _new(request, keys, verify)
@@ -125,6 +129,8 @@ def add_checkpoint(
         raise Stale(size)
     if held is None and request.proof:
         raise Fork("from size 0 the proof is empty")
+    if held is not None and new.size == held.size and new.root != held.root:
+        raise Conflict(f"size {held.size} was signed with another root")
     advance(held, new, request.proof)
     kept.write(request.note)
     return tuple(cosign(new.text()))

@@ -15,6 +15,7 @@ from django.utils.http import urlencode
 
 from audit import inclusion, log, reading
 from audit.reading import Row
+from audit.tlog import b64
 from audit.tlog.errors import TlogError
 from audit.tlog.policy import Policy
 from audit.tlog.proof import Proof
@@ -45,6 +46,8 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
         "sentence": door.describe(found.said),
         "data": _fields(data if isinstance(data, dict) else {}),
         "body": found.body.decode(),
+        # A browser takes a carriage return in a page for a newline: other bytes.
+        "base64": b64.encode(found.body),
         "sha256": sha256(found.body).hexdigest(),
         "actor_query": urlencode({"actor": found.actor}),
         "object_query": urlencode({"object": found.object}),

@@ -30,7 +30,7 @@ GRANT SELECT ON audit.leaf, audit.node, audit.checkpoint, audit.cosignature, aud
 GRANT INSERT ON audit.leaf, audit.node, audit.checkpoint, audit.cosignature, audit.search
   TO hitl_sequencer;
 GRANT EXECUTE ON FUNCTION
-  audit.instant_v1(text), audit.words_v1(jsonb), audit.said_v1(bytea)
+  audit.instant_v1(text), audit.words_v1(text), audit.said_v1(bytea)
   TO hitl_sequencer, hitl_worker, hitl_auditor;
 GRANT EXECUTE ON FUNCTION audit.search_v1(bigint, integer) TO hitl_sequencer;
 -- Commitments: who writes an entry may open one; only the eraser takes it back.

@@ -320,7 +320,7 @@ def _approves(case: Case, said: Json) -> bool:
     return (
         moved == (ProposalState.IN_REVIEW, ProposalState.APPROVED, case.evidence.round)
         and type(data.get("round")) is int
-        and said.get("actor") in {f"person:{review.person}" for review in case.evidence.reviews}
+        and said.get("actor") in [f"person:{review.person}" for review in case.evidence.reviews]
     )
 
 

@@ -41,7 +41,12 @@ def timeline(request: HttpRequest, incident_id: UUID) -> HttpResponse:
     rows = reading.timeline(
         [f"incident:{incident_id}", *(f"proposal:{key}" for key in proposals)], ALIAS
     )
-    context = {"incident": incident, "lines": [(row, describe(row.said)) for row in rows]}
+    shown = rows[: reading.TIMELINE]
+    context = {
+        "incident": incident,
+        "lines": [(row, describe(row.said)) for row in shown],
+        "cut": len(shown) if len(rows) > len(shown) else 0,
+    }
     return render(request, "remediation/record.html", context)
 
 

@@ -131,6 +131,14 @@ def test_the_tar_is_the_directory_and_its_size_is_known(log: House, files: Path)
     assert found == on_disk
 
 
+@pytest.mark.parametrize("octets", [0, 8 * 2**30 - 1, 8 * 2**30, 2**40])
+def test_a_member_of_any_length_has_a_header(octets: int) -> None:
+    """27 million entries; else the archive breaks off in the middle, whose length was said."""
+    header = export._member("entries.jsonl", octets)
+    assert len(header) == tarfile.BLOCKSIZE
+    assert tarfile.TarInfo.frombuf(header, "ascii", "strict").size == octets
+
+
 def test_an_export_never_passes_on_what_does_not_hold(log: House, tmp_path: Path) -> None:
     run("ALTER TABLE audit.entry DISABLE TRIGGER USER")
     run("UPDATE audit.entry SET body = '{}' WHERE id = (SELECT max(id) FROM audit.entry)")

@@ -262,6 +262,31 @@ def test_after_a_stolen_key_the_log_goes_on_under_a_new_name(house: House, tmp_p
         house.open()
 
 
+def test_a43_entries_that_look_like_it_do_not_keep_the_log_from_being_reopened(
+    house: House, tmp_path: Path
+) -> None:
+    house.write(1)
+    house.integrate()
+    new = record.signer("portal.example/audit-2", "new")
+    about = f'"action":"operator:log:reopened","x":"{new.vkey.name}"'
+    right = f'"origin":"{new.vkey.name}"'
+    for body in (
+        f'{{{about},"data":[]}}',
+        f'{{{about},"data":{{{right},"vkey":[{{}}]}}}}',
+        f'{{{about},"data":{{{right},"vkey":"another"}}}}',
+        f'{{{about},"data":{"[" * 5_000 + "]" * 5_000}}}',
+        f'{{{about},"data":{"7" * 6_000}}}',
+    ):
+        run("INSERT INTO audit.entry (body) VALUES (%s)", [body.encode()])
+    fresh = House(tmp_path / "new", [new])
+    with pytest.raises(OriginChanged):
+        fresh.open()
+    data = {"origin": new.vkey.name, "vkey": str(new.vkey)}
+    fresh.write(1, action="operator:log:reopened", data=data)
+    fresh.open()
+    assert fresh.integrate() == 6
+
+
 def test_an_entry_for_another_key_does_not_reopen_the_log(house: House, tmp_path: Path) -> None:
     house.write(1)
     house.integrate()

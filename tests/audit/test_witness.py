@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from audit import witness_server
 from audit.cosigning import Cosigners
 from audit.tlog import cosignature
 from audit.tlog.checkpoint import Checkpoint
@@ -114,7 +117,7 @@ def test_the_table_of_the_specification(served: Served, book: Book) -> None:
         (422, request(book, 10, 12, proof=())),
         (422, request(book, 10, 12, proof=(bytes(32),) * 3)),
         (422, request(book, 10, 12, note=other.note(12))),  # another past
-        (422, request(book, 10, 10, note=other.note(10))),
+        (409, request(book, 10, 10, note=other.note(10))),  # two roots for one size
         (403, request(book, 10, 12, note=forged.dump())),
         (403, request(book, 10, 12, note=false.dump())),
         (404, request(book, 10, 12, note=Note(text, (unknown.line(text),)).dump())),
@@ -142,6 +145,52 @@ def test_there_is_nothing_else_to_ask(served: Served) -> None:
     assert served.ask(b"x", "/")[0] == 404
     assert served.ask(b"", "/add-checkpoint", "GET")[0] == 501
     assert served.ask(b"x" * 70_000)[0] == 400
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "-1", "65537", "1_0", "0x10", "\u0664", "", "1 1"])
+def test_a_length_that_is_none_is_a_bad_request(served: Served, length: str) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as to:
+        to.sendall(f"POST /add-checkpoint HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
+        assert to.recv(100).startswith(b"HTTP/1.0 400 ")
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST /add", b"POST /add-checkpoint HTTP/1.1\r\nA: ",
+    b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 60000\r\n\r\n"])  # fmt: skip
+def test_a63_who_drips_is_cut_off_and_keeps_nobody_out(
+    served: Served, book: Book, monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    """A byte now and then for ever, by as many clients as there is room for."""
+    monkeypatch.setattr(witness_server, "WHOLE_S", 0.3)
+    monkeypatch.setattr(witness_server, "MAX_CLIENTS", 4)
+    before = threading.active_count()
+    clients = [socket.create_connection(("127.0.0.1", served.port), timeout=10) for _ in range(8)]
+    open_ = list(clients)
+    give_up = time.monotonic() + 10
+    for to in clients:
+        with suppress(OSError):
+            to.sendall(sent)
+    while open_:
+        assert time.monotonic() < give_up, len(open_)
+        assert threading.active_count() <= before + 4
+        time.sleep(0.05)
+        open_ = [to for to in open_ if dripped(to)]
+    for to in clients:
+        to.close()
+    assert served.ask(request(book, 0, 3))[0] == 200
+
+
+def dripped(to: socket.socket) -> bool:
+    """Whether the other side still takes a byte."""
+    try:
+        to.sendall(b"a")
+        to.setblocking(False)
+        return to.recv(1000) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        to.setblocking(True)
 
 
 def test_two_heads_at_once_are_never_both_cosigned_when_they_fork(

@@ -321,6 +321,7 @@ def test_an_entry_of_a_review_that_says_something_else(
         put("action", value="worker:proposal:executing"),
         put("actor", value=f"person:{EVE}"),
         put("actor", value="system:portal"),
+        put("actor", value=["x"]),
         put("object", value=OTHER_PROPOSAL),
         put("data", value=[]),
         put("data", "from", value="submitted"),

@@ -147,6 +147,19 @@ def test_what_an_entry_names_must_be_there(done: UUID) -> None:
             check(rebuilt(raw, documents=documents[:missing] + documents[missing + 1 :]))
 
 
+def test_every_review_that_the_gate_saw_must_be_there(done: UUID) -> None:
+    """One review of two left out, and what rests on a review still has one."""
+    raw = make(done)
+    given = json.loads(raw)["entries"]
+    cleared = next(e for e in given if "worker:gate:cleared" in e["body"])
+    proposal = json.loads(cleared["body"])["object"]
+    signed = [e for e in given if "person:review:signed" in e["body"] and proposal in e["body"]]
+    assert len(signed) == 2
+    for one in signed:
+        with pytest.raises(Missing, match="the gate saw an entry that is not here"):
+            check(rebuilt(raw, entries=[e for e in given if e != one]))
+
+
 def test_nothing_else_can_be_slipped_in(done: UUID) -> None:
     raw = make(done)
     given = json.loads(raw)

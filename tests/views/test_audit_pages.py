@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
-from django.db import connections
+from django.db import connection, connections
 from pytest_django import Settings
 
-from audit import log
+from audit import log, reading
 from audit.erase import erase
 from audit.models import Entry
 from audit.tlog import bundle
@@ -253,6 +254,63 @@ def test_an_incidents_life_is_one_timeline_with_its_bundle(
     found = bundle.verify(made, record.POLICY, verify=verify)
     assert found.incident == str(incident.pk)
     assert text_of(browser_of(carol).get("audit_incidents")).count("Record and evidence bundle")
+
+
+TIMES = ["0001-01-01T00:00:00+15:59", "9999-12-31T23:59:59-15:59", "2026-11-26T04:00:00", "x", None]
+
+DATA: tuple[object, ...] = (
+    [], {"size": "</textarea><script>"}, {"a": {"hmac-sha256": "ab" * 32}}, 7, None,
+)  # fmt: skip
+
+
+def test_a_record_that_is_too_long_for_a_page_says_so(
+    world: World, carol: Person, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a flood of entries hides what came after it."""
+    incident = m.Proposal.objects.get(pk=world.in_review()).incident
+    world.integrate()
+    browser = browser_of(carol)
+    assert "are not shown" not in text_of(browser.get("incident_record", incident.pk))
+    monkeypatch.setattr(reading, "TIMELINE", 2)
+    page = text_of(browser.get("incident_record", incident.pk))
+    assert page.count("· <a href=") == 2
+    assert "There are more than these 2 entries" in page
+
+
+def test_a43_no_entry_keeps_an_auditor_from_the_pages(
+    world: World, carol: Person, browser_of: BrowserOf
+) -> None:
+    """By a taken-over web process: times without a zone or an age, markup, numbers without end."""
+    incident = m.Proposal.objects.get(pk=world.in_review()).incident
+    bodies = [
+        json.dumps({"action": action, "object": about, "actor": [{}], "at": at, "data": data})
+        for action, about in (
+            ("system:log:verified", "log:all"),
+            ("person:review:signed", f"incident:{incident.pk}"),
+            ("<script>alert(1)</script>", f"incident:{incident.pk}"),
+        )
+        for at, data in zip(TIMES, DATA, strict=True)
+    ]
+    bodies.append(f'{{"object":"incident:{incident.pk}","data":{{"n":[1e131071,-1e400]}}}}')
+    bodies.append(f'{{"object":"incident:{incident.pk}","a":\r[7]}}')
+    with acts("hitl_web"), connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO audit.entry (body) VALUES (%s)", [[body.encode()] for body in bodies]
+        )
+    numbers = list(Entry.objects.order_by("-pk").values_list("pk", flat=True)[: len(bodies)])
+    browser = browser_of(carol)
+    for listed in (False, True):  # while they wait for their leaves, and then
+        pages = [("audit_entries", ""), ("audit_log", ""), ("incident_record", incident.pk)]
+        for name, place in [*pages, *(("audit_entry", number) for number in numbers)]:
+            answer = browser.get(name, *([place] if place else []))
+            assert answer.status_code == 200, (name, place, listed)
+            assert "<script>alert" not in text_of(answer)
+            assert "</textarea><script>" not in text_of(answer)
+        world.integrate()
+    proof = Proof.parse(browser.get("audit_proof", numbers[0]).content.decode())
+    verify_proof(proof, browser.get("audit_body", numbers[0]).content, record.POLICY, verify)
+    made = b"".join(browser.get("incident_bundle", incident.pk).streaming_content)
+    assert int(browser.get("incident_bundle", incident.pk)["Content-Length"]) == len(made)
 
 
 def test_an_auditor_can_do_nothing_but_look(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connection, transaction
 from playwright.sync_api import Browser, Locator, expect
 from pytest_django import Settings
 
@@ -348,7 +348,10 @@ def test_an_auditor_verifies_an_entry_in_the_browser(
     expect(verdict).to_have_text("Holds: this entry is in the log that this key signed.")
     expect(page.locator("[data-steps] li")).to_have_count(3)
     visitor.shoot("audit-entry")
-    page.evaluate("document.getElementById('entry-body').value += ' '")
+    page.evaluate(
+        "(() => { const it = document.getElementById('entry-body');"
+        " it.value = btoa(atob(it.value) + ' '); })()"
+    )
     page.get_by_role("button", name="Verify again").click()
     expect(verdict).to_have_text("Does not hold.")
     page.reload()
@@ -358,6 +361,16 @@ def test_an_auditor_verifies_an_entry_in_the_browser(
     expect(verdict).to_have_text("Does not hold.")
     expect(page.locator("[data-steps]")).to_contain_text("this key did not sign the head")
     visitor.shoot("audit-entry-fails")
+    # Bytes that a page would change, by a taken-over web process.
+    with acts("hitl_web"), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit.entry (body) VALUES (%s) RETURNING id",
+            [b'\r{"a":\r"\xc3\xa9"}'],
+        )
+        (odd,) = cursor.fetchone()
+    world.integrate()
+    visitor.open(f"/audit/entries/{odd}/")
+    expect(verdict).to_have_text("Holds: this entry is in the log that this key signed.")
     visitor.open("/audit/log/")
     visitor.shoot("audit-log")
     with page.expect_download() as taken:

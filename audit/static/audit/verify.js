@@ -96,7 +96,7 @@
     steps.replaceChildren();
     let outcome = "holds", last = "";
     try {
-      const body = utf8.encode(document.getElementById("entry-body").value);
+      const body = bytes(document.getElementById("entry-body").value);
       const proof = parse(document.getElementById("proof-text").textContent);
       const leaf = await sha256(Uint8Array.of(0), body);
       say("pass", `Leaf hash of the ${body.length} bytes: ${hex(leaf)}`);

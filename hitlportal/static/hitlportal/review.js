@@ -126,7 +126,11 @@
       showVerdicts(form);
       error.textContent = "";
     });
-    form.addEventListener("input", () => { keepDraft(form); showVerdicts(form); });
+    form.addEventListener("input", () => {
+      keepDraft(form);
+      showVerdicts(form);
+      error.textContent = "";
+    });
     document.addEventListener("hitl:opened", () => showVerdicts(form));
     readDraft(form);
     showVerdicts(form);

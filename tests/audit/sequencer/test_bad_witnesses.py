@@ -104,6 +104,76 @@ def test_who_let_the_log_wait_once_is_not_waited_for_again(house: House) -> None
         assert time.monotonic() - began < 4 * TIMEOUT_S  # eight heads
 
 
+def test_who_is_always_late_is_waited_for_once(
+    house: House, good: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that comes too late is an answer, and no promise that the next one is in time."""
+    monkeypatch.setattr(cosigning, "TIMEOUT_S", 0.2)
+    add = good.remembering.add
+
+    def slowly(body: bytes) -> bytes:
+        time.sleep(0.3)
+        return add(body)
+
+    monkeypatch.setattr(good.remembering, "add", slowly)
+    house.witnesses = (named("slow", good.url),)
+    house.open()
+    waited = []
+    for _ in range(5):
+        house.write(1)
+        began = time.monotonic()
+        house.integrate()
+        waited.append(time.monotonic() - began)
+        time.sleep(0.4)
+    assert sum(one > 0.15 for one in waited) <= 1, waited
+    monkeypatch.setattr(good.remembering, "add", add)
+    give_up = time.monotonic() + 10
+    while True:  # when it is in time again, it is waited for again
+        house.write(1)
+        house.integrate()
+        size = house.checkpoint().size
+        if rows("SELECT 1 FROM audit.cosignature WHERE size = %s", [size]):
+            break
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+def test_where_there_is_no_room_for_a_thread_the_witness_is_away(
+    house: House, good: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.witnesses = (named("good", good.url),)
+    house.open()
+    with monkeypatch.context() as full:
+
+        def start(thread: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        full.setattr(threading.Thread, "start", start)
+        house.write(1)
+        assert house.integrate() == 1
+    give_up = time.monotonic() + 10
+    assert house.sequencer is not None
+    while not house.sequencer.cosign():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+def test_a_sequencer_that_ends_leaves_no_request_behind() -> None:
+    """It begins again every second while the database fails."""
+    book = Book()
+    book.filler(2)
+    before = threading.active_count()
+    with Rogue(rogue.drips(OK + b"Content-Length: 60000\r\n\r\n")) as bad:
+        cosigners = Cosigners([named("bad", bad.url)])
+        assert list(cosigners.collect(book.note(2), 2, lambda old: ())) == []
+        cosigners.close()
+        give_up = time.monotonic() + 10
+        while any(thread.name == "witness bad" for thread in threading.enumerate()):
+            assert time.monotonic() < give_up, threading.enumerate()
+            time.sleep(0.01)
+    assert threading.active_count() <= before + 2  # those of the server
+
+
 def test_a_late_line_is_kept_under_the_head_that_it_is_for(
     house: House, good: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:

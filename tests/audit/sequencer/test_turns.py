@@ -1,0 +1,83 @@
+"""Whoever asks without end: NOTIFY is free for every login of the database."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+import psycopg
+import pytest
+
+from audit import serving
+from audit.sequencer import Sequencer
+from tests.audit.test_sequencer_processes import url
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Busy:
+    """Nothing new, witnesses that are away, and a list that is behind."""
+
+    def __init__(self) -> None:
+        self.behind = 10 * serving.LISTED
+        self.turns = self.cosigned = 0
+
+    def drain(self) -> int:
+        self.turns += 1
+        return 0
+
+    def cosign(self) -> bool:
+        self.cosigned += 1
+        return False
+
+    def index(self, limit: int) -> int:
+        listed = min(limit, self.behind)
+        self.behind -= listed
+        return listed
+
+
+@pytest.fixture
+def asking() -> Iterator[None]:
+    """Several at once, so that there is always one."""
+    over = threading.Event()
+
+    def ask() -> None:
+        with psycopg.connect(url("hitl_web"), autocommit=True) as web:
+            while not over.is_set():
+                web.execute("SELECT pg_notify('audit_want', n::text) FROM generate_series(1, 9) n")
+
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    yield
+    over.set()
+    for thread in threads:
+        thread.join()
+
+
+def _serve(busy: Busy, seconds: float) -> None:
+    give_up = time.monotonic() + seconds
+    with psycopg.connect(url("hitl_sequencer"), autocommit=True) as connection:
+        connection.execute("LISTEN audit_want")
+        sequencer = cast(Sequencer, cast(Any, busy))
+        serving._turns(connection, sequencer, lambda: time.monotonic() > give_up)
+
+
+def test_who_never_stops_asking_keeps_nobody_from_his_share(
+    asking: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "COSIGN_AGAIN_S", 0.1)
+    busy = Busy()
+    _serve(busy, 1.0)
+    assert busy.turns > 5
+    assert busy.behind == 0
+    assert busy.cosigned > 2
+
+
+def test_a_list_that_is_behind_is_caught_up_without_waiting_turns() -> None:
+    busy = Busy()
+    _serve(busy, 3 * serving.TURN_S)
+    assert busy.behind == 0
+    assert busy.turns < 20  # and then it sleeps
