@@ -93,7 +93,11 @@ class Visitor:
             self.page.screenshot(
                 path=str(Path(SHOTS) / f"{name}-{scheme}-{width}.png"), full_page=True
             )
-        self.page.emulate_media(color_scheme="light")
+        # As on A4 at 96 dots an inch, without margins.
+        self.page.emulate_media(media="print", color_scheme="dark")
+        self.page.set_viewport_size({"width": 794, "height": 1123})
+        self.page.screenshot(path=str(Path(SHOTS) / f"{name}-print.png"), full_page=True)
+        self.page.emulate_media(media="screen", color_scheme="light")
         self.page.set_viewport_size(size or {"width": 1440, "height": 900})
 
     def overflows(self) -> bool:
