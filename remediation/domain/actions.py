@@ -56,6 +56,15 @@ class ActionSpec:
     parameters: Mapping[str, Json] = field(default_factory=lambda: _NO_PARAMETERS)
 
 
+# RFC 1123 names; of the 253 characters of an object's name as many as a locator has room for.
+_KUBERNETES: Mapping[str, str] = MappingProxyType(
+    {
+        "cluster": r"[a-z0-9][a-z0-9_-]{0,62}",
+        "namespace": r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
+        "name": r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?",
+    }
+)
+
 # "/" is in no pattern, so a locator reads in one way only.
 _TARGETS = (
     TargetSpec(
@@ -103,6 +112,20 @@ _TARGETS = (
         fields={"account": r"[0-9]{12}"},
         locator="aws.iam.root:{account}",
         distinguishing="account",
+    ),
+    TargetSpec(
+        kind="kubernetes.service_account",
+        title="Kubernetes service account",
+        fields=_KUBERNETES,
+        locator="kubernetes.service_account:{cluster}/{namespace}/{name}",
+        distinguishing="name",
+    ),
+    TargetSpec(
+        kind="kubernetes.secret",
+        title="Kubernetes secret",
+        fields=_KUBERNETES,
+        locator="kubernetes.secret:{cluster}/{namespace}/{name}",
+        distinguishing="name",
     ),
     TargetSpec(
         kind="test.target",

@@ -42,6 +42,10 @@ class MalformedJson(BadInput):
     """The input is not JSON in UTF-8."""
 
 
+class MalformedFile(BadInput):
+    """A file cannot be read as what it should be."""
+
+
 class UnknownField(BadInput):
     """A field is not known here; nothing unknown can be approved."""
 
@@ -198,6 +202,14 @@ class AlreadyExists(Conflict):
 
 class NothingToCorrect(Conflict):
     """The correction says what stands already."""
+
+
+class InventoryBusy(Conflict):
+    """Somebody else is changing the inventory."""
+
+
+class WouldLoosen(Conflict):
+    """The change makes policy ask for less than before, and nobody said that it may."""
 
 
 class LastPasskey(Conflict):

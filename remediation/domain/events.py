@@ -30,6 +30,7 @@ class Event(StrEnum):
 
     # What a person changed around the decisions.
     PERSON_INVENTORY_CHANGED = "person:inventory:changed"
+    PERSON_INVENTORY_IMPORTED = "person:inventory:imported"
     PERSON_AGENT_CREATED = "person:agent:created"
     PERSON_AGENT_CHANGED = "person:agent:changed"
     PERSON_AGENT_REPORTED = "person:agent:reported"
@@ -69,6 +70,7 @@ class Event(StrEnum):
     # What an operator did on a host.
     OPERATOR_APPROVER_ADDED = "operator:approver:added"
     OPERATOR_APPROVER_REMOVED = "operator:approver:removed"
+    OPERATOR_INVENTORY_IMPORTED = "operator:inventory:imported"
     OPERATOR_USER_CREATED = "operator:user:created"
     OPERATOR_USER_CHANGED = "operator:user:changed"
     OPERATOR_PASSKEYS_REMOVED = "operator:passkeys:removed"

@@ -41,6 +41,10 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
     Event.PERSON_REQUEST_REFUSED: "A request of {who} to {what} was refused: {refusal}.",
     Event.PERSON_INVENTORY_CHANGED: "{who} changed the inventory of {what}.",
+    Event.PERSON_INVENTORY_IMPORTED: (
+        "{who} imported {changes#change} into the inventory from {format} files, part {part} of"
+        " {parts}."
+    ),
     Event.PERSON_AGENT_CREATED: "{who} created {what}, called {name}, owned by {owner!}.",
     Event.PERSON_AGENT_CHANGED: "{who} changed {what}.",
     Event.PERSON_AGENT_REPORTED: "{who} reported {what} as suspicious; it is suspended.",
@@ -81,6 +85,10 @@ SENTENCES: dict[Event, str] = {
     ),
     Event.OPERATOR_APPROVER_REMOVED: (
         "{who} ended the leave of {what} to approve with the key of fingerprint {fingerprint}."
+    ),
+    Event.OPERATOR_INVENTORY_IMPORTED: (
+        "{who} imported {changes#change} into the inventory from {format} files, part {part} of"
+        " {parts}."
     ),
     Event.OPERATOR_USER_CREATED: "{who} created the account of {what}.",
     Event.OPERATOR_USER_CHANGED: "{who} changed the account of {what}.",

@@ -13,7 +13,7 @@ from functools import cache
 from string import Formatter
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from audit import log
 from audit.tlog.canonical import Json
@@ -21,6 +21,7 @@ from remediation.domain.actions import TARGETS, TargetSpec, is_test
 from remediation.domain.errors import (
     AlreadyExists,
     BadValue,
+    InventoryBusy,
     NoSuchObject,
     StaleDigest,
     UnknownTargetKind,
@@ -42,6 +43,7 @@ from remediation.services.actors import Actor, PersonActor
 # One change of the inventory at a time: changes are rare, and "newest version" stays true
 # between reading and writing. Any number will do.
 _LOCK = 0x696E7631
+_LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's name for a lock_timeout
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,8 @@ class IdentityFacts:
 @transaction.atomic
 def add_service(*, actor: Actor, name: str, facts: ServiceFacts) -> Service:
     """A service with its first version. Raises NotEntitled, BadValue, AlreadyExists."""
-    _begin(actor)
-    _text("name", name, 100)
+    begin(actor)
+    check_name(name)
     facts.check()
     if Service.objects.filter(name=name).exists():
         raise AlreadyExists(f"a service is called {name}")
@@ -107,7 +109,7 @@ def change_service(
     ``based_on`` is the version that the editor saw. Raises NotEntitled, BadValue, NoSuchObject,
     and StaleDigest when somebody else changed the service since.
     """
-    _begin(actor)
+    begin(actor)
     facts.check()
     service = Service.objects.filter(pk=service_id).first()
     if service is None:
@@ -131,7 +133,7 @@ def add_identity(*, actor: Actor, kind: str, locator: str, facts: IdentityFacts)
 
     Raises NotEntitled, UnknownTargetKind, BadValue, AlreadyExists.
     """
-    _begin(actor)
+    begin(actor)
     check_locator(kind, locator)
     facts.check()
     if Identity.objects.filter(locator=locator).exists():
@@ -149,7 +151,7 @@ def change_identity(
     *, actor: Actor, identity_id: int, facts: IdentityFacts, based_on: int | None = None
 ) -> IdentityVersion:
     """The next version of an identity; as `change_service`."""
-    _begin(actor)
+    begin(actor)
     facts.check()
     identity = Identity.objects.filter(pk=identity_id).first()
     if identity is None:
@@ -175,7 +177,7 @@ def set_dependency(
 
     Raises NotEntitled, BadValue, NoSuchObject. What is stated already changes nothing.
     """
-    _begin(actor)
+    begin(actor)
     return _set_edge(actor, source_id, needs, present=present)[0]
 
 
@@ -240,14 +242,29 @@ def _pattern(kind: str) -> re.Pattern[str]:
     return re.compile("".join(parts), re.ASCII)
 
 
-def _begin(actor: Actor) -> None:
+def check_name(name: str) -> None:
+    """Raises BadValue unless a service may be called so."""
+    _text("name", name, 100)
+
+
+def begin(actor: Actor) -> None:
+    """What every change begins with, in its transaction: who may, and one at a time.
+
+    Raises NotEntitled; InventoryBusy when another change, such as a large import, takes longer than
+    the connection's lock_timeout.
+    """
     people.require(actor, people.INVENTORY_EDITOR)
     _lock()
 
 
 def _lock() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    except OperationalError as problem:
+        if getattr(problem.__cause__, "sqlstate", "") == _LOCK_NOT_AVAILABLE:
+            raise InventoryBusy from None
+        raise
 
 
 def _record(

@@ -166,7 +166,24 @@ def _a_diagnosis_under_another_digest(w: World) -> None:
             body=b"{}",
             digest="0" * 64,
             agent=w.agent,
-            entry=entry("worker:notice:sent", w.agent.actor, "x"),
+            entry=entry(
+                "worker:notice:sent", w.agent.actor, f"incident:{w.in_review.incident_id}"
+            ),
+        )
+
+
+@attack(ATTACKS, WEB, "entry_names", off("diagnosis", "guard"))
+def _a_diagnosis_in_the_name_of_another(w: World) -> None:
+    with acting(WEB):
+        right = w.in_review.diagnosis
+        m.Diagnosis.objects.create(
+            incident=right.incident,
+            version=98,
+            body=right.body,
+            digest=right.digest,
+            agent=w.agent,
+            editor=w.sue.id,
+            entry=entry("worker:notice:sent", w.agent.actor, f"incident:{right.incident_id}"),
         )
 
 

@@ -1,0 +1,271 @@
+"""What would be different: files against the inventory, before anything is written.
+
+What a file is silent about stays; of something new it means the strictest there is. What loosens
+is marked by the rules of `remediation.loosened_v2` (sql/0011): whoever does it cannot approve what
+rests on it for 7 days (promise 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from audit.tlog.canonical import Json, encode
+from remediation.domain.intake.place import Place
+from remediation.domain.intake.stated import (
+    CRITICALITIES,
+    ENVIRONMENTS,
+    NOWHERE,
+    Edge,
+    Options,
+    Said,
+    Stated,
+)
+
+Facts = Mapping[str, "str | bool"]
+SERVICE, IDENTITY, DEPENDENCY = "service", "identity", "dependency"
+
+STRICTEST: Facts = {
+    "owner_team": "",
+    "environment": "production",
+    "criticality": "critical",
+    "payment_path": True,
+    "external_partner": True,
+    "retired": False,
+}
+_IDENTITY: Facts = {"name": "", "environment": "production", "owner_team": "", "retired": False}
+# Attributes whose silence is worth saying: policy reads them.
+_ASSUMED = ("environment", "criticality", "payment_path", "external_partner")
+
+
+@dataclass(frozen=True)
+class Known:
+    """The inventory as it stands: facts of newest versions (None: an object without a version)."""
+
+    services: Mapping[str, Facts | None]
+    identities: Mapping[str, Facts | None]
+    edges: Mapping[tuple[str, str, str], bool]
+
+    def teams(self) -> frozenset[str]:
+        rows = (*self.services.values(), *self.identities.values())
+        return frozenset(str(facts["owner_team"]) for facts in rows if facts)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One object that would get a version. `before` is None where there is none yet."""
+
+    what: str
+    name: str
+    before: Facts | None
+    after: Facts
+    loosens: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    key: tuple[str, str, str] = ("", "", "")  # of a dependency
+    place: Place = NOWHERE
+
+    @property
+    def differing(self) -> list[tuple[str, str | bool, str | bool]]:
+        """Attributes with their values before and after; none of something new."""
+        before = self.before or {}
+        return [
+            (name, before[name], value)
+            for name, value in self.after.items()
+            if name in before and before[name] != value
+        ]
+
+    def to_json(self) -> dict[str, Json]:
+        before: Json = {**self.before} if self.before is not None else None
+        return {"what": self.what, "name": self.name, "before": before, "after": {**self.after}}
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """Everything that an import would do, and what people should know before."""
+
+    changes: tuple[Change, ...] = ()
+    unchanged: int = 0
+    # In the inventory, not in the files; left as they are unless the files are complete.
+    missing_services: tuple[str, ...] = ()
+    missing_edges: tuple[str, ...] = ()
+    unowned: tuple[str, ...] = ()
+    unknown_teams: tuple[str, ...] = ()
+    unresolved: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def added(self, what: str = "") -> list[Change]:
+        return [c for c in self.changes if c.before is None and what in ("", c.what)]
+
+    def changed(self) -> list[Change]:
+        return [c for c in self.changes if c.before is not None]
+
+    def loosening(self) -> list[Change]:
+        """Changes of what stood before after which policy may ask for less."""
+        return [c for c in self.changed() if c.loosens]
+
+    def digest(self, source: Json) -> str:
+        """Over every change and where it came from: what a person confirms."""
+        rows: list[Json] = [change.to_json() for change in self.changes]
+        body = encode({"source": source, "changes": rows})
+        return sha256(b"hitlportal/import/v1\0" + body).hexdigest()
+
+
+def compare(stated: Stated, known: Known, options: Options) -> ChangeSet:
+    """What applying the files would change. Raises BadValue where a dependency names a service or
+    an identity that neither they nor the inventory know."""
+    edges, unresolved = _resolved(stated, known)
+    compared = (
+        *_services(stated, known, options),
+        *_identities(stated, known),
+        *_edges(edges, known),
+    )
+    gone = [
+        key
+        for key, present in known.edges.items()
+        if present and key[1] and key[0] in stated.services and key not in edges
+    ]
+    missing = [
+        name
+        for name, facts in known.services.items()
+        if name not in stated.services and not (facts and facts["retired"])
+    ]
+    dropped = _dropped(missing, gone, known) if options.complete else ()
+    changes = tuple(one for one in compared if one.before != one.after)
+    unowned, strangers = _owners(stated, known, compared)
+    return ChangeSet(
+        changes=(*changes, *dropped),
+        unchanged=len(compared) - len(changes),
+        missing_services=tuple(sorted(missing)),
+        missing_edges=tuple(sorted(edge_name(key) for key in gone)),
+        unowned=unowned,
+        unknown_teams=strangers,
+        unresolved=tuple(unresolved),
+        remarks=tuple(stated.remarks),
+    )
+
+
+def edge_name(key: tuple[str, str, str]) -> str:
+    return f"{key[0]} → {key[1] or key[2]}"
+
+
+# ---- objects -------------------------------------------------------------------------------------
+
+
+def _services(stated: Stated, known: Known, options: Options) -> Iterator[Change]:
+    fallback = {**STRICTEST, "environment": options.environment or STRICTEST["environment"]}
+    for name, (said, place) in stated.services.items():
+        before = known.services.get(name)
+        if options.complete and said.retired is None:
+            said = replace(said, retired=False)
+        yield _object(SERVICE, name, said, place, before, fallback)
+
+
+def _identities(stated: Stated, known: Known) -> Iterator[Change]:
+    for locator, (said, place) in stated.identities.items():
+        yield _object(IDENTITY, locator, said, place, known.identities.get(locator), _IDENTITY)
+
+
+def _object(
+    what: str, name: str, said: Said, place: Place, before: Facts | None, fallback: Facts
+) -> Change:
+    given = {key: value for key, value in said.given().items() if key in fallback}
+    after = {**(before or fallback), **given}
+    assumed = tuple(key for key in _ASSUMED if key in fallback and key not in given)
+    return Change(
+        what,
+        name,
+        before,
+        after,
+        loosens=tuple(_loosened(before, after)) if before is not None else (),
+        assumed=assumed if before is None else (),
+        place=place,
+    )
+
+
+def _loosened(before: Facts, after: Facts) -> Iterator[str]:
+    """Which attributes say less than before."""
+    for name, order in (("environment", ENVIRONMENTS), ("criticality", CRITICALITIES)):
+        if name in before and order.index(str(after[name])) < order.index(str(before[name])):
+            yield name
+    for name in ("payment_path", "external_partner"):
+        if name in before and before[name] and not after[name]:
+            yield name
+    if before["retired"] != after["retired"]:
+        yield "retired"
+    # An identity's owner is no part of the ruling; a service without one is a reason of its own.
+    if "criticality" in before and not before["owner_team"] and after["owner_team"]:
+        yield "owner_team"
+
+
+# ---- dependencies --------------------------------------------------------------------------------
+
+
+def _resolved(stated: Stated, known: Known) -> tuple[dict[tuple[str, str, str], Edge], list[str]]:
+    """Edges whose ends are known, and in words those that lead to nothing known."""
+    found: dict[tuple[str, str, str], Edge] = {}
+    unresolved = []
+    for key, edge in stated.edges.items():
+        unknown = [
+            name
+            for name in (edge.source, edge.service)
+            if name and name not in stated.services and name not in known.services
+        ]
+        identity = edge.identity
+        if identity and identity not in stated.identities and identity not in known.identities:
+            unknown.append(identity)
+        if not unknown:
+            found[key] = edge
+        elif edge.named:
+            unresolved.append(f"{edge_name(key)}: nothing known is called {unknown[0]}")
+        else:
+            raise edge.place.refusal(f"neither the files nor the inventory know {unknown[0]!r}")
+    return found, unresolved
+
+
+def _edges(edges: Mapping[tuple[str, str, str], Edge], known: Known) -> Iterator[Change]:
+    for key, edge in edges.items():
+        before = known.edges.get(key)
+        if before is None and not edge.present:
+            continue  # never there, and not to be
+        yield _edge(key, before, edge.present, edge.place)
+
+
+def _edge(key: tuple[str, str, str], before: bool | None, present: bool, place: Place) -> Change:
+    # A removed edge hides its source; a first edge to an identity takes an unknown away.
+    loosens = before is not None and before != present and bool(not present or key[2])
+    return Change(
+        DEPENDENCY,
+        edge_name(key),
+        None if before is None else {"present": before},
+        {"present": present},
+        loosens=("present",) if loosens else (),
+        key=key,
+        place=place,
+    )
+
+
+def _dropped(
+    missing: list[str], gone: list[tuple[str, str, str]], known: Known
+) -> tuple[Change, ...]:
+    """What goes because the files are complete: services retire, dependencies between services end.
+    Identities, and dependencies on them, go by name alone."""
+    place = Place("the files do not state it")
+    retired = (
+        _object(SERVICE, name, Said(retired=True), place, known.services[name], STRICTEST)
+        for name in missing
+    )
+    return (*retired, *(_edge(key, True, False, place) for key in gone))
+
+
+# ---- owners --------------------------------------------------------------------------------------
+
+
+def _owners(
+    stated: Stated, known: Known, compared: tuple[Change, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Services of the files without an owner; teams that nobody knew before."""
+    services = [one for one in compared if one.what == SERVICE and not one.after["retired"]]
+    unowned = sorted(one.name for one in services if not one.after["owner_team"])
+    named = {str(one.after["owner_team"]) for one in services} - {""}
+    return tuple(unowned), tuple(sorted(named - stated.teams - known.teams()))

@@ -1,0 +1,187 @@
+"""Kubernetes manifests: workloads are services; their service accounts and secrets are identities.
+
+A workload needs the workloads behind the Service addresses in its environment, its service
+account, and the secrets that it refers to. What a Secret holds is never read.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from remediation.domain.intake.addresses import hosts, resource_attributes
+from remediation.domain.intake.node import Node
+from remediation.domain.intake.place import Place
+from remediation.domain.intake.pods import (
+    Kind,
+    Secret,
+    ServiceAccount,
+    aws_role,
+    identities_of,
+    pod_of,
+)
+from remediation.domain.intake.stated import (
+    CRITICALITIES,
+    ENVIRONMENTS,
+    Edge,
+    Options,
+    Said,
+    Stated,
+    annotated,
+)
+
+_DEFAULT = "default"
+# A catalogue's own name for a workload (Backstage's Kubernetes plugin).
+_CATALOGUE_ID = "backstage.io/kubernetes-id"
+_DOMAIN = ("svc", "cluster", "local")
+_Key: TypeAlias = tuple[str, str]  # namespace and name
+
+
+@dataclass(frozen=True)
+class _Workload:
+    name: str  # in the inventory
+    namespace: str
+    node: Node
+    pod: Node
+    labels: dict[str, str]
+
+
+@dataclass
+class _Cluster:
+    workloads: list[_Workload] = field(default_factory=list)
+    selectors: dict[_Key, dict[str, str]] = field(default_factory=dict)
+    config: dict[_Key, dict[str, str]] = field(default_factory=dict)
+    roles: dict[_Key, tuple[str, Place]] = field(default_factory=dict)
+    identities: dict[tuple[Kind, str, str], Node] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
+
+    def behind(self, service: _Key) -> list[str]:
+        """Names of the workloads that a Service leads to."""
+        wanted = self.selectors[service].items()
+        return [
+            one.name
+            for one in self.workloads
+            if one.namespace == service[0] and wanted and wanted <= one.labels.items()
+        ]
+
+
+def read(documents: Iterable[Node], options: Options) -> Stated:
+    """What the manifests state. Raises BadInput with file, document and path."""
+    stated, cluster = Stated(), _Cluster()
+    for document in documents:
+        for node in _flat(document):
+            _collect(node, cluster)
+    for (kind, namespace, name), node in cluster.identities.items():
+        team, _ = annotated(node, "metadata", "annotations")
+        said = Said(owner_team=team.owner_team, environment=team.environment)
+        stated.identity(kind.locator(options, namespace, name, node.place), said, node.place)
+    for workload in cluster.workloads:
+        _workload(workload, cluster, options, stated)
+    for kind_name, count in sorted(cluster.others.items()):
+        stated.remarks.append(f"{count} of kind {kind_name}: not taken")
+    return stated
+
+
+def _flat(document: Node) -> Iterator[Node]:
+    if document.said("kind") == "List":
+        yield from document.each("items")
+    else:
+        yield document
+
+
+def _collect(node: Node, cluster: _Cluster) -> None:
+    node.need("apiVersion").text()
+    kind, name = node.need("kind").text(), node.need("metadata", "name").text()
+    namespace = node.said("metadata", "namespace", default=_DEFAULT)
+    pod = pod_of(kind, node)
+    if pod is not None:
+        labels = {key: value.text() for key, value in pod.items("metadata", "labels")}
+        own = node.said("metadata", "labels", _CATALOGUE_ID) or labels.get(_CATALOGUE_ID, "")
+        shown = own or (name if namespace == _DEFAULT else f"{namespace}/{name}")
+        cluster.workloads.append(_Workload(shown, namespace, node, pod.need("spec"), labels))
+    elif kind == "Service":
+        pairs = node.items("spec", "selector")
+        cluster.selectors[namespace, name] = {key: value.text() for key, value in pairs}
+    elif kind == "ConfigMap":
+        cluster.config[namespace, name] = {key: value.text() for key, value in node.items("data")}
+    elif kind in ("ServiceAccount", "Secret"):
+        cluster.identities[ServiceAccount if kind != "Secret" else Secret, namespace, name] = node
+        role = aws_role(node)
+        if role is not None and kind == "ServiceAccount":
+            cluster.roles[namespace, name] = role
+    else:
+        cluster.others[kind] += 1
+
+
+def _workload(one: _Workload, cluster: _Cluster, options: Options, stated: Stated) -> None:
+    said, needs = annotated(one.node, "metadata", "annotations")
+    telemetry = _of_telemetry(one, cluster)
+    stated.service(one.name, replace(telemetry, **said.given()), one.node.place)  # type: ignore[arg-type]
+    stated.uses(one.name, needs)
+    for kind, name, place in identities_of(one.pod):
+        locator = kind.locator(options, one.namespace, name, place)
+        stated.identity(locator, Said(), place)
+        stated.edge(Edge(one.name, identity=locator, place=place))
+        if kind is ServiceAccount and (one.namespace, name) in cluster.roles:
+            role, where = cluster.roles[one.namespace, name]
+            stated.identity(role, Said(), where)
+            stated.edge(Edge(one.name, identity=role, place=where))
+    for edge in _addressed(one, cluster):
+        stated.edge(edge)
+
+
+def _addressed(one: _Workload, cluster: _Cluster) -> Iterator[Edge]:
+    for key, value, place in _environment(one, cluster):
+        for address in hosts(key, value):
+            service = _service_key(address.host, one.namespace)
+            if service is None:
+                continue
+            if service in cluster.selectors:
+                for name in cluster.behind(service):
+                    yield Edge(one.name, service=name, place=place)
+            elif address.certain:
+                namespace, name = service
+                shown = name if namespace == _DEFAULT else f"{namespace}/{name}"
+                yield Edge(one.name, service=shown, named=True, place=place)
+
+
+def _service_key(host: str, namespace: str) -> _Key | None:
+    """Namespace and name of a Service's address; None for a host outside of the cluster."""
+    name, *rest = host.split(".")
+    if not rest:
+        return (namespace, name)
+    # name.namespace, then as much of svc.cluster.local as was written; two labels may be a domain.
+    if len(rest) >= 2 and tuple(rest[1:]) == _DOMAIN[: len(rest) - 1]:
+        return (rest[0], name)
+    return None
+
+
+def _environment(one: _Workload, cluster: _Cluster) -> Iterator[tuple[str, str, Place]]:
+    """Variables with values, also those that come from a ConfigMap of the same files."""
+    for container in (*one.pod.each("containers"), *one.pod.each("initContainers")):
+        for variable in container.each("env"):
+            name = variable.need("name").text()
+            where = variable.get("valueFrom", "configMapKeyRef")
+            if where is not None:
+                held = cluster.config.get((one.namespace, where.said("name")), {})
+                yield name, held.get(where.said("key"), ""), where.place
+            else:
+                yield name, variable.said("value"), variable.place
+        for source in container.each("envFrom"):
+            key = (one.namespace, source.said("configMapRef", "name"))
+            for name, value in cluster.config.get(key, {}).items():
+                yield name, value, source.place
+
+
+def _of_telemetry(one: _Workload, cluster: _Cluster) -> Said:
+    said: dict[str, str] = {}
+    for key, value, _ in _environment(one, cluster):
+        said |= resource_attributes(key, value)
+    critical = said.get("service.criticality", "")
+    stage = said.get("deployment.environment.name", said.get("deployment.environment", ""))
+    return Said(
+        criticality=critical if critical in CRITICALITIES else None,
+        environment=stage if stage in ENVIRONMENTS else None,
+    )

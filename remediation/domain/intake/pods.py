@@ -1,0 +1,84 @@
+"""Where a manifest holds its pod, and which identities a pod uses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from remediation.domain.intake.node import Node
+from remediation.domain.intake.place import Place
+from remediation.domain.intake.stated import Options
+
+_POD_AT = {
+    **dict.fromkeys(
+        ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job"),
+        ("spec", "template"),
+    ),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "Pod": (),
+}
+_ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[^:\s]*/)?([A-Za-z0-9_+=,.@-]{1,64})")
+
+
+class _KubernetesIdentity:
+    kind = ""
+
+    @classmethod
+    def locator(cls, options: Options, namespace: str, name: str, place: Place) -> str:
+        """Raises BadValue where nobody said which cluster the files are of."""
+        if not options.cluster:
+            raise place.refusal("name the cluster that these manifests are of (cluster)")
+        return f"{cls.kind}:{options.cluster}/{namespace}/{name}"
+
+
+class ServiceAccount(_KubernetesIdentity):
+    kind = "kubernetes.service_account"
+
+
+class Secret(_KubernetesIdentity):
+    kind = "kubernetes.secret"
+
+
+Kind: TypeAlias = "type[ServiceAccount] | type[Secret]"
+
+
+def pod_of(kind: str, node: Node) -> Node | None:
+    """The pod that a workload makes; None for what is no workload. Raises MissingField."""
+    if kind not in _POD_AT:
+        return None
+    keys = _POD_AT[kind]
+    return node.need(*keys) if keys else node
+
+
+def identities_of(pod: Node) -> Iterator[tuple[Kind, str, Place]]:
+    """Its service account by name (not the default one), and every secret that it refers to."""
+    account = pod.get("serviceAccountName") or pod.get("serviceAccount")
+    if account is not None and account.text() != "default":
+        yield ServiceAccount, account.text(), account.place
+    for reference in _secret_names(pod):
+        yield Secret, reference.text(), reference.place
+
+
+def _secret_names(pod: Node) -> Iterator[Node]:
+    found: list[Node | None] = []
+    for container in (*pod.each("containers"), *pod.each("initContainers")):
+        found += [one.get("valueFrom", "secretKeyRef", "name") for one in container.each("env")]
+        found += [one.get("secretRef", "name") for one in container.each("envFrom")]
+    for volume in pod.each("volumes"):
+        found.append(volume.get("secret", "secretName"))
+        found += [one.get("secret", "name") for one in volume.each("projected", "sources")]
+    found += [one.get("name") for one in pod.each("imagePullSecrets")]
+    yield from (one for one in found if one is not None)
+
+
+def aws_role(account: Node) -> tuple[str, Place] | None:
+    """The AWS role that a service account may take (IRSA), as a locator. Raises BadValue."""
+    arn = account.get("metadata", "annotations", _ROLE_ANNOTATION)
+    if arn is None:
+        return None
+    match = _ROLE.fullmatch(arn.text())
+    if match is None:
+        raise arn.refusal("not the ARN of a role")
+    return f"aws.iam.role:{match[1]}/{match[2]}", arn.place

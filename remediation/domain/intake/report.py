@@ -1,0 +1,81 @@
+"""A change set as lines of plain text: what a person reads before it is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from remediation.domain.intake.changes import DEPENDENCY, IDENTITY, SERVICE, Change, ChangeSet
+
+_TITLES = {SERVICE: "services", IDENTITY: "identities", DEPENDENCY: "dependencies"}
+
+
+def lines(found: ChangeSet, *, most: int | None = 20) -> Iterator[str]:
+    """Everything that changes what stands, whole; of what is added, missing or unknown `most`
+    lines of a kind (None: all)."""
+    yield from _section("Less strict than before", [_changed(c) for c in found.loosening()], None)
+    others = [change for change in found.changed() if not change.loosens]
+    yield from _section("Changed", [_changed(change) for change in others], None)
+    for what, title in _TITLES.items():
+        yield from _section(f"New {title}", [_added(c) for c in found.added(what)], most)
+    for title, rows in notes(found):
+        yield from _section(title, rows, most)
+    yield summary(found)
+
+
+def notes(found: ChangeSet) -> list[tuple[str, Sequence[str]]]:
+    """What people should know and no import changes by itself."""
+    return [
+        ("Without an owner", found.unowned),
+        ("Owner teams that nobody knew before", found.unknown_teams),
+        ("In the inventory, not in these files", found.missing_services),
+        ("Dependencies in the inventory, not in these files", found.missing_edges),
+        ("Leads to nothing known, not taken", found.unresolved),
+        ("Not taken", found.remarks),
+    ]
+
+
+def summary(found: ChangeSet) -> str:
+    if not found.changes:
+        return f"Nothing to do: {found.unchanged:,} objects stand as the files say."
+    added = ", ".join(f"{len(found.added(what)):,} {title}" for what, title in _TITLES.items())
+    return (
+        f"New: {added}. Changed: {len(found.changed()):,}, of these less strict:"
+        f" {len(found.loosening()):,}. As before: {found.unchanged:,}."
+    )
+
+
+def word(value: str | bool) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else value or "(none)"
+
+
+def named(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _changed(change: Change) -> str:
+    parts = (
+        f"{named(name)} {word(before)} -> {word(after)}{' (looser)' * (name in change.loosens)}"
+        for name, before, after in change.differing
+    )
+    return f"~ {change.name}: {'; '.join(parts)}   [{change.place}]"
+
+
+def _added(change: Change) -> str:
+    if change.what == DEPENDENCY:
+        return f"+ {change.name}"
+    said = (f"{named(name)} {word(value)}" for name, value in change.after.items() if value != "")
+    assumed = ", ".join(named(name) for name in change.assumed)
+    tail = f"   (no file says: {assumed})" if assumed else ""
+    return f"+ {change.name}: {', '.join(said)}{tail}"
+
+
+def _section(title: str, rows: Iterable[str], most: int | None) -> Iterator[str]:
+    rows = list(rows)
+    if not rows:
+        return
+    yield f"{title} ({len(rows):,})"
+    for row in rows[:most]:
+        yield f"  {row}"
+    if most is not None and len(rows) > most:
+        yield f"  … and {len(rows) - most:,} more (--all lists them)"
+    yield ""

@@ -1,0 +1,188 @@
+"""What files state: services, identities, and which service cannot work without what.
+
+A file says some attributes and is silent on others (None). Silence never changes what stands, and
+of something new it means the strictest there is: missing inventory is risk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TypeVar
+
+from remediation.domain.actions import TARGETS
+from remediation.domain.intake.node import Node
+from remediation.domain.intake.place import Place
+
+NOWHERE = Place("")
+ENVIRONMENTS = ("development", "staging", "production")
+CRITICALITIES = ("low", "medium", "high", "critical")
+_TRUE, _FALSE = frozenset({"yes", "true"}), frozenset({"no", "false"})
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the files cannot say themselves. `environment` is for services whose file says none;
+    `complete`: these files are all there is, so what they do not state goes."""
+
+    cluster: str = ""
+    environment: str = ""
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class Said:
+    """Attributes of a service or an identity, as far as a file says them."""
+
+    owner_team: str | None = None
+    environment: str | None = None
+    criticality: str | None = None
+    payment_path: bool | None = None
+    external_partner: bool | None = None
+    retired: bool | None = None
+    name: str | None = None
+
+    def given(self) -> dict[str, str | bool]:
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Edge:
+    """`source` needs a service, or an identity by its locator. A `named` edge comes from an address
+    or a reference: it may lead to nothing known, which is told and not taken."""
+
+    source: str
+    service: str = ""
+    identity: str = ""
+    present: bool = True
+    named: bool = False
+    place: Place = NOWHERE
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return (self.source, self.service, self.identity)
+
+
+@dataclass
+class Stated:
+    """Everything that a set of files states; readers add to it. One thing is said in one way."""
+
+    services: dict[str, tuple[Said, Place]] = field(default_factory=dict)
+    identities: dict[str, tuple[Said, Place]] = field(default_factory=dict)
+    edges: dict[tuple[str, str, str], Edge] = field(default_factory=dict)
+    teams: set[str] = field(default_factory=set)
+    remarks: list[str] = field(default_factory=list)
+
+    def service(self, name: str, said: Said, place: Place) -> None:
+        """Raises BadValue where two files contradict each other."""
+        _add(self.services, name, said, place)
+
+    def identity(self, locator: str, said: Said, place: Place) -> None:
+        _add(self.identities, locator, said, place)
+
+    def uses(self, name: str, identities: list[tuple[str, Place]]) -> None:
+        """A service needs identities that it names by their locators."""
+        for locator, place in identities:
+            kind_of(locator, place)
+            self.identity(locator, Said(), place)
+            self.edge(Edge(name, identity=locator, place=place))
+
+    def edge(self, edge: Edge) -> None:
+        """A service needs itself in many files: that says nothing. Raises BadValue."""
+        if edge.source == edge.service:
+            return
+        other = self.edges.get(edge.key)
+        if other is not None and other.present != edge.present:
+            raise edge.place.refusal(f"{other.place} says the opposite")
+        if other is None or other.named:
+            self.edges[edge.key] = edge
+
+
+def _add(into: dict[str, tuple[Said, Place]], key: str, said: Said, place: Place) -> None:
+    if key not in into:
+        into[key] = (said, place)
+        return
+    before, where = into[key]
+    for name, value in said.given().items():
+        other = getattr(before, name)
+        if other is not None and other != value:
+            raise place.refusal(f"{key} has {name} {value!r} here and {other!r} in {where}")
+    into[key] = (replace(before, **said.given()), where)  # type: ignore[arg-type]
+
+
+# ---- values as text ------------------------------------------------------------------------------
+
+
+def environment(text: str, place: Place) -> str:
+    return one_of(text, ENVIRONMENTS, place)
+
+
+def criticality(text: str, place: Place) -> str:
+    return one_of(text, CRITICALITIES, place)
+
+
+def one_of(text: str, allowed: tuple[str, ...], place: Place) -> str:
+    """Raises BadValue."""
+    if text not in allowed:
+        raise place.refusal(f"{text!r} is not one of {', '.join(allowed)}")
+    return text
+
+
+def truth(text: str, place: Place) -> bool:
+    """Raises BadValue."""
+    if text.lower() not in _TRUE | _FALSE:
+        raise place.refusal(f"{text!r} is neither yes nor no")
+    return text.lower() in _TRUE
+
+
+def kind_of(locator: str, place: Place) -> str:
+    """The kind that a locator begins with. Raises BadValue."""
+    kind = locator.partition(":")[0]
+    if kind not in TARGETS:
+        raise place.refusal(f"{locator!r} begins with none of {', '.join(TARGETS)}")
+    return kind
+
+
+T = TypeVar("T")
+
+
+def maybe(text: str, read: Callable[[str, Place], T], place: Place) -> T | None:
+    """Read a value, if there is one."""
+    return read(text, place) if text else None
+
+
+# ---- annotations ---------------------------------------------------------------------------------
+
+# In annotations and labels of any format, `hitlportal/KEY`; compose also writes `hitlportal.KEY`.
+PREFIX = "hitlportal"
+_READERS: Mapping[str, tuple[str, Callable[[str, Place], object]]] = {
+    "owner-team": ("owner_team", lambda text, place: text),
+    "environment": ("environment", environment),
+    "criticality": ("criticality", criticality),
+    "payment-path": ("payment_path", truth),
+    "external-partner": ("external_partner", truth),
+}
+IDENTITIES = "identities"
+
+
+def annotated(node: Node, *keys: str) -> tuple[Said, list[tuple[str, Place]]]:
+    """What annotations say about a service, and the identities that it needs.
+
+    Raises BadValue, also for a key of ours that nobody knows: a typing error is not silence.
+    """
+    said: dict[str, object] = {}
+    needs: list[tuple[str, Place]] = []
+    for key, value in node.items(*keys):
+        if not key.startswith((f"{PREFIX}/", f"{PREFIX}.")):
+            continue
+        ours = key[len(PREFIX) + 1 :]
+        if ours == IDENTITIES:
+            needs += [(locator, value.place) for locator in value.text().split()]
+        elif ours in _READERS:
+            name, read = _READERS[ours]
+            said[name] = read(value.text(), value.place)
+        else:
+            known = ", ".join((*_READERS, IDENTITIES))
+            raise value.refusal(f"after {PREFIX}/ comes one of {known}")
+    return Said(**said), needs  # type: ignore[arg-type]

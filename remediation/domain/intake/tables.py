@@ -1,0 +1,167 @@
+"""CSV: three tables, told apart by their header, read strictly.
+
+    service,owner_team,environment,criticality,payment_path,external_partner,retired
+    identity,name,owner_team,environment,retired
+    service,needs_service,needs_identity,present
+
+Comma, UTF-8, every column there and no other, in any order. An empty cell says nothing. Truths are
+``yes`` and ``no``. A cell that a spreadsheet would run (it begins with ``= + - @``, a tab or a line
+break) is refused, so what is read here can be opened and written there (attacks.md A52).
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from remediation.domain.errors import MalformedFile, MissingField, TooManyKeys, UnknownField
+from remediation.domain.intake.place import Place
+from remediation.domain.intake.stated import (
+    Edge,
+    Options,
+    Said,
+    Stated,
+    criticality,
+    environment,
+    kind_of,
+    maybe,
+    truth,
+)
+
+MAX_ROWS = 1_000_000
+_LONGEST_CELL = 1_000
+# Not splitlines(): it cuts at characters that are no line break in CSV.
+_ENDS = re.compile(r"[^\n]*\n|[^\n]+")
+_RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@dataclass(frozen=True)
+class _Row:
+    cells: Mapping[str, str]
+    place: Place
+
+    def text(self, column: str) -> str:
+        return self.cells[column]
+
+    def at(self, column: str) -> Place:
+        return self.place.below(column)
+
+    def need(self, column: str) -> str:
+        if not self.cells[column]:
+            raise self.at(column).refusal("empty", MissingField)
+        return self.cells[column]
+
+
+def _service(row: _Row, stated: Stated) -> None:
+    name = row.need("service")
+    _once(name, stated.services, row)
+    said = Said(
+        owner_team=row.text("owner_team") or None,
+        environment=maybe(row.text("environment"), environment, row.at("environment")),
+        criticality=maybe(row.text("criticality"), criticality, row.at("criticality")),
+        payment_path=maybe(row.text("payment_path"), truth, row.at("payment_path")),
+        external_partner=maybe(row.text("external_partner"), truth, row.at("external_partner")),
+        retired=maybe(row.text("retired"), truth, row.at("retired")),
+    )
+    stated.service(name, said, row.place)
+
+
+def _identity(row: _Row, stated: Stated) -> None:
+    locator = row.need("identity")
+    kind_of(locator, row.at("identity"))
+    _once(locator, stated.identities, row)
+    said = Said(
+        name=row.text("name") or None,
+        owner_team=row.text("owner_team") or None,
+        environment=maybe(row.text("environment"), environment, row.at("environment")),
+        retired=maybe(row.text("retired"), truth, row.at("retired")),
+    )
+    stated.identity(locator, said, row.place)
+
+
+def _dependency(row: _Row, stated: Stated) -> None:
+    source, service, identity = (
+        row.need("service"), row.text("needs_service"), row.text("needs_identity"),
+    )  # fmt: skip
+    if bool(service) == bool(identity):
+        raise row.place.refusal("name a service or an identity that it needs, not both")
+    if source == service:
+        raise row.place.refusal("a service does not depend on itself")
+    if identity:
+        kind_of(identity, row.at("needs_identity"))
+    present = maybe(row.text("present"), truth, row.at("present"))
+    edge = Edge(source, service, identity, present is not False, place=row.place)
+    _once(edge.key, stated.edges, row)
+    stated.edge(edge)
+
+
+_TABLES: Mapping[frozenset[str], Callable[[_Row, Stated], None]] = {
+    frozenset(
+        {
+            *("service", "owner_team", "environment", "criticality", "payment_path"),
+            *("external_partner", "retired"),
+        }
+    ): _service,
+    frozenset({"identity", "name", "owner_team", "environment", "retired"}): _identity,
+    frozenset({"service", "needs_service", "needs_identity", "present"}): _dependency,
+}
+
+
+def read(files: list[tuple[str, str]], options: Options) -> Stated:
+    """What the tables (name, text) state. Raises BadInput with file, line and column."""
+    stated = Stated()
+    for name, text in files:
+        lines = _lines(name, text)
+        header, place = next(lines, ([], Place(name)))
+        take = _TABLES.get(frozenset(header))
+        if take is None or len(set(header)) != len(header):
+            known = "; ".join(sorted(",".join(sorted(one)) for one in _TABLES))
+            raise place.refusal(f"the header is none of: {known}", UnknownField)
+        for cells, place in lines:
+            if len(cells) != len(header):
+                raise place.refusal(
+                    f"{len(cells)} cells, the header has {len(header)}", MalformedFile
+                )
+            take(_Row(dict(zip(header, cells, strict=True)), place), stated)
+    return stated
+
+
+def _lines(name: str, text: str) -> Iterator[tuple[list[str], Place]]:
+    if "\0" in text:
+        raise Place(name).refusal("it holds a NUL", MalformedFile)
+    rows = csv.reader(_ENDS.findall(text), strict=True)
+    count = 0
+    while True:
+        try:
+            cells = next(rows, None)
+        except csv.Error as problem:
+            raise Place(name, f"line {rows.line_num}").refusal(
+                str(problem), MalformedFile
+            ) from None
+        if cells is None:
+            return
+        if not cells:
+            continue
+        place, count = Place(name, f"line {rows.line_num}"), count + 1
+        if count > MAX_ROWS:
+            raise place.refusal(f"more than {MAX_ROWS:,} rows", TooManyKeys)
+        for cell in cells:
+            _check(cell, place)
+        yield cells, place
+
+
+def _check(cell: str, place: Place) -> None:
+    if cell.startswith(_RUN_BY_SPREADSHEETS):
+        raise place.refusal(f"a cell begins with {cell[0]!r}, which a spreadsheet would run")
+    if len(cell) > _LONGEST_CELL:
+        raise place.refusal(f"a cell has more than {_LONGEST_CELL:,} characters")
+
+
+def _once(key: object, known: Mapping[Any, Any], row: _Row) -> None:
+    if key in known:
+        before = known[key]
+        where = before.place if isinstance(before, Edge) else before[1]
+        raise row.place.refusal(f"{where} speaks of it already")

@@ -1,0 +1,72 @@
+"""manage.py inventory_import: files into the inventory; first a dry run, then --apply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from remediation.domain.intake import report
+from remediation.domain.intake.reading import FORMATS
+from remediation.domain.intake.stated import ENVIRONMENTS, Options
+from remediation.management.inputs import collect
+from remediation.management.operator import OperatorCommand
+from remediation.services import inventory_import
+from remediation.services.actors import ProcessActor
+
+YAML = (".yaml", ".yml")
+
+
+class Command(OperatorCommand):
+    help = (
+        "Says what files would change in the inventory; with --apply, changes it. What a file is"
+        " silent about stays as it is, and of something new it counts as the strictest there is."
+    )
+    process = "web"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        formats = tuple(FORMATS)
+        parser.add_argument("format", metavar="FORMAT", choices=formats, help=", ".join(formats))
+        parser.add_argument("paths", metavar="PATH", nargs="+", help="files, or directories")
+        parser.add_argument("--cluster", default="", help="which cluster Kubernetes files are of")
+        parser.add_argument(
+            "--environment", default="", choices=("", *ENVIRONMENTS),
+            help="of new services whose file says none (production)",
+        )  # fmt: skip
+        parser.add_argument(
+            "--complete", action="store_true",
+            help="the files are all there is: services that they lack retire, and dependencies"
+            " between services that they lack end",
+        )  # fmt: skip
+        parser.add_argument("--apply", action="store_true", help="change the inventory")
+        parser.add_argument(
+            "--loosen", action="store_true",
+            help="let what stands become less strict; without it such an import is refused",
+        )  # fmt: skip
+        parser.add_argument(
+            "--expect", metavar="DIGEST", default="",
+            help="of the dry run that you read; refused if it is another one now",
+        )  # fmt: skip
+        parser.add_argument("--all", action="store_true", help="list everything, however much")
+
+    def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
+        suffixes = (".csv",) if options["format"] == "csv" else YAML
+        asked: dict[str, Any] = {
+            "actor": actor,
+            "format": options["format"],
+            "files": collect(options["paths"], suffixes),
+            "options": Options(options["cluster"], options["environment"], options["complete"]),
+        }
+        found = inventory_import.prepare(**asked)
+        for line in report.lines(found.changes, most=None if options["all"] else 20):
+            self.stdout.write(line)
+        if not found.changes.changes:
+            return
+        if not options["apply"]:
+            self.stdout.write(f"digest {found.digest}")
+            self.hint("This was a dry run. Nothing was changed; --apply does it.")
+            return
+        inventory_import.apply(
+            **asked, digest=options["expect"] or found.digest, loosen=options["loosen"]
+        )
+        self.stdout.write(f"applied {found.digest}")

@@ -1,0 +1,161 @@
+"""Files into the inventory: first what would change, then exactly that.
+
+`prepare` reads and compares; it writes nothing. `apply` does it again under the lock of the
+inventory and refuses when the outcome is another one than the one that was shown. It is one
+transaction: all of it, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.db import connection, transaction
+
+from remediation.domain.errors import BadInput, StaleDigest, WouldLoosen
+from remediation.domain.intake.changes import (
+    IDENTITY,
+    SERVICE,
+    Change,
+    ChangeSet,
+    Known,
+    compare,
+)
+from remediation.domain.intake.place import Place
+from remediation.domain.intake.reading import File, read, source
+from remediation.domain.intake.stated import Options, Stated
+from remediation.services import inventory, people
+from remediation.services.actors import Actor
+from remediation.services.inventory import IdentityFacts, ServiceFacts
+from remediation.services.inventory_rows import Import, write
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What an import would do, and the digest that stands for it."""
+
+    changes: ChangeSet
+    digest: str
+
+
+def prepare(
+    *, actor: Actor, format: str, files: Sequence[File], options: Options | None = None
+) -> Prepared:
+    """What these files would change. Writes nothing.
+
+    Raises NotEntitled, and BadInput with the file, the document or line, and the path.
+    """
+    people.require(actor, people.INVENTORY_EDITOR)
+    return _prepared(format, files, options or Options())
+
+
+@transaction.atomic
+def apply(
+    *,
+    actor: Actor,
+    format: str,
+    files: Sequence[File],
+    options: Options | None = None,
+    digest: str,
+    loosen: bool = False,
+) -> Prepared:
+    """Change the inventory as it was shown under this digest; where nothing differs write nothing.
+
+    Raises as `prepare`; StaleDigest when the files or the inventory say something else by now;
+    WouldLoosen when something that stands would become less strict and `loosen` does not say so.
+    """
+    inventory.begin(actor)
+    options = options or Options()
+    prepared = _prepared(format, files, options)
+    if prepared.digest != digest:
+        raise StaleDigest("this is not the change that was shown; look at it again")
+    loosening = prepared.changes.loosening()
+    if loosening and not loosen:
+        first = ", ".join(change.name for change in loosening[:5])
+        raise WouldLoosen(f"{len(loosening)} changes, among them {first}")
+    # Until the commit nobody sees any of it; a crash before leaves nothing.
+    write(actor, Import(digest, format, len(files)), prepared.changes.changes)
+    return prepared
+
+
+def _prepared(format: str, files: Sequence[File], options: Options) -> Prepared:
+    stated = read(format, files, options)
+    _check_names(stated)
+    changes = compare(stated, known(), options)
+    for change in changes.changes:
+        _check(change)
+    return Prepared(changes, changes.digest(source(format, files, options)))
+
+
+# ---- the inventory as it stands ------------------------------------------------------------------
+
+# The newest version of every object at once; a lateral step in an index for each would take longer.
+_NEWEST = """
+SELECT o.{key}, v.* FROM remediation_{table} o
+  LEFT JOIN (SELECT DISTINCT ON ({table}_id) {table}_id, {columns}
+               FROM remediation_{table}version ORDER BY {table}_id, id DESC) v
+    ON v.{table}_id = o.id
+"""
+_EDGES = """
+SELECT s.name, coalesce(n.name, ''), coalesce(i.locator, ''), coalesce(v.present, false)
+  FROM remediation_dependency d
+  JOIN remediation_service s ON s.id = d.source_id
+  LEFT JOIN remediation_service n ON n.id = d.service_id
+  LEFT JOIN remediation_identity i ON i.id = d.identity_id
+  LEFT JOIN (SELECT DISTINCT ON (dependency_id) dependency_id, present
+               FROM remediation_dependencyversion ORDER BY dependency_id, id DESC) v
+    ON v.dependency_id = d.id
+"""
+
+
+def known() -> Known:
+    """The inventory as its newest versions say."""
+    return Known(
+        services=dict(_newest("service", "name", tuple(ServiceFacts.__dataclass_fields__))),
+        identities=dict(_newest("identity", "locator", tuple(IdentityFacts.__dataclass_fields__))),
+        edges={(row[0], row[1], row[2]): row[3] for row in _rows(_EDGES)},
+    )
+
+
+def _newest(
+    table: str, key: str, columns: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, str | bool] | None]]:
+    sql = _NEWEST.format(table=table, key=key, columns=", ".join(columns))
+    for name, version, *values in _rows(sql):
+        yield name, None if version is None else dict(zip(columns, values, strict=True))
+
+
+def _rows(sql: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+# ---- what may stand in it ------------------------------------------------------------------------
+
+
+def _check_names(stated: Stated) -> None:
+    """Names and locators, before anything is looked up by them."""
+    for name, (_, place) in stated.services.items():
+        _placed(place, partial(inventory.check_name, name))
+    for locator, (_, place) in stated.identities.items():
+        kind = locator.partition(":")[0]
+        _placed(place, partial(inventory.check_locator, kind, locator))
+
+
+def _check(change: Change) -> None:
+    facts: Any = dict(change.after)
+    if change.what == SERVICE:
+        _placed(change.place, ServiceFacts(**facts).check)
+    elif change.what == IDENTITY:
+        _placed(change.place, IdentityFacts(**facts).check)
+
+
+def _placed(place: Place, check: Callable[[], None]) -> None:
+    """Run a check; its refusal also names the place."""
+    try:
+        check()
+    except BadInput as refusal:
+        raise place.refusal(refusal.detail or refusal.message, type(refusal)) from None

@@ -1,0 +1,137 @@
+"""What an import would change: silence nothing, something new the strictest; loosening is said."""
+
+from __future__ import annotations
+
+import pytest
+
+from remediation.domain import errors
+from remediation.domain.intake import report
+from remediation.domain.intake.changes import STRICTEST, Facts, Known
+from tests.domain.intake.files import difference, state
+from tests.domain.intake.test_readers import EDGES, IDENTITIES, SERVICES
+
+MILD: Facts = {
+    "owner_team": "shop",
+    "environment": "staging",
+    "criticality": "low",
+    "payment_path": False,
+    "external_partner": False,
+    "retired": False,
+}
+ROLE: Facts = {"name": "", "environment": "staging", "owner_team": "", "retired": False}
+KNOWN = Known(
+    {"web": {**MILD, "criticality": "high", "payment_path": True}, "api": MILD, "old": MILD},
+    {"postgres.role:c/r": ROLE},
+    {("web", "api", ""): True, ("web", "", "postgres.role:c/r"): True},
+)
+
+
+def test_something_new_is_the_strictest_where_the_file_is_silent_and_says_so() -> None:
+    (made,) = difference(state("csv", SERVICES + "new,,,low,,,\n")).changes
+    assert (made.before, made.after) == (None, {**STRICTEST, "criticality": "low"})
+    assert made.assumed == ("environment", "payment_path", "external_partner")
+    assert made.loosens == ()
+
+
+def test_silence_changes_nothing_that_stands() -> None:
+    found = difference(state("csv", SERVICES + "web,,,,,,\napi,shop,,,,,\n"), KNOWN)
+    assert (found.changes, found.unchanged) == ((), 2)
+    assert report.summary(found) == "Nothing to do: 2 objects stand as the files say."
+
+
+@pytest.mark.parametrize(
+    ("row", "attribute", "loosens"),
+    [
+        ("web,,development,,,,", "environment", True),
+        ("web,,production,,,,", "environment", False),
+        ("web,,,medium,,,", "criticality", True),
+        ("web,,,critical,,,", "criticality", False),
+        ("web,,,,no,,", "payment_path", True),
+        ("web,,,,,yes,", "external_partner", False),
+        ("web,,,,,,yes", "retired", True),
+        ("web,other,,,,,", "owner_team", False),
+    ],
+)
+def test_a45_what_loosens_is_marked(row: str, attribute: str, loosens: bool) -> None:
+    found = difference(state("csv", SERVICES + row + "\n"), KNOWN)
+    (changed,) = found.changes
+    assert [name for name, _, _ in changed.differing] == [attribute]
+    assert changed.loosens == ((attribute,) if loosens else ())
+    assert found.loosening() == ([changed] if loosens else [])
+    assert any("(looser)" in line for line in report.lines(found)) == loosens
+
+
+def test_a45_a_first_owner_takes_an_unknown_away() -> None:
+    known = Known({"a": {**MILD, "owner_team": ""}}, {}, {})
+    (changed,) = difference(state("csv", SERVICES + "a,shop,,,,,\n"), known).changes
+    assert changed.loosens == ("owner_team",)
+
+
+def test_a45_a_removed_dependency_loosens_and_a_restored_one_to_an_identity() -> None:
+    found = difference(state("csv", EDGES + "web,api,,no\n"), KNOWN)
+    assert [change.loosens for change in found.changes] == [("present",)]
+    gone = Known(KNOWN.services, KNOWN.identities, dict.fromkeys(KNOWN.edges, False))
+    back = difference(state("csv", EDGES + "web,api,,\nweb,,postgres.role:c/r,yes\n"), gone)
+    assert [change.loosens for change in back.changes] == [(), ("present",)]
+
+
+def test_a45_an_identity_of_less_weight_loosens() -> None:
+    found = difference(state("csv", IDENTITIES + "postgres.role:c/r,,,development,\n"), KNOWN)
+    assert [change.loosens for change in found.changes] == [("environment",)]
+
+
+def test_what_the_files_lack_is_listed_and_left() -> None:
+    found = difference(state("csv", SERVICES + "web,,,,,,\nlast,,,,,,\n"), KNOWN)
+    assert found.missing_services == ("api", "old")
+    assert found.missing_edges == ("web → api",)
+    assert [change.name for change in found.changes] == ["last"]
+
+
+def test_with_complete_files_it_goes_but_identities_stay() -> None:
+    found = difference(state("csv", SERVICES + "web,,,,,,\n"), KNOWN, complete=True)
+    assert [(c.name, c.loosens) for c in found.changes] == [
+        ("api", ("retired",)),
+        ("old", ("retired",)),
+        ("web → api", ("present",)),
+    ]
+
+
+def test_with_complete_files_what_is_stated_again_lives_again() -> None:
+    known = Known({"web": {**MILD, "retired": True}}, {}, {})
+    (back,) = difference(state("csv", SERVICES + "web,,,,,,\n"), known, complete=True).changes
+    assert back.differing == [("retired", True, False)]
+    assert difference(state("csv", SERVICES + "web,,,,,,\n"), known).changes == ()
+
+
+def test_unknown_owners_are_listed() -> None:
+    found = difference(state("csv", SERVICES + "a,,,,,,\nb,shop,,,,,\nc,strangers,,,,,\n"), KNOWN)
+    assert (found.unowned, found.unknown_teams) == (("a",), ("strangers",))
+
+
+@pytest.mark.parametrize("edge", ["web,unheard,,", "unheard,web,,", "web,,postgres.role:c/none,"])
+def test_a_dependency_on_nothing_is_refused_by_line(edge: str) -> None:
+    with pytest.raises(errors.BadValue, match=r"file1\.yaml, line 2: neither the files nor the"):
+        difference(state("csv", EDGES + edge + "\n"), KNOWN)
+
+
+def test_a_reference_to_nothing_is_told() -> None:
+    found = difference(state("compose", "services: {a: {depends_on: [unheard]}}"), KNOWN)
+    assert found.unresolved == ("a → unheard: nothing known is called unheard",)
+    assert not found.added("dependency")
+
+
+def test_the_digest_changes_with_every_change_and_with_every_byte_of_the_files() -> None:
+    one = difference(state("csv", SERVICES + "a,,,low,,,\n"))
+    two = difference(state("csv", SERVICES + "a,,,medium,,,\n"))
+    assert len({one.digest({}), two.digest({}), one.digest({"files": "other"})}) == 3
+    assert one.digest({}) == difference(state("csv", SERVICES + "a,,,low,,,\n")).digest({})
+
+
+def test_the_report_holds_everything_that_changes_what_stands() -> None:
+    many = Known({f"s{n}": MILD for n in range(50)}, {}, {})
+    text = SERVICES + "".join(f"s{n},,production,,,,\nn{n},,,,,,\n" for n in range(50))
+    told = "\n".join(report.lines(difference(state("csv", text), many), most=20))
+    assert all(f"~ s{n}: environment staging -> production" in told for n in range(50))
+    assert told.count("  + n") == 20
+    assert "… and 30 more" in told
+    assert "New: 50 services, 0 identities, 0 dependencies. Changed: 50, of these less" in told
