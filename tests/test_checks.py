@@ -43,13 +43,19 @@ def test_the_manifest_is_what_migrations_and_grants_make() -> None:
 
 def test_every_function_of_the_manifest_stands_in_a_file() -> None:
     """The hashes are those of the texts that people reviewed."""
-    texts = re.compile(r"CREATE FUNCTION (\w+\.\w+)\(.*?AS \$\$(.*?)\$\$", re.DOTALL)
-    # In the order of the migrations: the last file that makes a function says what it is.
-    newest = {
-        name: sha256(text.encode()).hexdigest()
-        for file in sorted(FILES, key=lambda path: path.name)
-        for name, text in texts.findall(file.read_text(encoding="utf-8"))
-    }
+    texts = re.compile(
+        r"CREATE (?:OR REPLACE )?FUNCTION (\w+\.\w+)\(.*?AS \$\$(.*?)\$\$"
+        r"|^DROP FUNCTION (\w+\.\w+)\(",
+        re.DOTALL | re.MULTILINE,
+    )
+    # In the order of the migrations: the last file that makes or drops a function says what it is.
+    newest: dict[str, str] = {}
+    for file in sorted(FILES, key=lambda path: path.name):
+        for name, text, dropped in texts.findall(file.read_text(encoding="utf-8")):
+            if dropped:
+                newest.pop(dropped, None)
+            else:
+                newest[name] = sha256(text.encode()).hexdigest()
     written = set(newest.items())
     held = {
         (name.partition("(")[0], said["sha256"])

@@ -72,6 +72,7 @@ class PortalAdmin(ModelAdmin):
     editors: frozenset[str] = frozenset()
     viewers: frozenset[str] = people.ADMIN_SITE
     change_form_template = "admin/portal_change_form.html"
+    change_list_template = "admin/portal_change_list.html"
     actions = None
     list_per_page = 50
     show_full_result_count = False
@@ -98,6 +99,10 @@ class PortalAdmin(ModelAdmin):
         """Links at the top of an object's page."""
         return ()
 
+    def list_tools(self, request: HttpRequest) -> Sequence[Tool]:
+        """Links at the top of the list."""
+        return ()
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Nothing: `save_model` gave all of the form to a service."""
 
@@ -106,7 +111,8 @@ class PortalAdmin(ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        return self.on_record(super().changelist_view)(request, extra_context)
+        tools = {"list_tools": self.list_tools(request), **(extra_context or {})}
+        return self.on_record(super().changelist_view)(request, tools)
 
     def changeform_view(
         self,

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
-from remediation.admin import rights
+from remediation.admin import inventory_import, rights
 from remediation.admin.base import PortalAdmin, Tool, actor_of, table
 from remediation.admin.inventory_forms import (
     IDENTITY_FACTS,
@@ -125,12 +125,18 @@ class ServiceAdmin(_InventoryAdmin):
         )
         obj.pk = made.pk
 
+    def list_tools(self, request: HttpRequest) -> list[Tool]:
+        may = self.has_add_permission(request)
+        return [("Import", reverse("admin:remediation_service_import"))] if may else []
+
     def tools(self, request: HttpRequest, obj: Model) -> list[Tool]:
         return [("Rights", reverse("admin:remediation_service_rights", args=[obj.pk]))]
 
     def get_urls(self) -> list[URLPattern]:
         view = self.page(rights.view_for(self))
+        imports = self.page(inventory_import.view_for(self))
         return [
+            path("import/", imports, name="remediation_service_import"),
             path("<int:service_id>/rights/", view, name="remediation_service_rights"),
             *super().get_urls(),
         ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from remediation.domain.inert import visible
 from remediation.domain.intake.changes import DEPENDENCY, IDENTITY, SERVICE, Change, ChangeSet
 
 _TITLES = {SERVICE: "services", IDENTITY: "identities", DEPENDENCY: "dependencies"}
+_ONE = {SERVICE: "service", IDENTITY: "identity", DEPENDENCY: "dependency"}
 
 
 def lines(found: ChangeSet, *, most: int | None = 20) -> Iterator[str]:
@@ -23,8 +25,8 @@ def lines(found: ChangeSet, *, most: int | None = 20) -> Iterator[str]:
 
 
 def notes(found: ChangeSet) -> list[tuple[str, Sequence[str]]]:
-    """What people should know and no import changes by itself."""
-    return [
+    """What people should know and no import changes by itself; harmless to look at."""
+    told = [
         ("Without an owner", found.unowned),
         ("Owner teams that nobody knew before", found.unknown_teams),
         ("In the inventory, not in these files", found.missing_services),
@@ -32,12 +34,16 @@ def notes(found: ChangeSet) -> list[tuple[str, Sequence[str]]]:
         ("Leads to nothing known, not taken", found.unresolved),
         ("Not taken", found.remarks),
     ]
+    return [(title, [visible(row) for row in rows]) for title, rows in told]
 
 
 def summary(found: ChangeSet) -> str:
     if not found.changes:
         return f"Nothing to do: {found.unchanged:,} objects stand as the files say."
-    added = ", ".join(f"{len(found.added(what)):,} {title}" for what, title in _TITLES.items())
+    counts = {what: len(found.added(what)) for what in _TITLES}
+    added = ", ".join(
+        f"{count:,} {(_ONE if count == 1 else _TITLES)[what]}" for what, count in counts.items()
+    )
     return (
         f"New: {added}. Changed: {len(found.changed()):,}, of these less strict:"
         f" {len(found.loosening()):,}. As before: {found.unchanged:,}."

@@ -1,0 +1,172 @@
+"""The import's page: files in, what they would change out, then exactly that by a POST.
+
+The bytes wait in the shared cache, under the person's own key. The form of the diff carries the
+digest of the diff; `services.inventory_import.apply` reads the same bytes again and refuses when
+they, or the inventory, say anything else by then.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import messages
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+
+from remediation.admin.base import View, actor_of, record_refusal, roles_of
+from remediation.admin.inventory_import_form import ImportForm
+from remediation.domain.errors import BadInput, Conflict, SessionExpired, TooManyKeys
+from remediation.domain.intake import report
+from remediation.domain.intake.changes import ChangeSet
+from remediation.domain.intake.reading import File
+from remediation.domain.intake.stated import Options
+from remediation.services import inventory_import, people
+from remediation.services.inventory_import import Prepared
+
+if TYPE_CHECKING:
+    from remediation.admin.base import PortalAdmin
+
+KEPT_SECONDS = 15 * 60
+# A page shows every change; beyond what a person can read there is the command.
+MAX_CHANGES = 2_000
+
+
+def view_for(owner: PortalAdmin) -> View:
+    """GET: the form, or with ``?upload=`` the diff. POST: look at files, or apply a diff."""
+
+    def page(request: HttpRequest) -> HttpResponse:
+        if people.INVENTORY_EDITOR not in roles_of(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            upload = request.GET.get("upload", "")
+            return _diff(owner, request, upload) if upload else _form(owner, request, ImportForm())
+        if request.POST.get("digest"):
+            return _apply(request)
+        return _look(owner, request)
+
+    return page
+
+
+def _form(owner: PortalAdmin, request: HttpRequest, form: ImportForm) -> HttpResponse:
+    return _render(owner, request, "admin/portal_import.html", "Import", {"form": form})
+
+
+def _look(owner: PortalAdmin, request: HttpRequest) -> HttpResponse:
+    """Read the files; when they can be read keep them and show what they would change."""
+    form = ImportForm(request.POST, request.FILES)
+    if form.is_valid():
+        asked = form.asked()
+        try:
+            _prepare(request, asked)
+        except BadInput as refusal:
+            record_refusal(request, refusal)
+            form.add_error(None, f"{refusal.message} {refusal.detail}".strip())
+        else:
+            return _to_diff(request, _keep(request, asked))
+    return _form(owner, request, form)
+
+
+def _diff(owner: PortalAdmin, request: HttpRequest, upload: str) -> HttpResponse:
+    asked = _kept(request, upload)
+    found = _prepare(request, asked)
+    context = {
+        "upload": upload,
+        "digest": found.digest,
+        "files": asked["files"],
+        "format": asked["format"],
+        "options": asked["options"],
+        "sections": _sections(found.changes),
+        "loosening": found.changes.loosening(),
+        "notes": [(title, rows) for title, rows in report.notes(found.changes) if rows],
+        "summary": report.summary(found.changes),
+        "something": bool(found.changes.changes),
+    }
+    return _render(owner, request, "admin/portal_import_diff.html", "What would change", context)
+
+
+def _apply(request: HttpRequest) -> HttpResponse:
+    upload = request.POST.get("upload", "")
+    try:
+        done = inventory_import.apply(
+            actor=actor_of(request),
+            **_kept(request, upload),
+            digest=request.POST["digest"],
+            loosen=request.POST.get("loosen") == "yes",
+        )
+    except Conflict as refusal:
+        if isinstance(refusal, SessionExpired):
+            raise
+        # Nothing was changed; what stands now is shown beside the files again.
+        record_refusal(request, refusal)
+        messages.error(request, f"{refusal.message} {refusal.detail}".strip())
+        return _to_diff(request, upload)
+    cache.delete(_key(request, upload))
+    messages.success(request, f"Imported. {report.summary(done.changes)}")
+    return HttpResponseRedirect(reverse("admin:remediation_service_changelist"))
+
+
+def _prepare(request: HttpRequest, asked: dict[str, Any]) -> Prepared:
+    found = inventory_import.prepare(actor=actor_of(request), **asked)
+    if len(found.changes.changes) > MAX_CHANGES:
+        raise TooManyKeys(
+            f"more than {MAX_CHANGES:,} changes: an operator imports them with"
+            " manage.py inventory_import"
+        )
+    return found
+
+
+def _sections(found: ChangeSet) -> list[dict[str, Any]]:
+    """Every change, what loosens first."""
+    others = [change for change in found.changed() if not change.loosens]
+    changed = (("Less strict than before", found.loosening()), ("Changed", others))
+    kinds = ("service", "identity", "dependency")
+    titles = ("New services", "New identities", "New dependencies")
+    added = [(title, found.added(kind)) for title, kind in zip(titles, kinds, strict=True)]
+    return [
+        {"title": title, "changes": rows, "new": rows[0].before is None, "kind": rows[0].what}
+        for title, rows in (*changed, *added)
+        if rows
+    ]
+
+
+# ---- bytes between two requests ------------------------------------------------------------------
+
+
+def _keep(request: HttpRequest, asked: dict[str, Any]) -> str:
+    upload = secrets.token_urlsafe(16)
+    files = [[one.name, base64.b64encode(one.content).decode()] for one in asked["files"]]
+    value = {"format": asked["format"], "options": asdict(asked["options"]), "files": files}
+    cache.set(_key(request, upload), value, KEPT_SECONDS)
+    return upload
+
+
+def _kept(request: HttpRequest, upload: str) -> dict[str, Any]:
+    """What the person handed in. Raises SessionExpired when it is gone, or another's."""
+    value = cache.get(_key(request, upload))
+    if value is None:
+        raise SessionExpired("hand the files in again")
+    files = [File(name, base64.b64decode(content)) for name, content in value["files"]]
+    return {"format": value["format"], "options": Options(**value["options"]), "files": files}
+
+
+def _key(request: HttpRequest, upload: str) -> str:
+    return f"inventory-import:{actor_of(request).person}:{upload[:64].encode().hex()}"
+
+
+def _to_diff(request: HttpRequest, upload: str) -> HttpResponse:
+    query = QueryDict(mutable=True)
+    query["upload"] = upload
+    return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
+
+
+def _render(
+    owner: PortalAdmin, request: HttpRequest, template: str, title: str, context: dict[str, Any]
+) -> HttpResponse:
+    shared = {**owner.admin_site.each_context(request), "title": title, "opts": owner.opts}
+    return render(request, template, {**shared, **context})
