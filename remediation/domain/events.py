@@ -24,6 +24,7 @@ class Event(StrEnum):
     PERSON_PROPOSAL_APPROVED = "person:proposal:approved"
     PERSON_PROPOSAL_WITHDRAWN = "person:proposal:withdrawn"
     PERSON_PROPOSAL_SUPERSEDED = "person:proposal:superseded"
+    PERSON_EXECUTION_HALTED = "person:execution:halted"
     PERSON_INCIDENT_CLOSED = "person:incident:closed"
     PERSON_REQUEST_REFUSED = "person:request:refused"
 
