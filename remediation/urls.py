@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from django.urls import path
 
-from remediation.views import history, incidents, invite, passkeys, queue, record, review
+from remediation.views import execution, history, incidents, invite, passkeys, queue, record, review
 
 urlpatterns = [
     path("", queue.home, name="home"),
     path("queue/", queue.show, name="queue"),
     path("proposals/<uuid:proposal_id>/", review.show, name="review"),
     path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
+    path("proposals/<uuid:proposal_id>/execution/", execution.show, name="execution"),
+    path(
+        "proposals/<uuid:proposal_id>/execution/progress/",
+        execution.progress,
+        name="execution_progress",
+    ),
+    path("proposals/<uuid:proposal_id>/execution/halt/", execution.halt, name="halt"),
     path("proposals/<uuid:proposal_id>/standing/", review.rail, name="review_rail"),
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
     path("proposals/<uuid:proposal_id>/review/start", review.start, name="review_start"),
