@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from django.urls import path
 
-from remediation.views import execution, history, incidents, invite, passkeys, queue, record, review
+from remediation.views import (
+    execution,
+    history,
+    incidents,
+    invite,
+    passkeys,
+    queue,
+    record,
+    review,
+    reviews,
+)
 
 urlpatterns = [
     path("", queue.home, name="home"),
     path("queue/", queue.show, name="queue"),
     path("proposals/<uuid:proposal_id>/", review.show, name="review"),
     path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
+    path(
+        "proposals/<uuid:proposal_id>/reviews/<int:number>/", reviews.show, name="proposal_review"
+    ),
     path("proposals/<uuid:proposal_id>/execution/", execution.show, name="execution"),
     path(
         "proposals/<uuid:proposal_id>/execution/progress/",

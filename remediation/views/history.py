@@ -12,6 +12,8 @@ from django.shortcuts import render
 from audit.tlog.canonical import Json
 from remediation.models import (
     Assessment,
+    Halt,
+    Notice,
     ObservationRequest,
     Proposal,
     Refusal,
@@ -59,6 +61,8 @@ def rows(proposal: Proposal) -> list[HistoryRow]:
         *_reviews(proposal),
         *_requests(proposal),
         *_steps(proposal),
+        *_halts(proposal),
+        *_notices(proposal),
     ]
     return sorted(found, key=lambda row: (row.entry, row.at))
 
@@ -130,9 +134,9 @@ def _assessments(proposal: Proposal) -> Iterator[HistoryRow]:
 
 
 def _reviews(proposal: Proposal) -> Iterator[HistoryRow]:
-    found = list(Review.objects.filter(proposal=proposal))
+    found = list(Review.objects.filter(proposal=proposal).order_by("pk"))
     names = Names([row.person for row in found])
-    for row in found:
+    for number, row in enumerate(found, start=1):
         said = standing.review_row(row, names, counts=row.round == proposal.round)
         verdicts = ", ".join(f"{key} {value}" for key, value in said.verdicts)
         yield HistoryRow(
@@ -145,6 +149,7 @@ def _reviews(proposal: Proposal) -> Iterator[HistoryRow]:
             reason=": ".join(part for part in (said.reason_code, said.reason_text) if part),
             fields=(Field("verdicts", verdicts),),
             whole=bytes(row.statement).decode(),
+            review=number,
         )
 
 
@@ -173,6 +178,38 @@ def _steps(proposal: Proposal) -> Iterator[HistoryRow]:
             entry=row.entry,
             fields=tuple(Field(key, _said(value)) for key, value in row.data.items()),
         )
+
+
+def _halts(proposal: Proposal) -> Iterator[HistoryRow]:
+    for row in Halt.objects.filter(proposal=proposal):
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="refusal",
+            word="halted",
+            title="Halted between two steps",
+            actor=Names([row.person]).person(row.person),
+            entry=row.entry,
+            reason=row.reason,
+        )
+
+
+def _notices(proposal: Proposal) -> Iterator[HistoryRow]:
+    for row in Notice.objects.filter(proposal=proposal):
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="note",
+            word="submitted",
+            title=notice_title(row.kind),
+            actor="the worker",
+            entry=row.entry,
+        )
+
+
+def notice_title(kind: str) -> str:
+    """What was told by mail."""
+    if kind.isdigit():
+        return f"Told that {kind} % of the time to decide had passed"
+    return f"Told the result: {kind.removeprefix('told:').replace('_', ' ')}"
 
 
 def _said(value: Json) -> str:

@@ -283,6 +283,7 @@ class HistoryRow:
     reason: str = ""
     fields: tuple[Field, ...] = ()
     whole: str = ""  # exact bytes, e.g. of a signed statement
+    review: int = 0  # the number of the review that can be opened again
 
 
 @dataclass(frozen=True)
