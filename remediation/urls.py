@@ -21,6 +21,7 @@ urlpatterns = [
     path("queue/", queue.show, name="queue"),
     path("proposals/<uuid:proposal_id>/", review.show, name="review"),
     path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
+    path("proposals/<uuid:proposal_id>/changes/", reviews.changes, name="proposal_changes"),
     path(
         "proposals/<uuid:proposal_id>/reviews/<int:number>/", reviews.show, name="proposal_review"
     ),

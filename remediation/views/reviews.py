@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from remediation.domain import errors
 from remediation.services import authorize
-from remediation.views import doors, reopened
+from remediation.views import doors, reopened, versions
 from remediation.views.review import visible
 
 
@@ -27,3 +27,12 @@ def show(request: HttpRequest, proposal_id: UUID, number: int) -> HttpResponse:
         "may_audit": authorize.may_audit(person),
     }
     return render(request, "remediation/reopened.html", context)
+
+
+@doors.page
+def changes(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """What differs between its rounds, and between it and another proposal of the incident."""
+    person = doors.person(request)
+    proposal = visible(person, proposal_id)
+    page = versions.changes_page(person, proposal, request.GET.get("from", ""))
+    return render(request, "remediation/changes.html", {"page": page})

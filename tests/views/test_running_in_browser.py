@@ -111,3 +111,40 @@ def test_a_run_that_succeeds_is_watched_to_its_end_at_every_width(
     expect(page.locator(".topbar")).to_be_hidden()
     page.emulate_media(media="screen")
     alice.shoot("execution-succeeded")
+
+
+def test_a_review_is_opened_again_and_what_changed_is_read(
+    world: World, visit: Callable[[], Visitor]
+) -> None:
+    """From the history to the page as it was; the next version beside it; at every width, and on
+    paper, where nothing is folded away."""
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    world.set_state("t1", "off")
+    world.assess(proposal_id, reason="drift")
+    carol, user = visit(), approver(world, "carol-b", "security")
+    come_in(carol, user)
+    page = carol.open(f"/proposals/{proposal_id}/history/")
+    carol.shoot("history-links")
+    page.get_by_role("link", name="Open it as it was seen and signed").click()
+    name = world.people["alice"].user.username
+    expect(page.get_by_role("heading", name=f"What {name} saw and signed")).to_be_visible()
+    expect(page.get_by_text("It holds.")).to_be_visible()
+    expect(page.locator("[data-proof]")).to_have_count(6)
+    expect(page.locator("[data-proof] [aria-label='not the same']")).to_have_count(0)
+    expect(page.locator("main form")).to_have_count(0)
+    carol.shoot("reopened")
+    paths = [page.url.removeprefix(carol.origin), f"/proposals/{proposal_id}/changes/"]
+    for path in paths:
+        carol.open(path)
+        for width in (360, 768, 1440):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert not carol.overflows(), (path, width)
+        page.emulate_media(media="print")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.locator(".topbar")).to_be_hidden()
+        for block in page.locator("main pre").all():
+            expect(block).to_be_visible()
+        page.emulate_media(media="screen")
+    expect(page.get_by_text("Round 1 to round 2")).to_be_visible()
+    carol.shoot("changes")
