@@ -71,6 +71,9 @@ class Signed:
 class ReopenedPage(ReviewPage):
     """The review page's data, for looking only."""
 
+    # What is said of "now" on the page is left out, or said of then.
+    reopened = True
+
     @property
     def open_for_review(self) -> bool:
         return False
