@@ -39,6 +39,7 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", review.evidence, name="evidence"),
     path("incidents/", incidents.index, name="incidents"),
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
+    path("incidents/<uuid:incident_id>/history/", history.incident, name="incident_history"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),
     path("audit/incidents/", incidents.audit_index, name="audit_incidents"),
     path("audit/incidents/<uuid:incident_id>/", record.timeline, name="incident_record"),
