@@ -46,6 +46,8 @@ app.conf.update(
         "remediation.sweep": {"queue": "sweep"},
         "remediation.expire": {"queue": "sweep"},
         "remediation.reconcile": {"queue": "sweep"},
+        # A mail server that hangs holds up no execution, sweep or expiry.
+        "remediation.tell": {"queue": "record"},
         "audit.verify": {"queue": "record"},
     },
     broker_transport_options={
@@ -65,6 +67,7 @@ app.conf.update(
         "sweep": {"task": "remediation.sweep", "schedule": 2.0, "options": {"expires": 10}},
         "reconcile": {"task": "remediation.reconcile", "schedule": 5.0, "options": {"expires": 10}},
         "expire": {"task": "remediation.expire", "schedule": 5.0, "options": {"expires": 10}},
+        "tell": {"task": "remediation.tell", "schedule": 15.0, "options": {"expires": 30}},
         "verify": {"task": "audit.verify", "schedule": 86_400.0, "options": {"expires": 3600}},
     },
     # Beat keeps no state worth keeping: every task asks the database what is due.

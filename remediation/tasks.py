@@ -11,6 +11,7 @@ from remediation.services import dispatch
 from remediation.services import execute as execute_
 from remediation.services import expire as expire_
 from remediation.services import reconcile as reconcile_
+from remediation.services import result as result_
 from remediation.services import settle as settle_
 from remediation.services.actors import worker
 
@@ -54,3 +55,8 @@ def reconcile() -> None:
 @shared_task(name="remediation.expire")
 def expire() -> None:
     expire_.expire(actor=worker())
+
+
+@shared_task(name="remediation.tell")
+def tell() -> None:
+    result_.tell_pending(actor=worker())

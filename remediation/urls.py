@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from django.urls import path
 
-from remediation.views import correct, history, incidents, invite, passkeys, queue, record, review
+from remediation.views import (
+    correct,
+    execution,
+    history,
+    incidents,
+    invite,
+    passkeys,
+    queue,
+    record,
+    review,
+    reviews,
+)
 
 urlpatterns = [
     path("", queue.home, name="home"),
     path("queue/", queue.show, name="queue"),
     path("proposals/<uuid:proposal_id>/", review.show, name="review"),
     path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
+    path("proposals/<uuid:proposal_id>/changes/", reviews.changes, name="proposal_changes"),
+    path(
+        "proposals/<uuid:proposal_id>/reviews/<int:number>/", reviews.show, name="proposal_review"
+    ),
+    path("proposals/<uuid:proposal_id>/execution/", execution.show, name="execution"),
+    path(
+        "proposals/<uuid:proposal_id>/execution/progress/",
+        execution.progress,
+        name="execution_progress",
+    ),
+    path("proposals/<uuid:proposal_id>/execution/halt/", execution.halt, name="halt"),
     path("proposals/<uuid:proposal_id>/standing/", review.rail, name="review_rail"),
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
     path("proposals/<uuid:proposal_id>/correct/", correct.correct, name="correct"),
@@ -24,6 +46,7 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", review.evidence, name="evidence"),
     path("incidents/", incidents.index, name="incidents"),
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
+    path("incidents/<uuid:incident_id>/history/", history.incident, name="incident_history"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),
     path("audit/incidents/", incidents.audit_index, name="audit_incidents"),
     path("audit/incidents/<uuid:incident_id>/", record.timeline, name="incident_record"),

@@ -898,6 +898,29 @@ def execute(proposal: m.Proposal, *, tokens: Mapping[str, int] | None = None) ->
     return made
 
 
+def halt(
+    proposal: m.Proposal,
+    someone: Person,
+    *,
+    reason: str = "It is the wrong account.",
+    actor: str = "",
+    object: str = "",
+) -> m.Halt:
+    """The run is halted by this person; `actor` and `object` override what the entry names."""
+    with acting(WEB):
+        return m.Halt.objects.create(
+            proposal=proposal,
+            person=someone.id,
+            reason=reason,
+            entry=entry(
+                Event.PERSON_EXECUTION_HALTED,
+                actor or someone.actor,
+                object or f"proposal:{proposal.pk}",
+                reason=reason,
+            ),
+        )
+
+
 def finish_steps(execution: m.Execution) -> None:
     """Every step applied and verified."""
     for row in execution.proposal.targets.order_by("step"):

@@ -62,7 +62,7 @@ GRANT SELECT ON
   public.remediation_observationrequest, public.remediation_refusal, public.remediation_notice,
   public.remediation_assessment, public.remediation_assessmentservice,
   public.remediation_review, public.remediation_execution, public.remediation_steprecord,
-  public.remediation_freeze, public.remediation_lease, public.django_migrations,
+  public.remediation_freeze, public.remediation_halt, public.remediation_lease, public.django_migrations,
   public.remediation_passkeyenrolment, remediation.agent_now
   TO hitl_web, hitl_worker, hitl_auditor;
 GRANT SELECT ON remediation.entitlement, remediation.service_right TO hitl_web, hitl_worker;
@@ -111,7 +111,7 @@ BEGIN
       'invitation', 'invitationuse', 'incident', 'incidenttransition', 'incidentreport',
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
-      'passkeyenrolment']),
+      'passkeyenrolment', 'halt']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'freeze'])) AS l(login, tables)

@@ -125,6 +125,7 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
     m.Review: ("proposal", "round", "person", "slot", "decision", "recorded_at"),
     m.Execution: ("proposal", "holder", "recorded_at"),
     m.StepRecord: ("execution", "step", "phase", "recorded_at"),
+    m.Halt: ("proposal", "person", "reason", "recorded_at"),
     m.Refusal: ("proposal", "detail", "actor", "recorded_at"),
     m.Notice: ("proposal", "round", "kind", "recorded_at"),
     m.Freeze: ("reason", "actor", "recorded_at"),

@@ -8,6 +8,7 @@ from uuid import UUID
 from audit.tlog.canonical import Json
 from remediation.domain import instant
 from remediation.domain.errors import NoSuchObject
+from remediation.domain.outcome import outcomes
 from remediation.domain.report import Report
 from remediation.domain.states import FINAL, ProposalState
 from remediation.models import Proposal, Refusal, Review, StepRecord, Transition
@@ -85,6 +86,8 @@ def proposal(found: Proposal) -> dict[str, Json]:
         "reasons": _reasons(found),
         "refusals": _refusals(found),
         "steps": _steps(found),
+        "outcomes": _outcomes(found),
+        "result": _result(found),
         "urls": urls(found.pk),
     }
 
@@ -136,3 +139,25 @@ def _steps(found: Proposal) -> list[Json]:
     return [
         {"step": row.step, "phase": row.phase, "at": instant.dump(row.recorded_at)} for row in rows
     ]
+
+
+def _outcomes(found: Proposal) -> list[Json]:
+    """What became of each step; empty until the run has begun."""
+    rows = StepRecord.objects.filter(execution__proposal=found).order_by("id")
+    records = list(rows.values_list("step", "phase", "data"))
+    if not records:
+        return []
+    return [
+        {"step": told.step, "outcome": told.outcome.value, "reason": told.reason}
+        for told in outcomes(found.targets.count(), records)
+    ]
+
+
+def _result(found: Proposal) -> dict[str, Json] | None:
+    """How the run ended, by name; None while it goes on, and where nothing ran."""
+    end = found.transitions.filter(
+        from_state__in=(ProposalState.EXECUTING, ProposalState.UNKNOWN), to_state=found.state
+    ).last()
+    if end is None or found.state not in FINAL:
+        return None
+    return {"state": end.to_state, "reason": end.reason, "at": instant.dump(end.recorded_at)}

@@ -12,6 +12,7 @@ from audit.tlog.canonical import Json
 from remediation.api.catalogue import target_schema
 from remediation.domain import plan, report
 from remediation.domain.actions import ACTIONS, TARGETS, is_test
+from remediation.domain.outcome import Outcome
 from remediation.domain.states import ProposalState
 
 SHA256 = r"^[0-9a-f]{64}$"
@@ -222,6 +223,26 @@ class Proposal(serializers.Serializer[Any]):
             "at": _instant(),
         },
         many=True,
+    )
+    outcomes = inline_serializer(
+        "StepOutcome",
+        {
+            "step": serializers.IntegerField(),
+            "outcome": serializers.ChoiceField([outcome.value for outcome in Outcome]),
+            "reason": serializers.CharField(allow_blank=True),
+        },
+        many=True,
+        help_text="Where each step of the plan stands, once the run has begun.",
+    )
+    result = inline_serializer(
+        "RunResult",
+        {
+            "state": serializers.ChoiceField(["succeeded", "failed", "rolled_back"]),
+            "reason": serializers.CharField(allow_blank=True),
+            "at": _instant(),
+        },
+        allow_null=True,
+        help_text="How the run ended; null while it goes on and where nothing ran.",
     )
     urls = Urls()
 

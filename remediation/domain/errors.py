@@ -216,6 +216,10 @@ class LastPasskey(Conflict):
     """The last passkey of an account stays: without it nobody can sign in."""
 
 
+class Halted(Conflict):
+    """A person halted this run between two steps."""
+
+
 class IdempotencyKeyMissing(Refused):
     """The Idempotency-Key header is missing or malformed."""
 

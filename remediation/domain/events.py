@@ -25,6 +25,7 @@ class Event(StrEnum):
     PERSON_PROPOSAL_WITHDRAWN = "person:proposal:withdrawn"
     PERSON_PROPOSAL_SUPERSEDED = "person:proposal:superseded"
     PERSON_DIAGNOSIS_CORRECTED = "person:diagnosis:corrected"
+    PERSON_EXECUTION_HALTED = "person:execution:halted"
     PERSON_INCIDENT_CLOSED = "person:incident:closed"
     PERSON_REQUEST_REFUSED = "person:request:refused"
 

@@ -38,6 +38,7 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_PROPOSAL_WITHDRAWN: "{who} withdrew {what}.",
     Event.PERSON_PROPOSAL_SUPERSEDED: "{who} replaced {what} by a newer proposal.",
     Event.PERSON_DIAGNOSIS_CORRECTED: "{who} corrected the diagnosis of {what}: {reason}.",
+    Event.PERSON_EXECUTION_HALTED: "{who} halted {what}: {reason}.",
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
     Event.PERSON_REQUEST_REFUSED: "A request of {who} to {what} was refused: {refusal}.",
     Event.PERSON_INVENTORY_CHANGED: "{who} changed the inventory of {what}.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remediation.models.agent import Agent, AgentToken, AgentTokenRevocation, AgentVersion
 from remediation.models.assessment import Assessment, AssessmentService
-from remediation.models.execution import Execution, Freeze, Lease, StepRecord
+from remediation.models.execution import Execution, Freeze, Halt, Lease, StepRecord
 from remediation.models.idempotency import IdempotencyRecord
 from remediation.models.incident import (
     Diagnosis,
@@ -49,6 +49,7 @@ __all__ = [
     "EvidenceBlob",
     "Execution",
     "Freeze",
+    "Halt",
     "IdempotencyRecord",
     "Identity",
     "IdentityVersion",

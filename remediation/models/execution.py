@@ -66,6 +66,17 @@ class StepRecord(Fact):
         return f"step {self.step} {self.phase}"
 
 
+class Halt(Fact):
+    """A person stopped this run between two steps; once, and it can only stop."""
+
+    proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, related_name="halt")
+    person = models.UUIDField()
+    reason = models.CharField(max_length=500)
+
+    def __str__(self) -> str:
+        return f"halt of {self.proposal_id}"
+
+
 class Freeze(Fact):
     """Stop or resume all execution; the newest row counts."""
 

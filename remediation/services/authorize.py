@@ -113,6 +113,15 @@ def slots_of(user: User, assessment: Assessment) -> tuple[str, ...]:
     )
 
 
+def may_halt(user: User, proposal: Proposal) -> bool:
+    """A lead, or an approver who could fill a slot of the round; nobody who is excluded from
+    deciding: what a halted run applied is undone, which gives access back."""
+    if not may_view(user, proposal) or str(user.person) in excluded(proposal.pk):
+        return False
+    assessment = newest(proposal)
+    return LEAD in roles(user) or (assessment is not None and bool(slots_of(user, assessment)))
+
+
 def visible_proposals(user: User) -> QuerySet[Proposal]:
     """What a person may see: auditors and leads all; others what touches a service on which they
     hold a right; approvers also what touches no known service."""

@@ -33,6 +33,7 @@ from remediation.models import (
     Evidence,
     EvidenceBlob,
     Execution,
+    Halt,
     Incident,
     IncidentReport,
     IncidentTransition,
@@ -190,7 +191,7 @@ class _Making:
         )
         of_proposal: tuple[Any, ...] = (
             *(Transition, Assessment, Review, ObservationRequest),
-            *(Refusal, Notice, Execution),
+            *(Refusal, Notice, Execution, Halt),
         )
         for model in of_incident:
             rows = model._base_manager.using(self.using).filter(incident=self.incident)

@@ -43,7 +43,7 @@ from remediation.executors.errors import (
 )
 from remediation.executors.run import run_apply, run_prepare, run_verify
 from remediation.models import Execution, Proposal
-from remediation.services import inclusion, lease, refused, runs, steps, transition, worker
+from remediation.services import halt, inclusion, lease, refused, runs, steps, transition, worker
 from remediation.services.actors import Actor
 from remediation.services.guards import translated
 from remediation.services.observe import observe
@@ -230,9 +230,13 @@ def _verify(run: Run, index: int) -> bool:
 
 
 def _intend(run: Run, index: int) -> bool:
-    """Gate a later step; its refusal ends the run and rolls back what was applied."""
+    """Gate a later step; its refusal, or a halt, ends the run and rolls back what was applied.
+
+    A halt that comes between the question and the row is found by the row's guard.
+    """
     assert run.execution is not None
     try:
+        halt.refuse_if_halted(run.proposal.pk)
         _, _, snapshot = _clear(run, index)
         run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
         steps.record(

@@ -7,7 +7,7 @@ is logged and changes nothing: the queue and its clocks are the truth.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from django.db import connection
 from django.urls import reverse
 
 from remediation.domain.policy import ROLES
-from remediation.models import Proposal, Review
+from remediation.models import Execution, Proposal
 from remediation.services import authorize
 from remediation.services.refusals import printable
 
@@ -46,15 +46,16 @@ def overdue(proposal_id: UUID) -> None:
     _send(proposal, people, "expired without a decision", text)
 
 
-def ended(proposal_id: UUID) -> None:
-    """The result goes to everybody who decided, and to every other entitled reviewer."""
-    proposal = Proposal.objects.get(pk=proposal_id)
-    decided = Review.objects.filter(proposal=proposal).values_list("person", flat=True)
-    _send(
+def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, message_id: str) -> bool:
+    """The result, as `result.tell` words it; whether the mail server took it."""
+    executed = Execution.objects.filter(proposal=proposal).exists()
+    return _send(
         proposal,
-        {*entitled(proposal), *decided},
-        proposal.state,
-        f"The proposal is now: {proposal.state}.",
+        people,
+        proposal.state.replace("_", " "),
+        text,
+        page="execution" if executed else "proposal_history",
+        headers={"Message-ID": message_id},
     )
 
 
@@ -79,22 +80,35 @@ def holders(*roles: str) -> set[UUID]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def _send(proposal: Proposal, people: Iterable[UUID], subject: str, text: str) -> None:
+def _send(
+    proposal: Proposal,
+    people: Iterable[UUID],
+    subject: str,
+    text: str,
+    *,
+    page: str = "proposal_history",
+    headers: Mapping[str, str] | None = None,
+) -> bool:
+    """Whether everybody who has an address was written to; the log says what went wrong."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT email FROM remediation.mailbox WHERE person = ANY(%s)", [list(people)]
         )
         addresses = sorted({row[0] for row in cursor.fetchall()})
     if not addresses:
-        return
+        return True
     title = printable(proposal.incident.title)
     body = (
         f"{text}\n\nIncident: {title}\n"
-        f"{settings.ORIGIN}{reverse('proposal_history', args=[proposal.pk])}\n\n"
+        f"{settings.ORIGIN}{reverse(page, args=[proposal.pk])}\n\n"
         "Nothing can be decided from this mail.\n"
     )
-    message = EmailMessage(f"[hitlportal] {title[:80]}: {subject}", body, bcc=addresses)
+    message = EmailMessage(
+        f"[hitlportal] {title[:80]}: {subject}", body, bcc=addresses, headers=dict(headers or {})
+    )
     try:
         message.send()
     except OSError as error:
         logger.error("mail about %s was not sent: %s", proposal.pk, error)
+        return False
+    return True

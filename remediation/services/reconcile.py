@@ -13,7 +13,7 @@ from remediation.domain.errors import Refused, TargetBusy
 from remediation.domain.states import ProposalState
 from remediation.executors.base import Settled
 from remediation.executors.run import executor_of
-from remediation.models import Execution, Proposal
+from remediation.models import Execution, Halt, Proposal
 from remediation.services import execute, lease, runs, steps
 from remediation.services.actors import Actor
 from remediation.services.observe import Seen, observe
@@ -143,7 +143,10 @@ def _still_unknown(run: Run, seen: Seen) -> None:
 
 def _undo(run: Run, phases: Phases, reason: str) -> None:
     """Roll back what was applied and is not undone yet; what failed to be undone is never tried
-    again, and people have to look."""
+    again, and people have to look. A run that a person halted ends with that as its reason."""
+    failed = any("failed" in done for done in phases.values())
+    if not failed and Halt.objects.filter(proposal=run.proposal).exists():
+        reason = "halted"
     run.applied = [i for i in run.applied if "undone" not in phases.get(i, {})]
     begun = {i for i, done in phases.items() if "undo_intended" in done}
     lost = {i for i, done in phases.items() if "undo_failed" in done}

@@ -10,7 +10,7 @@ from remediation.domain.errors import GateRefused, Next, Refused, WrongState
 from remediation.domain.events import Event
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal, Refusal
-from remediation.services import assess, notify, refusals, transition
+from remediation.services import assess, refusals, result, transition
 from remediation.services.actors import Actor
 
 logger = logging.getLogger(__name__)
@@ -66,4 +66,4 @@ def _move(
             target=target,
             reason=refusal.name,
         )
-        transaction.on_commit(lambda: notify.ended(proposal.pk))
+        result.after_commit(proposal.pk, actor=actor)

@@ -16,7 +16,7 @@ from remediation.domain.gate import Clearance
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
 from remediation.models import Execution, Proposal
-from remediation.services import incidents, lease, notify, steps, transition, worker
+from remediation.services import incidents, lease, result, steps, transition, worker
 from remediation.services.actors import Actor
 from remediation.services.gather import gather
 from remediation.services.observe import Seen
@@ -96,7 +96,7 @@ def conclude(run: Run, target: ProposalState, reason: str) -> None:
                 incident=run.proposal.incident,
                 reason=f"proposal {run.proposal.pk}",
             )
-        transaction.on_commit(lambda: notify.ended(run.proposal.pk))
+        result.after_commit(run.proposal.pk, actor=run.actor)
     if target is not ProposalState.UNKNOWN:
         # A call without an answer may still be running at the target: its lease runs out.
         run.leases.release()

@@ -13,7 +13,7 @@ from remediation.domain.events import Event
 from remediation.domain.statement import Decision
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal
-from remediation.services import assess, notify, refusals, transition, worker
+from remediation.services import assess, refusals, result, transition, worker
 from remediation.services.actors import Actor
 from remediation.services.gather import gather
 from remediation.services.plans import load_plan
@@ -91,4 +91,4 @@ def _end(proposal: Proposal, decision: Decision, code: str, actor: Actor) -> Non
             target=target,
             reason=code,
         )
-        transaction.on_commit(lambda: notify.ended(proposal.pk))
+        result.after_commit(proposal.pk, actor=actor)

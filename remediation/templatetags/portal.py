@@ -138,6 +138,8 @@ TONES = {
     "undo_intended": ("warn", "undo"),
     "undone": ("warn", "undo"),
     "undo_failed": ("bad", "cross"),
+    "halted": ("warn", "stop"),
+    "not_begun": ("muted", "circle"),
     "production": ("warn", "alert"),
 }
 

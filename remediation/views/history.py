@@ -1,17 +1,24 @@
-"""Everything on record about one proposal, oldest first."""
+"""Everything on record about a proposal, or an incident with all its proposals, oldest first."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from uuid import UUID
 
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from audit.tlog.canonical import Json
 from remediation.models import (
     Assessment,
+    Diagnosis,
+    Evidence,
+    Halt,
+    Incident,
+    Notice,
     ObservationRequest,
     Proposal,
     Refusal,
@@ -20,7 +27,7 @@ from remediation.models import (
     Transition,
 )
 from remediation.services import authorize
-from remediation.views import doors, present, review, standing
+from remediation.views import doors, incidents, present, review, standing
 from remediation.views.names import Names
 from remediation.views.pages import Field, HistoryRow
 
@@ -33,6 +40,7 @@ def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     proposal = review.visible(person, proposal_id)
     context = {
         "proposal_id": proposal_id,
+        "incident_id": proposal.incident_id,
         "sentence": present.sentences(present.plan_of(proposal))[0],
         "state": proposal.state,
         "rows": rows(proposal),
@@ -41,38 +49,105 @@ def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     return render(request, "remediation/history.html", context)
 
 
-def rows(proposal: Proposal) -> list[HistoryRow]:
-    """Transitions, assessments, reviews, requests, refusals and steps, by their audit entries.
-
-    Entries are numbered as they were written, also within one transaction, where times agree.
-    """
-    transitions = list(Transition.objects.filter(proposal=proposal))
-    refusals = list(Refusal.objects.filter(proposal=proposal))
-    names = Names.of_actors(
-        [proposal.agent.actor, *(t.actor for t in transitions), *(r.actor for r in refusals)]
+@doors.page
+def incident(request: HttpRequest, incident_id: UUID) -> HttpResponse:
+    """The incident's whole life: reports, evidence, diagnoses, and those of its proposals that
+    this person may see."""
+    person = doors.person(request)
+    found = incidents.visible(person, incident_id)
+    proposals = list(
+        authorize.visible_proposals(person).filter(incident=found).select_related("agent")
     )
-    found = [
-        _submitted(proposal, names),
-        *(_transition(row, names) for row in transitions),
-        *(_refusal(row, names) for row in refusals),
-        *_assessments(proposal),
-        *_reviews(proposal),
-        *_requests(proposal),
-        *_steps(proposal),
-    ]
+    context = {
+        "incident": found,
+        "state": next(iter(incidents.rows([found]))).state,
+        "rows": _in_order([*incident_rows(found), *rows(*proposals)]),
+        "may_audit": authorize.may_audit(person),
+        "several": len(proposals) > 1,
+        "others": found.proposals.count() - len(proposals),
+    }
+    return render(request, "remediation/incident_history.html", context)
+
+
+def rows(*proposals: Proposal) -> list[HistoryRow]:
+    """Transitions, assessments, reviews, requests, refusals, steps, halts and notices.
+
+    The number of queries does not grow with the number of proposals.
+    """
+    keys = [proposal.pk for proposal in proposals]
+    transitions = list(Transition.objects.filter(proposal__in=keys))
+    refusals = list(Refusal.objects.filter(proposal__in=keys))
+    names = Names.of_actors(
+        [
+            *(proposal.agent.actor for proposal in proposals),
+            *(f"person:{proposal.editor}" for proposal in proposals if proposal.editor),
+            *(row.actor for row in transitions),
+            *(row.actor for row in refusals),
+        ]
+    )
+    return _in_order(
+        [
+            *(_submitted(proposal, names) for proposal in proposals),
+            *(_transition(row, names) for row in transitions),
+            *(_refusal(row, names) for row in refusals),
+            *_assessments(keys),
+            *_reviews({proposal.pk: proposal.round for proposal in proposals}),
+            *_requests(keys),
+            *_steps(keys),
+            *_halts(keys),
+            *_notices(keys),
+        ]
+    )
+
+
+def _in_order(found: list[HistoryRow]) -> list[HistoryRow]:
+    """By audit entry: those are numbered as they were written, also within one transaction, where
+    times agree."""
     return sorted(found, key=lambda row: (row.entry, row.at))
 
 
+def incident_rows(found: Incident) -> Iterator[HistoryRow]:
+    """What is on record about the incident itself."""
+    yield from incidents.moves(found)
+    artefacts = Counter(
+        Evidence.objects.filter(incident=found).order_by().values_list("entry", flat=True)
+    )
+    reports = list(found.reports.select_related("agent"))
+    for report in reports:
+        count = artefacts[report.entry]
+        yield HistoryRow(
+            at=report.recorded_at,
+            kind="note",
+            word="submitted",
+            title=f"Reported, with {count} new artefact{'' if count == 1 else 's'}",
+            actor=f"agent {report.agent.name}",
+            entry=report.entry,
+        )
+    for diagnosis in Diagnosis.objects.filter(incident=found).select_related("agent"):
+        yield HistoryRow(
+            at=diagnosis.recorded_at,
+            kind="note",
+            word="in_review",
+            title=f"Diagnosis, version {diagnosis.version}",
+            actor=f"agent {diagnosis.agent.name}",
+            entry=diagnosis.entry,
+            fields=(Field("diagnosis digest", diagnosis.digest),),
+            whole=bytes(diagnosis.body).decode(errors="backslashreplace"),
+        )
+
+
 def _submitted(proposal: Proposal, names: Names) -> HistoryRow:
+    by = f"person:{proposal.editor}" if proposal.editor else proposal.agent.actor
     return HistoryRow(
         at=proposal.recorded_at,
         kind="transition",
         word="submitted",
         title="Submitted",
-        actor=names.actor(proposal.agent.actor),
+        actor=names.actor(by),
         entry=proposal.entry,
         fields=(Field("plan digest", proposal.plan_digest),),
-        whole=bytes(proposal.plan).decode(),
+        whole=bytes(proposal.plan).decode(errors="backslashreplace"),
+        proposal=proposal.pk,
     )
 
 
@@ -86,6 +161,7 @@ def _transition(row: Transition, names: Names) -> HistoryRow:
         actor=names.actor(row.actor),
         entry=row.entry,
         reason=row.reason.replace("_", " "),
+        proposal=row.proposal_id,
     )
 
 
@@ -98,11 +174,12 @@ def _refusal(row: Refusal, names: Names) -> HistoryRow:
         actor=names.actor(row.actor),
         entry=row.entry,
         reason=row.detail,
+        proposal=row.proposal_id,
     )
 
 
-def _assessments(proposal: Proposal) -> Iterator[HistoryRow]:
-    for row in Assessment.objects.filter(proposal=proposal):
+def _assessments(keys: list[UUID]) -> Iterator[HistoryRow]:
+    for row in Assessment.objects.filter(proposal__in=keys):
         slots = ", ".join(slot.replace("_", " ") for slot in row.slots)
         yield HistoryRow(
             at=row.recorded_at,
@@ -118,7 +195,7 @@ def _assessments(proposal: Proposal) -> Iterator[HistoryRow]:
                 Field("ruling digest", row.ruling_digest),
             ),
             whole="\n".join(
-                f"{name}: {bytes(body).decode()}"
+                f"{name}: {bytes(body).decode(errors='backslashreplace')}"
                 for name, body in (
                     ("pin", row.pin),
                     ("checks", row.checks),
@@ -126,14 +203,17 @@ def _assessments(proposal: Proposal) -> Iterator[HistoryRow]:
                     ("ruling", row.ruling),
                 )
             ),
+            proposal=row.proposal_id,
         )
 
 
-def _reviews(proposal: Proposal) -> Iterator[HistoryRow]:
-    found = list(Review.objects.filter(proposal=proposal))
+def _reviews(rounds: dict[UUID, int]) -> Iterator[HistoryRow]:
+    found = list(Review.objects.filter(proposal__in=list(rounds)).order_by("pk"))
     names = Names([row.person for row in found])
+    numbers: Counter[UUID] = Counter()
     for row in found:
-        said = standing.review_row(row, names, counts=row.round == proposal.round)
+        numbers[row.proposal_id] += 1
+        said = standing.review_row(row, names, counts=row.round == rounds[row.proposal_id])
         verdicts = ", ".join(f"{key} {value}" for key, value in said.verdicts)
         yield HistoryRow(
             at=row.recorded_at,
@@ -144,12 +224,14 @@ def _reviews(proposal: Proposal) -> Iterator[HistoryRow]:
             entry=row.entry,
             reason=": ".join(part for part in (said.reason_code, said.reason_text) if part),
             fields=(Field("verdicts", verdicts),),
-            whole=bytes(row.statement).decode(),
+            whole=bytes(row.statement).decode(errors="backslashreplace"),
+            review=numbers[row.proposal_id],
+            proposal=row.proposal_id,
         )
 
 
-def _requests(proposal: Proposal) -> Iterator[HistoryRow]:
-    found = list(ObservationRequest.objects.filter(proposal=proposal))
+def _requests(keys: list[UUID]) -> Iterator[HistoryRow]:
+    found = list(ObservationRequest.objects.filter(proposal__in=keys))
     names = Names([row.person for row in found])
     for row in found:
         yield HistoryRow(
@@ -159,11 +241,13 @@ def _requests(proposal: Proposal) -> Iterator[HistoryRow]:
             title="Asked the worker to observe again",
             actor=names.person(row.person),
             entry=row.entry,
+            proposal=row.proposal_id,
         )
 
 
-def _steps(proposal: Proposal) -> Iterator[HistoryRow]:
-    for row in StepRecord.objects.filter(execution__proposal=proposal):
+def _steps(keys: list[UUID]) -> Iterator[HistoryRow]:
+    found = StepRecord.objects.filter(execution__proposal__in=keys)
+    for row in found.annotate(of=F("execution__proposal_id")):
         yield HistoryRow(
             at=row.recorded_at,
             kind="step",
@@ -172,7 +256,44 @@ def _steps(proposal: Proposal) -> Iterator[HistoryRow]:
             actor="the worker",
             entry=row.entry,
             fields=tuple(Field(key, _said(value)) for key, value in row.data.items()),
+            proposal=row.of,
         )
+
+
+def _halts(keys: list[UUID]) -> Iterator[HistoryRow]:
+    found = list(Halt.objects.filter(proposal__in=keys))
+    names = Names([row.person for row in found])
+    for row in found:
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="refusal",
+            word="halted",
+            title="Halted between two steps",
+            actor=names.person(row.person),
+            entry=row.entry,
+            reason=row.reason,
+            proposal=row.proposal_id,
+        )
+
+
+def _notices(keys: list[UUID]) -> Iterator[HistoryRow]:
+    for row in Notice.objects.filter(proposal__in=keys):
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="note",
+            word="submitted",
+            title=notice_title(row.kind),
+            actor="the worker",
+            entry=row.entry,
+            proposal=row.proposal_id,
+        )
+
+
+def notice_title(kind: str) -> str:
+    """What was told by mail."""
+    if kind.isdigit():
+        return f"Told that {kind} % of the time to decide had passed"
+    return f"Told the result: {kind.removeprefix('told:').replace('_', ' ')}"
 
 
 def _said(value: Json) -> str:

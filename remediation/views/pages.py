@@ -316,6 +316,8 @@ class HistoryRow:
     reason: str = ""
     fields: tuple[Field, ...] = ()
     whole: str = ""  # exact bytes, e.g. of a signed statement
+    review: int = 0  # the number of the review that can be opened again
+    proposal: UUID | None = None
 
 
 @dataclass(frozen=True)

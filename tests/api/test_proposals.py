@@ -233,3 +233,30 @@ def test_a_refused_request_names_the_agents_token_on_record(scanner: Caller) -> 
     assert entry["object"] == f"proposal:{proposal.pk}"
     actor = AgentActor(scanner.agent.pk, scanner.token.pk)
     assert (entry["actor"], entry["data"]["token"]) == (actor.ref, str(actor.token_id))
+
+
+def test_a_result_says_what_became_of_each_step(scanner: Caller) -> None:
+    made = at(scanner, "succeeded")
+    seen = told(scanner.get(f"proposals/{made.pk}"))
+    assert seen["outcomes"] == [{"step": 0, "outcome": "verified", "reason": ""}]
+    assert seen["result"]["state"] == "succeeded"
+    waiting = told(scanner.get(f"proposals/{at(scanner, 'in_review').pk}"))
+    assert (waiting["outcomes"], waiting["result"]) == ([], None)
+
+
+def test_a_halt_is_a_name_for_the_agent_and_a_persons_words_are_not_for_it(
+    scanner: Caller,
+) -> None:
+    made = factories.proposal_at("approved", "h1", "h2", agent=scanner.agent, token=scanner.token)
+    run = factories.execute(made)
+    for phase in ("applied", "verified"):
+        factories.step(run, phase)
+    factories.halt(made, factories.person(roles=["security"]), reason="Mallory is in the room.")
+    for phase in ("undo_intended", "undone"):
+        factories.step(run, phase)
+    factories.move(made, "rolled_back", reason="halted")
+    answer = scanner.get(f"proposals/{made.pk}")
+    seen = told(answer)
+    assert [row["outcome"] for row in seen["outcomes"]] == ["undone", "not_begun"]
+    assert (seen["result"]["state"], seen["result"]["reason"]) == ("rolled_back", "halted")
+    assert b"Mallory" not in answer.content

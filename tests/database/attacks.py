@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from tests.database import attacks_execution, attacks_people, attacks_review, attacks_submission
+from tests.database import (
+    attacks_execution,
+    attacks_halt,
+    attacks_people,
+    attacks_review,
+    attacks_submission,
+)
 
 ATTACKS = [
     attack
-    for book in (attacks_people, attacks_submission, attacks_review, attacks_execution)
+    for book in (
+        attacks_people,
+        attacks_submission,
+        attacks_review,
+        attacks_execution,
+        attacks_halt,
+    )
     for attack in book.ATTACKS
 ]

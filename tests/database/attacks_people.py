@@ -166,9 +166,7 @@ def _a_diagnosis_under_another_digest(w: World) -> None:
             body=b"{}",
             digest="0" * 64,
             agent=w.agent,
-            entry=entry(
-                "worker:notice:sent", w.agent.actor, f"incident:{w.in_review.incident_id}"
-            ),
+            entry=entry("worker:notice:sent", w.agent.actor, f"incident:{w.in_review.incident_id}"),
         )
 
 

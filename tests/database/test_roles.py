@@ -21,7 +21,7 @@ INVENTORY = {
 }  # fmt: skip
 SUBMISSIONS = {
     "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",
-    "proposal", "proposaltarget", "transition", "observationrequest", "refusal",
+    "proposal", "proposaltarget", "transition", "observationrequest", "refusal", "halt",
 }  # fmt: skip
 FINDINGS = {"assessment", "assessmentservice", "notice", "execution", "steprecord", "freeze"}
 AGENTS = {"agent", "agentversion"}

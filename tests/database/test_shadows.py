@@ -95,6 +95,11 @@ SHADOWS = [
     ),
     Shadow("a32_a_run_begins_while_frozen", ("public.remediation_freeze",)),
     Shadow(
+        "a_step_of_a_halted_run",
+        ("public.remediation_halt",),
+        emptied("public.remediation_halt"),
+    ),
+    Shadow(
         "an_expired_session",
         ("public.remediation_reviewsession",),
         "UPDATE pg_temp.remediation_reviewsession SET expires_at = now() + interval '1 hour'",

@@ -50,6 +50,7 @@ class World:
     approved_late: m.Proposal  # the time to run has passed
     executing: m.Execution  # two steps, the first intended
     ended: m.Execution  # two steps, the first failed
+    halted: m.Execution  # two steps, the first verified; then alice halted it
     overdue: m.Execution  # two steps, the first verified; the time to run has passed
     slept: m.Execution  # the first step intended; then the lease ran out
     unknown: m.Execution
@@ -78,7 +79,7 @@ def build() -> World:
         return proposal
 
     in_review = at("in_review")
-    approved_steps = [at("approved", *_names()) for _ in range(3)]
+    approved_steps = [at("approved", *_names()) for _ in range(4)]
     overdue = _overdue(approved_steps[2])
     return World(
         alice, bob, carol, dave, eve, sue, gone, lou, agent, token,
@@ -102,6 +103,7 @@ def build() -> World:
         approved_late=_leased(at("approved", ruling={"run_within_s": 0})),
         executing=_executing(approved_steps[0]),
         ended=_run(approved_steps[1], "applied", "failed"),
+        halted=_halted(approved_steps[3], alice),
         overdue=overdue,
         slept=_slept(at("approved")),
         unknown=_unknown(at("approved", *_names())),
@@ -187,6 +189,12 @@ def _run(proposal: m.Proposal, *phases: str) -> m.Execution:
     run = _executing(proposal)
     for phase in phases:
         factories.step(run, phase)
+    return run
+
+
+def _halted(proposal: m.Proposal, alice: Person) -> m.Execution:
+    run = _run(proposal, "applied", "verified")
+    factories.halt(proposal, alice)
     return run
 
 

@@ -6,9 +6,12 @@ import re
 from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from remediation import models as m
 from remediation.domain import errors
+from remediation.views import history
 from tests import factories
 from tests.flows.world import World
 from tests.views.conftest import BrowserOf, text_of
@@ -84,3 +87,74 @@ def test_a_person_who_was_erased_stays_an_id(
         m.User.objects.filter(pk=alice.user.pk).update(username="erased-1", person=UUID(int=1))
     page = text_of(browser_of(world.people["bob"]).get("proposal_history", proposal_id))
     assert f"person {alice.id}" in page
+
+
+def test_a_result_a_halt_and_an_opened_review_stand_in_it(
+    world: World, browser_of: BrowserOf
+) -> None:
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    page = text_of(browser_of(world.people["bob"]).get("proposal_history", proposal_id))
+    assert f"/proposals/{proposal_id}/reviews/1/" in page
+    run = factories.execute(factories.proposal_at("approved", "h1", "h2"))
+    factories.halt(run.proposal, factories.person(roles=["security"]), reason="Wrong account.")
+    carol = factories.person(roles=["auditor"])
+    page = text_of(browser_of(carol).get("proposal_history", run.proposal.pk))
+    assert "Halted between two steps" in page and "Wrong account." in page
+
+
+def test_an_incident_is_told_whole_with_all_its_proposals(
+    world: World, browser_of: BrowserOf
+) -> None:
+    first = world.in_review()
+    world.decide("alice", first, "reject")
+    world.settle(first)
+    second = world.approved()
+    world.execute(second)
+    incident = m.Proposal.objects.get(pk=second).incident
+    page = text_of(browser_of(world.people["bob"]).get("incident_history", incident.pk))
+    assert titles(page) == [
+        "Open",
+        "Reported, with 1 new artefact",
+        "Diagnosis, version 1",
+        "Submitted",
+        "Assessed, round 1: risk high, asks for security, service owner",
+        "In review, round 1",
+        "Rejected as security, round 1",
+        "Rejected",
+        "Reported, with 0 new artefacts",
+        "Submitted",
+        "Assessed, round 1: risk high, asks for security, service owner",
+        "In review, round 1",
+        "Approved as security, round 1",
+        "Approved as service owner, round 1",
+        "Approved",
+        "Executing",
+        "Step 1: intended",
+        "Step 1: applied",
+        "Step 1: verified",
+        "Succeeded",
+        "Contained",
+    ]
+    for key in (first, second):
+        assert f'href="/proposals/{key}/history/"' in page
+        assert f'href="/proposals/{key}/reviews/1/"' in page
+
+
+def test_more_proposals_do_not_mean_more_questions_to_the_database(db: None) -> None:
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as questions:
+            history.rows(*m.Proposal.objects.select_related("agent"))
+        return len(questions)
+
+    factories.proposal_at("succeeded")
+    one = asked()
+    for _ in range(3):
+        factories.proposal_at("succeeded")
+    assert asked() == one
+
+
+def test_a_stranger_reads_no_incident(world: World, browser_of: BrowserOf) -> None:
+    incident = m.Proposal.objects.get(pk=world.in_review()).incident
+    stranger = browser_of(factories.person(roles=["security"]))
+    assert stranger.get("incident_history", incident.pk).status_code == 404

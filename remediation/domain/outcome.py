@@ -1,0 +1,79 @@
+"""What became of each step, told from its recorded phases; the same words everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """Where a step stands. All but the first two and UNDOING are where it stays."""
+
+    NOT_BEGUN = "not_begun"
+    INTENDED = "intended"
+    APPLIED = "applied"  # not yet verified
+    VERIFIED = "verified"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    UNDOING = "undo_intended"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo_failed"
+
+
+WORDS: dict[Outcome, str] = {
+    Outcome.NOT_BEGUN: "not begun",
+    Outcome.INTENDED: "being applied",
+    Outcome.APPLIED: "applied, being verified",
+    Outcome.VERIFIED: "applied and verified",
+    Outcome.FAILED: "failed",
+    Outcome.UNKNOWN: "outcome not known",
+    Outcome.UNDOING: "being undone",
+    Outcome.UNDONE: "undone",
+    Outcome.UNDO_FAILED: "could not be undone",
+}
+# The furthest phase says how a step stands.
+_LATEST = (
+    Outcome.UNDO_FAILED,
+    Outcome.UNDONE,
+    Outcome.UNDOING,
+    Outcome.FAILED,
+    Outcome.VERIFIED,
+    Outcome.APPLIED,
+    Outcome.UNKNOWN,
+    Outcome.INTENDED,
+)
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """``reason`` is the name of the refusal that ended the step, if one did."""
+
+    step: int
+    outcome: Outcome
+    reason: str = ""
+
+    @property
+    def words(self) -> str:
+        return WORDS[self.outcome]
+
+
+def outcome_of(phases: Collection[str]) -> Outcome:
+    """How a step with these recorded phases stands."""
+    return next((found for found in _LATEST if found in phases), Outcome.NOT_BEGUN)
+
+
+def outcomes(
+    steps: int, records: Iterable[tuple[int, str, Mapping[str, object]]]
+) -> tuple[StepOutcome, ...]:
+    """Every step of a plan of that many, from (step, phase, data) in any order."""
+    phases: dict[int, set[str]] = {}
+    reasons: dict[int, str] = {}
+    for step, phase, data in records:
+        phases.setdefault(step, set()).add(phase)
+        if phase in ("failed", "unknown", "undo_failed"):
+            reasons[step] = str(data.get("refusal", ""))
+    return tuple(
+        StepOutcome(step, outcome_of(phases.get(step, ())), reasons.get(step, ""))
+        for step in range(steps)
+    )

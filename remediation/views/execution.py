@@ -1,0 +1,70 @@
+"""The page of a run: live progress, and halting it between two steps."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from remediation.services import authorize
+from remediation.services import halt as service
+from remediation.views import doors, running
+from remediation.views.review import STOP_POLLING, visible
+
+
+@doors.page
+def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    return render(request, "remediation/execution.html", _context(request, proposal_id))
+
+
+@require_safe
+def progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """The part that moves; asked for every two seconds until the run has ended."""
+    if not request.user.is_authenticated:
+        return render(request, "remediation/review/signed_out.html", status=STOP_POLLING)
+    return _progress(request, proposal_id=proposal_id)
+
+
+@doors.page
+def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    context = _context(request, proposal_id)
+    page: running.RunPage = context["page"]  # type: ignore[assignment]
+    if page.live and request.GET.get("seen") == page.version:
+        # Nothing is swapped: what somebody reads, selected or focused stays as it is.
+        return HttpResponse(status=204)
+    # The form is replaced only when it comes or goes, so that a reason being typed is not lost.
+    context["swap_halt"] = request.GET.get("halt") != page.halt_key
+    return render(
+        request,
+        "remediation/execution/progress.html",
+        context,
+        status=200 if page.live else STOP_POLLING,
+    )
+
+
+@doors.form
+def halt(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Stop before the next step; on record before this answers."""
+    service.halt(
+        actor=doors.person(request),
+        proposal_id=proposal_id,
+        reason=request.POST.get("reason", ""),
+    )
+    messages.warning(
+        request, "Halted. No further step begins; the worker undoes the steps that it applied."
+    )
+    return redirect("execution", proposal_id)
+
+
+def _context(request: HttpRequest, proposal_id: UUID) -> dict[str, object]:
+    person = doors.person(request)
+    proposal = visible(person, proposal_id)
+    return {
+        "page": running.run_page(person, proposal),
+        "may_audit": authorize.may_audit(person),
+        "longest": service.MAX_REASON,
+        "shortest": service.MIN_REASON,
+    }

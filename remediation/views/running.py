@@ -1,0 +1,303 @@
+"""From rows to the execution page's data: what runs, how far it is, what was undone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from audit.tlog.canonical import Json
+from remediation.domain.errors import GATE_REASONS
+from remediation.domain.outcome import Outcome, outcomes
+from remediation.domain.plan import Plan, Step
+from remediation.domain.states import ProposalState
+from remediation.models import Execution, Halt, Lease, Proposal, StepRecord, User
+from remediation.services import authorize
+from remediation.services.clock import database_now
+from remediation.views import present
+from remediation.views.names import Names
+
+S = ProposalState
+# States in which something is still to be seen here by itself.
+LIVE = frozenset({S.APPROVED, S.EXECUTING, S.UNKNOWN})
+PHASES = {
+    "intended": "Cleared by the gate and begun",
+    "applied": "Applied",
+    "verified": "Verified on the target",
+    "failed": "Failed",
+    "unknown": "No answer: the target will be read",
+    "undo_intended": "Undoing begun",
+    "undone": "Undone",
+    "undo_failed": "Could not be undone",
+}
+ENDS = {
+    S.SUCCEEDED: "Every step was applied and verified on the target.",
+    S.ROLLED_BACK: "It did not go through. Every step that was applied has been undone.",
+    S.FAILED: "It did not go through, and not everything that was applied has been undone.",
+    S.UNKNOWN: "A call got no answer. When no call can be under way any more, the worker reads the"
+    " target; it never tries again blindly.",
+}
+# Why a run ended, beyond what the refusals of the gate say of themselves.
+REASONS = {
+    "halted": "A person halted it between two steps.",
+    "settled": "Its worker was gone; what it left was read from the target.",
+    "not_applied": "The target was not changed by the step.",
+    "partly_applied": "The target was changed only in part.",
+    "verify_failed": "The effect could not be seen on the target.",
+    "outcome_unknown": "The target gave no answer.",
+    "rollback_failed": "The target did not take the rollback.",
+    "clearance_refused": "The clearance of the gate had ended.",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field of the target before the step and as observed after it."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+    @property
+    def changed(self) -> bool:
+        return None not in (self.before, self.after) and self.before != self.after
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    phase: str
+    title: str
+    at: datetime
+    entry: int
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class RunStep:
+    number: int
+    sentence: str
+    locator: str
+    outcome: Outcome
+    words: str
+    reason: str
+    token: int | None
+    rollback: str
+    phases: tuple[PhaseRow, ...]
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class LeaseRow:
+    locator: str
+    token: int
+    held: bool
+
+
+@dataclass(frozen=True)
+class HaltCard:
+    person: str
+    reason: str
+    at: datetime
+    entry: int
+
+
+@dataclass(frozen=True)
+class RunPage:
+    proposal_id: UUID
+    state: str
+    sentences: tuple[str, ...]
+    environment: str
+    undone: str
+    live: bool
+    begun: bool
+    steps: tuple[RunStep, ...]
+    tally: str
+    said: str
+    reason: str
+    waiting_for: str
+    started: datetime | None
+    ended: datetime | None
+    holder: str
+    leases: tuple[LeaseRow, ...]
+    halt: HaltCard | None
+    next_step: int  # the number of the step before which a halt would hold; 0: none is left
+    may_halt: bool
+    version: str
+
+    @property
+    def haltable(self) -> bool:
+        return self.may_halt and self.next_step > 0 and self.halt is None
+
+    @property
+    def halt_key(self) -> str:
+        """What the box about halting says now; another key, another box."""
+        if self.haltable:
+            return "form"
+        if self.state != S.EXECUTING:
+            return "none"
+        return "halted" if self.halt else "late" if self.may_halt else "others"
+
+
+def run_page(user: User, proposal: Proposal) -> RunPage:
+    """Everything about the proposal's run, as it stands now; reads only."""
+    plan = present.plan_of(proposal)
+    run = Execution.objects.defer("evidence").filter(proposal=proposal).first()
+    records = list(run.steps.order_by("id")) if run else []
+    halt = _halt(proposal)
+    moves = {
+        move.to_state: move
+        for move in proposal.transitions.order_by("id")
+        if move.to_state == "executing" or move.from_state in ("executing", "unknown")
+    }
+    end = moves.get(proposal.state) if proposal.state != S.EXECUTING else None
+    waiting = _waiting_for(proposal)
+    upcoming = _next_step(proposal, plan, records)
+    may_halt = proposal.state == S.EXECUTING and authorize.may_halt(user, proposal)
+    return RunPage(
+        proposal_id=proposal.pk,
+        state=proposal.state,
+        sentences=present.sentences(plan),
+        environment=plan.environment if plan else "",
+        undone=present.undone(plan) if plan and len(plan.steps) == 1 else "",
+        live=proposal.state in LIVE,
+        begun=run is not None,
+        steps=_steps(plan, records, run) if plan else (),
+        tally=_tally(plan, records, proposal.state),
+        said=ENDS.get(S(proposal.state), ""),
+        reason=reason_words(end.reason) if end else "",
+        waiting_for=waiting,
+        started=moves["executing"].recorded_at if "executing" in moves else None,
+        ended=end.recorded_at if end and proposal.state not in LIVE else None,
+        holder=run.holder if run else "",
+        leases=_leases(run),
+        halt=halt,
+        next_step=upcoming,
+        may_halt=may_halt,
+        version=f"{proposal.state}.{len(records)}.{int(halt is not None)}.{waiting}",
+    )
+
+
+def reason_words(name: str) -> str:
+    """The name of a refusal in words; a name that is not known speaks for itself."""
+    if name in GATE_REASONS:
+        return (GATE_REASONS[name].__doc__ or "").strip()
+    return REASONS.get(name, name.replace("_", " "))
+
+
+def _steps(plan: Plan, records: list[StepRecord], run: Execution | None) -> tuple[RunStep, ...]:
+    told = outcomes(len(plan.steps), ((r.step, r.phase, r.data) for r in records))
+    return tuple(
+        _step(step, [r for r in records if r.step == step.index], run, found.outcome, found.words)
+        for step, found in zip(plan.steps, told, strict=True)
+    )
+
+
+def _step(
+    step: Step, records: list[StepRecord], run: Execution | None, outcome: Outcome, words: str
+) -> RunStep:
+    phases = tuple(_phase(record) for record in records)
+    return RunStep(
+        number=step.index + 1,
+        sentence=step.sentence,
+        locator=step.target.locator,
+        outcome=outcome,
+        words=words,
+        reason=next((row.reason for row in reversed(phases) if row.reason), ""),
+        token=run.tokens.get(step.target.locator) if run else None,
+        rollback=step.rollback or "" if step.spec.reversible else "",
+        phases=phases,
+        changes=_changes({record.phase: record.data for record in records}),
+    )
+
+
+def _phase(record: StepRecord) -> PhaseRow:
+    name = str(record.data.get("refusal", ""))
+    return PhaseRow(
+        phase=record.phase,
+        title=PHASES.get(record.phase, record.phase),
+        at=record.recorded_at,
+        entry=record.entry,
+        reason=reason_words(name) if name else "",
+        detail=str(record.data.get("detail", "")),
+    )
+
+
+def _changes(data: Mapping[str, Mapping[str, Json]]) -> tuple[Change, ...]:
+    """What the worker saw before the step, and what it read back: after undoing it if it was
+    undone, else after verifying, else what the call itself said."""
+    before = data.get("intended", {}).get("snapshot")
+    before = before if isinstance(before, dict) else {}
+    after: dict[str, Json] = {}
+    for phase in ("applied", "verified", "undone"):
+        after |= data.get(phase, {})
+    names = [*before, *(name for name in after if name not in before)]
+    return tuple(Change(name, _said(before, name), _said(after, name)) for name in names)
+
+
+def _said(values: Mapping[str, Json], name: str) -> str | None:
+    if name not in values:
+        return None
+    value = values[name]
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _halt(proposal: Proposal) -> HaltCard | None:
+    row = Halt.objects.filter(proposal=proposal).first()
+    if row is None:
+        return None
+    return HaltCard(Names([row.person]).person(row.person), row.reason, row.recorded_at, row.entry)
+
+
+def _next_step(proposal: Proposal, plan: Plan | None, records: Iterable[StepRecord]) -> int:
+    """The number of the first step that has not begun, while a halt can still hold it up."""
+    if plan is None or proposal.state != S.EXECUTING:
+        return 0
+    phases = {(row.step, row.phase) for row in records}
+    if any(phase not in ("intended", "applied", "verified") for _, phase in phases):
+        return 0
+    begun = sum(1 for _, phase in phases if phase == "intended")
+    return begun + 1 if begun < len(plan.steps) else 0
+
+
+def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
+    """How far it is, or how far back."""
+    phases = [row.phase for row in records]
+    if state in (S.ROLLED_BACK, S.FAILED):
+        begun = phases.count("undo_intended")
+        return f"{phases.count('undone')} of {begun} applied step{'' if begun == 1 else 's'} undone"
+    steps = len(plan.steps) if plan else 0
+    return f"{phases.count('verified')} of {steps} step{'' if steps == 1 else 's'} verified"
+
+
+def _leases(run: Execution | None) -> tuple[LeaseRow, ...]:
+    """The run's own tokens, and whether each is still held, by the database's clock."""
+    if run is None:
+        return ()
+    held = {row.target: row for row in Lease.objects.filter(pk__in=list(run.tokens))}
+    now = database_now()
+    return tuple(
+        LeaseRow(locator, token, _is_held(held.get(locator), run, token, now))
+        for locator, token in sorted(run.tokens.items())
+    )
+
+
+def _is_held(lease: Lease | None, run: Execution, token: int, now: datetime) -> bool:
+    return (
+        lease is not None
+        and (lease.token, lease.holder) == (token, run.holder)
+        and lease.until > now
+    )
+
+
+def _waiting_for(proposal: Proposal) -> str:
+    """Why an approved proposal has not begun, as the worker said last."""
+    if proposal.state != S.APPROVED:
+        return ""
+    since = proposal.transitions.filter(to_state=S.APPROVED).order_by("-id").first()
+    newest = proposal.refusals.filter(actor__startswith="worker:").order_by("-id").first()
+    if since is None or newest is None or newest.recorded_at < since.recorded_at:
+        return ""
+    return newest.reason

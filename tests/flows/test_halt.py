@@ -1,0 +1,237 @@
+"""Halting between steps: honoured before the next one, never the cause of anything but a stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from audit.models import Entry
+from remediation import models as m
+from remediation.domain import errors
+from remediation.services import execute, halt, undo
+from remediation.services.runs import Run
+from tests import factories
+from tests.factories import WEB, WORKER, Person
+from tests.flows.conftest import MakeWorld
+from tests.flows.world import World, acts
+
+WHY = "It is the key of the build host."
+
+
+def stop(world: World, name: str, proposal_id: UUID, reason: str = WHY) -> m.Halt:
+    with acts(WEB):
+        return halt.halt(actor=world.people[name].user, proposal_id=proposal_id, reason=reason)
+
+
+@pytest.fixture
+def world(make_world: MakeWorld) -> World:
+    """A plan of three steps."""
+    return make_world("t1", "t2", "t3")
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
+    """`meanwhile(0, act)`: while the worker is about to verify step 0, this happens."""
+
+    def plan(at: int, act: Callable[[], object]) -> None:
+        verify = execute._verify
+
+        def verify_then(run: Run, index: int) -> bool:
+            if index == at:
+                act()
+            with acts(WORKER):
+                return verify(run, index)
+
+        monkeypatch.setattr(execute, "_verify", verify_then)
+
+    return plan
+
+
+def calls(world: World) -> list[tuple[str, str]]:
+    return [(call["call"], call["target"]) for call in world.calls()]
+
+
+def test_a_halted_run_begins_no_further_step_and_is_rolled_back(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    proposal_id = world.approved()
+    meanwhile(1, lambda: stop(world, "alice", proposal_id))
+    world.execute(proposal_id)
+    assert calls(world) == [
+        ("apply", "t1"), ("apply", "t2"), ("rollback", "t2"), ("rollback", "t1"),
+    ]  # fmt: skip
+    assert world.state_of(proposal_id) == "rolled_back"
+    end = m.Transition.objects.filter(proposal_id=proposal_id).last()
+    assert end is not None and end.reason == "halted"
+    assert world.refusals(proposal_id) == ["halted"]
+    assert (2, "intended") not in world.phases(proposal_id)
+
+
+def test_a_halt_is_on_record_with_its_reason_before_it_is_answered(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    proposal_id = world.approved()
+    found: list[m.Halt] = []
+    meanwhile(0, lambda: found.append(stop(world, "bob", proposal_id)))
+    world.execute(proposal_id)
+    said = Entry.objects.get(pk=found[0].entry).data
+    assert said["action"] == "person:execution:halted"
+    assert said["actor"] == world.people["bob"].actor
+    assert said["object"] == f"proposal:{proposal_id}"
+    assert said["data"]["reason"] == WHY
+
+
+def test_a_rollback_that_fails_after_a_halt_is_a_failure_with_that_reason(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    proposal_id = world.approved()
+    world.inject({"t1": {"fail_rollback": True}})
+    meanwhile(1, lambda: stop(world, "alice", proposal_id))
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "failed"
+    end = m.Transition.objects.filter(proposal_id=proposal_id).last()
+    assert end is not None and end.reason == "halted"
+    assert world.state("t2") == "on"
+
+
+def test_the_last_step_has_begun_so_nothing_is_left_to_halt(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    """Nobody is to believe that it stopped something."""
+    proposal_id = world.approved()
+
+    def too_late() -> None:
+        with pytest.raises(errors.WrongState, match="no step is left"):
+            stop(world, "alice", proposal_id)
+
+    meanwhile(2, too_late)
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "succeeded"
+    assert not m.Halt.objects.exists()
+
+
+@pytest.mark.parametrize("state", ["submitted", "in_review", "approved", "succeeded"])
+def test_a_halt_starts_nothing_and_is_refused_where_nothing_runs(world: World, state: str) -> None:
+    proposal_id = world.submit() if state == "submitted" else world.in_review()
+    if state in ("approved", "succeeded"):
+        world.decide("alice", proposal_id)
+        world.decide("bob", proposal_id)
+    if state == "succeeded":
+        world.execute(proposal_id)
+    before = (world.calls(), m.OutboxMessage.objects.count())
+    with pytest.raises(errors.WrongState):
+        stop(world, "alice", proposal_id)
+    assert world.state_of(proposal_id) == state
+    assert (world.calls(), m.OutboxMessage.objects.count()) == before
+
+
+def test_a12_who_may_halt_is_one_rule(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    """An approver of the slots or a lead; neither who took part, nor who only looks."""
+    lena = factories.person("lena", roles=["lead"])
+    carol = factories.person("carol", roles=["auditor"])
+    stranger = factories.person("stranger", roles=["security"])
+    world.people |= {"lena": lena, "carol": carol, "stranger": stranger}
+    proposal_id = world.approved()
+    refused = {
+        "dave": errors.Separation,
+        "eve": errors.Separation,
+        "carol": errors.NotEntitled,
+        "stranger": errors.NoSuchObject,
+    }
+
+    def all_try() -> None:
+        for name, refusal in refused.items():
+            with pytest.raises(refusal):
+                stop(world, name, proposal_id)
+        stop(world, "lena", proposal_id)
+        with pytest.raises(errors.WrongState):
+            stop(world, "alice", proposal_id)
+
+    meanwhile(0, all_try)
+    world.execute(proposal_id)
+    assert m.Halt.objects.get().person == lena.id
+
+
+@pytest.mark.parametrize(
+    ("reason", "refusal"),
+    [
+        ("", errors.ReasonRequired),
+        ("   no     ", errors.ReasonRequired),
+        ("x" * 501, errors.TooLarge),
+        ("stop it now \u202e please", errors.BadValue),
+        ("stop it now \x00 please", errors.BadValue),
+    ],
+)
+def test_a_halt_needs_a_reason_that_can_be_read(
+    world: World, reason: str, refusal: type[errors.Refused]
+) -> None:
+    proposal_id = world.approved()
+    with pytest.raises(refusal):
+        stop(world, "alice", proposal_id, reason)
+
+
+def test_a16_who_lost_the_role_meanwhile_halts_nothing(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    proposal_id = world.approved()
+    alice: Person = world.people["alice"]
+
+    def leave() -> None:
+        with factories.acting(WEB):
+            alice.user.groups.clear()
+        with pytest.raises(errors.NoSuchObject):
+            stop(world, "alice", proposal_id)
+
+    meanwhile(0, leave)
+    world.execute(proposal_id)
+    assert not m.Halt.objects.exists()
+
+
+def test_a40_a_run_whose_worker_died_after_the_halt_is_rolled_back_by_who_settles_it(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    proposal_id = world.approved()
+
+    class Died(BaseException):
+        """Nothing in the worker catches it."""
+
+    def halt_and_die() -> None:
+        stop(world, "alice", proposal_id)
+        raise Died
+
+    meanwhile(1, halt_and_die)
+    with pytest.raises(Died):
+        world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "executing"
+    world.reconcile()
+    assert world.state_of(proposal_id) == "rolled_back"
+    end = m.Transition.objects.filter(proposal_id=proposal_id).last()
+    assert end is not None and end.reason == "halted"
+    assert ("apply", "t3") not in calls(world)
+
+
+def test_a40_a_rollback_that_another_finishes_still_names_the_halt(
+    world: World,
+    meanwhile: Callable[[int, Callable[[], object]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proposal_id = world.approved()
+
+    class Died(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Died
+
+    meanwhile(1, lambda: stop(world, "alice", proposal_id))
+    monkeypatch.setattr(undo, "run_rollback", die)
+    with pytest.raises(Died):
+        world.execute(proposal_id)
+    monkeypatch.undo()
+    world.reconcile()
+    end = m.Transition.objects.filter(proposal_id=proposal_id).last()
+    assert end is not None and (end.to_state, end.reason) == ("rolled_back", "halted")

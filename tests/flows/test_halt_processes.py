@@ -1,0 +1,163 @@
+"""Halts against real worker processes (A40 to A42): committed rows, one effect, a named end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from django.db import connection, transaction
+from pytest_django import Settings
+
+from remediation import models as m
+from remediation.services import halt
+from tests.database.logins import superuser
+from tests.factories import WEB
+from tests.flows.test_crashes import PATIENCE_S, Start, start, wait_for
+from tests.flows.world import World, acts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["start"]  # a fixture
+
+
+@pytest.fixture
+def world(transactional_db: None, tmp_path: Path, settings: Settings) -> World:
+    return World(tmp_path, settings, ("t1", "t2"), "production")
+
+
+@pytest.fixture
+def pause(world: World) -> Path:
+    """As long as this file exists, the first step does not return from its target."""
+    path = world.directory / "wait"
+    path.touch()
+    world.inject({"t1": {"wait_after_apply": str(path)}})
+    return path
+
+
+def stop(world: World, proposal_id: UUID) -> None:
+    with acts(WEB):
+        halt.halt(
+            actor=world.people["alice"].user,
+            proposal_id=proposal_id,
+            reason="It is the key of the build host.",
+        )
+
+
+def calls(world: World) -> list[tuple[str, str]]:
+    return [(call["call"], call["target"]) for call in world.calls()]
+
+
+def end_of(proposal_id: UUID) -> tuple[str, str]:
+    end = m.Transition.objects.filter(proposal_id=proposal_id).last()
+    assert end is not None
+    return end.to_state, end.reason
+
+
+def test_a_halt_stops_a_worker_that_is_in_the_middle_of_a_step(
+    world: World, start: Start, pause: Path
+) -> None:
+    proposal_id = world.approved()
+    worker = start("execute", proposal_id)
+    wait_for(Path(f"{pause}.here"))
+    stop(world, proposal_id)
+    pause.unlink()
+    assert worker.wait(PATIENCE_S) == 0
+    assert calls(world) == [("apply", "t1"), ("rollback", "t1")]
+    assert end_of(proposal_id) == ("rolled_back", "halted")
+
+
+def test_a40_a_halted_run_whose_worker_is_killed_is_rolled_back_by_another(
+    world: World, start: Start, pause: Path
+) -> None:
+    proposal_id = world.approved()
+    worker = start("execute", proposal_id)
+    wait_for(Path(f"{pause}.here"))
+    stop(world, proposal_id)
+    worker.send_signal(signal.SIGKILL)
+    assert worker.wait(PATIENCE_S) == -signal.SIGKILL
+    world.inject({})
+    world.end_leases()
+    assert start("reconcile").wait(PATIENCE_S) == 0
+    assert calls(world) == [("apply", "t1"), ("rollback", "t1")]
+    assert end_of(proposal_id) == ("rolled_back", "halted")
+
+
+def test_a42_a_worker_that_slept_through_halt_and_settlement_writes_nothing(
+    world: World, start: Start, pause: Path
+) -> None:
+    proposal_id = world.approved()
+    asleep = start("execute", proposal_id)
+    wait_for(Path(f"{pause}.here"))
+    asleep.send_signal(signal.SIGSTOP)
+    stop(world, proposal_id)
+    world.inject({})
+    world.end_leases()
+    assert start("reconcile").wait(PATIENCE_S) == 0
+    settled = world.phases(proposal_id)
+    pause.unlink()
+    asleep.send_signal(signal.SIGCONT)
+    assert asleep.wait(PATIENCE_S) != 0
+    assert world.phases(proposal_id) == settled
+    assert calls(world) == [("apply", "t1"), ("rollback", "t1")]
+
+
+def test_a_worker_waits_for_a_halt_that_is_being_recorded(
+    world: World, start: Start, pause: Path
+) -> None:
+    """The halt's transaction is open when the worker comes: the lock, not luck, decides."""
+    proposal_id = world.approved()
+    worker = start("execute", proposal_id)
+    wait_for(Path(f"{pause}.here"))
+    with transaction.atomic():
+        stop(world, proposal_id)
+        pause.unlink()
+        until_a_worker_waits()
+        assert worker.poll() is None
+    assert worker.wait(PATIENCE_S) == 0
+    assert calls(world) == [("apply", "t1"), ("rollback", "t1")]
+    assert end_of(proposal_id) == ("rolled_back", "halted")
+
+
+def test_two_people_halt_at_once_and_one_of_them_is_on_record(
+    world: World, start: Start, pause: Path
+) -> None:
+    proposal_id = world.approved()
+    worker = start("execute", proposal_id)
+    wait_for(Path(f"{pause}.here"))
+    refused: list[str] = []
+
+    def halts(name: str) -> None:
+        try:
+            with acts(WEB):
+                halt.halt(
+                    actor=world.people[name].user, proposal_id=proposal_id, reason=f"{name} says so"
+                )
+        except Exception as error:
+            refused.append(type(error).__name__)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=halts, args=(name,)) for name in ("alice", "bob")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert refused == ["WrongState"]
+    assert m.Halt.objects.count() == 1
+    pause.unlink()
+    assert worker.wait(PATIENCE_S) == 0
+    assert end_of(proposal_id) == ("rolled_back", "halted")
+
+
+def until_a_worker_waits() -> None:
+    """Ask the server until a backend of the worker's login waits for a lock."""
+    with superuser(autocommit=True) as it:
+        it.execute(f"SET statement_timeout = '{PATIENCE_S}s'")
+        it.execute(
+            "DO $$ BEGIN WHILE NOT EXISTS (SELECT 1 FROM pg_stat_activity a"
+            " WHERE a.usename = 'hitl_worker' AND a.datname = current_database()"
+            " AND cardinality(pg_blocking_pids(a.pid)) > 0) LOOP"
+            " PERFORM pg_stat_clear_snapshot(); PERFORM pg_sleep(0.005); END LOOP; END $$"
+        )

@@ -1,0 +1,233 @@
+"""The page of a run: what it shows at each point, when it stops asking, who can halt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from audit.models import Entry
+from remediation import models as m
+from remediation.services import execute
+from remediation.services.runs import Run
+from tests import factories
+from tests.factories import WORKER
+from tests.flows.world import World, acts
+from tests.views.conftest import Browser, BrowserOf, sign_in, text_of
+
+WHY = "It is the key of the build host."
+
+
+@pytest.fixture
+def world(db: None, tmp_path: Path, settings: Settings) -> World:
+    return World(tmp_path, settings, ("t1", "t2"), "production")
+
+
+@pytest.fixture
+def alice(world: World, browser_of: BrowserOf) -> Browser:
+    return browser_of(world.people["alice"])
+
+
+Meanwhile = Callable[[Callable[[], object]], None]
+
+
+@pytest.fixture
+def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
+    """`meanwhile(look)`: while the worker verifies the first step, this happens."""
+
+    def plan(look: Callable[[], object]) -> None:
+        verify = execute._verify
+
+        def verify_then(run: Run, index: int) -> bool:
+            if index == 0:
+                with acts("hitl_owner"):
+                    look()
+            with acts(WORKER):
+                return verify(run, index)
+
+        monkeypatch.setattr(execute, "_verify", verify_then)
+
+    return plan
+
+
+def polling(page: str) -> str:
+    """The address that the page asks for again; empty when it asks for nothing."""
+    found = re.search(r'id="progress"[^>]*hx-get="([^"]*)"', page)
+    return found[1].replace("&amp;", "&") if found else ""
+
+
+def ask(browser: Browser, address: str) -> Any:
+    with browser._as_login("hitl_web"):
+        return browser.client.get(address)
+
+
+def steps(page: str) -> list[str]:
+    return re.findall(r'class="card runstep ([a-z_]+)"', page)
+
+
+def test_before_anything_runs_it_says_that_nothing_ran(world: World, alice: Browser) -> None:
+    page = text_of(alice.get("execution", world.in_review()))
+    assert "Nothing was executed." in page
+    assert polling(page) == ""
+
+
+def test_an_approved_one_waits_and_says_for_what(world: World, alice: Browser) -> None:
+    proposal_id = world.approved()
+    page = text_of(alice.get("execution", proposal_id))
+    assert polling(page)
+    factories.freeze()
+    world.execute(proposal_id)
+    page = text_of(alice.get("execution", proposal_id))
+    assert "It said last: <strong>frozen</strong>" in page
+
+
+def test_while_it_runs_each_step_stands_where_it_is(
+    world: World, alice: Browser, meanwhile: Meanwhile
+) -> None:
+    proposal_id = world.approved()
+    pages: list[str] = []
+    meanwhile(lambda: pages.append(text_of(alice.get("execution", proposal_id))))
+    world.execute(proposal_id)
+    (page,) = pages
+    assert steps(page) == ["applied", "not_begun"]
+    assert "Halt before the next step" in page
+    assert "0 of 2 steps verified" in page
+    run = m.Execution.objects.get()
+    assert run.holder in page and "token 1, held" in page
+
+
+def test_it_asks_again_until_the_run_is_final_and_answers_nothing_when_nothing_changed(
+    world: World, alice: Browser, meanwhile: Meanwhile
+) -> None:
+    proposal_id = world.approved()
+    seen: list[tuple[int, str]] = []
+
+    def look() -> None:
+        address = polling(text_of(alice.get("execution", proposal_id)))
+        seen.append((ask(alice, address).status_code, address))
+
+    meanwhile(look)
+    world.execute(proposal_id)
+    ((status, address),) = seen
+    assert status == 204
+    answer = ask(alice, address)
+    assert answer.status_code == 286
+    assert polling(text_of(answer)) == ""
+    assert steps(text_of(answer)) == ["verified", "verified"]
+    # The form goes with it, also from the page that is open.
+    assert 'id="halt"' in text_of(answer) and "hx-swap-oob" in text_of(answer)
+    assert "<textarea" not in text_of(answer)
+
+
+def test_what_was_read_before_and_after_stands_beside_each_other(
+    world: World, alice: Browser
+) -> None:
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    page = text_of(alice.get("execution", proposal_id))
+    row = re.search(r'<tr class="changed">(.*?)</tr>', page, re.DOTALL)
+    assert row is not None
+    assert re.findall(r'code">(\w+)<', row[1]) == ["on", "off"]
+    assert "Every step was applied and verified on the target." in page
+    for record in m.StepRecord.objects.all():
+        assert f"entry {record.entry}" in page
+
+
+def test_a_failed_run_says_what_was_undone_and_why(world: World, alice: Browser) -> None:
+    proposal_id = world.approved()
+    world.inject({"t2": {"fail_apply": True}})
+    world.execute(proposal_id)
+    page = text_of(alice.get("execution", proposal_id))
+    assert steps(page) == ["undone", "failed"]
+    assert "Every step that was applied has been undone." in page
+    assert "The target was not changed" in page
+
+
+def test_halting_from_the_page_is_on_record_before_the_answer_and_stops_the_run(
+    world: World, alice: Browser, meanwhile: Meanwhile
+) -> None:
+    proposal_id = world.approved()
+
+    def press() -> None:
+        answer = alice.post("halt", proposal_id, reason=WHY)
+        assert answer.status_code == 302
+        halt = m.Halt.objects.get()
+        assert Entry.objects.get(pk=halt.entry).data["data"]["reason"] == WHY
+
+    meanwhile(press)
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "rolled_back"
+    page = text_of(alice.get("execution", proposal_id))
+    assert f"Halted by {world.people['alice'].user.username}" in page
+    assert WHY in page
+    assert "A person halted it between two steps." in page
+    assert steps(page) == ["undone", "not_begun"]
+
+
+def test_a_refused_halt_is_on_record_and_loses_no_word(world: World, alice: Browser) -> None:
+    proposal_id = world.approved()
+    answer = alice.post("halt", proposal_id, reason=WHY)
+    assert answer.status_code == 409
+    assert WHY in text_of(answer)
+    assert f'href="/proposals/{proposal_id}/execution/"' in text_of(answer)
+    said = Entry.objects.latest("id").data
+    assert (said["action"], said["data"]["refusal"]) == ("person:review:refused", "wrong_state")
+    assert world.refusals(proposal_id) == ["wrong_state"]
+
+
+def test_a17_no_get_halts_and_no_other_site_can_post(
+    world: World, alice: Browser, meanwhile: Meanwhile
+) -> None:
+    proposal_id = world.approved()
+
+    def others_try() -> None:
+        assert alice.get("halt", proposal_id).status_code == 405
+        strict = Client(enforce_csrf_checks=True)
+        sign_in(strict, world.people["alice"].user)
+        with acts("hitl_web"):
+            answer = strict.post(reverse("halt", args=[proposal_id]), {"reason": WHY})
+        assert answer.status_code == 403
+
+    meanwhile(others_try)
+    world.execute(proposal_id)
+    assert not m.Halt.objects.exists()
+    assert world.state_of(proposal_id) == "succeeded"
+
+
+@pytest.mark.parametrize("name", ["dave", "eve"])
+def test_a11_who_took_part_sees_the_run_and_no_form(
+    world: World, browser_of: BrowserOf, meanwhile: Meanwhile, name: str
+) -> None:
+    proposal_id = world.approved()
+    pages: list[str] = []
+    browser = browser_of(world.people[name])
+    meanwhile(lambda: pages.append(text_of(browser.get("execution", proposal_id))))
+    world.execute(proposal_id)
+    assert "<textarea" not in pages[0]
+    assert "can halt it between two steps" in pages[0]
+
+
+def test_a14_a_stranger_sees_no_run(world: World, browser_of: BrowserOf) -> None:
+    proposal_id: UUID = world.approved()
+    stranger = browser_of(factories.person(roles=["security"]))
+    assert stranger.get("execution", proposal_id).status_code == 404
+    assert stranger.get("execution_progress", proposal_id).status_code == 404
+    nobody = browser_of(None)
+    assert nobody.get("execution", proposal_id).status_code == 302
+    assert nobody.get("execution_progress", proposal_id).status_code == 286
+
+
+def test_a44_looking_changes_nothing(world: World, alice: Browser) -> None:
+    proposal_id = world.approved()
+    before = (Entry.objects.count(), world.calls(), world.state_of(proposal_id))
+    for _ in range(3):
+        alice.get("execution", proposal_id)
+        alice.get("execution_progress", proposal_id)
+    assert (Entry.objects.count(), world.calls(), world.state_of(proposal_id)) == before

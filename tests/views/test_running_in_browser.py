@@ -1,0 +1,150 @@
+"""A run in Chromium: live progress by a real worker process, a halt, and the end; no complaint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+from pytest_django import Settings
+
+from remediation import models as m
+from tests.flows.test_crashes import PATIENCE_S, Start, start, wait_for
+from tests.flows.world import World
+from tests.views.chromium import Visitor
+from tests.views.test_in_browser import (
+    approver,
+    browser_type_launch_args,
+    come_in,
+    origin,
+    visit,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
+__all__ = ["browser_type_launch_args", "origin", "start", "visit"]  # fixtures
+SOON = 15_000
+
+
+@pytest.fixture
+def world(tmp_path: Path, settings: Settings, origin: str) -> World:
+    return World(tmp_path, settings, ("t1", "t2", "t3"), "production")
+
+
+@pytest.fixture
+def pauses(world: World) -> dict[str, Path]:
+    """As long as its file exists, the step on that target does not return."""
+    files = {name: world.directory / f"wait-{name}" for name in ("t1", "t2")}
+    for path in files.values():
+        path.touch()
+    world.inject({name: {"wait_after_apply": str(path)} for name, path in files.items()})
+    return files
+
+
+def test_a_run_is_watched_and_halted_between_two_steps(
+    world: World, visit: Callable[[], Visitor], start: Start, pauses: dict[str, Path]
+) -> None:
+    proposal_id = world.approved()
+    alice, user = visit(), approver(world, "alice-b", "security")
+    come_in(alice, user)
+    asked: list[str] = []
+    alice.page.on("request", lambda request: asked.append(request.url))
+    page = alice.open(f"/proposals/{proposal_id}/execution/")
+    expect(page.get_by_text("Approved. The worker asks the gate")).to_be_visible()
+    worker = start("execute", proposal_id)
+    wait_for(Path(f"{pauses['t1']}.here"))
+    # Nobody loads the page again: it moves by itself, and the form comes.
+    expect(page.locator("#step-1 .pill").first).to_have_text("being applied", timeout=SOON)
+    reason = page.get_by_label("Reason")
+    expect(reason).to_be_visible()
+    reason.fill("It is the key of the ")
+    pauses["t1"].unlink()
+    wait_for(Path(f"{pauses['t2']}.here"))
+    expect(page.locator("#step-1 .pill").first).to_have_text("applied and verified", timeout=SOON)
+    expect(page.locator("#step-2 .pill").first).to_have_text("being applied", timeout=SOON)
+    # What is being typed is not lost when the page moves.
+    expect(reason).to_have_value("It is the key of the ")
+    expect(reason).to_be_focused()
+    alice.shoot("execution-running")
+    reason.press_sequentially("build host.")
+    page.get_by_role("button", name="Halt before the next step").click()
+    expect(page.get_by_role("heading", name="Halted by alice-b")).to_be_visible()
+    assert m.Halt.objects.get().reason == "It is the key of the build host."
+    alice.shoot("execution-halted")
+    pauses["t2"].unlink()
+    assert worker.wait(PATIENCE_S) == 0
+    expect(page.get_by_text("A person halted it between two steps.")).to_be_visible(timeout=SOON)
+    for number, words in ((1, "undone"), (2, "undone"), (3, "not begun")):
+        expect(page.locator(f"#step-{number} .pill").first).to_have_text(words)
+    assert [(call["call"], call["target"]) for call in world.calls()] == [
+        ("apply", "t1"), ("apply", "t2"), ("rollback", "t2"), ("rollback", "t1"),
+    ]  # fmt: skip
+    # It is over, so nothing is asked for any more.
+    expect(page.locator("#progress[hx-get]")).to_have_count(0)
+    asked.clear()
+    page.wait_for_timeout(2_500)
+    assert asked == []
+    alice.shoot("execution-ended")
+
+
+def test_a_run_that_succeeds_is_watched_to_its_end_at_every_width(
+    world: World, visit: Callable[[], Visitor], start: Start, pauses: dict[str, Path]
+) -> None:
+    proposal_id = world.approved()
+    alice, user = visit(), approver(world, "alice-b", "security")
+    come_in(alice, user)
+    page = alice.open(f"/proposals/{proposal_id}/execution/")
+    worker = start("execute", proposal_id)
+    wait_for(Path(f"{pauses['t1']}.here"))
+    expect(page.get_by_label("Reason")).to_be_visible(timeout=SOON)
+    for path in pauses.values():
+        path.unlink()
+    assert worker.wait(PATIENCE_S) == 0
+    expect(page.get_by_text("3 of 3 steps verified")).to_be_visible(timeout=SOON)
+    expect(page.get_by_label("Reason")).to_have_count(0)
+    for width in (360, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert not alice.overflows()
+    page.emulate_media(media="print")
+    # On paper every step stands whole, and nothing that only a screen can do.
+    expect(page.locator(".runstep")).to_have_count(3)
+    expect(page.locator(".topbar")).to_be_hidden()
+    page.emulate_media(media="screen")
+    alice.shoot("execution-succeeded")
+
+
+def test_a_review_is_opened_again_and_what_changed_is_read(
+    world: World, visit: Callable[[], Visitor]
+) -> None:
+    """From the history to the page as it was; the next version beside it; at every width, and on
+    paper, where nothing is folded away."""
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    world.set_state("t1", "off")
+    world.assess(proposal_id, reason="drift")
+    carol, user = visit(), approver(world, "carol-b", "security")
+    come_in(carol, user)
+    page = carol.open(f"/proposals/{proposal_id}/history/")
+    carol.shoot("history-links")
+    page.get_by_role("link", name="Open it as it was seen and signed").click()
+    name = world.people["alice"].user.username
+    expect(page.get_by_role("heading", name=f"What {name} saw and signed")).to_be_visible()
+    expect(page.get_by_text("It holds.")).to_be_visible()
+    expect(page.locator("[data-proof]")).to_have_count(6)
+    expect(page.locator("[data-proof] [aria-label='not the same']")).to_have_count(0)
+    expect(page.locator("main form")).to_have_count(0)
+    carol.shoot("reopened")
+    paths = [page.url.removeprefix(carol.origin), f"/proposals/{proposal_id}/changes/"]
+    for path in paths:
+        carol.open(path)
+        for width in (360, 768, 1440):
+            page.set_viewport_size({"width": width, "height": 800})
+            assert not carol.overflows(), (path, width)
+        page.emulate_media(media="print")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.locator(".topbar")).to_be_hidden()
+        for block in page.locator("main pre").all():
+            expect(block).to_be_visible()
+        page.emulate_media(media="screen")
+    expect(page.get_by_text("Round 1 to round 2")).to_be_visible()
+    carol.shoot("changes")
