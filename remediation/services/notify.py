@@ -15,10 +15,10 @@ from django.core.mail import EmailMessage
 from django.db import connection
 from django.urls import reverse
 
+from remediation.domain import inert
 from remediation.domain.policy import ROLES
 from remediation.models import Proposal, Review
 from remediation.services import authorize
-from remediation.services.refusals import printable
 
 logger = logging.getLogger(__name__)
 
@@ -87,13 +87,13 @@ def _send(proposal: Proposal, people: Iterable[UUID], subject: str, text: str) -
         addresses = sorted({row[0] for row in cursor.fetchall()})
     if not addresses:
         return
-    title = printable(proposal.incident.title)
+    title = proposal.incident.title
     body = (
-        f"{text}\n\nIncident: {title}\n"
+        f"{text}\n\nIncident: {inert.message(title)}\n"
         f"{settings.ORIGIN}{reverse('proposal_history', args=[proposal.pk])}\n\n"
         "Nothing can be decided from this mail.\n"
     )
-    message = EmailMessage(f"[hitlportal] {title[:80]}: {subject}", body, bcc=addresses)
+    message = EmailMessage(f"[hitlportal] {inert.subject(title)}: {subject}", body, bcc=addresses)
     try:
         message.send()
     except OSError as error:
