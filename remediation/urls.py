@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from remediation.views import history, incidents, invite, passkeys, queue, record, review
+from remediation.views import artefact, history, incidents, invite, passkeys, queue, record, review
 
 urlpatterns = [
     path("", queue.home, name="home"),
@@ -15,7 +15,12 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
     path("proposals/<uuid:proposal_id>/review/start", review.start, name="review_start"),
     path("proposals/<uuid:proposal_id>/review/sign", review.sign, name="review_sign"),
-    path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", review.evidence, name="evidence"),
+    path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", artefact.show, name="evidence"),
+    path(
+        "proposals/<uuid:proposal_id>/evidence/<slug:sha256>/reveal/",
+        artefact.reveal,
+        name="evidence_reveal",
+    ),
     path("incidents/", incidents.index, name="incidents"),
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),

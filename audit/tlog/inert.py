@@ -115,6 +115,12 @@ def csv_cell(text: str) -> str:
     return f"'{shown}" if plain.startswith(_FORMULA) else shown
 
 
+def alike(name: str) -> str:
+    """The form in which names that look alike are one: case, spaces and forms of a letter do not
+    make two people."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def noted(text: str, most: int) -> str:
     """``text`` as the record takes it, whatever an attacker sent: no control character, no half
     of a surrogate pair; cut, so that nobody stores essays there."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from remediation.domain import detector
 from remediation.domain.detector import Found
 from remediation.domain.report import Citation, Claim, Diagnosis, Report, parse_diagnosis
+from remediation.domain.strict import escape
 
 # Eight characters, as the shortest secret that is looked for elsewhere: no text grows by it.
 MASK = "[masked]"
@@ -50,6 +51,12 @@ def masked(content: bytes, found: Found) -> bytes:
     return b"".join(mask if part.rule else part.content for part in parts(content, found))
 
 
+def covered_artefact(content: bytes | None) -> bytes | None:
+    """As `masked`, of an artefact that is looked through now. Citations are compared with this:
+    the values that they quote were covered when they were handed in."""
+    return content if content is None else masked(content, detector.find(content))
+
+
 def values(content: bytes, found: Found) -> frozenset[str]:
     """The secrets themselves, as a text may quote them. Short plain words are left out: where the
     password is "postgres", every sentence about that database would be covered."""
@@ -76,6 +83,12 @@ def covered(text: str, known: Collection[str] = ()) -> str:
     return masked(content, found).decode("utf-8", "surrogatepass") if found else text
 
 
+def pointer_covered(pointer: str, known: Collection[str] = ()) -> str:
+    """A JSON pointer with each of its keys covered; they are looked at as they were written."""
+    tokens = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/"))
+    return "/".join(escape(covered(token, known)) for token in tokens)
+
+
 @dataclass(frozen=True)
 class Covered:
     """A report as it may be kept, and what was found in its artefacts by SHA-256."""
@@ -97,19 +110,21 @@ def report_covered(report: Report) -> Covered:
         for value in values(artefact.content, found[artefact.sha256])
         if value in texts
     }
-    return Covered(
-        replace(
-            report,
-            incident=replace(
-                report.incident,
-                title=covered(report.incident.title, known),
-                external_id=covered(report.incident.external_id, known),
-            ),
-            evidence=tuple(replace(a, source=covered(a.source, known)) for a in report.evidence),
-            diagnosis=diagnosis_covered(report.diagnosis, known),
-            rationale=covered(report.rationale, known),
+    return Covered(texts_covered(report, known), found)
+
+
+def texts_covered(report: Report, known: Collection[str]) -> Report:
+    """The report with the known secrets, and what looks like one, covered in every text."""
+    return replace(
+        report,
+        incident=replace(
+            report.incident,
+            title=covered(report.incident.title, known),
+            external_id=covered(report.incident.external_id, known),
         ),
-        found,
+        evidence=tuple(replace(a, source=covered(a.source, known)) for a in report.evidence),
+        diagnosis=diagnosis_covered(report.diagnosis, known),
+        rationale=covered(report.rationale, known),
     )
 
 
@@ -138,7 +153,7 @@ def _citation(citation: Citation, known: Collection[str]) -> Citation:
     value = citation.value
     return replace(
         citation,
-        pointer=covered(citation.pointer, known),
+        pointer=pointer_covered(citation.pointer, known),
         value=covered(value, known) if isinstance(value, str) else value,
     )
 

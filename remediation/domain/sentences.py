@@ -38,6 +38,9 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_PROPOSAL_WITHDRAWN: "{who} withdrew {what}.",
     Event.PERSON_PROPOSAL_SUPERSEDED: "{who} replaced {what} by a newer proposal.",
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
+    Event.PERSON_EVIDENCE_REVEALED: (
+        "{who} looked at {secrets} in artefact {sha256} of {what}: {reason}."
+    ),
     Event.PERSON_REQUEST_REFUSED: "A request of {who} to {what} was refused: {refusal}.",
     Event.PERSON_INVENTORY_CHANGED: "{who} changed the inventory of {what}.",
     Event.PERSON_AGENT_CREATED: "{who} created {what}, called {name}, owned by {owner!}.",
@@ -92,6 +95,9 @@ SENTENCES: dict[Event, str] = {
     Event.OPERATOR_BUNDLE_EXPORTED: "{who} exported the evidence bundle of {what}.",
     Event.OPERATOR_SECRET_ERASED: (
         "{by} and {second} erased {commitments#value} behind commitments of the log: {ground}."
+    ),
+    Event.OPERATOR_EVIDENCE_ERASED: (
+        "{by} and {second} erased the bytes of {erased#artefact} of {what}: {ground}."
     ),
     Event.OPERATOR_LOG_KEY_ROTATED: "{who} announced a new key of the log: {reason}.",
     Event.OPERATOR_LOG_REOPENED: "{who} reopened the log under the name {origin}: {reason}.",

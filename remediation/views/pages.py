@@ -37,6 +37,15 @@ class EvidenceRow:
     attacker_writable: bool
     kept: bool  # the bytes are still stored, not erased under law
     cited: int
+    secrets: str = ""  # what is covered in it, in words; empty when nothing is
+
+
+@dataclass(frozen=True)
+class ArtefactPart:
+    """A run of an artefact's text; with ``covered`` it is a secret, and the text is not given."""
+
+    text_said: str = ""
+    covered: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from uuid import UUID
 from audit.tlog.canonical import Json
 from remediation.domain.actions import ACTIONS
 from remediation.domain.citations import problem_of, read_artefact
+from remediation.domain.detector import Found
 from remediation.domain.errors import BadInput
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan, Step
 from remediation.domain.report import Claim, load_diagnosis
 from remediation.domain.strict import parse as parse_json
 from remediation.models import Assessment, Evidence, EvidenceBlob, Proposal, User
-from remediation.services import authorize
+from remediation.services import authorize, secrecy
 from remediation.services.clock import database_now
 from remediation.services.plans import load_plan
 from remediation.views import deciding, standing
@@ -156,7 +157,8 @@ def _observations(assessment: Assessment | None) -> dict[str, Observation | None
 
 def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
     diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
-    artefacts = _artefacts({c.evidence for claim in diagnosis.claims for c in claim.citations})
+    cited = {c.evidence for claim in diagnosis.claims for c in claim.citations}
+    artefacts = _artefacts(proposal.incident_id, cited)
     return DiagnosisCard(
         version=proposal.diagnosis.version,
         digest=proposal.diagnosis.digest,
@@ -191,23 +193,29 @@ def _claim_row(claim: Claim, artefacts: dict[str, object]) -> ClaimRow:
 _ABSENT = read_artefact(None)
 
 
-def _artefacts(wanted: set[str]) -> dict[str, object]:
-    """The cited artefacts, each parsed once."""
-    blobs = EvidenceBlob.objects.filter(sha256__in=wanted)
-    return {blob.sha256: read_artefact(bytes(blob.content)) for blob in blobs}
+def _artefacts(incident_id: UUID, wanted: set[str]) -> dict[str, object]:
+    """The cited artefacts, each parsed once, secrets covered."""
+    rows = Evidence.objects.filter(incident_id=incident_id, sha256__in=wanted)
+    return {sha256: read_artefact(text) for sha256, text in secrecy.masked(list(rows)).items()}
 
 
 def evidence_rows(incident_id: UUID, cited: Counter[str]) -> tuple[EvidenceRow, ...]:
     rows = list(Evidence.objects.filter(incident_id=incident_id).order_by("pk"))
+    found = secrecy.found_in(rows)
     kept = set(
         EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows]).values_list(
             "sha256", flat=True
         )
     )
-    return tuple(evidence_row(row, row.sha256 in kept, cited[row.sha256]) for row in rows)
+    return tuple(
+        evidence_row(row, row.sha256 in kept, cited[row.sha256], found.get(row.sha256))
+        for row in rows
+    )
 
 
-def evidence_row(row: Evidence, kept: bool, cited: int = 0) -> EvidenceRow:
+def evidence_row(
+    row: Evidence, kept: bool, cited: int = 0, found: Found | None = None
+) -> EvidenceRow:
     return EvidenceRow(
         sha256=row.sha256,
         size=row.size,
@@ -217,6 +225,7 @@ def evidence_row(row: Evidence, kept: bool, cited: int = 0) -> EvidenceRow:
         attacker_writable=row.attacker_writable,
         kept=kept,
         cited=cited,
+        secrets=secrecy.said(found) if found else "",
     )
 
 
