@@ -39,7 +39,7 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_PROPOSAL_SUPERSEDED: "{who} replaced {what} by a newer proposal.",
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
     Event.PERSON_EVIDENCE_REVEALED: (
-        "{who} looked at {secrets} in artefact {sha256} of {what}: {reason}."
+        "{who} looked at {secrets} in artefact {artefact} of {what}: {reason}."
     ),
     Event.PERSON_REQUEST_REFUSED: "A request of {who} to {what} was refused: {refusal}.",
     Event.PERSON_INVENTORY_CHANGED: "{who} changed the inventory of {what}.",

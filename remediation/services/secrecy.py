@@ -115,7 +115,7 @@ def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> byte
             object=f"incident:{proposal.incident_id}",
             data={
                 "proposal": str(proposal.pk),
-                "sha256": sha256,
+                "artefact": sha256,
                 "secrets": said(found_in([row])[sha256]),
                 "reason": reason,
             },
