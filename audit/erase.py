@@ -7,13 +7,13 @@ own schedule: who must erase has to see to them too.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 
 from django.db import connections, transaction
 
 from audit import log
 from audit.tlog.errors import TlogError
+from audit.tlog.inert import alike
 
 
 class EraseRefused(TlogError):
@@ -28,7 +28,7 @@ def erase(commitments: Sequence[str], *, actor: str, ground: str, by: str, secon
     """
     if not ground.strip() or not by.strip() or not second.strip():
         raise EraseRefused("say the legal ground and the names of two people")
-    if _plain(by) == _plain(second):
+    if alike(by) == alike(second):
         raise EraseRefused("two different people answer for an erasure")
     try:
         wanted = sorted({bytes.fromhex(one) for one in commitments})
@@ -51,8 +51,3 @@ def erase(commitments: Sequence[str], *, actor: str, ground: str, by: str, secon
             },
         )
     return count
-
-
-def _plain(name: str) -> str:
-    """Names that look alike are one: case, spaces and forms of a letter do not make two people."""
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())

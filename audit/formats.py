@@ -7,7 +7,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,6 +14,7 @@ from typing import Any
 
 from audit.export import Line
 from audit.tlog.canonical import read
+from audit.tlog.inert import csv_cell
 
 # OCSF 1.8.0: API Activity (category 6, class 6003); type_uid is class_uid * 100 + activity_id.
 OCSF_VERSION = "1.8.0"
@@ -38,9 +38,6 @@ _ACTIVITY_NAME = {
 _GRAVE = {"system:log:broken": 5, "worker:gate:refused": 3, "worker:proposal:refused": 4}
 
 COLUMNS = ("index", "entry", "at", "action", "actor", "object", "data", "sha256")
-# What a spreadsheet takes for the beginning of a formula, also in the forms that it normalises.
-_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Cs")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
 def jsonl(lines: Iterator[Line]) -> Iterator[bytes]:
@@ -122,15 +119,6 @@ def _milliseconds(at: str) -> int:
 def _csv(cells: tuple[object, ...]) -> bytes:
     out = io.StringIO()
     csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(
-        [cell if isinstance(cell, int) else _safe(str(cell)) for cell in cells]
+        [cell if isinstance(cell, int) else csv_cell(str(cell)) for cell in cells]
     )
     return out.getvalue().encode()
-
-
-def _safe(text: str) -> str:
-    """A text that a spreadsheet shows and does not run, and that breaks no line."""
-    shown = "".join(
-        f"\\u{ord(one):04x}" if unicodedata.category(one) in _UNSEEN else one for one in text
-    )
-    plain = unicodedata.normalize("NFKC", shown).lstrip(" '\"")
-    return f"'{shown}" if plain.startswith(_FORMULA) else shown

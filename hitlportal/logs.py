@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from audit.tlog import inert
+
 
 class OneLine(logging.Formatter):
     """`time level logger message` on one line, control characters as backslash escapes."""
@@ -12,4 +14,4 @@ class OneLine(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).encode("unicode_escape").decode("ascii")
+        return inert.log_line(super().format(record))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from remediation.views import (
+    artefact,
     correct,
     execution,
     history,
@@ -43,7 +44,12 @@ urlpatterns = [
     ),
     path("proposals/<uuid:proposal_id>/review/start", review.start, name="review_start"),
     path("proposals/<uuid:proposal_id>/review/sign", review.sign, name="review_sign"),
-    path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", review.evidence, name="evidence"),
+    path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", artefact.show, name="evidence"),
+    path(
+        "proposals/<uuid:proposal_id>/evidence/<slug:sha256>/reveal/",
+        artefact.reveal,
+        name="evidence_reveal",
+    ),
     path("incidents/", incidents.index, name="incidents"),
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
     path("incidents/<uuid:incident_id>/history/", history.incident, name="incident_history"),

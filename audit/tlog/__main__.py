@@ -19,11 +19,11 @@ from typing import NoReturn
 from audit.tlog import bundle, directory, proof
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
+from audit.tlog.inert import terminal
 from audit.tlog.note import ED25519, MAX_NOTE, Note, VerifierKey, from_bytes
 from audit.tlog.policy import Policy
 
 HOLDS, DOES_NOT_HOLD, UNREADABLE = 0, 1, 2
-_CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
 
 
 class Unreadable(Exception):
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         as_json = arguments.json
         lines = _open(arguments) if arguments.verb == "open" else _verify(arguments)
     except (Unreadable, OSError) as error:
-        sys.stderr.write(f"audit-verify: {_inert(str(error))}\n")
+        sys.stderr.write(f"audit-verify: {terminal(str(error))}\n")
         return UNREADABLE
     except TlogError as error:
         _say(
@@ -195,11 +195,7 @@ def _say(value: dict[str, object], lines: Sequence[str], as_json: bool) -> None:
         # json.dumps escapes what is not ASCII, and all controls but DEL.
         sys.stdout.write(json.dumps(value).replace("\x7f", "\\u007f") + "\n")
     else:
-        sys.stdout.write("".join(f"{_inert(line)}\n" for line in lines))
-
-
-def _inert(text: str) -> str:
-    return text.encode("ascii", errors="backslashreplace").decode().translate(_CONTROLS)
+        sys.stdout.write("".join(f"{terminal(line)}\n" for line in lines))
 
 
 if __name__ == "__main__":

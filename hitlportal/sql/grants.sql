@@ -38,6 +38,10 @@ GRANT INSERT ON audit.secret TO hitl_web, hitl_worker;
 GRANT EXECUTE ON FUNCTION audit.hmac_v1(bytea, bytea) TO hitl_web, hitl_worker;
 GRANT SELECT ON audit.secret TO hitl_auditor, hitl_worker;
 GRANT SELECT (commitment), DELETE ON audit.secret TO hitl_eraser;
+-- Bytes of evidence go the same way; their guard asks for the erasure on record.
+GRANT SELECT (sha256), DELETE ON public.remediation_evidenceblob TO hitl_eraser;
+GRANT SELECT (sha256, incident_id) ON public.remediation_evidence TO hitl_eraser;
+GRANT SELECT ON public.remediation_evidenceerasure TO hitl_eraser;
 
 -- Guard functions that run as the caller, and what services ask.
 GRANT EXECUTE ON FUNCTION
@@ -63,7 +67,8 @@ GRANT SELECT ON
   public.remediation_assessment, public.remediation_assessmentservice,
   public.remediation_review, public.remediation_execution, public.remediation_steprecord,
   public.remediation_freeze, public.remediation_halt, public.remediation_lease, public.django_migrations,
-  public.remediation_passkeyenrolment, remediation.agent_now
+  public.remediation_passkeyenrolment, remediation.agent_now,
+  public.remediation_evidencescan, public.remediation_evidenceerasure
   TO hitl_web, hitl_worker, hitl_auditor;
 GRANT SELECT ON remediation.entitlement, remediation.service_right TO hitl_web, hitl_worker;
 GRANT SELECT ON remediation.mailbox, remediation.account TO hitl_worker;
@@ -111,7 +116,8 @@ BEGIN
       'invitation', 'invitationuse', 'incident', 'incidenttransition', 'incidentreport',
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
-      'passkeyenrolment', 'halt']),
+      'passkeyenrolment', 'halt', 'evidencescan']),
+    ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'freeze'])) AS l(login, tables)

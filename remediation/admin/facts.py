@@ -117,6 +117,8 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
     m.IncidentReport: ("incident", "agent", "recorded_at"),
     m.IncidentTransition: ("incident", "outcome", "actor", "recorded_at"),
     m.Evidence: ("incident", "source", "size", "recorded_at"),
+    m.EvidenceScan: ("evidence", "detector", "recorded_at"),
+    m.EvidenceErasure: ("sha256", "recorded_at"),
     m.Diagnosis: ("incident", "digest", "recorded_at"),
     m.Proposal: ("state", "round", "incident", "recorded_at"),
     m.Transition: ("proposal", "round", "actor", "reason", "recorded_at"),

@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 from rest_framework import exceptions as framework
 
 from audit.tlog.canonical import Json, encode
-from remediation.domain import errors
+from remediation.domain import errors, masking
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
 from remediation.services import refusals
@@ -179,7 +179,8 @@ def problem(error: Refused, request: HttpRequest) -> HttpResponse:
         members["errors"] = [
             {
                 "detail": str(members.get("detail", members["title"])),
-                "pointer": "#" + quote(error.pointer, safe="/~!$&'()*+,;=:@"),
+                "pointer": "#"
+                + quote(masking.pointer_covered(error.pointer), safe="/~!$&'()*+,;=:@"),
             }
         ]
     return _response(members, status, _headers(error, request))

@@ -169,6 +169,10 @@ class Submitted(serializers.Serializer[Any]):
     incident = serializers.UUIDField()
     incident_is_new = serializers.BooleanField()
     evidence_new = serializers.IntegerField(help_text="Artefacts that were not there before.")
+    secrets_found = serializers.IntegerField(
+        help_text="Secrets in the artefacts. People see them covered; texts that quoted one were"
+        " kept with [masked] in its place."
+    )
     diagnosis_version = serializers.IntegerField()
     diagnosis_digest = serializers.RegexField(SHA256)
     proposal = serializers.UUIDField(allow_null=True)

@@ -13,10 +13,12 @@ from remediation.domain.citations import Unreadable, problem_of, read_artefact
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadValue
 from remediation.domain.fields import Fields
+from remediation.domain.masking import covered_artefact
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
 from remediation.domain.report import Citation, Diagnosis
 from remediation.domain.scope import Scope
+from remediation.domain.secret_check import secrets_said
 from remediation.domain.strict import parse as parse_json
 
 MAX_BYTES = 512 * 1024
@@ -130,7 +132,9 @@ def citation_value_not_found(given: CheckInput) -> Result:
     found = []
     for number, citation in _citations(given.diagnosis):
         if citation.evidence not in parsed:
-            parsed[citation.evidence] = read_artefact(given.evidence.get(citation.evidence))
+            parsed[citation.evidence] = read_artefact(
+                covered_artefact(given.evidence.get(citation.evidence))
+            )
         problem = problem_of(parsed[citation.evidence], citation)
         if problem:
             found.append(f"claim {number}, {citation.pointer or 'whole artefact'}: {problem}")
@@ -206,6 +210,12 @@ def environment_mismatch(given: CheckInput) -> Result:
     return Outcome.PASS, "The inventory places every target in the plan's environment."
 
 
+def secret_in_evidence(given: CheckInput) -> Result:
+    """No artefact holds a secret; where one does, pages cover it (A61)."""
+    said = secrets_said(given.evidence)
+    return (Outcome.WARN, said) if said else (Outcome.PASS, "No secret in the evidence.")
+
+
 CHECKS: Mapping[str, Callable[[CheckInput], Result]] = {
     check.__name__: check
     for check in (
@@ -217,6 +227,7 @@ CHECKS: Mapping[str, Callable[[CheckInput], Result]] = {
         target_unobservable,
         earlier_rejection,
         environment_mismatch,
+        secret_in_evidence,
     )
 }
 

@@ -27,6 +27,7 @@ class Event(StrEnum):
     PERSON_DIAGNOSIS_CORRECTED = "person:diagnosis:corrected"
     PERSON_EXECUTION_HALTED = "person:execution:halted"
     PERSON_INCIDENT_CLOSED = "person:incident:closed"
+    PERSON_EVIDENCE_REVEALED = "person:evidence:revealed"
     PERSON_REQUEST_REFUSED = "person:request:refused"
 
     # What a person changed around the decisions.
@@ -83,6 +84,7 @@ class Event(StrEnum):
     OPERATOR_AUDIT_EXPORTED = "operator:audit:exported"
     OPERATOR_BUNDLE_EXPORTED = "operator:bundle:exported"
     OPERATOR_SECRET_ERASED = "operator:secret:erased"  # noqa: S105  a name
+    OPERATOR_EVIDENCE_ERASED = "operator:evidence:erased"
     OPERATOR_LOG_KEY_ROTATED = "operator:log_key:rotated"
     OPERATOR_LOG_REOPENED = "operator:log:reopened"
 

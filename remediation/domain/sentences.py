@@ -40,6 +40,9 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_DIAGNOSIS_CORRECTED: "{who} corrected the diagnosis of {what}: {reason}.",
     Event.PERSON_EXECUTION_HALTED: "{who} halted {what}: {reason}.",
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
+    Event.PERSON_EVIDENCE_REVEALED: (
+        "{who} looked at {secrets} in artefact {artefact} of {what}: {reason}."
+    ),
     Event.PERSON_REQUEST_REFUSED: "A request of {who} to {what} was refused: {refusal}.",
     Event.PERSON_INVENTORY_CHANGED: "{who} changed the inventory of {what}.",
     Event.PERSON_INVENTORY_IMPORTED: (
@@ -103,6 +106,9 @@ SENTENCES: dict[Event, str] = {
     Event.OPERATOR_BUNDLE_EXPORTED: "{who} exported the evidence bundle of {what}.",
     Event.OPERATOR_SECRET_ERASED: (
         "{by} and {second} erased {commitments#value} behind commitments of the log: {ground}."
+    ),
+    Event.OPERATOR_EVIDENCE_ERASED: (
+        "{by} and {second} erased the bytes of {erased#artefact} of {what}: {ground}."
     ),
     Event.OPERATOR_LOG_KEY_ROTATED: "{who} announced a new key of the log: {reason}.",
     Event.OPERATOR_LOG_REOPENED: "{who} reopened the log under the name {origin}: {reason}.",

@@ -27,7 +27,7 @@ from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
 from audit.tlog.note import Note, VerifierKey, from_bytes
 from audit.tlog.policy import Policy
-from remediation.domain import approvers, evidence, gate, instant
+from remediation.domain import approvers, evidence, gate, inert, instant
 from remediation.domain.errors import BadInput
 from remediation.domain.evidence import Evidence
 from remediation.management.replay import (
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raw = _read(arguments.file, max(evidence.MAX_BYTES, bundle.MAX_BYTES))
         found = check_bundle(raw, trust) if _is_bundle(raw) else _evidence(raw, arguments, trust)
     except Unreadable as error:
-        sys.stderr.write(f"verify_evidence: {_inert(str(error))}\n")
+        sys.stderr.write(f"verify_evidence: {inert.terminal(str(error))}\n")
         return UNREADABLE
     except TlogError as error:
         sys.stdout.write(_refused(error, as_json))
@@ -180,7 +180,7 @@ def _as_text(found: Replay | Whole) -> str:
             lines.append(_WITHOUT_EFFECT)
         lines.append(_NOT_PROVEN)
     lines.append("HOLDS" if found.holds else "DOES NOT HOLD")
-    return "\n".join(_inert(line) for line in lines) + "\n"
+    return "\n".join(inert.terminal(line) for line in lines) + "\n"
 
 
 def _review_line(review: Signed) -> str:
@@ -228,7 +228,7 @@ def _refused(error: TlogError, as_json: bool) -> str:
     if as_json:
         detail = error.detail or error.message
         return _dumped({"holds": False, "problem": error.name, "detail": detail})
-    return f"{_inert(str(error))}\nDOES NOT HOLD\n"
+    return f"{inert.terminal(str(error))}\nDOES NOT HOLD\n"
 
 
 def _dumped(value: object) -> str:
@@ -253,14 +253,6 @@ def _value(replay: Replay) -> dict[str, object]:
         "findings": steps,
         "holds": replay.holds,
     }
-
-
-def _inert(text: str) -> str:
-    """Text of a file of unknown origin: nothing in it may steer a terminal (A52)."""
-    return text.encode("ascii", errors="backslashreplace").decode().translate(_CONTROLS)
-
-
-_CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
 
 
 if __name__ == "__main__":

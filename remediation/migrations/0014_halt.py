@@ -14,7 +14,7 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0011_inventory_scale")]
+    dependencies = [("remediation", "0013_secrecy")]
     operations = [
         migrations.CreateModel(
             name="Halt",

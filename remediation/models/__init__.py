@@ -34,6 +34,7 @@ from remediation.models.proposal import (
     Transition,
 )
 from remediation.models.review import Review, ReviewSession
+from remediation.models.secrecy import EvidenceErasure, EvidenceScan
 
 __all__ = [
     "Agent",
@@ -47,6 +48,8 @@ __all__ = [
     "Diagnosis",
     "Evidence",
     "EvidenceBlob",
+    "EvidenceErasure",
+    "EvidenceScan",
     "Execution",
     "Freeze",
     "Halt",

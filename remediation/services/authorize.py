@@ -20,7 +20,7 @@ from remediation.models import (
     User,
 )
 
-AUDITOR, LEAD = "auditor", "lead"
+AUDITOR, LEAD, SECURITY = "auditor", "lead", "security"
 
 
 def roles(user: User) -> frozenset[str]:
@@ -149,6 +149,13 @@ def visible_incidents(user: User) -> QuerySet[Incident]:
     if found & set(ROLES):
         rule |= Q(~Exists(Proposal.objects.filter(incident=OuterRef("pk"))))
     return Incident.objects.filter(rule) if found else Incident.objects.none()
+
+
+def may_reveal(user: User, proposal: Proposal) -> bool:
+    """Who may look at secrets in evidence: the security role, with the right to review every
+    service that uses the target. No lead, auditor or superuser as such."""
+    held = entitled_roles(user.person, newest(proposal)) if user.is_active else frozenset()
+    return SECURITY in held and may_view(user, proposal)
 
 
 def may_audit(user: User) -> bool:

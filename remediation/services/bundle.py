@@ -45,7 +45,7 @@ from remediation.models import (
     StepRecord,
     Transition,
 )
-from remediation.services import inclusion
+from remediation.services import inclusion, secrecy
 from remediation.services.actors import Actor, PersonActor
 
 # (domain, digest) -> the bytes; None for an artefact, whose bytes are read when they are written.
@@ -253,8 +253,12 @@ class _Making:
         return found
 
     def _blobs(self, documents: Documents) -> frozenset[str]:
-        """The artefacts whose bytes were not erased."""
+        """The artefacts whose bytes were not erased, without those that hold secrets: a file that
+        goes from hand to hand is no place for them (A61)."""
         digests = [stated for (_, stated), body in documents.items() if body is None]
+        rows = Evidence.objects.using(self.using).filter(incident=self.incident)
+        found = secrecy.found_in(list(rows), self.using)
+        digests = [one for one in digests if not found.get(one)]
         blobs = EvidenceBlob.objects.using(self.using).filter(pk__in=digests)
         return frozenset(blobs.values_list("pk", flat=True))
 

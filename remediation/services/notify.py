@@ -15,10 +15,10 @@ from django.core.mail import EmailMessage
 from django.db import connection
 from django.urls import reverse
 
+from remediation.domain import inert
 from remediation.domain.policy import ROLES
 from remediation.models import Execution, Proposal
 from remediation.services import authorize
-from remediation.services.refusals import printable
 
 logger = logging.getLogger(__name__)
 
@@ -97,14 +97,17 @@ def _send(
         addresses = sorted({row[0] for row in cursor.fetchall()})
     if not addresses:
         return True
-    title = printable(proposal.incident.title)
+    title = proposal.incident.title
     body = (
-        f"{text}\n\nIncident: {title}\n"
+        f"{text}\n\nIncident: {inert.message(title)}\n"
         f"{settings.ORIGIN}{reverse(page, args=[proposal.pk])}\n\n"
         "Nothing can be decided from this mail.\n"
     )
     message = EmailMessage(
-        f"[hitlportal] {title[:80]}: {subject}", body, bcc=addresses, headers=dict(headers or {})
+        f"[hitlportal] {inert.subject(title)}: {subject}",
+        body,
+        bcc=addresses,
+        headers=dict(headers or {}),
     )
     try:
         message.send()

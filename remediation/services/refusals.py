@@ -13,6 +13,7 @@ from django.db import transaction
 
 from audit import log
 from audit.tlog.canonical import Json
+from remediation.domain import inert, masking
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
 from remediation.models import Proposal, Refusal
@@ -57,9 +58,8 @@ def record(
 
 def printable(text: str) -> str:
     """Text that the record accepts whatever an attacker sent: no control character, no half of a
-    surrogate pair; cut to DETAIL_MAX."""
-    clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in clean)[:DETAIL_MAX]
+    surrogate pair, no secret; cut to DETAIL_MAX."""
+    return inert.noted(masking.covered(text), DETAIL_MAX)
 
 
 def count_unknown(kind: str, minute: int) -> None:

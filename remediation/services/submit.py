@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from django.db import connection
 
 from audit import log
-from remediation.domain import errors
+from remediation.domain import errors, masking
 from remediation.domain.events import Event
 from remediation.domain.plan import Plan
-from remediation.domain.report import Artefact, Report
+from remediation.domain.report import Report
 from remediation.domain.states import ProposalState
 from remediation.models import (
     Diagnosis,
@@ -22,7 +22,7 @@ from remediation.models import (
     Proposal,
     ProposalTarget,
 )
-from remediation.services import transition
+from remediation.services import secrecy, transition
 from remediation.services.actors import AgentActor, PersonActor
 from remediation.services.guards import translated
 
@@ -45,20 +45,28 @@ class Submitted:
     incident_id: UUID
     proposal_id: UUID | None
     diagnosis_version: int
+    diagnosis_digest: str
     incident_is_new: bool
     evidence_new: int
+    secrets_found: int
 
 
 def report(report: Report, *, actor: AgentActor) -> Submitted:
     """Record a report; the same incident raised again is added to, not doubled.
 
-    Runs in the caller's transaction: either all of it is on record or nothing. Raises
-    AgentDisabled when the agent or its token has ended meanwhile.
+    A secret that a text of it quotes is covered before anything is kept, since only the bytes of
+    artefacts can be erased (A61). Runs in the caller's transaction: either all of it is on record
+    or nothing. Raises AgentDisabled when the agent or its token has ended meanwhile.
     """
+    covered = masking.report_covered(report)
+    report = covered.report
     _serialise(report)
     incident = _same_incident(report, actor)
     is_new = incident is None
-    if incident is None:
+    if incident is not None:
+        report = masking.texts_covered(report, secrecy.known_values(incident))
+        covered = replace(covered, report=report)
+    else:
         incident = _open_incident(report, actor)
     entry = log.append(
         action=Event.AGENT_REPORT_SUBMITTED,
@@ -71,12 +79,20 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
         },
     )
     IncidentReport.objects.create(incident=incident, agent_id=actor.agent_id, entry=entry.id)
-    added = _add_evidence(incident, report.evidence, actor, entry.id)
+    added = _add_evidence(incident, covered, actor, entry.id)
     diagnosis = _add_diagnosis(incident, report, actor, entry.id)
     proposal_id = None
     if report.plan is not None:
         proposal_id = _propose(incident, diagnosis, report, actor)
-    return Submitted(incident.pk, proposal_id, diagnosis.version, is_new, added)
+    return Submitted(
+        incident.pk,
+        proposal_id,
+        diagnosis.version,
+        report.diagnosis.digest,
+        is_new,
+        added,
+        sum(len(found.secrets) for found in covered.found.values()),
+    )
 
 
 def withdraw(*, actor: AgentActor | PersonActor, proposal_id: UUID, reason: str) -> None:
@@ -111,7 +127,7 @@ def supersede(
         incident=old.incident,
         diagnosis=diagnosis or old.diagnosis,
         plan=plan,
-        rationale=rationale,
+        rationale=masking.covered(rationale, secrecy.known_values(old.incident)),
         token_id=actor.token_id if isinstance(actor, AgentActor) else old.token_id,
         agent_id=old.agent_id,
         supersedes=old,
@@ -160,15 +176,16 @@ def _open_incident(report: Report, actor: AgentActor) -> Incident:
 
 
 def _add_evidence(
-    incident: Incident, artefacts: tuple[Artefact, ...], actor: AgentActor, entry: int
+    incident: Incident, covered: masking.Covered, actor: AgentActor, entry: int
 ) -> int:
+    artefacts = covered.report.evidence
     had = set(incident.evidence.values_list("sha256", flat=True))
     new = [artefact for artefact in artefacts if artefact.sha256 not in had]
     EvidenceBlob.objects.bulk_create(
         [EvidenceBlob(sha256=a.sha256, content=a.content) for a in new], ignore_conflicts=True
     )
     for artefact in new:
-        Evidence.objects.create(
+        row = Evidence.objects.create(
             incident=incident,
             sha256=artefact.sha256,
             size=len(artefact.content),
@@ -179,6 +196,7 @@ def _add_evidence(
             agent_id=actor.agent_id,
             entry=entry,
         )
+        secrecy.record(row, covered.found[artefact.sha256])
     return len(new)
 
 
@@ -288,5 +306,5 @@ def _end(
         proposal_id=proposal.pk,
         source=state,
         target=target,
-        reason=reason,
+        reason=masking.covered(reason),
     )

@@ -22,6 +22,12 @@ def inert(value: object) -> SafeString:
 
 
 @register.filter
+def plain(value: object) -> str:
+    """The text on one line without marks, for a title or an attribute; escaped like any text."""
+    return domain.line(str(value))
+
+
+@register.filter
 def measure(value: object) -> str:
     """How much text there is, so that nobody takes the first screen for the whole: lines,
     characters, and unseen characters if there are any."""

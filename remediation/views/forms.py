@@ -38,6 +38,18 @@ class CloseForm(forms.Form):
     )
 
 
+class RevealForm(forms.Form):
+    """Why somebody has to see the bytes with their secrets."""
+
+    reason = forms.CharField(
+        min_length=10,
+        max_length=500,
+        label="Why you need to see it",
+        help_text="At least 10 characters, no secret. Auditors read it beside your name.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
 class PasskeyForm(forms.Form):
     """The name under which a person knows a passkey again."""
 

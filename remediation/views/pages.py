@@ -45,6 +45,15 @@ class EvidenceRow:
     kept: bool  # the bytes are still stored, not erased under law
     cited: int
     whole: bool = False  # the stored bytes have this SHA-256, as far as they were asked for
+    secrets: str = ""  # what is covered in it, in words; empty when nothing is
+
+
+@dataclass(frozen=True)
+class ArtefactPart:
+    """A run of an artefact's text; with ``covered`` it is a secret, and the text is not given."""
+
+    text_said: str = ""
+    covered: str = ""
 
 
 @dataclass(frozen=True)

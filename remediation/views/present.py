@@ -11,6 +11,7 @@ from uuid import UUID
 from audit.tlog.canonical import Json
 from remediation.domain.actions import ACTIONS, after
 from remediation.domain.citations import Unreadable, problem_of, read_artefact
+from remediation.domain.detector import Found
 from remediation.domain.errors import BadInput
 from remediation.domain.excerpt import Excerpt, excerpt
 from remediation.domain.observation import Observation
@@ -18,7 +19,7 @@ from remediation.domain.plan import Plan, Step
 from remediation.domain.report import Claim, load_diagnosis
 from remediation.domain.strict import parse as parse_json
 from remediation.models import Assessment, Evidence, EvidenceBlob, Proposal, User
-from remediation.services import authorize, suspicion
+from remediation.services import authorize, secrecy, suspicion
 from remediation.services.clock import database_now
 from remediation.services.plans import load_plan
 from remediation.views import agent_record, deciding, standing
@@ -165,7 +166,7 @@ def _observations(assessment: Assessment | None) -> dict[str, Observation | None
 def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
     diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
     cited = Counter(c.evidence for claim in diagnosis.claims for c in claim.citations)
-    artefacts, whole = _artefacts(set(cited))
+    artefacts, whole = _artefacts(proposal.incident_id, set(cited))
     rows = {row.sha256: row for row in evidence_rows(proposal.incident_id, cited)}
     return DiagnosisCard(
         version=proposal.diagnosis.version,
@@ -216,26 +217,34 @@ def _excerpt(document: Json | Unreadable, pointer: str) -> Excerpt | None:
 _ABSENT = read_artefact(None)
 
 
-def _artefacts(wanted: set[str]) -> tuple[dict[str, Json | Unreadable], set[str]]:
-    """The cited artefacts, each parsed once, and those whose bytes have their SHA-256."""
-    found = {
-        blob.sha256: bytes(blob.content) for blob in EvidenceBlob.objects.filter(sha256__in=wanted)
-    }
-    parsed = {digest: read_artefact(content) for digest, content in found.items()}
-    return parsed, {digest for digest, content in found.items() if is_whole(content, digest)}
+def _artefacts(
+    incident_id: UUID, wanted: set[str]
+) -> tuple[dict[str, Json | Unreadable], set[str]]:
+    """The cited artefacts, each parsed once with its secrets covered, and those whose bytes have
+    their SHA-256."""
+    rows = list(Evidence.objects.filter(incident_id=incident_id, sha256__in=wanted))
+    parsed = {digest: read_artefact(text) for digest, text in secrecy.masked(rows).items()}
+    blobs = EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows])
+    return parsed, {b.sha256 for b in blobs if is_whole(bytes(b.content), b.sha256)}
 
 
 def evidence_rows(incident_id: UUID, cited: Counter[str]) -> tuple[EvidenceRow, ...]:
     rows = list(Evidence.objects.filter(incident_id=incident_id).order_by("pk"))
+    found = secrecy.found_in(rows)
     kept = set(
         EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows]).values_list(
             "sha256", flat=True
         )
     )
-    return tuple(evidence_row(row, row.sha256 in kept, cited[row.sha256]) for row in rows)
+    return tuple(
+        evidence_row(row, row.sha256 in kept, cited[row.sha256], found.get(row.sha256))
+        for row in rows
+    )
 
 
-def evidence_row(row: Evidence, kept: bool, cited: int = 0) -> EvidenceRow:
+def evidence_row(
+    row: Evidence, kept: bool, cited: int = 0, found: Found | None = None
+) -> EvidenceRow:
     return EvidenceRow(
         sha256=row.sha256,
         size=row.size,
@@ -245,6 +254,7 @@ def evidence_row(row: Evidence, kept: bool, cited: int = 0) -> EvidenceRow:
         attacker_writable=row.attacker_writable,
         kept=kept,
         cited=cited,
+        secrets=secrecy.said(found) if found else "",
     )
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors
-from remediation.models import EvidenceBlob, Proposal, User
+from remediation.models import Proposal, User
 from remediation.services import authorize, suspicion
 from remediation.services import review as service
 from remediation.views import doors, present, queue
@@ -110,28 +110,6 @@ def sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> H
     address = reverse("review", args=[following]) if following else reverse("queue")
     resolution = signed.resolution.value if signed.resolution else None
     return JsonResponse({"next": address, "resolution": resolution})
-
-
-@doors.page
-def evidence(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse:
-    """One artefact, whole and inert."""
-    proposal = visible(doors.person(request), proposal_id)
-    row = proposal.incident.evidence.filter(sha256=sha256).first()
-    if row is None:
-        raise errors.NoSuchObject()
-    blob = EvidenceBlob.objects.filter(sha256=sha256).first()
-    content = bytes(blob.content) if blob else b""
-    text, binary = present.artefact_text(content)
-    context = {
-        "proposal_id": proposal_id,
-        "row": present.evidence_row(row, kept=blob is not None),
-        "text": text,
-        "binary": binary,
-        "matches": blob is not None and present.is_whole(content, sha256),
-    }
-    part = request.GET.get("part") == "1"
-    name = "review/artefact.html" if part and blob is not None else "evidence.html"
-    return render(request, f"remediation/{name}", context)
 
 
 def visible(person: User, proposal_id: UUID) -> Proposal:

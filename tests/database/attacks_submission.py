@@ -14,6 +14,7 @@ from tests.factories import WEB, acting, entry
 ATTACKS: list[Attack] = []
 
 guarded = off("proposal")
+ERASER = "hitl_eraser"
 
 
 def _submit(w: World, *, target: str = "", **said: Any) -> m.Proposal:
@@ -233,3 +234,28 @@ def _web_takes_a_lease(_: World) -> None:
             "INSERT INTO remediation_lease (target, token, holder, until)"
             " VALUES ('x', 1, 'x', clock_timestamp())"
         )
+
+
+@attack(ATTACKS, ERASER, "erasure_on_record", off("evidenceblob", "guard_delete"))
+def _bytes_go_without_an_erasure(w: World) -> None:
+    sql("DELETE FROM public.remediation_evidenceblob")
+
+
+@attack(
+    ATTACKS,
+    ERASER,
+    "erasure_on_record",
+    off("evidenceerasure"),
+)
+def _an_erasure_whose_entry_erases_something_else(w: World) -> None:
+    said = entry("operator:evidence:erased", "operator:x", "incident:x", erased=["0" * 64])
+    sql(
+        "INSERT INTO public.remediation_evidenceerasure (sha256, entry, recorded_at)"
+        " SELECT min(sha256), %s, now() FROM public.remediation_evidenceblob",
+        said,
+    )
+
+
+@attack(ATTACKS, WEB, DENIED, granted("DELETE, SELECT", "evidenceblob", WEB))
+def _bytes_go_by_hand_of_web(w: World) -> None:
+    sql("DELETE FROM public.remediation_evidenceblob WHERE false")

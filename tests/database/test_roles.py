@@ -43,7 +43,7 @@ def facts(*groups: set[str]) -> set[str]:
 
 READ_BY_ALL = facts(
     INVENTORY, SUBMISSIONS, FINDINGS, AGENTS, {"review", "outboxmessage", "lease"},
-    {"passkeyenrolment"},
+    {"passkeyenrolment", "evidencescan", "evidenceerasure"},
 ) | {"django_migrations", "remediation.agent_now"}  # fmt: skip
 
 TREE = {f"audit.{name}" for name in ("leaf", "node", "checkpoint", "cosignature", "search")}
@@ -55,7 +55,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
             "account_emailconfirmation", "remediation.entitlement", "remediation.service_right",
         },
         "INSERT": facts(INVENTORY, SUBMISSIONS, AGENTS, SECRETS, ACCOUNTS) | SIGN_IN
-        | facts({"review", "passkeyenrolment"})
+        | facts({"review", "passkeyenrolment", "evidencescan"})
         | {"audit.entry(body)", "audit.secret", "django_admin_log"},
         "UPDATE": {"remediation_user", "auth_group", "account_emailaddress", "mfa_authenticator"},
         "DELETE": {
@@ -76,9 +76,12 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "SELECT": READ_BY_ALL | TREE | {"audit.entry", "audit.trail", "audit.secret"},
     },
     "hitl_eraser": {
-        "SELECT": {"audit.entry(id)", "audit.secret(commitment)"},
-        "INSERT": {"audit.entry(body)"},
-        "DELETE": {"audit.secret"},
+        "SELECT": {
+            "audit.entry(id)", "audit.secret(commitment)", "remediation_evidenceblob(sha256)",
+            "remediation_evidence(sha256, incident_id)", "remediation_evidenceerasure",
+        },
+        "INSERT": {"audit.entry(body)", "remediation_evidenceerasure"},
+        "DELETE": {"audit.secret", "remediation_evidenceblob"},
     },
 }  # fmt: skip
 
@@ -373,7 +376,7 @@ def test_the_sign_in_tables_are_the_closed_list_of_what_may_change() -> None:
             "guardian_groupobjectpermission", "account_emailaddress", "mfa_authenticator",
         },
         ("hitl_worker", "UPDATE"): {"remediation_lease"},
-        ("hitl_eraser", "DELETE"): {"audit.secret"},
+        ("hitl_eraser", "DELETE"): {"audit.secret", "remediation_evidenceblob"},
     }  # fmt: skip
 
 

@@ -139,6 +139,14 @@ SHADOWS = [
         "UPDATE pg_temp.remediation_invitation SET expires_at = now() + interval '1 hour'",
     ),
     Shadow(
+        "bytes_go_without_an_erasure",
+        ("public.remediation_evidenceerasure",),
+        "INSERT INTO audit.entry (body) VALUES ('{{}}'); "
+        "INSERT INTO pg_temp.remediation_evidenceerasure (sha256, entry)"
+        " SELECT b.sha256, (SELECT max(id) FROM audit.entry)"
+        "   FROM public.remediation_evidenceblob b",
+    ),
+    Shadow(
         "with_an_entry_of_yesterday",
         ("audit.entry",),
         "UPDATE pg_temp.entry SET txid = pg_current_xact_id()",

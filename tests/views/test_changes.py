@@ -97,7 +97,9 @@ def on_diagnosis(world: World, proposal_id: UUID, body: dict[str, Any]) -> UUID:
             body=made.body,
             digest=made.digest,
             agent=old.agent,
-            entry=factories.entry("agent:report:submitted", old.agent.actor, "x"),
+            entry=factories.entry(
+                "agent:report:submitted", old.agent.actor, f"incident:{old.incident_id}"
+            ),
         )
     return factories.insert_proposal(
         world.plan(), diagnosis=diagnosis, agent=old.agent, token=old.token, supersedes=old

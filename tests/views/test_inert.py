@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
 
+from remediation.domain import inert as domain
 from remediation.domain.inert import pieces, visible
 from remediation.templatetags.inert import inert, measure
 from tests import factories
@@ -88,6 +90,42 @@ def test_a60_markup_and_addresses_are_text() -> None:
 def test_the_measure_says_how_much_there_is() -> None:
     assert measure("a\nb") == "2 lines, 3 characters"
     assert measure("\u202e") == "1 line, 1 character, 1 hidden character shown as code points"
+
+
+HOSTILE = "\r\nBcc: all@example.org\t\u202ehttp://evil.example www.evil.example <!channel> @here"
+
+
+def test_a52_a_mail_or_chat_gets_one_line_without_links_and_mentions() -> None:
+    shown = domain.message(HOSTILE)
+    assert shown.startswith("⟨U+000D⟩⟨U+000A⟩Bcc: all[@]example.org⟨U+0009⟩⟨U+202E⟩http[://]evil")
+    assert shown.endswith("[www.]evil.example [<]!channel[>] [@]here")
+    assert shown.isprintable()
+
+
+def test_a52_a_subject_says_where_it_is_cut() -> None:
+    assert domain.subject("x" * 80) == "x" * 80
+    assert domain.subject("x" * 81) == "x" * 78 + " …"
+
+
+@pytest.mark.parametrize("destination", [domain.line, domain.message, domain.subject])
+def test_a52_one_line_is_one_line(destination: Callable[[str], str]) -> None:
+    shown = destination("".join(UNSEEN.values()) + "\n\t\x0b\x0c\x1c\x1d\x1e")
+    assert shown.isprintable()
+    assert len(shown.splitlines()) == 1
+
+
+def test_a52_a_log_line_cannot_be_forged_by_its_own_escapes() -> None:
+    """What is an escape in the line was a character in the text, and nothing else."""
+    assert domain.log_line("a\n\x1b[2J") == "a\\n\\x1b[2J"
+    assert domain.log_line("a\\n") == "a\\\\n"
+    assert domain.log_line("\ud800é").isascii()
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@x", " =1", "'=1", "＝1", "\t=1", "|x", "%x"]
+)
+def test_a52_no_cell_is_a_formula(text: str) -> None:
+    assert domain.csv_cell(text)[0] in ("'", "\\")
 
 
 def test_a01_a_hostile_report_is_shown_whole_on_the_page(

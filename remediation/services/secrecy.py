@@ -1,0 +1,174 @@
+"""Secrets in evidence: what was found, who looks at the bytes all the same, and erasing them.
+
+Findings are facts of the report (`submit`); what an older version of the detector looked at is
+looked at again when it is read. Bytes with secrets leave through `reveal` alone, to people of the
+security role, after that is on record (attacks.md A61).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db import transaction
+
+from audit import log
+from audit.tlog.inert import alike
+from remediation.domain import detector, masking
+from remediation.domain.detector import Found, Secret
+from remediation.domain.errors import BadValue, NoSuchObject, NotEntitled, ReasonRequired
+from remediation.domain.events import Event
+from remediation.models import (
+    Evidence,
+    EvidenceBlob,
+    EvidenceErasure,
+    EvidenceScan,
+    Incident,
+    Proposal,
+    User,
+)
+from remediation.services import authorize
+from remediation.services.actors import Actor, ProcessActor
+
+REASON_LEAST, REASON_MOST = 10, 500
+
+
+def record(evidence: Evidence, found: Found) -> None:
+    """Keep what was found in an artefact that was just handed in, under its entry."""
+    EvidenceScan.objects.create(
+        evidence=evidence,
+        detector=detector.VERSION,
+        secrets=[[one.offset, one.length, one.rule] for one in found.secrets],
+        whole=found.whole,
+        entry=evidence.entry,
+    )
+
+
+def found_in(rows: Sequence[Evidence], using: str = "default") -> dict[str, Found]:
+    """The secrets of these artefacts, by SHA-256: as recorded, else looked for now."""
+    scans = EvidenceScan.objects.using(using).filter(
+        evidence__in=[row.pk for row in rows], detector=detector.VERSION
+    )
+    recorded = {scan.evidence_id: _found(scan) for scan in scans}
+    rest = [row.sha256 for row in rows if row.pk not in recorded]
+    found = {row.sha256: recorded[row.pk] for row in rows if row.pk in recorded}
+    if rest:
+        blobs = EvidenceBlob.objects.using(using).filter(sha256__in=rest)
+        found |= {blob.sha256: detector.find(bytes(blob.content)) for blob in blobs}
+    return found
+
+
+def masked(rows: Sequence[Evidence]) -> dict[str, bytes]:
+    """The artefacts that are still stored, by SHA-256, with every secret covered."""
+    found = found_in(rows)
+    blobs = EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows])
+    return {
+        blob.sha256: masking.masked(bytes(blob.content), found.get(blob.sha256, _NOT_LOOKED_AT))
+        for blob in blobs
+    }
+
+
+# What nothing is known about is not shown.
+_NOT_LOOKED_AT = Found((), whole=False)
+
+
+def _found(scan: EvidenceScan) -> Found:
+    return Found(tuple(Secret(*one) for one in scan.secrets), whole=scan.whole)
+
+
+def known_values(incident: Incident) -> frozenset[str]:
+    """The secrets that evidence of the incident holds, as a later text may quote them."""
+    scans = EvidenceScan.objects.filter(evidence__incident=incident).exclude(secrets=[])
+    found = {scan.evidence.sha256: _found(scan) for scan in scans.select_related("evidence")}
+    blobs = EvidenceBlob.objects.filter(pk__in=list(found))
+    return frozenset().union(
+        *(masking.values(bytes(blob.content), found[blob.sha256]) for blob in blobs)
+    )
+
+
+def said(found: Found) -> str:
+    """The findings in words: "2 secrets: AWS secret access key, private key"."""
+    if not found.whole:
+        return f"more than {detector.MOST} secrets"
+    count = len(found.secrets)
+    kinds = dict.fromkeys(detector.TITLES.get(one.rule, one.rule) for one in found.secrets)
+    return f"{count} secret{'' if count == 1 else 's'}: {', '.join(kinds)}"
+
+
+def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> bytes:
+    """The bytes of an artefact as they are. That they are looked at, by whom and why, is on
+    record, committed, before they are read: a crash leaves a line too many, never one too few.
+
+    Raises NotEntitled, ReasonRequired, NoSuchObject.
+    """
+    if not authorize.may_reveal(actor, proposal):
+        raise NotEntitled("the security role on every service that uses the target is needed")
+    reason = masking.covered(" ".join(reason.split()))
+    if not REASON_LEAST <= len(reason) <= REASON_MOST:
+        raise ReasonRequired(f"say why in {REASON_LEAST} to {REASON_MOST} characters")
+    row = Evidence.objects.filter(incident_id=proposal.incident_id, sha256=sha256).first()
+    if row is None or not EvidenceBlob.objects.filter(pk=sha256).exists():
+        raise NoSuchObject("the artefact is not stored")
+    with transaction.atomic(durable=True):
+        log.append(
+            action=Event.PERSON_EVIDENCE_REVEALED,
+            actor=actor.actor,
+            object=f"incident:{proposal.incident_id}",
+            data={
+                "proposal": str(proposal.pk),
+                "artefact": sha256,
+                "secrets": said(found_in([row])[sha256]),
+                "reason": reason,
+            },
+        )
+    return bytes(EvidenceBlob.objects.get(pk=sha256).content)
+
+
+def erase(
+    *, actor: Actor, digests: Sequence[str], ground: str, by: str, second: str
+) -> Mapping[str, int]:
+    """Erase the bytes of artefacts under law; facts, digests and entries stay. Two people answer
+    for it by name. Returns, by incident, how many of its artefacts went.
+
+    One transaction: a crash before its commit erases nothing and records nothing. Bytes handed in
+    again later are not stored. Raises NotEntitled, BadValue, NoSuchObject.
+    """
+    if not (isinstance(actor, ProcessActor) and actor.ref.startswith("operator:")):
+        raise NotEntitled("this needs an operator of the host")
+    _two_people(ground, by, second)
+    wanted = sorted(set(digests))
+    with transaction.atomic():
+        places = _places(wanted)
+        entries: dict[str, int] = {}
+        for incident, erased in places.items():
+            entry = log.append(
+                action=Event.OPERATOR_EVIDENCE_ERASED,
+                actor=actor.ref,
+                object=f"incident:{incident}",
+                data={"erased": list(erased), "ground": ground, "by": by, "second": second},
+            )
+            entries |= dict.fromkeys(erased, entry.id)
+        for sha256 in wanted:
+            EvidenceErasure.objects.create(sha256=sha256, entry=entries[sha256])
+        EvidenceBlob.objects.filter(pk__in=wanted).delete()
+    return {incident: len(erased) for incident, erased in places.items()}
+
+
+def _places(wanted: Sequence[str]) -> dict[str, list[str]]:
+    """Which of them each incident holds. Raises NoSuchObject unless all are stored."""
+    found: dict[str, list[str]] = {}
+    rows = Evidence.objects.filter(sha256__in=wanted).order_by("incident_id", "sha256")
+    for incident_id, sha256 in rows.values_list("incident_id", "sha256"):
+        found.setdefault(str(incident_id), []).append(sha256)
+    kept = EvidenceBlob.objects.filter(pk__in=wanted).values_list("pk", flat=True)
+    known = {sha256 for erased in found.values() for sha256 in erased}
+    missing = set(wanted) - (known & set(kept))
+    if missing or not wanted:
+        raise NoSuchObject(f"{len(missing)} of them are not stored here (any more)")
+    return found
+
+
+def _two_people(ground: str, by: str, second: str) -> None:
+    if not ground.strip() or not by.strip() or not second.strip():
+        raise BadValue("say the legal ground and the names of two people")
+    if alike(by) == alike(second):
+        raise BadValue("two different people answer for an erasure")

@@ -1,0 +1,107 @@
+"""One artefact, whole and inert: its secrets covered, and uncovered for those who may."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from remediation.domain import masking
+from remediation.domain.detector import TITLES, Found
+from remediation.domain.errors import NoSuchObject, ReasonRequired
+from remediation.models import Evidence, EvidenceBlob, EvidenceErasure, Proposal
+from remediation.services import authorize, secrecy
+from remediation.views import doors, present, review
+from remediation.views.forms import RevealForm
+from remediation.views.pages import ArtefactPart
+
+
+@doors.page
+def show(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse:
+    """The artefact with every secret covered."""
+    proposal, row = _artefact(request, proposal_id, sha256)
+    return _page(request, proposal, row)
+
+
+@doors.form
+def reveal(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse:
+    """The bytes as they are, in the answer to the POST and nowhere else: a page loaded again asks
+    again, and each time is on record."""
+    proposal, row = _artefact(request, proposal_id, sha256)
+    form = RevealForm(request.POST)
+    person = doors.person(request)
+    if authorize.may_reveal(person, proposal) and not form.is_valid():
+        return _page(request, proposal, row, form=form, status=422)
+    try:
+        content = secrecy.reveal(
+            actor=person,
+            proposal=proposal,
+            sha256=sha256,
+            reason=form.cleaned_data.get("reason", "") if form.is_valid() else "",
+        )
+    except ReasonRequired as refusal:
+        form.add_error("reason", refusal.detail)
+        return _page(request, proposal, row, form=form, status=422)
+    answer = _page(request, proposal, row, revealed=content)
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _artefact(request: HttpRequest, proposal_id: UUID, sha256: str) -> tuple[Proposal, Evidence]:
+    proposal = review.visible(doors.person(request), proposal_id)
+    row = proposal.incident.evidence.filter(sha256=sha256).first()
+    if row is None:
+        raise NoSuchObject()
+    return proposal, row
+
+
+def _page(
+    request: HttpRequest,
+    proposal: Proposal,
+    row: Evidence,
+    *,
+    form: RevealForm | None = None,
+    revealed: bytes | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    blob = EvidenceBlob.objects.filter(pk=row.sha256).first()
+    content = bytes(blob.content) if blob else b""
+    found = secrecy.found_in([row]).get(row.sha256, Found())
+    covered = bool(found) and revealed is None
+    shown = _parts(content, found) if covered else _plain(content)
+    binary = present.artefact_text(content)[1]
+    may = bool(found) and authorize.may_reveal(doors.person(request), proposal)
+    context = {
+        "proposal_id": proposal.pk,
+        "row": present.evidence_row(row, kept=blob is not None, found=found),
+        "parts": shown,
+        # How much there is, counted on what is shown.
+        "text": "".join(part.text_said for part in shown),
+        "binary": binary,
+        "matches": blob is not None and present.is_whole(content, row.sha256),
+        "revealed": revealed is not None,
+        "form": (form or RevealForm()) if may and covered else None,
+        "erased": EvidenceErasure.objects.filter(sha256=row.sha256).first(),
+    }
+    part = request.GET.get("part") == "1" and blob is not None
+    name = "review/artefact.html" if part else "evidence.html"
+    return render(request, f"remediation/{name}", context, status=status)
+
+
+def _plain(content: bytes) -> tuple[ArtefactPart, ...]:
+    return (ArtefactPart(present.artefact_text(content)[0]),)
+
+
+def _parts(content: bytes, found: Found) -> tuple[ArtefactPart, ...]:
+    """Text around the secrets; where it is not UTF-8 each run is in hexadecimal."""
+    return tuple(
+        ArtefactPart(covered=_said(part.rule, len(part.content)))
+        if part.rule
+        else ArtefactPart(present.artefact_text(part.content)[0])
+        for part in masking.parts(content, found)
+    )
+
+
+def _said(rule: str, length: int) -> str:
+    return f"{TITLES.get(rule, 'too many secrets to list')}, {length:,} bytes"

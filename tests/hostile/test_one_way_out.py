@@ -1,0 +1,141 @@
+"""Text of agents has one way out, `domain/inert`: read from templates and code, so that a page, a
+mail or a log line that is added later cannot forget it (attacks.md A01, A52, A60)."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.template.base import Lexer, TokenType
+
+from hitlportal.logs import OneLine
+from remediation.views import pages
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = [ROOT / name for name in ("hitlportal", "remediation", "audit")]
+TEMPLATES = sorted(path for folder in PACKAGES for path in folder.rglob("templates/**/*.html"))
+CODE = sorted(
+    path
+    for folder in PACKAGES
+    for path in folder.rglob("*.py")
+    if "demo" not in path.parts and "migrations" not in path.parts
+)
+
+# The filters of templatetags/inert.py.
+SAFE = re.compile(r"\|(inert|plain|measure|length)$")
+# The last name of an expression that may hold what an agent wrote.
+TELLING = re.compile(
+    r"(?:^|\.)(?:\w+_said|sentences?(\.0)?|undone|locator|why|detail|reason|summary|rationale|source|actor"
+    r"|object|value|body|text|plan_text|whole|owner|owner_team|(?<=incident\.)title)(\|.*)?$"
+)
+# What has such a name and is none: closed vocabularies, the portal's own words, exact bytes that a
+# script reads out of a text area, and a token that is shown once to whoever made it.
+NOT_TELLING = {
+    "reason.value", "slot.value", "page.decide.slots.0.value", "text", "body", "proof.text",
+    "detail", "error",
+}  # fmt: skip
+
+
+def expressions(path: Path) -> Iterator[str]:
+    for token in Lexer(path.read_text(encoding="utf-8")).tokenize():
+        if token.token_type == TokenType.VAR:
+            yield token.contents
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name)
+def test_a01_no_template_shows_an_agents_text_past_inert(path: Path) -> None:
+    past = [
+        found
+        for found in expressions(path)
+        if TELLING.search(found) and not SAFE.search(found) and found not in NOT_TELLING
+    ]
+    assert past == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name)
+def test_a60_no_template_takes_escaping_away(path: Path) -> None:
+    text = path.read_text(encoding="utf-8").replace("field.help_text|safe", "")
+    assert not re.search(r"\|safe(seq)?\b|autoescape|\|urlize|\|linebreaks|\|striptags", text)
+
+
+def test_the_rule_sees_what_it_is_for() -> None:
+    """The control: every field that holds an agent's words is one that the rule would find."""
+    said = [
+        f"row.{field.name}"
+        for shape in vars(pages).values()
+        if hasattr(shape, "__dataclass_fields__")
+        for field in fields(shape)
+        if field.name.endswith("_said")
+    ]
+    assert len(said) > 10
+    assert all(TELLING.search(name) for name in said)
+    assert any(TELLING.search(found) for path in TEMPLATES for found in expressions(path))
+
+
+def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name = node.func
+            yield (
+                (
+                    name.attr
+                    if isinstance(name, ast.Attribute)
+                    else name.id
+                    if isinstance(name, ast.Name)
+                    else ""
+                ),
+                node,
+            )
+
+
+def users_of(*names: str) -> set[str]:
+    return {
+        str(path.relative_to(ROOT)) for path in CODE for name, _ in calls(path) if name in names
+    }
+
+
+def test_a60_html_is_made_in_three_places_from_constants_only() -> None:
+    """`mark_safe` of anything but a constant of the icons would be a way around escaping."""
+    assert users_of("mark_safe", "SafeString", "SafeText") == {"remediation/templatetags/portal.py"}
+
+
+def test_a52_mails_are_made_in_two_places() -> None:
+    """One takes the agent's title through `inert`; the other holds no agent's text."""
+    assert users_of("EmailMessage", "send_mail", "EmailMultiAlternatives", "mail_admins") == {
+        "remediation/services/notify.py",
+        "audit/tasks.py",
+    }
+    text = (ROOT / "remediation/services/notify.py").read_text(encoding="utf-8")
+    assert re.findall(r"(?<!inert\.message\()(?<!inert\.subject\()\btitle\b(?! =)", text) == [
+        # `title = proposal.incident.title`, and nothing else.
+        "title"
+    ]
+
+
+def test_a52_csv_is_written_in_one_place() -> None:
+    assert users_of("writer", "DictWriter", "writerow") == {"audit/formats.py"}
+
+
+def test_a52_every_log_handler_writes_single_lines_of_ascii() -> None:
+    handlers, formatters = settings.LOGGING["handlers"], settings.LOGGING["formatters"]
+    assert {handler["formatter"] for handler in handlers.values()} == {"line"}
+    assert formatters == {"line": {"()": f"{OneLine.__module__}.{OneLine.__name__}"}}
+    # Nobody prints past them, and nobody sets up another handler.
+    assert users_of("print", "StreamHandler", "FileHandler", "SysLogHandler") == set()
+    assert users_of("basicConfig") <= {"audit/witness_server.py"}
+
+
+def test_unicode_tables_stand_in_one_place() -> None:
+    """Whoever asks for categories neutralises text in a way of its own."""
+    assert users_of("category", "combining") == {"audit/tlog/inert.py"}
+    assert users_of("isprintable") <= {
+        "audit/tlog/inert.py",
+        # Names that people give: refused, not changed.
+        "remediation/services/agents.py",
+        "remediation/services/enroll.py",
+    }

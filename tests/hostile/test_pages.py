@@ -1,0 +1,175 @@
+"""The corpus through every page that shows an agent's text, in Chromium (attacks.md A01, A02, A52,
+A60): everything visible, nothing executed, nothing hidden, the layout intact.
+
+What nobody asked for (a dialog, a request elsewhere, a complaint of the console, a violation of the
+Content-Security-Policy) is collected by the fixture `visit`, which fails the test at its end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from remediation import models as m
+from remediation.domain import inert
+from tests import factories
+from tests.flows.world import World
+from tests.hostile import scene as scenes
+from tests.hostile.conftest import Visit
+from tests.hostile.corpus import REFUSED
+from tests.hostile.scene import TEXTS, TITLES, Scene
+from tests.views.chromium import Visitor
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
+
+PROBE = (Path(__file__).parent / "probe.js").read_text(encoding="utf-8")
+WIDTHS = (1280, 360)
+
+
+def looked_at(visitor: Visitor, expected: Iterable[str]) -> list[str]:
+    """Probe the open page at both widths; every expected text must stand in one of its frames, in
+    the visible form from which each code point of it can be read back."""
+    texts: list[str] = []
+    wanted = {text: inert.visible(text) for text in expected}
+    for width in WIDTHS:
+        visitor.page.set_viewport_size({"width": width, "height": 900})
+        found: dict[str, Any] = visitor.page.evaluate(PROBE)
+        where = f"{visitor.page.url} at {width}"
+        visitor.complaints += [f"{where}: {problem}" for problem in found["problems"]]
+        assert found["title"].isprintable()
+        texts = found["texts"]
+        missing = [text for text, shown in wanted.items() if not any(shown in t for t in texts)]
+        visitor.complaints += [f"{where}: not shown: {text[:80]!r}" for text in missing]
+    return texts
+
+
+def opened(visitor: Visitor, name: str, *args: Any, query: str = "") -> Visitor:
+    answer = visitor.page.goto(visitor.origin + reverse(name, args=args) + query)
+    assert answer is not None and answer.status == 200
+    assert visitor.page.url == visitor.origin + reverse(name, args=args) + query
+    return visitor
+
+
+@pytest.fixture
+def scene(world: World) -> Scene:
+    return scenes.make(world)
+
+
+def packs(groups: Iterable[list[str]]) -> list[str]:
+    """The texts of fields that hold a group each."""
+    return [scenes.BETWEEN.join(group) for group in groups]
+
+
+def test_a01_the_corpus_on_every_page(world: World, scene: Scene, visit: Visit) -> None:
+    alice = visit(world.people["alice"])
+    _pages_of_a_reviewer(alice, scene)
+    _refused_pages(visit(world.people["dave"]), scene)
+    world.integrate()
+    _pages_of_an_auditor(visit(_auditor()), scene)
+
+
+def _auditor() -> factories.Person:
+    carol = factories.person(roles=["auditor"])
+    m.User.objects.filter(pk=carol.user.pk).update(is_staff=True)
+    return carol
+
+
+def _pages_of_a_reviewer(alice: Visitor, scene: Scene) -> None:
+    # The first title is of a proposal that was withdrawn, the second of an incident now closed.
+    texts = looked_at(opened(alice, "queue"), packs(TITLES))
+    alice.shoot("hostile-queue")
+    assert any(" ‖ " in text for text in texts)
+    looked_at(opened(alice, "incidents"), packs([TITLES[0], *TITLES[2:]]))
+    alice.shoot("hostile-incidents")
+    closing = packs([next(scenes.packed(TEXTS, 3_900))])
+    looked_at(opened(alice, "incident", scene.closed), [*packs([TITLES[1]]), *closing])
+    alice.shoot("hostile-incident")
+    for proposal_id, half in zip(scene.reviews, scenes.HALVES, strict=True):
+        cited = [json.dumps(text, ensure_ascii=False) for text in half]
+        looked_at(opened(alice, "review", proposal_id), [*(t[:2_000] for t in half), *cited])
+        alice.shoot(f"hostile-review-{len(half)}")
+    looked_at(opened(alice, "evidence", scene.reviews[0], scene.whole), [scenes.whole().decode()])
+    alice.shoot("hostile-evidence")
+    for (_, content), digest in zip(REFUSED, scene.binary, strict=True):
+        looked_at(opened(alice, "evidence", scene.reviews[0], digest), [_as_shown(content)])
+    looked_at(opened(alice, "proposal_history", scene.reviews[0]), [_noted(t) for t in TEXTS])
+    alice.shoot("hostile-history")
+    looked_at(opened(alice, "proposal_history", scene.withdrawn), packs([TITLES[0]]))
+
+
+def _as_shown(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.hex(" ")
+
+
+def _noted(text: str) -> str:
+    """As a refusal keeps it: one line, cut (services/refusals)."""
+    return inert.noted(text, 500)
+
+
+def _refused_pages(dave: Visitor, scene: Scene) -> None:
+    """What was typed is shown again: by the owner of the agent, who may not close its incident."""
+    opened(dave, "queue")
+    for group in (TEXTS[::2], TEXTS[1::2]):
+        with dave.page.expect_navigation():
+            dave.page.evaluate(
+                """([address, texts]) => {
+                  const form = document.createElement("form");
+                  form.method = "post";
+                  form.action = address;
+                  const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+                  const given = [["csrfmiddlewaretoken", token], ["outcome", "false_positive"],
+                    ["reason", "long enough"], ...texts.map((text, at) => [`f${at}`, text])];
+                  for (const [name, value] of given) {
+                    const field = document.createElement("textarea");
+                    field.name = name;
+                    field.value = value;
+                    form.append(field);
+                  }
+                  document.body.append(form);
+                  form.submit();
+                }""",
+                [reverse("incident_close", args=[scene.incidents[0]]), group],
+            )
+        # A form sends every line end as two characters, of which the first is shown.
+        sent = [re.sub("\r\n|\r|\n", "\r\n", text) for text in group]
+        looked_at(dave, sent)
+        dave.shoot("hostile-refused")
+        dave.complaints[:] = [one for one in dave.complaints if "403 (Forbidden)" not in one]
+        opened(dave, "queue")
+
+
+def _pages_of_an_auditor(carol: Visitor, scene: Scene) -> None:
+    looked_at(opened(carol, "audit_incidents"), packs(TITLES))
+    for entry, half in zip(scene.entries, scenes.HALVES, strict=True):
+        looked_at(opened(carol, "audit_entry", entry), half)
+        carol.shoot(f"hostile-entry-{entry}")
+    looked_at(opened(carol, "audit_entries"), scenes.HALVES[1][3:5])
+    carol.shoot("hostile-entries")
+    for incident in scene.incidents[:3]:
+        looked_at(opened(carol, "incident_record", incident), [])
+    for model, expected in (
+        ("incident", packs(TITLES)),
+        ("evidence", packs(TITLES[:20])),
+        ("refusal", [_noted(text) for text in TEXTS[-90:]]),
+        ("transition", packs([TITLES[0]])),
+        ("proposal", []),
+        ("diagnosis", []),
+    ):
+        looked_at(opened(carol, f"admin:remediation_{model}_changelist"), expected)
+        carol.shoot(f"hostile-admin-{model}")
+    newest = m.Incident.objects.order_by("-recorded_at")[0]
+    looked_at(opened(carol, "admin:remediation_incident_change", newest.pk), [newest.title])
+    diagnosis = m.Diagnosis.objects.order_by("pk")[0]
+    looked_at(
+        opened(carol, "admin:remediation_diagnosis_change", diagnosis.pk),
+        [bytes(diagnosis.body).decode()],
+    )
