@@ -24,8 +24,8 @@ from audit.tlog.note import Note, SignatureLine
 from audit.tlog.policy import Policy
 from audit.verifying import verify as check_signature
 
-# Rows of some 300 bytes: three megabytes at a time.
-PAGE = 10_000
+# Rows of some 300 bytes, 64 KiB at the most.
+PAGE = 1_000
 
 _PAGE = """
 SELECT l.idx, l.entry_id, l.hash, e.body,
