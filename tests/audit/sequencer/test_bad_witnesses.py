@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from audit import cosigning
+from audit import cosigning, inclusion
 from audit.cosigning import TIMEOUT_S, Cosigners
-from audit.tlog.policy import Witness
+from audit.tlog.policy import Group, Policy, Witness
 from tests.audit.conftest import House, rows
 from tests.audit.sequencer import rogue
 from tests.audit.sequencer.rogue import OK, Behaviour, Rogue
@@ -19,6 +20,7 @@ from tests.audit.test_witness import Served
 from tests.domain import record
 from tests.domain.record import Book
 
+Add = Callable[[bytes], bytes]
 BAD: dict[str, Behaviour] = {
     "hangs": rogue.hangs,
     "closes": rogue.says(b""),
@@ -136,6 +138,40 @@ def test_who_is_always_late_is_waited_for_once(
             break
         assert time.monotonic() < give_up
         time.sleep(0.01)
+
+
+def test_under_load_slow_witnesses_have_heads_in_common_and_the_gate_finds_them(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One prompt, two slow ones of different speed, and all three are needed: many heads pass by
+    before the slow ones have answered."""
+    monkeypatch.setattr(cosigning, "TIMEOUT_S", 0.05)
+    keys = {name: record.signer(f"{name}.example/w", name, 4) for name in "abc"}
+    served = {name: Served(tmp_path / name) for name in keys}
+    for name, pause in (("a", 0.0), ("b", 0.7), ("c", 1.1)):
+        made = served[name].remembering
+        monkeypatch.setattr(made, "_signer", keys[name])
+
+        def slowly(body: bytes, add: Add = made.add, pause: float = pause) -> bytes:
+            time.sleep(pause)
+            return add(body)
+
+        monkeypatch.setattr(made, "add", slowly)
+    house.witnesses = tuple(Witness(n, keys[n].vkey, served[n].url) for n in keys)
+    group = Group("all", 3, tuple(keys))
+    needed = Policy(record.POLICY.logs, house.witnesses, (group,), "all")
+    house.open()
+    found = set()
+    give_up = time.monotonic() + 15
+    while len(found) < 3:
+        assert time.monotonic() < give_up
+        house.write(1)
+        house.integrate()
+        with suppress(inclusion.Unavailable):
+            found.add(inclusion.newest(policy=needed).checkpoint.size)
+    assert house.checkpoint().size > 10
+    for one in served.values():
+        one.stop()
 
 
 def test_where_there_is_no_room_for_a_thread_the_witness_is_away(
