@@ -107,6 +107,13 @@ class Cosigners:
                 retry = answer.held is not None and answer.held <= size
                 if answer.held is not None and retry:
                     known.held = answer.held
+                elif answer.held is not None:
+                    # If it does not lie, the log was set back, and its own file with it.
+                    logger.error(
+                        "witness %s holds %s, more than the log has: was it rolled back?",
+                        known.witness.name,
+                        answer.held,
+                    )
             if retry and answer.witness.name in again:
                 again.discard(answer.witness.name)
                 self._ask(known, note, size, prove)

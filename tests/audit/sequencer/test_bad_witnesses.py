@@ -275,6 +275,15 @@ def test_threads_do_not_pile_up() -> None:
         assert bad.asked == 1
 
 
+def test_a50_one_that_has_seen_more_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Database and head file were set back together: only the witness knows."""
+    book = Book()
+    book.filler(2)
+    with Rogue(BAD["holds more than there is"]) as bad:
+        list(Cosigners([named("w", bad.url)]).collect(book.note(2), 2, lambda old: ()))
+    assert "witness w holds 999, more than the log has" in caplog.text
+
+
 def test_a_redirect_is_not_followed(good: Served) -> None:
     book = Book()
     book.filler(2)
