@@ -88,8 +88,12 @@ class Cosigners:
         """
         began, had = time.monotonic(), set(have)
         self._end_late(began)
+        # Who is late is asked together with the others who are: under load each would else have a
+        # head of its own, and no head a quorum.
+        together = not any(one.asked and not one.prompt for one in self._known.values())
         for known in self._known.values():
-            if known.witness.name not in had and known.again_at <= began:
+            wanted = known.witness.name not in had and known.again_at <= began
+            if wanted and (known.prompt or together):
                 self._ask(known, note, size, prove)
         again = set(self._known)
         while (answer := self._next(began + TIMEOUT_S)) is not None:
@@ -98,11 +102,18 @@ class Cosigners:
             if answer.line is not None:
                 known.answered(max(answer.size, known.held), answer.took)
                 yield Cosigned(answer.witness.name, answer.size, answer.line)
-                retry = answer.size < size and answer.witness.name not in had
+                retry = answer.size < size and answer.witness.name not in had and known.prompt
             else:
                 retry = answer.held is not None and answer.held <= size
                 if answer.held is not None and retry:
                     known.held = answer.held
+                elif answer.held is not None:
+                    # If it does not lie, the log was set back, and its own file with it.
+                    logger.error(
+                        "witness %s holds %s, more than the log has: was it rolled back?",
+                        known.witness.name,
+                        answer.held,
+                    )
             if retry and answer.witness.name in again:
                 again.discard(answer.witness.name)
                 self._ask(known, note, size, prove)

@@ -20,8 +20,8 @@ from audit.tlog.merkle import leaf_hash
 from audit.tlog.policy import Checked, Policy
 from audit.tlog.tiles import WIDTH, entries_path, pack_entries, tile_path, widths
 
-# 40 bundles at a time: some three megabytes.
-PAGE = WIDTH * 40
+# Rows of some 300 bytes, 64 KiB at the most.
+PAGE = WIDTH * 4
 
 _ENTRIES = """
 SELECT l.idx, l.entry_id, e.body, l.hash FROM audit.leaf l JOIN audit.entry e ON e.id = l.entry_id

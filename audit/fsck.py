@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import DataError, connections, transaction
 
 from audit import log, tree
 from audit.tlog import cosignature
@@ -24,8 +24,8 @@ from audit.tlog.note import Note, SignatureLine
 from audit.tlog.policy import Policy
 from audit.verifying import verify as check_signature
 
-# Rows of some 300 bytes: three megabytes at a time.
-PAGE = 10_000
+# Rows of some 300 bytes, 64 KiB at the most.
+PAGE = 1_000
 
 _PAGE = """
 SELECT l.idx, l.entry_id, l.hash, e.body,
@@ -162,7 +162,12 @@ class _Run:
         self._pass_heads(todo)
         while self.growth.size < size:
             start = self.growth.size
-            rows = self.query(_PAGE, (start, start + PAGE, PAGE))
+            try:
+                rows = self.query(_PAGE, (start, start + PAGE, PAGE))
+            except DataError as error:
+                raise Mismatch(
+                    f"an entry from leaf {start} on is no text: {error}", start
+                ) from None
             if not rows:
                 raise Missing(f"leaf {start} is not there")
             for row in rows:

@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 # Looks at the sequencer's work while waiting, in milliseconds: it takes two or three.
 _PAUSES_MS = (1, 1, 2, 4, 8, 16)
-# Of heads without enough witnesses so many are looked past for one that has them.
+# Of heads without enough witnesses so many are looked past for one that has them, and of those that
+# a witness cosigned: one that is slow may be any number of heads behind.
 _LOOK_BACK = 8
 
 # Entries in the order that they were asked for, then the newest heads with their cosignatures: one
@@ -37,7 +38,13 @@ SELECT 0 AS part, w.place, l.idx, e.body, NULL AS note
 SELECT 1, -c.size, NULL, NULL,
        c.note || coalesce((SELECT string_agg(s.line || E'\\n', '' ORDER BY s.witness)
                              FROM audit.cosignature s WHERE s.size = c.size), '')
-  FROM (SELECT size, note FROM audit.checkpoint ORDER BY size DESC LIMIT %s) AS c
+  FROM audit.checkpoint c
+ WHERE c.size IN (
+       (SELECT size FROM audit.checkpoint ORDER BY size DESC LIMIT %s)
+       UNION ALL
+       SELECT s.size FROM unnest(%s::text[]) AS w (name) CROSS JOIN LATERAL
+              (SELECT size FROM audit.cosignature WHERE witness = w.name
+                ORDER BY size DESC LIMIT %s) AS s)
  ORDER BY part, place
 """
 
@@ -93,7 +100,7 @@ def prove(
     Missing or Malformed. Two statements.
     """
     query = tree.query_of(using)
-    rows, notes = _look(query, entry_ids)
+    rows, notes = _look(query, entry_ids, policy)
     checked = _newest(notes, policy, seen)
     size = checked.checkpoint.size
     if not rows:
@@ -153,12 +160,12 @@ def stored(size: int, using: str = "default") -> str | None:
 
 def newest(*, policy: Policy, using: str = "default") -> Checked:
     """The newest head that the policy accepts. Raises Unavailable."""
-    _, notes = _look(tree.query_of(using), ())
+    _, notes = _look(tree.query_of(using), (), policy)
     return _newest(notes, policy)
 
 
 def _lacking(query: tree.Query, entry_ids: Sequence[int], policy: Policy) -> str | None:
-    rows, notes = _look(query, entry_ids)
+    rows, notes = _look(query, entry_ids, policy)
     if not rows:
         return "the sequencer has not integrated the entries"
     try:
@@ -169,9 +176,12 @@ def _lacking(query: tree.Query, entry_ids: Sequence[int], policy: Policy) -> str
     return None if covered else f"the newest accepted head is of {size}"
 
 
-def _look(query: tree.Query, entry_ids: Sequence[int]) -> tuple[list[tuple[int, bytes]], list[str]]:
+def _look(
+    query: tree.Query, entry_ids: Sequence[int], policy: Policy
+) -> tuple[list[tuple[int, bytes]], list[str]]:
     """Place and bytes of each entry, nothing if one of them has none yet; and the newest heads."""
-    found = query(_LOOK, (list(entry_ids), _LOOK_BACK))
+    names = [witness.name for witness in policy.witnesses]
+    found = query(_LOOK, (list(entry_ids), _LOOK_BACK, names, _LOOK_BACK))
     rows = [(index, body) for part, _, index, body, _ in found if part == 0]
     notes = [note for part, *_, note in found if part == 1]
     return ([] if any(None in row for row in rows) else rows), notes

@@ -21,7 +21,7 @@ from audit.tlog.note import Note
 
 PAGE = 50
 # An incident has some dozens; whoever appends more than this does it to hide them.
-TIMELINE = 5_000
+TIMELINE = 1_000
 # Words that stand in millions of entries can make a question long; a person is told instead.
 TIMEOUT_MS = 5_000
 

@@ -31,8 +31,9 @@ from audit.verifying import verify
 
 logger = logging.getLogger(__name__)
 
-# A batch that commits in about a tenth of a second.
-LIMIT = 10_000
+# A batch that commits in some hundredths of a second, and fits into memory when all are as long as
+# an entry may be.
+LIMIT = 1_000
 REOPENED = "operator:log:reopened"
 
 _SNAPSHOT = (

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from django.db import connections
 
+from audit.alone import ALONE
 from audit.sequencer import Sequencer
 
 logger = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ def _lead(connection: psycopg.Connection[Any], stopped: Callable[[], bool]) -> b
     """Wait for the lock; taken before any transaction, whose snapshot would be older than it."""
     said = False
     while not stopped():
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()
+        row = connection.execute(ALONE, {"lock": LOCK}).fetchone()
         if row and row[0]:
             return True
         if not said:

@@ -8,9 +8,10 @@ from pathlib import Path
 from celery import shared_task
 from django.conf import settings
 from django.core.mail import send_mail
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 from audit import fsck, log
+from audit.alone import ALONE
 from audit.tlog.canonical import Json
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
@@ -28,7 +29,7 @@ LOCK = 0x6673_636B  # "fsck"
 def verify() -> None:
     """Verify, put the result on record, and tell people when the log does not hold."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        cursor.execute(ALONE, {"lock": LOCK})
         if not cursor.fetchone()[0]:
             return
     try:
@@ -42,13 +43,15 @@ def _verify() -> None:
     try:
         policy = Policy.parse(Path(settings.AUDIT_POLICY_FILE).read_text(encoding="utf-8"))
         found = fsck.verify(policy, seen=_remembered())
-    except (TlogError, OSError) as error:
-        _record("system:log:broken", {"problem": str(error)[:2000]})
-        logger.critical("the audit log does not hold: %s", error)
+    except (TlogError, OSError, ValueError, DatabaseError) as error:
+        # What cannot be verified does not hold: nobody would look at a task that failed.
+        problem = _plain(str(error))
+        _record("system:log:broken", {"problem": problem})
+        logger.critical("the audit log does not hold: %s", problem)
         if settings.AUDIT_ALARM_TO:
             send_mail(
                 "The audit log does not hold",
-                f"{error}\n\nStop, keep the database as it is, and compare with the witnesses.\n",
+                f"{problem}\n\nStop, keep the database as it is, and compare with the witnesses.\n",
                 None,
                 settings.AUDIT_ALARM_TO,
             )
@@ -57,6 +60,11 @@ def _verify() -> None:
         "system:log:verified",
         {"size": found.size, "root": found.root.hex(), "heads": found.heads},
     )
+
+
+def _plain(text: str) -> str:
+    """What a row says may be anything; an entry takes no NUL and no half of a character."""
+    return text[:2000].encode("ascii", errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 def _remembered() -> Checkpoint | None:

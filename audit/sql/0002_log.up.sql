@@ -33,6 +33,7 @@ CREATE TABLE audit.cosignature (
   line    text   NOT NULL,
   PRIMARY KEY (size, witness)
 );
+CREATE INDEX cosignature_newest ON audit.cosignature (witness, size);
 -- HMAC-SHA256 (RFC 2104) of built-in parts: pgcrypto is not everywhere. Keys of up to 64 bytes.
 CREATE FUNCTION audit.hmac_v1(key bytea, message bytea) RETURNS bytea LANGUAGE plpgsql IMMUTABLE
 SET search_path = pg_catalog, pg_temp AS $$

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from django.db import transaction
 
-from audit import export, formats, fsck, reading
+from audit import export, formats, fsck, log, reading, sequencer
 from audit.tlog.canonical import MAX_DEPTH, encode, read
 from audit.tlog.errors import NotCanonical
 from remediation.domain.sentences import describe
@@ -131,6 +131,12 @@ def test_a63_no_entry_takes_long_to_list(house: House, body: bytes) -> None:
     run("SET LOCAL statement_timeout = '2s'")
     house.integrate()
     assert fsck.verify(record.POLICY).size == 1
+
+
+def test_a63_what_is_read_at_once_fits_into_memory() -> None:
+    """All of it by the web login, as long as an entry may be. On the wire bytes take twice that."""
+    for rows_at_once in (sequencer.LIMIT, fsck.PAGE, export.PAGE, reading.TIMELINE):
+        assert rows_at_once * log.MAX_BODY < 70_000_000
 
 
 def test_words_are_found_wherever_they_stand(house: House) -> None:

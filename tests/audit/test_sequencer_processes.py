@@ -220,6 +220,26 @@ def test_a_second_one_stands_by_and_takes_over(
     check(db, (tmp_path / "vkey").read_text())
 
 
+def test_a43_a_lock_that_another_login_holds_does_not_stop_it(
+    start: Start, db: psycopg.Connection[Any], tmp_path: Path
+) -> None:
+    """Any login can take it while the sequencer is restarted: nothing would ever run again."""
+    with psycopg.connect(url("hitl_web"), autocommit=True) as web:
+        web.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        first = start()
+        write(3)
+        until(lambda: leaves(db) == 3, "it waits for a lock that is not its own")
+        # Two of them: whoever is beaten to a leaf begins again, and the tree stays one.
+        start()
+        for size in range(4, 24):
+            write(1)
+            until(lambda size=size: leaves(db) == size, "they do not go on")  # type: ignore[misc]
+        first.kill()
+        write(1)
+        until(lambda: leaves(db) == 24, "the second does not go on")
+    check(db, (tmp_path / "vkey").read_text())
+
+
 def test_one_that_slept_and_lost_its_lock_writes_nothing(
     start: Start, db: psycopg.Connection[Any], tmp_path: Path
 ) -> None:

@@ -194,6 +194,16 @@ def cut(size: int) -> None:
         run(statement)
 
 
+def test_a50_bytes_that_are_no_text_are_found_in_their_leaf_too(log: House) -> None:
+    """The owner dropped what refuses them and made the leaf anew: still an answer, no traceback."""
+    unguarded()
+    run("UPDATE audit.entry SET body = '\\xff' WHERE id = (SELECT entry_id FROM audit.leaf"
+        " WHERE idx = 5)")  # fmt: skip
+    run("UPDATE audit.leaf SET hash = sha256('\\x00ff') WHERE idx = 5")
+    with pytest.raises(TlogError, match="leaf 0 on"):
+        verify()
+
+
 def test_a50_a_tail_cut_is_found_by_who_remembers_a_head(log: House) -> None:
     unguarded()
     cut(22)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from audit import cosigning
+from audit import cosigning, inclusion
 from audit.cosigning import TIMEOUT_S, Cosigners
-from audit.tlog.policy import Witness
+from audit.tlog.policy import Group, Policy, Witness
 from tests.audit.conftest import House, rows
 from tests.audit.sequencer import rogue
 from tests.audit.sequencer.rogue import OK, Behaviour, Rogue
@@ -19,6 +20,7 @@ from tests.audit.test_witness import Served
 from tests.domain import record
 from tests.domain.record import Book
 
+Add = Callable[[bytes], bytes]
 BAD: dict[str, Behaviour] = {
     "hangs": rogue.hangs,
     "closes": rogue.says(b""),
@@ -138,6 +140,40 @@ def test_who_is_always_late_is_waited_for_once(
         time.sleep(0.01)
 
 
+def test_under_load_slow_witnesses_have_heads_in_common_and_the_gate_finds_them(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One prompt, two slow ones of different speed, and all three are needed: many heads pass by
+    before the slow ones have answered."""
+    monkeypatch.setattr(cosigning, "TIMEOUT_S", 0.05)
+    keys = {name: record.signer(f"{name}.example/w", name, 4) for name in "abc"}
+    served = {name: Served(tmp_path / name) for name in keys}
+    for name, pause in (("a", 0.0), ("b", 0.7), ("c", 1.1)):
+        made = served[name].remembering
+        monkeypatch.setattr(made, "_signer", keys[name])
+
+        def slowly(body: bytes, add: Add = made.add, pause: float = pause) -> bytes:
+            time.sleep(pause)
+            return add(body)
+
+        monkeypatch.setattr(made, "add", slowly)
+    house.witnesses = tuple(Witness(n, keys[n].vkey, served[n].url) for n in keys)
+    group = Group("all", 3, tuple(keys))
+    needed = Policy(record.POLICY.logs, house.witnesses, (group,), "all")
+    house.open()
+    found = set()
+    give_up = time.monotonic() + 15
+    while len(found) < 3:
+        assert time.monotonic() < give_up
+        house.write(1)
+        house.integrate()
+        with suppress(inclusion.Unavailable):
+            found.add(inclusion.newest(policy=needed).checkpoint.size)
+    assert house.checkpoint().size > 10
+    for one in served.values():
+        one.stop()
+
+
 def test_where_there_is_no_room_for_a_thread_the_witness_is_away(
     house: House, good: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,6 +273,15 @@ def test_threads_do_not_pile_up() -> None:
             assert list(cosigners.collect(book.note(2), 2, lambda old: ())) == []
         assert threading.active_count() <= before + 2  # one here, one of the server's
         assert bad.asked == 1
+
+
+def test_a50_one_that_has_seen_more_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """Database and head file were set back together: only the witness knows."""
+    book = Book()
+    book.filler(2)
+    with Rogue(BAD["holds more than there is"]) as bad:
+        list(Cosigners([named("w", bad.url)]).collect(book.note(2), 2, lambda old: ()))
+    assert "witness w holds 999, more than the log has" in caplog.text
 
 
 def test_a_redirect_is_not_followed(good: Served) -> None:

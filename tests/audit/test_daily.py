@@ -1,0 +1,73 @@
+"""The daily verification: what it finds is on record and told, whatever it meets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.core import mail
+from django.db import DataError
+from pytest_django import Settings
+
+from audit import fsck, tasks
+from audit.models import Entry
+from tests.audit.conftest import House, run, tampering
+from tests.audit.test_sequencer_processes import url
+from tests.conftest import AsLogin
+
+
+@pytest.fixture(autouse=True)
+def _told(settings: Settings, tmp_path: Path) -> None:
+    settings.AUDIT_HEAD_FILE = str(tmp_path / "head")
+    settings.AUDIT_ALARM_TO = ["ops@example.org"]
+
+
+def newest() -> dict[str, Any]:
+    return dict(Entry.objects.order_by("-pk")[0].data)
+
+
+def test_a_log_that_holds_is_on_record(house: House, as_login: AsLogin) -> None:
+    house.write(3)
+    house.integrate()
+    with as_login("hitl_worker"):
+        tasks.verify()
+    said = newest()
+    assert (said["action"], said["data"]["size"]) == ("system:log:verified", 3)
+    assert mail.outbox == []
+
+
+def test_a50_one_that_does_not_is_on_record_and_told(house: House, as_login: AsLogin) -> None:
+    house.write(3)
+    house.integrate()
+    with tampering("entry"):
+        run("UPDATE audit.entry SET body = '{}'")
+    with as_login("hitl_worker"):
+        tasks.verify()
+    assert newest()["action"] == "system:log:broken"
+    assert "leaf 0" in mail.outbox[0].body
+
+
+@pytest.mark.parametrize("error", [DataError("\0 \ud800 é"), ValueError("x"), OSError("x")])
+def test_one_that_cannot_be_verified_does_not_hold(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(fsck, "verify", fail)
+    tasks.verify()
+    assert newest()["action"] == "system:log:broken"
+    assert len(mail.outbox) == 1
+
+
+def test_a43_a_lock_that_another_login_holds_does_not_stop_it(house: House) -> None:
+    house.write(1)
+    house.integrate()
+    before = Entry.objects.count()
+    with psycopg.connect(url("hitl_web"), autocommit=True) as web:
+        web.execute("SELECT pg_advisory_lock(%s)", [tasks.LOCK])
+        tasks.verify()
+    assert Entry.objects.count() == before + 1
+    assert newest()["action"] == "system:log:verified"
