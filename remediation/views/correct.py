@@ -33,7 +33,7 @@ def _show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     context = {
         "proposal": proposal,
         "confidence": diagnosis.confidence,
-        "summary": inert.visible(diagnosis.summary),
+        "summary_now": inert.visible(diagnosis.summary),
         "claims": [(inert.visible(c.text), len(c.citations)) for c in diagnosis.claims],
     }
     return render(request, "remediation/correct.html", context)

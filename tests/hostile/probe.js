@@ -28,6 +28,7 @@
     (node.tagName === "SPAN" && node.attributes.length === 2 && node.className === "cp") ||
     (node.tagName === "SPAN" && node.className === "covered") ||
     (node.tagName === "A" && node.getAttribute("href").startsWith("/audit/entries/?")) ||
+    node.matches(".excerpt mark, .excerpt .cut") ||
     node.matches(".inert");
   for (const frame of frames) {
     for (const node of frame.querySelectorAll("*")) if (!own(node)) say("inside agent text", node);

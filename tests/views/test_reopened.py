@@ -40,7 +40,8 @@ def proofs(page: str) -> dict[str, str]:
 def bytes_of(page: str, kind: str) -> str:
     found = re.search(rf'id="bytes-{kind}">(.*?)</pre>', page, re.DOTALL)
     assert found is not None
-    return html.unescape(re.sub(r"<[^>]+>", "", found[1]))
+    # HTML drops the line feed right after <pre>.
+    return html.unescape(re.sub(r"<[^>]+>", "", found[1].removeprefix("\n")))
 
 
 def test_every_digest_is_taken_again_from_the_bytes_that_are_shown(
