@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from remediation.services import authorize
+from remediation.services import authorize, reversal
 from remediation.services import halt as service
 from remediation.views import doors, running
 from remediation.views.review import STOP_POLLING, visible
@@ -59,6 +59,22 @@ def halt(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     return redirect("execution", proposal_id)
 
 
+@doors.form
+def undo(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Propose to undo a run that succeeded; others decide on it."""
+    made = reversal.propose(
+        actor=doors.person(request),
+        proposal_id=proposal_id,
+        reason=request.POST.get("reason", ""),
+    )
+    messages.info(
+        request,
+        "Proposed. Nothing has been undone yet: the worker assesses it and others decide on it."
+        " You cannot, since the plan is yours.",
+    )
+    return redirect("review", made)
+
+
 def _context(request: HttpRequest, proposal_id: UUID) -> dict[str, object]:
     person = doors.person(request)
     proposal = visible(person, proposal_id)
@@ -67,4 +83,5 @@ def _context(request: HttpRequest, proposal_id: UUID) -> dict[str, object]:
         "may_audit": authorize.may_audit(person),
         "longest": service.MAX_REASON,
         "shortest": service.MIN_REASON,
+        "longest_undo": reversal.MAX_REASON,
     }

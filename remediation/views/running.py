@@ -14,7 +14,7 @@ from remediation.domain.outcome import Outcome, outcomes
 from remediation.domain.plan import Plan, Step
 from remediation.domain.states import ProposalState
 from remediation.models import Execution, Halt, Lease, Proposal, StepRecord, User
-from remediation.services import authorize
+from remediation.services import authorize, reversal
 from remediation.services.clock import database_now
 from remediation.views import present
 from remediation.views.names import Names
@@ -125,6 +125,9 @@ class RunPage:
     halt: HaltCard | None
     next_step: int  # the number of the step before which a halt would hold; 0: none is left
     may_halt: bool
+    # What a plan that undoes it would do, in its order; empty when this person may not ask, or
+    # nothing of it can be undone.
+    undo: tuple[str, ...]
     version: str
 
     @property
@@ -176,6 +179,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         halt=halt,
         next_step=upcoming,
         may_halt=may_halt,
+        undo=_undo(user, proposal),
         version=f"{proposal.state}.{len(records)}.{int(halt is not None)}.{waiting}",
     )
 
@@ -270,6 +274,13 @@ def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
         return f"{phases.count('undone')} of {begun} applied step{'' if begun == 1 else 's'} undone"
     steps = len(plan.steps) if plan else 0
     return f"{phases.count('verified')} of {steps} step{'' if steps == 1 else 's'} verified"
+
+
+def _undo(user: User, proposal: Proposal) -> tuple[str, ...]:
+    if proposal.state != S.SUCCEEDED or not authorize.may_halt(user, proposal):
+        return ()
+    back = reversal.reversed_plan(proposal)
+    return tuple(step.sentence for step in back.steps) if back else ()
 
 
 def _leases(run: Execution | None) -> tuple[LeaseRow, ...]:

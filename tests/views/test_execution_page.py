@@ -20,8 +20,10 @@ from remediation.services.runs import Run
 from tests import factories
 from tests.factories import WORKER
 from tests.flows.world import World, acts
+from tests.services.test_reversal import succeeded
 from tests.views.conftest import Browser, BrowserOf, sign_in, text_of
 
+WHY_BACK = "The role belongs to the nightly report."
 WHY = "It is the key of the build host."
 
 
@@ -231,3 +233,24 @@ def test_a44_looking_changes_nothing(world: World, alice: Browser) -> None:
         alice.get("execution", proposal_id)
         alice.get("execution_progress", proposal_id)
     assert (Entry.objects.count(), world.calls(), world.state_of(proposal_id)) == before
+
+
+def test_the_page_says_what_it_would_do_and_leads_to_the_new_proposal(
+    world: World, browser_of: BrowserOf
+) -> None:
+    old = succeeded(world, {"a": True})
+    alice = browser_of(world.people["alice"])
+    page = text_of(alice.get("execution", old.pk))
+    assert "Give role a on PostgreSQL cluster crm the right to log in." in page
+    assert "Propose to undo it" in page
+    assert "Propose to undo it" not in text_of(
+        browser_of(world.people["dave"]).get("execution", old.pk)
+    )
+    answer = alice.post("propose_undo", old.pk, reason=WHY_BACK)
+    made = m.Proposal.objects.latest("recorded_at")
+    assert answer["Location"] == f"/proposals/{made.pk}/"
+    page = text_of(browser_of(world.people["bob"]).get("review", made.pk))
+    assert f"Written by {world.people['alice'].user.username}, whose plan this is" in page
+    refused = browser_of(world.people["eve"]).post("propose_undo", old.pk, reason=WHY_BACK)
+    assert refused.status_code == 403 and WHY_BACK in text_of(refused)
+    assert world.refusals(old.pk) == ["separation"]
