@@ -25,16 +25,21 @@ def progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """The part that moves; asked for every two seconds until the run has ended."""
     if not request.user.is_authenticated:
         return render(request, "remediation/review/signed_out.html", status=STOP_POLLING)
-    return _progress(request, proposal_id=proposal_id)
+    answer = _progress(request, proposal_id=proposal_id)
+    if answer.status_code >= 400:
+        # Refused, and on record. Asked again every two seconds it would fill the record.
+        return render(request, "remediation/execution/gone.html", status=STOP_POLLING)
+    return answer
 
 
 @doors.page
 def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    context = _context(request, proposal_id)
-    page: running.RunPage = context["page"]  # type: ignore[assignment]
-    if page.live and request.GET.get("seen") == page.version:
+    proposal = visible(doors.person(request), proposal_id)
+    if running.is_live(proposal) and request.GET.get("seen") == running.version(proposal):
         # Nothing is swapped: what somebody reads, selected or focused stays as it is.
         return HttpResponse(status=204)
+    context = _context(request, proposal_id)
+    page: running.RunPage = context["page"]  # type: ignore[assignment]
     # The form is replaced only when it comes or goes, so that a reason being typed is not lost.
     context["swap_halt"] = request.GET.get("halt") != page.halt_key
     return render(

@@ -54,11 +54,12 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Change:
-    """A field of the target before the step and as observed after it."""
+    """A field of the target before the step, as read after it, and as read after undoing it."""
 
     name: str
     before: str | None
     after: str | None
+    undone: str | None
 
     @property
     def changed(self) -> bool:
@@ -87,6 +88,7 @@ class RunStep:
     rollback: str
     phases: tuple[PhaseRow, ...]
     changes: tuple[Change, ...]
+    was_undone: bool
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         sentences=present.sentences(plan),
         environment=plan.environment if plan else "",
         undone=present.undone(plan) if plan and len(plan.steps) == 1 else "",
-        live=proposal.state in LIVE,
+        live=is_live(proposal),
         begun=run is not None,
         steps=_steps(plan, records, run) if plan else (),
         tally=_tally(plan, records, proposal.state),
@@ -180,8 +182,20 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         next_step=upcoming,
         may_halt=may_halt,
         undo=_undo(user, proposal),
-        version=f"{proposal.state}.{len(records)}.{int(halt is not None)}.{waiting}",
+        version=version(proposal),
     )
+
+
+def is_live(proposal: Proposal) -> bool:
+    """Whether there is more to come by itself."""
+    return proposal.state in LIVE
+
+
+def version(proposal: Proposal) -> str:
+    """Another one whenever the page would say something else; asked for every two seconds."""
+    steps = StepRecord.objects.filter(execution__proposal=proposal).count()
+    halted = int(Halt.objects.filter(proposal=proposal).exists())
+    return f"{proposal.state}.{steps}.{halted}.{_waiting_for(proposal)}"
 
 
 def reason_words(name: str) -> str:
@@ -214,6 +228,7 @@ def _step(
         rollback=step.rollback or "" if step.spec.reversible else "",
         phases=phases,
         changes=_changes({record.phase: record.data for record in records}),
+        was_undone=outcome is Outcome.UNDONE,
     )
 
 
@@ -230,15 +245,18 @@ def _phase(record: StepRecord) -> PhaseRow:
 
 
 def _changes(data: Mapping[str, Mapping[str, Json]]) -> tuple[Change, ...]:
-    """What the worker saw before the step, and what it read back: after undoing it if it was
-    undone, else after verifying, else what the call itself said."""
+    """What the worker saw before the step, what it read back (where it has not read yet: what the
+    call said), and what it read after undoing it."""
     before = data.get("intended", {}).get("snapshot")
     before = before if isinstance(before, dict) else {}
     after: dict[str, Json] = {}
-    for phase in ("applied", "verified", "undone"):
+    for phase in ("applied", "verified"):
         after |= data.get(phase, {})
-    names = [*before, *(name for name in after if name not in before)]
-    return tuple(Change(name, _said(before, name), _said(after, name)) for name in names)
+    undone = data.get("undone", {})
+    return tuple(
+        Change(name, _said(before, name), _said(after, name), _said(undone, name))
+        for name in dict.fromkeys([*before, *after, *undone])
+    )
 
 
 def _said(values: Mapping[str, Json], name: str) -> str | None:

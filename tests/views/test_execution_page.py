@@ -148,6 +148,9 @@ def test_a_failed_run_says_what_was_undone_and_why(world: World, alice: Browser)
     world.execute(proposal_id)
     page = text_of(alice.get("execution", proposal_id))
     assert steps(page) == ["undone", "failed"]
+    row = re.search(r'<tr class="changed">(.*?)</tr>', page, re.DOTALL)
+    assert row is not None
+    assert re.findall(r'code">(\w+)<', row[1]) == ["on", "off", "on"]
     assert "Every step that was applied has been undone." in page
     assert "The target was not changed" in page
 
@@ -220,7 +223,10 @@ def test_a14_a_stranger_sees_no_run(world: World, browser_of: BrowserOf) -> None
     proposal_id: UUID = world.approved()
     stranger = browser_of(factories.person(roles=["security"]))
     assert stranger.get("execution", proposal_id).status_code == 404
-    assert stranger.get("execution_progress", proposal_id).status_code == 404
+    # The page that was open stops asking: each refusal is on record, but not one every two seconds.
+    answer = stranger.get("execution_progress", proposal_id)
+    assert answer.status_code == 286 and "may not see this" in text_of(answer)
+    assert "t1" not in text_of(answer)
     nobody = browser_of(None)
     assert nobody.get("execution", proposal_id).status_code == 302
     assert nobody.get("execution_progress", proposal_id).status_code == 286

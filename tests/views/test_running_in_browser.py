@@ -12,7 +12,7 @@ from pytest_django import Settings
 from remediation import models as m
 from tests.flows.test_crashes import PATIENCE_S, Start, start, wait_for
 from tests.flows.world import World
-from tests.views.chromium import Visitor
+from tests.views.chromium import SHOTS, Visitor
 from tests.views.test_in_browser import (
     approver,
     browser_type_launch_args,
@@ -39,6 +39,16 @@ def pauses(world: World) -> dict[str, Path]:
         path.touch()
     world.inject({name: {"wait_after_apply": str(path)} for name, path in files.items()})
     return files
+
+
+def on_paper(visitor: Visitor, name: str) -> None:
+    """A picture of the page as it is printed."""
+    if SHOTS:
+        visitor.page.emulate_media(media="print")
+        visitor.page.set_viewport_size({"width": 794, "height": 1123})
+        visitor.page.screenshot(path=str(Path(SHOTS) / f"{name}-print.png"), full_page=True)
+        visitor.page.emulate_media(media="screen")
+        visitor.page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_a_run_is_watched_and_halted_between_two_steps(
@@ -85,6 +95,7 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     page.wait_for_timeout(2_500)
     assert asked == []
     alice.shoot("execution-ended")
+    on_paper(alice, "execution-ended")
 
 
 def test_a_run_that_succeeds_is_watched_to_its_end_at_every_width(
@@ -134,6 +145,7 @@ def test_a_review_is_opened_again_and_what_changed_is_read(
     expect(page.locator("[data-proof] [aria-label='not the same']")).to_have_count(0)
     expect(page.locator("main form")).to_have_count(0)
     carol.shoot("reopened")
+    on_paper(carol, "reopened")
     paths = [page.url.removeprefix(carol.origin), f"/proposals/{proposal_id}/changes/"]
     for path in paths:
         carol.open(path)
@@ -148,3 +160,4 @@ def test_a_review_is_opened_again_and_what_changed_is_read(
         page.emulate_media(media="screen")
     expect(page.get_by_text("Round 1 to round 2")).to_be_visible()
     carol.shoot("changes")
+    on_paper(carol, "changes")
