@@ -41,6 +41,7 @@ def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     context = _context(request, proposal_id)
     page: running.RunPage = context["page"]  # type: ignore[assignment]
     # The form is replaced only when it comes or goes, so that a reason being typed is not lost.
+    context["moved"] = True
     context["swap_halt"] = request.GET.get("halt") != page.halt_key
     return render(
         request,

@@ -111,7 +111,11 @@ def test_a_run_that_succeeds_is_watched_to_its_end_at_every_width(
     for path in pauses.values():
         path.unlink()
     assert worker.wait(PATIENCE_S) == 0
-    expect(page.get_by_text("3 of 3 steps verified")).to_be_visible(timeout=SOON)
+    expect(page.locator(".runstate").get_by_text("3 of 3 steps verified")).to_be_visible(
+        timeout=SOON
+    )
+    # Who cannot see it is told: the region stays, its words change.
+    expect(page.get_by_role("status")).to_have_text("Succeeded. 3 of 3 steps verified.")
     expect(page.get_by_label("Reason")).to_have_count(0)
     for width in (360, 768, 1440):
         page.set_viewport_size({"width": width, "height": 800})
