@@ -34,6 +34,7 @@ urlpatterns = [
         name="execution_progress",
     ),
     path("proposals/<uuid:proposal_id>/execution/halt/", execution.halt, name="halt"),
+    path("proposals/<uuid:proposal_id>/execution/undo/", execution.undo, name="propose_undo"),
     path("proposals/<uuid:proposal_id>/standing/", review.rail, name="review_rail"),
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
     path("proposals/<uuid:proposal_id>/correct/", correct.correct, name="correct"),

@@ -55,6 +55,7 @@ RESTS_ON: Mapping[str, str] = {
     CLEARED: "person:proposal:approved",
     "worker:proposal:executing": CLEARED,
     "worker:step:recorded": "worker:proposal:executing",
+    "person:execution:halted": "worker:proposal:executing",
     "worker:proposal:succeeded": "worker:proposal:executing",
     "worker:proposal:failed": "worker:proposal:executing",
     "worker:proposal:rolled_back": "worker:proposal:executing",

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from remediation.domain import errors
 from remediation.domain.policy import ANY, ROLES
 from remediation.models import (
     Assessment,
@@ -114,12 +115,21 @@ def slots_of(user: User, assessment: Assessment) -> tuple[str, ...]:
 
 
 def may_halt(user: User, proposal: Proposal) -> bool:
-    """A lead, or an approver who could fill a slot of the round; nobody who is excluded from
-    deciding: what a halted run applied is undone, which gives access back."""
+    """Halt a run, or propose to undo one: a lead, or an approver who could fill a slot of the
+    round; nobody who is excluded from deciding, since undoing gives access back."""
     if not may_view(user, proposal) or str(user.person) in excluded(proposal.pk):
         return False
     assessment = newest(proposal)
     return LEAD in roles(user) or (assessment is not None and bool(slots_of(user, assessment)))
+
+
+def refuse_to_halt(user: User, proposal: Proposal) -> None:
+    """Raises Separation or NotEntitled unless `may_halt`."""
+    why = excluded(proposal.pk).get(str(user.person))
+    if why:
+        raise errors.Separation(why)
+    if not may_halt(user, proposal):
+        raise errors.NotEntitled("an approver of this proposal, or a lead")
 
 
 def visible_proposals(user: User) -> QuerySet[Proposal]:

@@ -30,7 +30,7 @@ def halt(*, actor: User, proposal_id: UUID, reason: str) -> Halt:
     A crash before the commit leaves no halt; after it the worker, or whoever settles the run in
     its place, finds the row.
     """
-    reason = _checked(reason)
+    reason = checked(reason, MAX_REASON)
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal = Proposal.objects.filter(pk=proposal_id).first()
@@ -38,7 +38,7 @@ def halt(*, actor: User, proposal_id: UUID, reason: str) -> Halt:
             raise errors.NoSuchObject()
         if proposal.state != ProposalState.EXECUTING:
             raise errors.WrongState(f"the proposal is {proposal.state}")
-        _check_person(actor, proposal)
+        authorize.refuse_to_halt(actor, proposal)
         entry = log.append(
             action=Event.PERSON_EXECUTION_HALTED,
             actor=actor.actor,
@@ -58,20 +58,13 @@ def refuse_if_halted(proposal_id: UUID) -> None:
         raise errors.Halted(f"by person:{found.person}: {found.reason}")
 
 
-def _checked(reason: str) -> str:
+def checked(reason: str, most: int) -> str:
+    """A person's reason as it goes on record. Raises ReasonRequired, TooLarge, BadValue."""
     said = reason.replace("\r\n", "\n").strip()
     if len(said) < MIN_REASON:
         raise errors.ReasonRequired(f"say why in {MIN_REASON} characters or more")
-    if len(said) > MAX_REASON:
-        raise errors.TooLarge(f"{MAX_REASON} characters at most")
+    if len(said) > most:
+        raise errors.TooLarge(f"{most} characters at most")
     if visible(said) != said:
         raise errors.BadValue("the reason has characters that cannot be seen")
     return said
-
-
-def _check_person(actor: User, proposal: Proposal) -> None:
-    why = authorize.excluded(proposal.pk).get(str(actor.person))
-    if why:
-        raise errors.Separation(why)
-    if not authorize.may_halt(actor, proposal):
-        raise errors.NotEntitled("an approver of this proposal, or a lead")

@@ -134,6 +134,24 @@ def supersede(
     )
 
 
+def propose_as_person(*, actor: PersonActor, like: Proposal, plan: Plan, rationale: str) -> UUID:
+    """Another plan of a person for the same incident, beside one that has ended.
+
+    The person is recorded as its editor and cannot decide on it (promise 4); agent and token are
+    those of the proposal that it is like. Returns its id.
+    """
+    return _insert(
+        actor=actor,
+        incident=like.incident,
+        diagnosis=like.diagnosis,
+        plan=plan,
+        rationale=rationale,
+        token_id=like.token_id,
+        agent_id=like.agent_id,
+        supersedes=None,
+    )
+
+
 def _serialise(report: Report) -> None:
     """Two reports of one incident at once: the second waits and then finds the first's."""
     key = f"incident:{report.incident.kind}:{report.incident.identity.locator}"

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from remediation.services import authorize
+from remediation.services import authorize, reversal
 from remediation.services import halt as service
 from remediation.views import doors, running
 from remediation.views.review import STOP_POLLING, visible
@@ -25,17 +25,23 @@ def progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """The part that moves; asked for every two seconds until the run has ended."""
     if not request.user.is_authenticated:
         return render(request, "remediation/review/signed_out.html", status=STOP_POLLING)
-    return _progress(request, proposal_id=proposal_id)
+    answer = _progress(request, proposal_id=proposal_id)
+    if answer.status_code >= 400:
+        # Refused, and on record. Asked again every two seconds it would fill the record.
+        return render(request, "remediation/execution/gone.html", status=STOP_POLLING)
+    return answer
 
 
 @doors.page
 def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    context = _context(request, proposal_id)
-    page: running.RunPage = context["page"]  # type: ignore[assignment]
-    if page.live and request.GET.get("seen") == page.version:
+    proposal = visible(doors.person(request), proposal_id)
+    if running.is_live(proposal) and request.GET.get("seen") == running.version(proposal):
         # Nothing is swapped: what somebody reads, selected or focused stays as it is.
         return HttpResponse(status=204)
+    context = _context(request, proposal_id)
+    page: running.RunPage = context["page"]  # type: ignore[assignment]
     # The form is replaced only when it comes or goes, so that a reason being typed is not lost.
+    context["moved"] = True
     context["swap_halt"] = request.GET.get("halt") != page.halt_key
     return render(
         request,
@@ -59,6 +65,22 @@ def halt(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     return redirect("execution", proposal_id)
 
 
+@doors.form
+def undo(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Propose to undo a run that succeeded; others decide on it."""
+    made = reversal.propose(
+        actor=doors.person(request),
+        proposal_id=proposal_id,
+        reason=request.POST.get("reason", ""),
+    )
+    messages.info(
+        request,
+        "Proposed. Nothing has been undone yet: the worker assesses it and others decide on it."
+        " You cannot, since the plan is yours.",
+    )
+    return redirect("review", made)
+
+
 def _context(request: HttpRequest, proposal_id: UUID) -> dict[str, object]:
     person = doors.person(request)
     proposal = visible(person, proposal_id)
@@ -67,4 +89,5 @@ def _context(request: HttpRequest, proposal_id: UUID) -> dict[str, object]:
         "may_audit": authorize.may_audit(person),
         "longest": service.MAX_REASON,
         "shortest": service.MIN_REASON,
+        "longest_undo": reversal.MAX_REASON,
     }

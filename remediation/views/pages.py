@@ -64,6 +64,7 @@ class DiagnosisCard:
     confidence: int
     summary_said: str
     rationale_said: str
+    rationale_by: str  # the person whose plan it is; empty when it is the agent's
     claims: tuple[ClaimRow, ...]
     evidence: tuple[EvidenceRow, ...]
     record: AgentRecord | None = None

@@ -24,7 +24,7 @@ from remediation.services.clock import database_now
 from remediation.services.plans import load_plan
 from remediation.views import agent_record, deciding, standing
 from remediation.views.doors import dumps
-from remediation.views.names import owner_of
+from remediation.views.names import Names, owner_of
 from remediation.views.pages import (
     CitationRow,
     ClaimRow,
@@ -175,6 +175,7 @@ def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
         confidence=diagnosis.confidence,
         summary_said=diagnosis.summary,
         rationale_said=proposal.rationale,
+        rationale_by=Names([proposal.editor]).person(proposal.editor) if proposal.editor else "",
         claims=tuple(_claim_row(claim, artefacts, rows) for claim in diagnosis.claims),
         evidence=tuple(replace(row, whole=row.sha256 in whole) for row in rows.values()),
         record=agent_record.of(proposal, diagnosis.confidence),

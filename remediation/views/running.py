@@ -14,7 +14,7 @@ from remediation.domain.outcome import Outcome, outcomes
 from remediation.domain.plan import Plan, Step
 from remediation.domain.states import ProposalState
 from remediation.models import Execution, Halt, Lease, Proposal, StepRecord, User
-from remediation.services import authorize
+from remediation.services import authorize, reversal
 from remediation.services.clock import database_now
 from remediation.views import present
 from remediation.views.names import Names
@@ -54,11 +54,12 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Change:
-    """A field of the target before the step and as observed after it."""
+    """A field of the target before the step, as read after it, and as read after undoing it."""
 
     name: str
     before: str | None
     after: str | None
+    undone: str | None
 
     @property
     def changed(self) -> bool:
@@ -87,6 +88,7 @@ class RunStep:
     rollback: str
     phases: tuple[PhaseRow, ...]
     changes: tuple[Change, ...]
+    was_undone: bool
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,9 @@ class RunPage:
     halt: HaltCard | None
     next_step: int  # the number of the step before which a halt would hold; 0: none is left
     may_halt: bool
+    # What a plan that undoes it would do, in its order; empty when this person may not ask, or
+    # nothing of it can be undone.
+    undo: tuple[str, ...]
     version: str
 
     @property
@@ -162,7 +167,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         sentences=present.sentences(plan),
         environment=plan.environment if plan else "",
         undone=present.undone(plan) if plan and len(plan.steps) == 1 else "",
-        live=proposal.state in LIVE,
+        live=is_live(proposal),
         begun=run is not None,
         steps=_steps(plan, records, run) if plan else (),
         tally=_tally(plan, records, proposal.state),
@@ -176,8 +181,21 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         halt=halt,
         next_step=upcoming,
         may_halt=may_halt,
-        version=f"{proposal.state}.{len(records)}.{int(halt is not None)}.{waiting}",
+        undo=_undo(user, proposal),
+        version=version(proposal),
     )
+
+
+def is_live(proposal: Proposal) -> bool:
+    """Whether there is more to come by itself."""
+    return proposal.state in LIVE
+
+
+def version(proposal: Proposal) -> str:
+    """Another one whenever the page would say something else; asked for every two seconds."""
+    steps = StepRecord.objects.filter(execution__proposal=proposal).count()
+    halted = int(Halt.objects.filter(proposal=proposal).exists())
+    return f"{proposal.state}.{steps}.{halted}.{_waiting_for(proposal)}"
 
 
 def reason_words(name: str) -> str:
@@ -210,6 +228,7 @@ def _step(
         rollback=step.rollback or "" if step.spec.reversible else "",
         phases=phases,
         changes=_changes({record.phase: record.data for record in records}),
+        was_undone=outcome is Outcome.UNDONE,
     )
 
 
@@ -226,15 +245,18 @@ def _phase(record: StepRecord) -> PhaseRow:
 
 
 def _changes(data: Mapping[str, Mapping[str, Json]]) -> tuple[Change, ...]:
-    """What the worker saw before the step, and what it read back: after undoing it if it was
-    undone, else after verifying, else what the call itself said."""
+    """What the worker saw before the step, what it read back (where it has not read yet: what the
+    call said), and what it read after undoing it."""
     before = data.get("intended", {}).get("snapshot")
     before = before if isinstance(before, dict) else {}
     after: dict[str, Json] = {}
-    for phase in ("applied", "verified", "undone"):
+    for phase in ("applied", "verified"):
         after |= data.get(phase, {})
-    names = [*before, *(name for name in after if name not in before)]
-    return tuple(Change(name, _said(before, name), _said(after, name)) for name in names)
+    undone = data.get("undone", {})
+    return tuple(
+        Change(name, _said(before, name), _said(after, name), _said(undone, name))
+        for name in dict.fromkeys([*before, *after, *undone])
+    )
 
 
 def _said(values: Mapping[str, Json], name: str) -> str | None:
@@ -270,6 +292,13 @@ def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
         return f"{phases.count('undone')} of {begun} applied step{'' if begun == 1 else 's'} undone"
     steps = len(plan.steps) if plan else 0
     return f"{phases.count('verified')} of {steps} step{'' if steps == 1 else 's'} verified"
+
+
+def _undo(user: User, proposal: Proposal) -> tuple[str, ...]:
+    if proposal.state != S.SUCCEEDED or not authorize.may_halt(user, proposal):
+        return ()
+    back = reversal.reversed_plan(proposal)
+    return tuple(step.sentence for step in back.steps) if back else ()
 
 
 def _leases(run: Execution | None) -> tuple[LeaseRow, ...]:

@@ -8,14 +8,19 @@ from uuid import UUID
 import pytest
 
 from audit.models import Entry
+from audit.tlog import bundle, incident
+from audit.tlog.errors import Missing
+from audit.verifying import verify
 from remediation import models as m
 from remediation.domain import errors
+from remediation.services import bundle as service
 from remediation.services import execute, halt, undo
 from remediation.services.runs import Run
 from tests import factories
+from tests.domain import record
 from tests.factories import WEB, WORKER, Person
 from tests.flows.conftest import MakeWorld
-from tests.flows.world import World, acts
+from tests.flows.world import WORKER_ACTOR, World, acts
 
 WHY = "It is the key of the build host."
 
@@ -235,3 +240,23 @@ def test_a40_a_rollback_that_another_finishes_still_names_the_halt(
     world.reconcile()
     end = m.Transition.objects.filter(proposal_id=proposal_id).last()
     assert end is not None and (end.to_state, end.reason) == ("rolled_back", "halted")
+
+
+def test_an_outsider_reads_the_halt_in_the_bundle_and_that_something_ran(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    """The bundle holds the entry; without that of the run, on which it rests, it does not hold."""
+    proposal_id = world.approved()
+    meanwhile(0, lambda: stop(world, "alice", proposal_id))
+    world.execute(proposal_id)
+    world.integrate()
+    with acts(WORKER):
+        made = service.make(world.get(proposal_id).incident_id, actor=WORKER_ACTOR)
+        raw = b"".join(made)
+    found = bundle.verify(raw, record.POLICY, verify=verify)
+    said = [entry.said for entry in found.entries if entry.action == "person:execution:halted"]
+    assert [row["data"]["reason"] for row in said] == [WHY]
+    entries = [e for e in found.entries if e.action != "worker:proposal:executing"]
+    halted = [e for e in entries if not e.action.startswith("worker:")]
+    with pytest.raises(Missing, match="halted, rests on worker:proposal:executing"):
+        incident._check_rests(halted)

@@ -20,8 +20,10 @@ from remediation.services.runs import Run
 from tests import factories
 from tests.factories import WORKER
 from tests.flows.world import World, acts
+from tests.services.test_reversal import succeeded
 from tests.views.conftest import Browser, BrowserOf, sign_in, text_of
 
+WHY_BACK = "The role belongs to the nightly report."
 WHY = "It is the key of the build host."
 
 
@@ -146,6 +148,9 @@ def test_a_failed_run_says_what_was_undone_and_why(world: World, alice: Browser)
     world.execute(proposal_id)
     page = text_of(alice.get("execution", proposal_id))
     assert steps(page) == ["undone", "failed"]
+    row = re.search(r'<tr class="changed">(.*?)</tr>', page, re.DOTALL)
+    assert row is not None
+    assert re.findall(r'code">(\w+)<', row[1]) == ["on", "off", "on"]
     assert "Every step that was applied has been undone." in page
     assert "The target was not changed" in page
 
@@ -218,7 +223,10 @@ def test_a14_a_stranger_sees_no_run(world: World, browser_of: BrowserOf) -> None
     proposal_id: UUID = world.approved()
     stranger = browser_of(factories.person(roles=["security"]))
     assert stranger.get("execution", proposal_id).status_code == 404
-    assert stranger.get("execution_progress", proposal_id).status_code == 404
+    # The page that was open stops asking: each refusal is on record, but not one every two seconds.
+    answer = stranger.get("execution_progress", proposal_id)
+    assert answer.status_code == 286 and "may not see this" in text_of(answer)
+    assert "t1" not in text_of(answer)
     nobody = browser_of(None)
     assert nobody.get("execution", proposal_id).status_code == 302
     assert nobody.get("execution_progress", proposal_id).status_code == 286
@@ -231,3 +239,24 @@ def test_a44_looking_changes_nothing(world: World, alice: Browser) -> None:
         alice.get("execution", proposal_id)
         alice.get("execution_progress", proposal_id)
     assert (Entry.objects.count(), world.calls(), world.state_of(proposal_id)) == before
+
+
+def test_the_page_says_what_it_would_do_and_leads_to_the_new_proposal(
+    world: World, browser_of: BrowserOf
+) -> None:
+    old = succeeded(world, {"a": True})
+    alice = browser_of(world.people["alice"])
+    page = text_of(alice.get("execution", old.pk))
+    assert "Give role a on PostgreSQL cluster crm the right to log in." in page
+    assert "Propose to undo it" in page
+    assert "Propose to undo it" not in text_of(
+        browser_of(world.people["dave"]).get("execution", old.pk)
+    )
+    answer = alice.post("propose_undo", old.pk, reason=WHY_BACK)
+    made = m.Proposal.objects.latest("recorded_at")
+    assert answer["Location"] == f"/proposals/{made.pk}/"
+    page = text_of(browser_of(world.people["bob"]).get("review", made.pk))
+    assert f"Written by {world.people['alice'].user.username}, whose plan this is" in page
+    refused = browser_of(world.people["eve"]).post("propose_undo", old.pk, reason=WHY_BACK)
+    assert refused.status_code == 403 and WHY_BACK in text_of(refused)
+    assert world.refusals(old.pk) == ["separation"]

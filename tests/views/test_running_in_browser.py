@@ -12,7 +12,7 @@ from pytest_django import Settings
 from remediation import models as m
 from tests.flows.test_crashes import PATIENCE_S, Start, start, wait_for
 from tests.flows.world import World
-from tests.views.chromium import Visitor
+from tests.views.chromium import SHOTS, Visitor
 from tests.views.test_in_browser import (
     approver,
     browser_type_launch_args,
@@ -39,6 +39,16 @@ def pauses(world: World) -> dict[str, Path]:
         path.touch()
     world.inject({name: {"wait_after_apply": str(path)} for name, path in files.items()})
     return files
+
+
+def on_paper(visitor: Visitor, name: str) -> None:
+    """A picture of the page as it is printed."""
+    if SHOTS:
+        visitor.page.emulate_media(media="print")
+        visitor.page.set_viewport_size({"width": 794, "height": 1123})
+        visitor.page.screenshot(path=str(Path(SHOTS) / f"{name}-print.png"), full_page=True)
+        visitor.page.emulate_media(media="screen")
+        visitor.page.set_viewport_size({"width": 1440, "height": 900})
 
 
 def test_a_run_is_watched_and_halted_between_two_steps(
@@ -85,6 +95,7 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     page.wait_for_timeout(2_500)
     assert asked == []
     alice.shoot("execution-ended")
+    on_paper(alice, "execution-ended")
 
 
 def test_a_run_that_succeeds_is_watched_to_its_end_at_every_width(
@@ -100,7 +111,11 @@ def test_a_run_that_succeeds_is_watched_to_its_end_at_every_width(
     for path in pauses.values():
         path.unlink()
     assert worker.wait(PATIENCE_S) == 0
-    expect(page.get_by_text("3 of 3 steps verified")).to_be_visible(timeout=SOON)
+    expect(page.locator(".runstate").get_by_text("3 of 3 steps verified")).to_be_visible(
+        timeout=SOON
+    )
+    # Who cannot see it is told: the region stays, its words change.
+    expect(page.get_by_role("status")).to_have_text("Succeeded. 3 of 3 steps verified.")
     expect(page.get_by_label("Reason")).to_have_count(0)
     for width in (360, 768, 1440):
         page.set_viewport_size({"width": width, "height": 800})
@@ -134,6 +149,7 @@ def test_a_review_is_opened_again_and_what_changed_is_read(
     expect(page.locator("[data-proof] [aria-label='not the same']")).to_have_count(0)
     expect(page.locator("main form")).to_have_count(0)
     carol.shoot("reopened")
+    on_paper(carol, "reopened")
     paths = [page.url.removeprefix(carol.origin), f"/proposals/{proposal_id}/changes/"]
     for path in paths:
         carol.open(path)
@@ -148,3 +164,4 @@ def test_a_review_is_opened_again_and_what_changed_is_read(
         page.emulate_media(media="screen")
     expect(page.get_by_text("Round 1 to round 2")).to_be_visible()
     carol.shoot("changes")
+    on_paper(carol, "changes")

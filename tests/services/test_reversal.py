@@ -1,0 +1,186 @@
+"""Undoing a success: a new proposal that other people decide on, never a way round the gate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pytest_django import Settings
+
+from audit.models import Entry
+from remediation import models as m
+from remediation.domain import errors, plan
+from remediation.services import reversal
+from tests import factories
+from tests.factories import WEB, WORKER, acting, entry
+from tests.flows.world import World, acts
+
+pytestmark = pytest.mark.django_db
+WHY = "The role belongs to the nightly report."
+PIN = {"superuser": False, "member_of_managed": True, "oid": 4711}
+
+
+@pytest.fixture
+def world(db: None, tmp_path: Path, settings: Settings) -> World:
+    return World(tmp_path, settings)
+
+
+def steps(*roles: str) -> list[Any]:
+    return [
+        {
+            "action": "postgres.role.disable",
+            "target": {"kind": "postgres.role", "cluster": "crm", "role": role},
+            "parameters": {},
+        }
+        for role in roles
+    ]
+
+
+def succeeded(world: World, before: dict[str, bool]) -> m.Proposal:
+    """A run that took the login of these roles; ``before`` says whether each had it."""
+    made = plan.parse(
+        {"version": 1, "environment": "staging", "steps": steps(*before)},
+        protected=frozenset(),
+    )
+    like = m.Proposal.objects.get(pk=world.in_review())
+    factories.move(like, "withdrawn", login=WEB, actor=like.agent.actor)
+    service = m.Service.objects.get()
+    for step in made.steps:
+        factories.dependency(service, factories.identity(step.target.locator, kind="postgres.role"))
+    proposal = factories.insert_proposal(
+        made, diagnosis=like.diagnosis, agent=like.agent, token=like.token
+    )
+    factories.settle_inventory()
+    world.assess(proposal.pk)
+    world.decide("alice", proposal.pk)
+    world.decide("bob", proposal.pk)
+    run = factories.execution(proposal)
+    factories.move(proposal, "executing")
+    for step in made.steps:
+        record(
+            run,
+            step.index,
+            "intended",
+            {"snapshot": {**PIN, "login": before[step.target.fields["role"]]}},
+        )
+        record(run, step.index, "applied", {})
+        record(run, step.index, "verified", {**PIN, "login": False, "sessions": 0})
+    factories.move(proposal, "succeeded")
+    return proposal
+
+
+def record(run: m.Execution, step: int, phase: str, data: dict[str, Any]) -> None:
+    locator = run.proposal.targets.get(step=step).locator
+    with acting(WORKER):
+        m.StepRecord.objects.create(
+            execution=run,
+            step=step,
+            phase=phase,
+            token=run.tokens[locator],
+            data=data,
+            entry=entry("worker:step:recorded", "worker:test", f"proposal:{run.proposal_id}"),
+        )
+
+
+def propose(world: World, name: str, proposal_id: UUID, reason: str = WHY) -> UUID:
+    with acts(WEB):
+        return reversal.propose(
+            actor=world.people[name].user, proposal_id=proposal_id, reason=reason
+        )
+
+
+def actions(proposal_id: UUID) -> list[tuple[str, str]]:
+    body = bytes(m.Proposal.objects.get(pk=proposal_id).plan)
+    made = plan.load(body, protected=frozenset())
+    return [(step.action, step.target.fields["role"]) for step in made.steps]
+
+
+def test_what_changed_is_reversed_the_last_one_first(world: World) -> None:
+    old = succeeded(world, {"a": True, "idle": False, "b": True})
+    new = propose(world, "alice", old.pk)
+    # The role that had no login before gets none now.
+    assert actions(new) == [("postgres.role.enable", "b"), ("postgres.role.enable", "a")]
+    made = m.Proposal.objects.get(pk=new)
+    assert (made.state, made.incident_id) == ("submitted", old.incident_id)
+    assert made.editor == world.people["alice"].id
+    assert WHY in made.rationale and str(old.pk) in made.rationale
+    said = Entry.objects.get(pk=made.entry).data
+    assert said["actor"] == world.people["alice"].actor
+    # It waits for the worker like any other; nothing is executed.
+    assert (
+        m.OutboxMessage.objects.filter(proposal=new).values_list("kind", flat=True)[0] == "assess"
+    )
+    assert m.Proposal.objects.get(pk=old.pk).state == "succeeded"
+
+
+def test_a11_who_proposes_to_undo_cannot_decide_on_it_and_others_can(world: World) -> None:
+    old = succeeded(world, {"a": True})
+    new = propose(world, "alice", old.pk)
+    world.assess(new)
+    with pytest.raises(errors.Separation, match="edited the plan"):
+        world.decide("alice", new)
+    world.decide("mallory", new)
+    world.decide("bob", new)
+    assert world.state_of(new) == "approved"
+
+
+def test_it_is_not_doubled_while_it_waits(world: World) -> None:
+    old = succeeded(world, {"a": True})
+    assert propose(world, "alice", old.pk) == propose(world, "bob", old.pk)
+
+
+@pytest.mark.parametrize("state", ["in_review", "approved", "executing", "rolled_back", "failed"])
+def test_only_a_success_is_undone_so(world: World, state: str) -> None:
+    proposal_id = world.in_review()
+    if state != "in_review":
+        world.decide("alice", proposal_id)
+        world.decide("bob", proposal_id)
+    if state in ("executing", "rolled_back", "failed"):
+        run = factories.execute(world.get(proposal_id))
+        if state != "executing":
+            factories.move(run.proposal, state)
+    with pytest.raises(errors.WrongState):
+        propose(world, "alice", proposal_id)
+
+
+def test_what_changed_nothing_or_does_not_lead_back_is_not_proposed(world: World) -> None:
+    with pytest.raises(errors.WrongState):
+        propose(world, "alice", succeeded(world, {"idle": False}).pk)
+    # test.noop undoes itself only from a snapshot: as an action of its own it leads nowhere else.
+    noop = world.approved()
+    world.execute(noop)
+    assert world.state_of(noop) == "succeeded"
+    with pytest.raises(errors.WrongState):
+        propose(world, "alice", noop)
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [("dave", errors.Separation), ("eve", errors.Separation), ("carol", errors.NotEntitled)],
+)
+def test_a12_who_may_propose_it_is_who_may_halt(
+    world: World, name: str, refusal: type[errors.Refused]
+) -> None:
+    world.people["carol"] = factories.person(roles=["auditor"])
+    old = succeeded(world, {"a": True})
+    with pytest.raises(refusal):
+        propose(world, name, old.pk)
+
+
+@pytest.mark.parametrize("reason", ["", "too short", "hidden \u202e text here"])
+def test_it_needs_a_reason_that_can_be_read(world: World, reason: str) -> None:
+    old = succeeded(world, {"a": True})
+    with pytest.raises(errors.Refused) as caught:
+        propose(world, "alice", old.pk, reason)
+    assert caught.value.name in ("reason_required", "bad_value")
+
+
+def test_what_the_record_does_not_say_is_not_taken_for_changed(world: World) -> None:
+    """A step that was settled by reading says that it was applied, not what was there before."""
+    old = succeeded(world, {"a": True})
+    with factories.unguarded("remediation_steprecord"):
+        m.StepRecord._base_manager.filter(phase="verified").update(data={"settled": "applied"})
+    with pytest.raises(errors.WrongState):
+        propose(world, "alice", old.pk)
