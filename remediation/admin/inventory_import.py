@@ -149,10 +149,11 @@ def _keep(request: HttpRequest, asked: dict[str, Any]) -> str:
 def _kept(request: HttpRequest, upload: str) -> dict[str, Any]:
     """What the person handed in. Raises SessionExpired when it is gone, or another's."""
     value = cache.get(_key(request, upload))
-    if value is None:
-        raise SessionExpired("hand the files in again")
-    files = [File(name, base64.b64decode(content)) for name, content in value["files"]]
-    return {"format": value["format"], "options": Options(**value["options"]), "files": files}
+    try:
+        files = [File(name, base64.b64decode(content)) for name, content in value["files"]]
+        return {"format": value["format"], "options": Options(**value["options"]), "files": files}
+    except (TypeError, KeyError, ValueError):  # nothing there, or nothing of ours
+        raise SessionExpired("hand the files in again") from None
 
 
 def _key(request: HttpRequest, upload: str) -> str:

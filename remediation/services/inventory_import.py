@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from audit.tlog.canonical import Json
 from remediation.domain.errors import BadInput, StaleDigest, WouldLoosen
 from remediation.domain.intake.changes import (
     IDENTITY,
@@ -48,10 +49,11 @@ def prepare(
     Raises NotEntitled, and BadInput with the file, the document or line, and the path.
     """
     people.require(actor, people.INVENTORY_EDITOR)
-    return _prepared(format, files, options or Options())
+    options = options or Options()
+    stated = _stated(format, files, options)
+    return _prepared(stated, source(format, files, options), options)
 
 
-@transaction.atomic
 def apply(
     *,
     actor: Actor,
@@ -66,27 +68,42 @@ def apply(
     Raises as `prepare`; StaleDigest when the files or the inventory say something else by now;
     WouldLoosen when something that stands would become less strict and `loosen` does not say so.
     """
-    inventory.begin(actor)
     options = options or Options()
-    prepared = _prepared(format, files, options)
-    if prepared.digest != digest:
-        raise StaleDigest("this is not the change that was shown; look at it again")
-    loosening = prepared.changes.loosening()
-    if loosening and not loosen:
-        first = ", ".join(change.name for change in loosening[:5])
-        raise WouldLoosen(f"{len(loosening)} changes, among them {first}")
-    # Until the commit nobody sees any of it; a crash before leaves nothing.
-    write(actor, Import(digest, format, len(files)), prepared.changes.changes)
+    people.require(actor, people.INVENTORY_EDITOR)
+    stated = _stated(format, files, options)
+    origin = source(format, files, options)
+    with transaction.atomic():
+        inventory.begin(actor)
+        _take_time()
+        prepared = _prepared(stated, origin, options)
+        if prepared.digest != digest:
+            raise StaleDigest("this is not the change that was shown; look at it again")
+        loosening = prepared.changes.loosening()
+        if loosening and not loosen:
+            first = ", ".join(change.name for change in loosening[:5])
+            raise WouldLoosen(f"{len(loosening)} changes, among them {first}")
+        # Until the commit nobody sees any of it; a crash before leaves nothing.
+        write(actor, Import(digest, format, len(files)), prepared.changes.changes)
     return prepared
 
 
-def _prepared(format: str, files: Sequence[File], options: Options) -> Prepared:
+def _stated(format: str, files: Sequence[File], options: Options) -> Stated:
     stated = read(format, files, options)
     _check_names(stated)
+    return stated
+
+
+def _prepared(stated: Stated, origin: Json, options: Options) -> Prepared:
     changes = compare(stated, known(), options)
     for change in changes.changes:
         _check(change)
-    return Prepared(changes, changes.digest(source(format, files, options)))
+    return Prepared(changes, changes.digest(origin))
+
+
+def _take_time() -> None:
+    """A large import computes for longer between two statements than a request ever should."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
 
 
 # ---- the inventory as it stands ------------------------------------------------------------------

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from remediation import models as m
 from remediation.domain import report
-from remediation.services import authorize
-from tests.benchmarks import cast, door, measure, parts, result
+from remediation.domain.intake.reading import File
+from remediation.services import authorize, inventory_import
+from remediation.services.actors import operator
+from tests.benchmarks import cast, door, inventory, measure, parts, result
 from tests.conftest import AsLogin
 
 
@@ -77,3 +81,17 @@ def test_parts_are_ordered_and_what_a_run_lacks_is_nothing() -> None:
 def test_a_slow_machine_does_with_fewer_but_never_with_too_few() -> None:
     assert len(list(measure.within(0, range(1000)))) == measure.LEAST
     assert len(list(measure.within(60, range(1000)))) == 1000
+
+
+def test_its_large_inventory_can_be_imported_and_looked_at(
+    db: None, as_login: AsLogin, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identities = inventory.write_tables(tmp_path, 25)
+    files = [File(path.name, path.read_bytes()) for path in sorted(tmp_path.iterdir())]
+    with as_login("hitl_web"):
+        shown = inventory_import.prepare(actor=operator(), format="csv", files=files)
+        inventory_import.apply(actor=operator(), format="csv", files=files, digest=shown.digest)
+    assert (m.Service.objects.count(), m.Identity.objects.count()) == (25, identities)
+    assert len(inventory.look(identities, "small")) == inventory.ASKED
+    inventory.separation("small", inventory.proposals_on(identities)[:2])
+    assert "small: scope query, p50 / p99" in capsys.readouterr().out

@@ -6,12 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain.errors import (
     AlreadyExists,
     BadValue,
+    InventoryBusy,
     NoSuchObject,
     NotEntitled,
     Refused,
@@ -22,6 +24,7 @@ from remediation.services import inventory
 from remediation.services.actors import AgentActor, PersonActor, ProcessActor, worker
 from remediation.services.inventory import IdentityFacts, ServiceFacts
 from tests import factories
+from tests.database.logins import connect
 from tests.factories import WEB
 
 pytestmark = pytest.mark.django_db
@@ -284,3 +287,14 @@ def test_a51_without_its_entry_there_is_no_version(
     with pytest.raises(Refused):
         change(editor, service, replace(SERVICE, criticality="low"))
     assert service.versions.count() == 1
+
+
+def test_a_change_that_waits_too_long_for_another_is_told(editor: PersonActor) -> None:
+    """A large import holds the inventory for minutes; an edit meanwhile is refused by name."""
+    with connect("hitl_web") as other, other.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [inventory._LOCK])
+        with connection.cursor() as ours:
+            ours.execute("SET LOCAL lock_timeout = '50ms'")
+        with pytest.raises(InventoryBusy):
+            add(editor)
+    assert not m.Service.objects.exists()

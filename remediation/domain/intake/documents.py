@@ -26,8 +26,9 @@ from remediation.domain.intake.place import Place
 
 MAX_FILE = 64 * 1024 * 1024
 MAX_DEPTH = 64
-# Of one document with its aliases written out; the largest real manifests have some 10,000.
-MAX_NODES = 200_000
+# Of one document with its aliases written out; the list of everything in a large
+# cluster has a million.
+MAX_NODES = 2_000_000
 MAX_DOCUMENTS = 100_000
 
 # Text, or what holds text; None is a null.

@@ -51,20 +51,27 @@ class _Workload:
 @dataclass
 class _Cluster:
     workloads: list[_Workload] = field(default_factory=list)
+    # By namespace and one label: with thousands of workloads nobody looks at all of them.
+    labelled: dict[tuple[str, str, str], list[_Workload]] = field(default_factory=dict)
     selectors: dict[_Key, dict[str, str]] = field(default_factory=dict)
     config: dict[_Key, dict[str, str]] = field(default_factory=dict)
     roles: dict[_Key, tuple[str, Place]] = field(default_factory=dict)
     identities: dict[tuple[Kind, str, str], Node] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
 
+    def add(self, workload: _Workload) -> None:
+        self.workloads.append(workload)
+        for label in workload.labels.items():
+            self.labelled.setdefault((workload.namespace, *label), []).append(workload)
+
     def behind(self, service: _Key) -> list[str]:
         """Names of the workloads that a Service leads to."""
         wanted = self.selectors[service].items()
-        return [
-            one.name
-            for one in self.workloads
-            if one.namespace == service[0] and wanted and wanted <= one.labels.items()
-        ]
+        having = [self.labelled.get((service[0], *label), []) for label in wanted]
+        if not having:
+            return []  # without a selector it leads to nothing that these files name
+        fewest = min(having, key=len)
+        return [one.name for one in fewest if wanted <= one.labels.items()]
 
 
 def read(documents: Iterable[Node], options: Options) -> Stated:
@@ -100,7 +107,7 @@ def _collect(node: Node, cluster: _Cluster) -> None:
         labels = {key: value.text() for key, value in pod.items("metadata", "labels")}
         own = node.said("metadata", "labels", _CATALOGUE_ID) or labels.get(_CATALOGUE_ID, "")
         shown = own or (name if namespace == _DEFAULT else f"{namespace}/{name}")
-        cluster.workloads.append(_Workload(shown, namespace, node, pod.need("spec"), labels))
+        cluster.add(_Workload(shown, namespace, node, pod.need("spec"), labels))
     elif kind == "Service":
         pairs = node.items("spec", "selector")
         cluster.selectors[namespace, name] = {key: value.text() for key, value in pairs}

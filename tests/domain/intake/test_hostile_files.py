@@ -30,8 +30,8 @@ MERGED_LAUGHS = (
 )
 
 REFUSED: dict[str, tuple[str | bytes, type[BadInput], str]] = {
-    "billion laughs": (LAUGHS, errors.TooManyKeys, "document 1, line 6: more than 200,000 nodes"),
-    "laughs by merging": (MERGED_LAUGHS, errors.TooManyKeys, "more than 200,000 nodes"),
+    "billion laughs": (LAUGHS, errors.TooManyKeys, "document 1, line 7: more than 2,000,000 nodes"),
+    "laughs by merging": (MERGED_LAUGHS, errors.TooManyKeys, "more than 2,000,000 nodes"),
     "an anchor within itself": ("a: &a [*a]\n", errors.MalformedFile, "*a stands for nothing"),
     "an object of Python": (
         "services: !!python/object/apply:os.system ['true']\n",
