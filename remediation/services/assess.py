@@ -180,9 +180,10 @@ def _artefacts(proposal: Proposal) -> dict[str, bytes]:
     return {blob.sha256: bytes(blob.content) for blob in blobs}
 
 
-def _earlier_rejections(proposal: Proposal, plan: Plan) -> tuple[str, ...]:
+def _earlier_rejections(proposal: Proposal, plan: Plan) -> tuple[checks.Rejection, ...]:
     locators = [target.locator for target in plan.targets]
     found = Proposal.objects.filter(
         state=ProposalState.REJECTED, targets__locator__in=locators
     ).exclude(pk=proposal.pk)
-    return tuple(str(pk) for pk in found.order_by("recorded_at").values_list("pk", flat=True)[:20])
+    keys = found.order_by("recorded_at").values_list("pk", flat=True)[:20]
+    return tuple(checks.Rejection(str(pk)) for pk in keys)
