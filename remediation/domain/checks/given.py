@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import cached_property
 
 from audit.tlog.canonical import Json
+from remediation.domain.checks.records import Event, Records, strings_in
 from remediation.domain.citations import Unreadable, read_artefact
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
-from remediation.domain.report import Diagnosis
+from remediation.domain.report import Claim, Diagnosis
 from remediation.domain.scope import Scope
 
 
@@ -78,4 +79,46 @@ class CheckInput:
         """The artefacts that some claim cites."""
         return frozenset(
             citation.evidence for claim in self.diagnosis.claims for citation in claim.citations
+        )
+
+    @cached_property
+    def records(self) -> Mapping[str, Records]:
+        """The records of each artefact; none in one that cannot be read."""
+        return {
+            sha256: Records.of(sha256, document)
+            for sha256, document in self.documents.items()
+            if not isinstance(document, Unreadable)
+        }
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """Every record of the evidence, cited or not."""
+        return tuple(event for records in self.records.values() for event in records.found.values())
+
+    @cached_property
+    def texts(self) -> Mapping[str, str]:
+        """All that each artefact says, one value a line; the bytes of what is no JSON."""
+        return {
+            sha256: self.evidence[sha256].decode(errors="replace")
+            if isinstance(document, Unreadable)
+            else "\n".join(text for _, text in strings_in(document))
+            for sha256, document in self.documents.items()
+        }
+
+    def cited_events(self, claim: Claim) -> tuple[Event, ...]:
+        """The records that a claim cites, each once, in the order of the citations."""
+        found = (
+            self.records[citation.evidence].at(citation.pointer)
+            for citation in claim.citations
+            if citation.evidence in self.records
+        )
+        return tuple(dict.fromkeys(event for event in found if event is not None))
+
+    @cached_property
+    def all_cited(self) -> tuple[Event, ...]:
+        """The records that some claim cites, each once."""
+        return tuple(
+            dict.fromkeys(
+                event for claim in self.diagnosis.claims for event in self.cited_events(claim)
+            )
         )
