@@ -29,7 +29,7 @@ _WORDS = (
         re.compile(r"(?<![\w-])[a-z]{1,12}-(?=[0-9a-zA-Z]*\d)[0-9a-fA-F][0-9a-zA-Z]{6,31}\b"),
     ),
     ("ARN", re.compile(r"\barn:aws[\w-]*:[^\s\"'`“”,;()]{5,500}")),
-    ("account", re.compile(r"(?<![\w.-])\d{12}(?![\w.-])")),
+    ("account", re.compile(r"(?<![\w.-])\d{12}(?!\.?\d|[\w-])")),
 )
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2})?(?!\.?\d)")
 _IPV6 = re.compile(r"(?<![\w:])(?=[0-9a-fA-F:]*::|(?:[0-9a-fA-F]+:){7})[0-9a-fA-F:]{3,39}(?![\w:])")

@@ -11,7 +11,8 @@ import re
 # A text without any of these is not looked at further: evidence is large.
 HINTS = (
     "ignor", "disregard", "forget", "overrid", "bypass", "instruct", "approv", "you ", "assistant",
-    "reviewer", "analyst", "model", "system", "dear ", "note to", "false positive", "benign",
+    "reviewer", "analyst", "model", "system", "dear ", "note ", "message", "attention", "hello",
+    "hey", "false positive", "benign",
     "do not", "don't", "escalate", "close this", "respond", "reply", "output", "trust ", "need",
     "anweisung", "genehmig", "frei", "instrucc", "istruzioni", "instrucoes", "instructies",
     "polecenia", "instrukcje", "инструкц", "указани", "指令", "指示", "命令", "im_start", "inst]",
