@@ -36,7 +36,7 @@ _NARROWS: Mapping[tuple[str, str], re.Pattern[str]] = {
     ("cloudtrail", "PutEventSelectors"): re.compile(
         r"(?:includeManagementEvents\"?: ?false|readWriteType\"?: ?\"(?:ReadOnly|WriteOnly))", re.I
     ),
-    ("s3", "PutBucketLogging"): re.compile(r"(?s)(?!.*LoggingEnabled)"),
+    ("s3", "PutBucketLogging"): re.compile(r"(?s)\A(?=.*BucketLoggingStatus)(?!.*LoggingEnabled)"),
     ("guardduty", "UpdateDetector"): re.compile(r"\"enable\": ?false", re.I),
 }
 _RESTORES: Mapping[str, frozenset[str]] = {
