@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediation.domain.checks import CheckInput, Outcome, addresses_the_reader
+from remediation.domain.checks import CheckInput, Outcome, addresses_the_reader, injection
 from remediation.domain.checks.injection import _pieces
 from remediation.domain.checks.skeleton import readable
 from tests.domain.story import a_check_input, a_diagnosis
@@ -198,6 +198,15 @@ def test_long_texts_are_read_whole_in_pieces_that_overlap() -> None:
     pieces = list(_pieces(text))
     assert all(len(piece) <= 4_300 for piece in pieces)
     assert all(text[at : at + 300] in "|".join(pieces) for at in range(0, len(text) - 300, 97))
+
+
+def test_what_is_too_much_to_look_through_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Padding cannot hide an order in silence, nor keep a worker busy for minutes."""
+    monkeypatch.setattr(injection, "MOST_CHARACTERS", 100)
+    outcome, reason = addresses_the_reader(told_by_evidence("you and the system " * 10))
+    assert outcome is Outcome.WARN
+    assert "190 characters" in reason
+    assert addresses_the_reader(told_by_evidence("lorem ipsum " * 20))[0] is Outcome.PASS
 
 
 @given(st.text(max_size=200))

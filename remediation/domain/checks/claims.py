@@ -70,9 +70,10 @@ def claim_not_in_evidence(given: CheckInput) -> Result:
     records are about: a warning, for the reader has to look.
     """
     everything = "\n".join(given.texts.values())
+    looking = _Looking(given)
     failed, warned = [], []
     for number, claim in enumerate(given.diagnosis.claims, 1):
-        near = _near(given, claim)
+        near = looking.near(claim)
         for token in _tokens(claim.text):
             if not claim.citations or (near and token.stands_in(near)):
                 continue
@@ -85,13 +86,22 @@ def claim_not_in_evidence(given: CheckInput) -> Result:
     return verdict(failed, "The cited evidence holds what the claims name.", warned=warned)
 
 
-def _near(given: CheckInput, claim: Claim) -> str:
-    """What the cited records say, and all others of the same actors or addresses: claims sum up."""
-    cited = given.cited_events(claim)
-    actors = {event.actor for event in cited} | {event.address for event in cited}
-    actors.discard("")
-    beside = (e for e in given.events if e.actor in actors or e.address in actors)
-    return "\n".join(event.text for event in dict.fromkeys((*cited, *beside)))
+class _Looking:
+    """What the records around a claim say; claims about the same actors share it."""
+
+    def __init__(self, given: CheckInput) -> None:
+        self._given = given
+        self._beside: dict[frozenset[str], str] = {}
+
+    def near(self, claim: Claim) -> str:
+        """The cited records, and all others of the same actors or addresses: claims sum up."""
+        cited = self._given.cited_events(claim)
+        actors = {event.actor for event in cited} | {event.address for event in cited}
+        known = frozenset(actors - {""})
+        if known not in self._beside:
+            beside = (e for e in self._given.events if e.actor in known or e.address in known)
+            self._beside[known] = "\n".join(event.text for event in beside)
+        return "\n".join((*(event.text for event in cited), self._beside[known]))
 
 
 def _in_the_title(given: CheckInput, everything: str) -> Iterator[str]:

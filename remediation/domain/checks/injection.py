@@ -6,7 +6,7 @@ import base64
 import binascii
 import html
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from urllib.parse import unquote
 
 from remediation.domain.checks.finding import Result, quoted, verdict
@@ -22,6 +22,8 @@ _JOINTS = re.compile(r"[^\w]+|_+")
 _OTHERS = re.compile(r"[^\w-]+")
 # A text is looked at in overlapping pieces, so that no pattern meets more than this at once.
 _PIECE, _OVERLAP = 4_000, 300
+# Of the texts that hold one of the words at all: some seconds of work at the very most.
+MOST_CHARACTERS = 4 * 1024 * 1024
 
 
 def addresses_the_reader(given: CheckInput) -> Result:
@@ -30,7 +32,8 @@ def addresses_the_reader(given: CheckInput) -> Result:
     Such words in evidence are an intruder's, and may have led the agent; in the agent's texts
     they ask for a decision that is not the agent's.
     """
-    evidence = [found for sha256 in given.evidence for found in _in_evidence(given, sha256)]
+    looking = _Looking()
+    evidence = [found for sha256 in given.evidence for found in looking.at(given, sha256)]
     quotes = {phrase for _, phrase in evidence}
     found = [
         f"possible prompt injection in {where}: {quoted(phrase)}" for where, phrase in evidence
@@ -40,21 +43,44 @@ def addresses_the_reader(given: CheckInput) -> Result:
         for where, text in dict.fromkeys(agent_texts(given))
         if (phrase := _phrase(text, (*ANYWHERE, *AGENT))) and phrase not in quotes
     ]
-    return verdict(found, "Neither the agent nor the evidence speaks to the reader.")
+    passed = "Neither the agent nor the evidence speaks to the reader."
+    return verdict(found, passed, warned=looking.left_out())
 
 
-def _in_evidence(given: CheckInput, sha256: str) -> Iterator[tuple[str, str]]:
-    mark = ", attacker-writable" if sha256 in given.attacker_writable else ""
-    document = given.documents[sha256]
-    texts: Iterable[tuple[str, str]] = (
-        [("", given.texts[sha256])] if isinstance(document, Unreadable) else _all_texts(document)
-    )
-    told: dict[str, str] = {}
-    for pointer, text in texts:
-        if text not in told:
-            told[text] = _phrase(text, ANYWHERE)
-            if told[text]:
-                yield f"evidence {sha256[:12]}… {pointer or 'as a whole'}{mark}", told[text]
+class _Looking:
+    """Each text of the evidence is looked at once, and no more of them than a worker can."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._left = MOST_CHARACTERS
+        self._skipped = 0
+
+    def at(self, given: CheckInput, sha256: str) -> Iterator[tuple[str, str]]:
+        """Places in an artefact that address the reader, with the words."""
+        mark = ", attacker-writable" if sha256 in given.attacker_writable else ""
+        document = given.documents[sha256]
+        whole = isinstance(document, Unreadable)
+        texts = [("", given.texts[sha256])] if whole else _all_texts(document)
+        for pointer, text in texts:
+            if phrase := self._phrase(text):
+                yield f"evidence {sha256[:12]}… {pointer or 'as a whole'}{mark}", phrase
+
+    def _phrase(self, text: str) -> str:
+        if text in self._seen:
+            return ""
+        self._seen.add(text)
+        if not _may_speak(text):
+            return ""
+        if len(text) > self._left:
+            self._skipped += len(text)
+            return ""
+        self._left -= len(text)
+        return _phrase(text, ANYWHERE)
+
+    def left_out(self) -> list[str]:
+        if not self._skipped:
+            return []
+        return [f"{self._skipped:,} characters of the evidence were too many to look through"]
 
 
 def _all_texts(document: object) -> Iterator[tuple[str, str]]:
@@ -105,6 +131,14 @@ def _decoded(coded: str) -> str:
     except (binascii.Error, ValueError):
         return ""
     return said if said.isprintable() or "\n" in said else ""
+
+
+def _may_speak(text: str) -> bool:
+    """Most texts hold none of the words; the rest are read in all ways, which takes long."""
+    if not text.isascii() or _CODED.search(text) or "%" in text or "&" in text:
+        return True
+    lowered = text.casefold()
+    return any(hint in lowered for hint in HINTS)
 
 
 def _spoken(text: str, patterns: tuple[re.Pattern[str], ...]) -> str:
