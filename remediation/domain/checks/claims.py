@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.times import Told, times_in
+from remediation.domain.checks.wording import not_asserted
 from remediation.domain.report import Claim
 
 _VERBS = (
@@ -40,8 +41,6 @@ _NAMED = re.compile(
 # What follows on "user" in a sentence and is a word of its own: taken only when it is written as
 # a name, with a quote before it or a digit, dot or dash in it.
 _NAMELIKE = re.compile(r"[\d_@+$]|\w[.-]\w")
-_DENIAL = re.compile(r"\b(?:no|not|never|without|nor|neither|none|nothing)\b|n['’]t\b", re.I)
-_CLAUSE = re.compile(r"[.;:!?]\s")
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def _tokens(text: str) -> tuple[Token, ...]:
     found += (
         Token("event", match[0])
         for match in _EVENT.finditer(text)
-        if not _denied(text, match.start())
+        if not not_asserted(text, match.start(), match.end())
     )
     return tuple(dict.fromkeys(found))
 
@@ -140,12 +139,6 @@ def _names(text: str) -> Iterator[Token]:
         name = match[2].rstrip(".-,")
         if match[1] or _NAMELIKE.search(name):
             yield Token("name", name)
-
-
-def _denied(text: str, at: int) -> bool:
-    """Whether the clause says that there was no such event."""
-    before = text[max(0, at - 80) : at]
-    return _DENIAL.search(_CLAUSE.split(before)[-1]) is not None
 
 
 def _holds_one_of(network: str, text: str) -> bool:

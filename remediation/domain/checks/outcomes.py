@@ -8,21 +8,28 @@ from collections.abc import Iterable
 from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.records import Event
+from remediation.domain.checks.wording import denied_before
 
-_ADMITS = re.compile(
-    r"\b(?:fail\w*|den(?:y|ied|ies|ial)|refus\w+|reject\w+|unsuccessful\w*|without success|in vain|"
-    r"tried|tries|trying|attempt\w*|block(?:ed|s)|unauthori[sz]ed|forbidden|turned (?:away|down)|"
-    r"errors?|exceptions?|wrong|invalid|rebuffed|bounced|could not|cannot|did not|was not|were not|"
-    r"nothing (?:was|were)|no effect|not (?:allowed|permitted|authori[sz]ed))\b|n['’]t\b",
+# Words that say that something did not come off, unless "without" or "not" stands before them.
+_FAILURES = re.compile(
+    r"(?<!without )(?<!without an )(?<!without any )(?<!without being )(?<!no )(?<!not )(?<!never )"
+    r"\b(?:fail(?:ed|s|ing|ures?)?|den(?:y|ied|ies|ial|ials)|refus\w+|reject\w+|block(?:ed|s)|"
+    r"errors?|exceptions?|forbidden|throttled|prevent(?:ed|s)|insufficient|lack(?:s|ed|ing)?)\b",
+    re.IGNORECASE,
+)
+_IN_VAIN = re.compile(
+    r"\b(?:unsuccessful\w*|(?:without|no) success|in vain|to no avail|tried|tries|trying|"
+    r"attempt\w*|unauthori[sz]ed|turned (?:away|down)|rebuffed|bounced|wrong passwords?|cannot|"
+    r"nothing (?:was|were)|no effect|40[13]|none of|"
+    r"not (?:allowed|permitted|authori[sz]ed))\b|"
+    r"(?:\b(?:could|did|was|were|is|are) not\b|n['’]t\b)(?! (?:den|refus|reject|block|fail|prev))",
     re.IGNORECASE,
 )
 _ASKS = re.compile(
     r"\b(?:ask(?:ed|s|ing)?|request(?:ed|s|ing)?|call(?:ed|s)|sought)\b", re.IGNORECASE
 )
 _BOASTS = re.compile(
-    r"(?<!without )(?<!no )(?<!not )\b(?:succeed(?:ed|s)|successful(?:ly)?|success|managed to|"
-    r"went through)\b",
-    re.IGNORECASE,
+    r"\b(?:succeed(?:ed|s|ing)?|successful(?:ly)?|success|managed to|went through)\b", re.IGNORECASE
 )
 
 
@@ -38,7 +45,7 @@ def denied_told_as_done(given: CheckInput) -> Result:
             continue
         first = denied[0]
         what = f"claim {number}: {first.name or quoted(first.message)} failed ({first.error})"
-        if _ASKS.search(claim.text) and not _BOASTS.search(claim.text):
+        if _ASKS.search(claim.text) and not _boasts(claim.text):
             warned.append(f"{what}, and the claim does not say so")
         else:
             failed.append(f"{what}, and the claim tells it as done")
@@ -55,5 +62,12 @@ def _denied_events(text: str, cited: tuple[Event, ...]) -> list[Event]:
 
 
 def _admits(text: str, denied: Iterable[Event]) -> bool:
-    named = any(event.error in text for event in denied)
-    return named or bool(_ADMITS.search(text) and not _BOASTS.search(text))
+    """Whether the claim says so: by the error's name, or in words that it does not take back."""
+    if any(event.error.rpartition(".")[2] in text for event in denied):
+        return True
+    told = _FAILURES.search(text) or _IN_VAIN.search(text)
+    return told is not None and not _boasts(text)
+
+
+def _boasts(text: str) -> bool:
+    return any(not denied_before(text, match.start()) for match in _BOASTS.finditer(text))

@@ -12,6 +12,7 @@ _TIME = re.compile(
     r"\s?(Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?![\d:])",
     re.ASCII,
 )
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,11 @@ class Told:
     by_the_second: bool
 
     def is_at(self, other: datetime) -> bool:
-        """Whether the other instant is this one, as precisely as this one was told."""
+        """Whether the other instant is this one, as precisely as this one was told: cut to the
+        second, or cut or rounded to the minute."""
         if self.by_the_second:
             return self.at == other.replace(microsecond=0)
-        return self.at == other.replace(second=0, microsecond=0)
+        return abs(self.at - other) <= _MINUTE
 
 
 def times_in(text: str) -> Iterator[Told]:
