@@ -44,7 +44,7 @@ TITLES = {
     "claim_not_in_evidence": "The evidence holds what claims name",
     "denied_told_as_done": "What was denied is told as denied",
     "place_and_time_mismatch": "Account, region and times agree",
-    "addresses_the_reader": "Nothing speaks to the reviewer or to a model",
+    "addresses_the_reader": "Nothing speaks to its reader",
     "look_alike_names": "No look-alike is meant",
     "sibling_credential": "No second key or member keeps access",
     "used_by_production": "Not in use by others within the hour",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 
+from hitlportal.demo.agent import postgres as postgres_agent
 from remediation.domain.checks import Neighbour, OpenProposal
 from tests.agent.cases import ATTACKS, reported
-from tests.checks.records import BENJAMIN, BERT_JAN, INVICTUS, PANTHER, by_key, case, lines, of
+from tests.checks.records import BENJAMIN, BERT_JAN, INVICTUS, LOG, PANTHER, by_key, case, lines, of
 from tests.checks.sample import Sample
 from tests.checks.tale import Tale, aws, key, made_key, postgres, told
 
@@ -35,6 +36,14 @@ def _reported() -> list[Sample]:
 
 
 # --- tales of AWS keys
+
+
+def reported_role() -> Tale:
+    """The second detector of the reference agent, on the server's log."""
+    (report,) = postgres_agent.reports(
+        postgres_agent.read(LOG), "orders-db", "production", "2026-11-26T22:40:00Z"
+    )
+    return told(report)
 
 
 def share() -> Tale:
@@ -449,6 +458,7 @@ def denied_setting() -> Tale:
 
 RIGHT: tuple[Sample, ...] = (
     *_reported(),
+    Sample("agent: a role's log", reported_role),
     Sample("a snapshot is shared", share),
     Sample("twenty secrets are read", secrets, hard=True),
     Sample("an instance's credentials are taken, 45 events", stolen_instance, hard=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -134,12 +135,7 @@ def test_a_claim_may_sum_up_what_the_same_actor_did_elsewhere() -> None:
 def test_a_title_about_another_key_fails() -> None:
     told = claiming("GetSecretValue.", event())
     for title, outcome in ((f"Key {KEY}", Outcome.PASS), (f"Key {OTHER}", Outcome.FAIL)):
-        named = CheckInput(**{**vars_of(told), "title": title})
-        assert claim_not_in_evidence(named)[0] is outcome
-
-
-def vars_of(given_: CheckInput) -> dict[str, Any]:
-    return {name: getattr(given_, name) for name in CheckInput.__dataclass_fields__}
+        assert claim_not_in_evidence(replace(told, title=title))[0] is outcome
 
 
 # --- denied_told_as_done
@@ -190,6 +186,17 @@ def test_denied_attempts_told_as_denied_are_right(text: str) -> None:
 
 def test_to_be_silent_about_the_failure_is_a_warning() -> None:
     assert denied_told_as_done(claiming("It asked for a stop.", DENIED))[0] is Outcome.WARN
+
+
+def test_what_another_claim_tells_as_denied_is_told() -> None:
+    silent = claiming("It asked for a stop.", DENIED)
+    claims = [
+        {"text": claim.text, "citations": [c.to_json() for c in claim.citations]}
+        for claim in silent.diagnosis.claims
+    ]
+    both: list[Json] = [*claims, {**claims[0], "text": "Every stop was denied."}]  # type: ignore[list-item]
+    told = replace(silent, diagnosis=a_diagnosis(identity=TARGET, claims=both))
+    assert denied_told_as_done(told)[0] is Outcome.PASS
 
 
 def test_one_that_worked_among_the_cited_is_enough() -> None:

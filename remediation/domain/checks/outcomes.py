@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
@@ -36,8 +36,9 @@ _BOASTS = re.compile(
 def denied_told_as_done(given: CheckInput) -> Result:
     """No claim tells as done what the cited records say was denied or failed.
 
-    To say nothing of the failure ("asked for") is a warning.
+    To say nothing of the failure ("asked for") is a warning, unless another claim tells it.
     """
+    elsewhere = set(_told_as_denied(given))
     failed, warned = [], []
     for number, claim in enumerate(given.diagnosis.claims, 1):
         denied = _denied_events(claim.text, given.cited_events(claim))
@@ -46,10 +47,19 @@ def denied_told_as_done(given: CheckInput) -> Result:
         first = denied[0]
         what = f"claim {number}: {first.name or quoted(first.message)} failed ({first.error})"
         if _ASKS.search(claim.text) and not _boasts(claim.text):
-            warned.append(f"{what}, and the claim does not say so")
+            if any((event.actor, event.error) not in elsewhere for event in denied):
+                warned.append(f"{what}, and the claim does not say so")
         else:
             failed.append(f"{what}, and the claim tells it as done")
     return verdict(failed, "What was denied is told as denied.", warned=warned)
+
+
+def _told_as_denied(given: CheckInput) -> Iterator[tuple[str, str]]:
+    """Whose calls and which errors the claims that speak of denial cite."""
+    for claim in given.diagnosis.claims:
+        failed = [event for event in given.cited_events(claim) if event.error]
+        if _admits(claim.text, failed):
+            yield from ((event.actor, event.error) for event in failed)
 
 
 def _denied_events(text: str, cited: tuple[Event, ...]) -> list[Event]:
