@@ -282,6 +282,23 @@ def test_exporters_change_the_case_of_names() -> None:
     assert (found.name, found.key) == ("GetUser", KEY)
 
 
+def test_records_are_found_at_any_depth_and_by_any_pointer_into_them() -> None:
+    wrapped: list[Json] = [{"detail": {"a/b": [event("One"), event("Two")]}}, {"x": "y"}]  # type: ignore[dict-item]
+    records = Records.of("0" * 64, wrapped)
+    assert [e.name for e in records.found.values()] == ["One", "Two"]
+    found = records.at("/0/detail/a~1b/1/userIdentity/accessKeyId")
+    assert found is not None and found.name == "Two"
+    assert records.at("/1/x") is None
+    assert records.at("") is None
+
+
+def test_a_deep_document_is_walked_without_recursion() -> None:
+    deep: Json = "x"
+    for _ in range(50_000):
+        deep = [deep]
+    assert Records.of("0" * 64, deep).found == {}
+
+
 @pytest.mark.parametrize(
     ("text", "at"),
     [

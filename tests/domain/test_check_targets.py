@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.tlog.canonical import Json
 from remediation.domain.checks import (
     CheckInput,
     Neighbour,
@@ -26,7 +27,7 @@ from remediation.domain.checks import (
 from remediation.domain.checks.skeleton import edits, look_alike
 from remediation.domain.observation import Observation
 from tests.domain.story import LOCATOR, a_check_input, a_plan, a_scope, a_service, an_observation
-from tests.domain.test_check_claims import KEY, OTHER, claiming, event
+from tests.domain.test_check_claims import KEY, OTHER, TARGET, claiming, event
 
 KEY_LOCATOR = f"aws.iam.access_key:111122223333/ada/{KEY}"
 NOW = datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
@@ -109,6 +110,17 @@ def test_a_look_alike_of_the_inventory_warns_where_the_evidence_names_neither() 
     told = replace(claiming("It is so.", nobody), neighbours=(near,))
     assert look_alike_names(told)[0] is Outcome.WARN
     assert look_alike_names(replace(told, neighbours=()))[0] is Outcome.PASS
+
+
+def test_a_word_that_looks_like_the_users_name_means_nothing_beside_the_exact_key() -> None:
+    nameless = {"accessKeyId": KEY, "arn": "arn:aws:iam::111122223333:user/team/adda1"}
+    target = {**TARGET, "user": "adda"}
+    told = claiming("x", event(userIdentity={"accessKeyId": KEY}, note="adds to adda2"))
+    step: Json = {"action": "aws.iam.deactivate_access_key", "target": target, "parameters": {}}
+    five = a_plan(steps=[{**step, "target": {**target, "user": "adda3"}}])  # type: ignore[dict-item]
+    assert look_alike_names(replace(told, plan=five))[0] is Outcome.PASS
+    named = claiming("x", event(userIdentity=nameless))
+    assert look_alike_names(replace(named, plan=five))[0] is Outcome.FAIL
 
 
 def test_the_records_that_are_cited_count_not_the_artefact_around_them() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from remediation.domain.actions import TARGETS
 from remediation.domain.checks.finding import Result, listed, quoted, verdict
 from remediation.domain.checks.given import CheckInput
+from remediation.domain.checks.records import Event, strings_in
 from remediation.domain.checks.skeleton import look_alike, skeleton
 from remediation.domain.plan import Target
 
@@ -16,6 +17,7 @@ from remediation.domain.plan import Target
 _NAMES = ("user", "role", "access_key_id", "name")
 _TOKEN = re.compile(r"[\w$@+-]+(?:\.[\w$@+-]+)*")
 _DIFFERENCE = 2
+_USER = re.compile(r":user/(?:[^\s\"/]+/)*([^\s\"/]+)")
 
 
 def look_alike_names(given: CheckInput) -> Result:
@@ -28,12 +30,15 @@ def look_alike_names(given: CheckInput) -> Result:
     text = cited or everything
     failed, warned, beside = [], [], []
     for target in given.plan.targets:
-        near = _neighbours(given, target)
+        near, spec = _neighbours(given, target), TARGETS[target.kind]
         for field, value in _names(target):
             if _stands_in(value, text):
                 beside += near.get(field, [])
                 continue
-            found = _similar(value, text) or _similar(value, everything)
+            if field != spec.distinguishing and _stands_in(target.distinguishing, text):
+                found = _similar(value, "\n".join(_people(given.all_cited)))
+            else:
+                found = _similar(value, text) or _similar(value, everything)
             if found:
                 failed.append(
                     f"the cited evidence is about {listed([quoted(name) for name in found])}, "
@@ -51,6 +56,16 @@ def _names(target: Target) -> Iterator[tuple[str, str]]:
     for field in _NAMES:
         if field in target.fields:
             yield field, target.fields[field]
+
+
+def _people(events: Iterable[Event]) -> Iterator[str]:
+    """Names of users in the records: where the target itself is named, any other word that
+    happens to look like its user's name means nothing."""
+    for event in events:
+        for pointer, text in strings_in(dict(event.body)):
+            if pointer.lower().endswith("username"):
+                yield text
+            yield from _USER.findall(text)
 
 
 def _neighbours(given: CheckInput, target: Target) -> dict[str, list[str]]:

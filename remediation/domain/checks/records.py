@@ -132,22 +132,24 @@ class Records:
 
 
 def _bodies(document: Json) -> Iterator[tuple[str, dict[str, Json]]]:
-    """The document itself, or members of its lists, that look like a record."""
-    groups: list[tuple[str, Json]] = [("", document)]
-    if isinstance(document, dict):
-        groups += [(f"/{_escaped(name)}", value) for name, value in document.items()]
-    for at, value in groups:
-        if _is_record(value) and isinstance(value, dict):
+    """Whatever looks like a record, at any depth, in the document's order; none inside another."""
+    rest: list[tuple[str, Json]] = [("", document)]
+    while rest:
+        at, value = rest.pop()
+        if isinstance(value, dict) and _is_record(value):
             yield at, value
-        elif isinstance(value, list):
-            for index, item in enumerate(value):
-                if isinstance(item, dict) and _is_record(item):
-                    yield f"{at}/{index}", item
+        else:
+            rest += reversed(list(_members(at, value)))
 
 
-def _is_record(value: Json) -> bool:
-    if not isinstance(value, dict):
-        return False
+def _members(at: str, value: Json) -> Iterator[tuple[str, Json]]:
+    if isinstance(value, dict):
+        yield from ((f"{at}/{_escaped(name)}", member) for name, member in value.items())
+    elif isinstance(value, list):
+        yield from ((f"{at}/{index}", member) for index, member in enumerate(value))
+
+
+def _is_record(value: dict[str, Json]) -> bool:
     names = {name.lower() for name in value}
     return "eventname" in names or ("user" in names and bool(names & {"message", "text"}))
 
@@ -192,10 +194,7 @@ def strings_in(value: Json, at: str = "") -> Iterator[tuple[str, str]]:
         pointer, item = rest.pop()
         if isinstance(item, str):
             yield pointer, item
-        elif isinstance(item, dict):
-            pairs = [(f"{pointer}/{_escaped(name)}", member) for name, member in item.items()]
-            rest += reversed(pairs)
-        elif isinstance(item, list):
-            rest += reversed([(f"{pointer}/{n}", member) for n, member in enumerate(item)])
+        elif isinstance(item, dict | list):
+            rest += reversed(list(_members(pointer, item)))
         elif item is not None and not isinstance(item, bool):
             yield pointer, str(item)
