@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Case, OuterRef, Q, Subquery, When
 from django.db.models.functions import Length
 
 from remediation.domain.checks import Neighbour, OpenProposal, Rejection
@@ -79,12 +79,21 @@ def neighbours(plan: Plan) -> tuple[Neighbour, ...]:
         rows = (
             Identity.objects.annotate(length=Length("locator"))
             .filter(_near(target))
-            .annotate(called=Subquery(names.values("name")[:1]))
-            .order_by("locator")
+            .annotate(called=Subquery(names.values("name")[:1]), rank=_rank(target))
+            .order_by("rank", "length", "locator")
             .values_list("locator", "called")[:MOST_NEIGHBOURS]
         )
         found |= {locator: Neighbour(locator, called or "") for locator, called in rows}
     return tuple(found.values())
+
+
+def _rank(target: Target) -> Case:
+    """The target first, then what else belongs to its user: those are never cut off."""
+    return Case(
+        When(locator=target.locator, then=0),
+        When(locator__startswith=target.locator.rpartition("/")[0] + "/", then=1),
+        default=2,
+    )
 
 
 def _near(target: Target) -> Q:

@@ -75,7 +75,10 @@ def test_however_large_the_inventory_is_so_many_are_looked_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(surroundings, "MOST_NEIGHBOURS", 3)
-    assert len(names(*(f"{ADA}AKIAEXAMPLE00000000{n}" for n in range(6)))) == 3
+    near = [f"aws.iam.access_key:111122223333/ad{n}/AKIAEXAMPLE000000009" for n in range(6)]
+    found = names(ADA + KEY, ADA + OTHER, *near)
+    assert len(found) == 3
+    assert found > {ADA + KEY, ADA + OTHER}
 
 
 # ---- evidence ------------------------------------------------------------------------------------
