@@ -211,6 +211,8 @@ APPROVERS_FILE = env.text("HITL_APPROVERS_FILE", "")
 TARGETS_FILE = env.text("HITL_TARGETS_FILE", "")
 # Clusters that no plan may name: the portal's own (promise: `protected_target`).
 PROTECTED_CLUSTERS = frozenset({"portal", "hitlportal", *env.words("HITL_PROTECTED_CLUSTERS")})
+# Locators of identities that people fall back on: a plan against one fails a check.
+PROTECTED_TARGETS = frozenset(env.words("HITL_PROTECTED_TARGETS"))
 # `test.noop` exists in tests and benchmarks only.
 ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS", False)
 

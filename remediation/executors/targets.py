@@ -146,6 +146,15 @@ class Targets:
         top.refuse_unknown()
         return targets
 
+    @property
+    def own_keys(self) -> frozenset[str]:
+        """The access keys by which the portal itself reaches its accounts."""
+        return frozenset(
+            key
+            for account in self.accounts.values()
+            for key in (account.observe_access_key_id, account.operate_access_key_id)
+        )
+
     def environment(self, target: Target) -> str:
         """What this host says the target is, whatever the inventory says; "" for nothing."""
         place: PostgresTarget | AwsTarget | NoopTarget | None = self.test

@@ -24,11 +24,10 @@ from remediation.executors.base import GONE
 from remediation.models import (
     Assessment,
     AssessmentService,
-    EvidenceBlob,
     ObservationRequest,
     Proposal,
 )
-from remediation.services import notify, transition, worker
+from remediation.services import notify, surroundings, transition, worker
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
@@ -86,18 +85,26 @@ def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment |
 def find(proposal: Proposal, plan: Plan, seen: Seen) -> Findings:
     """Scope, checks and facts as they are now."""
     scope = scope_of(plan)
+    diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
+    evidence = surroundings.artefacts(proposal, diagnosis)
     found = checks.run(
         checks.CheckInput(
             plan=plan,
-            diagnosis=load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True),
-            evidence=_artefacts(proposal),
+            diagnosis=diagnosis,
+            evidence=evidence.content,
             identity_locators=(proposal.incident.locator,),
             observations=seen.observations,
             known_locators=frozenset(t.locator for t in scope.targets if t.known),
             scope=scope,
-            earlier_rejections=_earlier_rejections(proposal, plan),
+            earlier_rejections=surroundings.rejections(proposal, plan),
             title=proposal.incident.title,
             rationale=proposal.rationale,
+            attacker_writable=evidence.attacker_writable,
+            neighbours=surroundings.neighbours(plan),
+            open_proposals=surroundings.open_proposals(proposal, plan),
+            protected=surroundings.protected(plan),
+            detected_at=proposal.incident.detected_at,
+            assessed_at=database_now(),
         )
     )
     facts = policy.facts(plan, scope, found, seen.observations).at_least(worker.environments(plan))
@@ -172,17 +179,3 @@ def _insert(
 def _pinnable(observations: Mapping[str, Observation | None]) -> dict[str, Observation | None]:
     """What could not be seen is pinned as absent: the gate then never finds it unchanged."""
     return {locator: seen or GONE for locator, seen in observations.items()}
-
-
-def _artefacts(proposal: Proposal) -> dict[str, bytes]:
-    digests = proposal.incident.evidence.values_list("sha256", flat=True)
-    blobs = EvidenceBlob.objects.filter(sha256__in=list(digests))
-    return {blob.sha256: bytes(blob.content) for blob in blobs}
-
-
-def _earlier_rejections(proposal: Proposal, plan: Plan) -> tuple[str, ...]:
-    locators = [target.locator for target in plan.targets]
-    found = Proposal.objects.filter(
-        state=ProposalState.REJECTED, targets__locator__in=locators
-    ).exclude(pk=proposal.pk)
-    return tuple(str(pk) for pk in found.order_by("recorded_at").values_list("pk", flat=True)[:20])

@@ -49,6 +49,18 @@ TITLES = {
     "target_unobservable": "The target was observed",
     "earlier_rejection": "No earlier rejection",
     "environment_mismatch": "The environment agrees",
+    "claim_not_in_evidence": "The evidence holds what claims name",
+    "denied_told_as_done": "What was denied is told as denied",
+    "place_and_time_mismatch": "Account, region and times agree",
+    "addresses_the_reader": "Nothing speaks to its reader",
+    "look_alike_names": "No look-alike is meant",
+    "sibling_credential": "No second key or member keeps access",
+    "used_by_production": "Not in use by others within the hour",
+    "protected_target": "The target is not protected",
+    "telemetry_switched_off": "Logs and detectors stayed on",
+    "containment_order": "The steps are in the right order",
+    "irreversible": "Each step can be undone",
+    "duplicate_proposal": "No other open proposal acts on it",
 }
 _WORST_FIRST = {"fail": 0, "warn": 1, "pass": 2}
 

@@ -150,7 +150,7 @@ def an_observation(**state: Json) -> Observation:
         "member_of_managed": True,
         "oid": 16_400,
     }
-    return Observation(True, {**pinned, **state}, {"sessions": 1}, False)
+    return Observation(True, {**pinned, **state}, {"sessions": 0}, False)
 
 
 def a_check_input(**changes: Any) -> CheckInput:

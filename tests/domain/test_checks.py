@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from audit.tlog.canonical import Json
 from remediation.domain import checks
-from remediation.domain.checks import CHECKS, Check, CheckInput, Outcome, run
+from remediation.domain.checks import CHECKS, Check, CheckInput, Outcome, Rejection, run
 from remediation.domain.citations import resolve
 from remediation.domain.errors import BadInput
 from remediation.domain.observation import Observation
@@ -252,7 +252,7 @@ def test_a_target_that_is_not_seen_or_not_there_fails(seen: Observation | None) 
 
 
 def test_a33_an_earlier_rejection_fails_and_is_named() -> None:
-    found = finding("earlier_rejection", a_check_input(earlier_rejections=("p-1",)))
+    found = finding("earlier_rejection", a_check_input(earlier_rejections=(Rejection("p-1"),)))
     assert (found.outcome, "p-1" in found.reason) == (Outcome.FAIL, True)
 
 
@@ -270,7 +270,7 @@ def test_an_environment_that_is_not_known_is_a_warning() -> None:
 
 
 def test_a_long_list_of_findings_is_counted_not_cut_in_silence() -> None:
-    many = tuple(f"p-{n}" for n in range(20))
+    many = tuple(Rejection(f"p-{n}") for n in range(20))
     reason = finding("earlier_rejection", a_check_input(earlier_rejections=many)).reason
     assert "p-4" in reason and "p-5" not in reason and reason.endswith("and 15 more")
 

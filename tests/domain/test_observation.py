@@ -64,4 +64,4 @@ def test_true_is_not_one() -> None:
 
 def test_the_record_of_observations_shows_what_could_not_be_seen() -> None:
     assert observation_body({LOCATOR: None}) == f'{{"{LOCATOR}":null}}'.encode()
-    assert b'"sessions":1' in observation_body({LOCATOR: an_observation()})
+    assert b'"sessions":0' in observation_body({LOCATOR: an_observation()})

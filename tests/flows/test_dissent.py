@@ -67,3 +67,5 @@ def test_a33_a_rejected_plan_that_comes_again_is_linked_and_fails_a_check(world:
     assert again != first
     checks = m.Assessment.objects.get(proposal_id=again).facts
     assert b"earlier_rejection" in bytes(checks)
+    said = m.Assessment.objects.get(proposal_id=again).checks
+    assert b"The diagnosis is wrong: It does not hold." in bytes(said)

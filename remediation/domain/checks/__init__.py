@@ -1,0 +1,118 @@
+"""Machine findings beside the agent's story. Each check is one pure function of the same input.
+
+By theme: `story`, `claims`, `outcomes`, `place` (the diagnosis against its evidence), `texts` and
+`injection` (the words), `target`, `names`, `siblings`, `use` and `protection` (what the plan acts
+on), `telemetry`, `order` (the plan itself), `history` (other proposals). They are measured by the
+labelled set in tests/checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from remediation.domain.checks.claims import claim_not_in_evidence
+from remediation.domain.checks.covered import secret_in_evidence
+from remediation.domain.checks.finding import (
+    MAX_BYTES,
+    Check,
+    Outcome,
+    Result,
+    body,
+    checks_digest,
+    parse,
+)
+from remediation.domain.checks.given import CheckInput, Neighbour, OpenProposal, Rejection
+from remediation.domain.checks.history import duplicate_proposal, earlier_rejection
+from remediation.domain.checks.injection import addresses_the_reader
+from remediation.domain.checks.names import look_alike_names
+from remediation.domain.checks.order import containment_order, irreversible
+from remediation.domain.checks.outcomes import denied_told_as_done
+from remediation.domain.checks.place import place_and_time_mismatch
+from remediation.domain.checks.protection import protected_target
+from remediation.domain.checks.siblings import sibling_credential
+from remediation.domain.checks.story import (
+    citation_value_not_found,
+    claim_without_citation,
+    evidence_names_other_identity,
+)
+from remediation.domain.checks.target import (
+    environment_mismatch,
+    target_unknown,
+    target_unobservable,
+)
+from remediation.domain.checks.telemetry import telemetry_switched_off
+from remediation.domain.checks.texts import hidden_characters
+from remediation.domain.checks.use import used_by_production
+
+__all__ = [
+    "CHECKS",
+    "MAX_BYTES",
+    "Check",
+    "CheckInput",
+    "Neighbour",
+    "OpenProposal",
+    "Outcome",
+    "Rejection",
+    "Result",
+    "addresses_the_reader",
+    "body",
+    "checks_digest",
+    "citation_value_not_found",
+    "claim_not_in_evidence",
+    "claim_without_citation",
+    "containment_order",
+    "denied_told_as_done",
+    "duplicate_proposal",
+    "earlier_rejection",
+    "environment_mismatch",
+    "evidence_names_other_identity",
+    "hidden_characters",
+    "irreversible",
+    "look_alike_names",
+    "parse",
+    "place_and_time_mismatch",
+    "protected_target",
+    "run",
+    "secret_in_evidence",
+    "sibling_credential",
+    "target_unknown",
+    "target_unobservable",
+    "telemetry_switched_off",
+    "used_by_production",
+]
+
+CHECKS: Mapping[str, Callable[[CheckInput], Result]] = {
+    check.__name__: check
+    for check in (
+        evidence_names_other_identity,
+        citation_value_not_found,
+        claim_without_citation,
+        hidden_characters,
+        target_unknown,
+        target_unobservable,
+        earlier_rejection,
+        environment_mismatch,
+        claim_not_in_evidence,
+        denied_told_as_done,
+        place_and_time_mismatch,
+        addresses_the_reader,
+        look_alike_names,
+        sibling_credential,
+        used_by_production,
+        protected_target,
+        telemetry_switched_off,
+        containment_order,
+        irreversible,
+        duplicate_proposal,
+        secret_in_evidence,
+    )
+}
+
+
+def run(given: CheckInput) -> tuple[Check, ...]:
+    """Run every check, in the order of CHECKS. Raises nothing for what an agent can send."""
+    return tuple(
+        Check(name, outcome, reason)
+        for name, check in CHECKS.items()
+        for outcome, reason in (check(given),)
+    )

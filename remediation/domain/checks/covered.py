@@ -1,0 +1,13 @@
+"""Secrets in the evidence: said to the reviewer, covered on every page."""
+
+from __future__ import annotations
+
+from remediation.domain.checks.finding import Outcome, Result
+from remediation.domain.checks.given import CheckInput
+from remediation.domain.secret_check import secrets_said
+
+
+def secret_in_evidence(given: CheckInput) -> Result:
+    """No artefact holds a secret; where one does, pages cover it (A61)."""
+    said = secrets_said(given.evidence)
+    return (Outcome.WARN, said) if said else (Outcome.PASS, "No secret in the evidence.")

@@ -1,0 +1,158 @@
+"""Text that speaks to its reader, a person or a model, instead of saying what happened (A60)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from remediation.domain.checks.finding import Result, quoted, verdict
+from remediation.domain.checks.given import CheckInput
+from remediation.domain.checks.phrases import AGENT, ANYWHERE, HINTS, MARKERS, WORDED
+from remediation.domain.checks.records import strings_in
+from remediation.domain.checks.skeleton import latin, readable
+from remediation.domain.checks.texts import agent_texts
+from remediation.domain.citations import Unreadable
+
+_CODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
+_JOINTS = re.compile(r"[^\w]+|_+")
+_OTHERS = re.compile(r"[^\w-]+")
+# A text is looked at in overlapping pieces, so that no pattern meets more than this at once.
+_PIECE, _OVERLAP = 4_000, 300
+# Of the texts that hold one of the words at all: some seconds of work at the very most.
+MOST_CHARACTERS = 4 * 1024 * 1024
+
+
+def addresses_the_reader(given: CheckInput) -> Result:
+    """Neither the agent's texts nor the evidence speak to whoever reads them.
+
+    Such words in evidence are an intruder's, and may have led the agent; in the agent's texts
+    they ask for a decision that is not the agent's.
+    """
+    looking = _Looking()
+    evidence = [found for sha256 in given.evidence for found in looking.at(given, sha256)]
+    quotes = {phrase for _, phrase in evidence}
+    found = [
+        f"possible prompt injection in {where}: {quoted(phrase)}" for where, phrase in evidence
+    ]
+    found += [
+        f"{where} of the agent speaks to the reviewer: {quoted(phrase)}"
+        for where, text in dict.fromkeys(agent_texts(given))
+        if (phrase := _phrase(text, (*ANYWHERE, *AGENT))) and phrase not in quotes
+    ]
+    passed = "Neither the agent nor the evidence speaks to the reader."
+    return verdict(found, passed, warned=looking.left_out())
+
+
+class _Looking:
+    """Each text of the evidence is looked at once, and no more of them than a worker can."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._left = MOST_CHARACTERS
+        self._skipped = 0
+
+    def at(self, given: CheckInput, sha256: str) -> Iterator[tuple[str, str]]:
+        """Places in an artefact that address the reader, with the words."""
+        mark = ", attacker-writable" if sha256 in given.attacker_writable else ""
+        document = given.documents[sha256]
+        whole = isinstance(document, Unreadable)
+        texts = [("", given.texts[sha256])] if whole else _all_texts(document)
+        for pointer, text in texts:
+            if phrase := self._phrase(text):
+                yield f"evidence {sha256[:12]}… {pointer or 'as a whole'}{mark}", phrase
+
+    def _phrase(self, text: str) -> str:
+        if text in self._seen:
+            return ""
+        self._seen.add(text)
+        if not _may_speak(text):
+            return ""
+        if len(text) > self._left:
+            self._skipped += len(text)
+            return ""
+        self._left -= len(text)
+        return _phrase(text, ANYWHERE)
+
+    def left_out(self) -> list[str]:
+        if not self._skipped:
+            return []
+        return [f"{self._skipped:,} characters of the evidence were too many to look through"]
+
+
+def _all_texts(document: object) -> Iterator[tuple[str, str]]:
+    """Values, and the keys that are longer than a name: callers choose those too."""
+    yield from strings_in(document)  # type: ignore[arg-type]
+    rest = [document]
+    while rest:
+        item = rest.pop()
+        if isinstance(item, dict):
+            yield from (("as a key", key) for key in item if len(key) > 20)
+            rest += item.values()
+        elif isinstance(item, list):
+            rest += item
+
+
+def _phrase(text: str, patterns: tuple[re.Pattern[str], ...]) -> str:
+    """The words that address the reader, "" if none do."""
+    for piece in _pieces(text):
+        for reading in _readings(piece):
+            if found := _spoken(reading, patterns):
+                return found
+    return ""
+
+
+def _pieces(text: str) -> Iterator[str]:
+    for start in range(0, max(1, len(text)), _PIECE):
+        yield text[max(0, start - _OVERLAP) : start + _PIECE]
+
+
+def _readings(text: str) -> Iterator[str]:
+    """The text as a person reads it, and as a model would decode it."""
+    seen = readable(text)
+    yield seen
+    if not seen.isascii():
+        yield latin(seen)
+    if "%" in text or "&" in text:
+        yield readable(html.unescape(unquote(text)))
+    for match in _CODED.finditer(text):
+        if decoded := _decoded(match[0]):
+            yield readable(decoded)
+
+
+def _decoded(coded: str) -> str:
+    """What base64 says, if it is text."""
+    plain = coded.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        said = base64.b64decode(plain + "=" * (-len(plain) % 4)).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return said if said.isprintable() or "\n" in said else ""
+
+
+def _may_speak(text: str) -> bool:
+    """Most texts hold none of the words; the rest are read in all ways, which takes long."""
+    if not text.isascii() or _CODED.search(text) or "%" in text or "&" in text:
+        return True
+    lowered = text.casefold()
+    return any(hint in lowered for hint in HINTS)
+
+
+def _spoken(text: str, patterns: tuple[re.Pattern[str], ...]) -> str:
+    if not any(hint in text for hint in HINTS):
+        return ""
+    for marker in MARKERS:
+        if match := marker.search(text):
+            return match[0]
+    # Names have no blanks: the surest phrases are looked for through dashes and dots too.
+    apart, together = _JOINTS.sub(" ", text), _OTHERS.sub(" ", text)
+    for pattern in WORDED:
+        if match := pattern.search(apart):
+            return match[0]
+    for pattern in patterns:
+        if match := pattern.search(together):
+            return match[0]
+    return ""

@@ -1,0 +1,113 @@
+"""Look-alikes: a name near the target's that the evidence means, or that people may confuse."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from remediation.domain.actions import TARGETS
+from remediation.domain.checks.finding import Result, listed, quoted, verdict
+from remediation.domain.checks.given import CheckInput
+from remediation.domain.checks.records import Event, strings_in
+from remediation.domain.checks.skeleton import look_alike, skeleton
+from remediation.domain.plan import Target
+
+# Fields in which one name can be taken for another; an account is compared by `place`.
+_NAMES = ("user", "role", "access_key_id", "name")
+_TOKEN = re.compile(r"[\w$@+-]+(?:\.[\w$@+-]+)*")
+_DIFFERENCE = 2
+_USER = re.compile(r":user/(?:[^\s\"/]+/)*([^\s\"/]+)")
+
+
+def look_alike_names(given: CheckInput) -> Result:
+    """The evidence names the target itself, not a name that looks like it.
+
+    Where the cited records name the exact target, look-alikes beside it are only mentioned.
+    """
+    cited = "\n".join(event.text for event in given.all_cited)
+    everything = "\n".join(given.texts[sha256] for sha256 in given.cited if sha256 in given.texts)
+    text = cited or everything
+    failed, warned, beside = [], [], []
+    for target in given.plan.targets:
+        near, spec = _neighbours(given, target), TARGETS[target.kind]
+        for field, value in _names(target):
+            if _stands_in(value, text):
+                beside += near.get(field, [])
+                continue
+            if field != spec.distinguishing and _stands_in(target.distinguishing, text):
+                found = _similar(value, "\n".join(_people(given.all_cited)))
+            else:
+                found = _similar(value, text) or _similar(value, everything)
+            if found:
+                failed.append(
+                    f"the cited evidence is about {listed([quoted(name) for name in found])}, "
+                    f"the plan about {quoted(value)}, which looks like it"
+                )
+            elif near.get(field) and not _stands_in(value, everything):
+                warned.append(f"{quoted(value)} looks like {listed(near[field])} of the inventory")
+    passed = "The cited evidence names the exact targets."
+    if beside:
+        passed += f" Beside them the inventory has {listed(sorted(set(beside)))}."
+    return verdict(failed, passed, warned=warned)
+
+
+def _names(target: Target) -> Iterator[tuple[str, str]]:
+    for field in _NAMES:
+        if field in target.fields:
+            yield field, target.fields[field]
+
+
+def _people(events: Iterable[Event]) -> Iterator[str]:
+    """Names of users in the records: where the target itself is named, any other word that
+    happens to look like its user's name means nothing."""
+    for event in events:
+        for pointer, text in strings_in(dict(event.body)):
+            if pointer.lower().endswith("username"):
+                yield text
+            yield from _USER.findall(text)
+
+
+def _neighbours(given: CheckInput, target: Target) -> dict[str, list[str]]:
+    """Names of the inventory that look like the target's, by field."""
+    found: dict[str, list[str]] = {}
+    for neighbour in given.neighbours:
+        fields = _fields_of(target.kind, neighbour.locator)
+        for field, value in _names(target):
+            if field in fields and look_alike(fields[field], value):
+                found.setdefault(field, []).append(fields[field])
+    return found
+
+
+def _fields_of(kind: str, locator: str) -> dict[str, str]:
+    """A locator of the kind taken apart into its fields; none of another kind."""
+    match = _locator(kind).fullmatch(locator)
+    return match.groupdict() if match else {}
+
+
+@lru_cache(maxsize=32)
+def _locator(kind: str) -> re.Pattern[str]:
+    spec = TARGETS[kind]
+    pattern = re.escape(spec.locator)
+    for field in spec.fields:
+        pattern = pattern.replace(re.escape(f"{{{field}}}"), f"(?P<{field}>[^/]+)")
+    return re.compile(pattern)
+
+
+def _stands_in(value: str, text: str) -> bool:
+    return re.search(rf"(?<![\w$-]){re.escape(value)}(?![\w$-])", text) is not None
+
+
+def _similar(value: str, text: str) -> list[str]:
+    """Words of the text that look like the name. Most words are ruled out by length and ends."""
+    length, third = len(value), max(1, len(value) // 3)
+    shape = skeleton(value)
+    ends = (shape[:third], shape[-third:])
+    found = []
+    for word in dict.fromkeys(_TOKEN.findall(text)):
+        if abs(len(word) - length) > _DIFFERENCE:
+            continue
+        seen = skeleton(word)
+        if (seen[:third] == ends[0] or seen[-third:] == ends[1]) and look_alike(word, value):
+            found.append(word)
+    return sorted(found)

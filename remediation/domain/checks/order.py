@@ -1,0 +1,119 @@
+"""The plan itself: the order of its steps, and whether each can be undone.
+
+Containment goes: what the intruder made, then what could make more; disable, and delete later,
+never at once; a rotation retires the old only when the new one is seen in use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from remediation.domain.actions import ACTIONS
+from remediation.domain.checks.finding import Result, verdict
+from remediation.domain.checks.given import CheckInput
+from remediation.domain.plan import Step
+
+_REMOVES = re.compile(r"(?:^|[._])(?:delete|remove|destroy|terminate|purge|drop)(?:_|$)")
+
+
+def grants(step: Step) -> bool:
+    return step.action in ACTIONS and ACTIONS[step.action].grants_access
+
+
+def removes(step: Step) -> bool:
+    return _REMOVES.search(step.action) is not None
+
+
+def takes_away(step: Step) -> bool:
+    """It ends or narrows access; what the catalogue does not know is taken for that."""
+    return not grants(step)
+
+
+def made_keys(given: CheckInput) -> Iterator[tuple[str, str, str]]:
+    """Keys made in the evidence by whom the claims or the plan are about: maker, key, user.
+
+    A key that the evidence shows deleted or switched off again is left out.
+    """
+    makers = {event.actor for event in given.all_cited}
+    makers |= {target.distinguishing for target in given.plan.targets}
+    over = {
+        str(event.value("requestParameters", "accessKeyId"))
+        for event in given.events
+        if not event.error
+        and (
+            event.name == "DeleteAccessKey"
+            or (event.name == "UpdateAccessKey" and "Inactive" in event.text)
+        )
+    }
+    for event in given.events:
+        made = event.say("responseElements", "accessKey", "accessKeyId")
+        by_maker = event.name == "CreateAccessKey" and not event.error and event.actor in makers
+        if by_maker and made and made not in over:
+            yield event.actor, made, event.say("responseElements", "accessKey", "userName")
+
+
+def containment_order(given: CheckInput) -> Result:
+    """The steps follow the order of a containment."""
+    failed = [*_maker_first(given), *_blind_rotation(given), *_removed_first(given)]
+    return verdict(
+        failed, "The steps follow the order of a containment.", warned=list(_given_back(given))
+    )
+
+
+def _maker_first(given: CheckInput) -> Iterator[str]:
+    place = {s.target.distinguishing: s.index for s in given.plan.steps if takes_away(s)}
+    for maker, made, _ in made_keys(given):
+        if maker in place and made in place and place[maker] < place[made]:
+            yield (
+                f"step {place[maker] + 1} takes {maker} away before step {place[made] + 1} takes "
+                f"away {made}, which it made: the intruder can fall back on that one"
+            )
+
+
+def _blind_rotation(given: CheckInput) -> Iterator[str]:
+    """One credential on, its sibling off, and nobody seen on the new one."""
+    for new in filter(grants, given.plan.steps):
+        seen = given.observations.get(new.target.locator)
+        family = new.target.locator.rpartition("/")[0]
+        for old in filter(takes_away, given.plan.steps):
+            if old.target.locator.rpartition("/")[0] != family or family == new.target.locator:
+                continue
+            if seen is None or not (seen.shown.get("last_used") or seen.shown.get("sessions")):
+                yield (
+                    f"step {old.index + 1} retires {old.target.distinguishing} while nobody was "
+                    f"seen using {new.target.distinguishing}, which step {new.index + 1} starts"
+                )
+
+
+def _removed_first(given: CheckInput) -> Iterator[str]:
+    last = max((s.index for s in given.plan.steps if not removes(s)), default=-1)
+    for step in filter(removes, given.plan.steps):
+        seen = given.observations.get(step.target.locator)
+        state = seen.state if seen is not None else {}
+        if step.index < last:
+            yield f"step {step.index + 1} removes before step {last + 1} disables"
+        elif state.get("status") == "Active" or state.get("login") is True:
+            yield f"step {step.index + 1} removes {step.target.locator}, which was not disabled yet"
+
+
+def _given_back(given: CheckInput) -> Iterator[str]:
+    blamed = {given.diagnosis.identity.locator, *given.identity_locators}
+    for step in filter(grants, given.plan.steps):
+        if step.target.locator in blamed:
+            yield (
+                f"step {step.index + 1} gives access back to {step.target.locator}, which the "
+                "diagnosis is about"
+            )
+
+
+def irreversible(given: CheckInput) -> Result:
+    """Each step can be undone."""
+    found = [
+        f"step {step.index + 1}, {step.action} on {step.target.locator}, cannot be undone"
+        for step in given.plan.steps
+        if step.rollback is None
+        or step.action not in ACTIONS
+        or not ACTIONS[step.action].reversible
+    ]
+    return verdict(found, "Each step can be undone.")

@@ -1,0 +1,70 @@
+"""Account, region and time: the target's, the claim's and the record's are the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+from remediation.domain.checks.finding import Result, verdict
+from remediation.domain.checks.given import CheckInput
+from remediation.domain.plan import Target
+
+# us-east-1, ap-southeast-2, us-gov-west-1, and the data sets' made-up ones (ap-central-2r).
+_REGION = re.compile(
+    r"\b[a-z]{2,7}(?:-[a-z]{3,4})?-(?:north|south|east|west|central){1,2}-\d[a-z]{0,2}\b"
+)
+# Clocks of different machines differ by so much without meaning anything.
+_CLOCKS = timedelta(minutes=5)
+
+
+def place_and_time_mismatch(given: CheckInput) -> Result:
+    """The cited records are of the target's account, the claimed region, and of before now."""
+    found = [*_accounts(given), *_regions(given), *_times(given)]
+    return verdict(found, "Account, region and times of plan, claims and evidence agree.")
+
+
+def _accounts(given: CheckInput) -> Iterator[str]:
+    """Records that name the target's own key, user or role, all of another account."""
+    for target in given.plan.targets:
+        wanted = target.fields.get("account")
+        accounts = {event.account for event in given.all_cited if _is_about(event.text, target)}
+        accounts.discard("")
+        if wanted and accounts and wanted not in accounts:
+            yield (
+                f"{target.locator} is in account {wanted}, the cited evidence is of account "
+                f"{', '.join(sorted(accounts))}"
+            )
+
+
+def _is_about(text: str, target: Target) -> bool:
+    return target.distinguishing in text
+
+
+def _regions(given: CheckInput) -> Iterator[str]:
+    for number, claim in enumerate(given.diagnosis.claims, 1):
+        told = dict.fromkeys(_REGION.findall(claim.text))
+        cited = given.cited_events(claim)
+        said = "\n".join(event.text for event in cited)
+        for region in told:
+            # A zone is named after its region: eu-central-1a.
+            if cited and region not in said and region.rstrip("abcdefgh") not in said:
+                regions = sorted({event.say("awsRegion") for event in cited} - {""})
+                yield (
+                    f"claim {number} speaks of {region}, the records that it cites are of "
+                    f"{', '.join(regions) or 'no region'}"
+                )
+
+
+def _times(given: CheckInput) -> Iterator[str]:
+    times = [event.time for event in given.all_cited if event.time is not None]
+    if not times:
+        return
+    first, last = min(times), max(times)
+    if given.detected_at is not None and first > given.detected_at + _CLOCKS:
+        yield (
+            f"the incident was detected at {given.detected_at:%Y-%m-%d %H:%M} UTC, before anything "
+            f"that the evidence shows ({first:%Y-%m-%d %H:%M} UTC)"
+        )
+    if given.assessed_at is not None and last > given.assessed_at + _CLOCKS:
+        yield f"the evidence shows {last:%Y-%m-%d %H:%M} UTC, which is still to come"

@@ -1,0 +1,58 @@
+"""What keeps working when the target is off: second keys, made keys, members of a role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from audit.tlog.canonical import Json
+from remediation.domain.checks.finding import Result, listed, verdict
+from remediation.domain.checks.given import CheckInput
+from remediation.domain.checks.order import made_keys, takes_away
+from remediation.domain.plan import Step
+
+
+def sibling_credential(given: CheckInput) -> Result:
+    """Nothing else opens the same door. What the intruder made fails, what is only there warns."""
+    covered = {step.target.distinguishing for step in given.plan.steps if takes_away(step)}
+    failed = [
+        f"the evidence shows that access key {made} was made for user {user}; the plan leaves it"
+        for _, made, user in made_keys(given)
+        if made not in covered
+    ]
+    warned = [
+        told
+        for step in given.plan.steps
+        if takes_away(step)
+        for told in (*_other_keys(given, step, covered), *_members(given, step, covered))
+    ]
+    return verdict(failed, "No second key or member keeps the target's access.", warned=warned)
+
+
+def _shown(given: CheckInput, step: Step, name: str) -> list[Json]:
+    seen = given.observations.get(step.target.locator)
+    value = seen.shown.get(name) if seen is not None else None
+    return value if isinstance(value, list) else []
+
+
+def _other_keys(given: CheckInput, step: Step, covered: set[str]) -> Iterator[str]:
+    """Other active keys of the user: as observed, or else as the inventory lists them."""
+    user = step.target.fields.get("user")
+    if user is None:
+        return
+    for other in _shown(given, step, "other_keys"):
+        active = isinstance(other, dict) and other.get("status") == "Active"
+        name = str(other.get("id")) if isinstance(other, dict) else ""
+        if active and name not in covered:
+            yield f"user {user} has a second active key, {name}; the plan leaves it"
+    if given.observations.get(step.target.locator) is None:
+        prefix = step.target.locator.rpartition("/")[0] + "/"
+        for neighbour in given.neighbours:
+            name = neighbour.locator.removeprefix(prefix)
+            if neighbour.locator.startswith(prefix) and name not in covered:
+                yield f"the inventory lists another key of user {user}, {name}; the plan leaves it"
+
+
+def _members(given: CheckInput, step: Step, covered: set[str]) -> Iterator[str]:
+    names = [str(name) for name in _shown(given, step, "members") if str(name) not in covered]
+    if names:
+        yield f"members of role {step.target.distinguishing} keep its rights: {listed(names)}"

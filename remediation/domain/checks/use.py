@@ -1,0 +1,123 @@
+"""Is the target in use right now, by somebody else than the intruder?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from remediation.domain.checks.finding import Result, verdict
+from remediation.domain.checks.given import CheckInput
+from remediation.domain.checks.order import takes_away
+from remediation.domain.checks.records import Event
+from remediation.domain.observation import Observation
+from remediation.domain.plan import Step
+
+RECENT = timedelta(hours=1)
+# The last use that AWS tells lags behind the trail by some minutes.
+_COARSE = timedelta(minutes=15)
+# Services without a region of their own: whatever region is told is right.
+_GLOBAL = frozenset({"iam", "sts", "route53", "cloudfront", "organizations", "signin"})
+_PROCESS = re.compile(r"\[(\d+)\]")
+
+
+def used_by_production(given: CheckInput) -> Result:
+    """Within the last hour nobody but the intruder used the target in production.
+
+    A use by a service or in a region that the evidence does not show fails; one that could be
+    the intruder's going on, or sessions of which nobody knows whose they are, is a warning.
+    """
+    failed: list[str] = []
+    warned: list[str] = []
+    for step in filter(takes_away, given.plan.steps):
+        seen = given.observations.get(step.target.locator)
+        if seen is None or not seen.exists or not _in_production(given, step):
+            continue
+        failed += _unexplained(given, step, seen)
+        warned += _continued(given, step, seen)
+        warned += _sessions(given, step, seen)
+    return verdict(failed, "No use within the hour but what the evidence shows.", warned=warned)
+
+
+def _in_production(given: CheckInput, step: Step) -> bool:
+    here = {t.environment for t in given.scope.targets if t.locator == step.target.locator}
+    here |= {s.environment for s in given.scope.services if s.via == step.target.locator}
+    return "production" in here | {given.plan.environment}
+
+
+def _last_use(given: CheckInput, seen: Observation) -> datetime | None:
+    """When the key was last used, if that was within the hour."""
+    told = seen.shown.get("last_used")
+    if given.assessed_at is None or not isinstance(told, str):
+        return None
+    try:
+        used = datetime.fromisoformat(told)
+    except ValueError:
+        return None
+    if used.tzinfo is None or given.assessed_at - used > RECENT:
+        return None
+    return used.astimezone(UTC)
+
+
+def _of_target(given: CheckInput, step: Step) -> list[Event]:
+    return [event for event in given.events if event.key == step.target.distinguishing]
+
+
+def _shows_place(events: list[Event], service: str, region: str) -> bool:
+    """Whether the evidence has calls of the service in the region."""
+    regions = {event.say("awsRegion") for event in events if event.service == service}
+    return bool(regions) and (service in _GLOBAL or region in regions or not region)
+
+
+def _place(seen: Observation) -> tuple[str, str]:
+    service, region = seen.shown.get("last_used_service"), seen.shown.get("last_used_region")
+    return str(service or ""), str(region or "")
+
+
+def _unexplained(given: CheckInput, step: Step, seen: Observation) -> Iterator[str]:
+    used, (service, region) = _last_use(given, seen), _place(seen)
+    if used is None or _shows_place(_of_target(given, step), service, region):
+        return
+    yield (
+        f"{step.target.locator} was used for {service or 'an unknown service'} in "
+        f"{region or 'an unknown region'} at {used:%H:%M} UTC, which the evidence does not show: "
+        "somebody may depend on it"
+    )
+
+
+def _continued(given: CheckInput, step: Step, seen: Observation) -> Iterator[str]:
+    used, (service, region) = _last_use(given, seen), _place(seen)
+    events = _of_target(given, step)
+    if used is None or not _shows_place(events, service, region):
+        return
+    last = max((e.time for e in events if e.time and e.service == service), default=None)
+    if last is not None and used > last + _COARSE:
+        yield (
+            f"{step.target.locator} was used for {service} at {used:%H:%M} UTC, later than "
+            f"anything in the evidence ({last:%H:%M} UTC): by the intruder, or by somebody who "
+            "depends on it"
+        )
+
+
+def _sessions(given: CheckInput, step: Step, seen: Observation) -> Iterator[str]:
+    """Open sessions beyond those that the evidence shows."""
+    count = seen.shown.get("sessions")
+    if not isinstance(count, int) or isinstance(count, bool):
+        return
+    known = _open_in_evidence(given, step.target.distinguishing)
+    if count > known:
+        yield (
+            f"{count} sessions of {step.target.distinguishing} are open, {known} of them are in "
+            "the evidence: the others may be production's, and would end"
+        )
+
+
+def _open_in_evidence(given: CheckInput, role: str) -> int:
+    open_now: set[str] = set()
+    for event in given.events:
+        process = _PROCESS.search(event.say("text")[:100])
+        if event.user == role and process:
+            open_now.add(process[1])
+            if event.message.startswith("disconnection") or "disconnection:" in event.say("text"):
+                open_now.discard(process[1])
+    return len(open_now)

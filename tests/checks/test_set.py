@@ -1,0 +1,42 @@
+"""The labelled set itself: large enough, mixed, the same every time, and what it says it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from remediation.domain.checks import (
+    Outcome,
+    citation_value_not_found,
+    claim_without_citation,
+    evidence_names_other_identity,
+)
+from tests.checks.labelled import FLAWED, LABELS, RIGHT, labels
+from tests.checks.sample import Sample
+
+
+def test_it_is_large_and_half_of_it_is_right() -> None:
+    assert len(RIGHT) + len(FLAWED) >= 60
+    assert len(RIGHT) >= 40
+    assert len(FLAWED) >= 40
+    assert sum(sample.hard for sample in RIGHT) >= 10
+    assert not any(sample.flaw for sample in RIGHT)
+    assert all(sample.flaw for sample in FLAWED)
+
+
+def test_names_are_unique() -> None:
+    names = [sample.name for sample in RIGHT + FLAWED]
+    assert len(set(names)) == len(names)
+
+
+def test_the_same_set_comes_out_every_time() -> None:
+    """The stored labels change only on purpose: `python -m tests.checks.labelled`."""
+    assert labels() == LABELS.read_bytes()
+
+
+@pytest.mark.parametrize("sample", RIGHT, ids=lambda sample: sample.name)
+def test_the_story_of_a_right_one_holds(sample: Sample) -> None:
+    """What is no matter of judgement: citations resolve, and the evidence names the target."""
+    given = sample.make().given()
+    for check in (evidence_names_other_identity, citation_value_not_found, claim_without_citation):
+        outcome, reason = check(given)
+        assert outcome is Outcome.PASS, reason
