@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from django.urls import path
 
-from remediation.views import history, incidents, invite, passkeys, queue, record, review
+from remediation.views import (
+    history,
+    incidents,
+    invite,
+    passkeys,
+    presence,
+    queue,
+    record,
+    review,
+    saved,
+)
 
 urlpatterns = [
     path("", queue.home, name="home"),
     path("queue/", queue.show, name="queue"),
+    path("queue/views/save", saved.save, name="view_save"),
+    path("queue/views/remove", saved.remove, name="view_remove"),
     path("proposals/<uuid:proposal_id>/", review.show, name="review"),
     path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
     path("proposals/<uuid:proposal_id>/standing/", review.rail, name="review_rail"),
+    path("proposals/<uuid:proposal_id>/looking", presence.look, name="looking"),
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
     path("proposals/<uuid:proposal_id>/review/start", review.start, name="review_start"),
     path("proposals/<uuid:proposal_id>/review/sign", review.sign, name="review_sign"),

@@ -33,9 +33,11 @@ from remediation.models.proposal import (
     Refusal,
     Transition,
 )
+from remediation.models.queue import NO_SERVICE, IncidentEntry, QueueEntry, SavedView
 from remediation.models.review import Review, ReviewSession
 
 __all__ = [
+    "NO_SERVICE",
     "Agent",
     "AgentToken",
     "AgentTokenRevocation",
@@ -53,6 +55,7 @@ __all__ = [
     "Identity",
     "IdentityVersion",
     "Incident",
+    "IncidentEntry",
     "IncidentReport",
     "IncidentTransition",
     "Invitation",
@@ -64,9 +67,11 @@ __all__ = [
     "PasskeyEnrolment",
     "Proposal",
     "ProposalTarget",
+    "QueueEntry",
     "Refusal",
     "Review",
     "ReviewSession",
+    "SavedView",
     "Service",
     "ServiceVersion",
     "StepRecord",
