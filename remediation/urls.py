@@ -12,15 +12,19 @@ from remediation.views import (
     incidents,
     invite,
     passkeys,
+    presence,
     queue,
     record,
     review,
     reviews,
+    saved,
 )
 
 urlpatterns = [
     path("", queue.home, name="home"),
     path("queue/", queue.show, name="queue"),
+    path("queue/views/save", saved.save, name="view_save"),
+    path("queue/views/remove", saved.remove, name="view_remove"),
     path("proposals/<uuid:proposal_id>/", review.show, name="review"),
     path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
     path("proposals/<uuid:proposal_id>/changes/", reviews.changes, name="proposal_changes"),
@@ -36,6 +40,7 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>/execution/halt/", execution.halt, name="halt"),
     path("proposals/<uuid:proposal_id>/execution/undo/", execution.undo, name="propose_undo"),
     path("proposals/<uuid:proposal_id>/standing/", review.rail, name="review_rail"),
+    path("proposals/<uuid:proposal_id>/looking", presence.look, name="looking"),
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
     path("proposals/<uuid:proposal_id>/correct/", correct.correct, name="correct"),
     path(

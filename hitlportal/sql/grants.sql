@@ -52,6 +52,9 @@ GRANT EXECUTE ON FUNCTION
   remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
   remediation.open_seats_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
   TO hitl_web, hitl_worker;
+-- What somebody looks for in the queue, as a question to its index.
+GRANT EXECUTE ON FUNCTION remediation.asked_v1(text), remediation.words_v1(text)
+  TO hitl_web, hitl_auditor;
 
 -- Facts that web and worker read, and auditors with them.
 GRANT SELECT ON
@@ -70,6 +73,9 @@ GRANT SELECT ON
   public.remediation_passkeyenrolment, remediation.agent_now,
   public.remediation_evidencescan, public.remediation_evidenceerasure
   TO hitl_web, hitl_worker, hitl_auditor;
+-- Places in the lists: written by triggers alone.
+GRANT SELECT ON public.remediation_queueentry, public.remediation_incidententry
+  TO hitl_web, hitl_auditor;
 GRANT SELECT ON remediation.entitlement, remediation.service_right TO hitl_web, hitl_worker;
 GRANT SELECT ON remediation.mailbox, remediation.account TO hitl_worker;
 
@@ -82,7 +88,8 @@ GRANT SELECT ON
   public.account_emailaddress, public.account_emailconfirmation, public.mfa_authenticator,
   public.remediation_agenttoken, public.remediation_agenttokenrevocation,
   public.remediation_invitation, public.remediation_invitationuse,
-  public.remediation_reviewsession, public.remediation_idempotencyrecord
+  public.remediation_reviewsession, public.remediation_idempotencyrecord,
+  public.remediation_savedview
   TO hitl_web;
 GRANT INSERT ON
   public.django_admin_log,
@@ -116,7 +123,7 @@ BEGIN
       'invitation', 'invitationuse', 'incident', 'incidenttransition', 'incidentreport',
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
-      'passkeyenrolment', 'halt', 'evidencescan']),
+      'passkeyenrolment', 'halt', 'evidencescan', 'savedview']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',

@@ -49,6 +49,8 @@ class Event(StrEnum):
     PERSON_AUDIT_READ = "person:audit:read"
     PERSON_AUDIT_EXPORTED = "person:audit:exported"
     PERSON_BUNDLE_EXPORTED = "person:bundle:exported"
+    PERSON_VIEW_SAVED = "person:view:saved"
+    PERSON_VIEW_REMOVED = "person:view:removed"
 
     # What the worker did.
     WORKER_PROPOSAL_ASSESSED = "worker:proposal:assessed"

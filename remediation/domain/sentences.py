@@ -67,6 +67,8 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_AUDIT_READ: "{who} read {what}.",
     Event.PERSON_AUDIT_EXPORTED: "{who} exported {what}.",
     Event.PERSON_BUNDLE_EXPORTED: "{who} exported the evidence bundle of {what}.",
+    Event.PERSON_VIEW_SAVED: "{who} kept a view of the queue as {view}: {query}.",
+    Event.PERSON_VIEW_REMOVED: "{who} removed the view {view} of the queue.",
     Event.WORKER_PROPOSAL_ASSESSED: "{who} assessed {what} for round {round}.",
     Event.WORKER_PROPOSAL_REASSESSED: "{who} opened a new round of review of {what}: {reason}.",
     Event.WORKER_PROPOSAL_REJECTED: "{who} verified a signed no: {what} is rejected ({reason}).",

@@ -27,7 +27,7 @@ def fact() -> list[tuple[str, models.Field]]:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0011_inventory_scale")]
+    dependencies = [("remediation", "0012_queue")]
     operations = [
         migrations.CreateModel(
             name="EvidenceScan",

@@ -33,10 +33,12 @@ from remediation.models.proposal import (
     Refusal,
     Transition,
 )
+from remediation.models.queue import NO_SERVICE, IncidentEntry, QueueEntry, SavedView
 from remediation.models.review import Review, ReviewSession
 from remediation.models.secrecy import EvidenceErasure, EvidenceScan
 
 __all__ = [
+    "NO_SERVICE",
     "Agent",
     "AgentToken",
     "AgentTokenRevocation",
@@ -57,6 +59,7 @@ __all__ = [
     "Identity",
     "IdentityVersion",
     "Incident",
+    "IncidentEntry",
     "IncidentReport",
     "IncidentTransition",
     "Invitation",
@@ -68,9 +71,11 @@ __all__ = [
     "PasskeyEnrolment",
     "Proposal",
     "ProposalTarget",
+    "QueueEntry",
     "Refusal",
     "Review",
     "ReviewSession",
+    "SavedView",
     "Service",
     "ServiceVersion",
     "StepRecord",

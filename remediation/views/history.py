@@ -54,13 +54,14 @@ def incident(request: HttpRequest, incident_id: UUID) -> HttpResponse:
     """The incident's whole life: reports, evidence, diagnoses, and those of its proposals that
     this person may see."""
     person = doors.person(request)
-    found = incidents.visible(person, incident_id)
+    entry = incidents.visible(person, incident_id)
+    found = entry.incident
     proposals = list(
         authorize.visible_proposals(person).filter(incident=found).select_related("agent")
     )
     context = {
         "incident": found,
-        "state": next(iter(incidents.rows([found]))).state,
+        "state": incidents.rows([entry])[0].state,
         "rows": _in_order([*incident_rows(found), *rows(*proposals)]),
         "may_audit": authorize.may_audit(person),
         "several": len(proposals) > 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Min, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.dateparse import parse_datetime
@@ -22,31 +21,32 @@ from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.states import FINAL, IncidentState
 from remediation.models import (
-    Assessment,
     IdentityVersion,
     Incident,
+    IncidentEntry,
     IncidentTransition,
+    QueueEntry,
     User,
 )
 from remediation.services import authorize
 from remediation.services import incidents as service
-from remediation.views import doors, queue
+from remediation.views import doors, queue_rows
 from remediation.views.forms import CLOSE_TITLES, CloseForm
 from remediation.views.names import Names
 from remediation.views.pages import HistoryRow, IncidentRow
 
-PAGE = 100
+PAGE = 50
 _ENDED = [state.value for state in FINAL]
+NOTHING: dict[str, Any] = {"made": 0, "alive": 0, "soonest": None}
 
 
 @doors.page
 def index(request: HttpRequest) -> HttpResponse:
     """Open and contained incidents, oldest first: nothing lingers unseen (promise 10)."""
-    found = authorize.visible_incidents(doors.person(request))
-    alive = _with_state(found).exclude(state_now=IncidentState.CLOSED)
+    found = authorize.visible_incident_entries(authorize.rights_of(doors.person(request)))
     return _listed(
         request,
-        alive.order_by("detected_at", "pk"),
+        found.exclude(state=IncidentState.CLOSED),
         heading="Open incidents",
         explain="Oldest first. An incident stays open until a person closes it, whatever becomes"
         " of its proposals.",
@@ -69,10 +69,9 @@ def audit_index(request: HttpRequest) -> HttpResponse:
             object="page:incidents",
             data={"query": request.GET.urlencode()[:500]},
         )
-    found = _with_state(Incident.objects.using("auditor").all())
     return _listed(
         request,
-        found.order_by("detected_at", "pk"),
+        IncidentEntry.objects.using("auditor"),
         heading="All incidents",
         explain="Open and closed, oldest first. That you read this page is an audit entry too.",
     )
@@ -102,15 +101,16 @@ def _detail(
     request: HttpRequest, incident_id: UUID, form: CloseForm | None, status: int = 200
 ) -> HttpResponse:
     person = doors.person(request)
-    incident = visible(person, incident_id)
-    row = next(iter(rows([incident])))
+    entry = visible(person, incident_id)
+    incident, row = entry.incident, rows([entry])[0]
     closed = row.state == IncidentState.CLOSED
     may_close = not closed and authorize.may_close_incidents(person, incident)
-    seen = authorize.visible_proposals(person).select_related("incident", "agent")
-    seen = seen.filter(incident=incident)
+    seen = authorize.visible_queue(authorize.rights_of(person)).filter(incident=incident)
     context = {
         "incident": row,
-        "proposals": queue.rows(seen.order_by("-recorded_at")),
+        "proposals": queue_rows.rows(
+            queue_rows.readable(seen).order_by("-proposal__recorded_at", "pk")
+        ),
         "moves": moves(incident),
         "reports": incident.reports.count(),
         "earlier": incident.earlier_id,
@@ -119,32 +119,66 @@ def _detail(
     return render(request, "remediation/incident.html", context, status=status)
 
 
-def visible(person: User, incident_id: UUID) -> Incident:
-    """The incident, if this person may see it; else NoSuchObject."""
-    found: Incident | None = (
-        _with_state(authorize.visible_incidents(person)).filter(pk=incident_id).first()
-    )
+def visible(person: User, incident_id: UUID) -> IncidentEntry:
+    """The incident's line, if this person may see it; else NoSuchObject."""
+    seen = authorize.visible_incident_entries(authorize.rights_of(person))
+    found = _whole(seen).filter(pk=incident_id).first()
     if found is None:
         raise errors.NoSuchObject()
     return found
 
 
-def rows(incidents: Iterable[Any]) -> Iterable[IncidentRow]:
-    """Lines of incidents that `_with_state` annotated."""
-    for incident in incidents:
-        yield IncidentRow(
-            incident_id=incident.pk,
-            title_said=incident.title,
-            kind_said=incident.kind,
-            locator_said=incident.locator,
-            state=str(incident.state_now),
-            detected_at=incident.detected_at,
-            agent=incident.agent.name,
-            owner=incident.owner_team,
-            decide_by=incident.due,
-            proposals=incident.made,
-            open_proposals=incident.alive,
+def rows(entries: Sequence[IncidentEntry], using: str = "default") -> list[IncidentRow]:
+    """Lines of incidents in the order given; two queries for all of them."""
+    counts = _counts([entry.pk for entry in entries], using)
+    owners = _owners({entry.incident.locator for entry in entries}, using)
+    return [
+        IncidentRow(
+            incident_id=entry.pk,
+            title_said=entry.incident.title,
+            kind_said=entry.incident.kind,
+            locator_said=entry.incident.locator,
+            state=entry.state,
+            detected_at=entry.detected_at,
+            agent=entry.incident.agent.name,
+            owner=owners.get(entry.incident.locator, ""),
+            decide_by=counts.get(entry.pk, NOTHING)["soonest"],
+            proposals=counts.get(entry.pk, NOTHING)["made"],
+            open_proposals=counts.get(entry.pk, NOTHING)["alive"],
         )
+        for entry in entries
+    ]
+
+
+def _whole(entries: QuerySet[IncidentEntry]) -> QuerySet[IncidentEntry]:
+    return entries.select_related("incident__agent")
+
+
+def _counts(incidents: list[UUID], using: str) -> dict[UUID, dict[str, Any]]:
+    """How many proposals each has, how many of them are open, and the nearest deadline."""
+    found = (
+        QueueEntry.objects.using(using)
+        .filter(incident__in=incidents)
+        .order_by()
+        .values("incident")
+        .annotate(
+            made=Count("pk"),
+            alive=Count("pk", filter=~Q(state__in=_ENDED)),
+            soonest=Min("due", filter=Q(state="in_review")),
+        )
+    )
+    return {row["incident"]: {**row} for row in found}
+
+
+def _owners(locators: set[str], using: str) -> dict[str, str]:
+    """Who owns each identity, as the newest word of the inventory says."""
+    newest = (
+        IdentityVersion.objects.using(using)
+        .filter(identity__locator__in=locators)
+        .order_by("identity", "-pk")
+        .distinct("identity")
+    )
+    return dict(newest.values_list("identity__locator", "owner_team"))
 
 
 def moves(incident: Incident) -> list[HistoryRow]:
@@ -175,42 +209,21 @@ def _move(move: IncidentTransition, names: Names) -> HistoryRow:
     )
 
 
-def _with_state(incidents: QuerySet[Incident]) -> QuerySet[Any]:
-    """Each with its state, owner, nearest deadline and number of proposals, in one query."""
-    newest = IncidentTransition.objects.filter(incident=OuterRef("pk")).order_by("-pk")
-    owner = IdentityVersion.objects.filter(identity__locator=OuterRef("locator")).order_by("-pk")
-    due = (
-        Assessment.objects.filter(
-            proposal__incident=OuterRef("pk"),
-            proposal__state="in_review",
-            round=F("proposal__round"),
-        )
-        .order_by()
-        .values("proposal__incident")
-        .annotate(soonest=Min("decide_by"))
-        .values("soonest")
-    )
-    return incidents.select_related("agent").annotate(
-        state_now=Coalesce(Subquery(newest.values("to_state")[:1]), Value("open")),
-        owner_team=Coalesce(Subquery(owner.values("owner_team")[:1]), Value("")),
-        due=Subquery(due),
-        made=Count("proposals"),
-        alive=Count("proposals", filter=~Q(proposals__state__in=_ENDED)),
-    )
-
-
 def _listed(
-    request: HttpRequest, found: QuerySet[Any], *, heading: str, explain: str
+    request: HttpRequest, found: QuerySet[IncidentEntry], *, heading: str, explain: str
 ) -> HttpResponse:
     """One page by key: where the last one ended, not how many were skipped."""
     after = _cursor(request.GET.get("after", ""), request.GET.get("id", ""))
     if after is not None:
         at, pk = after
-        found = found.filter(Q(detected_at__gt=at) | Q(detected_at=at, pk__gt=pk))
-    page = list(found[: PAGE + 1])
+        # The first condition is what the index begins at; the second is exact.
+        found = found.filter(detected_at__gte=at).filter(
+            Q(detected_at__gt=at) | Q(detected_at=at, incident__gt=pk)
+        )
+    page = list(_whole(found.order_by("detected_at", "incident"))[: PAGE + 1])
     more = page[PAGE - 1] if len(page) > PAGE else None
     context = {
-        "rows": list(rows(page[:PAGE])),
+        "rows": rows(page[:PAGE], found.db),
         "may_audit": authorize.may_audit(doors.person(request)),
         "heading": heading,
         "explain": explain,

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import timedelta
-from uuid import UUID
+from dataclasses import dataclass
 
-from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils import timezone
 
-from remediation.domain.ruling import Risk
-from remediation.domain.states import FINAL, ProposalState
-from remediation.models import Assessment, Proposal, User
-from remediation.services import authorize
-from remediation.views import doors, present, standing
-from remediation.views.pages import QueueGroup, QueueRow, ReviewRow
+from remediation.models import Agent, User
+from remediation.services import authorize, saved_views
+from remediation.views import doors, filters, queue_page
 
-# A page that a person reads; what does not fit is less urgent than what does.
-MOST = 100
-LATELY = timedelta(hours=24)
-RUNNING = (ProposalState.APPROVED, ProposalState.EXECUTING, ProposalState.UNKNOWN)
+
+@dataclass(frozen=True)
+class Tab:
+    title: str
+    query: str
+    current: bool
+
+
+# More agents than one chooses from; the address and the search take any name.
+AGENTS = 200
 
 
 def home(request: HttpRequest) -> HttpResponse:
@@ -38,103 +37,34 @@ def show(request: HttpRequest) -> HttpResponse:
 @doors.page
 def _show(request: HttpRequest) -> HttpResponse:
     person = doors.person(request)
-    groups = _groups(person)
-    mine = sum(len(group.rows) for group in groups if group.key == "mine")
-    return render(request, "remediation/queue.html", {"groups": groups, "mine": mine})
+    chosen, odd = filters.read(request.GET)
+    page = queue_page.page(person, chosen, filters.cursor(request.GET))
+    context = {"page": page, "filters": chosen, "address": request.get_full_path()}
+    if request.headers.get("HX-Request"):
+        if request.headers.get("X-Seen") == page.seen:
+            # Nothing changed, so nothing is drawn: focus, selection and scroll stay by themselves.
+            return HttpResponse(status=204)
+        return render(request, "remediation/queue/polled.html", context)
+    return render(request, "remediation/queue.html", {**context, **_around(person, chosen, odd)})
 
 
-def next_for(person: User) -> UUID | None:
-    """The most urgent proposal that this person could decide now."""
-    for proposal in _in_review(person):
-        if authorize.open_slots_for(person, proposal):
-            return proposal.pk
-    return None
-
-
-def _groups(person: User) -> tuple[QueueGroup, ...]:
-    visible = authorize.visible_proposals(person)
-    waiting = list(_in_review(person))
-    mine = [proposal for proposal in waiting if authorize.open_slots_for(person, proposal)]
-    ours = {proposal.pk for proposal in mine}
-    others = [proposal for proposal in waiting if proposal.pk not in ours]
-    new = _urgent(visible.filter(state=ProposalState.SUBMITTED))
-    running = _urgent(visible.filter(state__in=RUNNING))
-    ended = _ended(visible)
-    return (
-        QueueGroup("mine", "Yours to decide", "A role that you hold is still needed.", rows(mine)),
-        QueueGroup("others", "Waiting for others", "", rows(others)),
-        QueueGroup("new", "Waiting for the worker's assessment", "", rows(new)),
-        QueueGroup("running", "Approved and running", "", rows(running)),
-        QueueGroup("ended", "Ended in the last 24 hours", "", rows(ended)),
-    )
-
-
-def _in_review(person: User) -> QuerySet[Proposal]:
-    return _urgent(authorize.visible_proposals(person).filter(state=ProposalState.IN_REVIEW))
-
-
-def _urgent(proposals: QuerySet[Proposal]) -> QuerySet[Proposal]:
-    """Never by arrival alone: a flood of small ones must not bury the grave one (A34)."""
-    current = Assessment.objects.filter(proposal=OuterRef("pk"), round=OuterRef("round"))
-    rank = Case(
-        *(When(risk_now=risk.value, then=Value(-risk.rank)) for risk in Risk),
-        default=Value(1),
-        output_field=IntegerField(),
-    )
-    return (
-        proposals.annotate(
-            risk_now=Subquery(current.values("risk")[:1]),
-            due=Subquery(current.values("decide_by")[:1]),
-        )
-        .annotate(rank=rank)
-        .order_by("rank", F("due").asc(nulls_last=True), "incident__detected_at", "pk")
-        .select_related("incident", "agent")[:MOST]
-    )
-
-
-def _ended(proposals: QuerySet[Proposal]) -> QuerySet[Proposal]:
-    since = timezone.now() - LATELY
-    return (
-        proposals.filter(state__in=FINAL, transitions__to_state=F("state"))
-        .annotate(ended=F("transitions__recorded_at"))
-        .filter(ended__gte=since)
-        .order_by("-ended")
-        .select_related("incident", "agent")[:20]
-    )
-
-
-def rows(proposals: Iterable[Proposal]) -> tuple[QueueRow, ...]:
-    """Lines of the queue, in the order given; two queries for all of them."""
-    found = list(proposals)
-    keys = [proposal.pk for proposal in found]
-    assessments = {
-        assessment.proposal_id: assessment
-        for assessment in Assessment.objects.filter(proposal__in=keys, round=F("proposal__round"))
+def _around(person: User, chosen: filters.Filters, odd: tuple[str, ...]) -> dict[str, object]:
+    """What stands around the list and is not drawn again."""
+    roles = authorize.roles(person)
+    saved = saved_views.views_of(person)
+    agents = list(Agent.objects.order_by("name")[:AGENTS]) if roles else []
+    return {
+        "choices": filters.CHOICES,
+        "tabs": _tabs(chosen),
+        "agents": agents,
+        "lone_agent": "" if chosen.agent in {agent.name for agent in agents} else chosen.agent,
+        "without_target": chosen.but(target=""),
+        "saved": saved,
+        "current": next((view.name for view in saved if view.query == chosen.query), ""),
+        "odd": odd,
     }
-    reviews = standing.reviews_by_proposal(keys)
-    return tuple(
-        _row(proposal, assessments.get(proposal.pk), reviews.get(proposal.pk, ()))
-        for proposal in found
-    )
 
 
-def _row(
-    proposal: Proposal, assessment: Assessment | None, reviews: Iterable[ReviewRow]
-) -> QueueRow:
-    """The sentence is the portal's, from the plan's bytes."""
-    plan = present.plan_of(proposal)
-    sentences = present.sentences(plan)
-    return QueueRow(
-        proposal_id=proposal.pk,
-        sentence=sentences[0],
-        more_steps=len(sentences) - 1,
-        environment=plan.environment if plan else "",
-        risk=assessment.risk if assessment else "",
-        state=proposal.state,
-        round=proposal.round,
-        incident_title_said=proposal.incident.title,
-        agent=proposal.agent.name,
-        detected_at=proposal.incident.detected_at,
-        decide_by=assessment.decide_by if assessment else None,
-        slots=standing.seats(tuple(assessment.slots), reviews) if assessment else (),
-    )
+def _tabs(chosen: filters.Filters) -> list[Tab]:
+    titles = {"": "All", filters.MINE: "Mine to decide", filters.SERVICES: "My services"}
+    return [Tab(title, chosen.but(show=key), chosen.show == key) for key, title in titles.items()]

@@ -16,7 +16,7 @@ from remediation.domain import errors
 from remediation.models import Proposal, User
 from remediation.services import authorize, suspicion
 from remediation.services import review as service
-from remediation.views import doors, present, queue
+from remediation.views import doors, present, queue_page
 
 # django-htmx: a response with this status stops the polling of the element.
 STOP_POLLING = 286
@@ -106,7 +106,7 @@ def sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> H
         actor=person, session_id=session_id, assertion=doors.mapping(body, "assertion")
     )
     messages.success(request, _said(signed))
-    following = queue.next_for(person)
+    following = queue_page.next_for(person)
     address = reverse("review", args=[following]) if following else reverse("queue")
     resolution = signed.resolution.value if signed.resolution else None
     return JsonResponse({"next": address, "resolution": resolution})

@@ -38,6 +38,11 @@ FACTS = sorted(
     - CHANGING
 )
 
+# Rows that change, from inside a trigger only.
+MOVED_BY_TRIGGERS = {
+    "remediation_proposal", "remediation_queueentry", "remediation_incidententry",
+}  # fmt: skip
+
 WAYS = {
     "update": "UPDATE {t} SET {c} = {c}",
     "update_no_row": "UPDATE {t} SET {c} = {c} WHERE false",
@@ -132,8 +137,10 @@ def test_a_lease_is_never_taken_off_the_books(way: str) -> None:
 @pytest.mark.parametrize("table", FACTS)
 def test_the_control_without_the_trigger_succeeds(table: str) -> None:
     names = ["append_only"]
+    if table in MOVED_BY_TRIGGERS:
+        names += ["append_only_update"]
     if table == "remediation_proposal":
-        names += ["append_only_update", "guard_update"]
+        names += ["guard_update"]
     for name in names:
         sql(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
     for way in ("update", "delete"):

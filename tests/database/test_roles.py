@@ -28,7 +28,7 @@ AGENTS = {"agent", "agentversion"}
 # Read by web alone: tokens, codes, sessions of review, answers.
 SECRETS = {
     "agenttoken", "agenttokenrevocation", "invitation", "invitationuse", "reviewsession",
-    "idempotencyrecord",
+    "idempotencyrecord", "savedview",
 }  # fmt: skip
 ACCOUNTS = {"user", "user_groups", "user_user_permissions"}
 SIGN_IN = {
@@ -46,6 +46,9 @@ READ_BY_ALL = facts(
     {"passkeyenrolment", "evidencescan", "evidenceerasure"},
 ) | {"django_migrations", "remediation.agent_now"}  # fmt: skip
 
+# Places in the queue and in the list of incidents: triggers write them, no login does.
+LISTS = facts({"queueentry", "incidententry"})
+
 TREE = {f"audit.{name}" for name in ("leaf", "node", "checkpoint", "cosignature", "search")}
 
 ALLOWED: dict[str, dict[str, set[str]]] = {
@@ -53,7 +56,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "SELECT": READ_BY_ALL | facts(SECRETS, ACCOUNTS) | SIGN_IN | {
             "audit.entry(id)", "auth_permission", "django_content_type", "django_admin_log",
             "account_emailconfirmation", "remediation.entitlement", "remediation.service_right",
-        },
+        } | LISTS,
         "INSERT": facts(INVENTORY, SUBMISSIONS, AGENTS, SECRETS, ACCOUNTS) | SIGN_IN
         | facts({"review", "passkeyenrolment", "evidencescan"})
         | {"audit.entry(body)", "audit.secret", "django_admin_log"},
@@ -73,7 +76,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     },
     "hitl_sequencer": {"SELECT": TREE | {"audit.entry"}, "INSERT": TREE},
     "hitl_auditor": {
-        "SELECT": READ_BY_ALL | TREE | {"audit.entry", "audit.trail", "audit.secret"},
+        "SELECT": READ_BY_ALL | TREE | LISTS | {"audit.entry", "audit.trail", "audit.secret"},
     },
     "hitl_eraser": {
         "SELECT": {
@@ -92,11 +95,13 @@ CALLED = {
 
 # How a line of the list is made from an entry: read by fsck and by the auditors' pages.
 SAID = {"instant_v1", "words_v1", "said_v1"}
+# A search of the queue, as a question to its index.
+ASKED = {"asked_v1", "words_v1"}
 CALLABLE = {
-    "hitl_web": CALLED | {"hmac_v1"},
+    "hitl_web": CALLED | ASKED | {"hmac_v1"},
     "hitl_worker": CALLED | SAID | {"hmac_v1"},
     "hitl_sequencer": SAID | {"search_v1"},
-    "hitl_auditor": SAID,
+    "hitl_auditor": SAID | ASKED,
     "hitl_eraser": set(),
 }
 

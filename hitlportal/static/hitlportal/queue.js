@@ -1,0 +1,123 @@
+/* The queue by keyboard, and its refresh without losing place, focus, selection or scroll. Without
+   this script everything is still there: links, a form, and the list as it was when it was loaded. */
+"use strict";
+(() => {
+  const list = () => document.getElementById("queue");
+  const rows = () => [...list().querySelectorAll(".queuerow")].filter((row) => row.checkVisibility());
+
+  // -- keys ---------------------------------------------------------------------------------------
+  const OFF = "hitl-keys-off";
+  const keysOn = () => localStorage.getItem(OFF) === null;
+  let last = "";  // the row that had the focus last
+
+  const go = (step) => {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.findIndex((row) => row.id === last);
+    const next = at < 0 ? all[0] : all[Math.min(Math.max(at + step, 0), all.length - 1)];
+    next.focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+  };
+  const help = () => document.getElementById("keys").showModal();
+  const KEYS = {
+    j: () => go(1),
+    k: () => go(-1),
+    "/": () => document.getElementById("find").focus(),
+    "?": help,
+  };
+  const typing = (element) => element.closest("input, select, textarea, [contenteditable], dialog, details.menu[open]");
+
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const element = event.target instanceof Element ? event.target : document.body;
+    if (event.key === "Escape" && element.id === "find") {
+      (document.getElementById(last) || document.getElementById("main")).focus({ preventScroll: true });
+    }
+    if (typing(element) || !keysOn() || !KEYS[event.key]) return;
+    event.preventDefault();
+    KEYS[event.key]();
+  });
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest && event.target.closest(".queuerow");
+    if (row) last = row.id;
+  });
+
+  // -- refresh ------------------------------------------------------------------------------------
+  let before = null;
+
+  const selecting = () => {
+    const chosen = document.getSelection();
+    return chosen && !chosen.isCollapsed && chosen.rangeCount > 0 && chosen.getRangeAt(0).intersectsNode(list());
+  };
+  /* What must be as it was: open groups, the row with the focus and its number, and one row's place
+     in the window. */
+  const remember = () => {
+    const all = rows();
+    const focused = document.activeElement && document.activeElement.closest(".queuerow");
+    const top = (row) => row.getBoundingClientRect().top;
+    const seen = all.find((row) => top(row) >= 56) || all[0];
+    const anchor = focused && top(focused) > 0 && top(focused) < innerHeight ? focused : seen;
+    return {
+      open: [...list().querySelectorAll("details[open]")].map((details) => details.id),
+      focused: focused ? focused.id : "",
+      at: all.indexOf(focused),
+      mine: list().dataset.mine,
+      anchor: anchor ? anchor.id : "",
+      top: anchor ? top(anchor) : 0,
+    };
+  };
+  const restore = (was) => {
+    was.open.forEach((id) => {
+      const details = document.getElementById(id);
+      if (details) details.open = true;
+    });
+    if (was.focused) {
+      const all = rows();
+      const row = document.getElementById(was.focused) || all[Math.min(was.at, all.length - 1)] || document.getElementById("main");
+      row.focus({ preventScroll: true });
+    }
+    const anchor = was.anchor && document.getElementById(was.anchor);
+    if (anchor && scrollY > 0) scrollBy(0, anchor.getBoundingClientRect().top - was.top);
+    const mine = list().dataset.mine;
+    if (mine !== was.mine) document.getElementById("changed").textContent = `Yours to decide: ${mine}`;
+  };
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target !== list()) return;
+    // Somebody is copying text out of the list: it is read again in a quarter of a minute.
+    if (selecting()) event.detail.shouldSwap = false;
+    before = event.detail.shouldSwap ? remember() : null;
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    if (before) restore(before);
+    before = null;
+  });
+
+  const stalled = (yes) => () => { document.getElementById("stalled").hidden = !yes; };
+  ["htmx:sendError", "htmx:responseError", "htmx:timeout"].forEach((name) => document.addEventListener(name, stalled(true)));
+  document.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (event.detail.xhr.status < 400) stalled(false)();
+  });
+
+  // -- filters ------------------------------------------------------------------------------------
+  document.addEventListener("DOMContentLoaded", () => {
+    const form = document.getElementById("filters");
+    form.querySelector("button").hidden = true;
+    form.addEventListener("change", (event) => {
+      if (event.target.matches("select")) form.requestSubmit();
+    });
+    // An address holds what was chosen, nothing else.
+    form.addEventListener("formdata", (event) => {
+      for (const [key, value] of [...event.formData]) if (!value) event.formData.delete(key);
+    });
+    const open = document.getElementById("keys-open");
+    open.hidden = false;
+    open.addEventListener("click", help);
+    const on = document.getElementById("keys-on");
+    on.checked = keysOn();
+    on.addEventListener("change", () => {
+      if (on.checked) localStorage.removeItem(OFF);
+      else localStorage.setItem(OFF, "1");
+    });
+  });
+})();

@@ -1,0 +1,197 @@
+"""Which rows stand on a page of the queue: sections side by side, or one section by pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+
+from remediation.models import QueueEntry, User
+from remediation.services import authorize
+from remediation.views import queue_rows, queue_walk
+from remediation.views.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters, chosen, words
+from remediation.views.pages import QueueGroup, QueuePage, QueueRow
+from remediation.views.queue_walk import Found, Lens, Place
+
+# A page that a person reads; what does not fit is less urgent than what does.
+PAGE, FEW = 25, 10
+LATELY = timedelta(hours=24)
+# 16 digits less microseconds: the newest first (place_v1 in sql/0012_queue).
+_LAST = 9_999_999_999_999_999
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+TITLES = {
+    MINE: ("Yours to decide", "A role that you hold is still needed."),
+    "others": ("Waiting for others", ""),
+    REVIEW: ("In review", ""),
+    NEW: ("Waiting for the worker's assessment", ""),
+    RUNNING: ("Approved and running", ""),
+    ENDED: ("Ended", "The newest first."),
+    "lately": ("Ended in the last 24 hours", ""),
+}
+
+
+@dataclass
+class Part:
+    """A section before its rows are made."""
+
+    key: str
+    found: Found
+    more: str = ""
+    title: str = ""  # a key of TITLES, when it is another than its own
+
+
+def page(person: User, filters: Filters, after: str) -> QueuePage:
+    """The page of these filters; `after` is the place at which the one before it ended."""
+    rights = authorize.rights_of(person)
+    perhaps = authorize.perhaps_mine(rights)
+    lens = Lens(chosen(rights, filters), words(filters))
+    if filters.show == MINE:
+        parts = [_mine(rights, lens, perhaps, filters, after)[0]]
+        mine = {place.proposal_id for place in parts[0].found.places}
+    elif filters.state:
+        parts = [_part(filters.state, lens, filters.state, PAGE, filters.query, after)]
+        mine = set(_able(rights, parts[0].found.places))
+    else:
+        parts = _side_by_side(rights, lens, perhaps, filters)
+        mine = {place.proposal_id for place in parts[0].found.places}
+    alone = not (filters.narrows or filters.state or after)
+    said = _said(parts[0] if alone else _all_mine(rights, perhaps))
+    groups = _groups(rights.person, parts, mine)
+    seen = sha256(repr((groups, said)).encode()).hexdigest()[:16]
+    may_see = authorize.seen_services(rights) != []
+    return QueuePage(groups=groups, mine=said, first=not after, may_see=may_see, seen=seen)
+
+
+def next_for(person: User) -> UUID | None:
+    """The most urgent proposal that this person could decide now, among the first hundred that
+    may be."""
+    rights = authorize.rights_of(person)
+    perhaps = authorize.perhaps_mine(rights)
+    if perhaps is None:
+        return None
+    lens = Lens(authorize.visible_queue(rights), rule=perhaps)
+    first = queue_walk.walk(lens, REVIEW, 4 * PAGE).first
+    for start in range(0, len(first), FEW):
+        some = first[start : start + FEW]
+        able = _able(rights, some)
+        for place in some:
+            if place.proposal_id in able:
+                return place.proposal_id
+    return None
+
+
+def _able(rights: authorize.Rights, places: Iterable[Place]) -> dict[UUID, tuple[str, ...]]:
+    return authorize.open_slots_by_id(rights, [place.proposal_id for place in places])
+
+
+def _side_by_side(
+    rights: authorize.Rights, lens: Lens, perhaps: Q | None, filters: Filters
+) -> list[Part]:
+    mine, seemed = _mine(rights, lens, perhaps, filters)
+    rest = lens if perhaps is None else lens.narrowed(~perhaps)
+    others = _part("others", rest, REVIEW, PAGE, filters.but(state=REVIEW))
+    others.found.first = sorted([*others.found.first, *seemed], key=lambda place: place.place)
+    return [
+        mine,
+        others,
+        _part(NEW, lens, NEW, FEW, filters.but(state=NEW)),
+        _part(RUNNING, lens, RUNNING, FEW, filters.but(state=RUNNING)),
+        _lately(lens, filters),
+    ]
+
+
+def _mine(
+    rights: authorize.Rights,
+    lens: Lens,
+    perhaps: Q | None,
+    filters: Filters,
+    after: str | None = None,
+) -> tuple[Part, list[Place]]:
+    """Theirs, by the exact rule; and those of the page that only seemed to be."""
+    if perhaps is None:
+        return Part(MINE, Found()), []
+    whole = filters.but(show=MINE, state="")
+    part = _part(MINE, lens.narrowed(perhaps), REVIEW, PAGE, whole, after)
+    found = part.found
+    able = _able(rights, found.places)
+    seemed = [place for place in found.places if place.proposal_id not in able]
+    theirs = sorted(
+        (place for place in found.places if place.proposal_id in able), key=lambda one: one.place
+    )
+    # The most urgent of a target may be another's: the first that is theirs stands for it.
+    leading: dict[str, Place] = {}
+    for place in theirs:
+        leading.setdefault(place.target or place.place, place)
+    found.first = list(leading.values())
+    found.behind = [place for place in theirs if place not in found.first]
+    return part, seemed
+
+
+def _all_mine(rights: authorize.Rights, perhaps: Q | None) -> Part:
+    """What waits for the person, whatever the page shows."""
+    return _mine(rights, Lens(authorize.visible_queue(rights)), perhaps, Filters())[0]
+
+
+def _part(key: str, lens: Lens, name: str, most: int, more: str, after: str | None = None) -> Part:
+    """The first of a section. With `after` the address of what follows continues there; without,
+    it is that of the whole section."""
+    found = queue_walk.walk(lens, name, most, after=after or "")
+    if after is not None:
+        more = f"{more}&after={found.following}"
+    return Part(key, found, more if found.following else "")
+
+
+def _lately(lens: Lens, filters: Filters) -> Part:
+    since = (timezone.now() - LATELY - _EPOCH) // timedelta(microseconds=1)
+    late = Lens(lens.entries.filter(place__lt=f"9{_LAST - since}"), lens.words)
+    found = queue_walk.walk(late, ENDED, FEW)
+    more = filters.but(state=ENDED) if found.following else ""
+    return Part(ENDED, found, more, title="lately")
+
+
+def _groups(person: UUID, parts: list[Part], mine: set[UUID]) -> tuple[QueueGroup, ...]:
+    keys = {place.proposal_id for part in parts for place in part.found.places}
+    entries = queue_rows.readable(QueueEntry.objects.filter(pk__in=keys))
+    rows = queue_rows.looked_at(queue_rows.rows(entries), person)
+    rows = {key: replace(row, mine=key in mine) for key, row in rows.items()}
+    return tuple(
+        QueueGroup(
+            part.key,
+            *TITLES[part.title or part.key],
+            queue_rows.grouped(
+                [
+                    rows[place.proposal_id]
+                    for place in part.found.first
+                    if place.proposal_id in rows
+                ],
+                [
+                    rows[place.proposal_id]
+                    for place in part.found.behind
+                    if place.proposal_id in rows
+                ],
+                part.found.totals,
+            ),
+            part.more,
+        )
+        for part in parts
+    )
+
+
+def _of(rows: Mapping[UUID, QueueRow], places: Iterable[Place]) -> list[QueueRow]:
+    return [rows[place.proposal_id] for place in places if place.proposal_id in rows]
+
+
+def _said(mine: Part) -> str:
+    """`3`, or `50+` when there are more than were looked at."""
+    found = mine.found
+    shown = len(found.places)
+    counted = [place for place in found.places if place.target in found.totals]
+    led = {place.target for place in counted}
+    hidden = sum(found.totals[target] for target in led) - len(counted)
+    return f"{shown}+" if mine.more or hidden > 0 else str(shown)

@@ -1,0 +1,29 @@
+"""Keeping a view of the queue under a name, and removing it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from remediation.services import saved_views
+from remediation.views import doors, filters
+
+
+@doors.form
+def save(request: HttpRequest) -> HttpResponse:
+    """The filters that the form names, in their one form; nothing else can be kept."""
+    chosen, _ = filters.read(QueryDict(request.POST.get("query", "")[: saved_views.QUERY_MAX]))
+    name = request.POST.get("view", "")
+    saved_views.save(actor=doors.person(request), name=name, query=chosen.query)
+    messages.success(request, f"This view is kept as “{' '.join(name.split())}”.")
+    return redirect(f"{reverse('queue')}?{chosen.query}")
+
+
+@doors.form
+def remove(request: HttpRequest) -> HttpResponse:
+    name = request.POST.get("view", "")
+    saved_views.remove(actor=doors.person(request), name=name)
+    messages.info(request, f"The view “{name}” is removed.")
+    return redirect("queue")
