@@ -40,23 +40,32 @@ class OneLine(str):
 
 
 def looked_at(visitor: Visitor, expected: Iterable[str]) -> list[str]:
-    """Probe the open page at both widths; every expected text must stand in one of its frames, in
-    the visible form from which each code point of it can be read back."""
-    texts: list[str] = []
-    wanted = {
-        text: inert.line(text) if isinstance(text, OneLine) else inert.visible(text)
-        for text in expected
-    }
-    for width in WIDTHS:
-        visitor.page.set_viewport_size({"width": width, "height": 900})
-        found: dict[str, Any] = visitor.page.evaluate(PROBE)
-        where = f"{visitor.page.url} at {width}"
-        visitor.complaints += [f"{where}: {problem}" for problem in found["problems"]]
-        assert found["title"].isprintable()
-        texts = found["texts"]
-        missing = [text for text, shown in wanted.items() if not any(shown in t for t in texts)]
-        visitor.complaints += [f"{where}: not shown: {text[:80]!r}" for text in missing]
-    return texts
+    """Probe the open page, and those that follow it, at both widths; every expected text must
+    stand in a frame at each, in the visible form from which its code points can be read back."""
+    texts: dict[int, list[str]] = {width: [] for width in WIDTHS}
+    first = visitor.page.url
+    while True:
+        for width in WIDTHS:
+            visitor.page.set_viewport_size({"width": width, "height": 900})
+            found: dict[str, Any] = visitor.page.evaluate(PROBE)
+            where = f"{visitor.page.url} at {width}"
+            visitor.complaints += [f"{where}: {problem}" for problem in found["problems"]]
+            assert found["title"].isprintable()
+            texts[width] += found["texts"]
+        following = visitor.page.locator("a[rel=next]")
+        # The entries are one long list; what is looked for is on its first page.
+        if not following.count() or "/audit/entries/" in first:
+            break
+        following.first.click()
+        visitor.page.wait_for_load_state()
+    for text in expected:
+        shown = inert.line(text) if isinstance(text, OneLine) else inert.visible(text)
+        visitor.complaints += [
+            f"{first} at {width}: not shown: {text[:80]!r}"
+            for width in WIDTHS
+            if not any(shown in one for one in texts[width])
+        ]
+    return texts[WIDTHS[-1]]
 
 
 def opened(visitor: Visitor, name: str, *args: Any, query: str = "") -> Visitor:
