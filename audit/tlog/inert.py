@@ -55,15 +55,18 @@ class Piece:
     unseen: str = ""
 
 
-def pieces(text: str) -> Iterator[Piece]:
-    """Cut ``text`` into plain runs and unseen characters; together they are the whole of it."""
+def pieces(text: str, *, one_line: bool = False) -> Iterator[Piece]:
+    """Cut ``text`` into plain runs and unseen characters; together they are the whole of it. With
+    ``one_line`` a line feed and a tab are unseen too: in a list they would look like other rows.
+    """
     plain: list[str] = []
     marks = _MARKS_AT_MOST  # a mark without a letter before it would sit on the frame
     for character in text:
         marks = marks + 1 if unicodedata.combining(character) else 0
         if character in "\n\t":
             marks = _MARKS_AT_MOST
-        if not _is_unseen(character) and marks <= _MARKS_AT_MOST:
+        unseen = _is_unseen(character) or (one_line and character in "\n\t")
+        if not unseen and marks <= _MARKS_AT_MOST:
             plain.append(character)
             continue
         if plain:
@@ -81,7 +84,7 @@ def visible(text: str) -> str:
 
 def line(text: str) -> str:
     """``text`` on one line: line feeds and tabs are shown as well."""
-    return visible(text).replace("\n", "⟨U+000A⟩").replace("\t", "⟨U+0009⟩")
+    return "".join(piece.text for piece in pieces(text, one_line=True))
 
 
 def message(text: str) -> str:
@@ -108,7 +111,7 @@ def terminal(text: str) -> str:
 def csv_cell(text: str) -> str:
     """``text`` as a cell that a spreadsheet shows and does not run, and that breaks no line."""
     shown = "".join(
-        f"\\u{ord(one):04x}" if unicodedata.category(one) in _UNSEEN else one for one in text
+        f"\\u{ord(one):04x}" if _is_unseen(one) or one in "\n\t" else one for one in text
     )
     plain = unicodedata.normalize("NFKC", shown).lstrip(" '\"")
     return f"'{shown}" if plain.startswith(_FORMULA) else shown

@@ -83,7 +83,7 @@ class FactAdmin(PortalAdmin):
 
 @admin.display(description="What")
 def line(obj: models.Model) -> SafeString:
-    return inert(obj)
+    return format_html('<span class="whole">{}</span>', inert(obj))
 
 
 def shown(field: Any) -> Callable[[Any], object]:

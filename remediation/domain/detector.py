@@ -68,11 +68,6 @@ _OWN: tuple[tuple[str, str], ...] = (
         rf"(?i:session[\s_-]?token|security[\s_-]?token){_GAP}([A-Za-z0-9/+=%]{{100,4096}})",
     ),
     ("connection_string", r"://[^\s:/?#\[\]@\"'<>]{0,64}:([^\s/?#@\"'<>{}$*]{3,128})@"),
-    (
-        "connection_string",
-        r"(?i:\b(?:server|host|data source|user id|uid|user|dbname|database)\s?=[^\n\"']{1,200}?"
-        r"[;\s](?:password|pwd)\s?=\s?)([^;\s\"']{4,128})",
-    ),
     ("bearer_token", r"(?i:\bbearer\s{1,3})((?=[A-Za-z._~+/=-]{0,200}[0-9])[\w.~+/=-]{20,4096})"),
     ("bearer_token", rf"(?i:authorization{_GAP}basic\s{{1,3}})([A-Za-z0-9+/=]{{8,512}})"),
     (
@@ -104,6 +99,12 @@ _RULES = tuple((rule, re.compile(pattern, re.ASCII)) for rule, pattern in _OWN) 
 )
 # A run of the token's alphabet is looked at once, at its beginning.
 _JWT = re.compile(r"(?<![\w=-])eyJ[\w=-]{8,}+\.[\w=-]{8,}+(?:\.[\w=-]*+)?", re.ASCII)
+# password=… of a connection string, where it says before which server or user it is for.
+_PASSWORD = re.compile(r"(?i:[;\s](?:password|pwd)\s?=\s?)([^;\s\"']{4,128})", re.ASCII)
+_SERVER = re.compile(
+    r"(?i:\b(?:server|host|data source|user id|uid|user|dbname|database)\s?=)", re.ASCII
+)
+_BEFORE = 200
 _KEY_HEAD = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_BODY = re.compile(r"[A-Za-z0-9+/=\s\\:,.\-]*+", re.ASCII)
 _KEY_MOST = 16_384
@@ -169,6 +170,10 @@ def _found(text: str) -> Iterator[Secret]:
     for match in _JWT.finditer(text):
         if JwtTokenDetector.is_formally_valid(match[0]):
             yield Secret(match.start(), len(match[0]), "jwt")
+    for match in _PASSWORD.finditer(text):
+        before = _SERVER.search(text, max(0, match.start() - _BEFORE), match.start())
+        if before and not _PLACEHOLDER.fullmatch(text, match.start(1), match.end(1)):
+            yield Secret(match.start(1), match.end(1) - match.start(1), "connection_string")
     yield from _private_keys(text)
 
 
@@ -176,7 +181,7 @@ def _found(text: str) -> Iterator[Secret]:
 _NEEDLES: dict[str, tuple[str, ...]] = {
     "aws_secret_key": ("secret",),
     "aws_session_token": ("token",),
-    "connection_string": ("://", "password", "pwd"),
+    "connection_string": ("://",),
     "bearer_token": ("bearer", "basic"),
     "assigned_secret": ("pass", "secret"),
     "azure_storage_key": ("accountkey",),

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from remediation.domain import inert
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
 from remediation.services import refusals
@@ -40,7 +41,7 @@ class OperatorCommand(BaseCommand):
                 error=refusal,
                 object=f"command:{type(self).__module__.rsplit('.', 1)[-1]}",
             )
-            raise CommandError(f"refused, {refusal}") from refusal
+            raise CommandError(f"refused, {inert.line(str(refusal))}") from refusal
 
     @abstractmethod
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:

@@ -22,6 +22,13 @@ def inert(value: object) -> SafeString:
 
 
 @register.filter
+def inert_line(value: object) -> SafeString:
+    """As `inert`, for what is one line by its nature: a title that breaks lines forges rows."""
+    found = domain.pieces(str(value), one_line=True)
+    return format_html_join("", "{}", ((_render(piece),) for piece in found))
+
+
+@register.filter
 def plain(value: object) -> str:
     """The text on one line without marks, for a title or an attribute; escaped like any text."""
     return domain.line(str(value))

@@ -4,7 +4,8 @@
   const say = (what, node) => problems.push(
     `${what}: <${node.tagName.toLowerCase()} class="${node.className.baseVal ?? node.className}"> ` +
     JSON.stringify((node.textContent || "").slice(0, 60)));
-  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  const closed = [...document.querySelectorAll("details:not([open])")];
+  closed.forEach((one) => { one.open = true; });
   const frames = [...document.querySelectorAll(
     ".inert, .bytes, .whole, .pagehead h1, .reviewhead h1, .sentences li")];
 
@@ -26,7 +27,8 @@
   document.querySelectorAll("script:not([src])").forEach((node) => say("script", node));
   const own = (node) =>
     (node.tagName === "SPAN" && node.attributes.length === 2 && node.className === "cp") ||
-    (node.tagName === "SPAN" && node.className === "covered") ||
+    // The portal's own mark over a secret, with its icon.
+    node.closest(".covered") ||
     (node.tagName === "A" && node.getAttribute("href").startsWith("/audit/entries/?")) ||
     node.matches(".excerpt mark, .excerpt .cut") ||
     node.matches(".inert");
@@ -86,5 +88,6 @@
     problems.push("drawn as nothing: " + empty.map((c) => c.codePointAt(0).toString(16)).join(" "));
   }
   if (document.documentElement.scrollWidth > wide) problems.push("wider than the window");
+  closed.forEach((one) => { one.open = false; });
   return { texts, problems: [...new Set(problems)], title: document.title };
 }

@@ -27,7 +27,7 @@ CODE = sorted(
 )
 
 # The filters of templatetags/inert.py.
-SAFE = re.compile(r"\|(inert|plain|measure|length)$")
+SAFE = re.compile(r"\|(inert|inert_line|plain|measure|length)$")
 # The last name of an expression that may hold what an agent wrote.
 TELLING = re.compile(
     r"(?:^|\.)(?:\w+_said|sentences?(\.0)?|undone|locator|why|detail|reason|summary|rationale|source|actor"

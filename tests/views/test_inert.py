@@ -12,7 +12,7 @@ import pytest
 
 from remediation.domain import inert as domain
 from remediation.domain.inert import pieces, visible
-from remediation.templatetags.inert import inert, measure
+from remediation.templatetags.inert import inert, inert_line, measure
 from tests import factories
 from tests.flows.world import World
 from tests.views.conftest import BrowserOf, text_of
@@ -93,6 +93,13 @@ def test_the_measure_says_how_much_there_is() -> None:
 
 
 HOSTILE = "\r\nBcc: all@example.org\t\u202ehttp://evil.example www.evil.example <!channel> @here"
+
+
+def test_a01_a_title_cannot_forge_rows_of_a_list() -> None:
+    shown = inert_line("Key misused\n\tApproved by security")
+    assert html.unescape(re.sub(r"<[^>]+>", "", shown)) == (
+        "Key misused⟨U+000A⟩⟨U+0009⟩Approved by security"
+    )
 
 
 def test_a52_a_mail_or_chat_gets_one_line_without_links_and_mentions() -> None:
