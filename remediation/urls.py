@@ -7,6 +7,7 @@ from django.urls import path
 from remediation.views import (
     execution,
     history,
+    incident_history,
     incidents,
     invite,
     passkeys,
@@ -40,7 +41,7 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", review.evidence, name="evidence"),
     path("incidents/", incidents.index, name="incidents"),
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
-    path("incidents/<uuid:incident_id>/history/", history.incident, name="incident_history"),
+    path("incidents/<uuid:incident_id>/history/", incident_history.show, name="incident_history"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),
     path("audit/incidents/", incidents.audit_index, name="audit_incidents"),
     path("audit/incidents/<uuid:incident_id>/", record.timeline, name="incident_record"),
