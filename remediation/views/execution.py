@@ -13,6 +13,7 @@ from remediation.services import authorize, reversal
 from remediation.services import halt as service
 from remediation.views import doors, running
 from remediation.views.review import STOP_POLLING, visible
+from remediation.views.run_pages import RunPage
 
 
 @doors.page
@@ -39,7 +40,7 @@ def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
         # Nothing is swapped: what somebody reads, selected or focused stays as it is.
         return HttpResponse(status=204)
     context = _context(request, proposal_id)
-    page: running.RunPage = context["page"]  # type: ignore[assignment]
+    page: RunPage = context["page"]  # type: ignore[assignment]
     # The form is replaced only when it comes or goes, so that a reason being typed is not lost.
     context["moved"] = True
     context["swap_halt"] = request.GET.get("halt") != page.halt_key

@@ -1,4 +1,4 @@
-"""Everything on record about a proposal, or an incident with all its proposals, oldest first."""
+"""Everything on record about one or several proposals, oldest first."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from django.shortcuts import render
 from audit.tlog.canonical import Json
 from remediation.models import (
     Assessment,
-    Diagnosis,
-    Evidence,
     Halt,
-    Incident,
     Notice,
     ObservationRequest,
     Proposal,
@@ -27,7 +24,7 @@ from remediation.models import (
     Transition,
 )
 from remediation.services import authorize
-from remediation.views import doors, incidents, present, review, standing
+from remediation.views import doors, present, review, standing
 from remediation.views.names import Names
 from remediation.views.pages import Field, HistoryRow
 
@@ -49,27 +46,6 @@ def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     return render(request, "remediation/history.html", context)
 
 
-@doors.page
-def incident(request: HttpRequest, incident_id: UUID) -> HttpResponse:
-    """The incident's whole life: reports, evidence, diagnoses, and those of its proposals that
-    this person may see."""
-    person = doors.person(request)
-    entry = incidents.visible(person, incident_id)
-    found = entry.incident
-    proposals = list(
-        authorize.visible_proposals(person).filter(incident=found).select_related("agent")
-    )
-    context = {
-        "incident": found,
-        "state": incidents.rows([entry])[0].state,
-        "rows": _in_order([*incident_rows(found), *rows(*proposals)]),
-        "may_audit": authorize.may_audit(person),
-        "several": len(proposals) > 1,
-        "others": found.proposals.count() - len(proposals),
-    }
-    return render(request, "remediation/incident_history.html", context)
-
-
 def rows(*proposals: Proposal) -> list[HistoryRow]:
     """Transitions, assessments, reviews, requests, refusals, steps, halts and notices.
 
@@ -86,7 +62,7 @@ def rows(*proposals: Proposal) -> list[HistoryRow]:
             *(row.actor for row in refusals),
         ]
     )
-    return _in_order(
+    return in_order(
         [
             *(_submitted(proposal, names) for proposal in proposals),
             *(_transition(row, names) for row in transitions),
@@ -101,40 +77,10 @@ def rows(*proposals: Proposal) -> list[HistoryRow]:
     )
 
 
-def _in_order(found: list[HistoryRow]) -> list[HistoryRow]:
+def in_order(found: list[HistoryRow]) -> list[HistoryRow]:
     """By audit entry: those are numbered as they were written, also within one transaction, where
     times agree."""
     return sorted(found, key=lambda row: (row.entry, row.at))
-
-
-def incident_rows(found: Incident) -> Iterator[HistoryRow]:
-    """What is on record about the incident itself."""
-    yield from incidents.moves(found)
-    artefacts = Counter(
-        Evidence.objects.filter(incident=found).order_by().values_list("entry", flat=True)
-    )
-    reports = list(found.reports.select_related("agent"))
-    for report in reports:
-        count = artefacts[report.entry]
-        yield HistoryRow(
-            at=report.recorded_at,
-            kind="note",
-            word="submitted",
-            title=f"Reported, with {count} new artefact{'' if count == 1 else 's'}",
-            actor=f"agent {report.agent.name}",
-            entry=report.entry,
-        )
-    for diagnosis in Diagnosis.objects.filter(incident=found).select_related("agent"):
-        yield HistoryRow(
-            at=diagnosis.recorded_at,
-            kind="note",
-            word="in_review",
-            title=f"Diagnosis, version {diagnosis.version}",
-            actor=f"agent {diagnosis.agent.name}",
-            entry=diagnosis.entry,
-            fields=(Field("diagnosis digest", diagnosis.digest),),
-            whole=bytes(diagnosis.body).decode(errors="backslashreplace"),
-        )
 
 
 def _submitted(proposal: Proposal, names: Names) -> HistoryRow:

@@ -7,16 +7,13 @@ section whose bytes have another digest, or cannot be read, says so; nothing is 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from remediation.domain import checks
 from remediation.domain.digest import Kind, digest
-from remediation.domain.errors import BadInput, SignatureInvalid
+from remediation.domain.errors import BadInput
 from remediation.domain.ruling import Ruling
 from remediation.domain.scope import Scope
-from remediation.domain.signature import Assertion, verify
-from remediation.domain.statement import Statement
-from remediation.models import Assessment, PasskeyEnrolment, Proposal, Review
+from remediation.models import Assessment, Proposal, Review
 from remediation.views import present, standing
 from remediation.views.names import Names, owner_of
 from remediation.views.pages import (
@@ -24,9 +21,9 @@ from remediation.views.pages import (
     Decide,
     DiagnosisCard,
     ReviewPage,
-    ReviewRow,
     SlotRow,
 )
+from remediation.views.signed import Signed, signed_of, statement_of
 
 NOBODY_DECIDES = Decide((), "This review is on record.", (), (), "")
 KINDS = (Kind.DIAGNOSIS, Kind.SCOPE, Kind.CHECKS, Kind.PLAN, Kind.PIN, Kind.RULING)
@@ -44,28 +41,6 @@ class Proof:
     @property
     def holds(self) -> bool:
         return bool(self.found) and self.signed == self.found
-
-
-@dataclass(frozen=True)
-class Signed:
-    """Who signed, with which passkey, and whether the signature covers the stored statement."""
-
-    row: ReviewRow
-    person: str
-    fingerprint: str
-    enrolled_at: datetime | None
-    own_key: bool  # the key is the one that this person enrolled
-    problem: str  # why the signature does not hold; empty when it does
-    statement: str
-    digest: str
-    client_data: str
-    entry: int
-    at: datetime
-    composed_at: datetime
-
-    @property
-    def holds(self) -> bool:
-        return not self.problem and self.own_key
 
 
 class ReopenedPage(ReviewPage):
@@ -116,7 +91,7 @@ def reopened(proposal: Proposal, number: int) -> Reopened | None:
     return Reopened(
         number=number,
         count=len(reviews),
-        signed=_signed(row),
+        signed=signed_of(row),
         proofs=_proofs(proposal, assessment, row),
         page=page,
         ruling=ruling,
@@ -129,7 +104,7 @@ def reopened(proposal: Proposal, number: int) -> Reopened | None:
 
 
 def _proofs(proposal: Proposal, assessment: Assessment | None, row: Review) -> tuple[Proof, ...]:
-    signed = _statement(row)
+    signed = statement_of(row)
     bodies = _bodies(proposal, assessment)
     return tuple(
         Proof(
@@ -148,62 +123,6 @@ def _bodies(proposal: Proposal, assessment: Assessment | None) -> dict[Kind, byt
         for kind in (Kind.SCOPE, Kind.CHECKS, Kind.PIN, Kind.RULING):
             found[kind] = bytes(getattr(assessment, kind.value))
     return found
-
-
-def _statement(row: Review) -> Statement | None:
-    """The signed statement, if it can be read and speaks of this review."""
-    try:
-        statement = Statement.parse(bytes(row.statement))
-    except BadInput:
-        return None
-    said = (statement.proposal, statement.round, statement.person, statement.slot)
-    recorded = (str(row.proposal_id), row.round, str(row.person), row.slot)
-    return statement if said == recorded and statement.decision == row.decision else None
-
-
-def _signed(row: Review) -> Signed:
-    names = Names([row.person])
-    key = bytes(row.cose_key)
-    enrolled = PasskeyEnrolment.objects.filter(credential_id=bytes(row.credential_id)).first()
-    own = enrolled is not None and (enrolled.person, bytes(enrolled.cose_key)) == (row.person, key)
-    statement = bytes(row.statement)
-    return Signed(
-        row=standing.review_row(row, names, counts=True),
-        person=names.person(row.person),
-        fingerprint=enrolled.fingerprint if enrolled else "",
-        enrolled_at=enrolled.recorded_at if enrolled else None,
-        own_key=own,
-        problem=_problem(row, key),
-        statement=statement.decode(errors="backslashreplace"),
-        digest=digest(Kind.STATEMENT, statement),
-        client_data=bytes(row.client_data_json).decode(errors="backslashreplace"),
-        entry=row.entry,
-        at=row.recorded_at,
-        composed_at=row.session.recorded_at,
-    )
-
-
-def _problem(row: Review, key: bytes) -> str:
-    statement = _statement(row)
-    if statement is None:
-        return "the stored statement cannot be read, or speaks of another review"
-    given = Assertion(
-        bytes(row.credential_id),
-        bytes(row.authenticator_data),
-        bytes(row.client_data_json),
-        bytes(row.signature),
-    )
-    try:
-        verify(
-            given,
-            challenge=statement.challenge(),
-            cose_key=key,
-            rp_id=statement.rp_id,
-            origin=statement.origin,
-        )
-    except SignatureInvalid as error:
-        return error.detail or error.message
-    return ""
 
 
 def _page(

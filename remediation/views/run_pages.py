@@ -1,0 +1,136 @@
+"""What the page of a run gets: plain, finished data, and the portal's words for what happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from remediation.domain.outcome import Outcome
+from remediation.domain.states import ProposalState
+
+S = ProposalState
+# States in which something is still to be seen here by itself.
+LIVE = frozenset({S.APPROVED, S.EXECUTING, S.UNKNOWN})
+PHASES = {
+    "intended": "Cleared by the gate and begun",
+    "applied": "Applied",
+    "verified": "Verified on the target",
+    "failed": "Failed",
+    "unknown": "No answer: the target will be read",
+    "undo_intended": "Undoing begun",
+    "undone": "Undone",
+    "undo_failed": "Could not be undone",
+}
+ENDS = {
+    S.SUCCEEDED: "Every step was applied and verified on the target.",
+    S.ROLLED_BACK: "It did not go through. Every step that was applied has been undone.",
+    S.FAILED: "It did not go through, and not everything that was applied has been undone.",
+    S.UNKNOWN: "A call got no answer. When no call can be under way any more, the worker reads the"
+    " target; it never tries again blindly.",
+}
+# Why a run ended, beyond what the refusals of the gate say of themselves.
+REASONS = {
+    "halted": "A person halted it between two steps.",
+    "settled": "Its worker was gone; what it left was read from the target.",
+    "not_applied": "The target was not changed by the step.",
+    "partly_applied": "The target was changed only in part.",
+    "verify_failed": "The effect could not be seen on the target.",
+    "outcome_unknown": "The target gave no answer.",
+    "rollback_failed": "The target did not take the rollback.",
+    "clearance_refused": "The clearance of the gate had ended.",
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field of the target before the step, as read after it, and as read after undoing it."""
+
+    name: str
+    before: str | None
+    after: str | None
+    undone: str | None
+
+    @property
+    def changed(self) -> bool:
+        return None not in (self.before, self.after) and self.before != self.after
+
+
+@dataclass(frozen=True)
+class PhaseRow:
+    phase: str
+    title: str
+    at: datetime
+    entry: int
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class RunStep:
+    number: int
+    sentence: str
+    locator: str
+    outcome: Outcome
+    words: str
+    reason: str
+    token: int | None
+    rollback: str
+    phases: tuple[PhaseRow, ...]
+    changes: tuple[Change, ...]
+    was_undone: bool
+
+
+@dataclass(frozen=True)
+class LeaseRow:
+    locator: str
+    token: int
+    held: bool
+
+
+@dataclass(frozen=True)
+class HaltCard:
+    person: str
+    reason: str
+    at: datetime
+    entry: int
+
+
+@dataclass(frozen=True)
+class RunPage:
+    proposal_id: UUID
+    state: str
+    sentences: tuple[str, ...]
+    environment: str
+    undone: str
+    live: bool
+    begun: bool
+    steps: tuple[RunStep, ...]
+    tally: str
+    said: str
+    reason: str
+    waiting_for: str
+    started: datetime | None
+    ended: datetime | None
+    holder: str
+    leases: tuple[LeaseRow, ...]
+    halt: HaltCard | None
+    next_step: int  # the number of the step before which a halt would hold; 0: none is left
+    may_halt: bool
+    # What a plan that undoes it would do, in its order; empty when this person may not ask, or
+    # nothing of it can be undone.
+    undo: tuple[str, ...]
+    version: str
+
+    @property
+    def haltable(self) -> bool:
+        return self.may_halt and self.next_step > 0 and self.halt is None
+
+    @property
+    def halt_key(self) -> str:
+        """What the box about halting says now; another key, another box."""
+        if self.haltable:
+            return "form"
+        if self.state != S.EXECUTING:
+            return "none"
+        return "halted" if self.halt else "late" if self.may_halt else "others"
