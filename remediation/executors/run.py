@@ -19,6 +19,7 @@ from remediation.executors import EXECUTORS
 from remediation.executors.base import Deadline, Executor, Outcome, Snapshot
 from remediation.executors.errors import (
     ClearanceRefused,
+    NotApplied,
     OutcomeUnknown,
     RollbackFailed,
     VerifyFailed,
@@ -35,6 +36,16 @@ def run_observe(step: Step, targets: Targets) -> Observation:
     """Read a step's target; changes nothing, needs no clearance. Raises TargetUnobservable."""
     with _unforeseen_is(TargetUnobservable):
         return executor_of(step).observe(step, targets)
+
+
+def would_refuse(step: Step, observation: Observation) -> str:
+    """Why the step's precheck refuses what was observed, "" when it does not. Pure, and asked
+    without a clearance: reviewers see it before they decide."""
+    try:
+        executor_of(step).precheck(step, observation)
+    except NotApplied as refusal:
+        return str(refusal)
+    return ""
 
 
 def run_prepare(

@@ -20,6 +20,7 @@ from remediation.domain.policy import Ruling
 from remediation.domain.report import load_diagnosis
 from remediation.domain.scope import Scope
 from remediation.domain.states import ProposalState
+from remediation.executors import run
 from remediation.executors.base import GONE
 from remediation.models import (
     Assessment,
@@ -103,6 +104,7 @@ def find(proposal: Proposal, plan: Plan, seen: Seen) -> Findings:
             neighbours=surroundings.neighbours(plan),
             open_proposals=surroundings.open_proposals(proposal, plan),
             protected=surroundings.protected(plan),
+            prechecks=_prechecks(plan, seen.observations),
             detected_at=proposal.incident.detected_at,
             assessed_at=database_now(),
         )
@@ -174,6 +176,17 @@ def _insert(
     )
     made.refresh_from_db()
     return made
+
+
+def _prechecks(plan: Plan, seen: Mapping[str, Observation | None]) -> dict[int, str]:
+    """Why a step's executor would refuse it on what was observed; what could not be observed is
+    a finding of its own."""
+    found = {}
+    for step in plan.steps:
+        observed = seen.get(step.target.locator)
+        if observed is not None and observed.exists:
+            found[step.index] = run.would_refuse(step, observed)
+    return found
 
 
 def _pinnable(observations: Mapping[str, Observation | None]) -> dict[str, Observation | None]:

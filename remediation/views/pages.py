@@ -277,6 +277,15 @@ class Assessed:
     observe_requested: bool = False
     tally: tuple[tuple[str, int], ...] = field(default=())
 
+    @property
+    def unpassed(self) -> tuple[CheckRow, ...]:
+        """What failed or warns stands open; what passed is one click away."""
+        return tuple(row for row in self.checks if row.outcome != "pass")
+
+    @property
+    def passed(self) -> tuple[CheckRow, ...]:
+        return tuple(row for row in self.checks if row.outcome == "pass")
+
 
 @dataclass(frozen=True)
 class Rail:

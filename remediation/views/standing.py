@@ -44,6 +44,7 @@ TITLES = {
     "citation_value_not_found": "Cited values stand in the evidence",
     "claim_without_citation": "Each claim cites evidence",
     "hidden_characters": "No hidden characters",
+    "precheck_refused": "The executor would take it",
     "secret_in_evidence": "No secrets in the evidence",
     "target_unknown": "The inventory knows the target",
     "target_unobservable": "The target was observed",

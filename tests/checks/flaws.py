@@ -261,6 +261,10 @@ def not_seen() -> Tale:
     return Tale(share().report, {"observations": {SHARED: None}})
 
 
+def refused_by_its_executor() -> Tale:
+    return Tale(share().report, {"prechecks": {0: "the role is a superuser"}})
+
+
 def other_environment() -> Tale:
     tale = share()
     tale.report["proposal"]["plan"]["environment"] = "development"
@@ -304,6 +308,7 @@ TARGET_FLAWS: tuple[Sample, ...] = tuple(
         "irreversible": (no_way_back, no_way_back_at_the_end),
         "target_unknown": (not_in_inventory,),
         "target_unobservable": (not_seen,),
+        "precheck_refused": (refused_by_its_executor,),
         "environment_mismatch": (other_environment,),
         "earlier_rejection": (rejected_before,),
         "duplicate_proposal": (same_again, part_of_another, against_another),

@@ -28,6 +28,7 @@ from remediation.domain.checks.names import look_alike_names
 from remediation.domain.checks.order import containment_order, irreversible
 from remediation.domain.checks.outcomes import denied_told_as_done
 from remediation.domain.checks.place import place_and_time_mismatch
+from remediation.domain.checks.precheck import precheck_refused
 from remediation.domain.checks.protection import protected_target
 from remediation.domain.checks.siblings import sibling_credential
 from remediation.domain.checks.story import (
@@ -71,6 +72,7 @@ __all__ = [
     "look_alike_names",
     "parse",
     "place_and_time_mismatch",
+    "precheck_refused",
     "protected_target",
     "run",
     "secret_in_evidence",
@@ -105,6 +107,7 @@ CHECKS: Mapping[str, Callable[[CheckInput], Result]] = {
         irreversible,
         duplicate_proposal,
         secret_in_evidence,
+        precheck_refused,
     )
 }
 

@@ -49,7 +49,8 @@ class CheckInput:
     `evidence` holds the artefacts by SHA-256, `attacker_writable` those that an intruder could
     have written in; `identity_locators` the identities that the incident names, `observations`
     None where the target could not be observed; `protected` says of a locator why it is
-    protected; `title` and `rationale` are the agent's texts outside plan and diagnosis.
+    protected, `prechecks` of a step why its executor would refuse it now; `title` and `rationale`
+    are the agent's texts outside plan and diagnosis.
     `assessed_at` is the database's time, and None only where no check of times is wanted.
     """
 
@@ -67,6 +68,7 @@ class CheckInput:
     neighbours: tuple[Neighbour, ...] = ()
     open_proposals: tuple[OpenProposal, ...] = ()
     protected: Mapping[str, str] = field(default_factory=dict)
+    prechecks: Mapping[int, str] = field(default_factory=dict)
     detected_at: datetime | None = None
     assessed_at: datetime | None = None
 

@@ -1,0 +1,29 @@
+"""A precheck asked before anybody decides: the same words as later, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from audit.tlog.canonical import Json
+from remediation.domain import checks
+from remediation.executors.run import would_refuse
+from tests.domain import story
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        ({}, ""),
+        ({"superuser": True}, "the role is a superuser"),
+        ({"member_of_managed": False}, "the role is not a member of hitl_managed"),
+    ],
+)
+def test_the_reviewer_is_told_what_the_executor_would_say(state: dict[str, Json], why: str) -> None:
+    (step,) = story.a_plan().steps
+    observed = story.an_observation(**state)
+    assert why in would_refuse(step, observed)
+    assert bool(why) is bool(would_refuse(step, observed))
+    given = story.a_check_input(prechecks={0: would_refuse(step, observed)})
+    outcome, reason = checks.CHECKS["precheck_refused"](given)
+    assert outcome == ("fail" if why else "pass")
+    assert why in reason
