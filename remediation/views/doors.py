@@ -62,6 +62,9 @@ ADVICE: tuple[tuple[type[Refused], str], ...] = (
 )
 _RELOAD = (errors.StaleDigest, errors.WrongState, errors.SlotNotOpen, errors.AssessmentStale)
 
+# Addresses at which something is asked of a proposal's run.
+ABOUT_A_RUN = frozenset({"execution", "execution_progress", "halt", "propose_undo"})
+
 View = Callable[..., HttpResponse]
 
 
@@ -166,12 +169,20 @@ def _record(request: HttpRequest, refusal: Refused, proposal_id: UUID | None) ->
     about = f"proposal:{proposal_id}" if proposal_id else f"address:{request.path[:200]}"
     refusals.record(
         actor=PersonActor(who.person, who.pk),
-        event=Event.PERSON_REVIEW_REFUSED if proposal_id else Event.PERSON_REQUEST_REFUSED,
+        event=_event(request, proposal_id),
         error=refusal,
         object=about,
         proposal_id=proposal_id if request.method == "POST" else None,
         data={"method": request.method or "", "address": request.path[:200]},
     )
+
+
+def _event(request: HttpRequest, proposal_id: UUID | None) -> Event:
+    """What was refused: a review, or something else that was asked of a proposal."""
+    match = request.resolver_match
+    about_a_run = match is not None and match.url_name in ABOUT_A_RUN
+    reviewing = proposal_id is not None and not about_a_run
+    return Event.PERSON_REVIEW_REFUSED if reviewing else Event.PERSON_REQUEST_REFUSED
 
 
 def _refused_json(request: HttpRequest, refusal: Refused) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -183,7 +184,7 @@ def test_a_refused_halt_is_on_record_and_loses_no_word(world: World, alice: Brow
     assert WHY in text_of(answer)
     assert f'href="/proposals/{proposal_id}/execution/"' in text_of(answer)
     said = Entry.objects.latest("id").data
-    assert (said["action"], said["data"]["refusal"]) == ("person:review:refused", "wrong_state")
+    assert (said["action"], said["data"]["refusal"]) == ("person:request:refused", "wrong_state")
     assert world.refusals(proposal_id) == ["wrong_state"]
 
 
@@ -260,3 +261,17 @@ def test_the_page_says_what_it_would_do_and_leads_to_the_new_proposal(
     refused = browser_of(world.people["eve"]).post("propose_undo", old.pk, reason=WHY_BACK)
     assert refused.status_code == 403 and WHY_BACK in text_of(refused)
     assert world.refusals(old.pk) == ["separation"]
+
+
+def test_a01_a_reason_is_shown_whole_and_does_nothing(
+    world: World, alice: Browser, meanwhile: Meanwhile
+) -> None:
+    """The words of a person whose account was taken over are no better than an agent's."""
+    hostile = "<img src=x onerror=alert(1)> </blockquote>{{ 7 }} javascript:alert(2)"
+    proposal_id = world.approved()
+    meanwhile(lambda: alice.post("halt", proposal_id, reason=hostile))
+    world.execute(proposal_id)
+    for name in ("execution", "proposal_history"):
+        page = text_of(alice.get(name, proposal_id))
+        assert "<img" not in page
+        assert html.escape(hostile) in page
