@@ -49,21 +49,25 @@
     const chosen = document.getSelection();
     return chosen && !chosen.isCollapsed && chosen.rangeCount > 0 && chosen.getRangeAt(0).intersectsNode(list());
   };
-  /* What must be as it was: open groups, the row with the focus and its number, and one row's place
-     in the window. */
+  /* What must be as it was: open groups, the row with the focus, and where rows stand in the window.
+     A row that went to another section (decided, ended) has left its place: its neighbour counts. */
+  const sectionOf = (row) => row.closest("section").getAttribute("aria-labelledby");
+  const top = (row) => row.getBoundingClientRect().top;
+  const same = ({ id, section }) => {
+    const row = document.getElementById(id);
+    return row && sectionOf(row) === section ? row : null;
+  };
   const remember = () => {
     const all = rows();
     const focused = document.activeElement && document.activeElement.closest(".queuerow");
-    const top = (row) => row.getBoundingClientRect().top;
-    const seen = all.find((row) => top(row) >= 56) || all[0];
-    const anchor = focused && top(focused) > 0 && top(focused) < innerHeight ? focused : seen;
+    const seen = all.filter((row) => top(row) > -row.offsetHeight && top(row) < innerHeight);
+    const nearest = focused && seen.includes(focused) ? [focused, ...seen] : seen;
     return {
       open: [...list().querySelectorAll("details[open]")].map((details) => details.id),
-      focused: focused ? focused.id : "",
-      at: all.indexOf(focused),
+      focused: focused ? { id: focused.id, section: sectionOf(focused) } : null,
+      next: focused ? all.slice(all.indexOf(focused) + 1).concat(all.slice(0, all.indexOf(focused)).reverse()).map((row) => ({ id: row.id, section: sectionOf(row) })) : [],
       mine: list().dataset.mine,
-      anchor: anchor ? anchor.id : "",
-      top: anchor ? top(anchor) : 0,
+      places: nearest.map((row) => ({ id: row.id, section: sectionOf(row), top: top(row) })),
     };
   };
   const restore = (was) => {
@@ -72,12 +76,11 @@
       if (details) details.open = true;
     });
     if (was.focused) {
-      const all = rows();
-      const row = document.getElementById(was.focused) || all[Math.min(was.at, all.length - 1)] || document.getElementById("main");
+      const row = [was.focused, ...was.next].map(same).find((found) => found) || document.getElementById("main");
       row.focus({ preventScroll: true });
     }
-    const anchor = was.anchor && document.getElementById(was.anchor);
-    if (anchor && scrollY > 0) scrollBy(0, anchor.getBoundingClientRect().top - was.top);
+    const place = was.places.find(same);
+    if (place && scrollY > 0) scrollBy(0, top(same(place)) - place.top);
     const mine = list().dataset.mine;
     if (mine !== was.mine) document.getElementById("changed").textContent = `Yours to decide: ${mine}`;
   };
