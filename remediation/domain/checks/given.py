@@ -73,13 +73,17 @@ class CheckInput:
     assessed_at: datetime | None = None
 
     @cached_property
+    def covered(self) -> Mapping[str, bytes]:
+        """The artefacts with their secrets covered, as the values that citations quote were when
+        they were handed in: no reason of a check may quote a secret (A61)."""
+        return {
+            sha256: covered_artefact(content) or b"" for sha256, content in self.evidence.items()
+        }
+
+    @cached_property
     def documents(self) -> Mapping[str, Json | Unreadable]:
         """Each artefact of the incident as JSON, or why it cannot be read as that."""
-        # Covered, since the values that citations quote were covered when they were handed in.
-        return {
-            sha256: read_artefact(covered_artefact(content))
-            for sha256, content in self.evidence.items()
-        }
+        return {sha256: read_artefact(content) for sha256, content in self.covered.items()}
 
     @cached_property
     def cited(self) -> frozenset[str]:
@@ -106,7 +110,7 @@ class CheckInput:
     def texts(self) -> Mapping[str, str]:
         """All that each artefact says, one value a line; the bytes of what is no JSON."""
         return {
-            sha256: self.evidence[sha256].decode(errors="replace")
+            sha256: self.covered[sha256].decode(errors="replace")
             if isinstance(document, Unreadable)
             else "\n".join(text for _, text in strings_in(document))
             for sha256, document in self.documents.items()
