@@ -12,7 +12,6 @@ from django.db import transaction
 
 from audit import log
 from audit.tlog.canonical import Json, encode
-from remediation import models as m
 from remediation.domain import report as reports
 from remediation.domain.errors import BadValue
 from remediation.domain.events import Event
@@ -202,7 +201,3 @@ def _entry(half: list[str]) -> int:
                 **{f"s{place}": text for place, text in enumerate(half)},
             },
         ).id
-
-
-def agents_incident() -> m.Incident:
-    return m.Incident.objects.order_by("recorded_at")[0]
