@@ -38,7 +38,7 @@ def proofs(page: str) -> dict[str, str]:
 
 
 def bytes_of(page: str, kind: str) -> str:
-    found = re.search(rf'id="bytes-{kind}">(.*?)</pre>', page, re.DOTALL)
+    found = re.search(rf'id="bytes-{kind}">\n(.*?)</pre>', page, re.DOTALL)
     assert found is not None
     # HTML drops the line feed right after <pre>.
     return html.unescape(re.sub(r"<[^>]+>", "", found[1].removeprefix("\n")))

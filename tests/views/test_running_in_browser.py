@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from pytest_django import Settings
 
@@ -39,6 +40,15 @@ def pauses(world: World) -> dict[str, Path]:
         path.touch()
     world.inject({name: {"wait_after_apply": str(path)} for name, path in files.items()})
     return files
+
+
+def accessible(visitor: Visitor) -> None:
+    """axe-core finds nothing on the page that is open, in both themes."""
+    for theme in ("light", "dark"):
+        visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        found = Axe().run(visitor.page)
+        assert found.violations_count == 0, found.generate_report()
+    visitor.page.emulate_media(color_scheme="light")
 
 
 def on_paper(visitor: Visitor, name: str) -> None:
@@ -75,7 +85,9 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     # What is being typed is not lost when the page moves.
     expect(reason).to_have_value("It is the key of the ")
     expect(reason).to_be_focused()
+    accessible(alice)
     alice.shoot("execution-running")
+    reason.focus()
     reason.press_sequentially("build host.")
     page.get_by_role("button", name="Halt before the next step").click()
     expect(page.get_by_role("heading", name="Halted by alice-b")).to_be_visible()
@@ -94,6 +106,7 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     asked.clear()
     page.wait_for_timeout(2_500)
     assert asked == []
+    accessible(alice)
     alice.shoot("execution-ended")
     on_paper(alice, "execution-ended")
 
@@ -140,6 +153,7 @@ def test_a_review_is_opened_again_and_what_changed_is_read(
     carol, user = visit(), approver(world, "carol-b", "security")
     come_in(carol, user)
     page = carol.open(f"/proposals/{proposal_id}/history/")
+    accessible(carol)
     carol.shoot("history-links")
     page.get_by_role("link", name="Open it as it was seen and signed").click()
     name = world.people["alice"].user.username
@@ -153,6 +167,7 @@ def test_a_review_is_opened_again_and_what_changed_is_read(
     paths = [page.url.removeprefix(carol.origin), f"/proposals/{proposal_id}/changes/"]
     for path in paths:
         carol.open(path)
+        accessible(carol)
         for width in (360, 768, 1440):
             page.set_viewport_size({"width": width, "height": 800})
             assert not carol.overflows(), (path, width)
