@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from django import template
 from django.utils import timezone
@@ -15,6 +16,7 @@ register = template.Library()
 
 
 @register.simple_tag
+@lru_cache(maxsize=1024)  # a list draws the same few hundreds of times
 def icon(name: str, label: str = "") -> SafeString:
     """An inline icon; with ``label`` it is read out, without it is decoration."""
     path = mark_safe(ICONS[name])  # noqa: S308  (a constant)
@@ -145,6 +147,7 @@ TONES = {
 
 
 @register.simple_tag
+@lru_cache(maxsize=1024)
 def pill(word: str, text: str = "") -> SafeString:
     """A labelled pill for a word of the vocabulary; unknown words look neutral."""
     tone, symbol = TONES.get(word, ("muted", "dot"))

@@ -72,7 +72,7 @@ def main() -> None:
             say(f"{size:,} proposals after {time.monotonic() - began:.0f} s")
             for name, result in measure(crowd, arguments.only, arguments.explain).items():
                 found.setdefault(name, {})[size] = result
-    report(found, sizes)
+            report(found, sizes[: sizes.index(size) + 1])
 
 
 @contextmanager
@@ -280,8 +280,14 @@ def seconds(client: Any, address: str) -> float:
 
 
 def report(found: dict[str, dict[int, Result]], sizes: list[int]) -> None:
+    print("\n".join(lines(found, sizes)), flush=True)
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+def lines(found: dict[str, dict[int, Result]], sizes: list[int]) -> list[str]:
     heads = "".join(f"{size:>20,}" for size in sizes)
-    print(f"{'median ms (statements, rows)':36}{heads}   ratio, aim <= {AIM}")
+    said = [f"{'median ms (statements, rows)':36}{heads}   ratio, aim <= {AIM}"]
     for name, by_size in found.items():
         cells = "".join(
             f"{ours * 1000:9.1f} ({count:>2}, {shown:>3})"
@@ -293,9 +299,8 @@ def report(found: dict[str, dict[int, Result]], sizes: list[int]) -> None:
         verdict = "reached" if ratio <= AIM else "missed"
         # A longer page takes longer to draw; that is no matter of how many proposals there are.
         verdict += " (more rows)" if last[3] > 1.1 * first[3] else ""
-        print(f"{name:36}{cells}   {ratio:5.2f} {verdict}")
-    OUTPUT.parent.mkdir(exist_ok=True)
-    OUTPUT.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        said.append(f"{name:36}{cells}   {ratio:5.2f} {verdict}")
+    return said
 
 
 def say(what: str) -> None:
