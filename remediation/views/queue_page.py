@@ -95,7 +95,9 @@ def _side_by_side(
 ) -> list[Part]:
     mine, seemed = _mine(rights, lens, perhaps, filters)
     rest = lens if perhaps is None else lens.narrowed(~perhaps)
-    others = _part("others", rest, REVIEW, PAGE, filters.but(state=REVIEW))
+    # Beside what is theirs: when that fills the head of the queue, the rest is one click away.
+    steps = queue_walk.STEPS if lens.words else 2
+    others = _part("others", rest, REVIEW, PAGE, filters.but(state=REVIEW), steps=steps)
     others.found.first = sorted([*others.found.first, *seemed], key=lambda place: place.place)
     return [
         mine,
@@ -138,10 +140,18 @@ def _all_mine(rights: authorize.Rights, perhaps: Q | None) -> Part:
     return _mine(rights, Lens(authorize.visible_queue(rights)), perhaps, Filters())[0]
 
 
-def _part(key: str, lens: Lens, name: str, most: int, more: str, after: str | None = None) -> Part:
+def _part(
+    key: str,
+    lens: Lens,
+    name: str,
+    most: int,
+    more: str,
+    after: str | None = None,
+    steps: int = queue_walk.STEPS,
+) -> Part:
     """The first of a section. With `after` the address of what follows continues there; without,
     it is that of the whole section."""
-    found = queue_walk.walk(lens, name, most, after=after or "")
+    found = queue_walk.walk(lens, name, most, after=after or "", steps=steps)
     if after is not None:
         more = f"{more}&after={found.following}"
     return Part(key, found, more if found.following else "")

@@ -18,10 +18,10 @@ from remediation.views.filters import ENDED, SECTIONS, section
 
 # So many rows are looked at first, each time four times as many, at most so many times. A page that
 # is not full by then says where it stopped; nobody waits for a walk through everything.
-STEP, FACTOR, STEPS = 120, 4, 6
+STEP, FACTOR, STEPS = 120, 4, 4
 # A search reads this many steps in order before it asks the index of words: a common word is soon
 # found that way, a rare one only the other way.
-IN_ORDER = 3
+IN_ORDER = 2
 # How many of a target stand under its most urgent proposal; the others are one click away.
 BEHIND = 3
 
@@ -64,12 +64,12 @@ class Lens:
         return self.entries.filter(self.words & self.rule)
 
 
-def walk(lens: Lens, name: str, most: int, *, after: str = "") -> Found:
+def walk(lens: Lens, name: str, most: int, *, after: str = "", steps: int = STEPS) -> Found:
     """Up to `most` places of the section, of each target the most urgent one: a flood on one
     target is one line (attacks.md A34). What has ended is history, so each stands for itself."""
     kept: list[Place] = []
     start, following = after, ""
-    for step in range(STEPS):
+    for step in range(steps):
         late = bool(lens.words) and step >= IN_ORDER
         entries = lens.entries.filter(lens.words) if late else lens.entries
         rows = section(entries, name).order_by("place")

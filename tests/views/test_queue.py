@@ -17,7 +17,7 @@ from django.urls import reverse
 from audit.models import Entry
 from remediation import models as m
 from remediation.services import presence, saved_views
-from remediation.views import queue_page
+from remediation.views import queue_page, queue_walk
 from tests import factories
 from tests.conftest import AsLogin
 from tests.flows.world import World
@@ -492,3 +492,32 @@ def test_a_mark_grows_old_and_what_is_no_mark_counts_for_nothing(
     for odd in ("text", [1], {"nobody": then}, {str(person): "now"}, {str(person): then + 99}):
         cache.set(f"looking:{proposal_id}", odd)
         assert presence.lookers([proposal_id]) == {}
+
+
+def test_a_walk_that_finds_nothing_says_where_to_look_further(
+    world: World, browser_of: BrowserOf, as_login: AsLogin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for a walk through everything, and nothing is out of reach."""
+    monkeypatch.setattr(queue_walk, "STEP", 1)
+    monkeypatch.setattr(queue_walk, "FACTOR", 1)
+    for _ in range(6):
+        assessed(slots=("service_owner",))
+    mine = assessed(slots=("security",))
+    may_review_everything(world.people["alice"])
+    alice = browser_of(world.people["alice"])
+    page = text_of(alice.get("queue", show="mine"))
+    assert "Nothing among the most urgent" in page
+    assert "<title>Queue" in page
+    pages = walk(alice, f"{reverse('queue')}?show=mine", as_login)
+    assert [pk for page in pages for pk in page] == [str(mine.pk)]
+
+
+def test_a_rare_word_is_found_however_far_behind(
+    lead: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_walk, "STEP", 1)
+    monkeypatch.setattr(queue_walk, "FACTOR", 1)
+    for _ in range(6):
+        assessed()
+    found = assessed("rarely-named")
+    assert order(text_of(lead.get("queue", q="rarely"))) == [str(found.pk)]
