@@ -50,7 +50,7 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
     """The page of these filters; `after` is the place at which the one before it ended."""
     rights = authorize.rights_of(person)
     perhaps = authorize.perhaps_mine(rights)
-    lens = Lens(chosen(rights, filters), words(filters))
+    lens = Lens(chosen(rights, filters), words(filters), flat=bool(filters.target))
     if filters.show == MINE:
         parts = [_mine(rights, lens, perhaps, filters, after)[0]]
         mine = {place.proposal_id for place in parts[0].found.places}
@@ -129,7 +129,8 @@ def _mine(
     # The most urgent of a target may be another's: the first that is theirs stands for it.
     leading: dict[str, Place] = {}
     for place in theirs:
-        leading.setdefault(place.target or place.place, place)
+        alone = lens.flat or not place.target
+        leading.setdefault(place.place if alone else place.target, place)
     found.first = list(leading.values())
     found.behind = [place for place in theirs if place not in found.first]
     return part, seemed
@@ -159,7 +160,7 @@ def _part(
 
 def _lately(lens: Lens, filters: Filters) -> Part:
     since = (timezone.now() - LATELY - _EPOCH) // timedelta(microseconds=1)
-    late = Lens(lens.entries.filter(place__lt=f"9{_LAST - since}"), lens.words)
+    late = Lens(lens.entries.filter(place__lt=f"9{_LAST - since}"), lens.words, flat=lens.flat)
     found = queue_walk.walk(late, ENDED, FEW)
     more = filters.but(state=ENDED) if found.following else ""
     return Part(ENDED, found, more, title="lately")

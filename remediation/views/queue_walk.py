@@ -55,9 +55,11 @@ class Lens:
     entries: QuerySet[QueueEntry]
     words: Q = field(default_factory=Q)
     rule: Q = field(default_factory=Q)
+    # Whoever asked for one target wants to see what is on it, each by itself.
+    flat: bool = False
 
     def narrowed(self, rule: Q) -> Lens:
-        return Lens(self.entries, self.words, self.rule & rule)
+        return Lens(self.entries, self.words, self.rule & rule, self.flat)
 
     @property
     def all(self) -> QuerySet[QueueEntry]:
@@ -84,7 +86,7 @@ def walk(lens: Lens, name: str, most: int, *, after: str = "", steps: int = STEP
         if not start:
             break
     found = Found(kept, following)
-    if name != ENDED:
+    if name != ENDED and not lens.flat:
         _stand_behind(lens, name, found)
     return found
 
@@ -98,7 +100,7 @@ def _leads(lens: Lens, name: str) -> Q:
     """Meets the rule, and nothing on the same target that meets it is more urgent: for each row
     one descent in the index of target and place."""
     condition = lens.words & lens.rule
-    if name == ENDED:
+    if name == ENDED or lens.flat:
         return condition
     start, _ = SECTIONS[name]
     same = lens.all.filter(target=OuterRef("target"), place__gte=start).order_by("place")

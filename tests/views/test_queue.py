@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from datetime import UTC, datetime, timedelta
@@ -521,3 +522,16 @@ def test_a_rare_word_is_found_however_far_behind(
         assessed()
     found = assessed("rarely-named")
     assert order(text_of(lead.get("queue", q="rarely"))) == [str(found.pk)]
+
+
+def test_whoever_asks_for_one_target_sees_each_on_it(lead: Browser) -> None:
+    """The line of a target says how many there are; behind it each has to be found."""
+    made = [str(factories.proposal("t1").pk) for _ in range(30)]
+    found: list[str] = []
+    address = "/queue/?state=new&target=test.target%3At1"
+    while address:
+        page = text_of(lead.client.get(address))
+        found += [pk for pk in made if f'id="row-{pk}"' in page]
+        onward = re.search(r'rel="next" href="([^"]+)"', page)
+        address = html.unescape(onward[1]) if onward else ""
+    assert sorted(found) == sorted(made)
