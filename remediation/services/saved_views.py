@@ -8,6 +8,7 @@ from audit import log
 from remediation.domain.errors import BadValue, NoSuchObject
 from remediation.domain.events import Event
 from remediation.models import SavedView, User
+from remediation.services.refusals import printable
 
 MOST = 20
 NAME_MAX, QUERY_MAX = 60, 1000
@@ -26,7 +27,7 @@ def save(*, actor: User, name: str, query: str) -> None:
     Raises BadValue. What is so already changes nothing.
     """
     name = " ".join(name.split())
-    if not 0 < len(name) <= NAME_MAX or not name.isprintable():
+    if not 0 < len(name) <= NAME_MAX or printable(name) != name:
         raise BadValue(f"a view has a name of at most {NAME_MAX} characters")
     if not 0 < len(query) <= QUERY_MAX:
         raise BadValue("a view filters by something")
