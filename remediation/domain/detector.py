@@ -10,7 +10,8 @@ not (attacks.md A61, A63). What is encoded once more (base64, UTF-16) is not fou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from detect_secrets.plugins.azure_storage_key import AzureStorageKeyDetector
@@ -26,7 +27,7 @@ from detect_secrets.plugins.square_oauth import SquareOAuthDetector
 from detect_secrets.plugins.stripe import StripeDetector
 
 # Changes with every rule, so that older findings are told from newer ones.
-VERSION = "detect-secrets 1.5.0, hitlportal 1"
+VERSION = "detect-secrets 1.5.0, hitlportal 2"
 # More than this in one artefact: it is a store of secrets, and none of it is shown.
 MOST = 100
 
@@ -107,6 +108,7 @@ _SERVER = re.compile(
 _BEFORE = 200
 _KEY_HEAD = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_BODY = re.compile(r"[A-Za-z0-9+/=\s\\:,.\-]*+", re.ASCII)
+_KEY_BREAK = re.compile("[\"'{}<>]")
 _KEY_MOST = 16_384
 # What stands where a secret was, by whoever wrote the log; and references to a secret elsewhere.
 _PLACEHOLDER = re.compile(
@@ -146,7 +148,8 @@ def find(content: bytes) -> Found:
     # One character for each byte, so that a place in the text is a place in the bytes.
     text = content.decode("latin-1")
     merged: list[Secret] = []
-    for one in sorted(_found(text)):
+    first = {*_found(text), *_found_escaped(text)}
+    for one in sorted({*first, *_again(text, first)}):
         if merged and one.offset < merged[-1].end:
             last = merged[-1]
             length = max(last.end, one.end) - last.offset
@@ -154,6 +157,49 @@ def find(content: bytes) -> Found:
         else:
             merged.append(one)
     return Found(tuple(merged[:MOST]), whole=len(merged) <= MOST)
+
+
+# A slash or a printable character as JSON may escape it, also within JSON that stands in JSON.
+# Quotes and backslashes stay: they would move the ends of texts.
+_ESCAPED = re.compile(r"\\{1,3}(?:/|u00(?!22|5[cC])([2-7][0-9A-Fa-f]))")
+# Shorter values stand in many places by chance.
+_REPEATED = 16
+
+
+def _found_escaped(text: str) -> Iterator[Secret]:
+    """What is a secret only after JSON's escapes are read, at its place in the text as it is."""
+    pieces: list[str] = []
+    # Pairs of places from which on both texts go side by side: (in the read text, in the text).
+    marks = [(0, 0)]
+    at = 0
+    for match in _ESCAPED.finditer(text):
+        pieces += text[at : match.start()], chr(int(match[1], 16)) if match[1] else "/"
+        at = match.end()
+        marks.append((marks[-1][0] + len(pieces[-2]) + 1, at))
+    if not pieces:
+        return
+    pieces.append(text[at:])
+    starts = [read for read, _ in marks]
+
+    def source(place: int) -> int:
+        read, written = marks[bisect_right(starts, place) - 1]
+        return written + place - read
+
+    for one in _found("".join(pieces)):
+        start = source(one.offset)
+        yield Secret(start, source(one.end) - start, one.rule)
+
+
+def _again(text: str, found: Collection[Secret]) -> Iterator[Secret]:
+    """Further places of what was found where its surroundings gave it away."""
+    rules = {
+        text[one.offset : one.end]: one.rule
+        for one in sorted(found)[:MOST]
+        if one.length >= _REPEATED and one.rule != "private_key"
+    }
+    for value, rule in rules.items():
+        for match in re.finditer(re.escape(value), text):
+            yield Secret(match.start(), len(value), rule)
 
 
 def _found(text: str) -> Iterator[Secret]:
@@ -207,7 +253,9 @@ def _private_keys(text: str) -> Iterator[Secret]:
     at = 0
     while head := _KEY_HEAD.search(text, at):
         tail = text.find("-----END", head.end(), head.end() + _KEY_MOST)
-        if tail >= 0:
+        # A key has no quotes and brackets: else two lines that an intruder wrote, each into an
+        # event of his, would cover the events between them.
+        if tail >= 0 and not _KEY_BREAK.search(text, head.end(), tail):
             close = text.find("-----", tail + 8, tail + 60)
             end = close + 5 if close >= 0 else tail + 8
         else:

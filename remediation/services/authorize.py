@@ -310,8 +310,15 @@ def visible_incidents(user: User) -> QuerySet[Incident]:
 def may_reveal(user: User, proposal: Proposal) -> bool:
     """Who may look at secrets in evidence: the security role, with the right to review every
     service that uses the target. No lead, auditor or superuser as such."""
-    held = entitled_roles(user.person, newest(proposal)) if user.is_active else frozenset()
-    return SECURITY in held and may_view(user, proposal)
+    if not user.is_active or newest(proposal) is None or not may_view(user, proposal):
+        return False
+    # Of every proposal of the incident: evidence is the incident's, and a proposal on something
+    # small beside it must not open what a graver one rests on.
+    direct = AssessmentService.objects.filter(
+        assessment__proposal__incident=proposal.incident_id, depth=1
+    ).values_list("service_id", flat=True)
+    held = approver_roles(user.person)
+    return SECURITY in held and set(direct) <= service_ids(user.person, "review_service")
 
 
 def visible_incident_entries(rights: Rights) -> QuerySet[IncidentEntry]:

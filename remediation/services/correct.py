@@ -10,7 +10,7 @@ from django.db import transaction
 
 from audit import log
 from audit.tlog.canonical import Json
-from remediation.domain import errors
+from remediation.domain import errors, masking
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.domain.report import Diagnosis as Told
@@ -18,10 +18,13 @@ from remediation.domain.report import load_diagnosis, parse_diagnosis
 from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.domain.states import ProposalState
 from remediation.models import Diagnosis, Identity, Proposal, Service, User
-from remediation.services import authorize, dispatch, inventory, submit, transition
+from remediation.services import authorize, dispatch, inventory, secrecy, submit, transition
 from remediation.services.actors import PersonActor
 from remediation.services.guards import translated
 from remediation.services.plans import load_plan
+
+# Who finds more missing needs the inventory's own pages.
+MOST_MISSING = 20
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,12 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal = _correctable(actor, proposal_id)
-        told = visible(reason.strip())
+        known = secrecy.known_values(proposal.incident)
+        told = masking.covered(visible(reason.strip()), known)
         if not MIN_REASON <= len(told) <= MAX_REASON:
             raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
         person = PersonActor(actor.person, actor.pk)
-        diagnosis = _diagnosis(person, proposal, correction, told)
+        diagnosis = _diagnosis(person, proposal, correction, told, known)
         edges = _add_missing(person, proposal, correction.missing)
         if diagnosis == proposal.diagnosis and not edges:
             raise errors.NothingToCorrect()
@@ -93,11 +97,18 @@ def _correctable(actor: User, proposal_id: UUID) -> Proposal:
 
 
 def _diagnosis(
-    person: PersonActor, proposal: Proposal, correction: Correction, reason: str
+    person: PersonActor,
+    proposal: Proposal,
+    correction: Correction,
+    reason: str,
+    known: frozenset[str],
 ) -> Diagnosis:
     """The next version, or the one that stands when nothing differs."""
     old = proposal.diagnosis
-    told = _told(load_diagnosis(bytes(old.body), allow_test=True), correction)
+    # People quote secrets too, and this goes into a record that nobody can change (A61).
+    told = masking.diagnosis_covered(
+        _told(load_diagnosis(bytes(old.body), allow_test=True), correction), known
+    )
     if told.digest == old.digest:
         return old
     newest = proposal.incident.diagnoses.order_by("-version")[0]
@@ -145,11 +156,16 @@ def _add_missing(person: PersonActor, proposal: Proposal, missing: Sequence[str]
     identities = list(Identity.objects.filter(locator__in=targets))
     if missing and len(identities) != len(targets):
         raise errors.BadValue("the inventory does not know every target of the plan yet")
+    if len(missing) > MOST_MISSING:
+        raise errors.BadValue(f"{MOST_MISSING} services at most")
+    held = authorize.service_ids(person.person, "view_service", "review_service")
     added = 0
     for name in dict.fromkeys(missing):
         service = Service.objects.filter(name=name).first()
-        if service is None:
-            raise errors.BadValue(f"the inventory has no service called {visible(name)[:100]!r}")
+        # One that the corrector holds no right on is as if it were not there: adding a service
+        # says who may decide on the target, and nobody chooses that among strangers.
+        if service is None or service.pk not in held:
+            raise errors.BadValue(f"no service of yours is called {visible(name)[:100]!r}")
         for identity in identities:
             added += inventory.widen(actor=person, source_id=service.pk, needs=identity)
     return added

@@ -106,6 +106,9 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
         cose_key = _verify(actor, given, statement)
         proposal, assessment = _under_review(actor, session.proposal_id)
         _check_person(actor, proposal, assessment, statement.slot, statement.decision)
+        # Reported as suspicious between starting and signing: what was begun ends here.
+        if statement.decision is Decision.APPROVE and not suspicion.is_enabled(proposal.agent_id):
+            raise errors.AgentDisabled("nothing that it proposed can be approved")
         _record(_person(actor), session, statement, given, cose_key)
         resolution = _count(_person(actor), proposal, assessment)
         kind = "execute" if resolution is Resolution.APPROVED else "settle"

@@ -145,7 +145,7 @@ def propose_as_person(*, actor: PersonActor, like: Proposal, plan: Plan, rationa
         incident=like.incident,
         diagnosis=like.diagnosis,
         plan=plan,
-        rationale=rationale,
+        rationale=masking.covered(rationale, secrecy.known_values(like.incident)),
         token_id=like.token_id,
         agent_id=like.agent_id,
         supersedes=None,

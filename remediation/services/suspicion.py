@@ -7,13 +7,13 @@ from uuid import UUID
 from django.db import transaction
 
 from audit import log
-from remediation.domain import errors
+from remediation.domain import errors, masking
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.domain.policy import ROLES
 from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.models import Agent, AgentVersion, Proposal, User
-from remediation.services import agents, authorize
+from remediation.services import agents, authorize, secrecy
 from remediation.services.actors import PersonActor
 
 
@@ -37,12 +37,12 @@ def report(*, actor: User, proposal_id: UUID, reason: str) -> Agent:
     begin to approve what it proposed, and the gate refuses what was approved (`agent_disabled`).
     Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState when it is suspended already.
     """
-    proposal = Proposal.objects.filter(pk=proposal_id).first()
+    proposal = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
     if proposal is None or not authorize.may_view(actor, proposal):
         raise errors.NoSuchObject()
     if not may_report(actor, proposal):
         raise errors.NotEntitled("an approver or a lead")
-    told = visible(reason.strip())
+    told = masking.covered(visible(reason.strip()), secrecy.known_values(proposal.incident))
     if not MIN_REASON <= len(told) <= MAX_REASON:
         raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
     return _suspend(PersonActor(actor.person, actor.pk), proposal, told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +15,8 @@ from remediation.domain.report import load_diagnosis
 from remediation.services import correct as service
 from remediation.views import doors
 from remediation.views.review import visible
+
+_CLAIM = re.compile(r"claim-[0-9]{1,4}", re.ASCII)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -59,12 +62,12 @@ def _correction(request: HttpRequest) -> service.Correction:
     """Raises BadValue for a confidence that is no number."""
     sent = request.POST
     confidence = sent.get("confidence", "")
-    if not confidence.isdecimal() or len(confidence) > 3:
+    if not re.fullmatch("[0-9]{1,3}", confidence, re.ASCII):
         raise errors.BadValue("a whole number of per cent", pointer="/confidence")
     texts = {
         int(name.removeprefix("claim-")): _lines(sent[name])
         for name in sent
-        if name.startswith("claim-") and name.removeprefix("claim-").isdecimal()
+        if _CLAIM.fullmatch(name)
     }
     return service.Correction(
         summary=_lines(sent.get("summary", "")),

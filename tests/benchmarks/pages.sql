@@ -47,8 +47,9 @@ SELECT convert_from(p.plan, 'UTF8') AS plan, convert_from(d.body, 'UTF8') AS dia
        a.scope_digest, a.checks_digest, a.ruling_digest
   FROM public.remediation_proposal p JOIN public.remediation_diagnosis d ON d.id = p.diagnosis_id
   JOIN public.remediation_assessment a ON a.proposal_id = p.id WHERE p.id = '{proposal}';
-INSERT INTO public.remediation_diagnosis (entry, recorded_at, incident_id, version, body, digest, agent_id)
-SELECT 1, m.detected, m.incident, 1, b.body, remediation.digest_v1('diagnosis', b.body), m.agent
+INSERT INTO public.remediation_diagnosis (entry, recorded_at, incident_id, version, body, digest, agent_id,
+       editor)
+SELECT 1, m.detected, m.incident, 1, b.body, remediation.digest_v1('diagnosis', b.body), m.agent, NULL
   FROM made m, template t, LATERAL (SELECT convert_to(replace(t.diagnosis, 'template', m.name), 'UTF8') AS body) b;
 INSERT INTO public.remediation_proposal (id, entry, recorded_at, incident_id, diagnosis_id, plan, plan_digest,
        rationale, agent_id, token_id, editor, supersedes_id, state, round)

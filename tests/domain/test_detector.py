@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remediation.domain import detector
+from remediation.domain import detector, masking
 from remediation.domain.detector import Found, Secret
 
 CASES = Path(__file__).resolve().parents[2] / "hitlportal" / "demo" / "cases"
@@ -135,3 +135,35 @@ def test_a63_a_store_of_secrets_is_not_listed() -> None:
 def test_a63_any_bytes_are_looked_through(content: bytes) -> None:
     held = content + f" ghp_{'a1B2' * 9} ".encode() + content
     assert detector.find(held).secrets == (Secret(len(content) + 1, 40, "github_token"),)
+
+
+def test_a60_two_lines_of_an_intruder_do_not_cover_what_lies_between_them() -> None:
+    names = ["ListUsers", "StopLogging", "GetUser"]
+    agents = ["-----BEGIN " + "PRIVATE KEY-----", "aws-cli", "-----END " + "PRIVATE KEY-----"]
+    events = [{"eventName": n, "userAgent": a} for n, a in zip(names, agents, strict=True)]
+    content = json.dumps({"Records": events}).encode()
+    document = json.loads(masking.masked(content, detector.find(content)))
+    assert [one["eventName"] for one in document["Records"]] == names
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps({"secretAccessKey": AWS}).replace("/", "\\/"),
+        json.dumps({"secretAccessKey": AWS}).replace("/", "\\u002f"),
+        json.dumps({"body": json.dumps({"secretAccessKey": AWS}).replace("/", "\\/")}),
+        json.dumps({"url": f"https://app:{PASSWORD}@db/x"}).replace("/", "\\/"),
+        json.dumps({"password": PASSWORD}).replace("&", "\\u0026"),
+    ],
+)
+def test_a61_what_json_escapes_is_found_all_the_same(content: str) -> None:
+    found = detector.find(content.encode())
+    read = json.dumps(json.loads(masking.masked(content.encode(), found)))
+    assert len(found.secrets) == 1
+    assert masking.MASK in read
+    assert AWS not in read and PASSWORD not in read
+
+
+def test_a61_the_same_secret_is_covered_wherever_it_stands() -> None:
+    content = json.dumps({"secretAccessKey": AWS, "argv": ["aws", "configure", AWS]}).encode()
+    assert AWS.encode() not in masking.masked(content, detector.find(content))

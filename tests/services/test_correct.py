@@ -21,6 +21,7 @@ from remediation.services.correct import Correction
 from tests import factories
 from tests.factories import WEB
 from tests.flows.world import World, acts
+from tests.services.test_secrecy import AWS, PASSWORD, everything_but_blobs, handed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +79,8 @@ def test_a_new_version_with_the_same_plan_that_others_decide_on(world: World) ->
 
 def test_a_claim_can_be_left_out_and_a_service_added(world: World) -> None:
     old = world.in_review()
-    factories.service("forgotten", environment="production", payment_path=True)
+    forgotten = factories.service("forgotten", environment="production", payment_path=True)
+    factories.grant(world.people["bob"].user, "view_service", forgotten)
     new = corrected(world, "bob", old, claims={1: None}, missing=["forgotten"])
     world.assess(new)
     assessment = authorize.newest(world.get(new))
@@ -91,7 +93,8 @@ def test_a_claim_can_be_left_out_and_a_service_added(world: World) -> None:
 
 def test_a_correction_of_the_scope_alone_keeps_the_diagnosis(world: World) -> None:
     old = world.in_review()
-    factories.service("forgotten", environment="production")
+    forgotten = factories.service("forgotten", environment="production")
+    factories.grant(world.people["alice"].user, "review_service", forgotten)
     before = world.get(old).diagnosis
     told = load_diagnosis(bytes(before.body), allow_test=True)
     new = corrected(world, "alice", old, summary=told.summary, confidence=90, missing=["forgotten"])
@@ -123,6 +126,8 @@ def test_who_may_not_decide_may_not_correct(world: World) -> None:
         ({"confidence": 101}, errors.BadInput),
         ({"summary": "x" * 100_000}, errors.BadInput),
         ({"missing": ["no such service"]}, errors.BadValue),
+        ({"missing": ["somebody else's"]}, errors.BadValue),
+        ({"missing": [f"s{n}" for n in range(21)]}, errors.BadValue),
         ({"summary": "It is misused.", "confidence": 90}, errors.NothingToCorrect),
     ],
 )
@@ -130,6 +135,7 @@ def test_what_cannot_be_corrected_leaves_everything(
     world: World, changes: dict[str, Any], error: type[errors.Refused]
 ) -> None:
     old = world.in_review()
+    factories.service("somebody else's", environment="production")
     entries = Entry.objects.count()
     with pytest.raises(error):
         corrected(world, "alice", old, **changes)
@@ -178,3 +184,32 @@ def test_a43_a_corrected_diagnosis_names_its_corrector_on_record(world: World, a
             editor=world.people["alice"].id,
             entry=entry.id,
         )
+
+
+def test_a61_what_a_corrector_quotes_is_covered(world: World) -> None:
+    proposal_id = handed_in(world)
+    world.assess(proposal_id)
+    corrected(
+        world,
+        "alice",
+        proposal_id,
+        reason=f"The key {AWS} and {PASSWORD} leaked.",
+        summary=f"{AWS} {PASSWORD}",
+        claims={},
+    )
+    raw = everything_but_blobs()
+    assert AWS.encode() not in raw and PASSWORD.encode() not in raw
+
+
+def test_a07_who_corrected_the_diagnosis_does_not_decide_on_undoing(world: World) -> None:
+    like = world.get(corrected(world, "alice", world.in_review()))
+    factories.move(like, "withdrawn", login=WEB, actor=like.agent.actor)
+    proposal = factories.insert_proposal(
+        world.plan(), diagnosis=like.diagnosis, agent=like.agent, token=like.token
+    )
+    world.assess(proposal.pk)
+    assert (
+        "corrected the diagnosis" in authorize.excluded(proposal.pk)[str(world.people["alice"].id)]
+    )
+    with pytest.raises(errors.Separation):
+        world.decide("alice", proposal.pk)

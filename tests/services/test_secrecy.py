@@ -316,3 +316,36 @@ def test_a61_the_line_is_committed_before_the_bytes_are_read(
     with pytest.raises(OSError, match="gone"):
         reveal(world.people["alice"], world.get(proposal_id))
     assert len(revealed()) == 1
+
+
+def test_a61_before_an_assessment_nobody_uncovers(world: World) -> None:
+    """Nobody knows yet which services the target serves."""
+    proposal_id = handed_in(world)
+    stranger = factories.person(roles=["security"])
+    with acts("hitl_web"), pytest.raises(NotEntitled):
+        secrecy.reveal(
+            actor=stranger.user,
+            proposal=world.get(proposal_id),
+            sha256=sha256(LEAK).hexdigest(),
+            reason=REASON,
+        )
+
+
+def test_a61_another_proposal_of_the_incident_opens_nothing(world: World) -> None:
+    """An agent reports the same again and withdraws at once: the incident stays as it was."""
+    proposal_id = handed_in(world)
+    world.assess(proposal_id)
+    stranger = factories.person(roles=["security"])
+    with acts("hitl_web"):
+        submit.withdraw(actor=world.agent, proposal_id=proposal_id, reason="x")
+        told = submit.report(leaking(world), actor=world.agent)
+        assert told.proposal_id is not None
+        assert told.incident_id == world.get(proposal_id).incident_id
+        submit.withdraw(actor=world.agent, proposal_id=told.proposal_id, reason="x")
+        with pytest.raises(NotEntitled):
+            secrecy.reveal(
+                actor=stranger.user,
+                proposal=world.get(told.proposal_id),
+                sha256=sha256(LEAK).hexdigest(),
+                reason=REASON,
+            )

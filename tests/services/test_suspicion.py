@@ -12,11 +12,11 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
 from remediation.domain.events import Event
-from remediation.services import agents, suspicion
+from remediation.services import agents, review, suspicion
 from remediation.services.actors import PersonActor
 from tests import factories
 from tests.factories import WEB
-from tests.flows.world import World, acts
+from tests.flows.world import YES, World, acts
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +100,29 @@ def test_a52_control_characters_in_the_reason_are_visible_on_record(world: World
     report(world, "alice", world.in_review(), "ten letters \x00\x1b[2J\u202e more")
     reason = Entry.objects.order_by("-id")[0].data["data"]["reason"]
     assert "⟨U+0000⟩" in reason and "\x1b" not in reason
+
+
+def test_a_signature_begun_before_the_report_approves_nothing(world: World) -> None:
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    bob, looked = world.people["bob"], world.attention(proposal_id)
+    with acts(WEB):
+        started = review.start(
+            actor=bob.user,
+            proposal_id=proposal_id,
+            round=1,
+            decision="approve",
+            verdicts=YES,
+            reason={"code": "", "text": ""},
+            slot="service_owner",
+            opened=looked.artefacts,
+            typed=looked.names,
+        )
+    report(world, "alice", proposal_id)
+    with acts(WEB), pytest.raises(errors.AgentDisabled):
+        review.sign(
+            actor=bob.user,
+            session_id=started.session_id,
+            assertion=world.assertion("bob", started),
+        )
+    assert world.state_of(proposal_id) == "in_review"
