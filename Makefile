@@ -9,6 +9,7 @@
 # demo, test, benchmark and check build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
 
 PYTHON ?= python3
+# Slow tests stand together: who has finished takes over what the other one still has.
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,12 +29,12 @@ test: test-embedded test-machine
 
 test-embedded: $(STAMP)
 	@echo "== tests on the embedded PostgreSQL"
-	HITL_TEST_POSTGRES=embedded $(BIN)/python -m pytest -n $(WORKERS)
+	HITL_TEST_POSTGRES=embedded $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-machine: test-embedded
 ifneq ($(MACHINE_POSTGRES),)
 	@echo "== database tests on the machine's PostgreSQL $(MACHINE_POSTGRES)"
-	HITL_TEST_POSTGRES=$(MACHINE_POSTGRES) $(BIN)/python -m pytest -n $(WORKERS) $(DATABASE_TESTS)
+	HITL_TEST_POSTGRES=$(MACHINE_POSTGRES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(DATABASE_TESTS)
 else
 	@echo "== SKIPPED: database tests on a second PostgreSQL: none in /usr/lib/postgresql"
 	@test "$$CI" != true
