@@ -18,6 +18,9 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from audit.tlog.canonical import encode
 from hitlportal.demo.ports import LOOPBACK
 from remediation.domain import b64url
+from remediation.domain.attention import Attention
+from remediation.models import Proposal
+from remediation.services import authorize, review
 from tests.benchmarks.cast import Person
 
 YES = {"diagnosis": "yes", "scope": "yes", "action": "yes"}
@@ -93,7 +96,10 @@ def person(port: int, someone: Person) -> Door:
 
 def start(door: Door, someone: Person, proposal: str) -> Started:
     """Start a review and have the passkey answer; nothing is handed in yet."""
-    asked = {
+    looked = attention(proposal)
+    asked: dict[str, Any] = {
+        "opened": list(looked.artefacts),
+        "typed": list(looked.names),
         "decision": "approve",
         "verdicts": YES,
         "reason": {"code": "", "text": ""},
@@ -103,6 +109,13 @@ def start(door: Door, someone: Person, proposal: str) -> Started:
     said = door.post(f"/proposals/{proposal}/review/start", encode(asked))
     body = {"session": said["session"], "assertion": answer(someone, said["options"])}
     return Started(proposal, json.dumps(body).encode())
+
+
+def attention(proposal: str) -> Attention:
+    """What the page asks to have looked at, for people who do look."""
+    row = Proposal.objects.select_related("diagnosis").get(pk=proposal)
+    assessment = authorize.newest(row)
+    return review.attention(row, assessment) if assessment else Attention()
 
 
 def answer(someone: Person, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -195,6 +195,7 @@ class Measurement:
     def _ready(self, proposal: str) -> door.Started:
         """All but the last signature. Alice's is not timed, so it needs no HTTP."""
         alice = self._cast.alice
+        looked = door.attention(proposal)
         started = review.start(
             actor=alice.user,
             proposal_id=UUID(proposal),
@@ -203,6 +204,8 @@ class Measurement:
             verdicts=door.YES,
             reason={"code": "", "text": ""},
             slot=alice.role,
+            opened=looked.artefacts,
+            typed=looked.names,
         )
         _sign(alice, started.session_id, door.answer(alice, started.options))
         return door.start(self._bob, self._cast.bob, proposal)
