@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,10 +17,11 @@ from referencing.jsonschema import DRAFT202012
 
 from remediation.api import examples, schema, urls
 from remediation.domain.actions import ACTIONS, is_test
-from tests import needs
 from tests.api.conftest import Caller, problem, told
+from tests.browser.conftest import browser_type_launch_args, origin
 from tests.factories import proposal_at
-from tests.views.chromium import ARGUMENTS, web_rights
+
+__all__ = ["browser_type_launch_args", "origin"]  # fixtures
 
 
 @pytest.fixture(scope="module")
@@ -159,17 +159,6 @@ def test_the_page_has_nothing_inline_and_no_foreign_address() -> None:
     assert not re.search(r"<style|\sstyle=|\son\w+=|https?://|<script(?![^>]*\ssrc=)", page)
     assert "unsafe" not in response["Content-Security-Policy"]
     assert "data:" not in response["Content-Security-Policy"]
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    return {"executable_path": str(needs.chromium()), "args": ARGUMENTS}
-
-
-@pytest.fixture
-def origin(live_server: Any) -> Iterator[str]:
-    with web_rights():
-        yield live_server.url
 
 
 @pytest.mark.django_db(transaction=True)

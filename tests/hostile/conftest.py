@@ -2,53 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from django.conf import settings as django_settings
-from django.test import Client
 from playwright.sync_api import Browser
-from pytest_django import Settings
 
-from tests import needs
+from tests.browser.chromium import Visitor
+from tests.browser.conftest import (
+    _fresh_counters,
+    _static_root,
+    browser_type_launch_args,
+    carry_session,
+    origin,
+    visitors,
+    world,
+)
 from tests.factories import Person
-from tests.flows.world import World
-from tests.views.chromium import ARGUMENTS, Visitor, web_rights
-from tests.views.conftest import _fresh_counters, _static_root, sign_in  # noqa: F401
+
+__all__ = [
+    "_fresh_counters",
+    "_static_root",
+    "browser_type_launch_args",
+    "origin",
+    "visitors",
+    "world",
+]
 
 Visit = Callable[[Person], Visitor]
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    return {"executable_path": str(needs.chromium()), "args": ARGUMENTS}
-
-
 @pytest.fixture
-def origin(live_server: Any, settings: Settings) -> Iterator[str]:
-    settings.ORIGIN = live_server.url
-    with web_rights():
-        yield live_server.url
-
-
-@pytest.fixture
-def world(tmp_path: Path, settings: Settings, origin: str) -> World:
-    return World(tmp_path, settings)
-
-
-@pytest.fixture
-def visit(browser: Browser, origin: str) -> Iterator[Visit]:
+def visit(browser: Browser, origin: str, visitors: list[Visitor]) -> Visit:
     """Somebody at a browser of their own. Whatever asks, opens or complains is remembered."""
-    visitors: list[Visitor] = []
 
     def come(someone: Person) -> Visitor:
-        client = Client()
-        sign_in(client, someone.user)
-        name = django_settings.SESSION_COOKIE_NAME
         context = browser.new_context(viewport={"width": 1280, "height": 900})
-        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": origin}])
+        carry_session(context, someone.user, origin)
         visitor = Visitor(context, origin)
         visitors.append(visitor)
         happened = visitor.complaints
@@ -62,8 +51,4 @@ def visit(browser: Browser, origin: str) -> Iterator[Visit]:
         visitor.page.on("frameattached", lambda it: happened.append(f"frame {it.url}"))
         return visitor
 
-    yield come
-    complaints = [complaint for visitor in visitors for complaint in visitor.complaints]
-    for visitor in visitors:
-        visitor.page.context.close()
-    assert complaints == [], "\n".join(complaints)
+    return come

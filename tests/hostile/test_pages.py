@@ -21,13 +21,13 @@ from playwright.sync_api import expect
 from remediation import models as m
 from remediation.domain import inert
 from tests import factories
+from tests.browser.chromium import Visitor
 from tests.flows.world import World
 from tests.hostile import scene as scenes
 from tests.hostile.conftest import Visit
 from tests.hostile.corpus import REFUSED
 from tests.hostile.scene import BETWEEN, TEXTS, TITLES, Scene
 from tests.services import test_secrecy as secrecy
-from tests.views.chromium import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
 

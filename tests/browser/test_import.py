@@ -9,20 +9,11 @@ import pytest
 from playwright.sync_api import expect
 
 from remediation import models as m
+from tests.browser.chromium import Visitor
+from tests.browser.people import account, come_in
 from tests.domain.intake.files import GRAPHS
 from tests.domain.intake.test_readers import EDGES, IDENTITIES, SERVICES
 from tests.flows.world import World
-from tests.views.chromium import Visitor
-from tests.views.test_in_browser import (
-    account,
-    browser_type_launch_args,
-    come_in,
-    origin,
-    visit,
-    world,
-)
-
-__all__ = ["browser_type_launch_args", "origin", "visit", "world"]
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
 

@@ -3,114 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
-from playwright.sync_api import Browser, Locator, expect
-from pytest_django import Settings
+from playwright.sync_api import Locator, expect
 
 from audit.tlog import bundle
 from remediation import models as m
-from remediation.services import approvers, enroll, submit
+from remediation.services import approvers, submit
 from remediation.services.actors import operator
-from tests import factories, needs
+from tests import factories
+from tests.browser.chromium import Visitor
+from tests.browser.people import account, approver, come_in, say_yes
 from tests.domain import record
 from tests.flows.world import World, acts
-from tests.views.chromium import ARGUMENTS, Visitor, web_rights
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
-
-PASSWORD = "correct horse battery staple"
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    return {"executable_path": str(needs.chromium()), "args": ARGUMENTS}
-
-
-@pytest.fixture
-def origin(live_server: Any, settings: Settings) -> Iterator[str]:
-    """The live server's address, which is then the portal's own."""
-    settings.ORIGIN = live_server.url
-    with web_rights():
-        yield live_server.url
-
-
-@pytest.fixture
-def visit(browser: Browser, origin: str) -> Iterator[Callable[[], Visitor]]:
-    """Somebody at a browser of their own; at the end the browser must have had no complaint."""
-    visitors: list[Visitor] = []
-
-    def come() -> Visitor:
-        context = browser.new_context(viewport={"width": 1440, "height": 900})
-        visitors.append(Visitor(context, origin))
-        return visitors[-1]
-
-    yield come
-    complaints = [complaint for visitor in visitors for complaint in visitor.complaints]
-    for visitor in visitors:
-        visitor.page.context.close()
-    assert complaints == []
-
-
-@pytest.fixture
-def world(tmp_path: Path, settings: Settings, origin: str) -> World:
-    return World(tmp_path, settings)
-
-
-def account(name: str, *roles: str) -> m.User:
-    """An account as a user administrator makes it: no password, no passkey."""
-    user = m.User(username=name, email=f"{name}@example.org", is_staff="staff" in roles)
-    user.set_unusable_password()
-    user.save()
-    for role in roles:
-        user.groups.add(Group.objects.get_or_create(name=role)[0])
-    return user
-
-
-def enrol(visitor: Visitor, user: m.User) -> None:
-    """With a code of the operator: password and first passkey."""
-    code = enroll.invite(actor=operator(), username=user.username)
-    page = visitor.open("/invite/")
-    page.get_by_label("User name").fill(user.username)
-    page.get_by_label("One-time code").fill(code)
-    page.get_by_label("New password").fill(PASSWORD)
-    page.get_by_label("Name of the passkey").fill("Laptop")
-    page.get_by_role("button", name="Create passkey").click()
-    page.wait_for_url("**/account/login/")
-
-
-def sign_in(visitor: Visitor, user: m.User) -> None:
-    page = visitor.open("/account/login/")
-    page.get_by_label("Username").fill(user.username)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Continue").click()
-    page.get_by_role("button", name="Use passkey").click()
-    page.wait_for_url("**/queue/")
-
-
-def come_in(visitor: Visitor, user: m.User) -> None:
-    enrol(visitor, user)
-    sign_in(visitor, user)
-
-
-def approver(world: World, name: str, role: str) -> m.User:
-    user = account(name, role)
-    service = m.Service.objects.get(versions__environment="production")
-    factories.grant(user, "review_service", service)
-    return user
-
-
-def say_yes(visitor: Visitor) -> None:
-    page = visitor.page
-    page.get_by_label("Yes, the diagnosis is right").check()
-    page.get_by_label("Yes, the scope is right").check()
-    page.get_by_label("Yes, the action is right").check()
 
 
 def test_from_a_code_to_a_signed_approval(world: World, visit: Callable[[], Visitor]) -> None:

@@ -2,68 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from django.conf import settings as django_settings
-from django.test import Client
-from playwright.sync_api import Browser, Page, expect
-from pytest_django import Settings
+from playwright.sync_api import Page, expect
 
 from remediation import models as m
 from remediation.services import presence
-from tests import factories, needs
+from tests import factories
+from tests.browser.conftest import Come
 from tests.flows.world import World
-from tests.views.chromium import ARGUMENTS, Visitor, web_rights
-from tests.views.conftest import sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    return {"executable_path": str(needs.chromium()), "args": ARGUMENTS}
-
-
-@pytest.fixture
-def origin(live_server: Any, settings: Settings) -> Iterator[str]:
-    settings.ORIGIN = live_server.url
-    with web_rights():
-        yield live_server.url
-
-
-Come = Callable[[m.User], Visitor]
-
-
-@pytest.fixture
-def come(browser: Browser, origin: str) -> Iterator[Come]:
-    """Somebody who has signed in, at a browser of their own, which must have no complaint."""
-    visitors: list[Visitor] = []
-
-    def coming(user: m.User) -> Visitor:
-        client = Client()
-        sign_in(client, user)
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        key = client.cookies[django_settings.SESSION_COOKIE_NAME].value
-        context.add_cookies(
-            [{"name": django_settings.SESSION_COOKIE_NAME, "value": key, "url": origin}]
-        )
-        visitors.append(Visitor(context, origin))
-        return visitors[-1]
-
-    yield coming
-    complaints = [complaint for visitor in visitors for complaint in visitor.complaints]
-    for visitor in visitors:
-        visitor.page.context.close()
-    assert complaints == []
-
-
-@pytest.fixture
-def world(tmp_path: Path, settings: Settings, origin: str) -> World:
-    return World(tmp_path, settings)
 
 
 def lead() -> m.User:

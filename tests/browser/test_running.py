@@ -6,24 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from pytest_django import Settings
 
 from remediation import models as m
+from tests.browser import axe
+from tests.browser.chromium import SHOTS, Visitor
+from tests.browser.people import approver, come_in
 from tests.flows.test_crashes import PATIENCE_S, Start, start, wait_for
 from tests.flows.world import World
-from tests.views.chromium import SHOTS, Visitor
-from tests.views.test_in_browser import (
-    approver,
-    browser_type_launch_args,
-    come_in,
-    origin,
-    visit,
-)
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
-__all__ = ["browser_type_launch_args", "origin", "start", "visit"]  # fixtures
+__all__ = ["start"]  # a fixture
 SOON = 15_000
 
 
@@ -46,8 +40,7 @@ def accessible(visitor: Visitor) -> None:
     """axe-core finds nothing on the page that is open, in both themes."""
     for theme in ("light", "dark"):
         visitor.page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-        found = Axe().run(visitor.page)
-        assert found.violations_count == 0, found.generate_report()
+        assert axe.violations(visitor) == []
     visitor.page.emulate_media(color_scheme="light")
 
 

@@ -12,21 +12,13 @@ from django.contrib.auth.models import Group
 from playwright.sync_api import expect
 
 from remediation import models as m
+from tests.browser import axe
+from tests.browser.chromium import Visitor
+from tests.browser.people import account, approver, come_in
+from tests.browser.test_import import hand_in
 from tests.domain.intake.files import GRAPHS
 from tests.flows.world import World
 from tests.services import test_secrecy as secrecy
-from tests.views import axe
-from tests.views.chromium import Visitor
-from tests.views.test_import_in_browser import hand_in
-from tests.views.test_in_browser import (  # noqa: F401  (fixtures)
-    account,
-    approver,
-    browser_type_launch_args,
-    come_in,
-    origin,
-    visit,
-    world,
-)
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
 
@@ -60,7 +52,7 @@ def check(visitor: Visitor, paths: list[str]) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_the_portals_pages(world: World, visit: Callable[[], Visitor]) -> None:  # noqa: F811
+def test_the_portals_pages(world: World, visit: Callable[[], Visitor]) -> None:
     proposal_id: UUID = world.in_review()
     alice, user = visit(), approver(world, "alice-b", "security")
     come_in(alice, user)
@@ -87,7 +79,7 @@ def test_the_portals_pages(world: World, visit: Callable[[], Visitor]) -> None: 
     )
 
 
-def test_the_auditors_pages(world: World, visit: Callable[[], Visitor]) -> None:  # noqa: F811
+def test_the_auditors_pages(world: World, visit: Callable[[], Visitor]) -> None:
     proposal_id = world.approved()
     world.execute(proposal_id)
     world.integrate()
@@ -110,11 +102,11 @@ def test_the_auditors_pages(world: World, visit: Callable[[], Visitor]) -> None:
     )
 
 
-def test_before_anybody_signed_in(visit: Callable[[], Visitor], world: World) -> None:  # noqa: F811
+def test_before_anybody_signed_in(visit: Callable[[], Visitor], world: World) -> None:
     check(visit(), ["/invite/", "/account/login/"])
 
 
-def test_the_admins_pages(world: World, visit: Callable[[], Visitor]) -> None:  # noqa: F811
+def test_the_admins_pages(world: World, visit: Callable[[], Visitor]) -> None:
     ed = visit()
     user = account("ed-b", "staff", "inventory_editor")
     user.groups.add(Group.objects.get_or_create(name="agent_admin")[0])
@@ -133,7 +125,7 @@ def test_the_admins_pages(world: World, visit: Callable[[], Visitor]) -> None:  
     )
 
 
-def test_the_admins_pages_about_one_thing(world: World, visit: Callable[[], Visitor]) -> None:  # noqa: F811
+def test_the_admins_pages_about_one_thing(world: World, visit: Callable[[], Visitor]) -> None:
     service = m.Service.objects.get(versions__environment="production")
     identity, agent = m.Identity.objects.all()[0], m.Agent.objects.all()[0]
     token = m.AgentToken.objects.filter(agent=agent)[0]
@@ -162,8 +154,8 @@ def test_the_admins_pages_about_one_thing(world: World, visit: Callable[[], Visi
 
 
 def test_what_an_import_would_change(
-    world: World,  # noqa: F811
-    visit: Callable[[], Visitor],  # noqa: F811
+    world: World,
+    visit: Callable[[], Visitor],
 ) -> None:
     ed = visit()
     come_in(ed, account("ed-b", "staff", "inventory_editor"))
@@ -173,7 +165,7 @@ def test_what_an_import_would_change(
     assert judge(ed, "import diff") == []
 
 
-def test_errors_and_what_is_not_there(world: World, visit: Callable[[], Visitor]) -> None:  # noqa: F811
+def test_errors_and_what_is_not_there(world: World, visit: Callable[[], Visitor]) -> None:
     alice = visit()
     come_in(alice, approver(world, "alice-b", "security"))
     alice.open("/no-such-page/")
@@ -183,7 +175,7 @@ def test_errors_and_what_is_not_there(world: World, visit: Callable[[], Visitor]
     alice.complaints.clear()  # the browser's own lines about 403 and 404
 
 
-def test_secrets_covered_and_uncovered(world: World, visit: Callable[[], Visitor]) -> None:  # noqa: F811
+def test_secrets_covered_and_uncovered(world: World, visit: Callable[[], Visitor]) -> None:
     proposal_id = secrecy.handed_in(world)
     world.assess(proposal_id)
     alice = visit()
