@@ -106,6 +106,10 @@ def test_before_anybody_signed_in(visit: Callable[[], Visitor], world: World) ->
     check(visit(), ["/invite/", "/account/login/"])
 
 
+def test_the_page_of_the_interface(visit: Callable[[], Visitor]) -> None:
+    check(visit(), ["/api/v1/docs"])
+
+
 def test_the_admins_pages(world: World, visit: Callable[[], Visitor]) -> None:
     ed = visit()
     user = account("ed-b", "staff", "inventory_editor")
