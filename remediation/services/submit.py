@@ -58,13 +58,14 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
     artefacts can be erased (A61). Runs in the caller's transaction: either all of it is on record
     or nothing. Raises AgentDisabled when the agent or its token has ended meanwhile.
     """
-    covered = masking.report_covered(report)
+    spared = secrecy.spared(masking.targets_of(report))
+    covered = masking.report_covered(report, spared)
     report = covered.report
     _serialise(report)
     incident = _same_incident(report, actor)
     is_new = incident is None
     if incident is not None:
-        report = masking.texts_covered(report, secrecy.known_values(incident))
+        report = masking.texts_covered(report, secrecy.known_values(incident) - spared)
         covered = replace(covered, report=report)
     else:
         incident = _open_incident(report, actor)
@@ -324,5 +325,5 @@ def _end(
         proposal_id=proposal.pk,
         source=state,
         target=target,
-        reason=masking.covered(reason),
+        reason=masking.covered(reason, secrecy.known_values(proposal.incident)),
     )
