@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from remediation.domain import secret_rules
 from remediation.domain.secret_readings import readings
 from remediation.domain.secret_rules import TITLES, Secret
 
-__all__ = ["MOST", "TITLES", "VERSION", "Found", "Secret", "find", "values"]
+__all__ = ["MOST", "TITLES", "VERSION", "Found", "Looked", "Secret", "find", "look", "with_known"]
 
 # Changes with every rule, so that older findings are told from newer ones.
 VERSION = "detect-secrets 1.5.0, hitlportal 3"
@@ -26,6 +26,8 @@ MOST = 100
 MOST_VALUES = 2_000
 # Findings, also of one secret by several rules, after which the whole is covered unread.
 _ENOUGH = 5_000
+# Rules that know less about a secret than the others.
+_VAGUE = ("assigned_secret", "repeated_secret")
 # Shorter values stand in many places by chance.
 _REPEATED = 16
 
@@ -42,6 +44,14 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Looked:
+    """An artefact looked through: where its secrets stand, and what they are."""
+
+    found: Found
+    values: frozenset[str] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class _Seen:
     """A finding at its place in the bytes, and the value as it was read there."""
 
@@ -50,7 +60,12 @@ class _Seen:
 
 
 def find(content: bytes, spared: Collection[str] = ()) -> Found:
-    """The secrets in the bytes, in their order, none within another. Raises nothing.
+    """The secrets in the bytes, in their order, none within another. Raises nothing."""
+    return look(content, spared).found
+
+
+def look(content: bytes, spared: Collection[str] = ()) -> Looked:
+    """As `find`, with the secrets themselves, as they stand in the bytes and as they are read.
 
     ``spared`` are names: whoever writes a log can put the name of a target into the field of a
     password, and would cover it wherever else it stands.
@@ -58,38 +73,31 @@ def find(content: bytes, spared: Collection[str] = ()) -> Found:
     text = _text(content)
     first = list(islice(_seen(text, spared), _ENOUGH))
     merged = _merged(sorted({*(seen.secret for seen in first), *_again(text, first)}))
-    return Found(tuple(merged[:MOST]), whole=len(merged) <= MOST and len(first) < _ENOUGH)
-
-
-def _merged(found: Sequence[Secret]) -> list[Secret]:
-    """None within another; the name is that of the rule that knows more than a field's name."""
-    merged: list[Secret] = []
-    for one in found:
-        if merged and one.offset < merged[-1].end:
-            last = merged[-1]
-            rule = one.rule if last.rule == "assigned_secret" else last.rule
-            merged[-1] = Secret(last.offset, max(last.end, one.end) - last.offset, rule)
-        else:
-            merged.append(one)
-    return merged
-
-
-def values(content: bytes, spared: Collection[str] = ()) -> frozenset[str]:
-    """The secrets themselves, as they stand in the bytes and as they are read."""
-    text = _text(content)
+    whole = len(merged) <= MOST and len(first) < _ENOUGH
     kept: set[str] = set()
-    for seen in islice(_seen(text, spared), MOST_VALUES):
+    for seen in first[:MOST_VALUES]:
         kept |= {seen.value, text[seen.secret.offset : seen.secret.end]}
-    return frozenset(_as_told(value) for value in kept)
+    told = frozenset(value.encode("latin-1").decode("utf-8", "replace") for value in kept)
+    return Looked(Found(tuple(merged[:MOST]), whole), told)
+
+
+def with_known(content: bytes, found: Found, known: Collection[str]) -> Found:
+    """The findings, and where secrets stand that other artefacts of the incident gave away."""
+    if not found.whole:
+        return found
+    more = [
+        Secret(match.start(), match.end() - match.start(), "repeated_secret")
+        for value in known
+        if len(value) >= _REPEATED
+        for match in re.finditer(re.escape(value.encode()), content)
+    ]
+    merged = _merged(sorted({*found.secrets, *more}))
+    return Found(tuple(merged[:MOST]), whole=len(merged) <= MOST)
 
 
 def _text(content: bytes) -> str:
     # One character for each byte, so that a place in the text is a place in the bytes.
     return content.decode("latin-1")
-
-
-def _as_told(value: str) -> str:
-    return value.encode("latin-1").decode("utf-8", "replace")
 
 
 def _seen(text: str, spared: Collection[str]) -> Iterator[_Seen]:
@@ -100,6 +108,19 @@ def _seen(text: str, spared: Collection[str]) -> Iterator[_Seen]:
                 continue
             start, end = reading.span(one.offset, one.end)
             yield _Seen(Secret(start, end - start, one.rule), value)
+
+
+def _merged(found: Sequence[Secret]) -> list[Secret]:
+    """None within another; the name is that of the rule that knows more than a field's name."""
+    merged: list[Secret] = []
+    for one in found:
+        if merged and one.offset < merged[-1].end:
+            last = merged[-1]
+            rule = one.rule if last.rule in _VAGUE else last.rule
+            merged[-1] = Secret(last.offset, max(last.end, one.end) - last.offset, rule)
+        else:
+            merged.append(one)
+    return merged
 
 
 def _again(text: str, seen: Collection[_Seen]) -> Iterator[Secret]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from remediation.domain import detector
-from remediation.domain.detector import Found
+from remediation.domain.detector import Found, Looked
 from remediation.domain.plan import Target
 from remediation.domain.report import Citation, Claim, Diagnosis, Report, parse_diagnosis
 from remediation.domain.strict import escape
@@ -62,10 +62,15 @@ def names_of(targets: Iterable[Target]) -> frozenset[str]:
 
 
 def values(content: bytes, spared: Collection[str] = ()) -> frozenset[str]:
-    """The secrets themselves, as a text may quote them. Short plain words are left out: where the
-    password is "postgres", every sentence about that database would be covered."""
+    """The secrets of an artefact, as a text may quote them."""
+    return quotable(detector.look(content, spared), spared)
+
+
+def quotable(looked: Looked, spared: Collection[str] = ()) -> frozenset[str]:
+    """Short plain words are left out: where the password is "postgres", every sentence about that
+    database would be covered."""
     quoted = set()
-    for value in detector.values(content, spared):
+    for value in looked.values:
         quoted |= {value, value.replace("\\/", "/"), value.replace("\\n", "\n"), _decoded(value)}
     return frozenset(value for value in quoted if _is_telling(value) and value not in spared)
 
@@ -114,16 +119,14 @@ def report_covered(report: Report, spared: Collection[str] = ()) -> Covered:
     Identity and plan stay: they name what is acted on, in forms of their own, and are what runs.
     ``spared`` are those of their names that the inventory knows.
     """
+    looked = {one.sha256: detector.look(one.content, spared) for one in report.evidence}
+    secrets = frozenset[str]().union(*(quotable(one, spared) for one in looked.values()))
     found = {
-        artefact.sha256: detector.find(artefact.content, spared) for artefact in report.evidence
+        one.sha256: detector.with_known(one.content, looked[one.sha256].found, secrets)
+        for one in report.evidence
     }
     texts = "\0".join(_texts(report))
-    known = {
-        value
-        for artefact in report.evidence
-        for value in values(artefact.content, spared)
-        if value in texts
-    }
+    known = {value for value in secrets if value in texts}
     return Covered(texts_covered(report, known), found)
 
 
@@ -170,6 +173,15 @@ def _citation(citation: Citation, known: Collection[str]) -> Citation:
         pointer=pointer_covered(citation.pointer, known),
         value=covered(value, known) if isinstance(value, str) else value,
     )
+
+
+def known_covered(covered: Covered, known: Collection[str]) -> Covered:
+    """As `report_covered`, with the secrets that the incident's earlier evidence holds."""
+    found = {
+        one.sha256: detector.with_known(one.content, covered.found[one.sha256], known)
+        for one in covered.report.evidence
+    }
+    return Covered(texts_covered(covered.report, known), found)
 
 
 def targets_of(report: Report) -> tuple[Target, ...]:

@@ -34,6 +34,7 @@ TITLES = {
     "connection_string": "password in a connection string",
     "bearer_token": "bearer token",
     "assigned_secret": "password, token or client secret",
+    "repeated_secret": "secret that other evidence gives away",
     "session_cookie": "cookie of a session",
     "jwt": "JSON web token",
     "azure_storage_key": "Azure storage key",

@@ -63,7 +63,13 @@ def found_in(rows: Sequence[Evidence], using: str = "default") -> dict[str, Foun
     if rest:
         blobs = EvidenceBlob.objects.using(using).filter(sha256__in=list(rest))
         names = spared_of(next(iter(rest.values())).incident)
-        found |= {blob.sha256: detector.find(bytes(blob.content), names) for blob in blobs}
+        content = {blob.sha256: bytes(blob.content) for blob in blobs}
+        looked = {sha256: detector.look(one, names) for sha256, one in content.items()}
+        known = frozenset[str]().union(*(masking.quotable(one, names) for one in looked.values()))
+        found |= {
+            sha256: detector.with_known(content[sha256], one.found, known)
+            for sha256, one in looked.items()
+        }
     return found
 
 

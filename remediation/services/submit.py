@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from django.db import connection
@@ -65,8 +65,8 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
     incident = _same_incident(report, actor)
     is_new = incident is None
     if incident is not None:
-        report = masking.texts_covered(report, secrecy.known_values(incident) - spared)
-        covered = replace(covered, report=report)
+        covered = masking.known_covered(covered, secrecy.known_values(incident) - spared)
+        report = covered.report
     else:
         incident = _open_incident(report, actor)
     entry = log.append(

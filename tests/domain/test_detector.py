@@ -157,11 +157,16 @@ def test_a61_the_real_cases_would_not_hide_one() -> None:
 
 
 def test_every_rule_has_a_title_and_a_case() -> None:
-    rules = {rule for rule, _ in secret_rules._RULES} | {"jwt", "private_key", "assigned_secret"}
+    rules = {rule for rule, _ in secret_rules._RULES} | {
+        "jwt",
+        "private_key",
+        "assigned_secret",
+        "repeated_secret",
+    }
     assert rules == set(detector.TITLES)
     assert {rule for rule, _, _ in HELD} >= rules - {
         # Taken as detect-secrets has them.
-        "discord_token", "mailchimp_key", "pypi_token", "square_secret",
+        "repeated_secret", "discord_token", "mailchimp_key", "pypi_token", "square_secret",
     }  # fmt: skip
 
 

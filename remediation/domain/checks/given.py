@@ -10,8 +10,8 @@ from functools import cached_property
 from audit.tlog.canonical import Json
 from remediation.domain.checks.records import Event, Records, strings_in
 from remediation.domain.citations import Unreadable, read_artefact
-from remediation.domain.detector import Found, find
-from remediation.domain.masking import masked, names_of, values
+from remediation.domain.detector import Found, Looked, look, with_known
+from remediation.domain.masking import masked, names_of, quotable
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
 from remediation.domain.report import Claim, Diagnosis
@@ -84,7 +84,14 @@ class CheckInput:
     @cached_property
     def found(self) -> Mapping[str, Found]:
         """The secrets in each artefact; looking takes time, so it is done once."""
-        return {sha256: find(content, self.spared) for sha256, content in self.evidence.items()}
+        return {
+            sha256: with_known(content, self._looked[sha256].found, self.secrets)
+            for sha256, content in self.evidence.items()
+        }
+
+    @cached_property
+    def _looked(self) -> Mapping[str, Looked]:
+        return {sha256: look(content, self.spared) for sha256, content in self.evidence.items()}
 
     @cached_property
     def spared(self) -> frozenset[str]:
@@ -96,9 +103,7 @@ class CheckInput:
     @cached_property
     def secrets(self) -> frozenset[str]:
         """The secrets of all artefacts, as the agent's texts were covered of them."""
-        return frozenset().union(
-            *(values(content, self.spared) for content in self.evidence.values())
-        )
+        return frozenset().union(*(quotable(one, self.spared) for one in self._looked.values()))
 
     @cached_property
     def documents(self) -> Mapping[str, Json | Unreadable]:
