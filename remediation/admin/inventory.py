@@ -249,7 +249,7 @@ class DependencyAdmin(_InventoryAdmin):
 
     @admin.display(description="Versions")
     def versions(self, obj: Dependency) -> SafeString:
-        return _history(obj.versions.all(), "present")
+        return _history(obj.versions.all(), "present", "by_reviewer")
 
 
 def _with_presence(edges: QuerySet[Dependency]) -> QuerySet[Dependency]:

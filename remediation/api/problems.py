@@ -150,7 +150,7 @@ def put_on_record(error: Refused, request: HttpRequest, proposal_id: UUID | None
         refusals.count_unknown(f"throttled:{agent.agent_id}", minute)
     else:
         # The history of a proposal is not for agents that cannot see it.
-        own = None if isinstance(error, errors.NoSuchObject) else proposal_id
+        own = refusals.seen(agent, proposal_id)
         refusals.record(
             actor=agent,
             event=Event.AGENT_REQUEST_REFUSED,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 
 from audit.tlog.canonical import Json
+from remediation.domain.masking import covered
 from remediation.domain.report import Citation
 
 
@@ -49,6 +51,24 @@ def problem_of(document: Json | Unreadable, citation: Citation) -> str:
     if type(value) is not type(citation.value) or value != citation.value:
         return "another value stands there"
     return ""
+
+
+def stands_in_stored(content: bytes, citation: Citation, known: Collection[str]) -> bool:
+    """Whether the cited value stands in the artefact as it is stored, as it is or with the secrets
+    covered that the incident's evidence holds.
+
+    Asked where `problem_of` found another value: what is a secret in one place, because an intruder
+    put it into the field of a password there, may stand uncovered in the other (attacks.md A60).
+    """
+    try:
+        value = resolve(read_artefact(content), citation.pointer)
+    except LookupError:
+        return False
+    if type(value) is not type(citation.value):
+        return False
+    return value == citation.value or (
+        isinstance(value, str) and covered(value, known) == citation.value
+    )
 
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)

@@ -7,11 +7,13 @@ secret is covered there before anything is kept (attacks.md A61).
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from remediation.domain import detector
-from remediation.domain.detector import Found
+from remediation.domain.detector import Found, Looked
+from remediation.domain.plan import Target
 from remediation.domain.report import Citation, Claim, Diagnosis, Report, parse_diagnosis
 from remediation.domain.strict import escape
 
@@ -51,20 +53,34 @@ def masked(content: bytes, found: Found) -> bytes:
     return b"".join(mask if part.rule else part.content for part in parts(content, found))
 
 
-def covered_artefact(content: bytes | None) -> bytes | None:
-    """As `masked`, of an artefact that is looked through now. Citations are compared with this:
-    the values that they quote were covered when they were handed in."""
-    return content if content is None else masked(content, detector.find(content))
+def names_of(targets: Iterable[Target]) -> frozenset[str]:
+    """What a plan or a diagnosis names, when the inventory knows it: never covered, wherever an
+    intruder wrote it, since people decide by these names (attacks.md A60)."""
+    return frozenset(
+        name for target in targets for name in (target.locator, *target.fields.values())
+    )
 
 
-def values(content: bytes, found: Found) -> frozenset[str]:
-    """The secrets themselves, as a text may quote them. Short plain words are left out: where the
-    password is "postgres", every sentence about that database would be covered."""
+def values(content: bytes, spared: Collection[str] = ()) -> frozenset[str]:
+    """The secrets of an artefact, as a text may quote them."""
+    return quotable(detector.look(content, spared), spared)
+
+
+def quotable(looked: Looked, spared: Collection[str] = ()) -> frozenset[str]:
+    """Short plain words are left out: where the password is "postgres", every sentence about that
+    database would be covered."""
     quoted = set()
-    for secret in found.secrets:
-        value = content[secret.offset : secret.end].decode("utf-8", "replace")
-        quoted |= {value, value.replace("\\/", "/"), value.replace("\\n", "\n")}
-    return frozenset(value for value in quoted if _is_telling(value))
+    for value in looked.values:
+        quoted |= {value, value.replace("\\/", "/"), value.replace("\\n", "\n"), _decoded(value)}
+    return frozenset(value for value in quoted if _is_telling(value) and value not in spared)
+
+
+def _decoded(value: str) -> str:
+    """What a value says that is base64, as in a secret of Kubernetes; empty otherwise."""
+    try:
+        return base64.b64decode(value, validate=True).decode("ascii")
+    except ValueError:
+        return ""
 
 
 def _is_telling(value: str) -> bool:
@@ -97,19 +113,20 @@ class Covered:
     found: Mapping[str, Found]
 
 
-def report_covered(report: Report) -> Covered:
+def report_covered(report: Report, spared: Collection[str] = ()) -> Covered:
     """Look through a report: artefacts as they are, every text of the agent covered.
 
     Identity and plan stay: they name what is acted on, in forms of their own, and are what runs.
+    ``spared`` are those of their names that the inventory knows.
     """
-    found = {artefact.sha256: detector.find(artefact.content) for artefact in report.evidence}
-    texts = "\0".join(_texts(report))
-    known = {
-        value
-        for artefact in report.evidence
-        for value in values(artefact.content, found[artefact.sha256])
-        if value in texts
+    looked = {one.sha256: detector.look(one.content, spared) for one in report.evidence}
+    secrets = frozenset[str]().union(*(quotable(one, spared) for one in looked.values()))
+    found = {
+        one.sha256: detector.with_known(one.content, looked[one.sha256].found, secrets)
+        for one in report.evidence
     }
+    texts = "\0".join(_texts(report))
+    known = {value for value in secrets if value in texts}
     return Covered(texts_covered(report, known), found)
 
 
@@ -156,6 +173,21 @@ def _citation(citation: Citation, known: Collection[str]) -> Citation:
         pointer=pointer_covered(citation.pointer, known),
         value=covered(value, known) if isinstance(value, str) else value,
     )
+
+
+def known_covered(covered: Covered, known: Collection[str]) -> Covered:
+    """As `report_covered`, with the secrets that the incident's earlier evidence holds."""
+    found = {
+        one.sha256: detector.with_known(one.content, covered.found[one.sha256], known)
+        for one in covered.report.evidence
+    }
+    return Covered(texts_covered(covered.report, known), found)
+
+
+def targets_of(report: Report) -> tuple[Target, ...]:
+    """All that a report names as what happened to, or is acted on."""
+    planned = report.plan.targets if report.plan else ()
+    return (report.incident.identity, report.diagnosis.identity, *planned)
 
 
 def _texts(report: Report) -> Iterable[str]:

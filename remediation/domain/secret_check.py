@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from remediation.domain import detector
+from remediation.domain.detector import Found
 
 _SHOWN = 5
 
 
-def secrets_said(evidence: Mapping[str, bytes]) -> str:
+def secrets_said(artefacts: Mapping[str, Found]) -> str:
     """What was found in artefacts by SHA-256, in words without a value; empty when nothing was."""
     said = []
-    for sha256, content in sorted(evidence.items()):
-        found = detector.find(content)
+    for sha256, found in sorted(artefacts.items()):
         if not found.whole:
             said.append(f"artefact {sha256[:12]} holds more than {detector.MOST} secrets")
         elif found:

@@ -123,6 +123,8 @@ class Dependency(Fact):
 class DependencyVersion(Fact):
     dependency = models.ForeignKey(Dependency, on_delete=models.PROTECT, related_name="versions")
     present = models.BooleanField()
+    # Said by correcting a scope: it widens, and does not answer whether any user is known.
+    by_reviewer = models.BooleanField(default=False)
     author = models.CharField(max_length=200)
 
     class Meta:

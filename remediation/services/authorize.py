@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from remediation.domain import errors
 from remediation.domain.policy import ANY, ROLES
@@ -18,9 +18,12 @@ from remediation.models import (
     NO_SERVICE,
     Assessment,
     AssessmentService,
+    Dependency,
+    DependencyVersion,
     Incident,
     IncidentEntry,
     Proposal,
+    ProposalTarget,
     QueueEntry,
     Review,
     User,
@@ -309,16 +312,28 @@ def visible_incidents(user: User) -> QuerySet[Incident]:
 
 def may_reveal(user: User, proposal: Proposal) -> bool:
     """Who may look at secrets in evidence: the security role, with the right to review every
-    service that uses the target. No lead, auditor or superuser as such."""
+    service that uses what the incident is about. No lead, auditor or superuser as such."""
     if not user.is_active or newest(proposal) is None or not may_view(user, proposal):
         return False
     # Of every proposal of the incident: evidence is the incident's, and a proposal on something
     # small beside it must not open what a graver one rests on.
-    direct = AssessmentService.objects.filter(
+    assessed = AssessmentService.objects.filter(
         assessment__proposal__incident=proposal.incident_id, depth=1
     ).values_list("service_id", flat=True)
     held = approver_roles(user.person)
-    return SECURITY in held and set(direct) <= service_ids(user.person, "review_service")
+    needed = {*assessed, *_users_of(proposal.incident)}
+    return SECURITY in held and needed <= service_ids(user.person, "review_service")
+
+
+def _users_of(incident: Incident) -> set[int]:
+    """The services that use what the incident and its proposals name, as the inventory says now: a
+    proposal may have ended before anybody assessed it."""
+    planned = ProposalTarget.objects.filter(proposal__incident=incident).values("locator")
+    newest = DependencyVersion.objects.filter(dependency=OuterRef("pk")).order_by("-id")
+    edges = Dependency.objects.filter(
+        Q(identity__locator=incident.locator) | Q(identity__locator__in=planned)
+    ).annotate(present=Subquery(newest.values("present")[:1]))
+    return set(edges.filter(present=True).values_list("source_id", flat=True))
 
 
 def visible_incident_entries(rights: Rights) -> QuerySet[IncidentEntry]:

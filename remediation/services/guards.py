@@ -29,6 +29,7 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "review_separation": errors.Separation,
     "review_entitlement": errors.NotEntitled,
     "review_slot": errors.SlotNotOpen,
+    "agent_disabled": errors.AgentDisabled,
     "observation_state": errors.WrongState,
     "assessment_round": errors.WrongState,
     "assessment_deadline": errors.WrongState,

@@ -11,12 +11,12 @@ from uuid import UUID
 from django.db import transaction
 
 from audit import log
-from remediation.domain import errors
+from remediation.domain import errors, masking
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.domain.states import ProposalState
 from remediation.models import Halt, Proposal, User
-from remediation.services import authorize, transition
+from remediation.services import authorize, secrecy, transition
 from remediation.services.guards import translated
 
 MIN_REASON, MAX_REASON = 10, 500
@@ -31,6 +31,10 @@ def halt(*, actor: User, proposal_id: UUID, reason: str) -> Halt:
     its place, finds the row.
     """
     reason = checked(reason, MAX_REASON)
+    found = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
+    if found is not None:
+        # Before the lock: nothing waits for the evidence to be looked through.
+        reason = told(found, reason)
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal = Proposal.objects.filter(pk=proposal_id).first()
@@ -49,6 +53,11 @@ def halt(*, actor: User, proposal_id: UUID, reason: str) -> Halt:
             return Halt.objects.create(
                 proposal=proposal, person=actor.person, reason=reason, entry=entry.id
             )
+
+
+def told(proposal: Proposal, reason: str) -> str:
+    """The reason as it goes on record, without the secrets of the incident's evidence (A61)."""
+    return masking.covered(reason, secrecy.known_values(proposal.incident))
 
 
 def refuse_if_halted(proposal_id: UUID) -> None:

@@ -7,11 +7,11 @@ from uuid import UUID
 from django.db import transaction
 
 from audit import log
-from remediation.domain import errors
+from remediation.domain import errors, masking
 from remediation.domain.events import Event
 from remediation.domain.states import CloseReason, IncidentState
 from remediation.models import Incident, IncidentTransition, User
-from remediation.services import authorize
+from remediation.services import authorize, secrecy
 from remediation.services.actors import Actor
 from remediation.services.guards import translated
 
@@ -32,6 +32,8 @@ def close(*, actor: User, incident_id: UUID, outcome: str, reason: str) -> None:
             raise errors.NoSuchObject()
         if not authorize.may_close_incidents(actor, incident):
             raise errors.NotEntitled("approvers and leads who do not own the reporting agent")
+        # People quote secrets too, and this goes into a record that nobody can change (A61).
+        reason = masking.covered(reason, secrecy.known_values(incident))
         if outcome not in set(CloseReason) or len(reason.strip()) < MIN_REASON:
             raise errors.ReasonRequired("an outcome from the list and ten characters")
         source = state(incident)

@@ -175,14 +175,20 @@ def set_dependency(
 ) -> Dependency:
     """State that ``source`` cannot work without ``needs``, or no longer needs it.
 
-    Raises NotEntitled, BadValue, NoSuchObject. What is stated already changes nothing.
+    What is stated already changes nothing; what a reviewer's correction stated is confirmed by an
+    editor who is somebody else. Raises NotEntitled, BadValue, NoSuchObject.
     """
     begin(actor)
     return _set_edge(actor, source_id, needs, present=present)[0]
 
 
 def _set_edge(
-    actor: Actor, source_id: int, needs: Service | Identity, *, present: bool
+    actor: Actor,
+    source_id: int,
+    needs: Service | Identity,
+    *,
+    present: bool,
+    by_reviewer: bool = False,
 ) -> tuple[Dependency, bool]:
     """The edge, and whether that was news."""
     source = Service.objects.filter(pk=source_id).first()
@@ -194,28 +200,39 @@ def _set_edge(
     edge = Dependency.objects.filter(source=source, service=service, identity=identity).first()
     newest = edge.versions.order_by("-id").first() if edge else None
     if edge is not None and newest is not None and newest.present == present:
-        return edge, False
+        confirms = newest.by_reviewer and not by_reviewer and newest.author != actor.ref
+        if not confirms:
+            return edge, False
     entry = _record(
         actor,
         f"service:{source.name}",
-        {"depends_on": str(needs), "present": newest is not None and newest.present},
-        {"depends_on": str(needs), "present": present},
+        _edge(needs, newest is not None and newest.present, bool(newest and newest.by_reviewer)),
+        _edge(needs, present, by_reviewer),
     )
     edge = edge or Dependency.objects.create(
         source=source, service=service, identity=identity, entry=entry
     )
     DependencyVersion.objects.create(
-        dependency=edge, present=present, author=actor.ref, entry=entry
+        dependency=edge,
+        present=present,
+        by_reviewer=by_reviewer,
+        author=actor.ref,
+        entry=entry,
     )
     return edge, True
 
 
+def _edge(needs: Service | Identity, present: bool, by_reviewer: bool) -> dict[str, Json]:
+    said: dict[str, Json] = {"depends_on": str(needs), "present": present}
+    return {**said, "by_reviewer": True} if by_reviewer else said
+
+
 @transaction.atomic
 def widen(*, actor: PersonActor, source_id: int, needs: Identity) -> bool:
-    """State that ``source`` uses the identity; whether that was news. Nothing can be loosened so:
-    the caller says who may. Raises NoSuchObject."""
+    """State that ``source`` uses the identity, as a reviewer's word; whether that was news. Nothing
+    can be loosened so: the caller says who may. Raises NoSuchObject."""
     _lock()
-    return _set_edge(actor, source_id, needs, present=True)[1]
+    return _set_edge(actor, source_id, needs, present=True, by_reviewer=True)[1]
 
 
 def check_locator(kind: str, locator: str) -> None:

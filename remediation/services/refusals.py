@@ -16,8 +16,9 @@ from audit.tlog.canonical import Json
 from remediation.domain import inert, masking
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
-from remediation.models import Proposal, Refusal
-from remediation.services.actors import SYSTEM, Actor
+from remediation.models import Proposal, Refusal, User
+from remediation.services import authorize
+from remediation.services.actors import SYSTEM, Actor, AgentActor, PersonActor
 
 # Long enough to explain, short enough that an attacker cannot store essays in the record.
 DETAIL_MAX = 500
@@ -54,6 +55,22 @@ def record(
                 actor=actor.ref,
                 entry=entry.id,
             )
+
+
+def seen(actor: Actor, proposal_id: UUID | None) -> UUID | None:
+    """The proposal when the actor may see it, else None: what strangers are refused is no line of
+    its history and goes into no file about it."""
+    if proposal_id is None:
+        return None
+    if isinstance(actor, AgentActor):
+        mine = Proposal.objects.filter(pk=proposal_id, agent_id=actor.agent_id).exists()
+        return proposal_id if mine else None
+    if isinstance(actor, PersonActor):
+        user = User.objects.filter(pk=actor.user_id).first()
+        found = Proposal.objects.filter(pk=proposal_id).first()
+        visible = user is not None and found is not None and authorize.may_view(user, found)
+        return proposal_id if visible else None
+    return proposal_id
 
 
 def printable(text: str) -> str:

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from redis.exceptions import RedisError
 
 from audit import log
+from remediation.domain import inert
 from remediation.domain.errors import BadInput
 from remediation.domain.events import Event
 from remediation.domain.outcome import outcomes
@@ -25,7 +26,6 @@ from remediation.models import Halt, Notice, Proposal, Review, StepRecord
 from remediation.services import notify
 from remediation.services.actors import Actor
 from remediation.services.plans import load_plan
-from remediation.services.refusals import printable
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def _text(proposal: Proposal) -> str:
     lines = [f"The proposal is now: {proposal.state.replace('_', ' ')}{reason}."]
     halt = Halt.objects.filter(proposal=proposal).first()
     if halt is not None:
-        lines.append(f"A person halted it between two steps: {printable(halt.reason)}")
+        lines.append(f"A person halted it between two steps: {inert.message(halt.reason)}")
     return "\n".join([*lines, *_steps(proposal)])
 
 
@@ -150,7 +150,7 @@ def _steps(proposal: Proposal) -> list[str]:
     return [
         "",
         *(
-            f"Step {told.step + 1}, {told.words}: {printable(step.sentence)}"
+            f"Step {told.step + 1}, {told.words}: {inert.message(step.sentence)}"
             for step, told in zip(plan.steps, outcomes(len(plan.steps), found), strict=True)
         ),
     ]

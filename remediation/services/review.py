@@ -17,7 +17,7 @@ from fido2.utils import websafe_encode
 
 from audit import inclusion, log
 from audit.tlog.canonical import Json
-from remediation.domain import b64url, errors
+from remediation.domain import b64url, errors, masking
 from remediation.domain.attention import Attention, asked
 from remediation.domain.checks import parse as parse_checks
 from remediation.domain.digest import Digests
@@ -28,7 +28,7 @@ from remediation.domain.signature import Assertion, verify
 from remediation.domain.statement import Decision, Reason, Statement, Verdicts
 from remediation.domain.states import ProposalState
 from remediation.models import Assessment, ObservationRequest, Proposal, Review, ReviewSession, User
-from remediation.services import authorize, dispatch, suspicion, transition
+from remediation.services import authorize, dispatch, secrecy, suspicion, transition
 from remediation.services.actors import PersonActor
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
@@ -205,7 +205,7 @@ def _compose(
         digests=digests_of(proposal, assessment),
         decision=decided,
         verdicts=Verdicts.from_json(dict(verdicts), "/verdicts"),
-        reason=Reason.from_json(dict(reason), "/reason"),
+        reason=_covered(proposal, Reason.from_json(dict(reason), "/reason")),
         slot=slot,
         person=str(actor.person),
         nonce=secrets.token_hex(32),
@@ -213,6 +213,14 @@ def _compose(
         rp_id=settings.RP_ID,
         origin=settings.ORIGIN,
     )
+
+
+def _covered(proposal: Proposal, reason: Reason) -> Reason:
+    """Before it is signed: what a reviewer quotes of a secret is on record for ever (A61)."""
+    if not reason.text:
+        return reason
+    known = secrecy.known_values(proposal.incident)
+    return Reason(reason.code, masking.covered(reason.text, known))
 
 
 def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:

@@ -7,27 +7,35 @@ security role, after that is on record (attacks.md A61).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from uuid import UUID
 
 from django.db import transaction
 
 from audit import log
 from audit.tlog.inert import alike
 from remediation.domain import detector, masking
+from remediation.domain.citations import stands_in_stored
 from remediation.domain.detector import Found, Secret
-from remediation.domain.errors import BadValue, NoSuchObject, NotEntitled, ReasonRequired
+from remediation.domain.errors import BadInput, BadValue, NoSuchObject, NotEntitled, ReasonRequired
 from remediation.domain.events import Event
+from remediation.domain.plan import Target
+from remediation.domain.report import Citation, load_diagnosis
 from remediation.models import (
     Evidence,
     EvidenceBlob,
     EvidenceErasure,
     EvidenceScan,
+    Identity,
     Incident,
     Proposal,
+    Service,
     User,
 )
 from remediation.services import authorize
 from remediation.services.actors import Actor, ProcessActor
+from remediation.services.plans import load_plan
 
 REASON_LEAST, REASON_MOST = 10, 500
 
@@ -44,16 +52,24 @@ def record(evidence: Evidence, found: Found) -> None:
 
 
 def found_in(rows: Sequence[Evidence], using: str = "default") -> dict[str, Found]:
-    """The secrets of these artefacts, by SHA-256: as recorded, else looked for now."""
+    """The secrets of these artefacts of one incident, by SHA-256: as recorded, else looked for
+    now."""
     scans = EvidenceScan.objects.using(using).filter(
         evidence__in=[row.pk for row in rows], detector=detector.VERSION
     )
     recorded = {scan.evidence_id: _found(scan) for scan in scans}
-    rest = [row.sha256 for row in rows if row.pk not in recorded]
+    rest = {row.sha256: row for row in rows if row.pk not in recorded}
     found = {row.sha256: recorded[row.pk] for row in rows if row.pk in recorded}
     if rest:
-        blobs = EvidenceBlob.objects.using(using).filter(sha256__in=rest)
-        found |= {blob.sha256: detector.find(bytes(blob.content)) for blob in blobs}
+        blobs = EvidenceBlob.objects.using(using).filter(sha256__in=list(rest))
+        names = spared_of(next(iter(rest.values())).incident)
+        content = {blob.sha256: bytes(blob.content) for blob in blobs}
+        looked = {sha256: detector.look(one, names) for sha256, one in content.items()}
+        known = frozenset[str]().union(*(masking.quotable(one, names) for one in looked.values()))
+        found |= {
+            sha256: detector.with_known(content[sha256], one.found, known)
+            for sha256, one in looked.items()
+        }
     return found
 
 
@@ -77,12 +93,47 @@ def _found(scan: EvidenceScan) -> Found:
 
 def known_values(incident: Incident) -> frozenset[str]:
     """The secrets that evidence of the incident holds, as a later text may quote them."""
-    scans = EvidenceScan.objects.filter(evidence__incident=incident).exclude(secrets=[])
-    found = {scan.evidence.sha256: _found(scan) for scan in scans.select_related("evidence")}
-    blobs = EvidenceBlob.objects.filter(pk__in=list(found))
-    return frozenset().union(
-        *(masking.values(bytes(blob.content), found[blob.sha256]) for blob in blobs)
+    rows = list(incident.evidence.all())
+    found = found_in(rows)
+    holding = [sha256 for sha256, one in found.items() if one]
+    if not holding:
+        return frozenset()
+    names = spared_of(incident)
+    blobs = EvidenceBlob.objects.filter(pk__in=holding)
+    return frozenset().union(*(masking.values(bytes(blob.content), names) for blob in blobs))
+
+
+def spared(targets: Iterable[Target]) -> frozenset[str]:
+    """The names of those targets that the inventory knows, and of the services that use them: no
+    secrets, whatever field an intruder wrote them into. What only an agent names is not spared."""
+    by_locator = {target.locator: target for target in targets}
+    rows = Identity.objects.filter(locator__in=list(by_locator))
+    known = [by_locator[locator] for locator in rows.values_list("locator", flat=True)]
+    services = Service.objects.filter(dependencies__identity__in=rows).values_list(
+        "name", flat=True
     )
+    return masking.names_of(known) | frozenset(services)
+
+
+def spared_of(incident: Incident) -> frozenset[str]:
+    """As `spared`, of all that the incident's diagnoses and proposals name."""
+    targets: list[Target] = []
+    for body in incident.diagnoses.values_list("body", flat=True):
+        with suppress(BadInput):  # of another catalogue: then nothing of it is spared
+            targets.append(load_diagnosis(bytes(body), allow_test=True).identity)
+    for body in incident.proposals.values_list("plan", flat=True).distinct():
+        with suppress(BadInput):
+            targets += load_plan(bytes(body)).targets
+    return spared(targets)
+
+
+def cited(incident_id: UUID, citation: Citation) -> bool:
+    """Whether what is cited and does not stand in the covered artefact stands in the stored one."""
+    row = Evidence.objects.filter(incident=incident_id, sha256=citation.evidence).first()
+    blob = EvidenceBlob.objects.filter(pk=citation.evidence).first() if row else None
+    if row is None or blob is None:
+        return False
+    return stands_in_stored(bytes(blob.content), citation, known_values(row.incident))
 
 
 def said(found: Found) -> str:
@@ -120,7 +171,10 @@ def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> byte
                 "reason": reason,
             },
         )
-    return bytes(EvidenceBlob.objects.get(pk=sha256).content)
+    try:
+        return bytes(EvidenceBlob.objects.get(pk=sha256).content)
+    except EvidenceBlob.DoesNotExist:  # erased in this moment; the line says what was asked
+        raise NoSuchObject("the artefact is not stored (any more)") from None
 
 
 def erase(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from django.db import connection
@@ -58,14 +58,15 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
     artefacts can be erased (A61). Runs in the caller's transaction: either all of it is on record
     or nothing. Raises AgentDisabled when the agent or its token has ended meanwhile.
     """
-    covered = masking.report_covered(report)
+    spared = secrecy.spared(masking.targets_of(report))
+    covered = masking.report_covered(report, spared)
     report = covered.report
     _serialise(report)
     incident = _same_incident(report, actor)
     is_new = incident is None
     if incident is not None:
-        report = masking.texts_covered(report, secrecy.known_values(incident))
-        covered = replace(covered, report=report)
+        covered = masking.known_covered(covered, secrecy.known_values(incident) - spared)
+        report = covered.report
     else:
         incident = _open_incident(report, actor)
     entry = log.append(
@@ -324,5 +325,5 @@ def _end(
         proposal_id=proposal.pk,
         source=state,
         target=target,
-        reason=masking.covered(reason),
+        reason=masking.covered(reason, secrecy.known_values(proposal.incident)),
     )

@@ -166,13 +166,14 @@ def _answered(view: View, refused: Callable[[HttpRequest, Refused], HttpResponse
 
 def _record(request: HttpRequest, refusal: Refused, proposal_id: UUID | None) -> None:
     who = person(request)
-    about = f"proposal:{proposal_id}" if proposal_id else f"address:{request.path[:200]}"
+    actor = PersonActor(who.person, who.pk)
+    seen = refusals.seen(actor, proposal_id)
     refusals.record(
-        actor=PersonActor(who.person, who.pk),
+        actor=actor,
         event=_event(request, proposal_id),
         error=refusal,
-        object=about,
-        proposal_id=proposal_id if request.method == "POST" else None,
+        object=f"proposal:{seen}" if seen else f"address:{request.path[:200]}",
+        proposal_id=seen if request.method == "POST" else None,
         data={"method": request.method or "", "address": request.path[:200]},
     )
 

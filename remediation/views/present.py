@@ -176,20 +176,27 @@ def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
         summary_said=diagnosis.summary,
         rationale_said=proposal.rationale,
         rationale_by=Names([proposal.editor]).person(proposal.editor) if proposal.editor else "",
-        claims=tuple(_claim_row(claim, artefacts, rows) for claim in diagnosis.claims),
+        claims=tuple(
+            _claim_row(proposal.incident_id, claim, artefacts, rows) for claim in diagnosis.claims
+        ),
         evidence=tuple(replace(row, whole=row.sha256 in whole) for row in rows.values()),
         record=agent_record.of(proposal, diagnosis.confidence),
     )
 
 
 def _claim_row(
-    claim: Claim, artefacts: Mapping[str, Json | Unreadable], known: Mapping[str, EvidenceRow]
+    incident_id: UUID,
+    claim: Claim,
+    artefacts: Mapping[str, Json | Unreadable],
+    known: Mapping[str, EvidenceRow],
 ) -> ClaimRow:
     rows = []
     for citation in claim.citations:
         document = artefacts.get(citation.evidence, _ABSENT)
         problem = problem_of(document, citation)
         row = known.get(citation.evidence)
+        if problem and row and secrecy.cited(incident_id, citation):
+            problem = ""
         rows.append(
             CitationRow(
                 sha256=citation.evidence,

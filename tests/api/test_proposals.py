@@ -260,3 +260,14 @@ def test_a_halt_is_a_name_for_the_agent_and_a_persons_words_are_not_for_it(
     assert [row["outcome"] for row in seen["outcomes"]] == ["undone", "not_begun"]
     assert (seen["result"]["state"], seen["result"]["reason"]) == ("rolled_back", "halted")
     assert b"Mallory" not in answer.content
+
+
+def test_what_an_agent_gets_wrong_about_anothers_proposal_is_not_in_its_history(
+    caller_of: CallerOf,
+) -> None:
+    """Refused for its form before anybody looked whose it is."""
+    theirs = caller_of("other").proposes()
+    answer = caller_of("mine").post(f"proposals/{theirs}/withdraw", {"no such": "field"})
+    assert answer.status_code == 400
+    assert not m.Refusal.objects.exists()
+    assert Entry.objects.latest("id").data["object"] == "door:api"

@@ -177,6 +177,12 @@ def _a45_who_loosened_the_inventory_decides(w: World) -> None:
     _decide(w.loose, w.lou)
 
 
+@attack(ATTACKS, WEB, "agent_disabled", off("review", "guard_agent"))
+def _a16_a_yes_to_what_a_suspended_agent_proposed(w: World) -> None:
+    factories.agent_version(w.in_review.agent, w.dave, enabled=False)
+    _decide(w.in_review, w.sue, "any")
+
+
 @attack(ATTACKS, WEB, "review_slot", counted)
 def _a_seat_that_is_taken(w: World) -> None:
     _decide(w.two, w.sue, "security")

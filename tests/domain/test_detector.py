@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from remediation.domain import detector, masking
+from remediation.domain import detector, masking, secret_rules
 from remediation.domain.detector import Found, Secret
 
 CASES = Path(__file__).resolve().parents[2] / "hitlportal" / "demo" / "cases"
@@ -35,7 +35,10 @@ HELD = [
     ("aws_session_token", f"X-Amz-Security-Token={SESSION}&X-Amz-Date=1", SESSION),
     ("private_key", f"key: {KEY}\nend", KEY),
     ("private_key", json.dumps({"k": KEY}), json.dumps(KEY)[1:-1]),
-    ("private_key", KEY[:200] + " <cut>", KEY[:200] + " "),
+    ("private_key", KEY[:200] + " <cut>", KEY[:200]),
+    ("private_key", KEY.replace("\n", "\r\n"), KEY.replace("\n", "\r\n")),
+    ("private_key", json.dumps(json.dumps(KEY)), json.dumps(json.dumps(KEY))[3:-3]),
+    ("private_key", f"key={KEY.replace(chr(10), ' ')}", KEY.replace("\n", " ")),
     ("connection_string", f"postgres://app:{PASSWORD}@db.internal:5432/x", PASSWORD),
     ("connection_string", f"amqp://:{PASSWORD}@broker/", PASSWORD),
     ("connection_string", f"Server=db;User Id=app;Password={PASSWORD};", PASSWORD),
@@ -46,6 +49,32 @@ HELD = [
     ("assigned_secret", json.dumps({"masterUserPassword": PASSWORD}), PASSWORD),
     ("assigned_secret", json.dumps({"client_secret": "f00ba4-very-secret"}), "f00ba4-very-secret"),
     ("assigned_secret", json.dumps(json.dumps({"password": PASSWORD})), PASSWORD),
+    # Without quotes: shell, YAML, URL, option, form.
+    ("assigned_secret", f"export DB_PASSWORD={PASSWORD}\n", PASSWORD),
+    ("assigned_secret", f"password: {PASSWORD}\nuser: app\n", PASSWORD),
+    ("assigned_secret", f"  postgres-password:  {PASSWORD} # rotate", PASSWORD),
+    ("assigned_secret", f"GET /login?user=app&password={PASSWORD}&next=/ HTTP/1.1", PASSWORD),
+    ("assigned_secret", json.dumps({"cmd": f"mysql --password={PASSWORD} -h x"}), PASSWORD),
+    ("assigned_secret", f"rdsctl --master-user-password {PASSWORD} --now", PASSWORD),
+    ("assigned_secret", f"(password={PASSWORD})", PASSWORD),
+    ("assigned_secret", "PASSWORD=Summer2024,really!", "Summer2024,really!"),
+    ("assigned_secret", "password=hunter", "hunter"),
+    ("assigned_secret", "X-Api-Key: f00ba4f00ba4f00ba4aa", "f00ba4f00ba4f00ba4aa"),
+    ("assigned_secret", "api_token=f00ba4f00ba4f00ba4aa", "f00ba4f00ba4f00ba4aa"),
+    (
+        "assigned_secret",
+        json.dumps({"refresh_token": "f00ba4-f00ba4-f00ba4"}),
+        "f00ba4-f00ba4-f00ba4",
+    ),
+    # In quotes, with what JSON and shells escape.
+    ("assigned_secret", json.dumps({"password": 'Tr0ub"4dor'}), 'Tr0ub\\"4dor'),
+    ("assigned_secret", json.dumps(json.dumps({"password": 'Tr0ub"4dor'})), 'Tr0ub\\\\\\"4dor'),
+    ("assigned_secret", json.dumps({"password": "correct horse battery"}), "correct horse battery"),
+    ("assigned_secret", "password = 'correct horse battery'", "correct horse battery"),
+    ("connection_string", "https://app:p$ss*w@db/x", "p$ss*w"),
+    ("connection_string", f"curl -s -u app:{PASSWORD} https://x/", PASSWORD),
+    ("bearer_token", "Authorization: token 2YotnFZFEjr1zCsicMWp", "2YotnFZFEjr1zCsicMWp"),
+    ("session_cookie", "Cookie: JSESSIONID=0123456789ABCDEF0123; a=b", "0123456789ABCDEF0123"),
     ("github_token", "use ghp_" + "a1B2" * 9, "ghp_" + "a1B2" * 9),
     ("github_token", "github_pat_" + "a1B2_" * 14, "github_pat_" + "a1B2_" * 14),
     ("gitlab_token", "glpat-" + "a1B2c" * 4, "glpat-" + "a1B2c" * 4),
@@ -77,6 +106,24 @@ NOT_HELD = [
     "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
     "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----",
     "eyJ is how a token begins",
+    # Words, programs, paths and references behind the name of a secret.
+    "Failed password for root from 10.0.0.1 port 22; password: incorrect, token: unexpected_eof",
+    "password = getpass() or os.environ['X']; token=request.headers.token; secret=self.a.secret",
+    "password: ${DB_PASSWORD} password=$PASSWORD --password {{ password }} password=%(pw)s",
+    "password: /run/secrets/db secret: kube-system/default-token",
+    "secret: vault:kv/data/app#password and password=https://wiki.example/passwords",
+    "arn:aws:secretsmanager:eu-west-1:123456789012:secret:payments-key-8-2aONLk",
+    json.dumps({"nextToken": "AAAA1111BBBB2222CCCC", "clientRequestToken": "AAAA1111BBBB2222CCCC"}),
+    json.dumps({"password": "AKIAIOSFODNN7EXAMPLE", "passwd": "123456789012"}),
+    json.dumps(
+        {
+            "password": "********",
+            "token": "xxxxxxxxxxxxxxxxxxxx",
+            "hashed_token": "0771cae4d170dc02a6ff",
+        }
+    ),
+    json.dumps({"passwordLastUsed": "2024-01-01T00:00:00Z", "password_reset_required": True}),
+    "QVdTIHNlY3JldHMgYXJlIG5vdCBoZXJlIGJ1dCB3b3JkcyBhcmU= is base64 of words",
     "",
 ]
 
@@ -110,11 +157,16 @@ def test_a61_the_real_cases_would_not_hide_one() -> None:
 
 
 def test_every_rule_has_a_title_and_a_case() -> None:
-    rules = {rule for rule, _ in detector._RULES} | {"jwt", "private_key"}
+    rules = {rule for rule, _ in secret_rules._RULES} | {
+        "jwt",
+        "private_key",
+        "assigned_secret",
+        "repeated_secret",
+    }
     assert rules == set(detector.TITLES)
     assert {rule for rule, _, _ in HELD} >= rules - {
         # Taken as detect-secrets has them.
-        "discord_token", "mailchimp_key", "pypi_token", "square_secret",
+        "repeated_secret", "discord_token", "mailchimp_key", "pypi_token", "square_secret",
     }  # fmt: skip
 
 
@@ -144,6 +196,89 @@ def test_a60_two_lines_of_an_intruder_do_not_cover_what_lies_between_them() -> N
     content = json.dumps({"Records": events}).encode()
     document = json.loads(masking.masked(content, detector.find(content)))
     assert [one["eventName"] for one in document["Records"]] == names
+
+
+def test_a60_one_line_of_an_intruder_does_not_cover_the_lines_of_a_log_after_it() -> None:
+    """Neither does a pair of them: between them only what a key is made of is covered."""
+    theirs = "Nov 27 01:00:00 host sshd 12: Accepted publickey for root from 10.0.0.1 port 22\n" * 9
+    begin, end = "-----BEGIN " + "PRIVATE KEY-----", "-----END " + "PRIVATE KEY-----"
+    for text in (f"agent {begin}\n{theirs}", f"agent {begin}\n{theirs}agent {end}\n"):
+        assert theirs in masking.masked(text.encode(), detector.find(text.encode())).decode()
+
+
+def test_a60_a_quote_that_an_intruder_leaves_open_covers_nothing_of_others() -> None:
+    for opened in ('password="abcdef', "password='abcdef", '\\"password\\":\\"abcdef'):
+        events = [{"userAgent": opened}, {"eventName": "StopLogging"}, {"userAgent": "it's"}]
+        content = json.dumps(events).encode()
+        document = json.loads(masking.masked(content, detector.find(content)))
+        assert document[1:] == events[1:]
+
+
+def test_a61_a_key_whose_lines_are_items_of_a_list_is_covered_line_by_line() -> None:
+    content = json.dumps({"key": KEY.replace("7\n", "7abcdef\n").split("\n"), "x": "y"}).encode()
+    covered = masking.masked(content, detector.find(content))
+    assert b"MIIEow" not in covered
+    assert json.loads(covered)["x"] == "y"
+
+
+PEM_LIKE = "secretAccessKey: " + AWS
+ENCODED = {
+    "base64": base64.b64encode(PEM_LIKE.encode()),
+    "base64 of a shell's line": base64.b64encode(f"export PASSWORD={PASSWORD}".encode()),
+    "url-safe": base64.urlsafe_b64encode(b"\xff\xfe\xfd" + PEM_LIKE.encode()).rstrip(b"="),
+    "base64 over lines": base64.encodebytes((PEM_LIKE + " " * 60 + PEM_LIKE).encode()),
+    "in JSON": json.dumps(
+        {"u": base64.encodebytes((" " * 40 + PEM_LIKE).encode()).decode()}
+    ).encode(),
+    "of JSON, slashes escaped": json.dumps(
+        {"u": base64.b64encode(json.dumps({"password": PASSWORD, "a": "???>>>"}).encode()).decode()}
+    )
+    .replace("/", "\\/")
+    .encode(),
+    "PowerShell": b"-enc " + base64.b64encode(PEM_LIKE.encode("utf-16-le")),
+    "UTF-16 with its mark": PEM_LIKE.encode("utf-16"),
+    "UTF-16, big endian": PEM_LIKE.encode("utf-16-be"),
+    "UTF-16 within a log": b"2026 line\n" + PEM_LIKE.encode("utf-16-le") + b"\nnext line",
+    "UTF-16 of JSON": json.dumps({"password": PASSWORD, "url": "a/b"})
+    .replace("/", "\\/")
+    .encode("utf-16-le"),
+    "percent": b"q=aws_secret_access_key%3D" + AWS.replace("/", "%2F").encode(),
+    "line feeds in code": b'"AWS_SECRET_ACCESS_KEY=\\u000a' + AWS.encode() + b'"',
+}
+
+
+@pytest.mark.parametrize("content", ENCODED.values(), ids=ENCODED)
+def test_a61_what_is_encoded_once_is_found_and_known_in_the_clear(content: bytes) -> None:
+    found = detector.find(content)
+    assert found.secrets
+    # Where it stands: decoding what is left shows it nowhere.
+    assert detector.find(masking.masked(content, found)) == Found()
+    # An agent that quotes it decoded is covered too.
+    assert {AWS, PASSWORD} & masking.values(content)
+
+
+def test_a61_a_value_of_kubernetes_is_known_decoded() -> None:
+    packed = base64.b64encode(PASSWORD.encode())
+    content = b"data:\n  password: " + packed + b"\n"
+    assert PASSWORD in masking.values(content)
+    assert packed not in masking.masked(content, detector.find(content))
+
+
+def test_a61_more_secrets_than_are_listed_are_still_known() -> None:
+    """A hundred of an intruder's would else let an agent quote the one after them."""
+    many = "\n".join(f"ghp_{n:036d}" for n in range(detector.MOST + 1))
+    content = f"{many}\npassword: {PASSWORD}".encode()
+    assert not detector.find(content).whole
+    assert PASSWORD in masking.values(content)
+
+
+def test_a60_a_name_in_the_field_of_a_password_is_covered_nowhere() -> None:
+    name = "payments-deploy-2024"
+    content = json.dumps([{"password": name}, {"userName": name, "password": PASSWORD}]).encode()
+    covered = masking.masked(content, detector.find(content, {name}))
+    assert covered.count(name.encode()) == 2
+    assert PASSWORD.encode() not in covered
+    assert masking.values(content, {name}) == {PASSWORD}
 
 
 @pytest.mark.parametrize(

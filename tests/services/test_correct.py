@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +17,8 @@ from remediation import models as m
 from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.report import load_diagnosis
-from remediation.services import authorize, correct, submit
+from remediation.services import authorize, correct, inventory, scope, submit
+from remediation.services.actors import PersonActor
 from remediation.services.correct import Correction
 from tests import factories
 from tests.factories import WEB
@@ -153,8 +155,6 @@ def test_the_agent_that_says_the_same_again_makes_a_version_of_its_own(world: Wo
     old = world.in_review()
     new = corrected(world, "alice", old)
     said = bytes(world.get(new).diagnosis.body)
-    import json
-
     with acts(WEB), transaction.atomic():
         again = submit.report(world.report(diagnosis=json.loads(said)), actor=world.agent)
     assert again.diagnosis_version == 3
@@ -213,3 +213,109 @@ def test_a07_who_corrected_the_diagnosis_does_not_decide_on_undoing(world: World
     )
     with pytest.raises(errors.Separation):
         world.decide("alice", proposal.pk)
+
+
+def undone_like(world: World, like: m.Proposal) -> m.Proposal:
+    """A person's own proposal beside one that ended, as undoing makes it."""
+    factories.move(like, "withdrawn", login=WEB, actor=like.agent.actor)
+    made = factories.insert_proposal(
+        world.plan(), diagnosis=like.diagnosis, agent=like.agent, token=like.token
+    )
+    world.assess(made.pk)
+    return made
+
+
+def test_a07_who_corrected_first_decides_on_nothing_after_a_second_correction(
+    world: World,
+) -> None:
+    """The last corrector is one name of two: the first one's words stand in it as well."""
+    first = corrected(world, "alice", world.in_review())
+    world.assess(first)
+    second = corrected(world, "bob", first, summary="It is misused from the car park.")
+    proposal = undone_like(world, world.get(second))
+    out = authorize.excluded(proposal.pk)
+    assert out[str(world.people["alice"].id)] == "corrected the diagnosis"
+    assert out[str(world.people["bob"].id)] == "corrected the diagnosis"
+
+
+def test_a07_who_corrected_does_not_decide_where_the_agent_repeats_the_words(world: World) -> None:
+    new = world.get(corrected(world, "alice", world.in_review()))
+    factories.move(new, "withdrawn", login=WEB, actor=new.agent.actor)
+    told = json.loads(bytes(new.diagnosis.body))
+    with acts(WEB), transaction.atomic():
+        again = submit.report(world.report(diagnosis=told), actor=world.agent)
+    assert again.proposal_id is not None
+    assert world.get(again.proposal_id).diagnosis.editor is None
+    world.assess(again.proposal_id)
+    with pytest.raises(errors.Separation):
+        world.decide("alice", again.proposal_id)
+
+
+def test_who_corrected_decides_on_what_the_agent_says_in_words_of_its_own(world: World) -> None:
+    """Nobody honest is shut out for good: new words are not the corrector's."""
+    new = world.get(corrected(world, "alice", world.in_review()))
+    factories.move(new, "withdrawn", login=WEB, actor=new.agent.actor)
+    told = {**json.loads(bytes(new.diagnosis.body)), "summary": "It is something else."}
+    with acts(WEB), transaction.atomic():
+        again = submit.report(world.report(diagnosis=told), actor=world.agent)
+    assert again.proposal_id is not None
+    world.assess(again.proposal_id)
+    world.decide("alice", again.proposal_id)
+
+
+def unused(world: World) -> tuple[m.Identity, UUID]:
+    """A proposal on a target that no service is known to use, old enough to be no news."""
+    identity = m.Identity.objects.get(locator="test.target:t1")
+    edge = m.Dependency.objects.get(identity=identity)
+    with factories.unguarded("remediation_dependencyversion"):
+        edge.versions.all().delete()
+    factories.settle_inventory()
+    return identity, world.in_review()
+
+
+def scope_reasons(world: World) -> tuple[str, ...]:
+    return scope.scope_of(world.plan()).unknown
+
+
+UNUSED = "no service is recorded as using test.target:t1 throughout the last 24 hours"
+
+
+def test_a45_a_reviewers_word_does_not_answer_whether_a_user_is_known(world: World) -> None:
+    """One person added a service of his own, waited, and was alone enough where two had to be."""
+    identity, old = unused(world)
+    mine = factories.service("mine", environment="development")
+    factories.grant(world.people["alice"].user, "review_service", mine)
+    corrected(world, "alice", old, missing=["mine"])
+    factories.settle_inventory()
+    edge = m.Dependency.objects.get(source=mine)
+    assert edge.versions.get().by_reviewer
+    assert scope_reasons(world) == (UNUSED,)
+
+    # The corrector confirms nothing; an editor of the inventory does, and is then not to decide.
+    people = {name: factories.person(roles=["inventory_editor"]) for name in ("clerk",)}
+    for who, versions in ((world.people["alice"], 1), (people["clerk"], 2)):
+        factories.join(who.user, "inventory_editor")
+        with acts(WEB):
+            inventory.set_dependency(
+                actor=PersonActor(who.id, who.user.pk),
+                source_id=mine.pk,
+                needs=identity,
+                present=True,
+            )
+        assert edge.versions.count() == versions
+    assert scope_reasons(world) == (UNUSED,)
+    assert people["clerk"].id in {UUID(one) for one in authorize.excluded(world.in_review())}
+    factories.settle_inventory()
+    assert scope_reasons(world) == ()
+
+
+def test_a45_a_reviewers_word_does_not_weaken_what_the_inventory_says(world: World) -> None:
+    old = world.in_review()
+    usual = m.Dependency.objects.get(identity__locator="test.target:t1").source
+    with pytest.raises(errors.NothingToCorrect):
+        told = load_diagnosis(bytes(world.get(old).diagnosis.body), allow_test=True)
+        corrected(
+            world, "alice", old, summary=told.summary, confidence=90, claims={},
+            missing=[usual.name],
+        )  # fmt: skip
+    assert not m.DependencyVersion.objects.filter(by_reviewer=True).exists()

@@ -239,7 +239,7 @@ def test_who_halted_is_told_and_why_stands_in_the_mail(
     (message,) = results()
     assert lena.user.email in message.bcc
     # One line, whatever was typed: nobody writes further lines of the mail (A52).
-    assert "A person halted it between two steps: The wrong\\u000aaccount." in message.body
+    assert "A person halted it between two steps: The wrong⟨U+000A⟩account." in message.body
     assert "Step 2, not begun" in message.body
 
 
@@ -250,3 +250,19 @@ def test_a_rejection_is_told_too(world: World) -> None:
     (message,) = results()
     assert "The proposal is now: rejected (diagnosis wrong)." in message.body
     assert f"/proposals/{proposal_id}/history/" in message.body
+
+
+def test_a52_what_a_mail_says_leaves_by_the_rule_for_mails(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reason of a person and a name in the plan are the same to a mail's reader: no link."""
+    proposal = world.get(world.approved())
+    with factories.unguarded("remediation_halt"):
+        m.Halt.objects.create(
+            proposal=proposal,
+            person=world.people["alice"].id,
+            reason="look at https://evil.example/x @all",
+            entry=factories.entry("person:execution:halted", "person:x", "proposal:x"),
+        )
+    said = result._text(proposal)
+    assert "https[://]evil.example/x [@]all" in said

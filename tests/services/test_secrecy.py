@@ -21,8 +21,9 @@ from remediation import models as m
 from remediation.domain import detector, report
 from remediation.domain.errors import BadValue, NoSuchObject, NotEntitled, ReasonRequired
 from remediation.domain.events import Event
-from remediation.services import bundle, refusals, secrecy, submit
+from remediation.services import authorize, bundle, halt, incidents, refusals, secrecy, submit
 from remediation.services.actors import operator
+from remediation.views import present
 from tests import factories
 from tests.conftest import AsLogin
 from tests.flows.world import World, acts
@@ -349,3 +350,167 @@ def test_a61_another_proposal_of_the_incident_opens_nothing(world: World) -> Non
                 sha256=sha256(LEAK).hexdigest(),
                 reason=REASON,
             )
+
+
+# ---- names, other artefacts, people's words -----------------------------------------------------
+
+
+NAME, KEY_ID = "payments-deploy-2024", "AKIAIOSFODNN7EXAMPLE"
+
+
+def with_artefact(
+    usual: report.Report, document: Any, *citations: tuple[str, Any], summary: str = ""
+) -> report.Report:
+    """The report with one more artefact, cited by a claim of its own."""
+    content = json.dumps(document).encode()
+    digest = sha256(content).hexdigest()
+    held = replace(usual.evidence[0], sha256=digest, content=content)
+    claim = report.Claim(
+        "It is in the log", tuple(report.Citation(digest, *cited) for cited in citations)
+    )
+    told = report.parse_diagnosis(
+        {
+            "summary": summary or usual.diagnosis.summary,
+            "identity": usual.diagnosis.identity.to_json(),
+            "confidence": 90,
+            "claims": [one.to_json() for one in (*usual.diagnosis.claims, claim)],
+        },
+        allow_test=True,
+    )
+    return replace(usual, evidence=(*usual.evidence, held), diagnosis=told)
+
+
+def outcomes(proposal_id: UUID) -> dict[str, str]:
+    body = json.loads(bytes(m.Assessment.objects.get(proposal=proposal_id).checks))
+    return {check["name"]: check["outcome"] for check in body["checks"]}
+
+
+def cited_on_the_page(proposal: m.Proposal) -> set[str]:
+    card = present.diagnosis_card(proposal)
+    return {row.outcome for claim in card.claims for row in claim.citations}
+
+
+def test_a60_a_log_that_calls_the_target_a_password_covers_it_nowhere(
+    db: None, tmp_path: Any, settings: Settings
+) -> None:
+    """It hid whom the proposal is about, and failed the citation that names it."""
+    world = World(tmp_path, settings, (NAME,))
+    service = m.Service.objects.get().name
+    document = {
+        "password": NAME,
+        "userName": NAME,
+        "passwd": service,
+        "pwd": "AKIAIOSFODNN7EXAMPLE",
+    }
+    told = with_artefact(
+        world.report(),
+        document,
+        ("/userName", NAME),
+        ("/password", NAME),
+        summary=f"{NAME} of {service} by {KEY_ID}",
+    )
+    proposal_id = handed_in(world, told)
+    world.assess(proposal_id)
+    kept = json.loads(bytes(m.Diagnosis.objects.get().body))
+    assert kept["summary"] == f"{NAME} of {service} by {KEY_ID}"
+    found = outcomes(proposal_id)
+    assert found["citation_value_not_found"] == "pass"
+    assert found["secret_in_evidence"] == "pass"
+    assert cited_on_the_page(world.get(proposal_id)) == {"pass"}
+
+
+def test_a61_a_name_that_only_the_agent_gives_uncovers_nothing(world: World) -> None:
+    """An agent calls a target by the password: the inventory knows no such target."""
+    usual = with_artefact(world.report(), {"password": NAME}, summary=f"It is {NAME}")
+    told = report.parse_diagnosis(
+        {
+            **json.loads(usual.diagnosis.body),
+            "identity": {"kind": "test.target", "name": NAME},
+        },
+        allow_test=True,
+    )
+    handed_in(world, replace(usual, diagnosis=told))
+    assert json.loads(bytes(m.Diagnosis.objects.get().body))["summary"] == "It is [masked]"
+
+
+def test_a61_a_secret_that_other_evidence_gives_away_is_covered_and_its_citation_holds(
+    world: World,
+) -> None:
+    """In one artefact a field says that it is one; in the other nothing does."""
+    first = with_artefact(world.report(), {"password": PASSWORD}, ("/password", PASSWORD))
+    message = f"started with -p{PASSWORD} by cron"
+    told = with_artefact(first, {"argv": message}, ("/argv", message))
+    proposal_id = handed_in(world, told)
+    world.assess(proposal_id)
+    assert PASSWORD.encode() not in everything_but_blobs()
+    rows = list(m.Evidence.objects.all())
+    assert all(PASSWORD.encode() not in shown for shown in secrecy.masked(rows).values())
+    assert outcomes(proposal_id)["citation_value_not_found"] == "pass"
+    assert cited_on_the_page(world.get(proposal_id)) == {"pass"}
+    # As does what comes in later.
+    later = with_artefact(world.report(), {"note": message}, ("/note", message))
+    handed_in(world, later)
+    rows = list(m.Evidence.objects.all())
+    assert all(PASSWORD.encode() not in shown for shown in secrecy.masked(rows).values())
+
+
+def test_a61_what_reviewers_and_those_who_close_quote_is_covered(world: World) -> None:
+    proposal_id = handed_in(world)
+    world.assess(proposal_id)
+    said = {"code": "evidence_missing", "text": f"Rotate {PASSWORD} first, and {AWS}."}
+    world.decide("alice", proposal_id, "return", reason=said)
+    with acts("hitl_web"):
+        incidents.close(
+            actor=world.people["bob"].user,
+            incident_id=world.get(proposal_id).incident_id,
+            outcome="handled_outside",
+            reason=f"We rotated {PASSWORD} and {AWS}.",
+        )
+    kept = everything_but_blobs()
+    assert PASSWORD.encode() not in kept and AWS.encode() not in kept
+    assert b"Rotate [masked] first" in kept
+
+
+def test_a61_what_is_said_in_halting_is_covered(world: World) -> None:
+    proposal_id = handed_in(world)
+    world.assess(proposal_id)
+    proposal = world.get(proposal_id)
+    assert halt.told(proposal, f"It uses {PASSWORD} everywhere.") == "It uses [masked] everywhere."
+
+
+# ---- who uncovers: every service of whatever the incident is about ------------------------------
+
+
+def test_a61_a_proposal_on_something_unknown_opens_nothing_of_what_was_never_assessed(
+    world: World,
+) -> None:
+    """The grave proposal is withdrawn before anybody assessed it; the one beside it is on a target
+    that no service uses. Both rest on the same evidence."""
+    grave = handed_in(world)
+    with acts("hitl_web"):
+        submit.withdraw(actor=world.agent, proposal_id=grave, reason="x")
+    stray = replace(leaking(world), plan=factories.plan("t9", environment="staging"))
+    beside = handed_in(world, stray)
+    world.assess(beside)
+    assert not m.AssessmentService.objects.exists()
+    stranger = factories.person(roles=["security"])
+    assert authorize.may_view(stranger.user, world.get(beside))
+    with pytest.raises(NotEntitled):
+        reveal(stranger, world.get(beside))
+    assert reveal(world.people["alice"], world.get(beside)) == LEAK
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bytes_erased_in_the_moment_of_looking_are_a_refusal_by_name(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposal_id = handed_in(world)
+    world.assess(proposal_id)
+
+    def gone(**asked: Any) -> None:
+        raise m.EvidenceBlob.DoesNotExist
+
+    monkeypatch.setattr(m.EvidenceBlob.objects, "get", gone)
+    with pytest.raises(NoSuchObject):
+        reveal(world.people["alice"], world.get(proposal_id))
+    assert len(revealed()) == 1

@@ -324,3 +324,17 @@ def test_an_agent_is_reported_from_the_page(
     assert "is suspended" in page and "report-agent" not in page
     answer = alice.send("review_start", proposal_id, body=asked())
     assert refused_as(answer) == "agent_disabled"
+
+
+# The first is refused before anybody asks who may see it.
+@pytest.mark.parametrize("body", [{"no": "field"}, asked()])
+def test_a12_what_a_stranger_is_refused_is_no_line_of_the_proposals_history(
+    world: World, proposal_id: UUID, browser_of: BrowserOf, body: dict[str, Any]
+) -> None:
+    stranger = factories.person()
+    answer = browser_of(stranger).send("review_start", proposal_id, body=body)
+    assert answer.status_code in (400, 404)
+    assert world.refusals(proposal_id) == []
+    said = Entry.objects.order_by("-id")[0].data
+    assert said["actor"] == stranger.actor
+    assert said["object"].startswith("address:")

@@ -9,5 +9,5 @@ from remediation.domain.secret_check import secrets_said
 
 def secret_in_evidence(given: CheckInput) -> Result:
     """No artefact holds a secret; where one does, pages cover it (A61)."""
-    said = secrets_said(given.evidence)
+    said = secrets_said(given.found)
     return (Outcome.WARN, said) if said else (Outcome.PASS, "No secret in the evidence.")

@@ -10,7 +10,8 @@ from functools import cached_property
 from audit.tlog.canonical import Json
 from remediation.domain.checks.records import Event, Records, strings_in
 from remediation.domain.citations import Unreadable, read_artefact
-from remediation.domain.masking import covered_artefact
+from remediation.domain.detector import Found, Looked, look, with_known
+from remediation.domain.masking import masked, names_of, quotable
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
 from remediation.domain.report import Claim, Diagnosis
@@ -77,8 +78,32 @@ class CheckInput:
         """The artefacts with their secrets covered, as the values that citations quote were when
         they were handed in: no reason of a check may quote a secret (A61)."""
         return {
-            sha256: covered_artefact(content) or b"" for sha256, content in self.evidence.items()
+            sha256: masked(content, self.found[sha256]) for sha256, content in self.evidence.items()
         }
+
+    @cached_property
+    def found(self) -> Mapping[str, Found]:
+        """The secrets in each artefact; looking takes time, so it is done once."""
+        return {
+            sha256: with_known(content, self._looked[sha256].found, self.secrets)
+            for sha256, content in self.evidence.items()
+        }
+
+    @cached_property
+    def _looked(self) -> Mapping[str, Looked]:
+        return {sha256: look(content, self.spared) for sha256, content in self.evidence.items()}
+
+    @cached_property
+    def spared(self) -> frozenset[str]:
+        """Names that are no secrets, whatever field an intruder wrote them into."""
+        targets = (*self.plan.targets, self.diagnosis.identity)
+        known = (target for target in targets if target.locator in self.known_locators)
+        return names_of(known) | {service.name for service in self.scope.services}
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The secrets of all artefacts, as the agent's texts were covered of them."""
+        return frozenset().union(*(quotable(one, self.spared) for one in self._looked.values()))
 
     @cached_property
     def documents(self) -> Mapping[str, Json | Unreadable]:

@@ -1,0 +1,104 @@
+"""Values of fields whose name says that they are a secret: `password: …`, `API_TOKEN=…`.
+
+The name alone says little: a form has a label, a program a variable, a log a word of it. So a
+value in quotes is taken as it is, and one without quotes only when it does not look like a word, a
+path, a piece of a program, or a reference to a secret elsewhere. A false finding makes a citation
+of the value fail, so the measure is real records (tests/benchmarks/detector.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+# Names that a secret stands under, in lower case; the group is those of passwords and passphrases.
+# The others name what machines show, and of tokens only kinds that open something.
+_NAMES = re.compile(
+    r"(passwor[dt]|passwd|passphrase|(?<![a-z])pwd)|"
+    r"client[_-]?secret|secret[_-]?string|secret[_-]?key|api[_-]?key|_secret|"
+    r"(?:access|refresh|auth|private|deploy|bot|api|vault|bearer|registration)[_-]?token|"
+    r"(?<![a-z0-9:/.])(?<!hashed_)(?:token|secret)",
+    re.ASCII,
+)
+_SIGN = r"\\{0,3}[\"']?\s{0,3}(?:=>|[:=])\s{0,3}"
+# In quotes: of JSON, of JSON that stands in JSON, of a shell or a program. No line ends within, and
+# no bare quote: what an intruder leaves open never reaches into the next value.
+_QUOTED = (
+    r"\"((?:[^\"\\\x00-\x1f]|\\.){6,256})\"",
+    r"\\\"((?:[^\"\\\x00-\x1f]|\\\\(?:\\[\"\\]|[^\"\\\x00-\x1f])){6,256})\\\"",
+    r"\\{0,3}'((?:[^\"'\\\x00-\x1f]|\\.){6,256})'",
+    r"\\{2,7}[\"']([^\"'\\\s]{6,256})\\{1,7}[\"']",
+)
+# To white space or what ends a value; a comma or the like may stand within a password.
+_BARE = r"((?:[^\s\"'`\\,;&<>{}()\[\]|]|[,;&](?![\s,;&]|[\w.-]{1,40}[=:]|$)){6,256})"
+_IN_QUOTES = tuple(re.compile(_SIGN + value, re.ASCII) for value in _QUOTED)
+_WITHOUT = re.compile(rf"[ \t]{{0,3}}(?:=>|[:=])[ \t]{{0,3}}{_BARE}", re.ASCII)
+_OPTION = re.compile(rf"[ \t]{{1,3}}{_BARE}", re.ASCII)
+_IS_OPTION = re.compile(r"--(?:[a-z-]{0,30}-)?\Z", re.ASCII)
+
+# What stands where a secret was, by whoever wrote the log; and references to a secret elsewhere.
+_PLACEHOLDER = re.compile(
+    r"(?i)(.)\1*|(..|...)\2+|\[masked\]|hidden_due_to_security_reasons|[<\[({]?(?:redacted[\w-]*|masked|"
+    r"hidden|sensitive|removed|null|none|true|false|password|secret|string|required|optional|"
+    r"undefined|unknown|empty|invalid|expired|changed?)[>\])}]?|\$\w+|\$\{.*\}|\$\(.*|\{.*\}|<.*>|"
+    r"(?:arn|aws|vault|ssm|projects|secretref|valuefrom):.*|%\(?\w*\)?s?",
+    re.DOTALL,
+)
+# Identifiers of keys, roles and accounts (AWS), and of things (UUID): they open nothing.
+_IDENTIFIER = re.compile(
+    r"(?:AKIA|ASIA|AROA|AIDA|ANPA|ANVA|AGPA|AIPA|APKA|ACCA|ABIA|ABSK)[A-Z0-9]{16}|[0-9]{12}|"
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    re.ASCII,
+)
+# A variable or attribute of a program, a path, a time.
+_PROGRAM = re.compile(
+    r"[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*)+|\.?[\w-]+(?:/[\w.-]+)+/?|"
+    r"(?:\.{1,2}|~)?/[\w./-]*|(?:https?|file)://.*|[0-9]{4}-[0-9]{2}-[0-9]{2}.*",
+    re.ASCII,
+)
+_WORDS = re.compile(r"[A-Za-z_.:/-]+[.!?:]?", re.ASCII)
+_TOKEN_LEAST = 16
+
+
+def is_no_secret(text: str, start: int, end: int) -> bool:
+    """Whether a placeholder, a reference or an identifier stands there."""
+    return bool(_PLACEHOLDER.fullmatch(text, start, end) or _IDENTIFIER.fullmatch(text, start, end))
+
+
+def assigned(text: str, lower: str) -> Iterator[tuple[int, int]]:
+    """Where the values stand; ``lower`` is the text in lower case."""
+    for name in _NAMES.finditer(lower):
+        for start, end, quoted in _values(text, lower, name):
+            if is_no_secret(text, start, end):
+                continue
+            if not name[1] and not _is_token(text[start:end]):
+                continue
+            if quoted or _is_bare_secret(text, start, end):
+                yield start, end
+
+
+def _values(text: str, lower: str, name: re.Match[str]) -> Iterator[tuple[int, int, bool]]:
+    """What stands behind the name: where, and whether in quotes."""
+    for pattern in _IN_QUOTES:
+        if match := pattern.match(text, name.end()):
+            yield *match.span(1), True
+            return
+    match = _WITHOUT.match(text, name.end())
+    if not match and _IS_OPTION.search(lower, max(0, name.start() - 34), name.start()):
+        match = _OPTION.match(text, name.end())
+    if match:
+        yield *match.span(1), False
+
+
+def _is_token(value: str) -> bool:
+    """Long, of letters and digits: what a machine made, not a word about tokens."""
+    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    return len(value) >= _TOKEN_LEAST and mixed and " " not in value
+
+
+def _is_bare_secret(text: str, start: int, end: int) -> bool:
+    value = text[start:end]
+    if text[end : end + 1] == "(" or _PROGRAM.fullmatch(value) or value.startswith("--"):
+        return False
+    # A word behind a colon is a sentence; behind an equals sign without a space it is a value.
+    return not _WORDS.fullmatch(value) or (text[start - 1] == "=" and value.isalpha())
