@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 from http.client import HTTPConnection, HTTPResponse
 from http.cookiejar import CookieJar
@@ -47,14 +48,14 @@ class Page:
 
     def form(self, **attributes: str) -> Form:
         """The first form with these attributes. Raises Unexpected."""
-        for form in self._parsed().forms:
+        for form in self._parsed.forms:
             if attributes.items() <= form.attributes.items():
                 return form
         raise Unexpected(f"{self.url} ({self.status}) has no form with {attributes}")
 
     def form_with(self, field: str) -> Form:
         """The first form that has this field. Raises Unexpected."""
-        for form in self._parsed().forms:
+        for form in self._parsed.forms:
             if field in form.fields:
                 return form
         raise Unexpected(f"{self.url} ({self.status}) has no form with a field {field}")
@@ -65,19 +66,20 @@ class Page:
 
     def text_of(self, element_id: str) -> str:
         """What stands in a script or pre element, as a reader sees it. Raises Unexpected."""
-        text = self._parsed().texts.get(element_id)
+        text = self._parsed.texts.get(element_id)
         if text is None:
             raise Unexpected(f"{self.url} ({self.status}) has no text {element_id}")
         return text.removeprefix("\n")  # HTML drops the first line break of a pre
 
     def values_of(self, attribute: str) -> list[str]:
         """The values of an attribute wherever the page has it, in its order."""
-        elements = self._parsed().elements
+        elements = self._parsed.elements
         return [named[attribute] for named in elements if attribute in named]
 
     def json(self) -> Any:
         return json.loads(self.text)
 
+    @cached_property
     def _parsed(self) -> _Parser:
         parser = _Parser()
         parser.feed(self.text)

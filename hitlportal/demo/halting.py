@@ -29,10 +29,11 @@ def check(scene: Scene) -> None:
         for name in ("alice", "bob"):
             scene.players[name].decide(report.proposal, "approve")
         came = scene.comes_true("the second step to wait at the target", waits)
+        # At once: what waits at the target is cut off after five seconds.
+        page = halt(scene.players["bob"], report.proposal)
         off = " ".join(role for role in LEAKED if not ledger.may_log_in(role))
         what = f"{report.proposal[:8]}: step 1 is done, step 2 waits at the target"
         scene.checks.equal("12", what, (came, off), (True, first))
-        page = halt(scene.players["bob"], report.proposal)
         told = page.status, "The run is halted" in page.text
         scene.checks.equal("12", "bob halts it while it runs", told, (200, True))
     scene.reaches(report, "rolled_back")

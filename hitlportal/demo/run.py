@@ -8,14 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from hitlportal.demo import auto, leak_scanner, ledger, prologue, words
+from hitlportal.demo.agent.client import ApiError, Unreachable
 from hitlportal.demo.cloud import keys_of
 from hitlportal.demo.enrolments import Enrolments
 from hitlportal.demo.errors import InstallationFailed
 from hitlportal.demo.installation import ROOT
 from hitlportal.demo.record import Record
-from hitlportal.demo.reporting import Agent, Reported
+from hitlportal.demo.reporting import Agent, AgentFailed, Reported
 from hitlportal.demo.scene import Scene
 from hitlportal.demo.settings import python
 from hitlportal.demo.stack import JOB, Stack
@@ -47,6 +49,7 @@ class Run:
         seen = stack.directory / "worker" / "enrolments-seen"
         self._enrolments = Enrolments(stack.installation, stack.settings, seen, say)
         self._codes: Mapping[str, str] = {}
+        self._gave_up: set[str] = set()
         self._keys = {case: keys_of(case) for case in (CASE, UNKNOWN_CASE)}
 
     def prepare(self, *, played: bool) -> None:
@@ -123,16 +126,25 @@ class Run:
     def _report_again(self) -> None:
         """A detector keeps reporting what nobody decided on: a proposal that expired comes back
         as a new one of the same incident."""
+        log, token = self._stack.servers.target.log, self._token(SCANNER)
         if self._record.expired(ROLE_LOCATOR):
-            self._agent.server_log(self._stack.servers.target.log)
-            self._say("the role's proposal had expired; the agent reported again")
+            self._again("the role's", lambda: self._agent.server_log(log))
         if self._record.expired(LEAKED_LOCATORS[0]):
-            leak_scanner.scan(self._stack, self._token(SCANNER))
-            self._say("the leaked roles' proposal had expired; the scanner reported again")
+            self._again("the leaked roles'", lambda: leak_scanner.scan(self._stack, token))
         for case in (CASE, UNKNOWN_CASE):
             if any(self._record.expired(key.locator) for key in self._keys[case]):
-                self._agent.cloudtrail(case)
-                self._say("a key's proposal had expired; the agent reported again")
+                self._again(f"{case.name}'s", partial(self._agent.cloudtrail, case))
+
+    def _again(self, whose: str, report: Callable[[], Reported]) -> None:
+        """An agent that people suspended meanwhile is refused; that is said once."""
+        try:
+            report()
+        except (AgentFailed, ApiError, Unreachable) as refused:
+            if whose not in self._gave_up:
+                self._gave_up.add(whose)
+                self._say(f"{whose} proposal had expired; its agent is refused: {refused}")
+        else:
+            self._say(f"{whose} proposal had expired; its agent reported again")
 
 
 def _enter(seconds: float) -> bool:

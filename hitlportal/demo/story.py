@@ -66,7 +66,7 @@ PEOPLE = (
     Person(
         "frank",
         "Frank Falk",
-        "corrects what an agent got almost right, for others to decide on",
+        "is played by the demo: corrected one report, gave another back",
         ("service_owner",),
         reviews=True,
     ),
