@@ -23,7 +23,7 @@ def check(scene: Scene) -> None:
     for name in ("alice", "bob"):
         scene.players[name].decide(approved.proposal, "approve")
     held = scene.comes_true(
-        "the gate to hold it", lambda: scene.record.refusals(approved.proposal) == ["frozen"]
+        "the gate to hold it", lambda: scene.record.refusals(approved.proposal)[-1:] == ["frozen"]
     )
     seen = held, scene.record.state(approved.proposal)
     what = f"{approved.proposal[:8]} is approved, and held by an operator's freeze"
@@ -37,7 +37,7 @@ def check(scene: Scene) -> None:
     _refused(scene, waiting)
     scene.reaches(approved, "refused")
     scene.as_operator("freeze", "off", "the books are closed")
-    ended = scene.record.state(approved.proposal), *scene.record.refusals(approved.proposal)
+    ended = scene.record.state(approved.proposal), *scene.record.refusals(approved.proposal)[-2:]
     what = "the gate refuses what was approved"
     scene.checks.equal("14", what, ended, ("refused", "frozen", "agent_disabled"))
     after = independent.changes_of_roles(log, OPERATOR)
