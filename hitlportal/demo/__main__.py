@@ -63,7 +63,7 @@ def _run(directory: Path, *, auto: bool) -> int:
 
     with _running(Stack(directory, say)) as stack:
         run = Run(stack, say)
-        run.prepare()
+        run.prepare(played=auto)
         return run.play() if auto else run.stay()
 
 

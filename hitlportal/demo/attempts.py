@@ -1,4 +1,4 @@
-"""(3) Those who took part try to approve: each is refused by name, over HTTP, and on record."""
+"""(4) Those who took part try to approve: each is refused by name, over HTTP, and on record."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def check(scene: Scene) -> None:
             status, name, words = refusal(page)
             ok = (status, name) == (403, "separation") and why in words
             what = f"{username} may not approve {report.proposal[:8]}: {why}"
-            scene.checks.line("3", ok, what, f"{status} {name}" if ok else words)
+            scene.checks.line("4", ok, what, f"{status} {name}" if ok else words)
     page, api = _agent_tries(scene)
     status, name, _ = refusal(page)
     ok = (status, name, api.status) == (401, "not_authenticated", 404)
     seen = f"{status} {name}, {api.status}"
-    scene.checks.line("3", ok, "the agent's token opens no review, by page or API", seen)
+    scene.checks.line("4", ok, "the agent's token opens no review, by page or API", seen)
     recorded = scene.record.refusals(scene.key_report.proposal)
-    scene.checks.equal("3", "these refusals are on record", recorded, ["separation"] * 2)
+    scene.checks.equal("4", "these refusals are on record", recorded, ["separation"] * 2)
 
 
 def refusal(page: Page) -> tuple[int, str, str]:

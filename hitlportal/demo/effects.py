@@ -1,4 +1,4 @@
-"""(2, 5, 6) What happened at the targets, as the targets themselves tell it."""
+"""(3, 6, 8, 9) What happened at the targets, as the targets themselves tell it."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ def untouched(scene: Scene) -> None:
     log = scene.stack.servers.target.log
     operator, observer = (independent.touches(log, who) for who in (OPERATOR, OBSERVER))
     what = f"before approval, lines by {OPERATOR} in PostgreSQL's own log"
-    scene.checks.equal("2", what, operator.lines, 0)
+    scene.checks.equal("3", what, operator.lines, 0)
     looked = observer.lines > 0 and not observer.changes
-    scene.checks.line("2", looked, f"{OBSERVER} only read", f"{observer.lines} lines")
+    scene.checks.line("3", looked, f"{OBSERVER} only read", f"{observer.lines} lines")
     calls = len(scene.stack.cloud.calls(CHANGE))
-    scene.checks.equal("2", f"before approval, {CHANGE} in simulated AWS", calls, 0)
+    scene.checks.equal("3", f"before approval, {CHANGE} in simulated AWS", calls, 0)
     works = independent.key_works(scene.stack.cloud, scene.key)
-    scene.checks.line("2", works, "the stolen key still works (simulated)")
+    scene.checks.line("3", works, "the stolen key still works (simulated)")
 
 
 def still_untouched(scene: Scene) -> None:
     """After the first of two approvals."""
     lines = independent.touches(scene.stack.servers.target.log, OPERATOR).lines
     calls = len(scene.stack.cloud.calls(CHANGE))
-    scene.checks.equal("4", "and both targets are untouched", (lines, calls), (0, 0))
+    scene.checks.equal("6", "and both targets are untouched", (lines, calls), (0, 0))
 
 
 def key(scene: Scene) -> None:
     """The key is off: asked with a client of our own, tried with the key itself."""
     cloud, key = scene.stack.cloud, scene.key
     status = independent.key_status(cloud, key)
-    scene.checks.equal("5", f"key {key.id} (simulated)", status, "Inactive")
+    scene.checks.equal("8", f"key {key.id} (simulated)", status, "Inactive")
     works = independent.key_works(cloud, key)
-    scene.checks.line("5", not works, "a call signed with the key is refused (simulated)")
+    scene.checks.line("8", not works, "a call signed with the key is refused (simulated)")
     ids = [call["parameters"]["AccessKeyId"] for call in cloud.calls(CHANGE)]
-    scene.checks.equal("5", f"{CHANGE} was called once, on this key", ids, [key.id])
+    scene.checks.equal("8", f"{CHANGE} was called once, on this key", ids, [key.id])
 
 
 def role(scene: Scene) -> None:
@@ -47,15 +47,15 @@ def role(scene: Scene) -> None:
     checks, stack = scene.checks, scene.stack
     refused = independent.login_refused(stack.ledger.dsn(ROLE))
     ok = "not permitted to log in" in refused
-    checks.line("6", ok, f"role {ROLE} is refused at login", refused.rpartition("FATAL:  ")[2])
+    checks.line("9", ok, f"role {ROLE} is refused at login", refused.rpartition("FATAL:  ")[2])
     job = stack.job()
     ended = job is not None and scene.comes_true(
         "the report job to notice", lambda: job.exit_code is not None
     )
-    checks.line("6", ended, "its open session was ended, and with it the program that held it")
-    checks.equal("6", "sessions of the role", stack.ledger.sessions(), 0)
+    checks.line("9", ended, "its open session was ended, and with it the program that held it")
+    checks.equal("9", "sessions of the role", stack.ledger.sessions(), 0)
     first = independent.touches(stack.servers.target.log, OPERATOR).first
     approved = scene.record.approved_at(scene.role_report.proposal)
     seen = f"{approved:%T.%f}, then {first:%T.%f}" if first else "never"
     after = first is not None and first > approved
-    checks.line("6", after, f"{OPERATOR} came only after the last approval", seen)
+    checks.line("9", after, f"{OPERATOR} came only after the last approval", seen)

@@ -1,6 +1,6 @@
 """In the demo alone: the supervisor stands in for the operator of the worker's host.
 
-When alice or bob has enrolled a passkey, it runs `manage.py approver add` in the worker's
+When alice, bob or frank has enrolled a passkey, it runs `manage.py approver add` in the worker's
 environment with the fingerprint of the enrolled key. Elsewhere an operator does this by hand,
 after comparing the fingerprint with the person; that comparison is the point of the file.
 """

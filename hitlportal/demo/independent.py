@@ -18,6 +18,8 @@ from hitlportal.demo.cloud import Cloud, Key
 from hitlportal.demo.settings import REGION
 
 READS = re.compile(r"\s*(SELECT|SET|SHOW|BEGIN|COMMIT|ROLLBACK)\b", re.IGNORECASE)
+CALL = re.compile(r"SELECT hitl_ops\.(disable|enable)\(")
+GIVEN = re.compile(r"arameters: \$1 = '(.*)'")
 STATEMENT = re.compile(r"(?:statement|execute [^:]*): (.*)", re.DOTALL)
 
 
@@ -37,6 +39,21 @@ def touches(log: Path, login: str) -> Touches:
     changes = tuple(statement for statement in said if not READS.match(statement))
     first = datetime.fromisoformat(mine[0].time.replace(" UTC", "+00:00")) if mine else None
     return Touches(len(mine), changes, first)
+
+
+def changes_of_roles(log: Path, login: str) -> list[tuple[str, str]]:
+    """What this login asked of which role, in the order in which the target's log has it."""
+    found, verb = [], ""
+    for line in pglog.read(log).lines:
+        if line.user != login:
+            continue
+        if line.severity == "LOG":
+            called = CALL.search(line.message)
+            verb = called[1] if called else ""
+        elif line.severity == "DETAIL" and verb and (given := GIVEN.search(line.message)):
+            found.append((verb, given[1]))
+            verb = ""
+    return found
 
 
 def login_refused(dsn: str) -> str:

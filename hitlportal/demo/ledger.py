@@ -6,6 +6,8 @@ No password is ever sent in clear: the server logs every statement, and a verifi
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from psycopg import sql
 from hitlportal.demo import private
 from hitlportal.demo.ports import LOOPBACK
 from hitlportal.demo.postgres import PostgresCluster
-from hitlportal.demo.story import DATABASE, ROLE
+from hitlportal.demo.story import DATABASE, LEAKED, ROLE
 from remediation.executors.postgres import INSTALL_SQL
 
 OBSERVER, OPERATOR = "hitl_observer", "hitl_operator"
@@ -47,19 +49,15 @@ class Ledger:
             connection.execute(INSTALL_SQL.read_bytes())
             for login in (OBSERVER, OPERATOR):
                 self._set_password(connection, login, "LOGIN")
-            if not _exists(connection, "pg_roles", "rolname", ROLE):
-                connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(ROLE)))
-                self._set_password(connection, ROLE, "LOGIN")
-                connection.execute(
-                    sql.SQL("GRANT SELECT ON settlements TO {}").format(sql.Identifier(ROLE))
-                )
-                connection.execute("SELECT hitl_ops.manage(%s)", [ROLE])
+            for role in (ROLE, *LEAKED):
+                if not _exists(connection, "pg_roles", "rolname", role):
+                    self._make_role(connection, role)
         for login in (OBSERVER, OPERATOR):
             private.write(self.dsn_file(login), self.dsn(login))
 
     def dsn(self, login: str) -> str:
         """The address with this login's password."""
-        password = private.kept(self._directory / f"{login}.password")
+        password = self.password(login)
         return f"postgresql://{login}:{password}@{LOOPBACK}:{self._cluster.port}/{DATABASE}"
 
     def dsn_file(self, login: str) -> Path:
@@ -75,24 +73,60 @@ class Ledger:
         assert row is not None  # an aggregate has one row
         return int(row[0])
 
-    def may_log_in(self) -> bool:
+    def may_log_in(self, role: str = ROLE) -> bool:
         """Whether the role may log in, as the cluster's catalogue says."""
         with self._superuser(DATABASE) as connection:
             row = connection.execute(
-                "SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [ROLE]
+                "SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [role]
             ).fetchone()
         return bool(row and row[0])
+
+    def leaked(self) -> Mapping[str, str]:
+        """The addresses of the leaked roles, with their passwords."""
+        return {role: self.dsn(role) for role in LEAKED}
+
+    def password(self, login: str) -> str:
+        return private.kept(self._directory / f"{login}.password")
+
+    @contextmanager
+    def held(self, role: str) -> Iterator[Callable[[], bool]]:
+        """As an administrator of the cluster who has locked this role's row: who wants to change
+        the role waits until the block ends. Gives a question: does the portal's operator wait?"""
+        with (
+            self._superuser(DATABASE) as looker,
+            self._superuser(DATABASE) as holder,
+            holder.transaction(),
+        ):
+            holder.execute("SELECT FROM pg_authid WHERE rolname = %s FOR UPDATE", [role])
+
+            def waits() -> bool:
+                row = looker.execute(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE usename = %s AND %s = ANY (pg_blocking_pids(pid))",
+                    [OPERATOR, holder.info.backend_pid],
+                ).fetchone()
+                return bool(row and row[0])
+
+            yield waits
 
     def _make_database(self) -> None:
         with self._superuser("postgres") as connection:
             if not _exists(connection, "pg_database", "datname", DATABASE):
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
+    def _make_role(self, connection: psycopg.Connection[tuple[Any, ...]], role: str) -> None:
+        """A role of a program, enrolled so that hitl_ops may disable it."""
+        name = sql.Identifier(role)
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+        self._set_password(connection, role, "LOGIN")
+        connection.execute(sql.SQL("GRANT SELECT ON settlements TO {}").format(name))
+        connection.execute("SELECT hitl_ops.manage(%s)", [role])
+
     def _set_password(
         self, connection: psycopg.Connection[tuple[Any, ...]], login: str, options: str
     ) -> None:
         """SCRAM on the client's side (RFC 5803), so that the log holds no password."""
-        password = private.kept(self._directory / f"{login}.password")
+        password = self.password(login)
         verifier = connection.pgconn.encrypt_password(
             password.encode(), login.encode(), b"scram-sha-256"
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hitlportal.demo.browser import TOKEN, Browser, Form, Page, Unexpected
 from hitlportal.demo.passkey import SoftPasskey
+from hitlportal.demo.ports import LOOPBACK
 from remediation.domain import b64url
 
 YES = {"diagnosis": "yes", "scope": "yes", "action": "yes"}
@@ -22,12 +23,15 @@ class Player:
 
     username: str
     origin: str
+    address: str = LOOPBACK
     passkey: SoftPasskey = field(default_factory=SoftPasskey.create)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     browser: Browser = field(init=False)
+    # What the passkey signed last, by proposal: the digest of the statement.
+    signed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.browser = Browser(self.origin)
+        self.browser = Browser(self.origin, address=self.address)
 
     def enrol(self, code: str) -> None:
         """Use the one-time code: set a password, make a passkey."""
@@ -61,15 +65,20 @@ class Player:
             raise Unexpected(f"{self.username}: signed in, but the page is {home.url}")
 
     def decide(
-        self, proposal: str, decision: str, *, reason: tuple[str, str] = ("", "")
+        self,
+        proposal: str,
+        decision: str,
+        *,
+        reason: tuple[str, str] = ("", ""),
+        doubts: Iterable[str] = (),
     ) -> dict[str, Any]:
-        """Read the review page and sign a decision; what the portal answered."""
+        """Read the review page and sign a decision; what the portal answered. ``doubts`` are the
+        sections to which this person says no."""
         page = expect(self.browser.get(f"/proposals/{proposal}/"), 200)
         form = page.form(id="decision")
-        no_scope = YES | {"scope": "no", "action": "no"}
         statement: dict[str, Any] = {
             "decision": decision,
-            "verdicts": YES if decision == "approve" else no_scope,
+            "verdicts": YES | dict.fromkeys(doubts, "no"),
             "reason": {"code": reason[0], "text": reason[1]},
             "slot": form.fields["slot"],
             "round": int(form.attributes["data-round"]),
@@ -77,11 +86,9 @@ class Player:
         if decision == "approve":
             statement |= self._look(proposal, page, form)
         token = form.fields[TOKEN]
-        started = expect(self._post(page, form.attributes["action"], statement, token), 200)
-        signed = {
-            "session": started.json()["session"],
-            "assertion": self._use(started.json()["options"]),
-        }
+        started = expect(self._post(page, form.attributes["action"], statement, token), 200).json()
+        signed = {"session": started["session"], "assertion": self._use(started["options"])}
+        self.signed[proposal] = b64url.decode(started["options"]["challenge"]).hex()
         answer = expect(self._post(page, form.attributes["data-sign"], signed, token), 200)
         return dict(answer.json())
 
@@ -104,6 +111,17 @@ class Player:
         }
         token = page.form(method="post").fields[TOKEN]
         return self._post(page, f"/proposals/{proposal}/review/start", statement, token)
+
+    def fill(self, path: str, action: str, **values: str) -> Page:
+        """Load a page, type into the form that leads to this address, and send it."""
+        page = expect(self.browser.get(path), 200)
+        return self.browser.submit(page, page.form(action=action), **values)
+
+    def fill_unseen(self, path: str, action: str, **values: str) -> Page:
+        """Send a form that the page does not draw for this person."""
+        page = self.browser.get(path)
+        fields = {TOKEN: page.form(method="post").fields[TOKEN]}
+        return self.browser.submit(page, Form({"action": action}, fields), **values)
 
     def _use(self, options: Mapping[str, Any]) -> dict[str, Any]:
         challenge = b64url.decode(options["challenge"])

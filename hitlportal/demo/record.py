@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from hitlportal.demo.installation import Installation
+from remediation.domain import checks
+
+
+@dataclass(frozen=True)
+class Place:
+    """A proposal as the demo lists it."""
+
+    state: str
+    title: str
+    corrected: bool
+    failed_checks: int
 
 
 class Record:
@@ -35,19 +47,25 @@ class Record:
         """How many reports agents made."""
         return int(self._one("SELECT count(*) FROM remediation_incidentreport"))
 
-    def open_incidents(self) -> list[str]:
-        """The titles of incidents that nobody contained or closed."""
+    def queue(self) -> list[Place]:
+        """What waits for people, and what they gave back, oldest first."""
         rows = self._rows(
-            "SELECT i.title FROM remediation_incident i WHERE NOT EXISTS ("
-            "  SELECT FROM remediation_incidenttransition t WHERE t.incident_id = i.id)"
-            " ORDER BY i.recorded_at"
+            "SELECT p.state, i.title, p.editor IS NOT NULL,"
+            "  (SELECT a.checks FROM remediation_assessment a"
+            "    WHERE a.proposal_id = p.id AND a.round = p.round)"
+            "  FROM remediation_proposal p JOIN remediation_incident i ON i.id = p.incident_id"
+            " WHERE p.state IN ('submitted', 'in_review', 'returned') ORDER BY p.recorded_at"
         )
-        return [str(row[0]) for row in rows]
+        return [Place(row[0], row[1], row[2], _failed(row[3])) for row in rows]
 
     def incidents(self) -> list[str]:
         """The ids of all incidents, oldest first."""
         rows = self._rows("SELECT id::text FROM remediation_incident ORDER BY recorded_at")
         return [str(row[0]) for row in rows]
+
+    def incident_id(self, proposal: str) -> str:
+        query = "SELECT incident_id::text FROM remediation_proposal WHERE id = %s"
+        return str(self._one(query, proposal))
 
     def incident(self, proposal: str) -> str:
         """The state of the proposal's incident."""
@@ -58,6 +76,46 @@ class Record:
             proposal,
         )
         return str(found or "open")
+
+    def services(self) -> int:
+        """How many services the inventory has."""
+        return int(self._one("SELECT count(*) FROM remediation_service"))
+
+    def reaches(self, proposal: str) -> set[str]:
+        """The services in the scope of the proposal's newest assessment."""
+        rows = self._rows(
+            "SELECT s.name FROM remediation_assessmentservice x"
+            "  JOIN remediation_service s ON s.id = x.service_id"
+            " WHERE x.assessment_id = (SELECT id FROM remediation_assessment"
+            "   WHERE proposal_id = %s ORDER BY round DESC LIMIT 1)",
+            proposal,
+        )
+        return {str(row[0]) for row in rows}
+
+    def replaced_by(self, proposal: str) -> str:
+        """The proposal that superseded this one; "" when there is none."""
+        query = "SELECT id::text FROM remediation_proposal WHERE supersedes_id = %s"
+        return str(self._one(query, proposal) or "")
+
+    def said(self, action: str, object: str) -> list[dict[str, Any]]:
+        """The entries of this kind about this object, in order: who acted, and the data."""
+        rows = self._rows(
+            "SELECT data FROM audit.trail WHERE data->>'action' = %s AND data->>'object' = %s"
+            " ORDER BY id",
+            action,
+            object,
+        )
+        return [dict(row[0]) for row in rows]
+
+    def about(self, object: str) -> int:
+        """How many entries are about this object."""
+        query = "SELECT count(*) FROM audit.trail WHERE data->>'object' = %s"
+        return int(self._one(query, object))
+
+    def quoting(self, text: str) -> int:
+        """How many entries of the log hold this text."""
+        query = "SELECT count(*) FROM audit.trail WHERE position(%s IN data::text) > 0"
+        return int(self._one(query, text))
 
     def refusals(self, proposal: str) -> list[str]:
         """The names of what was refused about the proposal, in order."""
@@ -92,3 +150,8 @@ class Record:
         url = self._installation.login_url("auditor")
         with psycopg.connect(url, autocommit=True, application_name="demo") as connection:
             return connection.execute(query.encode(), values).fetchall()
+
+
+def _failed(body: bytes | None) -> int:
+    found = checks.parse(bytes(body)) if body is not None else ()
+    return sum(check.outcome is checks.Outcome.FAIL for check in found)

@@ -8,18 +8,28 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
-from hitlportal.demo import auto, ledger, words
+from hitlportal.demo import auto, leak_scanner, ledger, prologue, words
+from hitlportal.demo.agent.client import ApiError, Unreachable
 from hitlportal.demo.cloud import keys_of
 from hitlportal.demo.enrolments import Enrolments
 from hitlportal.demo.errors import InstallationFailed
 from hitlportal.demo.installation import ROOT
 from hitlportal.demo.record import Record
-from hitlportal.demo.reporting import Agent, Reported
+from hitlportal.demo.reporting import Agent, AgentFailed, Reported
 from hitlportal.demo.scene import Scene
 from hitlportal.demo.settings import python
 from hitlportal.demo.stack import JOB, Stack
-from hitlportal.demo.story import CASE, ROLE, ROLE_LOCATOR, UNKNOWN_CASE
+from hitlportal.demo.story import (
+    AGENT,
+    CASE,
+    LEAKED_LOCATORS,
+    ROLE,
+    ROLE_LOCATOR,
+    SCANNER,
+    UNKNOWN_CASE,
+)
 
 LOOK_SECONDS = 0.5
 # How often it is asked whether a proposal expired while its incident is open.
@@ -33,47 +43,41 @@ class Run:
         self._stack = stack
         self._say = say
         self._record = Record(stack.installation)
-        self._token_file = stack.directory / "agent" / "token"
-        self._agent = Agent(stack.origin, self._token_file)
+        self._tokens = stack.directory / "agents"
+        self._agent = Agent(stack.origin, self._tokens / AGENT)
         self._reported: tuple[Reported, ...] = ()
         seen = stack.directory / "worker" / "enrolments-seen"
         self._enrolments = Enrolments(stack.installation, stack.settings, seen, say)
         self._codes: Mapping[str, str] = {}
+        self._gave_up: set[str] = set()
         self._keys = {case: keys_of(case) for case in (CASE, UNKNOWN_CASE)}
 
-    def prepare(self) -> None:
-        """People, inventory and agent; on the first start the intrusion and the reports on it."""
-        self._say("people, rights, inventory, and the agent with its token")
-        self._codes = self._seed()
+    def prepare(self, *, played: bool) -> None:
+        """People, inventory and agents; on the first start the intrusion and the reports on it."""
+        self._say("people, rights, inventory, and two agents with their tokens")
+        self._codes = self._seed(imports=not played)
         if self._record.reports():
             return
         self._say(f"somebody misuses role {ROLE} on the target")
         ledger.misuse(self._stack.ledger.dsn(ROLE))
         self._say("the agent reads real CloudTrail records and the target's own log, and reports")
         self._reported = self._agent.all(self._stack.servers.target.log)
+        if not played:
+            self._say("frank returns a report and corrects another; look at what he left you")
+            prologue.play(self._scene(), self._codes["frank"], self._enrolments.add_new)
+            self._codes = {who: code for who, code in self._codes.items() if who != "frank"}
 
     def play(self) -> int:
-        """Play alice and bob; 0 when every check held."""
-        key_report, role_report, unknown_report = self._reported
-        (key,) = (key for key in self._keys[CASE] if key.id in key_report.title)
-        self._say("five people enrol, sign in and decide over HTTP; then it is checked")
-        scene = Scene(
-            self._stack,
-            self._record,
-            self._token_file.read_text(encoding="utf-8"),
-            key,
-            key_report,
-            role_report,
-            unknown_report,
-        )
-        failed = auto.play(scene, self._codes, self._enrolments.add_new)
+        """Play seven people; 0 when every check held."""
+        self._say("seven people enrol, sign in and work over HTTP; all of it is checked")
+        operator = auto.Operator(self._enrolments.add_new, self._seed)
+        failed = auto.play(self._scene(), self._codes, operator)
         self._say(f"{len(failed)} checks FAILED" if failed else "every check held")
         return 1 if failed else 0
 
     def stay(self) -> int:
         """Say what there is, then run until Ctrl-C; raises ChildEnded when a process ends."""
-        waiting = self._record.open_incidents()
-        print(words.welcome(self._stack, self._codes, waiting), flush=True)
+        print(words.welcome(self._stack, self._codes, self._record.queue()), flush=True)
         job, again = self._stack.job(), time.monotonic() + AGAIN_SECONDS
         while True:
             self._stack.check()
@@ -88,10 +92,22 @@ class Run:
                 self._codes = self._seed()
                 print(words.codes(self._stack.origin, self._codes), flush=True)
 
-    def _seed(self) -> Mapping[str, str]:
+    def _scene(self) -> Scene:
+        key_report, role_report, unknown_report = self._reported
+        (key,) = (key for key in self._keys[CASE] if key.id in key_report.title)
+        tokens = self._token(AGENT), self._token(SCANNER)
+        return Scene(
+            self._stack, self._record, *tokens, key, key_report, role_report, unknown_report
+        )
+
+    def _token(self, agent: str) -> str:
+        return (self._tokens / agent).read_text(encoding="utf-8")
+
+    def _seed(self, *, imports: bool = False) -> Mapping[str, str]:
         environment = self._stack.settings.web() | {
             "DJANGO_SETTINGS_MODULE": "hitlportal.settings",
-            "DEMO_TOKEN_FILE": str(self._token_file),
+            "DEMO_TOKENS": str(self._tokens),
+            "DEMO_IMPORT": str(int(imports)),
         }
         done = subprocess.run(
             python("-m", "hitlportal.demo.seed"),
@@ -110,13 +126,25 @@ class Run:
     def _report_again(self) -> None:
         """A detector keeps reporting what nobody decided on: a proposal that expired comes back
         as a new one of the same incident."""
+        log, token = self._stack.servers.target.log, self._token(SCANNER)
         if self._record.expired(ROLE_LOCATOR):
-            self._agent.server_log(self._stack.servers.target.log)
-            self._say("the role's proposal had expired; the agent reported again")
+            self._again("the role's", lambda: self._agent.server_log(log))
+        if self._record.expired(LEAKED_LOCATORS[0]):
+            self._again("the leaked roles'", lambda: leak_scanner.scan(self._stack, token))
         for case in (CASE, UNKNOWN_CASE):
             if any(self._record.expired(key.locator) for key in self._keys[case]):
-                self._agent.cloudtrail(case)
-                self._say("a key's proposal had expired; the agent reported again")
+                self._again(f"{case.name}'s", partial(self._agent.cloudtrail, case))
+
+    def _again(self, whose: str, report: Callable[[], Reported]) -> None:
+        """An agent that people suspended meanwhile is refused; that is said once."""
+        try:
+            report()
+        except (AgentFailed, ApiError, Unreachable) as refused:
+            if whose not in self._gave_up:
+                self._gave_up.add(whose)
+                self._say(f"{whose} proposal had expired; its agent is refused: {refused}")
+        else:
+            self._say(f"{whose} proposal had expired; its agent reported again")
 
 
 def _enter(seconds: float) -> bool:

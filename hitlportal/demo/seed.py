@@ -3,7 +3,8 @@
 Runs as a process with the web's database login, through the same services as the admin pages, so
 that every row has its author and its audit entry. The story is told once, in one transaction;
 a second start changes nothing of it. Prints as JSON a fresh one-time code for each person who has
-not enrolled; the agent's token goes to the 0600 file that DEMO_TOKEN_FILE names.
+not enrolled; the agents' tokens go to 0600 files in the directory that DEMO_TOKENS names. With
+DEMO_IMPORT=1 the shop's files are imported, which irene does when she is played.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import django
 
@@ -19,10 +21,19 @@ django.setup()
 
 from django.db import transaction  # noqa: E402
 
-from hitlportal.demo import private, story  # noqa: E402
+from hitlportal.demo import inventory_files, private, story  # noqa: E402
 from hitlportal.demo.cloud import keys_of  # noqa: E402
+from remediation.domain.intake.reading import File  # noqa: E402
+from remediation.domain.intake.stated import Options  # noqa: E402
 from remediation.models import Agent, Identity, Service, User  # noqa: E402
-from remediation.services import agents, enroll, inventory, people, rights  # noqa: E402
+from remediation.services import (  # noqa: E402
+    agents,
+    enroll,
+    inventory,
+    inventory_import,
+    people,
+    rights,
+)
 from remediation.services.actors import PersonActor, operator  # noqa: E402
 
 ENVIRONMENT, OWNER_TEAM = "production", "payments"
@@ -33,6 +44,11 @@ def main() -> int:
     if not Agent.objects.filter(name=story.AGENT).exists():
         with transaction.atomic():
             tell()
+            if os.environ.get("DEMO_IMPORT") == "1":
+                import_shop()
+    if not Agent.objects.filter(name=story.SCANNER).exists():
+        sys.exit("these data are of an older demo; `manage.py demo --reset` removes them")
+    give_rights_on_imported()
     codes = {p.username: code_for(p.username) for p in story.PEOPLE}
     json.dump({username: code for username, code in codes.items() if code}, sys.stdout)
     return 0
@@ -46,9 +62,10 @@ def tell() -> None:
     for person in story.PEOPLE:
         if person.reviews:
             give_rights(actor(person.username))
-    agent = agents.create(actor=actor("adam"), name=story.AGENT, owner_person=actor("dave").person)
-    _, token = agents.issue_token(actor=actor("eve"), agent_id=agent.pk)
-    private.write(Path(os.environ["DEMO_TOKEN_FILE"]), token)
+    for name in (story.AGENT, story.SCANNER):
+        agent = agents.create(actor=actor("adam"), name=name, owner_person=actor("dave").person)
+        _, token = agents.issue_token(actor=actor("eve"), agent_id=agent.pk)
+        private.write(Path(os.environ["DEMO_TOKENS"]) / name, token)
     for person in story.PEOPLE:
         if person.later is not None:
             move(person, person.later)
@@ -103,6 +120,33 @@ def add_need(author: PersonActor, source: str, name: str) -> None:
     needs = needs or Identity.objects.get(locator=name)
     source_id = Service.objects.get(name=source).pk
     inventory.set_dependency(actor=author, source_id=source_id, needs=needs, present=True)
+
+
+def import_shop() -> None:
+    """As `manage.py inventory_import --apply` does."""
+    for source in inventory_files.IMPORTED:
+        asked: dict[str, Any] = {
+            "actor": operator(),
+            "format": source.format,
+            "files": [File(file.name, file.read_bytes()) for file in source.files],
+            "options": Options(cluster=source.cluster),
+        }
+        digest = inventory_import.prepare(**asked).digest
+        inventory_import.apply(**asked, digest=digest)
+
+
+def give_rights_on_imported() -> None:
+    """Decide on every service that came by an import, by the groups of the approvers."""
+    known = {service.name for service in story.SERVICES}
+    for service in Service.objects.exclude(name__in=known):
+        for group in sorted(set(story.APPROVERS.values())):
+            rights.set_right(
+                actor=operator(),
+                service_id=service.pk,
+                right="review_service",
+                held=True,
+                group=group,
+            )
 
 
 def give_rights(who: PersonActor) -> None:

@@ -12,11 +12,23 @@ CASE = CASES / "invictus-account-stream-1"
 # account, so the report shows what the portal says about a target that nobody recorded.
 UNKNOWN_CASE = CASES / "stratus-persistence-iam-backdoor-user"
 AGENT = "reference-agent"
+# A second agent, as small as one can be: it looks for addresses of the ledger in build logs.
+SCANNER = "leak-scanner"
 
 # The target: a cluster of its own, with a role that a program uses all the time.
 CLUSTER = DATABASE = "ledger"
 ROLE = "svc_reports"
 ROLE_LOCATOR = f"postgres.role:{CLUSTER}/{ROLE}"
+# Three more roles, of three services of the shop (inventory_files.py). Their passwords stood in a
+# build log that everybody could read.
+LEAKED = {
+    "svc_checkout": "checkoutservice",
+    "svc_payments": "paymentservice",
+    "svc_shipping": "shippingservice",
+}
+LEAKED_LOCATORS = tuple(f"postgres.role:{CLUSTER}/{role}" for role in LEAKED)
+# What the agent's scope lacks: this service signs with the stolen key, too.
+MISSED_SERVICE = "emailservice"
 
 
 @dataclass(frozen=True)
@@ -51,13 +63,20 @@ PEOPLE = (
         later=("security",),
         reviews=True,
     ),
+    Person(
+        "frank",
+        "Frank Falk",
+        "is played by the demo: corrected one report, gave another back",
+        ("service_owner",),
+        reviews=True,
+    ),
     Person("lena", "Lena Lindt", "is told when a decision is overdue", ("lead",)),
     Person("irene", "Irene Ito", "keeps the inventory", ("inventory_editor",)),
     Person("adam", "Adam Abel", "administers agents", ("agent_admin",)),
 )
 # Whose passkeys the demo's supervisor puts into the approvers file, and for which role. Elsewhere
 # an operator does that, who compared the fingerprint with the person.
-APPROVERS = {"alice": "security", "bob": "service_owner"}
+APPROVERS = {"alice": "security", "bob": "service_owner", "frank": "service_owner"}
 
 
 @dataclass(frozen=True)

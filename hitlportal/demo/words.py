@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
+from hitlportal.demo.record import Place
 from hitlportal.demo.stack import Stack
 from hitlportal.demo.story import PEOPLE, ROLE
 
@@ -12,7 +13,7 @@ WELCOME = """
 hitlportal runs at {origin}
 
 {codes}
-{waiting}
+{queue}
   1  Enrol alice and bob with their codes, each in a browser profile of its own (or sign out in
      between). Their keys are then put into the approvers file, here by the demo, elsewhere by an
      operator who compared the fingerprint.
@@ -20,6 +21,8 @@ hitlportal runs at {origin}
      the passkey. Nothing happens yet: bob's approval is needed too.
   3  Sign in as bob and approve. The worker verifies everything again and carries it out: the key
      of the simulated AWS account, or role {role} on the second PostgreSQL cluster.
+  4  Look at "what changed" in the one that frank corrected, at the passwords in the build log
+     (covered; alice may uncover them), at why the checks of another fail, and decide.
 
   The target's own log   {target_log}
   The simulator's log    {cloud_log}
@@ -33,13 +36,12 @@ the data.
 """
 
 
-def welcome(stack: Stack, fresh: Mapping[str, str], waiting: Sequence[str]) -> str:
+def welcome(stack: Stack, fresh: Mapping[str, str], queue: Sequence[Place]) -> str:
     """Where to go, as whom, and what to look at."""
-    titles = "\n".join(f"  {title[:96]}" for title in waiting)
     return WELCOME.format(
         origin=stack.origin,
         codes=codes(stack.origin, fresh),
-        waiting=f"Reported by the agent, not contained yet\n{titles}\n" if waiting else "",
+        queue="\n".join(map(line, queue)) + "\n" if queue else "",
         role=ROLE,
         target_log=stack.servers.target.log.resolve(),
         cloud_log=stack.cloud.log,
@@ -48,6 +50,15 @@ def welcome(stack: Stack, fresh: Mapping[str, str], waiting: Sequence[str]) -> s
         worker=stack.settings.targets.parent,
         directory=stack.directory,
     )
+
+
+def line(place: Place) -> str:
+    """One proposal: its state, its incident, what to look at."""
+    checks = f"{place.failed_checks} checks failed" if place.failed_checks > 1 else "a check failed"
+    notes = [checks] if place.failed_checks else []
+    notes += ["corrected by frank"] if place.corrected else []
+    told = f"  [{', '.join(notes)}]" if notes else ""
+    return f"  {place.state.replace('_', ' '):10} {place.title[:72]}{told}"
 
 
 def codes(origin: str, fresh: Mapping[str, str]) -> str:

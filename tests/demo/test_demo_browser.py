@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,9 @@ PAGE = """
 <input name="login"><input type="radio" name="slot" value="security"></form>
 <form id="decision" data-round="3"><input type="checkbox" name="sure" value="1" checked></form>
 <script id="options" type="application/json">{"challenge": "\\u003Cabc"}</script>
+<form method="post"><textarea name="said">as it &lt;stood&gt;</textarea>
+<input name="files" type="file"></form><pre id="bytes">
+{"a": <span>"&amp;"</span>}</pre>
 """
 
 
@@ -92,3 +96,32 @@ def test_a_submitted_form_carries_what_was_typed(origin: str) -> None:
     page = Page(200, f"{origin}/", PAGE)
     sent = Browser(origin).submit(page, page.form(action="/sign-in"), login="alice")
     assert sent.text == "token=t%261&login=alice"
+
+
+def test_a_text_area_has_the_text_that_stands_in_it() -> None:
+    form = Page(200, "http://localhost/", PAGE).form_with("said")
+    assert form.fields == {"said": "as it <stood>", "files": ""}
+
+
+def test_the_text_of_an_element_is_what_a_reader_sees() -> None:
+    page = Page(200, "http://localhost/", PAGE)
+    assert page.text_of("bytes") == '{"a": "&"}'
+    with pytest.raises(Unexpected, match="no text other"):
+        page.text_of("other")
+
+
+def test_a_form_without_an_address_is_sent_to_its_page(origin: str) -> None:
+    page = Page(200, f"{origin}/there", PAGE)
+    sent = Browser(origin).submit(page, page.form_with("said"), said="new")
+    assert (sent.url, sent.text) == (f"{origin}/there", "said=new&files=")
+
+
+def test_an_uploaded_file_is_sent_whole_with_its_name(origin: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_bytes(b"name: \xff\r\n")
+    page = Page(200, f"{origin}/", PAGE)
+    sent = Browser(origin).upload(page, page.form_with("said"), "given", [file], cluster="shop")
+    head, _, rest = sent.text.partition("\r\n")
+    assert 'name="cluster"\r\n\r\nshop\r\n' in rest
+    assert 'name="given"; filename="a.yaml"\r\n\r\nname: \ufffd\r\n' in rest
+    assert sent.text.endswith(f"{head}--\r\n")

@@ -38,6 +38,16 @@ def test_every_command_is_documented_and_no_other() -> None:
     assert documented == (made - REFUSING) | {"verify_evidence", "demo", "audit_witness"}
 
 
+def test_the_demos_checks_have_the_numbers_of_the_table() -> None:
+    """Each check line of the play has a row that says what it is about, and each row a line."""
+    demo = (path.read_text("utf-8") for path in (ROOT / "hitlportal" / "demo").glob("*.py"))
+    used = {
+        int(n) for text in demo for n in re.findall(r'checks\.(?:line|equal)\(\s*"(\d+)"', text)
+    }
+    rows = [int(n) for n in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)]
+    assert rows == sorted(used) == list(range(1, len(rows) + 1))
+
+
 def test_every_link_into_the_repository_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert links

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from hitlportal.demo.agent import postgres
 from hitlportal.demo.cloud import Cloud, keys_of
 from hitlportal.demo.ledger import OBSERVER, OPERATOR, Ledger
 from hitlportal.demo.servers import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
-from hitlportal.demo.story import CASE, CLUSTER, ROLE
+from hitlportal.demo.story import CASE, CLUSTER, LEAKED, ROLE
 from tests.agent.cases import truth
 
 NOW = "2026-11-22T12:00:00Z"
@@ -42,13 +43,14 @@ def prepared(cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory)
 
 def test_no_password_stands_in_the_targets_log(cluster: PostgresCluster, prepared: Ledger) -> None:
     log = cluster.log.read_text()
-    for login in (OBSERVER, OPERATOR, ROLE):
+    for login in (OBSERVER, OPERATOR, ROLE, *LEAKED):
         password = prepared.dsn(login).partition(f"{login}:")[2].partition("@")[0]
         assert len(password) > 30
+        assert password == prepared.password(login)
         assert password not in log
 
 
-@pytest.mark.parametrize("login", [OBSERVER, OPERATOR, ROLE])
+@pytest.mark.parametrize("login", [OBSERVER, OPERATOR, ROLE, *LEAKED])
 def test_the_logins_work(prepared: Ledger, login: str) -> None:
     with psycopg.connect(prepared.dsn(login)) as connection:
         assert connection.info.user == login
@@ -74,6 +76,36 @@ def test_a_disabled_role_stays_disabled_over_a_second_start(
         connection.execute("SELECT hitl_ops.enable(%s)", [ROLE])
     assert independent.login_refused(prepared.dsn(ROLE)) == ""
     assert independent.touches(cluster.log, OPERATOR).lines > 0
+
+
+def test_who_wants_to_change_a_held_role_waits_until_it_is_let_go(
+    cluster: PostgresCluster, prepared: Ledger
+) -> None:
+    first, held, _ = LEAKED
+    before = len(independent.changes_of_roles(cluster.log, OPERATOR))
+    ended: list[str] = []
+
+    def disable() -> None:
+        with psycopg.connect(prepared.dsn(OPERATOR), autocommit=True) as connection:
+            for verb, role in (("disable", first), ("disable", held), ("enable", first)):
+                connection.execute(f"SELECT hitl_ops.{verb}(%s)".encode(), [role])
+                ended.append(role)
+
+    with prepared.held(held) as waits:
+        assert not waits()
+        thread = threading.Thread(target=disable)
+        thread.start()
+        give_up = time.monotonic() + PATIENCE
+        while not waits():
+            assert time.monotonic() < give_up
+        assert (ended, prepared.may_log_in(held)) == ([first], True)
+    thread.join(PATIENCE)
+    assert (ended, prepared.may_log_in(held)) == ([first, held, first], False)
+    assert independent.changes_of_roles(cluster.log, OPERATOR)[before:] == [
+        ("disable", first), ("disable", held), ("enable", first),
+    ]  # fmt: skip
+    with psycopg.connect(prepared.dsn(OPERATOR), autocommit=True) as connection:
+        connection.execute("SELECT hitl_ops.enable(%s)", [held])
 
 
 def test_a_change_by_the_observer_would_be_seen(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""(12) A plan of three steps, halted in its middle: what was applied is undone, last first."""
+
+from __future__ import annotations
+
+from hitlportal.demo import independent
+from hitlportal.demo.browser import Page
+from hitlportal.demo.ledger import OPERATOR
+from hitlportal.demo.player import Player
+from hitlportal.demo.scene import Scene
+from hitlportal.demo.story import LEAKED
+
+WHY = "The checkout stands still; the shop needs these logins tonight."
+HALTED = "person:execution:halted"
+
+
+def halt(player: Player, proposal: str) -> Page:
+    """Halt the run on its page. All that the portal asks for a halt is in this function."""
+    page = f"/proposals/{proposal}/execution/"
+    return player.fill(page, f"{page}halt/", reason=WHY)
+
+
+def check(scene: Scene) -> None:
+    """The target's own administrator holds the second role, so the run waits there, not by luck."""
+    ledger, report = scene.stack.ledger, scene.leak_report
+    first, second, third = LEAKED
+    log = scene.stack.servers.target.log
+    before = len(independent.changes_of_roles(log, OPERATOR))
+    with ledger.held(second) as waits:
+        for name in ("alice", "bob"):
+            scene.players[name].decide(report.proposal, "approve")
+        came = scene.comes_true("the second step to wait at the target", waits)
+        # At once: what waits at the target is cut off after five seconds.
+        page = halt(scene.players["bob"], report.proposal)
+        off = " ".join(role for role in LEAKED if not ledger.may_log_in(role))
+        what = f"{report.proposal[:8]}: step 1 is done, step 2 waits at the target"
+        scene.checks.equal("12", what, (came, off), (True, first))
+        told = page.status, "The run is halted" in page.text
+        scene.checks.equal("12", "bob halts it while it runs", told, (200, True))
+    scene.reaches(report, "rolled_back")
+    seen = scene.record.state(report.proposal), scene.record.incident(report.proposal)
+    scene.checks.equal("12", "what was applied is undone", seen, ("rolled_back", "open"))
+    asked = independent.changes_of_roles(log, OPERATOR)[before:]
+    undone = [("disable", first), ("disable", second), ("enable", second), ("enable", first)]
+    what = f"in reverse, by the target's own log, and {third} was never touched"
+    said = [f"{verb} {role}" for verb, role in asked]
+    scene.checks.line("12", asked == undone, what, said)
+    opened = [role for role, dsn in ledger.leaked().items() if not independent.login_refused(dsn)]
+    scene.checks.equal("12", "all three roles log in", opened, list(LEAKED))
+    entries = scene.record.said(HALTED, f"proposal:{report.proposal}")
+    reasons = [entry["data"]["reason"] for entry in entries]
+    scene.checks.equal("12", "the halt and its reason are on record", reasons, [WHY])
