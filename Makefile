@@ -3,10 +3,11 @@
 # make test           all tests, on servers of their own
 # make benchmark      how fast it is here: ratios beside their aims, in under four minutes
 # make check          style, types, import contracts, migrations, deployment checks
+# make messages       locale/: the catalog of everything that pages say, for translators
 # make verifier       dist/audit-verify.pyz: checks a log with Python's standard library alone
 # make lock           renew requirements*.txt from pyproject.toml
 #
-# demo, test, benchmark and check build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
+# demo, test, benchmark, check and messages build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
 
 PYTHON ?= python3
 # One more than the machine has cores: tests wait for browsers, timeouts and other processes. Slow
@@ -23,7 +24,7 @@ DATABASE_TESTS := tests/database tests/flows tests/audit tests/test_checks.py \
 	--ignore tests/audit/tlog --ignore tests/audit/sequencer/test_bad_witnesses.py \
 	--ignore tests/audit/test_transit.py --ignore tests/audit/test_canonical.py
 
-.PHONY: demo test test-embedded test-machine benchmark check verifier lock clean
+.PHONY: demo test test-embedded test-machine benchmark check messages verifier lock clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -54,6 +55,9 @@ check: $(STAMP)
 	$(BIN)/lint-imports
 	@if grep -n '://' requirements*.txt; then echo "locks must name no host"; exit 1; fi
 	$(BIN)/python -m hitlportal.demo.check_deploy
+
+messages: $(STAMP)
+	@$(BIN)/python -m hitlportal.demo.messages
 
 verifier:
 	@$(PYTHON) -m audit.verifier dist/audit-verify.pyz

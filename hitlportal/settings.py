@@ -51,6 +51,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "hitlportal.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -186,7 +187,14 @@ CACHES: dict[str, dict[str, object]] = {
 BROKER_URL = "" if ALONE else env.secret("HITL_BROKER_URL")
 
 # -- language, time, static files ------------------------------------------------------------------
+# What is recorded, signed, mailed or told to agents is in this one (hitlportal/language.py).
 LANGUAGE_CODE = "en"
+USE_I18N = True
+# Pages can be read in these. Another one: its catalog under locale/, compiled, and a line here.
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+# A number on a page is also a number in an address, an attribute or a command.
+USE_THOUSAND_SEPARATOR = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"

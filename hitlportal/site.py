@@ -12,7 +12,9 @@ from django.db.models import Model
 from django.db.models.base import ModelBase
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
+from remediation import vocabulary
 from remediation.models import Freeze
 
 # Whose models the admin shows. Others register themselves on any site, among them allauth's
@@ -25,7 +27,7 @@ class PortalAdminSite(AdminSite):
 
     site_title = "hitlportal"
     site_header = "hitlportal"
-    index_title = "Inventory and accounts"
+    index_title = gettext_lazy("Inventory and accounts")
     enable_nav_sidebar = True
 
     def register(
@@ -90,7 +92,7 @@ def chrome(request: HttpRequest) -> dict[str, Chrome]:
     return {
         "chrome": Chrome(
             navigation=tuple(_navigation(request.path, roles, staff=user.is_staff)),
-            roles=tuple(role.replace("_", " ") for role in roles),
+            roles=tuple(vocabulary.word(role) for role in roles),
             freeze=newest if newest and newest.frozen else None,
         )
     }
@@ -98,14 +100,18 @@ def chrome(request: HttpRequest) -> dict[str, Chrome]:
 
 def _navigation(path: str, roles: tuple[str, ...], *, staff: bool) -> Iterable[Item]:
     """What the person may open; the pages check again themselves."""
-    places = [("Queue", "queue", "queue"), ("Incidents", "alert", "incidents")]
+    places = [
+        (gettext("Queue"), "queue", "queue"),
+        (gettext("Incidents"), "alert", "incidents"),
+    ]
     if "auditor" in roles:
         places += [
-            ("All incidents", "file", "audit_incidents"),
-            ("Audit log", "book", "audit_entries"),
+            (gettext("All incidents"), "file", "audit_incidents"),
+            (gettext("Audit log"), "book", "audit_entries"),
         ]
     if staff:
-        places.append(("Inventory", "gear", "admin:index"))
+        # Translators: what the administrators' part of the portal is called.
+        places.append((pgettext("navigation", "Inventory"), "gear", "admin:index"))
     for title, icon, name in places:
         url = reverse(name)
         yield Item(title, icon, url, current=_below(path, url))

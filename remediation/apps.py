@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy
 
 
 class RemediationConfig(AppConfig):
     name = "remediation"
-    verbose_name = "Remediation"
+    verbose_name = gettext_lazy("Remediation")
 
     def ready(self) -> None:
         from remediation.services import signin

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from audit import reading
 from audit.reading import Asked, Found
@@ -22,26 +23,37 @@ class FilterForm(forms.Form):
     """What to look for. References are exact; words are found wherever an entry holds them."""
 
     q = forms.CharField(
-        label="Words", required=False, max_length=200, widget=forms.TextInput({"type": "search"})
+        label=gettext_lazy("Words"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput({"type": "search"}),
     )
-    action = forms.ChoiceField(label="Kind", required=False)
-    actor = forms.CharField(required=False, max_length=200)
+    action = forms.ChoiceField(label=gettext_lazy("Kind"), required=False)
+    actor = forms.CharField(label=gettext_lazy("Actor"), required=False, max_length=200)
     since = forms.DateTimeField(
-        label="From (UTC)", required=False, widget=forms.DateTimeInput({"type": "datetime-local"})
+        label=gettext_lazy("From (UTC)"),
+        required=False,
+        widget=forms.DateTimeInput({"type": "datetime-local"}),
     )
     until = forms.DateTimeField(
-        label="To (UTC)", required=False, widget=forms.DateTimeInput({"type": "datetime-local"})
+        label=gettext_lazy("To (UTC)"),
+        required=False,
+        widget=forms.DateTimeInput({"type": "datetime-local"}),
     )
 
     def __init__(self, data: Any) -> None:
         super().__init__(data)
         words = sorted(str(word) for word in import_string(settings.AUDIT_VOCABULARY))
         kinds = forms.ChoiceField(
-            label="Kind", required=False, choices=[("", "any"), *((w, w) for w in words)]
+            label=gettext_lazy("Kind"),
+            required=False,
+            choices=[("", pgettext_lazy("any kind", "any")), *((w, w) for w in words)],
         )
         self.fields["action"] = kinds
         # Named here: in a class of its own the word would hide the type of that name.
-        self.fields["object"] = forms.CharField(label="Object", required=False, max_length=200)
+        self.fields["object"] = forms.CharField(
+            label=gettext_lazy("Object"), required=False, max_length=200
+        )
         self.order_fields(["q", "action", "actor", "object", "since", "until"])
 
 
@@ -58,9 +70,9 @@ def entries(request: HttpRequest) -> HttpResponse:
         try:
             found = reading.find(_asked(form), door.ALIAS)
         except OperationalError:
-            problem = "This takes too long. Narrow it by time, kind, actor or object."
+            problem = gettext("This takes too long. Narrow it by time, kind, actor or object.")
     else:
-        problem = "Something in the filter cannot be read."
+        problem = gettext("Something in the filter cannot be read.")
     state = reading.state(door.ALIAS)
     context = {
         "form": form,

@@ -12,6 +12,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import urlencode
+from django.utils.translation import gettext
 
 from audit import inclusion, log, reading
 from audit.reading import Row
@@ -84,14 +85,17 @@ def _found(request: HttpRequest, pk: int, what: str) -> Row:
 
 def _proof(pk: int, policy: Policy | None) -> Shown:
     if policy is None:
-        return Shown(missing="This process was not told whom to believe (HITL_AUDIT_POLICY_FILE).")
+        return Shown(
+            missing=gettext("This process was not told whom to believe (%(setting)s).")
+            % {"setting": "HITL_AUDIT_POLICY_FILE"}
+        )
     try:
         found = inclusion.prove([pk], policy=policy, seen=None, using=door.ALIAS)
         checked = policy.check(found.note)
     except inclusion.Unavailable:
-        return Shown(missing="The entry is not in the tree yet; look again in a moment.")
+        return Shown(missing=gettext("The entry is not in the tree yet; look again in a moment."))
     except TlogError as error:
-        return Shown(missing=f"There is no proof: {error}")
+        return Shown(missing=gettext("There is no proof: %(error)s") % {"error": error})
     (one,) = found.entries
     return Shown(
         text=Proof(one.index, one.hashes, found.note).dump(),

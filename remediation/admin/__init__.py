@@ -6,6 +6,10 @@ itself: what a form says goes to a service, which asks again who may, and record
 
 from __future__ import annotations
 
-from remediation.admin import agents, facts, inventory, people
+from remediation.admin import names
+
+names.apply()
+
+from remediation.admin import agents, facts, inventory, people  # noqa: E402
 
 __all__ = ["agents", "facts", "inventory", "people"]

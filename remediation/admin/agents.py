@@ -16,8 +16,20 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
-from remediation.admin.base import PortalAdmin, PortalForm, Tool, actor_of, said, table, yes_no
+from remediation import vocabulary
+from remediation.admin.base import (
+    CHOOSE,
+    PortalAdmin,
+    PortalForm,
+    Tool,
+    actor_of,
+    mono,
+    said,
+    table,
+    yes_no,
+)
 from remediation.models import Agent, AgentToken, AgentVersion, User
 from remediation.services import agents, people
 from remediation.templatetags.portal import moment
@@ -27,11 +39,17 @@ from remediation.views.names import Names
 class AgentForm(PortalForm):
     owner = forms.ModelChoiceField(
         User.objects.none(),
+        label=gettext_lazy("Owner"),
         to_field_name="username",
-        empty_label="Choose",
-        help_text="The person who answers for the agent; never decides on what it proposes.",
+        empty_label=CHOOSE,
+        help_text=gettext_lazy(
+            "The person who answers for the agent; never decides on what it proposes."
+        ),
     )
-    enabled = yes_no("Enabled", "A suspended agent can do nothing, and nothing of it is executed.")
+    enabled = yes_no(
+        gettext_lazy("Enabled"),
+        gettext_lazy("A suspended agent can do nothing, and nothing of it is executed."),
+    )
 
     class Meta:
         model = Agent
@@ -57,7 +75,7 @@ class TokenForm(forms.Form):
         min_value=1,
         max_value=agents.MAX_DAYS,
         initial=agents.DEFAULT_DAYS,
-        label="Days until it expires",
+        label=gettext_lazy("Days until it expires"),
     )
 
 
@@ -101,7 +119,7 @@ class AgentAdmin(PortalAdmin):
     def tools(self, request: HttpRequest, obj: Model) -> list[Tool]:
         if not self.has_change_permission(request, obj):
             return []
-        return [("New token", reverse("admin:remediation_agent_token", args=[obj.pk]))]
+        return [(gettext("New token"), reverse("admin:remediation_agent_token", args=[obj.pk]))]
 
     def get_urls(self) -> list[URLPattern]:
         return [
@@ -120,7 +138,11 @@ class AgentAdmin(PortalAdmin):
         """Ask for how long; then show the token, once: it is in this answer and nowhere else."""
         agent = self._agent(request, agent_id)
         form = TokenForm(request.POST if request.method == "POST" else None)
-        context = {"title": f"New token of {agent.name}", "agent": agent, "form": form}
+        context = {
+            "title": gettext("New token of %(name)s") % {"name": agent.name},
+            "agent": agent,
+            "form": form,
+        }
         if request.method == "POST" and form.is_valid():
             token, text = agents.issue_token(
                 actor=actor_of(request), agent_id=agent.pk, days=form.cleaned_data["days"]
@@ -135,11 +157,13 @@ class AgentAdmin(PortalAdmin):
         agent = self._agent(request, token.agent_id)
         if request.method == "POST":
             agents.revoke_token(actor=actor_of(request), token_id=token.pk)
-            messages.success(request, f"Token {token.prefix}… is revoked.")
+            said = gettext("Token %(prefix)s… is revoked.") % {"prefix": token.prefix}
+            messages.success(request, said)
             return HttpResponseRedirect(
                 reverse("admin:remediation_agent_change", args=[token.agent_id])
             )
-        context = {"title": f"Revoke token {token.prefix}…", "agent": agent, "token": token}
+        title = gettext("Revoke token %(prefix)s…") % {"prefix": token.prefix}
+        context = {"title": title, "agent": agent, "token": token}
         return self._show(request, "admin/portal_revoke.html", context)
 
     def _agent(self, request: HttpRequest, agent_id: UUID) -> Agent:
@@ -156,15 +180,15 @@ class AgentAdmin(PortalAdmin):
 
     # -- columns -----------------------------------------------------------------------------------
 
-    @admin.display(description="Owner")
+    @admin.display(description=gettext_lazy("Owner"))
     def owner_name(self, obj: Any) -> str:
-        return str((obj.said or {}).get("owner") or "unknown")
+        return str((obj.said or {}).get("owner") or gettext("unknown"))
 
-    @admin.display(description="Enabled", boolean=True)
+    @admin.display(description=gettext_lazy("Enabled"), boolean=True)
     def is_enabled(self, obj: Any) -> bool:
         return bool((obj.said or {}).get("enabled"))
 
-    @admin.display(description="Tokens")
+    @admin.display(description=gettext_lazy("Tokens"))
     def tokens(self, obj: Agent) -> SafeString:
         rows = list(
             AgentToken.objects.filter(agent=obj)
@@ -173,10 +197,16 @@ class AgentAdmin(PortalAdmin):
         )
         who = Names(token.created_by for token in rows)
         return table(
-            ("token", "made by", "at", "expires", "state"),
+            (
+                gettext("token"),
+                gettext("made by"),
+                pgettext("a time", "at"),
+                gettext("expires"),
+                gettext("state"),
+            ),
             (
                 (
-                    f"{token.prefix}…",
+                    mono(f"{token.prefix}…"),
                     who.person(token.created_by),
                     moment(token.recorded_at),
                     moment(token.expires_at),
@@ -186,18 +216,23 @@ class AgentAdmin(PortalAdmin):
             ),
         )
 
-    @admin.display(description="Owners and state")
+    @admin.display(description=gettext_lazy("Owners and state"))
     def versions(self, obj: Agent) -> SafeString:
         rows = list(obj.versions.order_by("-id")[:100])
         who = Names.of_actors(
             [*(row.author for row in rows), *(f"person:{row.owner}" for row in rows)]
         )
         return table(
-            ("owner", "enabled", "by", "at"),
+            (
+                gettext("owner"),
+                gettext("enabled"),
+                pgettext("a person", "by"),
+                pgettext("a time", "at"),
+            ),
             (
                 (
                     who.person(row.owner),
-                    said(row.enabled),
+                    vocabulary.word(said(row.enabled)),
                     who.actor(row.author),
                     moment(row.recorded_at),
                 )
@@ -208,8 +243,13 @@ class AgentAdmin(PortalAdmin):
 
 def _state(token: AgentToken) -> SafeString | str:
     if getattr(token, "revocation", None) is not None:
-        return "revoked"
+        return gettext("revoked")
     if token.expires_at <= timezone.now():
-        return "expired"
+        return gettext("expired")
     address = reverse("admin:remediation_agenttoken_revoke", args=[token.pk])
-    return format_html('good · <a href="{}">revoke</a>', address)
+    return format_html(
+        '{} · <a href="{}">{}</a>',
+        pgettext("state of a token", "good"),
+        address,
+        pgettext("to do with a token", "revoke"),
+    )

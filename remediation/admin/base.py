@@ -6,26 +6,34 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy, pgettext
 
+from remediation import vocabulary
 from remediation.domain.errors import NotEntitled, Refused
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.models import User
 from remediation.services import authorize, people, refusals
 from remediation.services.actors import PersonActor
+from remediation.templatetags.inert import inert
 
 if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
     ModelAdmin = admin.ModelAdmin[Any]
     ModelForm = forms.ModelForm[Any]
 else:
     ModelAdmin = admin.ModelAdmin
     ModelForm = forms.ModelForm
+
+CHOOSE = gettext_lazy("Choose")
 
 View = Callable[..., HttpResponse]
 Tool = tuple[str, str]  # title and address
@@ -62,7 +70,7 @@ class PortalForm(ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.refused is not None:
-            self.add_error(None, f"{self.refused.message} {self.refused.detail}".strip())
+            self.add_error(None, refusal_said(self.refused))
         return cleaned
 
 
@@ -168,7 +176,7 @@ class PortalAdmin(ModelAdmin):
             try:
                 return self.on_record(view)(request, *args, **kwargs)
             except Refused as refusal:
-                messages.error(request, f"{refusal.message} {refusal.detail}".strip())
+                messages.error(request, refusal_said(refusal))
                 return HttpResponseRedirect(request.path)
 
         return self.admin_site.admin_view(door)
@@ -200,25 +208,40 @@ class PortalAdmin(ModelAdmin):
         return None
 
 
-def yes_no(label: str, help_text: str = "") -> forms.TypedChoiceField:
+def yes_no(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.TypedChoiceField:
     """A question without an answer beforehand: an unticked box would be one."""
     return forms.TypedChoiceField(
         label=label,
         help_text=help_text,
-        choices=[("", "Choose"), ("yes", "Yes"), ("no", "No")],
+        choices=[("", CHOOSE), ("yes", gettext_lazy("Yes")), ("no", gettext_lazy("No"))],
         coerce=lambda value: value == "yes",
     )
 
 
 def said(value: bool) -> str:
+    """The value as a form's field has it."""
     return "yes" if value else "no"
+
+
+def refusal_said(refusal: Refused) -> SafeString:
+    """What a refusal means, and what it said of this case, as it is on record."""
+    message = vocabulary.message(refusal)
+    if not refusal.detail:
+        return format_html("{}", message)
+    detail = inert(refusal.detail)
+    return format_html('{} <span lang="{}">{}</span>', message, settings.LANGUAGE_CODE, detail)
+
+
+def mono(text: str) -> SafeString:
+    """What people compare character by character."""
+    return format_html('<span class="mono">{}</span>', text)
 
 
 def table(head: Iterable[str], rows: Iterable[Sequence[object]]) -> SafeString:
     """A read-only table inside a form; every cell is escaped."""
     body = [(format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows]
     if not body:
-        return format_html("<p>{}</p>", "none")
+        return format_html("<p>{}</p>", pgettext("an empty table", "none"))
     return format_html(
         "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>",
         format_html_join("", "<th>{}</th>", ((cell,) for cell in head)),

@@ -11,6 +11,7 @@ from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
 
 from audit import log
 from remediation import models as m
@@ -81,9 +82,9 @@ class FactAdmin(PortalAdmin):
             )
 
 
-@admin.display(description="What")
+@admin.display(description=gettext_lazy("What"))
 def line(obj: models.Model) -> SafeString:
-    return format_html('<span class="whole">{}</span>', inert(obj))
+    return format_html('<span class="whole" lang="">{}</span>', inert(obj))
 
 
 def shown(field: Any) -> Callable[[Any], object]:
@@ -98,7 +99,8 @@ def shown(field: Any) -> Callable[[Any], object]:
             return moment(value)
         if isinstance(field, models.BinaryField):
             value = _text(bytes(value))
-        return format_html('<span class="whole">{}</span>', inert(value))
+        # As it is stored: an agent's text, the portal's English, a number.
+        return format_html('<span class="whole" lang="">{}</span>', inert(value))
 
     column.__name__ = field.name
     return column

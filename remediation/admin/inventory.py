@@ -10,7 +10,9 @@ from django.db.models.functions import JSONObject
 from django.http import HttpRequest
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
+from remediation import vocabulary
 from remediation.admin import inventory_import, rights
 from remediation.admin.base import PortalAdmin, Tool, actor_of, table
 from remediation.admin.inventory_forms import (
@@ -19,7 +21,7 @@ from remediation.admin.inventory_forms import (
     DependencyForm,
     IdentityForm,
     ServiceForm,
-    cell,
+    told,
 )
 from remediation.models import (
     Dependency,
@@ -49,10 +51,14 @@ def _history(versions: Versions, *names: str) -> SafeString:
     rows: list[Any] = list(versions.order_by("-id")[:100])
     who = Names.of_actors(row.author for row in rows)
     return table(
-        (*(name.replace("_", " ") for name in names), "by", "at"),
+        (
+            *(vocabulary.word(name) for name in names),
+            pgettext("a person", "by"),
+            pgettext("a time", "at"),
+        ),
         (
             (
-                *(cell(getattr(row, name)) for name in names),
+                *(told(getattr(row, name)) for name in names),
                 who.actor(row.author),
                 moment(row.recorded_at),
             )
@@ -78,15 +84,15 @@ class _InventoryAdmin(PortalAdmin):
         changed = (*facts, "based_on") if self.has_change_permission(request, obj) else ()
         return (*key, *changed, *shown)
 
-    @admin.display(description="Owner team")
+    @admin.display(description=gettext_lazy("Owner team"))
     def owner_team(self, obj: Any) -> str:
         return str((obj.said or {}).get("owner_team") or "—")
 
-    @admin.display(description="Environment")
+    @admin.display(description=gettext_lazy("Environment"))
     def environment(self, obj: Any) -> str:
-        return str((obj.said or {}).get("environment", "unknown"))
+        return vocabulary.word((obj.said or {}).get("environment", "unknown"))
 
-    @admin.display(description="Retired", boolean=True)
+    @admin.display(description=gettext_lazy("Retired"), boolean=True)
     def is_retired(self, obj: Any) -> bool:
         return bool((obj.said or {}).get("retired"))
 
@@ -127,10 +133,10 @@ class ServiceAdmin(_InventoryAdmin):
 
     def list_tools(self, request: HttpRequest) -> list[Tool]:
         may = self.has_add_permission(request)
-        return [("Import", reverse("admin:remediation_service_import"))] if may else []
+        return [(gettext("Import"), reverse("admin:remediation_service_import"))] if may else []
 
     def tools(self, request: HttpRequest, obj: Model) -> list[Tool]:
-        return [("Rights", reverse("admin:remediation_service_rights", args=[obj.pk]))]
+        return [(gettext("Rights"), reverse("admin:remediation_service_rights", args=[obj.pk]))]
 
     def get_urls(self) -> list[URLPattern]:
         view = self.page(rights.view_for(self))
@@ -141,27 +147,27 @@ class ServiceAdmin(_InventoryAdmin):
             *super().get_urls(),
         ]
 
-    @admin.display(description="Criticality")
+    @admin.display(description=gettext_lazy("Criticality"))
     def criticality(self, obj: Any) -> str:
-        return str((obj.said or {}).get("criticality", "unknown"))
+        return vocabulary.word((obj.said or {}).get("criticality", "unknown"))
 
-    @admin.display(description="Payment path", boolean=True)
+    @admin.display(description=gettext_lazy("Payment path"), boolean=True)
     def payment_path(self, obj: Any) -> bool | None:
         return (obj.said or {}).get("payment_path")
 
-    @admin.display(description="External partner", boolean=True)
+    @admin.display(description=gettext_lazy("External partner"), boolean=True)
     def external_partner(self, obj: Any) -> bool | None:
         return (obj.said or {}).get("external_partner")
 
-    @admin.display(description="Versions")
+    @admin.display(description=gettext_lazy("Versions"))
     def versions(self, obj: Service) -> SafeString:
         return _history(obj.versions.all(), *SERVICE_FACTS)
 
-    @admin.display(description="Cannot work without")
+    @admin.display(description=gettext_lazy("Cannot work without"))
     def uses(self, obj: Service) -> str:
         return _edges(Dependency.objects.filter(source=obj), "needed")
 
-    @admin.display(description="Needed by")
+    @admin.display(description=gettext_lazy("Needed by"))
     def used_by(self, obj: Service) -> str:
         return _edges(Dependency.objects.filter(service=obj), "source")
 
@@ -200,11 +206,11 @@ class IdentityAdmin(_InventoryAdmin):
         )
         obj.pk = made.pk
 
-    @admin.display(description="Versions")
+    @admin.display(description=gettext_lazy("Versions"))
     def versions(self, obj: Identity) -> SafeString:
         return _history(obj.versions.all(), *IDENTITY_FACTS)
 
-    @admin.display(description="Used by")
+    @admin.display(description=gettext_lazy("Used by"))
     def used_by(self, obj: Identity) -> str:
         return _edges(Dependency.objects.filter(identity=obj), "source")
 
@@ -239,15 +245,15 @@ class DependencyAdmin(_InventoryAdmin):
         )
         obj.pk = made.pk
 
-    @admin.display(description="Needs")
+    @admin.display(description=gettext_lazy("Needs"))
     def needed(self, obj: Dependency) -> str:
         return str(obj.service or obj.identity)
 
-    @admin.display(description="Present", boolean=True)
+    @admin.display(description=gettext_lazy("Present"), boolean=True)
     def is_present(self, obj: Any) -> bool:
         return bool((obj.said or {}).get("present"))
 
-    @admin.display(description="Versions")
+    @admin.display(description=gettext_lazy("Versions"))
     def versions(self, obj: Dependency) -> SafeString:
         return _history(obj.versions.all(), "present", "by_reviewer")
 
@@ -264,4 +270,4 @@ def _edges(edges: QuerySet[Dependency], end: str) -> str:
         for edge in found
         if (getattr(edge, "said", None) or {}).get("present")
     ]
-    return ", ".join(sorted(names)) or "none"
+    return ", ".join(sorted(names)) or pgettext("an empty table", "none")

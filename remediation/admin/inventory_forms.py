@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 
-from remediation.admin.base import PortalForm, said, yes_no
+from remediation import vocabulary
+from remediation.admin.base import CHOOSE, PortalForm, said, yes_no
 from remediation.domain.actions import TARGETS
 from remediation.models import Dependency, Identity, IdentityVersion, Service, ServiceVersion
 from remediation.models.inventory import Criticality, Environment
 from remediation.services import inventory
 from remediation.services.inventory import IdentityFacts, ServiceFacts
+from remediation.vocabulary.words import WORDS
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 SERVICE_FACTS = tuple(ServiceFacts.__dataclass_fields__)
 IDENTITY_FACTS = tuple(IdentityFacts.__dataclass_fields__)
 
 
-def _choices(values: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [("", "Choose"), *((value, value) for value, _ in values)]
+def _choices(values: list[tuple[str, str]]) -> list[tuple[str, StrOrPromise]]:
+    return [("", CHOOSE), *((value, WORDS[value]) for value, _ in values)]
 
 
 class BasedOnForm(PortalForm):
     """Carries the version that the editor saw, so that nobody's change is lost."""
 
-    based_on = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    based_on = forms.IntegerField(
+        label=gettext_lazy("Based on"), required=False, widget=forms.HiddenInput
+    )
 
     def start(self, version: ServiceVersion | IdentityVersion | None, *names: str) -> None:
         if version is None:
@@ -35,12 +43,20 @@ class BasedOnForm(PortalForm):
 
 
 class ServiceForm(BasedOnForm):
-    owner_team = forms.CharField(required=False, max_length=100)
-    environment = forms.ChoiceField(choices=_choices(Environment.choices))
-    criticality = forms.ChoiceField(choices=_choices(Criticality.choices))
-    payment_path = yes_no("Payment path", "Can money move through it?")
-    external_partner = yes_no("External partner", "Does a partner depend on it?")
-    retired = yes_no("Retired", "A retired service counts for 24 hours more.")
+    owner_team = forms.CharField(label=gettext_lazy("Owner team"), required=False, max_length=100)
+    environment = forms.ChoiceField(
+        label=gettext_lazy("Environment"), choices=_choices(Environment.choices)
+    )
+    criticality = forms.ChoiceField(
+        label=gettext_lazy("Criticality"), choices=_choices(Criticality.choices)
+    )
+    payment_path = yes_no(gettext_lazy("Payment path"), gettext_lazy("Can money move through it?"))
+    external_partner = yes_no(
+        gettext_lazy("External partner"), gettext_lazy("Does a partner depend on it?")
+    )
+    retired = yes_no(
+        gettext_lazy("Retired"), gettext_lazy("A retired service counts for 24 hours more.")
+    )
 
     class Meta:
         model = Service
@@ -57,11 +73,13 @@ class ServiceForm(BasedOnForm):
 
 
 class IdentityForm(BasedOnForm):
-    kind = forms.ChoiceField()
-    name = forms.CharField(required=False, max_length=200)
-    environment = forms.ChoiceField(choices=_choices(Environment.choices))
-    owner_team = forms.CharField(required=False, max_length=100)
-    retired = yes_no("Retired")
+    kind = forms.ChoiceField(label=gettext_lazy("Kind"))
+    name = forms.CharField(label=gettext_lazy("Name"), required=False, max_length=200)
+    environment = forms.ChoiceField(
+        label=gettext_lazy("Environment"), choices=_choices(Environment.choices)
+    )
+    owner_team = forms.CharField(label=gettext_lazy("Owner team"), required=False, max_length=100)
+    retired = yes_no(gettext_lazy("Retired"))
 
     class Meta:
         model = Identity
@@ -75,17 +93,25 @@ class IdentityForm(BasedOnForm):
             return
         kinds = inventory.kinds()
         self.fields["kind"] = forms.ChoiceField(
-            choices=[("", "Choose"), *((kind, TARGETS[kind].title) for kind in kinds)]
+            label=gettext_lazy("Kind"),
+            choices=[
+                ("", CHOOSE),
+                *((kind, vocabulary.saying(TARGETS[kind].title)) for kind in kinds),
+            ],
         )
         forms_of_locators = ", ".join(TARGETS[kind].locator for kind in kinds)
-        self.fields["locator"].help_text = f"As its kind asks: {forms_of_locators}"
+        self.fields["locator"].help_text = gettext("As its kind asks: %(forms)s") % {
+            "forms": forms_of_locators
+        }
 
     def facts(self) -> IdentityFacts:
         return IdentityFacts(**{name: self.cleaned_data[name] for name in IDENTITY_FACTS})
 
 
 class DependencyForm(PortalForm):
-    present = yes_no("Present", "No: the source does not need it any more.")
+    present = yes_no(
+        gettext_lazy("Present"), gettext_lazy("No: the source does not need it any more.")
+    )
 
     class Meta:
         model = Dependency
@@ -103,10 +129,15 @@ class DependencyForm(PortalForm):
         cleaned = super().clean()
         ends = [cleaned.get("service"), cleaned.get("identity")]
         if not self.instance.pk and sum(end is not None for end in ends) != 1:
-            self.add_error(None, "Name a service or an identity, not both.")
+            self.add_error(None, gettext("Name a service or an identity, not both."))
         return cleaned
 
 
 def cell(value: object) -> object:
-    """A value as a form or a table says it."""
+    """A value as a form's field has it."""
     return said(value) if isinstance(value, bool) else value
+
+
+def told(value: object) -> object:
+    """A value as a table says it."""
+    return vocabulary.word(cell(value))

@@ -18,8 +18,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.formats import number_format
+from django.utils.translation import gettext, ngettext, pgettext
 
-from remediation.admin.base import View, actor_of, record_refusal, roles_of
+from remediation import vocabulary
+from remediation.admin.base import View, actor_of, record_refusal, refusal_said, roles_of
 from remediation.admin.inventory_import_form import ImportForm
 from remediation.domain.errors import BadInput, Conflict, SessionExpired, TooManyKeys
 from remediation.domain.intake import report
@@ -54,7 +57,7 @@ def view_for(owner: PortalAdmin) -> View:
 
 
 def _form(owner: PortalAdmin, request: HttpRequest, form: ImportForm) -> HttpResponse:
-    return _render(owner, request, "admin/portal_import.html", "Import", {"form": form})
+    return _render(owner, request, "admin/portal_import.html", gettext("Import"), {"form": form})
 
 
 def _look(owner: PortalAdmin, request: HttpRequest) -> HttpResponse:
@@ -66,7 +69,7 @@ def _look(owner: PortalAdmin, request: HttpRequest) -> HttpResponse:
             _prepare(request, asked)
         except BadInput as refusal:
             record_refusal(request, refusal)
-            form.add_error(None, f"{refusal.message} {refusal.detail}".strip())
+            form.add_error(None, refusal_said(refusal))
         else:
             return _to_diff(request, _keep(request, asked))
     return _form(owner, request, form)
@@ -83,11 +86,15 @@ def _diff(owner: PortalAdmin, request: HttpRequest, upload: str) -> HttpResponse
         "options": asked["options"],
         "sections": _sections(found.changes),
         "loosening": found.changes.loosening(),
-        "notes": [(title, rows) for title, rows in report.notes(found.changes) if rows],
-        "summary": report.summary(found.changes),
+        "notes": [
+            (vocabulary.saying(title), rows) for title, rows in report.notes(found.changes) if rows
+        ],
+        "summary": _summary(found.changes),
         "something": bool(found.changes.changes),
     }
-    return _render(owner, request, "admin/portal_import_diff.html", "What would change", context)
+    return _render(
+        owner, request, "admin/portal_import_diff.html", gettext("What would change"), context
+    )
 
 
 def _apply(request: HttpRequest) -> HttpResponse:
@@ -104,10 +111,11 @@ def _apply(request: HttpRequest) -> HttpResponse:
             raise
         # Nothing was changed; what stands now is shown beside the files again.
         record_refusal(request, refusal)
-        messages.error(request, f"{refusal.message} {refusal.detail}".strip())
+        messages.error(request, refusal_said(refusal))
         return _to_diff(request, upload)
     cache.delete(_key(request, upload))
-    messages.success(request, f"Imported. {report.summary(done.changes)}")
+    said = {"summary": _summary(done.changes)}
+    messages.success(request, gettext("Imported. %(summary)s") % said)
     return HttpResponseRedirect(reverse("admin:remediation_service_changelist"))
 
 
@@ -124,15 +132,50 @@ def _prepare(request: HttpRequest, asked: dict[str, Any]) -> Prepared:
 def _sections(found: ChangeSet) -> list[dict[str, Any]]:
     """Every change, what loosens first."""
     others = [change for change in found.changed() if not change.loosens]
-    changed = (("Less strict than before", found.loosening()), ("Changed", others))
+    changed = (
+        (gettext("Less strict than before"), found.loosening()),
+        (pgettext("changes of the inventory", "Changed"), others),
+    )
     kinds = ("service", "identity", "dependency")
-    titles = ("New services", "New identities", "New dependencies")
+    titles = (gettext("New services"), gettext("New identities"), gettext("New dependencies"))
     added = [(title, found.added(kind)) for title, kind in zip(titles, kinds, strict=True)]
     return [
         {"title": title, "changes": rows, "new": rows[0].before is None, "kind": rows[0].what}
         for title, rows in (*changed, *added)
         if rows
     ]
+
+
+def _summary(found: ChangeSet) -> str:
+    """As `report.summary` says it, in the reader's language."""
+    if not found.changes:
+        said = {"number": _number(found.unchanged)}
+        return gettext("Nothing to do: %(number)s objects stand as the files say.") % said
+    services, identities, dependencies = (
+        len(found.added(kind)) for kind in ("service", "identity", "dependency")
+    )
+    values = {
+        "services": ngettext("%(number)s service", "%(number)s services", services)
+        % {"number": _number(services)},
+        "identities": ngettext("%(number)s identity", "%(number)s identities", identities)
+        % {"number": _number(identities)},
+        "dependencies": ngettext("%(number)s dependency", "%(number)s dependencies", dependencies)
+        % {"number": _number(dependencies)},
+        "changed": _number(len(found.changed())),
+        "looser": _number(len(found.loosening())),
+        "unchanged": _number(found.unchanged),
+    }
+    return (
+        gettext(
+            "New: %(services)s, %(identities)s, %(dependencies)s. Changed: %(changed)s, of these"
+            " less strict: %(looser)s. As before: %(unchanged)s."
+        )
+        % values
+    )
+
+
+def _number(value: int) -> str:
+    return number_format(value, force_grouping=True)
 
 
 # ---- bytes between two requests ------------------------------------------------------------------

@@ -11,30 +11,37 @@ from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_lazy
 
-from remediation.admin.base import PortalAdmin, PortalForm, actor_of, table
+from remediation.admin.base import PortalAdmin, PortalForm, actor_of, mono, table
 from remediation.models import User
 from remediation.services import authorize, enroll, people
 from remediation.services.people import PersonFacts
 from remediation.templatetags.portal import moment
 
 MEANING = {
-    "security": "decides: slot security, or any",
-    "service_owner": "decides: slot service owner, or any",
-    "lead": "sees everything; is told when a deadline passes",
-    "auditor": "reads everything, and the audit log",
-    "inventory_editor": "changes the inventory",
-    "agent_admin": "makes agents and tokens; never together with a role that decides",
-    "user_admin": "changes accounts and rights; never together with a role that decides",
+    "security": gettext_lazy("decides: slot security, or any"),
+    "service_owner": gettext_lazy("decides: slot service owner, or any"),
+    "lead": gettext_lazy("sees everything; is told when a deadline passes"),
+    "auditor": gettext_lazy("reads everything, and the audit log"),
+    "inventory_editor": gettext_lazy("changes the inventory"),
+    "agent_admin": gettext_lazy("makes agents and tokens; never together with a role that decides"),
+    "user_admin": gettext_lazy(
+        "changes accounts and rights; never together with a role that decides"
+    ),
 }
+
+
+NO_MEANING = gettext_lazy("holds rights on services only")
 
 
 class UserForm(PortalForm):
     groups = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
     active = forms.BooleanField(
+        label=pgettext_lazy("said of an account", "Active"),
         required=False,
         initial=True,
-        help_text="Off: the person cannot sign in, and counts nowhere.",
+        help_text=gettext_lazy("Off: the person cannot sign in, and counts nowhere."),
     )
 
     class Meta:
@@ -45,13 +52,16 @@ class UserForm(PortalForm):
         super().__init__(*args, **kwargs)
         known = {*people.BUILT_IN, *Group.objects.values_list("name", flat=True)}
         self.fields["groups"] = forms.MultipleChoiceField(
+            label=gettext_lazy("Groups"),
             required=False,
             widget=forms.CheckboxSelectMultiple,
             choices=[(name, _explained(name)) for name in sorted(known)],
-            help_text="Who administers people or agents never decides on a proposal.",
+            help_text=gettext_lazy("Who administers people or agents never decides on a proposal."),
         )
         if "username" in self.fields:
-            self.fields["username"].help_text = "Lower-case letters, digits and . _ @ + - only."
+            self.fields["username"].help_text = gettext(
+                "Lower-case letters, digits and . _ @ + - only."
+            )
         if self.instance.pk:
             facts = PersonFacts.of(self.instance)
             self.initial.update(groups=sorted(facts.groups), active=facts.active)
@@ -101,16 +111,23 @@ class UserAdmin(PortalAdmin):
         made = people.create(actor=actor_of(request), username=username, facts=form.facts())
         obj.pk = made.pk
 
-    @admin.display(description="Groups")
+    @admin.display(description=gettext_lazy("Groups"))
     def roles(self, obj: User) -> str:
-        return ", ".join(sorted(group.name for group in obj.groups.all())) or "none"
+        return ", ".join(sorted(group.name for group in obj.groups.all())) or pgettext(
+            "groups of a person", "none"
+        )
 
-    @admin.display(description="Passkeys")
+    @admin.display(description=gettext_lazy("Passkeys"))
     def passkeys(self, obj: User) -> SafeString:
         return table(
-            ("name", "fingerprint", "enrolled", "last sign-in"),
             (
-                (key.name, key.fingerprint, moment(key.created_at), moment(key.last_used_at))
+                gettext("name"),
+                gettext("fingerprint"),
+                pgettext("a time", "enrolled"),
+                gettext("last sign-in"),
+            ),
+            (
+                (key.name, mono(key.fingerprint), moment(key.created_at), moment(key.last_used_at))
                 for key in enroll.passkeys_of(obj)
             ),
         )
@@ -156,14 +173,16 @@ class GroupAdmin(PortalAdmin):
         name = form.cleaned_data["name"]
         obj.pk = people.create_group(actor=actor_of(request), name=name).pk
 
-    @admin.display(description="What it may")
+    @admin.display(description=gettext_lazy("What it may"))
     def meaning(self, obj: Group) -> str:
-        return MEANING.get(obj.name, "holds rights on services only")
+        return str(MEANING.get(obj.name, NO_MEANING))
 
-    @admin.display(description="Members")
+    @admin.display(description=gettext_lazy("Members"))
     def members(self, obj: Group) -> str:
-        return ", ".join(sorted(user.get_username() for user in obj.user_set.all())) or "nobody"
+        return ", ".join(sorted(user.get_username() for user in obj.user_set.all())) or gettext(
+            "nobody"
+        )
 
 
 def _explained(name: str) -> str:
-    return f"{name}: {MEANING.get(name, 'holds rights on services only')}"
+    return f"{name}: {MEANING.get(name, NO_MEANING)}"

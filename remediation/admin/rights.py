@@ -10,8 +10,9 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
-from remediation.admin.base import View, actor_of, roles_of
+from remediation.admin.base import CHOOSE, View, actor_of, roles_of
 from remediation.domain.errors import BadValue
 from remediation.models import Service, User
 from remediation.services import people, rights
@@ -19,27 +20,42 @@ from remediation.services import people, rights
 if TYPE_CHECKING:
     from remediation.admin.base import PortalAdmin
 
-TITLES = {"view_service": "may see", "review_service": "may review"}
+TITLES = {"view_service": gettext_lazy("may see"), "review_service": gettext_lazy("may review")}
+GIVEN = {
+    ("view_service", True): gettext_lazy("%(holder)s may see what touches %(service)s."),
+    ("review_service", True): gettext_lazy("%(holder)s may review what touches %(service)s."),
+    ("view_service", False): gettext_lazy("%(holder)s no longer may see what touches %(service)s."),
+    ("review_service", False): gettext_lazy(
+        "%(holder)s no longer may review what touches %(service)s."
+    ),
+}
 
 
 class RightForm(forms.Form):
     """A right for one person or one group; nothing is preselected."""
 
-    right = forms.ChoiceField(choices=[("", "Choose"), *TITLES.items()])
-    username = forms.CharField(required=False, max_length=150, label="User name")
-    group = forms.ChoiceField(required=False)
+    right = forms.ChoiceField(
+        label=pgettext_lazy("on a service", "Right"), choices=[("", CHOOSE), *TITLES.items()]
+    )
+    username = forms.CharField(required=False, max_length=150, label=gettext_lazy("User name"))
+    group = forms.ChoiceField(label=gettext_lazy("Group"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         known = {*people.BUILT_IN, *Group.objects.values_list("name", flat=True)}
         self.fields["group"] = forms.ChoiceField(
-            required=False, choices=[("", "None"), *((name, name) for name in sorted(known))]
+            label=gettext_lazy("Group"),
+            required=False,
+            choices=[
+                ("", pgettext_lazy("no group", "None")),
+                *((name, name) for name in sorted(known)),
+            ],
         )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if bool(cleaned.get("username")) == bool(cleaned.get("group")):
-            self.add_error(None, "Name a person or a group, not both.")
+            self.add_error(None, gettext("Name a person or a group, not both."))
         return cleaned
 
 
@@ -62,7 +78,7 @@ def view_for(owner: PortalAdmin) -> View:
                 return HttpResponseRedirect(request.path)
         context = {
             **owner.admin_site.each_context(request),
-            "title": f"Rights on {service.name}",
+            "title": gettext("Rights on %(service)s") % {"service": service.name},
             "opts": owner.opts,
             "service": service,
             "rows": [(TITLES[r.right], r) for r in rights.rights_on(service.pk)],
@@ -91,5 +107,5 @@ def _change(request: HttpRequest, service: Service, asked: dict[str, Any]) -> No
         group=asked["group"],
     )
     holder = asked["username"] or asked["group"]
-    words = TITLES[asked["right"]] if held else f"no longer {TITLES[asked['right']]}"
-    messages.success(request, f"{holder} {words} what touches {service.name}.")
+    said = {"holder": holder, "service": service.name}
+    messages.success(request, str(GIVEN[asked["right"], held]) % said)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django import template
+from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
 
 from remediation.domain import inert as domain
 
@@ -39,11 +41,21 @@ def measure(value: object) -> str:
     """How much text there is, so that nobody takes the first screen for the whole: lines,
     characters, and unseen characters if there are any."""
     text = str(value)
-    lines = text.count("\n") + 1
+    lines, characters = text.count("\n") + 1, len(text)
     unseen = sum(1 for piece in domain.pieces(text) if piece.unseen)
-    said = [_count(lines, "line"), _count(len(text), "character")]
+    said = [
+        ngettext("%(number)s line", "%(number)s lines", lines) % _number(lines),
+        ngettext("%(number)s character", "%(number)s characters", characters) % _number(characters),
+    ]
     if unseen:
-        said.append(f"{_count(unseen, 'hidden character')} shown as code points")
+        said.append(
+            ngettext(
+                "%(number)s hidden character shown as code points",
+                "%(number)s hidden characters shown as code points",
+                unseen,
+            )
+            % _number(unseen)
+        )
     return ", ".join(said)
 
 
@@ -53,5 +65,5 @@ def _render(piece: domain.Piece) -> SafeString | str:
     return format_html('<span class="cp" title="{}">{}</span>', piece.unseen, piece.text)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _number(number: int) -> dict[str, str]:
+    return {"number": number_format(number, force_grouping=True)}

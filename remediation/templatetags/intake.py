@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from django import template
+from django.utils.translation import gettext
 
-from remediation.domain.intake import report
+from remediation import vocabulary
 from remediation.domain.intake.changes import Change
 
 register = template.Library()
@@ -12,12 +13,15 @@ register = template.Library()
 
 @register.filter
 def said(value: str | bool) -> str:
-    return report.word(value)
+    if isinstance(value, bool):
+        return vocabulary.word("yes" if value else "no")
+    # Translators: a value of the inventory that is empty.
+    return vocabulary.word(value) if value else gettext("(none)")
 
 
 @register.filter
 def named(name: str) -> str:
-    return report.named(name)
+    return vocabulary.word(name)
 
 
 @register.filter

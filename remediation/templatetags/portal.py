@@ -7,18 +7,25 @@ from functools import lru_cache
 
 from django import template
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.formats import number_format
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy, ngettext
 
+from remediation import vocabulary
 from remediation.templatetags.icons import ICONS
 
 register = template.Library()
 
 
 @register.simple_tag
-@lru_cache(maxsize=1024)  # a list draws the same few hundreds of times
-def icon(name: str, label: str = "") -> SafeString:
+def icon(name: str, label: object = "") -> SafeString:
     """An inline icon; with ``label`` it is read out, without it is decoration."""
+    return _drawn(name, str(label))
+
+
+@lru_cache(maxsize=1024)  # a list draws the same few hundreds of times
+def _drawn(name: str, label: str) -> SafeString:
     path = mark_safe(ICONS[name])  # noqa: S308  (a constant)
     if label:
         return format_html(
@@ -39,18 +46,39 @@ def moment(value: datetime | None) -> SafeString | str:
     return format_html('<time datetime="{}">{}</time>', _iso(value), _utc(value))
 
 
+# Words of times. clock.js says the same ones: it reads them from the page (`clock_words`).
+CLOCK = {
+    "now": gettext_lazy("just now"),
+    # Translators: how long ago; {span} is such as "4 d 3 h".
+    "ago": gettext_lazy("{span} ago"),
+    # Translators: the time left to a deadline.
+    "left": gettext_lazy("{span} left"),
+    # Translators: by how much a deadline has passed.
+    "over": gettext_lazy("{span} over"),
+    # Translators: days and hours, as short as units are.
+    "days-hours": gettext_lazy("{days} d {hours} h"),
+    "days": gettext_lazy("{days} d"),
+    "hours-minutes": gettext_lazy("{hours} h {minutes} min"),
+    "hours": gettext_lazy("{hours} h"),
+    "minutes": gettext_lazy("{minutes} min"),
+    "seconds": gettext_lazy("{seconds} s"),
+}
+
+
+@register.simple_tag
+def clock_words() -> SafeString:
+    """The words of times for the page's script."""
+    said = format_html_join("", '<p data-word="{}">{}</p>', CLOCK.items())
+    return format_html('<template data-words="clock">{}</template>', said)
+
+
 @register.filter
 def ago(value: datetime | None) -> SafeString | str:
     """How long ago; the page's script keeps it current, UTC stands in the title."""
     if value is None:
         return "—"
     passed = (timezone.now() - value).total_seconds()
-    return format_html(
-        '<time datetime="{}" title="{}" data-clock="ago">{}</time>',
-        _iso(value),
-        _utc(value),
-        f"{span(passed)} ago" if passed >= 1 else "just now",
-    )
+    return _clock(value, "ago", "ago" if passed >= 1 else "now", passed)
 
 
 @register.filter
@@ -59,11 +87,16 @@ def until(value: datetime | None) -> SafeString | str:
     if value is None:
         return "—"
     left = (value - timezone.now()).total_seconds()
+    return _clock(value, "until", "left" if left > 0 else "over", abs(left))
+
+
+def _clock(value: datetime, clock: str, word: str, seconds: float) -> SafeString:
     return format_html(
-        '<time datetime="{}" title="{}" data-clock="until">{}</time>',
+        '<time datetime="{}" title="{}" data-clock="{}">{}</time>',
         _iso(value),
         _utc(value),
-        f"{span(left)} left" if left > 0 else f"{span(-left)} over",
+        clock,
+        str(CLOCK[word]).format(span=span(seconds)),
     )
 
 
@@ -79,22 +112,37 @@ def span(seconds: float) -> str:
     hours, rest = divmod(rest, 3_600)
     minutes, rest = divmod(rest, 60)
     if days:
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    if hours:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{rest} s"
+        form = "days-hours" if hours else "days"
+    elif hours:
+        form = "hours-minutes" if minutes else "hours"
+    else:
+        form = "minutes" if minutes else "seconds"
+    return str(CLOCK[form]).format(days=days, hours=hours, minutes=minutes, seconds=rest)
 
 
 @register.filter
 def size(value: int) -> str:
     """A number of bytes, exact."""
-    return f"{value:,} byte{'' if value == 1 else 's'}"
+    said = {"number": number_format(value, force_grouping=True)}
+    return ngettext("%(number)s byte", "%(number)s bytes", value) % said
 
 
 @register.filter
 def words(value: object) -> str:
     """A name from a closed vocabulary as words: ``rolled_back`` → ``rolled back``."""
-    return str(value).replace("_", " ").replace(":", " · ")
+    return vocabulary.word(value)
+
+
+@register.filter
+def each_word(value: str) -> str:
+    """Several names, with dots between them."""
+    return " · ".join(vocabulary.word(name) for name in value.split(" · "))
+
+
+@register.filter
+def saying(value: object) -> str:
+    """A fixed sentence or title of the domain, in the reader's language."""
+    return vocabulary.saying(str(value))
 
 
 @register.filter
@@ -147,11 +195,16 @@ TONES = {
 
 
 @register.simple_tag
-@lru_cache(maxsize=1024)
-def pill(word: str, text: str = "") -> SafeString:
+def pill(word: str, text: object = "") -> SafeString:
     """A labelled pill for a word of the vocabulary; unknown words look neutral."""
+    # What is kept has no language of its own: the words are part of the question.
+    return _labelled(str(word), str(text) or words(word))
+
+
+@lru_cache(maxsize=1024)
+def _labelled(word: str, text: str) -> SafeString:
     tone, symbol = TONES.get(word, ("muted", "dot"))
-    return format_html('<span class="pill {}">{}{}</span>', tone, icon(symbol), text or words(word))
+    return format_html('<span class="pill {}">{}{}</span>', tone, icon(symbol), text)
 
 
 @register.simple_tag

@@ -6,7 +6,10 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.formats import number_format
+from django.utils.translation import gettext, ngettext
 
+from remediation import vocabulary
 from remediation.domain import masking
 from remediation.domain.detector import TITLES, Found
 from remediation.domain.errors import NoSuchObject, ReasonRequired
@@ -41,7 +44,7 @@ def reveal(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse
             reason=form.cleaned_data.get("reason", "") if form.is_valid() else "",
         )
     except ReasonRequired as refusal:
-        form.add_error("reason", refusal.detail)
+        form.add_error("reason", doors.as_recorded(refusal.detail))
         return _page(request, proposal, row, form=form, status=422)
     answer = _page(request, proposal, row, revealed=content)
     answer["Cache-Control"] = "no-store"
@@ -104,4 +107,9 @@ def _parts(content: bytes, found: Found) -> tuple[ArtefactPart, ...]:
 
 
 def _said(rule: str, length: int) -> str:
-    return f"{TITLES.get(rule, 'too many secrets to list')}, {length:,} bytes"
+    kind = (
+        vocabulary.saying(TITLES[rule]) if rule in TITLES else gettext("too many secrets to list")
+    )
+    number = number_format(length, force_grouping=True)
+    values = {"kind": kind, "number": number}
+    return ngettext("%(kind)s, %(number)s byte", "%(kind)s, %(number)s bytes", length) % values

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from remediation.domain import errors, inert
@@ -52,8 +53,10 @@ def _correct(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     )
     messages.success(
         request,
-        "This is the corrected version. The worker assesses it now, and others decide on it:"
-        " you edited it, so you cannot.",
+        gettext(
+            "This is the corrected version. The worker assesses it now, and others decide on it:"
+            " you edited it, so you cannot."
+        ),
     )
     return redirect("review", made)
 

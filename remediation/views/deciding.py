@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
+from django.utils.translation import gettext
+
+from remediation import vocabulary
 from remediation.domain.attention import Attention
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
 from remediation.services import authorize, correct, review, suspicion
 from remediation.services.review import FRESH_FOR
 from remediation.views.pages import Choice, Decide
-
-SLOT_TITLES = {"any": "approver", "security": "security", "service_owner": "service owner"}
 
 
 def decide(
@@ -25,10 +27,10 @@ def decide(
     """The open slots for this person. The service asks all of it again; this is for the page."""
     slots = authorize.open_slots_for(user, proposal)
     return Decide(
-        slots=tuple(Choice(slot, SLOT_TITLES.get(slot, slot)) for slot in slots),
+        slots=tuple(Choice(slot, _title(slot)) for slot in slots),
         why_not=_why_not(user, proposal, assessment, slots, readable=readable, now=now),
-        reject_reasons=tuple(Choice(code, title) for code, title in REJECT_REASONS.items()),
-        return_reasons=tuple(Choice(code, title) for code, title in RETURN_REASONS.items()),
+        reject_reasons=_choices(REJECT_REASONS),
+        return_reasons=_choices(RETURN_REASONS),
         person=user.get_username(),
         attention=(
             review.attention(proposal, assessment) if assessment and readable else Attention()
@@ -36,6 +38,15 @@ def decide(
         may_report=suspicion.may_report(user, proposal),
         may_correct=correct.may_correct(user, proposal),
     )
+
+
+def _title(slot: str) -> str:
+    # Translators: the role of somebody who decides; "any" of them may.
+    return gettext("approver") if slot == "any" else vocabulary.word(slot)
+
+
+def _choices(reasons: Mapping[str, str]) -> tuple[Choice, ...]:
+    return tuple(Choice(code, vocabulary.saying(title)) for code, title in reasons.items())
 
 
 def _why_not(
@@ -48,26 +59,32 @@ def _why_not(
     now: datetime,
 ) -> str:
     if assessment is None:
-        return "The worker has not assessed this yet."
+        return gettext("The worker has not assessed this yet.")
     if not readable:
-        return "The plan cannot be read under today's catalogue, so nobody can decide on it."
+        return gettext(
+            "The plan cannot be read under today's catalogue, so nobody can decide on it."
+        )
     mine = Review.objects.filter(
         proposal=proposal, round=proposal.round, person=user.person
     ).first()
     if mine is not None:
-        return f"You decided in this round: {mine.decision} as {mine.slot.replace('_', ' ')}."
+        return gettext("You decided in this round: %(decision)s as %(slot)s.") % {
+            "decision": vocabulary.word(mine.decision),
+            "slot": vocabulary.word(mine.slot),
+        }
     excluded = authorize.excluded(proposal.pk).get(str(user.person))
     if excluded:
-        return f"You may look but not decide: {excluded}."
+        because = "; ".join(vocabulary.saying(one) for one in excluded.split("; "))
+        return gettext("You may look but not decide: %(because)s.") % {"because": because}
     if not authorize.entitled_roles(user.person, assessment):
-        return (
+        return gettext(
             "You may look but not decide: that needs an approver role and the right to review"
             " every service that uses the target directly."
         )
     if not slots:
-        return "The roles that you hold are already filled in this round."
+        return gettext("The roles that you hold are already filled in this round.")
     if assessment.recorded_at + FRESH_FOR <= now:
-        return (
+        return gettext(
             "What the worker saw is older than ten minutes, too old to sign on."
             " Ask it to observe again (section 3), then decide on what it finds."
         )

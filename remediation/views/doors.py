@@ -12,13 +12,19 @@ from functools import wraps
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from audit.tlog.canonical import Json
+from remediation import vocabulary
 from remediation.domain import errors
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
@@ -40,25 +46,52 @@ STATUS: tuple[tuple[type[Refused], int], ...] = (
     (errors.BadInput, 400),
 )
 
-ADVICE: tuple[tuple[type[Refused], str], ...] = (
-    (errors.StaleDigest, "Load the page again and look at what changed before you decide."),
-    (errors.AssessmentStale, "Ask the worker to observe again, then decide on what it finds."),
-    (errors.SessionExpired, "It took longer than the time allowed. Start the step again."),
-    (errors.SessionUsed, "This was handed in already. Load the page to see how it stands."),
-    (errors.AlreadyReviewed, "One person decides once in a round. Others have to decide now."),
-    (errors.WrongState, "Somebody moved it meanwhile. Load the page to see how it stands."),
-    (errors.SlotNotOpen, "Load the page to see which roles are still needed."),
-    (errors.Separation, "Leave this decision to somebody who took no part."),
-    (errors.NotEntitled, "Ask a user administrator if you should hold this right."),
-    (errors.NoSuchObject, "It does not exist, or your account may not see it."),
-    (errors.VerdictsDisagree, "Change a verdict, or reject or return it."),
-    (errors.ReasonRequired, "Choose a reason of the list and say why in ten characters or more."),
-    (errors.NothingToCorrect, "Change a word of it, or name a service that is missing."),
-    (errors.EvidenceNotOpened, "Open each of them in section 1, then approve."),
-    (errors.NameNotTyped, "Type it as it stands in the plan, character by character."),
-    (errors.AgentDisabled, "You can still reject or return it."),
-    (errors.SignatureInvalid, "Try again with a passkey of this account."),
-    (errors.Throttled, "Wait a few minutes, then try again."),
+ADVICE: tuple[tuple[type[Refused], Promise], ...] = (
+    (
+        errors.StaleDigest,
+        gettext_lazy("Load the page again and look at what changed before you decide."),
+    ),
+    (
+        errors.AssessmentStale,
+        gettext_lazy("Ask the worker to observe again, then decide on what it finds."),
+    ),
+    (
+        errors.SessionExpired,
+        gettext_lazy("It took longer than the time allowed. Start the step again."),
+    ),
+    (
+        errors.SessionUsed,
+        gettext_lazy("This was handed in already. Load the page to see how it stands."),
+    ),
+    (
+        errors.AlreadyReviewed,
+        gettext_lazy("One person decides once in a round. Others have to decide now."),
+    ),
+    (
+        errors.WrongState,
+        gettext_lazy("Somebody moved it meanwhile. Load the page to see how it stands."),
+    ),
+    (errors.SlotNotOpen, gettext_lazy("Load the page to see which roles are still needed.")),
+    (errors.Separation, gettext_lazy("Leave this decision to somebody who took no part.")),
+    (errors.NotEntitled, gettext_lazy("Ask a user administrator if you should hold this right.")),
+    (errors.NoSuchObject, gettext_lazy("It does not exist, or your account may not see it.")),
+    (errors.VerdictsDisagree, gettext_lazy("Change a verdict, or reject or return it.")),
+    (
+        errors.ReasonRequired,
+        gettext_lazy("Choose a reason of the list and say why in ten characters or more."),
+    ),
+    (
+        errors.NothingToCorrect,
+        gettext_lazy("Change a word of it, or name a service that is missing."),
+    ),
+    (errors.EvidenceNotOpened, gettext_lazy("Open each of them in section 1, then approve.")),
+    (
+        errors.NameNotTyped,
+        gettext_lazy("Type it as it stands in the plan, character by character."),
+    ),
+    (errors.AgentDisabled, gettext_lazy("You can still reject or return it.")),
+    (errors.SignatureInvalid, gettext_lazy("Try again with a passkey of this account.")),
+    (errors.Throttled, gettext_lazy("Wait a few minutes, then try again.")),
 )
 _RELOAD = (errors.StaleDigest, errors.WrongState, errors.SlotNotOpen, errors.AssessmentStale)
 
@@ -78,9 +111,13 @@ def status_of(refusal: Refused) -> int:
 
 
 def advice_on(refusal: Refused) -> str:
-    return next(
-        (words for kind, words in ADVICE if isinstance(refusal, kind)), "Nothing was changed."
-    )
+    known = (str(words) for kind, words in ADVICE if isinstance(refusal, kind))
+    return next(known, gettext("Nothing was changed."))
+
+
+def as_recorded(detail: str) -> SafeString:
+    """What went on record stands on the page as it was recorded, in that language."""
+    return format_html('<span lang="{}">{}</span>', settings.LANGUAGE_CODE, detail)
 
 
 def page(view: View) -> View:
@@ -121,14 +158,16 @@ def anonymous_json_post(view: View) -> View:
 def problem(refusal: Refused, **extra: Any) -> JsonResponse:
     """The refusal as problem JSON (RFC 9457)."""
     status = status_of(refusal)
-    said = refusal.message
-    if refusal.detail:
-        said = f"{said.rstrip('.')}: {refusal.detail.rstrip('.')}."
+    title, advice = vocabulary.message(refusal), advice_on(refusal)
+    said = f"{title.rstrip('.')}: {refusal.detail.rstrip('.')}." if refusal.detail else title
     body = {
         "type": "about:blank",
-        "title": refusal.message,
+        "title": title,
         "status": status,
-        "detail": f"{said} {advice_on(refusal)}",
+        "detail": f"{said} {advice}",
+        # The same in parts: what is on record is in another language than the page.
+        "recorded": refusal.detail,
+        "advice": advice,
         "name": refusal.name,
         "reload": isinstance(refusal, _RELOAD),
         **extra,
@@ -197,13 +236,13 @@ def _refused_page(request: HttpRequest, refusal: Refused) -> HttpResponse:
     posted = request.method == "POST"
     context = {
         "name": refusal.name,
-        "message": refusal.message,
+        "message": vocabulary.message(refusal),
         "detail": refusal.detail,
         "advice": advice_on(refusal),
         "typed": typed,
         # A form posts to an address below its page.
         "back": request.path.rsplit("/", 2)[0] + "/" if posted else reverse("queue"),
-        "back_title": "Back",
+        "back_title": gettext("Back"),
     }
     return render(request, "remediation/refused.html", context, status=status_of(refusal))
 

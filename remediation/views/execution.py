@@ -7,6 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from remediation.services import authorize, reversal
@@ -61,7 +62,8 @@ def halt(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
         reason=request.POST.get("reason", ""),
     )
     messages.warning(
-        request, "Halted. No further step begins; the worker undoes the steps that it applied."
+        request,
+        gettext("Halted. No further step begins; the worker undoes the steps that it applied."),
     )
     return redirect("execution", proposal_id)
 
@@ -76,8 +78,10 @@ def undo(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     )
     messages.info(
         request,
-        "Proposed. Nothing has been undone yet: the worker assesses it and others decide on it."
-        " You cannot, since the plan is yours.",
+        gettext(
+            "Proposed. Nothing has been undone yet: the worker assesses it and others decide on it."
+            " You cannot, since the plan is yours."
+        ),
     )
     return redirect("review", made)
 

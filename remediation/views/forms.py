@@ -9,14 +9,15 @@ from django.contrib.auth.password_validation import (
     password_validators_help_texts,
     validate_password,
 )
+from django.utils.translation import gettext_lazy
 
 from remediation.domain.states import CloseReason
 
 CLOSE_TITLES = {
-    CloseReason.CONTAINED: "Contained",
-    CloseReason.FALSE_POSITIVE: "False positive: nothing happened",
-    CloseReason.ACCEPTED: "Accepted: the risk is known and borne",
-    CloseReason.HANDLED_OUTSIDE: "Handled outside of the portal",
+    CloseReason.CONTAINED: gettext_lazy("Contained"),
+    CloseReason.FALSE_POSITIVE: gettext_lazy("False positive: nothing happened"),
+    CloseReason.ACCEPTED: gettext_lazy("Accepted: the risk is known and borne"),
+    CloseReason.HANDLED_OUTSIDE: gettext_lazy("Handled outside of the portal"),
 }
 
 
@@ -24,8 +25,9 @@ class CloseForm(forms.Form):
     """Close an incident; nothing is preselected."""
 
     outcome = forms.ChoiceField(
+        label=gettext_lazy("Outcome"),
         choices=[
-            ("", "Choose an outcome"),
+            ("", gettext_lazy("Choose an outcome")),
             *((reason.value, CLOSE_TITLES[reason]) for reason in CloseReason),
         ],
         widget=forms.Select(attrs={"autocomplete": "off"}),
@@ -33,7 +35,10 @@ class CloseForm(forms.Form):
     reason = forms.CharField(
         min_length=10,
         max_length=4_000,
-        help_text="At least 10 characters. Everybody who may see the incident reads it.",
+        label=gettext_lazy("Reason"),
+        help_text=gettext_lazy(
+            "At least 10 characters. Everybody who may see the incident reads it."
+        ),
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
@@ -44,8 +49,10 @@ class RevealForm(forms.Form):
     reason = forms.CharField(
         min_length=10,
         max_length=500,
-        label="Why you need to see it",
-        help_text="At least 10 characters, no secret. Auditors read it beside your name.",
+        label=gettext_lazy("Why you need to see it"),
+        help_text=gettext_lazy(
+            "At least 10 characters, no secret. Auditors read it beside your name."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -55,8 +62,8 @@ class PasskeyForm(forms.Form):
 
     name = forms.CharField(
         max_length=80,
-        label="Name of the passkey",
-        help_text="So that you know it again, for example the device.",
+        label=gettext_lazy("Name of the passkey"),
+        help_text=gettext_lazy("So that you know it again, for example the device."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -66,19 +73,19 @@ class InviteForm(PasskeyForm):
 
     username = forms.CharField(
         max_length=150,
-        label="User name",
+        label=gettext_lazy("User name"),
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
     )
     code = forms.CharField(
         max_length=100,
-        label="One-time code",
-        help_text="Valid once, for 15 minutes after the operator made it.",
+        label=gettext_lazy("One-time code"),
+        help_text=gettext_lazy("Valid once, for 15 minutes after the operator made it."),
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autocapitalize": "none"}),
     )
     password = forms.CharField(
         max_length=200,
         strip=False,
-        label="New password",
+        label=gettext_lazy("New password"),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     field_order = ("username", "code", "password", "name")

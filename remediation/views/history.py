@@ -10,8 +10,11 @@ from uuid import UUID
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.text import capfirst
+from django.utils.translation import gettext, gettext_lazy
 
 from audit.tlog.canonical import Json
+from remediation import vocabulary
 from remediation.models import (
     Assessment,
     Halt,
@@ -28,7 +31,11 @@ from remediation.views import doors, present, review, standing
 from remediation.views.names import Names
 from remediation.views.pages import Field, HistoryRow
 
-DECISIONS = {"approve": "Approved", "reject": "Rejected", "return": "Returned"}
+DECISIONS = {
+    "approve": gettext_lazy("Approved as %(slot)s, round %(round)d"),
+    "reject": gettext_lazy("Rejected as %(slot)s, round %(round)d"),
+    "return": gettext_lazy("Returned as %(slot)s, round %(round)d"),
+}
 
 
 @doors.page
@@ -89,7 +96,7 @@ def _submitted(proposal: Proposal, names: Names) -> HistoryRow:
         at=proposal.recorded_at,
         kind="transition",
         word="submitted",
-        title="Submitted",
+        title=gettext("Submitted"),
         actor=names.actor(by),
         entry=proposal.entry,
         fields=(Field("plan digest", proposal.plan_digest),),
@@ -103,8 +110,7 @@ def _transition(row: Transition, names: Names) -> HistoryRow:
         at=row.recorded_at,
         kind="transition",
         word=row.to_state,
-        title=row.to_state.replace("_", " ").capitalize()
-        + (f", round {row.round}" if row.to_state == "in_review" else ""),
+        title=_moved(row),
         actor=names.actor(row.actor),
         entry=row.entry,
         reason=row.reason.replace("_", " "),
@@ -112,12 +118,18 @@ def _transition(row: Transition, names: Names) -> HistoryRow:
     )
 
 
+def _moved(row: Transition) -> str:
+    if row.to_state == "in_review":
+        return gettext("In review, round %(round)d") % {"round": row.round}
+    return capfirst(vocabulary.word(row.to_state))
+
+
 def _refusal(row: Refusal, names: Names) -> HistoryRow:
     return HistoryRow(
         at=row.recorded_at,
         kind="refusal",
         word="refused",
-        title=f"Refused: {row.reason.replace('_', ' ')}",
+        title=gettext("Refused: %(name)s") % {"name": vocabulary.word(row.reason)},
         actor=names.actor(row.actor),
         entry=row.entry,
         reason=row.detail,
@@ -127,13 +139,14 @@ def _refusal(row: Refusal, names: Names) -> HistoryRow:
 
 def _assessments(keys: list[UUID]) -> Iterator[HistoryRow]:
     for row in Assessment.objects.filter(proposal__in=keys):
-        slots = ", ".join(slot.replace("_", " ") for slot in row.slots)
+        slots = ", ".join(vocabulary.word(slot) for slot in row.slots)
         yield HistoryRow(
             at=row.recorded_at,
             kind="assessment",
             word="in_review",
-            title=f"Assessed, round {row.round}: risk {row.risk}, asks for {slots}",
-            actor="the worker",
+            title=gettext("Assessed, round %(round)d: risk %(risk)s, asks for %(slots)s")
+            % {"round": row.round, "risk": vocabulary.word(row.risk), "slots": slots},
+            actor=gettext("the worker"),
             entry=row.entry,
             fields=(
                 Field("pin digest", row.pin_digest),
@@ -161,15 +174,20 @@ def _reviews(rounds: dict[UUID, int]) -> Iterator[HistoryRow]:
     for row in found:
         numbers[row.proposal_id] += 1
         said = standing.review_row(row, names, counts=row.round == rounds[row.proposal_id])
-        verdicts = ", ".join(f"{key} {value}" for key, value in said.verdicts)
+        verdicts = ", ".join(
+            f"{vocabulary.word(key)} {vocabulary.word(value)}" for key, value in said.verdicts
+        )
         yield HistoryRow(
             at=row.recorded_at,
             kind="review",
             word=row.decision,
-            title=f"{DECISIONS[row.decision]} as {row.slot.replace('_', ' ')}, round {row.round}",
+            title=str(DECISIONS[row.decision])
+            % {"slot": vocabulary.word(row.slot), "round": row.round},
             actor=said.person,
             entry=row.entry,
-            reason=": ".join(part for part in (said.reason_code, said.reason_text) if part),
+            cause=said.reason_code,
+            reason=said.reason_text,
+            language="",
             fields=(Field("verdicts", verdicts),),
             whole=bytes(row.statement).decode(errors="backslashreplace"),
             review=numbers[row.proposal_id],
@@ -185,7 +203,7 @@ def _requests(keys: list[UUID]) -> Iterator[HistoryRow]:
             at=row.recorded_at,
             kind="note",
             word="submitted",
-            title="Asked the worker to observe again",
+            title=gettext("Asked the worker to observe again"),
             actor=names.person(row.person),
             entry=row.entry,
             proposal=row.proposal_id,
@@ -199,8 +217,9 @@ def _steps(keys: list[UUID]) -> Iterator[HistoryRow]:
             at=row.recorded_at,
             kind="step",
             word=row.phase,
-            title=f"Step {row.step + 1}: {row.phase.replace('_', ' ')}",
-            actor="the worker",
+            title=gettext("Step %(number)d: %(phase)s")
+            % {"number": row.step + 1, "phase": vocabulary.word(row.phase)},
+            actor=gettext("the worker"),
             entry=row.entry,
             fields=tuple(Field(key, _said(value)) for key, value in row.data.items()),
             proposal=row.of,
@@ -215,10 +234,11 @@ def _halts(keys: list[UUID]) -> Iterator[HistoryRow]:
             at=row.recorded_at,
             kind="refusal",
             word="halted",
-            title="Halted between two steps",
+            title=gettext("Halted between two steps"),
             actor=names.person(row.person),
             entry=row.entry,
             reason=row.reason,
+            language="",
             proposal=row.proposal_id,
         )
 
@@ -230,7 +250,7 @@ def _notices(keys: list[UUID]) -> Iterator[HistoryRow]:
             kind="note",
             word="submitted",
             title=notice_title(row.kind),
-            actor="the worker",
+            actor=gettext("the worker"),
             entry=row.entry,
             proposal=row.proposal_id,
         )
@@ -239,8 +259,9 @@ def _notices(keys: list[UUID]) -> Iterator[HistoryRow]:
 def notice_title(kind: str) -> str:
     """What was told by mail."""
     if kind.isdigit():
-        return f"Told that {kind} % of the time to decide had passed"
-    return f"Told the result: {kind.removeprefix('told:').replace('_', ' ')}"
+        return gettext("Told that %(share)s %% of the time to decide had passed") % {"share": kind}
+    said = {"state": vocabulary.word(kind.removeprefix("told:"))}
+    return gettext("Told the result: %(state)s") % said
 
 
 def _said(value: Json) -> str:

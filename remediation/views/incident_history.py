@@ -8,11 +8,12 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext, ngettext
 
 from remediation.models import Diagnosis, Evidence, Incident
 from remediation.services import authorize
 from remediation.views import doors, history, incidents
-from remediation.views.names import Names
+from remediation.views.names import Names, agent_said
 from remediation.views.pages import Field, HistoryRow
 
 
@@ -50,8 +51,13 @@ def rows(found: Incident) -> Iterator[HistoryRow]:
             at=report.recorded_at,
             kind="note",
             word="submitted",
-            title=f"Reported, with {count} new artefact{'' if count == 1 else 's'}",
-            actor=f"agent {report.agent.name}",
+            title=ngettext(
+                "Reported, with %(count)d new artefact",
+                "Reported, with %(count)d new artefacts",
+                count,
+            )
+            % {"count": count},
+            actor=agent_said(report.agent.name),
             entry=report.entry,
         )
     diagnoses = list(Diagnosis.objects.filter(incident=found).select_related("agent"))
@@ -62,8 +68,13 @@ def rows(found: Incident) -> Iterator[HistoryRow]:
             at=diagnosis.recorded_at,
             kind="note",
             word="in_review",
-            title=f"Diagnosis, version {diagnosis.version}{', corrected' if editor else ''}",
-            actor=editor or f"agent {diagnosis.agent.name}",
+            title=(
+                gettext("Diagnosis, version %(version)d, corrected")
+                if editor
+                else gettext("Diagnosis, version %(version)d")
+            )
+            % {"version": diagnosis.version},
+            actor=editor or agent_said(diagnosis.agent.name),
             entry=diagnosis.entry,
             fields=(Field("diagnosis digest", diagnosis.digest),),
             whole=bytes(diagnosis.body).decode(errors="backslashreplace"),

@@ -15,8 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
+from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from audit import log
+from remediation import vocabulary
 from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.states import FINAL, IncidentState
@@ -47,9 +50,11 @@ def index(request: HttpRequest) -> HttpResponse:
     return _listed(
         request,
         found.exclude(state=IncidentState.CLOSED),
-        heading="Open incidents",
-        explain="Oldest first. An incident stays open until a person closes it, whatever becomes"
-        " of its proposals.",
+        heading=gettext("Open incidents"),
+        explain=gettext(
+            "Oldest first. An incident stays open until a person closes it, whatever becomes"
+            " of its proposals."
+        ),
     )
 
 
@@ -72,8 +77,10 @@ def audit_index(request: HttpRequest) -> HttpResponse:
     return _listed(
         request,
         IncidentEntry.objects.using("auditor"),
-        heading="All incidents",
-        explain="Open and closed, oldest first. That you read this page is an audit entry too.",
+        heading=gettext("All incidents"),
+        explain=gettext(
+            "Open and closed, oldest first. That you read this page is an audit entry too."
+        ),
     )
 
 
@@ -93,7 +100,7 @@ def close(request: HttpRequest, incident_id: UUID) -> HttpResponse:
         outcome=form.cleaned_data["outcome"],
         reason=form.cleaned_data["reason"],
     )
-    messages.success(request, "The incident is closed, with your reason on record.")
+    messages.success(request, gettext("The incident is closed, with your reason on record."))
     return redirect("incident", incident_id)
 
 
@@ -189,7 +196,7 @@ def moves(incident: Incident) -> list[HistoryRow]:
         at=incident.recorded_at,
         kind="transition",
         word="open",
-        title="Open",
+        title=capfirst(vocabulary.word("open")),
         actor=names.actor(incident.agent.actor),
         entry=incident.entry,
     )
@@ -202,10 +209,11 @@ def _move(move: IncidentTransition, names: Names) -> HistoryRow:
         at=move.recorded_at,
         kind="transition",
         word=move.to_state,
-        title=move.to_state.capitalize() + (f": {outcome}" if outcome else ""),
+        title=capfirst(vocabulary.word(move.to_state)) + (f": {outcome}" if outcome else ""),
         actor=names.actor(move.actor),
         entry=move.entry,
         reason=move.reason,
+        language="" if outcome else "en",
     )
 
 

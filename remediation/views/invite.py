@@ -10,6 +10,7 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 
@@ -62,7 +63,7 @@ def finish(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
     )
     # Whoever was signed in here before is not the person who enrolled.
     logout(request)
-    messages.success(request, "Enrolled. Sign in with your password, then your passkey.")
+    messages.success(request, gettext("Enrolled. Sign in with your password, then your passkey."))
     return JsonResponse({"next": reverse("account_login")})
 
 
@@ -80,5 +81,5 @@ def _slow_down(request: HttpRequest, form: InviteForm) -> None:
 
 
 def _field_errors(form: InviteForm) -> HttpResponse:
-    refusal = errors.BadValue("Something is missing or not right; see the fields.")
-    return doors.problem(refusal, fields=form.errors)
+    said = gettext("Something is missing or not right; see the fields.")
+    return doors.problem(errors.BadValue(), detail=said, fields=form.errors)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from remediation.models import Agent, AgentVersion, User
 
 
@@ -35,18 +37,25 @@ class Names:
         )
 
     def person(self, person: UUID | str) -> str:
-        return self._people.get(str(person), f"person {person}")
+        return self._people.get(str(person), gettext("person %(id)s") % {"id": person})
 
     def actor(self, actor: str) -> str:
         kind, _, id_ = actor.partition(":")
         if kind == "person":
             return self.person(id_)
         if kind == "agent":
-            return f"agent {self._agents.get(id_, id_)}"
+            return agent_said(self._agents.get(id_, id_))
+        if kind == "worker":
+            # Translators: a worker process, by the name of its host.
+            return gettext("worker %(name)s") % {"name": id_}
         return f"{kind} {id_}"
+
+
+def agent_said(name: str) -> str:
+    return gettext("agent %(name)s") % {"name": name}
 
 
 def owner_of(agent: Agent) -> str:
     """The agent's owner now."""
     newest = AgentVersion.objects.filter(agent=agent).order_by("-pk").first()
-    return Names([newest.owner]).person(newest.owner) if newest else "nobody"
+    return Names([newest.owner]).person(newest.owner) if newest else gettext("nobody")

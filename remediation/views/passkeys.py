@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext
 from fido2 import cbor
 
 from audit.tlog.canonical import Json
@@ -60,7 +61,8 @@ def add(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
         challenge=begun.challenge,
     )
     messages.success(
-        request, "The passkey is enrolled. Tell an operator its fingerprint to approve with it."
+        request,
+        gettext("The passkey is enrolled. Tell an operator its fingerprint to approve with it."),
     )
     return JsonResponse({"next": reverse("passkeys")})
 
@@ -77,7 +79,7 @@ def remove(request: HttpRequest, pk: int, body: Mapping[str, Json]) -> HttpRespo
     begun = ceremony.take(request, f"remove:{pk}")
     ceremony.prove(begun, person, doors.mapping(body, "assertion"))
     enroll.remove_passkey(actor=person, authenticator_id=pk)
-    messages.success(request, "The passkey is removed. What it signed stays on record.")
+    messages.success(request, gettext("The passkey is removed. What it signed stays on record."))
     return JsonResponse({"next": reverse("passkeys")})
 
 

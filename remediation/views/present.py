@@ -8,10 +8,13 @@ from dataclasses import replace
 from hashlib import sha256
 from uuid import UUID
 
+from django.utils.translation import gettext, ngettext
+
 from audit.tlog.canonical import Json
+from remediation import vocabulary
 from remediation.domain.actions import ACTIONS, after
 from remediation.domain.citations import Unreadable, problem_of, read_artefact
-from remediation.domain.detector import Found
+from remediation.domain.detector import MOST, TITLES, Found
 from remediation.domain.errors import BadInput
 from remediation.domain.excerpt import Excerpt, excerpt
 from remediation.domain.observation import Observation
@@ -132,11 +135,15 @@ def _step_card(step: Step, seen: dict[str, Observation | None]) -> StepCard:
         rollback=step.rollback or "",
         timeout_s=spec.hard_timeout_s,
         propagation_s=spec.propagation_s,
-        ends_sessions=spec.ends_sessions,
-        unpinned_reason=spec.unpinned_reason,
-        cannot=spec.cannot,
+        ends_sessions=vocabulary.saying(spec.ends_sessions),
+        unpinned_reason=vocabulary.saying(spec.unpinned_reason),
+        cannot=tuple(vocabulary.saying(one) for one in spec.cannot),
         observed=_observed(step.action, observation) if observation else None,
-        unobservable=f"The worker could not look at {locator}." if unobservable else "",
+        unobservable=(
+            gettext("The worker could not look at %(target)s.") % {"target": locator}
+            if unobservable
+            else ""
+        ),
     )
 
 
@@ -200,7 +207,7 @@ def _claim_row(
         rows.append(
             CitationRow(
                 sha256=citation.evidence,
-                pointer_said=citation.pointer or "(the whole artefact)",
+                pointer_said=citation.pointer or gettext("(the whole artefact)"),
                 value_said=dumps(citation.value),
                 outcome="fail" if problem else "pass",
                 reason=problem,
@@ -262,8 +269,18 @@ def evidence_row(
         attacker_writable=row.attacker_writable,
         kept=kept,
         cited=cited,
-        secrets=secrecy.said(found) if found else "",
+        secrets=secrets_said(found) if found else "",
     )
+
+
+def secrets_said(found: Found) -> str:
+    """What is covered, in words: "2 secrets: AWS secret access key, private key"."""
+    if not found.whole:
+        return gettext("more than %(most)d secrets") % {"most": MOST}
+    kinds = dict.fromkeys(vocabulary.saying(TITLES.get(s.rule, s.rule)) for s in found.secrets)
+    count = len(found.secrets)
+    said = {"count": count, "kinds": ", ".join(kinds)}
+    return ngettext("%(count)d secret: %(kinds)s", "%(count)d secrets: %(kinds)s", count) % said
 
 
 def artefact_text(content: bytes) -> tuple[str, bool]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext, pgettext
 
 from remediation.models import Agent, User
 from remediation.services import authorize, saved_views
@@ -66,5 +67,10 @@ def _around(person: User, chosen: filters.Filters, odd: tuple[str, ...]) -> dict
 
 
 def _tabs(chosen: filters.Filters) -> list[Tab]:
-    titles = {"": "All", filters.MINE: "Mine to decide", filters.SERVICES: "My services"}
+    titles = {
+        # Translators: all proposals.
+        "": pgettext("tab of the queue", "All"),
+        filters.MINE: gettext("Mine to decide"),
+        filters.SERVICES: gettext("My services"),
+    }
     return [Tab(title, chosen.but(show=key), chosen.show == key) for key, title in titles.items()]

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from remediation.models import QueueEntry, User
 from remediation.services import authorize
@@ -26,13 +27,13 @@ _LAST = 9_999_999_999_999_999
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TITLES = {
-    MINE: ("Yours to decide", "A role that you hold is still needed."),
-    "others": ("Waiting for others", ""),
-    REVIEW: ("In review", ""),
-    NEW: ("Waiting for the worker's assessment", ""),
-    RUNNING: ("Approved and running", ""),
-    ENDED: ("Ended", "The newest first."),
-    "lately": ("Ended in the last 24 hours", ""),
+    MINE: (gettext_lazy("Yours to decide"), gettext_lazy("A role that you hold is still needed.")),
+    "others": (gettext_lazy("Waiting for others"), ""),
+    REVIEW: (gettext_lazy("In review"), ""),
+    NEW: (gettext_lazy("Waiting for the worker's assessment"), ""),
+    RUNNING: (gettext_lazy("Approved and running"), ""),
+    ENDED: (pgettext_lazy("section of the queue", "Ended"), gettext_lazy("The newest first.")),
+    "lately": (gettext_lazy("Ended in the last 24 hours"), ""),
 }
 
 
@@ -174,7 +175,8 @@ def _groups(person: UUID, parts: list[Part], mine: set[UUID]) -> tuple[QueueGrou
     return tuple(
         QueueGroup(
             part.key,
-            *TITLES[part.title or part.key],
+            str(TITLES[part.title or part.key][0]),
+            str(TITLES[part.title or part.key][1]),
             queue_rows.grouped(
                 [
                     rows[place.proposal_id]

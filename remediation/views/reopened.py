@@ -25,7 +25,7 @@ from remediation.views.pages import (
 )
 from remediation.views.signed import Signed, signed_of, statement_of
 
-NOBODY_DECIDES = Decide((), "This review is on record.", (), (), "")
+NOBODY_DECIDES = Decide((), "", (), (), "")
 KINDS = (Kind.DIAGNOSIS, Kind.SCOPE, Kind.CHECKS, Kind.PLAN, Kind.PIN, Kind.RULING)
 
 

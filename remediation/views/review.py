@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from audit.tlog.canonical import Json
@@ -57,7 +58,9 @@ def observe(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     service.observe_again(actor=doors.person(request), proposal_id=proposal_id)
     messages.info(
         request,
-        "The worker was asked to look again. The page says when it has; that is a new round.",
+        gettext(
+            "The worker was asked to look again. The page says when it has; that is a new round."
+        ),
     )
     return redirect("review", proposal_id)
 
@@ -88,8 +91,11 @@ def report_agent(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     )
     messages.warning(
         request,
-        f"{agent.name} is suspended. Nothing that it proposed can be approved or run"
-        " until an agent administrator lets it act again.",
+        gettext(
+            "%(name)s is suspended. Nothing that it proposed can be approved or run"
+            " until an agent administrator lets it act again."
+        )
+        % {"name": agent.name},
     )
     return redirect("review", proposal_id)
 
@@ -127,9 +133,9 @@ def visible(person: User, proposal_id: UUID) -> Proposal:
 
 def _said(signed: service.Signed) -> str:
     if signed.resolution is None:
-        return "Your decision is on record. Others still have to decide."
+        return gettext("Your decision is on record. Others still have to decide.")
     return {
-        "approved": "Your decision is on record. It was the last one needed: approved.",
-        "rejected": "Your rejection is on record. The worker verifies its signature now.",
-        "returned": "Your return is on record. The worker verifies its signature now.",
+        "approved": gettext("Your decision is on record. It was the last one needed: approved."),
+        "rejected": gettext("Your rejection is on record. The worker verifies its signature now."),
+        "returned": gettext("Your return is on record. The worker verifies its signature now."),
     }[signed.resolution.value]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.translation import gettext_lazy
+
 from remediation.domain.outcome import Outcome
 from remediation.domain.states import ProposalState
 
@@ -13,32 +15,38 @@ S = ProposalState
 # States in which something is still to be seen here by itself.
 LIVE = frozenset({S.APPROVED, S.EXECUTING, S.UNKNOWN})
 PHASES = {
-    "intended": "Cleared by the gate and begun",
-    "applied": "Applied",
-    "verified": "Verified on the target",
-    "failed": "Failed",
-    "unknown": "No answer: the target will be read",
-    "undo_intended": "Undoing begun",
-    "undone": "Undone",
-    "undo_failed": "Could not be undone",
+    "intended": gettext_lazy("Cleared by the gate and begun"),
+    "applied": gettext_lazy("Applied"),
+    "verified": gettext_lazy("Verified on the target"),
+    "failed": gettext_lazy("Failed"),
+    "unknown": gettext_lazy("No answer: the target will be read"),
+    "undo_intended": gettext_lazy("Undoing begun"),
+    "undone": gettext_lazy("Undone"),
+    "undo_failed": gettext_lazy("Could not be undone"),
 }
 ENDS = {
-    S.SUCCEEDED: "Every step was applied and verified on the target.",
-    S.ROLLED_BACK: "It did not go through. Every step that was applied has been undone.",
-    S.FAILED: "It did not go through, and not everything that was applied has been undone.",
-    S.UNKNOWN: "A call got no answer. When no call can be under way any more, the worker reads the"
-    " target; it never tries again blindly.",
+    S.SUCCEEDED: gettext_lazy("Every step was applied and verified on the target."),
+    S.ROLLED_BACK: gettext_lazy(
+        "It did not go through. Every step that was applied has been undone."
+    ),
+    S.FAILED: gettext_lazy(
+        "It did not go through, and not everything that was applied has been undone."
+    ),
+    S.UNKNOWN: gettext_lazy(
+        "A call got no answer. When no call can be under way any more, the worker reads the"
+        " target; it never tries again blindly."
+    ),
 }
 # Why a run ended, beyond what the refusals of the gate say of themselves.
 REASONS = {
-    "halted": "A person halted it between two steps.",
-    "settled": "Its worker was gone; what it left was read from the target.",
-    "not_applied": "The target was not changed by the step.",
-    "partly_applied": "The target was changed only in part.",
-    "verify_failed": "The effect could not be seen on the target.",
-    "outcome_unknown": "The target gave no answer.",
-    "rollback_failed": "The target did not take the rollback.",
-    "clearance_refused": "The clearance of the gate had ended.",
+    "halted": gettext_lazy("A person halted it between two steps."),
+    "settled": gettext_lazy("Its worker was gone; what it left was read from the target."),
+    "not_applied": gettext_lazy("The target was not changed by the step."),
+    "partly_applied": gettext_lazy("The target was changed only in part."),
+    "verify_failed": gettext_lazy("The effect could not be seen on the target."),
+    "outcome_unknown": gettext_lazy("The target gave no answer."),
+    "rollback_failed": gettext_lazy("The target did not take the rollback."),
+    "clearance_refused": gettext_lazy("The clearance of the gate had ended."),
 }
 
 

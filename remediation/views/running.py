@@ -6,7 +6,10 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from django.utils.translation import ngettext
+
 from audit.tlog.canonical import Json
+from remediation import vocabulary
 from remediation.domain.errors import GATE_REASONS
 from remediation.domain.outcome import Outcome, outcomes
 from remediation.domain.plan import Plan, Step
@@ -55,7 +58,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         begun=run is not None,
         steps=_steps(plan, records, run) if plan else (),
         tally=_tally(plan, records, proposal.state),
-        said=ENDS.get(S(proposal.state), ""),
+        said=str(ENDS.get(S(proposal.state), "")),
         reason=reason_words(end.reason) if end else "",
         waiting_for=waiting,
         started=moves["executing"].recorded_at if "executing" in moves else None,
@@ -85,8 +88,8 @@ def version(proposal: Proposal) -> str:
 def reason_words(name: str) -> str:
     """The name of a refusal in words; a name that is not known speaks for itself."""
     if name in GATE_REASONS:
-        return (GATE_REASONS[name].__doc__ or "").strip()
-    return REASONS.get(name, name.replace("_", " "))
+        return vocabulary.message(GATE_REASONS[name])
+    return str(REASONS[name]) if name in REASONS else vocabulary.word(name)
 
 
 def _steps(plan: Plan, records: list[StepRecord], run: Execution | None) -> tuple[RunStep, ...]:
@@ -106,7 +109,7 @@ def _step(
         sentence=step.sentence,
         locator=step.target.locator,
         outcome=outcome,
-        words=words,
+        words=vocabulary.saying(words),
         reason=next((row.reason for row in reversed(phases) if row.reason), ""),
         token=run.tokens.get(step.target.locator) if run else None,
         rollback=step.rollback or "" if step.spec.reversible else "",
@@ -120,7 +123,7 @@ def _phase(record: StepRecord) -> PhaseRow:
     name = str(record.data.get("refusal", ""))
     return PhaseRow(
         phase=record.phase,
-        title=PHASES.get(record.phase, record.phase),
+        title=str(PHASES.get(record.phase, record.phase)),
         at=record.recorded_at,
         entry=record.entry,
         reason=reason_words(name) if name else "",
@@ -173,9 +176,25 @@ def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
     phases = [row.phase for row in records]
     if state in (S.ROLLED_BACK, S.FAILED):
         begun = phases.count("undo_intended")
-        return f"{phases.count('undone')} of {begun} applied step{'' if begun == 1 else 's'} undone"
+        said = {"undone": phases.count("undone"), "begun": begun}
+        return (
+            ngettext(
+                "%(undone)d of %(begun)d applied step undone",
+                "%(undone)d of %(begun)d applied steps undone",
+                begun,
+            )
+            % said
+        )
     steps = len(plan.steps) if plan else 0
-    return f"{phases.count('verified')} of {steps} step{'' if steps == 1 else 's'} verified"
+    said = {"verified": phases.count("verified"), "steps": steps}
+    return (
+        ngettext(
+            "%(verified)d of %(steps)d step verified",
+            "%(verified)d of %(steps)d steps verified",
+            steps,
+        )
+        % said
+    )
 
 
 def _undo(user: User, proposal: Proposal) -> tuple[str, ...]:

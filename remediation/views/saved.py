@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from remediation.services import saved_views
 from remediation.views import doors, filters
@@ -17,7 +18,9 @@ def save(request: HttpRequest) -> HttpResponse:
     chosen, _ = filters.read(QueryDict(request.POST.get("query", "")[: saved_views.QUERY_MAX]))
     name = request.POST.get("view", "")
     saved_views.save(actor=doors.person(request), name=name, query=chosen.query)
-    messages.success(request, f"This view is kept as “{' '.join(name.split())}”.")
+    messages.success(
+        request, gettext("This view is kept as “%(name)s”.") % {"name": " ".join(name.split())}
+    )
     return redirect(f"{reverse('queue')}?{chosen.query}")
 
 
@@ -25,5 +28,5 @@ def save(request: HttpRequest) -> HttpResponse:
 def remove(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("view", "")
     saved_views.remove(actor=doors.person(request), name=name)
-    messages.info(request, f"The view “{name}” is removed.")
+    messages.info(request, gettext("The view “%(name)s” is removed.") % {"name": name})
     return redirect("queue")

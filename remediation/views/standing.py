@@ -8,7 +8,9 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import F, OuterRef, Subquery
+from django.utils.translation import gettext, gettext_lazy
 
+from remediation import vocabulary
 from remediation.domain import checks, diagram
 from remediation.domain.errors import BadInput
 from remediation.domain.gate import Finding
@@ -40,28 +42,28 @@ from remediation.views.pages import (
 
 # What each check asserts; its own name stands for a check that is not in this list.
 TITLES = {
-    "evidence_names_other_identity": "The evidence is about the target",
-    "citation_value_not_found": "Cited values stand in the evidence",
-    "claim_without_citation": "Each claim cites evidence",
-    "hidden_characters": "No hidden characters",
-    "precheck_refused": "The executor would take it",
-    "secret_in_evidence": "No secrets in the evidence",
-    "target_unknown": "The inventory knows the target",
-    "target_unobservable": "The target was observed",
-    "earlier_rejection": "No earlier rejection",
-    "environment_mismatch": "The environment agrees",
-    "claim_not_in_evidence": "The evidence holds what claims name",
-    "denied_told_as_done": "What was denied is told as denied",
-    "place_and_time_mismatch": "Account, region and times agree",
-    "addresses_the_reader": "Nothing speaks to its reader",
-    "look_alike_names": "No look-alike is meant",
-    "sibling_credential": "No second key or member keeps access",
-    "used_by_production": "Not in use by others within the hour",
-    "protected_target": "The target is not protected",
-    "telemetry_switched_off": "Logs and detectors stayed on",
-    "containment_order": "The steps are in the right order",
-    "irreversible": "Each step can be undone",
-    "duplicate_proposal": "No other open proposal acts on it",
+    "evidence_names_other_identity": gettext_lazy("The evidence is about the target"),
+    "citation_value_not_found": gettext_lazy("Cited values stand in the evidence"),
+    "claim_without_citation": gettext_lazy("Each claim cites evidence"),
+    "hidden_characters": gettext_lazy("No hidden characters"),
+    "precheck_refused": gettext_lazy("The executor would take it"),
+    "secret_in_evidence": gettext_lazy("No secrets in the evidence"),
+    "target_unknown": gettext_lazy("The inventory knows the target"),
+    "target_unobservable": gettext_lazy("The target was observed"),
+    "earlier_rejection": gettext_lazy("No earlier rejection"),
+    "environment_mismatch": gettext_lazy("The environment agrees"),
+    "claim_not_in_evidence": gettext_lazy("The evidence holds what claims name"),
+    "denied_told_as_done": gettext_lazy("What was denied is told as denied"),
+    "place_and_time_mismatch": gettext_lazy("Account, region and times agree"),
+    "addresses_the_reader": gettext_lazy("Nothing speaks to its reader"),
+    "look_alike_names": gettext_lazy("No look-alike is meant"),
+    "sibling_credential": gettext_lazy("No second key or member keeps access"),
+    "used_by_production": gettext_lazy("Not in use by others within the hour"),
+    "protected_target": gettext_lazy("The target is not protected"),
+    "telemetry_switched_off": gettext_lazy("Logs and detectors stayed on"),
+    "containment_order": gettext_lazy("The steps are in the right order"),
+    "irreversible": gettext_lazy("Each step can be undone"),
+    "duplicate_proposal": gettext_lazy("No other open proposal acts on it"),
 }
 _WORST_FIRST = {"fail": 0, "warn": 1, "pass": 2}
 
@@ -100,7 +102,7 @@ def check_rows(found: Iterable[checks.Check]) -> tuple[CheckRow, ...]:
     rows = [
         CheckRow(
             name=check.name,
-            title=TITLES.get(check.name, check.name.replace("_", " ")),
+            title=str(TITLES.get(check.name, check.name.replace("_", " "))),
             outcome=check.outcome.value,
             reason=check.reason,
         )
@@ -166,22 +168,24 @@ def gate_rows(findings: Iterable[Finding], *, decided: int, state: str) -> tuple
     rows = []
     for finding in findings:
         outcome = "pass" if finding.result else "fail"
-        reason = "" if finding.result else _detail(finding)
+        reason, note = "" if finding.result else _detail(finding), ""
         if finding.name == "signatures" and outcome == "pass":
-            reason = (
-                "by the keys as enrolled; the worker asks its approvers file"
+            note = (
+                gettext("by the keys as enrolled; the worker asks its approvers file")
                 if decided
-                else "none is handed in yet"
+                else gettext("none is handed in yet")
             )
             outcome = "pass" if decided else "later"
         if finding.number == 4 and state == "in_review" and _name(finding) == "quorum":
             outcome = "later"
         if finding.number == 7:
             # Whatever the state: only the worker has the log's key and the head that it remembers.
-            outcome, reason = "later", "The worker proves it, before it runs anything."
+            outcome = "later"
+            note = gettext("The worker proves it, before it runs anything.")
         if finding.name == "drift" and outcome == "pass":
-            outcome, reason = "later", "as pinned; the worker looks again just before the effect"
-        rows.append(GateRow(finding.number, finding.name, outcome, reason))
+            outcome = "later"
+            note = gettext("as pinned; the worker looks again just before the effect")
+        rows.append(GateRow(finding.number, finding.name, outcome, "" if note else reason, note))
     return tuple(rows)
 
 
@@ -232,7 +236,7 @@ def review_row(review: Review, names: Names, *, counts: bool) -> ReviewRow:
         slot=review.slot,
         decision=review.decision,
         verdicts=verdicts,
-        reason_code={**REJECT_REASONS, **RETURN_REASONS}.get(code, code),
+        reason_code=vocabulary.saying({**REJECT_REASONS, **RETURN_REASONS}.get(code, code)),
         reason_text=text,
         round=review.round,
         at=review.recorded_at,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.translation import gettext_lazy
+
 from audit.tlog.canonical import Json
 from remediation.domain.differences import Difference, Item, Piece, differences, items, said, words
 from remediation.models import Assessment, Proposal, User
@@ -17,11 +19,11 @@ from remediation.views.names import Names
 
 BODIES = ("scope", "checks", "ruling", "pin")
 TITLES = {
-    "scope": "Scope",
-    "checks": "Checks",
-    "ruling": "Ruling",
-    "pin": "Pin",
-    "observation": "What the worker saw",
+    "scope": gettext_lazy("Scope"),
+    "checks": gettext_lazy("Checks"),
+    "ruling": gettext_lazy("Ruling"),
+    "pin": gettext_lazy("Pin"),
+    "observation": gettext_lazy("What the worker saw"),
 }
 
 
@@ -145,8 +147,8 @@ def _section(name: str, old: bytes, new: bytes, digests: tuple[str, str]) -> Sec
     try:
         rows = differences(_value(old), _value(new))
     except ValueError:
-        return Section(TITLES[name], *digests, (), unreadable=True)
-    return Section(TITLES[name], *digests, rows)
+        return Section(str(TITLES[name]), *digests, (), unreadable=True)
+    return Section(str(TITLES[name]), *digests, rows)
 
 
 def _value(body: bytes) -> Json:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.template import Context, Template
 from django.template.base import Lexer, TokenType
 
 from hitlportal.logs import OneLine
@@ -41,20 +42,41 @@ NOT_TELLING = {
 }  # fmt: skip
 
 
+# Tags that print what they are given: sentences for translators with the values in them.
+PRINTING = ("blocktranslate", "blocktrans", "translate", "trans", "firstof", "cycle")
+_BOUND = re.compile(r"\w+=(.+)")
+
+
 def expressions(path: Path) -> Iterator[str]:
-    for token in Lexer(path.read_text(encoding="utf-8")).tokenize():
+    yield from printed(path.read_text(encoding="utf-8"))
+
+
+def printed(template: str) -> Iterator[str]:
+    """What a template prints: variables, and what the tags print that take values themselves."""
+    for token in Lexer(template).tokenize():
         if token.token_type == TokenType.VAR:
             yield token.contents
+        elif token.token_type == TokenType.BLOCK:
+            tag, *parts = token.split_contents()
+            if tag in PRINTING:
+                given = (_BOUND.fullmatch(part) for part in parts)
+                values = [
+                    match[1] if match else part for match, part in zip(given, parts, strict=True)
+                ]
+                yield from (value for value in values if value[0] not in "\"'_")
+
+
+def unsafe(template: str) -> list[str]:
+    return [
+        found
+        for found in printed(template)
+        if TELLING.search(found) and not SAFE.search(found) and found not in NOT_TELLING
+    ]
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name)
 def test_a01_no_template_shows_an_agents_text_past_inert(path: Path) -> None:
-    past = [
-        found
-        for found in expressions(path)
-        if TELLING.search(found) and not SAFE.search(found) and found not in NOT_TELLING
-    ]
-    assert past == []
+    assert unsafe(path.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name)
@@ -75,6 +97,33 @@ def test_the_rule_sees_what_it_is_for() -> None:
     assert len(said) > 10
     assert all(TELLING.search(name) for name in said)
     assert any(TELLING.search(found) for path in TEMPLATES for found in expressions(path))
+
+
+def test_a01_a_sentence_for_translators_is_no_way_around() -> None:
+    """The control for blocktranslate: what it binds is read like what stands in braces."""
+    sentence = (
+        "{% blocktranslate with who=row.actor{} trimmed %}by {{ who }}{% endblocktranslate %}"
+    )
+    assert unsafe(sentence.replace("{}", "")) == ["row.actor"]
+    assert unsafe(sentence.replace("{}", "|inert")) == []
+    assert unsafe("{% blocktranslate %}by {{ row.actor }}{% endblocktranslate %}") == ["row.actor"]
+    assert unsafe("{% blocktranslate count n=row.reason %}a{% plural %}b{% endblocktranslate %}")
+    assert unsafe("{% translate row.reason %}") == ["row.reason"]
+    assert unsafe("{% translate 'reason' %}") == []
+
+
+def test_a01_a_hostile_value_in_a_sentence_is_escaped_and_visible() -> None:
+    hostile = "<script>alert(1)</script>%(who)s{{ 7|add:7 }}\u202e\n"
+    bound = (
+        "{% load i18n inert %}{% blocktranslate with who=actor|inert_line trimmed %}"
+        "Halted by <b>{{ who }}</b>.{% endblocktranslate %}"
+    )
+    said = Template(bound).render(Context({"actor": hostile}))
+    assert said.startswith("Halted by <b>&lt;script&gt;alert(1)&lt;/script&gt;%(who)s{{ 7|add:7 }}")
+    assert "\u202e" not in said and "\n" not in said and "U+202E" in said
+    # Without the filter it is escaped as every other value.
+    plainly = "{% load i18n %}{% blocktranslate %}by {{ actor }}{% endblocktranslate %}"
+    assert "<script>" not in Template(plainly).render(Context({"actor": hostile}))
 
 
 def calls(path: Path) -> Iterator[tuple[str, ast.Call]]:

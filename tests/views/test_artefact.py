@@ -40,7 +40,7 @@ def test_a61_the_page_covers_the_secrets_and_shows_all_else(
     assert AWS not in page
     assert PASSWORD not in page
     assert "Covered here: 2 secrets: AWS secret access key, password in a connection" in page
-    (pre,) = re.findall(r'<pre class="inert code">\n(.*?)</pre>', page, re.DOTALL)
+    (pre,) = re.findall(r'<pre class="inert code" lang="">\n(.*?)</pre>', page, re.DOTALL)
     shown = re.sub(r'<span class="covered".*?</span>', "#", pre, flags=re.DOTALL)
     expected = LEAK.decode().replace(AWS, "#").replace(PASSWORD, "#")
     assert html.unescape(re.sub(r"<[^>]+>", "", shown)) == expected

@@ -171,7 +171,7 @@ def test_a01_a_hostile_report_is_shown_whole_on_the_page(
     assert proposal_id is not None
     world.assess(proposal_id)
     page = text_of(browser_of(world.people["alice"]).get("review", proposal_id))
-    framed = re.findall(r'<blockquote class="inert">(.*?)</blockquote>', page, re.DOTALL)
+    framed = re.findall(r'<blockquote class="inert" lang="">(.*?)</blockquote>', page, re.DOTALL)
     assert len(framed) == 3
     for shown in framed:
         text = html.unescape(re.sub(r"</?span[^>]*>", "", shown))

@@ -36,7 +36,7 @@ def test_the_sentence_is_the_portals_own(
 ) -> None:
     page = text_of(browser_of(world.people["alice"]).get("review", proposal_id))
     sentence = ACTIONS["test.noop"].sentence.format(name="t1")
-    assert f"<h1>{sentence}</h1>" in page
+    assert f'<h1 lang="en">{sentence}</h1>' in page
     assert "In production." in page
     assert "Undone by test.noop" in page
 
@@ -48,7 +48,7 @@ def test_a_plan_of_several_steps_is_told_step_by_step(
     page = text_of(browser_of(world.people["alice"]).get("review", world.in_review()))
     told = re.search(r'<ol class="sentences">(.*?)</ol>', page)
     assert told is not None
-    assert re.findall(r"<li>(.*?)</li>", told[1]) == [
+    assert re.findall(r'<li lang="en">(.*?)</li>', told[1]) == [
         "Record a call for test target t1.",
         "Record a call for test target t2.",
     ]

@@ -9,6 +9,7 @@
   const result = panel.querySelector("[data-result]");
   const field = panel.querySelector("[data-vkey]");
   const utf8 = new TextEncoder();
+  const word = (key, values) => window.hitl.word("verify", key, values);
 
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const hex = (value) => Array.from(value, (b) => b.toString(16).padStart(2, "0")).join("");
@@ -26,7 +27,7 @@
   const parse = (text) => {
     const cut = text.indexOf("\n\n");
     const [header, ...lines] = text.slice(0, cut).split("\n");
-    if (header !== "c2sp.org/tlog-proof@v1") throw new Error("this is no tlog-proof");
+    if (header !== "c2sp.org/tlog-proof@v1") throw new Error(word("no-proof"));
     if (lines[0].startsWith("extra ")) lines.shift();
     const index = Number(/^index (\d+)$/.exec(lines.shift())[1]);
     const note = text.slice(cut + 2);
@@ -39,10 +40,10 @@
   };
 
   const rootOf = async (leaf, index, size, hashes) => {
-    if (index < 0 || index >= size) throw new Error("the tree has no such leaf");
+    if (index < 0 || index >= size) throw new Error(word("no-leaf"));
     let at = index, last = size - 1, found = leaf;
     for (const sibling of hashes) {
-      if (last === 0) throw new Error("the proof is too long");
+      if (last === 0) throw new Error(word("too-long"));
       if (at % 2 === 1 || at === last) {
         found = await node(sibling, found);
         while (at % 2 === 0 && at !== 0) { at = Math.floor(at / 2); last = Math.floor(last / 2); }
@@ -52,27 +53,27 @@
       at = Math.floor(at / 2);
       last = Math.floor(last / 2);
     }
-    if (last !== 0) throw new Error("the proof is too short");
+    if (last !== 0) throw new Error(word("too-short"));
     return found;
   };
 
   const keyOf = async (vkey) => {
     const match = /^([^+\s]+)\+([0-9a-f]{8})\+(.+)$/.exec(vkey.trim());
-    if (!match) throw new Error("the key reads name+id+base64");
+    if (!match) throw new Error(word("key-form"));
     const data = bytes(match[3]);
-    if (data.length !== 33 || data[0] !== 1) throw new Error("the key is no Ed25519 key");
+    if (data.length !== 33 || data[0] !== 1) throw new Error(word("key-kind"));
     const id = (await sha256(utf8.encode(match[1] + "\n"), data)).slice(0, 4);
-    if (hex(id) !== match[2]) throw new Error("the id of the key is not that of its bytes");
+    if (hex(id) !== match[2]) throw new Error(word("key-id"));
     return { name: match[1], id, raw: data.slice(1) };
   };
 
   const signed = async (proof, key) => {
-    if (key.name !== proof.origin) throw new Error(`the key is of ${key.name}, the log is ${proof.origin}`);
+    if (key.name !== proof.origin) throw new Error(word("other-log", { key: key.name, log: proof.origin }));
     const line = proof.signatures
       .filter((text) => text.startsWith(`— ${key.name} `))
       .map((text) => bytes(text.split(" ")[2]))
       .find((data) => same(data.slice(0, 4), key.id));
-    if (!line) throw new Error("this key did not sign the head");
+    if (!line) throw new Error(word("unsigned"));
     let imported;
     try {
       imported = await crypto.subtle.importKey("raw", key.raw, { name: "Ed25519" }, false, ["verify"]);
@@ -80,7 +81,7 @@
       return null; // this browser has no Ed25519
     }
     if (!await crypto.subtle.verify({ name: "Ed25519" }, imported, line.slice(4), utf8.encode(proof.text))) {
-      throw new Error("the signature is not of this head");
+      throw new Error(word("signature"));
     }
     return true;
   };
@@ -99,16 +100,16 @@
       const body = bytes(document.getElementById("entry-body").value);
       const proof = parse(document.getElementById("proof-text").textContent);
       const leaf = await sha256(Uint8Array.of(0), body);
-      say("pass", `Leaf hash of the ${body.length} bytes: ${hex(leaf)}`);
+      say("pass", word("leaf", { size: body.length, hash: hex(leaf) }));
       const root = await rootOf(leaf, proof.index, proof.size, proof.hashes);
-      if (!same(root, proof.root)) throw new Error("the path does not lead to the root of the head");
-      say("pass", `Leaf ${proof.index} leads to the root of ${proof.size}: ${hex(root)}`);
-      if (!field.value.trim()) throw new Error("there is no key to check the signature with");
+      if (!same(root, proof.root)) throw new Error(word("path"));
+      say("pass", word("root", { index: proof.index, size: proof.size, hash: hex(root) }));
+      if (!field.value.trim()) throw new Error(word("no-key"));
       const answer = await signed(proof, await keyOf(field.value));
       if (answer) {
-        say("pass", `The head is signed by ${proof.origin} with the key above`);
+        say("pass", word("head", { log: proof.origin }));
       } else {
-        say("warn", "This browser cannot check Ed25519 signatures; use the verifier");
+        say("warn", word("no-ed25519"));
         outcome = "unknown";
       }
     } catch (error) {
@@ -116,12 +117,7 @@
       say("fail", last);
       outcome = "fails";
     }
-    const words = {
-      holds: "Holds: this entry is in the log that this key signed.",
-      fails: "Does not hold.",
-      unknown: "The path holds; the signature cannot be checked in this browser.",
-    };
-    result.textContent = words[outcome];
+    result.textContent = word(outcome);
     result.className = `verdict ${outcome}`;
     panel.dataset.state = outcome;
   };

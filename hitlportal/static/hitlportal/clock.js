@@ -1,20 +1,22 @@
 /* Keeps relative times current. The server drew each of them already; without this script they
-   only stop moving. The words are those of templatetags/portal.py. */
+   only stop moving. The words are the server's, from the page (templatetags/portal.py). */
 "use strict";
 (() => {
+  const { word } = window.hitl;
   const span = (seconds) => {
     const whole = Math.max(0, Math.floor(seconds));
     const days = Math.floor(whole / 86400);
     const hours = Math.floor((whole % 86400) / 3600);
     const minutes = Math.floor((whole % 3600) / 60);
-    if (days) return hours ? `${days} d ${hours} h` : `${days} d`;
-    if (hours) return minutes ? `${hours} h ${minutes} min` : `${hours} h`;
-    return minutes ? `${minutes} min` : `${whole % 60} s`;
+    const form = days ? (hours ? "days-hours" : "days")
+      : hours ? (minutes ? "hours-minutes" : "hours")
+      : minutes ? "minutes" : "seconds";
+    return word("clock", form, { days, hours, minutes, seconds: whole % 60 });
   };
 
   const say = {
-    ago: (at, now) => (now - at < 1000 ? "just now" : `${span((now - at) / 1000)} ago`),
-    until: (at, now) => (at > now ? `${span((at - now) / 1000)} left` : `${span((now - at) / 1000)} over`),
+    ago: (at, now) => (now - at < 1000 ? word("clock", "now") : word("clock", "ago", { span: span((now - at) / 1000) })),
+    until: (at, now) => word("clock", at > now ? "left" : "over", { span: span(Math.abs(at - now) / 1000) }),
   };
 
   // A deadline is the server's; a laptop that is ten minutes off must not show ten minutes more.

@@ -3,7 +3,7 @@
    finish. Forms marked data-confirm: use a passkey, then finish. What was typed stays typed. */
 "use strict";
 (() => {
-  const { createPasskey, usePasskey, postJson, explain } = window.hitl;
+  const { createPasskey, usePasskey, postJson, tell } = window.hitl;
 
   const typed = (form) => {
     const data = Object.fromEntries(new FormData(form));
@@ -33,7 +33,7 @@
       line.textContent = words.join(" ");
       control.closest(".field").append(line);
     }
-    form.querySelector("[data-error]").textContent = explain(problem);
+    tell(form.querySelector("[data-error]"), problem);
     const first = Object.keys(fields)[0];
     if (first && form.elements[first]) form.elements[first].focus();
   };

@@ -1,9 +1,10 @@
-/* Passkey ceremonies. Exposes window.hitl = {createPasskey, usePasskey, postJson, explain} and
+/* Passkey ceremonies. Adds {createPasskey, usePasskey, postJson, tell} to window.hitl and
    drives forms marked data-passkey="get" (sign-in: fill a hidden field, submit the form).
    Options and results travel as the JSON of WebAuthn Level 3; where a browser lacks
    parse…FromJSON or toJSON, the same is done by hand. */
 "use strict";
 (() => {
+  const { word } = window.hitl;
   const toBytes = (text) => {
     const base64 = text.replace(/-/g, "+").replace(/_/g, "/");
     const binary = atob(base64.padEnd(Math.ceil(base64.length / 4) * 4, "="));
@@ -56,7 +57,7 @@
 
   const needPasskeys = () => {
     if (!window.PublicKeyCredential) {
-      throw new Error("This browser has no passkeys, or the page is not served over HTTPS or localhost.");
+      throw new Error(word("passkey", "none"));
     }
   };
 
@@ -73,20 +74,28 @@
     return credentialJson(await navigator.credentials.get({ publicKey: requestOptions(inner(json)) }));
   };
 
-  const REASONS = {
-    NotAllowedError: "The passkey was not used: cancelled, timed out, or without fingerprint, face or PIN. Nothing was sent.",
-    InvalidStateError: "This device already holds a passkey for this account.",
-    SecurityError: "The browser refuses passkeys for this address. Open the portal under the address it is configured for.",
-    NotSupportedError: "This device cannot make a passkey of the kind that is needed.",
-    AbortError: "The passkey was not used: cancelled. Nothing was sent.",
-  };
+  const REASONS = ["NotAllowedError", "InvalidStateError", "SecurityError", "NotSupportedError", "AbortError"];
 
   /* What to tell a person about an error of a ceremony or of postJson. */
-  const explain = (error) => REASONS[error.name] || error.message || "It did not work; nothing was changed.";
+  const explain = (error) =>
+    (REASONS.includes(error.name) && word("passkey", error.name)) || error.message || word("passkey", "failed");
+
+  /* The same, into an element. What is on record is in the language of the record. */
+  const tell = (element, error) => {
+    const body = error.body || {};
+    if (!body.recorded) {
+      element.textContent = explain(error);
+      return;
+    }
+    const recorded = document.createElement("span");
+    recorded.lang = "en";
+    recorded.textContent = `${body.recorded.replace(/\.$/, "")}.`;
+    element.replaceChildren(`${body.title.replace(/\.$/, "")}: `, recorded, ` ${body.advice}`);
+  };
 
   class Problem extends Error {
     constructor(status, body) {
-      super(body.detail || body.title || `The server answered ${status}.`);
+      super(body.detail || body.title || word("passkey", "status", { status }));
       this.name = "Problem";
       this.status = status;
       this.body = body;
@@ -104,17 +113,17 @@
         body: JSON.stringify(body),
       });
     } catch {
-      throw new Error("The portal cannot be reached. Nothing is lost on this page; try again.");
+      throw new Error(word("passkey", "unreachable"));
     }
     if (response.redirected || response.status === 401) {
-      throw new Problem(401, { detail: "You are signed out. Sign in in another tab, then try again here." });
+      throw new Problem(401, { detail: word("passkey", "signed-out") });
     }
     const answer = await response.json().catch(() => ({}));
     if (!response.ok) throw new Problem(response.status, answer);
     return answer;
   };
 
-  window.hitl = { createPasskey, usePasskey, postJson, explain };
+  Object.assign(window.hitl, { createPasskey, usePasskey, postJson, tell });
 
   const driveSignIn = (form) => {
     const options = JSON.parse(document.getElementById(form.dataset.options).textContent);
@@ -128,7 +137,7 @@
         form.elements.credential.value = JSON.stringify(await usePasskey(options));
         form.submit();
       } catch (problem) {
-        error.textContent = explain(problem);
+        tell(error, problem);
         delete button.dataset.busy;
       }
     });

@@ -82,7 +82,7 @@
     const place = was.places.find(same);
     if (place && scrollY > 0) scrollBy(0, top(same(place)) - place.top);
     const mine = list().dataset.mine;
-    if (mine !== was.mine) document.getElementById("changed").textContent = `Yours to decide: ${mine}`;
+    if (mine !== was.mine) document.getElementById("changed").textContent = window.hitl.word("queue", "mine", { count: mine });
   };
 
   document.addEventListener("htmx:beforeSwap", (event) => {

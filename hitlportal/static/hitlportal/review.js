@@ -3,8 +3,8 @@
 "use strict";
 (() => {
   const KEYS = ["diagnosis", "scope", "action"];
-  const WORDS = { yes: "yes", no: "disputed" };
-  const { usePasskey, postJson, explain, opened } = window.hitl;
+  const { usePasskey, postJson, tell, opened, word } = window.hitl;
+  const say = (key) => word("review", key);
 
   const verdictsOf = (form) =>
     Object.fromEntries(KEYS.map((key) => [key, form.elements[key].value || ""]));
@@ -16,31 +16,31 @@
   const unseen = (form) => {
     const had = opened();
     const closed = toOpen(form).find((sha256) => !had.includes(sha256));
-    if (closed) return ["Open each artefact that the diagnosis cites first.", document.querySelector(`[data-artefact="${closed}"] summary`)];
+    if (closed) return [say("open"), document.querySelector(`[data-artefact="${closed}"] summary`)];
     const wrong = typedIn(form).find((input) => input.value !== input.dataset.name);
-    return wrong ? ["Type the target's name, character by character.", wrong] : null;
+    return wrong ? [say("type"), wrong] : null;
   };
 
   /* The first thing that is missing for this decision: [words, element to go to], or null. */
   const missing = (form, decision) => {
     const verdicts = verdictsOf(form);
     const open = KEYS.find((key) => !verdicts[key]);
-    if (open) return [`Give your verdict on the ${open} first.`, document.querySelector(`#verdict-${open} input`)];
+    if (open) return [say(`missing-${open}`), document.querySelector(`#verdict-${open} input`)];
     if (verdicts.action === "yes" && (verdicts.diagnosis === "no" || verdicts.scope === "no")) {
-      return ["The action cannot be right while its diagnosis or scope is disputed.", document.querySelector("#verdict-action input")];
+      return [say("disagree"), document.querySelector("#verdict-action input")];
     }
     if (decision === "approve" && KEYS.some((key) => verdicts[key] !== "yes")) {
-      return ["You dispute a part of this. Reject it or return it.", form.querySelector("[data-decision=return]")];
+      return [say("disputed-part"), form.querySelector("[data-decision=return]")];
     }
     const slot = form.elements.slot;
-    if (!slot.value) return ["Choose the role that you decide as.", form.querySelector("[name=slot]")];
+    if (!slot.value) return [say("slot"), form.querySelector("[name=slot]")];
     if (decision === "approve") return unseen(form);
     const code = form.elements.code;
     const chosen = code.selectedOptions[0];
     if (!code.value || chosen.dataset.for !== decision) {
-      return [`Choose a reason of the list "${decision === "reject" ? "Reject" : "Return"}".`, code];
+      return [say(`reason-${decision}`), code];
     }
-    if (form.elements.text.value.trim().length < 10) return ["Say why in at least 10 characters.", form.elements.text];
+    if (form.elements.text.value.trim().length < 10) return [say("text"), form.elements.text];
     return null;
   };
 
@@ -49,7 +49,7 @@
     for (const key of KEYS) {
       const item = form.querySelector(`[data-recap="${key}"]`);
       item.className = verdicts[key];
-      item.querySelector("[data-given]").textContent = WORDS[verdicts[key]] || "no verdict yet";
+      item.querySelector("[data-given]").textContent = say(verdicts[key] || "none");
     }
     const approve = form.querySelector("[data-decision=approve]");
     const ready = KEYS.every((key) => verdicts[key] === "yes") && !unseen(form);
@@ -111,7 +111,7 @@
         sessionStorage.removeItem(draft(form));
         location.assign(answer.next);
       } catch (problem) {
-        error.textContent = explain(problem);
+        tell(error, problem);
         if (problem.body && problem.body.reload) error.append(" ", reloadLink());
         delete button.dataset.busy;
         buttons.forEach((each) => { each.disabled = false; });
@@ -139,7 +139,7 @@
   const reloadLink = () => {
     const link = document.createElement("a");
     link.href = location.pathname;
-    link.textContent = "Load the page again; your words are kept.";
+    link.textContent = say("reload");
     return link;
   };
 

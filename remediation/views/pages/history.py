@@ -24,6 +24,8 @@ class HistoryRow:
     whole: str = ""  # exact bytes, e.g. of a signed statement
     review: int = 0  # the number of the review that can be opened again
     proposal: UUID | None = None
+    cause: str = ""  # a reason of a list, in the reader's language
+    language: str = "en"  # of the reason: what the portal recorded; "" when a person wrote it
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class GateRow:
     name: str
     outcome: str
     reason: str = ""
+    note: str = ""  # the page's own words, instead of the gate's
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,94 @@
+"""``make messages``: the catalog of everything that pages say, out of templates and code.
+
+Written from a copy of the sources, so that nothing of gettext's tools lies in the tree meanwhile,
+and without dates or line numbers: the same sources give the same bytes. The English catalog holds
+no translations, the sources are English; it is what other languages are made from. Catalogs of
+other languages beside it are merged with it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CATALOGS = Path("locale")
+ENGLISH = CATALOGS / "en" / "LC_MESSAGES" / "django.po"
+PACKAGES = ("hitlportal", "remediation", "audit")
+# The demo and the agents' API speak to operators and machines (hitlportal/language.py).
+SILENT = shutil.ignore_patterns("demo", "api", "migrations", "management", "static", "__pycache__")
+HEADER = """\
+# What the pages of hitlportal say. Written by `make messages`; README, "Languages".
+#
+msgid ""
+msgstr ""
+"Project-Id-Version: hitlportal\\n"
+"Language: {language}\\n"
+"MIME-Version: 1.0\\n"
+"Content-Type: text/plain; charset=UTF-8\\n"
+"Content-Transfer-Encoding: 8bit\\n"
+{plurals}
+"""
+
+
+def missing() -> list[str]:
+    """The programs of gettext that this machine lacks."""
+    tools = ("xgettext", "msgmerge", "msguniq", "msgattrib")
+    return [tool for tool in tools if shutil.which(tool) is None]
+
+
+def written(root: Path = ROOT) -> dict[Path, str]:
+    """Every catalog as it should be, by its path below the root."""
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory)
+        for package in PACKAGES:
+            shutil.copytree(root / package, copy / package, ignore=SILENT)
+        if (root / CATALOGS).exists():
+            shutil.copytree(root / CATALOGS, copy / CATALOGS)
+        (copy / ENGLISH).unlink(missing_ok=True)
+        (copy / ENGLISH).parent.mkdir(parents=True, exist_ok=True)
+        languages = sorted(path.name for path in (copy / CATALOGS).iterdir() if path.is_dir())
+        subprocess.run(
+            [
+                *(sys.executable, "-m", "django", "makemessages", "--no-obsolete"),
+                *("--add-location", "file", "--no-wrap", "--extension", "html,txt,py"),
+                *(argument for language in languages for argument in ("--locale", language)),
+            ],
+            cwd=copy,
+            # No settings: which messages there are depends on the sources alone.
+            env={k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"},
+            check=True,
+            capture_output=True,
+        )
+        return {
+            path.relative_to(copy): _plain(path)
+            for path in sorted((copy / CATALOGS).glob("*/LC_MESSAGES/django.po"))
+        }
+
+
+def _plain(path: Path) -> str:
+    """The catalog without the dates and blanks of gettext's header."""
+    header, _, messages = path.read_text(encoding="utf-8").partition("\n\n")
+    plurals = re.search(r'^"Plural-Forms:.*(?:\n"(?!.*: ).*)*', header, re.MULTILINE)
+    language = path.parents[1].name
+    return HEADER.format(language=language, plurals=plurals[0] if plurals else "") + "\n" + messages
+
+
+def main() -> int:
+    if lacking := missing():
+        print(f"not here: {', '.join(lacking)} (Debian: apt-get install gettext)", file=sys.stderr)
+        return 1
+    for path, text in written().items():
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+        (ROOT / path).write_text(text, encoding="utf-8")
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""What models and their columns are called on the administrators' pages.
+
+Put onto the models here and not in them: a name for people is no part of the schema, and a
+migration for each of a hundred columns would say nothing.
+"""
+
+from __future__ import annotations
+
+from django.apps import apps
+from django.utils.translation import pgettext_lazy
+
+# Singular and plural.
+MODELS = {
+    "agent": (pgettext_lazy("model", "agent"), pgettext_lazy("models", "agents")),
+    "assessment": (pgettext_lazy("model", "assessment"), pgettext_lazy("models", "assessments")),
+    "dependency": (pgettext_lazy("model", "dependency"), pgettext_lazy("models", "dependencies")),
+    "diagnosis": (pgettext_lazy("model", "diagnosis"), pgettext_lazy("models", "diagnoses")),
+    "evidence": (pgettext_lazy("model", "evidence"), pgettext_lazy("models", "evidence")),
+    "evidenceerasure": (
+        pgettext_lazy("model", "evidence erasure"),
+        pgettext_lazy("models", "evidence erasures"),
+    ),
+    "evidencescan": (
+        pgettext_lazy("model", "evidence scan"),
+        pgettext_lazy("models", "evidence scans"),
+    ),
+    "execution": (pgettext_lazy("model", "execution"), pgettext_lazy("models", "executions")),
+    "freeze": (pgettext_lazy("model", "freeze"), pgettext_lazy("models", "freezes")),
+    "halt": (pgettext_lazy("model", "halt"), pgettext_lazy("models", "halts")),
+    "identity": (pgettext_lazy("model", "identity"), pgettext_lazy("models", "identities")),
+    "incident": (pgettext_lazy("model", "incident"), pgettext_lazy("models", "incidents")),
+    "incidentreport": (
+        pgettext_lazy("model", "incident report"),
+        pgettext_lazy("models", "incident reports"),
+    ),
+    "incidenttransition": (
+        pgettext_lazy("model", "incident transition"),
+        pgettext_lazy("models", "incident transitions"),
+    ),
+    "lease": (pgettext_lazy("model", "lease"), pgettext_lazy("models", "leases")),
+    "notice": (pgettext_lazy("model", "notice"), pgettext_lazy("models", "notices")),
+    "observationrequest": (
+        pgettext_lazy("model", "observation request"),
+        pgettext_lazy("models", "observation requests"),
+    ),
+    "outboxmessage": (
+        pgettext_lazy("model", "outbox message"),
+        pgettext_lazy("models", "outbox messages"),
+    ),
+    "passkeyenrolment": (
+        pgettext_lazy("model", "passkey enrolment"),
+        pgettext_lazy("models", "passkey enrolments"),
+    ),
+    "proposal": (pgettext_lazy("model", "proposal"), pgettext_lazy("models", "proposals")),
+    "refusal": (pgettext_lazy("model", "refusal"), pgettext_lazy("models", "refusals")),
+    "review": (pgettext_lazy("model", "review"), pgettext_lazy("models", "reviews")),
+    "service": (pgettext_lazy("model", "service"), pgettext_lazy("models", "services")),
+    "steprecord": (pgettext_lazy("model", "step record"), pgettext_lazy("models", "step records")),
+    "transition": (pgettext_lazy("model", "transition"), pgettext_lazy("models", "transitions")),
+}
+
+# One name means the same on every model.
+COLUMNS = {
+    "actor": pgettext_lazy("column", "actor"),
+    "agent": pgettext_lazy("column", "agent"),
+    "attacker_writable": pgettext_lazy("column", "attacker writable"),
+    "authenticator_data": pgettext_lazy("column", "authenticator data"),
+    "body": pgettext_lazy("column", "body"),
+    "checks": pgettext_lazy("column", "checks"),
+    "checks_digest": pgettext_lazy("column", "checks digest"),
+    "client_data_json": pgettext_lazy("column", "client data json"),
+    "collected_at": pgettext_lazy("column", "collected at"),
+    "cose_key": pgettext_lazy("column", "cose key"),
+    "credential_id": pgettext_lazy("column", "credential id"),
+    "data": pgettext_lazy("column", "data"),
+    "decide_by": pgettext_lazy("column", "decide by"),
+    "decision": pgettext_lazy("column", "decision"),
+    "detail": pgettext_lazy("column", "detail"),
+    "detected_at": pgettext_lazy("column", "detected at"),
+    "detector": pgettext_lazy("column", "detector"),
+    "diagnosis": pgettext_lazy("column", "diagnosis"),
+    "digest": pgettext_lazy("column", "digest"),
+    "earlier": pgettext_lazy("column", "earlier"),
+    "editor": pgettext_lazy("column", "editor"),
+    "entry": pgettext_lazy("column", "entry"),
+    "evidence": pgettext_lazy("column", "evidence"),
+    "execution": pgettext_lazy("column", "execution"),
+    "external_id": pgettext_lazy("column", "external id"),
+    "facts": pgettext_lazy("column", "facts"),
+    "from_state": pgettext_lazy("column", "from state"),
+    "frozen": pgettext_lazy("column", "frozen"),
+    "holder": pgettext_lazy("column", "holder"),
+    "id": pgettext_lazy("column", "id"),
+    "identity": pgettext_lazy("column", "identity"),
+    "incident": pgettext_lazy("column", "incident"),
+    "kind": pgettext_lazy("column", "kind"),
+    "locator": pgettext_lazy("column", "locator"),
+    "media_type": pgettext_lazy("column", "media type"),
+    "name": pgettext_lazy("column", "name"),
+    "observation": pgettext_lazy("column", "observation"),
+    "outcome": pgettext_lazy("column", "outcome"),
+    "person": pgettext_lazy("column", "person"),
+    "phase": pgettext_lazy("column", "phase"),
+    "pin": pgettext_lazy("column", "pin"),
+    "pin_digest": pgettext_lazy("column", "pin digest"),
+    "plan": pgettext_lazy("column", "plan"),
+    "plan_digest": pgettext_lazy("column", "plan digest"),
+    "proposal": pgettext_lazy("column", "proposal"),
+    "rationale": pgettext_lazy("column", "rationale"),
+    "reason": pgettext_lazy("column", "reason"),
+    "recorded_at": pgettext_lazy("column", "recorded at"),
+    "risk": pgettext_lazy("column", "risk"),
+    "round": pgettext_lazy("column", "round"),
+    "ruling": pgettext_lazy("column", "ruling"),
+    "ruling_digest": pgettext_lazy("column", "ruling digest"),
+    "run_within_s": pgettext_lazy("column", "run within s"),
+    "scope": pgettext_lazy("column", "scope"),
+    "scope_digest": pgettext_lazy("column", "scope digest"),
+    "secrets": pgettext_lazy("column", "secrets"),
+    "service": pgettext_lazy("column", "service"),
+    "session": pgettext_lazy("column", "session"),
+    "sha256": pgettext_lazy("column", "sha256"),
+    "signature": pgettext_lazy("column", "signature"),
+    "size": pgettext_lazy("column", "size"),
+    "slot": pgettext_lazy("column", "slot"),
+    "slots": pgettext_lazy("column", "slots"),
+    "source": pgettext_lazy("column", "source"),
+    "state": pgettext_lazy("column", "state"),
+    "statement": pgettext_lazy("column", "statement"),
+    "step": pgettext_lazy("column", "step"),
+    "supersedes": pgettext_lazy("column", "supersedes"),
+    "target": pgettext_lazy("column", "target"),
+    "title": pgettext_lazy("column", "title"),
+    "to_state": pgettext_lazy("column", "to state"),
+    "token": pgettext_lazy("column", "token"),
+    "tokens": pgettext_lazy("column", "tokens"),
+    "until": pgettext_lazy("column", "until"),
+    "version": pgettext_lazy("column", "version"),
+    "whole": pgettext_lazy("column", "whole"),
+}
+
+
+def apply() -> None:
+    """Before any form or page of the admin is made."""
+    for name, (one, many) in MODELS.items():
+        options = apps.get_model("remediation", name)._meta
+        options.verbose_name, options.verbose_name_plural = one, many
+        for field in options.concrete_fields:
+            field.verbose_name = COLUMNS[field.name]
+    apps.get_model("remediation", "user")._meta.get_field("person").verbose_name = COLUMNS["person"]

@@ -1,0 +1,36 @@
+"""The words of the domain in the reader's language.
+
+The domain is pure and speaks English, since its words are signed and recorded. Here each of its
+words that a page shows is listed, so that `make messages` finds it, and looked up when a page is
+drawn; `tests/language/test_vocabulary.py` compares the lists with the domain. What is in no list,
+an agent's text above all, comes out as it went in.
+"""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext
+
+from remediation.domain.errors import Refused
+from remediation.vocabulary.refusals import MESSAGES, NAMES
+from remediation.vocabulary.sayings import SAYINGS
+from remediation.vocabulary.words import WORDS
+
+_NAMED = {**NAMES, **WORDS}
+_SENTENCES = SAYINGS | frozenset(MESSAGES)
+
+
+def word(name: object) -> str:
+    """A name from a closed vocabulary as words: ``rolled_back`` → ``rolled back``."""
+    plain = str(name)
+    known = _NAMED.get(plain)
+    return plain.replace("_", " ").replace(":", " · ") if known is None else str(known)
+
+
+def saying(text: str) -> str:
+    """A fixed sentence or title of the domain."""
+    return gettext(text) if text in _SENTENCES else text
+
+
+def message(refusal: Refused | type[Refused]) -> str:
+    """What a refusal means; its detail stands beside it, as it is on record."""
+    return saying(" ".join((refusal.__doc__ or "").split()))

@@ -1,0 +1,145 @@
+"""Single words: states, roles, risks, fields. The name is the domain's, the word is for people.
+
+A name that is here twice would be one word in two meanings: then one of them needs another name.
+"""
+
+from __future__ import annotations
+
+from django.utils.translation import pgettext_lazy
+
+WORDS = {
+    # States of a proposal.
+    "submitted": pgettext_lazy("state of a proposal", "submitted"),
+    "in_review": pgettext_lazy("state of a proposal", "in review"),
+    "approved": pgettext_lazy("state of a proposal", "approved"),
+    "executing": pgettext_lazy("state of a proposal", "executing"),
+    "succeeded": pgettext_lazy("state of a proposal", "succeeded"),
+    "failed": pgettext_lazy("state of a proposal", "failed"),
+    "rolled_back": pgettext_lazy("state of a proposal", "rolled back"),
+    "unknown": pgettext_lazy("state of a proposal", "unknown"),
+    "rejected": pgettext_lazy("state of a proposal", "rejected"),
+    "returned": pgettext_lazy("state of a proposal", "returned"),
+    "withdrawn": pgettext_lazy("state of a proposal", "withdrawn"),
+    "superseded": pgettext_lazy("state of a proposal", "superseded"),
+    "expired": pgettext_lazy("state of a proposal", "expired"),
+    "refused": pgettext_lazy("state of a proposal", "refused"),
+    # States of an incident.
+    "open": pgettext_lazy("state of an incident", "open"),
+    "contained": pgettext_lazy("state of an incident", "contained"),
+    "closed": pgettext_lazy("state of an incident", "closed"),
+    # Risks; criticalities of services.
+    "low": pgettext_lazy("risk or criticality", "low"),
+    "medium": pgettext_lazy("risk or criticality", "medium"),
+    "high": pgettext_lazy("risk or criticality", "high"),
+    "critical": pgettext_lazy("risk or criticality", "critical"),
+    # Environments.
+    "production": pgettext_lazy("environment", "production"),
+    "staging": pgettext_lazy("environment", "staging"),
+    "development": pgettext_lazy("environment", "development"),
+    # Decisions.
+    "approve": pgettext_lazy("decision", "approve"),
+    "reject": pgettext_lazy("decision", "reject"),
+    "return": pgettext_lazy("decision", "return"),
+    # Verdicts.
+    "yes": pgettext_lazy("verdict", "yes"),
+    "no": pgettext_lazy("verdict", "no"),
+    # Findings of checks.
+    "pass": pgettext_lazy("finding of a check", "pass"),
+    "warn": pgettext_lazy("finding of a check", "warn"),
+    "fail": pgettext_lazy("finding of a check", "fail"),
+    # Roles: slots of a ruling.
+    "security": pgettext_lazy("role", "security"),
+    "service_owner": pgettext_lazy("role", "service owner"),
+    "any": pgettext_lazy("role", "any"),
+    # Groups that decide nothing.
+    "lead": pgettext_lazy("group of people", "lead"),
+    "auditor": pgettext_lazy("group of people", "auditor"),
+    "inventory_editor": pgettext_lazy("group of people", "inventory editor"),
+    "agent_admin": pgettext_lazy("group of people", "agent admin"),
+    "user_admin": pgettext_lazy("group of people", "user admin"),
+    "staff": pgettext_lazy("group of people", "staff"),
+    # Phases and outcomes of a step.
+    "not_begun": pgettext_lazy("phase of a step", "not begun"),
+    "intended": pgettext_lazy("phase of a step", "intended"),
+    "applied": pgettext_lazy("phase of a step", "applied"),
+    "verified": pgettext_lazy("phase of a step", "verified"),
+    "undo_intended": pgettext_lazy("phase of a step", "undo intended"),
+    "undone": pgettext_lazy("phase of a step", "undone"),
+    "undo_failed": pgettext_lazy("phase of a step", "undo failed"),
+    "halted": pgettext_lazy("phase of a step", "halted"),
+    # Steps of the gate.
+    "digests": pgettext_lazy("step of the gate", "digests"),
+    "signatures": pgettext_lazy("step of the gate", "signatures"),
+    "quorum and separation of duties": pgettext_lazy(
+        "step of the gate", "quorum and separation of duties"
+    ),
+    "freshness": pgettext_lazy("step of the gate", "freshness"),
+    "audit inclusion": pgettext_lazy("step of the gate", "audit inclusion"),
+    # Kinds of what a digest is taken over; the parts of a verdict.
+    "plan": pgettext_lazy("part of what is signed", "plan"),
+    "diagnosis": pgettext_lazy("part of what is signed", "diagnosis"),
+    "scope": pgettext_lazy("part of what is signed", "scope"),
+    "ruling": pgettext_lazy("part of what is signed", "ruling"),
+    "pin": pgettext_lazy("part of what is signed", "pin"),
+    "checks": pgettext_lazy("part of what is signed", "checks"),
+    "observation": pgettext_lazy("part of what is signed", "observation"),
+    "statement": pgettext_lazy("part of what is signed", "statement"),
+    "action": pgettext_lazy("part of what is signed", "action"),
+    # What became of a field, a step or a claim.
+    "same": pgettext_lazy("difference", "unchanged"),
+    "added": pgettext_lazy("difference", "added"),
+    "removed": pgettext_lazy("difference", "removed"),
+    "changed": pgettext_lazy("difference", "changed"),
+    # Kinds of the inventory.
+    "service": pgettext_lazy("kind of inventory", "service"),
+    "identity": pgettext_lazy("kind of inventory", "identity"),
+    "dependency": pgettext_lazy("kind of inventory", "dependency"),
+    # Fields of the inventory.
+    "owner_team": pgettext_lazy("field of the inventory", "owner team"),
+    "environment": pgettext_lazy("field of the inventory", "environment"),
+    "criticality": pgettext_lazy("field of the inventory", "criticality"),
+    "payment_path": pgettext_lazy("field of the inventory", "payment path"),
+    "external_partner": pgettext_lazy("field of the inventory", "external partner"),
+    "retired": pgettext_lazy("field of the inventory", "retired"),
+    "name": pgettext_lazy("field of the inventory", "name"),
+    "present": pgettext_lazy("field of the inventory", "present"),
+    # Fields that identify a target.
+    "cluster": pgettext_lazy("field of a target", "cluster"),
+    "role": pgettext_lazy("field of a target", "role"),
+    "account": pgettext_lazy("field of a target", "account"),
+    "user": pgettext_lazy("field of a target", "user"),
+    "access_key_id": pgettext_lazy("field of a target", "access key id"),
+    "namespace": pgettext_lazy("field of a target", "namespace"),
+    # Parameters of actions.
+    "note": pgettext_lazy("parameter of an action", "note"),
+    # What the worker reads from a target.
+    "login": pgettext_lazy("field of an observation", "login"),
+    "superuser": pgettext_lazy("field of an observation", "superuser"),
+    "member_of_managed": pgettext_lazy("field of an observation", "member of managed"),
+    "oid": pgettext_lazy("field of an observation", "oid"),
+    "sessions": pgettext_lazy("field of an observation", "sessions"),
+    "last_activity": pgettext_lazy("field of an observation", "last activity"),
+    "valid_until": pgettext_lazy("field of an observation", "valid until"),
+    "owned_objects": pgettext_lazy("field of an observation", "owned objects"),
+    "prepared_transactions": pgettext_lazy("field of an observation", "prepared transactions"),
+    "member_of": pgettext_lazy("field of an observation", "member of"),
+    "members": pgettext_lazy("field of an observation", "members"),
+    "status": pgettext_lazy("field of an observation", "status"),
+    "created": pgettext_lazy("field of an observation", "created"),
+    "last_used": pgettext_lazy("field of an observation", "last used"),
+    "last_used_service": pgettext_lazy("field of an observation", "last used service"),
+    "last_used_region": pgettext_lazy("field of an observation", "last used region"),
+    "other_keys": pgettext_lazy("field of an observation", "other keys"),
+    "state": pgettext_lazy("field of an observation", "state"),
+    # Fields that the history names.
+    "plan digest": pgettext_lazy("field of the record", "plan digest"),
+    "pin digest": pgettext_lazy("field of the record", "pin digest"),
+    "scope digest": pgettext_lazy("field of the record", "scope digest"),
+    "checks digest": pgettext_lazy("field of the record", "checks digest"),
+    "ruling digest": pgettext_lazy("field of the record", "ruling digest"),
+    "diagnosis digest": pgettext_lazy("field of the record", "diagnosis digest"),
+    "snapshot": pgettext_lazy("field of the record", "snapshot"),
+    "refusal": pgettext_lazy("field of the record", "refusal"),
+    "detail": pgettext_lazy("field of the record", "detail"),
+    "verdicts": pgettext_lazy("field of the record", "verdicts"),
+}

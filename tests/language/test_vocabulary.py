@@ -1,0 +1,166 @@
+"""The lists of the domain's words are exactly what the domain has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.utils import translation
+
+from remediation import vocabulary
+from remediation.admin import names
+from remediation.domain import checks, detector, errors, outcome, statement
+from remediation.domain.actions import ACTIONS, TARGETS
+from remediation.domain.checks import Outcome as Finding
+from remediation.domain.differences import Difference
+from remediation.domain.digest import Kind
+from remediation.domain.errors import Refused
+from remediation.domain.gate import STEPS
+from remediation.domain.intake import report
+from remediation.domain.outcome import Outcome
+from remediation.domain.ruling import SLOTS, Risk
+from remediation.domain.statement import Decision, Verdicts
+from remediation.domain.states import CloseReason, IncidentState, ProposalState
+from remediation.executors import postgres
+from remediation.models.inventory import Criticality, Environment
+from remediation.services import people
+from remediation.services.inventory import IdentityFacts, ServiceFacts
+from remediation.views import standing
+from remediation.views.doors import ADVICE
+from remediation.views.forms import CLOSE_TITLES
+from remediation.views.run_pages import ENDS, PHASES
+from remediation.vocabulary.refusals import MESSAGES, NAMES
+from remediation.vocabulary.sayings import SAYINGS
+from remediation.vocabulary.words import WORDS
+
+ROOT = Path(__file__).resolve().parents[2]
+# What the history names beside the digests, and what executors record of a step.
+FIELDS = {
+    *(f"{kind} digest" for kind in ("plan", "pin", "scope", "checks", "ruling", "diagnosis")),
+    *("verdicts", "snapshot", "refusal", "detail"),
+}
+
+
+def refusals(of: type[Refused] = Refused) -> Iterator[type[Refused]]:
+    yield of
+    for below in of.__subclasses__():
+        if below.__module__ == errors.__name__:
+            yield from refusals(below)
+
+
+def observed() -> set[str]:
+    """What executors pin and show; AWS's are the keys of one dictionary."""
+    source = (ROOT / "remediation/executors/aws.py").read_text(encoding="utf-8")
+    shown = re.search(r"shown[^{]*= \{(.*?)\n    \}", source, re.DOTALL)
+    assert shown is not None
+    pinned = {name for spec in ACTIONS.values() for name in spec.pin_fields}
+    return pinned | set(postgres._SHOWN) | set(re.findall(r'^\s+"(\w+)":', shown[1], re.MULTILINE))
+
+
+def test_the_words_are_those_of_the_domain() -> None:
+    expected = {
+        *ProposalState, *IncidentState, *Risk, *Criticality.values, *Environment.values, *Decision,
+        "yes", "no", *Finding, *SLOTS, *people.BUILT_IN, "staff", *Outcome, *PHASES, "halted",
+        *(name for _, name, _ in STEPS), *Kind, *Verdicts.__slots__,
+        "same", "added", "removed", "changed",
+        "service", "identity", "dependency", "present",
+        *ServiceFacts.__dataclass_fields__, *IdentityFacts.__dataclass_fields__,
+        *(field for spec in TARGETS.values() for field in spec.fields),
+        *(name for spec in ACTIONS.values() for name in spec.parameters["properties"]),
+        *observed(), *FIELDS,
+    }  # fmt: skip
+    # A step of the gate that is called as the refusal that it makes.
+    assert {str(name) for name in expected} == set(WORDS) | {"drift"}
+    assert "drift" in NAMES
+    assert {Difference("", old, new).word for old, new in ((None, ""), ("", None), ("", ""))} == {
+        "added",
+        "removed",
+        "changed",
+    }
+
+
+def test_the_refusals_are_those_of_the_domain() -> None:
+    found = list(refusals())
+    assert len(found) > 70
+    assert {one.name for one in found} == set(NAMES) | ({one.name for one in found} & set(WORDS))
+    assert not set(NAMES) & set(WORDS)
+    said = [" ".join((one.__doc__ or "").split()) for one in found]
+    assert set(MESSAGES) == set(said)
+    assert len(MESSAGES) == len(set(MESSAGES))
+
+
+def test_the_sayings_are_those_of_the_domain() -> None:
+    sql = (ROOT / "remediation/sql/0003_people.up.sql").read_text(encoding="utf-8")
+    body = sql.partition("excluded_v1")[2]
+    excluding = set(re.findall(r"SELECT [\w.]+(?:::text)?(?:\([^)]*\))?, '([a-z0-9 ]+)'", body))
+    assert len(excluding) == 5
+    drawn = (ROOT / "remediation/domain/diagram.py").read_text(encoding="utf-8")
+    marks = {"not in the inventory", "Not known", "payment path", "partner", "no owner"}
+    assert all(f'"{mark}"' in drawn for mark in marks)
+    expected = {
+        *statement.REJECT_REASONS.values(), *statement.RETURN_REASONS.values(),
+        *outcome.WORDS.values(), *detector.TITLES.values(),
+        *(spec.title for spec in TARGETS.values()),
+        *(
+            said
+            for spec in ACTIONS.values()
+            for said in (spec.ends_sessions, spec.unpinned_reason, *spec.cannot)
+            if said
+        ),
+        *marks, *excluding, *_notes(),
+    }  # fmt: skip
+    assert expected - set(MESSAGES) == set(SAYINGS)
+
+
+def _notes() -> set[str]:
+    """Titles that an import's notes have."""
+    source = Path(report.__file__).read_text(encoding="utf-8")
+    return set(re.findall(r'\("([A-Z][^"]+)", found\.', source))
+
+
+def test_titles_of_pages_cover_what_they_are_of() -> None:
+    assert set(standing.TITLES) == set(checks.CHECKS)
+    assert set(CLOSE_TITLES) == set(CloseReason)
+    assert set(ENDS) == {
+        ProposalState.SUCCEEDED,
+        ProposalState.ROLLED_BACK,
+        ProposalState.FAILED,
+        ProposalState.UNKNOWN,
+    }
+    assert all(issubclass(kind, Refused) for kind, _ in ADVICE)
+
+
+def test_the_administrators_pages_have_names_for_everything() -> None:
+    ours = {
+        model._meta.model_name
+        for model in admin.site._registry
+        if model._meta.app_label == "remediation" and model._meta.model_name != "user"
+    }
+    assert ours == set(names.MODELS)
+    used = {
+        field.name
+        for name in names.MODELS
+        for field in apps.get_model("remediation", name)._meta.concrete_fields
+    }
+    assert used | {"person"} == set(names.COLUMNS)
+
+
+def test_a_word_is_said_in_the_language_of_the_moment(speaks: None) -> None:
+    with translation.override("xx"):
+        assert vocabulary.word("rolled_back") == "⟦ŕōĺĺēď ƀàčķ···⟧"
+        assert vocabulary.message(errors.Drift).startswith("⟦Ťĥē ťàŕģēť")
+        assert vocabulary.saying("It ends no session.").startswith("⟦Ĩť")
+        # What is in no list comes out as it went in, an agent's text above all.
+        assert vocabulary.saying("Queue") == "Queue"
+        assert vocabulary.word("told:rolled_back") == "told · rolled back"
+    assert vocabulary.word("rolled_back") == "rolled back"
+    assert vocabulary.message(errors.Drift()) == errors.Drift().message
+
+
+@pytest.mark.parametrize("refusal", list(refusals()), ids=lambda one: one.__name__)
+def test_a_refusal_says_in_english_what_its_docstring_says(refusal: type[Refused]) -> None:
+    assert vocabulary.message(refusal) == " ".join((refusal.__doc__ or "").split())
