@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 class RemediationConfig(AppConfig):
     name = "remediation"
-    verbose_name = gettext_lazy("Remediation")
+    verbose_name = gettext_lazy("Inventory, agents and people")
 
     def ready(self) -> None:
         from remediation.services import signin

@@ -25,6 +25,7 @@ from remediation.admin.base import (
     PortalForm,
     Tool,
     actor_of,
+    answer,
     mono,
     said,
     table,
@@ -184,9 +185,9 @@ class AgentAdmin(PortalAdmin):
     def owner_name(self, obj: Any) -> str:
         return str((obj.said or {}).get("owner") or gettext("unknown"))
 
-    @admin.display(description=gettext_lazy("Enabled"), boolean=True)
-    def is_enabled(self, obj: Any) -> bool:
-        return bool((obj.said or {}).get("enabled"))
+    @admin.display(description=gettext_lazy("Enabled"))
+    def is_enabled(self, obj: Any) -> str:
+        return answer(obj, "enabled")
 
     @admin.display(description=gettext_lazy("Tokens"))
     def tokens(self, obj: Agent) -> SafeString:

@@ -13,7 +13,8 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.text import capfirst
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from remediation import vocabulary
 from remediation.domain.errors import NotEntitled, Refused
@@ -119,8 +120,12 @@ class PortalAdmin(ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        tools = {"list_tools": self.list_tools(request), **(extra_context or {})}
-        return self.on_record(super().changelist_view)(request, tools)
+        said = {
+            "title": capfirst(self.opts.verbose_name_plural),
+            "list_tools": self.list_tools(request),
+            **(extra_context or {}),
+        }
+        return self.on_record(super().changelist_view)(request, said)
 
     def changeform_view(
         self,
@@ -235,6 +240,14 @@ def refusal_said(refusal: Refused) -> SafeString:
 def mono(text: str) -> SafeString:
     """What people compare character by character."""
     return format_html('<span class="mono">{}</span>', text)
+
+
+def answer(obj: Any, fact: str) -> str:
+    """What the newest version says, as a word: a red cross for "not retired" would mislead."""
+    value = (obj.said or {}).get(fact)
+    if value is None:
+        return gettext("unknown")
+    return gettext("yes") if value else gettext("no")
 
 
 def table(head: Iterable[str], rows: Iterable[Sequence[object]]) -> SafeString:

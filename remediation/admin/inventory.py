@@ -14,7 +14,7 @@ from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from remediation import vocabulary
 from remediation.admin import inventory_import, rights
-from remediation.admin.base import PortalAdmin, Tool, actor_of, table
+from remediation.admin.base import PortalAdmin, Tool, actor_of, answer, table
 from remediation.admin.inventory_forms import (
     IDENTITY_FACTS,
     SERVICE_FACTS,
@@ -92,9 +92,9 @@ class _InventoryAdmin(PortalAdmin):
     def environment(self, obj: Any) -> str:
         return vocabulary.word((obj.said or {}).get("environment", "unknown"))
 
-    @admin.display(description=gettext_lazy("Retired"), boolean=True)
-    def is_retired(self, obj: Any) -> bool:
-        return bool((obj.said or {}).get("retired"))
+    @admin.display(description=gettext_lazy("Retired"))
+    def is_retired(self, obj: Any) -> str:
+        return answer(obj, "retired")
 
 
 @admin.register(Service)
@@ -151,13 +151,13 @@ class ServiceAdmin(_InventoryAdmin):
     def criticality(self, obj: Any) -> str:
         return vocabulary.word((obj.said or {}).get("criticality", "unknown"))
 
-    @admin.display(description=gettext_lazy("Payment path"), boolean=True)
-    def payment_path(self, obj: Any) -> bool | None:
-        return (obj.said or {}).get("payment_path")
+    @admin.display(description=gettext_lazy("Payment path"))
+    def payment_path(self, obj: Any) -> str:
+        return answer(obj, "payment_path")
 
-    @admin.display(description=gettext_lazy("External partner"), boolean=True)
-    def external_partner(self, obj: Any) -> bool | None:
-        return (obj.said or {}).get("external_partner")
+    @admin.display(description=gettext_lazy("External partner"))
+    def external_partner(self, obj: Any) -> str:
+        return answer(obj, "external_partner")
 
     @admin.display(description=gettext_lazy("Versions"))
     def versions(self, obj: Service) -> SafeString:
@@ -249,9 +249,9 @@ class DependencyAdmin(_InventoryAdmin):
     def needed(self, obj: Dependency) -> str:
         return str(obj.service or obj.identity)
 
-    @admin.display(description=gettext_lazy("Present"), boolean=True)
-    def is_present(self, obj: Any) -> bool:
-        return bool((obj.said or {}).get("present"))
+    @admin.display(description=gettext_lazy("Present"))
+    def is_present(self, obj: Any) -> str:
+        return answer(obj, "present")
 
     @admin.display(description=gettext_lazy("Versions"))
     def versions(self, obj: Dependency) -> SafeString:

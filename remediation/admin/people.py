@@ -84,7 +84,7 @@ class UserAdmin(PortalAdmin):
     editors = frozenset({people.USER_ADMIN})
     viewers = frozenset({authorize.AUDITOR})
     form = UserForm
-    list_display = ("username", "first_name", "last_name", "is_active", "roles", "last_login")
+    list_display = ("username", "name", "roles", "may_sign_in", "seen")
     list_filter = ("is_active", "groups")
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("username",)
@@ -97,11 +97,11 @@ class UserAdmin(PortalAdmin):
         if obj is None:
             return names
         if not self.has_change_permission(request, obj):
-            return ("username", "email", "first_name", "last_name", "is_active", "roles", *SHOWN)
+            return ("username", "email", "first_name", "last_name", "may_sign_in", "roles", *SHOWN)
         return (*names, "active", *SHOWN)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return () if obj is None else ("username", "roles", *SHOWN)
+        return () if obj is None else ("username", "may_sign_in", "roles", *SHOWN)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
@@ -116,6 +116,18 @@ class UserAdmin(PortalAdmin):
         return ", ".join(sorted(group.name for group in obj.groups.all())) or pgettext(
             "groups of a person", "none"
         )
+
+    @admin.display(description=gettext_lazy("Name"), ordering="last_name")
+    def name(self, obj: User) -> str:
+        return obj.get_full_name() or "—"
+
+    @admin.display(description=gettext_lazy("Active"), ordering="is_active")
+    def may_sign_in(self, obj: User) -> str:
+        return gettext("yes") if obj.is_active else gettext("no")
+
+    @admin.display(description=gettext_lazy("Last sign-in"), ordering="last_login")
+    def seen(self, obj: User) -> SafeString | str:
+        return moment(obj.last_login)
 
     @admin.display(description=gettext_lazy("Passkeys"))
     def passkeys(self, obj: User) -> SafeString:
@@ -133,7 +145,7 @@ class UserAdmin(PortalAdmin):
         )
 
 
-SHOWN = ("person", "last_login", "passkeys")
+SHOWN = ("person", "seen", "passkeys")
 
 
 class GroupForm(PortalForm):
