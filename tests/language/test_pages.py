@@ -11,6 +11,7 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import translation
+from pytest_django import Settings
 
 from remediation import models as m
 from remediation.services import people
@@ -206,3 +207,25 @@ def _staff(roles: list[str]) -> Person:
     someone = factories.person(roles=roles)
     m.User.objects.filter(pk=someone.user.pk).update(is_staff=True)
     return someone
+
+
+def test_numbers_that_machines_read_are_no_languages(
+    world: World, browser_of: BrowserOf, settings: Settings
+) -> None:
+    """In a language that sets off every digit, and with a setting that we do not use: ids,
+    addresses, rounds, the geometry of a drawing and what scripts read stay as they are."""
+    settings.USE_THOUSAND_SEPARATOR = True
+    settings.THOUSAND_SEPARATOR, settings.NUMBER_GROUPING = "'", 1
+    proposal_id = world.approved()
+    alice = Tour(browser_of(world.people["alice"]))
+    alice.open("review", proposal_id)
+    world.execute(proposal_id)
+    for name in ("review", "execution", "proposal_history", "queue"):
+        alice.open(name, *([] if name == "queue" else [proposal_id]))
+    alice.open("proposal_review", proposal_id, 1)
+    ed = Tour(browser_of(_staff(["inventory_editor", "auditor"])))
+    ed.open("admin:remediation_service_changelist")
+    ed.open("admin:remediation_service_change", m.Service.objects.earliest("pk").pk)
+    ed.open("audit_entries")
+    ed.open("audit_entry", m.Proposal.objects.get(pk=proposal_id).entry)
+    complain(alice, ed)
