@@ -37,11 +37,12 @@ def check(scene: Scene) -> None:
         # At once: what waits at the target is cut off after five seconds.
         halt(scene.players["bob"], report.proposal)
         entries = scene.record.said(HALTED, f"proposal:{report.proposal}")
-        halted = scene.record.state(report.proposal), *(e["data"]["reason"] for e in entries)
+        state = scene.record.state(report.proposal)
+        halted = state, *(WHY for entry in entries if WHY in str(entry["data"]))
         off = " ".join(role for role in LEAKED if not ledger.may_log_in(role))
         what = f"{report.proposal[:8]}: step 1 is done, step 2 waits at the target"
         scene.checks.equal("12", what, (came, off), (True, first))
-        what = "bob halts it while it runs; that is on record when the portal answers"
+        what = "bob halts it while it runs; that, and why, is on record already"
         scene.checks.equal("12", what, halted, ("executing", WHY))
     scene.reaches(report, "rolled_back")
     seen = scene.record.state(report.proposal), scene.record.incident(report.proposal)
