@@ -85,12 +85,21 @@ class Player:
         }
         if decision == "approve":
             statement |= self._look(proposal, page, form)
+        challenge, answer = self.sign(page, form, form.attributes["data-sign"], statement)
+        self.signed[proposal] = challenge.hex()
+        return answer
+
+    def sign(
+        self, page: Page, form: Form, finish: str, body: object
+    ) -> tuple[bytes, dict[str, Any]]:
+        """Hand in what the form says, sign what the portal makes of it with the passkey, and hand
+        that in at ``finish``. Gives the signed challenge and what the portal answered."""
         token = form.fields[TOKEN]
-        started = expect(self._post(page, form.attributes["action"], statement, token), 200).json()
-        signed = {"session": started["session"], "assertion": self._use(started["options"])}
-        self.signed[proposal] = b64url.decode(started["options"]["challenge"]).hex()
-        answer = expect(self._post(page, form.attributes["data-sign"], signed, token), 200)
-        return dict(answer.json())
+        started = expect(self._post(page, form.attributes["action"], body, token), 200).json()
+        options = started["options"]
+        signed = {"session": started["session"], "assertion": self._use(options)}
+        answer = expect(self._post(page, finish, signed, token), 200)
+        return b64url.decode(options["challenge"]), dict(answer.json())
 
     def _look(self, proposal: str, page: Page, form: Form) -> dict[str, list[str]]:
         """Open the artefacts and type the names that the page asks for."""
