@@ -16,7 +16,18 @@ from remediation.domain import secret_rules
 from remediation.domain.secret_readings import readings
 from remediation.domain.secret_rules import TITLES, Secret
 
-__all__ = ["MOST", "TITLES", "VERSION", "Found", "Looked", "Secret", "find", "look", "with_known"]
+__all__ = [
+    "MOST",
+    "TITLES",
+    "VERSION",
+    "Found",
+    "Looked",
+    "Secret",
+    "find",
+    "look",
+    "standing_in",
+    "with_known",
+]
 
 # Changes with every rule, so that older findings are told from newer ones.
 VERSION = "detect-secrets 1.5.0, hitlportal 3"
@@ -30,6 +41,9 @@ _ENOUGH = 5_000
 _VAGUE = ("assigned_secret", "repeated_secret")
 # Shorter values stand in many places by chance.
 _REPEATED = 16
+# Shorter ones are not looked for in texts at all (`masking`).
+_LEAST = 8
+_FEW = 50
 
 
 @dataclass(frozen=True)
@@ -85,14 +99,31 @@ def with_known(content: bytes, found: Found, known: Collection[str]) -> Found:
     """The findings, and where secrets stand that other artefacts of the incident gave away."""
     if not found.whole:
         return found
+    text = _text(content)
+    long = {value.encode().decode("latin-1") for value in known if len(value) >= _REPEATED}
     more = [
-        Secret(match.start(), match.end() - match.start(), "repeated_secret")
-        for value in known
-        if len(value) >= _REPEATED
-        for match in re.finditer(re.escape(value.encode()), content)
+        Secret(match.start(), len(value), "repeated_secret")
+        for value in standing_in(text, long)
+        for match in re.finditer(re.escape(value), text)
     ]
     merged = _merged(sorted({*found.secrets, *more}))
     return Found(tuple(merged[:MOST]), whole=len(merged) <= MOST)
+
+
+def standing_in(text: str, known: Collection[str]) -> frozenset[str]:
+    """Which of the secrets stand in the text. Of many in one walk: an intruder can make tens of
+    thousands of them, and an agent a text of megabytes. None is shorter than `_LEAST`."""
+    if len(known) <= _FEW:
+        return frozenset(value for value in known if value in text)
+    heads: dict[str, dict[int, set[str]]] = {}
+    for value in known:
+        heads.setdefault(value[:_LEAST], {}).setdefault(len(value), set()).add(value)
+    return frozenset(
+        text[at : at + length]
+        for at in range(len(text) - _LEAST + 1)
+        for length, group in heads.get(text[at : at + _LEAST], {}).items()
+        if text[at : at + length] in group
+    )
 
 
 def _text(content: bytes) -> str:

@@ -90,7 +90,7 @@ def _is_telling(value: str) -> bool:
 
 def covered(text: str, known: Collection[str] = ()) -> str:
     """``text`` with the known secrets in it, and what looks like one by itself, replaced."""
-    for value in sorted(known, key=len, reverse=True):
+    for value in sorted((one for one in known if one in text), key=len, reverse=True):
         text = text.replace(value, MASK)
     content = text.encode("utf-8", "surrogatepass")
     found = detector.find(content)
@@ -126,7 +126,7 @@ def report_covered(report: Report, spared: Collection[str] = ()) -> Covered:
         for one in report.evidence
     }
     texts = "\0".join(_texts(report))
-    known = {value for value in secrets if value in texts}
+    known = detector.standing_in(texts, secrets)
     return Covered(texts_covered(report, known), found)
 
 
@@ -181,7 +181,8 @@ def known_covered(covered: Covered, known: Collection[str]) -> Covered:
         one.sha256: detector.with_known(one.content, covered.found[one.sha256], known)
         for one in covered.report.evidence
     }
-    return Covered(texts_covered(covered.report, known), found)
+    texts = "\0".join(_texts(covered.report))
+    return Covered(texts_covered(covered.report, detector.standing_in(texts, known)), found)
 
 
 def targets_of(report: Report) -> tuple[Target, ...]:

@@ -14,13 +14,16 @@ from collections.abc import Iterator
 # Names that a secret stands under, in lower case; the group is those of passwords and passphrases.
 # The others name what machines show, and of tokens only kinds that open something.
 _NAMES = re.compile(
-    r"(passwor[dt]|passwd|passphrase|(?<![a-z])pwd)|"
+    r"(passwor[dt]|passwd|passphrase|identified by|(?<![a-z])pwd|"
+    r"(?<![a-z0-9])pass(?=\\{0,3}[\"']\s{0,3}:))|"
     r"client[_-]?secret|secret[_-]?string|secret[_-]?key|api[_-]?key|_secret|"
     r"(?:access|refresh|auth|private|deploy|bot|api|vault|bearer|registration)[_-]?token|"
     r"(?<![a-z0-9:/.])(?<!hashed_)(?:token|secret)",
     re.ASCII,
 )
 _SIGN = r"\\{0,3}[\"']?\s{0,3}(?:=>|[:=])\s{0,3}"
+# A pair, as of an environment of Kubernetes: {"name": "DB_PASSWORD", "value": "…"}.
+_PAIR = rf"\\{{0,3}}[\"']?[\s,]{{0,40}}\\{{0,3}}[\"']?(?i:value){_SIGN}"
 # In quotes: of JSON, of JSON that stands in JSON, of a shell or a program. No line ends within, and
 # no bare quote: what an intruder leaves open never reaches into the next value.
 _QUOTED = (
@@ -31,8 +34,15 @@ _QUOTED = (
 )
 # To white space or what ends a value; a comma or the like may stand within a password.
 _BARE = r"((?:[^\s\"'`\\,;&<>{}()\[\]|]|[,;&](?![\s,;&]|[\w.-]{1,40}[=:]|$)){6,256})"
-_IN_QUOTES = tuple(re.compile(_SIGN + value, re.ASCII) for value in _QUOTED)
-_WITHOUT = re.compile(rf"[ \t]{{0,3}}(?:=>|[:=])[ \t]{{0,3}}{_BARE}", re.ASCII)
+_IN_QUOTES = (
+    *(re.compile(rf"(?:{_SIGN}|{_PAIR}){value}", re.ASCII) for value in _QUOTED),
+    # SQL, and XML.
+    re.compile(r"\s{1,3}[eE]?\\{0,3}'([^'\"\\\x00-\x1f]{6,256})\\{0,3}'", re.ASCII),
+    re.compile(r">([^<>\s]{6,256})</", re.ASCII),
+)
+_WITHOUT = re.compile(
+    rf"(?:[ \t]{{0,3}}(?:=>|[:=])[ \t]{{0,3}}|\s{{1,40}}value:[ \t]{{1,3}}){_BARE}", re.ASCII
+)
 _OPTION = re.compile(rf"[ \t]{{1,3}}{_BARE}", re.ASCII)
 _IS_OPTION = re.compile(r"--(?:[a-z-]{0,30}-)?\Z", re.ASCII)
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from uuid import UUID
 
 from django.db import transaction
 
 from audit import log
 from audit.tlog.inert import alike
 from remediation.domain import detector, masking
-from remediation.domain.citations import stands_in_stored
+from remediation.domain.citations import Stored
 from remediation.domain.detector import Found, Secret
 from remediation.domain.errors import BadInput, BadValue, NoSuchObject, NotEntitled, ReasonRequired
 from remediation.domain.events import Event
 from remediation.domain.plan import Target
-from remediation.domain.report import Citation, load_diagnosis
+from remediation.domain.report import load_diagnosis
 from remediation.models import (
     Evidence,
     EvidenceBlob,
@@ -127,13 +126,22 @@ def spared_of(incident: Incident) -> frozenset[str]:
     return spared(targets)
 
 
-def cited(incident_id: UUID, citation: Citation) -> bool:
-    """Whether what is cited and does not stand in the covered artefact stands in the stored one."""
-    row = Evidence.objects.filter(incident=incident_id, sha256=citation.evidence).first()
-    blob = EvidenceBlob.objects.filter(pk=citation.evidence).first() if row else None
-    if row is None or blob is None:
-        return False
-    return stands_in_stored(bytes(blob.content), citation, known_values(row.incident))
+def stored(incident: Incident) -> Stored:
+    """The incident's artefacts as they are stored, to compare citations with; read when asked."""
+    rows = incident.evidence
+
+    def read(sha256: str) -> bytes | None:
+        blob = EvidenceBlob.objects.filter(pk=sha256).first()
+        return bytes(blob.content) if blob and rows.filter(sha256=sha256).exists() else None
+
+    known: list[frozenset[str]] = []
+
+    def secrets() -> frozenset[str]:
+        if not known:
+            known.append(known_values(incident))
+        return known[0]
+
+    return Stored(read, secrets)
 
 
 def said(found: Found) -> str:

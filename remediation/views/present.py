@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from audit.tlog.canonical import Json
 from remediation import vocabulary
 from remediation.domain.actions import ACTIONS, after
-from remediation.domain.citations import Unreadable, problem_of, read_artefact
+from remediation.domain.citations import Stored, Unreadable, problem_of, read_artefact
 from remediation.domain.detector import MOST, TITLES, Found
 from remediation.domain.errors import BadInput
 from remediation.domain.excerpt import Excerpt, excerpt
@@ -175,6 +175,7 @@ def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
     cited = Counter(c.evidence for claim in diagnosis.claims for c in claim.citations)
     artefacts, whole = _artefacts(proposal.incident_id, set(cited))
     rows = {row.sha256: row for row in evidence_rows(proposal.incident_id, cited)}
+    stored = secrecy.stored(proposal.incident)
     return DiagnosisCard(
         version=proposal.diagnosis.version,
         digest=proposal.diagnosis.digest,
@@ -183,16 +184,14 @@ def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
         summary_said=diagnosis.summary,
         rationale_said=proposal.rationale,
         rationale_by=Names([proposal.editor]).person(proposal.editor) if proposal.editor else "",
-        claims=tuple(
-            _claim_row(proposal.incident_id, claim, artefacts, rows) for claim in diagnosis.claims
-        ),
+        claims=tuple(_claim_row(stored, claim, artefacts, rows) for claim in diagnosis.claims),
         evidence=tuple(replace(row, whole=row.sha256 in whole) for row in rows.values()),
         record=agent_record.of(proposal, diagnosis.confidence),
     )
 
 
 def _claim_row(
-    incident_id: UUID,
+    stored: Stored,
     claim: Claim,
     artefacts: Mapping[str, Json | Unreadable],
     known: Mapping[str, EvidenceRow],
@@ -202,7 +201,7 @@ def _claim_row(
         document = artefacts.get(citation.evidence, _ABSENT)
         problem = problem_of(document, citation)
         row = known.get(citation.evidence)
-        if problem and row and secrecy.cited(incident_id, citation):
+        if problem and row and stored.holds(citation):
             problem = ""
         rows.append(
             CitationRow(

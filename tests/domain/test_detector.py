@@ -66,6 +66,14 @@ HELD = [
         json.dumps({"refresh_token": "f00ba4-f00ba4-f00ba4"}),
         "f00ba4-f00ba4-f00ba4",
     ),
+    # SQL, pairs, XML.
+    ("assigned_secret", f"ALTER ROLE app WITH PASSWORD '{PASSWORD}';", PASSWORD),
+    ("assigned_secret", json.dumps({"q": f"CREATE USER a IDENTIFIED BY '{PASSWORD}'"}), PASSWORD),
+    ("assigned_secret", json.dumps({"name": "DB_PASSWORD", "value": PASSWORD}), PASSWORD),
+    ("assigned_secret", f"- name: DB_PASSWORD\n  value: {PASSWORD}\n", PASSWORD),
+    ("assigned_secret", f'<add key="Password" value="{PASSWORD}"/>', PASSWORD),
+    ("assigned_secret", f"<password>{PASSWORD}</password>", PASSWORD),
+    ("assigned_secret", json.dumps({"user": "a", "pass": PASSWORD}), PASSWORD),
     # In quotes, with what JSON and shells escape.
     ("assigned_secret", json.dumps({"password": 'Tr0ub"4dor'}), 'Tr0ub\\"4dor'),
     ("assigned_secret", json.dumps(json.dumps({"password": 'Tr0ub"4dor'})), 'Tr0ub\\\\\\"4dor'),

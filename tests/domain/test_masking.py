@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remediation.domain import detector, masking, report
+from remediation.domain import citations, detector, masking, report
 from remediation.domain.detector import Found, Secret
 from tests.domain.test_detector import AWS, PASSWORD
 from tests.factories import artefact
@@ -140,3 +140,27 @@ def test_a_report_without_secrets_keeps_its_diagnosis() -> None:
         ),
     )
     assert masking.report_covered(plain).report.diagnosis is plain.diagnosis
+
+
+def test_a63_citations_that_do_not_hold_are_looked_at_again_only_so_often() -> None:
+    """Four thousand wrong ones would else each have the artefact read and looked through."""
+    reads: list[str] = []
+    wrong = report.Citation("0" * 64, "/url", "no")
+
+    def read(sha256: str) -> bytes:
+        reads.append(sha256)
+        return CONTENT
+
+    stored = citations.Stored(read, lambda: {PASSWORD})
+    assert stored.holds(report.Citation("0" * 64, "/url", "amqp://app:[masked]@mq/"))
+    assert not stored.holds(report.Citation("0" * 64, "/nowhere", "no"))
+    assert not any(stored.holds(wrong) for _ in range(citations.Stored.MOST))
+    assert not stored.holds(report.Citation("0" * 64, "/url", "amqp://app:[masked]@mq/"))
+    assert len(reads) == 1
+
+
+@given(st.text("ab", max_size=60), st.sets(st.text("ab", min_size=8, max_size=12), max_size=8))
+def test_the_secrets_of_a_text_are_those_that_stand_in_it(text: str, known: set[str]) -> None:
+    many = {f"{n:08}" for n in range(60)} | known
+    there = {value for value in known if value in text}
+    assert detector.standing_in(text, known) == detector.standing_in(text, many) == there

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from remediation.domain.checks.finding import Outcome, Result, verdict
 from remediation.domain.checks.given import CheckInput
-from remediation.domain.citations import problem_of, read_artefact, stands_in_stored
+from remediation.domain.citations import Stored, problem_of, read_artefact
 from remediation.domain.report import Citation, Diagnosis
 
 
@@ -35,11 +35,11 @@ def evidence_names_other_identity(given: CheckInput) -> Result:
 def citation_value_not_found(given: CheckInput) -> Result:
     """Every cited value stands at its pointer in the artefact."""
     missing = read_artefact(None)
+    stored = Stored(given.evidence.get, lambda: given.secrets)
     found = []
     for number, citation in citations(given.diagnosis):
         problem = problem_of(given.documents.get(citation.evidence, missing), citation)
-        content = given.evidence.get(citation.evidence)
-        if problem and not (content and stands_in_stored(content, citation, given.secrets)):
+        if problem and not stored.holds(citation):
             found.append(f"claim {number}, {citation.pointer or 'whole artefact'}: {problem}")
     return verdict(found, "Every cited value stands where the claim says.")
 
