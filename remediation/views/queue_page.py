@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from remediation.models import QueueEntry, User
 from remediation.services import authorize
+from remediation.views import filters as asked
 from remediation.views import queue_rows, queue_walk
-from remediation.views.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters, chosen, words
+from remediation.views.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters
 from remediation.views.pages import QueueGroup, QueuePage, QueueRow
 from remediation.views.queue_walk import Found, Lens, Place
 
@@ -50,7 +51,12 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
     """The page of these filters; `after` is the place at which the one before it ended."""
     rights = authorize.rights_of(person)
     perhaps = authorize.perhaps_mine(rights)
-    lens = Lens(chosen(rights, filters), words(filters), flat=bool(filters.target))
+    lens = Lens(
+        asked.services(rights, filters),
+        asked.condition(filters),
+        asked.words(filters),
+        flat=bool(filters.target),
+    )
     if filters.show == MINE:
         parts = [_mine(rights, lens, perhaps, filters, after)[0]]
         mine = {place.proposal_id for place in parts[0].found.places}
@@ -75,7 +81,7 @@ def next_for(person: User) -> UUID | None:
     perhaps = authorize.perhaps_mine(rights)
     if perhaps is None:
         return None
-    lens = Lens(authorize.visible_queue(rights), rule=perhaps)
+    lens = Lens(authorize.seen_services(rights), rule=perhaps)
     first = queue_walk.walk(lens, REVIEW, 4 * PAGE).first
     for start in range(0, len(first), FEW):
         some = first[start : start + FEW]
@@ -96,7 +102,7 @@ def _side_by_side(
     mine, seemed = _mine(rights, lens, perhaps, filters)
     rest = lens if perhaps is None else lens.narrowed(~perhaps)
     # Beside what is theirs: when that fills the head of the queue, the rest is one click away.
-    steps = queue_walk.STEPS if lens.words else 2
+    steps = queue_walk.STEPS if lens.two_sided else 2
     others = _part("others", rest, REVIEW, PAGE, filters.but(state=REVIEW), steps=steps)
     others.found.first = sorted([*others.found.first, *seemed], key=lambda place: place.place)
     return [
@@ -138,7 +144,7 @@ def _mine(
 
 def _all_mine(rights: authorize.Rights, perhaps: Q | None) -> Part:
     """What waits for the person, whatever the page shows."""
-    return _mine(rights, Lens(authorize.visible_queue(rights)), perhaps, Filters())[0]
+    return _mine(rights, Lens(authorize.seen_services(rights)), perhaps, Filters())[0]
 
 
 def _part(
@@ -160,8 +166,7 @@ def _part(
 
 def _lately(lens: Lens, filters: Filters) -> Part:
     since = (timezone.now() - LATELY - _EPOCH) // timedelta(microseconds=1)
-    late = Lens(lens.entries.filter(place__lt=f"9{_LAST - since}"), lens.words, flat=lens.flat)
-    found = queue_walk.walk(late, ENDED, FEW)
+    found = queue_walk.walk(lens, ENDED, FEW, until=f"9{_LAST - since}")
     more = filters.but(state=ENDED) if found.following else ""
     return Part(ENDED, found, more, title="lately")
 
@@ -189,6 +194,7 @@ def _groups(person: UUID, parts: list[Part], mine: set[UUID]) -> tuple[QueueGrou
                 part.found.totals,
             ),
             part.more,
+            part.found.looked,
         )
         for part in parts
     )

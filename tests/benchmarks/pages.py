@@ -35,7 +35,7 @@ BESIDE = "/passkeys/"
 TABLES = (
     "incident", "incidentreport", "incidenttransition", "evidence", "diagnosis", "proposal",
     "proposaltarget", "assessment", "assessmentservice", "transition", "reviewsession", "review",
-    "queueentry", "incidententry", "service", "serviceversion",
+    "queueentry", "queueservice", "incidententry", "service", "serviceversion",
 )  # fmt: skip
 
 
@@ -185,6 +185,13 @@ def check(root: psycopg.Connection[Any]) -> None:
         "WITH few AS (SELECT id FROM remediation_proposal ORDER BY md5(id::text) LIMIT 200),"
         " now AS (SELECT n.* FROM few, LATERAL remediation.queue_now_v1(few.id) n),"
         " kept AS (SELECT q.* FROM few JOIN remediation_queueentry q ON q.proposal_id = few.id)"
+        " (TABLE now EXCEPT TABLE kept) UNION ALL (TABLE kept EXCEPT TABLE now)"
+    ).fetchall()
+    wrong += root.execute(
+        "WITH few AS (SELECT * FROM remediation_queueentry ORDER BY md5(place) LIMIT 200),"
+        " now AS (SELECT t.id, f.place FROM few f, unnest(f.touched) AS t(id)),"
+        " kept AS (SELECT s.service, s.place FROM remediation_queueservice s"
+        "           WHERE right(s.place, 36) IN (SELECT proposal_id::text FROM few))"
         " (TABLE now EXCEPT TABLE kept) UNION ALL (TABLE kept EXCEPT TABLE now)"
     ).fetchall()
     if wrong:

@@ -1,0 +1,251 @@
+"""Places by service: kept with the queue's own, and read as the rule over all rows would read."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.db.models import Q
+
+from remediation import models as m
+from remediation.domain.ruling import Risk
+from remediation.domain.states import ProposalState
+from remediation.services import authorize
+from remediation.views import queue_walk
+from remediation.views.filters import SECTIONS
+from remediation.views.queue_walk import Lens
+from tests import factories
+from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
+from tests.database.logins import connect
+from tests.database.test_queue import rows
+
+pytestmark = pytest.mark.django_db
+
+TABLE = "remediation_queueservice"
+# More than this many services, and a proposal has no place by service (sql/0016).
+WIDE = 100
+LOGINS = ("web", "worker", "auditor", "sequencer", "eraser")
+
+
+def stale() -> list[Any]:
+    """Rows by service that say something else than the queue's own, either way."""
+    now = (
+        "SELECT t.id, q.place FROM remediation_queueentry q, unnest(q.touched) AS t(id)"
+        f" WHERE cardinality(q.touched) <= {WIDE}"
+    )
+    return rows(f"({now} EXCEPT TABLE {TABLE}) UNION ALL (TABLE {TABLE} EXCEPT {now})")
+
+
+def held(place: str) -> set[int]:
+    return set(m.QueueService.objects.filter(place=place).values_list("service", flat=True))
+
+
+def place_of(proposal: m.Proposal) -> str:
+    return m.QueueEntry.objects.get(pk=proposal.pk).place
+
+
+@pytest.mark.parametrize("state", [state.value for state in ProposalState])
+def test_in_every_state_each_service_has_the_place_once(state: str) -> None:
+    made = factories.proposal_at(state, slots=("any", "security"))
+    entry = m.QueueEntry.objects.get(pk=made.pk)
+    assert held(entry.place) == set(entry.touched)
+    assert (m.QueueService.objects.count(), stale()) == (len(entry.touched), [])
+
+
+def test_what_no_service_uses_is_under_none_until_one_is_known() -> None:
+    made = factories.proposal()
+    first = place_of(made)
+    assert held(first) == {m.NO_SERVICE}
+    factories.assess(made)
+    assert (held(first), m.NO_SERVICE in held(place_of(made))) == (set(), False)
+    assert held(place_of(made))
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_a43_no_login_writes_a_place_by_service(login: str) -> None:
+    with connect(f"hitl_{login}", options="-c default_transaction_read_only=off") as it:
+        for statement in (
+            f"INSERT INTO {TABLE} (service, place) VALUES (1, '1')",
+            f"UPDATE {TABLE} SET place = '1'",
+            f"DELETE FROM {TABLE}",
+        ):
+            with refused(DENIED):
+                it.execute(statement)
+            it.rollback()
+
+
+@pytest.mark.parametrize("login", ["worker", "auditor", "sequencer", "eraser"])
+def test_a43_only_the_web_asks_what_comes_first(login: str) -> None:
+    with connect(f"hitl_{login}") as it, refused(DENIED):
+        it.execute("SELECT remediation.queue_ahead_v1('{1}', '1', '2', 9)")
+
+
+def test_not_even_the_owner_writes_a_place_by_hand() -> None:
+    factories.proposal()
+    for statement in (
+        f"INSERT INTO {TABLE} (service, place) VALUES (1, '1')",
+        f"UPDATE {TABLE} SET place = '1'",
+        f"DELETE FROM {TABLE}",
+        f"TRUNCATE {TABLE}",
+    ):
+        with refused(APPEND_ONLY), transaction.atomic():
+            sql(statement)
+
+
+# ---- random rows, read both ways -----------------------------------------------------------------
+
+
+class Crowd:
+    """Rows that no proposal stands behind: places of all sections, services of few and of many."""
+
+    SERVICES = range(13)
+
+    def __init__(self, seed: int, count: int) -> None:
+        self.dice = random.Random(seed)
+        with connection.cursor() as cursor:
+            for _ in range(count):
+                state = self.dice.choice(
+                    ["in_review", "in_review", "submitted", "unknown", "expired"]
+                )
+                cursor.execute(
+                    "INSERT INTO remediation_queueentry SELECT x.id, x.id, x.id,"
+                    " remediation.place_v1(%s, %s, now() + %s * interval '1 hour', now(),"
+                    "  now() - %s * interval '1 hour', x.id),"
+                    " %s, %s, 'staging', %s, NULL, %s::bigint[], '{}', '{}', '{}',"
+                    " array_to_tsvector(ARRAY[%s]) FROM (SELECT gen_random_uuid() AS id) AS x",
+                    [
+                        state, risk := self.risk(), *self.dice.sample(range(99), 2), state, risk,
+                        self.dice.choice(["", "t1", "t2", "t3", "t4"]), self.touched(),
+                        self.dice.choice(["red", "blue"]),
+                    ],
+                )  # fmt: skip
+
+    def risk(self) -> str:
+        return self.dice.choice([risk.value for risk in Risk])
+
+    def touched(self) -> list[int]:
+        """Mostly a hot service and another; now and then very many, with or without known ones."""
+        few = self.dice.sample(self.SERVICES, self.dice.choice([1, 1, 2, 4]))
+        if self.dice.random() < 0.5:
+            few.append(1)
+        if self.dice.random() < 0.1:
+            few += range(100, 100 + WIDE + self.dice.choice([-len(set(few)), 0, 1, 50]))
+        return sorted(set(few))
+
+    def people(self) -> Iterator[list[int]]:
+        for count in (0, 1, 1, 2, 3, 6, 13):
+            yield sorted(self.dice.sample(self.SERVICES, count))
+        yield [500, 501]
+        yield [110, 205]
+
+
+@pytest.fixture(params=range(4))
+def crowd(request: pytest.FixtureRequest) -> Crowd:
+    """As their owner, within a transaction that never ends well: no guard, no proposal behind."""
+    sql("ALTER TABLE remediation_queueentry DISABLE TRIGGER append_only_update")
+    for (name,) in rows(
+        "SELECT quote_ident(conname) FROM pg_constraint WHERE contype = 'f'"
+        " AND conrelid = 'public.remediation_queueentry'::regclass"
+    ):
+        sql(f"ALTER TABLE remediation_queueentry DROP CONSTRAINT {name}")
+    return Crowd(request.param, 150)
+
+
+def by_the_rule(seen: Sequence[int], name: str, rule: Q | None = None) -> list[str]:
+    """The predicate over all rows, as it stood before there were places by service."""
+    start, end = SECTIONS[name]
+    found = m.QueueEntry.objects.filter(rule or Q(), place__gte=start, place__lt=end)
+    found = found.filter(touched__overlap=list(seen)) if seen else found.none()
+    return list(found.order_by("place").values_list("place", flat=True))
+
+
+def test_rows_that_move_or_are_touched_otherwise_are_followed(crowd: Crowd) -> None:
+    assert stale() == []
+    keys = list(m.QueueEntry.objects.values_list("pk", flat=True))
+    for pk in crowd.dice.sample(keys, 60):
+        if crowd.dice.random() < 0.7:
+            m.QueueEntry.objects.filter(pk=pk).update(touched=crowd.touched())
+        if crowd.dice.random() < 0.7:
+            sql("UPDATE remediation_queueentry SET place = remediation.place_v1('in_review', 'low',"
+                " now(), now(), now(), proposal_id) WHERE proposal_id = %s", pk)  # fmt: skip
+    assert stale() == []
+    wide = m.QueueEntry.objects.filter(touched__len__gt=WIDE)
+    assert wide.exists()
+    assert not m.QueueService.objects.filter(place__in=wide.values("place")).exists()
+
+
+@pytest.mark.parametrize("most", [1, 7, 40, 500])
+def test_ahead_are_the_first_in_order_and_no_other(crowd: Crowd, most: int) -> None:
+    """Every narrow one that touches a service, and the wide ones; from any place on."""
+    for seen in crowd.people():
+        for start, end in (*SECTIONS.values(), ("", "~"), (crowd_place(crowd), ":")):
+            found = rows(
+                "SELECT * FROM remediation.queue_ahead_v1(%s::bigint[], %s, %s, %s)",
+                seen, start, end, most,
+            )  # fmt: skip
+            wanted = rows(
+                "SELECT place::text FROM remediation_queueentry WHERE place > %s AND place < %s"
+                f" AND (touched && %s::bigint[] OR cardinality(touched) > {WIDE})"
+                " ORDER BY place LIMIT %s",
+                start, end, seen, most,
+            )  # fmt: skip
+            assert found == wanted, (seen, start)
+
+
+def crowd_place(crowd: Crowd) -> str:
+    return crowd.dice.choice(list(m.QueueEntry.objects.values_list("place", flat=True)))
+
+
+def test_what_is_asked_of_each_row_is_what_the_index_is_asked(crowd: Crowd) -> None:
+    for seen in crowd.people():
+        by_index = set(authorize.places_of(seen).values_list("pk", flat=True))
+        each = m.QueueEntry.objects.filter(authorize.touches(seen))
+        assert set(each.values_list("pk", flat=True)) == by_index
+    everything = m.QueueEntry.objects.count()
+    assert authorize.places_of(None).filter(authorize.touches(None)).count() == everything
+
+
+@pytest.mark.parametrize("many", [0, 400])
+@pytest.mark.parametrize(
+    "narrowed",
+    [{}, {"condition": Q(risk="low")}, {"words": Q(words__said="red")}, {"rule": ~Q(target="t1")}],
+    ids=["all", "risk", "words", "rule"],
+)
+def test_a12_page_by_page_everybody_sees_what_the_rule_lets_them(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch, narrowed: dict[str, Q], many: int
+) -> None:
+    monkeypatch.setattr(queue_walk, "STEP", 5)
+    monkeypatch.setattr(queue_walk, "FACTOR", 2)
+    monkeypatch.setattr(queue_walk, "MANY", many)
+    whole = Q(*narrowed.values())
+    for seen in crowd.people():
+        for name in SECTIONS:
+            found = pages(Lens(seen, flat=True, **narrowed), name)
+            assert found == by_the_rule(seen, name, whole), (seen, name)
+
+
+def pages(lens: Lens, name: str) -> list[str]:
+    found: list[str] = []
+    after = ""
+    while True:
+        page = queue_walk.walk(lens, name, 4, after=after)
+        found += [place.place for place in page.first]
+        after = page.following
+        if not after:
+            return found
+
+
+def test_a34_of_each_target_the_most_urgent_that_one_sees_stands_for_it(crowd: Crowd) -> None:
+    for seen in crowd.people():
+        page = queue_walk.walk(Lens(seen), "review", 500)
+        targets = dict(m.QueueEntry.objects.values_list("place", "target"))
+        led: dict[str, str] = {}
+        for place in by_the_rule(seen, "review"):
+            led.setdefault(targets[place] or place, place)
+        assert [place.place for place in page.first] == list(led.values())
+        assert sum(page.totals.values()) + sum(
+            1 for place in page.first if place.target not in page.totals
+        ) == len(by_the_rule(seen, "review"))
