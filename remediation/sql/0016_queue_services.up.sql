@@ -47,7 +47,7 @@ SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan A
 DECLARE
   -- Of each service at first somewhat more than its share: with hundreds of services most of what
   -- they have ahead stands on no page.
-  each integer := greatest(8, 4 * $4 / greatest(cardinality($1), 1));
+  each integer := greatest(16, 4 * $4 / greatest(cardinality($1), 1));
   found text[];
   full_ boolean;
 BEGIN

@@ -14,9 +14,9 @@ from remediation import models as m
 from remediation.domain.ruling import Risk
 from remediation.domain.states import ProposalState
 from remediation.services import authorize
-from remediation.views import queue_walk
+from remediation.views import queue_looks, queue_walk
 from remediation.views.filters import SECTIONS
-from remediation.views.queue_walk import Lens
+from remediation.views.queue_looks import Lens
 from tests import factories
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
 from tests.database.logins import connect
@@ -208,22 +208,21 @@ def test_what_is_asked_of_each_row_is_what_the_index_is_asked(crowd: Crowd) -> N
     assert authorize.places_of(None).filter(authorize.touches(None)).count() == everything
 
 
-@pytest.mark.parametrize("many", [0, 400])
+@pytest.mark.parametrize("dense", [True, False])
 @pytest.mark.parametrize(
     "narrowed",
     [{}, {"condition": Q(risk="low")}, {"words": Q(words__said="red")}, {"rule": ~Q(target="t1")}],
     ids=["all", "risk", "words", "rule"],
 )
 def test_a12_page_by_page_everybody_sees_what_the_rule_lets_them(
-    crowd: Crowd, monkeypatch: pytest.MonkeyPatch, narrowed: dict[str, Q], many: int
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch, narrowed: dict[str, Q], dense: bool
 ) -> None:
-    monkeypatch.setattr(queue_walk, "STEP", 5)
-    monkeypatch.setattr(queue_walk, "FACTOR", 2)
-    monkeypatch.setattr(queue_walk, "MANY", many)
+    monkeypatch.setattr(queue_looks, "STEP", 5)
+    monkeypatch.setattr(queue_looks, "FACTOR", 2)
     whole = Q(*narrowed.values())
     for seen in crowd.people():
         for name in SECTIONS:
-            found = pages(Lens(seen, flat=True, **narrowed), name)
+            found = pages(Lens(seen, flat=True, dense=dense, **narrowed), name)
             assert found == by_the_rule(seen, name, whole), (seen, name)
 
 
@@ -249,3 +248,16 @@ def test_a34_of_each_target_the_most_urgent_that_one_sees_stands_for_it(crowd: C
         assert sum(page.totals.values()) + sum(
             1 for place in page.first if place.target not in page.totals
         ) == len(by_the_rule(seen, "review"))
+
+
+def test_everybodys_queue_is_read_for_whom_most_of_it_is(
+    crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which way is taken changes nothing that is seen (above), only how long it takes."""
+    monkeypatch.setattr(queue_looks, "MANY", 3)
+    monkeypatch.setattr(queue_looks, "TOO_MANY", 20)
+    assert queue_looks.dense(list(crowd.SERVICES))
+    assert not queue_looks.dense([600, 601, 602, 603])
+    assert queue_looks.dense(list(range(600, 621)))
+    assert not queue_looks.dense([1, 2, 3])
+    assert not queue_looks.dense(None)
