@@ -8,15 +8,18 @@ the places of those services in order; everything else is asked of what they giv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Concat
 
 from remediation.models import QueueEntry
 from remediation.services import authorize
+from remediation.views.filters import SECTIONS
 
 # So many rows are looked at first, each time four times as many, at most so many times. A page that
 # is not full by then says where it stopped; nobody waits for a walk through everything.
@@ -41,6 +44,8 @@ class Lens:
     rule: Q = field(default_factory=Q)
     # Whether everybody's queue is read, and not the places of each service.
     dense: bool = False
+    # Sections among whose first rows the words are not: reading in order would find nothing soon.
+    rare: frozenset[str] = frozenset()
     # Whoever asked for one target wants to see what is on it, each by itself.
     flat: bool = False
 
@@ -87,7 +92,23 @@ def dense(services: list[int] | None) -> bool:
     return seen * SHARE >= STEP
 
 
-def looks(lens: Lens, steps: int) -> Iterator[tuple[Read, int]]:
+def rare(said: str, names: Iterable[str]) -> frozenset[str]:
+    """Those of the sections in which no word is found where it would be looked for in order."""
+    sections = [(name, *SECTIONS[name]) for name in names]
+    first = STEP * sum(FACTOR**step for step in range(IN_ORDER))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT s.name FROM unnest(%s::text[], %s::text[], %s::text[]) AS s(name, start, stop)"
+            " WHERE NOT EXISTS (SELECT FROM ("
+            "  SELECT q.words FROM public.remediation_queueentry q"
+            "   WHERE q.place > s.start AND q.place < s.stop ORDER BY q.place LIMIT %s) AS head"
+            "  WHERE head.words @@ remediation.asked_v1(%s))",
+            [*(list(column) for column in zip(*sections, strict=True)), first, said],
+        )
+        return frozenset(name for (name,) in cursor.fetchall())
+
+
+def looks(lens: Lens, name: str, steps: int) -> Iterator[tuple[Read, int]]:
     """How each step reads, and how many rows."""
     services = lens.services
     if services == []:
@@ -95,9 +116,13 @@ def looks(lens: Lens, steps: int) -> Iterator[tuple[Read, int]]:
     own: Read = _by_service
     if services is None or lens.dense:
         own = _by_index if services is None else _by_queue
-    for step in range(steps):
-        late = lens.two_sided and step >= IN_ORDER
-        yield _by_condition if late else own, STEP * FACTOR**step
+    sizes = [STEP * FACTOR**step for step in range(steps)]
+    if not lens.two_sided:
+        yield from ((own, size) for size in sizes)
+        return
+    if name not in lens.rare:
+        yield from ((own, size) for size in sizes[:IN_ORDER])
+    yield from ((_by_condition, size) for size in sizes)
 
 
 def _by_index(lens: Lens, start: str, end: str, size: int) -> Chunk:
@@ -106,8 +131,13 @@ def _by_index(lens: Lens, start: str, end: str, size: int) -> Chunk:
 
 
 def _by_condition(lens: Lens, start: str, end: str, size: int) -> Chunk:
-    """What indexes without an order have too."""
-    return _in_order(lens.entries.filter(lens.words), start, end, size, lens.rule)
+    """What indexes without an order have too. For words a planner that may read in order does so,
+    since it knows not how rare they are; what is no column stands in no index."""
+    entries = lens.entries.filter(lens.words)
+    if not lens.words:
+        return _in_order(entries, start, end, size, lens.rule)
+    hidden = entries.annotate(hidden=Concat("place", Value("")))
+    return _in_order(hidden, start, end, size, lens.rule, place="hidden")
 
 
 def _by_queue(lens: Lens, start: str, end: str, size: int) -> Chunk:
@@ -123,12 +153,16 @@ def _by_service(lens: Lens, start: str, end: str, size: int) -> Chunk:
             [lens.services, start, end, size],
         )
         places = [place for (place,) in cursor.fetchall()]
-    rows = QueueEntry.objects.filter(place__in=places)
+    # One parameter, however many places.
+    found = RawSQL("SELECT unnest(%s::text[])", [places], output_field=TextField())
+    rows = QueueEntry.objects.filter(place__in=found)
     return Chunk(rows, lens.each, lambda: places[-1] if len(places) == size else "")
 
 
-def _in_order(entries: QuerySet[QueueEntry], start: str, end: str, size: int, still: Q) -> Chunk:
-    rows = entries.filter(place__gt=start, place__lt=end).order_by("place")
+def _in_order(
+    entries: QuerySet[QueueEntry], start: str, end: str, size: int, still: Q, place: str = "place"
+) -> Chunk:
+    rows = entries.filter(Q((f"{place}__gt", start), (f"{place}__lt", end))).order_by(place)
     few = QueueEntry.objects.filter(pk__in=rows.values("pk")[:size])
     last = rows.values_list("place", flat=True)[size - 1 : size]
     return Chunk(few, still, lambda: "".join(last))

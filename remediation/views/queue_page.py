@@ -54,6 +54,9 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
     perhaps = authorize.perhaps_mine(rights)
     dense = queue_looks.dense(authorize.seen_services(rights))
     lens = _lens(rights, filters, dense)
+    if filters.q and not after and (dense or lens.services is None):
+        names = [filters.state] if filters.state else asked.SECTIONS
+        lens = replace(lens, rare=queue_looks.rare(filters.q, names))
     if filters.show == MINE:
         parts = [_mine(rights, lens, perhaps, filters, after)[0]]
         mine = {place.proposal_id for place in parts[0].found.places}

@@ -49,7 +49,7 @@ def walk(
     start, end = after or start, until or end
     kept: list[Place] = []
     following, looked = "", 0
-    for read, size in looks(lens, steps):
+    for read, size in looks(lens, name, steps):
         chunk = read(lens, start, end, size)
         looked += size
         kept += _places(chunk.rows.filter(chunk.still & _leads(lens, name)))[: most + 1 - len(kept)]
