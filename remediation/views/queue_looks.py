@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TypeAlias
 
 from django.db import connection
@@ -19,7 +20,8 @@ from django.db.models.functions import Concat
 
 from remediation.models import QueueEntry
 from remediation.services import authorize
-from remediation.views.filters import SECTIONS
+from remediation.views import filters as asked
+from remediation.views.filters import Filters
 
 # So many rows are looked at first, each time four times as many, at most so many times. A page that
 # is not full by then says where it stopped; nobody waits for a walk through everything.
@@ -92,19 +94,35 @@ def dense(services: list[int] | None) -> bool:
     return seen * SHARE >= STEP
 
 
+def lens(rights: authorize.Rights, filters: Filters, dense: bool, after: str = "") -> Lens:
+    """What this person asks to see, from this place on."""
+    services = asked.services(rights, filters)
+    seldom: frozenset[str] = frozenset()
+    if filters.q and not after and (dense or services is None):
+        seldom = rare(filters.q, [filters.state] if filters.state else asked.SECTIONS)
+    return Lens(
+        services,
+        asked.condition(filters),
+        asked.words(filters),
+        dense=dense,
+        rare=seldom,
+        flat=bool(filters.target),
+    )
+
+
 def rare(said: str, names: Iterable[str]) -> frozenset[str]:
     """Those of the sections in which no word is found where it would be looked for in order."""
-    sections = [(name, *SECTIONS[name]) for name in names]
     first = STEP * sum(FACTOR**step for step in range(IN_ORDER))
+    # Each by itself and in so many words: the planner has to see how long each section is.
+    question = (
+        "(SELECT %s::text WHERE NOT EXISTS (SELECT FROM ("
+        "SELECT q.words FROM public.remediation_queueentry q"
+        " WHERE q.place > %s AND q.place < %s ORDER BY q.place LIMIT %s) AS head"
+        " WHERE head.words @@ remediation.asked_v1(%s)))"
+    )
+    sections = [(name, *asked.SECTIONS[name], first, said) for name in names]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT s.name FROM unnest(%s::text[], %s::text[], %s::text[]) AS s(name, start, stop)"
-            " WHERE NOT EXISTS (SELECT FROM ("
-            "  SELECT q.words FROM public.remediation_queueentry q"
-            "   WHERE q.place > s.start AND q.place < s.stop ORDER BY q.place LIMIT %s) AS head"
-            "  WHERE head.words @@ remediation.asked_v1(%s))",
-            [*(list(column) for column in zip(*sections, strict=True)), first, said],
-        )
+        cursor.execute(" UNION ALL ".join([question] * len(sections)), list(chain(*sections)))
         return frozenset(name for (name,) in cursor.fetchall())
 
 

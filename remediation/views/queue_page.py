@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from remediation.models import QueueEntry, User
 from remediation.services import authorize
-from remediation.views import filters as asked
 from remediation.views import queue_looks, queue_rows, queue_walk
 from remediation.views.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters
 from remediation.views.pages import QueueGroup, QueuePage
@@ -53,10 +52,7 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
     rights = authorize.rights_of(person)
     perhaps = authorize.perhaps_mine(rights)
     dense = queue_looks.dense(authorize.seen_services(rights))
-    lens = _lens(rights, filters, dense)
-    if filters.q and not after and (dense or lens.services is None):
-        names = [filters.state] if filters.state else asked.SECTIONS
-        lens = replace(lens, rare=queue_looks.rare(filters.q, names))
+    lens = queue_looks.lens(rights, filters, dense, after)
     if filters.show == MINE:
         parts = [_mine(rights, lens, perhaps, filters, after)[0]]
         mine = {place.proposal_id for place in parts[0].found.places}
@@ -74,16 +70,6 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
     return QueuePage(groups=groups, mine=said, first=not after, may_see=may_see, seen=seen)
 
 
-def _lens(rights: authorize.Rights, filters: Filters, dense: bool) -> Lens:
-    return Lens(
-        asked.services(rights, filters),
-        asked.condition(filters),
-        asked.words(filters),
-        dense=dense,
-        flat=bool(filters.target),
-    )
-
-
 def next_for(person: User) -> UUID | None:
     """The most urgent proposal that this person could decide now, among the first hundred that
     may be."""
@@ -92,7 +78,7 @@ def next_for(person: User) -> UUID | None:
     if perhaps is None:
         return None
     dense = queue_looks.dense(authorize.seen_services(rights))
-    lens = _lens(rights, Filters(), dense).narrowed(perhaps)
+    lens = queue_looks.lens(rights, Filters(), dense).narrowed(perhaps)
     first = queue_walk.walk(lens, REVIEW, 4 * PAGE).first
     for start in range(0, len(first), FEW):
         some = first[start : start + FEW]
@@ -155,7 +141,7 @@ def _mine(
 
 def _all_mine(rights: authorize.Rights, perhaps: Q | None, dense: bool) -> Part:
     """What waits for the person, whatever the page shows."""
-    return _mine(rights, _lens(rights, Filters(), dense), perhaps, Filters())[0]
+    return _mine(rights, queue_looks.lens(rights, Filters(), dense), perhaps, Filters())[0]
 
 
 def _part(

@@ -511,6 +511,7 @@ def test_a_walk_that_finds_nothing_says_where_to_look_further(
     alice = browser_of(world.people["alice"])
     page = text_of(alice.get("queue", show="mine"))
     assert "Nothing among the most urgent" in page
+    assert f"Up to {queue_looks.STEPS} proposals were looked at." in page
     assert "<title>Queue" in page
     pages = walk(alice, f"{reverse('queue')}?show=mine", as_login)
     assert [pk for page in pages for pk in page] == [str(mine.pk)]
