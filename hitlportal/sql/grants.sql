@@ -55,6 +55,8 @@ GRANT EXECUTE ON FUNCTION
 -- What somebody looks for in the queue, as a question to its index.
 GRANT EXECUTE ON FUNCTION remediation.asked_v1(text), remediation.words_v1(text)
   TO hitl_web, hitl_auditor;
+-- Where in the queue to look for whoever sees some services only.
+GRANT EXECUTE ON FUNCTION remediation.queue_ahead_v1(bigint[], text, text, integer) TO hitl_web;
 
 -- Facts that web and worker read, and auditors with them.
 GRANT SELECT ON
@@ -74,7 +76,8 @@ GRANT SELECT ON
   public.remediation_evidencescan, public.remediation_evidenceerasure
   TO hitl_web, hitl_worker, hitl_auditor;
 -- Places in the lists: written by triggers alone.
-GRANT SELECT ON public.remediation_queueentry, public.remediation_incidententry
+GRANT SELECT ON
+  public.remediation_queueentry, public.remediation_queueservice, public.remediation_incidententry
   TO hitl_web, hitl_auditor;
 GRANT SELECT ON remediation.entitlement, remediation.service_right TO hitl_web, hitl_worker;
 GRANT SELECT ON remediation.mailbox, remediation.account TO hitl_worker;

@@ -12,7 +12,7 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0015_corrector")]
+    dependencies = [("remediation", "0016_queue_services")]
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[RunSQLFile(SQL, "0018_words")],

@@ -33,7 +33,7 @@ from remediation.models.proposal import (
     Refusal,
     Transition,
 )
-from remediation.models.queue import NO_SERVICE, IncidentEntry, QueueEntry, SavedView
+from remediation.models.queue import NO_SERVICE, IncidentEntry, QueueEntry, QueueService, SavedView
 from remediation.models.review import Review, ReviewSession
 from remediation.models.secrecy import EvidenceErasure, EvidenceScan
 
@@ -72,6 +72,7 @@ __all__ = [
     "Proposal",
     "ProposalTarget",
     "QueueEntry",
+    "QueueService",
     "Refusal",
     "Review",
     "ReviewSession",

@@ -1,8 +1,8 @@
 """Where proposals and incidents stand in the lists that people work through.
 
 Projections: each row follows from facts alone, is written by the triggers of ``sql/0012_queue``
-and by nobody else, and decides nothing. They exist so that the first page of a list is read from
-an index, however long the list.
+and ``sql/0016_queue_services`` and by nobody else, and decides nothing. They exist so that the
+first page of a list is read from an index, however long the list.
 """
 
 from __future__ import annotations
@@ -48,6 +48,20 @@ class Said(models.Lookup):
         return f"{left} @@ remediation.asked_v1({right})", [*left_params, *right_params]
 
 
+@ArrayField.register_lookup
+class HoldsAny(models.Lookup):
+    """The same as ``overlap``, asked of each row by itself: a planner never asks the index of all
+    rows instead, and neither array is gone through once for each member of the other."""
+
+    lookup_name = "holds_any"
+
+    def as_sql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
+        left, left_params = self.process_lhs(compiler, connection)
+        right, right_params = self.process_rhs(compiler, connection)
+        held = f"SELECT FROM unnest({left}) AS held(id) WHERE held.id = ANY ({right}::bigint[])"
+        return f"EXISTS ({held})", [*left_params, *right_params]
+
+
 class QueueEntry(models.Model):
     """A proposal's place: the smaller, the more urgent; open ones before all that have ended."""
 
@@ -87,6 +101,22 @@ class QueueEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.proposal_id} at {self.place}"
+
+
+class QueueService(models.Model):
+    """A place once for each service that its proposal touches, unless it touches very many
+    (sql/0016_queue_services): where to look for whoever sees some services only."""
+
+    pk = models.CompositePrimaryKey("service", "place")
+    # NO_SERVICE among them, so no foreign key.
+    service = models.BigIntegerField()
+    place = models.CharField(max_length=80, db_collation="C")
+
+    class Meta:
+        verbose_name_plural = "queue services"
+
+    def __str__(self) -> str:
+        return f"{self.service} at {self.place}"
 
 
 class IncidentEntry(models.Model):

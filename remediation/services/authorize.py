@@ -5,7 +5,7 @@ Never `user.has_perm` or guardian's shortcuts: they say yes to every superuser (
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -266,10 +266,20 @@ def seen_services(rights: Rights) -> list[int] | None:
 
 def visible_queue(rights: Rights) -> QuerySet[QueueEntry]:
     """The places of what `visible_proposals` lets the person see (a test compares the two)."""
-    seen = seen_services(rights)
+    return places_of(seen_services(rights))
+
+
+def places_of(seen: Sequence[int] | None) -> QuerySet[QueueEntry]:
+    """What touches one of these services; None is everything, none is nothing."""
     if seen is None:
         return QueueEntry.objects.all()
-    return QueueEntry.objects.filter(touched__overlap=seen) if seen else QueueEntry.objects.none()
+    entries = QueueEntry.objects
+    return entries.filter(touched__overlap=list(seen)) if seen else entries.none()
+
+
+def touches(seen: Sequence[int] | None) -> Q:
+    """The same rule, for rows that are at hand already (a test compares the two)."""
+    return Q() if seen is None else Q(touched__holds_any=list(seen))
 
 
 def perhaps_mine(rights: Rights) -> Q | None:

@@ -71,14 +71,11 @@ def cursor(query: Mapping[str, str]) -> str:
     return after if _PLACE.fullmatch(after) else ""
 
 
-def chosen(rights: authorize.Rights, filters: Filters) -> QuerySet[QueueEntry]:
-    """What the person may see of what the filters let through. Neither `show=mine` nor the section
-    nor the search is in it: those decide how the page is read."""
-    found = authorize.visible_queue(rights).filter(_condition(filters))
-    if filters.show == SERVICES:
-        mine = sorted(rights.view)
-        found = found.filter(touched__overlap=mine) if mine else found.none()
-    return found
+def services(rights: authorize.Rights, filters: Filters) -> list[int] | None:
+    """Of which services something is shown: never more than the person may see (None: all)."""
+    # Whoever sees no proposal sees none of their services either.
+    seen = authorize.seen_services(rights)
+    return sorted(rights.view) if filters.show == SERVICES and seen != [] else seen
 
 
 def words(filters: Filters) -> Q:
@@ -90,7 +87,9 @@ def section(entries: QuerySet[QueueEntry], name: str) -> QuerySet[QueueEntry]:
     return entries.filter(place__gte=start, place__lt=end)
 
 
-def _condition(filters: Filters) -> Q:
+def condition(filters: Filters) -> Q:
+    """What is asked of a proposal's own columns. Neither `show` nor the section nor the search is
+    in it: those decide how the page is read."""
     rule = Q()
     if filters.risk:
         rule &= Q(risk=filters.risk)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,10 +14,11 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from remediation.models import QueueEntry, User
 from remediation.services import authorize
-from remediation.views import queue_rows, queue_walk
-from remediation.views.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters, chosen, words
-from remediation.views.pages import QueueGroup, QueuePage, QueueRow
-from remediation.views.queue_walk import Found, Lens, Place
+from remediation.views import queue_looks, queue_rows, queue_walk
+from remediation.views.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters
+from remediation.views.pages import QueueGroup, QueuePage
+from remediation.views.queue_looks import Lens
+from remediation.views.queue_walk import Found, Place
 
 # A page that a person reads; what does not fit is less urgent than what does.
 PAGE, FEW = 25, 10
@@ -51,7 +52,8 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
     """The page of these filters; `after` is the place at which the one before it ended."""
     rights = authorize.rights_of(person)
     perhaps = authorize.perhaps_mine(rights)
-    lens = Lens(chosen(rights, filters), words(filters), flat=bool(filters.target))
+    dense = queue_looks.dense(authorize.seen_services(rights))
+    lens = queue_looks.lens(rights, filters, dense, after)
     if filters.show == MINE:
         parts = [_mine(rights, lens, perhaps, filters, after)[0]]
         mine = {place.proposal_id for place in parts[0].found.places}
@@ -62,7 +64,7 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
         parts = _side_by_side(rights, lens, perhaps, filters)
         mine = {place.proposal_id for place in parts[0].found.places}
     alone = not (filters.narrows or filters.state or after)
-    said = _said(parts[0] if alone else _all_mine(rights, perhaps))
+    said = _said(parts[0] if alone else _all_mine(rights, perhaps, dense))
     groups = _groups(rights.person, parts, mine)
     seen = sha256(repr((groups, said)).encode()).hexdigest()[:16]
     may_see = authorize.seen_services(rights) != []
@@ -76,7 +78,8 @@ def next_for(person: User) -> UUID | None:
     perhaps = authorize.perhaps_mine(rights)
     if perhaps is None:
         return None
-    lens = Lens(authorize.visible_queue(rights), rule=perhaps)
+    dense = queue_looks.dense(authorize.seen_services(rights))
+    lens = queue_looks.lens(rights, Filters(), dense).narrowed(perhaps)
     first = queue_walk.walk(lens, REVIEW, 4 * PAGE).first
     for start in range(0, len(first), FEW):
         some = first[start : start + FEW]
@@ -97,7 +100,7 @@ def _side_by_side(
     mine, seemed = _mine(rights, lens, perhaps, filters)
     rest = lens if perhaps is None else lens.narrowed(~perhaps)
     # Beside what is theirs: when that fills the head of the queue, the rest is one click away.
-    steps = queue_walk.STEPS if lens.words else 2
+    steps = queue_looks.STEPS if lens.two_sided else 2
     others = _part("others", rest, REVIEW, PAGE, filters.but(state=REVIEW), steps=steps)
     others.found.first = sorted([*others.found.first, *seemed], key=lambda place: place.place)
     return [
@@ -137,9 +140,9 @@ def _mine(
     return part, seemed
 
 
-def _all_mine(rights: authorize.Rights, perhaps: Q | None) -> Part:
+def _all_mine(rights: authorize.Rights, perhaps: Q | None, dense: bool) -> Part:
     """What waits for the person, whatever the page shows."""
-    return _mine(rights, Lens(authorize.visible_queue(rights)), perhaps, Filters())[0]
+    return _mine(rights, queue_looks.lens(rights, Filters(), dense), perhaps, Filters())[0]
 
 
 def _part(
@@ -149,7 +152,7 @@ def _part(
     most: int,
     more: str,
     after: str | None = None,
-    steps: int = queue_walk.STEPS,
+    steps: int = queue_looks.STEPS,
 ) -> Part:
     """The first of a section. With `after` the address of what follows continues there; without,
     it is that of the whole section."""
@@ -161,8 +164,7 @@ def _part(
 
 def _lately(lens: Lens, filters: Filters) -> Part:
     since = (timezone.now() - LATELY - _EPOCH) // timedelta(microseconds=1)
-    late = Lens(lens.entries.filter(place__lt=f"9{_LAST - since}"), lens.words, flat=lens.flat)
-    found = queue_walk.walk(late, ENDED, FEW)
+    found = queue_walk.walk(lens, ENDED, FEW, until=f"9{_LAST - since}")
     more = filters.but(state=ENDED) if found.following else ""
     return Part(ENDED, found, more, title="lately")
 
@@ -191,13 +193,10 @@ def _groups(person: UUID, parts: list[Part], mine: set[UUID]) -> tuple[QueueGrou
                 part.found.totals,
             ),
             part.more,
+            part.found.looked,
         )
         for part in parts
     )
-
-
-def _of(rows: Mapping[UUID, QueueRow], places: Iterable[Place]) -> list[QueueRow]:
-    return [rows[place.proposal_id] for place in places if place.proposal_id in rows]
 
 
 def _said(mine: Part) -> str:

@@ -35,7 +35,7 @@ BESIDE = "/passkeys/"
 TABLES = (
     "incident", "incidentreport", "incidenttransition", "evidence", "diagnosis", "proposal",
     "proposaltarget", "assessment", "assessmentservice", "transition", "reviewsession", "review",
-    "queueentry", "incidententry", "service", "serviceversion",
+    "queueentry", "queueservice", "incidententry", "service", "serviceversion",
 )  # fmt: skip
 
 
@@ -45,6 +45,7 @@ class Crowd:
 
     alice: Any  # security, with the right to review every service
     rare: Any  # service owner of one service of two hundred
+    some: Any  # security, for ten of them: at every size more than stands on a page
     lead: Any
     review: Any
     history: Any
@@ -114,6 +115,7 @@ def cast(dsn: str) -> Crowd:
     crowd = Crowd(
         alice=factories.person("alice", roles=["security"]),
         rare=factories.person("rare", roles=["service_owner"]),
+        some=factories.person("some", roles=["security"]),
         lead=factories.person("lena", roles=["lead"]),
         review=None,
         history=None,
@@ -121,6 +123,8 @@ def cast(dsn: str) -> Crowd:
     for number in service_ids:
         factories.grant(crowd.alice.user, "review_service", m.Service(pk=number))
     factories.grant(crowd.rare.user, "review_service", m.Service(pk=service_ids[3]))
+    for number in service_ids[:10]:
+        factories.grant(crowd.some.user, "review_service", m.Service(pk=number))
     crowd.review = factories.proposal_at("in_review", "to-review", slots=("security", "any"))
     for service in m.AssessmentService.objects.filter(assessment__proposal=crowd.review):
         factories.grant(crowd.alice.user, "review_service", m.Service(pk=service.service_id))
@@ -187,6 +191,13 @@ def check(root: psycopg.Connection[Any]) -> None:
         " kept AS (SELECT q.* FROM few JOIN remediation_queueentry q ON q.proposal_id = few.id)"
         " (TABLE now EXCEPT TABLE kept) UNION ALL (TABLE kept EXCEPT TABLE now)"
     ).fetchall()
+    wrong += root.execute(
+        "WITH few AS (SELECT * FROM remediation_queueentry ORDER BY md5(place) LIMIT 200),"
+        " now AS (SELECT t.id, f.place FROM few f, unnest(f.touched) AS t(id)),"
+        " kept AS (SELECT s.service, s.place FROM remediation_queueservice s"
+        "           WHERE right(s.place, 36) IN (SELECT proposal_id::text FROM few))"
+        " (TABLE now EXCEPT TABLE kept) UNION ALL (TABLE kept EXCEPT TABLE now)"
+    ).fetchall()
     if wrong:
         raise SystemExit(f"places that are not what the facts say: {wrong}")
 
@@ -199,6 +210,7 @@ def pages(crowd: Crowd) -> dict[str, tuple[Any, str]]:
     return {
         "queue, reviewer of all services": (crowd.alice, "/queue/"),
         "queue, owner of 1 service of 200": (crowd.rare, "/queue/"),
+        "queue, reviewer of 10 of 200": (crowd.some, "/queue/"),
         "queue, lead (sees all)": (crowd.lead, "/queue/"),
         "queue, mine": (crowd.alice, "/queue/?show=mine"),
         "queue, in review, second page": (
@@ -209,9 +221,13 @@ def pages(crowd: Crowd) -> dict[str, tuple[Any, str]]:
         "queue, production": (crowd.lead, "/queue/?environment=production"),
         "queue, one agent": (crowd.lead, "/queue/?agent=robot7"),
         "queue, search: a common word": (crowd.lead, "/queue/?q=misused"),
-        "queue, search: one target": (crowd.lead, "/queue/?q=t210"),
+        "queue, search: one target": (crowd.lead, "/queue/?q=to-review"),
+        # At every size ten times as many targets begin with it.
+        "queue, search: a prefix of more": (crowd.lead, "/queue/?q=t210"),
         "queue, ended": (crowd.lead, "/queue/?state=ended"),
         "queue, ended, owner of 1 of 200": (crowd.rare, "/queue/?state=ended"),
+        "queue, ended, reviewer of 10": (crowd.some, "/queue/?state=ended"),
+        "queue, reviewer of 10, production": (crowd.some, "/queue/?environment=production"),
         "review": (crowd.alice, f"/proposals/{crowd.review.pk}/"),
         "review, its side": (crowd.alice, f"/proposals/{crowd.review.pk}/standing/"),
         "history": (crowd.lead, f"/proposals/{crowd.history.pk}/history/"),
@@ -231,7 +247,7 @@ def measure(crowd: Crowd, only: str, explain: bool) -> dict[str, Result]:
     from tests.views.conftest import sign_in
 
     clients: dict[int, Client] = {}
-    for someone in (crowd.alice, crowd.rare, crowd.lead):
+    for someone in (crowd.alice, crowd.rare, crowd.some, crowd.lead):
         clients[someone.user.pk] = Client()
         sign_in(clients[someone.user.pk], someone.user)
     with connection.cursor() as cursor:

@@ -99,6 +99,9 @@ SELECT m.id, m.incident, m.agent, remediation.place_v1(m.state, x.risk, x.due, m
                        CASE WHEN m.state = 'approved' THEN now() WHEN m.state IN ('in_review', 'submitted') THEN m.detected ELSE m.ended END AS moved,
                        CASE m.state WHEN 'submitted' THEN '{{0}}' ELSE ARRAY[least(m.direct, m.far), greatest(m.direct, m.far)] END AS touched,
                        CASE m.state WHEN 'submitted' THEN '{{}}' ELSE ARRAY[m.direct] END AS direct) AS x;
+INSERT INTO public.remediation_queueservice (service, place)
+SELECT t.id, q.place FROM made m JOIN public.remediation_queueentry q ON q.proposal_id = m.id,
+       unnest(q.touched) AS t(id);
 INSERT INTO public.remediation_incidententry (incident_id, state, detected_at, touched)
 SELECT m.incident, coalesce(c.to_state, 'open'), m.detected, q.touched
   FROM made m JOIN public.remediation_queueentry q ON q.proposal_id = m.id

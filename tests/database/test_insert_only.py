@@ -40,7 +40,8 @@ FACTS = sorted(
 
 # Rows that change, from inside a trigger only.
 MOVED_BY_TRIGGERS = {
-    "remediation_proposal", "remediation_queueentry", "remediation_incidententry",
+    "remediation_proposal", "remediation_queueentry", "remediation_queueservice",
+    "remediation_incidententry",
 }  # fmt: skip
 
 WAYS = {

@@ -14,6 +14,7 @@ from tests import factories
 from tests.database.attack import refused, said, sql
 from tests.database.logins import ALIASES, connect, real_login
 from tests.database.race import behind, race
+from tests.database.test_queue_services import stale
 from tests.factories import WEB, WORKER, Person
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=ALIASES)
@@ -119,6 +120,7 @@ def test_withdrawn_or_executed_but_not_both(attempt: int) -> None:
     proposal.refresh_from_db()
     assert m.Execution.objects.count() == (proposal.state == "executing")
     assert proposal.state in ("withdrawn", "executing")
+    assert stale() == []
 
 
 def test_a42_two_workers_begin_one_run() -> None:

@@ -47,7 +47,7 @@ READ_BY_ALL = facts(
 ) | {"django_migrations", "remediation.agent_now"}  # fmt: skip
 
 # Places in the queue and in the list of incidents: triggers write them, no login does.
-LISTS = facts({"queueentry", "incidententry"})
+LISTS = facts({"queueentry", "queueservice", "incidententry"})
 
 TREE = {f"audit.{name}" for name in ("leaf", "node", "checkpoint", "cosignature", "search")}
 
@@ -98,7 +98,7 @@ SAID = {"instant_v1", "words_v1", "said_v1"}
 # A search of the queue, as a question to its index.
 ASKED = {"asked_v1", "words_v1"}
 CALLABLE = {
-    "hitl_web": CALLED | ASKED | {"hmac_v1"},
+    "hitl_web": CALLED | ASKED | {"hmac_v1", "queue_ahead_v1"},
     "hitl_worker": CALLED | SAID | {"hmac_v1"},
     "hitl_sequencer": SAID | {"search_v1"},
     "hitl_auditor": SAID | ASKED,

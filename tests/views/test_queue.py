@@ -18,7 +18,7 @@ from django.urls import reverse
 from audit.models import Entry
 from remediation import models as m
 from remediation.services import presence, saved_views
-from remediation.views import queue_page, queue_walk
+from remediation.views import queue_looks, queue_page
 from tests import factories
 from tests.conftest import AsLogin
 from tests.flows.world import World
@@ -323,6 +323,9 @@ def test_a_hundred_rows_take_as_many_queries_as_five(world: World, browser_of: B
     alice = world.people["alice"]
     colleague = factories.person(roles=["security"])
     browser = browser_of(alice)
+    with factories.acting("hitl_web"):
+        for _ in range(queue_looks.MANY):
+            factories.service()
 
     def more(count: int) -> list[int]:
         for number in range(count):
@@ -499,8 +502,8 @@ def test_a_walk_that_finds_nothing_says_where_to_look_further(
     world: World, browser_of: BrowserOf, as_login: AsLogin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for a walk through everything, and nothing is out of reach."""
-    monkeypatch.setattr(queue_walk, "STEP", 1)
-    monkeypatch.setattr(queue_walk, "FACTOR", 1)
+    monkeypatch.setattr(queue_looks, "STEP", 1)
+    monkeypatch.setattr(queue_looks, "FACTOR", 1)
     for _ in range(6):
         assessed(slots=("service_owner",))
     mine = assessed(slots=("security",))
@@ -508,6 +511,7 @@ def test_a_walk_that_finds_nothing_says_where_to_look_further(
     alice = browser_of(world.people["alice"])
     page = text_of(alice.get("queue", show="mine"))
     assert "Nothing among the most urgent" in page
+    assert f"Up to {queue_looks.STEPS} proposals were looked at." in page
     assert "<title>Queue" in page
     pages = walk(alice, f"{reverse('queue')}?show=mine", as_login)
     assert [pk for page in pages for pk in page] == [str(mine.pk)]
@@ -516,8 +520,8 @@ def test_a_walk_that_finds_nothing_says_where_to_look_further(
 def test_a_rare_word_is_found_however_far_behind(
     lead: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_walk, "STEP", 1)
-    monkeypatch.setattr(queue_walk, "FACTOR", 1)
+    monkeypatch.setattr(queue_looks, "STEP", 1)
+    monkeypatch.setattr(queue_looks, "FACTOR", 1)
     for _ in range(6):
         assessed()
     found = assessed("rarely-named")

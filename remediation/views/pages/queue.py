@@ -49,6 +49,7 @@ class QueueGroup:
     hint: str
     groups: tuple[TargetGroup, ...]
     more: str = ""  # the address of what follows; empty when this is all
+    looked: int = 0  # so many were looked at, at most
 
     @property
     def count(self) -> int:
