@@ -46,6 +46,20 @@ def overdue(proposal_id: UUID) -> None:
     _send(proposal, people, "expired without a decision", text)
 
 
+def halt_refused(proposal_id: UUID, refusals: Iterable[str]) -> None:
+    """Halts that do not hold were written: the lead learns of it, since somebody forged them or
+    could not stop what they wanted to stop."""
+    proposal = Proposal.objects.get(pk=proposal_id)
+    names = ", ".join(refusals)
+    text = (
+        f"A halt of this run was refused ({names}): it is not signed by a key that may halt it,"
+        " and stops nothing. If the run has to stop, halt it with a key of the approvers file, or"
+        " have the operator freeze execution. If nobody meant to halt it, somebody else writes"
+        " into the portal's database."
+    )
+    _send(proposal, holders("lead"), "a halt was refused", text, page="execution")
+
+
 def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, message_id: str) -> bool:
     """The result, as `result.tell` words it; whether the mail server took it."""
     executed = Execution.objects.filter(proposal=proposal).exists()
