@@ -1,4 +1,4 @@
-"""A halt is signed with a passkey, and the worker says whether it holds."""
+"""A halt is signed with a passkey, and the worker says whether it holds; what a proposal undoes."""
 
 from __future__ import annotations
 
@@ -106,4 +106,16 @@ class Migration(migrations.Migration):
             options={"abstract": False},
         ),
         RunSQLFile(SQL, "0017_halt_signed"),
+        migrations.AddField(
+            model_name="proposal",
+            name="reverses",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="reversals",
+                to="remediation.proposal",
+            ),
+        ),
+        RunSQLFile(SQL, "0017_reversal"),
     ]

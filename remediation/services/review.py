@@ -102,8 +102,8 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
         proposal, assessment = _under_review(actor, session.proposal_id)
         _check_person(actor, proposal, assessment, statement.slot, statement.decision)
         # Reported as suspicious between starting and signing: what was begun ends here.
-        if statement.decision is Decision.APPROVE and not suspicion.is_enabled(proposal.agent_id):
-            raise errors.AgentDisabled("nothing that it proposed can be approved")
+        if statement.decision is Decision.APPROVE:
+            suspicion.check_proposer(proposal)
         _record(_person(actor), session, statement, given, cose_key)
         resolution = _count(_person(actor), proposal, assessment)
         kind = "execute" if resolution is Resolution.APPROVED else "settle"
@@ -243,8 +243,7 @@ def _looked(
     """Refuse a hasty approval; gives what goes on record about the looking."""
     if decision is not Decision.APPROVE:
         return {}
-    if not suspicion.is_enabled(proposal.agent_id):
-        raise errors.AgentDisabled("nothing that it proposed can be approved")
+    suspicion.check_proposer(proposal)
     wanted = attention(proposal, assessment)
     wanted.check(opened, typed)
     return {"opened": list(wanted.artefacts), "typed": list(wanted.names)}

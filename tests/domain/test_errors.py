@@ -59,5 +59,6 @@ def test_the_refusal_table() -> None:
         "quorum": Next.REFUSE,
         "separation": Next.REFUSE,
         "agent_disabled": Next.REFUSE,
+        "proposer_lost": Next.REFUSE,
         "bad_inclusion": Next.REFUSE,
     }

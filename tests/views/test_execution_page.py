@@ -347,6 +347,11 @@ def test_the_page_says_what_it_would_do_and_leads_to_the_new_proposal(
     assert answer["Location"] == f"/proposals/{made.pk}/"
     page = text_of(browser_of(world.people["bob"]).get("review", made.pk))
     assert f"Written by {world.people['alice'].user.username}, whose plan this is" in page
+    # Whoever proposed what is undone, a person proposed this: its agent's suspension is no matter.
+    factories.agent_version(made.agent, world.people["dave"], enabled=False)
+    page = text_of(browser_of(world.people["bob"]).get("review", made.pk))
+    assert "It undoes an earlier run" in page and f"/proposals/{old.pk}/execution/" in page
+    assert "is suspended" not in page
     refused = browser_of(world.people["eve"]).post("propose_undo", old.pk, reason=WHY_BACK)
     assert refused.status_code == 403 and WHY_BACK in text_of(refused)
     assert world.refusals(old.pk) == ["separation"]
