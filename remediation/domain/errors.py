@@ -372,6 +372,9 @@ class Signature(GateRefused):
 class UnknownApproverKey(GateRefused):
     """A review is signed by a key that the approvers file does not give that role."""
 
+    # Somebody spoiled the round, by mistake or not: that must not end what others may still decide.
+    next = Next.REVIEW
+
 
 class Quorum(GateRefused):
     """The reviews of the round do not add up to an approval."""

@@ -60,6 +60,19 @@ def halt_refused(proposal_id: UUID, refusals: Iterable[str]) -> None:
     _send(proposal, holders("lead"), "a halt was refused", text, page="execution")
 
 
+def unknown_key(proposal_id: UUID) -> None:
+    """An approval was signed by a key that is not in the approvers file: the lead learns of it,
+    since either an operator has to add the key or somebody made an account of their own."""
+    proposal = Proposal.objects.get(pk=proposal_id)
+    text = (
+        "An approval of this proposal was signed by a key that the approvers file does not give"
+        " that role, so nothing was executed and a new round of review is opened. The history says"
+        " whose approval it was. If the person may decide, an operator adds the key on the worker's"
+        " host; if not, somebody else has to decide, and the account should be looked at."
+    )
+    _send(proposal, holders("lead"), "an approval counted nothing", text)
+
+
 def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, message_id: str) -> bool:
     """The result, as `result.tell` words it; whether the mail server took it."""
     executed = Execution.objects.filter(proposal=proposal).exists()
