@@ -56,6 +56,7 @@ RESTS_ON: Mapping[str, str] = {
     "worker:proposal:executing": CLEARED,
     "worker:step:recorded": "worker:proposal:executing",
     "person:execution:halted": "worker:proposal:executing",
+    "worker:halt:verified": "person:execution:halted",
     "worker:proposal:succeeded": "worker:proposal:executing",
     "worker:proposal:failed": "worker:proposal:executing",
     "worker:proposal:rolled_back": "worker:proposal:executing",

@@ -71,7 +71,8 @@ GRANT SELECT ON
   public.remediation_observationrequest, public.remediation_refusal, public.remediation_notice,
   public.remediation_assessment, public.remediation_assessmentservice,
   public.remediation_review, public.remediation_execution, public.remediation_steprecord,
-  public.remediation_freeze, public.remediation_halt, public.remediation_lease, public.django_migrations,
+  public.remediation_freeze, public.remediation_halt, public.remediation_haltverdict,
+  public.remediation_lease, public.django_migrations,
   public.remediation_passkeyenrolment, remediation.agent_now,
   public.remediation_evidencescan, public.remediation_evidenceerasure
   TO hitl_web, hitl_worker, hitl_auditor;
@@ -91,7 +92,8 @@ GRANT SELECT ON
   public.account_emailaddress, public.account_emailconfirmation, public.mfa_authenticator,
   public.remediation_agenttoken, public.remediation_agenttokenrevocation,
   public.remediation_invitation, public.remediation_invitationuse,
-  public.remediation_reviewsession, public.remediation_idempotencyrecord,
+  public.remediation_reviewsession, public.remediation_haltsession,
+  public.remediation_idempotencyrecord,
   public.remediation_savedview
   TO hitl_web;
 GRANT INSERT ON
@@ -126,11 +128,11 @@ BEGIN
       'invitation', 'invitationuse', 'incident', 'incidenttransition', 'incidentreport',
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
-      'passkeyenrolment', 'halt', 'evidencescan', 'savedview']),
+      'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
-      'execution', 'steprecord', 'freeze'])) AS l(login, tables)
+      'execution', 'steprecord', 'haltverdict', 'freeze'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass

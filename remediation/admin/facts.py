@@ -130,6 +130,7 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
     m.Execution: ("proposal", "holder", "recorded_at"),
     m.StepRecord: ("execution", "step", "phase", "recorded_at"),
     m.Halt: ("proposal", "person", "reason", "recorded_at"),
+    m.HaltVerdict: ("halt", "refusal", "detail", "recorded_at"),
     m.Refusal: ("proposal", "detail", "actor", "recorded_at"),
     m.Notice: ("proposal", "round", "kind", "recorded_at"),
     m.Freeze: ("reason", "actor", "recorded_at"),

@@ -109,6 +109,7 @@ COLUMNS = {
     "rationale": pgettext_lazy("column", "rationale"),
     "reason": pgettext_lazy("column", "reason"),
     "recorded_at": pgettext_lazy("column", "recorded at"),
+    "reverses": pgettext_lazy("column", "reverses"),
     "risk": pgettext_lazy("column", "risk"),
     "round": pgettext_lazy("column", "round"),
     "ruling": pgettext_lazy("column", "ruling"),

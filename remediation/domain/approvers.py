@@ -1,10 +1,10 @@
-"""The approvers file: who may approve, by which key. It lies on the worker's host alone."""
+"""The approvers file: who may approve or halt, by which key. It lies on the worker's host alone."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -13,7 +13,7 @@ from audit.tlog.canonical import Json
 from remediation.domain import b64url, instant
 from remediation.domain.errors import BadValue, SignatureInvalid, WrongType
 from remediation.domain.fields import Fields
-from remediation.domain.ruling import ANY, ROLES
+from remediation.domain.ruling import ANY, KEY_ROLES, LEAD, ROLES
 from remediation.domain.signature import load_key
 from remediation.domain.strict import parse as parse_json
 
@@ -46,8 +46,12 @@ class Approver:
         return fingerprint(self.key)
 
     def may_fill(self, slot: str) -> bool:
-        """Whether the file gives this key the role of the slot."""
-        return bool(self.roles) if slot == ANY else slot in self.roles
+        """Whether the file gives this key the role of the slot. A lead's fills none."""
+        return bool(set(self.roles) & set(ROLES)) if slot == ANY else slot in self.roles
+
+    def may_halt(self, slots: Collection[str]) -> bool:
+        """Whether the file lets this key halt a run that was approved in these slots."""
+        return LEAD in self.roles or any(self.may_fill(slot) for slot in slots)
 
     def valid(self, at: datetime) -> bool:
         return self.since <= at and (self.until is None or at < self.until)
@@ -74,9 +78,9 @@ class Approver:
                 "until",
             ),
         )  # fmt: skip
-        roles = source.texts("roles", most=len(ROLES))
-        if not roles or len(set(roles)) != len(roles) or not set(roles) <= set(ROLES):
-            raise BadValue(f"roles are of {', '.join(ROLES)}", pointer=source.at("roles"))
+        roles = source.texts("roles", most=len(KEY_ROLES))
+        if not roles or len(set(roles)) != len(roles) or not set(roles) <= set(KEY_ROLES):
+            raise BadValue(f"roles are of {', '.join(KEY_ROLES)}", pointer=source.at("roles"))
         return cls(
             person=source.uuid("person"),
             credential_id=_credential_id(source),

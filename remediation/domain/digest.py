@@ -18,6 +18,7 @@ class Kind(StrEnum):
     CHECKS = "checks"
     OBSERVATION = "observation"
     STATEMENT = "statement"
+    HALT = "halt"
 
 
 def digest(kind: Kind, body: bytes) -> str:

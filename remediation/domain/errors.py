@@ -145,6 +145,10 @@ class AgentDisabled(AccessRefused):
     """The agent is suspended."""
 
 
+class ProposerLost(AccessRefused):
+    """Who proposed to undo this is no longer active or holds no role any more."""
+
+
 class NotEntitled(AccessRefused):
     """The caller does not hold the right that this needs."""
 
@@ -368,6 +372,9 @@ class Signature(GateRefused):
 class UnknownApproverKey(GateRefused):
     """A review is signed by a key that the approvers file does not give that role."""
 
+    # Somebody spoiled the round, by mistake or not: that must not end what others may still decide.
+    next = Next.REVIEW
+
 
 class Quorum(GateRefused):
     """The reviews of the round do not add up to an approval."""
@@ -381,6 +388,10 @@ class GateAgentDisabled(GateRefused, name="agent_disabled"):
     """The agent that proposed this is suspended."""
 
 
+class GateProposerLost(GateRefused, name="proposer_lost"):
+    """Who proposed to undo this is not active any more, or holds no role."""
+
+
 class BadInclusion(GateRefused):
     """The audit log does not hold this approval, or is not the log that it was."""
 
@@ -392,6 +403,6 @@ GATE_REASONS: dict[str, type[GateRefused]] = {
         Frozen, TargetUnobservable, TargetBusy, AuditUnavailable, PolicyUnavailable, ClockSkew,
         Deadline,
         Digest, Signature, UnknownApproverKey, Quorum, SeparationOfDuties, GateAgentDisabled,
-        BadInclusion,
+        GateProposerLost, BadInclusion,
     )
 }  # fmt: skip

@@ -25,6 +25,7 @@ class Event(StrEnum):
     PERSON_PROPOSAL_WITHDRAWN = "person:proposal:withdrawn"
     PERSON_PROPOSAL_SUPERSEDED = "person:proposal:superseded"
     PERSON_DIAGNOSIS_CORRECTED = "person:diagnosis:corrected"
+    PERSON_HALT_STARTED = "person:halt:started"
     PERSON_EXECUTION_HALTED = "person:execution:halted"
     PERSON_INCIDENT_CLOSED = "person:incident:closed"
     PERSON_EVIDENCE_REVEALED = "person:evidence:revealed"
@@ -68,6 +69,8 @@ class Event(StrEnum):
     WORKER_GATE_CLEARED = "worker:gate:cleared"
     WORKER_GATE_REFUSED = "worker:gate:refused"
     WORKER_REVIEW_REFUSED = "worker:review:refused"
+    WORKER_HALT_VERIFIED = "worker:halt:verified"
+    WORKER_HALT_REFUSED = "worker:halt:refused"
     WORKER_INCIDENT_CONTAINED = "worker:incident:contained"
     WORKER_NOTICE_SENT = "worker:notice:sent"
 

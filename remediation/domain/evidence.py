@@ -114,6 +114,28 @@ class AgentEvidence:
 
 
 @dataclass(frozen=True)
+class ReversalEvidence:
+    """That this undoes a run that succeeded: which, the digest of the plan that leads back from
+    what that run changed (empty when none does), and the person who proposes it, now."""
+
+    of: str
+    plan: str
+    proposer: PersonEvidence
+
+    def to_json(self) -> dict[str, Json]:
+        return {"of": self.of, "plan": self.plan, "proposer": self.proposer.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> ReversalEvidence:
+        source = Fields(value, at, required=("of", "plan", "proposer"))
+        return cls(
+            source.uuid("of"),
+            source.text("plan", 64),
+            PersonEvidence.from_json(source.value("proposer"), source.at("proposer")),
+        )
+
+
+@dataclass(frozen=True)
 class Unobservable:
     """A target that could not be observed now, and why."""
 
@@ -159,6 +181,8 @@ class Evidence:
     token: int
     # What the log proves; None where the gate is not asked to run anything.
     log: LogEvidence | None = None
+    # Set where a person proposes to undo a run; then the agent is not asked.
+    reversal: ReversalEvidence | None = None
 
     def step_pin(self) -> Pinned:
         """Give the pin of this step's target. Raises BadInput when the pin cannot be read."""
@@ -188,6 +212,7 @@ class Evidence:
             "worker_now": instant.dump(self.worker_now),
             "token": self.token,
             "log": self.log.to_json() if self.log is not None else None,
+            **({"reversal": self.reversal.to_json()} if self.reversal is not None else {}),
         }
 
     def dump(self) -> bytes:
@@ -210,6 +235,7 @@ class Evidence:
                 "agent", "frozen", "observations", "unobservable", "step", "applied",
                 "approved_at", "database_now", "worker_now", "token", "log",
             ),
+            optional=("reversal",),
         )  # fmt: skip
         source.one_of("type", (TYPE,))
         return cls(
@@ -236,6 +262,9 @@ class Evidence:
             worker_now=source.instant("worker_now"),
             token=source.integer("token", 0, 2**53 - 1),
             log=_log(source.value("log"), source.at("log")),
+            reversal=ReversalEvidence.from_json(source.value("reversal"), source.at("reversal"))
+            if "reversal" in source
+            else None,
         )
 
 

@@ -195,7 +195,7 @@ def verify_rollback(
     UnknownApproverKey, SeparationOfDuties, Quorum.
     """
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
-    gate_steps.digests(case)
+    gate_steps.what_was_signed(case)
     if evidence.step not in evidence.applied:
         raise Digest("the step was not applied, so there is nothing to undo")
     if case.step.rollback is None:

@@ -22,6 +22,7 @@ from remediation.domain.errors import (
     Drift,
     Frozen,
     GateAgentDisabled,
+    GateProposerLost,
     Quorum,
     ReviewerLost,
     ReviewRefused,
@@ -38,6 +39,7 @@ from remediation.domain.evidence import ReviewEvidence
 from remediation.domain.inclusion import LogEvidence, LogTrust, RecordedEntry
 from remediation.domain.observation import Pinned
 from remediation.domain.quorum import Resolution
+from remediation.domain.ruling import KEY_ROLES
 from remediation.domain.signature import verify as verify_assertion
 from remediation.domain.statement import Statement
 from remediation.domain.states import ProposalState
@@ -53,6 +55,11 @@ _MAX_ENTRY = 65_535
 
 
 def digests(case: Case) -> None:
+    what_was_signed(case)
+    _leads_back(case)
+
+
+def what_was_signed(case: Case) -> None:
     _read_bodies(case)
     if case.evidence.applied != tuple(range(len(case.evidence.applied))):
         raise Digest("the applied steps are not the first ones of the plan")
@@ -60,6 +67,13 @@ def digests(case: Case) -> None:
     for statement in case.statements:
         if statement.digests != case.digests:
             raise Digest(f"{statement.person} signed other digests than those of this evidence")
+
+
+def _leads_back(case: Case) -> None:
+    """What is called the undoing of a run undoes exactly that, or it is none."""
+    reversal = case.evidence.reversal
+    if reversal is not None and reversal.plan != case.plan.digest:
+        raise Digest(f"the plan is not the one that leads back from {reversal.of}")
 
 
 def _read_bodies(case: Case) -> None:
@@ -158,6 +172,9 @@ def quorum_and_separation(case: Case) -> None:
             raise SeparationOfDuties(f"{review.person}: {excluded[review.person]}")
         if review.person == case.evidence.agent.id:
             raise SeparationOfDuties(f"{review.person} is the agent")
+        reversal = case.evidence.reversal
+        if reversal is not None and review.person == reversal.proposer.person:
+            raise SeparationOfDuties(f"{review.person} proposed it")
     counted(case)
 
 
@@ -172,7 +189,7 @@ def counted(case: Case) -> None:
         raise Quorum(f"the round is {found or 'still open'}")
 
 
-# (5) Freshness: in time, by people and for an agent that still stand, and not frozen.
+# (5) Freshness: in time, by people who still stand, for a proposer who does, and not frozen.
 
 
 def freshness(case: Case) -> None:
@@ -183,8 +200,7 @@ def freshness(case: Case) -> None:
     if given.approved_at > case.now + MAX_SKEW:
         raise ClockSkew("the approval lies in the future")
     _deadlines(case)
-    if not given.agent.enabled:
-        raise GateAgentDisabled(given.agent.id)
+    _proposer(case)
     _reviewers(case)
     if given.frozen:
         raise Frozen(given.frozen)
@@ -196,6 +212,19 @@ def _deadlines(case: Case) -> None:
         raise Deadline("it was approved after the decision was due")
     if case.now >= approved_at + timedelta(seconds=case.ruling.run_within_s):
         raise Deadline("the time to run it has passed")
+
+
+def _proposer(case: Case) -> None:
+    """Who proposed it stands: the agent, or the person who proposes to undo what one did. The
+    agent of what is undone is not asked: its suspension must not keep its work in force."""
+    reversal = case.evidence.reversal
+    if reversal is None:
+        if not case.evidence.agent.enabled:
+            raise GateAgentDisabled(case.evidence.agent.id)
+        return
+    person = reversal.proposer
+    if not person.active or not set(person.roles) & set(KEY_ROLES):
+        raise GateProposerLost(person.person)
 
 
 def _reviewers(case: Case) -> None:

@@ -20,6 +20,9 @@ MAX_BYTES = 256 * 1024
 ANY, SECURITY, SERVICE_OWNER = "any", "security", "service_owner"
 ROLES = (SECURITY, SERVICE_OWNER)
 SLOTS = (*ROLES, ANY)
+# Fills no slot: a lead's key halts runs, and approves nothing.
+LEAD = "lead"
+KEY_ROLES = (*ROLES, LEAD)
 # The one assurance there is: a passkey with user verification.
 USER_VERIFIED = "user_verified"
 

@@ -38,7 +38,8 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_PROPOSAL_WITHDRAWN: "{who} withdrew {what}.",
     Event.PERSON_PROPOSAL_SUPERSEDED: "{who} replaced {what} by a newer proposal.",
     Event.PERSON_DIAGNOSIS_CORRECTED: "{who} corrected the diagnosis of {what}: {reason}.",
-    Event.PERSON_EXECUTION_HALTED: "{who} halted {what}: {reason}.",
+    Event.PERSON_HALT_STARTED: "{who} began to sign a halt of {what}.",
+    Event.PERSON_EXECUTION_HALTED: "{who} signed a halt of {what}: {statement.reason}.",
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
     Event.PERSON_EVIDENCE_REVEALED: (
         "{who} looked at {secrets} in artefact {artefact} of {what}: {reason}."
@@ -84,6 +85,8 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_GATE_CLEARED: "The gate cleared step {step+1} of {what} for {who}.",
     Event.WORKER_GATE_REFUSED: "The gate refused {what}: {refusal}.",
     Event.WORKER_REVIEW_REFUSED: "{who} refused a review of {what}: {refusal}.",
+    Event.WORKER_HALT_VERIFIED: "{who} verified a signed halt of {what}: it stops there.",
+    Event.WORKER_HALT_REFUSED: "{who} refused a halt of {what}: {refusal}. It goes on.",
     Event.WORKER_INCIDENT_CONTAINED: "{what} is contained: {reason}.",
     Event.WORKER_NOTICE_SENT: "{who} sent a notice about {what}: {kind}.",
     Event.OPERATOR_APPROVER_ADDED: (

@@ -6,7 +6,7 @@ and the origin, the log's key or policy, a head seen before. The time is the evi
 `database_now`: the question is what the gate had to say then.
 
 Of a bundle everything is checked: first what `audit.tlog.bundle` checks with the standard library
-alone, then the passkey of every signed review, and the gate for every run.
+alone, then the passkey of every signed review and halt, and the gate for every run.
 
 What the file cannot prove stands in the output: what policy facts, people, exclusions, freeze and
 observations were at that moment is the word of the worker that wrote it.
@@ -30,14 +30,8 @@ from audit.tlog.policy import Policy
 from remediation.domain import approvers, evidence, gate, inert, instant
 from remediation.domain.errors import BadInput
 from remediation.domain.evidence import Evidence
-from remediation.management.replay import (
-    Replay,
-    Signed,
-    Trust,
-    Whole,
-    check_bundle,
-    check_evidence,
-)
+from remediation.management.replay import Replay, Whole, check_bundle, check_evidence
+from remediation.management.signed_record import Signed, Trust
 
 HOLDS, DOES_NOT_HOLD, UNREADABLE = 0, 1, 2
 
@@ -50,8 +44,8 @@ _NOT_PROVEN = (
     " of the whole log (python -m audit.tlog verify DIRECTORY)."
 )
 _WITHOUT_EFFECT = (
-    "Not every review on record carries the signature of an approver; those that do not led to"
-    " nothing."
+    "Not every review or halt on record carries the signature of an approver; those that do not"
+    " led to nothing."
 )
 
 
@@ -169,23 +163,23 @@ def _as_text(found: Replay | Whole) -> str:
             f"{len(inside.entries)} entries are in it; {len(inside.documents)} documents are what"
             f" entries name, {inside.left_out} of them without bytes",
             *inside.remarks,
-            *(_review_line(review) for review in found.reviews),
+            *(_signed_line(signed) for signed in (*found.reviews, *found.halts)),
             *found.unfounded,
         ]
     for replay in found.replays if isinstance(found, Whole) else (found,):
         lines += _lines(replay)
     lines.append(_WORD_OF_THE_WORKER)
     if isinstance(found, Whole):
-        if found.holds and any(review.problem for review in found.reviews):
+        if found.holds and any(signed.problem for signed in (*found.reviews, *found.halts)):
             lines.append(_WITHOUT_EFFECT)
         lines.append(_NOT_PROVEN)
     lines.append("HOLDS" if found.holds else "DOES NOT HOLD")
     return "\n".join(inert.terminal(line) for line in lines) + "\n"
 
 
-def _review_line(review: Signed) -> str:
-    judged = f"no: {review.problem}" if review.problem else "the passkey's signature holds"
-    return f"entry {review.index}: {review.said}: {judged}"
+def _signed_line(signed: Signed) -> str:
+    judged = f"no: {signed.problem}" if signed.problem else "the passkey's signature holds"
+    return f"entry {signed.index}: {signed.said}: {judged}"
 
 
 def _lines(replay: Replay) -> list[str]:
@@ -216,6 +210,7 @@ def _as_json(found: Replay | Whole) -> str:
             "left_out": found.bundle.left_out,
             "remarks": list(found.bundle.remarks),
             "reviews": [asdict(review) for review in found.reviews],
+            "halts": [asdict(halt) for halt in found.halts],
             "unfounded": list(found.unfounded),
             "runs": [_value(replay) for replay in found.replays],
             "holds": found.holds,

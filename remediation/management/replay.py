@@ -7,42 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from audit.tlog import bundle
-from audit.tlog.canonical import encode
-from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import Mismatch
 from audit.tlog.incident import Documents, Entry, find
-from audit.tlog.policy import Policy
-from remediation.domain import b64url, gate
-from remediation.domain.approvers import Approvers
-from remediation.domain.errors import BadInput, ReviewRefused, SignatureInvalid
+from remediation.domain import gate
+from remediation.domain.errors import BadInput
 from remediation.domain.events import Event
 from remediation.domain.evidence import Evidence
-from remediation.domain.gate_steps import MAX_SKEW
 from remediation.domain.inclusion import LogTrust
-from remediation.domain.signature import Assertion
-from remediation.domain.signature import verify as verify_assertion
-from remediation.domain.statement import Decision, Statement
+from remediation.domain.plan import Plan
+from remediation.domain.plan import load as load_plan
+from remediation.domain.ruling import Ruling
+from remediation.domain.statement import Decision
+from remediation.management.signed_record import Signed, Trust, signed_halt, signed_review
 
+_PLAN = "hitlportal/plan/v1"
 # What the worker ends a proposal with rests on one verified review that says so.
 _ENDED: Mapping[str, str] = {
     Event.WORKER_PROPOSAL_REJECTED: Decision.REJECT,
     Event.WORKER_PROPOSAL_RETURNED: Decision.RETURN,
 }
-
-
-@dataclass(frozen=True)
-class Trust:
-    """What the caller says to believe; nothing of it ever comes from the file."""
-
-    approvers: Approvers
-    policy: Policy
-    rp_id: str
-    origin: str
-    seen: Checkpoint | None = None
-    allow_test: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,33 +43,20 @@ class Replay:
 
 
 @dataclass(frozen=True)
-class Signed:
-    """A review that is on record: what it says, and what is wrong with its signature, if anything.
-
-    ``proposal`` is the one that its entry is about.
-    """
-
-    index: int
-    proposal: str
-    said: str
-    decision: str = ""
-    problem: str = ""
-
-
-@dataclass(frozen=True)
 class Whole:
     """What a bundle was found to hold: who signed what, and each run of the gate."""
 
     bundle: bundle.Verified
     reviews: tuple[Signed, ...]
+    halts: tuple[Signed, ...]
     replays: tuple[Replay, ...]
-    # Decisions of the worker that no verified review carries.
+    # Decisions of the worker that no verified review or halt carries.
     unfounded: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
-        """Somebody may have put on record a review that does not verify: it is told, and it must
-        have had no effect. What an approval led to, the gate's replay says."""
+        """Somebody may have put on record a review or a halt that does not verify: it is told, and
+        it must have had no effect. What an approval led to, the gate's replay says."""
         return not self.unfounded and all(replay.holds for replay in self.replays)
 
 
@@ -105,7 +77,7 @@ def check_bundle(raw: bytes, trust: Trust) -> Whole:
     """Check the bundle, then what needs more than the standard library. Raises TlogError."""
     found = bundle.verify(raw, trust.policy, seen=trust.seen)
     reviews = tuple(
-        _signed(entry, trust)
+        signed_review(entry, trust)
         for entry in found.entries
         if entry.action == Event.PERSON_REVIEW_SIGNED
     )
@@ -114,7 +86,18 @@ def check_bundle(raw: bytes, trust: Trust) -> Whole:
         for entry in found.entries
         if entry.action == Event.WORKER_GATE_CLEARED
     )
-    return Whole(found, reviews, replays, tuple(_unfounded(found.entries, reviews)))
+    halts = tuple(
+        signed_halt(
+            entry,
+            trust,
+            plan=_plan(entry, found, trust),
+            slots=_slots(entry, replays),
+        )
+        for entry in found.entries
+        if entry.action == Event.PERSON_EXECUTION_HALTED
+    )
+    unfounded = tuple(_unfounded(found.entries, reviews, halts))
+    return Whole(found, reviews, halts, replays, unfounded)
 
 
 def _gate_evidence(entry: Entry, documents: Documents) -> Evidence:
@@ -128,68 +111,47 @@ def _gate_evidence(entry: Entry, documents: Documents) -> Evidence:
     return given
 
 
-def _unfounded(entries: Sequence[Entry], reviews: Sequence[Signed]) -> Iterator[str]:
+def _plan(entry: Entry, found: bundle.Verified, trust: Trust) -> Plan | None:
+    """The plan of the run that a halt is about: of its proposal's own entry, by its digest."""
+    for one in found.entries:
+        if one.action == Event.AGENT_PROPOSAL_SUBMITTED and one.object == entry.object:
+            body = found.documents.get((_PLAN, str(find(one.said, "data.plan"))))
+            try:
+                return load_plan(body or b"", protected=frozenset(), allow_test=trust.allow_test)
+            except BadInput:
+                return None
+    return None
+
+
+def _slots(entry: Entry, replays: Sequence[Replay]) -> tuple[str, ...]:
+    """In which slots the run was approved, by the ruling that the gate saw."""
+    for replay in replays:
+        if entry.object == f"proposal:{replay.given.proposal_id}":
+            try:
+                return Ruling.parse(replay.given.ruling.encode(errors="surrogatepass")).slots
+            except BadInput:
+                return ()
+    return ()
+
+
+def _unfounded(
+    entries: Sequence[Entry], reviews: Sequence[Signed], halts: Sequence[Signed]
+) -> Iterator[str]:
     verified = {(one.proposal, one.decision) for one in reviews if not one.problem}
+    halted = {one.proposal for one in halts if not one.problem}
+    by = {(one.proposal, one.person) for one in halts if not one.problem}
     for entry in entries:
         decision = _ENDED.get(entry.action)
         if decision is not None and (entry.object, decision) not in verified:
             yield f"entry {entry.index}, {entry.action}: no verified review says {decision}"
+        if _says_halted(entry) and entry.object not in halted:
+            yield f"entry {entry.index}, {entry.action}: no verified halt stopped it"
+        if entry.action == Event.WORKER_HALT_VERIFIED:
+            person = str(find(entry.said, "data.person"))
+            if (entry.object, person) not in by:
+                yield f"entry {entry.index}, {entry.action}: no verified halt is by {person}"
 
 
-def _signed(entry: Entry, trust: Trust) -> Signed:
-    """Verify one signed review by the approvers file as it stood when it was recorded."""
-    data = entry.said.get("data")
-    try:
-        statement = Statement.parse(encode(find(data, "statement")))
-        assertion = Assertion.from_json(find(data, "assertion"))
-        at = datetime.fromisoformat(str(entry.said.get("at")))
-    except (BadInput, ValueError) as error:
-        return Signed(entry.index, entry.object, "a review", problem=f"cannot be read: {error}")
-    said = f"{statement.decision} by {statement.person} as {statement.slot}"
-    said = f"{said}, round {statement.round}"
-    problem = _about(entry, statement, at) or _by_key(statement, assertion, at, trust)
-    return Signed(entry.index, entry.object, said, statement.decision, problem)
-
-
-def _about(entry: Entry, statement: Statement, at: datetime) -> str:
-    """Why this statement has no place in its entry; "" when it has."""
-    if entry.said.get("actor") != f"person:{statement.person}":
-        return "the entry is by somebody else"
-    if entry.object != f"proposal:{statement.proposal}":
-        return "the entry is about another proposal"
-    # The entry bears the web's clock, the statement the database's.
-    if at.tzinfo is None or at - statement.expires > MAX_SKEW:
-        return "the statement had expired when it was recorded"
-    try:
-        statement.check_consistent()
-    except ReviewRefused as error:
-        return str(error)
-    return ""
-
-
-def _by_key(
-    statement: Statement,
-    assertion: Assertion,
-    at: datetime,
-    trust: Trust,
-) -> str:
-    """Why this is no approver's signature; "" when it is one."""
-    known = trust.approvers.find(statement.person, b64url.encode(assertion.credential_id))
-    if known is None:
-        return "the approvers file does not hold this key"
-    if not known.valid(at) or not known.may_fill(statement.slot):
-        return "the approvers file did not give this key the role at that time"
-    trusted = (trust.rp_id, trust.origin)
-    if not (known.rp_id, known.origin) == (statement.rp_id, statement.origin) == trusted:
-        return "signed for another relying party or origin"
-    try:
-        verify_assertion(
-            assertion,
-            challenge=statement.challenge(),
-            cose_key=known.key,
-            rp_id=known.rp_id,
-            origin=known.origin,
-        )
-    except SignatureInvalid as error:
-        return error.detail or error.message
-    return ""
+def _says_halted(entry: Entry) -> bool:
+    ended = (Event.WORKER_PROPOSAL_ROLLED_BACK, Event.WORKER_PROPOSAL_FAILED)
+    return entry.action in ended and find(entry.said, "data.reason") == "halted"

@@ -12,7 +12,7 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0016_queue_services")]
+    dependencies = [("remediation", "0017_halt_signed")]
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[RunSQLFile(SQL, "0018_words")],

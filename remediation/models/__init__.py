@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from remediation.models.agent import Agent, AgentToken, AgentTokenRevocation, AgentVersion
 from remediation.models.assessment import Assessment, AssessmentService
-from remediation.models.execution import Execution, Freeze, Halt, Lease, StepRecord
+from remediation.models.execution import (
+    Execution,
+    Freeze,
+    Halt,
+    HaltSession,
+    HaltVerdict,
+    Lease,
+    StepRecord,
+)
 from remediation.models.idempotency import IdempotencyRecord
 from remediation.models.incident import (
     Diagnosis,
@@ -55,6 +63,8 @@ __all__ = [
     "Execution",
     "Freeze",
     "Halt",
+    "HaltSession",
+    "HaltVerdict",
     "IdempotencyRecord",
     "Identity",
     "IdentityVersion",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.db import models
 
 from remediation.models.base import Fact
@@ -66,15 +68,55 @@ class StepRecord(Fact):
         return f"step {self.step} {self.phase}"
 
 
-class Halt(Fact):
-    """A person stopped this run between two steps; once, and it can only stop."""
+class HaltSession(Fact):
+    """A statement that the portal composed for one person to halt one run, within five minutes."""
 
-    proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, related_name="halt")
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT)
+    person = models.UUIDField()
+    nonce = models.CharField(max_length=64, unique=True)
+    statement = models.BinaryField()
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"session {self.pk}"
+
+
+class Halt(Fact):
+    """A person signed that this run stops between two steps; the assertion is stored whole.
+
+    There may be several: one that does not hold must not keep out one that does.
+    """
+
+    session = models.OneToOneField(HaltSession, on_delete=models.PROTECT, null=True)
+    proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="halts")
     person = models.UUIDField()
     reason = models.CharField(max_length=500)
+    statement = models.BinaryField()
+    credential_id = models.BinaryField()
+    authenticator_data = models.BinaryField()
+    client_data_json = models.BinaryField()
+    signature = models.BinaryField()
+    cose_key = models.BinaryField()
 
     def __str__(self) -> str:
         return f"halt of {self.proposal_id}"
+
+
+class HaltVerdict(Fact):
+    """What the worker found when it verified a halt: it holds, or why not."""
+
+    halt = models.OneToOneField(Halt, on_delete=models.PROTECT, related_name="verdict")
+    actor = models.CharField(max_length=200)
+    refusal = models.CharField(max_length=100, blank=True)
+    detail = models.CharField(max_length=500, blank=True)
+
+    @property
+    def holds(self) -> bool:
+        return not self.refusal
+
+    def __str__(self) -> str:
+        return f"{self.refusal or 'holds'}: halt {self.halt_id}"
 
 
 class Freeze(Fact):

@@ -26,6 +26,10 @@ class Proposal(Fact):
     # The person who edited the plan; then the agent and token are those of the one superseded.
     editor = models.UUIDField(null=True, blank=True)
     supersedes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True)
+    # The run that this plan undoes exactly: then a person proposed it, and the agent is not asked.
+    reverses = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversals"
+    )
     state = models.CharField(max_length=20, default="submitted")
     round = models.PositiveIntegerField(default=0)
 

@@ -31,6 +31,7 @@ from remediation.domain.errors import (
 )
 from remediation.domain.events import Event
 from remediation.domain.policy import ROLES
+from remediation.domain.ruling import KEY_ROLES
 from remediation.models import PasskeyEnrolment
 from remediation.services import approvers_file, people
 from remediation.services.actors import Actor
@@ -53,8 +54,8 @@ def add(
     Raises BadValue, NoSuchObject (no such account), WrongState (it is inactive), RoleConflict (it
     administers users or agents), UnknownFingerprint, AlreadyExists, PolicyUnavailable.
     """
-    if not roles or len(set(roles)) != len(roles) or not set(roles) <= set(ROLES):
-        raise BadValue(f"roles are of {', '.join(ROLES)}, each once")
+    if not roles or len(set(roles)) != len(roles) or not set(roles) <= set(KEY_ROLES):
+        raise BadValue(f"roles are of {', '.join(KEY_ROLES)}, each once")
     now = database_now()
     if until is not None and until <= now:
         raise BadValue(f"{instant.dump(until)} has passed")

@@ -50,6 +50,17 @@ def approver_roles(person: UUID) -> frozenset[str]:
         return frozenset(row[0] for row in cursor.fetchall())
 
 
+def holds_role(person: UUID) -> bool:
+    """Whether the person is active and an approver or a lead: who may propose to undo a run."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM remediation.entitlement"
+            " WHERE person = %s AND active AND role = ANY(%s))",
+            [person, [*ROLES, LEAD]],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def service_ids(person: UUID, *rights: str) -> frozenset[int]:
     """The services on which the person holds one of the rights, by own rows or a group's."""
     with connection.cursor() as cursor:

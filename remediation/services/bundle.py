@@ -34,6 +34,7 @@ from remediation.models import (
     EvidenceBlob,
     Execution,
     Halt,
+    HaltVerdict,
     Incident,
     IncidentReport,
     IncidentTransition,
@@ -201,6 +202,8 @@ class _Making:
             found.update(rows.values_list("entry", flat=True))
         steps = StepRecord.objects.using(self.using).filter(execution__proposal__in=keys)
         found.update(steps.values_list("entry", flat=True))
+        verdicts = HaltVerdict.objects.using(self.using).filter(halt__proposal__in=keys)
+        found.update(verdicts.values_list("entry", flat=True))
         found.update(proposal.entry for proposal in self.proposals)
         found.update(reading.about(sorted(self.objects), self.using))
         return found

@@ -43,7 +43,16 @@ from remediation.executors.errors import (
 )
 from remediation.executors.run import run_apply, run_prepare, run_verify
 from remediation.models import Execution, Proposal
-from remediation.services import halt, inclusion, lease, refused, runs, steps, transition, worker
+from remediation.services import (
+    halted,
+    inclusion,
+    lease,
+    refused,
+    runs,
+    steps,
+    transition,
+    worker,
+)
 from remediation.services.actors import Actor
 from remediation.services.guards import translated
 from remediation.services.observe import observe
@@ -230,25 +239,41 @@ def _verify(run: Run, index: int) -> bool:
 
 
 def _intend(run: Run, index: int) -> bool:
-    """Gate a later step; its refusal, or a halt, ends the run and rolls back what was applied.
-
-    A halt that comes between the question and the row is found by the row's guard.
-    """
-    assert run.execution is not None
+    """Gate a later step; its refusal, or a halt that holds, ends the run and rolls back what was
+    applied."""
     try:
-        halt.refuse_if_halted(run.proposal.pk)
+        halted.refuse_if_halted(run)
         _, _, snapshot = _clear(run, index)
         run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
-        steps.record(
-            run.actor,
-            run.execution,
-            index,
-            "intended",
-            run.token(index),
-            {"snapshot": dict(snapshot)},
-        )
+        _record_intended(run, index, snapshot)
     except Refused as error:
         refused.record(run.proposal, error, actor=run.actor)
         undo(run, error.name)
         return False
     return True
+
+
+def _record_intended(run: Run, index: int, snapshot: Mapping[str, Json]) -> None:
+    """Begin a later step, unless a halt came between the question and this. Raises what it raises.
+
+    One transaction under the proposal's lock: a halt that comes later is too late for this step.
+    What was found about a halt is committed also when the step is refused for another reason.
+    """
+    assert run.execution is not None
+    refusal: Refused | None
+    with transaction.atomic():
+        refusal = halted.judge(run)
+        if refusal is None:
+            try:
+                steps.record(
+                    run.actor,
+                    run.execution,
+                    index,
+                    "intended",
+                    run.token(index),
+                    {"snapshot": dict(snapshot)},
+                )
+            except Refused as error:
+                refusal = error
+    if refusal is not None:
+        raise refusal

@@ -16,15 +16,18 @@ from remediation.domain.evidence import (
     Evidence,
     Excluded,
     PersonEvidence,
+    ReversalEvidence,
     ReviewEvidence,
     Unobservable,
 )
 from remediation.domain.observation import Observation, Pinned
 from remediation.domain.plan import Plan
 from remediation.domain.policy import ROLES, facts
+from remediation.domain.ruling import KEY_ROLES
 from remediation.domain.signature import Assertion
 from remediation.models import Assessment, Proposal
 from remediation.services import authorize
+from remediation.services.reversal import reversed_plan
 from remediation.services.scope import scope_of
 
 # What was assessed and decided in this round: facts, which no longer change. One row a review.
@@ -39,7 +42,7 @@ SELECT a.id, a.scope, a.checks, a.ruling, a.pin,
 """
 # What stands now, in one statement and so at one time: a reviewer's activity and roles (one that
 # comes without the right `review` on each direct service is none, as `authorize.entitled_roles`
-# has it), the agent, a freeze, the approval, the clock.
+# has it), the agent, a freeze, who edited the plan, the approval, the clock.
 _NOW = """
 SELECT (SELECT coalesce(json_agg(json_build_array(
                  p.person, e.active, CASE WHEN e.entitled THEN e.roles ELSE '{}' END)
@@ -60,6 +63,11 @@ SELECT (SELECT coalesce(json_agg(json_build_array(
           FROM remediation.agent_now n WHERE n.agent_id = %(agent)s),
        (SELECT coalesce(nullif(f.reason, ''), 'frozen') FROM public.remediation_freeze f
          WHERE f.frozen AND f.id = (SELECT max(l.id) FROM public.remediation_freeze l)),
+       (SELECT json_build_array(
+                 coalesce(bool_or(x.active), false),
+                 coalesce(array_agg(x.role ORDER BY x.role)
+                   FILTER (WHERE x.active AND x.role = ANY (%(proposers)s)), '{}'))
+          FROM remediation.entitlement x WHERE x.person = %(editor)s),
        (SELECT t.recorded_at FROM public.remediation_transition t
          WHERE t.proposal_id = %(proposal)s AND t.to_state = 'approved'
          ORDER BY t.id DESC LIMIT 1),
@@ -118,7 +126,16 @@ def gather(
         database_now=now.at,
         worker_now=datetime.now(UTC),
         token=token,
+        reversal=_reversal(proposal, now.editor),
     )
+
+
+def _reversal(proposal: Proposal, editor: PersonEvidence) -> ReversalEvidence | None:
+    """What the worker itself finds to lead back from the run that this is said to undo."""
+    if proposal.reverses is None:
+        return None
+    back = reversed_plan(proposal.reverses)
+    return ReversalEvidence(str(proposal.reverses_id), back.digest if back else "", editor)
 
 
 @dataclass(frozen=True)
@@ -140,6 +157,7 @@ class _Now:
     people: tuple[PersonEvidence, ...]
     agent_enabled: bool
     frozen: str
+    editor: PersonEvidence
     approved_at: datetime
     at: datetime
 
@@ -175,15 +193,18 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
             "agent": proposal.agent_id,
             "token": proposal.token_id,
             "proposal": proposal.pk,
+            "editor": proposal.editor,
+            "proposers": list(KEY_ROLES),
         },
     )
-    people, agent_enabled, frozen, approved_at, at = rows[0]
+    people, agent_enabled, frozen, (active, roles), approved_at, at = rows[0]
     return _Now(
         people=tuple(
-            PersonEvidence(person, active, tuple(roles)) for person, active, roles in people
+            PersonEvidence(person, stands, tuple(held)) for person, stands, held in people
         ),
         agent_enabled=bool(agent_enabled),
         frozen=frozen or "",
+        editor=PersonEvidence(str(proposal.editor), active, tuple(roles)),
         approved_at=approved_at or at,
         at=at,
     )

@@ -1,34 +1,54 @@
-"""Halting a run between two steps. A halt only stops: nothing reads it in order to go on.
+"""Halting a run between two steps: the portal composes a statement, a person signs it.
 
-The worker asks for it where it asks for the freeze, immediately before each step; the guard on
-the step's row decides when both come at the same instant. What was applied is then undone.
+A halt only stops: nothing reads it in order to go on. But what was applied is then taken back,
+which can give access back; so it is signed with a passkey, and the worker verifies the signature
+before it stops (`halted`). The guard on the step's row holds up the next step until it has.
 """
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from audit import log
-from remediation.domain import errors, masking
+from audit.tlog.canonical import Json
+from remediation.domain import b64url, errors, masking
 from remediation.domain.events import Event
+from remediation.domain.halt_statement import (
+    MAX_REASON,
+    MIN_REASON,
+    HaltStatement,
+    taken_back,
+)
 from remediation.domain.inert import visible
+from remediation.domain.signature import Assertion
 from remediation.domain.states import ProposalState
-from remediation.models import Halt, Proposal, User
-from remediation.services import authorize, secrecy, transition
+from remediation.models import Halt, HaltSession, Proposal, User
+from remediation.services import authorize, passkeys, secrecy, transition
+from remediation.services.clock import database_now
 from remediation.services.guards import translated
+from remediation.services.plans import load_plan
 
-MIN_REASON, MAX_REASON = 10, 500
+
+@dataclass(frozen=True)
+class Started:
+    """What the browser needs: the session, and options for navigator.credentials.get()."""
+
+    session_id: UUID
+    options: dict[str, Any]
 
 
-def halt(*, actor: User, proposal_id: UUID, reason: str) -> Halt:
-    """Stop a run before its next step; on record when this returns.
+def start(*, actor: User, proposal_id: UUID, reason: str) -> Started:
+    """Compose what this person signs in order to halt this run, once, within five minutes.
 
     Raises NoSuchObject, Separation, NotEntitled, ReasonRequired, TooLarge, BadValue, and
-    WrongState when nothing runs, no step is left that has not begun, or somebody halted before.
-    A crash before the commit leaves no halt; after it the worker, or whoever settles the run in
-    its place, finds the row.
+    WrongState when nothing runs.
     """
     reason = checked(reason, MAX_REASON)
     found = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
@@ -36,35 +56,72 @@ def halt(*, actor: User, proposal_id: UUID, reason: str) -> Halt:
         # Before the lock: nothing waits for the evidence to be looked through.
         reason = told(found, reason)
     with transaction.atomic():
-        transition.lock(proposal_id)
-        proposal = Proposal.objects.filter(pk=proposal_id).first()
-        if proposal is None or not authorize.may_view(actor, proposal):
+        proposal = _running(actor, proposal_id)
+        statement = _compose(actor, proposal, reason)
+        entry = log.append(
+            action=Event.PERSON_HALT_STARTED,
+            actor=actor.actor,
+            object=f"proposal:{proposal_id}",
+            data={"round": proposal.round, "statement": statement.digest},
+        )
+        with translated():
+            session = HaltSession.objects.create(
+                proposal=proposal,
+                person=actor.person,
+                nonce=statement.nonce,
+                statement=statement.body(),
+                expires_at=statement.expires,
+                entry=entry.id,
+            )
+    return Started(session.pk, passkeys.options(actor, statement.challenge()))
+
+
+def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Halt:
+    """Take the passkey's assertion: no step begins any more until the worker has verified it.
+
+    On record when this returns. Raises SessionExpired, SessionUsed, SignatureInvalid, what
+    `start` raises, and WrongState when no step is left that has not begun or the worker has
+    verified another halt. A crash before the commit leaves no halt; after it the worker, or
+    whoever settles the run in its place, finds the row.
+    """
+    given = Assertion.from_browser(dict(assertion))
+    with transaction.atomic():
+        session = HaltSession.objects.filter(pk=session_id, person=actor.person).first()
+        if session is None:
             raise errors.NoSuchObject()
-        if proposal.state != ProposalState.EXECUTING:
-            raise errors.WrongState(f"the proposal is {proposal.state}")
-        authorize.refuse_to_halt(actor, proposal)
+        _running(actor, session.proposal_id)
+        statement = HaltStatement.parse(bytes(session.statement))
+        cose_key = passkeys.signed_by(actor, given, statement.challenge())
+        # The assertion stands in the record itself: an outsider verifies it without our tables.
         entry = log.append(
             action=Event.PERSON_EXECUTION_HALTED,
             actor=actor.actor,
-            object=f"proposal:{proposal_id}",
-            data={"round": proposal.round, "reason": reason},
+            object=f"proposal:{session.proposal_id}",
+            data={
+                "statement": statement.to_json(),
+                "assertion": given.to_json(),
+                "cose_key": b64url.encode(cose_key),
+            },
         )
         with translated():
             return Halt.objects.create(
-                proposal=proposal, person=actor.person, reason=reason, entry=entry.id
+                session=session,
+                proposal_id=session.proposal_id,
+                person=actor.person,
+                reason=statement.reason,
+                statement=bytes(session.statement),
+                credential_id=given.credential_id,
+                authenticator_data=given.authenticator_data,
+                client_data_json=given.client_data_json,
+                signature=given.signature,
+                cose_key=cose_key,
+                entry=entry.id,
             )
 
 
 def told(proposal: Proposal, reason: str) -> str:
     """The reason as it goes on record, without the secrets of the incident's evidence (A61)."""
     return masking.covered(reason, secrecy.known_values(proposal.incident))
-
-
-def refuse_if_halted(proposal_id: UUID) -> None:
-    """The worker's question before each step. Raises Halted."""
-    found = Halt.objects.filter(proposal_id=proposal_id).first()
-    if found is not None:
-        raise errors.Halted(f"by person:{found.person}: {found.reason}")
 
 
 def checked(reason: str, most: int) -> str:
@@ -77,3 +134,30 @@ def checked(reason: str, most: int) -> str:
     if visible(said) != said:
         raise errors.BadValue("the reason has characters that cannot be seen")
     return said
+
+
+def _running(actor: User, proposal_id: UUID) -> Proposal:
+    """The locked proposal, if it runs and this person may halt it."""
+    transition.lock(proposal_id)
+    proposal = Proposal.objects.filter(pk=proposal_id).first()
+    if proposal is None or not authorize.may_view(actor, proposal):
+        raise errors.NoSuchObject()
+    if proposal.state != ProposalState.EXECUTING:
+        raise errors.WrongState(f"the proposal is {proposal.state}")
+    authorize.refuse_to_halt(actor, proposal)
+    return proposal
+
+
+def _compose(actor: User, proposal: Proposal, reason: str) -> HaltStatement:
+    return HaltStatement(
+        proposal=str(proposal.pk),
+        round=proposal.round,
+        plan=proposal.plan_digest,
+        takes_back=taken_back(load_plan(bytes(proposal.plan))),
+        reason=reason,
+        person=str(actor.person),
+        nonce=secrets.token_hex(32),
+        expires=database_now() + passkeys.SESSION_LIFE,
+        rp_id=settings.RP_ID,
+        origin=settings.ORIGIN,
+    )

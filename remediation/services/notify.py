@@ -46,6 +46,33 @@ def overdue(proposal_id: UUID) -> None:
     _send(proposal, people, "expired without a decision", text)
 
 
+def halt_refused(proposal_id: UUID, refusals: Iterable[str]) -> None:
+    """Halts that do not hold were written: the lead learns of it, since somebody forged them or
+    could not stop what they wanted to stop."""
+    proposal = Proposal.objects.get(pk=proposal_id)
+    names = ", ".join(refusals)
+    text = (
+        f"A halt of this run was refused ({names}): it is not signed by a key that may halt it,"
+        " and stops nothing. If the run has to stop, halt it with a key of the approvers file, or"
+        " have the operator freeze execution. If nobody meant to halt it, somebody else writes"
+        " into the portal's database."
+    )
+    _send(proposal, holders("lead"), "a halt was refused", text, page="execution")
+
+
+def unknown_key(proposal_id: UUID) -> None:
+    """An approval was signed by a key that is not in the approvers file: the lead learns of it,
+    since either an operator has to add the key or somebody made an account of their own."""
+    proposal = Proposal.objects.get(pk=proposal_id)
+    text = (
+        "An approval of this proposal was signed by a key that the approvers file does not give"
+        " that role, so nothing was executed and a new round of review is opened. The history says"
+        " whose approval it was. If the person may decide, an operator adds the key on the worker's"
+        " host; if not, somebody else has to decide, and the account should be looked at."
+    )
+    _send(proposal, holders("lead"), "an approval counted nothing", text)
+
+
 def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, message_id: str) -> bool:
     """The result, as `result.tell` words it; whether the mail server took it."""
     executed = Execution.objects.filter(proposal=proposal).exists()

@@ -13,8 +13,8 @@ from remediation.domain.errors import Refused, TargetBusy
 from remediation.domain.states import ProposalState
 from remediation.executors.base import Settled
 from remediation.executors.run import executor_of
-from remediation.models import Execution, Halt, Proposal
-from remediation.services import execute, lease, runs, steps
+from remediation.models import Execution, Proposal
+from remediation.services import execute, halted, lease, runs, steps
 from remediation.services.actors import Actor
 from remediation.services.observe import Seen, observe
 from remediation.services.plans import load_plan
@@ -145,7 +145,7 @@ def _undo(run: Run, phases: Phases, reason: str) -> None:
     """Roll back what was applied and is not undone yet; what failed to be undone is never tried
     again, and people have to look. A run that a person halted ends with that as its reason."""
     failed = any("failed" in done for done in phases.values())
-    if not failed and Halt.objects.filter(proposal=run.proposal).exists():
+    if not failed and halted.judge(run) is not None:
         reason = "halted"
     run.applied = [i for i in run.applied if "undone" not in phases.get(i, {})]
     begun = {i for i, done in phases.items() if "undo_intended" in done}

@@ -32,8 +32,9 @@ def record(
     object: str,
     proposal_id: UUID | None = None,
     data: dict[str, Json] | None = None,
-) -> None:
-    """Append the refusal; where it concerns a proposal that exists, its history shows it.
+) -> int:
+    """Append the refusal; where it concerns a proposal that exists, its history shows it. Gives
+    the entry's id.
 
     Must be called outside the refused transaction (the door catches `Refused` outside
     `atomic()`). A crash before this commit leaves a refused action without its line, never an
@@ -55,6 +56,7 @@ def record(
                 actor=actor.ref,
                 entry=entry.id,
             )
+    return entry.id
 
 
 def seen(actor: Actor, proposal_id: UUID | None) -> UUID | None:

@@ -6,11 +6,17 @@ import logging
 
 from django.db import transaction
 
-from remediation.domain.errors import GateRefused, Next, Refused, WrongState
+from remediation.domain.errors import (
+    GateRefused,
+    Next,
+    Refused,
+    UnknownApproverKey,
+    WrongState,
+)
 from remediation.domain.events import Event
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal, Refusal
-from remediation.services import assess, refusals, result, transition
+from remediation.services import assess, notify, refusals, result, transition
 from remediation.services.actors import Actor
 
 logger = logging.getLogger(__name__)
@@ -22,6 +28,9 @@ def handle(proposal: Proposal, refusal: GateRefused, *, actor: Actor) -> None:
         _stay(proposal, refusal, actor)
         return
     record(proposal, refusal, actor=actor)
+    if isinstance(refusal, UnknownApproverKey):
+        logger.critical("an approval of %s counts nothing: %s", proposal.pk, refusal)
+        notify.unknown_key(proposal.pk)
     try:
         if refusal.next is Next.REVIEW:
             assess.assess(proposal.pk, actor=actor, reason=refusal.name)

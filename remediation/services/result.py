@@ -14,6 +14,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
 from audit import log
@@ -118,8 +119,13 @@ def _was_told(proposal: Proposal, kind: str) -> bool:
 def _people(proposal: Proposal) -> set[UUID]:
     """Who decided, in whatever round, who halted, and every other entitled reviewer."""
     decided = Review.objects.filter(proposal=proposal).values_list("person", flat=True)
-    halted = Halt.objects.filter(proposal=proposal).values_list("person", flat=True)
+    halted = _halts(proposal).values_list("person", flat=True)
     return {*notify.entitled(proposal), *decided, *halted}
+
+
+def _halts(proposal: Proposal) -> QuerySet[Halt]:
+    """Those that stopped it: verified by the worker."""
+    return Halt.objects.filter(proposal=proposal, verdict__refusal="")
 
 
 def _message_id(proposal: Proposal) -> str:
@@ -132,7 +138,7 @@ def _text(proposal: Proposal) -> str:
     end = proposal.transitions.order_by("-id").first()
     reason = f" ({end.reason.replace('_', ' ')})" if end and end.reason else ""
     lines = [f"The proposal is now: {proposal.state.replace('_', ' ')}{reason}."]
-    halt = Halt.objects.filter(proposal=proposal).first()
+    halt = _halts(proposal).first()
     if halt is not None:
         lines.append(f"A person halted it between two steps: {inert.message(halt.reason)}")
     return "\n".join([*lines, *_steps(proposal)])

@@ -2,6 +2,8 @@
 
 There is no way back round the gate: what a run did is undone by another run, which other people
 approve. Whoever asks for it is recorded as the plan's editor and cannot decide on it (promise 4).
+That person has to be active and hold a role until it has run; the agent of what is undone is not
+asked. A person's edit of it is an ordinary proposal again.
 """
 
 from __future__ import annotations
@@ -46,13 +48,14 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
         back = reversed_plan(old)
         if back is None:
             raise errors.WrongState("there is nothing that can be undone by a plan")
-        same = old.incident.proposals.filter(plan_digest=back.digest, state__in=submit.ALIVE)
+        # Not an agent's plan that says the same: that one stands and falls with its agent.
+        same = old.reversals.filter(plan_digest=back.digest, state__in=submit.ALIVE)
         waiting = same.values_list("pk", flat=True).first()
         if waiting is not None:
             return waiting
-        made = submit.propose_as_person(
+        made = submit.propose_to_undo(
             actor=PersonActor(actor.person, actor.pk),
-            like=old,
+            old=old,
             plan=back,
             rationale=f"To undo proposal {old.pk}, which succeeded. {reason}",
         )

@@ -9,11 +9,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.db import transaction
-from fido2 import cbor
-from fido2.utils import websafe_encode
 
 from audit import inclusion, log
 from audit.tlog.canonical import Json
@@ -24,18 +21,16 @@ from remediation.domain.digest import Digests
 from remediation.domain.events import Event
 from remediation.domain.quorum import CountedReview, Resolution, resolve
 from remediation.domain.report import load_diagnosis
-from remediation.domain.signature import Assertion, verify
+from remediation.domain.signature import Assertion
 from remediation.domain.statement import Decision, Reason, Statement, Verdicts
 from remediation.domain.states import ProposalState
 from remediation.models import Assessment, ObservationRequest, Proposal, Review, ReviewSession, User
-from remediation.services import authorize, dispatch, secrecy, suspicion, transition
+from remediation.services import authorize, dispatch, passkeys, secrecy, suspicion, transition
 from remediation.services.actors import PersonActor
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
 from remediation.services.plans import load_plan
 
-# Long enough to touch a key, short enough that what was shown is what stands.
-SESSION_LIFE = timedelta(minutes=5)
 # An assessment is fresh for ten minutes, for a signature (design.md 2).
 FRESH_FOR = timedelta(minutes=10)
 
@@ -85,7 +80,7 @@ def start(
         statement.check_consistent()
         looked = _looked(proposal, assessment, statement.decision, set(opened), typed)
         session = _remember(_person(actor), proposal, statement, looked)
-    return Started(session.pk, _options(actor, statement))
+    return Started(session.pk, passkeys.options(actor, statement.challenge()))
 
 
 def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Signed:
@@ -103,12 +98,12 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
             raise errors.NoSuchObject()
         transition.lock(session.proposal_id)
         statement = Statement.parse(bytes(session.statement))
-        cose_key = _verify(actor, given, statement)
+        cose_key = passkeys.signed_by(actor, given, statement.challenge())
         proposal, assessment = _under_review(actor, session.proposal_id)
         _check_person(actor, proposal, assessment, statement.slot, statement.decision)
         # Reported as suspicious between starting and signing: what was begun ends here.
-        if statement.decision is Decision.APPROVE and not suspicion.is_enabled(proposal.agent_id):
-            raise errors.AgentDisabled("nothing that it proposed can be approved")
+        if statement.decision is Decision.APPROVE:
+            suspicion.check_proposer(proposal)
         _record(_person(actor), session, statement, given, cose_key)
         resolution = _count(_person(actor), proposal, assessment)
         kind = "execute" if resolution is Resolution.APPROVED else "settle"
@@ -209,7 +204,7 @@ def _compose(
         slot=slot,
         person=str(actor.person),
         nonce=secrets.token_hex(32),
-        expires=database_now() + SESSION_LIFE,
+        expires=database_now() + passkeys.SESSION_LIFE,
         rp_id=settings.RP_ID,
         origin=settings.ORIGIN,
     )
@@ -256,8 +251,7 @@ def _looked(
     """Refuse a hasty approval; gives what goes on record about the looking."""
     if decision is not Decision.APPROVE:
         return {}
-    if not suspicion.is_enabled(proposal.agent_id):
-        raise errors.AgentDisabled("nothing that it proposed can be approved")
+    suspicion.check_proposer(proposal)
     wanted = attention(proposal, assessment)
     wanted.check(opened, typed)
     return {"opened": list(wanted.artefacts), "typed": list(wanted.names)}
@@ -282,44 +276,6 @@ def _remember(
             expires_at=statement.expires,
             entry=entry.id,
         )
-
-
-def _options(actor: User, statement: Statement) -> dict[str, Any]:
-    """PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3, 5.1.10)."""
-    return {
-        "challenge": websafe_encode(statement.challenge()),
-        "rpId": statement.rp_id,
-        "allowCredentials": [
-            {"type": "public-key", "id": websafe_encode(credential_id)}
-            for credential_id in keys_of(actor)
-        ],
-        "userVerification": "required",
-        "timeout": int(SESSION_LIFE.total_seconds() * 1000),
-    }
-
-
-def keys_of(user: User) -> dict[bytes, bytes]:
-    """The person's passkeys: COSE key by credential id, from allauth's rows."""
-    rows = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
-    found = {}
-    for row in rows:
-        data = row.wrap().authenticator_data.credential_data
-        found[bytes(data.credential_id)] = cbor.encode(data.public_key)
-    return found
-
-
-def _verify(actor: User, given: Assertion, statement: Statement) -> bytes:
-    cose_key = keys_of(actor).get(given.credential_id)
-    if cose_key is None:
-        raise errors.SignatureInvalid("the passkey is not one of this account")
-    verify(
-        given,
-        challenge=statement.challenge(),
-        cose_key=cose_key,
-        rp_id=settings.RP_ID,
-        origin=settings.ORIGIN,
-    )
-    return cose_key
 
 
 def _record(

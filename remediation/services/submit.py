@@ -135,21 +135,23 @@ def supersede(
     )
 
 
-def propose_as_person(*, actor: PersonActor, like: Proposal, plan: Plan, rationale: str) -> UUID:
-    """Another plan of a person for the same incident, beside one that has ended.
+def propose_to_undo(*, actor: PersonActor, old: Proposal, plan: Plan, rationale: str) -> UUID:
+    """A plan of a person that undoes a run, beside the proposal of that run, which has ended.
 
     The person is recorded as its editor and cannot decide on it (promise 4); agent and token are
-    those of the proposal that it is like. Returns its id.
+    those of the proposal that it undoes, and so are those whom they keep from deciding. Whether
+    that agent may act is not asked. Returns its id.
     """
     return _insert(
         actor=actor,
-        incident=like.incident,
-        diagnosis=like.diagnosis,
+        incident=old.incident,
+        diagnosis=old.diagnosis,
         plan=plan,
-        rationale=masking.covered(rationale, secrecy.known_values(like.incident)),
-        token_id=like.token_id,
-        agent_id=like.agent_id,
+        rationale=masking.covered(rationale, secrecy.known_values(old.incident)),
+        token_id=old.token_id,
+        agent_id=old.agent_id,
         supersedes=None,
+        reverses=old,
     )
 
 
@@ -263,6 +265,7 @@ def _insert(
     token_id: UUID,
     agent_id: UUID,
     supersedes: Proposal | None,
+    reverses: Proposal | None = None,
 ) -> UUID:
     proposal_id = uuid4()
     entry = log.append(
@@ -275,6 +278,7 @@ def _insert(
             "diagnosis": diagnosis.digest,
             "token": str(token_id),
             "supersedes": str(supersedes.pk) if supersedes else None,
+            **({"reverses": str(reverses.pk)} if reverses else {}),
         },
     )
     with translated():
@@ -289,6 +293,7 @@ def _insert(
             token_id=token_id,
             editor=actor.person if isinstance(actor, PersonActor) else None,
             supersedes=supersedes,
+            reverses=reverses,
             entry=entry.id,
         )
     ProposalTarget.objects.bulk_create(

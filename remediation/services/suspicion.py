@@ -23,6 +23,16 @@ def is_enabled(agent_id: UUID) -> bool:
     return newest is not None and newest.enabled
 
 
+def check_proposer(proposal: Proposal) -> None:
+    """Refuse an approval of what somebody proposed who stands no more: the agent, or, where a
+    person proposes to undo a run, that person. Raises AgentDisabled, ProposerLost."""
+    if proposal.reverses_id is None:
+        if not is_enabled(proposal.agent_id):
+            raise errors.AgentDisabled("nothing that it proposed can be approved")
+    elif proposal.editor is None or not authorize.holds_role(proposal.editor):
+        raise errors.ProposerLost()
+
+
 def may_report(user: User, proposal: Proposal) -> bool:
     """Every approver and lead who may see one of its proposals: stopping needs no quorum."""
     found = authorize.roles(user) & {*ROLES, authorize.LEAD}

@@ -96,7 +96,7 @@ ADVICE: tuple[tuple[type[Refused], Promise], ...] = (
 _RELOAD = (errors.StaleDigest, errors.WrongState, errors.SlotNotOpen, errors.AssessmentStale)
 
 # Addresses at which something is asked of a proposal's run.
-ABOUT_A_RUN = frozenset({"execution", "execution_progress", "halt", "propose_undo"})
+ABOUT_A_RUN = frozenset({"execution", "execution_progress", "halt", "halt_sign", "propose_undo"})
 
 View = Callable[..., HttpResponse]
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
+from audit.tlog.canonical import Json
+from remediation.domain import errors
+from remediation.domain.halt_statement import MAX_REASON, MIN_REASON
 from remediation.services import authorize, reversal
 from remediation.services import halt as service
 from remediation.views import doors, running
@@ -53,19 +58,37 @@ def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     )
 
 
-@doors.form
-def halt(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Stop before the next step; on record before this answers."""
-    service.halt(
+@doors.json_post
+def halt_start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
+    """What this person signs in order to stop the run before its next step."""
+    started = service.start(
         actor=doors.person(request),
         proposal_id=proposal_id,
-        reason=request.POST.get("reason", ""),
+        reason=doors.text(body, "reason"),
+    )
+    return JsonResponse({"session": str(started.session_id), "options": started.options})
+
+
+@doors.json_post
+def halt_sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
+    """The passkey's assertion; on record before this answers."""
+    try:
+        session_id = UUID(doors.text(body, "session"))
+    except ValueError:
+        raise errors.BadValue("not an id", pointer="/session") from None
+    service.sign(
+        actor=doors.person(request),
+        session_id=session_id,
+        assertion=doors.mapping(body, "assertion"),
     )
     messages.warning(
         request,
-        gettext("Halted. No further step begins; the worker undoes the steps that it applied."),
+        gettext(
+            "Signed. No further step begins before the worker has verified it; then it undoes the"
+            " steps that it applied."
+        ),
     )
-    return redirect("execution", proposal_id)
+    return JsonResponse({"next": reverse("execution", args=[proposal_id])})
 
 
 @doors.form
@@ -92,7 +115,7 @@ def _context(request: HttpRequest, proposal_id: UUID) -> dict[str, object]:
     return {
         "page": running.run_page(person, proposal),
         "may_audit": authorize.may_audit(person),
-        "longest": service.MAX_REASON,
-        "shortest": service.MIN_REASON,
+        "longest": MAX_REASON,
+        "shortest": MIN_REASON,
         "longest_undo": reversal.MAX_REASON,
     }

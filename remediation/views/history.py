@@ -18,6 +18,7 @@ from remediation import vocabulary
 from remediation.models import (
     Assessment,
     Halt,
+    HaltVerdict,
     Notice,
     ObservationRequest,
     Proposal,
@@ -228,19 +229,28 @@ def _steps(keys: list[UUID]) -> Iterator[HistoryRow]:
 
 def _halts(keys: list[UUID]) -> Iterator[HistoryRow]:
     found = list(Halt.objects.filter(proposal__in=keys))
+    verdicts = {row.halt_id: row for row in HaltVerdict.objects.filter(halt__in=found)}
     names = Names([row.person for row in found])
     for row in found:
         yield HistoryRow(
             at=row.recorded_at,
             kind="refusal",
             word="halted",
-            title=gettext("Halted between two steps"),
+            title=_halt_title(verdicts.get(row.pk)),
             actor=names.person(row.person),
             entry=row.entry,
             reason=row.reason,
             language="",
             proposal=row.proposal_id,
         )
+
+
+def _halt_title(verdict: HaltVerdict | None) -> str:
+    if verdict is None:
+        return gettext("A halt was signed; the worker has not verified it")
+    if verdict.holds:
+        return gettext("Halted between two steps")
+    return gettext("A halt that the worker refused")
 
 
 def _notices(keys: list[UUID]) -> Iterator[HistoryRow]:

@@ -69,6 +69,7 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
         diagnosis=diagnosis_card(proposal),
         decide=deciding.decide(user, proposal, assessment, readable=plan is not None, now=now),
         agent_enabled=suspicion.is_enabled(proposal.agent_id),
+        undoes=proposal.reverses_id,
         assessed=standing.assessed(proposal, assessment, now=now) if assessment else None,
         earlier=_earlier(proposal),
     )

@@ -98,10 +98,18 @@ class LeaseRow:
 
 @dataclass(frozen=True)
 class HaltCard:
+    """A halt on record. It stops the run when the worker has verified its signature."""
+
     person: str
     reason: str
     at: datetime
     entry: int
+    holds: bool
+    refusal: str  # why the worker refused it, in words
+
+    @property
+    def waits(self) -> bool:
+        return not self.holds and not self.refusal
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,9 @@ class RunPage:
     ended: datetime | None
     holder: str
     leases: tuple[LeaseRow, ...]
-    halt: HaltCard | None
+    halts: tuple[HaltCard, ...]
+    # What a halt would take back of what was applied, in its order; what is signed says the same.
+    takes_back: tuple[str, ...]
     next_step: int  # the number of the step before which a halt would hold; 0: none is left
     may_halt: bool
     # What a plan that undoes it would do, in its order; empty when this person may not ask, or
@@ -132,7 +142,12 @@ class RunPage:
 
     @property
     def haltable(self) -> bool:
-        return self.may_halt and self.next_step > 0 and self.halt is None
+        # One that waits to be verified takes nobody's away: it may be a forgery.
+        return self.may_halt and self.next_step > 0 and not self.halted
+
+    @property
+    def halted(self) -> bool:
+        return any(halt.holds for halt in self.halts)
 
     @property
     def halt_key(self) -> str:
@@ -141,4 +156,4 @@ class RunPage:
             return "form"
         if self.state != S.EXECUTING:
             return "none"
-        return "halted" if self.halt else "late" if self.may_halt else "others"
+        return "halted" if self.halted else "late" if self.may_halt else "others"

@@ -11,9 +11,10 @@ from django.utils.translation import ngettext
 from audit.tlog.canonical import Json
 from remediation import vocabulary
 from remediation.domain.errors import GATE_REASONS
+from remediation.domain.halt_statement import taken_back
 from remediation.domain.outcome import Outcome, outcomes
 from remediation.domain.plan import Plan, Step
-from remediation.models import Execution, Halt, Lease, Proposal, StepRecord, User
+from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
 from remediation.services import authorize, reversal
 from remediation.services.clock import database_now
 from remediation.views import present
@@ -38,7 +39,6 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
     plan = present.plan_of(proposal)
     run = Execution.objects.defer("evidence").filter(proposal=proposal).first()
     records = list(run.steps.order_by("id")) if run else []
-    halt = _halt(proposal)
     moves = {
         move.to_state: move
         for move in proposal.transitions.order_by("id")
@@ -65,7 +65,8 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         ended=end.recorded_at if end and proposal.state not in LIVE else None,
         holder=run.holder if run else "",
         leases=_leases(run),
-        halt=halt,
+        halts=_halts(proposal),
+        takes_back=_takes_back(plan) if may_halt else (),
         next_step=upcoming,
         may_halt=may_halt,
         undo=_undo(user, proposal),
@@ -81,8 +82,9 @@ def is_live(proposal: Proposal) -> bool:
 def version(proposal: Proposal) -> str:
     """Another one whenever the page would say something else; asked for every two seconds."""
     steps = StepRecord.objects.filter(execution__proposal=proposal).count()
-    halted = int(Halt.objects.filter(proposal=proposal).exists())
-    return f"{proposal.state}.{steps}.{halted}.{_waiting_for(proposal)}"
+    halts = Halt.objects.filter(proposal=proposal).count()
+    verified = HaltVerdict.objects.filter(halt__proposal=proposal).count()
+    return f"{proposal.state}.{steps}.{halts}.{verified}.{_waiting_for(proposal)}"
 
 
 def reason_words(name: str) -> str:
@@ -153,11 +155,27 @@ def _said(values: Mapping[str, Json], name: str) -> str | None:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _halt(proposal: Proposal) -> HaltCard | None:
-    row = Halt.objects.filter(proposal=proposal).first()
-    if row is None:
-        return None
-    return HaltCard(Names([row.person]).person(row.person), row.reason, row.recorded_at, row.entry)
+def _halts(proposal: Proposal) -> tuple[HaltCard, ...]:
+    rows = list(Halt.objects.filter(proposal=proposal).order_by("id"))
+    verdicts = {row.halt_id: row for row in HaltVerdict.objects.filter(halt__in=rows)}
+    names = Names([row.person for row in rows])
+    return tuple(
+        HaltCard(
+            person=names.person(row.person),
+            reason=row.reason,
+            at=row.recorded_at,
+            entry=row.entry,
+            holds=(verdict := verdicts.get(row.pk)) is not None and verdict.holds,
+            refusal=reason_words(verdict.refusal) if verdict and verdict.refusal else "",
+        )
+        for row in rows
+    )
+
+
+def _takes_back(plan: Plan | None) -> tuple[str, ...]:
+    if plan is None:
+        return ()
+    return tuple(plan.steps[step.step].sentence for step in taken_back(plan) if step.by)
 
 
 def _next_step(proposal: Proposal, plan: Plan | None, records: Iterable[StepRecord]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from playwright.sync_api import expect
 from pytest_django import Settings
 
 from remediation import models as m
+from remediation.domain import b64url
+from remediation.domain.approvers import Approver, Approvers
+from remediation.models import PasskeyEnrolment
 from tests.browser import axe
 from tests.browser.chromium import SHOTS, Visitor
 from tests.browser.people import approver, come_in
@@ -54,6 +58,26 @@ def on_paper(visitor: Visitor, name: str) -> None:
         visitor.page.set_viewport_size({"width": 1440, "height": 900})
 
 
+def approve_key_of(world: World, user: m.User) -> None:
+    """As the operator does: the key that this person enrolled goes into the approvers file too."""
+    path = Path(world.settings.APPROVERS_FILE)
+    known, key = (
+        Approvers.parse(path.read_bytes()),
+        PasskeyEnrolment.objects.get(person=user.person),
+    )
+    mine = Approver(
+        person=str(user.person),
+        credential_id=b64url.encode(bytes(key.credential_id)),
+        cose_key=b64url.encode(bytes(key.cose_key)),
+        rp_id=world.settings.RP_ID,
+        origin=world.settings.ORIGIN,
+        roles=("security",),
+        since=datetime.now(UTC) - timedelta(days=1),
+        until=None,
+    )
+    path.write_bytes(Approvers((*known.entries, mine)).dump())
+
+
 def test_a_run_is_watched_and_halted_between_two_steps(
     world: World, visit: Callable[[], Visitor], start: Start, pauses: dict[str, Path]
 ) -> None:
@@ -82,12 +106,22 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     alice.shoot("execution-running")
     reason.focus()
     reason.press_sequentially("build host.")
+    approve_key_of(world, user)
+    # A passkey that does not recognise the person halts nothing, and loses no word.
+    alice.verified(False)
     page.get_by_role("button", name="Halt before the next step").click()
-    expect(page.get_by_role("heading", name="Halted by alice-b")).to_be_visible()
+    expect(page.locator("#halt [data-error]")).to_contain_text("The passkey was not used")
+    expect(reason).to_have_value("It is the key of the build host.")
+    assert not m.Halt.objects.exists()
+    alice.verified(True)
+    page.get_by_role("button", name="Halt before the next step").click()
+    expect(page.get_by_role("heading", name="Halt signed by alice-b")).to_be_visible()
     assert m.Halt.objects.get().reason == "It is the key of the build host."
     alice.shoot("execution-halted")
+    accessible(alice)
     pauses["t2"].unlink()
     assert worker.wait(PATIENCE_S) == 0
+    expect(page.get_by_role("heading", name="Halted by alice-b")).to_be_visible(timeout=SOON)
     expect(page.get_by_text("A person halted it between two steps.")).to_be_visible(timeout=SOON)
     for number, words in ((1, "undone"), (2, "undone"), (3, "not begun")):
         expect(page.locator(f"#step-{number} .pill").first).to_have_text(words)

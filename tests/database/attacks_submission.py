@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from remediation import models as m
+from remediation.domain import plan as plans
 from tests import factories
 from tests.database.attack import DENIED, Attack, attack, dropped, granted, off, sql
 from tests.database.world import World
@@ -259,3 +260,69 @@ def _an_erasure_whose_entry_erases_something_else(w: World) -> None:
 @attack(ATTACKS, WEB, DENIED, granted("DELETE, SELECT", "evidenceblob", WEB))
 def _bytes_go_by_hand_of_web(w: World) -> None:
     sql("DELETE FROM public.remediation_evidenceblob WHERE false")
+
+
+# ---- calling a plan the undoing of a run, to be rid of the question whether its agent may act ---
+
+undoing = off("proposal", "reversal")
+
+
+def _undo(w: World, made: plans.Plan | None = None, **said: Any) -> m.Proposal:
+    old = w.succeeded.proposal
+    usual = {
+        "diagnosis": old.diagnosis,
+        "agent": old.agent,
+        "token": old.token,
+        "editor": w.alice.id,
+        "reverses": old,
+    }
+    return factories.insert_proposal(made or factories.load(old), **{**usual, **said})
+
+
+@attack(ATTACKS, WEB, "reversal_person", undoing)
+def _an_agents_plan_is_called_an_undoing(w: World) -> None:
+    _undo(w, editor=None)
+
+
+@attack(ATTACKS, WEB, "reversal_person", undoing)
+def _an_edit_is_called_an_undoing(w: World) -> None:
+    old = w.succeeded.proposal
+    _undo(w, supersedes=old)
+
+
+@attack(ATTACKS, WEB, "reversal_of", undoing)
+def _what_did_not_succeed_is_undone(w: World) -> None:
+    old = w.rejected
+    _undo(
+        w,
+        factories.load(old),
+        reverses=old,
+        diagnosis=old.diagnosis,
+        agent=old.agent,
+        token=old.token,
+    )
+
+
+@attack(ATTACKS, WEB, "reversal_of", undoing)
+def _a_run_of_another_incident_is_undone(w: World) -> None:
+    _undo(w, diagnosis=w.rejected.diagnosis)
+
+
+@attack(ATTACKS, WEB, "reversal_plan", undoing)
+def _a_plan_about_something_else_is_called_an_undoing(w: World) -> None:
+    _undo(w, factories.plan(f"t{factories.number()}"))
+
+
+@attack(ATTACKS, WEB, "reversal_entitlement", undoing)
+def _who_is_gone_proposes_to_undo(w: World) -> None:
+    _undo(w, editor=w.gone.id)
+
+
+@attack(ATTACKS, WEB, "reversal_entitlement", undoing)
+def _an_auditor_proposes_to_undo(w: World) -> None:
+    _undo(w, editor=w.carol.id)
+
+
+@attack(ATTACKS, WEB, "reversal_separation", undoing)
+def _a11_the_owner_of_the_agent_proposes_to_undo(w: World) -> None:
+    _undo(w, editor=w.dave.id)

@@ -23,12 +23,15 @@ SUBMISSIONS = {
     "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",
     "proposal", "proposaltarget", "transition", "observationrequest", "refusal", "halt",
 }  # fmt: skip
-FINDINGS = {"assessment", "assessmentservice", "notice", "execution", "steprecord", "freeze"}
+FINDINGS = {
+    "assessment", "assessmentservice", "notice", "execution", "steprecord", "freeze",
+    "haltverdict",
+}  # fmt: skip
 AGENTS = {"agent", "agentversion"}
 # Read by web alone: tokens, codes, sessions of review, answers.
 SECRETS = {
     "agenttoken", "agenttokenrevocation", "invitation", "invitationuse", "reviewsession",
-    "idempotencyrecord", "savedview",
+    "idempotencyrecord", "savedview", "haltsession",
 }  # fmt: skip
 ACCOUNTS = {"user", "user_groups", "user_user_permissions"}
 SIGN_IN = {
@@ -249,7 +252,10 @@ def test_a47_there_is_no_table_of_sessions_to_open() -> None:
             "SELECT table_name FROM information_schema.tables WHERE table_name LIKE '%session%'"
             "   AND table_schema NOT IN ('pg_catalog', 'information_schema')"
         )
-        assert cursor.fetchall() == [("remediation_reviewsession",)]
+        assert {row[0] for row in cursor.fetchall()} == {
+            "remediation_haltsession",
+            "remediation_reviewsession",
+        }
 
 
 def test_the_views_show_the_worker_no_password() -> None:

@@ -50,7 +50,11 @@ class World:
     approved_late: m.Proposal  # the time to run has passed
     executing: m.Execution  # two steps, the first intended
     ended: m.Execution  # two steps, the first failed
-    halted: m.Execution  # two steps, the first verified; then alice halted it
+    halted: m.Execution  # two steps, the first verified; then alice halted it, and bob
+    stopped: m.Execution  # the same, and the worker found that alice's halt holds
+    begun_halt: m.HaltSession  # alice's, on executing
+    late_halt: m.HaltSession  # alice's, on executing, expired
+    useless: m.Halt  # alice's; the run ended by itself before anybody verified it
     overdue: m.Execution  # two steps, the first verified; the time to run has passed
     slept: m.Execution  # the first step intended; then the lease ran out
     unknown: m.Execution
@@ -79,7 +83,8 @@ def build() -> World:
         return proposal
 
     in_review = at("in_review")
-    approved_steps = [at("approved", *_names()) for _ in range(4)]
+    approved_steps = [at("approved", *_names()) for _ in range(6)]
+    executing = _executing(approved_steps[0])
     overdue = _overdue(approved_steps[2])
     return World(
         alice, bob, carol, dave, eve, sue, gone, lou, agent, token,
@@ -101,9 +106,13 @@ def build() -> World:
         targetless=_targetless(in_review),
         approved=_leased(at("approved")),
         approved_late=_leased(at("approved", ruling={"run_within_s": 0})),
-        executing=_executing(approved_steps[0]),
+        executing=executing,
         ended=_run(approved_steps[1], "applied", "failed"),
-        halted=_halted(approved_steps[3], alice),
+        halted=_halted(approved_steps[3], alice, bob),
+        stopped=_stopped(approved_steps[4], alice),
+        begun_halt=_begun_halt(executing.proposal, alice),
+        late_halt=_expired(_begun_halt(executing.proposal, alice)),
+        useless=_useless(approved_steps[5], alice),
         overdue=overdue,
         slept=_slept(at("approved")),
         unknown=_unknown(at("approved", *_names())),
@@ -192,10 +201,27 @@ def _run(proposal: m.Proposal, *phases: str) -> m.Execution:
     return run
 
 
-def _halted(proposal: m.Proposal, alice: Person) -> m.Execution:
+def _halted(proposal: m.Proposal, *people: Person) -> m.Execution:
     run = _run(proposal, "applied", "verified")
-    factories.halt(proposal, alice)
+    for someone in people:
+        factories.halt(proposal, someone)
     return run
+
+
+def _stopped(proposal: m.Proposal, alice: Person) -> m.Execution:
+    run = _halted(proposal, alice)
+    factories.halt_verdict(proposal.halts.get())
+    return run
+
+
+def _begun_halt(proposal: m.Proposal, alice: Person) -> m.HaltSession:
+    return factories.halt_session(factories.halt_statement(proposal, alice), proposal)
+
+
+def _useless(proposal: m.Proposal, alice: Person) -> m.Halt:
+    _halted(proposal, alice)
+    factories.move(proposal, "failed")
+    return proposal.halts.get()
 
 
 def _overdue(proposal: m.Proposal) -> m.Execution:

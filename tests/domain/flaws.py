@@ -20,6 +20,7 @@ from remediation.domain.evidence import (
     Evidence,
     Excluded,
     PersonEvidence,
+    ReversalEvidence,
     Unobservable,
 )
 from remediation.domain.inclusion import LogEvidence
@@ -245,6 +246,21 @@ _ALICE_NOW = PersonEvidence(ALICE, True, ("security",))
 _BOB_NOW = PersonEvidence(BOB, True, ("service_owner",))
 
 
+_LENA = PersonEvidence("1e0a0000-0000-4000-8000-000000000006", True, ("lead",))
+
+
+def _undoing(person: PersonEvidence, digest: str = "", **changes: Any) -> Callable[[], Evidence]:
+    """The story's plan undoes a run, and this person proposed that."""
+
+    def make() -> Evidence:
+        proposer = replace(person, **changes)
+        of = "01d00000-0000-4000-8000-000000000007"
+        said = ReversalEvidence(of, digest or Story().plan.digest, proposer)
+        return Story().evidence(reversal=said)
+
+    return make
+
+
 def _set(key: str, value: Any) -> Callable[[Any], None]:
     return lambda document: document.update({key: value})
 
@@ -326,6 +342,7 @@ FLAWS: dict[str, Flaw] = {
     "digest": Flaw(1, "digest", _body("plan", lambda d: d["steps"][0]["target"].update(role="x"))),
     "digest_environment": Flaw(1, "digest", _body("plan", _set("environment", "staging"))),
     "digest_diagnosis": Flaw(1, "digest", _body("diagnosis", _set("confidence", 1))),
+    "digest_reversal": Flaw(1, "digest", _undoing(_LENA, "0" * 64)),
     "digest_scope": Flaw(1, "digest", _body("scope", _set("unknown", ["x"]))),
     "digest_ruling": Flaw(1, "digest", _body("ruling", _set("run_within_s", 10_000))),
     "digest_pin": Flaw(1, "digest", _body("pin", lambda d: d["targets"][0]["state"].pop("oid"))),
@@ -369,6 +386,7 @@ FLAWS: dict[str, Flaw] = {
     "quorum_rejected": Flaw(4, "quorum", _objection(Decision.REJECT, "diagnosis_wrong")),
     "quorum_returned": Flaw(4, "quorum", _objection(Decision.RETURN, "diagnosis_unclear")),
     "separation": Flaw(4, "separation", _with(excluded=(Excluded(BOB, "owns the agent"),))),
+    "separation_proposer": Flaw(4, "separation", _undoing(_ALICE_NOW)),
     "separation_twice": Flaw(4, "separation", _alice_twice),
     "separation_agent": Flaw(4, "separation", _with(agent=AgentEvidence(ALICE, True))),
     # 5 freshness
@@ -385,6 +403,9 @@ FLAWS: dict[str, Flaw] = {
         ),
     ),
     "agent_disabled": Flaw(5, "agent_disabled", _with(agent=AgentEvidence("a", False))),
+    "proposer_lost": Flaw(5, "proposer_lost", _undoing(_LENA, active=False)),
+    "proposer_lost_role": Flaw(5, "proposer_lost", _undoing(_LENA, roles=("auditor",))),
+    "proposer_lost_roles": Flaw(5, "proposer_lost", _undoing(_LENA, roles=())),
     "reviewer_lost": Flaw(5, "reviewer_lost", _people(_ALICE_NOW, replace(_BOB_NOW, active=False))),
     "reviewer_lost_gone": Flaw(5, "reviewer_lost", _people(_ALICE_NOW)),
     "reviewer_lost_role": Flaw(

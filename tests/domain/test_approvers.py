@@ -80,7 +80,7 @@ def test_one_credential_or_one_key_for_two_people_is_refused() -> None:
         ("cose_key", ""), ("cose_key", "AAAA"), ("cose_key", "!"), ("rp_id", "http://localhost"),
         ("rp_id", "LOCALHOST"), ("origin", "localhost"), ("origin", "http://localhost/"),
         ("origin", "http://localhost:8000/path"), ("origin", "http://user@localhost"),
-        ("roles", []), ("roles", ["any"]), ("roles", ["lead"]), ("roles", "security"),
+        ("roles", []), ("roles", ["any"]), ("roles", ["auditor"]), ("roles", "security"),
         ("roles", ["security", "security"]), ("since", None), ("since", "2026-01-01"),
         ("until", "later"), ("until", 0), ("note", "x"),
     ],

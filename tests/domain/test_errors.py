@@ -55,9 +55,10 @@ def test_the_refusal_table() -> None:
         "deadline": Next.EXPIRE,
         "digest": Next.REFUSE,
         "signature": Next.REFUSE,
-        "unknown_approver_key": Next.REFUSE,
+        "unknown_approver_key": Next.REVIEW,
         "quorum": Next.REFUSE,
         "separation": Next.REFUSE,
         "agent_disabled": Next.REFUSE,
+        "proposer_lost": Next.REFUSE,
         "bad_inclusion": Next.REFUSE,
     }

@@ -11,8 +11,7 @@ import pytest
 
 from audit.tlog.incident import Entry
 from remediation.domain.approvers import Approvers
-from remediation.management import replay
-from remediation.management.replay import Signed, Trust
+from remediation.management.signed_record import Signed, Trust, signed_review
 from tests.domain import record
 from tests.domain.story import ORIGIN, RP_ID
 
@@ -41,7 +40,7 @@ def said(at: str = "2026-11-22T10:06:00.000000+00:00") -> dict[str, Any]:
 
 
 def judge(entry: dict[str, Any], trust: Trust = TRUST) -> Signed:
-    return replay._signed(Entry(1, b"", entry), trust)
+    return signed_review(Entry(1, b"", entry), trust)
 
 
 def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

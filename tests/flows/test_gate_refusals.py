@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from django.core import mail
 from django.db import transaction
 
 from remediation import models as m
@@ -111,7 +112,37 @@ def test_a16_an_agent_that_is_suspended_is_refused_for_good(world: World) -> Non
 def test_a43_signed_by_keys_that_only_the_database_knows(world: World) -> None:
     proposal_id = world.approved()
     world.approve_keys_of("alice")
-    refused(world, proposal_id, "unknown_approver_key", "refused")
+    refused(world, proposal_id, "unknown_approver_key", "in_review")
+    # The round is void, alice's good approval with it; nothing runs on reviews of before.
+    assert world.get(proposal_id).round == 2
+    world.execute(proposal_id)
+    assert world.calls() == []
+
+
+def test_a_round_that_a_key_outside_the_file_spoiled_is_opened_anew_and_the_lead_told(
+    world: World,
+) -> None:
+    """mallory's account holds the role; mallory's key is not in the file. Others still decide."""
+    lena = factories.person(roles=["lead"])
+    proposal_id = world.in_review()
+    world.decide("mallory", proposal_id)
+    world.decide("bob", proposal_id)
+    assert world.state_of(proposal_id) == "approved"
+    mail.outbox.clear()
+    refused(world, proposal_id, "unknown_approver_key", "in_review")
+    told = [message for message in mail.outbox if "counted nothing" in message.subject]
+    assert [message.bcc for message in told] == [[lena.user.email]]
+    # As often as it is tried: never anything else than another round, until the time is over.
+    world.decide("mallory", proposal_id)
+    world.decide("bob", proposal_id)
+    refused(world, proposal_id, "unknown_approver_key", "in_review")
+    first, *_, last = m.Assessment.objects.filter(proposal_id=proposal_id).order_by("round")
+    assert last.decide_by <= first.decide_by
+    world.decide("alice", proposal_id)
+    world.decide("bob", proposal_id)
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "succeeded"
+    assert [call["call"] for call in world.calls()] == ["apply"]
 
 
 def test_a_missing_approvers_file_stays_approved(world: World) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from remediation import models as m
 from remediation.domain.errors import Refused
-from remediation.services import execute, halt
+from remediation.services import execute
 from remediation.services.runs import Run
 from tests import factories
-from tests.factories import WEB, WORKER
+from tests.factories import WORKER
 from tests.flows.conftest import MakeWorld
 from tests.flows.world import World, acts
 
@@ -31,12 +31,7 @@ def happen(world: World, proposal_id: UUID, event: str, index: int) -> None:
     following = world.targets[index + 1]
     if event == "halt":
         try:
-            with acts(WEB):
-                halt.halt(
-                    actor=world.people["alice"].user,
-                    proposal_id=proposal_id,
-                    reason="It is the wrong account.",
-                )
+            world.halt("alice", proposal_id, "It is the wrong account.")
         except Refused as refused:
             assert refused.name == "wrong_state"  # the second of two
     elif event == "freeze":

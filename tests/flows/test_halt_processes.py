@@ -12,11 +12,9 @@ from django.db import connection, transaction
 from pytest_django import Settings
 
 from remediation import models as m
-from remediation.services import halt
 from tests.database.logins import superuser
-from tests.factories import WEB
 from tests.flows.test_crashes import PATIENCE_S, Start, start, wait_for
-from tests.flows.world import World, acts
+from tests.flows.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["start"]  # a fixture
@@ -37,12 +35,7 @@ def pause(world: World) -> Path:
 
 
 def stop(world: World, proposal_id: UUID) -> None:
-    with acts(WEB):
-        halt.halt(
-            actor=world.people["alice"].user,
-            proposal_id=proposal_id,
-            reason="It is the key of the build host.",
-        )
+    world.halt("alice", proposal_id, "It is the key of the build host.")
 
 
 def calls(world: World) -> list[tuple[str, str]]:
@@ -120,22 +113,20 @@ def test_a_worker_waits_for_a_halt_that_is_being_recorded(
     assert end_of(proposal_id) == ("rolled_back", "halted")
 
 
-def test_two_people_halt_at_once_and_one_of_them_is_on_record(
+def test_two_people_halt_at_once_and_the_run_stops_once(
     world: World, start: Start, pause: Path
 ) -> None:
+    """Neither keeps the other out: a halt that nobody has verified may be a forgery."""
     proposal_id = world.approved()
     worker = start("execute", proposal_id)
     wait_for(Path(f"{pause}.here"))
-    refused: list[str] = []
+    failed: list[BaseException] = []
 
     def halts(name: str) -> None:
         try:
-            with acts(WEB):
-                halt.halt(
-                    actor=world.people[name].user, proposal_id=proposal_id, reason=f"{name} says so"
-                )
+            world.halt(name, proposal_id, f"{name} says so")
         except Exception as error:
-            refused.append(type(error).__name__)
+            failed.append(error)
         finally:
             connection.close()
 
@@ -144,10 +135,63 @@ def test_two_people_halt_at_once_and_one_of_them_is_on_record(
         thread.start()
     for thread in threads:
         thread.join(PATIENCE_S)
-    assert refused == ["WrongState"]
-    assert m.Halt.objects.count() == 1
+    assert failed == []
+    assert m.Halt.objects.count() == 2
     pause.unlink()
     assert worker.wait(PATIENCE_S) == 0
+    assert end_of(proposal_id) == ("rolled_back", "halted")
+    assert calls(world) == [("apply", "t1"), ("rollback", "t1")]
+    # Of two the first is verified, and it is enough.
+    assert m.HaltVerdict.objects.get().refusal == ""
+
+
+@pytest.mark.parametrize("name", ["alice", "mallory"])
+def test_a40_killed_between_the_halt_and_its_verdict(
+    world: World, start: Start, pause: Path, name: str
+) -> None:
+    """Whoever finishes the run verifies it: alice's halt stops it, and mallory's, whose key is not
+    in the approvers file, does not; the step that was never begun is then begun, once."""
+    proposal_id = world.approved()
+    worker = start("execute", proposal_id)
+    wait_for(Path(f"{pause}.here"))
+    world.halt(name, proposal_id, "It is the key of the build host.")
+    worker.send_signal(signal.SIGKILL)
+    assert worker.wait(PATIENCE_S) == -signal.SIGKILL
+    assert not m.HaltVerdict.objects.exists()
+    world.inject({})
+    world.end_leases()
+    assert start("reconcile").wait(PATIENCE_S) == 0
+    verdict = m.HaltVerdict.objects.get()
+    if name == "alice":
+        assert verdict.holds
+        assert calls(world) == [("apply", "t1"), ("rollback", "t1")]
+        assert end_of(proposal_id) == ("rolled_back", "halted")
+    else:
+        assert verdict.refusal == "unknown_approver_key"
+        assert calls(world) == [("apply", "t1"), ("apply", "t2")]
+        assert end_of(proposal_id) == ("succeeded", "")
+
+
+def test_a40_killed_while_the_halt_is_being_recorded(
+    world: World, start: Start, pause: Path
+) -> None:
+    """The worker waits for the halt's transaction; killed there it leaves neither a verdict nor a
+    further step, and another one verifies."""
+    proposal_id = world.approved()
+    worker = start("execute", proposal_id)
+    wait_for(Path(f"{pause}.here"))
+    with transaction.atomic():
+        stop(world, proposal_id)
+        pause.unlink()
+        until_a_worker_waits()
+        worker.send_signal(signal.SIGKILL)
+        assert worker.wait(PATIENCE_S) == -signal.SIGKILL
+    assert not m.HaltVerdict.objects.exists()
+    assert (1, "intended") not in world.phases(proposal_id)
+    world.end_leases()
+    assert start("reconcile").wait(PATIENCE_S) == 0
+    assert m.HaltVerdict.objects.get().holds
+    assert calls(world) == [("apply", "t1"), ("rollback", "t1")]
     assert end_of(proposal_id) == ("rolled_back", "halted")
 
 

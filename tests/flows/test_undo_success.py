@@ -127,3 +127,59 @@ def test_two_people_who_ask_get_one_proposal_pinned_to_what_is_found(world: KeyW
     with acts(WEB):
         again = reversal.propose(actor=world.people["bob"].user, proposal_id=first, reason=WHY)
     assert again == new
+
+
+def suspend(world: KeyWorld) -> None:
+    row = m.Agent.objects.get(pk=world.agent.agent_id)
+    factories.agent_version(row, world.people["dave"], enabled=False)
+
+
+def test_what_a_suspended_agent_proposed_is_undone_by_people_who_stand(world: KeyWorld) -> None:
+    """Suspending it must not keep in force what it had done."""
+    first = world.approved()
+    world.execute(first)
+    suspend(world)
+    with acts(WEB):
+        new = reversal.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
+    world.assess(new)
+    world.decide("mallory", new)
+    world.decide("bob", new)
+    world.execute(new)
+    assert (world.state_of(new), world.status()) == ("succeeded", "Active")
+
+
+def test_who_proposed_to_undo_and_left_stops_it(world: KeyWorld) -> None:
+    first = world.approved()
+    world.execute(first)
+    suspend(world)
+    with acts(WEB):
+        new = reversal.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
+    world.assess(new)
+    world.decide("mallory", new)
+    world.decide("bob", new)
+    with factories.acting(WEB):
+        world.people["alice"].user.groups.clear()
+    world.execute(new)
+    assert (world.state_of(new), world.status()) == ("refused", "Inactive")
+    assert world.refusals(new) == ["proposer_lost"]
+
+
+def test_the_same_plan_as_the_agents_own_is_refused_while_it_is_suspended(
+    world: KeyWorld,
+) -> None:
+    """The very bytes that lead back, and not called an undoing: the agent is asked."""
+    first = world.approved()
+    world.execute(first)
+    old = world.get(first)
+    back = reversal.reversed_plan(old)
+    assert back is not None
+    own = factories.insert_proposal(
+        back, diagnosis=old.diagnosis, agent=old.agent, token=old.token
+    ).pk
+    world.assess(own)
+    world.decide("mallory", own)
+    world.decide("bob", own)
+    suspend(world)
+    world.execute(own)
+    assert (world.state_of(own), world.status()) == ("refused", "Inactive")
+    assert world.refusals(own) == ["agent_disabled"]

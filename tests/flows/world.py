@@ -6,6 +6,7 @@ Every step goes through the services, each under the login of the process that d
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,16 @@ from remediation.domain import b64url, report
 from remediation.domain.approvers import Approvers
 from remediation.domain.attention import Attention
 from remediation.domain.plan import Plan
-from remediation.services import assess, authorize, execute, reconcile, review, settle, submit
+from remediation.services import (
+    assess,
+    authorize,
+    execute,
+    halt,
+    reconcile,
+    review,
+    settle,
+    submit,
+)
 from remediation.services.actors import AgentActor, ProcessActor
 from tests import factories
 from tests.domain import record
@@ -118,9 +128,13 @@ class World:
         )
         path.write_bytes(Approvers(tuple(after)).dump())
 
-    def approve_keys_of(self, *names: str) -> None:
-        entries = factories.approvers(*(self.people[name] for name in names))
-        (self.directory / "approvers.json").write_bytes(entries.dump())
+    def approve_keys_of(self, *names: str, leads: Sequence[str] = ()) -> None:
+        """The approvers file holds the keys of these people, and of these for halting only."""
+        both = (
+            *factories.approvers(*(self.people[name] for name in names)).entries,
+            *factories.approvers(*(self.people[name] for name in leads), roles=["lead"]).entries,
+        )
+        (self.directory / "approvers.json").write_bytes(Approvers(both).dump())
 
     def inject(self, failures: dict[str, dict[str, Any]]) -> None:
         lines = ["[test]", 'file = "calls.jsonl"', 'state_dir = "state"']
@@ -249,10 +263,18 @@ class World:
         assessment = authorize.newest(proposal)
         return review.attention(proposal, assessment) if assessment else Attention()
 
-    def assertion(self, name: str, started: review.Started) -> dict[str, Any]:
+    def assertion(self, name: str, started: review.Started | halt.Started) -> dict[str, Any]:
         challenge = b64url.decode(started.options["challenge"])
         passkey = self.people[name].passkey
         return passkey.authentication(challenge, self.settings.RP_ID, self.settings.ORIGIN)
+
+    def halt(self, name: str, proposal_id: UUID, reason: str) -> m.Halt:
+        """Start and sign a halt as a browser with this person's passkey would."""
+        user = self.people[name].user
+        with acts(WEB):
+            started = halt.start(actor=user, proposal_id=proposal_id, reason=reason)
+            answer = self.assertion(name, started)
+            return halt.sign(actor=user, session_id=started.session_id, assertion=answer)
 
     def in_review(self) -> UUID:
         proposal_id = self.submit()

@@ -28,7 +28,7 @@ from remediation.domain.errors import (
 )
 from remediation.services import enroll
 from remediation.services.actors import PersonActor, ProcessActor
-from remediation.services.review import keys_of
+from remediation.services.passkeys import keys_of
 from tests import factories
 from tests.factories import WEB, WORKER
 from tests.passkey import SoftPasskey

@@ -16,9 +16,9 @@ from pytest_django import Settings
 
 from audit.models import Entry
 from remediation import models as m
-from remediation.services import execute, halt, result
+from remediation.services import execute, result
 from tests import factories
-from tests.factories import WEB, WORKER
+from tests.factories import WORKER
 from tests.flows.world import WORKER_ACTOR, World, acts
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -225,12 +225,13 @@ def test_who_halted_is_told_and_why_stands_in_the_mail(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lena = factories.person("lena", roles=["lead"])
+    world.people["lena"] = lena
+    world.approve_keys_of("alice", "bob", leads=["lena"])
     proposal_id = world.approved()
     verify = execute._verify
 
     def halted(run: Any, index: int) -> bool:
-        with acts(WEB):
-            halt.halt(actor=lena.user, proposal_id=proposal_id, reason="The wrong\naccount.")
+        world.halt("lena", proposal_id, "The wrong\naccount.")
         with acts(WORKER):
             return verify(run, index)
 

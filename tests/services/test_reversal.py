@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,8 +12,10 @@ from pytest_django import Settings
 
 from audit.models import Entry
 from remediation import models as m
-from remediation.domain import errors, plan
+from remediation.domain import errors, gate, plan
+from remediation.domain.approvers import Approvers
 from remediation.services import reversal
+from remediation.services.gather import gather
 from tests import factories
 from tests.factories import WEB, WORKER, acting, entry
 from tests.flows.world import World, acts
@@ -184,3 +187,146 @@ def test_what_the_record_does_not_say_is_not_taken_for_changed(world: World) -> 
         m.StepRecord._base_manager.filter(phase="verified").update(data={"settled": "applied"})
     with pytest.raises(errors.WrongState):
         propose(world, "alice", old.pk)
+
+
+# ---- the agent of what is undone is suspended ---------------------------------------------------
+
+
+def suspend(world: World) -> None:
+    row = m.Agent.objects.get(pk=world.agent.agent_id)
+    factories.agent_version(row, world.people["dave"], enabled=False)
+
+
+def gathered(proposal_id: UUID) -> Any:
+    proposal = m.Proposal.objects.select_related("diagnosis").get(pk=proposal_id)
+    with acts(WORKER):
+        made = plan.load(bytes(proposal.plan), protected=frozenset())
+        return gather(proposal, made, observations={}, failures={})
+
+
+def freshness(proposal_id: UUID) -> str:
+    """What step 5 of the gate says; "" when it holds."""
+    evidence = gathered(proposal_id)
+    found = gate.examine(evidence, approvers=Approvers(()), now=evidence.database_now)
+    result = next(f.result for f in found if f.name == "freshness")
+    return result.reason if isinstance(result, gate.Failure) else ""
+
+
+def undone(world: World, *, by: str = "alice") -> UUID:
+    """Approved by mallory and bob: to undo a run of an agent that is suspended meanwhile."""
+    world.approve_keys_of("alice", "bob", "mallory")
+    old = succeeded(world, {"a": True})
+    suspend(world)
+    new = propose(world, by, old.pk)
+    world.assess(new)
+    world.decide("mallory", new)
+    world.decide("bob", new)
+    assert world.state_of(new) == "approved"
+    return new
+
+
+def test_what_a_suspended_agent_proposed_is_undone_by_people(world: World) -> None:
+    new = undone(world)
+    proposal = m.Proposal.objects.get(pk=new)
+    assert proposal.reverses is not None and proposal.reverses.state == "succeeded"
+    assert freshness(new) == ""
+    evidence = gathered(new)
+    assert not evidence.agent.enabled
+    assert evidence.reversal.plan == proposal.plan_digest
+    assert evidence.reversal.proposer.person == str(world.people["alice"].id)
+    said = Entry.objects.get(pk=proposal.entry).data
+    assert said["data"]["reverses"] == str(proposal.reverses_id)
+
+
+@pytest.mark.parametrize("how", ["inactive", "no role"])
+def test_a16_who_proposed_it_must_stand_until_it_runs(world: World, how: str) -> None:
+    new = undone(world)
+    alice = world.people["alice"].user
+    with acting(WEB):
+        if how == "inactive":
+            m.User.objects.filter(pk=alice.pk).update(is_active=False)
+        else:
+            alice.groups.clear()
+    assert freshness(new) == "proposer_lost"
+
+
+def test_a16_and_until_it_is_approved(world: World) -> None:
+    old = succeeded(world, {"a": True})
+    suspend(world)
+    new = propose(world, "alice", old.pk)
+    world.assess(new)
+    with acting(WEB):
+        world.people["alice"].user.groups.clear()
+    with pytest.raises(errors.ProposerLost):
+        world.decide("bob", new)
+    # A no is always taken.
+    world.decide("bob", new, "reject")
+
+
+def test_a11_a_person_without_a_role_proposes_nothing(world: World) -> None:
+    old = succeeded(world, {"a": True})
+    with acting(WEB):
+        m.User.objects.filter(pk=world.people["alice"].user.pk).update(is_active=False)
+    world.people["alice"].user.refresh_from_db()
+    with pytest.raises(errors.NoSuchObject):
+        propose(world, "alice", old.pk)
+
+
+def test_a11_the_people_of_the_agent_are_kept_out_also_of_undoing_it(world: World) -> None:
+    """Owner and maker of the token, though the agent is not asked; and who corrected."""
+    world.approve_keys_of("alice", "bob", "mallory", "dave", "eve")
+    old = succeeded(world, {"a": True})
+    suspend(world)
+    for name in ("dave", "eve"):
+        with pytest.raises(errors.Separation):
+            propose(world, name, old.pk)
+    new = propose(world, "alice", old.pk)
+    world.assess(new)
+    for name in ("dave", "eve", "alice"):
+        with pytest.raises(errors.Separation):
+            world.decide(name, new)
+
+
+def test_an_agents_plan_that_says_the_same_is_none(world: World) -> None:
+    """A suspended agent had proposed the very plan that leads back: it stays refused, and a
+    person's proposal beside it is another one."""
+    old = succeeded(world, {"a": True})
+    back = reversal.reversed_plan(old)
+    assert back is not None
+    dressed = factories.insert_proposal(
+        back, diagnosis=old.diagnosis, agent=old.agent, token=old.token
+    )
+    world.assess(dressed.pk)
+    suspend(world)
+    with pytest.raises(errors.AgentDisabled):
+        world.decide("bob", dressed.pk)
+    assert propose(world, "alice", old.pk) != dressed.pk
+
+
+def test_a_plan_that_web_calls_an_undoing_is_compared_with_what_leads_back(world: World) -> None:
+    """Two steps changed something, and the plan undoes one: each of its steps undoes one of that
+    run, so the database takes it, and the gate does not."""
+    world.approve_keys_of("alice", "bob", "mallory")
+    old = succeeded(world, {"a": True, "b": True})
+    suspend(world)
+    body = json.loads(factories.load(old).body)
+    step = {"action": "postgres.role.enable", "target": body["steps"][0]["target"]}
+    half = plan.parse(
+        {"version": 1, "environment": "staging", "steps": [{**step, "parameters": {}}]},
+        protected=frozenset(),
+    )
+    dressed = factories.insert_proposal(
+        half,
+        diagnosis=old.diagnosis,
+        agent=old.agent,
+        token=old.token,
+        editor=world.people["alice"].id,
+        reverses=old,
+    )
+    world.assess(dressed.pk)
+    world.decide("mallory", dressed.pk)
+    world.decide("bob", dressed.pk)
+    back = reversal.reversed_plan(old)
+    assert back is not None and back.digest != dressed.plan_digest
+    # Step 1 refuses the difference (tests/domain/test_gate.py).
+    assert gathered(dressed.pk).reversal.plan == back.digest

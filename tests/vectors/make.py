@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from audit.tlog.canonical import Json
 from remediation.domain.digest import Kind, digest
-from tests.domain import record
+from tests.domain import halted, record
 from tests.domain.flaws import FLAWS
 from tests.domain.story import Story, approvers
 
@@ -32,8 +33,19 @@ def files() -> dict[str, bytes]:
         "digest.json": json.dumps(vectors, indent=1).encode() + b"\n",
         "approvers.json": approvers().dump(),
         "log_policy.txt": record.POLICY.dump().encode(),
+        "halt.json": json.dumps(_halt(), indent=1).encode() + b"\n",
         "evidence_ok.json": Story().evidence().dump(),
         **{f"evidence_{name}.json": flaw.make().dump() for name, flaw in FLAWS.items()},
+    }
+
+
+def _halt() -> dict[str, Json]:
+    """alice's halt: what she signed, its digest, and her passkey's answer."""
+    composed = halted.statement()
+    return {
+        "statement": composed.body().decode(),
+        "digest": composed.digest,
+        "assertion": halted.signed(composed).assertion.to_json(),
     }
 
 

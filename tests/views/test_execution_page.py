@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from pytest_django import Settings
 
 from audit.models import Entry
 from remediation import models as m
+from remediation.domain import b64url
 from remediation.services import execute
 from remediation.services.runs import Run
 from tests import factories
@@ -58,6 +60,19 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
         monkeypatch.setattr(execute, "_verify", verify_then)
 
     return plan
+
+
+def halts(
+    world: World, browser: Browser, proposal_id: UUID, reason: str, name: str = "alice"
+) -> Any:
+    """Start and sign, as the page's script does."""
+    started = browser.send("halt", proposal_id, body={"reason": reason})
+    assert started.status_code == 200
+    challenge = b64url.decode(started.json()["options"]["challenge"])
+    place = (world.settings.RP_ID, world.settings.ORIGIN)
+    assertion = world.people[name].passkey.authentication(challenge, *place)
+    body = {"session": started.json()["session"], "assertion": assertion}
+    return browser.send("halt_sign", proposal_id, body=body)
 
 
 def polling(page: str) -> str:
@@ -161,15 +176,22 @@ def test_halting_from_the_page_is_on_record_before_the_answer_and_stops_the_run(
 ) -> None:
     proposal_id = world.approved()
 
+    pages: list[str] = []
+
     def press() -> None:
-        answer = alice.post("halt", proposal_id, reason=WHY)
-        assert answer.status_code == 302
+        answer = halts(world, alice, proposal_id, WHY)
+        assert answer.status_code == 200
+        assert answer.json() == {"next": f"/proposals/{proposal_id}/execution/"}
         halt = m.Halt.objects.get()
-        assert Entry.objects.get(pk=halt.entry).data["data"]["reason"] == WHY
+        assert Entry.objects.get(pk=halt.entry).data["data"]["statement"]["reason"] == WHY
+        pages.append(text_of(alice.get("execution", proposal_id)))
 
     meanwhile(press)
     world.execute(proposal_id)
     assert world.state_of(proposal_id) == "rolled_back"
+    name = world.people["alice"].user.username
+    assert f"Halt signed by {name}" in pages[0]
+    assert "No step begins before the worker has verified the signature." in pages[0]
     page = text_of(alice.get("execution", proposal_id))
     assert f"Halted by {world.people['alice'].user.username}" in page
     assert WHY in page
@@ -177,12 +199,77 @@ def test_halting_from_the_page_is_on_record_before_the_answer_and_stops_the_run(
     assert steps(page) == ["undone", "not_begun"]
 
 
-def test_a_refused_halt_is_on_record_and_loses_no_word(world: World, alice: Browser) -> None:
+def test_a_halt_says_what_is_taken_back_before_it_is_signed(
+    world: World, alice: Browser, meanwhile: Meanwhile
+) -> None:
     proposal_id = world.approved()
-    answer = alice.post("halt", proposal_id, reason=WHY)
-    assert answer.status_code == 409
-    assert WHY in text_of(answer)
-    assert f'href="/proposals/{proposal_id}/execution/"' in text_of(answer)
+    pages: list[str] = []
+    composed: list[dict[str, Any]] = []
+
+    def look() -> None:
+        pages.append(text_of(alice.get("execution", proposal_id)))
+        assert alice.send("halt", proposal_id, body={"reason": WHY}).status_code == 200
+        composed.append(json.loads(bytes(m.HaltSession.objects.get().statement)))
+
+    meanwhile(look)
+    world.execute(proposal_id)
+    box = pages[0][pages[0].index('id="halt"') :]
+    assert "Of these, what was applied is taken back" in box
+    assert box.count("<li") == 1 and "t1" in box and "t2" not in box
+    (statement,) = composed
+    assert statement["decision"] == "halt" and statement["proposal"] == str(proposal_id)
+    assert statement["plan"] == world.get(proposal_id).plan_digest
+    assert statement["takes_back"] == [{"step": 0, "target": "test.target:t1", "by": "test.noop"}]
+    # Begun and not signed: nothing is held up.
+    assert world.state_of(proposal_id) == "succeeded"
+
+
+def test_a_halt_that_the_worker_refused_is_shown_as_that(
+    world: World, browser_of: BrowserOf, meanwhile: Meanwhile
+) -> None:
+    """mallory's key is not in the approvers file. The form stays for those whose is."""
+    proposal_id = world.approved()
+    alice, mallory = browser_of(world.people["alice"]), browser_of(world.people["mallory"])
+    pages: list[str] = []
+
+    def press() -> None:
+        assert halts(world, mallory, proposal_id, WHY, "mallory").status_code == 200
+        pages.append(text_of(alice.get("execution", proposal_id)))
+
+    meanwhile(press)
+    world.execute(proposal_id)
+    assert "Halt before the next step" in pages[0]
+    assert world.state_of(proposal_id) == "succeeded"
+    name = world.people["mallory"].user.username
+    page = text_of(alice.get("execution", proposal_id))
+    assert f"Refused: a halt in the name of {name}" in page and "Halted by" not in page
+    assert "A halt that the worker refused" in text_of(alice.get("proposal_history", proposal_id))
+
+
+def test_what_is_no_session_or_no_assertion_is_refused_by_name(
+    world: World, alice: Browser, meanwhile: Meanwhile
+) -> None:
+    proposal_id = world.approved()
+
+    def press() -> None:
+        for body in (
+            {"session": "x", "assertion": {}},
+            {"session": str(proposal_id), "assertion": {}},
+            {"session": str(proposal_id)},
+            {"assertion": {}},
+        ):
+            answer = alice.send("halt_sign", proposal_id, body=body)
+            assert answer.status_code in (400, 404) and answer.json()["name"]
+
+    meanwhile(press)
+    world.execute(proposal_id)
+    assert not m.Halt.objects.exists()
+
+
+def test_a_refused_halt_is_on_record(world: World, alice: Browser) -> None:
+    proposal_id = world.approved()
+    answer = alice.send("halt", proposal_id, body={"reason": WHY})
+    assert answer.status_code == 409 and answer.json()["reload"]
     said = Entry.objects.latest("id").data
     assert (said["action"], said["data"]["refusal"]) == ("person:request:refused", "wrong_state")
     assert world.refusals(proposal_id) == ["wrong_state"]
@@ -194,12 +281,14 @@ def test_a17_no_get_halts_and_no_other_site_can_post(
     proposal_id = world.approved()
 
     def others_try() -> None:
-        assert alice.get("halt", proposal_id).status_code == 405
         strict = Client(enforce_csrf_checks=True)
         sign_in(strict, world.people["alice"].user)
         with acts("hitl_web"):
-            answer = strict.post(reverse("halt", args=[proposal_id]), {"reason": WHY})
-        assert answer.status_code == 403
+            for name in ("halt", "halt_sign"):
+                assert alice.get(name, proposal_id).status_code == 405
+                address = reverse(name, args=[proposal_id])
+                answer = strict.post(address, {"reason": WHY}, content_type="application/json")
+                assert answer.status_code == 403
 
     meanwhile(others_try)
     world.execute(proposal_id)
@@ -258,6 +347,11 @@ def test_the_page_says_what_it_would_do_and_leads_to_the_new_proposal(
     assert answer["Location"] == f"/proposals/{made.pk}/"
     page = text_of(browser_of(world.people["bob"]).get("review", made.pk))
     assert f"Written by {world.people['alice'].user.username}, whose plan this is" in page
+    # Whoever proposed what is undone, a person proposed this: its agent's suspension is no matter.
+    factories.agent_version(made.agent, world.people["dave"], enabled=False)
+    page = text_of(browser_of(world.people["bob"]).get("review", made.pk))
+    assert "It undoes an earlier run" in page and f"/proposals/{old.pk}/execution/" in page
+    assert "is suspended" not in page
     refused = browser_of(world.people["eve"]).post("propose_undo", old.pk, reason=WHY_BACK)
     assert refused.status_code == 403 and WHY_BACK in text_of(refused)
     assert world.refusals(old.pk) == ["separation"]
@@ -269,7 +363,7 @@ def test_a01_a_reason_is_shown_whole_and_does_nothing(
     """The words of a person whose account was taken over are no better than an agent's."""
     hostile = "<img src=x onerror=alert(1)> </blockquote>{{ 7 }} javascript:alert(2)"
     proposal_id = world.approved()
-    meanwhile(lambda: alice.post("halt", proposal_id, reason=hostile))
+    meanwhile(lambda: halts(world, alice, proposal_id, hostile))
     world.execute(proposal_id)
     for name in ("execution", "proposal_history"):
         page = text_of(alice.get(name, proposal_id))

@@ -97,8 +97,12 @@ def test_a_result_a_halt_and_an_opened_review_stand_in_it(
     page = text_of(browser_of(world.people["bob"]).get("proposal_history", proposal_id))
     assert f"/proposals/{proposal_id}/reviews/1/" in page
     run = factories.execute(factories.proposal_at("approved", "h1", "h2"))
-    factories.halt(run.proposal, factories.person(roles=["security"]), reason="Wrong account.")
+    said = "Wrong account."
+    halt = factories.halt(run.proposal, factories.person(roles=["security"]), reason=said)
     carol = factories.person(roles=["auditor"])
+    page = text_of(browser_of(carol).get("proposal_history", run.proposal.pk))
+    assert "A halt was signed; the worker has not verified it" in page
+    factories.halt_verdict(halt)
     page = text_of(browser_of(carol).get("proposal_history", run.proposal.pk))
     assert "Halted between two steps" in page and "Wrong account." in page
 

@@ -1,4 +1,4 @@
-"""manage.py approver: who may approve, by which key; on the worker's host alone."""
+"""manage.py approver: who may approve or halt, by which key; on the worker's host alone."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from remediation.domain import instant
 from remediation.domain.approvers import Approver
 from remediation.domain.policy import ROLES
+from remediation.domain.ruling import KEY_ROLES
 from remediation.management.operator import OperatorCommand
 from remediation.services import approvers, approvers_file, authorize
 from remediation.services.actors import ProcessActor
@@ -30,7 +31,7 @@ class Command(OperatorCommand):
             "--key", metavar="FINGERPRINT", required=True, nargs="+",
             help="all 32 digits, compared with the person by another way than the portal",
         )  # fmt: skip
-        add.add_argument("--role", dest="roles", action="append", required=True, choices=ROLES)
+        add.add_argument("--role", dest="roles", action="append", required=True, choices=KEY_ROLES)
         add.add_argument(
             "--until", metavar="TIME", default="", help="2027-01-31 or RFC 3339 in UTC"
         )
@@ -57,7 +58,7 @@ class Command(OperatorCommand):
             until=_instant(options["until"]) if options["until"] else None,
         )
         self.stdout.write(f"added: {_line(added, username)}")
-        missing = set(roles) - authorize.approver_roles(UUID(added.person))
+        missing = set(roles) & set(ROLES) - authorize.approver_roles(UUID(added.person))
         if missing:
             # The database can only take entitlement away, so this is no refusal.
             self.hint(

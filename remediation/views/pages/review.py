@@ -32,6 +32,8 @@ class ReviewPage:
     diagnosis: DiagnosisCard
     decide: Decide
     agent_enabled: bool = True
+    # The proposal whose run this undoes: then a person proposed it, and not the agent.
+    undoes: UUID | None = None
     # What the worker found; absent until it has assessed the proposal for the first time.
     assessed: Assessed | None = None
     earlier: tuple[ReviewRow, ...] = ()

@@ -1,0 +1,35 @@
+/* Halting a run: ask the server for what is signed, sign it with a passkey, hand it in. The form
+   comes and goes while the page is open, so the document listens, not the form. What was typed
+   survives any failure. */
+"use strict";
+(() => {
+  const { usePasskey, postJson, explain } = window.hitl;
+
+  const halt = async (form) => {
+    const token = form.elements.csrfmiddlewaretoken.value;
+    const reason = form.elements.reason.value;
+    const started = await postJson(form.getAttribute("action"), { reason }, token);
+    const assertion = await usePasskey(started.options);
+    return postJson(form.dataset.halt, { session: started.session, assertion }, token);
+  };
+
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.matches("form[data-halt]")) return;
+    event.preventDefault();
+    const error = form.querySelector("[data-error]");
+    const button = form.querySelector("button[type=submit]");
+    if (button.disabled) return;
+    error.textContent = "";
+    button.disabled = true;
+    button.dataset.busy = "";
+    try {
+      location.assign((await halt(form)).next);
+    } catch (problem) {
+      error.textContent = explain(problem);
+      delete button.dataset.busy;
+      button.disabled = false;
+      button.focus();
+    }
+  });
+})();

@@ -1,0 +1,128 @@
+"""What a person signs who halts a run: which run, that it stops, and what is taken back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from audit.tlog.canonical import Json, encode
+from remediation.domain import instant
+from remediation.domain.digest import Kind, digest
+from remediation.domain.errors import BadValue
+from remediation.domain.fields import Fields
+from remediation.domain.plan import MAX_STEPS, Plan
+from remediation.domain.strict import parse as parse_json
+
+TYPE = "hitlportal-halt/v1"
+DECISION = "halt"
+MAX_BYTES = 32 * 1024
+MIN_REASON, MAX_REASON = 10, 500
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """A step that is taken back if it was applied; ``by`` is null where nothing undoes it."""
+
+    step: int
+    target: str
+    by: str | None
+
+    def to_json(self) -> dict[str, Json]:
+        return {"step": self.step, "target": self.target, "by": self.by}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> TakenBack:
+        source = Fields(value, at, required=("step", "target", "by"))
+        by = None if source.value("by") is None else source.text("by", 100, least=1)
+        return cls(source.integer("step", 0, MAX_STEPS), source.text("target", 400, least=1), by)
+
+
+def taken_back(plan: Plan) -> tuple[TakenBack, ...]:
+    """What a halt of this plan's run can take back, in the order in which it happens: of these
+    steps, those that were applied when it takes hold. Never the last: once that has begun, nothing
+    is left to halt."""
+    return tuple(
+        TakenBack(step.index, step.target.locator, step.rollback)
+        for step in reversed(plan.steps[:-1])
+    )
+
+
+@dataclass(frozen=True)
+class HaltStatement:
+    """One person's halt. Its digest is the passkey's challenge, so every field is signed.
+
+    It has a type and a domain of digests of its own: no signature under it is one under a review,
+    nor the other way round. What is taken back is named for the whole plan and not for the steps
+    that have begun at this moment, since the run goes on while the person reaches for the passkey.
+    """
+
+    proposal: str
+    round: int
+    plan: str
+    takes_back: tuple[TakenBack, ...]
+    reason: str
+    person: str
+    nonce: str
+    expires: datetime
+    rp_id: str
+    origin: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "type": TYPE,
+            "decision": DECISION,
+            "proposal": self.proposal,
+            "round": self.round,
+            "plan": self.plan,
+            "takes_back": [step.to_json() for step in self.takes_back],
+            "reason": self.reason,
+            "person": self.person,
+            "nonce": self.nonce,
+            "expires": instant.dump(self.expires),
+            "rp_id": self.rp_id,
+            "origin": self.origin,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> HaltStatement:
+        source = Fields(
+            value,
+            at,
+            required=(
+                "type", "decision", "proposal", "round", "plan", "takes_back", "reason", "person",
+                "nonce", "expires", "rp_id", "origin",
+            ),
+        )  # fmt: skip
+        source.one_of("type", (TYPE,))
+        source.one_of("decision", (DECISION,))
+        return cls(
+            proposal=source.uuid("proposal"),
+            round=source.integer("round", 1, 1_000_000),
+            plan=source.sha256("plan"),
+            takes_back=source.array("takes_back", TakenBack.from_json, most=MAX_STEPS),
+            reason=source.text("reason", MAX_REASON, least=MIN_REASON),
+            person=source.uuid("person"),
+            nonce=source.text("nonce", 200, least=16),
+            expires=source.instant("expires"),
+            rp_id=source.text("rp_id", 253, least=1),
+            origin=source.text("origin", 300, least=1),
+        )
+
+    def body(self) -> bytes:
+        return encode(self.to_json())
+
+    @classmethod
+    def parse(cls, body: bytes) -> HaltStatement:
+        """Read a stored statement. Raises BadInput when not canonical or of another shape."""
+        statement = cls.from_json(parse_json(body, max_bytes=MAX_BYTES))
+        if statement.body() != body:
+            raise BadValue("the statement is not canonical")
+        return statement
+
+    @property
+    def digest(self) -> str:
+        return digest(Kind.HALT, self.body())
+
+    def challenge(self) -> bytes:
+        """The 32 bytes that the passkey signs."""
+        return bytes.fromhex(self.digest)

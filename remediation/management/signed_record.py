@@ -1,0 +1,154 @@
+"""Signatures on record, judged by somebody else: reviews and halts, from their entries alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from audit.tlog.canonical import encode
+from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.incident import Entry, find
+from audit.tlog.policy import Policy
+from remediation.domain import b64url
+from remediation.domain.approvers import Approver, Approvers
+from remediation.domain.errors import BadInput, ReviewRefused, SignatureInvalid
+from remediation.domain.gate_steps import MAX_SKEW
+from remediation.domain.halt_statement import HaltStatement, taken_back
+from remediation.domain.plan import Plan
+from remediation.domain.signature import Assertion
+from remediation.domain.signature import verify as verify_assertion
+from remediation.domain.statement import Statement
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What the caller says to believe; nothing of it ever comes from the file."""
+
+    approvers: Approvers
+    policy: Policy
+    rp_id: str
+    origin: str
+    seen: Checkpoint | None = None
+    allow_test: bool = False
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A decision that is on record: what it says, and what is wrong with its signature, if
+    anything. ``proposal`` is the one that its entry is about."""
+
+    index: int
+    proposal: str
+    said: str
+    decision: str = ""
+    problem: str = ""
+    person: str = ""
+
+
+def signed_review(entry: Entry, trust: Trust) -> Signed:
+    """Verify one signed review by the approvers file as it stood when it was recorded."""
+    data = entry.said.get("data")
+    try:
+        statement = Statement.parse(encode(find(data, "statement")))
+        assertion, at = _assertion(data), _instant(entry)
+    except (BadInput, ValueError) as error:
+        return Signed(entry.index, entry.object, "a review", problem=f"cannot be read: {error}")
+    said = f"{statement.decision} by {statement.person} as {statement.slot}"
+    problem = (
+        _about(entry, statement, at)
+        or _consistent(statement)
+        or _by_key(statement, assertion, at, trust, lambda known: known.may_fill(statement.slot))
+    )
+    return Signed(
+        entry.index,
+        entry.object,
+        f"{said}, round {statement.round}",
+        statement.decision,
+        problem,
+        statement.person,
+    )
+
+
+def signed_halt(entry: Entry, trust: Trust, *, plan: Plan | None, slots: tuple[str, ...]) -> Signed:
+    """Verify one signed halt. ``plan`` and ``slots`` are those of the run that it is about, as the
+    rest of the bundle has them; without them it does not hold."""
+    data = entry.said.get("data")
+    try:
+        statement = HaltStatement.parse(encode(find(data, "statement")))
+        assertion, at = _assertion(data), _instant(entry)
+    except (BadInput, ValueError) as error:
+        return Signed(entry.index, entry.object, "a halt", problem=f"cannot be read: {error}")
+    problem = (
+        _about(entry, statement, at)
+        or _of_plan(statement, plan)
+        or _by_key(statement, assertion, at, trust, lambda known: known.may_halt(slots))
+    )
+    said = f"halt by {statement.person}, round {statement.round}"
+    return Signed(entry.index, entry.object, said, "halt", problem, statement.person)
+
+
+def _assertion(data: Any) -> Assertion:
+    return Assertion.from_json(find(data, "assertion"))
+
+
+def _instant(entry: Entry) -> datetime:
+    return datetime.fromisoformat(str(entry.said.get("at")))
+
+
+def _about(entry: Entry, statement: Statement | HaltStatement, at: datetime) -> str:
+    """Why this statement has no place in its entry; "" when it has."""
+    if entry.said.get("actor") != f"person:{statement.person}":
+        return "the entry is by somebody else"
+    if entry.object != f"proposal:{statement.proposal}":
+        return "the entry is about another proposal"
+    # The entry bears the web's clock, the statement the database's.
+    if at.tzinfo is None or at - statement.expires > MAX_SKEW:
+        return "the statement had expired when it was recorded"
+    return ""
+
+
+def _consistent(statement: Statement) -> str:
+    try:
+        statement.check_consistent()
+    except ReviewRefused as error:
+        return str(error)
+    return ""
+
+
+def _of_plan(statement: HaltStatement, plan: Plan | None) -> str:
+    if plan is None or statement.plan != plan.digest:
+        return "the plan of the run is not the one that was signed"
+    if statement.takes_back != taken_back(plan):
+        return "it takes back something else than the steps of the plan"
+    return ""
+
+
+def _by_key(
+    statement: Statement | HaltStatement,
+    assertion: Assertion,
+    at: datetime,
+    trust: Trust,
+    may: Callable[[Approver], bool],
+) -> str:
+    """Why this is no approver's signature; "" when it is one."""
+    known = trust.approvers.find(statement.person, b64url.encode(assertion.credential_id))
+    if known is None:
+        return "the approvers file does not hold this key"
+    if not known.valid(at) or not may(known):
+        return "the approvers file did not give this key the role at that time"
+    trusted = (trust.rp_id, trust.origin)
+    if not (known.rp_id, known.origin) == (statement.rp_id, statement.origin) == trusted:
+        return "signed for another relying party or origin"
+    try:
+        verify_assertion(
+            assertion,
+            challenge=statement.challenge(),
+            cose_key=known.key,
+            rp_id=known.rp_id,
+            origin=known.origin,
+        )
+    except SignatureInvalid as error:
+        return error.detail or error.message
+    return ""
