@@ -103,6 +103,16 @@ SHADOWS = [
         emptied("public.remediation_halt"),
     ),
     Shadow(
+        "a_step_of_a_run_whose_halt_holds",
+        ("public.remediation_haltverdict",),
+        "UPDATE pg_temp.remediation_haltverdict SET refusal = 'signature'",
+    ),
+    Shadow(
+        "halted_by_a_statement_of_an_hour_ago",
+        ("public.remediation_haltsession",),
+        "UPDATE pg_temp.remediation_haltsession SET expires_at = now() + interval '1 hour'",
+    ),
+    Shadow(
         "an_expired_session",
         ("public.remediation_reviewsession",),
         "UPDATE pg_temp.remediation_reviewsession SET expires_at = now() + interval '1 hour'",
