@@ -9,16 +9,17 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from tests.browser.chromium import Visitor
 from tests.flows.world import World
 from tests.hostile.conftest import (  # noqa: F401  (fixtures)
     Visit,
     browser_type_launch_args,
     origin,
     visit,
+    visitors,
     world,
 )
 from tests.language.pseudo import CODE
-from tests.views.chromium import Visitor
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
 
