@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import get_language, gettext_lazy, ngettext
 
 from remediation import vocabulary
 from remediation.templatetags.icons import ICONS
@@ -68,6 +68,11 @@ CLOCK = {
 @register.simple_tag
 def clock_words() -> SafeString:
     """The words of times for the page's script."""
+    return _clock_words(get_language())
+
+
+@lru_cache(maxsize=64)  # they stand on every page
+def _clock_words(language: str | None) -> SafeString:
     said = format_html_join("", '<p data-word="{}">{}</p>', CLOCK.items())
     return format_html('<template data-words="clock">{}</template>', said)
 
