@@ -27,6 +27,10 @@ MODELS = {
     "execution": (pgettext_lazy("model", "execution"), pgettext_lazy("models", "executions")),
     "freeze": (pgettext_lazy("model", "freeze"), pgettext_lazy("models", "freezes")),
     "halt": (pgettext_lazy("model", "halt"), pgettext_lazy("models", "halts")),
+    "haltverdict": (
+        pgettext_lazy("model", "halt verdict"),
+        pgettext_lazy("models", "halt verdicts"),
+    ),
     "identity": (pgettext_lazy("model", "identity"), pgettext_lazy("models", "identities")),
     "incident": (pgettext_lazy("model", "incident"), pgettext_lazy("models", "incidents")),
     "incidentreport": (
@@ -89,6 +93,7 @@ COLUMNS = {
     "facts": pgettext_lazy("column", "facts"),
     "from_state": pgettext_lazy("column", "from state"),
     "frozen": pgettext_lazy("column", "frozen"),
+    "halt": pgettext_lazy("column", "halt"),
     "holder": pgettext_lazy("column", "holder"),
     "id": pgettext_lazy("column", "id"),
     "identity": pgettext_lazy("column", "identity"),
@@ -109,6 +114,7 @@ COLUMNS = {
     "rationale": pgettext_lazy("column", "rationale"),
     "reason": pgettext_lazy("column", "reason"),
     "recorded_at": pgettext_lazy("column", "recorded at"),
+    "refusal": pgettext_lazy("column", "refusal"),
     "reverses": pgettext_lazy("column", "reverses"),
     "risk": pgettext_lazy("column", "risk"),
     "round": pgettext_lazy("column", "round"),

@@ -72,6 +72,7 @@ NAMES = {
     "target_unobservable": pgettext_lazy("name of a refusal", "target unobservable"),
     "target_busy": pgettext_lazy("name of a refusal", "target busy"),
     "audit_unavailable": pgettext_lazy("name of a refusal", "audit unavailable"),
+    "proposer_lost": pgettext_lazy("name of a refusal", "proposer lost"),
     "policy_unavailable": pgettext_lazy("name of a refusal", "policy unavailable"),
     "clock_skew": pgettext_lazy("name of a refusal", "clock skew"),
     "deadline": pgettext_lazy("name of a refusal", "deadline"),
@@ -166,5 +167,6 @@ MESSAGES = (
     gettext_noop("The reviews of the round do not add up to an approval."),
     gettext_noop("One person fills two slots, or may not decide on this proposal."),
     gettext_noop("The agent that proposed this is suspended."),
+    gettext_noop("Who proposed to undo this is not active any more, or holds no role."),
     gettext_noop("The audit log does not hold this approval, or is not the log that it was."),
 )

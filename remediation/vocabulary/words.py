@@ -51,6 +51,8 @@ WORDS = {
     "security": pgettext_lazy("role", "security"),
     "service_owner": pgettext_lazy("role", "service owner"),
     "any": pgettext_lazy("role", "any"),
+    # What is signed instead of a decision.
+    "halt": pgettext_lazy("decision", "halt"),
     # Groups that decide nothing.
     "lead": pgettext_lazy("group of people", "lead"),
     "auditor": pgettext_lazy("group of people", "auditor"),

@@ -14,13 +14,8 @@ from tests.hostile.test_one_way_out import ROOT, TEMPLATES
 
 PACKAGES = [ROOT / name for name in ("hitlportal", "remediation", "audit")]
 # The description of the agents' API is in its one language.
-PAGES = [path for path in TEMPLATES if path.name != "docs.html"]
-SCRIPTS = sorted(
-    path
-    for package in PACKAGES
-    for path in package.rglob("static/**/*.js")
-    if path.name != "api-docs.js"
-)
+PAGES = [path for path in TEMPLATES if path.parent.name != "api"]
+SCRIPTS = sorted(path for package in PACKAGES for path in package.rglob("static/**/*.js"))
 CODE = sorted(
     path
     for package in PACKAGES
