@@ -23,7 +23,8 @@ pytestmark = pytest.mark.django_db(databases=ALIASES)
 BY_NAME: dict[str, Attack] = {attack.name: attack for attack in ATTACKS}
 # No guards: one informs its caller, with the caller's rights; the others keep the lists' places
 # (tests/database/test_queue.py).
-LISTS = ("queue_now_v1", "queue_v1", "queue_services_v1", "queue_targets_v1", "incident_now_v1",
+LISTS = ("queue_now_v1", "queue_v1", "queue_services_v1", "queue_targets_v1", "queue_by_service_v1",
+         "queue_ahead_v1", "incident_now_v1",
          "list_incident_v1")  # fmt: skip
 NO_GUARDS = ("scope_v1", *LISTS)
 
