@@ -113,6 +113,7 @@ MESSAGES = (
     gettext_noop("The token has expired."),
     gettext_noop("The token was revoked."),
     gettext_noop("The agent is suspended."),
+    gettext_noop("Who proposed to undo this is no longer active or holds no role any more."),
     gettext_noop("The caller does not hold the right that this needs."),
     gettext_noop("The person took part in this proposal and may not decide on it."),
     gettext_noop("There is no such object, or the caller may not see it."),
