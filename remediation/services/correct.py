@@ -18,7 +18,15 @@ from remediation.domain.report import load_diagnosis, parse_diagnosis
 from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.domain.states import ProposalState
 from remediation.models import Diagnosis, Identity, Proposal, Service, User
-from remediation.services import authorize, dispatch, inventory, secrecy, submit, transition
+from remediation.services import (
+    authorize,
+    dispatch,
+    inventory,
+    secrecy,
+    submit,
+    transition,
+    visibility,
+)
 from remediation.services.actors import PersonActor
 from remediation.services.guards import translated
 from remediation.services.plans import load_plan
@@ -84,7 +92,7 @@ def _correctable(actor: User, proposal_id: UUID) -> Proposal:
     proposal = (
         Proposal.objects.select_related("diagnosis", "incident").filter(pk=proposal_id).first()
     )
-    if proposal is None or not authorize.may_view(actor, proposal):
+    if proposal is None or not visibility.may_view(actor, proposal):
         raise errors.NoSuchObject()
     why = authorize.excluded(proposal.pk).get(str(actor.person))
     if why:

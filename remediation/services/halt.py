@@ -30,7 +30,7 @@ from remediation.domain.inert import visible
 from remediation.domain.signature import Assertion
 from remediation.domain.states import ProposalState
 from remediation.models import Halt, HaltSession, Proposal, User
-from remediation.services import authorize, passkeys, secrecy, transition
+from remediation.services import passkeys, secrecy, transition, visibility
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
 from remediation.services.plans import load_plan
@@ -140,11 +140,11 @@ def _running(actor: User, proposal_id: UUID) -> Proposal:
     """The locked proposal, if it runs and this person may halt it."""
     transition.lock(proposal_id)
     proposal = Proposal.objects.filter(pk=proposal_id).first()
-    if proposal is None or not authorize.may_view(actor, proposal):
+    if proposal is None or not visibility.may_view(actor, proposal):
         raise errors.NoSuchObject()
     if proposal.state != ProposalState.EXECUTING:
         raise errors.WrongState(f"the proposal is {proposal.state}")
-    authorize.refuse_to_halt(actor, proposal)
+    visibility.refuse_to_halt(actor, proposal)
     return proposal
 
 

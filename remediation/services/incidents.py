@@ -11,7 +11,7 @@ from remediation.domain import errors, masking
 from remediation.domain.events import Event
 from remediation.domain.states import CloseReason, IncidentState
 from remediation.models import Incident, IncidentTransition, User
-from remediation.services import authorize, secrecy
+from remediation.services import secrecy, visibility
 from remediation.services.actors import Actor
 from remediation.services.guards import translated
 
@@ -27,10 +27,10 @@ def state(incident: Incident) -> IncidentState:
 def close(*, actor: User, incident_id: UUID, outcome: str, reason: str) -> None:
     """A person closes an incident. Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState."""
     with transaction.atomic():
-        incident = authorize.visible_incidents(actor).filter(pk=incident_id).first()
+        incident = visibility.visible_incidents(actor).filter(pk=incident_id).first()
         if incident is None:
             raise errors.NoSuchObject()
-        if not authorize.may_close_incidents(actor, incident):
+        if not visibility.may_close_incidents(actor, incident):
             raise errors.NotEntitled("approvers and leads who do not own the reporting agent")
         # People quote secrets too, and this goes into a record that nobody can change (A61).
         reason = masking.covered(reason, secrecy.known_values(incident))

@@ -17,7 +17,7 @@ from remediation.domain import inert, masking
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
 from remediation.models import Proposal, Refusal, User
-from remediation.services import authorize
+from remediation.services import visibility
 from remediation.services.actors import SYSTEM, Actor, AgentActor, PersonActor
 
 # Long enough to explain, short enough that an attacker cannot store essays in the record.
@@ -70,7 +70,7 @@ def seen(actor: Actor, proposal_id: UUID | None) -> UUID | None:
     if isinstance(actor, PersonActor):
         user = User.objects.filter(pk=actor.user_id).first()
         found = Proposal.objects.filter(pk=proposal_id).first()
-        visible = user is not None and found is not None and authorize.may_view(user, found)
+        visible = user is not None and found is not None and visibility.may_view(user, found)
         return proposal_id if visible else None
     return proposal_id
 

@@ -21,7 +21,7 @@ from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal, StepRecord, User
-from remediation.services import authorize, dispatch, submit, transition
+from remediation.services import dispatch, submit, transition, visibility
 from remediation.services.actors import PersonActor
 from remediation.services.halt import checked
 from remediation.services.plans import load_plan
@@ -42,9 +42,9 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
         old = (
             Proposal.objects.select_related("incident", "diagnosis").filter(pk=proposal_id).first()
         )
-        if old is None or not authorize.may_view(actor, old):
+        if old is None or not visibility.may_view(actor, old):
             raise errors.NoSuchObject()
-        authorize.refuse_to_halt(actor, old)
+        visibility.refuse_to_halt(actor, old)
         back = reversed_plan(old)
         if back is None:
             raise errors.WrongState("there is nothing that can be undone by a plan")

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from audit import inclusion, log
 from audit.tlog.canonical import Json
-from remediation.domain import b64url, errors, masking
-from remediation.domain.attention import Attention, asked
-from remediation.domain.checks import parse as parse_checks
-from remediation.domain.digest import Digests
+from remediation.domain import b64url, errors
 from remediation.domain.events import Event
 from remediation.domain.quorum import CountedReview, Resolution, resolve
-from remediation.domain.report import load_diagnosis
 from remediation.domain.signature import Assertion
-from remediation.domain.statement import Decision, Reason, Statement, Verdicts
+from remediation.domain.statement import Decision, Statement
 from remediation.domain.states import ProposalState
 from remediation.models import Assessment, ObservationRequest, Proposal, Review, ReviewSession, User
-from remediation.services import authorize, dispatch, passkeys, secrecy, suspicion, transition
+from remediation.services import (
+    authorize,
+    dispatch,
+    passkeys,
+    seats,
+    statements,
+    suspicion,
+    transition,
+    visibility,
+)
 from remediation.services.actors import PersonActor
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
-from remediation.services.plans import load_plan
 
 # An assessment is fresh for ten minutes, for a signature (design.md 2).
 FRESH_FOR = timedelta(minutes=10)
@@ -76,9 +78,11 @@ def start(
         if type(round) is not int or round != proposal.round:
             raise errors.StaleDigest("the worker assessed it again after this page was loaded")
         _check_person(actor, proposal, assessment, slot, decision)
-        statement = _compose(actor, proposal, assessment, decision, verdicts, reason, slot)
+        statement = statements.compose(
+            actor, proposal, assessment, decision, verdicts, reason, slot
+        )
         statement.check_consistent()
-        looked = _looked(proposal, assessment, statement.decision, set(opened), typed)
+        looked = statements.looked(proposal, assessment, statement.decision, set(opened), typed)
         session = _remember(_person(actor), proposal, statement, looked)
     return Started(session.pk, passkeys.options(actor, statement.challenge()))
 
@@ -148,7 +152,7 @@ def _person(actor: User) -> PersonActor:
 
 def _under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]:
     proposal = Proposal.objects.select_related("diagnosis").filter(pk=proposal_id).first()
-    if proposal is None or not authorize.may_view(actor, proposal):
+    if proposal is None or not visibility.may_view(actor, proposal):
         raise errors.NoSuchObject()
     assessment = authorize.newest(proposal)
     if proposal.state != ProposalState.IN_REVIEW or assessment is None:
@@ -172,89 +176,13 @@ def _check_person(
     if Review.objects.filter(proposal=proposal, round=proposal.round, person=actor.person).exists():
         raise errors.AlreadyReviewed()
     # An approval takes a seat; a no needs the role of one, taken or not.
-    seats = authorize.open_slots_for(actor, proposal)
+    fitting = seats.open_slots_for(actor, proposal)
     if decision != Decision.APPROVE:
-        seats = authorize.slots_of(actor, assessment)
-    if slot not in seats:
+        fitting = authorize.slots_of(actor, assessment)
+    if slot not in fitting:
         raise errors.SlotNotOpen(slot[:40])
     if assessment.recorded_at + FRESH_FOR <= database_now():
         raise errors.AssessmentStale()
-
-
-def _compose(
-    actor: User,
-    proposal: Proposal,
-    assessment: Assessment,
-    decision: str,
-    verdicts: Mapping[str, str],
-    reason: Mapping[str, str],
-    slot: str,
-) -> Statement:
-    try:
-        decided = Decision(decision)
-    except ValueError:
-        raise errors.BadValue("approve, reject or return", pointer="/decision") from None
-    return Statement(
-        proposal=str(proposal.pk),
-        round=proposal.round,
-        digests=digests_of(proposal, assessment),
-        decision=decided,
-        verdicts=Verdicts.from_json(dict(verdicts), "/verdicts"),
-        reason=_covered(proposal, Reason.from_json(dict(reason), "/reason")),
-        slot=slot,
-        person=str(actor.person),
-        nonce=secrets.token_hex(32),
-        expires=database_now() + passkeys.SESSION_LIFE,
-        rp_id=settings.RP_ID,
-        origin=settings.ORIGIN,
-    )
-
-
-def _covered(proposal: Proposal, reason: Reason) -> Reason:
-    """Before it is signed: what a reviewer quotes of a secret is on record for ever (A61)."""
-    if not reason.text:
-        return reason
-    known = secrecy.known_values(proposal.incident)
-    return Reason(reason.code, masking.covered(reason.text, known))
-
-
-def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
-    """The six digests that a statement of this round names."""
-    return Digests(
-        plan=proposal.plan_digest,
-        diagnosis=proposal.diagnosis.digest,
-        scope=assessment.scope_digest,
-        ruling=assessment.ruling_digest,
-        pin=assessment.pin_digest,
-        checks=assessment.checks_digest,
-    )
-
-
-def attention(proposal: Proposal, assessment: Assessment) -> Attention:
-    """What an approval of this round asks a person to have looked at. Raises BadInput for what is
-    stored and cannot be read."""
-    return asked(
-        load_plan(bytes(proposal.plan)),
-        load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True),
-        parse_checks(bytes(assessment.checks)),
-        assessment.risk,
-    )
-
-
-def _looked(
-    proposal: Proposal,
-    assessment: Assessment,
-    decision: Decision,
-    opened: set[str],
-    typed: Sequence[str],
-) -> dict[str, Json]:
-    """Refuse a hasty approval; gives what goes on record about the looking."""
-    if decision is not Decision.APPROVE:
-        return {}
-    suspicion.check_proposer(proposal)
-    wanted = attention(proposal, assessment)
-    wanted.check(opened, typed)
-    return {"opened": list(wanted.artefacts), "typed": list(wanted.names)}
 
 
 def _remember(
@@ -315,7 +243,7 @@ def _record(
 
 
 def _count(actor: PersonActor, proposal: Proposal, assessment: Assessment) -> Resolution | None:
-    digests = digests_of(proposal, assessment)
+    digests = statements.digests_of(proposal, assessment)
     reviews = Review.objects.filter(proposal=proposal, round=proposal.round)
     counted = [
         CountedReview(s.person, s.slot, s.decision, s.round, s.digests)

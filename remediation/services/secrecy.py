@@ -32,7 +32,7 @@ from remediation.models import (
     Service,
     User,
 )
-from remediation.services import authorize
+from remediation.services import visibility
 from remediation.services.actors import Actor, ProcessActor
 from remediation.services.plans import load_plan
 
@@ -159,7 +159,7 @@ def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> byte
 
     Raises NotEntitled, ReasonRequired, NoSuchObject.
     """
-    if not authorize.may_reveal(actor, proposal):
+    if not visibility.may_reveal(actor, proposal):
         raise NotEntitled("the security role on every service that uses the target is needed")
     reason = masking.covered(" ".join(reason.split()))
     if not REASON_LEAST <= len(reason) <= REASON_MOST:

@@ -13,7 +13,7 @@ from remediation.domain.inert import visible
 from remediation.domain.policy import ROLES
 from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.models import Agent, AgentVersion, Proposal, User
-from remediation.services import agents, authorize, secrecy
+from remediation.services import agents, authorize, secrecy, visibility
 from remediation.services.actors import PersonActor
 
 
@@ -36,7 +36,7 @@ def check_proposer(proposal: Proposal) -> None:
 def may_report(user: User, proposal: Proposal) -> bool:
     """Every approver and lead who may see one of its proposals: stopping needs no quorum."""
     found = authorize.roles(user) & {*ROLES, authorize.LEAD}
-    return bool(found) and authorize.may_view(user, proposal)
+    return bool(found) and visibility.may_view(user, proposal)
 
 
 @transaction.atomic
@@ -48,7 +48,7 @@ def report(*, actor: User, proposal_id: UUID, reason: str) -> Agent:
     Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState when it is suspended already.
     """
     proposal = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
-    if proposal is None or not authorize.may_view(actor, proposal):
+    if proposal is None or not visibility.may_view(actor, proposal):
         raise errors.NoSuchObject()
     if not may_report(actor, proposal):
         raise errors.NotEntitled("an approver or a lead")

@@ -14,7 +14,7 @@ from remediation.domain import masking
 from remediation.domain.detector import TITLES, Found
 from remediation.domain.errors import NoSuchObject, ReasonRequired
 from remediation.models import Evidence, EvidenceBlob, EvidenceErasure, Proposal
-from remediation.services import authorize, secrecy
+from remediation.services import secrecy, visibility
 from remediation.views import doors, present, review
 from remediation.views.forms import RevealForm
 from remediation.views.pages import ArtefactPart
@@ -34,7 +34,7 @@ def reveal(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse
     proposal, row = _artefact(request, proposal_id, sha256)
     form = RevealForm(request.POST)
     person = doors.person(request)
-    if authorize.may_reveal(person, proposal) and not form.is_valid():
+    if visibility.may_reveal(person, proposal) and not form.is_valid():
         return _page(request, proposal, row, form=form, status=422)
     try:
         content = secrecy.reveal(
@@ -74,7 +74,7 @@ def _page(
     covered = bool(found) and revealed is None
     shown = _parts(content, found) if covered else _plain(content)
     binary = present.artefact_text(content)[1]
-    may = bool(found) and authorize.may_reveal(doors.person(request), proposal)
+    may = bool(found) and visibility.may_reveal(doors.person(request), proposal)
     context = {
         "proposal_id": proposal.pk,
         "row": present.evidence_row(row, kept=blob is not None, found=found),

@@ -11,7 +11,7 @@ from remediation import vocabulary
 from remediation.domain.attention import Attention
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
-from remediation.services import authorize, correct, review, suspicion
+from remediation.services import authorize, correct, seats, statements, suspicion
 from remediation.services.review import FRESH_FOR
 from remediation.views.pages import Choice, Decide
 
@@ -25,7 +25,7 @@ def decide(
     now: datetime,
 ) -> Decide:
     """The open slots for this person. The service asks all of it again; this is for the page."""
-    slots = authorize.open_slots_for(user, proposal)
+    slots = seats.open_slots_for(user, proposal)
     return Decide(
         slots=tuple(Choice(slot, _title(slot)) for slot in slots),
         why_not=_why_not(user, proposal, assessment, slots, readable=readable, now=now),
@@ -33,7 +33,7 @@ def decide(
         return_reasons=_choices(RETURN_REASONS),
         person=user.get_username(),
         attention=(
-            review.attention(proposal, assessment) if assessment and readable else Attention()
+            statements.attention(proposal, assessment) if assessment and readable else Attention()
         ),
         may_report=suspicion.may_report(user, proposal),
         may_correct=correct.may_correct(user, proposal),

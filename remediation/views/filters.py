@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from remediation.domain.ruling import Risk
 from remediation.models import Agent, QueueEntry
 from remediation.models.inventory import Environment
-from remediation.services import authorize
+from remediation.services import seats, visibility
 
 MINE, SERVICES = "mine", "services"
 # Sections of the queue: from which place, to which.
@@ -71,10 +71,10 @@ def cursor(query: Mapping[str, str]) -> str:
     return after if _PLACE.fullmatch(after) else ""
 
 
-def services(rights: authorize.Rights, filters: Filters) -> list[int] | None:
+def services(rights: seats.Rights, filters: Filters) -> list[int] | None:
     """Of which services something is shown: never more than the person may see (None: all)."""
     # Whoever sees no proposal sees none of their services either.
-    seen = authorize.seen_services(rights)
+    seen = visibility.seen_services(rights)
     return sorted(rights.view) if filters.show == SERVICES and seen != [] else seen
 
 

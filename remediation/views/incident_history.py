@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext, ngettext
 
 from remediation.models import Diagnosis, Evidence, Incident
-from remediation.services import authorize
+from remediation.services import authorize, visibility
 from remediation.views import doors, history, incidents
 from remediation.views.names import Names, agent_said
 from remediation.views.pages import Field, HistoryRow
@@ -25,7 +25,7 @@ def show(request: HttpRequest, incident_id: UUID) -> HttpResponse:
     entry = incidents.visible(person, incident_id)
     found = entry.incident
     proposals = list(
-        authorize.visible_proposals(person).filter(incident=found).select_related("agent")
+        visibility.visible_proposals(person).filter(incident=found).select_related("agent")
     )
     context = {
         "incident": found,

@@ -31,7 +31,7 @@ from remediation.models import (
     QueueEntry,
     User,
 )
-from remediation.services import authorize
+from remediation.services import authorize, seats, visibility
 from remediation.services import incidents as service
 from remediation.views import doors, queue_rows
 from remediation.views.forms import CLOSE_TITLES, CloseForm
@@ -46,7 +46,7 @@ NOTHING: dict[str, Any] = {"made": 0, "alive": 0, "soonest": None}
 @doors.page
 def index(request: HttpRequest) -> HttpResponse:
     """Open and contained incidents, oldest first: nothing lingers unseen (promise 10)."""
-    found = authorize.visible_incident_entries(authorize.rights_of(doors.person(request)))
+    found = visibility.visible_incident_entries(seats.rights_of(doors.person(request)))
     return _listed(
         request,
         found.exclude(state=IncidentState.CLOSED),
@@ -111,8 +111,8 @@ def _detail(
     entry = visible(person, incident_id)
     incident, row = entry.incident, rows([entry])[0]
     closed = row.state == IncidentState.CLOSED
-    may_close = not closed and authorize.may_close_incidents(person, incident)
-    seen = authorize.visible_queue(authorize.rights_of(person)).filter(incident=incident)
+    may_close = not closed and visibility.may_close_incidents(person, incident)
+    seen = visibility.visible_queue(seats.rights_of(person)).filter(incident=incident)
     context = {
         "incident": row,
         "proposals": queue_rows.rows(
@@ -128,7 +128,7 @@ def _detail(
 
 def visible(person: User, incident_id: UUID) -> IncidentEntry:
     """The incident's line, if this person may see it; else NoSuchObject."""
-    seen = authorize.visible_incident_entries(authorize.rights_of(person))
+    seen = visibility.visible_incident_entries(seats.rights_of(person))
     found = _whole(seen).filter(pk=incident_id).first()
     if found is None:
         raise errors.NoSuchObject()

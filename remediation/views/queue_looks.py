@@ -19,7 +19,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat
 
 from remediation.models import QueueEntry
-from remediation.services import authorize
+from remediation.services import seats, visibility
 from remediation.views import filters as asked
 from remediation.views.filters import Filters
 
@@ -57,12 +57,12 @@ class Lens:
     @property
     def entries(self) -> QuerySet[QueueEntry]:
         """What indexes are asked for."""
-        return authorize.places_of(self.services).filter(self.condition)
+        return visibility.places_of(self.services).filter(self.condition)
 
     @property
     def each(self) -> Q:
         """All of it, to be asked of one row after the other."""
-        return authorize.touches(self.services) & self.condition & self.words & self.rule
+        return visibility.touches(self.services) & self.condition & self.words & self.rule
 
     @property
     def two_sided(self) -> bool:
@@ -90,11 +90,11 @@ def dense(services: list[int] | None) -> bool:
     if len(services) > TOO_MANY:
         return True
     head = QueueEntry.objects.order_by("place").values("pk")[:STEP]
-    seen = QueueEntry.objects.filter(authorize.touches(services), pk__in=head).count()
+    seen = QueueEntry.objects.filter(visibility.touches(services), pk__in=head).count()
     return seen * SHARE >= STEP
 
 
-def lens(rights: authorize.Rights, filters: Filters, dense: bool, after: str = "") -> Lens:
+def lens(rights: seats.Rights, filters: Filters, dense: bool, after: str = "") -> Lens:
     """What this person asks to see, from this place on."""
     services = asked.services(rights, filters)
     seldom: frozenset[str] = frozenset()

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from remediation.models import QueueEntry, User
-from remediation.services import authorize
+from remediation.services import seats, visibility
 from remediation.views import queue_looks, queue_rows, queue_walk
 from remediation.views.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters
 from remediation.views.pages import QueueGroup, QueuePage
@@ -50,9 +50,9 @@ class Part:
 
 def page(person: User, filters: Filters, after: str) -> QueuePage:
     """The page of these filters; `after` is the place at which the one before it ended."""
-    rights = authorize.rights_of(person)
-    perhaps = authorize.perhaps_mine(rights)
-    dense = queue_looks.dense(authorize.seen_services(rights))
+    rights = seats.rights_of(person)
+    perhaps = seats.perhaps_mine(rights)
+    dense = queue_looks.dense(visibility.seen_services(rights))
     lens = queue_looks.lens(rights, filters, dense, after)
     if filters.show == MINE:
         parts = [_mine(rights, lens, perhaps, filters, after)[0]]
@@ -67,18 +67,18 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
     said = _said(parts[0] if alone else _all_mine(rights, perhaps, dense))
     groups = _groups(rights.person, parts, mine)
     seen = sha256(repr((groups, said)).encode()).hexdigest()[:16]
-    may_see = authorize.seen_services(rights) != []
+    may_see = visibility.seen_services(rights) != []
     return QueuePage(groups=groups, mine=said, first=not after, may_see=may_see, seen=seen)
 
 
 def next_for(person: User) -> UUID | None:
     """The most urgent proposal that this person could decide now, among the first hundred that
     may be."""
-    rights = authorize.rights_of(person)
-    perhaps = authorize.perhaps_mine(rights)
+    rights = seats.rights_of(person)
+    perhaps = seats.perhaps_mine(rights)
     if perhaps is None:
         return None
-    dense = queue_looks.dense(authorize.seen_services(rights))
+    dense = queue_looks.dense(visibility.seen_services(rights))
     lens = queue_looks.lens(rights, Filters(), dense).narrowed(perhaps)
     first = queue_walk.walk(lens, REVIEW, 4 * PAGE).first
     for start in range(0, len(first), FEW):
@@ -90,12 +90,12 @@ def next_for(person: User) -> UUID | None:
     return None
 
 
-def _able(rights: authorize.Rights, places: Iterable[Place]) -> dict[UUID, tuple[str, ...]]:
-    return authorize.open_slots_by_id(rights, [place.proposal_id for place in places])
+def _able(rights: seats.Rights, places: Iterable[Place]) -> dict[UUID, tuple[str, ...]]:
+    return seats.open_slots_by_id(rights, [place.proposal_id for place in places])
 
 
 def _side_by_side(
-    rights: authorize.Rights, lens: Lens, perhaps: Q | None, filters: Filters
+    rights: seats.Rights, lens: Lens, perhaps: Q | None, filters: Filters
 ) -> list[Part]:
     mine, seemed = _mine(rights, lens, perhaps, filters)
     rest = lens if perhaps is None else lens.narrowed(~perhaps)
@@ -113,7 +113,7 @@ def _side_by_side(
 
 
 def _mine(
-    rights: authorize.Rights,
+    rights: seats.Rights,
     lens: Lens,
     perhaps: Q | None,
     filters: Filters,
@@ -140,7 +140,7 @@ def _mine(
     return part, seemed
 
 
-def _all_mine(rights: authorize.Rights, perhaps: Q | None, dense: bool) -> Part:
+def _all_mine(rights: seats.Rights, perhaps: Q | None, dense: bool) -> Part:
     """What waits for the person, whatever the page shows."""
     return _mine(rights, queue_looks.lens(rights, Filters(), dense), perhaps, Filters())[0]
 

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_safe
 from audit.tlog.canonical import Json
 from remediation.domain import errors
 from remediation.models import Proposal, User
-from remediation.services import authorize, suspicion
 from remediation.services import review as service
+from remediation.services import suspicion, visibility
 from remediation.views import doors, present, queue_page
 
 # django-htmx: a response with this status stops the polling of the element.
@@ -121,7 +121,7 @@ def sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> H
 def visible(person: User, proposal_id: UUID) -> Proposal:
     """The proposal, if this person may see it; else NoSuchObject."""
     found = (
-        authorize.visible_proposals(person)
+        visibility.visible_proposals(person)
         .select_related("incident", "diagnosis", "agent")
         .filter(pk=proposal_id)
         .first()

@@ -15,7 +15,7 @@ from remediation.domain.halt_statement import taken_back
 from remediation.domain.outcome import Outcome, outcomes
 from remediation.domain.plan import Plan, Step
 from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
-from remediation.services import authorize, reversal
+from remediation.services import reversal, visibility
 from remediation.services.clock import database_now
 from remediation.views import present
 from remediation.views.names import Names
@@ -47,7 +47,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
     end = moves.get(proposal.state) if proposal.state != S.EXECUTING else None
     waiting = _waiting_for(proposal)
     upcoming = _next_step(proposal, plan, records)
-    may_halt = proposal.state == S.EXECUTING and authorize.may_halt(user, proposal)
+    may_halt = proposal.state == S.EXECUTING and visibility.may_halt(user, proposal)
     return RunPage(
         proposal_id=proposal.pk,
         state=proposal.state,
@@ -216,7 +216,7 @@ def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
 
 
 def _undo(user: User, proposal: Proposal) -> tuple[str, ...]:
-    if proposal.state != S.SUCCEEDED or not authorize.may_halt(user, proposal):
+    if proposal.state != S.SUCCEEDED or not visibility.may_halt(user, proposal):
         return ()
     back = reversal.reversed_plan(proposal)
     return tuple(step.sentence for step in back.steps) if back else ()

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from audit.tlog.canonical import Json
 from remediation.domain.differences import Difference, Item, Piece, differences, items, said, words
 from remediation.models import Assessment, Proposal, User
-from remediation.services import authorize
+from remediation.services import visibility
 from remediation.views.names import Names
 
 BODIES = ("scope", "checks", "ruling", "pin")
@@ -92,7 +92,7 @@ def changes_page(user: User, proposal: Proposal, wanted: str) -> ChangesPage:
     """Everything that changed. ``wanted`` names another proposal of the incident to compare with;
     without it the one that was superseded. One that this person may not see is as good as none."""
     seen = list(
-        authorize.visible_proposals(user)
+        visibility.visible_proposals(user)
         .filter(incident=proposal.incident_id)
         .exclude(pk=proposal.pk)
         .select_related("diagnosis")

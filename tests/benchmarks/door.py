@@ -20,7 +20,7 @@ from hitlportal.demo.ports import LOOPBACK
 from remediation.domain import b64url
 from remediation.domain.attention import Attention
 from remediation.models import Proposal
-from remediation.services import authorize, review
+from remediation.services import authorize, statements
 from tests.benchmarks.cast import Person
 
 YES = {"diagnosis": "yes", "scope": "yes", "action": "yes"}
@@ -115,7 +115,7 @@ def attention(proposal: str) -> Attention:
     """What the page asks to have looked at, for people who do look."""
     row = Proposal.objects.select_related("diagnosis").get(pk=proposal)
     assessment = authorize.newest(row)
-    return review.attention(row, assessment) if assessment else Attention()
+    return statements.attention(row, assessment) if assessment else Attention()
 
 
 def answer(someone: Person, options: Mapping[str, Any]) -> dict[str, Any]:

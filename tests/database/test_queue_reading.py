@@ -11,7 +11,7 @@ from django.db.models import Q, Value
 
 from remediation import models as m
 from remediation.domain.ruling import Risk
-from remediation.services import authorize
+from remediation.services import visibility
 from remediation.views import queue_looks, queue_walk
 from remediation.views.filters import SECTIONS
 from remediation.views.queue_looks import Lens
@@ -125,11 +125,11 @@ def crowd_place(crowd: Crowd) -> str:
 
 def test_what_is_asked_of_each_row_is_what_the_index_is_asked(crowd: Crowd) -> None:
     for seen in crowd.people():
-        by_index = set(authorize.places_of(seen).values_list("pk", flat=True))
-        each = m.QueueEntry.objects.filter(authorize.touches(seen))
+        by_index = set(visibility.places_of(seen).values_list("pk", flat=True))
+        each = m.QueueEntry.objects.filter(visibility.touches(seen))
         assert set(each.values_list("pk", flat=True)) == by_index
     everything = m.QueueEntry.objects.count()
-    assert authorize.places_of(None).filter(authorize.touches(None)).count() == everything
+    assert visibility.places_of(None).filter(visibility.touches(None)).count() == everything
 
 
 @pytest.mark.parametrize("dense", [True, False])

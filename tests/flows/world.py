@@ -31,6 +31,7 @@ from remediation.services import (
     reconcile,
     review,
     settle,
+    statements,
     submit,
 )
 from remediation.services.actors import AgentActor, ProcessActor
@@ -261,7 +262,7 @@ class World:
         """What the page asks to look at, as somebody does who does look."""
         proposal = self.get(proposal_id)
         assessment = authorize.newest(proposal)
-        return review.attention(proposal, assessment) if assessment else Attention()
+        return statements.attention(proposal, assessment) if assessment else Attention()
 
     def assertion(self, name: str, started: review.Started | halt.Started) -> dict[str, Any]:
         challenge = b64url.decode(started.options["challenge"])

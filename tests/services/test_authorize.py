@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from remediation import models as m
-from remediation.services import authorize
+from remediation.services import authorize, seats, visibility
 from tests import factories
 from tests.flows.world import World, acts
 
@@ -24,15 +24,15 @@ def test_a13_a_superuser_sees_and_decides_nothing_by_being_superuser(world: Worl
         root.user.save()
     proposal = world.get(world.in_review())
     with acts(factories.WEB):
-        assert not authorize.may_view(root.user, proposal)
-        assert authorize.open_slots_for(root.user, proposal) == ()
+        assert not visibility.may_view(root.user, proposal)
+        assert seats.open_slots_for(root.user, proposal) == ()
         assert not authorize.may_audit(root.user)
 
 
 def test_a_role_without_the_right_on_the_service_counts_nothing(world: World) -> None:
     carol = factories.person(roles=["security"])
     proposal = world.get(world.in_review())
-    assert authorize.open_slots_for(carol.user, proposal) == ()
+    assert seats.open_slots_for(carol.user, proposal) == ()
     assert authorize.entitled_roles(carol.id, authorize.newest(proposal)) == frozenset()
 
 
@@ -50,44 +50,44 @@ def test_a_right_by_a_group_counts_like_an_own_one(world: World) -> None:
             object_pk=str(service.pk),
         )
     proposal = world.get(world.in_review())
-    assert authorize.open_slots_for(carol.user, proposal) == ("security",)
+    assert seats.open_slots_for(carol.user, proposal) == ("security",)
 
 
 def test_the_right_to_view_is_not_the_right_to_review(world: World) -> None:
     carol = factories.person(roles=["security"])
     factories.grant(carol.user, "view_service", m.Service.objects.get())
     proposal = world.get(world.in_review())
-    assert authorize.may_view(carol.user, proposal)
-    assert authorize.open_slots_for(carol.user, proposal) == ()
+    assert visibility.may_view(carol.user, proposal)
+    assert seats.open_slots_for(carol.user, proposal) == ()
 
 
 def test_who_decided_has_no_slot_any_more(world: World) -> None:
     proposal_id = world.in_review()
     world.decide("alice", proposal_id)
     proposal = world.get(proposal_id)
-    assert authorize.open_slots_for(world.people["alice"].user, proposal) == ()
-    assert authorize.open_slots_for(world.people["bob"].user, proposal) == ("service_owner",)
+    assert seats.open_slots_for(world.people["alice"].user, proposal) == ()
+    assert seats.open_slots_for(world.people["bob"].user, proposal) == ("service_owner",)
     # The slot of alice's role is taken.
-    assert authorize.open_slots_for(world.people["mallory"].user, proposal) == ()
+    assert seats.open_slots_for(world.people["mallory"].user, proposal) == ()
 
 
 def test_auditors_see_all_and_decide_nothing(world: World) -> None:
     carol = factories.person(roles=["auditor"])
     proposal = world.get(world.in_review())
-    assert authorize.may_view(carol.user, proposal)
+    assert visibility.may_view(carol.user, proposal)
     assert authorize.may_audit(carol.user)
-    assert authorize.open_slots_for(carol.user, proposal) == ()
+    assert seats.open_slots_for(carol.user, proposal) == ()
 
 
 def test_an_inactive_account_sees_nothing(world: World) -> None:
     alice = world.people["alice"].user
     proposal = world.get(world.in_review())
     alice.is_active = False
-    assert not authorize.may_view(alice, proposal)
-    assert authorize.open_slots_for(alice, proposal) == ()
+    assert not visibility.may_view(alice, proposal)
+    assert seats.open_slots_for(alice, proposal) == ()
 
 
 def test_the_owner_of_the_agent_cannot_close_its_incident(world: World) -> None:
     incident = world.get(world.in_review()).incident
-    assert not authorize.may_close_incidents(world.people["dave"].user, incident)
-    assert authorize.may_close_incidents(world.people["alice"].user, incident)
+    assert not visibility.may_close_incidents(world.people["dave"].user, incident)
+    assert visibility.may_close_incidents(world.people["alice"].user, incident)

@@ -21,7 +21,7 @@ from remediation import models as m
 from remediation.domain import detector, report
 from remediation.domain.errors import BadValue, NoSuchObject, NotEntitled, ReasonRequired
 from remediation.domain.events import Event
-from remediation.services import authorize, bundle, halt, incidents, refusals, secrecy, submit
+from remediation.services import bundle, halt, incidents, refusals, secrecy, submit, visibility
 from remediation.services.actors import operator
 from remediation.views import present
 from tests import factories
@@ -494,7 +494,7 @@ def test_a61_a_proposal_on_something_unknown_opens_nothing_of_what_was_never_ass
     world.assess(beside)
     assert not m.AssessmentService.objects.exists()
     stranger = factories.person(roles=["security"])
-    assert authorize.may_view(stranger.user, world.get(beside))
+    assert visibility.may_view(stranger.user, world.get(beside))
     with pytest.raises(NotEntitled):
         reveal(stranger, world.get(beside))
     assert reveal(world.people["alice"], world.get(beside)) == LEAK

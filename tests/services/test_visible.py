@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from remediation import models as m
-from remediation.services import authorize
+from remediation.services import seats, visibility
 from tests import factories
 from tests.factories import Person
 
@@ -66,12 +66,10 @@ def people(proposals: list[m.Proposal]) -> dict[str, Person]:
 def test_the_queue_shows_what_the_facts_let_each_person_see(proposals: list[m.Proposal]) -> None:
     seen = {}
     for name, someone in people(proposals).items():
-        facts = set(authorize.visible_proposals(someone.user).values_list("pk", flat=True))
+        facts = set(visibility.visible_proposals(someone.user).values_list("pk", flat=True))
         assert (
             set(
-                authorize.visible_queue(authorize.rights_of(someone.user)).values_list(
-                    "pk", flat=True
-                )
+                visibility.visible_queue(seats.rights_of(someone.user)).values_list("pk", flat=True)
             )
             == facts
         )
@@ -86,17 +84,15 @@ def test_incidents_are_listed_for_whom_the_facts_let_see_them(
 ) -> None:
     factories.incident(proposals[0].agent, "test.target:alone")
     for someone in people(proposals).values():
-        facts = set(authorize.visible_incidents(someone.user).values_list("pk", flat=True))
-        listed = authorize.visible_incident_entries(authorize.rights_of(someone.user))
+        facts = set(visibility.visible_incidents(someone.user).values_list("pk", flat=True))
+        listed = visibility.visible_incident_entries(seats.rights_of(someone.user))
         assert set(listed.values_list("pk", flat=True)) == facts
 
 
 def exactly(user: m.User) -> set[UUID]:
     """By the rule for one proposal, over all that there are."""
     return {
-        proposal.pk
-        for proposal in m.Proposal.objects.all()
-        if authorize.open_slots_for(user, proposal)
+        proposal.pk for proposal in m.Proposal.objects.all() if seats.open_slots_for(user, proposal)
     }
 
 
@@ -104,7 +100,7 @@ def test_whoever_may_decide_is_never_left_out(proposals: list[m.Proposal]) -> No
     decided = {}
     for name, someone in people(proposals).items():
         mine = exactly(someone.user)
-        perhaps = authorize.perhaps_mine(authorize.rights_of(someone.user))
+        perhaps = seats.perhaps_mine(seats.rights_of(someone.user))
         found = set() if perhaps is None else set(
             m.QueueEntry.objects.filter(perhaps).values_list("pk", flat=True)
         )  # fmt: skip
@@ -118,10 +114,10 @@ def test_whoever_may_decide_is_never_left_out(proposals: list[m.Proposal]) -> No
 def test_many_are_asked_as_one_is(proposals: list[m.Proposal]) -> None:
     everything = list(m.Proposal.objects.all())
     for name, someone in people(proposals).items():
-        together = authorize.open_slots_of(authorize.rights_of(someone.user), everything)
+        together = seats.open_slots_of(seats.rights_of(someone.user), everything)
         alone = {
             proposal.pk: slots
             for proposal in everything
-            if (slots := authorize.open_slots_for(someone.user, proposal))
+            if (slots := seats.open_slots_for(someone.user, proposal))
         }
         assert together == alone, name

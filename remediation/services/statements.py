@@ -1,0 +1,98 @@
+"""The statement that a reviewer signs, composed from what stands in the round; and what an approval
+asks to have been looked at before."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+from django.conf import settings
+
+from audit.tlog.canonical import Json
+from remediation.domain import errors, masking
+from remediation.domain.attention import Attention, asked
+from remediation.domain.checks import parse as parse_checks
+from remediation.domain.digest import Digests
+from remediation.domain.report import load_diagnosis
+from remediation.domain.statement import Decision, Reason, Statement, Verdicts
+from remediation.models import Assessment, Proposal, User
+from remediation.services import passkeys, secrecy, suspicion
+from remediation.services.clock import database_now
+from remediation.services.plans import load_plan
+
+
+def compose(
+    actor: User,
+    proposal: Proposal,
+    assessment: Assessment,
+    decision: str,
+    verdicts: Mapping[str, str],
+    reason: Mapping[str, str],
+    slot: str,
+) -> Statement:
+    """Raises BadValue and what the parts of a statement raise."""
+    try:
+        decided = Decision(decision)
+    except ValueError:
+        raise errors.BadValue("approve, reject or return", pointer="/decision") from None
+    return Statement(
+        proposal=str(proposal.pk),
+        round=proposal.round,
+        digests=digests_of(proposal, assessment),
+        decision=decided,
+        verdicts=Verdicts.from_json(dict(verdicts), "/verdicts"),
+        reason=_covered(proposal, Reason.from_json(dict(reason), "/reason")),
+        slot=slot,
+        person=str(actor.person),
+        nonce=secrets.token_hex(32),
+        expires=database_now() + passkeys.SESSION_LIFE,
+        rp_id=settings.RP_ID,
+        origin=settings.ORIGIN,
+    )
+
+
+def _covered(proposal: Proposal, reason: Reason) -> Reason:
+    """Before it is signed: what a reviewer quotes of a secret is on record for ever (A61)."""
+    if not reason.text:
+        return reason
+    known = secrecy.known_values(proposal.incident)
+    return Reason(reason.code, masking.covered(reason.text, known))
+
+
+def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
+    """The six digests that a statement of this round names."""
+    return Digests(
+        plan=proposal.plan_digest,
+        diagnosis=proposal.diagnosis.digest,
+        scope=assessment.scope_digest,
+        ruling=assessment.ruling_digest,
+        pin=assessment.pin_digest,
+        checks=assessment.checks_digest,
+    )
+
+
+def attention(proposal: Proposal, assessment: Assessment) -> Attention:
+    """What an approval of this round asks a person to have looked at. Raises BadInput for what is
+    stored and cannot be read."""
+    return asked(
+        load_plan(bytes(proposal.plan)),
+        load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True),
+        parse_checks(bytes(assessment.checks)),
+        assessment.risk,
+    )
+
+
+def looked(
+    proposal: Proposal,
+    assessment: Assessment,
+    decision: Decision,
+    opened: set[str],
+    typed: Sequence[str],
+) -> dict[str, Json]:
+    """Refuse a hasty approval; gives what goes on record about the looking."""
+    if decision is not Decision.APPROVE:
+        return {}
+    suspicion.check_proposer(proposal)
+    wanted = attention(proposal, assessment)
+    wanted.check(opened, typed)
+    return {"opened": list(wanted.artefacts), "typed": list(wanted.names)}
