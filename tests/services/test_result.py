@@ -258,12 +258,13 @@ def test_a52_what_a_mail_says_leaves_by_the_rule_for_mails(
 ) -> None:
     """A reason of a person and a name in the plan are the same to a mail's reader: no link."""
     proposal = world.get(world.approved())
-    with factories.unguarded("remediation_halt"):
-        m.Halt.objects.create(
+    with factories.unguarded("remediation_halt"), factories.unguarded("remediation_haltverdict"):
+        halt = m.Halt.objects.create(
             proposal=proposal,
             person=world.people["alice"].id,
             reason="look at https://evil.example/x @all",
             entry=factories.entry("person:execution:halted", "person:x", "proposal:x"),
         )
+        factories.halt_verdict(halt)
     said = result._text(proposal)
     assert "https[://]evil.example/x [@]all" in said

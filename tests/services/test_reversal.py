@@ -14,7 +14,7 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors, gate, plan
 from remediation.domain.approvers import Approvers
-from remediation.services import reversal
+from remediation.services import reversal, suspicion
 from remediation.services.gather import gather
 from tests import factories
 from tests.factories import WEB, WORKER, acting, entry
@@ -330,3 +330,16 @@ def test_a_plan_that_web_calls_an_undoing_is_compared_with_what_leads_back(world
     assert back is not None and back.digest != dressed.plan_digest
     # Step 1 refuses the difference (tests/domain/test_gate.py).
     assert gathered(dressed.pk).reversal.plan == back.digest
+
+
+def test_a16_the_database_asks_for_the_proposer_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes the row of an approval past the service is asked the same question."""
+    old = succeeded(world, {"a": True})
+    new = propose(world, "alice", old.pk)
+    world.assess(new)
+    world.people["alice"].user.groups.clear()
+    monkeypatch.setattr(suspicion, "check_proposer", lambda proposal: None)
+    with pytest.raises(errors.ProposerLost):
+        world.decide("mallory", new)

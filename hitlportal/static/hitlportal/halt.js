@@ -3,7 +3,7 @@
    survives any failure. */
 "use strict";
 (() => {
-  const { usePasskey, postJson, explain } = window.hitl;
+  const { usePasskey, postJson, tell } = window.hitl;
 
   const halt = async (form) => {
     const token = form.elements.csrfmiddlewaretoken.value;
@@ -26,7 +26,7 @@
     try {
       location.assign((await halt(form)).next);
     } catch (problem) {
-      error.textContent = explain(problem);
+      tell(error, problem);
       delete button.dataset.busy;
       button.disabled = false;
       button.focus();
