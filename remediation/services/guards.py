@@ -30,6 +30,7 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "review_entitlement": errors.NotEntitled,
     "review_slot": errors.SlotNotOpen,
     "agent_disabled": errors.AgentDisabled,
+    "proposer_lost": errors.ProposerLost,
     "observation_state": errors.WrongState,
     "assessment_round": errors.WrongState,
     "assessment_deadline": errors.WrongState,

@@ -183,6 +183,11 @@ def _a16_a_yes_to_what_a_suspended_agent_proposed(w: World) -> None:
     _decide(w.in_review, w.sue, "any")
 
 
+@attack(ATTACKS, WEB, "proposer_lost", off("review", "guard_agent"))
+def _a16_a_yes_to_an_undoing_whose_proposer_left(w: World) -> None:
+    _decide(w.orphaned, w.sue, "any")
+
+
 @attack(ATTACKS, WEB, "review_slot", counted)
 def _a_seat_that_is_taken(w: World) -> None:
     _decide(w.two, w.sue, "security")
