@@ -68,6 +68,13 @@ _PROGRAM = re.compile(
 )
 _WORDS = re.compile(r"[A-Za-z_.:/-]+[.!?:]?", re.ASCII)
 _TOKEN_LEAST = 16
+# What str calls a digit and a letter, of the 256 characters that there are here. As patterns, since
+# an artefact can have a name every few bytes, each with a long value behind it (attacks.md A63).
+_DIGIT = re.compile("[0-9\xb2\xb3\xb9]")
+_LETTER = re.compile("[A-Za-z\xaa\xb5\xba\xc0-\xd6\xd8-\xf6\xf8-\xff]")
+# Names that stand in the value of a name are looked at too, but only so many: each of them has up
+# to 256 characters behind it, and there can be one every few bytes (A63).
+_WITHIN = 4
 
 
 def is_no_secret(text: str, start: int, end: int) -> bool:
@@ -77,8 +84,14 @@ def is_no_secret(text: str, start: int, end: int) -> bool:
 
 def assigned(text: str, lower: str) -> Iterator[tuple[int, int]]:
     """Where the values stand; ``lower`` is the text in lower case."""
+    reached, within = 0, 0
     for name in _NAMES.finditer(lower):
+        within = within + 1 if name.start() < reached else 0
+        if within > _WITHIN:
+            continue
         for start, end, quoted in _values(text, lower, name):
+            # Only what is not in quotes can go on over other names.
+            reached = reached if quoted or within else end
             if is_no_secret(text, start, end):
                 continue
             if not name[1] and not _is_token(text[start:end]):
@@ -102,7 +115,7 @@ def _values(text: str, lower: str, name: re.Match[str]) -> Iterator[tuple[int, i
 
 def _is_token(value: str) -> bool:
     """Long, of letters and digits: what a machine made, not a word about tokens."""
-    mixed = any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+    mixed = bool(_DIGIT.search(value) and _LETTER.search(value))
     return len(value) >= _TOKEN_LEAST and mixed and " " not in value
 
 

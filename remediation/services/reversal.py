@@ -21,7 +21,7 @@ from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal, StepRecord, User
-from remediation.services import dispatch, submit, transition, visibility
+from remediation.services import authorize, dispatch, submit, transition, visibility
 from remediation.services.actors import PersonActor
 from remediation.services.halt import checked
 from remediation.services.plans import load_plan
@@ -50,9 +50,10 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
             raise errors.WrongState("there is nothing that can be undone by a plan")
         # Not an agent's plan that says the same: that one stands and falls with its agent.
         same = old.reversals.filter(plan_digest=back.digest, state__in=submit.ALIVE)
-        waiting = same.values_list("pk", flat=True).first()
-        if waiting is not None:
-            return waiting
+        # Nor one whose proposer left: nobody can approve that any more.
+        for waiting in same:
+            if waiting.editor is not None and authorize.holds_role(waiting.editor):
+                return waiting.pk
         made = submit.propose_to_undo(
             actor=PersonActor(actor.person, actor.pk),
             old=old,

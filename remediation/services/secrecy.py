@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import accumulate
 
 from django.db import transaction
 
@@ -37,6 +38,10 @@ from remediation.services.actors import Actor, ProcessActor
 from remediation.services.plans import load_plan
 
 REASON_LEAST, REASON_MOST = 10, 500
+# Reports add to an incident without end, and a person's word must not wait for what an agent poured
+# in: of artefacts that hold secrets so many bytes are looked through for a text, those that came
+# first. So nothing that comes later takes the place of what was there.
+MOST_BYTES = 32 * 1024 * 1024
 
 
 def record(evidence: Evidence, found: Found) -> None:
@@ -91,15 +96,20 @@ def _found(scan: EvidenceScan) -> Found:
 
 
 def known_values(incident: Incident) -> frozenset[str]:
-    """The secrets that evidence of the incident holds, as a later text may quote them."""
-    rows = list(incident.evidence.all())
+    """The secrets that evidence of the incident holds, as a later text may quote them; of more
+    than MOST_BYTES of it those of the first."""
+    rows = list(incident.evidence.order_by("pk"))
     found = found_in(rows)
-    holding = [sha256 for sha256, one in found.items() if one]
+    holding = [row for row in rows if found.get(row.sha256)]
     if not holding:
         return frozenset()
     names = spared_of(incident)
-    blobs = EvidenceBlob.objects.filter(pk__in=holding)
-    return frozenset().union(*(masking.values(bytes(blob.content), names) for blob in blobs))
+    sums = accumulate(row.size for row in holding)
+    first = [row.sha256 for row, size in zip(holding, sums, strict=True) if size <= MOST_BYTES]
+    blobs = EvidenceBlob.objects.filter(pk__in=first)
+    return frozenset().union(
+        *(masking.values(bytes(blob.content), names) for blob in blobs.iterator(chunk_size=8))
+    )
 
 
 def spared(targets: Iterable[Target]) -> frozenset[str]:

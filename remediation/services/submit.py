@@ -239,7 +239,9 @@ def _add_diagnosis(incident: Incident, report: Report, actor: AgentActor, entry:
 def _propose(incident: Incident, diagnosis: Diagnosis, report: Report, actor: AgentActor) -> UUID:
     assert report.plan is not None
     # Of this agent: another one's proposal is not its to see, to withdraw or to supersede.
-    mine = incident.proposals.filter(agent_id=actor.agent_id, state__in=ALIVE)
+    mine = incident.proposals.filter(
+        agent_id=actor.agent_id, reverses__isnull=True, state__in=ALIVE
+    )
     same = mine.filter(plan_digest=report.plan.digest).first()
     if same is not None:
         return same.pk
@@ -307,7 +309,8 @@ def _owned(actor: AgentActor | PersonActor, proposal_id: UUID) -> Proposal:
     transition.lock(proposal_id)
     mine = Proposal.objects.select_related("incident", "diagnosis")
     if isinstance(actor, AgentActor):
-        mine = mine.filter(agent_id=actor.agent_id)
+        # Not a person's undoing of what it did: that is not its to end.
+        mine = mine.filter(agent_id=actor.agent_id, reverses__isnull=True)
     proposal = mine.filter(pk=proposal_id).first()
     if proposal is None:
         raise errors.NoSuchObject()

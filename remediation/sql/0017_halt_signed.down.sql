@@ -1,3 +1,7 @@
+ALTER TABLE public.remediation_review DROP CONSTRAINT review_size;
+ALTER TABLE public.remediation_reviewsession DROP CONSTRAINT review_session_size;
+ALTER TABLE public.remediation_halt DROP CONSTRAINT halt_size;
+ALTER TABLE public.remediation_haltsession DROP CONSTRAINT halt_session_size;
 -- Back to a halt without a signature (0014).
 DROP TRIGGER halt ON public.remediation_steprecord;
 DROP FUNCTION remediation.step_halt_v2();

@@ -14,6 +14,23 @@ BEGIN
   END LOOP;
 END $$;
 
+-- What a passkey signs and answers is small (domain.signature, domain.statement). Whoever writes the
+-- rows must not fill the memory of the worker, which reads them again and again until it has judged.
+ALTER TABLE public.remediation_haltsession
+  ADD CONSTRAINT halt_session_size CHECK (octet_length(statement) <= 32768);
+ALTER TABLE public.remediation_halt
+  ADD CONSTRAINT halt_size CHECK (octet_length(statement) <= 32768
+    AND greatest(octet_length(credential_id), octet_length(authenticator_data),
+                 octet_length(client_data_json), octet_length(signature),
+                 octet_length(cose_key)) <= 8192);
+ALTER TABLE public.remediation_reviewsession
+  ADD CONSTRAINT review_session_size CHECK (octet_length(statement) <= 32768);
+ALTER TABLE public.remediation_review
+  ADD CONSTRAINT review_size CHECK (octet_length(statement) <= 32768
+    AND greatest(octet_length(credential_id), octet_length(authenticator_data),
+                 octet_length(client_data_json), octet_length(signature),
+                 octet_length(cose_key)) <= 8192);
+
 -- A statement speaks of this run and this person, or it is refused.
 CREATE FUNCTION remediation.halt_statement_v1(proposal uuid, person uuid, statement bytea)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

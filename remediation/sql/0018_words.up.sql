@@ -296,15 +296,15 @@ BEGIN
    WHERE l.author LIKE 'person:%';
 END $$;
 
--- Nobody approves what a suspended agent proposed: the service and the gate ask too; this asks whoever
--- writes the row.
+-- Nobody approves what a suspended agent proposed; of the undoing of a run the person who proposed
+-- it has to stand, whatever became of the agent (0017). The service and the gate ask too; this asks
+-- whoever writes the row.
 CREATE FUNCTION remediation.review_agent_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE p record;
 BEGIN
   SELECT x.agent_id, x.editor, x.reverses_id INTO p
     FROM public.remediation_proposal x WHERE x.id = NEW.proposal_id;
-  -- Of an undoing the person who proposed it is asked instead, as the gate does.
   IF p.reverses_id IS NULL THEN
     IF (SELECT a.enabled FROM remediation.agent_now a WHERE a.agent_id = p.agent_id) IS NOT TRUE THEN
       PERFORM remediation.refuse_v1('agent_disabled', 'the agent is suspended');
@@ -312,7 +312,7 @@ BEGIN
   ELSIF NOT EXISTS (SELECT 1 FROM remediation.entitlement e
                      WHERE e.person = p.editor AND e.active
                        AND e.role IN ('lead', 'security', 'service_owner')) THEN
-    PERFORM remediation.refuse_v1('proposer_lost', 'who proposed to undo this holds no role any more');
+    PERFORM remediation.refuse_v1('proposer_lost', 'who proposed to undo it is gone or holds no role');
   END IF;
   RETURN NEW;
 END $$;

@@ -13,6 +13,7 @@ from remediation.domain.ruling import Risk
 from remediation.models import Agent, QueueEntry
 from remediation.models.inventory import Environment
 from remediation.services import seats, visibility
+from remediation.views import cursors
 
 MINE, SERVICES = "mine", "services"
 # Sections of the queue: from which place, to which.
@@ -67,7 +68,7 @@ def read(query: Mapping[str, str]) -> tuple[Filters, tuple[str, ...]]:
 
 def cursor(query: Mapping[str, str]) -> str:
     """The place after which the page begins; empty for the first page and for nonsense."""
-    after = query.get("after", "")
+    after = cursors.opened(query.get("after", "")[:LONGEST])
     return after if _PLACE.fullmatch(after) else ""
 
 

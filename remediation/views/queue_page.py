@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from remediation.models import QueueEntry, User
 from remediation.services import seats, visibility
-from remediation.views import queue_looks, queue_rows, queue_walk
+from remediation.views import cursors, queue_looks, queue_rows, queue_walk
 from remediation.views.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters
 from remediation.views.pages import QueueGroup, QueuePage
 from remediation.views.queue_looks import Lens
@@ -158,7 +158,7 @@ def _part(
     it is that of the whole section."""
     found = queue_walk.walk(lens, name, most, after=after or "", steps=steps)
     if after is not None:
-        more = f"{more}&after={found.following}"
+        more = f"{more}&after={cursors.sealed(found.following)}"
     return Part(key, found, more if found.following else "")
 
 

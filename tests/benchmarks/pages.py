@@ -205,6 +205,7 @@ def check(root: psycopg.Connection[Any]) -> None:
 def pages(crowd: Crowd) -> dict[str, tuple[Any, str]]:
     """Who asks for what."""
     from remediation import models as m
+    from remediation.views.cursors import sealed
 
     middle = m.QueueEntry.objects.filter(place__gte="1", place__lt="2").order_by("place")[60]
     return {
@@ -215,7 +216,7 @@ def pages(crowd: Crowd) -> dict[str, tuple[Any, str]]:
         "queue, mine": (crowd.alice, "/queue/?show=mine"),
         "queue, in review, second page": (
             crowd.lead,
-            f"/queue/?state=review&after={middle.place}",
+            f"/queue/?state=review&after={sealed(middle.place)}",
         ),
         "queue, in review, low risk": (crowd.lead, "/queue/?state=review&risk=low"),
         "queue, production": (crowd.lead, "/queue/?environment=production"),

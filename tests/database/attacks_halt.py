@@ -254,3 +254,26 @@ def _halt_as_worker(session: m.HaltSession, someone: Person) -> None:
                 "person:execution:halted", someone.actor, f"proposal:{session.proposal_id}"
             ),
         )
+
+
+# ---- bytes that fill the memory of the worker, which reads them until it has judged ------------
+
+
+def _padded(body: bytes) -> bytes:
+    return body[:-1] + b',"x":"' + b"a" * 32_768 + b'"}'
+
+
+@attack(ATTACKS, WEB, "halt_session_size", dropped("haltsession", "halt_session_size"))
+def _a63_a_halt_without_end_is_composed(w: World) -> None:
+    composed = factories.halt_statement(w.executing.proposal, w.alice)
+    factories.halt_session(composed, w.executing.proposal, statement=_padded(composed.body()))
+
+
+@attack(ATTACKS, WEB, "halt_size", dropped("halt", "halt_size"))
+def _a63_halted_by_an_endless_signature(w: World) -> None:
+    halt(w.executing.proposal, w.alice, columns={"signature": b"x" * 8_193})
+
+
+@attack(ATTACKS, WEB, "halt_size", dropped("halt", "halt_size"))
+def _a63_halted_with_an_endless_key(w: World) -> None:
+    halt(w.executing.proposal, w.alice, columns={"cose_key": b"x" * 8_193})

@@ -183,6 +183,23 @@ def _a16_a_yes_to_what_a_suspended_agent_proposed(w: World) -> None:
     _decide(w.in_review, w.sue, "any")
 
 
+@attack(ATTACKS, WEB, "review_session_size", dropped("reviewsession", "review_session_size"))
+def _a63_a_statement_without_end_is_composed(w: World) -> None:
+    composed = statement(w.in_review, w.sue)
+    padded = composed.body()[:-1] + b',"x":"' + b"a" * 32_768 + b'"}'
+    factories.insert_session(composed, proposal=w.in_review, person=w.sue.id, statement=padded)
+
+
+@attack(ATTACKS, WEB, "review_size", dropped("review", "review_size"))
+def _a63_a_review_with_an_endless_signature(w: World) -> None:
+    sign(session(w.in_review, w.sue), w.sue, signature=b"x" * 8_193)
+
+
+@attack(ATTACKS, WEB, "proposer_lost", off("review", "guard_agent"))
+def _a16_a_yes_to_an_undoing_whose_proposer_left(w: World) -> None:
+    _decide(w.orphaned, w.sue, "any")
+
+
 @attack(ATTACKS, WEB, "review_slot", counted)
 def _a_seat_that_is_taken(w: World) -> None:
     _decide(w.two, w.sue, "security")

@@ -59,6 +59,7 @@ class World:
     slept: m.Execution  # the first step intended; then the lease ran out
     unknown: m.Execution
     succeeded: m.Execution
+    orphaned: m.Proposal
     rejected: m.Proposal
     contained: m.Incident
 
@@ -117,6 +118,7 @@ def build() -> World:
         slept=_slept(at("approved")),
         unknown=_unknown(at("approved", *_names())),
         succeeded=at("succeeded").execution,
+        orphaned=_orphaned(at("succeeded")),
         rejected=at("rejected", reviewers=[alice]),
         contained=_contained(at("succeeded")),
     )  # fmt: skip
@@ -124,6 +126,22 @@ def build() -> World:
 
 def _names() -> tuple[str, str]:
     return f"t{factories.number()}", f"t{factories.number()}"
+
+
+def _orphaned(old: m.Proposal) -> m.Proposal:
+    """In review: to undo a run, proposed by somebody who has left."""
+    someone = factories.person(roles=["security"])
+    proposal = factories.insert_proposal(
+        factories.load(old),
+        diagnosis=old.diagnosis,
+        agent=old.agent,
+        token=old.token,
+        editor=someone.id,
+        reverses=old,
+    )
+    factories.assess(proposal)
+    someone.user.groups.clear()
+    return proposal
 
 
 def _disputed(proposal: m.Proposal, alice: Person, bob: Person) -> m.Proposal:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from remediation.domain import detector, masking, secret_rules
+from remediation.domain import detector, masking, secret_assigned, secret_rules
 from remediation.domain.detector import Found, Secret
 
 CASES = Path(__file__).resolve().parents[2] / "hitlportal" / "demo" / "cases"
@@ -195,6 +197,34 @@ def test_a63_a_store_of_secrets_is_not_listed() -> None:
 def test_a63_any_bytes_are_looked_through(content: bytes) -> None:
     held = content + f" ghp_{'a1B2' * 9} ".encode() + content
     assert detector.find(held).secrets == (Secret(len(content) + 1, 40, "github_token"),)
+
+
+@pytest.mark.parametrize("name", ["token=", "password:", "api_key="])
+def test_a63_a_name_in_every_value_is_not_a_value_for_every_name(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has 256 characters behind it: eight megabytes of them held a worker for a minute."""
+    looked, values = [], secret_assigned._values
+
+    def counted(text: str, lower: str, match: re.Match[str]) -> Any:
+        looked.append(match.start())
+        return values(text, lower, match)
+
+    monkeypatch.setattr(secret_assigned, "_values", counted)
+    content = name * 10_000
+    list(secret_assigned.assigned(content, content))
+    assert len(looked) <= 6 * len(content) / 256 + 6
+
+
+def test_a_secret_behind_a_few_names_is_found() -> None:
+    content = f"kind=token:password:secret={PASSWORD} and so on".encode()
+    assert PASSWORD.encode() not in masking.masked(content, detector.find(content))
+
+
+def test_letters_and_digits_are_those_of_python() -> None:
+    for one in map(chr, range(256)):
+        assert bool(secret_assigned._DIGIT.search(one)) == one.isdigit()
+        assert bool(secret_assigned._LETTER.search(one)) == one.isalpha()
 
 
 def test_a60_two_lines_of_an_intruder_do_not_cover_what_lies_between_them() -> None:

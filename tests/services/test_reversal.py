@@ -14,7 +14,7 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors, gate, plan
 from remediation.domain.approvers import Approvers
-from remediation.services import reversal, suspicion
+from remediation.services import reversal, submit, suspicion
 from remediation.services.gather import gather
 from tests import factories
 from tests.factories import WEB, WORKER, acting, entry
@@ -332,14 +332,49 @@ def test_a_plan_that_web_calls_an_undoing_is_compared_with_what_leads_back(world
     assert gathered(dressed.pk).reversal.plan == back.digest
 
 
-def test_a16_the_database_asks_for_the_proposer_too(
+def test_a16_the_guard_asks_for_who_proposed_it_when_the_service_does_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever writes the row of an approval past the service is asked the same question."""
+    """A43: whoever writes the row of the review is asked the same as the service asks."""
     old = succeeded(world, {"a": True})
+    suspend(world)
     new = propose(world, "alice", old.pk)
     world.assess(new)
-    world.people["alice"].user.groups.clear()
+    with acting(WEB):
+        world.people["alice"].user.groups.clear()
     monkeypatch.setattr(suspicion, "check_proposer", lambda proposal: None)
     with pytest.raises(errors.ProposerLost):
-        world.decide("mallory", new)
+        world.decide("bob", new)
+
+
+# ---- whose it is: the person's, though agent and token are those of what is undone ---------------
+
+
+def test_the_agent_cannot_end_what_undoes_its_own_work(world: World) -> None:
+    """A12: its owner sees the number on a page, and keeps the work in force by its token."""
+    old = succeeded(world, {"a": True})
+    new = propose(world, "alice", old.pk)
+    with acts(WEB), pytest.raises(errors.NoSuchObject):
+        submit.withdraw(actor=world.agent, proposal_id=new, reason="Not needed.")
+    with acts(WEB), pytest.raises(errors.NoSuchObject):
+        submit.supersede(
+            actor=world.agent,
+            proposal_id=new,
+            plan=factories.load(old),
+            rationale="Again.",
+            reason="Not needed.",
+        )
+    assert world.state_of(new) == "submitted"
+
+
+def test_one_whose_proposer_left_does_not_stand_in_the_way(world: World) -> None:
+    """A16: nobody can approve that any more, so the next who asks gets another one."""
+    old = succeeded(world, {"a": True})
+    first = propose(world, "alice", old.pk)
+    with acting(WEB):
+        world.people["alice"].user.groups.clear()
+    second = propose(world, "mallory", old.pk)
+    assert second != first
+    assert propose(world, "mallory", old.pk) == second
+    world.assess(second)
+    world.decide("bob", second)

@@ -18,7 +18,7 @@ from pytest_django import Settings
 from audit import log
 from audit.models import Entry
 from remediation import models as m
-from remediation.domain import detector, report
+from remediation.domain import detector, masking, report
 from remediation.domain.errors import BadValue, NoSuchObject, NotEntitled, ReasonRequired
 from remediation.domain.events import Event
 from remediation.services import bundle, halt, incidents, refusals, secrecy, submit, visibility
@@ -476,6 +476,31 @@ def test_a61_what_is_said_in_halting_is_covered(world: World) -> None:
     world.assess(proposal_id)
     proposal = world.get(proposal_id)
     assert halt.told(proposal, f"It uses {PASSWORD} everywhere.") == "It uses [masked] everywhere."
+
+
+def test_a34_what_is_poured_in_later_makes_no_word_of_people_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent adds artefacts with a secret each; to look through them all would take minutes for
+    every rejection, halt and correction, and for the reports of other agents."""
+    proposal_id = handed_in(world)
+    incident = world.get(proposal_id).incident
+    monkeypatch.setattr(secrecy, "MOST_BYTES", len(LEAK) + 100)
+    for number in range(3):
+        poured = {"password": f"{number}-Qz7!xYw9", "rest": "." * 50}
+        handed_in(world, with_artefact(world.report(), poured, ("/rest", "." * 50)))
+    looked: list[int] = []
+    values = masking.values
+
+    def counted(content: bytes, spared: Any) -> Any:
+        looked.append(len(content))
+        return values(content, spared)
+
+    monkeypatch.setattr(masking, "values", counted)
+    known = secrecy.known_values(incident)
+    assert sum(looked) <= secrecy.MOST_BYTES
+    # What was there first is known all the same.
+    assert {AWS, PASSWORD} <= known
 
 
 # ---- who uncovers: every service of whatever the incident is about ------------------------------

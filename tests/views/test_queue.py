@@ -18,7 +18,7 @@ from django.urls import reverse
 from audit.models import Entry
 from remediation import models as m
 from remediation.services import presence, saved_views
-from remediation.views import queue_looks, queue_page
+from remediation.views import cursors, queue_looks, queue_page
 from tests import factories
 from tests.conftest import AsLogin
 from tests.flows.world import World
@@ -515,6 +515,30 @@ def test_a_walk_that_finds_nothing_says_where_to_look_further(
     assert "<title>Queue" in page
     pages = walk(alice, f"{reverse('queue')}?show=mine", as_login)
     assert [pk for page in pages for pk in page] == [str(mine.pk)]
+
+
+def test_where_a_page_ended_says_nothing_of_what_its_reader_may_not_see(
+    world: World, browser_of: BrowserOf, as_login: AsLogin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who sees very many services reads everybody's queue, and what is not theirs is left out: so a
+    page may end at a row of others. Its number, risk and times are not to stand in the address."""
+    monkeypatch.setattr(queue_looks, "STEP", 1)
+    monkeypatch.setattr(queue_looks, "FACTOR", 1)
+    monkeypatch.setattr(queue_looks, "dense", lambda services: services is not None)
+    hidden = {str(assessed().pk) for _ in range(6)}
+    seen = assessed()
+    someone = factories.person(roles=["service_owner"])
+    touched = m.AssessmentService.objects.get(assessment__proposal=seen)
+    service = m.Service.objects.get(pk=touched.service_id)
+    factories.grant(someone.user, "view_service", service)
+    browser = browser_of(someone)
+    pages = walk(browser, f"{reverse('queue')}?state=review", as_login)
+    assert pages[:-1] and pages[-1] == [str(seen.pk)]
+    page = text_of(browser.get("queue", state="review"))
+    assert "after=" in page
+    assert not [pk for pk in hidden if pk in page]
+    for odd in ("", "x", "\u00e9", "1" * 400, f"10{'1' * 32}{seen.pk}"):
+        assert cursors.opened(odd) == ""
 
 
 def test_a_rare_word_is_found_however_far_behind(
