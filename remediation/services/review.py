@@ -72,15 +72,14 @@ def start(
     else NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
     AgentDisabled, EvidenceNotOpened, NameNotTyped, VerdictsDisagree, ReasonRequired, BadInput.
     """
+    why = statements.reason_of(proposal_id, reason)
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal, assessment = _under_review(actor, proposal_id)
         if type(round) is not int or round != proposal.round:
             raise errors.StaleDigest("the worker assessed it again after this page was loaded")
         _check_person(actor, proposal, assessment, slot, decision)
-        statement = statements.compose(
-            actor, proposal, assessment, decision, verdicts, reason, slot
-        )
+        statement = statements.compose(actor, proposal, assessment, decision, verdicts, why, slot)
         statement.check_consistent()
         looked = statements.looked(proposal, assessment, statement.decision, set(opened), typed)
         session = _remember(_person(actor), proposal, statement, looked)

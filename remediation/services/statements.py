@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from django.conf import settings
 
@@ -27,7 +28,7 @@ def compose(
     assessment: Assessment,
     decision: str,
     verdicts: Mapping[str, str],
-    reason: Mapping[str, str],
+    reason: Reason,
     slot: str,
 ) -> Statement:
     """Raises BadValue and what the parts of a statement raise."""
@@ -41,7 +42,7 @@ def compose(
         digests=digests_of(proposal, assessment),
         decision=decided,
         verdicts=Verdicts.from_json(dict(verdicts), "/verdicts"),
-        reason=_covered(proposal, Reason.from_json(dict(reason), "/reason")),
+        reason=reason,
         slot=slot,
         person=str(actor.person),
         nonce=secrets.token_hex(32),
@@ -51,11 +52,14 @@ def compose(
     )
 
 
-def _covered(proposal: Proposal, reason: Reason) -> Reason:
-    """Before it is signed: what a reviewer quotes of a secret is on record for ever (A61)."""
-    if not reason.text:
+def reason_of(proposal_id: UUID, said: Mapping[str, str]) -> Reason:
+    """The reason as it is signed: what a reviewer quotes of a secret would be on record for ever
+    (A61). Looks through the evidence, so it is asked before anything is locked. Raises BadInput."""
+    reason = Reason.from_json(dict(said), "/reason")
+    found = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
+    if not reason.text or found is None:
         return reason
-    known = secrecy.known_values(proposal.incident)
+    known = secrecy.known_values(found.incident)
     return Reason(reason.code, masking.covered(reason.text, known))
 
 
