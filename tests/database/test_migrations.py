@@ -17,6 +17,10 @@ from tests import servers
 from tests.database.logins import database, superuser
 
 
+# Without it pytest-django makes no database when only tests of this file are chosen.
+pytestmark = pytest.mark.django_db
+
+
 @pytest.fixture
 def empty(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[DatabaseWrapper]:
     """Django's default connection, as hitl_owner to an empty database prepared by an operator."""
@@ -90,6 +94,5 @@ def test_with_the_grants_it_is_what_the_manifest_says(empty: DatabaseWrapper) ->
     assert catalogue.read(connections["default"]) == catalogue.manifest()
 
 
-@pytest.mark.django_db
 def test_no_migration_is_missing() -> None:
     call_command("makemigrations", "--check", "--dry-run", verbosity=0)
