@@ -16,7 +16,6 @@ from hitlportal import catalogue, roles
 from tests import servers
 from tests.database.logins import database, superuser
 
-
 # Without it pytest-django makes no database when only tests of this file are chosen.
 pytestmark = pytest.mark.django_db
 
