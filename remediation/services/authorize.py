@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import connection
 
 from remediation.domain.policy import ANY, ROLES
+from remediation.domain.ruling import KEY_ROLES
 from remediation.models import Assessment, Proposal, User
 
 AUDITOR, LEAD, SECURITY = "auditor", "lead", "security"
@@ -40,7 +41,7 @@ def holds_role(person: UUID) -> bool:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM remediation.entitlement"
             " WHERE person = %s AND active AND role = ANY(%s))",
-            [person, [*ROLES, LEAD]],
+            [person, list(KEY_ROLES)],
         )
         return bool(cursor.fetchone()[0])
 

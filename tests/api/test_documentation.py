@@ -18,6 +18,7 @@ from referencing.jsonschema import DRAFT202012
 
 from remediation.api import examples, reference, schema, urls
 from remediation.domain.actions import ACTIONS, is_test
+from tests import factories
 from tests.api.conftest import Caller, problem, told
 from tests.browser.conftest import browser_type_launch_args, origin
 from tests.factories import proposal_at
@@ -173,6 +174,14 @@ def test_the_page_has_nothing_inline_and_no_foreign_address() -> None:
     assert not re.search(r"<style|\sstyle=|\son\w+=|https?://|<script(?![^>]*\ssrc=)", page)
     assert "unsafe" not in response["Content-Security-Policy"]
     assert "data:" not in response["Content-Security-Policy"]
+
+
+@pytest.mark.django_db
+def test_the_page_tells_a_stranger_nothing_of_this_installation() -> None:
+    factories.freeze(reason="The billing database is under attack.")
+    page = Client().get("/api/v1/docs").content.decode()
+    assert "frozen" not in page
+    assert "billing database" not in page
 
 
 @pytest.mark.django_db(transaction=True)
