@@ -11,6 +11,6 @@ class RemediationConfig(AppConfig):
     verbose_name = gettext_lazy("Inventory, agents and people")
 
     def ready(self) -> None:
-        from remediation.services import signin
+        from remediation.services.people import signin
 
         signin.connect()

@@ -1,4 +1,4 @@
--- The scope of a plan: one recursive query over the inventory, read by services/scope.py.
+-- The scope of a plan: one recursive query over the inventory, read by services/assessment/scope.py.
 --
 -- For each attribute and edge the strictest value of the last 24 hours counts: of an object's
 -- versions those recorded within that time and the newest one before, which is said as "no later
