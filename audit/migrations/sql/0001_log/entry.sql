@@ -6,7 +6,8 @@ CREATE TABLE audit.entry (
   -- Never hashed, and no login may choose it (column grant on body alone).
   txid xid8   NOT NULL DEFAULT pg_current_xact_id(),
   -- No raw newline: line i of an export is leaf i, byte for byte.
-  body bytea  NOT NULL CHECK (octet_length(body) BETWEEN 2 AND 65535 AND position('\x0a'::bytea IN body) = 0),
+  body bytea  NOT NULL CHECK (octet_length(body) >= 2 AND octet_length(body) <= 65535
+                              AND position('\x0a'::bytea IN body) = 0),
   -- One line that is not a JSON object would make the view for people fail.
   CONSTRAINT entry_is_json CHECK (jsonb_typeof(convert_from(body, 'UTF8')::jsonb) = 'object'),
   -- PostgreSQL reads nested JSON on its stack. What just fits when it is written does not fit for a
