@@ -13,6 +13,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.db import connection, connections, transaction
+from pytest_django import Settings
 
 from hitlportal import checks
 from remediation import declarations
@@ -20,7 +21,9 @@ from remediation.domain.actions import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import Login
 from tests.conftest import AsLogin
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
-from tests.database.logins import LOGINS, connect
+from tests.database.logins import LOGINS, connect, database
+from tests.settings import login_url
+from tests.test_checks import opened
 
 pytestmark = pytest.mark.django_db
 
@@ -175,6 +178,19 @@ def messages() -> list[str]:
     found = list(checks.compare_declarations(declarations.declared(), recorded()))
     assert {message.id for message in found} <= {"hitlportal.E013"}
     return [message.msg for message in found]
+
+
+def test_each_process_that_obeys_it_checks_it(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """As the login that it works with; the sequencer moves no state and may not read it."""
+    found = {}
+    with a_kind_of_a_third_party(monkeypatch):
+        for process in ("web", "worker", "sequencer"):
+            settings.PROCESS = process
+            with opened(login_url(f"hitl_{process}", database())) as it:
+                found[process] = [message.id for message in checks.check_connection(it, "default")]
+    assert found == {"web": ["hitlportal.E013"], "worker": ["hitlportal.E013"], "sequencer": []}
 
 
 def test_the_check_sees_every_difference() -> None:
