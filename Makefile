@@ -20,7 +20,7 @@ SOURCES := hitlportal remediation audit tests
 # Besides the PostgreSQL of the wheel, the database tests run on the machine's oldest (14 or newer).
 MACHINE_POSTGRES ?= $(firstword $(foreach major,14 15 16 17 18 19,$(if $(wildcard /usr/lib/postgresql/$(major)/bin/postgres),$(major))))
 # What asks the database something; maths, witnesses and key services are the same on any.
-DATABASE_TESTS := tests/database tests/flows tests/audit tests/test_checks.py \
+DATABASE_TESTS := tests/database tests/flows tests/audit tests/hitlportal/test_deploy_checks.py \
 	--ignore tests/audit/tlog --ignore tests/audit/sequencer/test_bad_witnesses.py \
 	--ignore tests/audit/test_transit.py --ignore tests/audit/test_canonical.py
 
@@ -54,10 +54,10 @@ check: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@if grep -n '://' requirements*.txt; then echo "locks must name no host"; exit 1; fi
-	$(BIN)/python -m hitlportal.demo.check_deploy
+	$(BIN)/python -m hitlportal.development.check_deploy
 
 messages: $(STAMP)
-	@$(BIN)/python -m hitlportal.demo.messages
+	@$(BIN)/python -m hitlportal.development.messages
 
 verifier:
 	@$(PYTHON) -m audit.verifier dist/audit-verify.pyz

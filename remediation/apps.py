@@ -13,7 +13,7 @@ class RemediationConfig(AppConfig):
 
     def ready(self) -> None:
         from remediation import declarations
-        from remediation.services import signin
+        from remediation.services.people import signin
 
         signin.connect()
         # Of this app alone: once for each migrate.

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from celery import shared_task
 
-from remediation.services import assess as assess_
-from remediation.services import dispatch
-from remediation.services import execute as execute_
-from remediation.services import expire as expire_
-from remediation.services import reconcile as reconcile_
-from remediation.services import result as result_
-from remediation.services import settle as settle_
 from remediation.services.actors import worker
+from remediation.services.assessment import assess as assess_
+from remediation.services.execution import confirm_dissent as settle_
+from remediation.services.execution import execute as execute_
+from remediation.services.execution import reconcile as reconcile_
+from remediation.services.outbox import dispatch
+from remediation.services.outbox import expire as expire_
+from remediation.services.outbox import report_result as result_
 
 
 def _id(text: object) -> UUID | None:

@@ -4,43 +4,38 @@ from __future__ import annotations
 
 from django.urls import path
 
-from remediation.views import (
-    artefact,
-    correct,
-    execution,
-    history,
-    incident_history,
-    incidents,
-    invite,
-    passkeys,
-    presence,
-    queue,
-    record,
-    review,
-    reviews,
-    saved,
-)
+from remediation.views.account import invite, passkeys
+from remediation.views.history import reviews
+from remediation.views.history import views as history
+from remediation.views.incidents import history as incident_history
+from remediation.views.incidents import timeline
+from remediation.views.incidents import views as incidents
+from remediation.views.queue import saved_views
+from remediation.views.queue import views as queue
+from remediation.views.review import artefact, correct, presence
+from remediation.views.review import views as review
+from remediation.views.run import views as run
 
 urlpatterns = [
     path("", queue.home, name="home"),
     path("queue/", queue.show, name="queue"),
-    path("queue/views/save", saved.save, name="view_save"),
-    path("queue/views/remove", saved.remove, name="view_remove"),
+    path("queue/views/save", saved_views.save, name="view_save"),
+    path("queue/views/remove", saved_views.remove, name="view_remove"),
     path("proposals/<uuid:proposal_id>/", review.show, name="review"),
     path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
     path("proposals/<uuid:proposal_id>/changes/", reviews.changes, name="proposal_changes"),
     path(
         "proposals/<uuid:proposal_id>/reviews/<int:number>/", reviews.show, name="proposal_review"
     ),
-    path("proposals/<uuid:proposal_id>/execution/", execution.show, name="execution"),
+    path("proposals/<uuid:proposal_id>/execution/", run.show, name="execution"),
     path(
         "proposals/<uuid:proposal_id>/execution/progress/",
-        execution.progress,
+        run.progress,
         name="execution_progress",
     ),
-    path("proposals/<uuid:proposal_id>/execution/halt/", execution.halt_start, name="halt"),
-    path("proposals/<uuid:proposal_id>/execution/halt/sign", execution.halt_sign, name="halt_sign"),
-    path("proposals/<uuid:proposal_id>/execution/undo/", execution.undo, name="propose_undo"),
+    path("proposals/<uuid:proposal_id>/execution/halt/", run.halt_start, name="halt"),
+    path("proposals/<uuid:proposal_id>/execution/halt/sign", run.halt_sign, name="halt_sign"),
+    path("proposals/<uuid:proposal_id>/execution/undo/", run.undo, name="propose_undo"),
     path("proposals/<uuid:proposal_id>/standing/", review.rail, name="review_rail"),
     path("proposals/<uuid:proposal_id>/looking", presence.look, name="looking"),
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
@@ -63,8 +58,8 @@ urlpatterns = [
     path("incidents/<uuid:incident_id>/history/", incident_history.show, name="incident_history"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),
     path("audit/incidents/", incidents.audit_index, name="audit_incidents"),
-    path("audit/incidents/<uuid:incident_id>/", record.timeline, name="incident_record"),
-    path("audit/incidents/<uuid:incident_id>/bundle", record.download, name="incident_bundle"),
+    path("audit/incidents/<uuid:incident_id>/", timeline.timeline, name="incident_record"),
+    path("audit/incidents/<uuid:incident_id>/bundle", timeline.download, name="incident_bundle"),
     path("invite/", invite.show, name="invite"),
     path("invite/start", invite.start, name="invite_start"),
     path("invite/finish", invite.finish, name="invite_finish"),

@@ -30,14 +30,14 @@ from guardian.models import UserObjectPermission
 
 from audit import log
 from audit.tlog.canonical import Json, encode
-from hitlportal.demo.passkey import SoftPasskey
+from hitlportal.demo.people.passkey import SoftPasskey
 from remediation import models as m
 from remediation.domain import b64url, checks, observation, policy, report
 from remediation.domain import plan as plans
-from remediation.domain.approvers import Approver, Approvers
 from remediation.domain.digest import Digests
 from remediation.domain.events import Event
-from remediation.domain.halt_statement import HaltStatement, taken_back
+from remediation.domain.gate.approvers import Approver, Approvers
+from remediation.domain.halt.statement import HaltStatement, taken_back
 from remediation.domain.observation import Observation
 from remediation.domain.scope import Scope, ScopeService, ScopeTarget
 from remediation.domain.statement import Decision, Reason, Statement, Verdicts

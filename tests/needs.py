@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from hitlportal.demo.binaries import SYSTEM_POSTGRES
+from hitlportal.demo.servers.binaries import SYSTEM_POSTGRES
 
 
 def needs(name: str, present: bool) -> None:

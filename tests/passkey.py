@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hitlportal.demo.passkey import SoftPasskey
+from hitlportal.demo.people.passkey import SoftPasskey
 
 __all__ = ["SoftPasskey"]

@@ -18,9 +18,9 @@ from pathlib import Path
 import psycopg
 
 from hitlportal import roles
-from hitlportal.demo.account import remove_home
-from hitlportal.demo.binaries import postgres_binaries
-from hitlportal.demo.servers import NOT_DURABLE, Servers
+from hitlportal.demo.servers.account import remove_home
+from hitlportal.demo.servers.binaries import postgres_binaries
+from hitlportal.demo.servers.servers import NOT_DURABLE, Servers
 
 PORTAL = "HITL_TEST_PORTAL_SUPERUSER_DSN"
 TARGET = "HITL_TEST_TARGET_SUPERUSER_DSN"

@@ -21,11 +21,11 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from hitlportal.demo.account import remove_home
-from hitlportal.demo.browser import Unexpected
-from hitlportal.demo.errors import InstallationFailed, ServerError
 from hitlportal.demo.installation import ROOT
+from hitlportal.demo.people.browser import Unexpected
 from hitlportal.demo.run import Run
+from hitlportal.demo.servers.account import remove_home
+from hitlportal.demo.servers.errors import InstallationFailed, ServerError
 from hitlportal.demo.stack import Stack
 
 INTERRUPTED = 130  # as a shell reports the end by Ctrl-C

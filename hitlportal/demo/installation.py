@@ -13,9 +13,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from hitlportal.demo.errors import InstallationFailed
-from hitlportal.demo.ports import LOOPBACK
-from hitlportal.demo.servers import Servers
+from hitlportal.demo.servers.errors import InstallationFailed
+from hitlportal.demo.servers.ports import LOOPBACK
+from hitlportal.demo.servers.servers import Servers
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "hitlportal"

@@ -10,15 +10,17 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from hitlportal.demo import auto, leak_scanner, ledger, prologue, words
+from hitlportal.demo import words
 from hitlportal.demo.agent.client import ApiError, Unreachable
-from hitlportal.demo.cloud import keys_of
-from hitlportal.demo.enrolments import Enrolments
-from hitlportal.demo.errors import InstallationFailed
 from hitlportal.demo.installation import ROOT
-from hitlportal.demo.record import Record
-from hitlportal.demo.reporting import Agent, AgentFailed, Reported
-from hitlportal.demo.scene import Scene
+from hitlportal.demo.people.enrolments import Enrolments
+from hitlportal.demo.play import auto, leak_scanner, prologue
+from hitlportal.demo.play.record import Record
+from hitlportal.demo.play.reporting import Agent, AgentFailed, Reported
+from hitlportal.demo.play.scene import Scene
+from hitlportal.demo.servers import ledger
+from hitlportal.demo.servers.cloud import keys_of
+from hitlportal.demo.servers.errors import InstallationFailed
 from hitlportal.demo.settings import python
 from hitlportal.demo.stack import JOB, Stack
 from hitlportal.demo.story import (

@@ -21,20 +21,17 @@ django.setup()
 
 from django.db import transaction  # noqa: E402
 
-from hitlportal.demo import inventory_files, private, story  # noqa: E402
-from hitlportal.demo.cloud import keys_of  # noqa: E402
+from hitlportal.demo import inventory_files, story  # noqa: E402
+from hitlportal.demo.servers import private  # noqa: E402
+from hitlportal.demo.servers.cloud import keys_of  # noqa: E402
 from remediation.domain.intake.reading import File  # noqa: E402
 from remediation.domain.intake.stated import Options  # noqa: E402
 from remediation.models import Agent, Identity, Service, User  # noqa: E402
-from remediation.services import (  # noqa: E402
-    agents,
-    enroll,
-    inventory,
-    inventory_import,
-    people,
-    rights,
-)
 from remediation.services.actors import PersonActor, operator  # noqa: E402
+from remediation.services.inventory import facts as inventory  # noqa: E402
+from remediation.services.inventory import import_files  # noqa: E402
+from remediation.services.people import accounts, enroll, object_rights  # noqa: E402
+from remediation.services.reporting import agents  # noqa: E402
 
 ENVIRONMENT, OWNER_TEAM = "production", "payments"
 
@@ -73,19 +70,19 @@ def tell() -> None:
 
 def make_person(person: story.Person) -> None:
     """An account without password or passkey, made by the operator."""
-    people.create(actor=operator(), username=person.username, facts=facts(person, person.groups))
+    accounts.create(actor=operator(), username=person.username, facts=facts(person, person.groups))
 
 
 def move(person: story.Person, groups: tuple[str, ...]) -> None:
     """Give a person other groups; what was done before stays on record."""
     user = User.objects.get(username=person.username)
-    people.change(actor=operator(), user_id=user.pk, facts=facts(person, groups))
+    accounts.change(actor=operator(), user_id=user.pk, facts=facts(person, groups))
 
 
-def facts(person: story.Person, groups: tuple[str, ...]) -> people.PersonFacts:
+def facts(person: story.Person, groups: tuple[str, ...]) -> accounts.PersonFacts:
     first, last = person.name.split()
     mail = f"{person.username}@example.org"
-    return people.PersonFacts(mail, first, last, groups=frozenset(groups))
+    return accounts.PersonFacts(mail, first, last, groups=frozenset(groups))
 
 
 def make_inventory(author: PersonActor) -> None:
@@ -131,8 +128,8 @@ def import_shop() -> None:
             "files": [File(file.name, file.read_bytes()) for file in source.files],
             "options": Options(cluster=source.cluster),
         }
-        digest = inventory_import.prepare(**asked).digest
-        inventory_import.apply(**asked, digest=digest)
+        digest = import_files.prepare(**asked).digest
+        import_files.apply(**asked, digest=digest)
 
 
 def give_rights_on_imported() -> None:
@@ -140,7 +137,7 @@ def give_rights_on_imported() -> None:
     known = {service.name for service in story.SERVICES}
     for service in Service.objects.exclude(name__in=known):
         for group in sorted(set(story.APPROVERS.values())):
-            rights.set_right(
+            object_rights.set_right(
                 actor=operator(),
                 service_id=service.pk,
                 right="review_service",
@@ -152,8 +149,8 @@ def give_rights_on_imported() -> None:
 def give_rights(who: PersonActor) -> None:
     """See and decide on every service of the story; separation of duties is asked besides."""
     for service in Service.objects.all():
-        for right in rights.RIGHTS:
-            rights.set_right(
+        for right in object_rights.RIGHTS:
+            object_rights.set_right(
                 actor=operator(), service_id=service.pk, right=right, held=True, person=who.person
             )
 

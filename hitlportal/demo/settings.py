@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hitlportal.demo import private
-from hitlportal.demo.auditlog import AuditLog
-from hitlportal.demo.broker import BROKER, CACHE, Broker
-from hitlportal.demo.cloud import Cloud
 from hitlportal.demo.installation import Installation, inherited
-from hitlportal.demo.ledger import OBSERVER, OPERATOR, Ledger
+from hitlportal.demo.servers import private
+from hitlportal.demo.servers.auditlog import AuditLog
+from hitlportal.demo.servers.broker import BROKER, CACHE, Broker
+from hitlportal.demo.servers.cloud import Cloud
+from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, Ledger
 from hitlportal.demo.story import CLUSTER
 
 REGION = "us-east-1"

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from hitlportal.demo import private
-from hitlportal.demo.auditlog import AuditLog
-from hitlportal.demo.broker import Broker
-from hitlportal.demo.cloud import Cloud
-from hitlportal.demo.errors import ServerError, ServerFailed
 from hitlportal.demo.installation import ROOT, Installation, inherited
-from hitlportal.demo.ledger import Ledger
-from hitlportal.demo.ports import LOOPBACK, free_port, is_free
-from hitlportal.demo.process import Child
-from hitlportal.demo.servers import Servers
+from hitlportal.demo.servers import private
+from hitlportal.demo.servers.auditlog import AuditLog
+from hitlportal.demo.servers.broker import Broker
+from hitlportal.demo.servers.cloud import Cloud
+from hitlportal.demo.servers.errors import ServerError, ServerFailed
+from hitlportal.demo.servers.ledger import Ledger
+from hitlportal.demo.servers.ports import LOOPBACK, free_port, is_free
+from hitlportal.demo.servers.process import Child
+from hitlportal.demo.servers.servers import Servers
 from hitlportal.demo.settings import Settings, python
 from hitlportal.demo.story import CASE, ROLE
 
@@ -145,7 +145,7 @@ class Stack:
         self._spawn("beat", python(*celery, "beat", "--loglevel", "WARNING"), beat)
         if self.ledger.may_log_in():
             address = {"LEDGER_DSN_FILE": str(self._job_address())}
-            self._spawn(JOB, python("-m", "hitlportal.demo.report_job"), inherited() | address)
+            self._spawn(JOB, python("-m", "hitlportal.demo.play.report_job"), inherited() | address)
 
     def _job_address(self) -> Path:
         return private.write(self.directory / "report-job" / "dsn", self.ledger.dsn(ROLE))

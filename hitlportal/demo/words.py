@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
-from hitlportal.demo.record import Place
+from hitlportal.demo.play.record import Place
 from hitlportal.demo.stack import Stack
 from hitlportal.demo.story import PEOPLE, ROLE
 

@@ -32,7 +32,8 @@ from remediation.admin.base import (
     yes_no,
 )
 from remediation.models import Agent, AgentToken, AgentVersion, User
-from remediation.services import agents, people
+from remediation.services.people import accounts
+from remediation.services.reporting import agents
 from remediation.templatetags.portal import moment
 from remediation.views.names import Names
 
@@ -82,7 +83,7 @@ class TokenForm(forms.Form):
 
 @admin.register(Agent)
 class AgentAdmin(PortalAdmin):
-    editors = frozenset({people.AGENT_ADMIN})
+    editors = frozenset({accounts.AGENT_ADMIN})
     form = AgentForm
     list_display = ("name", "owner_name", "is_enabled")
     search_fields = ("name",)

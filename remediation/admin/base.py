@@ -21,8 +21,10 @@ from remediation.domain.errors import NotEntitled, Refused
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.models import User
-from remediation.services import authorize, people, refusals
+from remediation.services.access import authorize
+from remediation.services.access import record_refusal as refusals
 from remediation.services.actors import PersonActor
+from remediation.services.people import accounts
 from remediation.templatetags.inert import inert
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ class PortalAdmin(ModelAdmin):
     """A page that only its groups open. Nothing is deleted, and `is_superuser` opens nothing."""
 
     editors: frozenset[str] = frozenset()
-    viewers: frozenset[str] = people.ADMIN_SITE
+    viewers: frozenset[str] = accounts.ADMIN_SITE
     change_form_template = "admin/portal_change_form.html"
     change_list_template = "admin/portal_change_list.html"
     actions = None

@@ -17,7 +17,7 @@ from audit import log
 from remediation import models as m
 from remediation.admin.base import PortalAdmin, actor_of
 from remediation.domain.events import Event
-from remediation.services import authorize
+from remediation.services.access import authorize
 from remediation.templatetags.inert import inert
 from remediation.templatetags.portal import moment
 

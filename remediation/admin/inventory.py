@@ -31,7 +31,8 @@ from remediation.models import (
     Service,
     ServiceVersion,
 )
-from remediation.services import inventory, people
+from remediation.services.inventory import facts as inventory
+from remediation.services.people import accounts
 from remediation.templatetags.portal import moment
 from remediation.views.names import Names
 
@@ -68,7 +69,7 @@ def _history(versions: Versions, *names: str) -> SafeString:
 
 
 class _InventoryAdmin(PortalAdmin):
-    editors = frozenset({people.INVENTORY_EDITOR})
+    editors = frozenset({accounts.INVENTORY_EDITOR})
 
     def fields_for(
         self,

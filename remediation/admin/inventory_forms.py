@@ -12,8 +12,8 @@ from remediation.admin.base import CHOOSE, PortalForm, said, yes_no
 from remediation.domain.actions import TARGETS
 from remediation.models import Dependency, Identity, IdentityVersion, Service, ServiceVersion
 from remediation.models.inventory import Criticality, Environment
-from remediation.services import inventory
-from remediation.services.inventory import IdentityFacts, ServiceFacts
+from remediation.services.inventory import facts as inventory
+from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from remediation.vocabulary.words import WORDS
 
 if TYPE_CHECKING:

@@ -29,8 +29,9 @@ from remediation.domain.intake import report
 from remediation.domain.intake.changes import ChangeSet
 from remediation.domain.intake.reading import File
 from remediation.domain.intake.stated import Options
-from remediation.services import inventory_import, people
-from remediation.services.inventory_import import Prepared
+from remediation.services.inventory import import_files
+from remediation.services.inventory.import_files import Prepared
+from remediation.services.people import accounts
 
 if TYPE_CHECKING:
     from remediation.admin.base import PortalAdmin
@@ -44,7 +45,7 @@ def view_for(owner: PortalAdmin) -> View:
     """GET: the form, or with ``?upload=`` the diff. POST: look at files, or apply a diff."""
 
     def page(request: HttpRequest) -> HttpResponse:
-        if people.INVENTORY_EDITOR not in roles_of(request):
+        if accounts.INVENTORY_EDITOR not in roles_of(request):
             raise PermissionDenied
         if request.method != "POST":
             upload = request.GET.get("upload", "")
@@ -100,7 +101,7 @@ def _diff(owner: PortalAdmin, request: HttpRequest, upload: str) -> HttpResponse
 def _apply(request: HttpRequest) -> HttpResponse:
     upload = request.POST.get("upload", "")
     try:
-        done = inventory_import.apply(
+        done = import_files.apply(
             actor=actor_of(request),
             **_kept(request, upload),
             digest=request.POST["digest"],
@@ -120,7 +121,7 @@ def _apply(request: HttpRequest) -> HttpResponse:
 
 
 def _prepare(request: HttpRequest, asked: dict[str, Any]) -> Prepared:
-    found = inventory_import.prepare(actor=actor_of(request), **asked)
+    found = import_files.prepare(actor=actor_of(request), **asked)
     if len(found.changes.changes) > MAX_CHANGES:
         raise TooManyKeys(
             f"more than {MAX_CHANGES:,} changes: an operator imports them with"

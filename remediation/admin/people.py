@@ -15,8 +15,9 @@ from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_l
 
 from remediation.admin.base import PortalAdmin, PortalForm, actor_of, mono, table
 from remediation.models import User
-from remediation.services import authorize, enroll, people
-from remediation.services.people import PersonFacts
+from remediation.services.access import authorize
+from remediation.services.people import accounts, enroll
+from remediation.services.people.accounts import PersonFacts
 from remediation.templatetags.portal import moment
 
 MEANING = {
@@ -50,7 +51,7 @@ class UserForm(PortalForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        known = {*people.BUILT_IN, *Group.objects.values_list("name", flat=True)}
+        known = {*accounts.BUILT_IN, *Group.objects.values_list("name", flat=True)}
         self.fields["groups"] = forms.MultipleChoiceField(
             label=gettext_lazy("Groups"),
             required=False,
@@ -81,7 +82,7 @@ class UserForm(PortalForm):
 
 @admin.register(User)
 class UserAdmin(PortalAdmin):
-    editors = frozenset({people.USER_ADMIN})
+    editors = frozenset({accounts.USER_ADMIN})
     viewers = frozenset({authorize.AUDITOR})
     form = UserForm
     list_display = ("username", "name", "roles", "may_sign_in", "seen")
@@ -105,10 +106,10 @@ class UserAdmin(PortalAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
-            people.change(actor=actor_of(request), user_id=obj.pk, facts=form.facts())
+            accounts.change(actor=actor_of(request), user_id=obj.pk, facts=form.facts())
             return
         username = form.cleaned_data["username"]
-        made = people.create(actor=actor_of(request), username=username, facts=form.facts())
+        made = accounts.create(actor=actor_of(request), username=username, facts=form.facts())
         obj.pk = made.pk
 
     @admin.display(description=gettext_lazy("Groups"))
@@ -162,7 +163,7 @@ admin.site.unregister(Group)
 class GroupAdmin(PortalAdmin):
     """A group is made and never renamed; its members are chosen on their own pages."""
 
-    editors = frozenset({people.USER_ADMIN})
+    editors = frozenset({accounts.USER_ADMIN})
     viewers = frozenset({authorize.AUDITOR})
     form = GroupForm
     list_display = ("name", "meaning", "members")
@@ -183,7 +184,7 @@ class GroupAdmin(PortalAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         name = form.cleaned_data["name"]
-        obj.pk = people.create_group(actor=actor_of(request), name=name).pk
+        obj.pk = accounts.create_group(actor=actor_of(request), name=name).pk
 
     @admin.display(description=gettext_lazy("What it may"))
     def meaning(self, obj: Group) -> str:

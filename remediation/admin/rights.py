@@ -15,7 +15,7 @@ from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from remediation.admin.base import CHOOSE, View, actor_of, roles_of
 from remediation.domain.errors import BadValue
 from remediation.models import Service, User
-from remediation.services import people, rights
+from remediation.services.people import accounts, object_rights
 
 if TYPE_CHECKING:
     from remediation.admin.base import PortalAdmin
@@ -42,7 +42,7 @@ class RightForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        known = {*people.BUILT_IN, *Group.objects.values_list("name", flat=True)}
+        known = {*accounts.BUILT_IN, *Group.objects.values_list("name", flat=True)}
         self.fields["group"] = forms.ChoiceField(
             label=gettext_lazy("Group"),
             required=False,
@@ -68,7 +68,7 @@ def view_for(owner: PortalAdmin) -> View:
             raise PermissionDenied
         if service is None:
             raise Http404
-        may_change = people.USER_ADMIN in roles_of(request)
+        may_change = accounts.USER_ADMIN in roles_of(request)
         form = RightForm(request.POST if request.method == "POST" else None)
         if request.method == "POST":
             if not may_change:
@@ -81,7 +81,7 @@ def view_for(owner: PortalAdmin) -> View:
             "title": gettext("Rights on %(service)s") % {"service": service.name},
             "opts": owner.opts,
             "service": service,
-            "rows": [(TITLES[r.right], r) for r in rights.rights_on(service.pk)],
+            "rows": [(TITLES[r.right], r) for r in object_rights.rights_on(service.pk)],
             "form": form,
             "may_change": may_change,
         }
@@ -98,7 +98,7 @@ def _change(request: HttpRequest, service: Service, asked: dict[str, Any]) -> No
             raise BadValue(f"no account is called {asked['username']}")
         person = user.person
     held = request.POST.get("take_away") != "yes"
-    rights.set_right(
+    object_rights.set_right(
         actor=actor_of(request),
         service_id=service.pk,
         right=asked["right"],

@@ -12,9 +12,9 @@ from remediation.domain.outcome import outcomes
 from remediation.domain.report import Report
 from remediation.domain.states import FINAL, ProposalState
 from remediation.models import Proposal, Refusal, Review, StepRecord, Transition
-from remediation.services import authorize
+from remediation.services.access import authorize
 from remediation.services.actors import AgentActor
-from remediation.services.submit import Submitted
+from remediation.services.reporting.submit import Submitted
 
 # Seconds until asking again is worth it: the worker takes seconds, people take minutes.
 RETRY_AFTER: dict[str, int] = {

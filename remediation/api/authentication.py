@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from remediation.api import throttling
 from remediation.api.problems import AGENT
 from remediation.domain.errors import NotAuthenticated
-from remediation.services import agents
 from remediation.services.actors import AgentActor
+from remediation.services.reporting import agents
 
 if TYPE_CHECKING:  # the settings name this module; rest_framework.views needs them to be imported
     from rest_framework.views import APIView

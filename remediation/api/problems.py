@@ -20,10 +20,11 @@ from redis.exceptions import RedisError
 from rest_framework import exceptions as framework
 
 from audit.tlog.canonical import Json, encode
-from remediation.domain import errors, masking
+from remediation.domain import errors
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
-from remediation.services import refusals
+from remediation.domain.secrets import covering
+from remediation.services.access import record_refusal
 from remediation.services.actors import AgentActor
 
 logger = logging.getLogger(__name__)
@@ -144,14 +145,14 @@ def put_on_record(error: Refused, request: HttpRequest, proposal_id: UUID | None
         return  # nothing was decided
     if agent is None:
         if isinstance(error, errors.AccessRefused) and status_of(error) == 401:
-            refusals.count_unknown("api", minute)
+            record_refusal.count_unknown("api", minute)
     elif isinstance(error, errors.Throttled):
         # One entry each would let a flood fill the record after all.
-        refusals.count_unknown(f"throttled:{agent.agent_id}", minute)
+        record_refusal.count_unknown(f"throttled:{agent.agent_id}", minute)
     else:
         # The history of a proposal is not for agents that cannot see it.
-        own = refusals.seen(agent, proposal_id)
-        refusals.record(
+        own = record_refusal.seen(agent, proposal_id)
+        record_refusal.record(
             actor=agent,
             event=Event.AGENT_REQUEST_REFUSED,
             error=error,
@@ -159,7 +160,7 @@ def put_on_record(error: Refused, request: HttpRequest, proposal_id: UUID | None
             proposal_id=own,
             data={
                 "token": str(agent.token_id),
-                "request": refusals.printable(f"{request.method} {request.path}"),
+                "request": record_refusal.printable(f"{request.method} {request.path}"),
             },
         )
 
@@ -173,14 +174,14 @@ def problem(error: Refused, request: HttpRequest) -> HttpResponse:
         "status": status,
     }
     if error.detail:
-        members["detail"] = refusals.printable(error.detail)
+        members["detail"] = record_refusal.printable(error.detail)
     if error.pointer:
         # RFC 9457, section 3: the pointer as a URI fragment (RFC 6901, section 6).
         members["errors"] = [
             {
                 "detail": str(members.get("detail", members["title"])),
                 "pointer": "#"
-                + quote(masking.pointer_covered(error.pointer), safe="/~!$&'()*+,;=:@"),
+                + quote(covering.pointer_covered(error.pointer), safe="/~!$&'()*+,;=:@"),
             }
         ]
     return _response(members, status, _headers(error, request))

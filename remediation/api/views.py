@@ -22,9 +22,10 @@ from remediation.domain import report as reports
 from remediation.domain import strict
 from remediation.domain.fields import Fields
 from remediation.domain.states import ProposalState
-from remediation.services import dispatch, submit
 from remediation.services.actors import AgentActor
-from remediation.services.idempotency import Answer, once
+from remediation.services.outbox import dispatch
+from remediation.services.reporting import submit
+from remediation.services.reporting.idempotency import Answer, once
 
 
 class AgentView(APIView):

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Collection
 
 from audit.tlog.canonical import Json
-from remediation.domain.masking import covered
 from remediation.domain.report import Citation
+from remediation.domain.secrets.covering import covered
 
 
 class Unreadable(str):

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from audit.tlog.canonical import Json
 from remediation.domain.actions import ACTIONS
 from remediation.domain.errors import TargetUnobservable
-from remediation.domain.gate import Clearance
+from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.base import Deadline, Executor, Outcome, Snapshot

@@ -12,7 +12,7 @@ from typing import ClassVar
 from audit.tlog.canonical import Json
 from remediation.domain import actions
 from remediation.domain.actions import ActionSpec
-from remediation.domain.gate import Clearance
+from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.errors import NotApplied

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from remediation.domain.actions import ACTIONS
 from remediation.domain.errors import TargetUnobservable
-from remediation.domain.gate import Clearance
+from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.base import GONE, Deadline, Executor, Outcome, Snapshot

@@ -16,7 +16,7 @@ import psycopg
 
 from remediation.domain.actions import ACTIONS
 from remediation.domain.errors import TargetUnobservable
-from remediation.domain.gate import Clearance
+from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.base import (

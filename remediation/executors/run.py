@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadInput, Digest, Refused, TargetUnobservable
-from remediation.domain.gate import Clearance
+from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step, load
 from remediation.executors import EXECUTORS

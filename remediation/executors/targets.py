@@ -37,7 +37,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from remediation.domain.errors import TargetUnobservable
-from remediation.domain.gate import Clearance
+from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import ENVIRONMENTS, Target
 from remediation.executors.errors import ClearanceRefused, CredentialUnavailable
 from remediation.executors.section import Secret, Section, Table, TargetsFileInvalid

@@ -27,9 +27,10 @@ from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
 from audit.tlog.note import Note, VerifierKey, from_bytes
 from audit.tlog.policy import Policy
-from remediation.domain import approvers, evidence, gate, inert, instant
+from remediation.domain import inert, instant
 from remediation.domain.errors import BadInput
-from remediation.domain.evidence import Evidence
+from remediation.domain.gate import approvers, evidence, gate
+from remediation.domain.gate.evidence import Evidence
 from remediation.management.replay import Replay, Whole, check_bundle, check_evidence
 from remediation.management.signed_record import Signed, Trust
 

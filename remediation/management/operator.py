@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from remediation.domain import inert
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
-from remediation.services import refusals
+from remediation.services.access import record_refusal
 from remediation.services.actors import ProcessActor, operator
 
 
@@ -35,7 +35,7 @@ class OperatorCommand(BaseCommand):
         try:
             self.act(actor, options)
         except Refused as refusal:
-            refusals.record(
+            record_refusal.record(
                 actor=actor,
                 event=Event.OPERATOR_REQUEST_REFUSED,
                 error=refusal,

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from audit.tlog import bundle
 from audit.tlog.errors import Mismatch
 from audit.tlog.incident import Documents, Entry, find
-from remediation.domain import gate
 from remediation.domain.errors import BadInput
 from remediation.domain.events import Event
-from remediation.domain.evidence import Evidence
-from remediation.domain.inclusion import LogTrust
+from remediation.domain.gate import gate
+from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.inclusion import LogTrust
 from remediation.domain.plan import Plan
 from remediation.domain.plan import load as load_plan
 from remediation.domain.ruling import Ruling

@@ -12,13 +12,13 @@ from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.incident import Entry, find
 from audit.tlog.policy import Policy
 from remediation.domain import b64url
-from remediation.domain.approvers import Approver, Approvers
 from remediation.domain.errors import BadInput, ReviewRefused, SignatureInvalid
-from remediation.domain.gate_steps import MAX_SKEW
-from remediation.domain.halt_statement import HaltStatement, taken_back
+from remediation.domain.gate.approvers import Approver, Approvers
+from remediation.domain.gate.signature import Assertion
+from remediation.domain.gate.signature import verify as verify_assertion
+from remediation.domain.gate.steps import MAX_SKEW
+from remediation.domain.halt.statement import HaltStatement, taken_back
 from remediation.domain.plan import Plan
-from remediation.domain.signature import Assertion
-from remediation.domain.signature import verify as verify_assertion
 from remediation.domain.statement import Statement
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from remediation.domain.approvers import fingerprint
+from remediation.domain.gate.approvers import fingerprint
 from remediation.models.base import Fact
 
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from remediation.domain.approvers import Approvers
 from remediation.domain.errors import BadInput, PolicyUnavailable
+from remediation.domain.gate.approvers import Approvers
 
 # Anybody who writes this file approves: not even the group may.
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH

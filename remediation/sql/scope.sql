@@ -1,4 +1,4 @@
--- The scope of a plan, by one recursive query over the inventory (services: scope).
+-- The scope of a plan, by one recursive query over the inventory (services/assessment/scope.py).
 --
 -- The strictest inventory of 24 hours: for each attribute and edge the strictest value counts of the
 -- versions recorded in the last 24 hours and of the newest version before them. The query says this as

@@ -29,7 +29,7 @@ SAYINGS = frozenset(
         gettext_noop("being undone"),
         gettext_noop("undone"),
         gettext_noop("could not be undone"),
-        # Kinds of secrets (domain/detector.py).
+        # Kinds of secrets (domain/secrets/detector.py).
         gettext_noop("AWS secret access key"),
         gettext_noop("AWS session token"),
         gettext_noop("private key"),

@@ -11,7 +11,7 @@ from django.core.cache import cache
 
 from audit.models import Entry
 from remediation import models as m
-from remediation.services import agents
+from remediation.services.reporting import agents
 from tests import factories
 from tests.admin.conftest import Desk, DeskOf, entries, refusals, text_of
 

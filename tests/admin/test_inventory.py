@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from remediation import models as m
-from remediation.services.inventory import ServiceFacts
+from remediation.services.inventory.facts import ServiceFacts
 from tests import factories
 from tests.admin.conftest import DeskOf, entries, refusals, text_of
 

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 
 from remediation import models as m
-from remediation.services import authorize
+from remediation.services.access import authorize
 from tests import factories
 from tests.admin.conftest import Desk, DeskOf, entries, refusals, text_of
 

@@ -16,8 +16,8 @@ from django.http import HttpResponse
 from rest_framework.test import APIClient
 
 from remediation import models as m
-from remediation.services import agents
 from remediation.services.actors import PersonActor
+from remediation.services.reporting import agents
 from tests import factories
 from tests.conftest import AsLogin
 from tests.factories import Person

@@ -17,8 +17,9 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
 from remediation.domain.events import Event
-from remediation.services import agents, review
 from remediation.services.actors import PersonActor
+from remediation.services.reporting import agents
+from remediation.services.review import sign
 from tests import factories
 from tests.api.conftest import Caller, CallerOf, problem, told
 from tests.conftest import AsLogin
@@ -225,7 +226,7 @@ def test_a11_neither_the_maker_of_the_token_nor_the_owner_decides(
     def start(person: Person) -> None:
         yes = dict.fromkeys(("diagnosis", "scope", "action"), "yes")
         with scanner.as_login("hitl_web"):
-            review.start(
+            sign.start(
                 actor=person.user,
                 proposal_id=proposal.pk,
                 round=1,

@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from pytest_django import Settings
 
 from remediation import models as m
-from remediation.services import idempotency
+from remediation.services.reporting import idempotency
 from tests.api.conftest import Caller, close_cache, key, problem, report, told
 
 

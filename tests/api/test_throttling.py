@@ -19,8 +19,8 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.api import throttling
 from remediation.domain.errors import Throttled
-from remediation.services import agents
 from remediation.services.actors import PersonActor
+from remediation.services.reporting import agents
 from tests.api.conftest import Caller, CallerOf, close_cache, problem, told
 from tests.factories import Person
 

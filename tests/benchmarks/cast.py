@@ -10,12 +10,14 @@ from uuid import UUID
 
 from django.conf import settings
 
-from hitlportal.demo.passkey import SoftPasskey
+from hitlportal.demo.people.passkey import SoftPasskey
 from remediation.domain import b64url
-from remediation.domain.approvers import Approver, Approvers
+from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.models import User
-from remediation.services import agents, enroll, inventory, people, rights
 from remediation.services.actors import PersonActor, operator
+from remediation.services.inventory import facts as inventory
+from remediation.services.people import accounts, enroll, object_rights
+from remediation.services.reporting import agents
 
 PASSWORD = "only for the benchmark"
 CLUSTER = "ledger"
@@ -63,8 +65,8 @@ def cast(targets: list[tuple[str, str]]) -> Cast:
     looks for what that person loosened.
     """
     alice, bob = _person("alice", "security"), _person("bob", "service_owner")
-    dave, irene = _person("dave", ""), _person("irene", people.INVENTORY_EDITOR)
-    eve = _person("eve", people.AGENT_ADMIN)
+    dave, irene = _person("dave", ""), _person("irene", accounts.INVENTORY_EDITOR)
+    eve = _person("eve", accounts.AGENT_ADMIN)
     agent = agents.create(actor=eve.actor, name="benchmark", owner_person=dave.user.person)
     _, token = agents.issue_token(actor=eve.actor, agent_id=agent.pk)
     service_id = _inventory(irene, targets)
@@ -74,8 +76,8 @@ def cast(targets: list[tuple[str, str]]) -> Cast:
 
 
 def _person(name: str, group: str) -> Person:
-    facts = people.PersonFacts(groups=frozenset({group} if group else ()))
-    user = people.create(actor=operator(), username=name, facts=facts)
+    facts = accounts.PersonFacts(groups=frozenset({group} if group else ()))
+    user = accounts.create(actor=operator(), username=name, facts=facts)
     passkey, challenge = SoftPasskey.create(), bytes(32)
     enroll.redeem(
         username=name,
@@ -108,6 +110,6 @@ def _inventory(editor: Person, targets: list[tuple[str, str]]) -> int:
 
 
 def _let_review(person: UUID, service_id: int) -> None:
-    rights.set_right(
+    object_rights.set_right(
         actor=operator(), service_id=service_id, right="review_service", held=True, person=person
     )

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from remediation.domain import detector
+from remediation.domain.secrets import detector
 
 CASES = Path(__file__).resolve().parents[2] / "hitlportal" / "demo" / "cases"
 SIZE, TIMES = 200_000, 4

@@ -16,11 +16,12 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 
 from audit.tlog.canonical import encode
-from hitlportal.demo.ports import LOOPBACK
+from hitlportal.demo.servers.ports import LOOPBACK
 from remediation.domain import b64url
-from remediation.domain.attention import Attention
+from remediation.domain.approval_conditions import Attention
 from remediation.models import Proposal
-from remediation.services import authorize, statements
+from remediation.services.access import authorize
+from remediation.services.review import statement
 from tests.benchmarks.cast import Person
 
 YES = {"diagnosis": "yes", "scope": "yes", "action": "yes"}
@@ -115,7 +116,7 @@ def attention(proposal: str) -> Attention:
     """What the page asks to have looked at, for people who do look."""
     row = Proposal.objects.select_related("diagnosis").get(pk=proposal)
     assessment = authorize.newest(row)
-    return statements.attention(row, assessment) if assessment else Attention()
+    return statement.attention(row, assessment) if assessment else Attention()
 
 
 def answer(someone: Person, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,14 +17,14 @@ from pathlib import Path
 import psycopg
 
 from audit import signing
-from hitlportal.demo import private
-from hitlportal.demo.account import remove_home
-from hitlportal.demo.broker import BROKER, CACHE, Broker
-from hitlportal.demo.errors import ServerFailed
 from hitlportal.demo.installation import ROOT, Installation
-from hitlportal.demo.ports import LOOPBACK, free_port
-from hitlportal.demo.process import Child
-from hitlportal.demo.servers import Servers
+from hitlportal.demo.servers import private
+from hitlportal.demo.servers.account import remove_home
+from hitlportal.demo.servers.broker import BROKER, CACHE, Broker
+from hitlportal.demo.servers.errors import ServerFailed
+from hitlportal.demo.servers.ports import LOOPBACK, free_port
+from hitlportal.demo.servers.process import Child
+from hitlportal.demo.servers.servers import Servers
 
 # The commit's own time can then be asked for; PostgreSQL notes it before the log is on disk, so
 # a span that begins there contains the wait for the disk.

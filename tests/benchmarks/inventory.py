@@ -21,9 +21,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hitlportal.demo.account import remove_home
 from hitlportal.demo.installation import Installation
-from hitlportal.demo.servers import Servers
+from hitlportal.demo.servers.account import remove_home
+from hitlportal.demo.servers.servers import Servers
 
 SERVICE = "service,owner_team,environment,criticality,payment_path,external_partner,retired\n"
 IDENTITY = "identity,name,owner_team,environment,retired\n"
@@ -142,7 +142,7 @@ class Backend:
 def look(identities: int, when: str) -> list[int]:
     """Scopes of random identities beside a bare look-up, taking turns; gives how much each
     reached."""
-    from remediation.services import scope
+    from remediation.services.assessment import scope
     from tests import factories
 
     dice = random.Random(7)
@@ -187,7 +187,7 @@ def bare_lookup(plan: Any) -> None:
 
 
 def separation(when: str, proposals: list[Any]) -> None:
-    from remediation.services import authorize
+    from remediation.services.access import authorize
 
     authorize.excluded(proposals[0].pk)
     server = Backend()

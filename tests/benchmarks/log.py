@@ -22,7 +22,7 @@ from typing import Any
 
 import psycopg
 
-from hitlportal.demo.postgres import PostgresCluster
+from hitlportal.demo.servers.postgres import PostgresCluster
 from tests.benchmarks.house import House, house
 
 BODY = (

@@ -17,7 +17,8 @@ from uuid import UUID
 import psycopg
 
 from remediation.models import Proposal
-from remediation.services import dispatch, review
+from remediation.services.outbox import dispatch
+from remediation.services.review import sign
 from tests.benchmarks import door
 from tests.benchmarks.cast import CLUSTER, Cast, Person
 from tests.benchmarks.house import House
@@ -196,7 +197,7 @@ class Measurement:
         """All but the last signature. Alice's is not timed, so it needs no HTTP."""
         alice = self._cast.alice
         looked = door.attention(proposal)
-        started = review.start(
+        started = sign.start(
             actor=alice.user,
             proposal_id=UUID(proposal),
             round=1,
@@ -254,7 +255,7 @@ def within(seconds: float, items: Sequence[Item]) -> Iterator[Item]:
 
 
 def _sign(someone: Person, session: UUID | str, assertion: Mapping[str, Any]) -> None:
-    review.sign(actor=someone.user, session_id=UUID(str(session)), assertion=assertion)
+    sign.sign(actor=someone.user, session_id=UUID(str(session)), assertion=assertion)
 
 
 def _times(connection: psycopg.Connection[Any], query: str) -> dict[str, float]:

@@ -205,7 +205,7 @@ def check(root: psycopg.Connection[Any]) -> None:
 def pages(crowd: Crowd) -> dict[str, tuple[Any, str]]:
     """Who asks for what."""
     from remediation import models as m
-    from remediation.views.cursors import sealed
+    from remediation.views.queue.cursors import sealed
 
     middle = m.QueueEntry.objects.filter(place__gte="1", place__lt="2").order_by("place")[60]
     return {

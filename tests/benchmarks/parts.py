@@ -21,15 +21,15 @@ from django.utils.module_loading import import_string
 
 # The function that makes a part, and what result.PARTS calls it. What lies in none is "rest".
 PARTS: Mapping[str, str] = {
-    "remediation.services.lease.claim": "claim",
-    "remediation.services.worker.targets": "files",
-    "remediation.services.worker.approvers": "files",
-    "remediation.services.observe.observe": "observe",
-    "remediation.services.gather.gather": "gather",
-    "remediation.services.scope.scope_of": "scope",
-    "remediation.domain.gate.verify": "gate",
+    "remediation.services.execution.lease.claim": "claim",
+    "remediation.services.host_files.targets": "files",
+    "remediation.services.host_files.approvers": "files",
+    "remediation.services.assessment.observe.observe": "observe",
+    "remediation.services.execution.gather.gather": "gather",
+    "remediation.services.assessment.scope.scope_of": "scope",
+    "remediation.domain.gate.gate.verify": "gate",
     "remediation.executors.run.run_prepare": "prepare",
-    "remediation.services.execute._begin": "begin",
+    "remediation.services.execution.execute._begin": "begin",
 }
 
 
@@ -85,8 +85,8 @@ def main() -> None:
     from django.db import connection
 
     from remediation.models import Proposal
-    from remediation.services import execute
     from remediation.services.actors import worker
+    from remediation.services.execution import execute
 
     runs: list[dict[str, list[float]]] = []
     clock = Clock()

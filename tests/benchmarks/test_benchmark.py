@@ -13,8 +13,9 @@ from django.utils.module_loading import import_string
 from remediation import models as m
 from remediation.domain import report
 from remediation.domain.intake.reading import File
-from remediation.services import authorize, inventory_import
+from remediation.services.access import authorize
 from remediation.services.actors import operator
+from remediation.services.inventory import import_files
 from tests.benchmarks import cast, door, inventory, measure, parts, result
 from tests.conftest import AsLogin
 
@@ -41,8 +42,8 @@ def test_its_reports_are_taken(job: measure.Job) -> None:
 
 
 def test_what_the_passkey_answers_is_what_a_browser_sends() -> None:
-    from hitlportal.demo.passkey import SoftPasskey
-    from remediation.domain.signature import Assertion
+    from hitlportal.demo.people.passkey import SoftPasskey
+    from remediation.domain.gate.signature import Assertion
 
     someone = cast.Person(user=None, passkey=SoftPasskey.create(), role="")  # type: ignore[arg-type]
     answer = door.answer(someone, {"challenge": "AAAA"})
@@ -89,8 +90,8 @@ def test_its_large_inventory_can_be_imported_and_looked_at(
     identities = inventory.write_tables(tmp_path, 25)
     files = [File(path.name, path.read_bytes()) for path in sorted(tmp_path.iterdir())]
     with as_login("hitl_web"):
-        shown = inventory_import.prepare(actor=operator(), format="csv", files=files)
-        inventory_import.apply(actor=operator(), format="csv", files=files, digest=shown.digest)
+        shown = import_files.prepare(actor=operator(), format="csv", files=files)
+        import_files.apply(actor=operator(), format="csv", files=files, digest=shown.digest)
     assert (m.Service.objects.count(), m.Identity.objects.count()) == (25, identities)
     assert len(inventory.look(identities, "small")) == inventory.ASKED
     inventory.separation("small", inventory.proposals_on(identities)[:2])

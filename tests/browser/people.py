@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.contrib.auth.models import Group
 
 from remediation import models as m
-from remediation.services import enroll
 from remediation.services.actors import operator
+from remediation.services.people import enroll
 from tests import factories
 from tests.browser.chromium import Visitor
 from tests.flows.world import World

@@ -14,8 +14,9 @@ from playwright.sync_api import Locator, expect
 
 from audit.tlog import bundle
 from remediation import models as m
-from remediation.services import approvers, submit
 from remediation.services.actors import operator
+from remediation.services.people import approvers
+from remediation.services.reporting import submit
 from tests import factories
 from tests.browser.chromium import Visitor
 from tests.browser.people import account, approver, come_in, say_yes

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from remediation import models as m
-from remediation.services import presence
+from remediation.services.review import presence
 from tests import factories
 from tests.browser.conftest import Come
 from tests.flows.world import World

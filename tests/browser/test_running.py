@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from remediation import models as m
 from remediation.domain import b64url
-from remediation.domain.approvers import Approver, Approvers
+from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.models import PasskeyEnrolment
 from tests.browser import axe
 from tests.browser.chromium import SHOTS, Visitor

@@ -22,8 +22,8 @@ from remediation.domain.states import Login
 from tests.conftest import AsLogin
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
 from tests.database.logins import LOGINS, connect, database
+from tests.hitlportal.test_deploy_checks import opened
 from tests.settings import login_url
-from tests.test_checks import opened
 
 pytestmark = pytest.mark.django_db
 

@@ -6,8 +6,8 @@ import pytest
 from django.db import transaction
 
 from remediation import models as m
-from remediation.services import secrecy
 from remediation.services.actors import operator
+from remediation.services.reporting import secrets
 from tests import factories
 from tests.database.logins import ALIASES, real_login
 from tests.database.race import behind
@@ -29,7 +29,7 @@ def test_bytes_that_come_in_during_the_erasure_are_not_stored() -> None:
     with real_login("hitl_eraser"):
         block = transaction.atomic()
         block.__enter__()
-        secrecy.erase(
+        secrets.erase(
             actor=operator(), digests=[row.sha256], ground="GDPR 17", by="Ada", second="Bob"
         )
         with behind("hitl_web", hand_in) as found:

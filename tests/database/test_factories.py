@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from remediation.domain.signature import Assertion, verify
+from remediation.domain.gate.signature import Assertion, verify
 from remediation.domain.statement import Statement
 from remediation.domain.states import ProposalState
 from tests import factories

@@ -11,10 +11,10 @@ from django.db.models import Q, Value
 
 from remediation import models as m
 from remediation.domain.ruling import Risk
-from remediation.services import visibility
-from remediation.views import queue_looks, queue_walk
-from remediation.views.filters import SECTIONS
-from remediation.views.queue_looks import Lens
+from remediation.services.access import visibility
+from remediation.views.queue import reading, walk
+from remediation.views.queue.filters import SECTIONS
+from remediation.views.queue.reading import Lens
 from tests.database.attack import sql
 from tests.database.test_queue import rows
 from tests.database.test_queue_services import WIDE, stale
@@ -141,8 +141,8 @@ def test_what_is_asked_of_each_row_is_what_the_index_is_asked(crowd: Crowd) -> N
 def test_a12_page_by_page_everybody_sees_what_the_rule_lets_them(
     crowd: Crowd, monkeypatch: pytest.MonkeyPatch, narrowed: dict[str, Q], dense: bool
 ) -> None:
-    monkeypatch.setattr(queue_looks, "STEP", 5)
-    monkeypatch.setattr(queue_looks, "FACTOR", 2)
+    monkeypatch.setattr(reading, "STEP", 5)
+    monkeypatch.setattr(reading, "FACTOR", 2)
     whole = Q(*narrowed.values())
     for seen in crowd.people():
         for name in SECTIONS:
@@ -154,7 +154,7 @@ def pages(lens: Lens, name: str) -> list[str]:
     found: list[str] = []
     after = ""
     while True:
-        page = queue_walk.walk(lens, name, 4, after=after)
+        page = walk.walk(lens, name, 4, after=after)
         found += [place.place for place in page.first]
         after = page.following
         if not after:
@@ -163,7 +163,7 @@ def pages(lens: Lens, name: str) -> list[str]:
 
 def test_a34_of_each_target_the_most_urgent_that_one_sees_stands_for_it(crowd: Crowd) -> None:
     for seen in crowd.people():
-        page = queue_walk.walk(Lens(seen), "review", 500)
+        page = walk.walk(Lens(seen), "review", 500)
         targets = dict(m.QueueEntry.objects.values_list("place", "target"))
         led: dict[str, str] = {}
         for place in by_the_rule(seen, "review"):
@@ -178,20 +178,20 @@ def test_everybodys_queue_is_read_for_whom_most_of_it_is(
     crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which way is taken changes nothing that is seen (above), only how long it takes."""
-    monkeypatch.setattr(queue_looks, "MANY", 3)
-    monkeypatch.setattr(queue_looks, "TOO_MANY", 20)
-    assert queue_looks.dense(list(crowd.SERVICES))
-    assert not queue_looks.dense([600, 601, 602, 603])
-    assert queue_looks.dense(list(range(600, 621)))
-    assert not queue_looks.dense([1, 2, 3])
-    assert not queue_looks.dense(None)
+    monkeypatch.setattr(reading, "MANY", 3)
+    monkeypatch.setattr(reading, "TOO_MANY", 20)
+    assert reading.dense(list(crowd.SERVICES))
+    assert not reading.dense([600, 601, 602, 603])
+    assert reading.dense(list(range(600, 621)))
+    assert not reading.dense([1, 2, 3])
+    assert not reading.dense(None)
 
 
 def test_words_are_found_whichever_way_they_are_looked_for(
     crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue_looks, "STEP", 5)
-    monkeypatch.setattr(queue_looks, "FACTOR", 1)
+    monkeypatch.setattr(reading, "STEP", 5)
+    monkeypatch.setattr(reading, "FACTOR", 1)
     for word in ("red", "nowhere"):
         rule = Q(words__said=word)
         for name, (start, end) in SECTIONS.items():
@@ -202,9 +202,9 @@ def test_words_are_found_whichever_way_they_are_looked_for(
 
 
 def test_rare_is_what_is_not_among_the_first_of_a_section(crowd: Crowd) -> None:
-    assert queue_looks.rare("nowhere", SECTIONS) == set(SECTIONS)
-    assert queue_looks.rare("red", SECTIONS) == frozenset()
+    assert reading.rare("nowhere", SECTIONS) == set(SECTIONS)
+    assert reading.rare("red", SECTIONS) == frozenset()
     first = m.QueueEntry.objects.filter(place__lt="2")
     first.update(words=Value("'green':1"))
-    assert queue_looks.rare("red", SECTIONS) == {"review"}
-    assert queue_looks.rare("red", ["new", "ended"]) == frozenset()
+    assert reading.rare("red", SECTIONS) == {"review"}
+    assert reading.rare("red", ["new", "ended"]) == frozenset()

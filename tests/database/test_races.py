@@ -9,7 +9,7 @@ import pytest
 from django.db import Error, connection, transaction
 
 from remediation import models as m
-from remediation.services import lease
+from remediation.services.execution import lease
 from tests import factories
 from tests.database.attack import refused, said, sql
 from tests.database.logins import ALIASES, connect, real_login

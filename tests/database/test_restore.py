@@ -14,7 +14,7 @@ import pytest
 from django.core.management import call_command
 
 from hitlportal import catalogue, checks
-from hitlportal.demo.binaries import postgres_binaries
+from hitlportal.demo.servers.binaries import postgres_binaries
 from remediation import declarations
 from tests import servers
 from tests.database.empty import empty_database

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hitlportal.demo.browser import Browser, Page, Unexpected
+from hitlportal.demo.people.browser import Browser, Page, Unexpected
 
 PAGE = """
 <form method="post" action="/sign-in"><input type="hidden" name="token" value="t&amp;1">

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from hitlportal.demo import leak_scanner
+from hitlportal.demo.play import leak_scanner
 from hitlportal.demo.story import LEAKED
-from remediation.domain import detector, report
+from remediation.domain import report
 from remediation.domain.report import Report
+from remediation.domain.secrets import detector
 
 DSNS = {role: f"postgresql://{role}:{'x1y2' * 8}{n}@127.0.0.1:1/ledger" for n, role in
         enumerate(LEAKED)}  # fmt: skip

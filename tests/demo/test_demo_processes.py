@@ -10,11 +10,11 @@ from typing import cast
 import pytest
 import redis
 
-from hitlportal.demo.account import remove_home
-from hitlportal.demo.auditlog import AuditLog
-from hitlportal.demo.broker import BROKER, CACHE, Broker
 from hitlportal.demo.installation import Installation, inherited
-from hitlportal.demo.servers import Servers, ValkeyServer
+from hitlportal.demo.servers.account import remove_home
+from hitlportal.demo.servers.auditlog import AuditLog
+from hitlportal.demo.servers.broker import BROKER, CACHE, Broker
+from hitlportal.demo.servers.servers import Servers, ValkeyServer
 from hitlportal.demo.settings import Settings
 from hitlportal.roles import PROCESS_LOGINS
 

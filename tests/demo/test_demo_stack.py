@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from hitlportal.demo import offline, private, story
-from hitlportal.demo.checks import Checks
-from hitlportal.demo.errors import ServerFailed
-from hitlportal.demo.ports import LOOPBACK, free_port
-from hitlportal.demo.process import Child
+from hitlportal.demo import story
+from hitlportal.demo.play import offline
+from hitlportal.demo.play.checks import Checks
+from hitlportal.demo.servers import private
+from hitlportal.demo.servers.errors import ServerFailed
+from hitlportal.demo.servers.ports import LOOPBACK, free_port
+from hitlportal.demo.servers.process import Child
 from hitlportal.demo.stack import JOB, ChildEnded, Stack, chosen_port
-from remediation.services.people import ADMINISTERING, APPROVER_ROLES, BUILT_IN
+from remediation.services.people.accounts import ADMINISTERING, APPROVER_ROLES, BUILT_IN
 
 
 def test_the_port_is_kept_from_one_start_to_the_next(

@@ -9,10 +9,10 @@ import pytest
 
 from hitlportal.demo import story, words
 from hitlportal.demo.agent.client import ApiError
-from hitlportal.demo.errors import ServerError
 from hitlportal.demo.inventory_files import ANOTHER_SHOP, IMPORTED, ROLES, SHOP, Source
-from hitlportal.demo.record import Place
+from hitlportal.demo.play.record import Place
 from hitlportal.demo.run import Run
+from hitlportal.demo.servers.errors import ServerError
 from remediation.domain.intake.reading import File, read
 from remediation.domain.intake.stated import Options, Stated
 

@@ -15,7 +15,7 @@ from typing import Any
 from audit.tlog.canonical import Json, encode
 from remediation.domain import b64url
 from remediation.domain.checks import Outcome
-from remediation.domain.evidence import (
+from remediation.domain.gate.evidence import (
     AgentEvidence,
     Evidence,
     Excluded,
@@ -23,7 +23,7 @@ from remediation.domain.evidence import (
     ReversalEvidence,
     Unobservable,
 )
-from remediation.domain.inclusion import LogEvidence
+from remediation.domain.gate.inclusion import LogEvidence
 from remediation.domain.observation import Pinned
 from remediation.domain.policy import Ruling
 from remediation.domain.statement import Decision, Reason, Verdicts

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from remediation.domain.halt_statement import HaltStatement, taken_back
-from remediation.domain.halting import HaltedRun, SignedHalt
+from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt
+from remediation.domain.halt.statement import HaltStatement, taken_back
 from remediation.domain.plan import parse
 from tests.domain.story import ALICE, EVE, KEYS, NOW, ORIGIN, RP_ID, Story
 

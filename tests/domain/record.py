@@ -18,8 +18,8 @@ from audit.tlog.policy import Policy, Witness
 from audit.tlog.tiles import TileReader
 from audit.verifying import verify
 from remediation.domain import b64url
-from remediation.domain.evidence import Evidence
-from remediation.domain.inclusion import LogEvidence, LogTrust, RecordedEntry
+from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.inclusion import LogEvidence, LogTrust, RecordedEntry
 from tests.passkey import SoftPasskey
 
 ORIGIN = "portal.example/audit"

@@ -15,16 +15,11 @@ from typing import Any
 from audit.tlog.canonical import Json
 from remediation.domain import checks, policy
 from remediation.domain import plan as plans
-from remediation.domain.approvers import Approver, Approvers
 from remediation.domain.b64url import encode as b64
 from remediation.domain.checks import Check, CheckInput
 from remediation.domain.digest import Digests
-from remediation.domain.evidence import (
-    AgentEvidence,
-    Evidence,
-    PersonEvidence,
-    ReviewEvidence,
-)
+from remediation.domain.gate.approvers import Approver, Approvers
+from remediation.domain.gate.evidence import AgentEvidence, Evidence, PersonEvidence, ReviewEvidence
 from remediation.domain.observation import Observation, parse_pin, pin
 from remediation.domain.plan import Plan
 from remediation.domain.policy import Ruling

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from audit.tlog.policy import Policy
-from remediation.domain import gate
-from remediation.domain.approvers import Approvers
 from remediation.domain.errors import GATE_REASONS
-from remediation.domain.evidence import Evidence
-from remediation.domain.inclusion import LogTrust
+from remediation.domain.gate import gate
+from remediation.domain.gate.approvers import Approvers
+from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.inclusion import LogTrust
 from tests.domain.flaws import FLAWS
 from tests.vectors import make
 

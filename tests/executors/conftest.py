@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from hitlportal.demo.account import remove_home
-from hitlportal.demo.binaries import PostgresBinaries
-from hitlportal.demo.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
+from hitlportal.demo.servers.account import remove_home
+from hitlportal.demo.servers.binaries import PostgresBinaries
+from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
 from tests.executors import moto
 from tests.executors.contract import AwsWorld, NoopWorld, PostgresWorld, World
 from tests.needs import system_postgres

@@ -19,8 +19,9 @@ from uuid import uuid4
 import psycopg
 
 from audit.tlog.canonical import Json
-from remediation.domain import gate, plan
-from remediation.domain.gate import Clearance
+from remediation.domain import plan
+from remediation.domain.gate import gate
+from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Plan, Step
 from remediation.executors.targets import Targets
 from tests.executors import install, moto

@@ -102,7 +102,7 @@ def running(directory: Path, seeded: dict[str, Any] | None = None) -> Iterator[M
     log, state = directory / "aws.log", directory / "aws.state"
     files: list[str | Path] = ["--seed", directory / "seed.json", "--log", log, "--state", state]
     process = subprocess.Popen(
-        [sys.executable, "-m", "hitlportal.demo.moto_server", "--port", "0", *files],
+        [sys.executable, "-m", "hitlportal.demo.servers.moto_server", "--port", "0", *files],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

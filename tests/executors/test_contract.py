@@ -12,7 +12,7 @@ import pytest
 from audit.tlog.canonical import encode
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import Digest, TargetUnobservable, UnknownField
-from remediation.domain.gate import Clearance
+from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.executors.base import Deadline, Settled
 from remediation.executors.errors import (

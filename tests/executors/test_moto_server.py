@@ -128,7 +128,7 @@ def test_a_key_that_is_seeded_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "seed.json").write_text(
         json.dumps({"accounts": [{**account, **moto.logins("1")} for account in SEED["accounts"]]})
     )
-    command = [sys.executable, "-m", "hitlportal.demo.moto_server", "--port", "0", "--seed"]
+    command = [sys.executable, "-m", "hitlportal.demo.servers.moto_server", "--port", "0", "--seed"]
     done = subprocess.run(
         [*command, tmp_path / "seed.json"],
         cwd=moto.ROOT,

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from remediation.domain.errors import TargetUnobservable
-from remediation.domain.gate import Clearance
+from remediation.domain.gate.gate import Clearance
 from remediation.executors.errors import ClearanceRefused, CredentialUnavailable
 from remediation.executors.section import TargetsFileInvalid
 from remediation.executors.targets import Targets

@@ -23,8 +23,14 @@ from django.test import Client
 from remediation import models as m
 from remediation.domain import errors
 from remediation.executors import run
-from remediation.services import execute, expire, freeze, inventory, review, runs, submit, worker
+from remediation.services import host_files
 from remediation.services.actors import PersonActor, ProcessActor
+from remediation.services.execution import execute, freeze
+from remediation.services.execution import run as runs
+from remediation.services.inventory import facts
+from remediation.services.outbox import expire
+from remediation.services.reporting import submit
+from remediation.services.review import sign
 from tests import factories
 from tests.database.logins import connect
 from tests.factories import WEB, WORKER, Person
@@ -49,10 +55,10 @@ def test_b01_adding_an_edge_takes_unknown_scope_away_and_the_one_who_added_it_ap
     before = world.in_review()
     assert m.Assessment.objects.get(proposal_id=before).slots == ["security", "service_owner"]
     with acts(WEB):
-        inventory.set_dependency(
+        facts.set_dependency(
             actor=editor(world.people["alice"]), source_id=service.pk, needs=identity, present=True
         )
-        review.observe_again(actor=world.people["bob"].user, proposal_id=before)
+        sign.observe_again(actor=world.people["bob"].user, proposal_id=before)
     world.assess(before)
     slots = m.Assessment.objects.latest("id").slots
     assert slots == ["security", "service_owner"]
@@ -147,7 +153,7 @@ def test_b07_the_owner_of_the_agent_cannot_void_every_round_by_asking_to_observe
     proposal_id = world.in_review()
     world.decide("alice", proposal_id)
     with acts(WEB), pytest.raises(errors.Separation):
-        review.observe_again(actor=world.people["dave"].user, proposal_id=proposal_id)
+        sign.observe_again(actor=world.people["dave"].user, proposal_id=proposal_id)
 
 
 class Payload:
@@ -214,7 +220,7 @@ def test_b11_the_clearance_counts_from_the_observation(
 ) -> None:
     """A worker that sleeps between looking and judging runs on what it saw before."""
     proposal_id = world.approved()
-    clock, real, skew = time.monotonic, worker.approvers, [0.0]
+    clock, real, skew = time.monotonic, host_files.approvers, [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock() + skew[0])
 
     def sleeps() -> Any:
@@ -222,7 +228,7 @@ def test_b11_the_clearance_counts_from_the_observation(
         world.set_state("t1", "changed meanwhile")
         return real()
 
-    monkeypatch.setattr(worker, "approvers", sleeps)
+    monkeypatch.setattr(host_files, "approvers", sleeps)
     world.execute(proposal_id)
     assert world.calls() == []
 

@@ -23,7 +23,7 @@ from audit.verifying import verify
 from remediation import models as m
 from remediation.domain.errors import AuditUnavailable, NoSuchObject
 from remediation.management import offline
-from remediation.services import bundle as service
+from remediation.services.execution import export_bundle as service
 from tests.domain import record
 from tests.flows.world import WORKER_ACTOR, World, acts
 

@@ -132,7 +132,7 @@ def test_a40_a_worker_killed_between_approval_and_claim_loses_nothing(
     world: World, start: Start
 ) -> None:
     proposal_id = world.approved()
-    from remediation.services import dispatch
+    from remediation.services.outbox import dispatch
     from tests.factories import WORKER, backdate
     from tests.flows.world import acts
 

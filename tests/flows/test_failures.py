@@ -59,7 +59,7 @@ def test_a40_an_unknown_outcome_is_settled_by_reading_never_by_a_second_call(wor
 
 
 def test_an_unknown_outcome_is_not_settled_while_its_lease_runs(world: World) -> None:
-    from remediation.services import reconcile
+    from remediation.services.execution import reconcile
     from tests.factories import WORKER
     from tests.flows.world import WORKER_ACTOR, acts
 
@@ -94,8 +94,8 @@ def test_an_unknown_outcome_that_reads_as_not_applied_is_a_failure(world: World)
 def test_drift_at_a_later_step_rolls_back_what_was_applied(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from remediation.services import execute
-    from remediation.services.runs import Run
+    from remediation.services.execution import execute
+    from remediation.services.execution.run import Run
 
     world = make_world("t1", "t2")
     proposal_id = world.approved()

@@ -10,8 +10,8 @@ from django.db import transaction
 
 from remediation import models as m
 from remediation.domain import errors
-from remediation.services import submit
 from remediation.services.actors import PersonActor
+from remediation.services.reporting import submit
 from tests import factories
 from tests.factories import WEB, WORKER
 from tests.flows.conftest import MakeWorld

@@ -13,9 +13,9 @@ from audit.tlog.errors import Missing
 from audit.verifying import verify
 from remediation import models as m
 from remediation.domain import errors
-from remediation.services import bundle as service
-from remediation.services import execute, undo
-from remediation.services.runs import Run
+from remediation.services.execution import execute, rollback
+from remediation.services.execution import export_bundle as service
+from remediation.services.execution.run import Run
 from tests import factories
 from tests.domain import record
 from tests.factories import WEB, WORKER, Person
@@ -232,7 +232,7 @@ def test_a40_a_rollback_that_another_finishes_still_names_the_halt(
         raise Died
 
     meanwhile(1, lambda: stop(world, "alice", proposal_id))
-    monkeypatch.setattr(undo, "run_rollback", die)
+    monkeypatch.setattr(rollback, "run_rollback", die)
     with pytest.raises(Died):
         world.execute(proposal_id)
     monkeypatch.undo()

@@ -18,8 +18,9 @@ from django.db import Error
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
-from remediation.services import execute, halt, halted
-from remediation.services.runs import Run
+from remediation.services.execution import execute, halt
+from remediation.services.execution import halt_check as halted
+from remediation.services.execution.run import Run
 from tests import factories
 from tests.factories import WEB, WORKER, Person
 from tests.flows.conftest import MakeWorld

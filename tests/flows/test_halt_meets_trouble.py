@@ -11,8 +11,8 @@ import pytest
 
 from remediation import models as m
 from remediation.domain.errors import Refused
-from remediation.services import execute
-from remediation.services.runs import Run
+from remediation.services.execution import execute
+from remediation.services.execution.run import Run
 from tests import factories
 from tests.factories import WORKER
 from tests.flows.conftest import MakeWorld

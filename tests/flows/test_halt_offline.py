@@ -14,14 +14,14 @@ from audit import log
 from audit.tlog.incident import Entry as Proven
 from remediation import models as m
 from remediation.domain import b64url, plan
-from remediation.domain.approvers import Approvers
-from remediation.domain.halt_statement import HaltStatement
+from remediation.domain.gate.approvers import Approvers
+from remediation.domain.halt.statement import HaltStatement
 from remediation.management import offline
 from remediation.management.signed_record import Signed, Trust, signed_halt
-from remediation.services import bundle as service
+from remediation.services.execution import export_bundle as service
 from tests import factories
 from tests.domain import record
-from tests.domain.test_replay import HOSTILE, paths
+from tests.domain.gate.test_replay import HOSTILE, paths
 from tests.factories import WEB, WORKER
 from tests.flows.test_halt import WHY, meanwhile
 from tests.flows.test_halt_forged import Meanwhile

@@ -25,7 +25,8 @@ from audit.tlog.policy import Policy, Witness
 from remediation.domain.statement import Statement
 from remediation.executors import run as executors
 from remediation.models import Review
-from remediation.services import dispatch, execute
+from remediation.services.execution import execute
+from remediation.services.outbox import dispatch
 from tests.domain import record
 from tests.flows.conftest import MakeWorld
 from tests.flows.world import WORKER_ACTOR, World, acts

@@ -30,7 +30,7 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain.errors import Refused
 from remediation.domain.states import EDGES, ProposalState
-from remediation.services import submit
+from remediation.services.reporting import submit
 from tests.factories import WEB
 from tests.flows.test_gate_refusals import freeze
 from tests.flows.world import World, acts

@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from remediation import models as m
 from remediation.domain import errors, plan, report
-from remediation.services import reversal
+from remediation.services.execution import reverse_run
 from tests import factories
 from tests.executors import moto
 from tests.executors.contract import AwsWorld
@@ -99,7 +99,7 @@ def test_a_deactivated_key_comes_back_by_a_second_approval_and_no_other_way(
     world.execute(first)
     assert (world.state_of(first), world.status()) == ("succeeded", "Inactive")
     with acts(WEB):
-        new = reversal.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
+        new = reverse_run.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
     # Asking changes nothing; neither does a message for what nobody approved (A41).
     world.assess(new)
     world.execute(new)
@@ -120,12 +120,12 @@ def test_two_people_who_ask_get_one_proposal_pinned_to_what_is_found(world: KeyW
     first = world.approved()
     world.execute(first)
     with acts(WEB):
-        new = reversal.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
+        new = reverse_run.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
     world.assess(new)
     pinned = bytes(m.Assessment.objects.get(proposal_id=new).pin).decode()
     assert '"status":"Inactive"' in pinned
     with acts(WEB):
-        again = reversal.propose(actor=world.people["bob"].user, proposal_id=first, reason=WHY)
+        again = reverse_run.propose(actor=world.people["bob"].user, proposal_id=first, reason=WHY)
     assert again == new
 
 
@@ -140,7 +140,7 @@ def test_what_a_suspended_agent_proposed_is_undone_by_people_who_stand(world: Ke
     world.execute(first)
     suspend(world)
     with acts(WEB):
-        new = reversal.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
+        new = reverse_run.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
     world.assess(new)
     world.decide("mallory", new)
     world.decide("bob", new)
@@ -153,7 +153,7 @@ def test_who_proposed_to_undo_and_left_stops_it(world: KeyWorld) -> None:
     world.execute(first)
     suspend(world)
     with acts(WEB):
-        new = reversal.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
+        new = reverse_run.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
     world.assess(new)
     world.decide("mallory", new)
     world.decide("bob", new)
@@ -171,7 +171,7 @@ def test_the_same_plan_as_the_agents_own_is_refused_while_it_is_suspended(
     first = world.approved()
     world.execute(first)
     old = world.get(first)
-    back = reversal.reversed_plan(old)
+    back = reverse_run.reversed_plan(old)
     assert back is not None
     own = factories.insert_proposal(
         back, diagnosis=old.diagnosis, agent=old.agent, token=old.token

@@ -15,8 +15,8 @@ def main(verb: str, proposal_id: str = "") -> None:
     import django
 
     django.setup()
-    from remediation.services import execute, reconcile
     from remediation.services.actors import worker
+    from remediation.services.execution import execute, reconcile
 
     if verb == "execute":
         execute.execute(UUID(proposal_id), actor=worker())

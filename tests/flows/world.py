@@ -20,21 +20,16 @@ from audit.sequencer import Sequencer
 from audit.tlog.head import HeadFile
 from remediation import models as m
 from remediation.domain import b64url, report
-from remediation.domain.approvers import Approvers
-from remediation.domain.attention import Attention
+from remediation.domain.approval_conditions import Attention
+from remediation.domain.gate.approvers import Approvers
 from remediation.domain.plan import Plan
-from remediation.services import (
-    assess,
-    authorize,
-    execute,
-    halt,
-    reconcile,
-    review,
-    settle,
-    statements,
-    submit,
-)
+from remediation.services.access import authorize
 from remediation.services.actors import AgentActor, ProcessActor
+from remediation.services.assessment import assess
+from remediation.services.execution import confirm_dissent as settle
+from remediation.services.execution import execute, halt, reconcile
+from remediation.services.reporting import submit
+from remediation.services.review import sign, statement
 from tests import factories
 from tests.domain import record
 from tests.factories import WEB, WORKER, Person
@@ -234,7 +229,7 @@ class World:
         verdicts: dict[str, str] | None = None,
         reason: dict[str, str] | None = None,
         slot: str = "",
-    ) -> review.Signed:
+    ) -> sign.Signed:
         """Start and sign as a browser with this person's passkey would."""
         someone = self.people[name]
         default = "security" if name in ("alice", "mallory", "dave") else "service_owner"
@@ -244,7 +239,7 @@ class World:
             reason = reason or {"code": codes[decision], "text": "It does not hold."}
         with acts(WEB):
             looked = self.attention(proposal_id)
-            started = review.start(
+            started = sign.start(
                 actor=someone.user,
                 proposal_id=proposal_id,
                 round=self.get(proposal_id).round,
@@ -256,15 +251,15 @@ class World:
                 typed=looked.names,
             )
             answer = self.assertion(name, started)
-            return review.sign(actor=someone.user, session_id=started.session_id, assertion=answer)
+            return sign.sign(actor=someone.user, session_id=started.session_id, assertion=answer)
 
     def attention(self, proposal_id: UUID) -> Attention:
         """What the page asks to look at, as somebody does who does look."""
         proposal = self.get(proposal_id)
         assessment = authorize.newest(proposal)
-        return statements.attention(proposal, assessment) if assessment else Attention()
+        return statement.attention(proposal, assessment) if assessment else Attention()
 
-    def assertion(self, name: str, started: review.Started | halt.Started) -> dict[str, Any]:
+    def assertion(self, name: str, started: sign.Started | halt.Started) -> dict[str, Any]:
         challenge = b64url.decode(started.options["challenge"])
         passkey = self.people[name].passkey
         return passkey.authentication(challenge, self.settings.RP_ID, self.settings.ORIGIN)

@@ -15,7 +15,8 @@ from audit.tlog.canonical import Json, encode
 from remediation.domain import report as reports
 from remediation.domain.errors import BadValue
 from remediation.domain.events import Event
-from remediation.services import incidents, refusals, submit
+from remediation.services.access import record_refusal
+from remediation.services.reporting import incidents, submit
 from tests.flows.world import World, acts
 from tests.hostile.corpus import CORPUS, REFUSED
 
@@ -74,7 +75,7 @@ def make(world: World) -> Scene:
     ]
     for text in TEXTS:
         with acts(WEB):
-            refusals.record(
+            record_refusal.record(
                 actor=world.agent,
                 event=Event.AGENT_REQUEST_REFUSED,
                 error=BadValue(text),

@@ -17,7 +17,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from audit import formats
 from hitlportal.logs import OneLine
 from remediation.domain import inert
-from remediation.services import notify
+from remediation.services.outbox import mail as notify
 from tests.flows.world import World, acts
 from tests.hostile import scene
 from tests.hostile.corpus import CORPUS, Hostile

@@ -156,10 +156,10 @@ def test_a60_html_is_made_in_three_places_from_constants_only() -> None:
 def test_a52_mails_are_made_in_two_places() -> None:
     """One takes the agent's title through `inert`; the other holds no agent's text."""
     assert users_of("EmailMessage", "send_mail", "EmailMultiAlternatives", "mail_admins") == {
-        "remediation/services/notify.py",
+        "remediation/services/outbox/mail.py",
         "audit/tasks.py",
     }
-    text = (ROOT / "remediation/services/notify.py").read_text(encoding="utf-8")
+    text = (ROOT / "remediation/services/outbox/mail.py").read_text(encoding="utf-8")
     assert re.findall(r"(?<!inert\.message\()(?<!inert\.subject\()\btitle\b(?! =)", text) == [
         # `title = proposal.incident.title`, and nothing else.
         "title"
@@ -192,6 +192,6 @@ def test_unicode_tables_stand_in_one_place() -> None:
         "remediation/domain/checks/injection.py",
         "remediation/domain/checks/skeleton.py",
         # Names that people give: refused, not changed.
-        "remediation/services/agents.py",
-        "remediation/services/enroll.py",
+        "remediation/services/reporting/agents.py",
+        "remediation/services/people/enroll.py",
     }

@@ -16,7 +16,7 @@ import allauth
 import django
 from django.contrib import admin, auth
 
-from hitlportal.demo.messages import ENGLISH, ROOT
+from hitlportal.development.messages import ENGLISH, ROOT
 
 CODE = "xx"
 BEGIN, END = "⟦", "⟧"

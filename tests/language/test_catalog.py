@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from hitlportal.demo import messages
+from hitlportal.development import messages
 from tests.language import pseudo
 from tests.needs import needs
 

@@ -14,7 +14,7 @@ from django.utils import translation
 from pytest_django import Settings
 
 from remediation import models as m
-from remediation.services import people
+from remediation.services.people import accounts
 from tests import factories
 from tests.factories import Person
 from tests.flows.world import World
@@ -48,7 +48,7 @@ def names() -> list[str]:
         m.Incident.objects.values_list("kind", flat=True),
         m.SavedView.objects.values_list("name", flat=True),
         Authenticator.objects.values_list("data__name", flat=True),
-        people.BUILT_IN,
+        accounts.BUILT_IN,
     ]
     return sorted({str(name) for row in rows for name in row if name}, key=len, reverse=True)
 

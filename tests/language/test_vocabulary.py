@@ -14,26 +14,27 @@ from django.utils import translation
 from audit import sqlfile
 from remediation import schema, vocabulary
 from remediation.admin import names
-from remediation.domain import checks, detector, errors, outcome, statement
+from remediation.domain import checks, errors, outcome, statement
 from remediation.domain.actions import ACTIONS, TARGETS
 from remediation.domain.checks import Outcome as Finding
 from remediation.domain.differences import Difference
 from remediation.domain.digest import Kind
 from remediation.domain.errors import Refused
-from remediation.domain.gate import STEPS
+from remediation.domain.gate.gate import STEPS
 from remediation.domain.intake import report
 from remediation.domain.outcome import Outcome
 from remediation.domain.ruling import SLOTS, Risk
+from remediation.domain.secrets import detector
 from remediation.domain.statement import Decision, Verdicts
 from remediation.domain.states import CloseReason, IncidentState, ProposalState
 from remediation.executors import postgres
 from remediation.models.inventory import Criticality, Environment
-from remediation.services import people
-from remediation.services.inventory import IdentityFacts, ServiceFacts
-from remediation.views import standing
-from remediation.views.doors import ADVICE
+from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
+from remediation.services.people import accounts
+from remediation.views.cards import standing
+from remediation.views.decorators import ADVICE
 from remediation.views.forms import CLOSE_TITLES
-from remediation.views.run_pages import ENDS, PHASES
+from remediation.views.run.page import ENDS, PHASES
 from remediation.vocabulary.refusals import MESSAGES, NAMES
 from remediation.vocabulary.sayings import SAYINGS
 from remediation.vocabulary.words import WORDS
@@ -65,7 +66,7 @@ def observed() -> set[str]:
 def test_the_words_are_those_of_the_domain() -> None:
     expected = {
         *ProposalState, *IncidentState, *Risk, *Criticality.values, *Environment.values, *Decision,
-        "yes", "no", *Finding, *SLOTS, *people.BUILT_IN, "staff", *Outcome, *PHASES, "halted",
+        "yes", "no", *Finding, *SLOTS, *accounts.BUILT_IN, "staff", *Outcome, *PHASES, "halted",
         *(name for _, name, _ in STEPS), *Kind, *Verdicts.__slots__,
         "same", "added", "removed", "changed",
         "service", "identity", "dependency", "present",

@@ -149,7 +149,7 @@ def test_a01_a_hostile_report_is_shown_whole_on_the_page(
     from django.db import transaction
 
     from remediation.domain import report as reports
-    from remediation.services import submit
+    from remediation.services.reporting import submit
 
     diagnosis = reports.parse_diagnosis(
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remediation.domain.checks.finding import Outcome, Result
 from remediation.domain.checks.given import CheckInput
-from remediation.domain.secret_check import secrets_said
+from remediation.domain.secrets.check import secrets_said
 
 
 def secret_in_evidence(given: CheckInput) -> Result:

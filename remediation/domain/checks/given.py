@@ -10,12 +10,12 @@ from functools import cached_property
 from audit.tlog.canonical import Json
 from remediation.domain.checks.records import Event, Records, strings_in
 from remediation.domain.citations import Unreadable, read_artefact
-from remediation.domain.detector import Found, Looked, look, with_known
-from remediation.domain.masking import masked, names_of, quotable
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
 from remediation.domain.report import Claim, Diagnosis
 from remediation.domain.scope import Scope
+from remediation.domain.secrets.covering import masked, names_of, quotable
+from remediation.domain.secrets.detector import Found, Looked, look, with_known
 
 
 @dataclass(frozen=True)

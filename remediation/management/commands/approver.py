@@ -11,12 +11,14 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from remediation.domain import instant
-from remediation.domain.approvers import Approver
+from remediation.domain.gate.approvers import Approver
 from remediation.domain.policy import ROLES
 from remediation.domain.ruling import KEY_ROLES
 from remediation.management.operator import OperatorCommand
-from remediation.services import approvers, approvers_file, authorize
+from remediation.services import approvers_file
+from remediation.services.access import authorize
 from remediation.services.actors import ProcessActor
+from remediation.services.people import approvers
 
 
 class Command(OperatorCommand):

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from remediation.management.operator import OperatorCommand
-from remediation.services import secrecy
 from remediation.services.actors import ProcessActor
+from remediation.services.reporting import secrets
 
 
 class Command(OperatorCommand):
@@ -25,7 +25,7 @@ class Command(OperatorCommand):
         parser.add_argument("--second", required=True, help="who else answers for it")
 
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
-        erased = secrecy.erase(
+        erased = secrets.erase(
             actor=actor,
             digests=options["digests"],
             ground=options["ground"],

@@ -16,8 +16,8 @@ from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
 from audit.tlog.note import Note, from_bytes
 from remediation.management.operator import OperatorCommand
-from remediation.services import bundle
 from remediation.services.actors import ProcessActor
+from remediation.services.execution import export_bundle
 
 
 class Command(OperatorCommand):
@@ -35,7 +35,7 @@ class Command(OperatorCommand):
         )
 
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
-        made = bundle.make(
+        made = export_bundle.make(
             options["incident"],
             actor=actor,
             seen=_seen(options["seen"]),

@@ -10,8 +10,8 @@ from uuid import UUID
 from django.core.management.base import CommandError, CommandParser
 
 from remediation.management.operator import OperatorCommand
-from remediation.services import evidence
 from remediation.services.actors import ProcessActor
+from remediation.services.execution import export_evidence
 
 
 class Command(OperatorCommand):
@@ -26,7 +26,7 @@ class Command(OperatorCommand):
         parser.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
 
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
-        content = evidence.export(actor=actor, proposal_id=options["proposal"])
+        content = export_evidence.export(actor=actor, proposal_id=options["proposal"])
         output: Path | None = options["output"]
         if output is None:
             sys.stdout.buffer.write(content)  # bytes: not one of them may change

@@ -8,8 +8,8 @@ from django.core.management.base import CommandParser
 
 from remediation.domain import instant
 from remediation.management.operator import OperatorCommand
-from remediation.services import freeze
 from remediation.services.actors import ProcessActor
+from remediation.services.execution import freeze
 
 
 class Command(OperatorCommand):

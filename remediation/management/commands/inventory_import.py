@@ -11,8 +11,8 @@ from remediation.domain.intake.reading import FORMATS
 from remediation.domain.intake.stated import ENVIRONMENTS, Options
 from remediation.management.inputs import collect
 from remediation.management.operator import OperatorCommand
-from remediation.services import inventory_import
 from remediation.services.actors import ProcessActor
+from remediation.services.inventory import import_files
 
 YAML = (".yaml", ".yml")
 
@@ -57,7 +57,7 @@ class Command(OperatorCommand):
             "files": collect(options["paths"], suffixes),
             "options": Options(options["cluster"], options["environment"], options["complete"]),
         }
-        found = inventory_import.prepare(**asked)
+        found = import_files.prepare(**asked)
         for line in report.lines(found.changes, most=None if options["all"] else 20):
             self.stdout.write(line)
         if not found.changes.changes:
@@ -66,7 +66,7 @@ class Command(OperatorCommand):
             self.stdout.write(f"digest {found.digest}")
             self.hint("This was a dry run. Nothing was changed; --apply does it.")
             return
-        inventory_import.apply(
+        import_files.apply(
             **asked, digest=options["expect"] or found.digest, loosen=options["loosen"]
         )
         self.stdout.write(f"applied {found.digest}")

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 
 from remediation.management.operator import OperatorCommand
-from remediation.services import enroll
 from remediation.services.actors import ProcessActor
+from remediation.services.people import enroll
 
 
 class Command(OperatorCommand):

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from remediation.management.operator import OperatorCommand
-from remediation.services import enroll, people
 from remediation.services.actors import ProcessActor
+from remediation.services.people import accounts, enroll
 
 
 class Command(OperatorCommand):
@@ -24,7 +24,7 @@ class Command(OperatorCommand):
         add.add_argument("--last-name", default="")
         add.add_argument(
             "--group", dest="groups", action="append", default=[], metavar="GROUP",
-            help=f"{', '.join(sorted(people.BUILT_IN))}, or one that exists",
+            help=f"{', '.join(sorted(accounts.BUILT_IN))}, or one that exists",
         )  # fmt: skip
         reset = actions.add_parser("reset", help="the person lost every passkey")
         reset.add_argument("username", metavar="USER")
@@ -37,13 +37,13 @@ class Command(OperatorCommand):
             self.reset(actor, username)
 
     def add(self, actor: ProcessActor, username: str, options: dict[str, Any]) -> None:
-        facts = people.PersonFacts(
+        facts = accounts.PersonFacts(
             email=options["email"],
             first_name=options["first_name"],
             last_name=options["last_name"],
             groups=frozenset(options["groups"]),
         )
-        user = people.create(actor=actor, username=username, facts=facts)
+        user = accounts.create(actor=actor, username=username, facts=facts)
         self.stdout.write(str(user.person))
         self.hint(f"{username} has an account; next: manage.py invite {username}")
 

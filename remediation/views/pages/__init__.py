@@ -5,20 +5,8 @@ Text that an agent wrote keeps the suffix ``_said``; templates pass it through `
 
 from __future__ import annotations
 
-from remediation.views.pages.action import Field, ObservedCard, Pin, StepCard
-from remediation.views.pages.diagnosis import (
-    AgentRecord,
-    ArtefactPart,
-    CitationRow,
-    ClaimRow,
-    DiagnosisCard,
-    EvidenceRow,
-)
-from remediation.views.pages.history import HistoryRow, IncidentRow
-from remediation.views.pages.queue import QueueGroup, QueuePage, QueueRow, TargetGroup
-from remediation.views.pages.review import ReviewPage
-from remediation.views.pages.scope import ScopeCard, ScopeRow, ScopeTargetRow
-from remediation.views.pages.standing import (
+from remediation.views.cards.action import Field, ObservedCard, Pin, StepCard
+from remediation.views.cards.assessed import (
     Assessed,
     CheckRow,
     Choice,
@@ -28,6 +16,18 @@ from remediation.views.pages.standing import (
     ReviewRow,
     SlotRow,
 )
+from remediation.views.cards.diagnosis import (
+    AgentRecord,
+    ArtefactPart,
+    CitationRow,
+    ClaimRow,
+    DiagnosisCard,
+    EvidenceRow,
+)
+from remediation.views.cards.scope import ScopeCard, ScopeRow, ScopeTargetRow
+from remediation.views.history.page import HistoryRow, IncidentRow
+from remediation.views.queue.page import QueueGroup, QueuePage, QueueRow, TargetGroup
+from remediation.views.review.page import ReviewPage
 
 __all__ = [
     "AgentRecord",

@@ -1,0 +1,153 @@
+"""A person of the demo, played over HTTP: enrols, signs in and decides as a browser would."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hitlportal.demo.people.browser import TOKEN, Browser, Form, Page, Unexpected
+from hitlportal.demo.people.passkey import SoftPasskey
+from hitlportal.demo.servers.ports import LOOPBACK
+from remediation.domain import b64url
+
+YES = {"diagnosis": "yes", "scope": "yes", "action": "yes"}
+RP_ID = "localhost"
+
+
+@dataclass
+class Player:
+    """Somebody with a browser and a passkey in software."""
+
+    username: str
+    origin: str
+    address: str = LOOPBACK
+    passkey: SoftPasskey = field(default_factory=SoftPasskey.create)
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    browser: Browser = field(init=False)
+    # What the passkey signed last, by proposal: the digest of the statement.
+    signed: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.browser = Browser(self.origin, address=self.address)
+
+    def enrol(self, code: str) -> None:
+        """Use the one-time code: set a password, make a passkey."""
+        page = self.browser.get("/invite/")
+        form = page.form(action="/invite/start")
+        given = {
+            "username": self.username,
+            "code": code,
+            "password": self.password,
+            "name": "software passkey of the demo",
+        }
+        started = self._post(page, form.attributes["action"], given, form.fields[TOKEN])
+        options = _inner(expect(started, 200).json()["create"])
+        challenge = b64url.decode(options["challenge"])
+        given_and_made = given | {
+            "credential": self.passkey.registration(challenge, options["rp"]["id"], self.origin)
+        }
+        finish = form.attributes["data-finish"]
+        expect(self._post(page, finish, given_and_made, form.fields[TOKEN]), 200)
+
+    def sign_in(self) -> None:
+        """Password, then passkey."""
+        page = self.browser.get("/account/login/")
+        form = page.form(action="/account/login/")
+        asked = self.browser.submit(page, form, login=self.username, password=self.password)
+        options = _inner(expect(asked, 200).script("passkey-options"))
+        credential = self._use(options)
+        form = asked.form(**{"data-passkey": "get"})
+        home = self.browser.submit(asked, form, credential=json.dumps(credential))
+        if not home.url.startswith(f"{self.origin}/queue/"):
+            raise Unexpected(f"{self.username}: signed in, but the page is {home.url}")
+
+    def decide(
+        self,
+        proposal: str,
+        decision: str,
+        *,
+        reason: tuple[str, str] = ("", ""),
+        doubts: Iterable[str] = (),
+    ) -> dict[str, Any]:
+        """Read the review page and sign a decision; what the portal answered. ``doubts`` are the
+        sections to which this person says no."""
+        page = expect(self.browser.get(f"/proposals/{proposal}/"), 200)
+        form = page.form(id="decision")
+        statement: dict[str, Any] = {
+            "decision": decision,
+            "verdicts": YES | dict.fromkeys(doubts, "no"),
+            "reason": {"code": reason[0], "text": reason[1]},
+            "slot": form.fields["slot"],
+            "round": int(form.attributes["data-round"]),
+        }
+        if decision == "approve":
+            statement |= self._look(proposal, page, form)
+        challenge, answer = self.sign(page, form, form.attributes["data-sign"], statement)
+        self.signed[proposal] = challenge.hex()
+        return answer
+
+    def sign(
+        self, page: Page, form: Form, finish: str, body: object
+    ) -> tuple[bytes, dict[str, Any]]:
+        """Hand in what the form says, sign what the portal makes of it with the passkey, and hand
+        that in at ``finish``. Gives the signed challenge and what the portal answered."""
+        token = form.fields[TOKEN]
+        started = expect(self._post(page, form.attributes["action"], body, token), 200).json()
+        options = started["options"]
+        signed = {"session": started["session"], "assertion": self._use(options)}
+        answer = expect(self._post(page, finish, signed, token), 200)
+        return b64url.decode(options["challenge"]), dict(answer.json())
+
+    def _look(self, proposal: str, page: Page, form: Form) -> dict[str, list[str]]:
+        """Open the artefacts and type the names that the page asks for."""
+        artefacts = form.attributes["data-open"].split()
+        for sha256 in artefacts:
+            expect(self.browser.get(f"/proposals/{proposal}/evidence/{sha256}/?part=1"), 200)
+        return {"opened": artefacts, "typed": page.values_of("data-name")}
+
+    def try_to_approve(self, proposal: str, slot: str, round: int) -> Page:
+        """Ask for a statement without the page's form, which is not drawn for this person."""
+        page = self.browser.get(f"/proposals/{proposal}/")
+        statement: dict[str, Any] = {
+            "decision": "approve",
+            "verdicts": YES,
+            "reason": {"code": "", "text": ""},
+            "slot": slot,
+            "round": round,
+        }
+        token = page.form(method="post").fields[TOKEN]
+        return self._post(page, f"/proposals/{proposal}/review/start", statement, token)
+
+    def fill(self, path: str, action: str, **values: str) -> Page:
+        """Load a page, type into the form that leads to this address, and send it."""
+        page = expect(self.browser.get(path), 200)
+        return self.browser.submit(page, page.form(action=action), **values)
+
+    def fill_unseen(self, path: str, action: str, **values: str) -> Page:
+        """Send a form that the page does not draw for this person."""
+        page = self.browser.get(path)
+        fields = {TOKEN: page.form(method="post").fields[TOKEN]}
+        return self.browser.submit(page, Form({"action": action}, fields), **values)
+
+    def _use(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        challenge = b64url.decode(options["challenge"])
+        return self.passkey.authentication(challenge, options.get("rpId", RP_ID), self.origin)
+
+    def _post(self, page: Page, path: str, value: object, token: str) -> Page:
+        return self.browser.post_json(path, value, token=token, referer=page.url)
+
+
+def expect(page: Page, status: int) -> Page:
+    """The page, if it has this status. Raises Unexpected with what the server said."""
+    if page.status != status:
+        raise Unexpected(f"{page.url} answered {page.status}: {page.text[:500]}")
+    return page
+
+
+def _inner(options: dict[str, Any]) -> dict[str, Any]:
+    """Servers wrap options as {"publicKey": …} or not."""
+    inner: dict[str, Any] = options.get("publicKey", options)
+    return inner

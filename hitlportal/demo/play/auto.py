@@ -1,0 +1,123 @@
+"""`make demo AUTO=1`: seven people are played over HTTP, and everything is checked.
+
+What is checked is read past the portal where that is possible: from the targets' own logs, with
+own clients and logins, and with the auditor's login to the record. README.md explains the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hitlportal.demo.agent.client import Client
+from hitlportal.demo.people.player import Player
+from hitlportal.demo.play import (
+    attempts,
+    correcting,
+    effects,
+    halting,
+    imports,
+    leak_scanner,
+    proofs,
+    reopening,
+    revealing,
+    suspecting,
+)
+from hitlportal.demo.play.scene import Scene
+
+PLAYED = ("alice", "bob", "carol", "dave", "eve", "frank", "irene")
+BOB_SAYS = ("scope_unclear", "The inventory knows neither of these keys; whose account is it?")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What an operator of the host does meanwhile: put newly enrolled passkeys into the approvers
+    file, and give the approvers rights on services that are new in the inventory."""
+
+    add_keys: Callable[[], None]
+    give_rights: Callable[[], object]
+
+
+def play(scene: Scene, codes: Mapping[str, str], operator: Operator) -> list[str]:
+    """Play and check; returns what failed."""
+    _enrol(scene, codes)
+    operator.add_keys()
+    imports.check(scene)
+    operator.give_rights()
+    _reported(scene)
+    effects.untouched(scene)
+    attempts.check(scene)
+    revealing.check(scene)
+    _approve(scene)
+    correcting.check(scene)
+    for report in scene.runs:
+        scene.reaches(report, "succeeded")
+    effects.key(scene)
+    effects.role(scene)
+    _ended(scene)
+    reopening.check(scene)
+    halting.check(scene)
+    _return(scene)
+    suspecting.check(scene)
+    proofs.evidence(scene)
+    proofs.record(scene)
+    proofs.bundles(scene)
+    proofs.log(scene)
+    return scene.checks.failed
+
+
+def _reported(scene: Scene) -> None:
+    """Three by the reference agent, before; one by the scanner, of what the import made known."""
+    scene.leak_report = leak_scanner.scan(scene.stack, scene.scanner_token)
+    for report in (*scene.runs, scene.unknown_report, scene.leak_report):
+        scene.reaches(report, "in_review")
+        state = scene.record.state(report.proposal)
+        what = f"an agent reported {report.proposal[:8]}: {report.title[:64]}"
+        scene.checks.equal("2", what, state, "in_review")
+
+
+def _enrol(scene: Scene, codes: Mapping[str, str]) -> None:
+    for number, username in enumerate(PLAYED, 1):
+        # Addresses of this machine's loopback network (Linux).
+        player = Player(username, scene.stack.origin, f"127.0.0.{10 + number}")
+        scene.players[username] = player
+        player.enrol(codes[username])
+        player.sign_in()
+
+
+def _approve(scene: Scene) -> None:
+    """alice's word alone moves nothing; with bob's the role is approved. The key comes next."""
+    for report in scene.runs:
+        scene.players["alice"].decide(report.proposal, "approve")
+        state = scene.record.state(report.proposal)
+        what = f"alice approved {report.proposal[:8]}; one is not enough"
+        scene.checks.equal("6", what, state, "in_review")
+    effects.still_untouched(scene)
+    role = scene.role_report.proposal
+    answer = scene.players["bob"].decide(role, "approve")
+    what = f"bob approved {role[:8]} too"
+    scene.checks.equal("6", what, answer["resolution"], "approved")
+
+
+def _ended(scene: Scene) -> None:
+    for report in scene.runs:
+        seen = scene.record.state(report.proposal), scene.record.incident(report.proposal)
+        what = f"proposal {report.proposal[:8]} and its incident"
+        scene.checks.equal("10", what, seen, ("succeeded", "contained"))
+
+
+def _return(scene: Scene) -> None:
+    """The third report is about keys that the inventory does not know."""
+    report = scene.unknown_report
+    scene.players["bob"].decide(
+        report.proposal, "return", reason=BOB_SAYS, doubts=("scope", "action")
+    )
+    scene.reaches(report, "returned")
+    state = scene.record.state(report.proposal)
+    what = "bob returned what the inventory does not know; the worker verified his signature"
+    scene.checks.equal("13", what, state, "returned")
+    answer = Client(scene.stack.origin, scene.token).follow(report.proposal, tries=1).body
+    told = answer.get("reasons") if isinstance(answer, dict) else None
+    code, text = BOB_SAYS
+    ok = told == [{"code": code, "text": text}]
+    scene.checks.line("13", ok, "and the agent reads why", text if ok else told)

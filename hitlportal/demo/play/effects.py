@@ -1,0 +1,61 @@
+"""(3, 6, 8, 9) What happened at the targets, as the targets themselves tell it."""
+
+from __future__ import annotations
+
+from hitlportal.demo.play import independent
+from hitlportal.demo.play.scene import Scene
+from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR
+from hitlportal.demo.story import ROLE
+
+CHANGE = "iam:UpdateAccessKey"
+
+
+def untouched(scene: Scene) -> None:
+    """Before any approval: nobody but the observer was there, and it only read."""
+    log = scene.stack.servers.target.log
+    operator, observer = (independent.touches(log, who) for who in (OPERATOR, OBSERVER))
+    what = f"before approval, lines by {OPERATOR} in PostgreSQL's own log"
+    scene.checks.equal("3", what, operator.lines, 0)
+    looked = observer.lines > 0 and not observer.changes
+    scene.checks.line("3", looked, f"{OBSERVER} only read", f"{observer.lines} lines")
+    calls = len(scene.stack.cloud.calls(CHANGE))
+    scene.checks.equal("3", f"before approval, {CHANGE} in simulated AWS", calls, 0)
+    works = independent.key_works(scene.stack.cloud, scene.key)
+    scene.checks.line("3", works, "the stolen key still works (simulated)")
+
+
+def still_untouched(scene: Scene) -> None:
+    """After the first of two approvals."""
+    lines = independent.touches(scene.stack.servers.target.log, OPERATOR).lines
+    calls = len(scene.stack.cloud.calls(CHANGE))
+    scene.checks.equal("6", "and both targets are untouched", (lines, calls), (0, 0))
+
+
+def key(scene: Scene) -> None:
+    """The key is off: asked with a client of our own, tried with the key itself."""
+    cloud, key = scene.stack.cloud, scene.key
+    status = independent.key_status(cloud, key)
+    scene.checks.equal("8", f"key {key.id} (simulated)", status, "Inactive")
+    works = independent.key_works(cloud, key)
+    scene.checks.line("8", not works, "a call signed with the key is refused (simulated)")
+    ids = [call["parameters"]["AccessKeyId"] for call in cloud.calls(CHANGE)]
+    scene.checks.equal("8", f"{CHANGE} was called once, on this key", ids, [key.id])
+
+
+def role(scene: Scene) -> None:
+    """The role is out: no login, no session, and the program that held one has ended."""
+    checks, stack = scene.checks, scene.stack
+    refused = independent.login_refused(stack.ledger.dsn(ROLE))
+    ok = "not permitted to log in" in refused
+    checks.line("9", ok, f"role {ROLE} is refused at login", refused.rpartition("FATAL:  ")[2])
+    job = stack.job()
+    ended = job is not None and scene.comes_true(
+        "the report job to notice", lambda: job.exit_code is not None
+    )
+    checks.line("9", ended, "its open session was ended, and with it the program that held it")
+    checks.equal("9", "sessions of the role", stack.ledger.sessions(), 0)
+    first = independent.touches(stack.servers.target.log, OPERATOR).first
+    approved = scene.record.approved_at(scene.role_report.proposal)
+    seen = f"{approved:%T.%f}, then {first:%T.%f}" if first else "never"
+    after = first is not None and first > approved
+    checks.line("9", after, f"{OPERATOR} came only after the last approval", seen)

@@ -1,0 +1,37 @@
+"""What has happened before a visitor of `make demo` comes: frank, played here, has looked already.
+
+He gave one report back, which the scanner then made better, and corrected the scope of another. His
+passkey lives for this start alone; the visitor is everybody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from hitlportal.demo.people.player import Player
+from hitlportal.demo.play import leak_scanner
+from hitlportal.demo.play.correcting import correct
+from hitlportal.demo.play.scene import Scene
+
+FRANK_SAYS = (
+    "evidence_missing",
+    "Which logins does the log show? The report cites no place in it.",
+)
+
+
+def play(scene: Scene, code: str, add_keys: Callable[[], None]) -> None:
+    """A queue that has something to look at. Raises Unexpected when the portal refuses."""
+    frank = Player("frank", scene.stack.origin)
+    frank.enrol(code)
+    frank.sign_in()
+    add_keys()
+    rough = leak_scanner.scan(scene.stack, scene.scanner_token, cites=False)
+    for report in (rough, scene.key_report):
+        scene.reaches(report, "in_review")
+    frank.decide(rough.proposal, "return", reason=FRANK_SAYS, doubts=("diagnosis", "action"))
+    scene.reaches(rough, "returned")
+    scene.leak_report = leak_scanner.scan(scene.stack, scene.scanner_token)
+    corrected = replace(scene.key_report, proposal=correct(frank, scene.key_report.proposal))
+    for report in (corrected, scene.role_report, scene.unknown_report, scene.leak_report):
+        scene.reaches(report, "in_review")

@@ -1,0 +1,115 @@
+"""(15 to 18) What stays: evidence that outsiders replay, a record that nobody can change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+
+from hitlportal.demo.play import offline
+from hitlportal.demo.play.scene import Scene
+
+FORBIDDEN = (
+    ("web", "UPDATE audit.entry SET body = body"),
+    ("worker", "DELETE FROM audit.entry"),
+    ("web", "UPDATE remediation_proposal SET state = 'approved'"),
+)
+
+
+def evidence(scene: Scene) -> None:
+    """The gate replayed with an empty environment; then again on files with one byte changed."""
+    stack = scene.stack
+    replay = offline.Replay(stack.settings.approvers, stack.origin, stack.log.policy)
+    directory = stack.directory / "evidence"
+    directory.mkdir(exist_ok=True)
+    for report in scene.runs:
+        file = directory / f"{report.proposal}.json"
+        offline.export(stack.installation, stack.settings, report.proposal, file)
+        what = f"evidence of {report.proposal[:8]}, replayed offline"
+        scene.checks.equal("15", what, replay.result(file), offline.HOLDS)
+        for place, forged in offline.forgeries(file):
+            what = f"the same with one byte flipped in {place}"
+            scene.checks.equal("15", what, replay.result(forged), offline.DOES_NOT_HOLD)
+
+
+def bundles(scene: Scene) -> None:
+    """(17) Every incident's bundle, checked without the product; then with one byte changed."""
+    stack = scene.stack
+    directory = stack.directory / "evidence"
+    directory.mkdir(exist_ok=True)
+    alone = offline.Verifier.build(directory, stack.log.policy)
+    replay = offline.Replay(stack.settings.approvers, stack.origin, stack.log.policy)
+    for incident in scene.record.incidents():
+        file = directory / f"bundle-{incident}.json"
+        scene.as_operator("export_bundle", incident, "--output", str(file))
+        what = f"bundle of incident {incident[:8]}, by the standard library alone"
+        scene.checks.equal("17", what, alone.result(file), offline.HOLDS)
+        what = "the same with passkeys and the gate replayed"
+        scene.checks.equal("17", what, replay.result(file), offline.HOLDS)
+        status, said = alone.result(_flipped(file))
+        what = "the same with one byte flipped in an entry"
+        scene.checks.line("17", status == 1, what, said)
+
+
+def log(scene: Scene) -> None:
+    """(18) The whole log, row by row and as files; a cut tail and a changed entry are found."""
+    stack = scene.stack
+    directory = stack.directory / "evidence"
+    alone = offline.Verifier.build(directory, stack.log.policy)
+    scene.as_operator("audit_verify")
+    scene.checks.line(
+        "18", True, "every row of the log is what its entries make it", "audit_verify"
+    )
+    older, newer = directory / "log-then", directory / "log-now"
+    scene.as_operator("audit_export", str(older))
+    scene.players["carol"].browser.get("/audit/entries/")
+    scene.comes_true("the log to grow", lambda: stack.log.witness_size() > _size(older))
+    scene.as_operator("audit_export", str(newer))
+    head = newer / "checkpoint"
+    what = "an export, against the head of the export before"
+    result = alone.result(newer, "--seen", older / "checkpoint")
+    scene.checks.equal("18", what, result, offline.HOLDS)
+    status, said = alone.result(older, "--seen", head)
+    scene.checks.line("18", status == 1 and "rollback" in said, "a log whose tail is cut", said)
+    lines = (newer / "entries.jsonl").read_bytes()
+    (newer / "entries.jsonl").write_bytes(bytes([lines[0] ^ 1]) + lines[1:])
+    status, said = alone.result(newer)
+    scene.checks.line("18", status == 1, "an export with one byte flipped", said)
+
+
+def _size(directory: Path) -> int:
+    return int((directory / "checkpoint").read_text(encoding="utf-8").split("\n")[1])
+
+
+def _flipped(file: Path) -> Path:
+    raw = file.read_bytes()
+    spot = raw.index(b"agent:report:submitted")
+    copy = file.with_name(f"{file.stem}-flipped.json")
+    copy.write_bytes(raw[:spot] + b"A" + raw[spot + 1 :])
+    return copy
+
+
+def record(scene: Scene) -> None:
+    """Everything is on record, an auditor reads it, and no process can change it."""
+    entries = scene.record.entries()
+    ok = {"agent", "person", "worker", "operator"} <= set(entries)
+    listed = ", ".join(f"{count} by {source}" for source, count in entries.items())
+    scene.checks.line("16", ok, f"{sum(entries.values())} entries in the audit log", listed)
+    page = scene.players["carol"].browser.get("/audit/entries/")
+    scene.checks.equal("16", "carol, an auditor, reads them", page.status, 200)
+    for login, statement in FORBIDDEN:
+        what = f"hitl_{login} is refused: {statement}"
+        said = _refusal_of(scene, login, statement)
+        scene.checks.line("16", said != "", what, said or "it was not")
+
+
+def _refusal_of(scene: Scene, login: str, statement: str) -> str:
+    """What the database says to this login; "" if it lets it."""
+    with psycopg.connect(scene.stack.installation.login_url(login)) as connection:
+        try:
+            connection.execute(statement.encode())
+        except psycopg.errors.InsufficientPrivilege as error:
+            return str(error).splitlines()[0]
+        finally:
+            connection.rollback()
+    return ""

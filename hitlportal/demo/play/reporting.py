@@ -1,0 +1,70 @@
+"""The reference agent, run as its operator would: a process of its own with nothing but a token."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hitlportal.demo.installation import ROOT, inherited
+from hitlportal.demo.servers.errors import ServerError
+from hitlportal.demo.settings import python
+from hitlportal.demo.story import CASE, CLUSTER, UNKNOWN_CASE
+
+PROPOSAL = re.compile(r'"proposal": "([0-9a-f-]{36})"')
+TITLE = re.compile(r"^201 (.*?): \{", re.MULTILINE)
+PATIENCE_SECONDS = 60.0
+
+
+class AgentFailed(ServerError):
+    """The agent could not report; carries what it said."""
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A report that the portal took."""
+
+    title: str
+    proposal: str
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Where the agent reports to, and by which token."""
+
+    origin: str
+    token_file: Path
+
+    def cloudtrail(self, *paths: Path) -> Reported:
+        """Analyse CloudTrail files and report."""
+        return self._run([str(path) for path in paths])
+
+    def server_log(self, log: Path) -> Reported:
+        """Analyse the target's own log and report."""
+        return self._run(["--postgres-cluster", CLUSTER, str(log)])
+
+    def all(self, log: Path) -> tuple[Reported, Reported, Reported]:
+        """The three incidents of the demo: a key, a role, and keys that nobody recorded."""
+        return self.cloudtrail(CASE), self.server_log(log), self.cloudtrail(UNKNOWN_CASE)
+
+    def _run(self, arguments: Sequence[str]) -> Reported:
+        done = subprocess.run(
+            python(
+                *("-m", "hitlportal.demo.agent", "--url", self.origin),
+                *("--environment", "production", "--token-file", str(self.token_file)),
+                *arguments,
+            ),
+            cwd=ROOT,
+            env=inherited(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        proposal, title = PROPOSAL.search(done.stdout), TITLE.search(done.stdout)
+        if done.returncode != 0 or proposal is None or title is None:
+            raise AgentFailed(f"the agent said:\n{done.stdout}{done.stderr}")
+        return Reported(title[1], proposal[1])

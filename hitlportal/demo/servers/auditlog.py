@@ -1,0 +1,87 @@
+"""The audit log's keys and files, and a witness that stands for another machine.
+
+The sequencer alone has the key that signs. The witness has a directory of its own, no login and no
+setting of the portal: it remembers the last head and cosigns only what goes on from it, and the
+worker executes nothing that it did not cosign.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from audit import signing
+from audit.tlog.note import COSIGNATURE
+from hitlportal.demo.installation import ROOT, inherited
+from hitlportal.demo.servers import private
+from hitlportal.demo.servers.ports import LOOPBACK, kept_port
+
+ORIGIN = "hitlportal.demo/audit"
+WITNESS = "auditor.demo/witness"
+
+
+class AuditLog:
+    """What lies below one directory: the sequencer's, the witness's and the public files."""
+
+    def __init__(self, directory: Path) -> None:
+        self._sequencer = directory / "sequencer"
+        self._witness = directory / "witness"
+        self.policy = directory / "audit-policy"
+        self.worker_head = directory / "worker" / "audit-head"
+        for folder in (self._sequencer, self._witness):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        self.key = _kept_key(self._sequencer / "key", ORIGIN)
+        self.witness_key = _kept_key(self._witness / "key", WITNESS, COSIGNATURE)
+        self._port = kept_port(self._witness / "port", None)
+        private.write(
+            self.policy,
+            f"log {self.key}\n"
+            f"witness auditor {self.witness_key} http://{LOOPBACK}:{self._port}\n"
+            "quorum auditor\n",
+        )
+
+    def witness_size(self) -> int:
+        """The size of the last head that the witness cosigned."""
+        (found,) = self._witness.glob("heads/*.note")
+        return int(found.read_text(encoding="utf-8").split("\n")[1])
+
+    def sequencer(self) -> dict[str, str]:
+        """What the sequencer gets besides its login."""
+        return {
+            "HITL_AUDIT_KEY": f"file:{self._sequencer / 'key'}",
+            "HITL_AUDIT_HEAD_FILE": str(self._sequencer / "head"),
+            "HITL_AUDIT_POLICY_FILE": str(self.policy),
+        }
+
+    def worker(self) -> dict[str, str]:
+        """What a worker gets: whom it believes, and where it keeps the last head."""
+        return {
+            "HITL_AUDIT_POLICY_FILE": str(self.policy),
+            "HITL_AUDIT_HEAD_FILE": str(self.worker_head),
+        }
+
+    def web(self) -> dict[str, str]:
+        """What the auditors' pages name: whom the worker believes."""
+        return {"HITL_AUDIT_POLICY_FILE": str(self.policy)}
+
+    def witness(self) -> tuple[list[str], dict[str, str]]:
+        """The command line and the environment of the witness."""
+        command = [
+            *(sys.executable, str(ROOT / "manage.py"), "audit_witness"),
+            *("--listen", f"{LOOPBACK}:{self._port}"),
+            *("--key", str(self._witness / "key")),
+            *("--log", self.key),
+            *("--state", str(self._witness / "heads")),
+        ]
+        return command, inherited()
+
+
+def _kept_key(path: Path, name: str, algorithm: int | None = None) -> str:
+    """The public key beside the private one, both made on first use."""
+    public = path.with_name("vkey")
+    if not path.exists():
+        kind = {} if algorithm is None else {"algorithm": algorithm}
+        secret, vkey = signing.generate(name, **kind)
+        private.write(path, secret + "\n")
+        private.write(public, vkey + "\n")
+    return public.read_text(encoding="utf-8").strip()

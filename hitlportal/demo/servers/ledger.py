@@ -1,0 +1,167 @@
+"""The target cluster: a ledger that a reporting program reads as role svc_reports.
+
+Prepared as the operator of such a cluster would: tables, the role, hitl_ops and its two logins.
+No password is ever sent in clear: the server logs every statement, and a verifier is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from hitlportal.demo.servers import private
+from hitlportal.demo.servers.ports import LOOPBACK
+from hitlportal.demo.servers.postgres import PostgresCluster
+from hitlportal.demo.story import DATABASE, LEAKED, ROLE
+from remediation.executors.postgres import INSTALL_SQL
+
+OBSERVER, OPERATOR = "hitl_observer", "hitl_operator"
+TABLES = """
+CREATE TABLE IF NOT EXISTS settlements (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    day date NOT NULL, merchant text NOT NULL, cents bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS payouts (iban text PRIMARY KEY, cents bigint NOT NULL);
+CREATE TABLE IF NOT EXISTS card_tokens (token text PRIMARY KEY, merchant text NOT NULL);
+INSERT INTO settlements (day, merchant, cents)
+    SELECT date '2026-11-01' + n % 20, 'merchant ' || n % 7, 1000 + n * 37 % 9000
+      FROM generate_series(1, 500) AS n
+     WHERE NOT EXISTS (SELECT FROM settlements);
+"""
+
+
+class Ledger:
+    """The target cluster's roles and where their passwords lie. The cluster must run."""
+
+    def __init__(self, cluster: PostgresCluster, directory: Path) -> None:
+        self._cluster = cluster
+        self._directory = directory  # the worker's, and the programs' that use the ledger
+
+    def prepare(self) -> None:
+        """Make what is missing; what somebody changed since, such as a disabled role, stays."""
+        self._make_database()
+        with self._superuser(DATABASE) as connection:
+            connection.execute(TABLES)
+            connection.execute(INSTALL_SQL.read_bytes())
+            for login in (OBSERVER, OPERATOR):
+                self._set_password(connection, login, "LOGIN")
+            for role in (ROLE, *LEAKED):
+                if not _exists(connection, "pg_roles", "rolname", role):
+                    self._make_role(connection, role)
+        for login in (OBSERVER, OPERATOR):
+            private.write(self.dsn_file(login), self.dsn(login))
+
+    def dsn(self, login: str) -> str:
+        """The address with this login's password."""
+        password = self.password(login)
+        return f"postgresql://{login}:{password}@{LOOPBACK}:{self._cluster.port}/{DATABASE}"
+
+    def dsn_file(self, login: str) -> Path:
+        """Where the worker reads the address."""
+        return self._directory / f"{login}.dsn"
+
+    def sessions(self) -> int:
+        """How many sessions the role has, asked by the cluster's own superuser."""
+        with self._superuser(DATABASE) as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [ROLE]
+            ).fetchone()
+        assert row is not None  # an aggregate has one row
+        return int(row[0])
+
+    def may_log_in(self, role: str = ROLE) -> bool:
+        """Whether the role may log in, as the cluster's catalogue says."""
+        with self._superuser(DATABASE) as connection:
+            row = connection.execute(
+                "SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [role]
+            ).fetchone()
+        return bool(row and row[0])
+
+    def leaked(self) -> Mapping[str, str]:
+        """The addresses of the leaked roles, with their passwords."""
+        return {role: self.dsn(role) for role in LEAKED}
+
+    def password(self, login: str) -> str:
+        return private.kept(self._directory / f"{login}.password")
+
+    @contextmanager
+    def held(self, role: str) -> Iterator[Callable[[], bool]]:
+        """As an administrator of the cluster who has locked this role's row: who wants to change
+        the role waits until the block ends. Gives a question: does the portal's operator wait?"""
+        with (
+            self._superuser(DATABASE) as looker,
+            self._superuser(DATABASE) as holder,
+            holder.transaction(),
+        ):
+            holder.execute("SELECT FROM pg_authid WHERE rolname = %s FOR UPDATE", [role])
+
+            def waits() -> bool:
+                row = looker.execute(
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE usename = %s AND %s = ANY (pg_blocking_pids(pid))",
+                    [OPERATOR, holder.info.backend_pid],
+                ).fetchone()
+                return bool(row and row[0])
+
+            yield waits
+
+    def _make_database(self) -> None:
+        with self._superuser("postgres") as connection:
+            if not _exists(connection, "pg_database", "datname", DATABASE):
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+
+    def _make_role(self, connection: psycopg.Connection[tuple[Any, ...]], role: str) -> None:
+        """A role of a program, enrolled so that hitl_ops may disable it."""
+        name = sql.Identifier(role)
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
+        self._set_password(connection, role, "LOGIN")
+        connection.execute(sql.SQL("GRANT SELECT ON settlements TO {}").format(name))
+        connection.execute("SELECT hitl_ops.manage(%s)", [role])
+
+    def _set_password(
+        self, connection: psycopg.Connection[tuple[Any, ...]], login: str, options: str
+    ) -> None:
+        """SCRAM on the client's side (RFC 5803), so that the log holds no password."""
+        password = self.password(login)
+        verifier = connection.pgconn.encrypt_password(
+            password.encode(), login.encode(), b"scram-sha-256"
+        )
+        connection.execute(
+            sql.SQL("ALTER ROLE {} " + options + " PASSWORD {}").format(
+                sql.Identifier(login), sql.Literal(verifier.decode())
+            )
+        )
+
+    def _superuser(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(
+            self._cluster.superuser_dsn(database), autocommit=True, application_name="ledger-admin"
+        )
+
+
+def misuse(dsn: str) -> None:
+    """What somebody does who got hold of the role's password: each is refused, and logged."""
+    with psycopg.connect(dsn, autocommit=True, application_name="psql") as connection:
+        for statement in (
+            "SELECT rolname, rolpassword FROM pg_authid",
+            "SELECT * FROM card_tokens",
+            "SELECT * FROM payouts",
+            "COPY settlements TO PROGRAM 'tee /tmp/settlements'",
+        ):
+            try:
+                connection.execute(statement)
+            except psycopg.errors.InsufficientPrivilege:
+                continue
+            raise RuntimeError(f"the demo's role may do what it must not: {statement}")
+
+
+def _exists(
+    connection: psycopg.Connection[tuple[Any, ...]], table: str, column: str, value: str
+) -> bool:
+    query = sql.SQL("SELECT 1 FROM {} WHERE {} = %s").format(
+        sql.Identifier("pg_catalog", table), sql.Identifier(column)
+    )
+    return connection.execute(query, [value]).fetchone() is not None

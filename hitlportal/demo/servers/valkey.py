@@ -1,0 +1,81 @@
+"""A Valkey (or Redis) server of our own: password, loopback only, append-only file."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from hitlportal.demo.servers.account import Account
+from hitlportal.demo.servers.binaries import open_to_read, valkey_binary
+from hitlportal.demo.servers.errors import NoBinaries
+from hitlportal.demo.servers.ports import LOOPBACK
+from hitlportal.demo.servers.server import Server
+
+CONFIGURATION = """\
+bind {address}
+port {port}
+protected-mode yes
+requirepass {password}
+dir {directory}
+appendonly yes
+appendfsync everysec
+save ""
+# A broker must refuse what it cannot hold, not forget.
+maxmemory-policy noeviction
+databases 64
+daemonize no
+"""
+
+
+class ValkeyServer(Server):
+    """One server. `binary` is searched for if None."""
+
+    title = "Valkey"
+    not_yet = redis.RedisError
+
+    def __init__(self, home: Path, *, port: int | None = None, binary: Path | None = None) -> None:
+        super().__init__(home, port)
+        self._binary = binary
+
+    def url(self, database: int = 0) -> str:
+        """The address with the password, as Celery and redis-py read it."""
+        return f"redis://:{self._password}@{LOOPBACK}:{self.port}/{database}"
+
+    def _prepare(self, home: Path) -> None:
+        self._binary = _usable(self._binary or valkey_binary(), self.account, home)
+
+    def _argv(self, home: Path) -> Sequence[str | Path]:
+        assert self._binary is not None  # set by _prepare
+        path = home / "valkey.conf"  # the password must not stand in the process list
+        path.touch(mode=0o600)
+        path.write_text(
+            CONFIGURATION.format(
+                address=LOOPBACK, port=self.port, password=self._password, directory=home
+            )
+        )
+        self.account.own(path, 0o600)
+        return [self._binary, path]
+
+    def _probe(self) -> None:
+        # The caller asks again; redis-py's own retries would only make that slower.
+        once = Retry(NoBackoff(), retries=0)
+        with redis.Redis.from_url(self.url(), socket_timeout=5, retry=once) as client:
+            client.ping()
+
+
+def _usable(program: Path, account: Account, home: Path) -> Path:
+    """The program, or a copy of it in `home` if the account cannot reach it."""
+    if account.can_run(program):
+        return program
+    copy = home / "programs" / program.name
+    copy.parent.mkdir(exist_ok=True)
+    shutil.copy2(program, copy)
+    open_to_read(copy.parent)
+    if not account.can_run(copy):
+        raise NoBinaries(f"{account.name} cannot run {program}, nor a copy of it in {home}")
+    return copy

@@ -1,0 +1,119 @@
+"""One run of the gate: what was given, and what is read from it on the way.
+
+Reading is part of the gate: bytes that cannot be read are the refusals `digest` or `signature`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
+
+from remediation.domain import checks, policy
+from remediation.domain.digest import Digests
+from remediation.domain.errors import BadInput, Digest, Signature
+from remediation.domain.gate.approvers import Approvers
+from remediation.domain.gate.evidence import Evidence, ReviewEvidence
+from remediation.domain.gate.inclusion import LogTrust
+from remediation.domain.gate.quorum import CountedReview
+from remediation.domain.observation import Pinned, parse_pin
+from remediation.domain.plan import Plan, Step
+from remediation.domain.plan import load as load_plan
+from remediation.domain.report import Diagnosis, load_diagnosis
+from remediation.domain.scope import Scope
+from remediation.domain.statement import Statement
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What was given to the gate; everything else is read from it, once."""
+
+    evidence: Evidence
+    approvers: Approvers
+    now: datetime
+    rp_id: str | None
+    origin: str | None
+    protected: frozenset[str]
+    allow_test: bool
+    log: LogTrust | None = None
+
+    @cached_property
+    def plan(self) -> Plan:
+        body = _bytes(self.evidence.plan)
+        return _read(
+            "plan", lambda: load_plan(body, protected=self.protected, allow_test=self.allow_test)
+        )
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        body = _bytes(self.evidence.diagnosis)
+        return _read("diagnosis", lambda: load_diagnosis(body, allow_test=self.allow_test))
+
+    @cached_property
+    def scope(self) -> Scope:
+        return _read("scope", lambda: Scope.parse(_bytes(self.evidence.scope)))
+
+    @cached_property
+    def checks(self) -> tuple[checks.Check, ...]:
+        return _read("checks", lambda: checks.parse(_bytes(self.evidence.checks)))
+
+    @cached_property
+    def ruling(self) -> policy.Ruling:
+        return _read("ruling", lambda: policy.Ruling.parse(_bytes(self.evidence.ruling)))
+
+    @cached_property
+    def pinned(self) -> tuple[Pinned, ...]:
+        return _read("pin", lambda: parse_pin(_bytes(self.evidence.pin)))
+
+    @cached_property
+    def digests(self) -> Digests:
+        given = self.evidence
+        return Digests.of(
+            plan=_bytes(given.plan),
+            diagnosis=_bytes(given.diagnosis),
+            scope=_bytes(given.scope),
+            ruling=_bytes(given.ruling),
+            pin=_bytes(given.pin),
+            checks=_bytes(given.checks),
+        )
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """What was signed, in the order of the reviews."""
+        return tuple(_statement(review) for review in self.evidence.reviews)
+
+    @property
+    def counted(self) -> tuple[CountedReview, ...]:
+        """The reviews as counting sees them: by what was signed, not by what a row says."""
+        return tuple(
+            CountedReview(s.person, s.slot, s.decision, s.round, s.digests) for s in self.statements
+        )
+
+    @property
+    def step(self) -> Step:
+        if not 0 <= self.evidence.step < len(self.plan.steps):
+            raise Digest("the plan has no such step")
+        return self.plan.steps[self.evidence.step]
+
+
+def _read(what: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except BadInput as error:
+        raise Digest(f"the {what} cannot be read: {error}") from None
+
+
+def _statement(review: ReviewEvidence) -> Statement:
+    try:
+        return Statement.parse(_bytes(review.statement))
+    except BadInput as error:
+        raise Signature(f"{review.person}: the statement cannot be read: {error}") from None
+
+
+def _bytes(text: str) -> bytes:
+    """The recorded bytes. A lone surrogate gives bytes that no parser here accepts."""
+    return text.encode(errors="surrogatepass")

@@ -1,0 +1,39 @@
+"""One review by itself: a signed no counts only when its signature holds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from remediation.domain.errors import Digest, SeparationOfDuties
+from remediation.domain.gate import steps
+from remediation.domain.gate.approvers import Approvers
+from remediation.domain.gate.case import Case
+from remediation.domain.gate.evidence import Evidence
+from remediation.domain.statement import Statement
+
+
+def verify_review(
+    evidence: Evidence,
+    index: int,
+    *,
+    approvers: Approvers,
+    now: datetime,
+    protected: frozenset[str] = frozenset(),
+    allow_test: bool = False,
+) -> Statement:
+    """Verify the review at ``index`` as the gate would, and give what was signed.
+
+    Raises Digest, Signature, UnknownApproverKey or SeparationOfDuties. The other reviews of the
+    evidence are not looked at: one that is forged must not take a real one down with it.
+    """
+    review = evidence.reviews[index]
+    alone = Evidence(**{**vars(evidence), "reviews": (review,)})
+    case = Case(alone, approvers, now, None, None, protected, allow_test)
+    (statement,) = case.statements
+    if statement.digests != case.digests:
+        raise Digest(f"{review.person} signed other digests than those of this evidence")
+    steps.signature(case, review, statement, (review.recorded_at, now))
+    for entry in evidence.excluded:
+        if entry.person == statement.person:
+            raise SeparationOfDuties(f"{entry.person}: {entry.why}")
+    return statement

@@ -1,0 +1,278 @@
+"""Everything that the gate looks at, and nothing else; as JSON it replays without a database.
+
+The bodies are the recorded bytes, as text: their digests are taken again by the gate. What the
+worker saw now (facts, people, observations, clocks) is the worker's word in this file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from audit.tlog.canonical import Json, encode
+from remediation.domain import instant
+from remediation.domain.errors import BadValue
+from remediation.domain.facts import Facts
+from remediation.domain.fields import Fields
+from remediation.domain.gate.inclusion import LogEvidence
+from remediation.domain.gate.signature import Assertion
+from remediation.domain.observation import Pinned, parse_pin
+from remediation.domain.plan import MAX_STEPS
+from remediation.domain.strict import parse as parse_json
+
+TYPE = "hitlportal-evidence/v2"
+MAX_BYTES = 32 * 1024 * 1024
+MAX_KEYS = 200_000
+_MAX_BODY = 8 * 1024 * 1024
+_BODIES = ("plan", "diagnosis", "scope", "checks", "ruling", "pin")
+
+
+@dataclass(frozen=True)
+class ReviewEvidence:
+    """One recorded review: who, for which slot, what was signed, and the assertion."""
+
+    person: str
+    slot: str
+    statement: str
+    assertion: Assertion
+    recorded_at: datetime
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "person": self.person,
+            "slot": self.slot,
+            "statement": self.statement,
+            "assertion": self.assertion.to_json(),
+            "recorded_at": instant.dump(self.recorded_at),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> ReviewEvidence:
+        source = Fields(
+            value, at, required=("person", "slot", "statement", "assertion", "recorded_at")
+        )
+        return cls(
+            person=source.text("person", 100, least=1),
+            slot=source.text("slot", 100, least=1),
+            statement=source.text("statement", _MAX_BODY),
+            assertion=Assertion.from_json(source.value("assertion"), source.at("assertion")),
+            recorded_at=source.instant("recorded_at"),
+        )
+
+
+@dataclass(frozen=True)
+class PersonEvidence:
+    """Whether a person is active now, and the approver roles held now."""
+
+    person: str
+    active: bool
+    roles: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Json]:
+        return {"person": self.person, "active": self.active, "roles": list(self.roles)}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> PersonEvidence:
+        source = Fields(value, at, required=("person", "active", "roles"))
+        return cls(
+            person=source.text("person", 100, least=1),
+            active=source.boolean("active"),
+            roles=source.texts("roles", longest=200),
+        )
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """A person who may not decide on this proposal, and why."""
+
+    person: str
+    why: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {"person": self.person, "why": self.why}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> Excluded:
+        source = Fields(value, at, required=("person", "why"))
+        return cls(source.text("person", 100, least=1), source.text("why", 4_000))
+
+
+@dataclass(frozen=True)
+class AgentEvidence:
+    """The agent that proposed this, and whether it is enabled now."""
+
+    id: str
+    enabled: bool
+
+    def to_json(self) -> dict[str, Json]:
+        return {"id": self.id, "enabled": self.enabled}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> AgentEvidence:
+        source = Fields(value, at, required=("id", "enabled"))
+        return cls(source.text("id", 100, least=1), source.boolean("enabled"))
+
+
+@dataclass(frozen=True)
+class ReversalEvidence:
+    """That this undoes a run that succeeded: which, the digest of the plan that leads back from
+    what that run changed (empty when none does), and the person who proposes it, now."""
+
+    of: str
+    plan: str
+    proposer: PersonEvidence
+
+    def to_json(self) -> dict[str, Json]:
+        return {"of": self.of, "plan": self.plan, "proposer": self.proposer.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> ReversalEvidence:
+        source = Fields(value, at, required=("of", "plan", "proposer"))
+        return cls(
+            source.uuid("of"),
+            source.text("plan", 64),
+            PersonEvidence.from_json(source.value("proposer"), source.at("proposer")),
+        )
+
+
+@dataclass(frozen=True)
+class Unobservable:
+    """A target that could not be observed now, and why."""
+
+    locator: str
+    why: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {"locator": self.locator, "why": self.why}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> Unobservable:
+        source = Fields(value, at, required=("locator", "why"))
+        return cls(source.text("locator", 500, least=1), source.text("why", 4_000))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The gate's whole input, apart from the approvers file and the time."""
+
+    proposal_id: str
+    round: int
+    plan: str
+    diagnosis: str
+    scope: str
+    checks: str
+    ruling: str
+    pin: str
+    facts: Facts
+    reviews: tuple[ReviewEvidence, ...]
+    people: tuple[PersonEvidence, ...]
+    excluded: tuple[Excluded, ...]
+    agent: AgentEvidence
+    # Why execution is frozen; empty when it is not.
+    frozen: str
+    observations: tuple[Pinned, ...]
+    unobservable: tuple[Unobservable, ...]
+    # The step about to run, and those that ran.
+    step: int
+    applied: tuple[int, ...]
+    approved_at: datetime
+    database_now: datetime
+    worker_now: datetime
+    token: int
+    # What the log proves; None where the gate is not asked to run anything.
+    log: LogEvidence | None = None
+    # Set where a person proposes to undo a run; then the agent is not asked.
+    reversal: ReversalEvidence | None = None
+
+    def step_pin(self) -> Pinned:
+        """Give the pin of this step's target. Raises BadInput when the pin cannot be read."""
+        targets = parse_pin(self.pin.encode(errors="surrogatepass"))
+        if not 0 <= self.step < len(targets):
+            raise BadValue("the pin has no entry for this step")
+        return targets[self.step]
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "type": TYPE,
+            "proposal": self.proposal_id,
+            "round": self.round,
+            **{name: getattr(self, name) for name in _BODIES},
+            "facts": self.facts.to_json(),
+            "reviews": [item.to_json() for item in self.reviews],
+            "people": [item.to_json() for item in self.people],
+            "excluded": [item.to_json() for item in self.excluded],
+            "agent": self.agent.to_json(),
+            "frozen": self.frozen,
+            "observations": [item.to_json() for item in self.observations],
+            "unobservable": [item.to_json() for item in self.unobservable],
+            "step": self.step,
+            "applied": list(self.applied),
+            "approved_at": instant.dump(self.approved_at),
+            "database_now": instant.dump(self.database_now),
+            "worker_now": instant.dump(self.worker_now),
+            "token": self.token,
+            "log": self.log.to_json() if self.log is not None else None,
+            **({"reversal": self.reversal.to_json()} if self.reversal is not None else {}),
+        }
+
+    def dump(self) -> bytes:
+        """Write the evidence file."""
+        return encode(self.to_json()) + b"\n"
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Evidence:
+        """Read an evidence file. Raises a subclass of BadInput."""
+        return cls.from_json(parse_json(raw, max_bytes=MAX_BYTES, max_keys=MAX_KEYS))
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> Evidence:
+        """Read evidence. Raises a subclass of BadInput."""
+        source = Fields(
+            value,
+            at,
+            required=(
+                "type", "proposal", "round", *_BODIES, "facts", "reviews", "people", "excluded",
+                "agent", "frozen", "observations", "unobservable", "step", "applied",
+                "approved_at", "database_now", "worker_now", "token", "log",
+            ),
+            optional=("reversal",),
+        )  # fmt: skip
+        source.one_of("type", (TYPE,))
+        return cls(
+            proposal_id=source.uuid("proposal"),
+            round=source.integer("round", 1, 1_000_000),
+            plan=source.text("plan", _MAX_BODY),
+            diagnosis=source.text("diagnosis", _MAX_BODY),
+            scope=source.text("scope", _MAX_BODY),
+            checks=source.text("checks", _MAX_BODY),
+            ruling=source.text("ruling", _MAX_BODY),
+            pin=source.text("pin", _MAX_BODY),
+            facts=Facts.from_json(source.value("facts"), source.at("facts")),
+            reviews=source.array("reviews", ReviewEvidence.from_json, most=100),
+            people=source.array("people", PersonEvidence.from_json, most=1_000),
+            excluded=source.array("excluded", Excluded.from_json, most=1_000),
+            agent=AgentEvidence.from_json(source.value("agent"), source.at("agent")),
+            frozen=source.text("frozen", 4_000),
+            observations=source.array("observations", Pinned.from_json, most=100),
+            unobservable=source.array("unobservable", Unobservable.from_json, most=100),
+            step=source.integer("step", 0, MAX_STEPS - 1),
+            applied=source.array("applied", _step_index, most=MAX_STEPS),
+            approved_at=source.instant("approved_at"),
+            database_now=source.instant("database_now"),
+            worker_now=source.instant("worker_now"),
+            token=source.integer("token", 0, 2**53 - 1),
+            log=_log(source.value("log"), source.at("log")),
+            reversal=ReversalEvidence.from_json(source.value("reversal"), source.at("reversal"))
+            if "reversal" in source
+            else None,
+        )
+
+
+def _log(value: Json, at: str) -> LogEvidence | None:
+    return None if value is None else LogEvidence.from_json(value, at)
+
+
+def _step_index(value: Json, at: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MAX_STEPS:
+        raise BadValue("not the index of a step", pointer=at)
+    return value

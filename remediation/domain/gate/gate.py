@@ -1,0 +1,228 @@
+"""The gate: evidence in, a clearance or a named refusal out. Nothing runs without it.
+
+Seven numbered steps, the same numbers in the code below, on the page and in an auditor's replay:
+1 digests, 2 ruling, 3 signatures, 4 quorum and separation of duties, 5 freshness, 6 drift, 7 audit
+inclusion. All seven run again before every step of a plan. Whatever is malformed is one of the
+named refusals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NoReturn, final
+
+from remediation.domain.errors import Digest, GateRefused
+from remediation.domain.gate import steps
+from remediation.domain.gate.approvers import Approvers
+from remediation.domain.gate.case import Case
+from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.inclusion import LogTrust
+
+# From the gate's yes to the call: long enough to commit and connect, too short to matter.
+CLEARANCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Success:
+    """The step holds."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The step does not hold: the refusal's name, and what was found."""
+
+    reason: str
+    detail: str
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one numbered step."""
+
+    number: int
+    name: str
+    result: Success | Failure
+
+
+STEPS: tuple[tuple[int, str, Callable[[Case], None]], ...] = (
+    (1, "digests", steps.digests),
+    (2, "ruling", steps.ruling),
+    (3, "signatures", steps.signatures),
+    (4, "quorum and separation of duties", steps.quorum_and_separation),
+    (5, "freshness", steps.freshness),
+    (6, "drift", steps.drift),
+    (7, "audit inclusion", steps.inclusion),
+)
+
+_SEAL: Final = object()
+
+
+@final
+class Clearance:
+    """Leave to run one step once, for thirty seconds. Only this module makes one."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(
+        self,
+        seal: object = None,
+        /,
+        *,
+        proposal_id: str = "",
+        plan_digest: str = "",
+        step: int = -1,
+        token: int = -1,
+        pin_digest: str = "",
+        ends: float = 0.0,
+        undo: bool = False,
+    ) -> None:
+        if seal is not _SEAL:
+            raise TypeError("only the gate makes a clearance")
+        object.__setattr__(
+            self, "_fields", (proposal_id, plan_digest, step, token, pin_digest, ends, undo)
+        )
+
+    _fields: tuple[str, str, int, int, str, float, bool]
+
+    @property
+    def proposal_id(self) -> str:
+        return self._fields[0]
+
+    @property
+    def plan_digest(self) -> str:
+        return self._fields[1]
+
+    @property
+    def step(self) -> int:
+        return self._fields[2]
+
+    @property
+    def token(self) -> int:
+        return self._fields[3]
+
+    @property
+    def pin_digest(self) -> str:
+        return self._fields[4]
+
+    @property
+    def ends(self) -> float:
+        """When it ends, on the caller's monotonic clock."""
+        return self._fields[5]
+
+    @property
+    def undo(self) -> bool:
+        """Whether it is leave to undo the step, instead of to apply it."""
+        return self._fields[6]
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a clearance cannot be changed")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a clearance cannot be stored or sent")
+
+    def __repr__(self) -> str:
+        verb = "undo" if self.undo else "apply"
+        return f"<Clearance to {verb} step {self.step} of {self.proposal_id}>"
+
+
+def examine(
+    evidence: Evidence,
+    *,
+    approvers: Approvers,
+    now: datetime,
+    log: LogTrust | None = None,
+    rp_id: str | None = None,
+    origin: str | None = None,
+    protected: frozenset[str] = frozenset(),
+    allow_test: bool = False,
+) -> tuple[Finding, ...]:
+    """Run all seven steps and give what each found; raises nothing for what evidence can hold.
+
+    In: the evidence, the approvers file, the database's time; whom to believe about the audit
+    log (without it step 7 fails); `rp_id` and `origin` pin, beyond the file's entries, where the
+    passkeys were used; `protected` and `allow_test` as in `plan`.
+    """
+    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
+    return tuple(Finding(number, name, _result(check, case)) for number, name, check in STEPS)
+
+
+def verify(
+    evidence: Evidence,
+    *,
+    approvers: Approvers,
+    now: datetime,
+    monotonic: float,
+    log: LogTrust,
+    rp_id: str | None = None,
+    origin: str | None = None,
+    protected: frozenset[str] = frozenset(),
+    allow_test: bool = False,
+) -> Clearance:
+    """Give a clearance to apply `evidence.step`, or raise the refusal of the first failed step.
+
+    `monotonic` is the caller's monotonic clock now; the rest is as in `examine`.
+    """
+    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
+    for _, _, check in STEPS:
+        check(case)
+    return _clearance(case, monotonic, undo=False)
+
+
+def verify_rollback(
+    evidence: Evidence,
+    *,
+    approvers: Approvers,
+    now: datetime,
+    monotonic: float,
+    rp_id: str | None = None,
+    origin: str | None = None,
+    protected: frozenset[str] = frozenset(),
+    allow_test: bool = False,
+) -> Clearance:
+    """Give a clearance to undo `evidence.step`, which must be among the applied ones.
+
+    It asks again whether this plan was approved: digests, signatures and quorum. It does not ask
+    about deadline, freeze, what became of the reviewers since, or whether the audit log can be
+    read: an effect must not stay half done because of them. Raises Digest, Signature,
+    UnknownApproverKey, SeparationOfDuties, Quorum.
+    """
+    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
+    steps.what_was_signed(case)
+    if evidence.step not in evidence.applied:
+        raise Digest("the step was not applied, so there is nothing to undo")
+    if case.step.rollback is None:
+        raise Digest("the approved plan has no rollback for this step")
+    steps.ruling_has_slots(case)
+    for review, statement in zip(evidence.reviews, case.statements, strict=True):
+        steps.signature(case, review, statement, (review.recorded_at,))
+    steps.counted(case)
+    return _clearance(case, monotonic, undo=True)
+
+
+def _result(check: Callable[[Case], None], case: Case) -> Success | Failure:
+    try:
+        check(case)
+    except GateRefused as refusal:
+        return Failure(refusal.name, refusal.detail or refusal.message)
+    return Success()
+
+
+def _clearance(case: Case, monotonic: float, *, undo: bool) -> Clearance:
+    return Clearance(
+        _SEAL,
+        proposal_id=case.evidence.proposal_id,
+        plan_digest=case.plan.digest,
+        step=case.evidence.step,
+        token=case.evidence.token,
+        pin_digest=case.digests.pin,
+        ends=monotonic + CLEARANCE_S,
+        undo=undo,
+    )

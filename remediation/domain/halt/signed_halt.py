@@ -1,0 +1,113 @@
+"""Whether a halt is what it says: asked by the worker before anything is taken back.
+
+A halt that does not hold stops nothing: the run goes on. That is the safe direction. What goes on
+is what several people signed for and the gate clears again before each step; what a halt does is
+to give access back that a containment has just taken away, in the middle of it. So the one who
+has nothing but the database's password of the web process, or a stolen session, must get nothing
+by writing a halt; and a person whose halt is refused is not without means: it is on record, the
+lead is told at once, and others can halt, or the operator freeze.
+
+Whether the person's account was active and held the role is asked by the guard of the row, at the
+moment of the halt. That the halt is in the audit log is not asked: as with a rollback, what stops
+must not wait for the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from remediation.domain import b64url
+from remediation.domain.errors import (
+    BadInput,
+    Digest,
+    SeparationOfDuties,
+    Signature,
+    SignatureInvalid,
+    UnknownApproverKey,
+)
+from remediation.domain.gate.approvers import Approver, Approvers
+from remediation.domain.gate.signature import Assertion, verify
+from remediation.domain.halt.statement import HaltStatement, taken_back
+from remediation.domain.plan import Plan
+
+
+@dataclass(frozen=True)
+class SignedHalt:
+    """A halt as it was recorded."""
+
+    person: str
+    reason: str
+    statement: bytes
+    assertion: Assertion
+    recorded_at: datetime
+
+
+@dataclass(frozen=True)
+class HaltedRun:
+    """The run that it is about, and who may halt it: which slots its ruling has, who took part."""
+
+    proposal: str
+    round: int
+    plan: Plan
+    slots: Collection[str]
+    excluded: Mapping[str, str]
+
+
+def verify_halt(
+    halt: SignedHalt, run: HaltedRun, *, approvers: Approvers, now: datetime
+) -> HaltStatement:
+    """Verify one halt, by the approvers file as it stands for then and for now.
+
+    Raises Signature, Digest, UnknownApproverKey, SeparationOfDuties; what is malformed is one of
+    them.
+    """
+    statement = _read(halt)
+    _check_about(statement, halt, run)
+    entry = _approver(halt, run, approvers, now)
+    if (statement.rp_id, statement.origin) != (entry.rp_id, entry.origin):
+        raise Signature(f"{halt.person}: signed for another relying party or origin")
+    try:
+        verify(
+            halt.assertion,
+            challenge=statement.challenge(),
+            cose_key=entry.key,
+            rp_id=entry.rp_id,
+            origin=entry.origin,
+        )
+    except SignatureInvalid as error:
+        raise Signature(f"{halt.person}: {error.detail}") from None
+    if halt.person in run.excluded:
+        raise SeparationOfDuties(f"{halt.person}: {run.excluded[halt.person]}")
+    return statement
+
+
+def _read(halt: SignedHalt) -> HaltStatement:
+    try:
+        return HaltStatement.parse(halt.statement)
+    except BadInput as error:
+        raise Signature(f"{halt.person}: the statement cannot be read: {error}") from None
+
+
+def _check_about(statement: HaltStatement, halt: SignedHalt, run: HaltedRun) -> None:
+    signed = (statement.proposal, statement.round, statement.person)
+    recorded = (run.proposal, run.round, halt.person)
+    if signed != recorded:
+        raise Signature(f"{halt.person}: the statement is about {signed}, not {recorded}")
+    if statement.reason != halt.reason:
+        raise Signature(f"{halt.person}: another reason was signed")
+    if statement.expires < halt.recorded_at:
+        raise Signature(f"{halt.person}: the statement had expired when it was recorded")
+    if statement.plan != run.plan.digest or statement.takes_back != taken_back(run.plan):
+        raise Digest(f"{halt.person} signed to take back something else than this plan's steps")
+
+
+def _approver(halt: SignedHalt, run: HaltedRun, approvers: Approvers, now: datetime) -> Approver:
+    credential = b64url.encode(halt.assertion.credential_id)
+    entry = approvers.find(halt.person, credential)
+    if entry is None or not (entry.valid(halt.recorded_at) and entry.valid(now)):
+        raise UnknownApproverKey(f"{halt.person} with credential {credential[:24]}")
+    if not entry.may_halt(run.slots):
+        raise UnknownApproverKey(f"{halt.person} is not in the file for halting this")
+    return entry

@@ -1,0 +1,194 @@
+"""What lies around a proposal, for the checks: its evidence, neighbours of its targets in the
+inventory, other proposals on them, and what this worker must not touch. Reads only, each in a
+bounded query."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Case, OuterRef, Q, Subquery, When
+from django.db.models.functions import Length
+
+from remediation.domain.checks import Neighbour, OpenProposal, Rejection
+from remediation.domain.errors import BadInput, TargetUnobservable
+from remediation.domain.plan import Plan, Target, parse_target
+from remediation.domain.report import Diagnosis
+from remediation.domain.statement import REJECT_REASONS, Statement
+from remediation.domain.states import ProposalState
+from remediation.models import (
+    EvidenceBlob,
+    Identity,
+    IdentityVersion,
+    Proposal,
+    Review,
+    Transition,
+)
+from remediation.services import host_files
+from remediation.services.reporting.submit import ALIVE
+
+# A person reads these: more than so many are not looked at one by one.
+MOST_PROPOSALS = 20
+MOST_NEIGHBOURS = 500
+# Reports add to an incident without end; beside what is cited, the newest artefacts count.
+MOST_OTHER_ARTEFACTS = 50
+MOST_OTHER_BYTES = 16 * 1024 * 1024
+# A look-alike has at most so many letters more or less (domain.checks.skeleton).
+_LONGER = 2
+
+
+@dataclass(frozen=True)
+class Artefacts:
+    """The bytes by SHA-256, and which of them an intruder could have written in."""
+
+    content: dict[str, bytes]
+    attacker_writable: frozenset[str]
+
+
+def artefacts(proposal: Proposal, diagnosis: Diagnosis) -> Artefacts:
+    """All that the diagnosis cites, and of the rest of the incident's evidence the newest.
+
+    What was erased under law is not there any more.
+    """
+    rows = list(
+        proposal.incident.evidence.order_by("-pk").values_list(
+            "sha256", "size", "attacker_writable"
+        )
+    )
+    wanted = {c.evidence for claim in diagnosis.claims for c in claim.citations}
+    left, others = MOST_OTHER_BYTES, 0
+    for sha256, size, _ in rows:
+        if sha256 not in wanted and others < MOST_OTHER_ARTEFACTS and size <= left:
+            wanted.add(sha256)
+            left, others = left - size, others + 1
+    writable = frozenset(sha256 for sha256, _, writable in rows if writable)
+    mine = wanted & {row[0] for row in rows}
+    blobs = EvidenceBlob.objects.filter(sha256__in=mine)
+    return Artefacts({blob.sha256: bytes(blob.content) for blob in blobs}, writable)
+
+
+def neighbours(plan: Plan) -> tuple[Neighbour, ...]:
+    """The targets and identities near them: same cluster or account, a name that begins or ends
+    alike, about as long. Whether people could confuse them is for the checks to say."""
+    names = IdentityVersion.objects.filter(identity=OuterRef("pk")).order_by("-pk")
+    found: dict[str, Neighbour] = {}
+    for target in plan.targets:
+        rows = (
+            Identity.objects.annotate(length=Length("locator"))
+            .filter(_near(target))
+            .annotate(called=Subquery(names.values("name")[:1]), rank=_rank(target))
+            .order_by("rank", "length", "locator")
+            .values_list("locator", "called")[:MOST_NEIGHBOURS]
+        )
+        found |= {locator: Neighbour(locator, called or "") for locator, called in rows}
+    return tuple(found.values())
+
+
+def _rank(target: Target) -> Case:
+    """The target first, then what else belongs to its user: those are never cut off."""
+    return Case(
+        When(locator=target.locator, then=0),
+        When(locator__startswith=target.locator.rpartition("/")[0] + "/", then=1),
+        default=2,
+    )
+
+
+def _near(target: Target) -> Q:
+    """The target itself, other keys of its user, and names that look like its own."""
+    locator = target.locator
+    container = "".join(locator.partition("/" if "/" in locator else ":")[:2])
+    name = locator.removeprefix(container)
+    alike = Q(locator__startswith=container + name[:2]) | Q(
+        locator__startswith=container, locator__endswith=name[-3:]
+    )
+    length = len(locator)
+    alike &= Q(length__gte=length - _LONGER, length__lte=length + _LONGER)
+    near = Q(locator=locator) | alike
+    if "/" in name:
+        near |= Q(locator__startswith=locator.rpartition("/")[0] + "/")
+    return near
+
+
+def open_proposals(proposal: Proposal, plan: Plan) -> tuple[OpenProposal, ...]:
+    """Earlier proposals on these targets that can still run. The later one is the duplicate:
+    otherwise an agent could spoil any proposal by posting another beside it."""
+    rows = (
+        Proposal.objects.filter(
+            state__in=ALIVE,
+            recorded_at__lt=proposal.recorded_at,
+            pk__in=_on(plan),
+        )
+        .exclude(pk=proposal.pk)
+        .order_by("recorded_at")
+        .values_list("pk", "state", "plan")[:MOST_PROPOSALS]
+    )
+    return tuple(OpenProposal(str(pk), state, _steps(bytes(body))) for pk, state, body in rows)
+
+
+def _on(plan: Plan) -> Subquery:
+    locators = [target.locator for target in plan.targets]
+    return Subquery(Proposal.objects.filter(targets__locator__in=locators).values("pk"))
+
+
+def _steps(body: bytes) -> tuple[tuple[str, str], ...]:
+    """Actions and locators of a stored plan, of whatever catalogue it was."""
+    found = []
+    for step in json.loads(body)["steps"]:
+        try:
+            target = parse_target(step["target"], allow_test=settings.ALLOW_TEST_ACTIONS)
+        except BadInput:
+            continue
+        found.append((str(step["action"]), target.locator))
+    return tuple(found)
+
+
+def rejections(proposal: Proposal, plan: Plan) -> tuple[Rejection, ...]:
+    """Rejected proposals on these targets, each with the reason that people gave."""
+    rows = (
+        Transition.objects.filter(to_state=ProposalState.REJECTED, proposal__in=_on(plan))
+        .exclude(proposal=proposal.pk)
+        .order_by("-pk")
+        .values_list("proposal_id", "round", "reason")[:MOST_PROPOSALS]
+    )
+    found = list(rows)
+    words = _reasons([row[0] for row in found])
+    return tuple(
+        Rejection(str(pk), words.get((pk, round_, code)) or REJECT_REASONS.get(code, code))
+        for pk, round_, code in reversed(found)
+    )
+
+
+def _reasons(keys: Iterable[UUID]) -> dict[tuple[UUID, int, str], str]:
+    """What the rejecting reviews say, by proposal, round and reason code."""
+    rows = Review.objects.filter(proposal__in=list(keys), decision="reject").order_by("-pk")
+    found = {}
+    for review in rows[: 4 * MOST_PROPOSALS]:
+        try:
+            reason = Statement.parse(bytes(review.statement)).reason
+        except BadInput:
+            continue
+        told = f"{REJECT_REASONS.get(reason.code, reason.code)}: {reason.text}"
+        found[(review.proposal_id, review.round, reason.code)] = told
+    return found
+
+
+def protected(plan: Plan) -> dict[str, str]:
+    """Targets that this worker lists, or that it works with itself; why, by locator."""
+    found = {
+        target.locator: "it is on the worker's list (HITL_PROTECTED_TARGETS)"
+        for target in plan.targets
+        if target.locator in settings.PROTECTED_TARGETS
+    }
+    try:
+        own = host_files.targets().own_keys
+    except TargetUnobservable:
+        return found
+    found |= {
+        target.locator: "the portal itself works with it"
+        for target in plan.targets
+        if target.fields.get("access_key_id") in own
+    }
+    return found

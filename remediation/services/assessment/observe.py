@@ -1,0 +1,66 @@
+"""Looking at targets: read-only credentials, inventory only, a budget for each agent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+
+from remediation.domain.errors import TargetUnobservable
+from remediation.domain.observation import Observation
+from remediation.domain.plan import Step
+from remediation.executors.run import run_observe
+from remediation.services import host_files
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Observations by locator (None where it failed), and why those failed."""
+
+    observations: Mapping[str, Observation | None]
+    failures: Mapping[str, str]
+
+
+def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
+    """Observe the target of each step; never raises for a target.
+
+    With ``agent_id`` the call is on an agent's account: only identities of the inventory are
+    looked at, and within its hourly budget; otherwise an agent could make the worker spend its
+    credentials on targets of its choice.
+    """
+    chosen = list(steps)
+    locators = [step.target.locator for step in chosen]
+    known = _known(locators)
+    found: dict[str, Observation | None] = {}
+    failures: dict[str, str] = {}
+    for step in chosen:
+        locator = step.target.locator
+        try:
+            if locator not in known:
+                raise TargetUnobservable("the inventory does not know the target")
+            if agent_id is not None:
+                _spend(agent_id)
+            found[locator] = run_observe(step, host_files.targets())
+        except TargetUnobservable as error:
+            found[locator], failures[locator] = None, error.detail or error.message
+    return Seen(found, failures)
+
+
+def _known(locators: list[str]) -> set[str]:
+    """Those that the inventory knows."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT locator FROM public.remediation_identity WHERE locator = ANY (%s)", [locators]
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _spend(agent_id: UUID) -> None:
+    key = f"observed:{agent_id}"
+    cache.add(key, 0, timeout=3600)
+    if cache.incr(key) > settings.OBSERVE_BUDGET_PER_HOUR:
+        raise TargetUnobservable("the agent's hourly budget of observations is used up")

@@ -1,0 +1,274 @@
+"""Execution: claim → gather → gate → one transaction → call → result, step by step.
+
+What runs is decided by rows; the message that woke the worker holds only an id. Each commit point
+below says what a crash there leaves behind; `reconcile` repairs all of them by reading the target.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from hashlib import sha256
+from uuid import UUID
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import transaction
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain.errors import (
+    AuditUnavailable,
+    BadInput,
+    Conflict,
+    Digest,
+    Drift,
+    GateRefused,
+    Refused,
+    TargetUnobservable,
+)
+from remediation.domain.events import Event
+from remediation.domain.gate import gate
+from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.gate import Clearance
+from remediation.domain.plan import Plan
+from remediation.domain.states import ProposalState
+from remediation.executors.errors import (
+    ClearanceRefused,
+    NotApplied,
+    OutcomeUnknown,
+    PartlyApplied,
+    VerifyFailed,
+)
+from remediation.executors.run import run_apply, run_prepare, run_verify
+from remediation.models import Execution, Proposal
+from remediation.services import host_files, transition
+from remediation.services.actors import Actor
+from remediation.services.assessment.observe import observe
+from remediation.services.execution import gate_refusal, halt_check, inclusion, lease, record_step
+from remediation.services.execution import run as runs
+from remediation.services.execution.rollback import undo
+from remediation.services.execution.run import Run, mark
+from remediation.services.guards import translated
+from remediation.services.plans import load_plan
+
+logger = logging.getLogger(__name__)
+
+
+def execute(proposal_id: UUID, *, actor: Actor) -> None:
+    """Run an approved proposal once, if the gate lets it.
+
+    A message for anything else does nothing (attacks.md A41). Refusals of the gate go where the
+    refusal table says; none is raised.
+    """
+    proposal = (
+        Proposal.objects.select_related("diagnosis", "incident").filter(pk=proposal_id).first()
+    )
+    if proposal is None or proposal.state != ProposalState.APPROVED:
+        logger.info("nothing to execute for %s", proposal_id)
+        return
+    held: lease.Leases | None = None
+    try:
+        plan = _plan(proposal)
+        held = lease.claim([t.locator for t in plan.targets], worker=actor.ref)
+        run = Run(actor, proposal, plan, held)
+        _begin(run)
+    except GateRefused as refusal:
+        if held is not None:
+            held.release()
+        gate_refusal.handle(proposal, refusal, actor=actor)
+        return
+    except Conflict as error:
+        # Withdrawn, superseded or begun by another worker since it was read: that stands.
+        if held is not None:
+            held.release()
+        logger.info("%s moved meanwhile: %s", proposal_id, error)
+        return
+    finish(run, start=0)
+
+
+def finish(run: Run, *, start: int) -> None:
+    """Run the steps from ``start`` on and bring the proposal to its end.
+
+    Whatever raises here leaves the lease to run out: only then may the target be read.
+    """
+    for index in range(start, len(run.plan.steps)):
+        if not _step(run, index):
+            return
+    runs.conclude(run, ProposalState.SUCCEEDED, "")
+
+
+def _plan(proposal: Proposal) -> Plan:
+    try:
+        return load_plan(bytes(proposal.plan))
+    except BadInput as error:
+        raise Digest(f"the plan cannot be read: {error}") from error
+
+
+def _clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
+    """Observe, gather, gate: the clearance of one step, and the snapshot for its rollback."""
+    # The clearance's time begins with the look at the target, not after it: a pause between
+    # looking and judging must not be free.
+    began = time.monotonic()
+    seen = observe(run.plan.steps[index:])
+    with inclusion.judging(run.proposal, lambda: run.evidence(index, seen)) as judged:
+        evidence, run.remembered = judged.evidence, judged.trust.seen
+        clearance = gate.verify(
+            evidence,
+            approvers=host_files.approvers(),
+            now=evidence.database_now,
+            monotonic=began,
+            log=judged.trust,
+            protected=settings.PROTECTED_CLUSTERS,
+            allow_test=settings.ALLOW_TEST_ACTIONS,
+        )
+    observation = seen.observations[run.plan.steps[index].target.locator]
+    assert observation is not None  # the gate refuses what could not be observed
+    snapshot = run_prepare(clearance, run.body, index, host_files.targets(), observation)
+    run.clearances[index], run.snapshots[index] = clearance, snapshot
+    return evidence, clearance, snapshot
+
+
+def _begin(run: Run) -> None:
+    """Gate the first step; then, in one transaction, `approved → executing` and `intended`.
+
+    A crash before the commit leaves an approved proposal and a lease that runs out; the sweeper
+    sends again. A crash after it leaves `intended` without a result: reconcile reads the target.
+    """
+    evidence, _, snapshot = _clear_first(run)
+    seen = evidence.dump()
+    try:
+        with transaction.atomic():
+            entry = log.append(
+                action=Event.WORKER_GATE_CLEARED,
+                actor=run.actor.ref,
+                object=f"proposal:{run.proposal.pk}",
+                data={
+                    "step": 0,
+                    "plan": run.proposal.plan_digest,
+                    "evidence": sha256(seen).hexdigest(),
+                    # null: nothing was remembered, so the first head that came was believed.
+                    "remembered": run.remembered.size if run.remembered is not None else None,
+                },
+            )
+            with translated():
+                run.execution = Execution.objects.create(
+                    proposal=run.proposal,
+                    tokens=dict(run.leases.tokens),
+                    holder=run.leases.holder,
+                    evidence=seen,
+                    entry=entry.id,
+                )
+            transition.move(
+                actor=run.actor,
+                event=Event.WORKER_PROPOSAL_EXECUTING,
+                proposal_id=run.proposal.pk,
+                source=ProposalState.APPROVED,
+                target=ProposalState.EXECUTING,
+            )
+            record_step.record(
+                run.actor, run.execution, 0, "intended", run.token(0), {"snapshot": dict(snapshot)}
+            )
+    except DatabaseError as error:
+        raise AuditUnavailable(type(error).__name__) from error
+
+
+def _clear_first(run: Run) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
+    try:
+        return _clear(run, 0)
+    except NotApplied as error:
+        # The executor will not try on a target in this state: as good as drift.
+        raise Drift(error.detail) from error
+    except ClearanceRefused as error:
+        # The worker slept between looking and judging: what it saw is too old to act on.
+        raise TargetUnobservable(f"the observation is too old: {error.detail}") from error
+
+
+def _step(run: Run, index: int) -> bool:
+    """Run one step; False when the run has ended with it."""
+    assert run.execution is not None
+    if index > 0 and not _intend(run, index):
+        return False
+    spec = run.plan.steps[index].spec
+    try:
+        # The call starts only while the lease outlives its hard timeout.
+        run.leases.ensure(spec.hard_timeout_s)
+        outcome = run_apply(run.clearances[index], run.body, index, host_files.targets())
+    except OutcomeUnknown as error:
+        # Nobody knows what happened; the lease is left to run out, then the target is read.
+        mark(run, index, "unknown", error)
+        runs.conclude(run, ProposalState.UNKNOWN, error.name)
+        return False
+    except PartlyApplied as error:
+        mark(run, index, "failed", error)
+        run.applied.append(index)
+        undo(run, error.name)
+        return False
+    except Refused as error:
+        # Nothing was changed at this target.
+        mark(run, index, "failed", error)
+        undo(run, error.name)
+        return False
+    run.applied.append(index)
+    # A crash before this commit: `intended` without result, settled by reading the target.
+    record_step.record(
+        run.actor, run.execution, index, "applied", run.token(index), dict(outcome.detail)
+    )
+    return _verify(run, index)
+
+
+def _verify(run: Run, index: int) -> bool:
+    assert run.execution is not None
+    try:
+        run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
+        outcome = run_verify(run.clearances[index], run.body, index, host_files.targets())
+    except VerifyFailed as error:
+        mark(run, index, "failed", error)
+        undo(run, error.name)
+        return False
+    record_step.record(
+        run.actor, run.execution, index, "verified", run.token(index), dict(outcome.detail)
+    )
+    return True
+
+
+def _intend(run: Run, index: int) -> bool:
+    """Gate a later step; its refusal, or a halt that holds, ends the run and rolls back what was
+    applied."""
+    try:
+        halt_check.refuse_if_halted(run)
+        _, _, snapshot = _clear(run, index)
+        run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
+        _record_intended(run, index, snapshot)
+    except Refused as error:
+        gate_refusal.record(run.proposal, error, actor=run.actor)
+        undo(run, error.name)
+        return False
+    return True
+
+
+def _record_intended(run: Run, index: int, snapshot: Mapping[str, Json]) -> None:
+    """Begin a later step, unless a halt came between the question and this. Raises what it raises.
+
+    One transaction under the proposal's lock: a halt that comes later is too late for this step.
+    What was found about a halt is committed also when the step is refused for another reason.
+    """
+    assert run.execution is not None
+    refusal: Refused | None
+    with transaction.atomic():
+        refusal = halt_check.judge(run)
+        if refusal is None:
+            try:
+                record_step.record(
+                    run.actor,
+                    run.execution,
+                    index,
+                    "intended",
+                    run.token(index),
+                    {"snapshot": dict(snapshot)},
+                )
+            except Refused as error:
+                refusal = error
+    if refusal is not None:
+        raise refusal

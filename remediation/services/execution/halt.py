@@ -1,0 +1,162 @@
+"""Halting a run between two steps: the portal composes a statement, a person signs it.
+
+A halt only stops: nothing reads it in order to go on. But what was applied is then taken back,
+which can give access back; so it is signed with a passkey, and the worker verifies the signature
+before it stops (`halted`). The guard on the step's row holds up the next step until it has.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain import b64url, errors
+from remediation.domain.events import Event
+from remediation.domain.gate.signature import Assertion
+from remediation.domain.halt.statement import MAX_REASON, MIN_REASON, HaltStatement, taken_back
+from remediation.domain.inert import visible
+from remediation.domain.secrets import covering
+from remediation.domain.states import ProposalState
+from remediation.models import Halt, HaltSession, Proposal, User
+from remediation.services import transition
+from remediation.services.access import visibility
+from remediation.services.clock import database_now
+from remediation.services.guards import translated
+from remediation.services.people import passkeys
+from remediation.services.plans import load_plan
+from remediation.services.reporting import secrets as secrecy
+
+
+@dataclass(frozen=True)
+class Started:
+    """What the browser needs: the session, and options for navigator.credentials.get()."""
+
+    session_id: UUID
+    options: dict[str, Any]
+
+
+def start(*, actor: User, proposal_id: UUID, reason: str) -> Started:
+    """Compose what this person signs in order to halt this run, once, within five minutes.
+
+    Raises NoSuchObject, Separation, NotEntitled, ReasonRequired, TooLarge, BadValue, and
+    WrongState when nothing runs.
+    """
+    reason = checked(reason, MAX_REASON)
+    found = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
+    if found is not None:
+        # Before the lock: nothing waits for the evidence to be looked through.
+        reason = told(found, reason)
+    with transaction.atomic():
+        proposal = _running(actor, proposal_id)
+        statement = _compose(actor, proposal, reason)
+        entry = log.append(
+            action=Event.PERSON_HALT_STARTED,
+            actor=actor.actor,
+            object=f"proposal:{proposal_id}",
+            data={"round": proposal.round, "statement": statement.digest},
+        )
+        with translated():
+            session = HaltSession.objects.create(
+                proposal=proposal,
+                person=actor.person,
+                nonce=statement.nonce,
+                statement=statement.body(),
+                expires_at=statement.expires,
+                entry=entry.id,
+            )
+    return Started(session.pk, passkeys.options(actor, statement.challenge()))
+
+
+def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Halt:
+    """Take the passkey's assertion: no step begins any more until the worker has verified it.
+
+    On record when this returns. Raises SessionExpired, SessionUsed, SignatureInvalid, what
+    `start` raises, and WrongState when no step is left that has not begun or the worker has
+    verified another halt. A crash before the commit leaves no halt; after it the worker, or
+    whoever settles the run in its place, finds the row.
+    """
+    given = Assertion.from_browser(dict(assertion))
+    with transaction.atomic():
+        session = HaltSession.objects.filter(pk=session_id, person=actor.person).first()
+        if session is None:
+            raise errors.NoSuchObject()
+        _running(actor, session.proposal_id)
+        statement = HaltStatement.parse(bytes(session.statement))
+        cose_key = passkeys.signed_by(actor, given, statement.challenge())
+        # The assertion stands in the record itself: an outsider verifies it without our tables.
+        entry = log.append(
+            action=Event.PERSON_EXECUTION_HALTED,
+            actor=actor.actor,
+            object=f"proposal:{session.proposal_id}",
+            data={
+                "statement": statement.to_json(),
+                "assertion": given.to_json(),
+                "cose_key": b64url.encode(cose_key),
+            },
+        )
+        with translated():
+            return Halt.objects.create(
+                session=session,
+                proposal_id=session.proposal_id,
+                person=actor.person,
+                reason=statement.reason,
+                statement=bytes(session.statement),
+                credential_id=given.credential_id,
+                authenticator_data=given.authenticator_data,
+                client_data_json=given.client_data_json,
+                signature=given.signature,
+                cose_key=cose_key,
+                entry=entry.id,
+            )
+
+
+def told(proposal: Proposal, reason: str) -> str:
+    """The reason as it goes on record, without the secrets of the incident's evidence (A61)."""
+    return covering.covered(reason, secrecy.known_values(proposal.incident))
+
+
+def checked(reason: str, most: int) -> str:
+    """A person's reason as it goes on record. Raises ReasonRequired, TooLarge, BadValue."""
+    said = reason.replace("\r\n", "\n").strip()
+    if len(said) < MIN_REASON:
+        raise errors.ReasonRequired(f"say why in {MIN_REASON} characters or more")
+    if len(said) > most:
+        raise errors.TooLarge(f"{most} characters at most")
+    if visible(said) != said:
+        raise errors.BadValue("the reason has characters that cannot be seen")
+    return said
+
+
+def _running(actor: User, proposal_id: UUID) -> Proposal:
+    """The locked proposal, if it runs and this person may halt it."""
+    transition.lock(proposal_id)
+    proposal = Proposal.objects.filter(pk=proposal_id).first()
+    if proposal is None or not visibility.may_view(actor, proposal):
+        raise errors.NoSuchObject()
+    if proposal.state != ProposalState.EXECUTING:
+        raise errors.WrongState(f"the proposal is {proposal.state}")
+    visibility.refuse_to_halt(actor, proposal)
+    return proposal
+
+
+def _compose(actor: User, proposal: Proposal, reason: str) -> HaltStatement:
+    return HaltStatement(
+        proposal=str(proposal.pk),
+        round=proposal.round,
+        plan=proposal.plan_digest,
+        takes_back=taken_back(load_plan(bytes(proposal.plan))),
+        reason=reason,
+        person=str(actor.person),
+        nonce=secrets.token_hex(32),
+        expires=database_now() + passkeys.SESSION_LIFE,
+        rp_id=settings.RP_ID,
+        origin=settings.ORIGIN,
+    )

@@ -1,0 +1,124 @@
+"""The worker's question before each step: did a person halt this run, and does the halt hold?
+
+It is asked where the freeze is asked, immediately before the step, and again under the lock on
+the proposal that a halt takes too: one of the two is first. What does not hold is put on record by
+its name, the lead is told, and the run goes on (why: `domain.halting`).
+"""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import transaction
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain.errors import GateRefused, Halted
+from remediation.domain.events import Event
+from remediation.domain.gate.signature import Assertion
+from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
+from remediation.models import Halt, HaltVerdict
+from remediation.services import host_files, transition
+from remediation.services.access import authorize, record_refusal
+from remediation.services.clock import database_now
+from remediation.services.execution.run import Run
+from remediation.services.outbox import mail
+
+logger = logging.getLogger(__name__)
+
+
+def refuse_if_halted(run: Run) -> None:
+    """Raises Halted when a halt of this run holds, and PolicyUnavailable when there is one and the
+    approvers file cannot be read. Commits what it found."""
+    found = judge(run)
+    if found is not None:
+        raise found
+
+
+@transaction.atomic
+def judge(run: Run) -> Halted | None:
+    """Verify the run's halts that were not verified yet; the first one that holds, as a refusal.
+
+    In a transaction it keeps the lock on the proposal, so that no halt comes before its end. A
+    crash before the commit leaves the halts to be verified again; no step begins before that.
+    """
+    transition.lock(run.proposal.pk)
+    held = HaltVerdict.objects.filter(halt__proposal=run.proposal, refusal="").first()
+    if held is not None:
+        return _halted(held.halt)
+    waiting = Halt.objects.filter(proposal=run.proposal, verdict__isnull=True).order_by("id")
+    refused: list[str] = []
+    found = None
+    for halt in waiting:
+        refusal = _refusal(run, halt)
+        _record(run, halt, refusal)
+        if refusal is None:
+            found = _halted(halt)
+            break
+        refused.append(refusal.name)
+    if refused:
+        key = run.proposal.pk
+        transaction.on_commit(lambda: mail.halt_refused(key, refused), robust=True)
+    return found
+
+
+def _halted(halt: Halt) -> Halted:
+    return Halted(f"by person:{halt.person}: {halt.reason}")
+
+
+def _refusal(run: Run, halt: Halt) -> GateRefused | None:
+    """Why the halt does not hold. Raises PolicyUnavailable: that says nothing about the halt."""
+    approvers = host_files.approvers()
+    assessment = authorize.newest(run.proposal)
+    about = HaltedRun(
+        proposal=str(run.proposal.pk),
+        round=run.proposal.round,
+        plan=run.plan,
+        slots=tuple(assessment.slots) if assessment is not None else (),
+        excluded=authorize.excluded(run.proposal.pk),
+    )
+    signed = SignedHalt(
+        person=str(halt.person),
+        reason=halt.reason,
+        statement=bytes(halt.statement),
+        assertion=Assertion(
+            bytes(halt.credential_id),
+            bytes(halt.authenticator_data),
+            bytes(halt.client_data_json),
+            bytes(halt.signature),
+        ),
+        recorded_at=halt.recorded_at,
+    )
+    try:
+        verify_halt(signed, about, approvers=approvers, now=database_now())
+    except GateRefused as error:
+        logger.critical("a halt of %s does not hold: %s", run.proposal.pk, error)
+        return error
+    return None
+
+
+def _record(run: Run, halt: Halt, refusal: GateRefused | None) -> None:
+    about: dict[str, Json] = {"halt": halt.entry, "person": str(halt.person)}
+    if refusal is None:
+        entry = log.append(
+            action=Event.WORKER_HALT_VERIFIED,
+            actor=run.actor.ref,
+            object=f"proposal:{run.proposal.pk}",
+            data=about,
+        ).id
+    else:
+        entry = record_refusal.record(
+            actor=run.actor,
+            event=Event.WORKER_HALT_REFUSED,
+            error=refusal,
+            object=f"proposal:{run.proposal.pk}",
+            proposal_id=run.proposal.pk,
+            data=about,
+        )
+    HaltVerdict.objects.create(
+        halt=halt,
+        actor=run.actor.ref,
+        refusal=refusal.name if refusal else "",
+        detail=record_refusal.printable(refusal.detail) if refusal else "",
+        entry=entry,
+    )

@@ -1,0 +1,183 @@
+"""Step 7 on the worker's host: whom it believes about the log, which head it remembers, the proofs.
+
+The head is read, judged and kept under one lock of the host, so two workers are never shown two
+logs.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from audit import inclusion as log
+from audit.tlog.checkpoint import Checkpoint, opened
+from audit.tlog.errors import TlogError, UnknownKey
+from audit.tlog.head import HeadFile
+from audit.tlog.note import Note
+from audit.tlog.policy import Policy
+from audit.verifying import verify
+from remediation.domain.errors import AuditUnavailable, BadInclusion
+from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.inclusion import LogEvidence, LogTrust, RecordedEntry
+from remediation.models import Proposal
+
+logger = logging.getLogger(__name__)
+
+# The entries that an approval rests on: of each review of the round, and of the last approval.
+_NEEDED = """
+SELECT r.entry FROM public.remediation_review r WHERE r.proposal_id = %s AND r.round = %s
+UNION ALL
+(SELECT t.entry FROM public.remediation_transition t
+  WHERE t.proposal_id = %s AND t.to_state = 'approved' ORDER BY t.id DESC LIMIT 1)
+"""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The evidence with what the log proves, and whom to believe about it."""
+
+    evidence: Evidence
+    trust: LogTrust
+
+
+@contextmanager
+def judging(proposal: Proposal, gather: Callable[[], Evidence]) -> Iterator[Judged]:
+    """The evidence to judge, with what the log proves of it; when the block ends without a refusal,
+    the head is remembered.
+
+    Mostly the sequencer was faster than the broker. If not, it is waited for, holding neither a
+    transaction nor the head's lock, and ``gather`` is called again: what it gave is too old then.
+    A crash before the head is kept leaves the older one, from which the log goes on too.
+    Raises AuditUnavailable after HITL_AUDIT_WAIT_MS, BadInclusion when the log is not what it was.
+    """
+    needed, believed, head = _needed(proposal), policy(), _head_file()
+    evidence = gather()
+    for last in (False, True):
+        with _alone(head):
+            found = _prove(needed, believed, head, last=last)
+            if found is not None:
+                included, seen = found
+                yield Judged(_with(evidence, included), LogTrust(believed, seen, verify))
+                _remember(head, seen, included.note)
+                return
+        with _named():
+            log.wait(needed, policy=believed, wait_s=settings.AUDIT_WAIT_MS / 1000)
+        evidence = gather()
+
+
+def _prove(
+    needed: list[int], believed: Policy, head: HeadFile, *, last: bool
+) -> tuple[log.Included, Checkpoint | None] | None:
+    seen = _seen(head, believed)
+    with _named():
+        try:
+            return log.prove(needed, policy=believed, seen=seen), seen
+        except log.Unavailable:
+            if last:
+                raise
+            return None
+
+
+def _with(evidence: Evidence, found: log.Included) -> Evidence:
+    try:
+        entries = tuple(
+            RecordedEntry(one.index, one.body.decode(), one.hashes) for one in found.entries
+        )
+    except UnicodeDecodeError as error:
+        raise BadInclusion(f"an entry is no text: {error}") from error
+    return replace(evidence, log=LogEvidence(found.note, entries, found.consistency))
+
+
+def _remember(head: HeadFile, seen: Checkpoint | None, note: str) -> None:
+    if seen is None:
+        logger.warning("%s: the first head that this host remembers", head.path)
+    elif Checkpoint.parse(Note.parse(note).text) == seen:
+        return
+    try:
+        head.write(note)
+    except OSError as error:
+        raise AuditUnavailable(f"the head cannot be kept: {error.strerror}") from error
+
+
+def policy() -> Policy:
+    """The policy file as it is now. Raises AuditUnavailable when it is missing or in doubt."""
+    if not settings.AUDIT_POLICY_FILE:
+        raise AuditUnavailable("this worker has no audit policy (HITL_AUDIT_POLICY_FILE)")
+    path = Path(settings.AUDIT_POLICY_FILE)
+    try:
+        _check_private(path)
+        return Policy.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, TlogError) as error:
+        raise AuditUnavailable(f"audit policy: {error}") from error
+
+
+def _head_file() -> HeadFile:
+    if not settings.AUDIT_HEAD_FILE:
+        raise AuditUnavailable("this worker remembers no head (HITL_AUDIT_HEAD_FILE)")
+    return HeadFile(settings.AUDIT_HEAD_FILE)
+
+
+def _seen(head: HeadFile, believed: Policy) -> Checkpoint | None:
+    """What this host accepted last; none at all means the first use of this log here.
+
+    A file that cannot be read, or whose signature no longer fits, is not forgotten and is no fork
+    of the log either: nothing runs until an operator has looked.
+    """
+    try:
+        note = head.read()
+        if note is None:
+            return None
+        _check_private(head.path)
+        try:
+            return opened(note, believed.logs, verify)
+        except UnknownKey:
+            # By a key that was replaced since, or of another log, which `advance` refuses.
+            return Checkpoint.parse(Note.parse(note).text)
+    except (OSError, TlogError) as error:
+        logger.error("the remembered head %s is damaged: %s", head.path, error)
+        raise AuditUnavailable(f"the remembered head: {error}") from error
+
+
+def _check_private(path: Path) -> None:
+    """Who writes these files says which log is believed: not even the group may."""
+    if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(errno.EPERM, "group or others can write it", str(path))
+
+
+@contextmanager
+def _alone(head: HeadFile) -> Iterator[None]:
+    """The only process of this host that reads, judges and keeps a head."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(head.locked(settings.AUDIT_WAIT_MS / 1000))
+        except OSError as error:
+            raise AuditUnavailable(f"the remembered head: {error}") from error
+        yield
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """What the log says, in the gate's words."""
+    try:
+        yield
+    except log.Unavailable as error:
+        raise AuditUnavailable(error.detail) from error
+    except TlogError as error:
+        raise BadInclusion(str(error)) from error
+    except DatabaseError as error:
+        raise AuditUnavailable(f"the log cannot be read: {type(error).__name__}") from error
+
+
+def _needed(proposal: Proposal) -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(_NEEDED, [proposal.pk, proposal.round, proposal.pk])
+        return [int(row[0]) for row in cursor.fetchall()]

@@ -1,0 +1,64 @@
+"""What the gate would say now, for the reviewer's page; a preview that changes and calls nothing.
+
+It is the gate's own code over the same rows. Three things the web process cannot know, and the page
+says so: the approvers file (here the keys stand as enrolled), the target (here as pinned), and
+whether the audit log covers the approval, which step 7 leaves to the worker.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+
+from remediation.domain import b64url
+from remediation.domain.errors import BadInput
+from remediation.domain.gate import gate
+from remediation.domain.gate.approvers import Approver, Approvers
+from remediation.domain.gate.gate import Failure, Finding
+from remediation.domain.observation import Observation, parse_pin
+from remediation.domain.policy import ROLES
+from remediation.models import Assessment, Proposal, Review
+from remediation.services.execution.gather import gather
+from remediation.services.plans import load_plan
+
+
+def preview(proposal: Proposal) -> tuple[Finding, ...]:
+    """The seven findings as they would be now; before the first assessment none."""
+    assessment = Assessment.objects.filter(proposal=proposal, round=proposal.round).first()
+    if assessment is None:
+        return ()
+    try:
+        plan = load_plan(bytes(proposal.plan))
+        pinned = parse_pin(bytes(assessment.pin))
+    except BadInput as error:
+        return (Finding(1, "digests", Failure("digest", str(error))),)
+    observations = {p.locator: Observation(p.exists, p.state, {}, False) for p in pinned}
+    evidence = gather(proposal, plan, observations=observations, failures={})
+    return gate.examine(
+        evidence,
+        approvers=_as_enrolled(proposal),
+        now=evidence.database_now,
+        protected=settings.PROTECTED_CLUSTERS,
+        allow_test=settings.ALLOW_TEST_ACTIONS,
+    )
+
+
+def _as_enrolled(proposal: Proposal) -> Approvers:
+    reviews = Review.objects.filter(proposal=proposal, round=proposal.round)
+    by_key = {bytes(review.credential_id): review for review in reviews}
+    return Approvers(
+        tuple(
+            Approver(
+                person=str(review.person),
+                credential_id=b64url.encode(credential_id),
+                cose_key=b64url.encode(bytes(review.cose_key)),
+                rp_id=settings.RP_ID,
+                origin=settings.ORIGIN,
+                roles=ROLES,
+                since=review.recorded_at - timedelta(seconds=1),
+                until=None,
+            )
+            for credential_id, review in by_key.items()
+        )
+    )

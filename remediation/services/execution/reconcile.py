@@ -1,0 +1,154 @@
+"""Settling runs that nobody holds any more: by reading the target, never by trying again.
+
+Runs whose worker died, slept past its lease or got no answer. Only after every lease has run out
+(no call can still be in flight, see lease.py) the reconciler takes the leases and reads.
+"""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from remediation.domain.errors import Refused, TargetBusy
+from remediation.domain.states import ProposalState
+from remediation.executors.base import Settled
+from remediation.executors.run import executor_of
+from remediation.models import Execution, Proposal
+from remediation.services.actors import Actor
+from remediation.services.assessment.observe import Seen, observe
+from remediation.services.execution import execute, halt_check, lease, record_step
+from remediation.services.execution import run as runs
+from remediation.services.execution.rollback import undo
+from remediation.services.execution.run import Run
+from remediation.services.plans import load_plan
+
+logger = logging.getLogger(__name__)
+
+Phases = dict[int, dict[str, dict[str, object]]]
+# A step that failed with one of these has changed its target, and is undone with the others.
+CHANGED = ("partly_applied", "verify_failed")
+
+
+def reconcile(*, actor: Actor) -> int:
+    """Settle every run that nobody holds. Returns how many were looked at."""
+    open_runs = Proposal.objects.filter(
+        state__in=[ProposalState.EXECUTING, ProposalState.UNKNOWN], execution__isnull=False
+    ).values_list("pk", flat=True)
+    looked = 0
+    for proposal_id in list(open_runs):
+        try:
+            looked += settle(proposal_id, actor=actor)
+        except Refused as error:
+            logger.warning("%s is not settled yet: %s", proposal_id, error)
+    return looked
+
+
+def settle(proposal_id: UUID, *, actor: Actor) -> bool:
+    """Settle one run; False when its leases are still held."""
+    execution = Execution.objects.select_related("proposal__incident", "proposal__diagnosis").get(
+        proposal_id=proposal_id
+    )
+    proposal = execution.proposal
+    plan = load_plan(bytes(proposal.plan))
+    try:
+        held = lease.claim([t.locator for t in plan.targets], worker=actor.ref)
+    except TargetBusy:
+        return False
+    # Read again under the lease: the worker may have finished between.
+    proposal.refresh_from_db(fields=["state", "round"])
+    if proposal.state not in (ProposalState.EXECUTING, ProposalState.UNKNOWN):
+        held.release()
+        return False
+    run = Run(actor, proposal, plan, held, execution=execution)
+    phases = _phases(execution)
+    _load(run, phases)
+    _settle(run, phases)
+    return True
+
+
+def _phases(execution: Execution) -> Phases:
+    found: Phases = {}
+    for row in execution.steps.order_by("id"):
+        found.setdefault(row.step, {})[row.phase] = row.data
+    return found
+
+
+def _load(run: Run, phases: Phases) -> None:
+    """What was applied, and what a rollback needs, from the record."""
+    for index in range(len(run.plan.steps)):
+        done = phases.get(index, {})
+        if "intended" in done:
+            run.snapshots[index] = done["intended"]["snapshot"]  # type: ignore[assignment]
+        failed = done.get("failed", {}).get("refusal")
+        if "verified" in done or failed in CHANGED or ("applied" in done and not failed):
+            run.applied.append(index)
+
+
+def _settle(run: Run, phases: Phases) -> None:
+    index = next(
+        (i for i in range(len(run.plan.steps)) if "verified" not in phases.get(i, {})), None
+    )
+    if index is None and not any("undo_intended" in done for done in phases.values()):
+        runs.conclude(run, ProposalState.SUCCEEDED, "settled")
+        return
+    done = phases.get(index, {}) if index is not None else {}
+    undoing = any("undo_intended" in found for found in phases.values())
+    if undoing or "failed" in done:
+        _undo(run, phases, "settled")
+    elif index is not None and "intended" not in done:
+        _not_started(run, phases, index)
+    elif index is not None:
+        _read(run, phases, index)
+
+
+def _not_started(run: Run, phases: Phases, index: int) -> None:
+    """The worker died between two steps. The next was never begun: beginning it is no retry."""
+    if run.proposal.state == ProposalState.EXECUTING:
+        execute.finish(run, start=index)
+    else:
+        _undo(run, phases, "settled")
+
+
+def _read(run: Run, phases: Phases, index: int) -> None:
+    """A step was begun and has no result: read the target."""
+    assert run.execution is not None
+    step = run.plan.steps[index]
+    seen = observe([step])
+    observation = seen.observations[step.target.locator]
+    verdict = executor_of(step).settled(observation) if observation is not None else None
+    if verdict is None:
+        _still_unknown(run, seen)
+        return
+    token, data = run.token(index), {"settled": str(verdict)}
+    if verdict is Settled.NOT_APPLIED:
+        record_step.record(
+            run.actor, run.execution, index, "failed", token, {**data, "refusal": "not_applied"}
+        )
+        if index in run.applied:
+            run.applied.remove(index)
+        _undo(run, phases, "not_applied")
+        return
+    if "applied" not in phases.get(index, {}):
+        record_step.record(run.actor, run.execution, index, "applied", token, dict(data))
+        run.applied.append(index)
+    record_step.record(run.actor, run.execution, index, "verified", token, dict(data))
+    _settle(run, _phases(run.execution))
+
+
+def _still_unknown(run: Run, seen: Seen) -> None:
+    if run.proposal.state == ProposalState.EXECUTING:
+        runs.conclude(run, ProposalState.UNKNOWN, "outcome_unknown")
+    run.leases.release()
+    logger.warning("%s stays unknown: %s", run.proposal.pk, dict(seen.failures))
+
+
+def _undo(run: Run, phases: Phases, reason: str) -> None:
+    """Roll back what was applied and is not undone yet; what failed to be undone is never tried
+    again, and people have to look. A run that a person halted ends with that as its reason."""
+    failed = any("failed" in done for done in phases.values())
+    if not failed and halt_check.judge(run) is not None:
+        reason = "halted"
+    run.applied = [i for i in run.applied if "undone" not in phases.get(i, {})]
+    begun = {i for i, done in phases.items() if "undo_intended" in done}
+    lost = {i for i, done in phases.items() if "undo_failed" in done}
+    undo(run, reason, begun=begun, lost=lost)

@@ -1,0 +1,75 @@
+"""Rolling back: the applied steps in reverse, each under a clearance to undo it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Set
+from dataclasses import replace
+
+from django.conf import settings
+
+from remediation.domain.errors import GateRefused, Next, Refused
+from remediation.domain.gate import gate
+from remediation.domain.gate.gate import Clearance
+from remediation.domain.states import ProposalState
+from remediation.executors.run import run_rollback
+from remediation.services import host_files
+from remediation.services.assessment.observe import Seen
+from remediation.services.execution import record_step
+from remediation.services.execution import run as runs
+from remediation.services.execution.run import Run, mark
+
+logger = logging.getLogger(__name__)
+
+
+def undo(
+    run: Run, reason: str, *, begun: Set[int] = frozenset(), lost: Set[int] = frozenset()
+) -> None:
+    """Roll back the applied steps in reverse, whatever the deadline or a freeze says now.
+
+    ``begun`` are steps whose rollback a dead worker began: restoring a state that is already
+    restored changes nothing. ``lost`` are those whose rollback failed: never tried again. What
+    the gate cannot answer for the moment is raised; the run is then settled after its lease.
+    """
+    undone = [
+        index not in lost and _undo_step(run, index, index in begun)
+        for index in reversed(run.applied)
+    ]
+    target = ProposalState.ROLLED_BACK if undone and all(undone) else ProposalState.FAILED
+    runs.conclude(run, target, reason)
+
+
+def _undo_step(run: Run, index: int, begun: bool) -> bool:
+    assert run.execution is not None
+    token = run.token(index)
+    spec = run.plan.steps[index].spec
+    try:
+        run.leases.ensure(spec.hard_timeout_s)
+        if not begun:
+            record_step.record(run.actor, run.execution, index, "undo_intended", token, {})
+        outcome = run_rollback(
+            _clear_undo(run, index), run.body, index, host_files.targets(), run.snapshots[index]
+        )
+    except Refused as error:
+        if isinstance(error, GateRefused) and error.next is Next.RETRY:
+            raise
+        logger.error("rollback of step %s of %s failed: %s", index, run.proposal.pk, error)
+        mark(run, index, "undo_failed", error)
+        return False
+    record_step.record(run.actor, run.execution, index, "undone", token, dict(outcome.detail))
+    return True
+
+
+def _clear_undo(run: Run, index: int) -> Clearance:
+    """Leave to undo an applied step: the gate is asked whether this plan was approved, not
+    whether it is still in time."""
+    evidence = replace(run.evidence(index, Seen({}, {})), applied=tuple(range(index + 1)))
+    return gate.verify_rollback(
+        evidence,
+        approvers=host_files.approvers(),
+        now=evidence.database_now,
+        monotonic=time.monotonic(),
+        protected=settings.PROTECTED_CLUSTERS,
+        allow_test=settings.ALLOW_TEST_ACTIONS,
+    )

@@ -1,0 +1,105 @@
+"""One run of an approved proposal: what its steps share, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from audit.tlog.canonical import Json
+from audit.tlog.checkpoint import Checkpoint
+from remediation.domain.errors import Refused
+from remediation.domain.events import Event
+from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.gate import Clearance
+from remediation.domain.plan import Plan
+from remediation.domain.states import ProposalState
+from remediation.models import Execution, Proposal
+from remediation.services import host_files, transition
+from remediation.services.actors import Actor
+from remediation.services.assessment.observe import Seen
+from remediation.services.execution import lease, record_step
+from remediation.services.execution.gather import gather
+from remediation.services.outbox import report_result
+from remediation.services.reporting import incidents
+
+
+@dataclass
+class Run:
+    """One run of one approved proposal in this process."""
+
+    actor: Actor
+    proposal: Proposal
+    plan: Plan
+    leases: lease.Leases
+    execution: Execution | None = None
+    # What a rollback needs, by step; also on record with `intended`.
+    snapshots: dict[int, Mapping[str, Json]] = field(default_factory=dict)
+    clearances: dict[int, Clearance] = field(default_factory=dict)
+    applied: list[int] = field(default_factory=list)
+    # The head of the audit log that this host remembered when the gate last judged.
+    remembered: Checkpoint | None = None
+
+    @property
+    def body(self) -> bytes:
+        """The very bytes that were approved: those go to the executor."""
+        return bytes(self.proposal.plan)
+
+    def token(self, index: int) -> int:
+        return self.leases.tokens[self.plan.steps[index].target.locator]
+
+    def evidence(self, index: int, seen: Seen) -> Evidence:
+        return gather(
+            self.proposal,
+            self.plan,
+            observations=seen.observations,
+            failures=seen.failures,
+            step=index,
+            applied=tuple(self.applied),
+            token=self.token(index),
+            environments=host_files.environments(self.plan),
+        )
+
+
+def mark(run: Run, index: int, phase: str, error: Refused) -> None:
+    """Record the phase that a refusal leads to, with its name."""
+    assert run.execution is not None
+    data: dict[str, Json] = {"refusal": error.name, "detail": error.detail[:500]}
+    record_step.record(run.actor, run.execution, index, phase, run.token(index), data)
+
+
+ENDS = {
+    ProposalState.SUCCEEDED: Event.WORKER_PROPOSAL_SUCCEEDED,
+    ProposalState.FAILED: Event.WORKER_PROPOSAL_FAILED,
+    ProposalState.ROLLED_BACK: Event.WORKER_PROPOSAL_ROLLED_BACK,
+    ProposalState.UNKNOWN: Event.WORKER_PROPOSAL_UNKNOWN,
+}
+
+
+def conclude(run: Run, target: ProposalState, reason: str) -> None:
+    """Move to the end state; a success contains the incident, anything else leaves it open.
+
+    A crash before this commit leaves `executing` with all its results; reconcile concludes.
+    """
+    with transaction.atomic():
+        transition.move(
+            actor=run.actor,
+            event=ENDS[target],
+            proposal_id=run.proposal.pk,
+            source=ProposalState(run.proposal.state)
+            if run.proposal.state == ProposalState.UNKNOWN
+            else ProposalState.EXECUTING,
+            target=target,
+            reason=reason,
+        )
+        if target is ProposalState.SUCCEEDED:
+            incidents.contain(
+                actor=run.actor,
+                incident=run.proposal.incident,
+                reason=f"proposal {run.proposal.pk}",
+            )
+        report_result.after_commit(run.proposal.pk, actor=run.actor)
+    if target is not ProposalState.UNKNOWN:
+        # A call without an answer may still be running at the target: its lease runs out.
+        run.leases.release()

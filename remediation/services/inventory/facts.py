@@ -1,0 +1,311 @@
+"""The inventory: services, identities and dependencies as versioned rows, changed here alone.
+
+A change never overwrites: it adds a version with author, audit entry and the database's time.
+Every function takes who acts, runs in one transaction, and raises `Refused`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from string import Formatter
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain.actions import TARGETS, TargetSpec, is_test
+from remediation.domain.errors import (
+    AlreadyExists,
+    BadValue,
+    InventoryBusy,
+    NoSuchObject,
+    StaleDigest,
+    UnknownTargetKind,
+)
+from remediation.domain.events import Event
+from remediation.domain.inert import visible
+from remediation.models import (
+    Dependency,
+    DependencyVersion,
+    Identity,
+    IdentityVersion,
+    Service,
+    ServiceVersion,
+)
+from remediation.models.inventory import Criticality, Environment
+from remediation.services.actors import Actor, PersonActor
+from remediation.services.people import accounts
+
+# One change of the inventory at a time: changes are rare, and "newest version" stays true
+# between reading and writing. Any number will do.
+_LOCK = 0x696E7631
+_LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's name for a lock_timeout
+
+
+@dataclass(frozen=True)
+class ServiceFacts:
+    """What a version says about a service."""
+
+    owner_team: str
+    environment: str
+    criticality: str
+    payment_path: bool
+    external_partner: bool
+    retired: bool = False
+
+    def check(self) -> None:
+        _text("owner team", self.owner_team, 100, least=0)
+        _one_of("environment", self.environment, Environment.values)
+        _one_of("criticality", self.criticality, Criticality.values)
+
+    @classmethod
+    def of(cls, version: ServiceVersion) -> ServiceFacts:
+        return cls(**{name: getattr(version, name) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class IdentityFacts:
+    """What a version says about an identity."""
+
+    name: str
+    environment: str
+    owner_team: str
+    retired: bool = False
+
+    def check(self) -> None:
+        _text("name", self.name, 200, least=0)
+        _text("owner team", self.owner_team, 100, least=0)
+        _one_of("environment", self.environment, Environment.values)
+
+    @classmethod
+    def of(cls, version: IdentityVersion) -> IdentityFacts:
+        return cls(**{name: getattr(version, name) for name in cls.__dataclass_fields__})
+
+
+@transaction.atomic
+def add_service(*, actor: Actor, name: str, facts: ServiceFacts) -> Service:
+    """A service with its first version. Raises NotEntitled, BadValue, AlreadyExists."""
+    begin(actor)
+    check_name(name)
+    facts.check()
+    if Service.objects.filter(name=name).exists():
+        raise AlreadyExists(f"a service is called {name}")
+    entry = _record(actor, f"service:{name}", None, asdict(facts))
+    service = Service.objects.create(name=name, entry=entry)
+    ServiceVersion.objects.create(service=service, author=actor.ref, entry=entry, **asdict(facts))
+    return service
+
+
+@transaction.atomic
+def change_service(
+    *, actor: Actor, service_id: int, facts: ServiceFacts, based_on: int | None = None
+) -> ServiceVersion:
+    """The next version of a service, or the newest one when nothing differs.
+
+    ``based_on`` is the version that the editor saw. Raises NotEntitled, BadValue, NoSuchObject,
+    and StaleDigest when somebody else changed the service since.
+    """
+    begin(actor)
+    facts.check()
+    service = Service.objects.filter(pk=service_id).first()
+    if service is None:
+        raise NoSuchObject(f"service {service_id}")
+    newest = service.versions.order_by("-id").first()
+    _refuse_stale(newest, based_on)
+    before = ServiceFacts.of(newest) if newest else None
+    if newest is not None and before == facts:
+        return newest
+    entry = _record(
+        actor, f"service:{service.name}", asdict(before) if before else None, asdict(facts)
+    )
+    return ServiceVersion.objects.create(
+        service=service, author=actor.ref, entry=entry, **asdict(facts)
+    )
+
+
+@transaction.atomic
+def add_identity(*, actor: Actor, kind: str, locator: str, facts: IdentityFacts) -> Identity:
+    """An identity, known by the locator of its kind (`domain.actions.TARGETS`).
+
+    Raises NotEntitled, UnknownTargetKind, BadValue, AlreadyExists.
+    """
+    begin(actor)
+    check_locator(kind, locator)
+    facts.check()
+    if Identity.objects.filter(locator=locator).exists():
+        raise AlreadyExists(f"{locator} is in the inventory")
+    entry = _record(actor, f"identity:{locator}", None, asdict(facts))
+    identity = Identity.objects.create(locator=locator, kind=kind, entry=entry)
+    IdentityVersion.objects.create(
+        identity=identity, author=actor.ref, entry=entry, **asdict(facts)
+    )
+    return identity
+
+
+@transaction.atomic
+def change_identity(
+    *, actor: Actor, identity_id: int, facts: IdentityFacts, based_on: int | None = None
+) -> IdentityVersion:
+    """The next version of an identity; as `change_service`."""
+    begin(actor)
+    facts.check()
+    identity = Identity.objects.filter(pk=identity_id).first()
+    if identity is None:
+        raise NoSuchObject(f"identity {identity_id}")
+    newest = identity.versions.order_by("-id").first()
+    _refuse_stale(newest, based_on)
+    before = IdentityFacts.of(newest) if newest else None
+    if newest is not None and before == facts:
+        return newest
+    entry = _record(
+        actor, f"identity:{identity.locator}", asdict(before) if before else None, asdict(facts)
+    )
+    return IdentityVersion.objects.create(
+        identity=identity, author=actor.ref, entry=entry, **asdict(facts)
+    )
+
+
+@transaction.atomic
+def set_dependency(
+    *, actor: Actor, source_id: int, needs: Service | Identity, present: bool
+) -> Dependency:
+    """State that ``source`` cannot work without ``needs``, or no longer needs it.
+
+    What is stated already changes nothing; what a reviewer's correction stated is confirmed by an
+    editor who is somebody else. Raises NotEntitled, BadValue, NoSuchObject.
+    """
+    begin(actor)
+    return _set_edge(actor, source_id, needs, present=present)[0]
+
+
+def _set_edge(
+    actor: Actor,
+    source_id: int,
+    needs: Service | Identity,
+    *,
+    present: bool,
+    by_reviewer: bool = False,
+) -> tuple[Dependency, bool]:
+    """The edge, and whether that was news."""
+    source = Service.objects.filter(pk=source_id).first()
+    if source is None:
+        raise NoSuchObject(f"service {source_id}")
+    if source == needs:
+        raise BadValue("a service does not depend on itself")
+    service, identity = (needs, None) if isinstance(needs, Service) else (None, needs)
+    edge = Dependency.objects.filter(source=source, service=service, identity=identity).first()
+    newest = edge.versions.order_by("-id").first() if edge else None
+    if edge is not None and newest is not None and newest.present == present:
+        confirms = newest.by_reviewer and not by_reviewer and newest.author != actor.ref
+        if not confirms:
+            return edge, False
+    entry = _record(
+        actor,
+        f"service:{source.name}",
+        _edge(needs, newest is not None and newest.present, bool(newest and newest.by_reviewer)),
+        _edge(needs, present, by_reviewer),
+    )
+    edge = edge or Dependency.objects.create(
+        source=source, service=service, identity=identity, entry=entry
+    )
+    DependencyVersion.objects.create(
+        dependency=edge,
+        present=present,
+        by_reviewer=by_reviewer,
+        author=actor.ref,
+        entry=entry,
+    )
+    return edge, True
+
+
+def _edge(needs: Service | Identity, present: bool, by_reviewer: bool) -> dict[str, Json]:
+    said: dict[str, Json] = {"depends_on": str(needs), "present": present}
+    return {**said, "by_reviewer": True} if by_reviewer else said
+
+
+@transaction.atomic
+def widen(*, actor: PersonActor, source_id: int, needs: Identity) -> bool:
+    """State that ``source`` uses the identity, as a reviewer's word; whether that was news. Nothing
+    can be loosened so: the caller says who may. Raises NoSuchObject."""
+    _lock()
+    return _set_edge(actor, source_id, needs, present=True, by_reviewer=True)[1]
+
+
+def check_locator(kind: str, locator: str) -> None:
+    """Raises UnknownTargetKind or BadValue unless the locator is the one form of this kind."""
+    spec = TARGETS.get(kind)
+    if spec is None or (is_test(kind) and not settings.ALLOW_TEST_ACTIONS):
+        raise UnknownTargetKind(f"{kind!r} is not one of {', '.join(kinds())}")
+    if not _pattern(kind).fullmatch(locator):
+        raise BadValue(f"a {spec.title} is written {spec.locator}")
+
+
+def kinds() -> tuple[str, ...]:
+    """The kinds of identity that may be in the inventory."""
+    return tuple(k for k in TARGETS if settings.ALLOW_TEST_ACTIONS or not is_test(k))
+
+
+@cache
+def _pattern(kind: str) -> re.Pattern[str]:
+    spec: TargetSpec = TARGETS[kind]
+    parts = [
+        re.escape(literal) + (f"(?:{spec.fields[name]})" if name else "")
+        for literal, name, _, _ in Formatter().parse(spec.locator)
+    ]
+    return re.compile("".join(parts), re.ASCII)
+
+
+def check_name(name: str) -> None:
+    """Raises BadValue unless a service may be called so."""
+    _text("name", name, 100)
+
+
+def begin(actor: Actor) -> None:
+    """What every change begins with, in its transaction: who may, and one at a time.
+
+    Raises NotEntitled; InventoryBusy when another change, such as a large import, takes longer than
+    the connection's lock_timeout.
+    """
+    accounts.require(actor, accounts.INVENTORY_EDITOR)
+    _lock()
+
+
+def _lock() -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    except OperationalError as problem:
+        if getattr(problem.__cause__, "sqlstate", "") == _LOCK_NOT_AVAILABLE:
+            raise InventoryBusy from None
+        raise
+
+
+def _record(
+    actor: Actor, object: str, before: Mapping[str, Json] | None, after: Mapping[str, Json]
+) -> int:
+    data: dict[str, Json] = {"before": dict(before) if before else None, "after": dict(after)}
+    return log.append(
+        action=Event.PERSON_INVENTORY_CHANGED, actor=actor.ref, object=object, data=data
+    ).id
+
+
+def _refuse_stale(newest: ServiceVersion | IdentityVersion | None, based_on: int | None) -> None:
+    if based_on is not None and (newest is None or newest.pk != based_on):
+        raise StaleDigest("somebody else changed it since you opened it")
+
+
+def _text(what: str, value: str, most: int, *, least: int = 1) -> None:
+    """Names go into pages, mails and the record: nothing unseen, no space at the ends."""
+    if not least <= len(value) <= most:
+        raise BadValue(f"{what}: {least} to {most} characters")
+    if value != value.strip() or visible(value) != value or "\n" in value or "\t" in value:
+        raise BadValue(f"{what}: an unseen character, or a space at an end")
+
+
+def _one_of(what: str, value: str, allowed: list[str]) -> None:
+    if value not in allowed:
+        raise BadValue(f"{what}: one of {', '.join(allowed)}")

@@ -1,0 +1,179 @@
+"""Files into the inventory: first what would change, then exactly that.
+
+`prepare` reads and compares; it writes nothing. `apply` does it again under the lock of the
+inventory and refuses when the outcome is another one than the one that was shown. It is one
+transaction: all of it, or nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.db import connection, transaction
+
+from audit.tlog.canonical import Json
+from remediation.domain.errors import BadInput, StaleDigest, WouldLoosen
+from remediation.domain.intake.changes import (
+    IDENTITY,
+    SERVICE,
+    Change,
+    ChangeSet,
+    Known,
+    compare,
+)
+from remediation.domain.intake.place import Place
+from remediation.domain.intake.reading import File, read, source
+from remediation.domain.intake.stated import Options, Stated
+from remediation.services.actors import Actor
+from remediation.services.inventory import facts as inventory
+from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
+from remediation.services.inventory.import_rows import Import, write
+from remediation.services.people import accounts
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What an import would do, and the digest that stands for it."""
+
+    changes: ChangeSet
+    digest: str
+
+
+def prepare(
+    *, actor: Actor, format: str, files: Sequence[File], options: Options | None = None
+) -> Prepared:
+    """What these files would change. Writes nothing.
+
+    Raises NotEntitled, and BadInput with the file, the document or line, and the path.
+    """
+    accounts.require(actor, accounts.INVENTORY_EDITOR)
+    options = options or Options()
+    stated = _stated(format, files, options)
+    return _prepared(stated, source(format, files, options), options)
+
+
+def apply(
+    *,
+    actor: Actor,
+    format: str,
+    files: Sequence[File],
+    options: Options | None = None,
+    digest: str,
+    loosen: bool = False,
+) -> Prepared:
+    """Change the inventory as it was shown under this digest; where nothing differs write nothing.
+
+    Raises as `prepare`; StaleDigest when the files or the inventory say something else by now;
+    WouldLoosen when something that stands would become less strict and `loosen` does not say so.
+    """
+    options = options or Options()
+    accounts.require(actor, accounts.INVENTORY_EDITOR)
+    stated = _stated(format, files, options)
+    origin = source(format, files, options)
+    with transaction.atomic():
+        inventory.begin(actor)
+        _take_time()
+        prepared = _prepared(stated, origin, options)
+        if prepared.digest != digest:
+            raise StaleDigest("this is not the change that was shown; look at it again")
+        loosening = prepared.changes.loosening()
+        if loosening and not loosen:
+            first = ", ".join(change.name for change in loosening[:5])
+            raise WouldLoosen(f"{len(loosening)} changes, among them {first}")
+        # Until the commit nobody sees any of it; a crash before leaves nothing.
+        write(actor, Import(digest, format, len(files)), prepared.changes.changes)
+    return prepared
+
+
+def _stated(format: str, files: Sequence[File], options: Options) -> Stated:
+    stated = read(format, files, options)
+    _check_names(stated)
+    return stated
+
+
+def _prepared(stated: Stated, origin: Json, options: Options) -> Prepared:
+    changes = compare(stated, known(), options)
+    for change in changes.changes:
+        _check(change)
+    return Prepared(changes, changes.digest(origin))
+
+
+def _take_time() -> None:
+    """A large import computes for longer between two statements than a request ever should."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
+
+
+# ---- the inventory as it stands ------------------------------------------------------------------
+
+# The newest version of every object at once; a lateral step in an index for each would take longer.
+_NEWEST = """
+SELECT o.{key}, v.* FROM remediation_{table} o
+  LEFT JOIN (SELECT DISTINCT ON ({table}_id) {table}_id, {columns}
+               FROM remediation_{table}version ORDER BY {table}_id, id DESC) v
+    ON v.{table}_id = o.id
+"""
+_EDGES = """
+SELECT s.name, coalesce(n.name, ''), coalesce(i.locator, ''), coalesce(v.present, false)
+  FROM remediation_dependency d
+  JOIN remediation_service s ON s.id = d.source_id
+  LEFT JOIN remediation_service n ON n.id = d.service_id
+  LEFT JOIN remediation_identity i ON i.id = d.identity_id
+  LEFT JOIN (SELECT DISTINCT ON (dependency_id) dependency_id, present
+               FROM remediation_dependencyversion ORDER BY dependency_id, id DESC) v
+    ON v.dependency_id = d.id
+"""
+
+
+def known() -> Known:
+    """The inventory as its newest versions say."""
+    return Known(
+        services=dict(_newest("service", "name", tuple(ServiceFacts.__dataclass_fields__))),
+        identities=dict(_newest("identity", "locator", tuple(IdentityFacts.__dataclass_fields__))),
+        edges={(row[0], row[1], row[2]): row[3] for row in _rows(_EDGES)},
+    )
+
+
+def _newest(
+    table: str, key: str, columns: tuple[str, ...]
+) -> Iterator[tuple[str, dict[str, str | bool] | None]]:
+    sql = _NEWEST.format(table=table, key=key, columns=", ".join(columns))
+    for name, version, *values in _rows(sql):
+        yield name, None if version is None else dict(zip(columns, values, strict=True))
+
+
+def _rows(sql: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+# ---- what may stand in it ------------------------------------------------------------------------
+
+
+def _check_names(stated: Stated) -> None:
+    """Names and locators, before anything is looked up by them."""
+    for name, (_, place) in stated.services.items():
+        _placed(place, partial(inventory.check_name, name))
+    for locator, (_, place) in stated.identities.items():
+        kind = locator.partition(":")[0]
+        _placed(place, partial(inventory.check_locator, kind, locator))
+
+
+def _check(change: Change) -> None:
+    facts: Any = dict(change.after)
+    if change.what == SERVICE:
+        _placed(change.place, ServiceFacts(**facts).check)
+    elif change.what == IDENTITY:
+        _placed(change.place, IdentityFacts(**facts).check)
+
+
+def _placed(place: Place, check: Callable[[], None]) -> None:
+    """Run a check; its refusal also names the place."""
+    try:
+        check()
+    except BadInput as refusal:
+        raise place.refusal(refusal.detail or refusal.message, type(refusal)) from None

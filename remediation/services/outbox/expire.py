@@ -1,0 +1,113 @@
+"""Deadlines: warned of at 50 and 80 per cent, expired loudly, never taken for an approval."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError, connection, transaction
+
+from audit import log
+from remediation.domain.errors import WrongState
+from remediation.domain.events import Event
+from remediation.domain.states import ProposalState
+from remediation.models import Assessment, Notice, Proposal
+from remediation.services import transition
+from remediation.services.actors import Actor
+from remediation.services.clock import database_now
+from remediation.services.outbox import mail
+
+logger = logging.getLogger(__name__)
+
+# A submission that no worker could assess in a day (the guard has the same number).
+UNASSESSED = timedelta(hours=24)
+WARN_AT = (50, 80)
+
+
+def expire(*, actor: Actor) -> int:
+    """Expire what is past its deadline and warn of what comes near. Returns how many expired."""
+    now, ended = database_now(), 0
+    waiting = Proposal.objects.filter(
+        state__in=[ProposalState.SUBMITTED, ProposalState.IN_REVIEW, ProposalState.APPROVED]
+    )
+    for proposal in waiting:
+        try:
+            ended += _look(proposal, now, actor)
+        except DatabaseError as error:
+            # One that somebody holds must not keep the others from expiring; it comes again.
+            logger.error("%s was not looked at: %s", proposal.pk, error)
+    return ended
+
+
+def _look(proposal: Proposal, now: datetime, actor: Actor) -> bool:
+    due = deadline(proposal)
+    if due is not None and due <= now:
+        return _expire(proposal, actor)
+    if proposal.state == ProposalState.IN_REVIEW and due is not None:
+        _warn(proposal, due, now, actor)
+    return False
+
+
+def deadline(proposal: Proposal) -> datetime | None:
+    """When the proposal's present state ends by itself; None for final states."""
+    if proposal.state == ProposalState.SUBMITTED:
+        return proposal.recorded_at + UNASSESSED
+    assessment = Assessment.objects.filter(proposal=proposal, round=proposal.round).first()
+    if assessment is None:
+        return None
+    if proposal.state == ProposalState.IN_REVIEW:
+        return assessment.decide_by
+    approval = proposal.transitions.filter(to_state="approved").order_by("-id").first()
+    if proposal.state == ProposalState.APPROVED and approval is not None:
+        return approval.recorded_at + timedelta(seconds=assessment.run_within_s)
+    return None
+
+
+def _expire(proposal: Proposal, actor: Actor) -> bool:
+    try:
+        with transaction.atomic():
+            _wait_a_second_at_most()
+            transition.move(
+                actor=actor,
+                event=Event.WORKER_PROPOSAL_EXPIRED,
+                proposal_id=proposal.pk,
+                source=ProposalState(proposal.state),
+                target=ProposalState.EXPIRED,
+                reason="deadline",
+            )
+            transaction.on_commit(lambda: mail.overdue(proposal.pk))
+    except WrongState as error:
+        logger.info("%s was not expired: %s", proposal.pk, error)
+        return False
+    return True
+
+
+def _wait_a_second_at_most() -> None:
+    """For the lock on this proposal, in this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '1s'")
+
+
+def _warn(proposal: Proposal, due: datetime, now: datetime, actor: Actor) -> None:
+    first = proposal.assessments.order_by("round").first()
+    if first is None or due <= first.recorded_at:
+        return
+    elapsed = 100 * ((now - first.recorded_at) / (due - first.recorded_at))
+    passed = [mark for mark in WARN_AT if elapsed >= mark]
+    if not passed:
+        return
+    # Only the newest mark: two warnings at once tell no more than one.
+    kind = str(passed[-1])
+    with transaction.atomic():
+        _wait_a_second_at_most()
+        transition.lock(proposal.pk)
+        if Notice.objects.filter(proposal=proposal, round=proposal.round, kind=kind).exists():
+            return
+        entry = log.append(
+            action=Event.WORKER_NOTICE_SENT,
+            actor=actor.ref,
+            object=f"proposal:{proposal.pk}",
+            data={"kind": kind, "round": proposal.round},
+        )
+        Notice.objects.create(proposal=proposal, round=proposal.round, kind=kind, entry=entry.id)
+        transaction.on_commit(lambda: mail.waiting(proposal.pk, passed[-1]))

@@ -1,0 +1,162 @@
+"""Telling the result to those who decided: by mail, once for each end, also after a crash.
+
+What was told is a fact (a notice). A mail is sent before its notice is recorded, under a lock, so
+that of two workers one sends; a worker that dies between the two leaves a mail that is sent again
+with the same Message-ID, by which mail systems know it again. Agents read the result themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from redis.exceptions import RedisError
+
+from audit import log
+from remediation.domain import inert
+from remediation.domain.errors import BadInput
+from remediation.domain.events import Event
+from remediation.domain.outcome import outcomes
+from remediation.domain.states import ProposalState
+from remediation.models import Halt, Notice, Proposal, Review, StepRecord
+from remediation.services.actors import Actor
+from remediation.services.outbox import mail
+from remediation.services.plans import load_plan
+
+logger = logging.getLogger(__name__)
+
+# Ends that those who decided are told; what a person or an agent ended by hand is not among them.
+TOLD = (
+    ProposalState.SUCCEEDED,
+    ProposalState.FAILED,
+    ProposalState.ROLLED_BACK,
+    ProposalState.UNKNOWN,
+    ProposalState.REJECTED,
+    ProposalState.RETURNED,
+    ProposalState.REFUSED,
+)
+# Of the ends of the last days, those that nobody was told; the newest move says since when.
+PENDING = """
+SELECT p.id FROM public.remediation_proposal p
+ WHERE p.state = ANY (%(states)s) AND p.recorded_at > clock_timestamp() - interval '8 days'
+   AND NOT EXISTS (SELECT 1 FROM public.remediation_notice n
+                    WHERE n.proposal_id = p.id AND n.round = p.round
+                      AND n.kind = 'told:' || p.state)
+   AND (SELECT max(t.recorded_at) FROM public.remediation_transition t WHERE t.proposal_id = p.id)
+       < clock_timestamp() - interval '5 seconds'
+ ORDER BY p.recorded_at LIMIT 20
+"""
+RETRY_S = 60
+
+
+def tell(proposal_id: UUID, *, actor: Actor) -> bool:
+    """Mail the proposal's result, unless that was done; whether it was done now.
+
+    Call it after the commit of the end. No row is written before the mail is out: a transaction
+    that has written and then waits for a mail server would hold up the log's sequencer.
+    """
+    proposal = Proposal.objects.select_related("incident").get(pk=proposal_id)
+    if proposal.state not in TOLD:
+        return False
+    kind = f"told:{proposal.state}"
+    with transaction.atomic():
+        if not _alone(proposal_id, kind) or _was_told(proposal, kind):
+            return False
+        people = _people(proposal)
+        if not mail.send_result(
+            proposal, people, text=_text(proposal), message_id=_message_id(proposal)
+        ):
+            return False
+        entry = log.append(
+            action=Event.WORKER_NOTICE_SENT,
+            actor=actor.ref,
+            object=f"proposal:{proposal_id}",
+            data={"kind": kind, "round": proposal.round, "people": len(people)},
+        )
+        Notice.objects.create(proposal=proposal, round=proposal.round, kind=kind, entry=entry.id)
+    return True
+
+
+def after_commit(proposal_id: UUID, *, actor: Actor) -> None:
+    """Tell it when this transaction is committed; what fails there is told by `tell_pending`."""
+    transaction.on_commit(lambda: tell(proposal_id, actor=actor) and None, robust=True)
+
+
+def tell_pending(*, actor: Actor) -> int:
+    """Tell the ends that a crash or a mail server kept from being told. Returns how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(PENDING, {"states": [state.value for state in TOLD]})
+        found = [row[0] for row in cursor.fetchall()]
+    return sum(tell(key, actor=actor) for key in found if _is_due(key))
+
+
+def _is_due(proposal_id: UUID) -> bool:
+    """Each once a minute; without the cache, each time."""
+    try:
+        return cache.add(f"told:{proposal_id}", 1, timeout=RETRY_S)
+    except RedisError:
+        return True
+
+
+def _alone(proposal_id: UUID, kind: str) -> bool:
+    """Nobody else is telling this; until the transaction ends nobody else will."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"{kind}:{proposal_id}"]
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _was_told(proposal: Proposal, kind: str) -> bool:
+    return Notice.objects.filter(proposal=proposal, round=proposal.round, kind=kind).exists()
+
+
+def _people(proposal: Proposal) -> set[UUID]:
+    """Who decided, in whatever round, who halted, and every other entitled reviewer."""
+    decided = Review.objects.filter(proposal=proposal).values_list("person", flat=True)
+    halted = _halts(proposal).values_list("person", flat=True)
+    return {*mail.entitled(proposal), *decided, *halted}
+
+
+def _halts(proposal: Proposal) -> QuerySet[Halt]:
+    """Those that stopped it: verified by the worker."""
+    return Halt.objects.filter(proposal=proposal, verdict__refusal="")
+
+
+def _message_id(proposal: Proposal) -> str:
+    host = urlsplit(settings.ORIGIN).hostname or "localhost"
+    return f"<{proposal.pk}.{proposal.round}.{proposal.state}@{host}>"
+
+
+def _text(proposal: Proposal) -> str:
+    """What became of it, and of each of its steps."""
+    end = proposal.transitions.order_by("-id").first()
+    reason = f" ({end.reason.replace('_', ' ')})" if end and end.reason else ""
+    lines = [f"The proposal is now: {proposal.state.replace('_', ' ')}{reason}."]
+    halt = _halts(proposal).first()
+    if halt is not None:
+        lines.append(f"A person halted it between two steps: {inert.message(halt.reason)}")
+    return "\n".join([*lines, *_steps(proposal)])
+
+
+def _steps(proposal: Proposal) -> list[str]:
+    records = StepRecord.objects.filter(execution__proposal=proposal).order_by("id")
+    found = list(records.values_list("step", "phase", "data"))
+    if not found:
+        return []
+    try:
+        plan = load_plan(bytes(proposal.plan))
+    except BadInput:
+        return []
+    return [
+        "",
+        *(
+            f"Step {told.step + 1}, {told.words}: {inert.message(step.sentence)}"
+            for step, told in zip(plan.steps, outcomes(len(plan.steps), found), strict=True)
+        ),
+    ]

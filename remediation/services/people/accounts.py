@@ -1,0 +1,217 @@
+"""People and groups: changed here alone, each with its audit entry.
+
+Who may do what hangs on group rows, read here; `is_superuser` gives nothing (attacks.md A13).
+Entries name people by their opaque id and hold no name or address, so that a person can be erased.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain import policy
+from remediation.domain.errors import (
+    AlreadyExists,
+    BadValue,
+    NoSuchObject,
+    NotEntitled,
+    RoleConflict,
+)
+from remediation.domain.events import Event
+from remediation.domain.inert import visible
+from remediation.models import User
+from remediation.services.access import authorize
+from remediation.services.actors import Actor, PersonActor, ProcessActor
+
+APPROVER_ROLES = frozenset(policy.ROLES)
+INVENTORY_EDITOR, AGENT_ADMIN, USER_ADMIN = "inventory_editor", "agent_admin", "user_admin"
+# Who makes accounts or agents could make themselves a second approver, or an agent to approve.
+ADMINISTERING = frozenset({AGENT_ADMIN, USER_ADMIN})
+# Groups with a meaning in code; a group of another name carries object rights only.
+BUILT_IN = APPROVER_ROLES | ADMINISTERING | {INVENTORY_EDITOR, authorize.AUDITOR, authorize.LEAD}
+# Members may open the admin site; what they may do there is asked again, page by page.
+ADMIN_SITE = ADMINISTERING | {INVENTORY_EDITOR, authorize.AUDITOR}
+
+# One way to write a name: look-alike letters and letter case make no second "alice".
+_USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,149}", re.ASCII)
+_GROUP = re.compile(r"[a-z][a-z0-9_]{0,79}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class PersonFacts:
+    """What an administrator says about an account."""
+
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    active: bool = True
+    groups: frozenset[str] = field(default_factory=frozenset)
+
+    def check(self) -> None:
+        for what, value in (("first name", self.first_name), ("last name", self.last_name)):
+            if len(value) > 150 or visible(value) != value:
+                raise BadValue(f"{what}: at most 150 characters, none unseen")
+        if self.email:
+            try:
+                validate_email(self.email)
+            except ValidationError:
+                raise BadValue("not an e-mail address") from None
+
+    @classmethod
+    def of(cls, user: User) -> PersonFacts:
+        groups = frozenset(user.groups.values_list("name", flat=True))
+        return cls(user.email, user.first_name, user.last_name, user.is_active, groups)
+
+
+def require(actor: Actor, *groups: str) -> None:
+    """Raises NotEntitled unless the actor is an operator, or an active person in a group; with no
+    group named it has to be an operator."""
+    if isinstance(actor, ProcessActor) and actor.ref.startswith("operator:"):
+        return
+    if isinstance(actor, PersonActor):
+        user = User.objects.filter(person=actor.person).first()
+        if user is not None and authorize.roles(user) & set(groups):
+            return
+    raise NotEntitled(f"this needs {' or '.join(groups) or 'an operator of the host'}")
+
+
+def refuse_conflict(groups: Iterable[str], *, superuser: bool) -> None:
+    """Raises RoleConflict where an approver role meets the power over users or agents."""
+    roles = APPROVER_ROLES.intersection(groups)
+    powers = sorted(ADMINISTERING.intersection(groups)) + ["superuser"] * superuser
+    if roles and powers:
+        raise RoleConflict(f"{', '.join(sorted(roles))} together with {', '.join(powers)}")
+
+
+@transaction.atomic
+def create(*, actor: Actor, username: str, facts: PersonFacts) -> User:
+    """An account that cannot sign in yet: password and passkey come with an invitation.
+
+    Raises NotEntitled, BadValue, AlreadyExists, RoleConflict, NoSuchObject (a group).
+    """
+    require(actor, USER_ADMIN)
+    if not _USERNAME.fullmatch(username):
+        raise BadValue("a user name has lower-case letters, digits and . _ @ + - only")
+    facts.check()
+    refuse_conflict(facts.groups, superuser=False)
+    if User.objects.filter(username=username).exists():
+        raise AlreadyExists(f"an account is called {username}")
+    user = User(username=username)
+    user.set_unusable_password()
+    _record(
+        actor,
+        Event.PERSON_USER_CREATED,
+        Event.OPERATOR_USER_CREATED,
+        user,
+        _public(facts),
+        _private(facts, username=username),
+    )
+    _write(user, facts)
+    return user
+
+
+@transaction.atomic
+def change(*, actor: Actor, user_id: int, facts: PersonFacts) -> User:
+    """An account as it shall be from now on. What is so already changes nothing.
+
+    Raises NotEntitled, BadValue, NoSuchObject, RoleConflict.
+    """
+    require(actor, USER_ADMIN)
+    facts.check()
+    user = User.objects.select_for_update().filter(pk=user_id).first()
+    if user is None:
+        raise NoSuchObject(f"account {user_id}")
+    before = PersonFacts.of(user)
+    refuse_conflict(facts.groups, superuser=user.is_superuser)
+    if before == facts:
+        return user
+    personal = [
+        n for n in ("email", "first_name", "last_name") if getattr(before, n) != getattr(facts, n)
+    ]
+    _record(
+        actor,
+        Event.PERSON_USER_CHANGED,
+        Event.OPERATOR_USER_CHANGED,
+        user,
+        {"before": _public(before), "after": _public(facts), "changed": list(personal)},
+        {name: value for name, value in _private(facts).items() if name in personal},
+    )
+    _write(user, facts)
+    return user
+
+
+@transaction.atomic
+def create_group(*, actor: Actor, name: str) -> Group:
+    """A group that object rights can be given to. Raises NotEntitled, BadValue, AlreadyExists."""
+    require(actor, USER_ADMIN)
+    if not _GROUP.fullmatch(name):
+        raise BadValue("a group's name has lower-case letters, digits and _ only")
+    if Group.objects.filter(name=name).exists():
+        raise AlreadyExists(f"a group is called {name}")
+    log.append(
+        action=Event.PERSON_GROUP_CHANGED,
+        actor=actor.ref,
+        object=f"group:{name}",
+        data={"created": True},
+    )
+    return Group.objects.create(name=name)
+
+
+def group_of(name: str) -> Group:
+    """The group's row; those with a meaning in code are made when first needed."""
+    if name in BUILT_IN:
+        return Group.objects.get_or_create(name=name)[0]
+    found = Group.objects.filter(name=name).first()
+    if found is None:
+        raise NoSuchObject(f"group {name}")
+    return found
+
+
+def _write(user: User, facts: PersonFacts) -> None:
+    user.email = facts.email
+    user.first_name, user.last_name = facts.first_name, facts.last_name
+    user.is_active = facts.active
+    user.is_staff = bool(ADMIN_SITE & facts.groups)
+    user.save()
+    user.groups.set([group_of(name) for name in sorted(facts.groups)])
+
+
+def _public(facts: PersonFacts) -> dict[str, Json]:
+    groups: list[Json] = [*sorted(facts.groups)]
+    return {"active": facts.active, "groups": groups}
+
+
+def _private(facts: PersonFacts, **more: str) -> dict[str, str]:
+    """Who the person is: in the record as commitments only, so that it can be erased."""
+    known = {
+        "email": facts.email,
+        "first_name": facts.first_name,
+        "last_name": facts.last_name,
+        **more,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _record(
+    actor: Actor,
+    by_person: Event,
+    by_operator: Event,
+    user: User,
+    data: dict[str, Json],
+    private: dict[str, str],
+) -> None:
+    log.append(
+        action=by_person if isinstance(actor, PersonActor) else by_operator,
+        actor=actor.ref,
+        object=user.actor,
+        data=data,
+        private=private,
+    )

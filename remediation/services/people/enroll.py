@@ -1,0 +1,276 @@
+"""From an account to a person who can sign in: one-time codes and passkeys.
+
+The first passkey is enrolled by a code that an operator made and that is good once, for fifteen
+minutes of the database's clock; every further one by somebody who holds a passkey of the account
+(attacks.md A21). Enrolling is enough to sign in, never to approve: that takes the approvers file.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from fido2 import cbor
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain import b64url
+from remediation.domain.errors import (
+    BadValue,
+    Conflict,
+    InvitationInvalid,
+    LastPasskey,
+    NoSuchObject,
+    NotEntitled,
+    PasskeyRefused,
+    WrongState,
+)
+from remediation.domain.events import Event
+from remediation.domain.gate.approvers import fingerprint
+from remediation.domain.inert import visible
+from remediation.models import Invitation, InvitationUse, PasskeyEnrolment, User
+from remediation.services import guards
+from remediation.services.actors import Actor
+from remediation.services.people import accounts, registration
+from remediation.services.people.registration import Registration
+
+WEBAUTHN = Authenticator.Type.WEBAUTHN
+# Crockford's base 32 without I, L, O and U: read aloud and typed without doubt. 20 of them hold
+# 100 bits, so the hash needs no salt and no slowness.
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CODE_LENGTH, _GROUP = 20, 5
+_READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
+MAX_PASSKEYS = 10
+MAX_NAME = 80
+
+
+@dataclass(frozen=True)
+class Held:
+    """A passkey of an account, as its person and administrators see it."""
+
+    id: int
+    name: str
+    fingerprint: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+def passkeys_of(user: User) -> list[Held]:
+    """The passkeys that open sessions of the account, oldest first."""
+    return [
+        Held(row.pk, row.wrap().name, _fingerprint(row), row.created_at, row.last_used_at)
+        for row in _passkeys(user).order_by("pk")
+    ]
+
+
+# ---- the operator --------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def invite(*, actor: Actor, username: str) -> str:
+    """A one-time code for a person without a passkey; an earlier one is void from now on.
+
+    Its text exists nowhere else. Raises NotEntitled, NoSuchObject, WrongState.
+    """
+    accounts.require(actor)
+    user = _locked(username=username)
+    if not user.is_active:
+        raise WrongState(f"the account of {username} is not active")
+    if _passkeys(user).exists():
+        raise WrongState(f"{username} has a passkey; if it is lost, reset the account first")
+    code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LENGTH))
+    entry = log.append(
+        action=Event.OPERATOR_INVITATION_MADE, actor=actor.ref, object=user.actor, data={}
+    )
+    Invitation.objects.create(
+        person=user.person, code_hash=_hash(user, code), created_by=actor.ref, entry=entry.id
+    )
+    return "-".join(code[start : start + _GROUP] for start in range(0, _CODE_LENGTH, _GROUP))
+
+
+@transaction.atomic
+def reset(*, actor: Actor, username: str) -> list[str]:
+    """Take every passkey and the password from an account, so that its person can be invited
+    again. Gives the fingerprints of what is gone; entries in the approvers file stay until an
+    operator of the worker's host removes them. Raises NotEntitled, NoSuchObject."""
+    accounts.require(actor)
+    user = _locked(username=username)
+    gone = [_fingerprint(row) for row in _passkeys(user)]
+    fingerprints: list[Json] = [*gone]
+    log.append(
+        action=Event.OPERATOR_PASSKEYS_REMOVED,
+        actor=actor.ref,
+        object=user.actor,
+        data={"fingerprints": fingerprints, "password": "taken away"},
+    )
+    _passkeys(user).delete()
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    return gone
+
+
+# ---- the person ----------------------------------------------------------------------------------
+
+
+def open_invitation(*, username: str, code: str) -> User:
+    """The account of a valid code; writes nothing. Raises InvitationInvalid, which does not say
+    what was wrong: it tells nobody which names exist."""
+    return _invited(username, code)[0]
+
+
+@transaction.atomic
+def redeem(
+    *,
+    username: str,
+    code: str,
+    password: str,
+    name: str,
+    credential: Mapping[str, Any],
+    challenge: bytes,
+) -> Authenticator:
+    """Use the code: password and first passkey, in one transaction.
+
+    ``credential`` is RegistrationResponseJSON of the browser, ``challenge`` what the door kept.
+    Raises InvitationInvalid, BadValue (password, name), PasskeyRefused, WrongState.
+    """
+    user, invitation = _invited(username, code)
+    user = _locked(username=user.username)
+    if _passkeys(user).exists():
+        raise WrongState("the account has a passkey")
+    passkey = registration.verify(credential, challenge)
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise BadValue(" ".join(error.messages)) from None
+    entry_id = _record(user, passkey, by="invitation")
+    try:
+        with guards.translated():
+            InvitationUse.objects.create(invitation=invitation, entry=entry_id)
+    except Conflict as error:
+        raise InvitationInvalid() from error
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return _store(user, name, passkey, entry_id)
+
+
+@transaction.atomic
+def add_passkey(
+    *, actor: User, name: str, credential: Mapping[str, Any], challenge: bytes
+) -> Authenticator:
+    """A further passkey of a person; the door has just verified one that the account holds.
+
+    Raises NotEntitled for an account without one, BadValue (name), PasskeyRefused, WrongState.
+    """
+    user = _locked(pk=actor.pk)
+    held = _passkeys(user).count()
+    if not user.is_active or not held:
+        raise NotEntitled("a passkey is enrolled with a passkey, or with a one-time code")
+    if held >= MAX_PASSKEYS:
+        raise WrongState(f"an account holds at most {MAX_PASSKEYS} passkeys")
+    passkey = registration.verify(credential, challenge)
+    return _store(user, name, passkey, _record(user, passkey, by="passkey"))
+
+
+@transaction.atomic
+def remove_passkey(*, actor: User, authenticator_id: int) -> None:
+    """A person's own passkey, never the last. Raises NoSuchObject, LastPasskey."""
+    user = _locked(pk=actor.pk)
+    row = _passkeys(user).filter(pk=authenticator_id).first()
+    if row is None:
+        raise NoSuchObject()
+    if _passkeys(user).count() == 1:
+        raise LastPasskey()
+    log.append(
+        action=Event.PERSON_PASSKEY_REMOVED,
+        actor=user.actor,
+        object=user.actor,
+        data={"fingerprint": _fingerprint(row)},
+    )
+    row.delete()
+
+
+# ---- parts ---------------------------------------------------------------------------------------
+
+
+def _locked(**which: Any) -> User:
+    """The account, serialised until the transaction ends: two removals must not take the last
+    two passkeys, two codes must not both be the newest."""
+    user = User.objects.select_for_update().filter(**which).first()
+    if user is None:
+        raise NoSuchObject("there is no such account")
+    return user
+
+
+def _invited(username: str, code: str) -> tuple[User, Invitation]:
+    user = User.objects.filter(username=username, is_active=True).first()
+    if user is None:
+        raise InvitationInvalid()
+    newest = Invitation.objects.filter(person=user.person).order_by("-id").values("pk")[:1]
+    invitation = Invitation.objects.filter(
+        pk__in=newest,
+        code_hash=_hash(user, code),
+        expires_at__gt=Now(),
+        invitationuse__isnull=True,
+    ).first()
+    if invitation is None:
+        raise InvitationInvalid()
+    return user, invitation
+
+
+def _hash(user: User, code: str) -> str:
+    """The code as it is kept; bound to the person, so that it opens no other account."""
+    normal = code.upper().translate(_READ_AS)
+    return sha256(f"hitlportal/invitation/v1\0{user.person}\0{normal}".encode()).hexdigest()
+
+
+def _record(user: User, passkey: Registration, *, by: str) -> int:
+    """The entry of an enrolment: what an operator and an auditor compare."""
+    return log.append(
+        action=Event.PERSON_PASSKEY_ENROLLED,
+        actor=user.actor,
+        object=user.actor,
+        data={
+            "credential_id": b64url.encode(passkey.credential_id),
+            "cose_key": b64url.encode(passkey.cose_key),
+            "fingerprint": passkey.fingerprint,
+            "by": by,
+        },
+    ).id
+
+
+def _store(user: User, name: str, passkey: Registration, entry_id: int) -> Authenticator:
+    name = name.strip()
+    if not 0 < len(name) <= MAX_NAME or visible(name) != name or not name.isprintable():
+        raise BadValue(f"a passkey's name has 1 to {MAX_NAME} characters in one line")
+    try:
+        PasskeyEnrolment.objects.create(
+            person=user.person,
+            credential_id=passkey.credential_id,
+            cose_key=passkey.cose_key,
+            entry=entry_id,
+        )
+    except IntegrityError as error:
+        # WebAuthn section 7.1, step 26: no credential belongs to two accounts, or comes twice.
+        if "passkeyenrolment" not in guards.constraint(error):
+            raise
+        raise PasskeyRefused("this passkey was enrolled before") from error
+    return Authenticator.objects.create(
+        user=user, type=WEBAUTHN, data={"name": name, "credential": passkey.credential}
+    )
+
+
+def _passkeys(user: User) -> Any:
+    return Authenticator.objects.filter(user=user, type=WEBAUTHN)
+
+
+def _fingerprint(row: Authenticator) -> str:
+    return fingerprint(cbor.encode(row.wrap().authenticator_data.credential_data.public_key))

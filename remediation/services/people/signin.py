@@ -1,0 +1,53 @@
+"""Sign-ins on record: who opened and closed a session; failures are counted by minute.
+
+Receivers of Django's own signals, which every way of signing in sends. An exception here ends the
+request, and Django stores no session of a request that ended so: no session without its entry.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from allauth.account.signals import password_changed
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import transaction
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain.events import Event
+from remediation.models import User
+from remediation.services.access import record_refusal
+
+
+def connect() -> None:
+    """Called once, when the apps are ready."""
+    user_logged_in.connect(_started, dispatch_uid="hitlportal.signin.started")
+    user_logged_out.connect(_ended, dispatch_uid="hitlportal.signin.ended")
+    user_login_failed.connect(_failed, dispatch_uid="hitlportal.signin.failed")
+    password_changed.connect(_password_changed, dispatch_uid="hitlportal.signin.password")
+
+
+def _started(*, user: User, **_: Any) -> None:
+    _record(user, Event.PERSON_SESSION_STARTED)
+
+
+def _ended(*, user: User | None, **_: Any) -> None:
+    # Signing out of a session that had ended already has nobody to name.
+    if isinstance(user, User):
+        _record(user, Event.PERSON_SESSION_ENDED)
+
+
+def _failed(**_: Any) -> None:
+    """Callers who are not known: counted, or anybody could fill the record."""
+    record_refusal.count_unknown("sign_in", int(time.time() // 60))
+
+
+def _password_changed(*, user: User, **_: Any) -> None:
+    changed: list[Json] = ["password"]
+    _record(user, Event.PERSON_USER_CHANGED, {"changed": changed})
+
+
+def _record(user: User, event: Event, data: dict[str, Json] | None = None) -> None:
+    with transaction.atomic():
+        log.append(action=event, actor=user.actor, object=user.actor, data=data or {})

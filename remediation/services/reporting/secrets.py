@@ -1,0 +1,246 @@
+"""Secrets in evidence: what was found, who looks at the bytes all the same, and erasing them.
+
+Findings are facts of the report (`submit`); what an older version of the detector looked at is
+looked at again when it is read. Bytes with secrets leave through `reveal` alone, to people of the
+security role, after that is on record (attacks.md A61).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from itertools import accumulate
+
+from django.db import transaction
+
+from audit import log
+from audit.tlog.inert import alike
+from remediation.domain.citations import Stored
+from remediation.domain.errors import BadInput, BadValue, NoSuchObject, NotEntitled, ReasonRequired
+from remediation.domain.events import Event
+from remediation.domain.plan import Target
+from remediation.domain.report import load_diagnosis
+from remediation.domain.secrets import covering, detector
+from remediation.domain.secrets.detector import Found, Secret
+from remediation.models import (
+    Evidence,
+    EvidenceBlob,
+    EvidenceErasure,
+    EvidenceScan,
+    Identity,
+    Incident,
+    Proposal,
+    Service,
+    User,
+)
+from remediation.services.access import visibility
+from remediation.services.actors import Actor, ProcessActor
+from remediation.services.plans import load_plan
+
+REASON_LEAST, REASON_MOST = 10, 500
+# Reports add to an incident without end, and a person's word must not wait for what an agent poured
+# in: of artefacts that hold secrets so many bytes are looked through for a text, those that came
+# first. So nothing that comes later takes the place of what was there.
+MOST_BYTES = 32 * 1024 * 1024
+
+
+def record(evidence: Evidence, found: Found) -> None:
+    """Keep what was found in an artefact that was just handed in, under its entry."""
+    EvidenceScan.objects.create(
+        evidence=evidence,
+        detector=detector.VERSION,
+        secrets=[[one.offset, one.length, one.rule] for one in found.secrets],
+        whole=found.whole,
+        entry=evidence.entry,
+    )
+
+
+def found_in(rows: Sequence[Evidence], using: str = "default") -> dict[str, Found]:
+    """The secrets of these artefacts of one incident, by SHA-256: as recorded, else looked for
+    now."""
+    scans = EvidenceScan.objects.using(using).filter(
+        evidence__in=[row.pk for row in rows], detector=detector.VERSION
+    )
+    recorded = {scan.evidence_id: _found(scan) for scan in scans}
+    rest = {row.sha256: row for row in rows if row.pk not in recorded}
+    found = {row.sha256: recorded[row.pk] for row in rows if row.pk in recorded}
+    if rest:
+        blobs = EvidenceBlob.objects.using(using).filter(sha256__in=list(rest))
+        names = spared_of(next(iter(rest.values())).incident)
+        content = {blob.sha256: bytes(blob.content) for blob in blobs}
+        looked = {sha256: detector.look(one, names) for sha256, one in content.items()}
+        known = frozenset[str]().union(*(covering.quotable(one, names) for one in looked.values()))
+        found |= {
+            sha256: detector.with_known(content[sha256], one.found, known)
+            for sha256, one in looked.items()
+        }
+    return found
+
+
+def masked(rows: Sequence[Evidence]) -> dict[str, bytes]:
+    """The artefacts that are still stored, by SHA-256, with every secret covered."""
+    found = found_in(rows)
+    blobs = EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows])
+    return {
+        blob.sha256: covering.masked(bytes(blob.content), found.get(blob.sha256, _NOT_LOOKED_AT))
+        for blob in blobs
+    }
+
+
+# What nothing is known about is not shown.
+_NOT_LOOKED_AT = Found((), whole=False)
+
+
+def _found(scan: EvidenceScan) -> Found:
+    return Found(tuple(Secret(*one) for one in scan.secrets), whole=scan.whole)
+
+
+def known_values(incident: Incident) -> frozenset[str]:
+    """The secrets that evidence of the incident holds, as a later text may quote them; of more
+    than MOST_BYTES of it those of the first."""
+    rows = list(incident.evidence.order_by("pk"))
+    found = found_in(rows)
+    holding = [row for row in rows if found.get(row.sha256)]
+    if not holding:
+        return frozenset()
+    names = spared_of(incident)
+    sums = accumulate(row.size for row in holding)
+    first = [row.sha256 for row, size in zip(holding, sums, strict=True) if size <= MOST_BYTES]
+    blobs = EvidenceBlob.objects.filter(pk__in=first)
+    return frozenset().union(
+        *(covering.values(bytes(blob.content), names) for blob in blobs.iterator(chunk_size=8))
+    )
+
+
+def spared(targets: Iterable[Target]) -> frozenset[str]:
+    """The names of those targets that the inventory knows, and of the services that use them: no
+    secrets, whatever field an intruder wrote them into. What only an agent names is not spared."""
+    by_locator = {target.locator: target for target in targets}
+    rows = Identity.objects.filter(locator__in=list(by_locator))
+    known = [by_locator[locator] for locator in rows.values_list("locator", flat=True)]
+    services = Service.objects.filter(dependencies__identity__in=rows).values_list(
+        "name", flat=True
+    )
+    return covering.names_of(known) | frozenset(services)
+
+
+def spared_of(incident: Incident) -> frozenset[str]:
+    """As `spared`, of all that the incident's diagnoses and proposals name."""
+    targets: list[Target] = []
+    for body in incident.diagnoses.values_list("body", flat=True):
+        with suppress(BadInput):  # of another catalogue: then nothing of it is spared
+            targets.append(load_diagnosis(bytes(body), allow_test=True).identity)
+    for body in incident.proposals.values_list("plan", flat=True).distinct():
+        with suppress(BadInput):
+            targets += load_plan(bytes(body)).targets
+    return spared(targets)
+
+
+def stored(incident: Incident) -> Stored:
+    """The incident's artefacts as they are stored, to compare citations with; read when asked."""
+    rows = incident.evidence
+
+    def read(sha256: str) -> bytes | None:
+        blob = EvidenceBlob.objects.filter(pk=sha256).first()
+        return bytes(blob.content) if blob and rows.filter(sha256=sha256).exists() else None
+
+    known: list[frozenset[str]] = []
+
+    def secrets() -> frozenset[str]:
+        if not known:
+            known.append(known_values(incident))
+        return known[0]
+
+    return Stored(read, secrets)
+
+
+def said(found: Found) -> str:
+    """The findings in words: "2 secrets: AWS secret access key, private key"."""
+    if not found.whole:
+        return f"more than {detector.MOST} secrets"
+    count = len(found.secrets)
+    kinds = dict.fromkeys(detector.TITLES.get(one.rule, one.rule) for one in found.secrets)
+    return f"{count} secret{'' if count == 1 else 's'}: {', '.join(kinds)}"
+
+
+def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> bytes:
+    """The bytes of an artefact as they are. That they are looked at, by whom and why, is on
+    record, committed, before they are read: a crash leaves a line too many, never one too few.
+
+    Raises NotEntitled, ReasonRequired, NoSuchObject.
+    """
+    if not visibility.may_reveal(actor, proposal):
+        raise NotEntitled("the security role on every service that uses the target is needed")
+    reason = covering.covered(" ".join(reason.split()))
+    if not REASON_LEAST <= len(reason) <= REASON_MOST:
+        raise ReasonRequired(f"say why in {REASON_LEAST} to {REASON_MOST} characters")
+    row = Evidence.objects.filter(incident_id=proposal.incident_id, sha256=sha256).first()
+    if row is None or not EvidenceBlob.objects.filter(pk=sha256).exists():
+        raise NoSuchObject("the artefact is not stored")
+    with transaction.atomic(durable=True):
+        log.append(
+            action=Event.PERSON_EVIDENCE_REVEALED,
+            actor=actor.actor,
+            object=f"incident:{proposal.incident_id}",
+            data={
+                "proposal": str(proposal.pk),
+                "artefact": sha256,
+                "secrets": said(found_in([row])[sha256]),
+                "reason": reason,
+            },
+        )
+    try:
+        return bytes(EvidenceBlob.objects.get(pk=sha256).content)
+    except EvidenceBlob.DoesNotExist:  # erased in this moment; the line says what was asked
+        raise NoSuchObject("the artefact is not stored (any more)") from None
+
+
+def erase(
+    *, actor: Actor, digests: Sequence[str], ground: str, by: str, second: str
+) -> Mapping[str, int]:
+    """Erase the bytes of artefacts under law; facts, digests and entries stay. Two people answer
+    for it by name. Returns, by incident, how many of its artefacts went.
+
+    One transaction: a crash before its commit erases nothing and records nothing. Bytes handed in
+    again later are not stored. Raises NotEntitled, BadValue, NoSuchObject.
+    """
+    if not (isinstance(actor, ProcessActor) and actor.ref.startswith("operator:")):
+        raise NotEntitled("this needs an operator of the host")
+    _two_people(ground, by, second)
+    wanted = sorted(set(digests))
+    with transaction.atomic():
+        places = _places(wanted)
+        entries: dict[str, int] = {}
+        for incident, erased in places.items():
+            entry = log.append(
+                action=Event.OPERATOR_EVIDENCE_ERASED,
+                actor=actor.ref,
+                object=f"incident:{incident}",
+                data={"erased": list(erased), "ground": ground, "by": by, "second": second},
+            )
+            entries |= dict.fromkeys(erased, entry.id)
+        for sha256 in wanted:
+            EvidenceErasure.objects.create(sha256=sha256, entry=entries[sha256])
+        EvidenceBlob.objects.filter(pk__in=wanted).delete()
+    return {incident: len(erased) for incident, erased in places.items()}
+
+
+def _places(wanted: Sequence[str]) -> dict[str, list[str]]:
+    """Which of them each incident holds. Raises NoSuchObject unless all are stored."""
+    found: dict[str, list[str]] = {}
+    rows = Evidence.objects.filter(sha256__in=wanted).order_by("incident_id", "sha256")
+    for incident_id, sha256 in rows.values_list("incident_id", "sha256"):
+        found.setdefault(str(incident_id), []).append(sha256)
+    kept = EvidenceBlob.objects.filter(pk__in=wanted).values_list("pk", flat=True)
+    known = {sha256 for erased in found.values() for sha256 in erased}
+    missing = set(wanted) - (known & set(kept))
+    if missing or not wanted:
+        raise NoSuchObject(f"{len(missing)} of them are not stored here (any more)")
+    return found
+
+
+def _two_people(ground: str, by: str, second: str) -> None:
+    if not ground.strip() or not by.strip() or not second.strip():
+        raise BadValue("say the legal ground and the names of two people")
+    if alike(by) == alike(second):
+        raise BadValue("two different people answer for an erasure")

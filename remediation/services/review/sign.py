@@ -1,0 +1,258 @@
+"""Review: the portal composes a statement, a person signs it, the database counts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from audit import inclusion, log
+from audit.tlog.canonical import Json
+from remediation.domain import b64url, errors
+from remediation.domain.events import Event
+from remediation.domain.gate.quorum import CountedReview, Resolution, resolve
+from remediation.domain.gate.signature import Assertion
+from remediation.domain.statement import Decision, Statement
+from remediation.domain.states import ProposalState
+from remediation.models import Assessment, ObservationRequest, Proposal, Review, ReviewSession, User
+from remediation.services import transition
+from remediation.services.access import authorize, slots, visibility
+from remediation.services.actors import PersonActor
+from remediation.services.clock import database_now
+from remediation.services.guards import translated
+from remediation.services.outbox import dispatch
+from remediation.services.people import passkeys
+from remediation.services.review import report_agent
+from remediation.services.review import statement as statements
+
+# An assessment is fresh for ten minutes, for a signature (design.md 2).
+FRESH_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Started:
+    """What the browser needs: the session, and options for navigator.credentials.get()."""
+
+    session_id: UUID
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What the reviews of the round mean now; None while slots are open."""
+
+    resolution: Resolution | None
+
+
+def start(
+    *,
+    actor: User,
+    proposal_id: UUID,
+    round: object,
+    decision: str,
+    verdicts: Mapping[str, str],
+    reason: Mapping[str, str],
+    slot: str,
+    opened: Iterable[str] = (),
+    typed: Sequence[str] = (),
+) -> Started:
+    """Compose the statement of exactly what stands now, for this person to sign once.
+
+    ``round`` is the one that the page showed: what is signed must be what was shown (promise 2),
+    and each assessment is a round of its own. ``opened`` names artefacts that the person opened,
+    ``typed`` the names typed, as `domain.attention` asks. Raises StaleDigest when it moved on,
+    else NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
+    AgentDisabled, EvidenceNotOpened, NameNotTyped, VerdictsDisagree, ReasonRequired, BadInput.
+    """
+    why = statements.reason_of(proposal_id, reason)
+    with transaction.atomic():
+        transition.lock(proposal_id)
+        proposal, assessment = _under_review(actor, proposal_id)
+        if type(round) is not int or round != proposal.round:
+            raise errors.StaleDigest("the worker assessed it again after this page was loaded")
+        _check_person(actor, proposal, assessment, slot, decision)
+        statement = statements.compose(actor, proposal, assessment, decision, verdicts, why, slot)
+        statement.check_consistent()
+        looked = statements.looked(proposal, assessment, statement.decision, set(opened), typed)
+        session = _remember(_person(actor), proposal, statement, looked)
+    return Started(session.pk, passkeys.options(actor, statement.challenge()))
+
+
+def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Signed:
+    """Take the passkey's assertion over a started statement; count; approve when it is enough.
+
+    One transaction: the review, its entry and, if the slots are filled, the approval with its
+    outbox row. A crash before the commit leaves none of them; after it the sweeper finds the
+    outbox row. Raises SessionExpired, SessionUsed, StaleDigest, SignatureInvalid, and what
+    `start` raises.
+    """
+    given = Assertion.from_browser(dict(assertion))
+    with transaction.atomic():
+        session = ReviewSession.objects.filter(pk=session_id, person=actor.person).first()
+        if session is None:
+            raise errors.NoSuchObject()
+        transition.lock(session.proposal_id)
+        statement = Statement.parse(bytes(session.statement))
+        cose_key = passkeys.signed_by(actor, given, statement.challenge())
+        proposal, assessment = _under_review(actor, session.proposal_id)
+        _check_person(actor, proposal, assessment, statement.slot, statement.decision)
+        # Reported as suspicious between starting and signing: what was begun ends here.
+        if statement.decision is Decision.APPROVE:
+            report_agent.check_proposer(proposal)
+        _record(_person(actor), session, statement, given, cose_key)
+        resolution = _count(_person(actor), proposal, assessment)
+        kind = "execute" if resolution is Resolution.APPROVED else "settle"
+        if resolution is not None:
+            transaction.on_commit(lambda: _wake(kind, proposal.pk))
+    return Signed(resolution)
+
+
+def _wake(kind: str, proposal_id: UUID) -> None:
+    """After the commit. The log is asked first: it integrates while the broker delivers."""
+    if kind == "execute":
+        inclusion.ask()
+    dispatch.wake(kind, proposal_id)
+
+
+def observe_again(*, actor: User, proposal_id: UUID) -> None:
+    """Ask the worker to look again; that opens a new round. Raises NoSuchObject, NotEntitled,
+    WrongState."""
+    with transaction.atomic():
+        transition.lock(proposal_id)
+        proposal, assessment = _under_review(actor, proposal_id)
+        # It voids the round: only those may ask for it who could decide in it.
+        _refuse_excluded(actor, proposal)
+        if not authorize.entitled_roles(actor.person, assessment):
+            raise errors.NotEntitled("only those who may review may ask")
+        entry = log.append(
+            action=Event.PERSON_OBSERVATION_ASKED,
+            actor=actor.actor,
+            object=f"proposal:{proposal_id}",
+            data={"round": proposal.round},
+        )
+        with translated():
+            ObservationRequest.objects.create(
+                proposal=proposal, round=proposal.round, person=actor.person, entry=entry.id
+            )
+        transaction.on_commit(lambda: dispatch.wake("assess", proposal_id))
+
+
+def _person(actor: User) -> PersonActor:
+    return PersonActor(actor.person, actor.pk)
+
+
+def _under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]:
+    proposal = Proposal.objects.select_related("diagnosis").filter(pk=proposal_id).first()
+    if proposal is None or not visibility.may_view(actor, proposal):
+        raise errors.NoSuchObject()
+    assessment = authorize.newest(proposal)
+    if proposal.state != ProposalState.IN_REVIEW or assessment is None:
+        raise errors.WrongState(f"the proposal is {proposal.state}")
+    return proposal, assessment
+
+
+def _refuse_excluded(actor: User, proposal: Proposal) -> None:
+    why = authorize.excluded(proposal.pk).get(str(actor.person))
+    if why:
+        raise errors.Separation(why)
+
+
+def _check_person(
+    actor: User, proposal: Proposal, assessment: Assessment, slot: str, decision: str
+) -> None:
+    """The same questions as the guard and the gate, asked first here so that the answer is kind."""
+    _refuse_excluded(actor, proposal)
+    if not authorize.entitled_roles(actor.person, assessment):
+        raise errors.NotEntitled("an approver role and the right to review every direct service")
+    if Review.objects.filter(proposal=proposal, round=proposal.round, person=actor.person).exists():
+        raise errors.AlreadyReviewed()
+    # An approval takes a seat; a no needs the role of one, taken or not.
+    fitting = slots.open_slots_for(actor, proposal)
+    if decision != Decision.APPROVE:
+        fitting = authorize.slots_of(actor, assessment)
+    if slot not in fitting:
+        raise errors.SlotNotOpen(slot[:40])
+    if assessment.recorded_at + FRESH_FOR <= database_now():
+        raise errors.AssessmentStale()
+
+
+def _remember(
+    actor: PersonActor, proposal: Proposal, statement: Statement, looked: dict[str, Json]
+) -> ReviewSession:
+    entry = log.append(
+        action=Event.PERSON_REVIEW_STARTED,
+        actor=actor.ref,
+        object=f"proposal:{proposal.pk}",
+        data={"round": statement.round, "statement": statement.digest, **looked},
+    )
+    with translated():
+        return ReviewSession.objects.create(
+            proposal=proposal,
+            round=statement.round,
+            person=actor.person,
+            nonce=statement.nonce,
+            statement=statement.body(),
+            expires_at=statement.expires,
+            entry=entry.id,
+        )
+
+
+def _record(
+    actor: PersonActor,
+    session: ReviewSession,
+    statement: Statement,
+    given: Assertion,
+    cose_key: bytes,
+) -> None:
+    # The assertion stands in the record itself: an outsider verifies it without our tables.
+    entry = log.append(
+        action=Event.PERSON_REVIEW_SIGNED,
+        actor=actor.ref,
+        object=f"proposal:{session.proposal_id}",
+        data={
+            "statement": statement.to_json(),
+            "assertion": given.to_json(),
+            "cose_key": b64url.encode(cose_key),
+        },
+    )
+    with translated():
+        Review.objects.create(
+            session=session,
+            proposal_id=session.proposal_id,
+            round=session.round,
+            person=actor.person,
+            slot=statement.slot,
+            decision=statement.decision,
+            statement=bytes(session.statement),
+            credential_id=given.credential_id,
+            authenticator_data=given.authenticator_data,
+            client_data_json=given.client_data_json,
+            signature=given.signature,
+            cose_key=cose_key,
+            entry=entry.id,
+        )
+
+
+def _count(actor: PersonActor, proposal: Proposal, assessment: Assessment) -> Resolution | None:
+    digests = statements.digests_of(proposal, assessment)
+    reviews = Review.objects.filter(proposal=proposal, round=proposal.round)
+    counted = [
+        CountedReview(s.person, s.slot, s.decision, s.round, s.digests)
+        for s in (Statement.parse(bytes(review.statement)) for review in reviews)
+    ]
+    resolution = resolve(tuple(assessment.slots), counted, number=proposal.round, digests=digests)
+    if resolution is Resolution.APPROVED:
+        transition.move(
+            actor=actor,
+            event=Event.PERSON_PROPOSAL_APPROVED,
+            proposal_id=proposal.pk,
+            source=ProposalState.IN_REVIEW,
+            target=ProposalState.APPROVED,
+            data={"round": proposal.round, "reviews": len(counted)},
+        )
+    # Reject and return move the state only after the worker verified the signature.
+    return resolution

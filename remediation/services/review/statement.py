@@ -1,0 +1,105 @@
+"""The statement that a reviewer signs, composed from what stands in the round; and what an approval
+asks to have been looked at before."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from django.conf import settings
+
+from audit.tlog.canonical import Json
+from remediation.domain import errors
+from remediation.domain.approval_conditions import Attention, asked
+from remediation.domain.checks import parse as parse_checks
+from remediation.domain.digest import Digests
+from remediation.domain.report import load_diagnosis
+from remediation.domain.secrets import covering
+from remediation.domain.statement import Decision, Reason, Statement, Verdicts
+from remediation.models import Assessment, Proposal, User
+from remediation.services.clock import database_now
+from remediation.services.people import passkeys
+from remediation.services.plans import load_plan
+from remediation.services.reporting import secrets as secrecy
+from remediation.services.review import report_agent
+
+
+def compose(
+    actor: User,
+    proposal: Proposal,
+    assessment: Assessment,
+    decision: str,
+    verdicts: Mapping[str, str],
+    reason: Reason,
+    slot: str,
+) -> Statement:
+    """Raises BadValue and what the parts of a statement raise."""
+    try:
+        decided = Decision(decision)
+    except ValueError:
+        raise errors.BadValue("approve, reject or return", pointer="/decision") from None
+    return Statement(
+        proposal=str(proposal.pk),
+        round=proposal.round,
+        digests=digests_of(proposal, assessment),
+        decision=decided,
+        verdicts=Verdicts.from_json(dict(verdicts), "/verdicts"),
+        reason=reason,
+        slot=slot,
+        person=str(actor.person),
+        nonce=secrets.token_hex(32),
+        expires=database_now() + passkeys.SESSION_LIFE,
+        rp_id=settings.RP_ID,
+        origin=settings.ORIGIN,
+    )
+
+
+def reason_of(proposal_id: UUID, said: Mapping[str, str]) -> Reason:
+    """The reason as it is signed: what a reviewer quotes of a secret would be on record for ever
+    (A61). Looks through the evidence, so it is asked before anything is locked. Raises BadInput."""
+    reason = Reason.from_json(dict(said), "/reason")
+    found = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
+    if not reason.text or found is None:
+        return reason
+    known = secrecy.known_values(found.incident)
+    return Reason(reason.code, covering.covered(reason.text, known))
+
+
+def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
+    """The six digests that a statement of this round names."""
+    return Digests(
+        plan=proposal.plan_digest,
+        diagnosis=proposal.diagnosis.digest,
+        scope=assessment.scope_digest,
+        ruling=assessment.ruling_digest,
+        pin=assessment.pin_digest,
+        checks=assessment.checks_digest,
+    )
+
+
+def attention(proposal: Proposal, assessment: Assessment) -> Attention:
+    """What an approval of this round asks a person to have looked at. Raises BadInput for what is
+    stored and cannot be read."""
+    return asked(
+        load_plan(bytes(proposal.plan)),
+        load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True),
+        parse_checks(bytes(assessment.checks)),
+        assessment.risk,
+    )
+
+
+def looked(
+    proposal: Proposal,
+    assessment: Assessment,
+    decision: Decision,
+    opened: set[str],
+    typed: Sequence[str],
+) -> dict[str, Json]:
+    """Refuse a hasty approval; gives what goes on record about the looking."""
+    if decision is not Decision.APPROVE:
+        return {}
+    report_agent.check_proposer(proposal)
+    wanted = attention(proposal, assessment)
+    wanted.check(opened, typed)
+    return {"opened": list(wanted.artefacts), "typed": list(wanted.names)}

@@ -1,0 +1,89 @@
+"""The first passkey: a one-time code of an operator sets a password and enrols it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from allauth.core import ratelimit
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_safe
+
+from audit.tlog.canonical import Json
+from remediation.domain import errors
+from remediation.services.people import enroll
+from remediation.views import decorators
+from remediation.views.account import ceremony
+from remediation.views.forms import InviteForm
+
+
+@require_safe
+def show(request: HttpRequest) -> HttpResponse:
+    return render(request, "remediation/invite.html", {"form": InviteForm()})
+
+
+@decorators.anonymous_json_post
+@sensitive_variables("body", "form")
+def start(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
+    """Check the code, without using it up, and give the options for the new passkey."""
+    form = _form(body)
+    if not form.is_valid():
+        return _field_errors(form)
+    _slow_down(request, form)
+    user = enroll.open_invitation(
+        username=form.cleaned_data["username"], code=form.cleaned_data["code"]
+    )
+    return JsonResponse(
+        ceremony.begin(request, f"invite:{user.pk}", user, create=True, prove=False)
+    )
+
+
+@decorators.anonymous_json_post
+@sensitive_variables("body", "form")
+def finish(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
+    """Use the code: password, passkey and record in one transaction."""
+    form = _form(body)
+    if not form.is_valid():
+        return _field_errors(form)
+    _slow_down(request, form)
+    given = form.cleaned_data
+    user = enroll.open_invitation(username=given["username"], code=given["code"])
+    begun = ceremony.take(request, f"invite:{user.pk}")
+    enroll.redeem(
+        username=given["username"],
+        code=given["code"],
+        password=given["password"],
+        name=given["name"],
+        credential=decorators.mapping(body, "credential"),
+        challenge=begun.challenge,
+    )
+    # Whoever was signed in here before is not the person who enrolled.
+    logout(request)
+    messages.success(request, gettext("Enrolled. Sign in with your password, then your passkey."))
+    return JsonResponse({"next": reverse("account_login")})
+
+
+def _form(body: Mapping[str, Json]) -> InviteForm:
+    return InviteForm(
+        {
+            name: decorators.text(body, name, 200)
+            for name in ("username", "code", "password", "name")
+        }
+    )
+
+
+def _slow_down(request: HttpRequest, form: InviteForm) -> None:
+    """By address and by account, in the shared cache: a code cannot be guessed."""
+    username = str(form.cleaned_data["username"]).casefold()
+    if not ratelimit.consume(request, action="invite", key=f"invite:{username}"):
+        raise errors.Throttled(900)
+
+
+def _field_errors(form: InviteForm) -> HttpResponse:
+    said = gettext("Something is missing or not right; see the fields.")
+    return decorators.problem(errors.BadValue(), detail=said, fields=form.errors)

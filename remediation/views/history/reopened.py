@@ -1,0 +1,198 @@
+"""A review opened again: the page as its reviewer had it, from the stored bytes that were signed.
+
+Every digest of the signed statement is taken again from the bytes that the page is drawn from. A
+section whose bytes have another digest, or cannot be read, says so; nothing is drawn from memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from remediation.domain import checks
+from remediation.domain.digest import Kind, digest
+from remediation.domain.errors import BadInput
+from remediation.domain.ruling import Ruling
+from remediation.domain.scope import Scope
+from remediation.models import Assessment, Proposal, Review
+from remediation.views.cards import standing
+from remediation.views.history.signed import Signed, signed_of, statement_of
+from remediation.views.names import Names, owner_of
+from remediation.views.pages import (
+    Assessed,
+    Decide,
+    DiagnosisCard,
+    ReviewPage,
+    SlotRow,
+)
+from remediation.views.review import presenter
+
+NOBODY_DECIDES = Decide((), "", (), (), "")
+KINDS = (Kind.DIAGNOSIS, Kind.SCOPE, Kind.CHECKS, Kind.PLAN, Kind.PIN, Kind.RULING)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One of the six digests that were signed, beside the one taken now from the stored bytes."""
+
+    kind: str
+    signed: str
+    found: str
+    text: str
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.found) and self.signed == self.found
+
+
+class ReopenedPage(ReviewPage):
+    """The review page's data, for looking only."""
+
+    # What is said of "now" on the page is left out, or said of then.
+    reopened = True
+
+    @property
+    def open_for_review(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """Everything of the page; ``page`` is None when a stored body cannot be read."""
+
+    number: int
+    count: int
+    signed: Signed
+    proofs: tuple[Proof, ...]
+    page: ReopenedPage | None
+    ruling: Ruling | None
+    before: tuple[SlotRow, ...]
+    unreadable: str
+
+    @property
+    def holds(self) -> bool:
+        return self.signed.holds and all(proof.holds for proof in self.proofs)
+
+    @property
+    def broken(self) -> tuple[Proof, ...]:
+        return tuple(proof for proof in self.proofs if not proof.holds)
+
+
+def reopened(proposal: Proposal, number: int) -> Reopened | None:
+    """The proposal's review of this number, counted from 1 as recorded; None if there is none."""
+    reviews = list(
+        Review.objects.filter(proposal=proposal).order_by("pk").select_related("session")
+    )
+    if not 1 <= number <= len(reviews):
+        return None
+    row = reviews[number - 1]
+    assessment = Assessment.objects.filter(proposal=proposal, round=row.round).first()
+    page, ruling, unreadable = _page(proposal, assessment, row)
+    earlier = [r for r in reviews[: number - 1] if r.round == row.round]
+    names = Names([review.person for review in earlier])
+    return Reopened(
+        number=number,
+        count=len(reviews),
+        signed=signed_of(row),
+        proofs=_proofs(proposal, assessment, row),
+        page=page,
+        ruling=ruling,
+        before=standing.seats(
+            tuple(assessment.slots) if assessment else (),
+            [standing.review_row(review, names, counts=True) for review in earlier],
+        ),
+        unreadable=unreadable,
+    )
+
+
+def _proofs(proposal: Proposal, assessment: Assessment | None, row: Review) -> tuple[Proof, ...]:
+    signed = statement_of(row)
+    bodies = _bodies(proposal, assessment)
+    return tuple(
+        Proof(
+            kind=kind.value,
+            signed=getattr(signed.digests, kind.value) if signed else "",
+            found=digest(kind, bodies[kind]) if kind in bodies else "",
+            text=bodies.get(kind, b"").decode(errors="backslashreplace"),
+        )
+        for kind in KINDS
+    )
+
+
+def _bodies(proposal: Proposal, assessment: Assessment | None) -> dict[Kind, bytes]:
+    found = {Kind.PLAN: bytes(proposal.plan), Kind.DIAGNOSIS: bytes(proposal.diagnosis.body)}
+    if assessment is not None:
+        for kind in (Kind.SCOPE, Kind.CHECKS, Kind.PIN, Kind.RULING):
+            found[kind] = bytes(getattr(assessment, kind.value))
+    return found
+
+
+def _page(
+    proposal: Proposal, assessment: Assessment | None, row: Review
+) -> tuple[ReopenedPage | None, Ruling | None, str]:
+    if assessment is None:
+        return None, None, "the assessment of the round is not stored"
+    try:
+        ruling = Ruling.parse(bytes(assessment.ruling))
+        return _drawn(proposal, assessment, row, ruling), ruling, ""
+    except BadInput as error:
+        return None, None, str(error)
+
+
+def _drawn(proposal: Proposal, assessment: Assessment, row: Review, ruling: Ruling) -> ReopenedPage:
+    plan = presenter.plan_of(proposal)
+    return ReopenedPage(
+        proposal_id=proposal.pk,
+        state=proposal.state,
+        round=row.round,
+        sentences=presenter.sentences(plan),
+        undone=presenter.undone(plan),
+        environment=plan.environment if plan else "",
+        agent=proposal.agent.name,
+        agent_owner=owner_of(proposal.agent),
+        submitted_at=proposal.recorded_at,
+        incident_id=proposal.incident_id,
+        incident_title_said=proposal.incident.title,
+        incident_kind_said=proposal.incident.kind,
+        detected_at=proposal.incident.detected_at,
+        plan_digest=digest(Kind.PLAN, bytes(proposal.plan)),
+        plan_text=bytes(proposal.plan).decode(),
+        steps=presenter.step_cards(plan, assessment),
+        diagnosis=_diagnosis(proposal, row),
+        decide=NOBODY_DECIDES,
+        assessed=_assessed(assessment, row, ruling),
+    )
+
+
+def _diagnosis(proposal: Proposal, row: Review) -> DiagnosisCard:
+    """With the artefacts that were there when the statement was composed."""
+    card = presenter.diagnosis_card(proposal)
+    there = set(
+        proposal.incident.evidence.filter(entry__lt=row.session.entry).values_list(
+            "sha256", flat=True
+        )
+    )
+    return replace(
+        card,
+        digest=digest(Kind.DIAGNOSIS, bytes(proposal.diagnosis.body)),
+        evidence=tuple(artefact for artefact in card.evidence if artefact.sha256 in there),
+    )
+
+
+def _assessed(assessment: Assessment, row: Review, ruling: Ruling) -> Assessed:
+    rows = standing.check_rows(checks.parse(bytes(assessment.checks)))
+    return Assessed(
+        assessment_id=assessment.pk,
+        round=row.round,
+        risk=ruling.risk,
+        reasons=ruling.reasons,
+        decide_by=ruling.decide_by,
+        run_within_s=ruling.run_within_s,
+        ruling_digest=digest(Kind.RULING, bytes(assessment.ruling)),
+        checks_digest=digest(Kind.CHECKS, bytes(assessment.checks)),
+        scope=standing.scope_card(Scope.parse(bytes(assessment.scope))),
+        checks=rows,
+        pin=standing.pin_of(assessment, row.recorded_at),
+        gate=(),
+        slots=(),
+        tally=standing.tally(rows),
+    )

@@ -1,0 +1,39 @@
+"""Looking back: one review as it was seen, and what differs between versions."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from remediation.domain import errors
+from remediation.services.access import authorize
+from remediation.views import decorators
+from remediation.views.history import reopened, versions
+from remediation.views.review.views import visible
+
+
+@decorators.page
+def show(request: HttpRequest, proposal_id: UUID, number: int) -> HttpResponse:
+    """What one reviewer saw and signed, drawn again from the stored bytes."""
+    person = decorators.person(request)
+    found = reopened.reopened(visible(person, proposal_id), number)
+    if found is None:
+        raise errors.NoSuchObject()
+    context = {
+        "proposal_id": proposal_id,
+        "review": found,
+        "page": found.page,
+        "may_audit": authorize.may_audit(person),
+    }
+    return render(request, "remediation/reopened.html", context)
+
+
+@decorators.page
+def changes(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """What differs between its rounds, and between it and another proposal of the incident."""
+    person = decorators.person(request)
+    proposal = visible(person, proposal_id)
+    page = versions.changes_page(person, proposal, request.GET.get("from", ""))
+    return render(request, "remediation/changes.html", {"page": page})

@@ -1,0 +1,213 @@
+"""From rows to the page of differences: between rounds, and between two proposals."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.utils.translation import gettext_lazy
+
+from audit.tlog.canonical import Json
+from remediation.domain.differences import Difference, Item, Piece, differences, items, said, words
+from remediation.models import Assessment, Proposal, User
+from remediation.services.access import visibility
+from remediation.views.names import Names
+
+BODIES = ("scope", "checks", "ruling", "pin")
+TITLES = {
+    "scope": gettext_lazy("Scope"),
+    "checks": gettext_lazy("Checks"),
+    "ruling": gettext_lazy("Ruling"),
+    "pin": gettext_lazy("Pin"),
+    "observation": gettext_lazy("What the worker saw"),
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One body of two rounds. ``old`` and ``new`` are their digests."""
+
+    title: str
+    old: str
+    new: str
+    rows: tuple[Difference, ...]
+    unreadable: bool = False
+
+    @property
+    def same(self) -> bool:
+        return self.old == self.new
+
+
+@dataclass(frozen=True)
+class RoundChange:
+    number: int
+    at: datetime
+    why: str
+    actor: str
+    reviews: int  # of the round before, which count no more
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Two proposals of one incident: plan and diagnosis."""
+
+    other: UUID
+    other_at: datetime
+    supersedes: bool
+    plan: tuple[Difference, ...]
+    steps: tuple[Item, ...]
+    rationale: tuple[Piece, ...]
+    rationale_same: bool
+    diagnosis: tuple[Difference, ...]
+    summary: tuple[Piece, ...]
+    claims: tuple[Item, ...]
+    old_version: int
+    new_version: int
+    same_diagnosis: bool
+    same_plan: bool
+
+
+@dataclass(frozen=True)
+class Other:
+    proposal_id: UUID
+    state: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ChangesPage:
+    proposal_id: UUID
+    state: str
+    rounds: tuple[RoundChange, ...]
+    versions: Versions | None
+    others: tuple[Other, ...]
+
+
+def changes_page(user: User, proposal: Proposal, wanted: str) -> ChangesPage:
+    """Everything that changed. ``wanted`` names another proposal of the incident to compare with;
+    without it the one that was superseded. One that this person may not see is as good as none."""
+    seen = list(
+        visibility.visible_proposals(user)
+        .filter(incident=proposal.incident_id)
+        .exclude(pk=proposal.pk)
+        .select_related("diagnosis")
+        .order_by("recorded_at")
+    )
+    chosen = wanted or str(proposal.supersedes_id)
+    other = next((row for row in seen if str(row.pk) == chosen), None)
+    return ChangesPage(
+        proposal_id=proposal.pk,
+        state=proposal.state,
+        rounds=_rounds(proposal),
+        versions=_versions(other, proposal) if other else None,
+        others=tuple(Other(row.pk, row.state, row.recorded_at) for row in seen),
+    )
+
+
+def _rounds(proposal: Proposal) -> tuple[RoundChange, ...]:
+    """Newest first; the first round has nothing before it."""
+    found = list(Assessment.objects.filter(proposal=proposal).order_by("round"))
+    moves = {t.round: t for t in proposal.transitions.filter(to_state="in_review")}
+    reviews = list(proposal.reviews.values_list("round", flat=True))
+    names = Names.of_actors(move.actor for move in moves.values())
+    return tuple(
+        RoundChange(
+            number=after.round,
+            at=after.recorded_at,
+            why=moves[after.round].reason if after.round in moves else "",
+            actor=names.actor(moves[after.round].actor) if after.round in moves else "",
+            reviews=reviews.count(before.round),
+            sections=_sections(before, after),
+        )
+        for before, after in reversed(list(itertools.pairwise(found)))
+    )
+
+
+def _sections(before: Assessment, after: Assessment) -> tuple[Section, ...]:
+    signed = [
+        _section(
+            name,
+            bytes(getattr(before, name)),
+            bytes(getattr(after, name)),
+            (getattr(before, f"{name}_digest"), getattr(after, f"{name}_digest")),
+        )
+        for name in BODIES
+    ]
+    seen = (bytes(before.observation), bytes(after.observation))
+    shown = _section("observation", *seen, ("", "") if seen[0] == seen[1] else ("other", "another"))
+    return (*signed, shown)
+
+
+def _section(name: str, old: bytes, new: bytes, digests: tuple[str, str]) -> Section:
+    try:
+        rows = differences(_value(old), _value(new))
+    except ValueError:
+        return Section(str(TITLES[name]), *digests, (), unreadable=True)
+    return Section(str(TITLES[name]), *digests, rows)
+
+
+def _value(body: bytes) -> Json:
+    """A stored body as JSON. Raises ValueError."""
+    value: Json = json.loads(body)
+    return value
+
+
+def _versions(old: Proposal, new: Proposal) -> Versions | None:
+    try:
+        plans = [_mapping(bytes(row.plan)) for row in (old, new)]
+        diagnoses = [_mapping(bytes(row.diagnosis.body)) for row in (old, new)]
+    except ValueError:
+        return None
+    steps, claims = _taken(plans, "steps"), _taken(diagnoses, "claims")
+    summaries = [said(diagnosis.pop("summary", "")) for diagnosis in diagnoses]
+    return Versions(
+        other=old.pk,
+        other_at=old.recorded_at,
+        supersedes=new.supersedes_id == old.pk,
+        plan=differences(dict(plans[0]), dict(plans[1])),
+        steps=items(*steps, key=_target, text=_step),
+        rationale=words(old.rationale, new.rationale),
+        rationale_same=old.rationale == new.rationale,
+        diagnosis=differences(dict(diagnoses[0]), dict(diagnoses[1])),
+        summary=words(*summaries),
+        claims=items(*claims, key=_claim, text=_claim),
+        old_version=old.diagnosis.version,
+        new_version=new.diagnosis.version,
+        same_diagnosis=old.diagnosis.digest == new.diagnosis.digest,
+        same_plan=old.plan_digest == new.plan_digest,
+    )
+
+
+def _mapping(body: bytes) -> dict[str, Json]:
+    value = _value(body)
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
+def _taken(values: Iterable[dict[str, Json]], name: str) -> list[list[Json]]:
+    found = []
+    for value in values:
+        taken = value.pop(name, [])
+        found.append(taken if isinstance(taken, list) else [])
+    return found
+
+
+def _target(step: Json) -> str:
+    return said(step.get("target")) if isinstance(step, dict) else said(step)
+
+
+def _step(step: Json) -> str:
+    """Action and target of a step; every other field stands in the rows if it changed."""
+    if not isinstance(step, dict):
+        return said(step)
+    return f"{said(step.get('action'))} on {said(step.get('target'))}"
+
+
+def _claim(claim: Json) -> str:
+    return said(claim.get("text")) if isinstance(claim, dict) else said(claim)

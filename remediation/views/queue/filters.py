@@ -1,0 +1,105 @@
+"""What of the queue somebody wants to see, as it stands in the address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+
+from django.db.models import Q, QuerySet
+from django.utils.http import urlencode
+
+from remediation.domain.ruling import Risk
+from remediation.models import Agent, QueueEntry
+from remediation.models.inventory import Environment
+from remediation.services.access import slots, visibility
+from remediation.views.queue import cursors
+
+MINE, SERVICES = "mine", "services"
+# Sections of the queue: from which place, to which.
+REVIEW, NEW, RUNNING, ENDED = "review", "new", "running", "ended"
+SECTIONS = {REVIEW: ("1", "2"), NEW: ("2", "3"), RUNNING: ("3", "4"), ENDED: ("9", ":")}
+CHOICES = {
+    "show": (MINE, SERVICES),
+    "state": tuple(SECTIONS),
+    "risk": tuple(risk.value for risk in reversed(Risk)),
+    "environment": tuple(Environment.values),
+}
+LONGEST = 300
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_PLACE = re.compile(rf"(?:[123][0-4][0-9]{{32}}|9[0-9]{{16}}){_UUID}")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """All empty: everything that is open. The names are those of the address."""
+
+    show: str = ""
+    state: str = ""
+    risk: str = ""
+    environment: str = ""
+    agent: str = ""
+    target: str = ""
+    q: str = ""
+
+    @property
+    def query(self) -> str:
+        """The address's query, in one form for the same filters."""
+        return urlencode({key: value for key, value in asdict(self).items() if value})
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves anything out besides by section."""
+        return self != Filters(show=self.show if self.show == MINE else "", state=self.state)
+
+    def but(self, **changes: str) -> str:
+        """The query of these filters with some of them changed."""
+        return replace(self, **changes).query
+
+
+def read(query: Mapping[str, str]) -> tuple[Filters, tuple[str, ...]]:
+    """The filters of an address, and the names of those that say what no filter says."""
+    said = {field.name: query.get(field.name, "").strip()[:LONGEST] for field in fields(Filters)}
+    odd = tuple(key for key, allowed in CHOICES.items() if said[key] and said[key] not in allowed)
+    # PostgreSQL has no text with a NUL in it, so nothing is found by one.
+    clean = {key: "" if key in odd else value.replace("\0", "") for key, value in said.items()}
+    return Filters(**clean), odd
+
+
+def cursor(query: Mapping[str, str]) -> str:
+    """The place after which the page begins; empty for the first page and for nonsense."""
+    after = cursors.opened(query.get("after", "")[:LONGEST])
+    return after if _PLACE.fullmatch(after) else ""
+
+
+def services(rights: slots.Rights, filters: Filters) -> list[int] | None:
+    """Of which services something is shown: never more than the person may see (None: all)."""
+    # Whoever sees no proposal sees none of their services either.
+    seen = visibility.seen_services(rights)
+    return sorted(rights.view) if filters.show == SERVICES and seen != [] else seen
+
+
+def words(filters: Filters) -> Q:
+    return Q(words__said=filters.q) if filters.q else Q()
+
+
+def section(entries: QuerySet[QueueEntry], name: str) -> QuerySet[QueueEntry]:
+    start, end = SECTIONS[name]
+    return entries.filter(place__gte=start, place__lt=end)
+
+
+def condition(filters: Filters) -> Q:
+    """What is asked of a proposal's own columns. Neither `show` nor the section nor the search is
+    in it: those decide how the page is read."""
+    rule = Q()
+    if filters.risk:
+        rule &= Q(risk=filters.risk)
+    if filters.environment:
+        rule &= Q(environment=filters.environment)
+    if filters.agent:
+        # Its id first: then the agent's own index gives the order too.
+        agent = Agent.objects.filter(name=filters.agent).values_list("pk", flat=True).first()
+        rule &= Q(agent=agent) if agent else Q(pk__in=[])
+    if filters.target:
+        rule &= Q(target=filters.target)
+    return rule

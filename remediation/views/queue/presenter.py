@@ -1,0 +1,210 @@
+"""Which rows stand on a page of the queue: sections side by side, or one section by pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from remediation.models import QueueEntry, User
+from remediation.services.access import slots, visibility
+from remediation.views.pages import QueueGroup, QueuePage
+from remediation.views.queue import cursors, reading, walk
+from remediation.views.queue import rows as queue_rows
+from remediation.views.queue.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters
+from remediation.views.queue.reading import Lens
+from remediation.views.queue.walk import Found, Place
+
+# A page that a person reads; what does not fit is less urgent than what does.
+PAGE, FEW = 25, 10
+LATELY = timedelta(hours=24)
+# 16 digits less microseconds: the newest first (place_v1 in sql/queue.sql).
+_LAST = 9_999_999_999_999_999
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+TITLES = {
+    MINE: (gettext_lazy("Yours to decide"), gettext_lazy("A role that you hold is still needed.")),
+    "others": (gettext_lazy("Waiting for others"), ""),
+    REVIEW: (gettext_lazy("In review"), ""),
+    NEW: (gettext_lazy("Waiting for the worker's assessment"), ""),
+    RUNNING: (gettext_lazy("Approved and running"), ""),
+    ENDED: (pgettext_lazy("section of the queue", "Ended"), gettext_lazy("The newest first.")),
+    "lately": (gettext_lazy("Ended in the last 24 hours"), ""),
+}
+
+
+@dataclass
+class Part:
+    """A section before its rows are made."""
+
+    key: str
+    found: Found
+    more: str = ""
+    title: str = ""  # a key of TITLES, when it is another than its own
+
+
+def page(person: User, filters: Filters, after: str) -> QueuePage:
+    """The page of these filters; `after` is the place at which the one before it ended."""
+    rights = slots.rights_of(person)
+    perhaps = slots.perhaps_mine(rights)
+    dense = reading.dense(visibility.seen_services(rights))
+    lens = reading.lens(rights, filters, dense, after)
+    if filters.show == MINE:
+        parts = [_mine(rights, lens, perhaps, filters, after)[0]]
+        mine = {place.proposal_id for place in parts[0].found.places}
+    elif filters.state:
+        parts = [_part(filters.state, lens, filters.state, PAGE, filters.query, after)]
+        mine = set(_able(rights, parts[0].found.places))
+    else:
+        parts = _side_by_side(rights, lens, perhaps, filters)
+        mine = {place.proposal_id for place in parts[0].found.places}
+    alone = not (filters.narrows or filters.state or after)
+    said = _said(parts[0] if alone else _all_mine(rights, perhaps, dense))
+    groups = _groups(rights.person, parts, mine)
+    seen = sha256(repr((groups, said)).encode()).hexdigest()[:16]
+    may_see = visibility.seen_services(rights) != []
+    return QueuePage(groups=groups, mine=said, first=not after, may_see=may_see, seen=seen)
+
+
+def next_for(person: User) -> UUID | None:
+    """The most urgent proposal that this person could decide now, among the first hundred that
+    may be."""
+    rights = slots.rights_of(person)
+    perhaps = slots.perhaps_mine(rights)
+    if perhaps is None:
+        return None
+    dense = reading.dense(visibility.seen_services(rights))
+    lens = reading.lens(rights, Filters(), dense).narrowed(perhaps)
+    first = walk.walk(lens, REVIEW, 4 * PAGE).first
+    for start in range(0, len(first), FEW):
+        some = first[start : start + FEW]
+        able = _able(rights, some)
+        for place in some:
+            if place.proposal_id in able:
+                return place.proposal_id
+    return None
+
+
+def _able(rights: slots.Rights, places: Iterable[Place]) -> dict[UUID, tuple[str, ...]]:
+    return slots.open_slots_by_id(rights, [place.proposal_id for place in places])
+
+
+def _side_by_side(
+    rights: slots.Rights, lens: Lens, perhaps: Q | None, filters: Filters
+) -> list[Part]:
+    mine, seemed = _mine(rights, lens, perhaps, filters)
+    rest = lens if perhaps is None else lens.narrowed(~perhaps)
+    # Beside what is theirs: when that fills the head of the queue, the rest is one click away.
+    steps = reading.STEPS if lens.two_sided else 2
+    others = _part("others", rest, REVIEW, PAGE, filters.but(state=REVIEW), steps=steps)
+    others.found.first = sorted([*others.found.first, *seemed], key=lambda place: place.place)
+    return [
+        mine,
+        others,
+        _part(NEW, lens, NEW, FEW, filters.but(state=NEW)),
+        _part(RUNNING, lens, RUNNING, FEW, filters.but(state=RUNNING)),
+        _lately(lens, filters),
+    ]
+
+
+def _mine(
+    rights: slots.Rights,
+    lens: Lens,
+    perhaps: Q | None,
+    filters: Filters,
+    after: str | None = None,
+) -> tuple[Part, list[Place]]:
+    """Theirs, by the exact rule; and those of the page that only seemed to be."""
+    if perhaps is None:
+        return Part(MINE, Found()), []
+    whole = filters.but(show=MINE, state="")
+    part = _part(MINE, lens.narrowed(perhaps), REVIEW, PAGE, whole, after)
+    found = part.found
+    able = _able(rights, found.places)
+    seemed = [place for place in found.places if place.proposal_id not in able]
+    theirs = sorted(
+        (place for place in found.places if place.proposal_id in able), key=lambda one: one.place
+    )
+    # The most urgent of a target may be another's: the first that is theirs stands for it.
+    leading: dict[str, Place] = {}
+    for place in theirs:
+        alone = lens.flat or not place.target
+        leading.setdefault(place.place if alone else place.target, place)
+    found.first = list(leading.values())
+    found.behind = [place for place in theirs if place not in found.first]
+    return part, seemed
+
+
+def _all_mine(rights: slots.Rights, perhaps: Q | None, dense: bool) -> Part:
+    """What waits for the person, whatever the page shows."""
+    return _mine(rights, reading.lens(rights, Filters(), dense), perhaps, Filters())[0]
+
+
+def _part(
+    key: str,
+    lens: Lens,
+    name: str,
+    most: int,
+    more: str,
+    after: str | None = None,
+    steps: int = reading.STEPS,
+) -> Part:
+    """The first of a section. With `after` the address of what follows continues there; without,
+    it is that of the whole section."""
+    found = walk.walk(lens, name, most, after=after or "", steps=steps)
+    if after is not None:
+        more = f"{more}&after={cursors.sealed(found.following)}"
+    return Part(key, found, more if found.following else "")
+
+
+def _lately(lens: Lens, filters: Filters) -> Part:
+    since = (timezone.now() - LATELY - _EPOCH) // timedelta(microseconds=1)
+    found = walk.walk(lens, ENDED, FEW, until=f"9{_LAST - since}")
+    more = filters.but(state=ENDED) if found.following else ""
+    return Part(ENDED, found, more, title="lately")
+
+
+def _groups(person: UUID, parts: list[Part], mine: set[UUID]) -> tuple[QueueGroup, ...]:
+    keys = {place.proposal_id for part in parts for place in part.found.places}
+    entries = queue_rows.readable(QueueEntry.objects.filter(pk__in=keys))
+    rows = queue_rows.looked_at(queue_rows.rows(entries), person)
+    rows = {key: replace(row, mine=key in mine) for key, row in rows.items()}
+    return tuple(
+        QueueGroup(
+            part.key,
+            str(TITLES[part.title or part.key][0]),
+            str(TITLES[part.title or part.key][1]),
+            queue_rows.grouped(
+                [
+                    rows[place.proposal_id]
+                    for place in part.found.first
+                    if place.proposal_id in rows
+                ],
+                [
+                    rows[place.proposal_id]
+                    for place in part.found.behind
+                    if place.proposal_id in rows
+                ],
+                part.found.totals,
+            ),
+            part.more,
+            part.found.looked,
+        )
+        for part in parts
+    )
+
+
+def _said(mine: Part) -> str:
+    """`3`, or `50+` when there are more than were looked at."""
+    found = mine.found
+    shown = len(found.places)
+    counted = [place for place in found.places if place.target in found.totals]
+    led = {place.target for place in counted}
+    hidden = sum(found.totals[target] for target in led) - len(counted)
+    return f"{shown}+" if mine.more or hidden > 0 else str(shown)

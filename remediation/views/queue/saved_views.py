@@ -1,0 +1,33 @@
+"""Keeping a view of the queue under a name, and removing it."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from remediation.services.review import saved_views
+from remediation.views import decorators
+from remediation.views.queue import filters
+
+
+@decorators.form
+def save(request: HttpRequest) -> HttpResponse:
+    """The filters that the form names, in their one form; nothing else can be kept."""
+    chosen, _ = filters.read(QueryDict(request.POST.get("query", "")[: saved_views.QUERY_MAX]))
+    name = request.POST.get("view", "")
+    saved_views.save(actor=decorators.person(request), name=name, query=chosen.query)
+    messages.success(
+        request, gettext("This view is kept as “%(name)s”.") % {"name": " ".join(name.split())}
+    )
+    return redirect(f"{reverse('queue')}?{chosen.query}")
+
+
+@decorators.form
+def remove(request: HttpRequest) -> HttpResponse:
+    name = request.POST.get("view", "")
+    saved_views.remove(actor=decorators.person(request), name=name)
+    messages.info(request, gettext("The view “%(name)s” is removed.") % {"name": name})
+    return redirect("queue")

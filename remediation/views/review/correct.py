@@ -1,0 +1,85 @@
+"""The page on which a reviewer corrects a diagnosis or a scope, for others to decide on."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods
+
+from remediation.domain import errors, inert
+from remediation.domain.report import load_diagnosis
+from remediation.services.reporting import correct as service
+from remediation.views import decorators
+from remediation.views.review.views import visible
+
+_CLAIM = re.compile(r"claim-[0-9]{1,4}", re.ASCII)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def correct(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    door = _correct if request.method == "POST" else _show
+    return door(request, proposal_id=proposal_id)
+
+
+@decorators.page
+def _show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    person = decorators.person(request)
+    proposal = visible(person, proposal_id)
+    if not service.may_correct(person, proposal):
+        raise errors.NotEntitled("only those who could decide may correct")
+    diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
+    # Hidden characters are written out: whoever corrects sees them, and they are gone for good.
+    context = {
+        "proposal": proposal,
+        "confidence": diagnosis.confidence,
+        "summary_now": inert.visible(diagnosis.summary),
+        "claims": [(inert.visible(c.text), len(c.citations)) for c in diagnosis.claims],
+    }
+    return render(request, "remediation/correct.html", context)
+
+
+@decorators.form
+def _correct(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    made = service.correct(
+        actor=decorators.person(request),
+        proposal_id=proposal_id,
+        correction=_correction(request),
+        reason=request.POST.get("reason", ""),
+    )
+    messages.success(
+        request,
+        gettext(
+            "This is the corrected version. The worker assesses it now, and others decide on it:"
+            " you edited it, so you cannot."
+        ),
+    )
+    return redirect("review", made)
+
+
+def _correction(request: HttpRequest) -> service.Correction:
+    """Raises BadValue for a confidence that is no number."""
+    sent = request.POST
+    confidence = sent.get("confidence", "")
+    if not re.fullmatch("[0-9]{1,3}", confidence, re.ASCII):
+        raise errors.BadValue("a whole number of per cent", pointer="/confidence")
+    texts = {
+        int(name.removeprefix("claim-")): _lines(sent[name])
+        for name in sent
+        if _CLAIM.fullmatch(name)
+    }
+    return service.Correction(
+        summary=_lines(sent.get("summary", "")),
+        confidence=int(confidence),
+        claims={n: None if f"leave-{n}" in sent else text for n, text in texts.items()},
+        missing=[line.strip() for line in sent.get("missing", "").splitlines() if line.strip()],
+    )
+
+
+def _lines(text: str) -> str:
+    # A form sends CR LF for each line's end, whatever was in the text before.
+    return text.replace("\r\n", "\n")

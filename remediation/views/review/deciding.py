@@ -1,0 +1,94 @@
+"""Whether the person who looks may decide, and if not, why; in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.utils.translation import gettext
+
+from remediation import vocabulary
+from remediation.domain.approval_conditions import Attention
+from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
+from remediation.models import Assessment, Proposal, Review, User
+from remediation.services.access import authorize
+from remediation.services.access import slots as seats
+from remediation.services.reporting import correct
+from remediation.services.review import report_agent, statement
+from remediation.services.review.sign import FRESH_FOR
+from remediation.views.pages import Choice, Decide
+
+
+def decide(
+    user: User,
+    proposal: Proposal,
+    assessment: Assessment | None,
+    *,
+    readable: bool,
+    now: datetime,
+) -> Decide:
+    """The open slots for this person. The service asks all of it again; this is for the page."""
+    slots = seats.open_slots_for(user, proposal)
+    return Decide(
+        slots=tuple(Choice(slot, _title(slot)) for slot in slots),
+        why_not=_why_not(user, proposal, assessment, slots, readable=readable, now=now),
+        reject_reasons=_choices(REJECT_REASONS),
+        return_reasons=_choices(RETURN_REASONS),
+        person=user.get_username(),
+        attention=(
+            statement.attention(proposal, assessment) if assessment and readable else Attention()
+        ),
+        may_report=report_agent.may_report(user, proposal),
+        may_correct=correct.may_correct(user, proposal),
+    )
+
+
+def _title(slot: str) -> str:
+    # Translators: the role of somebody who decides; "any" of them may.
+    return gettext("approver") if slot == "any" else vocabulary.word(slot)
+
+
+def _choices(reasons: Mapping[str, str]) -> tuple[Choice, ...]:
+    return tuple(Choice(code, vocabulary.saying(title)) for code, title in reasons.items())
+
+
+def _why_not(
+    user: User,
+    proposal: Proposal,
+    assessment: Assessment | None,
+    slots: tuple[str, ...],
+    *,
+    readable: bool,
+    now: datetime,
+) -> str:
+    if assessment is None:
+        return gettext("The worker has not assessed this yet.")
+    if not readable:
+        return gettext(
+            "The plan cannot be read under today's catalogue, so nobody can decide on it."
+        )
+    mine = Review.objects.filter(
+        proposal=proposal, round=proposal.round, person=user.person
+    ).first()
+    if mine is not None:
+        return gettext("You decided in this round: %(decision)s as %(slot)s.") % {
+            "decision": vocabulary.word(mine.decision),
+            "slot": vocabulary.word(mine.slot),
+        }
+    excluded = authorize.excluded(proposal.pk).get(str(user.person))
+    if excluded:
+        because = "; ".join(vocabulary.saying(one) for one in excluded.split("; "))
+        return gettext("You may look but not decide: %(because)s.") % {"because": because}
+    if not authorize.entitled_roles(user.person, assessment):
+        return gettext(
+            "You may look but not decide: that needs an approver role and the right to review"
+            " every service that uses the target directly."
+        )
+    if not slots:
+        return gettext("The roles that you hold are already filled in this round.")
+    if assessment.recorded_at + FRESH_FOR <= now:
+        return gettext(
+            "What the worker saw is older than ten minutes, too old to sign on."
+            " Ask it to observe again (section 3), then decide on what it finds."
+        )
+    return ""

@@ -1,0 +1,123 @@
+"""The page of a run: live progress, and halting it between two steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.views.decorators.http import require_safe
+
+from audit.tlog.canonical import Json
+from remediation.domain import errors
+from remediation.domain.halt.statement import MAX_REASON, MIN_REASON
+from remediation.services.access import authorize
+from remediation.services.execution import halt as service
+from remediation.services.execution import reverse_run
+from remediation.views import decorators
+from remediation.views.review.views import STOP_POLLING, visible
+from remediation.views.run import presenter
+from remediation.views.run.page import RunPage
+
+
+@decorators.page
+def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    return render(request, "remediation/execution.html", _context(request, proposal_id))
+
+
+@require_safe
+def progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """The part that moves; asked for every two seconds until the run has ended."""
+    if not request.user.is_authenticated:
+        return render(request, "remediation/review/signed_out.html", status=STOP_POLLING)
+    answer = _progress(request, proposal_id=proposal_id)
+    if answer.status_code >= 400:
+        # Refused, and on record. Asked again every two seconds it would fill the record.
+        return render(request, "remediation/execution/gone.html", status=STOP_POLLING)
+    return answer
+
+
+@decorators.page
+def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    proposal = visible(decorators.person(request), proposal_id)
+    if presenter.is_live(proposal) and request.GET.get("seen") == presenter.version(proposal):
+        # Nothing is swapped: what somebody reads, selected or focused stays as it is.
+        return HttpResponse(status=204)
+    context = _context(request, proposal_id)
+    page: RunPage = context["page"]  # type: ignore[assignment]
+    # The form is replaced only when it comes or goes, so that a reason being typed is not lost.
+    context["moved"] = True
+    context["swap_halt"] = request.GET.get("halt") != page.halt_key
+    return render(
+        request,
+        "remediation/execution/progress.html",
+        context,
+        status=200 if page.live else STOP_POLLING,
+    )
+
+
+@decorators.json_post
+def halt_start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
+    """What this person signs in order to stop the run before its next step."""
+    started = service.start(
+        actor=decorators.person(request),
+        proposal_id=proposal_id,
+        reason=decorators.text(body, "reason"),
+    )
+    return JsonResponse({"session": str(started.session_id), "options": started.options})
+
+
+@decorators.json_post
+def halt_sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
+    """The passkey's assertion; on record before this answers."""
+    try:
+        session_id = UUID(decorators.text(body, "session"))
+    except ValueError:
+        raise errors.BadValue("not an id", pointer="/session") from None
+    service.sign(
+        actor=decorators.person(request),
+        session_id=session_id,
+        assertion=decorators.mapping(body, "assertion"),
+    )
+    messages.warning(
+        request,
+        gettext(
+            "Signed. No further step begins before the worker has verified it; then it undoes the"
+            " steps that it applied."
+        ),
+    )
+    return JsonResponse({"next": reverse("execution", args=[proposal_id])})
+
+
+@decorators.form
+def undo(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Propose to undo a run that succeeded; others decide on it."""
+    made = reverse_run.propose(
+        actor=decorators.person(request),
+        proposal_id=proposal_id,
+        reason=request.POST.get("reason", ""),
+    )
+    messages.info(
+        request,
+        gettext(
+            "Proposed. Nothing has been undone yet: the worker assesses it and others decide on it."
+            " You cannot, since the plan is yours."
+        ),
+    )
+    return redirect("review", made)
+
+
+def _context(request: HttpRequest, proposal_id: UUID) -> dict[str, object]:
+    person = decorators.person(request)
+    proposal = visible(person, proposal_id)
+    return {
+        "page": presenter.run_page(person, proposal),
+        "may_audit": authorize.may_audit(person),
+        "longest": MAX_REASON,
+        "shortest": MIN_REASON,
+        "longest_undo": reverse_run.MAX_REASON,
+    }

@@ -1,0 +1,133 @@
+"""A halt by itself: what it says is what is signed, by a key that may, and nothing else holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from remediation.domain.errors import (
+    BadInput,
+    Digest,
+    GateRefused,
+    SeparationOfDuties,
+    Signature,
+    UnknownApproverKey,
+)
+from remediation.domain.gate.approvers import Approvers
+from remediation.domain.gate.signature import Assertion
+from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
+from remediation.domain.halt.statement import HaltStatement, TakenBack, taken_back
+from remediation.domain.statement import Statement
+from tests.domain.halted import OTHER, PLAN, RUN, signed, statement
+from tests.domain.story import ALICE, BOB, NOW, Story, approvers, sign
+
+VECTORS = Path(__file__).parents[2] / "vectors"
+
+
+def check(halt: SignedHalt, run: HaltedRun = RUN, known: Approvers | None = None) -> HaltStatement:
+    return verify_halt(halt, run, approvers=known or approvers(), now=NOW)
+
+
+def test_a_signed_halt_holds_and_says_what_is_taken_back_the_last_one_first() -> None:
+    found = check(signed(statement()))
+    assert [step.step for step in found.takes_back] == [1, 0]
+    assert found.takes_back[0] == TakenBack(1, "postgres.role:crm/b", "postgres.role.enable")
+    assert HaltStatement.parse(found.body()) == found
+
+
+@pytest.mark.parametrize(
+    ("make", "refusal"),
+    [
+        (lambda: signed(statement(proposal=OTHER)), Signature),
+        (lambda: signed(statement(round=2)), Signature),
+        (lambda: signed(statement(), person=BOB), Signature),
+        (lambda: signed(statement(), reason="Another reason, which nobody signed."), Signature),
+        (lambda: signed(statement(expires=NOW - timedelta(seconds=1))), Signature),
+        (lambda: signed(statement(plan="0" * 64)), Digest),
+        (lambda: signed(statement(takes_back=())), Digest),
+        (lambda: signed(statement(takes_back=tuple(reversed(taken_back(PLAN))))), Digest),
+        (lambda: signed(statement(origin="https://evil.example")), Signature),
+        (lambda: signed(statement(rp_id="evil.example")), Signature),
+        (lambda: signed(statement(), key=BOB), UnknownApproverKey),
+        (lambda: signed(statement(), statement=b"{}"), Signature),
+        (lambda: signed(statement(), statement=b""), Signature),
+        (lambda: signed(statement(), statement=statement(nonce="1" * 32).body()), Signature),
+        (lambda: signed(statement(), assertion=Assertion(b"", b"", b"", b"")), UnknownApproverKey),
+    ],
+)  # fmt: skip
+def test_what_was_not_signed_so_does_not_hold(
+    make: Callable[[], SignedHalt], refusal: type[GateRefused]
+) -> None:
+    with pytest.raises(refusal):
+        check(make())
+
+
+@pytest.mark.parametrize("part", ["authenticator_data", "client_data_json", "signature"])
+def test_a_broken_assertion_is_a_signature_that_does_not_hold(part: str) -> None:
+    halt = signed(statement())
+    for raw in (b"", b"\x00", getattr(halt.assertion, part)[:-1]):
+        broken = replace(halt, assertion=replace(halt.assertion, **{part: raw}))
+        with pytest.raises(Signature):
+            check(broken)
+
+
+def test_a_key_that_the_file_does_not_hold_or_not_now_halts_nothing() -> None:
+    halt = signed(statement())
+    with pytest.raises(UnknownApproverKey):
+        check(halt, known=Approvers(()))
+    for ended in (NOW - timedelta(days=1), NOW):
+        known = Approvers(tuple(replace(e, until=ended) for e in approvers().entries))
+        with pytest.raises(UnknownApproverKey):
+            check(halt, known=known)
+
+
+def test_a_key_of_another_role_halts_nothing_and_that_of_a_lead_halts_all() -> None:
+    halt = signed(statement())
+    owners = replace(RUN, slots=("service_owner",))
+    with pytest.raises(UnknownApproverKey):
+        check(halt, owners)
+    leads = Approvers(tuple(replace(e, roles=("lead",)) for e in approvers().entries))
+    assert check(halt, owners, leads)
+    # It fills no slot: a lead's key approves nothing.
+    assert not any(e.may_fill(slot) for e in leads.entries for slot in ("any", "security"))
+
+
+def test_a11_who_took_part_halts_nothing() -> None:
+    run = replace(RUN, excluded={ALICE: "edited the plan"})
+    with pytest.raises(SeparationOfDuties):
+        check(signed(statement()), run)
+
+
+def test_an_approval_is_no_halt_and_a_halt_is_no_approval() -> None:
+    """Types and domains of digests are apart: neither statement reads as the other, and the
+    signature under one is none under the other."""
+    story = Story()
+    approval = story.statement(ALICE, "security")
+    review = sign(approval)
+    with pytest.raises(Signature):
+        check(signed(statement(), statement=approval.body(), assertion=review.assertion))
+    with pytest.raises(Signature):
+        check(signed(statement(), assertion=review.assertion))
+    with pytest.raises(BadInput):
+        Statement.parse(statement().body())
+    with pytest.raises(BadInput):
+        HaltStatement.parse(approval.body())
+    # The very same bytes have another challenge in each domain.
+    body = statement().body()
+    from remediation.domain.digest import Kind, digest
+
+    assert digest(Kind.HALT, body) != digest(Kind.STATEMENT, body)
+
+
+def test_the_stored_halt_still_holds() -> None:
+    """What was signed once stays readable: statement, digest and assertion out of the vectors."""
+    stored = json.loads((VECTORS / "halt.json").read_bytes())
+    body = stored["statement"].encode()
+    assert HaltStatement.parse(body).digest == stored["digest"]
+    made = Assertion.from_json(stored["assertion"])
+    assert check(SignedHalt(ALICE, HaltStatement.parse(body).reason, body, made, NOW))

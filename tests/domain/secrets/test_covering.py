@@ -1,0 +1,167 @@
+"""Secrets covered: in what a page shows, and in what is kept for ever (attacks.md A61)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from remediation.domain import citations, report
+from remediation.domain.secrets import covering, detector
+from remediation.domain.secrets.detector import Found, Secret
+from tests.domain.secrets.test_detector import AWS, PASSWORD
+from tests.factories import artefact
+
+CONTENT = json.dumps({"url": f"amqp://app:{PASSWORD}@mq/", "secretAccessKey": AWS}).encode()
+
+
+def test_a61_masked_json_is_still_json_without_the_secret() -> None:
+    found = detector.find(CONTENT)
+    shown = covering.masked(CONTENT, found)
+    assert json.loads(shown) == {"url": "amqp://app:[masked]@mq/", "secretAccessKey": "[masked]"}
+
+
+@given(st.binary(max_size=200), st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9))))
+def test_the_parts_are_the_whole_artefact(content: bytes, gaps: list[tuple[int, int]]) -> None:
+    secrets, at = [], 0
+    for gap, length in gaps:
+        if at + gap + length <= len(content):
+            secrets.append(Secret(at + gap, length, "jwt"))
+            at = secrets[-1].end
+    cut = covering.parts(content, Found(tuple(secrets)))
+    assert b"".join(part.content for part in cut) == content
+    assert [len(part.content) for part in cut if part.rule] == [one.length for one in secrets]
+
+
+def test_a63_where_there_are_too_many_nothing_is_shown() -> None:
+    assert covering.masked(CONTENT, Found((), whole=False)) == b"[masked]"
+
+
+def test_a_short_plain_password_does_not_cover_words() -> None:
+    content = b"postgres://postgres:postgres@db/x"
+    assert covering.values(content) == frozenset()
+
+
+def test_a61_a_text_is_covered_by_itself_and_by_what_evidence_holds() -> None:
+    known = covering.values(CONTENT)
+    assert known == {AWS, PASSWORD}
+    assert covering.covered(f"The password is {PASSWORD}!", known) == "The password is [masked]!"
+    assert covering.covered(f"The password is {PASSWORD}!") == f"The password is {PASSWORD}!"
+    assert covering.covered(f"secret key: {AWS}") == "secret key: [masked]"
+    assert covering.covered("nothing to hide \ud800") == "nothing to hide \ud800"
+
+
+@given(st.text())
+def test_a_text_without_secrets_stays_as_it_is(text: str) -> None:
+    assert covering.covered(text) == text
+
+
+def reported(**changes: Any) -> report.Report:
+    identity = {"kind": "test.target", "name": "t1"}
+    content = CONTENT
+    value: dict[str, Any] = {
+        "incident": {
+            "kind": "leak",
+            "title": f"Leaked {AWS}",
+            "identity": identity,
+            "detected_at": "2026-11-22T10:00:00Z",
+            "external_id": f"case {PASSWORD}",
+        },
+        "evidence": [
+            {
+                "sha256": sha256(content).hexdigest(),
+                "source": f"dump of {PASSWORD}",
+                "media_type": "application/json",
+                "collected_at": "2026-11-22T10:00:00Z",
+                "attacker_writable": True,
+                "content": content.decode(),
+                "encoding": "utf-8",
+            }
+        ],
+        "diagnosis": {
+            "summary": f"{PASSWORD} was used",
+            "identity": identity,
+            "confidence": 90,
+            "claims": [
+                {
+                    "text": f"The key {AWS} stands there",
+                    "citations": [
+                        {
+                            "evidence": sha256(content).hexdigest(),
+                            "pointer": "/secretAccessKey",
+                            "value": AWS,
+                        }
+                    ],
+                }
+            ],
+        },
+    }
+    return report.from_json({**value, **changes}, protected=frozenset(), allow_test=True)
+
+
+def test_a61_no_text_of_a_report_keeps_a_secret() -> None:
+    given = replace(reported(), rationale=f"Because of {AWS}")
+    made = covering.report_covered(given)
+    kept = made.report
+    assert kept.evidence[0].content == CONTENT
+    texts = [*covering._texts(kept), kept.diagnosis.body.decode(), str(kept.incident)]
+    assert not any(AWS in text or PASSWORD in text for text in texts)
+    assert kept.incident.title == "Leaked [masked]"
+    assert kept.rationale == "Because of [masked]"
+    assert [one.rule for one in made.found[kept.evidence[0].sha256].secrets] == [
+        "connection_string",
+        "aws_secret_key",
+    ]
+
+
+def test_a_covered_diagnosis_is_canonical_and_covered_once() -> None:
+    kept = covering.report_covered(reported()).report
+    assert report.load_diagnosis(kept.diagnosis.body, allow_test=True) == kept.diagnosis
+    assert covering.report_covered(kept).report == kept
+
+
+def test_a_report_without_secrets_keeps_its_diagnosis() -> None:
+    content = artefact("t1")
+    given = reported()
+    plain = replace(
+        given,
+        evidence=(replace(given.evidence[0], content=content, source="log"),),
+        diagnosis=report.parse_diagnosis(
+            {
+                "summary": "It is misused.",
+                "identity": {"kind": "test.target", "name": "t1"},
+                "confidence": 1,
+                "claims": [],
+            },
+            allow_test=True,
+        ),
+    )
+    assert covering.report_covered(plain).report.diagnosis is plain.diagnosis
+
+
+def test_a63_citations_that_do_not_hold_are_looked_at_again_only_so_often() -> None:
+    """Four thousand wrong ones would else each have the artefact read and looked through."""
+    reads: list[str] = []
+    wrong = report.Citation("0" * 64, "/url", "no")
+
+    def read(sha256: str) -> bytes:
+        reads.append(sha256)
+        return CONTENT
+
+    stored = citations.Stored(read, lambda: {PASSWORD})
+    assert stored.holds(report.Citation("0" * 64, "/url", "amqp://app:[masked]@mq/"))
+    assert not stored.holds(report.Citation("0" * 64, "/nowhere", "no"))
+    assert not any(stored.holds(wrong) for _ in range(citations.Stored.MOST))
+    assert not stored.holds(report.Citation("0" * 64, "/url", "amqp://app:[masked]@mq/"))
+    assert len(reads) == 1
+
+
+@given(st.text("ab", max_size=60), st.sets(st.text("ab", min_size=8, max_size=12), max_size=8))
+def test_the_secrets_of_a_text_are_those_that_stand_in_it(text: str, known: set[str]) -> None:
+    many = {f"{n:08}" for n in range(60)} | known
+    there = {value for value in known if value in text}
+    assert detector.standing_in(text, known) == detector.standing_in(text, many) == there

@@ -1,0 +1,229 @@
+"""What lies around a proposal, as the worker's login may read it, in bounded queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from remediation import models as m
+from remediation.domain.checks import OpenProposal, Rejection
+from remediation.domain.report import load_diagnosis
+from remediation.executors.targets import Targets
+from remediation.services import host_files
+from remediation.services.assessment import context
+from tests import factories
+from tests.domain.checks.test_claims import KEY, OTHER, TARGET
+from tests.domain.story import a_plan
+from tests.factories import WORKER
+
+pytestmark = pytest.mark.django_db
+
+Found = TypeVar("Found")
+AS_KEY = a_plan(
+    steps=[{"action": "aws.iam.deactivate_access_key", "target": TARGET, "parameters": {}}]
+)
+ADA = "aws.iam.access_key:111122223333/ada/"
+
+
+def as_worker(look: Callable[[], Found]) -> Found:
+    with factories.acting(WORKER):
+        return look()
+
+
+def names(*locators: str) -> set[str]:
+    """The neighbours of Ada's key among these identities."""
+    for locator in locators:
+        factories.identity(locator, kind="aws.iam.access_key")
+    return {found.locator for found in as_worker(lambda: context.neighbours(AS_KEY))}
+
+
+# ---- neighbours ----------------------------------------------------------------------------------
+
+
+def test_other_keys_of_the_user_and_names_that_look_alike_are_neighbours() -> None:
+    mine, second = ADA + KEY, ADA + OTHER
+    alike = f"aws.iam.access_key:111122223333/adda/{OTHER}"
+    other_account = f"aws.iam.access_key:999988887777/ada/{KEY}"
+    far = f"aws.iam.access_key:111122223333/zoe/{'AKIAZZZZZZZZZZZZZZZZ'}"
+    role = "postgres.role:ada/ada"
+    assert names(mine, second, alike, other_account, far, role) == {mine, second, alike}
+
+
+def test_a_neighbour_is_called_what_its_newest_version_says() -> None:
+    row = factories.identity(ADA + KEY, kind="aws.iam.access_key", name="old name")
+    factories.identity_version(row, name="Break glass")
+    (found,) = as_worker(lambda: context.neighbours(AS_KEY))
+    assert found.name == "Break glass"
+
+
+def test_signs_of_a_pattern_in_a_name_are_no_pattern() -> None:
+    """IAM names may hold an underscore, which LIKE would take for any letter."""
+    plan = factories.plan("a-b")
+    for name in ("a-b", "a-c", "axb", "b-a"):
+        factories.identity(f"test.target:{name}")
+    found = {n.locator for n in as_worker(lambda: context.neighbours(plan))}
+    assert found == {"test.target:a-b", "test.target:a-c"}
+
+
+def test_however_large_the_inventory_is_so_many_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(context, "MOST_NEIGHBOURS", 3)
+    near = [f"aws.iam.access_key:111122223333/ad{n}/AKIAEXAMPLE000000009" for n in range(6)]
+    found = names(ADA + KEY, ADA + OTHER, *near)
+    assert len(found) == 3
+    assert found > {ADA + KEY, ADA + OTHER}
+
+
+# ---- evidence ------------------------------------------------------------------------------------
+
+
+def test_what_is_cited_comes_whole_the_rest_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = factories.proposal("t")
+    extra = [b"one", b"two", b"three"]
+    for content in extra:
+        factories.evidence(made.incident, content, attacker_writable=content == b"three")
+    told = load_diagnosis(bytes(made.diagnosis.body), allow_test=True)
+    every = as_worker(lambda: context.artefacts(made, told))
+    assert set(every.content.values()) == {factories.artefact("t"), *extra}
+    assert every.attacker_writable == {sha256(b"three").hexdigest()}
+
+    monkeypatch.setattr(context, "MOST_OTHER_ARTEFACTS", 1)
+    some = as_worker(lambda: context.artefacts(made, told))
+    assert set(some.content.values()) == {factories.artefact("t"), b"three"}
+    monkeypatch.setattr(context, "MOST_OTHER_BYTES", 0)
+    few = as_worker(lambda: context.artefacts(made, told))
+    assert set(few.content.values()) == {factories.artefact("t")}
+
+
+def test_the_evidence_of_another_incident_is_not_there() -> None:
+    """A citation of it then says that the artefact is not part of this incident."""
+    other = factories.proposal("t")
+    mine = factories.proposal("u")
+    told = load_diagnosis(bytes(other.diagnosis.body), allow_test=True)
+    found = as_worker(lambda: context.artefacts(mine, told))
+    assert set(found.content.values()) == {factories.artefact("u")}
+
+
+# ---- other proposals -----------------------------------------------------------------------------
+
+
+def opened(proposal: m.Proposal) -> tuple[OpenProposal, ...]:
+    plan = factories.load(proposal)
+    return as_worker(lambda: context.open_proposals(proposal, plan))
+
+
+@pytest.mark.parametrize(
+    ("state", "counts"),
+    [("submitted", True), ("in_review", True), ("approved", True), ("rejected", False),
+     ("withdrawn", False), ("succeeded", False), ("expired", False)],
+)  # fmt: skip
+def test_an_earlier_proposal_on_the_target_counts_while_it_can_run(
+    state: str, counts: bool
+) -> None:
+    earlier = factories.proposal_at(state, "t")
+    found = opened(factories.proposal("t", "u"))
+    step = ("test.noop", "test.target:t")
+    assert found == ((OpenProposal(str(earlier.pk), state, (step,)),) if counts else ())
+
+
+def test_a_later_proposal_does_not_spoil_an_earlier_one() -> None:
+    first = factories.proposal("t")
+    factories.proposal("t")
+    assert opened(first) == ()
+
+
+def test_a_proposal_on_another_target_is_not_there() -> None:
+    factories.proposal("t")
+    assert opened(factories.proposal("u")) == ()
+
+
+def test_so_many_proposals_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "MOST_PROPOSALS", 2)
+    for _ in range(3):
+        factories.proposal("t")
+    assert len(opened(factories.proposal("t"))) == 2
+
+
+def test_a33_a_rejection_is_told_with_its_reason() -> None:
+    earlier = factories.proposal_at("in_review", "t")
+    factories.review(earlier, factories.person(roles=["security"]), "reject")
+    factories.move(earlier, "rejected", reason="action_wrong")
+    again = factories.proposal("t")
+    found = as_worker(lambda: context.rejections(again, factories.load(again)))
+    assert found == (
+        Rejection(
+            str(earlier.pk),
+            "The action does not fit the incident: Not like this, not now.",
+        ),
+    )
+    other = factories.proposal("u")
+    assert as_worker(lambda: context.rejections(other, factories.load(other))) == ()
+
+
+def test_a_forged_review_gives_no_reason() -> None:
+    """The worker wrote the code that it verified; a review that says another is not told."""
+    earlier = factories.proposal_at("in_review", "t")
+    factories.review(earlier, factories.person(roles=["security"]), "reject")
+    factories.move(earlier, "rejected", reason="other")
+    again = factories.proposal("t")
+    (found,) = as_worker(lambda: context.rejections(again, factories.load(again)))
+    assert found.reason == "Another reason"
+
+
+# ---- what must not be touched --------------------------------------------------------------------
+
+
+def test_the_workers_list_and_its_own_keys_are_protected(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert context.protected(AS_KEY) == {}
+    settings.PROTECTED_TARGETS = frozenset({ADA + KEY})
+    assert "HITL_PROTECTED_TARGETS" in context.protected(AS_KEY)[ADA + KEY]
+
+    settings.PROTECTED_TARGETS = frozenset()
+    file = tmp_path / "targets.toml"
+    file.write_text(
+        f"""[aws."111122223333"]
+        region = "eu-central-1"
+        simulated = false
+        observe_access_key_id = "{OTHER}"
+        observe_secret_access_key = "x"
+        operate_access_key_id = "{KEY}"
+        operate_secret_access_key_file = "nowhere"
+        """
+    )
+    targets = Targets.load(file, portal_system_identifier=None)
+    monkeypatch.setattr(host_files, "targets", lambda: targets)
+    assert context.protected(AS_KEY) == {ADA + KEY: "the portal itself works with it"}
+
+
+# ---- cost ----------------------------------------------------------------------------------------
+
+
+def test_the_number_of_queries_does_not_grow_with_what_is_there() -> None:
+    def count() -> int:
+        made = factories.proposal("t")
+        plan = factories.load(made)
+        told = load_diagnosis(bytes(made.diagnosis.body), allow_test=True)
+        with factories.acting(WORKER), CaptureQueriesContext(connection) as queries:
+            context.artefacts(made, told)
+            context.neighbours(plan)
+            context.open_proposals(made, plan)
+            context.rejections(made, plan)
+        return len(queries)
+
+    factories.proposal_at("rejected", "t")
+    few = count()
+    for _ in range(5):
+        rejected = factories.proposal_at("rejected", "t")
+        factories.evidence(rejected.incident, str(rejected.pk).encode())
+        factories.proposal_at("in_review", "t")
+    assert count() == few <= 8

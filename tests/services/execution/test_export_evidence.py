@@ -1,0 +1,75 @@
+"""Handing out the evidence of a run: the stored bytes, to an operator, on record first."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from io import StringIO
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from audit.models import Entry
+from remediation.domain.errors import NoSuchObject, NotEntitled
+from remediation.services.actors import PersonActor, ProcessActor
+from remediation.services.execution import export_evidence
+from tests import factories
+from tests.conftest import AsLogin
+from tests.factories import WORKER
+
+pytestmark = pytest.mark.django_db
+
+OPERATOR = ProcessActor("operator:root@worker1")
+
+
+def test_the_stored_bytes_are_handed_out_and_that_is_on_record(as_login: AsLogin) -> None:
+    proposal = factories.proposal_at("succeeded")
+    with as_login(WORKER):
+        content = export_evidence.export(actor=OPERATOR, proposal_id=proposal.pk)
+    assert content == bytes(proposal.execution.evidence)
+    entry = Entry.objects.order_by("-id")[0].data
+    assert (entry["action"], entry["actor"], entry["object"]) == (
+        "operator:evidence:exported",
+        OPERATOR.ref,
+        f"proposal:{proposal.pk}",
+    )
+    assert entry["data"] == {"sha256": sha256(content).hexdigest()}
+
+
+@pytest.mark.parametrize("state", ["in_review", "approved", "rejected"])
+def test_what_was_not_executed_has_no_evidence(state: str) -> None:
+    proposal = factories.proposal_at(state)
+    with pytest.raises(NoSuchObject):
+        export_evidence.export(actor=OPERATOR, proposal_id=proposal.pk)
+
+
+def test_an_account_is_no_operator() -> None:
+    proposal, somebody = factories.proposal_at("succeeded"), factories.person(roles=["auditor"])
+    with pytest.raises(NotEntitled):
+        export_evidence.export(
+            actor=PersonActor(somebody.id, somebody.user.pk), proposal_id=proposal.pk
+        )
+
+
+def test_the_command_writes_a_file(as_login: AsLogin, settings: Settings, tmp_path: Path) -> None:
+    settings.PROCESS = "worker"
+    proposal = factories.proposal_at("succeeded")
+    out = StringIO()
+    with as_login(WORKER):
+        call_command(
+            "export_evidence", str(proposal.pk), "--output", str(tmp_path / "e.json"), stdout=out
+        )
+    assert (tmp_path / "e.json").read_bytes() == bytes(proposal.execution.evidence)
+    assert out.getvalue().endswith("bytes\n")
+
+
+def test_a_refused_export_is_on_record_and_writes_nothing(
+    as_login: AsLogin, settings: Settings, tmp_path: Path
+) -> None:
+    settings.PROCESS = "worker"
+    with as_login(WORKER), pytest.raises(CommandError, match="no_such_object"):
+        call_command("export_evidence", str(uuid4()), "--output", str(tmp_path / "e.json"))
+    assert not (tmp_path / "e.json").exists()
+    assert Entry.objects.order_by("-id")[0].data["object"] == "command:export_evidence"

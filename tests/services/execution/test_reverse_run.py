@@ -1,0 +1,383 @@
+"""Undoing a success: a new proposal that other people decide on, never a way round the gate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pytest_django import Settings
+
+from audit.models import Entry
+from remediation import models as m
+from remediation.domain import errors, plan
+from remediation.domain.gate import gate
+from remediation.domain.gate.approvers import Approvers
+from remediation.services.execution import reverse_run
+from remediation.services.execution.gather import gather
+from remediation.services.reporting import submit
+from remediation.services.review import report_agent
+from tests import factories
+from tests.factories import WEB, WORKER, acting, entry
+from tests.flows.world import World, acts
+
+pytestmark = pytest.mark.django_db
+WHY = "The role belongs to the nightly report."
+PIN = {"superuser": False, "member_of_managed": True, "oid": 4711}
+
+
+@pytest.fixture
+def world(db: None, tmp_path: Path, settings: Settings) -> World:
+    return World(tmp_path, settings)
+
+
+def steps(*roles: str) -> list[Any]:
+    return [
+        {
+            "action": "postgres.role.disable",
+            "target": {"kind": "postgres.role", "cluster": "crm", "role": role},
+            "parameters": {},
+        }
+        for role in roles
+    ]
+
+
+def succeeded(world: World, before: dict[str, bool]) -> m.Proposal:
+    """A run that took the login of these roles; ``before`` says whether each had it."""
+    made = plan.parse(
+        {"version": 1, "environment": "staging", "steps": steps(*before)},
+        protected=frozenset(),
+    )
+    like = m.Proposal.objects.get(pk=world.in_review())
+    factories.move(like, "withdrawn", login=WEB, actor=like.agent.actor)
+    service = m.Service.objects.get()
+    for step in made.steps:
+        factories.dependency(service, factories.identity(step.target.locator, kind="postgres.role"))
+    proposal = factories.insert_proposal(
+        made, diagnosis=like.diagnosis, agent=like.agent, token=like.token
+    )
+    factories.settle_inventory()
+    world.assess(proposal.pk)
+    world.decide("alice", proposal.pk)
+    world.decide("bob", proposal.pk)
+    run = factories.execution(proposal)
+    factories.move(proposal, "executing")
+    for step in made.steps:
+        record(
+            run,
+            step.index,
+            "intended",
+            {"snapshot": {**PIN, "login": before[step.target.fields["role"]]}},
+        )
+        record(run, step.index, "applied", {})
+        record(run, step.index, "verified", {**PIN, "login": False, "sessions": 0})
+    factories.move(proposal, "succeeded")
+    return proposal
+
+
+def record(run: m.Execution, step: int, phase: str, data: dict[str, Any]) -> None:
+    locator = run.proposal.targets.get(step=step).locator
+    with acting(WORKER):
+        m.StepRecord.objects.create(
+            execution=run,
+            step=step,
+            phase=phase,
+            token=run.tokens[locator],
+            data=data,
+            entry=entry("worker:step:recorded", "worker:test", f"proposal:{run.proposal_id}"),
+        )
+
+
+def propose(world: World, name: str, proposal_id: UUID, reason: str = WHY) -> UUID:
+    with acts(WEB):
+        return reverse_run.propose(
+            actor=world.people[name].user, proposal_id=proposal_id, reason=reason
+        )
+
+
+def actions(proposal_id: UUID) -> list[tuple[str, str]]:
+    body = bytes(m.Proposal.objects.get(pk=proposal_id).plan)
+    made = plan.load(body, protected=frozenset())
+    return [(step.action, step.target.fields["role"]) for step in made.steps]
+
+
+def test_what_changed_is_reversed_the_last_one_first(world: World) -> None:
+    old = succeeded(world, {"a": True, "idle": False, "b": True})
+    new = propose(world, "alice", old.pk)
+    # The role that had no login before gets none now.
+    assert actions(new) == [("postgres.role.enable", "b"), ("postgres.role.enable", "a")]
+    made = m.Proposal.objects.get(pk=new)
+    assert (made.state, made.incident_id) == ("submitted", old.incident_id)
+    assert made.editor == world.people["alice"].id
+    assert WHY in made.rationale and str(old.pk) in made.rationale
+    said = Entry.objects.get(pk=made.entry).data
+    assert said["actor"] == world.people["alice"].actor
+    # It waits for the worker like any other; nothing is executed.
+    assert (
+        m.OutboxMessage.objects.filter(proposal=new).values_list("kind", flat=True)[0] == "assess"
+    )
+    assert m.Proposal.objects.get(pk=old.pk).state == "succeeded"
+
+
+def test_a11_who_proposes_to_undo_cannot_decide_on_it_and_others_can(world: World) -> None:
+    old = succeeded(world, {"a": True})
+    new = propose(world, "alice", old.pk)
+    world.assess(new)
+    with pytest.raises(errors.Separation, match="edited the plan"):
+        world.decide("alice", new)
+    world.decide("mallory", new)
+    world.decide("bob", new)
+    assert world.state_of(new) == "approved"
+
+
+def test_it_is_not_doubled_while_it_waits(world: World) -> None:
+    old = succeeded(world, {"a": True})
+    assert propose(world, "alice", old.pk) == propose(world, "bob", old.pk)
+
+
+@pytest.mark.parametrize("state", ["in_review", "approved", "executing", "rolled_back", "failed"])
+def test_only_a_success_is_undone_so(world: World, state: str) -> None:
+    proposal_id = world.in_review()
+    if state != "in_review":
+        world.decide("alice", proposal_id)
+        world.decide("bob", proposal_id)
+    if state in ("executing", "rolled_back", "failed"):
+        run = factories.execute(world.get(proposal_id))
+        if state != "executing":
+            factories.move(run.proposal, state)
+    with pytest.raises(errors.WrongState):
+        propose(world, "alice", proposal_id)
+
+
+def test_what_changed_nothing_or_does_not_lead_back_is_not_proposed(world: World) -> None:
+    with pytest.raises(errors.WrongState):
+        propose(world, "alice", succeeded(world, {"idle": False}).pk)
+    # test.noop undoes itself only from a snapshot: as an action of its own it leads nowhere else.
+    noop = world.approved()
+    world.execute(noop)
+    assert world.state_of(noop) == "succeeded"
+    with pytest.raises(errors.WrongState):
+        propose(world, "alice", noop)
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [("dave", errors.Separation), ("eve", errors.Separation), ("carol", errors.NotEntitled)],
+)
+def test_a12_who_may_propose_it_is_who_may_halt(
+    world: World, name: str, refusal: type[errors.Refused]
+) -> None:
+    world.people["carol"] = factories.person(roles=["auditor"])
+    old = succeeded(world, {"a": True})
+    with pytest.raises(refusal):
+        propose(world, name, old.pk)
+
+
+@pytest.mark.parametrize("reason", ["", "too short", "hidden \u202e text here"])
+def test_it_needs_a_reason_that_can_be_read(world: World, reason: str) -> None:
+    old = succeeded(world, {"a": True})
+    with pytest.raises(errors.Refused) as caught:
+        propose(world, "alice", old.pk, reason)
+    assert caught.value.name in ("reason_required", "bad_value")
+
+
+def test_what_the_record_does_not_say_is_not_taken_for_changed(world: World) -> None:
+    """A step that was settled by reading says that it was applied, not what was there before."""
+    old = succeeded(world, {"a": True})
+    with factories.unguarded("remediation_steprecord"):
+        m.StepRecord._base_manager.filter(phase="verified").update(data={"settled": "applied"})
+    with pytest.raises(errors.WrongState):
+        propose(world, "alice", old.pk)
+
+
+# ---- the agent of what is undone is suspended ---------------------------------------------------
+
+
+def suspend(world: World) -> None:
+    row = m.Agent.objects.get(pk=world.agent.agent_id)
+    factories.agent_version(row, world.people["dave"], enabled=False)
+
+
+def gathered(proposal_id: UUID) -> Any:
+    proposal = m.Proposal.objects.select_related("diagnosis").get(pk=proposal_id)
+    with acts(WORKER):
+        made = plan.load(bytes(proposal.plan), protected=frozenset())
+        return gather(proposal, made, observations={}, failures={})
+
+
+def freshness(proposal_id: UUID) -> str:
+    """What step 5 of the gate says; "" when it holds."""
+    evidence = gathered(proposal_id)
+    found = gate.examine(evidence, approvers=Approvers(()), now=evidence.database_now)
+    result = next(f.result for f in found if f.name == "freshness")
+    return result.reason if isinstance(result, gate.Failure) else ""
+
+
+def undone(world: World, *, by: str = "alice") -> UUID:
+    """Approved by mallory and bob: to undo a run of an agent that is suspended meanwhile."""
+    world.approve_keys_of("alice", "bob", "mallory")
+    old = succeeded(world, {"a": True})
+    suspend(world)
+    new = propose(world, by, old.pk)
+    world.assess(new)
+    world.decide("mallory", new)
+    world.decide("bob", new)
+    assert world.state_of(new) == "approved"
+    return new
+
+
+def test_what_a_suspended_agent_proposed_is_undone_by_people(world: World) -> None:
+    new = undone(world)
+    proposal = m.Proposal.objects.get(pk=new)
+    assert proposal.reverses is not None and proposal.reverses.state == "succeeded"
+    assert freshness(new) == ""
+    evidence = gathered(new)
+    assert not evidence.agent.enabled
+    assert evidence.reversal.plan == proposal.plan_digest
+    assert evidence.reversal.proposer.person == str(world.people["alice"].id)
+    said = Entry.objects.get(pk=proposal.entry).data
+    assert said["data"]["reverses"] == str(proposal.reverses_id)
+
+
+@pytest.mark.parametrize("how", ["inactive", "no role"])
+def test_a16_who_proposed_it_must_stand_until_it_runs(world: World, how: str) -> None:
+    new = undone(world)
+    alice = world.people["alice"].user
+    with acting(WEB):
+        if how == "inactive":
+            m.User.objects.filter(pk=alice.pk).update(is_active=False)
+        else:
+            alice.groups.clear()
+    assert freshness(new) == "proposer_lost"
+
+
+def test_a16_and_until_it_is_approved(world: World) -> None:
+    old = succeeded(world, {"a": True})
+    suspend(world)
+    new = propose(world, "alice", old.pk)
+    world.assess(new)
+    with acting(WEB):
+        world.people["alice"].user.groups.clear()
+    with pytest.raises(errors.ProposerLost):
+        world.decide("bob", new)
+    # A no is always taken.
+    world.decide("bob", new, "reject")
+
+
+def test_a11_a_person_without_a_role_proposes_nothing(world: World) -> None:
+    old = succeeded(world, {"a": True})
+    with acting(WEB):
+        m.User.objects.filter(pk=world.people["alice"].user.pk).update(is_active=False)
+    world.people["alice"].user.refresh_from_db()
+    with pytest.raises(errors.NoSuchObject):
+        propose(world, "alice", old.pk)
+
+
+def test_a11_the_people_of_the_agent_are_kept_out_also_of_undoing_it(world: World) -> None:
+    """Owner and maker of the token, though the agent is not asked; and who corrected."""
+    world.approve_keys_of("alice", "bob", "mallory", "dave", "eve")
+    old = succeeded(world, {"a": True})
+    suspend(world)
+    for name in ("dave", "eve"):
+        with pytest.raises(errors.Separation):
+            propose(world, name, old.pk)
+    new = propose(world, "alice", old.pk)
+    world.assess(new)
+    for name in ("dave", "eve", "alice"):
+        with pytest.raises(errors.Separation):
+            world.decide(name, new)
+
+
+def test_an_agents_plan_that_says_the_same_is_none(world: World) -> None:
+    """A suspended agent had proposed the very plan that leads back: it stays refused, and a
+    person's proposal beside it is another one."""
+    old = succeeded(world, {"a": True})
+    back = reverse_run.reversed_plan(old)
+    assert back is not None
+    dressed = factories.insert_proposal(
+        back, diagnosis=old.diagnosis, agent=old.agent, token=old.token
+    )
+    world.assess(dressed.pk)
+    suspend(world)
+    with pytest.raises(errors.AgentDisabled):
+        world.decide("bob", dressed.pk)
+    assert propose(world, "alice", old.pk) != dressed.pk
+
+
+def test_a_plan_that_web_calls_an_undoing_is_compared_with_what_leads_back(world: World) -> None:
+    """Two steps changed something, and the plan undoes one: each of its steps undoes one of that
+    run, so the database takes it, and the gate does not."""
+    world.approve_keys_of("alice", "bob", "mallory")
+    old = succeeded(world, {"a": True, "b": True})
+    suspend(world)
+    body = json.loads(factories.load(old).body)
+    step = {"action": "postgres.role.enable", "target": body["steps"][0]["target"]}
+    half = plan.parse(
+        {"version": 1, "environment": "staging", "steps": [{**step, "parameters": {}}]},
+        protected=frozenset(),
+    )
+    dressed = factories.insert_proposal(
+        half,
+        diagnosis=old.diagnosis,
+        agent=old.agent,
+        token=old.token,
+        editor=world.people["alice"].id,
+        reverses=old,
+    )
+    world.assess(dressed.pk)
+    world.decide("mallory", dressed.pk)
+    world.decide("bob", dressed.pk)
+    back = reverse_run.reversed_plan(old)
+    assert back is not None and back.digest != dressed.plan_digest
+    # Step 1 refuses the difference (tests/domain/gate/test_gate.py).
+    assert gathered(dressed.pk).reversal.plan == back.digest
+
+
+def test_a16_the_guard_asks_for_who_proposed_it_when_the_service_does_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A43: whoever writes the row of the review is asked the same as the service asks."""
+    old = succeeded(world, {"a": True})
+    suspend(world)
+    new = propose(world, "alice", old.pk)
+    world.assess(new)
+    with acting(WEB):
+        world.people["alice"].user.groups.clear()
+    monkeypatch.setattr(report_agent, "check_proposer", lambda proposal: None)
+    with pytest.raises(errors.ProposerLost):
+        world.decide("bob", new)
+
+
+# ---- whose it is: the person's, though agent and token are those of what is undone ---------------
+
+
+def test_the_agent_cannot_end_what_undoes_its_own_work(world: World) -> None:
+    """A12: its owner sees the number on a page, and keeps the work in force by its token."""
+    old = succeeded(world, {"a": True})
+    new = propose(world, "alice", old.pk)
+    with acts(WEB), pytest.raises(errors.NoSuchObject):
+        submit.withdraw(actor=world.agent, proposal_id=new, reason="Not needed.")
+    with acts(WEB), pytest.raises(errors.NoSuchObject):
+        submit.supersede(
+            actor=world.agent,
+            proposal_id=new,
+            plan=factories.load(old),
+            rationale="Again.",
+            reason="Not needed.",
+        )
+    assert world.state_of(new) == "submitted"
+
+
+def test_one_whose_proposer_left_does_not_stand_in_the_way(world: World) -> None:
+    """A16: nobody can approve that any more, so the next who asks gets another one."""
+    old = succeeded(world, {"a": True})
+    first = propose(world, "alice", old.pk)
+    with acting(WEB):
+        world.people["alice"].user.groups.clear()
+    second = propose(world, "mallory", old.pk)
+    assert second != first
+    assert propose(world, "mallory", old.pk) == second
+    world.assess(second)
+    world.decide("bob", second)

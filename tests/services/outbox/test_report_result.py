@@ -1,0 +1,271 @@
+"""The result is told once for each end, whatever dies or hangs."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.core import mail
+from django.core.cache import cache
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db import connection
+from pytest_django import Settings
+
+from audit.models import Entry
+from remediation import models as m
+from remediation.services.execution import execute
+from remediation.services.outbox import report_result
+from tests import factories
+from tests.factories import WORKER
+from tests.flows.world import WORKER_ACTOR, World, acts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def world(transactional_db: None, tmp_path: Path, settings: Settings) -> World:
+    cache.clear()
+    return World(tmp_path, settings, ("t1", "t2"), "production")
+
+
+@pytest.fixture
+def done(world: World) -> UUID:
+    """A run that has ended; what it led to by mail was thrown away."""
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    return proposal_id
+
+
+def results() -> list[Any]:
+    return [m for m in mail.outbox if "Message-ID" in m.extra_headers]
+
+
+def tell(proposal_id: UUID) -> bool:
+    with acts(WORKER):
+        return report_result.tell(proposal_id, actor=WORKER_ACTOR)
+
+
+def tell_pending() -> int:
+    cache.clear()
+    with acts(WORKER):
+        return report_result.tell_pending(actor=WORKER_ACTOR)
+
+
+def grown_old(proposal_id: UUID) -> None:
+    for move in m.Transition.objects.filter(proposal_id=proposal_id):
+        factories.backdate(move, seconds=60)
+
+
+def test_those_who_decided_are_told_what_became_of_each_step(world: World) -> None:
+    proposal_id = world.approved()
+    world.inject({"t2": {"fail_apply": True}})
+    world.execute(proposal_id)
+    (message,) = results()
+    assert {world.people[name].user.email for name in ("alice", "bob")} <= set(message.bcc)
+    assert "The proposal is now: rolled back (not applied)." in message.body
+    assert "Step 1, undone: Record a call for test target t1." in message.body
+    assert "Step 2, failed: Record a call for test target t2." in message.body
+    assert f"/proposals/{proposal_id}/execution/" in message.body
+    assert message.subject.endswith(": rolled back")
+
+
+def test_that_it_was_told_is_on_record(world: World, done: UUID) -> None:
+    notice = m.Notice.objects.get(kind="told:succeeded")
+    said = Entry.objects.get(pk=notice.entry).data
+    assert said["action"] == "worker:notice:sent"
+    assert said["object"] == f"proposal:{done}"
+    assert said["data"]["people"] == 3  # alice, bob, and mallory, who could have
+
+
+def test_it_is_told_once_however_often_one_is_asked(world: World, done: UUID) -> None:
+    grown_old(done)
+    assert tell(done) is False
+    assert tell_pending() == 0
+    assert len(results()) == 1
+
+
+def test_a_worker_that_died_after_the_end_leaves_it_to_be_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposal_id = world.approved()
+    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    world.execute(proposal_id)
+    assert results() == []
+    assert tell_pending() == 0  # it may be telling it just now
+    grown_old(proposal_id)
+    assert tell_pending() == 1
+    assert tell_pending() == 0
+    assert len(results()) == 1
+
+
+class Hung(BaseEmailBackend):
+    """A mail server that is away."""
+
+    def send_messages(self, email_messages: Any) -> int:
+        raise TimeoutError("timed out")
+
+
+def test_a_mail_server_that_is_away_loses_nothing_and_breaks_nothing(
+    world: World, settings: Settings
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.Hung"
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "succeeded"
+    assert not m.Notice.objects.exists()
+    # The leases were given back all the same.
+    with acts(WORKER):
+        assert execute.lease.claim(["test.target:t1"], worker="worker:next")
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    grown_old(proposal_id)
+    assert tell_pending() == 1
+    assert len(results()) == 1
+
+
+class Slow(BaseEmailBackend):
+    """Waits until both tellers have tried."""
+
+    barrier = threading.Event()
+
+    def send_messages(self, email_messages: Any) -> int:
+        Slow.barrier.wait(20)
+        mail.outbox.extend(email_messages)
+        return len(email_messages)
+
+
+def test_of_two_workers_one_tells(
+    world: World, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    proposal_id = world.approved()
+    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    world.execute(proposal_id)
+    settings.EMAIL_BACKEND = f"{__name__}.Slow"
+    Slow.barrier.clear()
+    found: list[bool] = []
+
+    def other() -> None:
+        try:
+            found.append(tell(proposal_id))
+        finally:
+            connection.close()
+
+    first, second = threading.Thread(target=other), threading.Thread(target=other)
+    first.start()
+    second.start()
+    # One is at the mail server; the other finds the lock taken and goes.
+    while not found:
+        threading.Event().wait(0.01)
+    assert found == [False]
+    Slow.barrier.set()
+    first.join(20)
+    second.join(20)
+    assert sorted(found) == [False, True]
+    assert len(results()) == 1
+    assert m.Notice.objects.count() == 1
+
+
+class Dies(BaseEmailBackend):
+    """The mail is out, and then the process is gone."""
+
+    def send_messages(self, email_messages: Any) -> int:
+        mail.outbox.extend(email_messages)
+        raise SystemExit
+
+
+def test_a_mail_that_goes_out_twice_is_the_same_mail(
+    world: World, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """Between the mail server's yes and the commit lies an instant that nobody can close."""
+    proposal_id = world.approved()
+    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    world.execute(proposal_id)
+    settings.EMAIL_BACKEND = f"{__name__}.Dies"
+    with pytest.raises(SystemExit):
+        tell(proposal_id)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    assert tell(proposal_id)
+    assert len({message.extra_headers["Message-ID"] for message in results()}) == 1
+
+
+def test_while_a_mail_is_being_sent_the_log_is_not_held_up(
+    world: World, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    """The sequencer passes no transaction that has written and is still open."""
+    proposal_id = world.approved()
+    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    world.execute(proposal_id)
+    seen: list[bool] = []
+
+    class Looks(BaseEmailBackend):
+        def send_messages(self, email_messages: Any) -> int:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_current_xact_id_if_assigned() IS NULL")
+                seen.append(cursor.fetchone()[0])
+            return 1
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend", Looks)
+    assert tell(proposal_id)
+    assert seen == [True]
+
+
+def test_an_unknown_outcome_and_its_settlement_are_two_results(world: World) -> None:
+    proposal_id = world.approved()
+    world.inject({"t1": {"unknown_apply": True}})
+    world.execute(proposal_id)
+    world.inject({})
+    world.reconcile()
+    kinds = list(m.Notice.objects.order_by("id").values_list("kind", flat=True))
+    assert kinds == ["told:unknown", "told:rolled_back"]
+    assert len(results()) == 2
+
+
+def test_who_halted_is_told_and_why_stands_in_the_mail(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lena = factories.person("lena", roles=["lead"])
+    world.people["lena"] = lena
+    world.approve_keys_of("alice", "bob", leads=["lena"])
+    proposal_id = world.approved()
+    verify = execute._verify
+
+    def halted(run: Any, index: int) -> bool:
+        world.halt("lena", proposal_id, "The wrong\naccount.")
+        with acts(WORKER):
+            return verify(run, index)
+
+    monkeypatch.setattr(execute, "_verify", halted)
+    world.execute(proposal_id)
+    (message,) = results()
+    assert lena.user.email in message.bcc
+    # One line, whatever was typed: nobody writes further lines of the mail (A52).
+    assert "A person halted it between two steps: The wrong⟨U+000A⟩account." in message.body
+    assert "Step 2, not begun" in message.body
+
+
+def test_a_rejection_is_told_too(world: World) -> None:
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id, "reject")
+    world.settle(proposal_id)
+    (message,) = results()
+    assert "The proposal is now: rejected (diagnosis wrong)." in message.body
+    assert f"/proposals/{proposal_id}/history/" in message.body
+
+
+def test_a52_what_a_mail_says_leaves_by_the_rule_for_mails(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reason of a person and a name in the plan are the same to a mail's reader: no link."""
+    proposal = world.get(world.approved())
+    with factories.unguarded("remediation_halt"), factories.unguarded("remediation_haltverdict"):
+        halt = m.Halt.objects.create(
+            proposal=proposal,
+            person=world.people["alice"].id,
+            reason="look at https://evil.example/x @all",
+            entry=factories.entry("person:execution:halted", "person:x", "proposal:x"),
+        )
+        factories.halt_verdict(halt)
+    said = report_result._text(proposal)
+    assert "https[://]evil.example/x [@]all" in said
