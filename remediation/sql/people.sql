@@ -84,8 +84,8 @@ SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT 1 FROM public.remediation_agenttokenrevocation r WHERE r.token_id = $1)
 $$;
 
--- The diagnoses whose text a proposal's diagnosis may hold: itself, those of the incident with the same
--- text, and those that one of them corrected.
+-- The diagnoses that a proposal's diagnosis may take its text from: itself, those of the incident with
+-- the same text, and those that one of these corrects.
 CREATE FUNCTION remediation.words_of_v1(proposal uuid) RETURNS SETOF bigint
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$

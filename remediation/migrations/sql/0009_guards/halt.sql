@@ -73,7 +73,8 @@ BEGIN
   END IF;
   IF convert_from(NEW.statement, 'UTF8')::jsonb ->> 'reason' IS DISTINCT FROM NEW.reason
      OR length(btrim(NEW.reason)) < 10 THEN
-    PERFORM remediation.refuse_v1('halt_reason', 'a halt needs the reason that was signed, of at least 10 characters');
+    PERFORM remediation.refuse_v1('halt_reason',
+      'a halt needs the reason that was signed, of at least 10 characters');
   END IF;
   SELECT x.round INTO p FROM public.remediation_proposal x WHERE x.id = NEW.proposal_id;
   SELECT string_agg(x.why, '; ') INTO why FROM remediation.excluded_v1(NEW.proposal_id) x

@@ -57,7 +57,8 @@ BEGIN
   IF p.state IS DISTINCT FROM 'in_review' THEN
     PERFORM remediation.refuse_v1('review_state', 'the proposal is not in review');
   END IF;
-  IF p.round IS DISTINCT FROM $2 OR a IS NULL OR s ->> 'proposal' IS DISTINCT FROM $1::text OR (s ->> 'round')::integer IS DISTINCT FROM $2
+  IF p.round IS DISTINCT FROM $2 OR a IS NULL
+     OR s ->> 'proposal' IS DISTINCT FROM $1::text OR (s ->> 'round')::integer IS DISTINCT FROM $2
      OR s ->> 'plan' IS DISTINCT FROM p.plan_digest OR s ->> 'diagnosis' IS DISTINCT FROM p.diagnosis
      OR s ->> 'scope' IS DISTINCT FROM a.scope_digest OR s ->> 'ruling' IS DISTINCT FROM a.ruling_digest
      OR s ->> 'pin' IS DISTINCT FROM a.pin_digest OR s ->> 'checks' IS DISTINCT FROM a.checks_digest
@@ -168,7 +169,8 @@ BEGIN
   ELSIF NOT EXISTS (SELECT 1 FROM remediation.entitlement e
                      WHERE e.person = p.editor AND e.active
                        AND e.role IN ('lead', 'security', 'service_owner')) THEN
-    PERFORM remediation.refuse_v1('proposer_lost', 'the person who proposed the reversal is gone or holds no role');
+    PERFORM remediation.refuse_v1('proposer_lost',
+      'the person who proposed the reversal is gone or holds no role');
   END IF;
   RETURN NEW;
 END $$;
