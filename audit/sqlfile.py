@@ -1,28 +1,32 @@
-"""A migration operation that reads SQL from ``sql/NNNN_name.{up,down}.sql`` beside the app.
+"""SQL in files of its own: it can be read, reviewed and diffed as SQL.
 
-SQL in files of its own can be read, reviewed and diffed as SQL; the down file makes every
-migration reversible.
+The living files (``<app>/sql/<subject>.sql``, listed in ``<app>/schema.py``) say what stands in a
+database now. A migration never reads them: it runs a frozen copy of what it changes, from
+``<app>/migrations/sql/<migration>/``, so that it does the same for ever.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.db.migrations import RunSQL
 
 
-class RunSQLFile(RunSQL):
-    """Runs ``<folder>/<name>.up.sql``; reversed by ``<folder>/<name>.down.sql``."""
+def read(folder: Path, names: Sequence[str]) -> str:
+    """The files' text, in the given order."""
+    return "\n".join((folder / f"{name}.sql").read_text(encoding="utf-8") for name in names)
 
-    def __init__(self, folder: Path, name: str) -> None:
-        super().__init__(
-            sql=(folder / f"{name}.up.sql").read_text(encoding="utf-8"),
-            reverse_sql=(folder / f"{name}.down.sql").read_text(encoding="utf-8"),
-        )
-        self.folder, self.name = folder, name
+
+class RunSQLFiles(RunSQL):
+    """Runs ``<folder>/<name>.sql`` in the given order; reversed by ``<folder>/down.sql``."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        super().__init__(sql=read(folder, names), reverse_sql=read(folder, ["down"]))
+        self.folder, self.names = folder, tuple(names)
 
     def deconstruct(self) -> tuple[str, list[object], dict[str, object]]:
-        return type(self).__qualname__, [self.folder, self.name], {}
+        return type(self).__qualname__, [self.folder, self.names], {}
 
     def describe(self) -> str:
-        return f"SQL file {self.name}"
+        return f"SQL files {', '.join(self.names)} of {self.folder.name}"

@@ -20,6 +20,7 @@ KINDS = (
     "views",
 )  # fmt: skip
 
+_WORD = r"'(?:[^']|'')*'::character varying"
 # By kind and name of the object: what is said about it.
 Facts: TypeAlias = "dict[str, dict[str, dict[str, Any]]]"
 
@@ -40,6 +41,8 @@ def read(database: BaseDatabaseWrapper) -> Facts:
             facts[kind][name] = json.loads(said)
     for view in facts["views"].values():
         view["definition"] = _alike(view["definition"])
+    for constraint in facts["constraints"].values():
+        constraint["definition"] = _restored(constraint["definition"])
     return facts
 
 
@@ -47,6 +50,15 @@ def _alike(definition: str) -> str:
     """A view of one relation as 16 and later print it: columns without the relation's alias."""
     aliases = re.findall(r"(?:FROM|JOIN) [a-z_.]+ ([a-z_]+)", definition)
     return definition if len(aliases) != 1 else re.sub(rf"\b{aliases[0]}\.", "", definition)
+
+
+def _restored(definition: str) -> str:
+    """`column IN (...)` as it is printed after pg_restore: a cast of each word, not of all."""
+
+    def cast_each(match: re.Match[str]) -> str:
+        return "ARRAY[" + re.sub(f"({_WORD})", r"(\1)::text", match[1]) + "]"
+
+    return re.sub(rf"\(ARRAY\[({_WORD}(?:, {_WORD})*)\]\)::text\[\]", cast_each, definition)
 
 
 def dump(facts: Facts) -> str:

@@ -18,10 +18,13 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from hitlportal import catalogue
+from remediation import declarations
 
 OLDEST = 140_000  # PostgreSQL 14
 OWNER = "hitl_owner"
 PROCESS_LOGINS = ("hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor", "hitl_eraser")
+# They move no state and may read no table of remediation's.
+ALONE = ("sequencer", "eraser")
 REPAIR = "Run migrate and install_grants as hitl_owner, and find out who changed it."
 
 # An error's id says what kind of thing is not as it should be.
@@ -76,7 +79,12 @@ def check_connection(database: BaseDatabaseWrapper, alias: str) -> Iterator[Chec
     if alias == "default":
         yield from check_version(database)
         yield from check_roles(database)
-        yield from compare(catalogue.manifest(), catalogue.read(database))
+        found = catalogue.read(database)
+        yield from compare(catalogue.manifest(), found)
+        if settings.PROCESS not in ALONE and "remediation.target_kind" in found["relations"]:
+            yield from compare_declarations(
+                declarations.declared(), declarations.recorded(database)
+            )
 
 
 def check_login(database: BaseDatabaseWrapper, alias: str) -> Iterator[CheckMessage]:
@@ -127,6 +135,20 @@ def compare(expected: catalogue.Facts, found: catalogue.Facts) -> Iterator[Check
             what = _difference(should.get(name), has.get(name))
             if what:
                 yield Error(f"{kind}: {name} {what}", hint=REPAIR, id=identifier)
+
+
+def compare_declarations(
+    declared: declarations.Declarations, recorded: declarations.Declarations
+) -> Iterator[CheckMessage]:
+    """One error for each edge or kind of target that guards read and the code does not say so."""
+    for what, should, has in (
+        ("edge", declared.edges, recorded.edges),
+        ("kind of target", declared.kinds, recorded.kinds),
+    ):
+        for row in sorted({*should} - {*has}):
+            yield _error("E013", f"{what} {', '.join(row)} is missing")
+        for row in sorted({*has} - {*should}):
+            yield _error("E013", f"{what} {', '.join(row)} is not declared")
 
 
 def _difference(should: dict[str, Any] | None, has: dict[str, Any] | None) -> str:

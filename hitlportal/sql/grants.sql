@@ -76,6 +76,8 @@ GRANT SELECT ON
   public.remediation_passkeyenrolment, remediation.agent_now,
   public.remediation_evidencescan, public.remediation_evidenceerasure
   TO hitl_web, hitl_worker, hitl_auditor;
+-- What guards read of the declarations in code; `check --deploy` compares. Only the owner writes it.
+GRANT SELECT ON remediation.edge, remediation.target_kind TO hitl_web, hitl_worker, hitl_auditor;
 -- Places in the lists: written by triggers alone.
 GRANT SELECT ON
   public.remediation_queueentry, public.remediation_queueservice, public.remediation_incidententry

@@ -19,6 +19,6 @@ ALTER ROLE hitl_eraser LOGIN;
 -- A page that hangs on a slow query is a failed page; an owner migrates as long as it takes.
 ALTER ROLE hitl_web SET statement_timeout = '15s';
 ALTER ROLE hitl_auditor SET statement_timeout = '60s';
--- A proposal that somebody holds must not hold up the others.
+-- A lock that somebody holds on one proposal must not delay the others.
 ALTER ROLE hitl_worker SET lock_timeout = '5s';
 ALTER ROLE hitl_auditor SET default_transaction_read_only = on;

@@ -1,6 +1,6 @@
 """States of a proposal and of an incident, and every edge between them: the one table.
 
-The SQL guard holds the same table; a test compares the two, state by state and login by login.
+The SQL guards read the edges from a table that `migrate` fills from here (declarations.py).
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from django.utils import timezone
 class Fact(models.Model):
     """An insert-only row with its audit entry.
 
-    SQL guards (``sql/0002_facts``) refuse UPDATE, DELETE and TRUNCATE, set ``recorded_at`` to the
+    SQL guards (``sql/facts.sql``) refuse UPDATE, DELETE and TRUNCATE, set ``recorded_at`` to the
     database clock whatever was sent, and check that ``entry`` was written in this transaction.
     """
 

@@ -1,8 +1,8 @@
 """Where proposals and incidents stand in the lists that people work through.
 
-Projections: each row follows from facts alone, is written by the triggers of ``sql/0012_queue``
-and ``sql/0016_queue_services`` and by nobody else, and decides nothing. They exist so that the
-first page of a list is read from an index, however long the list.
+Projections: each row follows from facts alone, is written by the triggers of ``sql/queue.sql``
+and by nobody else, and decides nothing. They exist so that the first page of a list is read from
+an index, however long the list.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class QueueEntry(models.Model):
 
 class QueueService(models.Model):
     """A place once for each service that its proposal touches, unless it touches very many
-    (sql/0016_queue_services): where to look for whoever sees some services only."""
+    (sql/queue.sql): where to look for whoever sees some services only."""
 
     pk = models.CompositePrimaryKey("service", "place")
     # NO_SERVICE among them, so no foreign key.

@@ -89,11 +89,12 @@ SAYINGS = frozenset(
         gettext_noop("payment path"),
         gettext_noop("partner"),
         gettext_noop("no owner"),
-        # Why somebody may not decide (sql/0003_people.up.sql).
+        # Why somebody may not decide (sql/people.sql).
         gettext_noop("owner of the agent"),
         gettext_noop("made a token of the agent"),
         gettext_noop("rotated a token of the agent"),
         gettext_noop("edited the plan"),
+        gettext_noop("corrected the diagnosis"),
         gettext_noop("loosened the inventory in the last 7 days"),
         # Notes of an import (domain/intake/report.py).
         gettext_noop("Without an owner"),

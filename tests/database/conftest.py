@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 from django.core.management import call_command
 from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.database.empty import empty_database
 from tests.database.world import World, build
 
 
@@ -25,3 +27,10 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
     with django_db_blocker.unblock():
         yield build()
         call_command("flush", verbosity=0, interactive=False)
+
+
+@pytest.fixture
+def empty(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[DatabaseWrapper]:
+    """An empty database behind Django's default connection."""
+    with django_db_blocker.unblock(), empty_database("migrations") as made:
+        yield made

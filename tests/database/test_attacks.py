@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
 
+from audit import sqlfile
+from remediation import schema
 from remediation.domain.actions import ACTIONS, TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.plan import Target
@@ -21,7 +22,6 @@ from tests.database.world import World
 
 pytestmark = pytest.mark.django_db(databases=ALIASES)
 
-SQL = Path(__file__).resolve().parents[2] / "remediation" / "sql"
 # Refused for every login and every table in files of their own.
 ELSEWHERE = {"isolation"}  # test_races.py
 
@@ -43,7 +43,7 @@ def test_the_control_without_the_guard_succeeds(attack: Attack, world: World) ->
 def test_every_refusal_has_its_attack() -> None:
     named = re.compile(r"refuse_v1\('(\w+)'")
     written = {
-        name for file in SQL.glob("*.up.sql") for name in named.findall(file.read_text("utf-8"))
+        name for file in schema.FILES for name in named.findall(sqlfile.read(schema.SQL, [file]))
     }
     assert written - ELSEWHERE == {a.refusal for a in ATTACKS} & written
 

@@ -1,4 +1,4 @@
-"""The table of edges in SQL is the one in code: every state, every state, every login."""
+"""The guards walk the edges of the code and no other: every state, every state, every login."""
 
 from __future__ import annotations
 

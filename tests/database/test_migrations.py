@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from io import StringIO
 
 import pytest
@@ -10,34 +9,11 @@ from django.core.management import call_command
 from django.db import connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
-from pytest_django import DjangoDbBlocker
 
-from hitlportal import catalogue, roles
-from tests import servers
-from tests.database.logins import database, superuser
+from hitlportal import catalogue
 
 # Without it pytest-django makes no database when only tests of this file are chosen.
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def empty(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[DatabaseWrapper]:
-    """Django's default connection, as hitl_owner to an empty database prepared by an operator."""
-    name = f"{database()}_migrations"
-    address = servers.addresses().portal.rsplit("/", 1)[0]
-    with django_db_blocker.unblock():
-        roles.create_database(f"{address}/postgres", name)
-        roles.narrow_database(f"{address}/{name}", name)
-        before = connections["default"]
-        made = DatabaseWrapper({**before.settings_dict, "NAME": name}, "default")
-        connections["default"] = made
-        try:
-            yield made
-        finally:
-            connections["default"] = before
-            made.close()
-            with superuser("postgres", autocommit=True) as it:
-                it.execute(f'DROP DATABASE "{name}"')
 
 
 def migrate(*target: str) -> None:
@@ -74,15 +50,20 @@ def test_back_to_nothing_and_forward_again(empty: DatabaseWrapper) -> None:
 
 
 def test_each_migration_goes_back_and_forward(empty: DatabaseWrapper) -> None:
-    """Step by step: a down file that forgets something makes the next up fail."""
+    """Step by step: a down file that forgets something makes the next up fail, or differ."""
     migrate()
     whole = objects()
     loader = MigrationLoader(connections["default"])
     chain = sorted(name for label, name in loader.disk_migrations if label == "remediation")
+    levels = {}
     for name in reversed(chain[:-1]):
         migrate("remediation", name)
-        migrate()
-        assert objects() == whole, f"back to {name}"
+        levels[name] = objects()
+    for name in chain[:-1]:
+        migrate("remediation", name)
+        assert objects() == levels[name], f"forward to {name}"
+    migrate()
+    assert objects() == whole
 
 
 def test_with_the_grants_it_is_what_the_manifest_says(empty: DatabaseWrapper) -> None:

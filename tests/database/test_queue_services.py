@@ -17,7 +17,7 @@ from tests.database.test_queue import rows
 pytestmark = pytest.mark.django_db
 
 TABLE = "remediation_queueservice"
-# More than this many services, and a proposal has no place by service (sql/0016).
+# More than this many services, and a proposal has no place by service (sql/queue.sql).
 WIDE = 100
 LOGINS = ("web", "worker", "auditor", "sequencer", "eraser")
 

@@ -45,9 +45,13 @@ def facts(*groups: set[str]) -> set[str]:
 
 
 READ_BY_ALL = facts(
-    INVENTORY, SUBMISSIONS, FINDINGS, AGENTS, {"review", "outboxmessage", "lease"},
+    INVENTORY,
+    SUBMISSIONS,
+    FINDINGS,
+    AGENTS,
+    {"review", "outboxmessage", "lease"},
     {"passkeyenrolment", "evidencescan", "evidenceerasure"},
-) | {"django_migrations", "remediation.agent_now"}  # fmt: skip
+) | {"django_migrations", "remediation.agent_now", "remediation.edge", "remediation.target_kind"}
 
 # Places in the queue and in the list of incidents: triggers write them, no login does.
 LISTS = facts({"queueentry", "queueservice", "incidententry"})

@@ -1,40 +1,27 @@
-"""What 0011 looks for faster is what was found before: old and new functions, side by side, over
-inventories with random histories (A45: none of the 24 hours and 7 days rules may move)."""
+"""What scope_v1 and excluded_v1 find by indexes is what the plain rules find: both, side by side,
+over inventories with random histories (A45: none of the 24 hours and 7 days rules may move)."""
 
 from __future__ import annotations
 
 import random
-import re
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
-from remediation import models as m
 from tests import factories
+from tests.database.plain_inventory import Inventory
 from tests.factories import Person
 
 pytestmark = pytest.mark.django_db
 
-DOWN = Path(m.__file__).resolve().parent.parent / "sql" / "0011_inventory_scale.down.sql"
+LOOSENED = "loosened the inventory in the last 7 days"
 TABLES = (
     *("service", "serviceversion", "identity", "identityversion"),
     *("dependency", "dependencyversion"),
 )
 HOURS = (0, 1, 23, 25, 30, 24 * 6, 24 * 8, 24 * 20)
-
-
-def install_old() -> None:
-    """The functions as they were, under names of their own, made by their owner."""
-    text = DOWN.read_text(encoding="utf-8").split("DROP FUNCTION")[0]
-    text = re.sub(r"\b(scope|loosened_by|excluded)_v1\b", r"\1_before", text)
-    with connection.cursor() as cursor:
-        # The old ones had no `jit = off`: compiling each call anew takes a second on a PostgreSQL
-        # that is built with LLVM.
-        cursor.execute("SET LOCAL jit = off")
-        cursor.execute(text.replace("CREATE OR REPLACE FUNCTION", "CREATE FUNCTION"))
 
 
 def rows(sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
@@ -114,7 +101,11 @@ class Random:
             needs,
         )
         for (pk,) in made:
-            self._versions("dependency", pk, lambda: {"present": self.dice.random() < 0.7})
+            self._versions("dependency", pk, self._presence)
+
+    def _presence(self) -> dict[str, Any]:
+        present = self.dice.random() < 0.7
+        return {"present": present, "by_reviewer": present and self.dice.random() < 0.2}
 
 
 def make(seed: int, authors: list[Person]) -> Random:
@@ -125,47 +116,42 @@ def make(seed: int, authors: list[Person]) -> Random:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a45_old_and_new_functions_say_the_same(seed: int) -> None:
-    install_old()
+def test_a45_the_database_says_what_the_plain_rules_say(seed: int) -> None:
     authors = [factories.person(), factories.person()]
     proposals = [factories.proposal(in_inventory=False) for _ in range(3)]
     made = make(seed, authors)
+    plain = Inventory.read()
     locators = [f"test.target:r{n}" for n in range(len(made.identities))] + ["test.target:none"]
-    for asked in ([one] for one in locators):
-        compare_scope(asked)
-    compare_scope(locators)
+    for asked in [*([one] for one in locators), locators]:
+        for depth, most in ((32, 5001), (1, 5001), (32, 3)):
+            found = rows("SELECT * FROM remediation.scope_v1(%s, %s, %s)", asked, depth, most)
+            assert found == plain.scope(asked, depth, most)
     for number, proposal in enumerate(proposals):
-        # The proposal is about an identity of the random inventory.
-        with (
-            factories.unguarded("remediation_proposaltarget"),
-            connection.cursor() as cursor,
-        ):
-            cursor.execute(
-                "UPDATE remediation_proposaltarget SET locator = %s WHERE proposal_id = %s",
-                [f"test.target:r{number}", proposal.pk],
-            )
-        old, new = (
-            sorted(rows(f"SELECT person, why FROM remediation.{name}(%s)", proposal.pk))
-            for name in ("excluded_before", "excluded_v1")
-        )
-        assert new == old
+        locator = f"test.target:r{number}"
+        about(proposal.pk, locator)
+        found = rows("SELECT person, why FROM remediation.excluded_v1(%s)", proposal.pk)
+        people = {person for person, why in found if why == LOOSENED}
+        assert people == plain.loosened_by(locator, assessed=set())
 
 
-def compare_scope(locators: list[str]) -> None:
-    for depth, most in ((32, 5001), (1, 5001), (32, 3)):
-        old, new = (
-            rows(f"SELECT * FROM remediation.{name}(%s, %s, %s)", locators, depth, most)
-            for name in ("scope_before", "scope_v1")
+def about(proposal: object, locator: str) -> None:
+    """Make the proposal one about an identity of the random inventory."""
+    with factories.unguarded("remediation_proposaltarget"), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE remediation_proposaltarget SET locator = %s WHERE proposal_id = %s",
+            [locator, proposal],
         )
-        assert new == old
 
 
 def test_the_random_inventories_hold_what_the_rules_are_about() -> None:
     """Otherwise the comparison would prove nothing."""
     found: set[tuple[str, Any]] = set()
+    loosened: set[int] = set()
     for seed in range(8):
         with transaction.atomic():
-            make(seed, [])
+            make(seed, [factories.person(), factories.person()])
+            plain = Inventory.read()
+            loosened |= {len(plain.loosened_by(f"test.target:r{n}", set())) for n in range(4)}
             for row in rows(
                 "SELECT * FROM remediation.scope_v1(%s, 32, 5001)",
                 [f"test.target:r{n}" for n in range(4)],
@@ -175,3 +161,4 @@ def test_the_random_inventories_hold_what_the_rules_are_about() -> None:
             transaction.set_rollback(True)
     for what in ("unused", "retired", "bare", "deep"):
         assert {(what, True), (what, False)} <= found
+    assert {0, 1, 2} <= loosened

@@ -153,6 +153,16 @@ SHADOWS = [
         "UPDATE pg_temp.remediation_invitation SET expires_at = now() + interval '1 hour'",
     ),
     Shadow(
+        "web_walks_an_edge_of_the_worker",
+        ("remediation.edge",),
+        "INSERT INTO pg_temp.edge VALUES ('proposal', 'approved', 'refused', 'hitl_web')",
+    ),
+    Shadow(
+        "a_target_that_the_plan_does_not_name",
+        ("remediation.target_kind",),
+        "UPDATE pg_temp.target_kind SET locator = 'test.target:innocent'",
+    ),
+    Shadow(
         "bytes_go_without_an_erasure",
         ("public.remediation_evidenceerasure",),
         "INSERT INTO audit.entry (body) VALUES ('{{}}'); "

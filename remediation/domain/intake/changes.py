@@ -1,8 +1,8 @@
 """What would be different: files against the inventory, before anything is written.
 
 What a file is silent about stays; of something new it means the strictest there is. What loosens
-is marked by the rules of `remediation.loosened_v2` (sql/0011): whoever does it cannot approve what
-rests on it for 7 days (promise 4).
+is marked by the rules of `remediation.loosened_v2` (sql/inventory.sql): a person who loosens cannot
+approve for 7 days what rests on it (promise 4).
 """
 
 from __future__ import annotations

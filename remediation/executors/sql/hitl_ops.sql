@@ -123,8 +123,8 @@ END
 $body$;
 
 -- Replaces the password by a SCRAM verifier made elsewhere, so that no password comes here.
--- Whoever may call this can become the role: so a role is refused that could lead further up,
--- and EXECUTE is granted to nobody until the catalogue has an action that needs it.
+-- A caller can become the role. So a role that could lead to more rights is refused, and
+-- EXECUTE is granted to nobody until the catalogue has an action that needs it.
 CREATE OR REPLACE FUNCTION hitl_ops.set_verifier(target text, verifier text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
@@ -161,7 +161,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $b
      WHERE usesysid = target
 $body$;
 
--- Enrols a role, run by a superuser of the cluster with his own rights (SECURITY INVOKER).
+-- Enrols a role, run by a superuser of the cluster with their own rights (SECURITY INVOKER).
 CREATE OR REPLACE FUNCTION hitl_ops.manage(target text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN

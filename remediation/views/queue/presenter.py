@@ -24,7 +24,7 @@ from remediation.views.queue.walk import Found, Place
 # A page that a person reads; what does not fit is less urgent than what does.
 PAGE, FEW = 25, 10
 LATELY = timedelta(hours=24)
-# 16 digits less microseconds: the newest first (place_v1 in sql/0012_queue).
+# 16 digits less microseconds: the newest first (place_v1 in sql/queue.sql).
 _LAST = 9_999_999_999_999_999
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -398,7 +398,7 @@ def test_the_query_reads_edges_by_their_indexes() -> None:
         connection.cursor() as cursor,
     ):
         cursor.execute(BULK)
-    body = (SQL / "0011_inventory_scale.up.sql").read_text(encoding="utf-8")
+    body = (SQL / "scope.sql").read_text(encoding="utf-8")
     query = body.split("RETURN QUERY")[1].split(";\nEND")[0]
     for parameter, value in {
         "locators": "'{test.target:t}'::text[]",

@@ -1,0 +1,107 @@
+"""Write what SQL guards read of the declarations in code: edges of states, locators of kinds.
+
+Two tables of the owner hold them (`sql/states.sql`, `sql/proposals.sql`), so that a kind of target
+of a third party needs no migration. Every `migrate` fills them as hitl_owner, in one transaction: a
+crash leaves them as they were. `check --deploy` reports a difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from remediation.domain.actions import ACTIONS, TARGETS
+from remediation.domain.states import EDGES, INCIDENT_EDGES, Login
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """Rows of the two tables: (subject, from, to, login), and (kind, locator)."""
+
+    edges: frozenset[tuple[str, str, str, str]]
+    kinds: frozenset[tuple[str, str]]
+
+
+def declared() -> Declarations:
+    """What the code declares. Only kinds that some action works on may be targets of a plan."""
+    return Declarations(
+        edges=_edges("proposal", EDGES) | _edges("incident", INCIDENT_EDGES),
+        kinds=frozenset(
+            (spec.target_kind, TARGETS[spec.target_kind].locator) for spec in ACTIONS.values()
+        ),
+    )
+
+
+def _edges(
+    subject: str, edges: Mapping[tuple[Any, Any], frozenset[Login]]
+) -> frozenset[tuple[str, str, str, str]]:
+    return frozenset(
+        (subject, str(old), str(new), str(login))
+        for (old, new), logins in edges.items()
+        for login in logins
+    )
+
+
+def recorded(database: BaseDatabaseWrapper) -> Declarations:
+    """What the database holds. Raises django.db.Error, also when the tables do not exist."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT subject, from_state, to_state, login FROM remediation.edge")
+        edges = frozenset(cursor.fetchall())
+        cursor.execute("SELECT kind, locator FROM remediation.target_kind")
+        return Declarations(edges, frozenset(cursor.fetchall()))
+
+
+def fill(using: str, **_: object) -> None:
+    """Make the tables hold exactly what is declared; a receiver of post_migrate.
+
+    Raises ImproperlyConfigured when a kind is declared with another locator than before.
+    """
+    database = connections[using]
+    with transaction.atomic(using=using):
+        if not _exist(database):
+            return
+        should, has = declared(), recorded(database)
+        if should == has:
+            return
+        _refuse_repointing(dict(should.kinds), dict(has.kinds))
+        with database.cursor() as cursor:
+            cursor.executemany(
+                "DELETE FROM remediation.edge WHERE (subject, from_state, to_state, login)"
+                " = (%s, %s, %s, %s)",
+                sorted(has.edges - should.edges),
+            )
+            cursor.executemany(
+                "INSERT INTO remediation.edge (subject, from_state, to_state, login)"
+                " VALUES (%s, %s, %s, %s)",
+                sorted(should.edges - has.edges),
+            )
+            cursor.executemany(
+                "DELETE FROM remediation.target_kind WHERE (kind, locator) = (%s, %s)",
+                sorted(has.kinds - should.kinds),
+            )
+            cursor.executemany(
+                "INSERT INTO remediation.target_kind (kind, locator) VALUES (%s, %s)",
+                sorted(should.kinds - has.kinds),
+            )
+
+
+def _exist(database: BaseDatabaseWrapper) -> bool:
+    """Not before the migration that makes the tables, nor after going back behind it."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('remediation.target_kind') IS NOT NULL")
+        return bool(cursor.fetchone()[0])
+
+
+def _refuse_repointing(should: Mapping[str, str], has: Mapping[str, str]) -> None:
+    """A kind keeps its locator: leases under the old one would not exclude runs under the new."""
+    for kind in sorted(should.keys() & has.keys()):
+        if should[kind] != has[kind]:
+            raise ImproperlyConfigured(
+                f"kind {kind} is declared with locator {should[kind]!r}, the database holds"
+                f" {has[kind]!r}: give the new form a kind of its own"
+            )

@@ -1,1 +1,0 @@
-DROP FUNCTION remediation.scope_v1(text[], integer, integer);

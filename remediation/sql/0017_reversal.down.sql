@@ -1,2 +1,0 @@
-DROP TRIGGER reversal ON public.remediation_proposal;
-DROP FUNCTION remediation.reversal_v1();

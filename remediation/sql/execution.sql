@@ -1,0 +1,128 @@
+-- Runs: freeze, deadline, leases and steps. One effect, started once.
+
+-- Is all execution frozen? The newest row says; no row means no.
+CREATE FUNCTION remediation.frozen_v1() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce((SELECT f.frozen FROM public.remediation_freeze f ORDER BY f.id DESC LIMIT 1), false)
+$$;
+
+-- Until when an approved proposal may run.
+CREATE FUNCTION remediation.run_deadline_v1(proposal uuid) RETURNS timestamptz LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT t.recorded_at + make_interval(secs => a.run_within_s)
+    FROM public.remediation_transition t
+    JOIN public.remediation_assessment a ON a.proposal_id = t.proposal_id AND a.round = t.round
+   WHERE t.proposal_id = $1 AND t.to_state = 'approved' ORDER BY t.id DESC LIMIT 1
+$$;
+
+-- Does this run hold a live lease, with the newest token, on every target of the plan?
+CREATE FUNCTION remediation.leases_held_v1(proposal uuid) RETURNS boolean LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT 1 FROM public.remediation_execution x WHERE x.proposal_id = $1)
+     AND EXISTS (SELECT 1 FROM public.remediation_proposaltarget t WHERE t.proposal_id = $1)
+     AND NOT EXISTS (
+       SELECT 1 FROM public.remediation_proposaltarget t
+         JOIN public.remediation_execution x ON x.proposal_id = t.proposal_id
+         LEFT JOIN public.remediation_lease l ON l.target = t.locator
+          AND l.token = (x.tokens ->> t.locator)::bigint AND l.holder = x.holder
+          AND l.until > clock_timestamp()
+        WHERE t.proposal_id = $1 AND l.target IS NULL)
+$$;
+
+-- A lease is the worker's compare-and-set. A token only grows, and every new holder gets a new one.
+CREATE FUNCTION remediation.lease_v1() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NEW.until > clock_timestamp() + interval '10 minutes' THEN
+    PERFORM remediation.refuse_v1('lease_length', 'a lease lasts at most ten minutes');
+  END IF;
+  IF TG_OP = 'UPDATE' THEN
+    IF NEW.target <> OLD.target OR NEW.token < OLD.token
+       OR (NEW.holder <> OLD.holder AND NEW.token = OLD.token) THEN
+      PERFORM remediation.refuse_v1('lease_token', 'a new holder needs a new token');
+    END IF;
+    IF NEW.token > OLD.token AND OLD.until > clock_timestamp() THEN
+      PERFORM remediation.refuse_v1('lease_live', 'the lease is still held');
+    END IF;
+    -- A worker that slept past the end of its lease cannot renew it; it must take a new one.
+    IF NEW.token = OLD.token AND OLD.until <= clock_timestamp() AND NEW.until > OLD.until THEN
+      PERFORM remediation.refuse_v1('lease_over', 'the lease has run out');
+    END IF;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON public.remediation_lease
+  FOR EACH ROW EXECUTE FUNCTION remediation.lease_v1();
+CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON public.remediation_lease
+  FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_v1();
+ALTER TABLE public.remediation_lease ENABLE ALWAYS TRIGGER guard;
+ALTER TABLE public.remediation_lease ENABLE ALWAYS TRIGGER append_only;
+
+CREATE FUNCTION remediation.execution_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM remediation.lock_proposal_v1(NEW.proposal_id);
+  IF NOT EXISTS (SELECT 1 FROM public.remediation_proposal p
+                  WHERE p.id = NEW.proposal_id AND p.state = 'approved') THEN
+    PERFORM remediation.refuse_v1('execution_state', 'only an approved proposal runs');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_execution
+  FOR EACH ROW EXECUTE FUNCTION remediation.execution_v1();
+ALTER TABLE public.remediation_execution ENABLE ALWAYS TRIGGER guard;
+
+-- A step begins only in order, under a live lease, in time and while nothing is frozen; its phases
+-- follow one another. Halts: halt.sql.
+CREATE FUNCTION remediation.step_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE x record; l record; before text[];
+BEGIN
+  SELECT e.proposal_id, p.state INTO x FROM public.remediation_execution e
+    JOIN public.remediation_proposal p ON p.id = e.proposal_id WHERE e.id = NEW.execution_id;
+  PERFORM remediation.lock_proposal_v1(x.proposal_id);
+  SELECT p.state INTO x.state FROM public.remediation_proposal p WHERE p.id = x.proposal_id;
+  IF x.state NOT IN ('executing', 'unknown') THEN
+    PERFORM remediation.refuse_v1('step_state', 'the proposal is not being executed');
+  END IF;
+  SELECT k.token, k.until INTO l FROM public.remediation_proposaltarget t
+    JOIN public.remediation_lease k ON k.target = t.locator
+   WHERE t.proposal_id = x.proposal_id AND t.step = NEW.step;
+  -- A worker that comes back after the end of its lease writes nothing.
+  IF l IS NULL OR l.token <> NEW.token OR l.until <= clock_timestamp() THEN
+    PERFORM remediation.refuse_v1('stale_token', 'the lease on the target is not held with this token');
+  END IF;
+  SELECT coalesce(array_agg(s.phase::text), '{}') INTO before FROM public.remediation_steprecord s
+   WHERE s.execution_id = NEW.execution_id AND s.step = NEW.step;
+  IF NEW.phase = 'intended' THEN
+    IF x.state <> 'executing' THEN
+      PERFORM remediation.refuse_v1('step_state', 'the proposal is not being executed');
+    END IF;
+    IF remediation.frozen_v1() THEN
+      PERFORM remediation.refuse_v1('frozen', 'all execution is frozen');
+    END IF;
+    IF (remediation.run_deadline_v1(x.proposal_id) > clock_timestamp()) IS NOT TRUE THEN
+      PERFORM remediation.refuse_v1('deadline', 'the time to run has passed');
+    END IF;
+    IF NEW.step > 0 AND NOT EXISTS (
+         SELECT 1 FROM public.remediation_steprecord s WHERE s.execution_id = NEW.execution_id
+            AND s.step = NEW.step - 1 AND s.phase = 'verified') THEN
+      PERFORM remediation.refuse_v1('step_order', 'the step before is not verified');
+    END IF;
+    -- A run that is ending or being undone begins no further step.
+    IF EXISTS (SELECT 1 FROM public.remediation_steprecord s WHERE s.execution_id = NEW.execution_id
+                  AND s.phase NOT IN ('intended', 'applied', 'verified')) THEN
+      PERFORM remediation.refuse_v1('step_order', 'the run is ending');
+    END IF;
+  ELSIF (NEW.phase IN ('applied', 'failed', 'unknown', 'undo_intended') AND NOT 'intended' = ANY (before))
+     OR (NEW.phase = 'verified' AND NOT 'applied' = ANY (before))
+     OR (NEW.phase IN ('undone', 'undo_failed') AND NOT 'undo_intended' = ANY (before)) THEN
+    PERFORM remediation.refuse_v1('step_order', 'a phase came before the one that it follows');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_steprecord
+  FOR EACH ROW EXECUTE FUNCTION remediation.step_v1();
+ALTER TABLE public.remediation_steprecord ENABLE ALWAYS TRIGGER guard;
+
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA remediation FROM PUBLIC;

@@ -1,0 +1,216 @@
+-- Assessment and review: what people sign, who may sign, and when the signatures suffice. The database
+-- counts; it cannot check a passkey, which the worker does (domain: gate).
+
+-- An assessment opens the next round. The columns that rules read are taken from the bytes that people
+-- sign, never from the caller.
+CREATE FUNCTION remediation.assessment_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE r jsonb; earliest timestamptz; p record;
+BEGIN
+  PERFORM remediation.lock_proposal_v1(NEW.proposal_id);
+  SELECT x.state, x.round INTO p FROM public.remediation_proposal x WHERE x.id = NEW.proposal_id;
+  IF p.state NOT IN ('submitted', 'in_review', 'approved') OR NEW.round <> p.round + 1 THEN
+    PERFORM remediation.refuse_v1('assessment_round', 'an assessment opens the next round of an open proposal');
+  END IF;
+  IF (SELECT jsonb_array_length(convert_from(x.plan, 'UTF8')::jsonb -> 'steps')
+        FROM public.remediation_proposal x WHERE x.id = NEW.proposal_id)
+     IS DISTINCT FROM
+     (SELECT count(*)::integer FROM public.remediation_proposaltarget t
+       WHERE t.proposal_id = NEW.proposal_id) THEN
+    PERFORM remediation.refuse_v1('assessment_targets', 'a target of the plan is not on record');
+  END IF;
+  r := convert_from(NEW.ruling, 'UTF8')::jsonb;
+  NEW.pin_digest := remediation.digest_v1('pin', NEW.pin);
+  NEW.scope_digest := remediation.digest_v1('scope', NEW.scope);
+  NEW.checks_digest := remediation.digest_v1('checks', NEW.checks);
+  NEW.ruling_digest := remediation.digest_v1('ruling', NEW.ruling);
+  NEW.slots := r -> 'slots';
+  NEW.risk := r ->> 'risk';
+  NEW.decide_by := (r ->> 'decide_by')::timestamptz;
+  NEW.run_within_s := (r ->> 'run_within_s')::integer;
+  IF jsonb_typeof(NEW.slots) IS DISTINCT FROM 'array' OR jsonb_array_length(NEW.slots) = 0 THEN
+    PERFORM remediation.refuse_v1('assessment_slots', 'a ruling without slots approves nothing');
+  END IF;
+  SELECT min(a.decide_by) INTO earliest FROM public.remediation_assessment a
+   WHERE a.proposal_id = NEW.proposal_id;
+  IF NEW.decide_by IS NULL OR NEW.decide_by > earliest THEN
+    PERFORM remediation.refuse_v1('assessment_deadline', 'a deadline may only come earlier');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_assessment
+  FOR EACH ROW EXECUTE FUNCTION remediation.assessment_v1();
+ALTER TABLE public.remediation_assessment ENABLE ALWAYS TRIGGER guard;
+
+-- Refuses a statement that does not speak of this proposal, this round, this person and the digests
+-- under review now, or that comes too late.
+CREATE FUNCTION remediation.statement_v1(proposal uuid, round integer, person uuid, statement bytea)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE s jsonb; p record; a record;
+BEGIN
+  PERFORM remediation.lock_proposal_v1($1);
+  s := convert_from($4, 'UTF8')::jsonb;
+  SELECT x.state, x.round, x.plan_digest, d.digest AS diagnosis INTO p
+    FROM public.remediation_proposal x JOIN public.remediation_diagnosis d ON d.id = x.diagnosis_id
+   WHERE x.id = $1;
+  SELECT * INTO a FROM public.remediation_assessment x WHERE x.proposal_id = $1 AND x.round = $2;
+  IF p.state IS DISTINCT FROM 'in_review' THEN
+    PERFORM remediation.refuse_v1('review_state', 'the proposal is not in review');
+  END IF;
+  IF p.round IS DISTINCT FROM $2 OR a IS NULL
+     OR s ->> 'proposal' IS DISTINCT FROM $1::text OR (s ->> 'round')::integer IS DISTINCT FROM $2
+     OR s ->> 'plan' IS DISTINCT FROM p.plan_digest OR s ->> 'diagnosis' IS DISTINCT FROM p.diagnosis
+     OR s ->> 'scope' IS DISTINCT FROM a.scope_digest OR s ->> 'ruling' IS DISTINCT FROM a.ruling_digest
+     OR s ->> 'pin' IS DISTINCT FROM a.pin_digest OR s ->> 'checks' IS DISTINCT FROM a.checks_digest
+     OR s ->> 'person' IS DISTINCT FROM $3::text THEN
+    PERFORM remediation.refuse_v1('review_digest', 'what was signed is not what is under review now');
+  END IF;
+  IF a.decide_by <= clock_timestamp() THEN
+    PERFORM remediation.refuse_v1('review_deadline', 'the time to decide has passed');
+  END IF;
+  IF a.recorded_at <= clock_timestamp() - interval '10 minutes' THEN
+    PERFORM remediation.refuse_v1('review_fresh', 'the assessment is older than ten minutes');
+  END IF;
+END $$;
+
+-- What a passkey signs and answers is small. A web process that was taken over must not fill the memory
+-- of the worker, which reads these rows again and again until it has judged them.
+ALTER TABLE public.remediation_reviewsession
+  ADD CONSTRAINT review_session_size CHECK (octet_length(statement) <= 32768);
+ALTER TABLE public.remediation_review
+  ADD CONSTRAINT review_size CHECK (octet_length(statement) <= 32768
+    AND greatest(octet_length(credential_id), octet_length(authenticator_data),
+                 octet_length(client_data_json), octet_length(signature),
+                 octet_length(cose_key)) <= 8192);
+
+-- A statement that is about to be signed lasts five minutes.
+CREATE FUNCTION remediation.review_session_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE s jsonb;
+BEGIN
+  PERFORM remediation.statement_v1(NEW.proposal_id, NEW.round, NEW.person, NEW.statement);
+  PERFORM remediation.entry_names_v1(NEW.entry, 'proposal:' || NEW.proposal_id, 'person:' || NEW.person);
+  s := convert_from(NEW.statement, 'UTF8')::jsonb;
+  IF (s ->> 'expires')::timestamptz IS DISTINCT FROM NEW.expires_at OR s ->> 'nonce' IS DISTINCT FROM NEW.nonce
+     OR NEW.expires_at > clock_timestamp() + interval '5 minutes 5 seconds'
+     OR NEW.expires_at <= clock_timestamp() THEN
+    PERFORM remediation.refuse_v1('review_session_life', 'a statement is valid for five minutes');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_reviewsession
+  FOR EACH ROW EXECUTE FUNCTION remediation.review_session_v1();
+ALTER TABLE public.remediation_reviewsession ENABLE ALWAYS TRIGGER guard;
+
+-- How many seats of this slot the round's ruling has, less those taken by approvals.
+CREATE FUNCTION remediation.open_seats_v1(proposal uuid, round integer, slot text) RETURNS integer
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT ((SELECT count(*) FROM public.remediation_assessment a, jsonb_array_elements_text(a.slots) AS e(name)
+            WHERE a.proposal_id = $1 AND a.round = $2 AND e.name = $3)
+        - (SELECT count(DISTINCT r.person) FROM public.remediation_review r
+            WHERE r.proposal_id = $1 AND r.round = $2 AND r.slot = $3 AND r.decision = 'approve'))::integer
+$$;
+
+-- A review counts only from a person who is entitled to the slot, is not excluded, and signed exactly
+-- the statement that was composed for that person.
+CREATE FUNCTION remediation.review_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v record; s jsonb; why text;
+BEGIN
+  PERFORM remediation.statement_v1(NEW.proposal_id, NEW.round, NEW.person, NEW.statement);
+  PERFORM remediation.entry_names_v1(NEW.entry, 'proposal:' || NEW.proposal_id, 'person:' || NEW.person);
+  SELECT * INTO v FROM public.remediation_reviewsession x WHERE x.id = NEW.session_id;
+  IF v IS NULL OR v.person IS DISTINCT FROM NEW.person OR v.statement IS DISTINCT FROM NEW.statement
+     OR v.proposal_id IS DISTINCT FROM NEW.proposal_id OR v.round IS DISTINCT FROM NEW.round THEN
+    PERFORM remediation.refuse_v1('review_session', 'the statement was composed for somebody else');
+  END IF;
+  IF v.expires_at <= clock_timestamp() THEN
+    PERFORM remediation.refuse_v1('review_session_expired', 'the statement is older than five minutes');
+  END IF;
+  s := convert_from(NEW.statement, 'UTF8')::jsonb;
+  IF s ->> 'decision' IS DISTINCT FROM NEW.decision OR s ->> 'slot' IS DISTINCT FROM NEW.slot THEN
+    PERFORM remediation.refuse_v1('review_digest', 'decision or slot is not the one signed');
+  END IF;
+  SELECT string_agg(x.why, '; ') INTO why FROM remediation.excluded_v1(NEW.proposal_id) x
+   WHERE x.person = NEW.person::text;
+  IF why IS NOT NULL THEN
+    PERFORM remediation.refuse_v1('review_separation', why);
+  END IF;
+  IF NOT EXISTS (SELECT 1 FROM remediation.entitlement e
+                  WHERE e.person = NEW.person AND e.active AND e.role IN ('security', 'service_owner')
+                    AND NEW.slot IN ('any', e.role)) THEN
+    PERFORM remediation.refuse_v1('review_entitlement', 'the account does not hold the role of the slot');
+  END IF;
+  -- A reject or return needs a seat of the role, not a free one: an entitled person may always object.
+  IF remediation.open_seats_v1(NEW.proposal_id, NEW.round, NEW.slot) < 1 AND (
+       NEW.decision = 'approve' OR NOT EXISTS (
+         SELECT 1 FROM public.remediation_assessment a
+          WHERE a.proposal_id = NEW.proposal_id AND a.round = NEW.round AND a.slots ? NEW.slot)) THEN
+    PERFORM remediation.refuse_v1('review_slot', 'the slot is not open');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_review
+  FOR EACH ROW EXECUTE FUNCTION remediation.review_v1();
+ALTER TABLE public.remediation_review ENABLE ALWAYS TRIGGER guard;
+
+-- Nobody approves what a suspended agent proposed. A reversal rests on the person who proposed it
+-- instead. The service and the gate ask the same; this asks for whoever writes the row.
+CREATE FUNCTION remediation.review_agent_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE p record;
+BEGIN
+  SELECT x.agent_id, x.editor, x.reverses_id INTO p
+    FROM public.remediation_proposal x WHERE x.id = NEW.proposal_id;
+  IF p.reverses_id IS NULL THEN
+    IF (SELECT a.enabled FROM remediation.agent_now a WHERE a.agent_id = p.agent_id) IS NOT TRUE THEN
+      PERFORM remediation.refuse_v1('agent_disabled', 'the agent is suspended');
+    END IF;
+  ELSIF NOT EXISTS (SELECT 1 FROM remediation.entitlement e
+                     WHERE e.person = p.editor AND e.active
+                       AND e.role IN ('lead', 'security', 'service_owner')) THEN
+    PERFORM remediation.refuse_v1('proposer_lost',
+      'the person who proposed the reversal is gone or holds no role');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard_agent BEFORE INSERT ON public.remediation_review
+  FOR EACH ROW WHEN (NEW.decision = 'approve') EXECUTE FUNCTION remediation.review_agent_v1();
+ALTER TABLE public.remediation_review ENABLE ALWAYS TRIGGER guard_agent;
+
+-- A signed reject or return moves the state only after the worker verified the signature.
+CREATE FUNCTION remediation.review_outbox_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NEW.decision <> 'approve' THEN
+    INSERT INTO public.remediation_outboxmessage (proposal_id, kind, round, recorded_at)
+    VALUES (NEW.proposal_id, 'settle', NEW.round, clock_timestamp());
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER outbox AFTER INSERT ON public.remediation_review
+  FOR EACH ROW EXECUTE FUNCTION remediation.review_outbox_v1();
+ALTER TABLE public.remediation_review ENABLE ALWAYS TRIGGER outbox;
+
+-- Refuses unless the reviews of this round fill the ruling's slots, by distinct people and in time.
+CREATE FUNCTION remediation.quorum_v1(proposal uuid, round integer) RETURNS void LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE needed integer;
+BEGIN
+  IF EXISTS (SELECT 1 FROM public.remediation_review r
+              WHERE r.proposal_id = $1 AND r.round = $2 AND r.decision <> 'approve') THEN
+    PERFORM remediation.refuse_v1('quorum_disputed', 'somebody rejected or returned in this round');
+  END IF;
+  SELECT jsonb_array_length(a.slots) INTO needed FROM public.remediation_assessment a
+   WHERE a.proposal_id = $1 AND a.round = $2 AND a.decide_by > clock_timestamp();
+  IF needed IS NULL OR needed < 1 OR EXISTS (
+       SELECT 1 FROM public.remediation_assessment a, jsonb_array_elements_text(a.slots) AS e(name)
+        WHERE a.proposal_id = $1 AND a.round = $2
+          AND remediation.open_seats_v1($1, $2, e.name) <> 0)
+     OR needed <> (SELECT count(DISTINCT r.person) FROM public.remediation_review r
+                    WHERE r.proposal_id = $1 AND r.round = $2 AND r.decision = 'approve') THEN
+    PERFORM remediation.refuse_v1('quorum_not_met', 'the reviews of this round do not fill the slots in time');
+  END IF;
+END $$;
+
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA remediation FROM PUBLIC;
