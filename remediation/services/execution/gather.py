@@ -111,7 +111,7 @@ def gather(
         facts=facts(plan, scope, found, {}).at_least(environments),
         reviews=recorded.reviews,
         people=now.people,
-        excluded=tuple(Excluded(person, why) for person, why in excluded.items()),
+        excluded=tuple(Excluded(one, why) for one, reasons in excluded.items() for why in reasons),
         agent=AgentEvidence(str(proposal.agent_id), now.agent_enabled),
         frozen=now.frozen,
         observations=tuple(

@@ -27,7 +27,7 @@ from remediation.services.actors import PersonActor
 from remediation.services.execution.halt import checked
 from remediation.services.outbox import dispatch
 from remediation.services.plans import load_plan
-from remediation.services.reporting import submit
+from remediation.services.reporting.propose import ALIVE, to_undo
 
 MAX_REASON = 2_000
 
@@ -52,12 +52,12 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
         if back is None:
             raise errors.WrongState("there is nothing that can be undone by a plan")
         # Not an agent's plan that says the same: that one stands and falls with its agent.
-        same = old.reversals.filter(plan_digest=back.digest, state__in=submit.ALIVE)
+        same = old.reversals.filter(plan_digest=back.digest, state__in=ALIVE)
         # Nor one whose proposer left: nobody can approve that any more.
         for waiting in same:
             if waiting.editor is not None and authorize.holds_role(waiting.editor):
                 return waiting.pk
-        made = submit.propose_to_undo(
+        made = to_undo(
             actor=PersonActor(actor.person, actor.pk),
             old=old,
             plan=back,

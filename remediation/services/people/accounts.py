@@ -157,7 +157,9 @@ def create_group(*, actor: Actor, name: str) -> Group:
     if Group.objects.filter(name=name).exists():
         raise AlreadyExists(f"a group is called {name}")
     log.append(
-        action=Event.PERSON_GROUP_CHANGED,
+        action=Event.PERSON_GROUP_CHANGED
+        if isinstance(actor, PersonActor)
+        else Event.OPERATOR_GROUP_CHANGED,
         actor=actor.ref,
         object=f"group:{name}",
         data={"created": True},

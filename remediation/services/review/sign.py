@@ -158,7 +158,7 @@ def _under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]
 def _refuse_excluded(actor: User, proposal: Proposal) -> None:
     why = authorize.excluded(proposal.pk).get(str(actor.person))
     if why:
-        raise errors.Separation(why)
+        raise errors.Separation(*why)
 
 
 def _check_person(

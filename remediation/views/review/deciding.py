@@ -77,7 +77,7 @@ def _why_not(
         }
     excluded = authorize.excluded(proposal.pk).get(str(user.person))
     if excluded:
-        because = "; ".join(vocabulary.saying(one) for one in excluded.split("; "))
+        because = "; ".join(vocabulary.saying(one) for one in excluded)
         return gettext("You may look but not decide: %(because)s.") % {"because": because}
     if not authorize.entitled_roles(user.person, assessment):
         return gettext(

@@ -17,7 +17,7 @@ from remediation.domain.gate import gate
 from remediation.domain.gate.approvers import Approvers
 from remediation.services.execution import reverse_run
 from remediation.services.execution.gather import gather
-from remediation.services.reporting import submit
+from remediation.services.reporting import supersede, withdraw
 from remediation.services.review import report_agent
 from tests import factories
 from tests.factories import WEB, WORKER, acting, entry
@@ -358,9 +358,9 @@ def test_the_agent_cannot_end_what_undoes_its_own_work(world: World) -> None:
     old = succeeded(world, {"a": True})
     new = propose(world, "alice", old.pk)
     with acts(WEB), pytest.raises(errors.NoSuchObject):
-        submit.withdraw(actor=world.agent, proposal_id=new, reason="Not needed.")
+        withdraw.withdraw(actor=world.agent, proposal_id=new, reason="Not needed.")
     with acts(WEB), pytest.raises(errors.NoSuchObject):
-        submit.supersede(
+        supersede.supersede(
             actor=world.agent,
             proposal_id=new,
             plan=factories.load(old),
