@@ -1,7 +1,7 @@
 """append(): the only way into the audit log for other apps.
 
 The entry is written in the caller's transaction: when the append fails the business change does
-not happen (attacks.md A51), and when the business change rolls back there is no entry.
+not happen (docs/attacks.md A51), and when the business change rolls back there is no entry.
 """
 
 from __future__ import annotations

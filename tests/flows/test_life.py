@@ -1,7 +1,7 @@
 """The whole life of a proposal as a stateful machine, with one invariant checker after each step.
 
 Hypothesis plays people, agent, worker, operator and the world in any order; whatever it does, the
-checker reads rows, record and target and asks the promises of design.md 1.
+checker reads rows, record and target and asks the promises of the portal.
 """
 
 from __future__ import annotations

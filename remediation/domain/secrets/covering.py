@@ -2,7 +2,7 @@
 
 Bytes of evidence keep their secrets in the one place from which they can be erased; a page shows
 them with each secret covered. The agent's own texts go into records that nobody can change, so a
-secret is covered there before anything is kept (attacks.md A61).
+secret is covered there before anything is kept (docs/attacks.md A61).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def masked(content: bytes, found: Found) -> bytes:
 
 def names_of(targets: Iterable[Target]) -> frozenset[str]:
     """What a plan or a diagnosis names, when the inventory knows it: never covered, wherever an
-    intruder wrote it, since people decide by these names (attacks.md A60)."""
+    intruder wrote it, since people decide by these names (docs/attacks.md A60)."""
     return frozenset(
         name for target in targets for name in (target.locator, *target.fields.values())
     )

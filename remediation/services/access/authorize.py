@@ -1,7 +1,7 @@
 """Who may decide what: group rows and guardian's object rows, read here.
 
-Never `user.has_perm` or guardian's shortcuts: they say yes to every superuser (attacks.md A13).
-What a person sees: visibility.py; what a list asks of many proposals at once: seats.py.
+Never `user.has_perm` or guardian's shortcuts: they say yes to every superuser (A13).
+What a person sees: visibility.py; what a list asks of many proposals at once: slots.py.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def settle(proposal_id: UUID, *, actor: Actor) -> None:
     """Verify the round's rejections and returns and act on the gravest that holds.
 
     When none holds, somebody wrote reviews that nobody signed: that is put on record by name and
-    the round is opened anew, so that a forged no blocks nothing (attacks.md A43).
+    the round is opened anew, so that a forged no blocks nothing (docs/attacks.md A43).
     """
     proposal = (
         Proposal.objects.select_related("diagnosis", "incident").filter(pk=proposal_id).first()

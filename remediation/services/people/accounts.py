@@ -1,6 +1,6 @@
 """People and groups: changed here alone, each with its audit entry.
 
-Who may do what hangs on group rows, read here; `is_superuser` gives nothing (attacks.md A13).
+Who may do what hangs on group rows, read here; `is_superuser` gives nothing (docs/attacks.md A13).
 Entries name people by their opaque id and hold no name or address, so that a person can be erased.
 """
 

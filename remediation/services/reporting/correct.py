@@ -49,7 +49,7 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
     assessed anew; gives its id.
 
     Reviews of the old one stay on record and count nothing; the corrector is its editor and so
-    cannot decide on it (promise 4, attacks.md A07). One transaction: diagnosis, edges, the end of
+    cannot decide on it (promise 4, A07). One transaction: diagnosis, edges, the end of
     the old proposal and the new one. A crash before its commit leaves nothing; after it the
     sweeper has the new one assessed.
 

@@ -29,7 +29,7 @@ from remediation.services.people import passkeys
 from remediation.services.review import report_agent
 from remediation.services.review import statement as statements
 
-# An assessment is fresh for ten minutes, for a signature (design.md 2).
+# An assessment is fresh for ten minutes, for a signature.
 FRESH_FOR = timedelta(minutes=10)
 
 

@@ -1,4 +1,4 @@
-"""Secrets covered: in what a page shows, and in what is kept for ever (attacks.md A61)."""
+"""Secrets covered: in what a page shows, and in what is kept for ever (docs/attacks.md A61)."""
 
 from __future__ import annotations
 

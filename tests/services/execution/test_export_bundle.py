@@ -97,7 +97,7 @@ def test_it_is_streamed_and_on_record_before_its_first_byte(done: UUID) -> None:
     found = check(raw)
     assert len(pieces) > len(found.documents)  # one by one, so that they need not fit in memory
     assert made.octets == len(raw)
-    assert (said["action"], said["actor"]) == ("operator:bundle:exported", WORKER_ACTOR.ref)
+    assert (said["action"], said["actor"]) == ("operator:bundle:exported", operator().ref)
     assert said["object"] == f"incident:{found.incident}"
     assert said["data"] == {"size": found.checked.checkpoint.size, "artefacts": True}
 

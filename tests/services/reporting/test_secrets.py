@@ -1,5 +1,5 @@
 """Secrets in evidence: on record without their value, covered everywhere, uncovered for few, and
-only after that is on record (attacks.md A61)."""
+only after that is on record (docs/attacks.md A61)."""
 
 from __future__ import annotations
 
