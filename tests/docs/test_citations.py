@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[2]
 READ = {".py", ".md", ".sql", ".html", ".css", ".js", ".toml", ".yml", ".yaml"}
 # What is data, or the words of others.
-NOT_READ = ("tests/vectors/", "hitlportal/demo/cases/")
+NOT_READ = ("tests/vectors/", "tests/data/", "hitlportal/demo/cases/")
 CITED = re.compile(r"(?<![\w./<*{-])((?:[\w.-]+/)*[\w-]+\.(?:md|py|sql|html))\b(?![\w(])")
 # Not files of ours: pages of Django's admin that ours extend, and a name in an example.
 ELSEWHERE = {"admin/base.html", "admin/change_form.html", "admin/change_list.html", "x.html"}

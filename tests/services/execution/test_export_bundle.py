@@ -34,7 +34,7 @@ from tests import factories
 from tests.conftest import AsLogin
 from tests.domain import record
 from tests.factories import WEB, WORKER
-from tests.flows.world import WORKER_ACTOR, World, acts
+from tests.flows.world import World, acts
 
 pytestmark = pytest.mark.django_db
 KEY = str(record.SIGNER.vkey)
