@@ -64,7 +64,7 @@ def start(
 
     ``round`` is the one that the page showed: what is signed must be what was shown (promise 2),
     and each assessment is a round of its own. ``opened`` names artefacts that the person opened,
-    ``typed`` the names typed, as `domain.attention` asks. Raises StaleDigest when it moved on,
+    ``typed`` the names typed, as `approval_conditions` asks. Raises StaleDigest when it moved on,
     else NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
     AgentDisabled, EvidenceNotOpened, NameNotTyped, VerdictsDisagree, ReasonRequired, BadInput.
     """

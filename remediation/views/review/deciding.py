@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils.translation import gettext
 
 from remediation import vocabulary
-from remediation.domain.approval_conditions import Attention
+from remediation.domain.approval_conditions import Conditions
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
 from remediation.services.access import authorize
@@ -36,7 +36,7 @@ def decide(
         return_reasons=_choices(RETURN_REASONS),
         person=user.get_username(),
         attention=(
-            statement.attention(proposal, assessment) if assessment and readable else Attention()
+            statement.conditions(proposal, assessment) if assessment and readable else Conditions()
         ),
         may_report=report_agent.may_report(user, proposal),
         may_correct=correct.may_correct(user, proposal),

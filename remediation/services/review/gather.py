@@ -28,7 +28,7 @@ from remediation.domain.ruling import KEY_ROLES
 from remediation.models import Assessment, Proposal
 from remediation.services.access import authorize
 from remediation.services.assessment.scope import scope_of
-from remediation.services.execution.reverse_run import reversed_plan
+from remediation.services.review.reversal import reversed_plan
 
 # What was assessed and decided in this round: facts, which no longer change. One row a review.
 _RECORDED = """
