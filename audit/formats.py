@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 from audit.export import Line
+from audit.log import severity
 from audit.tlog.canonical import read
 from audit.tlog.inert import csv_cell
 
@@ -34,8 +35,7 @@ _ACTIVITY = {
 _ACTIVITY_NAME = {
     CREATE: "Create", READ: "Read", UPDATE: "Update", DELETE: "Delete", OTHER: "Other",
 }  # fmt: skip
-# Severity: 1 informational, 3 medium, 5 critical. Status: 1 success, 2 failure.
-_GRAVE = {"system:log:broken": 5, "worker:gate:refused": 3, "worker:proposal:refused": 4}
+# Status: 1 success, 2 failure.
 
 COLUMNS = ("index", "entry", "at", "action", "actor", "object", "data", "sha256")
 
@@ -78,7 +78,7 @@ def event(index: int, entry_id: int, body: bytes) -> dict[str, Any]:
         "class_uid": CLASS_UID,
         "class_name": "API Activity",
         "type_uid": CLASS_UID * 100 + activity,
-        "severity_id": _GRAVE.get(action, 1),
+        "severity_id": severity(action),
         "status_id": 2 if refused else 1,
         "time": _milliseconds(str(said.get("at", ""))),
         "metadata": {

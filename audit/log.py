@@ -1,7 +1,7 @@
 """append(): the only way into the audit log for other apps.
 
 The entry is written in the caller's transaction: when the append fails the business change does
-not happen (attacks.md A51), and when the business change rolls back there is no entry.
+not happen (docs/attacks.md A51), and when the business change rolls back there is no entry.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _NO_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\[{"]+')
 # As long as the hash: a value that can be guessed cannot be confirmed without its salt.
 SALT_SIZE = 32
 COMMITTED = "hmac-sha256"
+INFORMATIONAL = 1
 
 
 class UnknownWord(ValueError):
@@ -93,6 +94,18 @@ def append(
 def vocabulary() -> frozenset[str]:
     """The words that may be said: members of the enumeration that the settings name."""
     return frozenset(str(word) for word in import_string(settings.AUDIT_VOCABULARY))
+
+
+@cache
+def _severities() -> Mapping[str, int]:
+    words = import_string(settings.AUDIT_VOCABULARY)
+    return {str(word): int(getattr(word, "severity", INFORMATIONAL)) for word in words}
+
+
+def severity(action: str) -> int:
+    """How grave an entry is, by OCSF's numbers, as the vocabulary's word says; of a word that it
+    does not know (any more), informational."""
+    return _severities().get(action, INFORMATIONAL)
 
 
 def commitment(salt: bytes, value: str) -> bytes:

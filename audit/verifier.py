@@ -1,6 +1,7 @@
 """`python -m audit.verifier OUT`: the verifier as one file that needs Python and nothing else.
 
-The members are the very source files of `audit.tlog`; the same source gives the same bytes.
+The members are the very source files of `audit.tlog` and the product's rules beside them; the same
+source gives the same bytes.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import sys
 import zipfile
 from pathlib import Path
+
+from audit.tlog import rules
 
 ROOT = Path(__file__).resolve().parent
 # Exit status 2: it says nothing about what it was given.
@@ -26,7 +29,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 def members() -> dict[str, bytes]:
     """What the file holds, by name."""
-    sources = [ROOT / "__init__.py", *sorted((ROOT / "tlog").glob("*.py"))]
+    tlog = ROOT / "tlog"
+    sources = [ROOT / "__init__.py", *sorted(tlog.glob("*.py")), tlog / rules.FILE]
     found = {f"audit/{path.relative_to(ROOT).as_posix()}": path.read_bytes() for path in sources}
     return {**found, "__main__.py": MAIN}
 

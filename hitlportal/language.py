@@ -3,7 +3,7 @@
 **Translated**, into the language that the reader's browser asks for: everything that the portal
 says on a page of its own, from titles and labels to the messages of refusals. The words of the
 domain that pages show (states, roles, risks, reasons of a list) are listed in
-`remediation/vocabulary.py`, since the domain knows no Django.
+`remediation/vocabulary/`, since the domain knows no Django.
 
 **Never translated**, since it is signed, hashed, recorded or read by machines, and has to be the
 same for everybody who opens it again:

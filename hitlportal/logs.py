@@ -1,4 +1,4 @@
-"""Log lines that an agent's text cannot break or forge (attacks.md A52)."""
+"""Log lines that an agent's text cannot break or forge (docs/attacks.md A52)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from django.utils.cache import add_never_cache_headers
 
 
 class PasskeySessionMiddleware:
-    """Ends any session of a person whose sign-in carries no passkey (promise 5, design.md 7).
+    """Ends any session of a person whose sign-in carries no passkey (promise 5).
 
     Sign-in cannot make such a session; a new door, a test login or a stolen cache might. Pages of
     signed-in people are never stored: going back must not show a stale review.

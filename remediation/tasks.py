@@ -8,12 +8,12 @@ from celery import shared_task
 
 from remediation.services.actors import worker
 from remediation.services.assessment import assess as assess_
-from remediation.services.execution import confirm_dissent as settle_
 from remediation.services.execution import execute as execute_
 from remediation.services.execution import reconcile as reconcile_
 from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
 from remediation.services.outbox import report_result as result_
+from remediation.services.review import confirm_dissent
 
 
 def _id(text: object) -> UUID | None:
@@ -33,7 +33,7 @@ def assess(proposal_id: str) -> None:
 @shared_task(name="remediation.settle")
 def settle(proposal_id: str) -> None:
     if key := _id(proposal_id):
-        settle_.settle(key, actor=worker())
+        confirm_dissent.confirm(key, actor=worker())
 
 
 @shared_task(name="remediation.execute")

@@ -11,7 +11,7 @@ from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
 from hitlportal import roles
-from tests import flush, guard, servers
+from tests import emitted, flush, guard, servers
 
 # ---- infrastructure ----------------------------------------------------------------------
 
@@ -47,6 +47,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         connection.ensure_connection()
         roles.apply_grants(connection.connection)
         flush.patch()
+        emitted.patch()
 
 
 AsLogin = Callable[[str], AbstractContextManager[None]]

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from audit.tlog import bundle, directory, proof
+from audit.tlog import bundle, bundle_form, directory, proof
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
 from audit.tlog.inert import terminal
@@ -88,7 +88,7 @@ def _verify(arguments: argparse.Namespace) -> list[str]:
     seen = _seen(arguments)
     if path.is_dir():
         return _directory(path, policy, seen)
-    raw = _read(path, bundle.MAX_BYTES)
+    raw = _read(path, bundle_form.MAX_BYTES)
     if raw.startswith(proof.HEADER.encode()):
         return _proof(raw, policy, seen, arguments.body)
     return _bundle(raw, policy, seen)

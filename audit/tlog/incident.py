@@ -3,7 +3,8 @@
 Entries lie in a log, so none of them can be changed; what a maker of a bundle can do is leave
 something out. This finds what shows: a document that an entry names, an entry that another one
 rests on, the head under which the gate let something run. That nothing else was written about the
-incident, no bundle can show.
+incident, no bundle can show. Which entries and
+documents those are comes as data (`audit.tlog.rules`).
 """
 
 from __future__ import annotations
@@ -16,52 +17,10 @@ from audit.tlog.canonical import read
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import Mismatch, Missing, TlogError
 from audit.tlog.note import Note
+from audit.tlog.rules import Rules
 
 # (domain, digest) -> the bytes; None where they were erased or left out.
 Documents: TypeAlias = Mapping[tuple[str, str], bytes | None]
-
-CLEARED = "worker:gate:cleared"
-SUBMITTED = "agent:proposal:submitted"
-REPORTED = "agent:report:submitted"
-
-# Digests in an entry of this kind: path in its data -> domain of the digest ("" is plain SHA-256).
-NAMED: Mapping[str, Mapping[str, str]] = {
-    REPORTED: {"diagnosis": "hitlportal/diagnosis/v1", "evidence": ""},
-    SUBMITTED: {"plan": "hitlportal/plan/v1", "diagnosis": "hitlportal/diagnosis/v1"},
-    "person:diagnosis:corrected": {"diagnosis": "hitlportal/diagnosis/v1"},
-    "worker:proposal:assessed": {
-        "pin": "hitlportal/pin/v1",
-        "scope": "hitlportal/scope/v1",
-        "checks": "hitlportal/checks/v1",
-        "ruling": "hitlportal/ruling/v1",
-        "observation": "hitlportal/observation/v1",
-        "facts": "",
-    },
-    "person:review:signed": {
-        f"statement.{name}": f"hitlportal/{name}/v1"
-        for name in ("plan", "diagnosis", "scope", "ruling", "pin", "checks")
-    },
-    CLEARED: {"evidence": ""},
-}
-# The one kind of document whose bytes may go, under law; its digest stays.
-ERASABLE = (REPORTED, "evidence")
-
-# An entry of this kind rests on one of that kind about the same object.
-RESTS_ON: Mapping[str, str] = {
-    REPORTED: "agent:incident:opened",
-    "person:proposal:approved": "person:review:signed",
-    "worker:proposal:rejected": "person:review:signed",
-    "worker:proposal:returned": "person:review:signed",
-    CLEARED: "person:proposal:approved",
-    "worker:proposal:executing": CLEARED,
-    "worker:step:recorded": "worker:proposal:executing",
-    "person:execution:halted": "worker:proposal:executing",
-    "worker:halt:verified": "person:execution:halted",
-    "worker:proposal:succeeded": "worker:proposal:executing",
-    "worker:proposal:failed": "worker:proposal:executing",
-    "worker:proposal:rolled_back": "worker:proposal:executing",
-    "worker:proposal:unknown": "worker:proposal:executing",
-}
 
 
 @dataclass(frozen=True)
@@ -82,33 +41,35 @@ class Entry:
 
 
 def check(
-    incident: str, entries: Sequence[Entry], documents: Documents, heads: Sequence[Checkpoint]
+    incident: str,
+    entries: Sequence[Entry],
+    documents: Documents,
+    heads: Sequence[Checkpoint],
+    rules: Rules,
 ) -> tuple[str, ...]:
     """Check that the parts belong together and none is absent; gives remarks for the reader.
 
     ``heads[0]`` is the newest. Raises Mismatch and Missing, which name the entry and the part.
     """
-    _check_about(incident, entries)
-    _check_rests(entries)
+    _check_about(incident, entries, rules)
+    check_rests(entries, rules)
     for entry in entries:
-        for path, domain, digest in _named(entry):
-            _check_document(entry, path, (domain, digest), documents)
-    elsewhere = {
-        origin
-        for entry in entries
-        if entry.action == CLEARED and (origin := _check_gate(entry, entries, documents, heads))
-    }
+        for path, domain, digest in _named(entry, rules):
+            _check_document(entry, path, (domain, digest), documents, rules)
+    cleared = [entry for entry in entries if entry.action == rules.cleared]
+    found = {_check_gate(entry, entries, documents, heads) for entry in cleared}
+    elsewhere = {origin for origin in found if origin}
     return tuple(
         f"a run was cleared under a head of another log, {origin}: not compared with this one"
         for origin in sorted(elsewhere)
     )
 
 
-def _check_about(incident: str, entries: Sequence[Entry]) -> None:
+def _check_about(incident: str, entries: Sequence[Entry], rules: Rules) -> None:
     """Every entry is about the incident or one of its proposals."""
     about = {f"incident:{incident}"}
     for entry in entries:
-        if entry.action == SUBMITTED and find(entry.said.get("data"), "incident") == incident:
+        if entry.action in rules.proposed and find(entry.said.get("data"), "incident") == incident:
             about.add(entry.object)
     for entry in entries:
         if entry.object not in about:
@@ -117,19 +78,20 @@ def _check_about(incident: str, entries: Sequence[Entry]) -> None:
         raise Missing("no entry is about the incident")
 
 
-def _check_rests(entries: Sequence[Entry]) -> None:
+def check_rests(entries: Sequence[Entry], rules: Rules) -> None:
+    """What each entry rests on is among them. Raises Missing."""
     there = {(entry.action, entry.object) for entry in entries}
     for entry in entries:
-        needed = RESTS_ON.get(entry.action)
+        needed = rules.rests_on.get(entry.action)
         if needed is not None and (needed, entry.object) not in there:
             raise Missing(f"entry {entry.index}, {entry.action}, rests on {needed}: not here")
 
 
-def _named(entry: Entry) -> Iterator[tuple[str, str, str]]:
+def _named(entry: Entry, rules: Rules) -> Iterator[tuple[str, str, str]]:
     """(path, domain, digest) of each document that the entry names."""
-    for path, domain in NAMED.get(entry.action, {}).items():
+    for path, domain in rules.named.get(entry.action, {}).items():
         found = find(entry.said.get("data"), path)
-        if found is None and entry.action != CLEARED:
+        if found is None and entry.action != rules.cleared:
             continue  # transitions bear the same word as what they record, without its digests
         for digest in found if isinstance(found, list) else [found]:
             if not isinstance(digest, str):
@@ -137,11 +99,13 @@ def _named(entry: Entry) -> Iterator[tuple[str, str, str]]:
             yield path, domain, digest
 
 
-def _check_document(entry: Entry, path: str, key: tuple[str, str], documents: Documents) -> None:
+def _check_document(
+    entry: Entry, path: str, key: tuple[str, str], documents: Documents, rules: Rules
+) -> None:
     what = f"entry {entry.index} names {path} {key[1][:16]}"
     if key not in documents:
         raise Missing(f"{what}: not here")
-    if documents[key] is None and (entry.action, path) != ERASABLE:
+    if documents[key] is None and (entry.action, path) != rules.erasable:
         raise Missing(f"{what}: here without its bytes")
 
 

@@ -2,7 +2,7 @@
 
 A character that shows nothing, moves other characters or breaks a line unseen is replaced by its
 code point between angle brackets, ``⟨U+202E⟩``; nothing is dropped, nothing is reordered
-(attacks.md A01, A52, A60).
+(docs/attacks.md A01, A52, A60).
 
 | destination | function | what it adds |
 |---|---|---|

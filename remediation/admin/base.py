@@ -43,7 +43,7 @@ Tool = tuple[str, str]  # title and address
 
 
 def actor_of(request: HttpRequest) -> PersonActor:
-    """Who acts: from the session alone (attacks.md A14)."""
+    """Who acts: from the session alone (docs/attacks.md A14)."""
     user = cast(User, request.user)
     return PersonActor(user.person, user.pk)
 

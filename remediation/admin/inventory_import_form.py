@@ -52,7 +52,7 @@ class ImportForm(forms.Form):
 
     format = forms.ChoiceField(
         label=gettext_lazy("Format"),
-        choices=[("", CHOOSE), *((f, TITLES[f]) for f in FORMATS)],
+        choices=[("", CHOOSE), *((one, TITLES.get(one, one)) for one in FORMATS)],
     )
     given = _FilesField(
         label=gettext_lazy("Files"),

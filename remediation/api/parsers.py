@@ -1,6 +1,6 @@
 """Bodies of requests: bounded before anything is parsed, then parsed strictly, once.
 
-attacks.md A63: what is too long is refused by its Content-Length, or, sent in chunks, after the
+A63: what is too long is refused by its Content-Length, or, sent in chunks, after the
 first byte too many; a compressed body is refused unread, so nothing can expand.
 """
 

@@ -1,6 +1,6 @@
 """A budget of requests for each agent, counted in the shared cache.
 
-Without it one agent floods the reviewers' queue and the record (attacks.md A34). So when the
+Without it one agent floods the reviewers' queue and the record (docs/attacks.md A34). So when the
 cache cannot count, the request is refused with 503 and Retry-After, whatever it asks: a flood
 that comes while the cache is down would otherwise be the way around the budget. Nothing is lost
 by it that works without the cache: people's sessions lie there too, and so does the broker in

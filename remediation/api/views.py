@@ -24,7 +24,7 @@ from remediation.domain.fields import Fields
 from remediation.domain.states import ProposalState
 from remediation.services.actors import AgentActor
 from remediation.services.outbox import dispatch
-from remediation.services.reporting import submit
+from remediation.services.reporting import submit, supersede, withdraw
 from remediation.services.reporting.idempotency import Answer, once
 
 
@@ -105,7 +105,7 @@ def _submit(agent: AgentActor, raw: bytes) -> Answer:
 def _withdraw(agent: AgentActor, proposal_id: UUID, raw: bytes) -> Answer:
     value = Fields(_small(raw), required=("reason",))
     reason = value.text("reason", 200, least=1)
-    submit.withdraw(actor=agent, proposal_id=proposal_id, reason=reason)
+    withdraw.withdraw(actor=agent, proposal_id=proposal_id, reason=reason)
     return Answer(200, {"proposal": str(proposal_id), "state": ProposalState.WITHDRAWN.value})
 
 
@@ -117,7 +117,7 @@ def _supersede(agent: AgentActor, proposal_id: UUID, raw: bytes) -> Answer:
         protected=settings.PROTECTED_CLUSTERS,
         allow_test=settings.ALLOW_TEST_ACTIONS,
     )
-    new_id = submit.supersede(
+    new_id = supersede.supersede(
         actor=agent,
         proposal_id=proposal_id,
         plan=plan,

@@ -1,5 +1,5 @@
-"""What a person has to have looked at before approving. It slows the hasty hand; the gate relies on
-signatures alone, and nobody else can look for a person.
+"""What an approval asks for: cited artefacts opened, target names typed. The gate relies on
+signatures alone: this slows a hasty hand, and nobody else can look for a person.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from remediation.domain.ruling import Risk
 
 
 @dataclass(frozen=True)
-class Attention:
+class Conditions:
     """Artefacts (SHA-256) to open, and names to type, in the order of the plan's targets."""
 
     artefacts: tuple[str, ...] = ()
@@ -32,12 +32,12 @@ class Attention:
             raise NameNotTyped("type " + ", then ".join(self.names))
 
 
-def asked(plan: Plan, diagnosis: Diagnosis, checks: Iterable[Check], risk: str) -> Attention:
+def asked(plan: Plan, diagnosis: Diagnosis, checks: Iterable[Check], risk: str) -> Conditions:
     """With a failed check: every artefact that the diagnosis cites. At the highest risk: the name
     that tells each target from its neighbours."""
     cited = [c.evidence for claim in diagnosis.claims for c in claim.citations]
     failed = any(check.outcome is Outcome.FAIL for check in checks)
-    return Attention(
+    return Conditions(
         artefacts=tuple(dict.fromkeys(cited)) if failed else (),
         names=tuple(t.distinguishing for t in plan.targets) if risk == Risk.CRITICAL else (),
     )

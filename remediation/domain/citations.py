@@ -58,7 +58,7 @@ class Stored:
     secrets covered that the incident's evidence holds.
 
     Asked where `problem_of` found another value: what is a secret in one place, because an intruder
-    put it into the field of a password there, may stand uncovered in the other (attacks.md A60).
+    put it into the field of a password there, may stand uncovered in the other (A60).
     Looking takes time: a diagnosis that is wrong more often than this is wrong (A63).
     """
 

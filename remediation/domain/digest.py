@@ -23,7 +23,12 @@ class Kind(StrEnum):
 
 def digest(kind: Kind, body: bytes) -> str:
     """Give the hex SHA-256 of "hitlportal/" + kind + "/v1" + NUL + body. Never to be changed."""
-    return sha256(b"hitlportal/" + kind.value.encode() + b"/v1\0" + body).hexdigest()
+    return sha256(domain(kind).encode() + b"\0" + body).hexdigest()
+
+
+def domain(kind: Kind) -> str:
+    """What stands before the body, so that bytes of two kinds never have one digest."""
+    return f"hitlportal/{kind.value}/v1"
 
 
 @dataclass(frozen=True, slots=True)

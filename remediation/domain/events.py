@@ -21,6 +21,7 @@ class Event(StrEnum):
     PERSON_REVIEW_SIGNED = "person:review:signed"
     PERSON_REVIEW_REFUSED = "person:review:refused"
     PERSON_OBSERVATION_ASKED = "person:observation:asked"
+    PERSON_PROPOSAL_SUBMITTED = "person:proposal:submitted"
     PERSON_PROPOSAL_APPROVED = "person:proposal:approved"
     PERSON_PROPOSAL_WITHDRAWN = "person:proposal:withdrawn"
     PERSON_PROPOSAL_SUPERSEDED = "person:proposal:superseded"
@@ -77,9 +78,12 @@ class Event(StrEnum):
     # What an operator did on a host.
     OPERATOR_APPROVER_ADDED = "operator:approver:added"
     OPERATOR_APPROVER_REMOVED = "operator:approver:removed"
+    OPERATOR_INVENTORY_CHANGED = "operator:inventory:changed"
     OPERATOR_INVENTORY_IMPORTED = "operator:inventory:imported"
     OPERATOR_USER_CREATED = "operator:user:created"
     OPERATOR_USER_CHANGED = "operator:user:changed"
+    OPERATOR_GROUP_CHANGED = "operator:group:changed"
+    OPERATOR_RIGHT_CHANGED = "operator:right:changed"
     OPERATOR_PASSKEYS_REMOVED = "operator:passkeys:removed"
     OPERATOR_INVITATION_MADE = "operator:invitation:made"
     OPERATOR_EVIDENCE_EXPORTED = "operator:evidence:exported"
@@ -98,3 +102,20 @@ class Event(StrEnum):
     # What the daily verification of the log found.
     SYSTEM_LOG_VERIFIED = "system:log:verified"
     SYSTEM_LOG_BROKEN = "system:log:broken"
+
+    @property
+    def severity(self) -> int:
+        """How grave it is, by OCSF's numbers: 1 informational, 3 medium, 4 high, 5 critical."""
+        return _GRAVE.get(self, 1)
+
+
+_GRAVE = {
+    Event.SYSTEM_LOG_BROKEN: 5,
+    Event.WORKER_PROPOSAL_REFUSED: 4,
+    Event.WORKER_GATE_REFUSED: 3,
+}
+
+
+# A proposal is submitted by an agent, or by a person who edits or undoes one. Entries from before
+# the second word existed say the first for both.
+PROPOSED = (Event.AGENT_PROPOSAL_SUBMITTED, Event.PERSON_PROPOSAL_SUBMITTED)

@@ -32,6 +32,7 @@ SENTENCES: dict[Event, str] = {
     ),
     Event.PERSON_REVIEW_REFUSED: "A review by {who} of {what} was refused: {refusal}.",
     Event.PERSON_OBSERVATION_ASKED: "{who} asked the worker to look at the target of {what} again.",
+    Event.PERSON_PROPOSAL_SUBMITTED: "{who} proposed {what} for incident {incident!}.",
     Event.PERSON_PROPOSAL_APPROVED: (
         "With the review of {who} {what} was approved, round {round}, by {reviews} reviews."
     ),
@@ -95,12 +96,15 @@ SENTENCES: dict[Event, str] = {
     Event.OPERATOR_APPROVER_REMOVED: (
         "{who} ended the leave of {what} to approve with the key of fingerprint {fingerprint}."
     ),
+    Event.OPERATOR_INVENTORY_CHANGED: "{who} changed the inventory of {what}.",
     Event.OPERATOR_INVENTORY_IMPORTED: (
         "{who} imported {changes#change} into the inventory from {format} files, part {part} of"
         " {parts}."
     ),
     Event.OPERATOR_USER_CREATED: "{who} created the account of {what}.",
     Event.OPERATOR_USER_CHANGED: "{who} changed the account of {what}.",
+    Event.OPERATOR_GROUP_CHANGED: "{who} changed {what}.",
+    Event.OPERATOR_RIGHT_CHANGED: "{who} changed the right {right} of {holder!} on {what}.",
     Event.OPERATOR_PASSKEYS_REMOVED: "{who} took the password and every passkey from {what}.",
     Event.OPERATOR_INVITATION_MADE: "{who} invited {what} by a one-time code.",
     Event.OPERATOR_EVIDENCE_EXPORTED: "{who} exported what the gate saw of {what}.",

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from audit.tlog import bundle
+from audit.tlog import bundle, bundle_form
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
 from audit.tlog.note import Note, VerifierKey, from_bytes
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
         as_json = arguments.json
         trust = _trust(arguments)
-        raw = _read(arguments.file, max(evidence.MAX_BYTES, bundle.MAX_BYTES))
+        raw = _read(arguments.file, max(evidence.MAX_BYTES, bundle_form.MAX_BYTES))
         found = check_bundle(raw, trust) if _is_bundle(raw) else _evidence(raw, arguments, trust)
     except Unreadable as error:
         sys.stderr.write(f"verify_evidence: {inert.terminal(str(error))}\n")
@@ -126,7 +126,7 @@ def _trust(arguments: argparse.Namespace) -> Trust:
 
 
 def _is_bundle(raw: bytes) -> bool:
-    return f'"type":"{bundle.TYPE}"'.encode() in raw[-200:]
+    return f'"type":"{bundle_form.TYPE}"'.encode() in raw[-200:]
 
 
 def _evidence(raw: bytes, arguments: argparse.Namespace, trust: Trust) -> Replay:

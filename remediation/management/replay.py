@@ -12,7 +12,7 @@ from audit.tlog import bundle
 from audit.tlog.errors import Mismatch
 from audit.tlog.incident import Documents, Entry, find
 from remediation.domain.errors import BadInput
-from remediation.domain.events import Event
+from remediation.domain.events import PROPOSED, Event
 from remediation.domain.gate import gate
 from remediation.domain.gate.evidence import Evidence
 from remediation.domain.gate.inclusion import LogTrust
@@ -114,7 +114,7 @@ def _gate_evidence(entry: Entry, documents: Documents) -> Evidence:
 def _plan(entry: Entry, found: bundle.Verified, trust: Trust) -> Plan | None:
     """The plan of the run that a halt is about: of its proposal's own entry, by its digest."""
     for one in found.entries:
-        if one.action == Event.AGENT_PROPOSAL_SUBMITTED and one.object == entry.object:
+        if one.action in PROPOSED and one.object == entry.object:
             body = found.documents.get((_PLAN, str(find(one.said, "data.plan"))))
             try:
                 return load_plan(body or b"", protected=frozenset(), allow_test=trust.allow_test)

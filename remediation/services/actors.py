@@ -37,7 +37,7 @@ class AgentActor:
 
 @dataclass(frozen=True)
 class PersonActor:
-    """A person with a session; `person` comes from the session alone (attacks.md A14)."""
+    """A person with a session; `person` comes from the session alone (docs/attacks.md A14)."""
 
     person: UUID
     user_id: int

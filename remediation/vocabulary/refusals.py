@@ -83,7 +83,7 @@ NAMES = {
     "bad_inclusion": pgettext_lazy("name of a refusal", "bad inclusion"),
 }
 
-# Docstrings of the classes in domain/errors.py, in their order.
+# Docstrings of the classes in domain/errors/, in their order.
 MESSAGES = (
     gettext_noop("Refused."),
     gettext_noop("The input cannot be accepted."),

@@ -1,4 +1,4 @@
-"""attacks.md A63: too large, too deep, too many, compressed: refused, with memory bounded."""
+"""docs/attacks.md A63: too large, too deep, too many, compressed: refused, with memory bounded."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""`python -m tests.benchmarks.detector [FOLDER …]`: artefacts made to be slow are not (attacks.md
-A63), and in real records what is no secret is not covered.
+"""`python -m tests.benchmarks.detector [FOLDER …]`: artefacts made to be slow are not (A63),
+and in real records what is no secret is not covered.
 
 Each shape is looked through at one size and at four times that size; time that grows with the
 square would grow sixteenfold. Prints the ratio and the time for a megabyte of each, then for each

@@ -18,7 +18,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from audit.tlog.canonical import encode
 from hitlportal.demo.servers.ports import LOOPBACK
 from remediation.domain import b64url
-from remediation.domain.approval_conditions import Attention
+from remediation.domain.approval_conditions import Conditions
 from remediation.models import Proposal
 from remediation.services.access import authorize
 from remediation.services.review import statement
@@ -112,11 +112,11 @@ def start(door: Door, someone: Person, proposal: str) -> Started:
     return Started(proposal, json.dumps(body).encode())
 
 
-def attention(proposal: str) -> Attention:
+def attention(proposal: str) -> Conditions:
     """What the page asks to have looked at, for people who do look."""
     row = Proposal.objects.select_related("diagnosis").get(pk=proposal)
     assessment = authorize.newest(row)
-    return statement.attention(row, assessment) if assessment else Attention()
+    return statement.conditions(row, assessment) if assessment else Conditions()
 
 
 def answer(someone: Person, options: Mapping[str, Any]) -> dict[str, Any]:

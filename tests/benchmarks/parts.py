@@ -25,7 +25,7 @@ PARTS: Mapping[str, str] = {
     "remediation.services.host_files.targets": "files",
     "remediation.services.host_files.approvers": "files",
     "remediation.services.assessment.observe.observe": "observe",
-    "remediation.services.execution.gather.gather": "gather",
+    "remediation.services.review.gather.gather": "gather",
     "remediation.services.assessment.scope.scope_of": "scope",
     "remediation.domain.gate.gate.verify": "gate",
     "remediation.executors.run.run_prepare": "prepare",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from remediation.domain import checks
-from remediation.domain.approval_conditions import Attention, asked
+from remediation.domain.approval_conditions import Conditions, asked
 from remediation.domain.checks import Check, Outcome
 from remediation.domain.errors import EvidenceNotOpened, NameNotTyped
 from tests.domain import story
@@ -17,14 +17,14 @@ FAILED = (Check("target_unknown", Outcome.FAIL, "It is not in the inventory."),)
 
 
 def test_nothing_is_asked_when_all_is_well() -> None:
-    assert asked(story.a_plan(), story.a_diagnosis(), PASSED, "high") == Attention()
+    assert asked(story.a_plan(), story.a_diagnosis(), PASSED, "high") == Conditions()
 
 
 def test_a_failed_check_asks_for_every_cited_artefact_once() -> None:
     claim = story.a_diagnosis().claims[0]
     diagnosis = replace(story.a_diagnosis(), claims=(claim, claim))
     found = asked(story.a_plan(), diagnosis, FAILED, "high")
-    assert found == Attention(artefacts=(story.ARTEFACT_SHA,))
+    assert found == Conditions(artefacts=(story.ARTEFACT_SHA,))
     found.check([story.ARTEFACT_SHA, "another"], [])
     with pytest.raises(EvidenceNotOpened, match="1 of 1"):
         found.check(["another"], [])
@@ -32,7 +32,7 @@ def test_a_failed_check_asks_for_every_cited_artefact_once() -> None:
 
 def test_the_highest_risk_asks_for_the_targets_name() -> None:
     found = asked(story.a_plan(), story.a_diagnosis(), PASSED, "critical")
-    assert found == Attention(names=("app_orders",))
+    assert found == Conditions(names=("app_orders",))
     found.check([], ["app_orders"])
     for typed in ([], [""], ["app_order"], ["APP_ORDERS"], ["аpp_orders"], ["app_orders "],
                   ["app_orders", "app_orders"]):  # fmt: skip
@@ -42,4 +42,4 @@ def test_the_highest_risk_asks_for_the_targets_name() -> None:
 
 def test_real_findings_of_the_story_pass() -> None:
     found = checks.run(story.a_check_input())
-    assert asked(story.a_plan(), story.a_diagnosis(), found, "high") == Attention()
+    assert asked(story.a_plan(), story.a_diagnosis(), found, "high") == Conditions()

@@ -29,7 +29,7 @@ from remediation.services.execution import execute, freeze
 from remediation.services.execution import run as runs
 from remediation.services.inventory import facts
 from remediation.services.outbox import expire
-from remediation.services.reporting import submit
+from remediation.services.reporting import supersede
 from remediation.services.review import sign
 from tests import factories
 from tests.database.logins import connect
@@ -279,10 +279,10 @@ def test_b16_a_plan_that_a_person_wrote_is_not_washed_by_the_agents_resubmission
     edited = factories.plan("t1", environment="staging")
     again: dict[str, Any] = {"plan": edited, "rationale": "", "reason": "again"}
     with acts(WEB), transaction.atomic():
-        second = submit.supersede(
+        second = supersede.supersede(
             actor=PersonActor(mallory.person, mallory.pk), proposal_id=first, **again
         )
-        third = submit.supersede(actor=world.agent, proposal_id=second, **again)
+        third = supersede.supersede(actor=world.agent, proposal_id=second, **again)
     world.assess(third)
     with pytest.raises(errors.Separation):
         world.decide("mallory", third)

@@ -23,9 +23,10 @@ from audit.verifying import verify
 from remediation import models as m
 from remediation.domain.errors import AuditUnavailable, NoSuchObject
 from remediation.management import offline
+from remediation.services.actors import operator
 from remediation.services.execution import export_bundle as service
 from tests.domain import record
-from tests.flows.world import WORKER_ACTOR, World, acts
+from tests.flows.world import World, acts
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,7 @@ def done(world: World) -> UUID:
 
 def make(incident: UUID, **changes: Any) -> bytes:
     with acts("hitl_worker"):
-        return b"".join(service.make(incident, actor=WORKER_ACTOR, **changes))
+        return b"".join(service.make(incident, actor=operator(), **changes))
 
 
 def check(raw: bytes, **changes: Any) -> bundle.Verified:

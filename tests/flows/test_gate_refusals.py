@@ -11,7 +11,7 @@ from django.db import transaction
 from remediation import models as m
 from remediation.domain import errors
 from remediation.services.actors import PersonActor
-from remediation.services.reporting import submit
+from remediation.services.reporting import supersede
 from tests import factories
 from tests.factories import WEB, WORKER
 from tests.flows.conftest import MakeWorld
@@ -204,7 +204,7 @@ def test_a04_an_edit_after_one_approval_voids_it_and_the_old_digest_is_refused(
     world.decide("alice", proposal_id)
     mallory = world.people["mallory"].user
     with acts(WEB), transaction.atomic():
-        edited = submit.supersede(
+        edited = supersede.supersede(
             actor=PersonActor(mallory.person, mallory.pk),
             proposal_id=proposal_id,
             plan=factories.plan("t1", environment="staging"),

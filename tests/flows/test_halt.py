@@ -10,9 +10,11 @@ import pytest
 from audit.models import Entry
 from audit.tlog import bundle, incident
 from audit.tlog.errors import Missing
+from audit.tlog.rules import default
 from audit.verifying import verify
 from remediation import models as m
 from remediation.domain import errors
+from remediation.services.actors import operator
 from remediation.services.execution import execute, rollback
 from remediation.services.execution import export_bundle as service
 from remediation.services.execution.run import Run
@@ -20,7 +22,7 @@ from tests import factories
 from tests.domain import record
 from tests.factories import WEB, WORKER, Person
 from tests.flows.conftest import MakeWorld
-from tests.flows.world import WORKER_ACTOR, World, acts
+from tests.flows.world import World, acts
 
 WHY = "It is the key of the build host."
 
@@ -250,7 +252,7 @@ def test_an_outsider_reads_the_halt_in_the_bundle_and_that_something_ran(
     world.execute(proposal_id)
     world.integrate()
     with acts(WORKER):
-        made = service.make(world.get(proposal_id).incident_id, actor=WORKER_ACTOR)
+        made = service.make(world.get(proposal_id).incident_id, actor=operator())
         raw = b"".join(made)
     found = bundle.verify(raw, record.POLICY, verify=verify)
     said = [entry.said for entry in found.entries if entry.action == "person:execution:halted"]
@@ -258,4 +260,4 @@ def test_an_outsider_reads_the_halt_in_the_bundle_and_that_something_ran(
     entries = [e for e in found.entries if e.action != "worker:proposal:executing"]
     halted = [e for e in entries if not e.action.startswith("worker:")]
     with pytest.raises(Missing, match="halted, rests on worker:proposal:executing"):
-        incident._check_rests(halted)
+        incident.check_rests(halted, default())

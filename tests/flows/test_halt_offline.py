@@ -18,6 +18,7 @@ from remediation.domain.gate.approvers import Approvers
 from remediation.domain.halt.statement import HaltStatement
 from remediation.management import offline
 from remediation.management.signed_record import Signed, Trust, signed_halt
+from remediation.services.actors import operator
 from remediation.services.execution import export_bundle as service
 from tests import factories
 from tests.domain import record
@@ -25,7 +26,7 @@ from tests.domain.gate.test_replay import HOSTILE, paths
 from tests.factories import WEB, WORKER
 from tests.flows.test_halt import WHY, meanwhile
 from tests.flows.test_halt_forged import Meanwhile
-from tests.flows.world import WORKER_ACTOR, World, acts
+from tests.flows.world import World, acts
 
 __all__ = ["meanwhile"]  # a fixture
 pytestmark = pytest.mark.django_db
@@ -40,7 +41,7 @@ def verified(world: World, proposal_id: UUID, *more: str) -> int:
     """verify_evidence on the incident's bundle, with the world's trust."""
     world.integrate()
     with acts(WORKER):
-        made = service.make(world.get(proposal_id).incident_id, actor=WORKER_ACTOR)
+        made = service.make(world.get(proposal_id).incident_id, actor=operator())
         raw = b"".join(made)
     (world.directory / "bundle.json").write_bytes(raw)
     return offline.main([

@@ -1,7 +1,7 @@
 """The whole life of a proposal as a stateful machine, with one invariant checker after each step.
 
 Hypothesis plays people, agent, worker, operator and the world in any order; whatever it does, the
-checker reads rows, record and target and asks the promises of design.md 1.
+checker reads rows, record and target and asks the promises of the portal.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain.errors import Refused
 from remediation.domain.states import EDGES, ProposalState
-from remediation.services.reporting import submit
+from remediation.services.reporting import submit, withdraw
 from tests.factories import WEB
 from tests.flows.test_gate_refusals import freeze
 from tests.flows.world import World, acts
@@ -112,7 +112,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def the_agent_withdraws(self) -> None:
         with contextlib.suppress(Refused), acts(WEB), transaction.atomic():
-            submit.withdraw(actor=self.world.agent, proposal_id=self.proposals[-1], reason="")
+            withdraw.withdraw(actor=self.world.agent, proposal_id=self.proposals[-1], reason="")
 
     # -- what must hold after each step ------------------------------------------------------------
 

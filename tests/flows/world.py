@@ -20,16 +20,15 @@ from audit.sequencer import Sequencer
 from audit.tlog.head import HeadFile
 from remediation import models as m
 from remediation.domain import b64url, report
-from remediation.domain.approval_conditions import Attention
+from remediation.domain.approval_conditions import Conditions
 from remediation.domain.gate.approvers import Approvers
 from remediation.domain.plan import Plan
 from remediation.services.access import authorize
 from remediation.services.actors import AgentActor, ProcessActor
 from remediation.services.assessment import assess
-from remediation.services.execution import confirm_dissent as settle
 from remediation.services.execution import execute, halt, reconcile
 from remediation.services.reporting import submit
-from remediation.services.review import sign, statement
+from remediation.services.review import confirm_dissent, sign, statement
 from tests import factories
 from tests.domain import record
 from tests.factories import WEB, WORKER, Person
@@ -253,11 +252,11 @@ class World:
             answer = self.assertion(name, started)
             return sign.sign(actor=someone.user, session_id=started.session_id, assertion=answer)
 
-    def attention(self, proposal_id: UUID) -> Attention:
+    def attention(self, proposal_id: UUID) -> Conditions:
         """What the page asks to look at, as somebody does who does look."""
         proposal = self.get(proposal_id)
         assessment = authorize.newest(proposal)
-        return statement.attention(proposal, assessment) if assessment else Attention()
+        return statement.conditions(proposal, assessment) if assessment else Conditions()
 
     def assertion(self, name: str, started: sign.Started | halt.Started) -> dict[str, Any]:
         challenge = b64url.decode(started.options["challenge"])
@@ -291,7 +290,7 @@ class World:
 
     def settle(self, proposal_id: UUID) -> None:
         with acts(WORKER):
-            settle.settle(proposal_id, actor=WORKER_ACTOR)
+            confirm_dissent.confirm(proposal_id, actor=WORKER_ACTOR)
 
     def reconcile(self) -> None:
         """As if every lease had run out."""

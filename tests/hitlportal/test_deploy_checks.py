@@ -61,7 +61,7 @@ def test_every_function_of_the_manifest_stands_in_a_file() -> None:
 
 
 def test_every_guard_of_the_manifest_is_safe_by_the_rules() -> None:
-    """What design.md 5 asks of each function and trigger, of the manifest itself."""
+    """What the database's design asks of each function and trigger, of the manifest itself."""
     manifest = catalogue.manifest()
     for name, said in manifest["functions"].items():
         assert "search_path=pg_catalog, pg_temp" in said["config"], name

@@ -16,7 +16,7 @@ from remediation.domain import report as reports
 from remediation.domain.errors import BadValue
 from remediation.domain.events import Event
 from remediation.services.access import record_refusal
-from remediation.services.reporting import incidents, submit
+from remediation.services.reporting import incidents, submit, withdraw
 from tests.flows.world import World, acts
 from tests.hostile.corpus import CORPUS, REFUSED
 
@@ -83,7 +83,9 @@ def make(world: World) -> Scene:
                 proposal_id=reviews[0],
             )
     with acts(WEB), transaction.atomic():
-        submit.withdraw(actor=world.agent, proposal_id=proposals[0], reason=BETWEEN.join(TITLES[0]))
+        withdraw.withdraw(
+            actor=world.agent, proposal_id=proposals[0], reason=BETWEEN.join(TITLES[0])
+        )
     closed = world.get(proposals[1]).incident_id
     with acts(WEB):
         incidents.close(

@@ -1,6 +1,6 @@
 """Machine findings beside the agent's story. Each check is one pure function of the same input.
 
-By theme: `story`, `claims`, `outcomes`, `place` (the diagnosis against its evidence), `texts` and
+By theme: `story`, `claims`, `denied`, `place` (the diagnosis against its evidence), `texts` and
 `injection` (the words), `target`, `names`, `siblings`, `use` and `protection` (what the plan acts
 on), `telemetry`, `order` (the plan itself), `history` (other proposals). They are measured by the
 labelled set in tests/checks.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from remediation.domain.checks.claims import claim_not_in_evidence
 from remediation.domain.checks.covered import secret_in_evidence
+from remediation.domain.checks.denied import denied_told_as_done
 from remediation.domain.checks.finding import (
     MAX_BYTES,
     Check,
@@ -26,7 +27,6 @@ from remediation.domain.checks.history import duplicate_proposal, earlier_reject
 from remediation.domain.checks.injection import addresses_the_reader
 from remediation.domain.checks.names import look_alike_names
 from remediation.domain.checks.order import containment_order, irreversible
-from remediation.domain.checks.outcomes import denied_told_as_done
 from remediation.domain.checks.place import place_and_time_mismatch
 from remediation.domain.checks.precheck import precheck_refused
 from remediation.domain.checks.protection import protected_target

@@ -9,8 +9,8 @@ from ipaddress import ip_address, ip_network
 
 from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
-from remediation.domain.checks.times import Told, times_in
 from remediation.domain.checks.wording import not_asserted
+from remediation.domain.formats.times import Told, times_in
 from remediation.domain.report import Claim
 
 _VERBS = (

@@ -8,8 +8,9 @@ from datetime import datetime
 from functools import cached_property
 
 from audit.tlog.canonical import Json
-from remediation.domain.checks.records import Event, Records, strings_in
 from remediation.domain.citations import Unreadable, read_artefact
+from remediation.domain.formats.body import strings_in
+from remediation.domain.formats.record import Event, Records
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
 from remediation.domain.report import Claim, Diagnosis

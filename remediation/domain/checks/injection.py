@@ -12,10 +12,10 @@ from urllib.parse import unquote
 from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.phrases import AGENT, ANYWHERE, HINTS, MARKERS, WORDED
-from remediation.domain.checks.records import strings_in
 from remediation.domain.checks.skeleton import latin, readable
 from remediation.domain.checks.texts import agent_texts
 from remediation.domain.citations import Unreadable
+from remediation.domain.formats.body import strings_in
 
 _CODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
 _JOINTS = re.compile(r"[^\w]+|_+")

@@ -9,8 +9,9 @@ from functools import lru_cache
 from remediation.domain.actions import TARGETS
 from remediation.domain.checks.finding import Result, listed, quoted, verdict
 from remediation.domain.checks.given import CheckInput
-from remediation.domain.checks.records import Event, strings_in
 from remediation.domain.checks.skeleton import look_alike, skeleton
+from remediation.domain.formats.body import strings_in
+from remediation.domain.formats.record import Event
 from remediation.domain.plan import Target
 
 # Fields in which one name can be taken for another; an account is compared by `place`.

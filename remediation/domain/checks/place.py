@@ -49,7 +49,7 @@ def _regions(given: CheckInput) -> Iterator[str]:
         for region in told:
             # A zone is named after its region: eu-central-1a.
             if cited and region not in said and region.rstrip("abcdefgh") not in said:
-                regions = sorted({event.say("awsRegion") for event in cited} - {""})
+                regions = sorted({event.region for event in cited} - {""})
                 yield (
                     f"claim {number} speaks of {region}, the records that it cites are of "
                     f"{', '.join(regions) or 'no region'}"

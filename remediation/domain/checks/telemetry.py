@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
-from remediation.domain.checks.records import Event
+from remediation.domain.formats.record import Event
 
 # Calls that switch off, by service; `_NARROWS` are those that do it only with some settings.
 _STOPS: Mapping[str, frozenset[str]] = {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from remediation.domain.checks.finding import Result, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.order import takes_away
-from remediation.domain.checks.records import Event
+from remediation.domain.formats.record import Event
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 
@@ -18,7 +17,6 @@ RECENT = timedelta(hours=1)
 _COARSE = timedelta(minutes=15)
 # Services without a region of their own: whatever region is told is right.
 _GLOBAL = frozenset({"iam", "sts", "route53", "cloudfront", "organizations", "signin"})
-_PROCESS = re.compile(r"\[(\d+)\]")
 
 
 def used_by_production(given: CheckInput) -> Result:
@@ -65,7 +63,7 @@ def _of_target(given: CheckInput, step: Step) -> list[Event]:
 
 def _shows_place(events: list[Event], service: str, region: str) -> bool:
     """Whether the evidence has calls of the service in the region."""
-    regions = {event.say("awsRegion") for event in events if event.service == service}
+    regions = {event.region for event in events if event.service == service}
     return bool(regions) and (service in _GLOBAL or region in regions or not region)
 
 
@@ -115,9 +113,8 @@ def _sessions(given: CheckInput, step: Step, seen: Observation) -> Iterator[str]
 def _open_in_evidence(given: CheckInput, role: str) -> int:
     open_now: set[str] = set()
     for event in given.events:
-        process = _PROCESS.search(event.say("text")[:100])
-        if event.user == role and process:
-            open_now.add(process[1])
-            if event.message.startswith("disconnection") or "disconnection:" in event.say("text"):
-                open_now.discard(process[1])
+        if event.user == role and event.session:
+            open_now.add(event.session)
+            if event.ends_session:
+                open_now.discard(event.session)
     return len(open_now)

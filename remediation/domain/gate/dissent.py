@@ -33,7 +33,6 @@ def verify_review(
     if statement.digests != case.digests:
         raise Digest(f"{review.person} signed other digests than those of this evidence")
     steps.signature(case, review, statement, (review.recorded_at, now))
-    for entry in evidence.excluded:
-        if entry.person == statement.person:
-            raise SeparationOfDuties(f"{entry.person}: {entry.why}")
+    if reasons := evidence.why_excluded(statement.person):
+        raise SeparationOfDuties(f"{statement.person}: {'; '.join(reasons)}")
     return statement

@@ -83,7 +83,10 @@ class PersonEvidence:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A person who may not decide on this proposal, and why."""
+    """A person who may not decide on this proposal, and why; one for each reason.
+
+    In evidence from before, one has all reasons of the person, with "; " between them.
+    """
 
     person: str
     why: str
@@ -191,6 +194,10 @@ class Evidence:
             raise BadValue("the pin has no entry for this step")
         return targets[self.step]
 
+    def why_excluded(self, person: str) -> tuple[str, ...]:
+        """Why the person may not decide; empty when nothing says so."""
+        return tuple(entry.why for entry in self.excluded if entry.person == person)
+
     def to_json(self) -> dict[str, Json]:
         return {
             "type": TYPE,
@@ -250,7 +257,7 @@ class Evidence:
             facts=Facts.from_json(source.value("facts"), source.at("facts")),
             reviews=source.array("reviews", ReviewEvidence.from_json, most=100),
             people=source.array("people", PersonEvidence.from_json, most=1_000),
-            excluded=source.array("excluded", Excluded.from_json, most=1_000),
+            excluded=source.array("excluded", Excluded.from_json, most=4_000),
             agent=AgentEvidence.from_json(source.value("agent"), source.at("agent")),
             frozen=source.text("frozen", 4_000),
             observations=source.array("observations", Pinned.from_json, most=100),

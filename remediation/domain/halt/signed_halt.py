@@ -14,7 +14,7 @@ must not wait for the log.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,7 +52,7 @@ class HaltedRun:
     round: int
     plan: Plan
     slots: Collection[str]
-    excluded: Mapping[str, str]
+    excluded: Mapping[str, Sequence[str]]
 
 
 def verify_halt(
@@ -79,7 +79,7 @@ def verify_halt(
     except SignatureInvalid as error:
         raise Signature(f"{halt.person}: {error.detail}") from None
     if halt.person in run.excluded:
-        raise SeparationOfDuties(f"{halt.person}: {run.excluded[halt.person]}")
+        raise SeparationOfDuties(f"{halt.person}: {'; '.join(run.excluded[halt.person])}")
     return statement
 
 

@@ -1,4 +1,4 @@
-"""YAML from files that nobody vouches for, with bounds (attacks.md A63).
+"""YAML from files that nobody vouches for, with bounds (docs/attacks.md A63).
 
 Built from the parser's events, one after the other: nothing recurses, nothing is made of a tag, a
 key counts once, and what aliases would grow to is counted before it is made (billion laughs).

@@ -6,7 +6,7 @@
 
 Comma, UTF-8, every column there and no other, in any order. An empty cell says nothing. Truths are
 ``yes`` and ``no``. A cell that a spreadsheet would run (it begins with ``= + - @``, a tab or a line
-break) is refused, so what is read here can be opened and written there (attacks.md A52).
+break) is refused, so what is read here can be opened and written there (docs/attacks.md A52).
 """
 
 from __future__ import annotations

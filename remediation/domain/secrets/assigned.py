@@ -69,7 +69,7 @@ _PROGRAM = re.compile(
 _WORDS = re.compile(r"[A-Za-z_.:/-]+[.!?:]?", re.ASCII)
 _TOKEN_LEAST = 16
 # What str calls a digit and a letter, of the 256 characters that there are here. As patterns, since
-# an artefact can have a name every few bytes, each with a long value behind it (attacks.md A63).
+# an artefact can have a name every few bytes, each with a long value behind it (A63).
 _DIGIT = re.compile("[0-9\xb2\xb3\xb9]")
 _LETTER = re.compile("[A-Za-z\xaa\xb5\xba\xc0-\xd6\xd8-\xf6\xf8-\xff]")
 # Names that stand in the value of a name are looked at too, but only so many: each of them has up

@@ -2,14 +2,14 @@
 
 Bytes of evidence keep their secrets in the one place from which they can be erased; a page shows
 them with each secret covered. The agent's own texts go into records that nobody can change, so a
-secret is covered there before anything is kept (attacks.md A61).
+secret is covered there before anything is kept (docs/attacks.md A61).
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from remediation.domain.plan import Target
 from remediation.domain.report import Citation, Claim, Diagnosis, Report, parse_diagnosis
@@ -55,7 +55,7 @@ def masked(content: bytes, found: Found) -> bytes:
 
 def names_of(targets: Iterable[Target]) -> frozenset[str]:
     """What a plan or a diagnosis names, when the inventory knows it: never covered, wherever an
-    intruder wrote it, since people decide by these names (attacks.md A60)."""
+    intruder wrote it, since people decide by these names (docs/attacks.md A60)."""
     return frozenset(
         name for target in targets for name in (target.locator, *target.fields.values())
     )
@@ -106,6 +106,20 @@ def pointer_covered(pointer: str, known: Collection[str] = ()) -> str:
 
 
 @dataclass(frozen=True)
+class Searched:
+    """A report whose artefacts were searched for secrets; its texts are still as they came."""
+
+    report: Report
+    looked: Mapping[str, Looked]
+    secrets: frozenset[str] = field(repr=False)
+
+    @property
+    def external_id(self) -> str:
+        """The agent's name of the incident, covered: an incident is kept, and found, by it."""
+        return covered(self.report.incident.external_id, self.secrets)
+
+
+@dataclass(frozen=True)
 class Covered:
     """A report as it may be kept, and what was found in its artefacts by SHA-256."""
 
@@ -113,21 +127,27 @@ class Covered:
     found: Mapping[str, Found]
 
 
-def report_covered(report: Report, spared: Collection[str] = ()) -> Covered:
-    """Look through a report: artefacts as they are, every text of the agent covered.
-
-    Identity and plan stay: they name what is acted on, in forms of their own, and are what runs.
-    ``spared`` are those of their names that the inventory knows.
-    """
+def searched(report: Report, spared: Collection[str] = ()) -> Searched:
+    """Search the artefacts of a report. ``spared`` are those names of its identity and plan that
+    the inventory knows."""
     looked = {one.sha256: detector.look(one.content, spared) for one in report.evidence}
     secrets = frozenset[str]().union(*(quotable(one, spared) for one in looked.values()))
+    return Searched(report, looked, secrets)
+
+
+def report_covered(searched: Searched, known: Collection[str] = ()) -> Covered:
+    """Cover every text of the agent, once: with what the report's own artefacts give away, and
+    with ``known``, the secrets that the incident's earlier evidence holds. Artefacts stay.
+
+    Identity and plan stay: they name what is acted on, in forms of their own, and are what runs.
+    """
+    report, secrets = searched.report, searched.secrets | frozenset(known)
     found = {
-        one.sha256: detector.with_known(one.content, looked[one.sha256].found, secrets)
+        one.sha256: detector.with_known(one.content, searched.looked[one.sha256].found, secrets)
         for one in report.evidence
     }
     texts = "\0".join(_texts(report))
-    known = detector.standing_in(texts, secrets)
-    return Covered(texts_covered(report, known), found)
+    return Covered(texts_covered(report, detector.standing_in(texts, secrets)), found)
 
 
 def texts_covered(report: Report, known: Collection[str]) -> Report:
@@ -173,16 +193,6 @@ def _citation(citation: Citation, known: Collection[str]) -> Citation:
         pointer=pointer_covered(citation.pointer, known),
         value=covered(value, known) if isinstance(value, str) else value,
     )
-
-
-def known_covered(covered: Covered, known: Collection[str]) -> Covered:
-    """As `report_covered`, with the secrets that the incident's earlier evidence holds."""
-    found = {
-        one.sha256: detector.with_known(one.content, covered.found[one.sha256], known)
-        for one in covered.report.evidence
-    }
-    texts = "\0".join(_texts(covered.report))
-    return Covered(texts_covered(covered.report, detector.standing_in(texts, known)), found)
 
 
 def targets_of(report: Report) -> tuple[Target, ...]:

@@ -1,7 +1,7 @@
 """Secret values in bytes of evidence: where they stand, by which rule; never the value itself.
 
-The rules stand in `secret_rules`; the bytes are read as they are, with the escapes of JSON and
-URLs, and once out of base64 and UTF-16 (`secret_readings`). What is encoded twice, compressed or
+The rules stand in `rules`; the bytes are read as they are, with the escapes of JSON and
+URLs, and once out of base64 and UTF-16 (`decoding`). What is encoded twice, compressed or
 encrypted is not found.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from remediation.domain.secrets import rules as secret_rules
-from remediation.domain.secrets.readings import readings
+from remediation.domain.secrets.decoding import readings
 from remediation.domain.secrets.rules import TITLES, Secret
 
 __all__ = [

@@ -1,7 +1,7 @@
 """Private keys in PEM: from the first line of each to its last, or as far as it looks like one.
 
 Between the two lines only what a key is made of is taken: else two lines that an intruder wrote,
-each into an event of his, would cover the events between them (attacks.md A60).
+each into an event of his, would cover the events between them (docs/attacks.md A60).
 """
 
 from __future__ import annotations

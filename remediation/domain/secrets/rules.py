@@ -4,7 +4,7 @@ Formats of vendors come from detect-secrets (Yelp, Apache-2.0): only its pattern
 nothing is verified over a network. What needs its surroundings (AWS secrets, connection strings,
 bearer tokens, assigned passwords) has a rule here. Identifiers of keys and accounts are no secrets,
 whatever the field that they stand in is called. Every pattern is bounded or begins with a literal,
-so that an artefact made to be slow is not (attacks.md A61, A63).
+so that an artefact made to be slow is not (docs/attacks.md A61, A63).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who may decide what: group rows and guardian's object rows, read here.
 
-Never `user.has_perm` or guardian's shortcuts: they say yes to every superuser (attacks.md A13).
-What a person sees: visibility.py; what a list asks of many proposals at once: seats.py.
+Never `user.has_perm` or guardian's shortcuts: they say yes to every superuser (A13).
+What a person sees: visibility.py; what a list asks of many proposals at once: slots.py.
 """
 
 from __future__ import annotations
@@ -57,13 +57,13 @@ def service_ids(person: UUID, *rights: str) -> frozenset[int]:
         return frozenset(row[0] for row in cursor.fetchall())
 
 
-def excluded(proposal_id: UUID) -> dict[str, str]:
-    """People who may not decide this proposal, with the reasons (promise 4)."""
+def excluded(proposal_id: UUID) -> dict[str, tuple[str, ...]]:
+    """People who may not decide this proposal, each with the reasons (promise 4)."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT person, why FROM remediation.excluded_v1(%s)", [proposal_id])
-        found: dict[str, str] = {}
+        found: dict[str, tuple[str, ...]] = {}
         for person, why in cursor.fetchall():
-            found[person] = f"{found[person]}; {why}" if person in found else why
+            found[person] = (*found.get(person, ()), why)
     return found
 
 

@@ -146,6 +146,6 @@ def refuse_to_halt(user: User, proposal: Proposal) -> None:
     """Raises Separation or NotEntitled unless `may_halt`."""
     why = excluded(proposal.pk).get(str(user.person))
     if why:
-        raise errors.Separation(why)
+        raise errors.Separation(*why)
     if not may_halt(user, proposal):
         raise errors.NotEntitled("an approver of this proposal, or a lead")

@@ -54,7 +54,7 @@ class Findings:
 
 def asked_for(proposal: Proposal) -> bool:
     """Is there an assessment to make? Once for a submission, once for each person's request of
-    the current round: a message that comes twice finds nothing to do (attacks.md A41)."""
+    the current round: a message that comes twice finds nothing to do (docs/attacks.md A41)."""
     if proposal.state == ProposalState.SUBMITTED:
         return True
     requests = ObservationRequest.objects.filter(proposal=proposal, round=proposal.round)

@@ -28,7 +28,7 @@ from remediation.models import (
     Transition,
 )
 from remediation.services import host_files
-from remediation.services.reporting.submit import ALIVE
+from remediation.services.reporting.propose import ALIVE
 
 # A person reads these: more than so many are not looked at one by one.
 MOST_PROPOSALS = 20

@@ -1,6 +1,6 @@
 """The scope of a plan, read from the inventory by one recursive query (sql/scope.sql).
 
-For each attribute and edge the strictest value of the last 24 hours counts (attacks.md A45):
+For each attribute and edge the strictest value of the last 24 hours counts (docs/attacks.md A45):
 of an object's versions those recorded within that time and the newest one before.
 """
 

@@ -59,7 +59,7 @@ logger = logging.getLogger(__name__)
 def execute(proposal_id: UUID, *, actor: Actor) -> None:
     """Run an approved proposal once, if the gate lets it.
 
-    A message for anything else does nothing (attacks.md A41). Refusals of the gate go where the
+    A message for anything else does nothing (A41). Refusals of the gate go where the
     refusal table says; none is raised.
     """
     proposal = (

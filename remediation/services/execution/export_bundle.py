@@ -1,6 +1,6 @@
 """The evidence bundle of an incident: everything that a court or an auditor needs, in one file.
 
-The form, and who checks it, stand in `audit.tlog.bundle`.
+The form, and who checks it, stand in `audit.tlog.bundle_form` and `audit.tlog.bundle`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from django.db import transaction
 
 from audit import inclusion as included
 from audit import log, reading
-from audit.tlog import b64, bundle
+from audit.tlog import b64, bundle_form
 from audit.tlog.canonical import read
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
@@ -108,7 +108,7 @@ class Bundle:
         return sum(len(piece) for piece in self)
 
     def __iter__(self) -> Iterator[bytes]:
-        return bundle.pieces(**self.parts, documents=self._documents())
+        return bundle_form.pieces(**self.parts, documents=self._documents())
 
     def _documents(self) -> Iterator[dict[str, Any]]:
         for domain, stated in sorted(self.documents):
@@ -116,7 +116,7 @@ class Bundle:
             if body is None and stated in self.artefacts:
                 # An artefact that is erased in this moment breaks the file off: its length is said.
                 body = bytes(EvidenceBlob.objects.using(self.using).get(pk=stated).content)
-            yield bundle.document(domain, stated, body)
+            yield bundle_form.document(domain, stated, body)
 
 
 class _Making:
@@ -168,7 +168,7 @@ class _Making:
             size=head.size,
             using=self.using,
         )
-        if made.octets > bundle.MAX_BYTES:
+        if made.octets > bundle_form.MAX_BYTES:
             made.artefacts = frozenset()
             del made.octets
         return made

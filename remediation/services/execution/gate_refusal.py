@@ -1,4 +1,4 @@
-"""Where a refusal of the gate leads: the refusal table (design.md 2), in one place."""
+"""Where a refusal of the gate leads: the refusal table, in one place."""
 
 from __future__ import annotations
 

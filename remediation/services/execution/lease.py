@@ -18,7 +18,7 @@ from remediation.domain.errors import TargetBusy
 
 # Twice the longest hard timeout (30 s) for call and verification, and room to record.
 LEASE_S = 90
-# A call may start only if the lease outlives its hard timeout by this much (design.md 5).
+# A call may start only if the lease outlives its hard timeout by this much.
 MARGIN_S = 5
 
 CLAIM = """

@@ -19,8 +19,8 @@ from remediation.domain.gate.gate import Failure, Finding
 from remediation.domain.observation import Observation, parse_pin
 from remediation.domain.policy import ROLES
 from remediation.models import Assessment, Proposal, Review
-from remediation.services.execution.gather import gather
 from remediation.services.plans import load_plan
+from remediation.services.review.gather import gather
 
 
 def preview(proposal: Proposal) -> tuple[Finding, ...]:

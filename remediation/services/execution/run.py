@@ -20,9 +20,9 @@ from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import Seen
 from remediation.services.execution import lease, record_step
-from remediation.services.execution.gather import gather
 from remediation.services.outbox import report_result
 from remediation.services.reporting import incidents
+from remediation.services.review.gather import gather
 
 
 @dataclass

@@ -288,9 +288,9 @@ def _record(
     actor: Actor, object: str, before: Mapping[str, Json] | None, after: Mapping[str, Json]
 ) -> int:
     data: dict[str, Json] = {"before": dict(before) if before else None, "after": dict(after)}
-    return log.append(
-        action=Event.PERSON_INVENTORY_CHANGED, actor=actor.ref, object=object, data=data
-    ).id
+    person = isinstance(actor, PersonActor)
+    action = Event.PERSON_INVENTORY_CHANGED if person else Event.OPERATOR_INVENTORY_CHANGED
+    return log.append(action=action, actor=actor.ref, object=object, data=data).id
 
 
 def _refuse_stale(newest: ServiceVersion | IdentityVersion | None, based_on: int | None) -> None:

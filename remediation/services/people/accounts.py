@@ -1,6 +1,6 @@
 """People and groups: changed here alone, each with its audit entry.
 
-Who may do what hangs on group rows, read here; `is_superuser` gives nothing (attacks.md A13).
+Who may do what hangs on group rows, read here; `is_superuser` gives nothing (docs/attacks.md A13).
 Entries name people by their opaque id and hold no name or address, so that a person can be erased.
 """
 
@@ -157,7 +157,9 @@ def create_group(*, actor: Actor, name: str) -> Group:
     if Group.objects.filter(name=name).exists():
         raise AlreadyExists(f"a group is called {name}")
     log.append(
-        action=Event.PERSON_GROUP_CHANGED,
+        action=Event.PERSON_GROUP_CHANGED
+        if isinstance(actor, PersonActor)
+        else Event.OPERATOR_GROUP_CHANGED,
         actor=actor.ref,
         object=f"group:{name}",
         data={"created": True},

@@ -2,7 +2,7 @@
 
 The first passkey is enrolled by a code that an operator made and that is good once, for fifteen
 minutes of the database's clock; every further one by somebody who holds a passkey of the account
-(attacks.md A21). Enrolling is enough to sign in, never to approve: that takes the approvers file.
+(A21). Enrolling is enough to sign in, never to approve: that takes the approvers file.
 """
 
 from __future__ import annotations

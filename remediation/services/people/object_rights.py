@@ -13,7 +13,7 @@ from audit import log
 from remediation.domain.errors import BadValue, NoSuchObject
 from remediation.domain.events import Event
 from remediation.models import Service, User
-from remediation.services.actors import Actor
+from remediation.services.actors import Actor, PersonActor
 from remediation.services.people import accounts
 
 RIGHTS = ("view_service", "review_service")
@@ -55,7 +55,9 @@ def set_right(
     if rows.objects.filter(**row).exists() == held:
         return
     log.append(
-        action=Event.PERSON_RIGHT_CHANGED,
+        action=Event.PERSON_RIGHT_CHANGED
+        if isinstance(actor, PersonActor)
+        else Event.OPERATOR_RIGHT_CHANGED,
         actor=actor.ref,
         object=f"service:{service.name}",
         data={

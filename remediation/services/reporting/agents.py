@@ -1,7 +1,7 @@
 """Agents and their tokens: made, changed, revoked and recognised; the only writer of their rows.
 
 Only people with the role `agent_admin` administer agents, so every token has a person who made
-it, and that person never decides on what the agent proposes (attacks.md A11, promise 4).
+it, and that person never decides on what the agent proposes (docs/attacks.md A11, promise 4).
 """
 
 from __future__ import annotations

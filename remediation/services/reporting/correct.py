@@ -26,7 +26,7 @@ from remediation.services.guards import translated
 from remediation.services.inventory import facts
 from remediation.services.outbox import dispatch
 from remediation.services.plans import load_plan
-from remediation.services.reporting import secrets, submit
+from remediation.services.reporting import secrets, supersede
 
 # Who finds more missing needs the inventory's own pages.
 MOST_MISSING = 20
@@ -49,7 +49,7 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
     assessed anew; gives its id.
 
     Reviews of the old one stay on record and count nothing; the corrector is its editor and so
-    cannot decide on it (promise 4, attacks.md A07). One transaction: diagnosis, edges, the end of
+    cannot decide on it (promise 4, A07). One transaction: diagnosis, edges, the end of
     the old proposal and the new one. A crash before its commit leaves nothing; after it the
     sweeper has the new one assessed.
 
@@ -68,7 +68,7 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
         edges = _add_missing(person, proposal, correction.missing)
         if diagnosis == proposal.diagnosis and not edges:
             raise errors.NothingToCorrect()
-        made = submit.supersede(
+        made = supersede.supersede(
             actor=person,
             proposal_id=proposal_id,
             plan=load_plan(bytes(proposal.plan)),
@@ -93,7 +93,7 @@ def _correctable(actor: User, proposal_id: UUID) -> Proposal:
         raise errors.NoSuchObject()
     why = authorize.excluded(proposal.pk).get(str(actor.person))
     if why:
-        raise errors.Separation(why)
+        raise errors.Separation(*why)
     if not authorize.entitled_roles(actor.person, authorize.newest(proposal)):
         raise errors.NotEntitled("only those who may review may correct")
     if proposal.state != ProposalState.IN_REVIEW:

@@ -2,7 +2,7 @@
 
 Findings are facts of the report (`submit`); what an older version of the detector looked at is
 looked at again when it is read. Bytes with secrets leave through `reveal` alone, to people of the
-security role, after that is on record (attacks.md A61).
+security role, after that is on record (docs/attacks.md A61).
 """
 
 from __future__ import annotations

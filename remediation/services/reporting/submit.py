@@ -8,36 +8,18 @@ from uuid import UUID, uuid4
 from django.db import connection
 
 from audit import log
-from remediation.domain import errors
 from remediation.domain.events import Event
-from remediation.domain.plan import Plan
 from remediation.domain.report import Report
 from remediation.domain.secrets import covering
-from remediation.domain.states import ProposalState
 from remediation.models import (
     Diagnosis,
     Evidence,
     EvidenceBlob,
     Incident,
     IncidentReport,
-    Proposal,
-    ProposalTarget,
 )
-from remediation.services import transition
-from remediation.services.actors import AgentActor, PersonActor
-from remediation.services.guards import translated
-from remediation.services.reporting import secrets
-
-# States in which a proposal still counts; an identical plan beside it would only split attention.
-ALIVE = (
-    ProposalState.SUBMITTED,
-    ProposalState.IN_REVIEW,
-    ProposalState.APPROVED,
-    ProposalState.EXECUTING,
-    ProposalState.UNKNOWN,
-)
-# What an agent or a person may still end.
-ENDABLE = (ProposalState.SUBMITTED, ProposalState.IN_REVIEW, ProposalState.APPROVED)
+from remediation.services.actors import AgentActor
+from remediation.services.reporting import propose, secrets
 
 
 @dataclass(frozen=True)
@@ -61,16 +43,14 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
     or nothing. Raises AgentDisabled when the agent or its token has ended meanwhile.
     """
     spared = secrets.spared(covering.targets_of(report))
-    covered = covering.report_covered(report, spared)
-    report = covered.report
+    searched = covering.searched(report, spared)
     _serialise(report)
-    incident = _same_incident(report, actor)
+    incident = _same_incident(report, searched.external_id, actor)
+    known = secrets.known_values(incident) - spared if incident else frozenset[str]()
+    covered = covering.report_covered(searched, known)
+    report = covered.report
     is_new = incident is None
-    if incident is not None:
-        covered = covering.known_covered(covered, secrets.known_values(incident) - spared)
-        report = covered.report
-    else:
-        incident = _open_incident(report, actor)
+    incident = incident or _open_incident(report, actor)
     entry = log.append(
         action=Event.AGENT_REPORT_SUBMITTED,
         actor=actor.ref,
@@ -98,65 +78,6 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
     )
 
 
-def withdraw(*, actor: AgentActor | PersonActor, proposal_id: UUID, reason: str) -> None:
-    """End a proposal that is not running. Raises NoSuchObject, WrongState."""
-    proposal = _owned(actor, proposal_id)
-    is_agent = isinstance(actor, AgentActor)
-    event = Event.AGENT_PROPOSAL_WITHDRAWN if is_agent else Event.PERSON_PROPOSAL_WITHDRAWN
-    _end(actor, event, proposal, ProposalState.WITHDRAWN, reason)
-
-
-def supersede(
-    *,
-    actor: AgentActor | PersonActor,
-    proposal_id: UUID,
-    plan: Plan,
-    rationale: str,
-    reason: str,
-    diagnosis: Diagnosis | None = None,
-) -> UUID:
-    """Replace a proposal by one with another plan; an edit is never made in place.
-
-    Reviews of the old one stay on record and count nothing; a person who edits is recorded as
-    editor and cannot decide on the new one (promise 4). It rests on ``diagnosis``, or on the old
-    one's. Returns the new proposal's id. Raises NoSuchObject, WrongState, AgentDisabled.
-    """
-    old = _owned(actor, proposal_id)
-    is_agent = isinstance(actor, AgentActor)
-    event = Event.AGENT_PROPOSAL_SUPERSEDED if is_agent else Event.PERSON_PROPOSAL_SUPERSEDED
-    _end(actor, event, old, ProposalState.SUPERSEDED, reason)
-    return _insert(
-        actor=actor,
-        incident=old.incident,
-        diagnosis=diagnosis or old.diagnosis,
-        plan=plan,
-        rationale=covering.covered(rationale, secrets.known_values(old.incident)),
-        token_id=actor.token_id if isinstance(actor, AgentActor) else old.token_id,
-        agent_id=old.agent_id,
-        supersedes=old,
-    )
-
-
-def propose_to_undo(*, actor: PersonActor, old: Proposal, plan: Plan, rationale: str) -> UUID:
-    """A plan of a person that undoes a run, beside the proposal of that run, which has ended.
-
-    The person is recorded as its editor and cannot decide on it (promise 4); agent and token are
-    those of the proposal that it undoes, and so are those whom they keep from deciding. Whether
-    that agent may act is not asked. Returns its id.
-    """
-    return _insert(
-        actor=actor,
-        incident=old.incident,
-        diagnosis=old.diagnosis,
-        plan=plan,
-        rationale=covering.covered(rationale, secrets.known_values(old.incident)),
-        token_id=old.token_id,
-        agent_id=old.agent_id,
-        supersedes=None,
-        reverses=old,
-    )
-
-
 def _serialise(report: Report) -> None:
     """Two reports of one incident at once: the second waits and then finds the first's."""
     key = f"incident:{report.incident.kind}:{report.incident.identity.locator}"
@@ -164,11 +85,11 @@ def _serialise(report: Report) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
 
 
-def _same_incident(report: Report, actor: AgentActor) -> Incident | None:
+def _same_incident(report: Report, external_id: str, actor: AgentActor) -> Incident | None:
     told = report.incident
     alive = Incident.objects.filter(transitions__isnull=True)
-    if told.external_id:
-        found = alive.filter(agent_id=actor.agent_id, external_id=told.external_id).first()
+    if external_id:
+        found = alive.filter(agent_id=actor.agent_id, external_id=external_id).first()
         if found is not None:
             return found
     return (
@@ -242,12 +163,12 @@ def _propose(incident: Incident, diagnosis: Diagnosis, report: Report, actor: Ag
     assert report.plan is not None
     # Of this agent: another one's proposal is not its to see, to withdraw or to supersede.
     mine = incident.proposals.filter(
-        agent_id=actor.agent_id, reverses__isnull=True, state__in=ALIVE
+        agent_id=actor.agent_id, reverses__isnull=True, state__in=propose.ALIVE
     )
     same = mine.filter(plan_digest=report.plan.digest).first()
     if same is not None:
         return same.pk
-    return _insert(
+    return propose.insert(
         actor=actor,
         incident=incident,
         diagnosis=diagnosis,
@@ -256,84 +177,4 @@ def _propose(incident: Incident, diagnosis: Diagnosis, report: Report, actor: Ag
         token_id=actor.token_id,
         agent_id=actor.agent_id,
         supersedes=None,
-    )
-
-
-def _insert(
-    *,
-    actor: AgentActor | PersonActor,
-    incident: Incident,
-    diagnosis: Diagnosis,
-    plan: Plan,
-    rationale: str,
-    token_id: UUID,
-    agent_id: UUID,
-    supersedes: Proposal | None,
-    reverses: Proposal | None = None,
-) -> UUID:
-    proposal_id = uuid4()
-    entry = log.append(
-        action=Event.AGENT_PROPOSAL_SUBMITTED,
-        actor=actor.ref,
-        object=f"proposal:{proposal_id}",
-        data={
-            "incident": str(incident.pk),
-            "plan": plan.digest,
-            "diagnosis": diagnosis.digest,
-            "token": str(token_id),
-            "supersedes": str(supersedes.pk) if supersedes else None,
-            **({"reverses": str(reverses.pk)} if reverses else {}),
-        },
-    )
-    with translated():
-        Proposal.objects.create(
-            id=proposal_id,
-            incident=incident,
-            diagnosis=diagnosis,
-            plan=plan.body,
-            plan_digest=plan.digest,
-            rationale=rationale,
-            agent_id=agent_id,
-            token_id=token_id,
-            editor=actor.person if isinstance(actor, PersonActor) else None,
-            supersedes=supersedes,
-            reverses=reverses,
-            entry=entry.id,
-        )
-    ProposalTarget.objects.bulk_create(
-        ProposalTarget(proposal_id=proposal_id, step=step.index, locator=step.target.locator)
-        for step in plan.steps
-    )
-    return proposal_id
-
-
-def _owned(actor: AgentActor | PersonActor, proposal_id: UUID) -> Proposal:
-    transition.lock(proposal_id)
-    mine = Proposal.objects.select_related("incident", "diagnosis")
-    if isinstance(actor, AgentActor):
-        # Not a person's undoing of what it did: that is not its to end.
-        mine = mine.filter(agent_id=actor.agent_id, reverses__isnull=True)
-    proposal = mine.filter(pk=proposal_id).first()
-    if proposal is None:
-        raise errors.NoSuchObject()
-    return proposal
-
-
-def _end(
-    actor: AgentActor | PersonActor,
-    event: Event,
-    proposal: Proposal,
-    target: ProposalState,
-    reason: str,
-) -> None:
-    state = ProposalState(proposal.state)
-    if state not in ENDABLE:
-        raise errors.WrongState(f"the proposal is {state}")
-    transition.move(
-        actor=actor,
-        event=event,
-        proposal_id=proposal.pk,
-        source=state,
-        target=target,
-        reason=covering.covered(reason, secrets.known_values(proposal.incident)),
     )

@@ -29,7 +29,7 @@ from remediation.services.people import passkeys
 from remediation.services.review import report_agent
 from remediation.services.review import statement as statements
 
-# An assessment is fresh for ten minutes, for a signature (design.md 2).
+# An assessment is fresh for ten minutes, for a signature.
 FRESH_FOR = timedelta(minutes=10)
 
 
@@ -64,7 +64,7 @@ def start(
 
     ``round`` is the one that the page showed: what is signed must be what was shown (promise 2),
     and each assessment is a round of its own. ``opened`` names artefacts that the person opened,
-    ``typed`` the names typed, as `domain.attention` asks. Raises StaleDigest when it moved on,
+    ``typed`` the names typed, as `approval_conditions` asks. Raises StaleDigest when it moved on,
     else NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
     AgentDisabled, EvidenceNotOpened, NameNotTyped, VerdictsDisagree, ReasonRequired, BadInput.
     """
@@ -158,7 +158,7 @@ def _under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]
 def _refuse_excluded(actor: User, proposal: Proposal) -> None:
     why = authorize.excluded(proposal.pk).get(str(actor.person))
     if why:
-        raise errors.Separation(why)
+        raise errors.Separation(*why)
 
 
 def _check_person(

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors
-from remediation.domain.approval_conditions import Attention, asked
+from remediation.domain.approval_conditions import Conditions, asked
 from remediation.domain.checks import parse as parse_checks
 from remediation.domain.digest import Digests
 from remediation.domain.report import load_diagnosis
@@ -78,7 +78,7 @@ def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
     )
 
 
-def attention(proposal: Proposal, assessment: Assessment) -> Attention:
+def conditions(proposal: Proposal, assessment: Assessment) -> Conditions:
     """What an approval of this round asks a person to have looked at. Raises BadInput for what is
     stored and cannot be read."""
     return asked(
@@ -100,6 +100,6 @@ def looked(
     if decision is not Decision.APPROVE:
         return {}
     report_agent.check_proposer(proposal)
-    wanted = attention(proposal, assessment)
+    wanted = conditions(proposal, assessment)
     wanted.check(opened, typed)
     return {"opened": list(wanted.artefacts), "typed": list(wanted.names)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from remediation.domain.approval_conditions import Attention
+from remediation.domain.approval_conditions import Conditions
 from remediation.views.cards.action import Pin
 from remediation.views.cards.scope import ScopeCard
 
@@ -65,7 +65,7 @@ class Decide:
     return_reasons: tuple[Choice, ...]
     person: str
     # What an approval asks a person to have looked at.
-    attention: Attention = field(default_factory=Attention)
+    attention: Conditions = field(default_factory=Conditions)
     may_report: bool = False
     may_correct: bool = False
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils.translation import gettext
 
 from remediation import vocabulary
-from remediation.domain.approval_conditions import Attention
+from remediation.domain.approval_conditions import Conditions
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
 from remediation.services.access import authorize
@@ -36,7 +36,7 @@ def decide(
         return_reasons=_choices(RETURN_REASONS),
         person=user.get_username(),
         attention=(
-            statement.attention(proposal, assessment) if assessment and readable else Attention()
+            statement.conditions(proposal, assessment) if assessment and readable else Conditions()
         ),
         may_report=report_agent.may_report(user, proposal),
         may_correct=correct.may_correct(user, proposal),
@@ -77,7 +77,7 @@ def _why_not(
         }
     excluded = authorize.excluded(proposal.pk).get(str(user.person))
     if excluded:
-        because = "; ".join(vocabulary.saying(one) for one in excluded.split("; "))
+        because = "; ".join(vocabulary.saying(one) for one in excluded)
         return gettext("You may look but not decide: %(because)s.") % {"because": because}
     if not authorize.entitled_roles(user.person, assessment):
         return gettext(

@@ -17,7 +17,7 @@ from remediation.domain.plan import Plan, Step
 from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
-from remediation.services.execution import reverse_run
+from remediation.services.review.reversal import reversed_plan
 from remediation.views.names import Names
 from remediation.views.review import presenter
 from remediation.views.run.page import (
@@ -219,7 +219,7 @@ def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
 def _undo(user: User, proposal: Proposal) -> tuple[str, ...]:
     if proposal.state != S.SUCCEEDED or not visibility.may_halt(user, proposal):
         return ()
-    back = reverse_run.reversed_plan(proposal)
+    back = reversed_plan(proposal)
     return tuple(step.sentence for step in back.steps) if back else ()
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from audit.tlog import b64, bundle
+from audit.tlog import b64, bundle_form
 from audit.tlog.canonical import encode
 from audit.tlog.merkle import consistency_proof, inclusion_proof
 from tests.domain.record import Book
@@ -23,7 +23,7 @@ def digest(domain: str, body: bytes) -> str:
 
 
 def document(domain: str, body: bytes | None, hexed: str = "") -> dict[str, Any]:
-    return bundle.document(domain, hexed or digest(domain, body or b""), body)
+    return bundle_form.document(domain, hexed or digest(domain, body or b""), body)
 
 
 @dataclass
@@ -79,10 +79,10 @@ class Case:
             "documents": sorted(self.documents, key=lambda d: (d["domain"], d["digest"])),
             "opened": self.opened,
         }
-        return b"".join(bundle.pieces(**{**parts, **changes}))
+        return b"".join(bundle_form.pieces(**{**parts, **changes}))
 
 
-def case() -> Case:
+def case(proposed: str = "agent:proposal:submitted") -> Case:
     """Reported, proposed, assessed, signed by one person, approved, cleared and carried out."""
     made = Case()
     incident, proposal = f"incident:{INCIDENT}", f"proposal:{PROPOSAL}"
@@ -97,7 +97,7 @@ def case() -> Case:
         "agent:a",
     )
     plan = {"incident": INCIDENT, "plan": named["plan"], "diagnosis": named["diagnosis"]}
-    made.add("agent:proposal:submitted", proposal, plan, "agent:a")
+    made.add(proposed, proposal, plan, "agent:a")
     found = {k: v for k, v in named.items() if k not in ("plan", "diagnosis")}
     made.add("worker:proposal:assessed", proposal, {**found, "facts": facts})
     signed = {k: v for k, v in named.items() if k != "observation"}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.tlog import b64, bundle, incident
+from audit.tlog import b64, bundle
 from audit.tlog.canonical import encode
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import (
@@ -26,11 +26,13 @@ from audit.tlog.errors import (
 )
 from audit.tlog.note import Note
 from audit.tlog.policy import Policy
+from audit.tlog.rules import default
 from audit.verifying import verify
 from tests.audit.tlog.case import INCIDENT, PROPOSAL, SALT, Case, case, document
 from tests.domain import record
 
 GOOD = case().dump()
+RULES = default()
 
 
 def check(raw: bytes, policy: Policy = record.POLICY, **more: Any) -> bundle.Verified:
@@ -303,7 +305,7 @@ def test_an_artefact_that_is_something_else_too_may_not_go() -> None:
         check(made.dump())
 
 
-@pytest.mark.parametrize(("action", "needed"), sorted(incident.RESTS_ON.items()))
+@pytest.mark.parametrize(("action", "needed"), sorted(RULES.rests_on.items()))
 def test_what_an_entry_rests_on_must_be_there(action: str, needed: str) -> None:
     made = case()
     if not any(f'"{action}"'.encode() in body for body in made.book.bodies):
@@ -325,7 +327,7 @@ def test_a_run_whose_gate_was_left_out_is_found() -> None:
 def test_the_words_are_those_of_the_vocabulary() -> None:
     from remediation.domain.events import Event
 
-    words = {*incident.NAMED, *incident.RESTS_ON, *incident.RESTS_ON.values()}
+    words = {*RULES.named, *RULES.rests_on, *RULES.rests_on.values(), *RULES.proposed}
     assert words <= set(Event)
 
 

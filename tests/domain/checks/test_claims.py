@@ -20,8 +20,8 @@ from remediation.domain.checks import (
     denied_told_as_done,
     place_and_time_mismatch,
 )
-from remediation.domain.checks.records import Records
-from remediation.domain.checks.times import times_in
+from remediation.domain.formats.record import Records
+from remediation.domain.formats.times import times_in
 from tests.domain.story import a_check_input, a_diagnosis, a_plan
 
 KEY = "AKIAEXAMPLE000000001"

@@ -98,7 +98,7 @@ def test_a_key_of_another_role_halts_nothing_and_that_of_a_lead_halts_all() -> N
 
 
 def test_a11_who_took_part_halts_nothing() -> None:
-    run = replace(RUN, excluded={ALICE: "edited the plan"})
+    run = replace(RUN, excluded={ALICE: ("edited the plan",)})
     with pytest.raises(SeparationOfDuties):
         check(signed(statement()), run)
 

@@ -1,4 +1,4 @@
-"""Secrets covered: in what a page shows, and in what is kept for ever (attacks.md A61)."""
+"""Secrets covered: in what a page shows, and in what is kept for ever (docs/attacks.md A61)."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def reported(**changes: Any) -> report.Report:
 
 def test_a61_no_text_of_a_report_keeps_a_secret() -> None:
     given = replace(reported(), rationale=f"Because of {AWS}")
-    made = covering.report_covered(given)
+    made = covering.report_covered(covering.searched(given))
     kept = made.report
     assert kept.evidence[0].content == CONTENT
     texts = [*covering._texts(kept), kept.diagnosis.body.decode(), str(kept.incident)]
@@ -119,9 +119,9 @@ def test_a61_no_text_of_a_report_keeps_a_secret() -> None:
 
 
 def test_a_covered_diagnosis_is_canonical_and_covered_once() -> None:
-    kept = covering.report_covered(reported()).report
+    kept = covering.report_covered(covering.searched(reported())).report
     assert report.load_diagnosis(kept.diagnosis.body, allow_test=True) == kept.diagnosis
-    assert covering.report_covered(kept).report == kept
+    assert covering.report_covered(covering.searched(kept)).report == kept
 
 
 def test_a_report_without_secrets_keeps_its_diagnosis() -> None:
@@ -140,7 +140,7 @@ def test_a_report_without_secrets_keeps_its_diagnosis() -> None:
             allow_test=True,
         ),
     )
-    assert covering.report_covered(plain).report.diagnosis is plain.diagnosis
+    assert covering.report_covered(covering.searched(plain)).report.diagnosis is plain.diagnosis
 
 
 def test_a63_citations_that_do_not_hold_are_looked_at_again_only_so_often() -> None:

@@ -1,4 +1,4 @@
-"""What is found in evidence and what is not (attacks.md A61). Values are made up, or the vendors'
+"""What is found in evidence and what is not (A61). Values are made up, or the vendors'
 own examples; they are put together here, so that no scanner takes this file for a leak."""
 
 from __future__ import annotations

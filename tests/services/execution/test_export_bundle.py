@@ -17,7 +17,7 @@ from pytest_django import Settings
 from audit import log
 from audit.models import Entry
 from audit.sequencer import Sequencer
-from audit.tlog import bundle
+from audit.tlog import bundle, bundle_form
 from audit.tlog.canonical import encode
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
@@ -28,12 +28,13 @@ from audit.verifying import verify
 from remediation import models as m
 from remediation.domain.errors import NoSuchObject
 from remediation.management import offline
+from remediation.services.actors import operator
 from remediation.services.execution import export_bundle as service
 from tests import factories
 from tests.conftest import AsLogin
 from tests.domain import record
 from tests.factories import WEB, WORKER
-from tests.flows.world import WORKER_ACTOR, World, acts
+from tests.flows.world import World, acts
 
 pytestmark = pytest.mark.django_db
 KEY = str(record.SIGNER.vkey)
@@ -60,7 +61,7 @@ def incident_of(proposal_id: UUID) -> UUID:
 
 def make(proposal_id: UUID, **more: Any) -> bytes:
     with acts("hitl_worker"):
-        return b"".join(service.make(incident_of(proposal_id), actor=WORKER_ACTOR, **more))
+        return b"".join(service.make(incident_of(proposal_id), actor=operator(), **more))
 
 
 def check(raw: bytes, policy: Policy = record.POLICY, **more: Any) -> bundle.Verified:
@@ -89,14 +90,14 @@ def replay(world: World, raw: bytes, *more: str) -> int:
 
 def test_it_is_streamed_and_on_record_before_its_first_byte(done: UUID) -> None:
     with acts("hitl_worker"):
-        made = service.make(incident_of(done), actor=WORKER_ACTOR)
+        made = service.make(incident_of(done), actor=operator())
         said = Entry.objects.order_by("-pk")[0].data
         pieces = list(made)
     raw = b"".join(pieces)
     found = check(raw)
     assert len(pieces) > len(found.documents)  # one by one, so that they need not fit in memory
     assert made.octets == len(raw)
-    assert (said["action"], said["actor"]) == ("operator:bundle:exported", WORKER_ACTOR.ref)
+    assert (said["action"], said["actor"]) == ("operator:bundle:exported", operator().ref)
     assert said["object"] == f"incident:{found.incident}"
     assert said["data"] == {"size": found.checked.checkpoint.size, "artefacts": True}
 
@@ -118,7 +119,7 @@ def test_the_next_bundle_tells_of_the_first(world: World, done: UUID) -> None:
 
 def test_an_incident_that_is_not_there_is_not_exported(db: None) -> None:
     with acts("hitl_worker"), pytest.raises(NoSuchObject):
-        service.make(UUID(int=0), actor=WORKER_ACTOR)
+        service.make(UUID(int=0), actor=operator())
     assert not Entry.objects.exists()
 
 
@@ -140,7 +141,7 @@ def test_one_that_a_verifier_would_refuse_for_its_length_goes_without_artefacts(
     done: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = len(make(done))
-    monkeypatch.setattr(bundle, "MAX_BYTES", whole - 1)
+    monkeypatch.setattr(bundle_form, "MAX_BYTES", whole - 1)
     found = check(make(done))
     assert found.left_out == 1
 

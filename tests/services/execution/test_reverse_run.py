@@ -16,9 +16,10 @@ from remediation.domain import errors, plan
 from remediation.domain.gate import gate
 from remediation.domain.gate.approvers import Approvers
 from remediation.services.execution import reverse_run
-from remediation.services.execution.gather import gather
-from remediation.services.reporting import submit
+from remediation.services.reporting import supersede, withdraw
 from remediation.services.review import report_agent
+from remediation.services.review.gather import gather
+from remediation.services.review.reversal import reversed_plan
 from tests import factories
 from tests.factories import WEB, WORKER, acting, entry
 from tests.flows.world import World, acts
@@ -294,7 +295,7 @@ def test_an_agents_plan_that_says_the_same_is_none(world: World) -> None:
     """A suspended agent had proposed the very plan that leads back: it stays refused, and a
     person's proposal beside it is another one."""
     old = succeeded(world, {"a": True})
-    back = reverse_run.reversed_plan(old)
+    back = reversed_plan(old)
     assert back is not None
     dressed = factories.insert_proposal(
         back, diagnosis=old.diagnosis, agent=old.agent, token=old.token
@@ -329,7 +330,7 @@ def test_a_plan_that_web_calls_an_undoing_is_compared_with_what_leads_back(world
     world.assess(dressed.pk)
     world.decide("mallory", dressed.pk)
     world.decide("bob", dressed.pk)
-    back = reverse_run.reversed_plan(old)
+    back = reversed_plan(old)
     assert back is not None and back.digest != dressed.plan_digest
     # Step 1 refuses the difference (tests/domain/gate/test_gate.py).
     assert gathered(dressed.pk).reversal.plan == back.digest
@@ -358,9 +359,9 @@ def test_the_agent_cannot_end_what_undoes_its_own_work(world: World) -> None:
     old = succeeded(world, {"a": True})
     new = propose(world, "alice", old.pk)
     with acts(WEB), pytest.raises(errors.NoSuchObject):
-        submit.withdraw(actor=world.agent, proposal_id=new, reason="Not needed.")
+        withdraw.withdraw(actor=world.agent, proposal_id=new, reason="Not needed.")
     with acts(WEB), pytest.raises(errors.NoSuchObject):
-        submit.supersede(
+        supersede.supersede(
             actor=world.agent,
             proposal_id=new,
             plan=factories.load(old),

@@ -190,8 +190,8 @@ def test_a11_who_makes_rotates_or_owns_may_not_decide(
     with as_login("hitl_web"):
         agents.rotate_token(actor=acting(second), token_id=made[0].pk)
     excluded = authorize.excluded(proposal.pk)
-    assert excluded[str(dave.id)] == "owner of the agent"
-    assert excluded[str(eve.id)] == "made a token of the agent"
+    assert excluded[str(dave.id)] == ("owner of the agent",)
+    assert excluded[str(eve.id)] == ("made a token of the agent",)
     assert "rotated a token of the agent" in excluded[str(second.id)]
 
 

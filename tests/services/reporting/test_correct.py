@@ -237,8 +237,8 @@ def test_a07_who_corrected_first_decides_on_nothing_after_a_second_correction(
     second = corrected(world, "bob", first, summary="It is misused from the car park.")
     proposal = undone_like(world, world.get(second))
     out = authorize.excluded(proposal.pk)
-    assert out[str(world.people["alice"].id)] == "corrected the diagnosis"
-    assert out[str(world.people["bob"].id)] == "corrected the diagnosis"
+    assert out[str(world.people["alice"].id)] == ("corrected the diagnosis",)
+    assert out[str(world.people["bob"].id)] == ("corrected the diagnosis",)
 
 
 def test_a07_who_corrected_does_not_decide_where_the_agent_repeats_the_words(world: World) -> None:

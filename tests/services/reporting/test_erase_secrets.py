@@ -1,4 +1,4 @@
-"""Bytes of evidence are erased by two people named, on record, and stay gone (attacks.md A61)."""
+"""Bytes of evidence are erased by two people named, on record, and stay gone (A61)."""
 
 from __future__ import annotations
 

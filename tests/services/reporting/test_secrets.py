@@ -1,5 +1,5 @@
 """Secrets in evidence: on record without their value, covered everywhere, uncovered for few, and
-only after that is on record (attacks.md A61)."""
+only after that is on record (docs/attacks.md A61)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from remediation.domain.secrets import covering, detector
 from remediation.services.access import record_refusal, visibility
 from remediation.services.actors import operator
 from remediation.services.execution import export_bundle, halt
-from remediation.services.reporting import incidents, secrets, submit
+from remediation.services.reporting import incidents, secrets, submit, supersede, withdraw
 from remediation.views.review import presenter
 from tests import factories
 from tests.conftest import AsLogin
@@ -155,7 +155,7 @@ def test_a61_a_later_report_that_quotes_earlier_evidence_is_covered_too(world: W
 def test_a61_the_text_of_a_replacement_is_covered(world: World) -> None:
     proposal_id = handed_in(world)
     with acts("hitl_web"), transaction.atomic():
-        new = submit.supersede(
+        new = supersede.supersede(
             actor=world.agent,
             proposal_id=proposal_id,
             plan=factories.plan("t1", environment="staging"),
@@ -341,11 +341,11 @@ def test_a61_another_proposal_of_the_incident_opens_nothing(world: World) -> Non
     world.assess(proposal_id)
     stranger = factories.person(roles=["security"])
     with acts("hitl_web"):
-        submit.withdraw(actor=world.agent, proposal_id=proposal_id, reason="x")
+        withdraw.withdraw(actor=world.agent, proposal_id=proposal_id, reason="x")
         told = submit.report(leaking(world), actor=world.agent)
         assert told.proposal_id is not None
         assert told.incident_id == world.get(proposal_id).incident_id
-        submit.withdraw(actor=world.agent, proposal_id=told.proposal_id, reason="x")
+        withdraw.withdraw(actor=world.agent, proposal_id=told.proposal_id, reason="x")
         with pytest.raises(NotEntitled):
             secrets.reveal(
                 actor=stranger.user,
@@ -516,7 +516,7 @@ def test_a61_a_proposal_on_something_unknown_opens_nothing_of_what_was_never_ass
     that no service uses. Both rest on the same evidence."""
     grave = handed_in(world)
     with acts("hitl_web"):
-        submit.withdraw(actor=world.agent, proposal_id=grave, reason="x")
+        withdraw.withdraw(actor=world.agent, proposal_id=grave, reason="x")
     stray = replace(leaking(world), plan=factories.plan("t9", environment="staging"))
     beside = handed_in(world, stray)
     world.assess(beside)

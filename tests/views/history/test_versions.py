@@ -15,7 +15,8 @@ from remediation import models as m
 from remediation.domain import plan as plans
 from remediation.domain import report
 from remediation.services.actors import PersonActor
-from remediation.services.reporting import submit
+from remediation.services.reporting import supersede as edits
+from remediation.services.reporting import withdraw
 from tests import factories
 from tests.factories import WEB
 from tests.flows.world import World, acts
@@ -51,7 +52,7 @@ def plan(*notes: tuple[str, str]) -> plans.Plan:
 
 def supersede(world: World, proposal_id: UUID, new: plans.Plan, rationale: str) -> UUID:
     with acts(WEB), transaction.atomic():
-        return submit.supersede(
+        return edits.supersede(
             actor=world.agent, proposal_id=proposal_id, plan=new, rationale=rationale, reason="x"
         )
 
@@ -167,7 +168,7 @@ def test_any_other_proposal_of_the_incident_can_be_compared(
     world: World, proposal_id: UUID, bob: Browser
 ) -> None:
     with acts(WEB), transaction.atomic():
-        submit.withdraw(actor=world.agent, proposal_id=proposal_id, reason="")
+        withdraw.withdraw(actor=world.agent, proposal_id=proposal_id, reason="")
     again = world.submit()
     page = plain(text_of(bob.get("proposal_changes", again)))
     assert "It supersedes no other proposal" in page
@@ -180,7 +181,7 @@ def test_a_persons_edit_is_compared_like_an_agents(
 ) -> None:
     mallory = world.people["mallory"]
     with acts(WEB), transaction.atomic():
-        new = submit.supersede(
+        new = edits.supersede(
             actor=PersonActor(mallory.id, mallory.user.pk),
             proposal_id=proposal_id,
             plan=plan(("t1", "edited")),

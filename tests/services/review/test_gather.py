@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from remediation.domain.gate.evidence import PersonEvidence
 from remediation.services.access import authorize
-from remediation.services.execution.gather import gather
+from remediation.services.review.gather import gather
 from tests import factories
 from tests.factories import WORKER, Person
 from tests.flows.world import World, acts

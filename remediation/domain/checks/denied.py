@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
-from remediation.domain.checks.records import Event
 from remediation.domain.checks.wording import denied_before
+from remediation.domain.formats.record import Event
 
 # Words that say that something did not come off, unless "without" or "not" stands before them.
 _FAILURES = re.compile(

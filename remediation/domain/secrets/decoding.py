@@ -1,7 +1,7 @@
 """A text as programs read it: escapes of JSON and URLs resolved, base64 and UTF-16 decoded once.
 
 A reading knows where each of its characters stands in the bytes, so that a secret found in it is
-covered there. All of it takes time that grows with the size alone (attacks.md A63).
+covered there. All of it takes time that grows with the size alone (docs/attacks.md A63).
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from remediation.services import host_files, transition
 from remediation.services.access import record_refusal
 from remediation.services.actors import Actor
 from remediation.services.assessment import assess
-from remediation.services.execution.gather import gather
 from remediation.services.outbox import report_result
 from remediation.services.plans import load_plan
+from remediation.services.review.gather import gather
 
 OUTCOMES = {
     Decision.REJECT: (ProposalState.REJECTED, Event.WORKER_PROPOSAL_REJECTED),
@@ -27,11 +27,11 @@ OUTCOMES = {
 }
 
 
-def settle(proposal_id: UUID, *, actor: Actor) -> None:
+def confirm(proposal_id: UUID, *, actor: Actor) -> None:
     """Verify the round's rejections and returns and act on the gravest that holds.
 
     When none holds, somebody wrote reviews that nobody signed: that is put on record by name and
-    the round is opened anew, so that a forged no blocks nothing (attacks.md A43).
+    the round is opened anew, so that a forged no blocks nothing (docs/attacks.md A43).
     """
     proposal = (
         Proposal.objects.select_related("diagnosis", "incident").filter(pk=proposal_id).first()

@@ -28,7 +28,7 @@ from remediation.domain.ruling import KEY_ROLES
 from remediation.models import Assessment, Proposal
 from remediation.services.access import authorize
 from remediation.services.assessment.scope import scope_of
-from remediation.services.execution.reverse_run import reversed_plan
+from remediation.services.review.reversal import reversed_plan
 
 # What was assessed and decided in this round: facts, which no longer change. One row a review.
 _RECORDED = """
@@ -111,7 +111,7 @@ def gather(
         facts=facts(plan, scope, found, {}).at_least(environments),
         reviews=recorded.reviews,
         people=now.people,
-        excluded=tuple(Excluded(person, why) for person, why in excluded.items()),
+        excluded=tuple(Excluded(one, why) for one, reasons in excluded.items() for why in reasons),
         agent=AgentEvidence(str(proposal.agent_id), now.agent_enabled),
         frozen=now.frozen,
         observations=tuple(

@@ -1,0 +1,126 @@
+"""The file of an evidence bundle: its form, read strictly and written in one way.
+
+Canonical JSON (`canonical.encode`) and a newline, so that no byte of it can change unseen:
+
+    {"type": "hitlportal-bundle/v1", "incident": "<uuid>",
+     "checkpoint": "<signed note>",
+     "entries":   [{"index": 7, "body": "<exact bytes>", "proof": ["<base64>", ...]}, ...],
+     "heads":     [{"note": "<older signed note>", "consistency": ["<base64>", ...]}, ...],
+     "documents": [{"domain": "hitlportal/plan/v1", "digest": "<hex>", "body": "..."|null,
+                    "encoding": "utf-8"|"base64"}, ...],
+     "opened":    [{"commitment": "<hex>", "salt": "<hex>", "value": "..."}, ...]}
+
+Lists are sorted and hold nothing twice: one bundle, one string of bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from audit.tlog import b64
+from audit.tlog.canonical import encode
+from audit.tlog.errors import Malformed, NotCanonical
+
+TYPE = "hitlportal-bundle/v1"
+# Evidence of an incident is some megabytes; a bundle is read whole.
+MAX_BYTES = 256 * 1024 * 1024
+
+
+def read_file(raw: bytes) -> dict[str, Any]:
+    """Parse the file. Raises Malformed unless it is canonical and has the form."""
+    if len(raw) > MAX_BYTES:
+        raise Malformed("the bundle is too long")
+    try:
+        given = json.loads(raw)
+        canonical = encode(given) + b"\n"
+    except (ValueError, NotCanonical, RecursionError):
+        raise Malformed("the bundle is not JSON of the canonical form") from None
+    if canonical != raw:
+        raise Malformed("the bundle is not in its canonical form")
+    names = {"type", "incident", "checkpoint", "entries", "heads", "documents", "opened"}
+    if not isinstance(given, dict) or given.keys() != names or given["type"] != TYPE:
+        raise Malformed(f"not a bundle ({TYPE})")
+    return given
+
+
+def items(given: dict[str, Any], name: str, keys: set[str]) -> list[dict[str, Any]]:
+    """The objects of a list, with exactly these keys. Raises Malformed."""
+    found = given[name]
+    if not isinstance(found, list) or not all(
+        isinstance(item, dict) and item.keys() == keys for item in found
+    ):
+        raise Malformed(f"{name} are objects with {', '.join(sorted(keys))}")
+    return found
+
+
+def text(given: dict[str, Any], name: str) -> str:
+    """A text of it. Raises Malformed."""
+    value = given[name]
+    if not isinstance(value, str):
+        raise Malformed(f"{name} is a text")
+    return value
+
+
+def hashes(item: dict[str, Any], name: str) -> list[bytes]:
+    """The hashes of a proof. Raises Malformed."""
+    if not isinstance(item[name], list):
+        raise Malformed(f"{name} is a list")
+    return [b64.decode(one if isinstance(one, str) else "?", "a hash") for one in item[name]]
+
+
+def document_body(item: dict[str, Any]) -> bytes | None:
+    """The bytes of a document; None where they were left out. Raises Malformed."""
+    if item["body"] is None and item["encoding"] == "utf-8":
+        return None
+    written = text(item, "body")
+    body = b64.decode(written, "a document") if item["encoding"] == "base64" else written.encode()
+    if as_text(body) != (written, item["encoding"]):
+        raise Malformed("a document is written as text, or in base64 where it is none")
+    return body
+
+
+def ascending(name: str, keys: Sequence[Any]) -> None:
+    """Raises Malformed unless the keys stand in their order, each once."""
+    if any(one >= two for one, two in pairwise(keys)):
+        raise Malformed(f"{name} stand in their order, each once")
+
+
+def as_text(body: bytes) -> tuple[str, str]:
+    """How a document is written: as the text that it is, else in base64; and which of the two."""
+    try:
+        written = body.decode()
+    except UnicodeDecodeError:
+        return b64.encode(body), "base64"
+    # NUL has no place in canonical JSON.
+    return (b64.encode(body), "base64") if "\0" in written else (written, "utf-8")
+
+
+def pieces(
+    *,
+    incident: str,
+    checkpoint: str,
+    entries: list[dict[str, Any]],
+    heads: list[dict[str, Any]],
+    documents: Iterable[dict[str, Any]],
+    opened: list[dict[str, Any]],
+) -> Iterator[bytes]:
+    """Write a bundle, document by document; the lists as the module's docstring shows them."""
+    yield b'{"checkpoint":' + encode(checkpoint) + b',"documents":['
+    comma = b""
+    for document in documents:
+        yield comma + encode(document)
+        comma = b","
+    yield b'],"entries":' + encode(entries)
+    yield b',"heads":' + encode(heads)
+    yield b',"incident":' + encode(incident)
+    yield b',"opened":' + encode(opened)
+    yield b',"type":' + encode(TYPE) + b"}\n"
+
+
+def document(domain: str, digest: str, body: bytes | None) -> dict[str, Any]:
+    """One document as it stands in a bundle; ``body`` is None when it was erased or is left out."""
+    written, encoding = (None, "utf-8") if body is None else as_text(body)
+    return {"domain": domain, "digest": digest, "body": written, "encoding": encoding}

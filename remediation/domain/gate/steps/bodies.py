@@ -1,0 +1,58 @@
+"""Steps 1 and 2: what was signed is what would run, and asks for what policy asks for now."""
+
+from __future__ import annotations
+
+from remediation.domain import policy
+from remediation.domain.errors import (
+    Digest,
+    RulingTightened,
+)
+from remediation.domain.gate.case import Case
+
+# (1) Digests: what was signed is what would run, byte by byte, under today's catalogue.
+
+
+def digests(case: Case) -> None:
+    what_was_signed(case)
+    _leads_back(case)
+
+
+def what_was_signed(case: Case) -> None:
+    _read_bodies(case)
+    if case.evidence.applied != tuple(range(len(case.evidence.applied))):
+        raise Digest("the applied steps are not the first ones of the plan")
+    _ = case.step
+    for statement in case.statements:
+        if statement.digests != case.digests:
+            raise Digest(f"{statement.person} signed other digests than those of this evidence")
+
+
+def _leads_back(case: Case) -> None:
+    """A reversal must carry exactly the inverse of the run's plan."""
+    reversal = case.evidence.reversal
+    if reversal is not None and reversal.plan != case.plan.digest:
+        raise Digest(f"the plan is not the one that leads back from {reversal.of}")
+
+
+def _read_bodies(case: Case) -> None:
+    _ = (case.diagnosis, case.scope, case.checks, case.ruling)
+    locators = tuple(target.locator for target in case.plan.targets)
+    if tuple(entry.locator for entry in case.pinned) != locators:
+        raise Digest("the pin does not hold the plan's targets in their order")
+
+
+# (2) Ruling: policy is applied again, to the facts of then and of now together; it only tightens.
+
+
+def ruling(case: Case) -> None:
+    ruling_has_slots(case)
+    then = policy.facts(case.plan, case.scope, case.checks, {})
+    asked = policy.evaluate(then.strictest(case.evidence.facts))
+    more = policy.tightened(case.ruling, asked)
+    if more is not None:
+        raise RulingTightened(more)
+
+
+def ruling_has_slots(case: Case) -> None:
+    if not case.ruling.slots:
+        raise Digest("a ruling without slots approves nothing")

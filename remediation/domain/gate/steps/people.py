@@ -1,0 +1,109 @@
+"""Steps 3 and 4: reviews by keys of the approvers file, of enough people who took no part."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from remediation.domain import b64url
+from remediation.domain.errors import (
+    Quorum,
+    ReviewRefused,
+    SeparationOfDuties,
+    Signature,
+    SignatureInvalid,
+    UnknownApproverKey,
+)
+from remediation.domain.gate import quorum
+from remediation.domain.gate.approvers import Approver
+from remediation.domain.gate.case import Case
+from remediation.domain.gate.evidence import ReviewEvidence
+from remediation.domain.gate.quorum import Resolution
+from remediation.domain.gate.signature import verify as verify_assertion
+from remediation.domain.statement import Statement
+
+# (3) Signatures: each review by a key of the approvers file, over exactly its statement.
+
+
+def signatures(case: Case) -> None:
+    nonces: set[str] = set()
+    for review, statement in zip(case.evidence.reviews, case.statements, strict=True):
+        signature(case, review, statement, (review.recorded_at, case.now))
+        if statement.nonce in nonces:
+            raise Signature("two reviews carry one nonce")
+        nonces.add(statement.nonce)
+
+
+def signature(
+    case: Case, review: ReviewEvidence, statement: Statement, instants: tuple[datetime, ...]
+) -> None:
+    """Check one review, by the approvers file as it stood at each of the instants."""
+    _check_belongs(case, review, statement)
+    entry = _approver(case, review, instants)
+    _check_place(case, statement, entry)
+    try:
+        verify_assertion(
+            review.assertion,
+            challenge=statement.challenge(),
+            cose_key=entry.key,
+            rp_id=entry.rp_id,
+            origin=entry.origin,
+        )
+    except SignatureInvalid as error:
+        raise Signature(f"{review.person}: {error.detail}") from None
+
+
+def _check_belongs(case: Case, review: ReviewEvidence, statement: Statement) -> None:
+    signed = (statement.proposal, statement.round, statement.person, statement.slot)
+    recorded = (case.evidence.proposal_id, case.evidence.round, review.person, review.slot)
+    if signed != recorded:
+        raise Signature(f"{review.person}: the statement is about {signed}, not {recorded}")
+    if statement.expires < review.recorded_at:
+        raise Signature(f"{review.person}: the statement had expired when it was recorded")
+    try:
+        statement.check_consistent()
+    except ReviewRefused as error:
+        raise Signature(f"{review.person}: {error}") from None
+
+
+def _approver(case: Case, review: ReviewEvidence, instants: tuple[datetime, ...]) -> Approver:
+    credential = b64url.encode(review.assertion.credential_id)
+    entry = case.approvers.find(review.person, credential)
+    if entry is None or not all(entry.valid(instant) for instant in instants):
+        raise UnknownApproverKey(f"{review.person} with credential {credential[:24]}")
+    if not entry.may_fill(review.slot):
+        raise UnknownApproverKey(f"{review.person} is not in the file for {review.slot}")
+    return entry
+
+
+def _check_place(case: Case, statement: Statement, entry: Approver) -> None:
+    """Statement, approvers file and (if given) the caller agree on relying party and origin."""
+    if (statement.rp_id, statement.origin) != (entry.rp_id, entry.origin):
+        raise Signature(f"{statement.person}: signed for another relying party or origin")
+    if case.rp_id not in (None, entry.rp_id) or case.origin not in (None, entry.origin):
+        raise UnknownApproverKey(f"{statement.person}: the key is for {entry.origin}")
+
+
+# (4) Quorum and separation of duties: distinct people, none of whom took part.
+
+
+def quorum_and_separation(case: Case) -> None:
+    for review in case.counted:
+        if reasons := case.evidence.why_excluded(review.person):
+            raise SeparationOfDuties(f"{review.person}: {'; '.join(reasons)}")
+        if review.person == case.evidence.agent.id:
+            raise SeparationOfDuties(f"{review.person} is the agent")
+        reversal = case.evidence.reversal
+        if reversal is not None and review.person == reversal.proposer.person:
+            raise SeparationOfDuties(f"{review.person} proposed it")
+    counted(case)
+
+
+def counted(case: Case) -> None:
+    repeated = quorum.repeated_people(case.counted)
+    if repeated:
+        raise SeparationOfDuties(f"{', '.join(repeated)} reviewed more than once")
+    found = quorum.resolve(
+        case.ruling.slots, case.counted, number=case.evidence.round, digests=case.digests
+    )
+    if found is not Resolution.APPROVED:
+        raise Quorum(f"the round is {found or 'still open'}")

@@ -1,0 +1,97 @@
+"""Record a proposal: one plan for one incident, by an agent or by a person who edits or undoes."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from audit import log
+from remediation.domain.events import Event
+from remediation.domain.plan import Plan
+from remediation.domain.secrets import covering
+from remediation.domain.states import ProposalState
+from remediation.models import Diagnosis, Incident, Proposal, ProposalTarget
+from remediation.services.actors import AgentActor, PersonActor
+from remediation.services.guards import translated
+from remediation.services.reporting import secrets
+
+# States in which a proposal still counts; an identical plan beside it would only split attention.
+ALIVE = (
+    ProposalState.SUBMITTED,
+    ProposalState.IN_REVIEW,
+    ProposalState.APPROVED,
+    ProposalState.EXECUTING,
+    ProposalState.UNKNOWN,
+)
+
+
+def to_undo(*, actor: PersonActor, old: Proposal, plan: Plan, rationale: str) -> UUID:
+    """A plan of a person that undoes a run, beside the proposal of that run, which has ended.
+
+    The person is recorded as its editor and cannot decide on it (promise 4); agent and token are
+    those of the proposal that it undoes, and so are those whom they keep from deciding. Whether
+    that agent may act is not asked. Returns its id.
+    """
+    return insert(
+        actor=actor,
+        incident=old.incident,
+        diagnosis=old.diagnosis,
+        plan=plan,
+        rationale=covering.covered(rationale, secrets.known_values(old.incident)),
+        token_id=old.token_id,
+        agent_id=old.agent_id,
+        supersedes=None,
+        reverses=old,
+    )
+
+
+def insert(
+    *,
+    actor: AgentActor | PersonActor,
+    incident: Incident,
+    diagnosis: Diagnosis,
+    plan: Plan,
+    rationale: str,
+    token_id: UUID,
+    agent_id: UUID,
+    supersedes: Proposal | None,
+    reverses: Proposal | None = None,
+) -> UUID:
+    """Write the proposal with its targets and its entry, in the caller's transaction; its id.
+
+    A person who proposes is the plan's editor (promise 4).
+    """
+    proposal_id = uuid4()
+    person = isinstance(actor, PersonActor)
+    entry = log.append(
+        action=Event.PERSON_PROPOSAL_SUBMITTED if person else Event.AGENT_PROPOSAL_SUBMITTED,
+        actor=actor.ref,
+        object=f"proposal:{proposal_id}",
+        data={
+            "incident": str(incident.pk),
+            "plan": plan.digest,
+            "diagnosis": diagnosis.digest,
+            "token": str(token_id),
+            "supersedes": str(supersedes.pk) if supersedes else None,
+            **({"reverses": str(reverses.pk)} if reverses else {}),
+        },
+    )
+    with translated():
+        Proposal.objects.create(
+            id=proposal_id,
+            incident=incident,
+            diagnosis=diagnosis,
+            plan=plan.body,
+            plan_digest=plan.digest,
+            rationale=rationale,
+            agent_id=agent_id,
+            token_id=token_id,
+            editor=actor.person if isinstance(actor, PersonActor) else None,
+            supersedes=supersedes,
+            reverses=reverses,
+            entry=entry.id,
+        )
+    ProposalTarget.objects.bulk_create(
+        ProposalTarget(proposal_id=proposal_id, step=step.index, locator=step.target.locator)
+        for step in plan.steps
+    )
+    return proposal_id

@@ -1,0 +1,44 @@
+"""Supersede a proposal by one with another plan; an edit is never made in place."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from remediation.domain.events import Event
+from remediation.domain.plan import Plan
+from remediation.domain.secrets import covering
+from remediation.domain.states import ProposalState
+from remediation.models import Diagnosis
+from remediation.services.actors import AgentActor, PersonActor
+from remediation.services.reporting import propose, secrets, withdraw
+
+
+def supersede(
+    *,
+    actor: AgentActor | PersonActor,
+    proposal_id: UUID,
+    plan: Plan,
+    rationale: str,
+    reason: str,
+    diagnosis: Diagnosis | None = None,
+) -> UUID:
+    """Replace a proposal by one with another plan; an edit is never made in place.
+
+    Reviews of the old one stay on record and count nothing; a person who edits is recorded as
+    editor and cannot decide on the new one (promise 4). It rests on ``diagnosis``, or on the old
+    one's. Returns the new proposal's id. Raises NoSuchObject, WrongState, AgentDisabled.
+    """
+    old = withdraw.owned(actor, proposal_id)
+    is_agent = isinstance(actor, AgentActor)
+    event = Event.AGENT_PROPOSAL_SUPERSEDED if is_agent else Event.PERSON_PROPOSAL_SUPERSEDED
+    withdraw.end(actor, event, old, ProposalState.SUPERSEDED, reason)
+    return propose.insert(
+        actor=actor,
+        incident=old.incident,
+        diagnosis=diagnosis or old.diagnosis,
+        plan=plan,
+        rationale=covering.covered(rationale, secrets.known_values(old.incident)),
+        token_id=actor.token_id if isinstance(actor, AgentActor) else old.token_id,
+        agent_id=old.agent_id,
+        supersedes=old,
+    )

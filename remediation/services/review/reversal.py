@@ -1,0 +1,72 @@
+"""The plan that takes a run back: the inverse of what the record says it changed.
+
+It is proposed from here (`execution.reverse_run`) and found again by the worker before it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.conf import settings
+
+from audit.tlog.canonical import Json
+from remediation.domain import plan
+from remediation.domain.actions import ACTIONS
+from remediation.domain.errors import BadInput
+from remediation.domain.plan import Plan, Step
+from remediation.domain.states import ProposalState
+from remediation.models import Proposal, StepRecord
+from remediation.services.plans import load_plan
+
+
+def reversed_plan(proposal: Proposal) -> Plan | None:
+    """The plan that leads from what a successful run left back to what it found; None if none does.
+
+    Only steps after which the target was read to be another than before, the last one first; only
+    those whose rollback is, by the catalogue, an action of its own that the step in turn undoes.
+    Where the record does not say what was changed, nothing is taken for changed.
+    """
+    if proposal.state != ProposalState.SUCCEEDED:
+        return None
+    changed = _changed(proposal)
+    try:
+        done = load_plan(bytes(proposal.plan))
+        back: list[Json] = [
+            _back(step) for step in reversed(done.steps) if step.index in changed and _inverse(step)
+        ]
+        if not back:
+            return None
+        return plan.parse(
+            {"version": 1, "environment": done.environment, "steps": back},
+            protected=settings.PROTECTED_CLUSTERS,
+            allow_test=settings.ALLOW_TEST_ACTIONS,
+        )
+    except BadInput:
+        return None
+
+
+def _changed(proposal: Proposal) -> frozenset[int]:
+    """The steps before and after which the target was read with different values."""
+    before: dict[int, Mapping[str, Json]] = {}
+    after: dict[int, Mapping[str, Json]] = {}
+    rows = StepRecord.objects.filter(execution__proposal=proposal)
+    for row in rows.filter(phase__in=("intended", "verified")):
+        if row.phase == "intended":
+            before[row.step] = row.data.get("snapshot", {})
+        else:
+            after[row.step] = row.data
+    return frozenset(
+        step
+        for step, found in before.items()
+        if any(after.get(step, {}).get(name, value) != value for name, value in found.items())
+    )
+
+
+def _inverse(step: Step) -> bool:
+    if step.rollback is None or step.rollback == step.action or not step.spec.reversible:
+        return False
+    return ACTIONS[step.rollback].rollback == step.action
+
+
+def _back(step: Step) -> dict[str, Json]:
+    return {"action": step.rollback, "target": step.target.to_json(), "parameters": {}}
