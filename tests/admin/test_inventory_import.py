@@ -158,7 +158,7 @@ def test_the_same_files_again_offer_nothing_to_confirm(desk_of: DeskOf) -> None:
     _, upload, digest = shown(desk, TEXT)
     desk.post(PAGE, upload=upload, digest=digest)
     page, _, digest = shown(desk, TEXT)
-    assert "Nothing to do: 2 objects stand as the files say." in page
+    assert "Nothing to do: 2 objects match the files." in page
     assert digest == ""
     assert "Change the inventory" not in page
 

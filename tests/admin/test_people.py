@@ -109,7 +109,7 @@ def test_a_group_is_made_and_never_renamed(desk: Desk) -> None:
     group = Group.objects.get(name="team_payments")
     assert desk.post("auth_group_change", group.pk, name="security").status_code == 403
     assert not Group.objects.filter(name="security").exists()
-    assert "holds rights on services only" in text_of(desk.get("auth_group_change", group.pk))
+    assert "has rights on services only" in text_of(desk.get("auth_group_change", group.pk))
     answer = desk.post("auth_group_add", name="Team Payments")
     assert "lower-case letters" in text_of(answer)
     assert refusals() == ["not_entitled", "bad_value"]

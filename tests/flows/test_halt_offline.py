@@ -65,7 +65,7 @@ def test_a_halt_that_stopped_a_run_is_verified_by_its_passkey(
     assert verified(world, proposal_id) == 0
     said = capsys.readouterr().out
     alice = world.people["alice"].id
-    assert f"halt by {alice}, round 1: the passkey's signature holds" in said
+    assert f"halt by {alice}, round 1: the passkey's signature is valid" in said
     assert verified(world, proposal_id, "--json") == 0
     (halt,) = json.loads(capsys.readouterr().out)["halts"]
     assert (halt["problem"], halt["decision"]) == ("", "halt")
@@ -118,7 +118,7 @@ def test_a_forged_halt_is_told_and_led_to_nothing(
     assert verified(world, proposal_id) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "no: the challenge is not this statement's" in said
-    assert "those that do not led to nothing" in said
+    assert "none of them had an effect" in said
 
 
 def test_any_other_value_in_the_entry_of_a_halt_is_a_problem_with_a_name(world: World) -> None:
