@@ -1,7 +1,7 @@
 """A migration operation that reads SQL from ``sql/NNNN_name.{up,down}.sql`` beside the app.
 
-SQL in files of its own can be read, reviewed and diffed as SQL; the down file makes every
-migration reversible.
+SQL in separate files can be reviewed and compared as SQL. The down file makes the migration
+reversible.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ report = extend_schema(
     tags=["reports"],
     summary="Report an incident, with evidence, diagnosis and, if an action fits, a proposal",
     description="Everything is recorded, or nothing. A report about an open incident is added"
-    " to it; `incident_is_new` is then false. An identical plan is not duplicated while it is open.",
+    " to it; `incident_is_new` is then false. An open identical plan is not duplicated.",
     request=shapes.Report,
     parameters=[KEY, LOCATION, REPLAY],
     responses={
