@@ -1,1 +1,1 @@
-"""A transparency log that knows no other app of this project."""
+"""A transparency log that imports no other app of this project."""

@@ -1,9 +1,9 @@
-"""One process at a time, by an advisory lock of the database's session."""
+"""Let only one process run at a time, by an advisory lock of the database session."""
 
 from __future__ import annotations
 
-# Any login can take any advisory lock, and hold it for ever. One that another login holds says
-# nothing and is passed over: what it guards must stand two at once.
+# Any login can take any advisory lock and hold it for ever. A lock held by another login is
+# therefore ignored, so the guarded work must tolerate two processes at the same time.
 ALONE = """
 SELECT CASE WHEN pg_try_advisory_lock(%(lock)s) THEN true ELSE NOT EXISTS (
   SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid)

@@ -1,4 +1,4 @@
-"""One request to one witness (C2SP tlog-witness, add-checkpoint), in a thread of its own."""
+"""Send one request to one witness (C2SP tlog-witness, add-checkpoint) in a separate thread."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from audit.verifying import verify
 
 logger = logging.getLogger(__name__)
 
-# No single wait of a connection is longer; what only drips is cut off from outside.
+# The limit of one wait on the socket; `end` closes connections that send very slowly.
 WAIT_S = 5.0
 # A line has about 150 bytes, a post-quantum one 3,500.
 MAX_ANSWER = 64 * 1024
-# What a stranger's machine says is told in so many characters, not more.
+# Log at most this many characters of another machine's text.
 MAX_TOLD = 200
 _STALE = 409
 # A size has at most 19 digits, and a newline.
@@ -34,21 +34,21 @@ _MAX_SIZE = 20
 
 @dataclass(frozen=True)
 class Answer:
-    """A line, or the size that the witness holds, or neither."""
+    """A line, the size that the witness holds, or neither."""
 
     witness: Witness
     size: int
     line: SignatureLine | None = None
     held: int | None = None
-    # From the asking on, in seconds.
+    # Seconds since the request started.
     took: float = 0.0
 
 
 class Asked:
-    """A request that is under way; calls ``done`` once, in its thread, whatever comes.
+    """An open request; it always calls ``done`` exactly once, in its thread.
 
-    The thread is a daemon: a process that ends does not wait for somebody else's machine. What
-    cannot be cut off is a resolver of host names that hangs.
+    The thread is a daemon, so a process can end without waiting for the witness. A hanging host
+    name resolver cannot be interrupted.
     """
 
     def __init__(
@@ -61,12 +61,12 @@ class Asked:
         try:
             threading.Thread(target=self._run, name=f"witness {witness.name}", daemon=True).start()
         except RuntimeError as error:
-            # No room for a thread: as if the witness were away.
+            # No thread available: treated like an unavailable witness.
             logger.warning("witness %s is not asked: %s", witness.name, error)
             done(Answer(witness, size))
 
     def end(self) -> None:
-        """Cut the connection; `done` is called as for any failure."""
+        """Close the connection; `done` is called as for any failure."""
         with self._lock:
             self._ended = True
             if self._socket is not None:
@@ -86,7 +86,10 @@ class Asked:
             self._done(replace(answer, took=time.monotonic() - self.since))
 
     def _post(self) -> Answer:
-        """Raises what `_run` tells. A redirect is an answer like any other: not a line."""
+        """Send the request and return the answer; `_run` handles the errors.
+
+        A redirect is not followed and counts as an answer without a line.
+        """
         connection, path = _connection(self._witness.url)
         try:
             connection.connect()
@@ -112,7 +115,7 @@ class Asked:
 
 
 def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
-    """Neither proxies nor redirects: what the policy names is asked. Raises ValueError."""
+    """Connect to the policy's address without proxies or redirects. Raises ValueError."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("no http address")
@@ -122,7 +125,7 @@ def _connection(url: str) -> tuple[http.client.HTTPConnection, str]:
 
 
 def _line(witness: Witness, note: str, answer: bytes) -> SignatureLine:
-    """The witness's own line among those that it sent. Raises TlogError and ValueError."""
+    """Return the witness's own line from its answer. Raises TlogError or ValueError."""
     for text in answer.decode().splitlines():
         line = SignatureLine.parse(text)
         if (line.name, line.key_id) == (witness.key.name, witness.key.key_id):

@@ -1,8 +1,8 @@
-"""Asking witnesses for their line under a head: in parallel, in bounded time.
+"""Ask witnesses to cosign a head: in parallel, in limited time.
 
-What a witness sends is verified before it is kept. One that hangs is waited for once, then asked
-in the background until it answers in time again; one that lies or sends too much costs its
-connection.
+Answers are verified before they are kept. A witness that hangs is waited for once, then asked in
+the background until it answers in time again. The connection of one that sends wrong or too much
+data is closed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from audit.tlog.witness import Request
 
 logger = logging.getLogger(__name__)
 
-# Tessera's bound too: an approval must not wait longer for somebody else's machine.
+# Also Tessera's limit: an approval must not wait longer for another machine.
 TIMEOUT_S = 1.0
-# Where nobody waits: a machine on another continent that has to wake up first.
+# The limit in the background, for a distant machine that must wake up first.
 BACKGROUND_S = 5.0
-# How long a witness that failed is left alone: the first time, and at the most.
+# How long a failed witness is not asked: after the first failure, and at most.
 PAUSE_S, MOST_PAUSE_S = 0.5, 60.0
 
 Prove = Callable[[int], Sequence[bytes]]
@@ -41,13 +41,13 @@ class Cosigned:
 
 @dataclass
 class _Known:
-    """A witness, and what came of asking it."""
+    """A witness and the results of asking it."""
 
     witness: Witness
     held: int = 0
     failed: int = 0
     again_at: float = 0.0
-    # Whether it was prompt when it was asked last; nobody waits for one that was not.
+    # Whether its last answer was in time; otherwise nobody waits for it.
     prompt: bool = True
     asked: Asked | None = None
 
@@ -61,9 +61,9 @@ class _Known:
 
 
 class Cosigners:
-    """The witnesses of a policy that have an address, and what each was seen to hold.
+    """The witnesses of a policy with an address, and the last size that each reported.
 
-    At most one request to each is under way at any time.
+    There is at most one open request per witness.
     """
 
     def __init__(self, witnesses: Iterable[Witness]) -> None:
@@ -80,16 +80,16 @@ class Cosigners:
     def collect(
         self, note: str, size: int, prove: Prove, have: Iterable[str] = ()
     ) -> Iterator[Cosigned]:
-        """Each line as it arrives, without those under this head that are there already.
+        """Yield each line when it arrives, except lines under this head that exist already.
 
-        ``prove(old)`` gives the consistency proof from that size; it is called in this thread. A
-        witness that holds another size than was thought is asked once more. A line that was asked
-        for earlier may come now, under its own, older head. Takes `TIMEOUT_S` at the most.
+        ``prove(old)`` returns the consistency proof from that size; it is called in this thread. A
+        witness that holds an unexpected size is asked once more. The answer to an earlier request
+        may arrive now, under its older head. Takes `TIMEOUT_S` at most.
         """
         began, had = time.monotonic(), set(have)
         self._end_late(began)
-        # Who is late is asked together with the others who are: under load each would else have a
-        # head of its own, and no head a quorum.
+        # Late witnesses are asked together: under load each would otherwise cosign another head,
+        # and no head would get a quorum.
         together = not any(one.asked and not one.prompt for one in self._known.values())
         for known in self._known.values():
             wanted = known.witness.name not in had and known.again_at <= began
@@ -108,7 +108,7 @@ class Cosigners:
                 if answer.held is not None and retry:
                     known.held = answer.held
                 elif answer.held is not None:
-                    # If it does not lie, the log was set back, and its own file with it.
+                    # If the witness is right, log and head file were both rolled back.
                     logger.error(
                         "witness %s holds %s, more than the log has: was it rolled back?",
                         known.witness.name,
@@ -121,7 +121,7 @@ class Cosigners:
                 known.fail(time.monotonic())
 
     def close(self) -> None:
-        """Cut off whoever was not heard; nobody listens to them any more."""
+        """Close the connections of all witnesses that have not answered."""
         for known in self._known.values():
             if known.asked:
                 known.asked.end()
@@ -133,7 +133,7 @@ class Cosigners:
             known.asked = Asked(known.witness, request, size, self._answers.put)
 
     def _next(self, give_up: float) -> Answer | None:
-        """The next answer; waits while somebody is prompt. Who is late is not, from here on."""
+        """Return the next answer; wait only for prompt witnesses and mark late ones."""
         if any(known.asked and known.prompt for known in self._known.values()):
             try:
                 return self._answers.get(timeout=max(0.0, give_up - time.monotonic()))
@@ -151,7 +151,7 @@ class Cosigners:
                 logger.warning("witness %s is late", known.witness.name)
 
     def _end_late(self, now: float) -> None:
-        """Whoever answers neither well nor badly is cut off; its thread then says so."""
+        """Close requests that exceed their limit; their threads then report a failure."""
         for known in self._known.values():
             if known.asked and now - known.asked.since > BACKGROUND_S:
                 known.asked.end()

@@ -1,8 +1,7 @@
-"""Erasing what a commitment hides: salt and value go, the leaf stays, the erasure is an entry.
+"""Erase the value and salt behind a commitment; the leaf is kept and the erasure is recorded.
 
-The entry that holds the commitment is not touched, so every proof goes on holding; that the value
-was this or that can no longer be shown, since the salt is gone with it. Backups age out on their
-own schedule: who must erase has to see to them too.
+The entry with the commitment does not change, so every proof stays valid. Without the salt nobody
+can show what the value was. Backups are not changed: the operator must handle them separately.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ class EraseRefused(TlogError):
 
 
 def erase(commitments: Sequence[str], *, actor: str, ground: str, by: str, second: str) -> int:
-    """Erase the values behind these commitments (hex); how many there were.
+    """Erase the values behind these commitments (hex) and return their number.
 
-    Two different people answer for it by name, and the legal ground is said. One transaction: a
-    crash before its commit erases nothing and records nothing. Raises EraseRefused.
+    Requires the legal ground and the names of two different people. One transaction: a crash before
+    its commit erases and records nothing. Raises EraseRefused.
     """
     if not ground.strip() or not by.strip() or not second.strip():
         raise EraseRefused("say the legal ground and the names of two people")

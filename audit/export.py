@@ -1,7 +1,7 @@
-"""The whole log as files: a C2SP tlog-tiles directory, and `entries.jsonl` whose line i is leaf i.
+"""Export the log as a C2SP tlog-tiles directory, with `entries.jsonl` (line i is leaf i).
 
-Written by pages, so memory does not grow with the log. Every file is a function of the head: made
-again, it is the same, byte for byte.
+Works page by page in constant memory. Every file is a function of the head: a second export has the
+same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from audit.tlog.merkle import leaf_hash
 from audit.tlog.policy import Checked, Policy
 from audit.tlog.tiles import WIDTH, entries_path, pack_entries, tile_path, widths
 
-# Rows of some 300 bytes, 64 KiB at the most.
+# Rows of about 300 bytes, 64 KiB at most.
 PAGE = WIDTH * 4
 
 _ENTRIES = """
@@ -43,25 +43,25 @@ Check it: python3 audit-verify.pyz verify . --key <vkey that you trust> [--seen 
 """
 
 Progress = Callable[[int, int], None]
-# A line of an export: its leaf index, the entry's id, the exact bytes.
+# A line of an export: leaf index, the entry's id, the exact bytes.
 Line = tuple[int, int, bytes]
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much there is to export under a head."""
+    """The amount of data to export under a head."""
 
     entries: int
     jsonl: int  # bytes of entries.jsonl
 
 
 def head(policy: Policy, using: str = "default") -> Checked:
-    """The newest head that the policy accepts. Raises inclusion.Unavailable."""
+    """Return the newest head that the policy accepts. Raises inclusion.Unavailable."""
     return inclusion.newest(policy=policy, using=using)
 
 
 def estimate(size: int, using: str = "default") -> Sizes:
-    """About how much there is, from the newest entries: for a page, which must not read it all."""
+    """Estimate the size from the newest entries, for a page that must not read everything."""
     ((octets,),) = tree.query_of(using)(
         "SELECT coalesce(avg(octet_length(e.body)), 0) + 1 FROM"
         " (SELECT entry_id FROM audit.leaf ORDER BY idx DESC LIMIT 1000) AS l"
@@ -77,8 +77,11 @@ def sizes(size: int, using: str = "default") -> Sizes:
 
 
 def lines(size: int, using: str = "default", first: int = 0) -> Iterator[Line]:
-    """Entries in the order of the log. Raises Mismatch where the log has a hole or an entry is not
-    what its leaf says: an export never passes on what does not hold."""
+    """Yield entries in the order of the log.
+
+    Raises Mismatch for a missing leaf, or an entry that does not match its leaf, so that an export
+    never contains invalid data.
+    """
     query = tree.query_of(using)
     while first < size:
         rows = query(_ENTRIES, (first, min(first + PAGE, size)))
@@ -95,7 +98,7 @@ def lines(size: int, using: str = "default", first: int = 0) -> Iterator[Line]:
 def files(
     checked: Checked, policy: Policy, using: str = "default", progress: Progress = lambda a, b: None
 ) -> Iterator[tuple[str, bytes]]:
-    """Every file but entries.jsonl, in an order that needs no memory of the whole."""
+    """Yield every file except entries.jsonl, in an order that needs constant memory."""
     size = checked.checkpoint.size
     yield "README.txt", README.encode()
     yield "policy", policy.dump().encode()
@@ -109,17 +112,17 @@ def files(
             progress(index + 1, size)
     for row, total in enumerate(widths(size)):
         for number in range(-(-total // WIDTH)):
-            # A reader for each: it keeps the tiles that it read.
+            # A separate reader for each, because a reader caches its tiles.
             tile = tree.reader(size, tree.query_of(using)).tile(row, number)
             yield tile_path(row, number, len(tile)), b"".join(tile)
-    # Last: whoever sees a checkpoint finds all that it signs.
+    # The checkpoint comes last: when it exists, all signed files exist, too.
     yield "checkpoint", checked.note.encode()
 
 
 def write_directory(
     path: Path, policy: Policy, using: str = "default", progress: Progress = lambda a, b: None
 ) -> Checked:
-    """Write an export. It gets its name when it is whole; a crash leaves a directory `.name.*`."""
+    """Write an export and rename it when it is complete; a crash leaves a directory `.name.*`."""
     if path.exists():
         raise FileExistsError(f"{path} is there already")
     checked = head(policy, using)
@@ -143,7 +146,7 @@ def write_directory(
 
 
 def tar_stream(checked: Checked, policy: Policy, using: str = "default") -> Iterator[bytes]:
-    """The same as one tar file, made while it is sent."""
+    """Yield the export as a tar file, created while it is sent."""
     size = checked.checkpoint.size
     for name, content in files(checked, policy, using):
         yield _member(name, len(content)) + content + _padding(len(content))
@@ -155,7 +158,7 @@ def tar_stream(checked: Checked, policy: Policy, using: str = "default") -> Iter
 
 
 def tar_size(checked: Checked, policy: Policy, using: str = "default") -> int:
-    """How many bytes `tar_stream` gives, without making them."""
+    """Return the number of bytes of `tar_stream` without creating it."""
     size = checked.checkpoint.size
     found = sizes(size, using)
     named = [len(README), len(policy.dump()), sum(len(str(k)) + 1 for k in policy.logs)]
@@ -180,14 +183,14 @@ def _bundles(size: int, using: str) -> list[int]:
 
 
 def _blocks(octets: int) -> int:
-    """Header, content and padding of a member."""
+    """Yield header, content and padding of a member."""
     return tarfile.BLOCKSIZE + octets + len(_padding(octets))
 
 
 def _member(name: str, octets: int) -> bytes:
     info = tarfile.TarInfo(name)
     info.size, info.mode = octets, 0o644
-    # USTAR has no way to say 8 GiB.
+    # The size field of USTAR is limited to 8 GiB.
     return info.tobuf(tarfile.GNU_FORMAT)
 
 

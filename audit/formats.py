@@ -1,5 +1,6 @@
-"""Views of the log for other tools: JSON lines, CSV, OCSF. Views are for work; the evidence is the
-export with its proofs.
+"""Format the log for other tools: JSON lines, CSV, OCSF.
+
+These views are not evidence; the export with its proofs is.
 """
 
 from __future__ import annotations
@@ -41,13 +42,13 @@ COLUMNS = ("index", "entry", "at", "action", "actor", "object", "data", "sha256"
 
 
 def jsonl(lines: Iterator[Line]) -> Iterator[bytes]:
-    """The exact bytes, one entry a line."""
+    """Yield the exact bytes, one entry per line."""
     for _, _, body in lines:
         yield body + b"\n"
 
 
 def csv_rows(lines: Iterator[Line]) -> Iterator[bytes]:
-    """RFC 4180 with a header; no cell is a formula, none holds a control character."""
+    """Yield RFC 4180 rows with a header; no cell is a formula or contains control characters."""
     yield _csv(COLUMNS)
     for index, entry_id, body in lines:
         said = _said(body)
@@ -57,13 +58,13 @@ def csv_rows(lines: Iterator[Line]) -> Iterator[bytes]:
 
 
 def ocsf(lines: Iterator[Line]) -> Iterator[bytes]:
-    """OCSF 1.8.0 API Activity events, one a line."""
+    """Yield OCSF 1.8.0 API Activity events, one per line."""
     for index, entry_id, body in lines:
         yield json.dumps(event(index, entry_id, body), separators=(",", ":")).encode() + b"\n"
 
 
 def event(index: int, entry_id: int, body: bytes) -> dict[str, Any]:
-    """One entry as an event; `raw_data` is the evidence's bytes, and `raw_data_hash` their hash."""
+    """Return one entry as an event; `raw_data` has its exact bytes, `raw_data_hash` the hash."""
     said = _said(body)
     action, actor = str(said.get("action", "")), str(said.get("actor", ""))
     verb = action.rpartition(":")[2]
@@ -104,7 +105,7 @@ def event(index: int, entry_id: int, body: bytes) -> dict[str, Any]:
 
 
 def _said(body: bytes) -> dict[str, Any]:
-    # Nothing, when it cannot be told what it says; the bytes are given beside it.
+    # Empty if the entry cannot be parsed; the event contains the bytes anyway.
     return read(body) or {}
 
 

@@ -1,7 +1,6 @@
-"""Verify the whole log: build everything again from the entries and compare every row.
+"""Verify the whole log: rebuild everything from the entries and compare every row.
 
-Read in the order of the leaves, in memory that does not grow with the log; the first thing that
-does not hold is named.
+Reads in the order of the leaves, in constant memory; reports the first mismatch.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from audit.tlog.note import Note, SignatureLine
 from audit.tlog.policy import Policy
 from audit.verifying import verify as check_signature
 
-# Rows of some 300 bytes, 64 KiB at the most.
+# Rows of about 300 bytes, 64 KiB at most.
 PAGE = 1_000
 
 _PAGE = """
@@ -46,13 +45,13 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Result:
-    """A log that holds: what was verified."""
+    """What was verified in a log without a mismatch."""
 
     size: int
     root: bytes
     heads: int
     nodes: int
-    # Entries without a leaf: the sequencer has them before it, or is away.
+    # Entries without a leaf: the sequencer has not integrated them yet, or does not run.
     backlog: int
     opened: int
     erased: int
@@ -65,18 +64,20 @@ def verify(
     seen: Checkpoint | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Result:
-    """Verify the stored log; ``policy`` says whose heads it must carry, ``seen`` is a head known
-    from elsewhere, without which a clean cut of the tail cannot be seen.
+    """Verify the stored log.
+
+    ``policy`` names the keys that must have signed its heads. ``seen`` is a head known from
+    elsewhere; without it a clean cut of the log's tail cannot be found.
 
     Raises Mismatch (with the leaf's index), Missing, Rollback, Fork, BadSignature, UnknownKey,
-    Malformed for the first thing that does not hold.
+    Malformed for the first mismatch.
     """
     run = _Run(policy, tree.query_of(using), seen, progress)
     connection = connections[using]
     if connection.in_atomic_block:
         return run.result()
     with transaction.atomic(using=using):
-        # One picture of the log while the sequencer goes on.
+        # One snapshot of the log while the sequencer continues.
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         return run.result()
@@ -124,14 +125,14 @@ class _Run:
     # ---- heads ----------------------------------------------------------------------------------
 
     def _heads(self) -> list[Checkpoint]:
-        """All heads, signed by a known key; cosignatures by known witnesses hold."""
+        """Return all heads; check the signatures of known keys and known witnesses."""
         found: list[Checkpoint] = []
         known = False
         for size, note in self.query("SELECT size, note FROM audit.checkpoint ORDER BY size", ()):
             head = Checkpoint.parse(Note.parse(note).text)
-            # Heads under a name that the log had before it was reopened are signed by nobody who is
-            # trusted now; their roots are compared all the same. After the first head of a known
-            # name there is no other.
+            # The keys of heads under a name that the log had before it was reopened are no longer
+            # trusted; only the roots of these heads are compared. After the first head with a known
+            # name every head must have a known name.
             if known or any(key.name == head.origin for key in self.policy.logs):
                 head, known = opened(note, self.policy.logs, check_signature), True
             if head.size != int(size) or head.extensions or Note.parse(note).dump() != note:
@@ -157,7 +158,7 @@ class _Run:
     # ---- leaves and nodes -----------------------------------------------------------------------
 
     def _leaves(self, size: int, heads: Sequence[Checkpoint]) -> None:
-        """Each entry gives its leaf, the leaves give the nodes and the root of each head."""
+        """Compute leaves from entries, and nodes and the heads' roots from leaves; compare all."""
         todo = list(reversed(heads))
         self._pass_heads(todo)
         while self.growth.size < size:
@@ -198,7 +199,7 @@ class _Run:
             self.committed.update(_commitments(read(raw)))
 
     def _check_listed(self, at: int, entry_id: int, same: bool, listed: bool) -> None:
-        """The list for people is complete up to some leaf, and says what the entries say."""
+        """Check that the list for people is complete up to some leaf and matches the entries."""
         if listed:
             if self.listed_up_to is not None and self.listed_up_to != at:
                 raise Missing(f"leaf {self.listed_up_to} is not in the list for people")
@@ -229,7 +230,7 @@ class _Run:
         if int(most) > size or int(count) != (self.listed_up_to or 0):
             raise Mismatch(f"the list for people has {count} lines up to {most}")
 
-    # ---- what is known from elsewhere, and what can be erased -----------------------------------
+    # ---- the head known from elsewhere, and erasable values -------------------------------------
 
     def _seen(self, size: int) -> None:
         if self.seen is None:

@@ -1,4 +1,4 @@
-"""Proofs that entries are in the log, for whoever acts on them: asked for, waited for, read."""
+"""Get proofs that entries are in the log: ask the sequencer, wait, read."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from audit.verifying import verify
 
 logger = logging.getLogger(__name__)
 
-# Looks at the sequencer's work while waiting, in milliseconds: it takes two or three.
+# Intervals between queries while waiting, in milliseconds; the sequencer needs two or three.
 _PAUSES_MS = (1, 1, 2, 4, 8, 16)
-# Of heads without enough witnesses so many are looked past for one that has them, and of those that
-# a witness cosigned: one that is slow may be any number of heads behind.
+# How many newest heads are searched for one with enough witnesses, and how many heads per witness:
+# a slow witness may be any number of heads behind.
 _LOOK_BACK = 8
 
-# Entries in the order that they were asked for, then the newest heads with their cosignatures: one
-# statement, so no head is older than what it should cover.
+# Entries in the requested order, then the newest heads with their cosignatures. One statement, so
+# that no head is older than the entries it should cover.
 _LOOK = """
 SELECT 0 AS part, w.place, l.idx, e.body, NULL AS note
   FROM unnest(%s::bigint[]) WITH ORDINALITY AS w (id, place)
@@ -55,7 +55,7 @@ class Unavailable(TlogError):
 
 @dataclass(frozen=True)
 class Proven:
-    """An entry with its place and its path to the root."""
+    """An entry with its leaf index and its path to the root."""
 
     index: int
     body: bytes
@@ -64,8 +64,8 @@ class Proven:
 
 @dataclass(frozen=True)
 class Included:
-    """Entries under one head (a note with its cosignatures), and the way from the head seen
-    before to this one."""
+    """Entries under one head (a note with its cosignatures), with the consistency proof from the
+    head seen before."""
 
     note: str
     entries: tuple[Proven, ...]
@@ -73,9 +73,11 @@ class Included:
 
 
 def ask(using: str = "default") -> None:
-    """Ask the sequencer to integrate now. Never inside a business transaction: NOTIFY there
-    serialises all commits of the cluster (0.42 of the speed at 16 clients). Raises nothing: who is
-    not asked looks every 250 ms."""
+    """Ask the sequencer to integrate now. Raises nothing: it also looks by itself every 250 ms.
+
+    Never call this inside a business transaction: NOTIFY would serialise all commits of the cluster
+    (0.42 of the speed at 16 clients).
+    """
     connection = connections[using]
     try:
         with connection.cursor() as cursor:
@@ -91,13 +93,13 @@ def prove(
     seen: Checkpoint | None,
     using: str = "default",
 ) -> Included:
-    """Prove entries under the newest head that the policy accepts; ``seen`` is the head that the
-    caller remembers.
+    """Prove entries under the newest head that the policy accepts; ``seen`` is the caller's last
+    head.
 
-    What is read is not believed here: `Policy.check`, `merkle.verify_inclusion` and
-    `witness.advance` say whether it holds. Raises Unavailable when an entry has no leaf under such
-    a head (yet), Rollback when the log ends before ``seen``; an altered log gives BadSignature,
-    Missing or Malformed. Two statements.
+    The result is not verified here; callers use `Policy.check`, `merkle.verify_inclusion` and
+    `witness.advance`. Raises Unavailable when an entry has no leaf under such a head (yet),
+    Rollback when the log ends before ``seen``; an altered log gives BadSignature, Missing or
+    Malformed. Runs two statements.
     """
     query = tree.query_of(using)
     rows, notes = _look(query, entry_ids, policy)
@@ -115,7 +117,7 @@ def prove(
             consistency_proof(read, old, size),
         )
 
-    # Entries of one approval are neighbours: their paths share most hashes.
+    # Entries of one approval are neighbours, so their paths share most hashes.
     hashes, way = paths(cache(tree.reader_for(size, query, paths)))
     return Included(
         note=checked.note,
@@ -130,9 +132,9 @@ def prove(
 def wait(
     entry_ids: Sequence[int], *, policy: Policy, wait_s: float, using: str = "default"
 ) -> None:
-    """Return when the entries are under a head that the policy accepts; asks for it if not.
+    """Wait until the entries are under a head that the policy accepts; ask the sequencer for it.
 
-    Holds no transaction meanwhile. Raises Unavailable after ``wait_s`` seconds.
+    Holds no transaction while waiting. Raises Unavailable after ``wait_s`` seconds.
     """
     query, give_up, asked = tree.query_of(using), time.monotonic() + wait_s, False
     for pause in _pauses():
@@ -148,18 +150,18 @@ def wait(
 
 
 def way(old: int, new: int, using: str = "default") -> tuple[bytes, ...]:
-    """The consistency proof between two sizes of the stored tree."""
+    """Return the consistency proof between two sizes of the stored tree."""
     return tuple(consistency_proof(tree.reader(new, tree.query_of(using)), old, new))
 
 
 def stored(size: int, using: str = "default") -> str | None:
-    """The head that was signed for exactly this size."""
+    """Return the head that was signed for exactly this size."""
     rows = tree.query_of(using)("SELECT note FROM audit.checkpoint WHERE size = %s", (size,))
     return str(rows[0][0]) if rows else None
 
 
 def newest(*, policy: Policy, using: str = "default") -> Checked:
-    """The newest head that the policy accepts. Raises Unavailable."""
+    """Return the newest head that the policy accepts. Raises Unavailable."""
     _, notes = _look(tree.query_of(using), (), policy)
     return _newest(notes, policy)
 
@@ -179,7 +181,7 @@ def _lacking(query: tree.Query, entry_ids: Sequence[int], policy: Policy) -> str
 def _look(
     query: tree.Query, entry_ids: Sequence[int], policy: Policy
 ) -> tuple[list[tuple[int, bytes]], list[str]]:
-    """Place and bytes of each entry, nothing if one of them has none yet; and the newest heads."""
+    """Return index and bytes of each entry (none if one has no leaf yet), and the newest heads."""
     names = [witness.name for witness in policy.witnesses]
     found = query(_LOOK, (list(entry_ids), _LOOK_BACK, names, _LOOK_BACK))
     rows = [(index, body) for part, _, index, body, _ in found if part == 0]
@@ -188,11 +190,10 @@ def _look(
 
 
 def _newest(notes: Iterable[str], policy: Policy, seen: Checkpoint | None = None) -> Checked:
-    """The newest head that the policy accepts and that is not before ``seen``.
+    """Return the newest head that the policy accepts and that is not older than ``seen``.
 
-    Heads by unknown keys and heads that lack witnesses are looked past: they are absent, not
-    wrong. A false signature of a known key is wrong, and so is a log whose newest head by its own
-    key is before the one seen.
+    Heads by unknown keys and heads without enough witnesses are skipped. A wrong signature of a
+    known key is an error, and so is a log whose newest head by its own key is older than ``seen``.
     """
     least = seen.size if seen is not None else 0
     why, longest = "the log has no head yet", None
@@ -204,7 +205,7 @@ def _newest(notes: Iterable[str], policy: Policy, seen: Checkpoint | None = None
             continue
         except QuorumMissing as error:
             why = error.detail
-            # The log's own signature was checked first.
+            # The log's own signature was checked before.
             longest = longest or Checkpoint.parse(Note.parse(note).text)
             continue
         longest = longest or found.checkpoint

@@ -1,7 +1,7 @@
-"""append(): the only way into the audit log for other apps.
+"""append(): the only way for other apps to write to the audit log.
 
-The entry is written in the caller's transaction: when the append fails the business change does
-not happen (docs/attacks.md A51), and when the business change rolls back there is no entry.
+The entry is written in the caller's transaction: if the append fails, the business change fails,
+too (docs/attacks.md A51); if the business change rolls back, there is no entry.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from audit.tlog.errors import NotCanonical
 
 # C2SP tlog-tiles entry bundles carry a uint16 length: an entry has at most 65,535 bytes.
 MAX_BODY = 65_535
-# What audit.entry takes of lists and objects, so that no reader's stack is too small.
+# The limit of audit.entry for lists and objects, so that no reader's stack overflows.
 MAX_BRACKETS = 6_000
 _NO_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\[{"]+')
-# As long as the hash: a value that can be guessed cannot be confirmed without its salt.
+# As long as the hash, so that a guessed value cannot be confirmed without its salt.
 SALT_SIZE = 32
 COMMITTED = "hmac-sha256"
 INFORMATIONAL = 1
@@ -56,11 +56,11 @@ def append(
     """Store one fact as canonical JSON ``{v, at, action, actor, object, data}``.
 
     ``action`` is a word of the closed vocabulary, ``actor`` and ``object`` are opaque references
-    such as ``person:<uuid>``. What stands in ``private`` enters the entry only as a commitment,
-    ``{"hmac-sha256": hex}``, whose salt and value lie in a table from which they can be erased.
+    such as ``person:<uuid>``. Values in ``private`` enter the entry only as commitments,
+    ``{"hmac-sha256": hex}``; their salt and value are stored in a table and can be erased there.
 
-    Raises UnknownWord and :class:`NotCanonical` before any SQL is sent when the word is not known
-    or the value has no canonical form or is too long, so the transaction is not poisoned.
+    Raises UnknownWord for an unknown action and :class:`NotCanonical` for a value without canonical
+    form or too long, before any SQL is sent, so the transaction stays usable.
     """
     if action not in vocabulary():
         raise UnknownWord(f"{action!r} is not in the vocabulary of the log")
@@ -68,7 +68,7 @@ def append(
     body = encode(
         {
             "v": 1,
-            # isoformat() without timespec drops the fraction when it is 0.
+            # isoformat() without timespec omits the fraction when it is 0.
             "at": datetime.now(UTC).isoformat(timespec="microseconds"),
             "action": str(action),
             "actor": actor,
@@ -92,7 +92,7 @@ def append(
 
 @cache
 def vocabulary() -> frozenset[str]:
-    """The words that may be said: members of the enumeration that the settings name."""
+    """Return the allowed actions: the members of the enumeration that the settings name."""
     return frozenset(str(word) for word in import_string(settings.AUDIT_VOCABULARY))
 
 
@@ -109,12 +109,12 @@ def severity(action: str) -> int:
 
 
 def commitment(salt: bytes, value: str) -> bytes:
-    """HMAC-SHA256 of the value under its salt."""
+    """Return the HMAC-SHA256 of the value under its salt."""
     return hmac.digest(salt, value.encode(), "sha256")
 
 
 def _commit(key: str, value: str) -> tuple[bytes, bytes, str]:
-    # The value goes into a column of text: what has no form there has none here either.
+    # The value is stored in a text column, so it must be valid there, too.
     encode({key: value})
     salt = secrets.token_bytes(SALT_SIZE)
     return commitment(salt, value), salt, value

@@ -1,6 +1,6 @@
-"""The audit log's rows. Tables are made by ``sql/``; Django only reads them.
+"""The audit log's tables. ``sql/`` creates them; Django only reads them.
 
-``managed = False``: Django's flush and autodetector must not touch an append-only table.
+``managed = False``, because Django's flush and autodetector must not change append-only tables.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from django.db import models
 
 
 class Entry(models.Model):
-    """One line of the audit log: ``body`` holds the exact bytes that are hashed, nothing else is
-    evidence. Rows are appended by :func:`audit.log.append` only."""
+    """One entry of the audit log. Only ``body``, the exact hashed bytes, is evidence.
+
+    Only :func:`audit.log.append` inserts rows.
+    """
 
     id = models.BigIntegerField(primary_key=True)
     body = models.BinaryField()
@@ -28,13 +30,13 @@ class Entry(models.Model):
 
     @property
     def data(self) -> dict[str, Any]:
-        """The JSON view of the bytes; a derived view, never the evidence."""
+        """The parsed bytes; derived, not evidence."""
         view: dict[str, Any] = json.loads(bytes(self.body))
         return view
 
 
 class Leaf(models.Model):
-    """An entry's place in the tree: row ``idx`` is leaf ``idx``, written by the sequencer only."""
+    """An entry's position in the tree (``idx`` is the leaf index), written by the sequencer."""
 
     idx = models.BigIntegerField(primary_key=True)
     entry_id = models.BigIntegerField()
@@ -49,7 +51,7 @@ class Leaf(models.Model):
 
 
 class CheckpointRow(models.Model):
-    """A signed head, whole, as the text of a note."""
+    """A signed head as the full text of its note."""
 
     size = models.BigIntegerField(primary_key=True)
     note = models.TextField()
@@ -63,7 +65,7 @@ class CheckpointRow(models.Model):
 
 
 class Secret(models.Model):
-    """What opens a commitment that stands in an entry; the one thing that can be erased."""
+    """Value and salt of a commitment in an entry; the only rows that can be erased."""
 
     commitment = models.BinaryField(primary_key=True)
     salt = models.BinaryField()
@@ -78,7 +80,7 @@ class Secret(models.Model):
 
 
 class Search(models.Model):
-    """An entry as a line of a list; derived, never the evidence."""
+    """An entry in the list for people; derived, not evidence."""
 
     idx = models.BigIntegerField(primary_key=True)
     entry_id = models.BigIntegerField()

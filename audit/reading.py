@@ -1,7 +1,7 @@
-"""Reading the log for people: by key through the list that the sequencer keeps, never by counting.
+"""Read the log for people, by key through the list that the sequencer keeps.
 
-Every question has a bound that does not grow with the log: a page by key, or the database's own
-time limit.
+The cost of a query does not grow with the log: it reads one page by key, or the database's time
+limit ends it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from audit.tlog.errors import TlogError
 from audit.tlog.note import Note
 
 PAGE = 50
-# An incident has some dozens; whoever appends more than this does it to hide them.
+# An incident has a few dozen entries; more than this is an attempt to hide some of them.
 TIMELINE = 1_000
-# Words that stand in millions of entries can make a question long; a person is told instead.
+# Words in millions of entries can make a query slow; the page then says so.
 TIMEOUT_MS = 5_000
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What somebody looks for; empty means any. `before` and `after` are leaf indices."""
+    """A filter; empty means any. `before` and `after` are leaf indices."""
 
     words: str = ""
     action: str = ""
@@ -42,7 +42,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Row:
-    """One entry as it is listed."""
+    """One entry in a list."""
 
     id: int
     index: int | None
@@ -50,12 +50,12 @@ class Row:
 
     @property
     def said(self) -> dict[str, Any]:
-        """Nothing, when it cannot be told what it says."""
+        """The parsed entry; empty if it cannot be parsed."""
         return read(self.body) or {}
 
     @property
     def at(self) -> datetime | None:
-        """In UTC; nothing for a time without its zone, and for one that no date can hold there."""
+        """The time in UTC; None for a time without zone or out of range."""
         try:
             said = datetime.fromisoformat(str(self.said.get("at")))
             return said.astimezone(UTC) if said.tzinfo else None
@@ -77,7 +77,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Found:
-    """A page, newest first, and whether there is more on either side."""
+    """A page, newest first, with flags for more entries on either side."""
 
     rows: tuple[Row, ...]
     older: bool
@@ -86,7 +86,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Head:
-    """A stored head with the witnesses that cosigned it."""
+    """A stored head with its witnesses."""
 
     size: int
     note: str
@@ -102,13 +102,13 @@ class Head:
 
 @dataclass(frozen=True)
 class State:
-    """Where the log stands."""
+    """The state of the log."""
 
     size: int  # of the newest head
-    head_at: datetime | None  # when the newest entry under it was written
+    head_at: datetime | None  # time of the newest entry under it
     backlog: int
     oldest_waiting: datetime | None
-    checked: Row | None  # the newest result of the daily verification
+    checked: Row | None  # the last result of the daily verification
 
     @property
     def broken(self) -> bool:
@@ -116,7 +116,7 @@ class State:
 
 
 def find(asked: Asked, using: str) -> Found:
-    """A page of entries. Raises OperationalError when the database takes too long."""
+    """Return a page of entries. Raises OperationalError when the query takes too long."""
     where, values = _where(asked)
     newer_first = asked.after is None
     if asked.before is not None:
@@ -125,7 +125,7 @@ def find(asked: Asked, using: str) -> Found:
     elif asked.after is not None:
         where.append("s.idx > %s")
         values.append(asked.after)
-    # All text is constant; values travel as parameters.
+    # The SQL text is constant; values are parameters.
     statement = " ".join(
         (
             "SELECT e.id, s.idx, e.body FROM audit.search s",
@@ -146,7 +146,7 @@ def find(asked: Asked, using: str) -> Found:
 
 
 def _where(asked: Asked) -> tuple[list[str], list[Any]]:
-    """Every value travels as a parameter; what is compared exactly is cut as it was stored."""
+    """Return conditions and parameters; exact values are truncated as in the stored list."""
     parts: list[tuple[str, Any]] = [
         ("s.action = %s", asked.action[:200]),
         ("s.actor = %s", asked.actor[:200]),
@@ -160,7 +160,7 @@ def _where(asked: Asked) -> tuple[list[str], list[Any]]:
 
 
 def entry(entry_id: int, using: str) -> Row | None:
-    """One entry by its id, listed or not."""
+    """Return one entry by its id, also if it is not listed yet."""
     rows = tree.query_of(using)(
         "SELECT e.id, l.idx, e.body FROM audit.entry e"
         " LEFT JOIN audit.leaf l ON l.entry_id = e.id WHERE e.id = %s",
@@ -170,8 +170,7 @@ def entry(entry_id: int, using: str) -> Row | None:
 
 
 def timeline(objects: Sequence[str], using: str) -> list[Row]:
-    """The listed entries about these references, oldest first; one more than TIMELINE when there
-    are more than that."""
+    """Return the listed entries about these references, oldest first, at most TIMELINE + 1."""
     rows = tree.query_of(using)(
         "SELECT e.id, s.idx, e.body FROM audit.search s JOIN audit.entry e ON e.id = s.entry_id"
         " WHERE s.object = ANY (%s) ORDER BY s.idx LIMIT %s",
@@ -181,13 +180,14 @@ def timeline(objects: Sequence[str], using: str) -> list[Row]:
 
 
 def state(using: str) -> State:
-    """Where the log stands, by a handful of questions with an index each."""
+    """Return the log's state with a few indexed queries."""
     query = tree.query_of(using)
     newest = query("SELECT size FROM audit.checkpoint ORDER BY size DESC LIMIT 1", ())
     size = int(newest[0][0]) if newest else 0
     last = query("SELECT at FROM audit.search ORDER BY idx DESC LIMIT 1", ())
     waiting = query(
-        # The newest entries only: what has no leaf is there, unless the sequencer is away for long.
+        # Only the newest entries: those without a leaf are among them, unless the sequencer was
+        # down for long.
         "SELECT count(*), min(audit.instant_v1(convert_from(w.body, 'UTF8')::json ->> 'at'))"
         "  FROM (SELECT e.id, e.body FROM audit.entry e ORDER BY e.id DESC LIMIT 10000) AS w"
         " WHERE NOT EXISTS (SELECT 1 FROM audit.leaf l WHERE l.entry_id = w.id)",
@@ -211,7 +211,7 @@ def state(using: str) -> State:
 
 
 def heads(using: str, before: int | None = None) -> list[Head]:
-    """The newest heads, or those before a size."""
+    """Return the newest heads, or those before a size."""
     rows = tree.query_of(using)(
         "SELECT c.size, c.note, coalesce(array_agg(s.witness ORDER BY s.witness)"
         "         FILTER (WHERE s.witness IS NOT NULL), '{}')"
@@ -225,7 +225,7 @@ def heads(using: str, before: int | None = None) -> list[Head]:
 
 
 def witnessed(using: str) -> dict[str, tuple[int, str]]:
-    """The newest cosignature of each witness: its size and its line."""
+    """Return the newest cosignature of each witness: size and line."""
     rows = tree.query_of(using)(
         "SELECT DISTINCT ON (witness) witness, size, line FROM audit.cosignature"
         " ORDER BY witness, size DESC",
@@ -235,7 +235,7 @@ def witnessed(using: str) -> dict[str, tuple[int, str]]:
 
 
 def about(objects: Sequence[str], using: str = "default") -> list[int]:
-    """The ids of listed entries about any of these references, in the order of the log."""
+    """Return the ids of listed entries about any of these references, in the order of the log."""
     rows = tree.query_of(using)(
         "SELECT s.entry_id FROM audit.search s WHERE s.object = ANY (%s) ORDER BY s.idx",
         (list(objects),),
@@ -244,7 +244,7 @@ def about(objects: Sequence[str], using: str = "default") -> list[int]:
 
 
 def secrets(commitments: Sequence[str], using: str = "default") -> list[tuple[str, str, str]]:
-    """What opens these commitments (hex), as (commitment, salt, value); erased ones are absent."""
+    """Return (commitment, salt, value) for these commitments (hex), without erased ones."""
     rows = tree.query_of(using)(
         "SELECT encode(commitment, 'hex'), encode(salt, 'hex'), value FROM audit.secret"
         " WHERE commitment = ANY (%s) ORDER BY 1",

@@ -1,9 +1,9 @@
-"""The sequencer: committed entries become leaves, and the tree over them gets a signed head.
+"""The sequencer: turn committed entries into leaves and sign the head of the tree over them.
 
-The only process with the key. Appending never waits for it and nothing of it waits for a long
-transaction: each look reads again all that might have been committed since the last one and has
-no leaf yet (watermark and anti-join). It keeps the last head that it signed in a file outside the
-database; when the database does not go on from there it refuses by name and repairs nothing.
+It is the only process with the key. Appending never waits for it, and it never waits for a long
+transaction: each run reads all entries that may have been committed since the last one and have no
+leaf yet (watermark and anti-join). It keeps its last signed head in a file outside the database. If
+the database does not extend this head, it raises an error and repairs nothing.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from audit.verifying import verify
 
 logger = logging.getLogger(__name__)
 
-# A batch that commits in some hundredths of a second, and fits into memory when all are as long as
-# an entry may be.
+# A batch that commits within a few hundredths of a second, and fits into memory even if all entries
+# have the maximum length.
 LIMIT = 1_000
 REOPENED = "operator:log:reopened"
 
@@ -40,9 +40,9 @@ _SNAPSHOT = (
     "SELECT pg_snapshot_xmin(s)::text, pg_snapshot_xmax(s)::text,"
     " pg_current_xact_id_if_assigned()::text FROM pg_current_snapshot() AS s"
 )
-# A row that this snapshot does not see belongs to a transaction that is not before its xmin, so a
-# look from xmin upwards cannot miss it. Rows that are seen lie below xmax; rows of a restored dump
-# may carry numbers of another cluster and are looked at once, at the start.
+# A row that this snapshot does not see belongs to a transaction at or above its xmin, so reading
+# from xmin upwards cannot miss it. Visible rows are below xmax. Rows of a restored dump may carry
+# transaction numbers of another cluster; they are read once, at the start.
 _PENDING = """
 SELECT e.id, e.txid::text, e.body FROM audit.entry e
  WHERE e.txid >= %s::xid8 AND (%s OR e.txid < %s::xid8)
@@ -63,9 +63,9 @@ class OriginChanged(TlogError):
 class Sequencer:
     """One log on one direct connection (no pooler between: it holds a lock and listens).
 
-    ``signers`` all carry the log's name; more than one while a key is being replaced. Call `start`
-    once, then `integrate` or `drain` as often as wanted. An error of the database leaves memory
-    in doubt: make a new one.
+    All ``signers`` have the log's name; there are several while a key is replaced. Call `start`
+    once, then `integrate` or `drain` repeatedly. After a database error the state in memory is
+    unreliable: create a new object.
     """
 
     def __init__(
@@ -90,10 +90,10 @@ class Sequencer:
     # ---- start ----------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Load the tree's edge and check that it is the one that was signed last.
+        """Load the tree's edge and check that it matches the last signed head.
 
-        Raises Rollback, Fork, HeadMissing, OriginChanged, Mismatch (rows that do not give the
-        signed root), UnknownKey, BadSignature, Malformed. Nothing is repaired.
+        Raises Rollback, Fork, HeadMissing, OriginChanged, Mismatch (the rows do not give the signed
+        root), UnknownKey, BadSignature or Malformed. Nothing is repaired.
         """
         (row,) = self._query("SELECT coalesce(max(idx) + 1, 0), count(*) FROM audit.leaf")
         size, count = int(row[0]), int(row[1])
@@ -139,25 +139,27 @@ class Sequencer:
             advance(held, newest, proof)
         self.note = note
         if held is None or held.size < size:
-            # The last process ended between its commit and the file.
+            # The last process ended after its commit and before writing the file.
             self._head.write(note)
 
     def _begun_here(self, keys: Sequence[object]) -> bool:
-        """Whether the only head of this name is the very first one: then the last process ended
-        between its first commit and its first writing of the file."""
+        """Return whether the only head with this name is the first one.
+
+        Then the last process ended after its first commit and before it first wrote the file.
+        """
         notes = self._query("SELECT note FROM audit.checkpoint ORDER BY size DESC LIMIT 2")
         own = [n for (n,) in notes if n.split("\n", 1)[0] == self.origin]
         return bool(keys) and len(own) == 1
 
     def _reopened(self) -> bool:
-        """Whether an entry says that the log goes on under this name, with this key."""
+        """Return whether an entry says that the log continues under this name with this key."""
         rows = self._query(
             "SELECT body FROM audit.entry"
             " WHERE position(%s::bytea IN body) > 0 AND position(%s::bytea IN body) > 0",
             (REOPENED.encode(), self.origin.encode()),
         )
         vkeys = [str(signer.vkey) for signer in self._signers]
-        # The web process can append entries that look like one; these neither help nor hinder.
+        # The web process can append entries that look like one; such entries have no effect.
         return any(
             find(said, "action") == REOPENED
             and find(said, "data.origin") == self.origin
@@ -168,18 +170,18 @@ class Sequencer:
     # ---- integrate ------------------------------------------------------------------------------
 
     def drain(self) -> int:
-        """Integrate until nothing is pending; how many entries became leaves."""
+        """Integrate until nothing is pending; return how many entries became leaves."""
         total = 0
         while count := self.integrate():
             total += count
         return total
 
     def integrate(self, limit: int = LIMIT) -> int:
-        """Make leaves of committed entries and sign the head over them; how many.
+        """Turn committed entries into leaves and sign their head; return their number.
 
-        One transaction. A crash before its commit leaves nothing of it. A crash after it leaves a
-        signed head that the file does not know: `start` sees that it goes on from the file's and
-        advances. Signing again what was lost gives the same bytes, since a head carries no time.
+        One transaction. A crash before its commit leaves nothing. A crash after it leaves a signed
+        head that is not in the file; `start` checks that it extends the file's head and updates the
+        file. Signing again gives the same bytes, because a head contains no time.
         """
         growth = self.growth.copy()
         with self._connection.transaction():
@@ -192,7 +194,7 @@ class Sequencer:
         if not rows:
             return 0
         self.growth, self.note = growth, note
-        # From here on the head may be handed out; remember it before anything else is signed.
+        # The head is public from here on; store it before anything else is signed.
         self._head.write(note)
         self.cosign()
         return len(rows)
@@ -201,7 +203,7 @@ class Sequencer:
         (snapshot,) = self._query(_SNAPSHOT)
         xmin, xmax, own = snapshot
         if own is not None:
-            # Inside somebody's transaction (tests): its own rows are seen too.
+            # Inside an open transaction (tests), its own rows are visible, too.
             xmax = str(max(int(xmax), int(own) + 1))
         found = self._query(_PENDING, (self._mark, not self._drained, xmax, limit))
         rows = [(int(number), txid, bytes(body)) for number, txid, body in found]
@@ -229,8 +231,11 @@ class Sequencer:
                     copy.write_row(node)
 
     def _sign(self, growth: Growth) -> str:
-        """Sign only what the stored rows give: logs have ended by signing a root that a flipped bit
-        in memory or a lost row had made (C2SP issue 79)."""
+        """Sign the root that the stored rows give, never one from memory alone.
+
+        Logs have ended because they signed a root after a bit flip in memory or a lost row (C2SP
+        issue 79).
+        """
         root = growth.root()
         if tree_root(tree.reader(growth.size, self._query), growth.size) != root:
             raise Mismatch(f"the rows stored do not give the root of {growth.size}")
@@ -244,13 +249,13 @@ class Sequencer:
     # ---- witnesses, list ------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Leave no request to a witness behind."""
+        """End all requests to witnesses."""
         self._cosigners.close()
 
     def cosign(self) -> bool:
-        """Ask the witnesses that have not cosigned the newest head; whether all have now.
+        """Ask the missing witnesses to cosign the newest head; return whether all have now.
 
-        A crash leaves a head with fewer lines; the next call asks again.
+        A crash leaves a head with fewer cosignatures; the next call asks again.
         """
         if not len(self._cosigners) or not self.note:
             return True
@@ -261,7 +266,7 @@ class Sequencer:
             self.note, size, lambda old: consistency_proof(reader, old, size), have
         )
         for found in lines:
-            # At once: who is late must not keep the others' lines from the workers.
+            # Stored at once: a late witness must not delay the others' lines.
             self._execute(
                 "INSERT INTO audit.cosignature (size, witness, line) VALUES (%s, %s, %s)"
                 " ON CONFLICT DO NOTHING",
@@ -272,7 +277,7 @@ class Sequencer:
         return self._cosigners.names <= have
 
     def index(self, limit: int = LIMIT) -> int:
-        """List new leaves for people; after the heads, so nobody waits for it."""
+        """Add new leaves to the list for people; after signing, so that no worker waits for it."""
         if self._listed >= self.growth.size:
             return 0
         with self._connection.transaction():

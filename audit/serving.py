@@ -1,6 +1,6 @@
-"""The sequencer's life: wait for the lock, check the head, then integrate when asked or in turn.
+"""Run the sequencer: wait for the lock, check the head, integrate on request and periodically.
 
-A second one waits for the lock and takes over when the first one's session ends.
+A second sequencer waits for the lock and takes over when the first one's session ends.
 """
 
 from __future__ import annotations
@@ -19,35 +19,35 @@ from audit.sequencer import Sequencer
 
 logger = logging.getLogger(__name__)
 
-# One sequencer in a database. The lock is the session's: it goes with the process. What fences a
-# process that lost it and does not know is the key of audit.leaf.
+# One sequencer per database. The lock ends with the session. A process that lost the lock without
+# noticing is stopped by the primary key of audit.leaf.
 LOCK = 0x7365_7175  # "sequ"
-TURN_S = 0.25  # who does not ask waits this long at the most (tessera's default too)
+TURN_S = 0.25  # the longest wait without a request (also tessera's default)
 STANDBY_S = 0.5
-# A witness that was away is asked again this often while nothing new comes.
+# How often an unavailable witness is asked again while there are no new entries.
 COSIGN_AGAIN_S = 1.0
-# Lines for people in one turn: some milliseconds.
+# Lines for the list per turn; takes a few milliseconds.
 LISTED = 50
 
 Make = Callable[[psycopg.Connection[Any]], Sequencer]
 
 
 def connect() -> psycopg.Connection[Any]:
-    """A connection of its own: it listens and holds a lock, so no pooler may stand between."""
+    """Open a direct connection: it listens and holds a lock, which a pooler would break."""
     parameters = connections["default"].get_connection_params()
     for django_only in ("cursor_factory", "context", "prepare_threshold"):
         parameters.pop(django_only, None)
     connection = psycopg.connect(**parameters, autocommit=True, application_name="sequencer")
-    # Both statements of a look must see one snapshot.
+    # Both statements of a run must see the same snapshot.
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     return connection
 
 
 def serve(make: Make, stopped: Callable[[], bool]) -> None:
-    """Run until ``stopped()``; one session of the database.
+    """Run until ``stopped()`` in one database session.
 
-    Raises TlogError when the log does not go on from where it was (refuse, do not repair), and
-    psycopg.Error or OSError when the database or the disk fails (begin again).
+    Raises TlogError when the log does not extend its last head (the caller must stop), and
+    psycopg.Error or OSError when the database or the disk fails (the caller starts again).
     """
     with connect() as connection:
         if not _lead(connection, stopped):
@@ -60,7 +60,7 @@ def serve(make: Make, stopped: Callable[[], bool]) -> None:
 
 
 def _lead(connection: psycopg.Connection[Any], stopped: Callable[[], bool]) -> bool:
-    """Wait for the lock; taken before any transaction, whose snapshot would be older than it."""
+    """Wait for the lock; it must be taken before any transaction, whose snapshot would be older."""
     said = False
     while not stopped():
         row = connection.execute(ALONE, {"lock": LOCK}).fetchone()
@@ -80,10 +80,10 @@ def _turns(
     while not stopped():
         if sequencer.drain():
             cosigned, asked_at = False, time.monotonic()
-        # Little at a time, and in every turn: whoever asks waits for a few lines, and whoever never
-        # stops asking keeps neither the list nor the witnesses from their share.
+        # A few lines in every turn: requests wait only briefly, and constant requests cannot
+        # starve the list or the witnesses.
         listed = sequencer.index(LISTED)
         if not cosigned and time.monotonic() - asked_at >= COSIGN_AGAIN_S:
             cosigned, asked_at = sequencer.cosign(), time.monotonic()
         for _ in connection.notifies(timeout=0 if listed == LISTED else TURN_S, stop_after=1):
-            pass  # all that came; they say nothing but that somebody waits
+            pass  # drop all notifications; they only mean that somebody waits

@@ -1,5 +1,6 @@
-"""What signs the log: a key in a file, in the environment, or in Vault or OpenBao, behind one
-`sign(bytes) -> 64 bytes`. Only the sequencer and a witness load one.
+"""Sign the log with a key in a file, in the environment, or in Vault or OpenBao.
+
+All kinds have one `sign(bytes) -> 64 bytes`. Only the sequencer and a witness load a key.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from audit.tlog.errors import Malformed, TlogError
 from audit.tlog.note import COSIGNATURE, ED25519, SignatureLine, VerifierKey, check_name, key_id
 from audit.verifying import verify
 
-# golang.org/x/mod/sumdb/note writes private keys this way; sunlight and litewitness read it.
+# The private key format of golang.org/x/mod/sumdb/note; sunlight and litewitness read it.
 PREFIX = "PRIVATE+KEY+"
 SEED_SIZE = 32
-# A key service that is slower than this holds up every approval.
+# A slower key service would delay every approval.
 TRANSIT_TIMEOUT_S = 3.0
 MAX_ANSWER = 64 * 1024
 
@@ -36,22 +37,22 @@ class KeyUnavailable(TlogError):
 
 @dataclass(frozen=True)
 class NoteSigner:
-    """A named key; `sign` gives a raw Ed25519 signature, and never shows what makes it."""
+    """A named key; `sign` returns a raw Ed25519 signature and never reveals the key."""
 
     vkey: VerifierKey
     sign: Callable[[bytes], bytes] = field(repr=False)
 
     def line(self, text: str) -> SignatureLine:
-        """The signature of a note's text."""
+        """Return the signature line of a note's text."""
         return SignatureLine(self.vkey.name, self.vkey.key_id, self._checked(text.encode()))
 
     def cosign(self, checkpoint_text: str, time: int) -> SignatureLine:
-        """A witness's line at this time, in POSIX seconds."""
+        """Return a witness's line at this time, in POSIX seconds."""
         message = cosignature.message(checkpoint_text, time)
         return cosignature.line(self.vkey, time, self._checked(message))
 
     def _checked(self, message: bytes) -> bytes:
-        """A signature that does not verify must not leave: a broken device or a wrong key."""
+        """Return the signature if it verifies; a device may be broken or a key wrong."""
         signature = self.sign(message)
         if not verify(self.vkey.public, message, signature):
             raise KeyUnavailable(f"what signed for {self.vkey.name} has another key")
@@ -59,7 +60,7 @@ class NoteSigner:
 
 
 def generate(name: str, algorithm: int = ED25519) -> tuple[str, str]:
-    """A new key: the text of the private one, and the vkey. Raises Malformed for a bad name."""
+    """Return a new private key as text, and its vkey. Raises Malformed for an invalid name."""
     check_name(name)
     seed = os.urandom(SEED_SIZE)
     signer = of_seed(name, algorithm, seed)
@@ -68,7 +69,7 @@ def generate(name: str, algorithm: int = ED25519) -> tuple[str, str]:
 
 
 def parse(text: str) -> NoteSigner:
-    """The signer of a private key's text. Raises Malformed, which never shows the text."""
+    """Return the signer for a private key's text. Raises Malformed, which never shows the text."""
     parts = text.strip().removeprefix(PREFIX).split("+", 2)
     if not text.startswith(PREFIX) or len(parts) != 3:
         raise Malformed(f"a private key reads {PREFIX}name+id+base64")
@@ -83,9 +84,9 @@ def parse(text: str) -> NoteSigner:
 
 
 def load(uri: str) -> NoteSigner:
-    """The signer at ``file:PATH``, ``env:NAME`` or ``transit:URL#NAME``.
+    """Return the signer at ``file:PATH``, ``env:NAME`` or ``transit:URL#NAME``.
 
-    Raises KeyUnavailable, and Malformed for what is there and is no key.
+    Raises KeyUnavailable, and Malformed when the content is not a key.
     """
     kind, _, rest = uri.partition(":")
     if kind == "file":
@@ -100,7 +101,7 @@ def load(uri: str) -> NoteSigner:
 
 
 def of_seed(name: str, algorithm: int, seed: bytes) -> NoteSigner:
-    """The signer with this private key of 32 bytes."""
+    """Return the signer with this private key of 32 bytes."""
     key = Ed25519PrivateKey.from_private_bytes(seed)
     public = key.public_key().public_bytes_raw()
     return NoteSigner(
@@ -109,7 +110,7 @@ def of_seed(name: str, algorithm: int, seed: bytes) -> NoteSigner:
 
 
 def _read(path: Path) -> str:
-    """A key file that only its owner can read. Raises KeyUnavailable."""
+    """Read a key file that only its owner can read. Raises KeyUnavailable."""
     try:
         with path.open(encoding="ascii") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -129,11 +130,10 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 def _transit(place: str) -> NoteSigner:
-    """The transit engine: ``https://host/v1/transit/keys/NAME?version=1#name-of-the-log``.
+    """Return a signer of the transit engine at ``https://host/v1/transit/keys/NAME?version=1#LOG``.
 
-    The token lies in the file that HITL_AUDIT_TRANSIT_TOKEN_FILE names; the key must be of type
-    ed25519 and is never exported. One version of it is used: a key that the engine rotates by
-    itself is another key, which verifiers do not know.
+    HITL_AUDIT_TRANSIT_TOKEN_FILE names the file with the token. The key must have type ed25519 and
+    is never exported. Only one version is used, because verifiers do not know a rotated key.
     """
     url, _, name = place.partition("#")
     parts = urlsplit(url)
@@ -173,7 +173,7 @@ def _ask(url: str, body: dict[str, object] | None) -> dict[str, object]:
         with opener.open(request, timeout=TRANSIT_TIMEOUT_S) as answer:
             found = json.loads(answer.read(MAX_ANSWER))
     except HTTPError as error:
-        with error:  # it holds the connection
+        with error:  # close the connection
             raise KeyUnavailable(f"the key service answers {error.code}") from None
     except (URLError, OSError, ValueError, HTTPException) as error:
         raise KeyUnavailable(f"the key service does not answer: {type(error).__name__}") from None

@@ -1,4 +1,4 @@
-"""The daily verification of the log, as a task; what it finds is itself an entry."""
+"""The task that verifies the log daily and records the result as an entry."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from audit.tlog.policy import Policy
 
 logger = logging.getLogger(__name__)
 
-# Two at once would only take twice as long.
+# Two at the same time would only take longer.
 LOCK = 0x6673_636B  # "fsck"
 
 
 @shared_task(name="audit.verify", acks_late=False, time_limit=3600)
 def verify() -> None:
-    """Verify, put the result on record, and tell people when the log does not hold."""
+    """Verify the log, record the result, and mail people when verification fails."""
     with connection.cursor() as cursor:
         cursor.execute(ALONE, {"lock": LOCK})
         if not cursor.fetchone()[0]:
@@ -44,7 +44,7 @@ def _verify() -> None:
         policy = Policy.parse(Path(settings.AUDIT_POLICY_FILE).read_text(encoding="utf-8"))
         found = fsck.verify(policy, seen=_remembered())
     except (TlogError, OSError, ValueError, DatabaseError) as error:
-        # What cannot be verified does not hold: nobody would look at a task that failed.
+        # An unverifiable log counts as broken, because nobody would notice a failed task.
         problem = _plain(str(error))
         _record("system:log:broken", {"problem": problem})
         logger.critical("the audit log does not hold: %s", problem)
@@ -63,7 +63,7 @@ def _verify() -> None:
 
 
 def _plain(text: str) -> str:
-    """What a row says may be anything; an entry takes no NUL and no half of a character."""
+    """Remove characters that an entry cannot contain (NUL, lone surrogates); rows may hold any."""
     return text[:2000].encode("ascii", errors="backslashreplace").decode().replace("\0", "\\0")
 
 

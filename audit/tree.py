@@ -1,4 +1,4 @@
-"""The stored tree: leaves and nodes of the database as tiles."""
+"""Read the stored tree: leaves and nodes of the database as tiles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Query: TypeAlias = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _LEAVES = "SELECT hash FROM audit.leaf WHERE idx >= %s AND idx < %s ORDER BY idx"
 _NODES = "SELECT hash FROM audit.node WHERE idx >= %s AND idx < %s AND level = %s ORDER BY idx"
-# The same for several tiles in one statement: (place in the list, hash).
+# The same for several tiles in one statement: (position in the list, hash).
 _TILES = """
 SELECT w.place, h.hash
   FROM unnest(%s::smallint[], %s::bigint[], %s::bigint[])
@@ -31,7 +31,7 @@ SELECT w.place, h.hash
 
 
 def reader(size: int, query: Query) -> TileReader:
-    """Nodes of the tree over the first ``size`` leaves, read from the rows; each tile once."""
+    """Return a reader of the tree over the first ``size`` leaves; it reads each tile once."""
 
     def fetch(row: int, number: int, width: int) -> list[bytes]:
         first = number * WIDTH
@@ -45,7 +45,7 @@ def reader(size: int, query: Query) -> TileReader:
 
 
 def reader_for(size: int, query: Query, wanted: Callable[[NodeReader], object]) -> TileReader:
-    """A reader that has read, in one statement, every tile that ``wanted`` asks a reader for."""
+    """Return a reader that has loaded all tiles that ``wanted`` needs, in one statement."""
     tiles = _tiles_of(wanted)
     rows = widths(size)
     spans = [(row, n * WIDTH, min((n + 1) * WIDTH, rows[row])) for row, n in tiles]
@@ -61,7 +61,7 @@ def reader_for(size: int, query: Query, wanted: Callable[[NodeReader], object]) 
 
 
 def _tiles_of(wanted: Callable[[NodeReader], object]) -> list[tuple[int, int]]:
-    """Rows and numbers of the tiles, found by letting it run over a tree of nothing."""
+    """Return the tiles that ``wanted`` reads, found by running it on a tree without data."""
     asked: dict[tuple[int, int], None] = {}
 
     def note(level: int, index: int) -> bytes:
@@ -74,7 +74,7 @@ def _tiles_of(wanted: Callable[[NodeReader], object]) -> list[tuple[int, int]]:
 
 
 def query_of(using: str) -> Query:
-    """Queries through one of Django's connections."""
+    """Return a query function for one of Django's connections."""
 
     def query(statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with connections[using].cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Auditors' addresses."""
+"""URLs of the auditors' pages."""
 
 from __future__ import annotations
 

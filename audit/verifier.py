@@ -1,4 +1,4 @@
-"""`python -m audit.verifier OUT`: the verifier as one file that needs Python and nothing else.
+"""`python -m audit.verifier OUT`: write the verifier as one file that needs only Python.
 
 The members are the very source files of `audit.tlog` and the product's rules beside them; the same
 source gives the same bytes.
@@ -13,7 +13,7 @@ from pathlib import Path
 from audit.tlog import rules
 
 ROOT = Path(__file__).resolve().parent
-# Exit status 2: it says nothing about what it was given.
+# Exit status 2: nothing was verified.
 MAIN = b"""import sys
 
 if sys.version_info < (3, 10):
@@ -23,12 +23,12 @@ from audit.tlog.__main__ import main
 
 sys.exit(main())
 """
-# The earliest time that a zip archive can state.
+# The earliest time that a zip archive can store.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def members() -> dict[str, bytes]:
-    """What the file holds, by name."""
+    """Return the members of the file by name."""
     tlog = ROOT / "tlog"
     sources = [ROOT / "__init__.py", *sorted(tlog.glob("*.py")), tlog / rules.FILE]
     found = {f"audit/{path.relative_to(ROOT).as_posix()}": path.read_bytes() for path in sources}
@@ -36,7 +36,7 @@ def members() -> dict[str, bytes]:
 
 
 def build(out: Path) -> None:
-    """Write the verifier."""
+    """Write the verifier to a file."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.open("wb") as file:
         file.write(b"#!/usr/bin/env python3\n")

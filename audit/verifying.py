@@ -1,4 +1,4 @@
-"""`audit.tlog.note.Verify` by `cryptography`: 0.07 ms instead of 4."""
+"""`audit.tlog.note.Verify` with `cryptography` (0.07 ms per signature; pure Python takes 4 ms)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether the signature is one of this message by this key (RFC 8032); raises nothing."""
+    """Return whether the signature is valid (RFC 8032); raises nothing."""
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except (InvalidSignature, ValueError):

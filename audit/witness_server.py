@@ -1,7 +1,7 @@
-"""`manage.py audit_witness`: a witness on somebody else's machine (C2SP tlog-witness).
+"""`manage.py audit_witness`: run a witness on another machine (C2SP tlog-witness).
 
-It needs no database and no setting of the portal. It remembers the last head of each log that it
-knows, cosigns only what goes on from it, and keeps the head before it cosigns.
+It needs no database and no settings of the portal. It remembers the last head of each known log,
+cosigns only heads that extend it, and stores a head before it cosigns it.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from audit.verifying import verify
 logger = logging.getLogger(__name__)
 
 PATH = "/add-checkpoint"
-# A proof of 63 lines and a note with many signatures are some 10 kB.
+# A proof of 63 lines and a note with many signatures have about 10 kB.
 MAX_BODY = 64 * 1024
-# Whoever sends slower than this is not a log: a single wait, and all of them together.
+# A log sends faster than this: the limit for one wait, and for the whole request.
 READ_S = 5.0
 WHOLE_S = 10.0
 # A log sends one request at a time.
 MAX_CLIENTS = 64
 
-# C2SP tlog-witness, add-checkpoint: what each refusal answers.
+# C2SP tlog-witness, add-checkpoint: the status of each refusal.
 STATUS: tuple[tuple[type[TlogError], int], ...] = (
     (UnknownOrigin, 404),
     (UnknownKey, 403),
@@ -60,8 +60,8 @@ STATUS: tuple[tuple[type[TlogError], int], ...] = (
 
 
 class Witness:
-    """What is remembered, and what signs. One lock for all: a head is read, kept and signed in
-    one piece."""
+    """The remembered heads and the key. One lock for all, so that reading, storing and signing a
+    head is atomic."""
 
     def __init__(self, signer: NoteSigner, logs: Sequence[VerifierKey], state: Path) -> None:
         if signer.vkey.algorithm != COSIGNATURE:
@@ -71,11 +71,11 @@ class Witness:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def memory(self, origin: str) -> HeadFile:
-        """The file of one log's head; origins are made of any characters, so named by a hash."""
+        """Return the file of one log's head; its name is a hash, as origins contain any text."""
         return HeadFile(self._state / f"{sha256(origin.encode()).hexdigest()[:32]}.note")
 
     def add(self, body: bytes) -> bytes:
-        """Cosign, or raise what `add_checkpoint` raises, or OSError when nothing can be kept."""
+        """Cosign. Raises the errors of `add_checkpoint`, and OSError when storing fails."""
         request = Request.parse(body)
         with self._lock, self.memory("lock").locked():
             lines = add_checkpoint(
@@ -89,7 +89,7 @@ class Witness:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """POST /add-checkpoint, nothing else."""
+    """Serve POST /add-checkpoint only."""
 
     timeout = READ_S
     witness: Witness
@@ -125,13 +125,13 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """What a client sends does not go into the log as it is."""
+        """Log a client's text without control characters."""
 
 
 class Server(ThreadingHTTPServer):
-    """So many clients at once, and none for longer than it takes a log to send a request.
+    """A server with limits for the number of clients and the time per request.
 
-    Called in the thread that accepts: `process_request`, `service_actions`.
+    `process_request` and `service_actions` run in the accepting thread.
     """
 
     daemon_threads = True
@@ -158,17 +158,17 @@ class Server(ThreadingHTTPServer):
                     request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away in the middle is worth a line, and whatever it is no more."""
+        """Log a client that disconnected early in one line, without a traceback."""
         logger.warning("a request ended early: %s", ascii(repr(sys.exc_info()[1]))[:200])
 
 
 def server(address: tuple[str, int], witness: Witness) -> Server:
-    """A server that is bound and not yet serving."""
+    """Return a server that is bound but does not serve yet."""
     return Server(address, type("WitnessHandler", (Handler,), {"witness": witness}))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until the process is ended. Returns 2 when a file or an argument cannot be used."""
+    """Serve until the process ends. Return 2 for an unusable file or argument."""
     parser = argparse.ArgumentParser(prog="manage.py audit_witness", description=__doc__)
     parser.add_argument("--listen", required=True, help="HOST:PORT")
     parser.add_argument("--key", required=True, help="the witness's private key file, 0400")

@@ -1,4 +1,4 @@
-"""What the log's own commands share: who runs them, and by which process's login."""
+"""Helpers of the log's commands: the actor, and the check of process and login."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django.core.management.base import CommandError
 
 
 def actor() -> str:
-    """The account that runs a command: what the operating system says, not LOGNAME."""
+    """Return the account that runs a command, from the operating system and not from LOGNAME."""
     return f"operator:{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
 
 
 def need(process: str) -> None:
-    """Raises CommandError unless the command runs with this process's settings and login."""
+    """Raise CommandError unless the command runs with this process's settings and login."""
     if process != settings.PROCESS:
         raise CommandError(
             f"run this with the settings of the {process} process (HITL_PROCESS={process} and its"

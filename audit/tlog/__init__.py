@@ -1,1 +1,1 @@
-"""The log's maths: no Django, no database; it runs alone on an auditor's machine."""
+"""Verification of the log without Django or database, for auditors' machines."""

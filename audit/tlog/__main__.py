@@ -36,8 +36,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; returns its exit status. Prints ASCII only: a file cannot steer a
-    terminal."""
+    """Run the command and return its exit status. Prints ASCII only, so that no file can control
+    the terminal."""
     as_json = False
     try:
         arguments = _parser().parse_args(argv)
@@ -192,7 +192,7 @@ def _read(path: Path, most: int) -> bytes:
 
 def _say(value: dict[str, object], lines: Sequence[str], as_json: bool) -> None:
     if as_json:
-        # json.dumps escapes what is not ASCII, and all controls but DEL.
+        # json.dumps escapes non-ASCII and all control characters except DEL.
         sys.stdout.write(json.dumps(value).replace("\x7f", "\\u007f") + "\n")
     else:
         sys.stdout.write("".join(f"{terminal(line)}\n" for line in lines))

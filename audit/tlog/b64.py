@@ -1,7 +1,7 @@
-"""Standard base64 that is one string for one value.
+"""Standard base64 with exactly one text per value.
 
-The last character of a base64 text has bits that decoders ignore: 2 of 2,430 one-bit changes of a
-proof were accepted until the text was encoded again and compared.
+Decoders ignore some bits of the last base64 character: 2 of 2,430 one-bit changes of a proof were
+accepted before `decode` encoded the result again and compared.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from audit.tlog.errors import Malformed
 
 
 def encode(value: bytes) -> str:
-    """RFC 4648 section 4, with padding, on one line."""
+    """Encode by RFC 4648 section 4, with padding, on one line."""
     return base64.b64encode(value).decode("ascii")
 
 
 def decode(text: str, what: str = "base64") -> bytes:
-    """The bytes of a text that `encode` would give. Raises Malformed for any other."""
+    """Decode a text that `encode` returns. Raises Malformed for any other."""
     try:
         value = base64.b64decode(text.encode("ascii"), validate=True)
     except (binascii.Error, ValueError):

@@ -1,7 +1,7 @@
-"""One value, one byte string: the subset of RFC 8785 that every party can agree on.
+"""Canonical JSON: one byte string per value, in a subset of RFC 8785.
 
-The subset leaves out what parsers are known to disagree about: floats, integers that a double
-cannot hold, keys that sort differently in UTF-16 and in code points, NUL, lone surrogates.
+The subset excludes values that parsers treat differently: floats, integers beyond a double's exact
+range, keys that sort differently in UTF-16 and in code points, NUL, lone surrogates.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ Json: TypeAlias = "bool | int | str | list[Json] | dict[str, Json] | None"
 # RFC 8785 section 3.2.2.3 writes numbers as IEEE 754 doubles: exact up to 2^53 - 1 (RFC 7493, 2.2).
 MAX_INTEGER = 2**53 - 1
 
-# Deeper than any document of ours, far from the interpreter's recursion limit.
+# Deeper than any of our documents, far below the interpreter's recursion limit.
 MAX_DEPTH = 64
 
 
 def encode(value: object) -> bytes:
-    """Give the canonical bytes of a JSON value.
+    """Return the canonical bytes of a JSON value.
 
     Takes None, bool, int, str, list and dict of these. Keys are sorted (they are ASCII, so the
     UTF-16 order of RFC 8785 section 3.2.3 is the code point order), there is no white space, and
     text is UTF-8 with only the escapes of RFC 8785 section 3.2.2.2.
-    Raises NotCanonical, which names the place as a JSON pointer, for anything else.
+    Raises NotCanonical with a JSON pointer for anything else.
     """
     _check(value, "", 0)
     return json.dumps(
@@ -35,10 +35,10 @@ def encode(value: object) -> bytes:
 
 
 def read(body: bytes) -> dict[str, Any] | None:
-    """What an entry's bytes say; None when it cannot be told.
+    """Parse an entry's bytes; return None if they cannot be parsed safely.
 
-    Who may append could have written any JSON at all: objects nested so deep, or numbers so long,
-    that readers break off. Nothing that `encode` wrote is among these.
+    A login that may append could write any JSON, such as very deep objects or very long numbers
+    that make readers fail. Bytes from `encode` are always parsed.
     """
     try:
         said = json.loads(body)
@@ -46,7 +46,8 @@ def read(body: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(said, dict):
         return None
-    # `encode` lets the innermost one be empty. No deeper than it has brackets: few need the walk.
+    # `encode` allows an empty innermost object. The depth is at most the number of brackets, so
+    # the slow walk is rarely needed.
     most = MAX_DEPTH + 1
     deep = body.count(b"{") + body.count(b"[") > most and _depth(said) > most
     return None if deep else said

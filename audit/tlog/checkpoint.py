@@ -1,4 +1,4 @@
-"""Checkpoints (C2SP tlog-checkpoint): which log, how many leaves, which root."""
+"""Checkpoints (C2SP tlog-checkpoint): a log's origin, size and root."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SIZE = re.compile(r"0|[1-9][0-9]{0,19}")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The text that is signed. Ours have no extension lines; those of others are kept."""
+    """The signed text. Our checkpoints have no extension lines; those of other logs are kept."""
 
     origin: str
     size: int
@@ -29,7 +29,7 @@ class Checkpoint:
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
-        """Read the text of a checkpoint (C2SP tlog-checkpoint, Note text). Raises Malformed."""
+        """Parse the text of a checkpoint (C2SP tlog-checkpoint, Note text). Raises Malformed."""
         check_text(text)
         *lines, end = text.split("\n")
         if end or len(lines) < 3 or "" in lines:
@@ -44,10 +44,10 @@ class Checkpoint:
 
 
 def opened(source: str, keys: Iterable[VerifierKey], verify: Verify = ed25519.verify) -> Checkpoint:
-    """The checkpoint in a signed note that a key of its origin signed.
+    """Return the checkpoint of a note that a key of its origin signed.
 
-    Raises Malformed, BadSignature, and UnknownKey when none of the keys that carry the origin's
-    name signed it (C2SP tlog-checkpoint: the key's name is the origin).
+    Raises Malformed, BadSignature, and UnknownKey when no key with the origin's name signed it
+    (C2SP tlog-checkpoint: the key's name is the origin).
     """
     note = Note.parse(source)
     found = Checkpoint.parse(note.text)

@@ -1,30 +1,30 @@
-"""Cosignatures (C2SP tlog-cosignature, cosignature/v1): a witness saw this head at this time."""
+"""Cosignatures (C2SP tlog-cosignature, cosignature/v1): when a witness saw a head."""
 
 from __future__ import annotations
 
 from audit.tlog.errors import BadSignature, Malformed
 from audit.tlog.note import COSIGNATURE, SIGNATURE_SIZE, SignatureLine, VerifierKey, Verify
 
-# uint64 seconds of the POSIX clock stand before the signature.
+# The signature is preceded by uint64 POSIX seconds.
 TIME_SIZE = 8
-# Beyond the year 292 billion there is no witness.
+# The largest POSIX time that is accepted (year 292 billion).
 MAX_TIME = 2**63 - 1
 
 
 def message(checkpoint_text: str, time: int) -> bytes:
-    """What a witness signs: ``cosignature/v1``, ``time <seconds>`` and the whole note text."""
+    """Return what a witness signs: ``cosignature/v1``, ``time <seconds>``, the note's text."""
     return f"cosignature/v1\ntime {time}\n{checkpoint_text}".encode()
 
 
 def line(key: VerifierKey, time: int, signature: bytes) -> SignatureLine:
-    """The witness's line under the note."""
+    """Return the witness's line under the note."""
     if not 0 <= time <= MAX_TIME or len(signature) != SIGNATURE_SIZE:
         raise Malformed("a cosignature has a time and 64 bytes")
     return SignatureLine(key.name, key.key_id, time.to_bytes(TIME_SIZE, "big") + signature)
 
 
 def time_of(signed: SignatureLine) -> int:
-    """When the witness says that it saw the head, in POSIX seconds. Raises Malformed."""
+    """Return the time in a witness's line, in POSIX seconds. Raises Malformed."""
     if len(signed.signature) != TIME_SIZE + SIGNATURE_SIZE:
         raise Malformed("a cosignature has a time and 64 bytes")
     time = int.from_bytes(signed.signature[:TIME_SIZE], "big")
@@ -34,7 +34,7 @@ def time_of(signed: SignatureLine) -> int:
 
 
 def check(checkpoint_text: str, signed: SignatureLine, key: VerifierKey, verify: Verify) -> int:
-    """The time of a witness's line. Raises BadSignature, Malformed."""
+    """Verify a witness's line and return its time. Raises BadSignature or Malformed."""
     time = time_of(signed)
     if (
         key.algorithm != COSIGNATURE

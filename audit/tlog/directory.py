@@ -1,7 +1,7 @@
-"""Verify a log from its files: any C2SP tlog-tiles directory, ours or made by other software.
+"""Verify a log from its files: any C2SP tlog-tiles directory, also of other software.
 
-Everything is derived again from the entries: the leaf hashes, every tile of every level, the root
-that the checkpoint signs. The first thing that does not hold is named by its path.
+Everything is computed again from the entries: leaf hashes, every tile of every level, the
+checkpoint's root. Errors name the path of the first mismatch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from audit.tlog.tiles import (
 # A full bundle of the longest entries.
 MAX_BUNDLE = WIDTH * (MAX_ENTRY + 2)
 
-# Bytes as they are, on Windows too; without waiting for a writer when somebody put a pipe there.
+# Exact bytes, also on Windows; do not wait for a writer if the file is a pipe.
 _FLAGS = os.O_RDONLY | sum(getattr(os, n, 0) for n in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"))
 
 Progress = Callable[[int, int], None]
@@ -40,11 +40,11 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Verified:
-    """A directory that holds."""
+    """The result for a directory without a mismatch."""
 
     checked: Checked
     tiles: int
-    # Whether entries.jsonl was there and is the leaves, line by line.
+    # Whether entries.jsonl exists and its lines equal the leaves.
     lines: bool
 
 
@@ -56,8 +56,9 @@ def verify(
     verify: Verify = ed25519.verify,
     progress: Progress = lambda done, total: None,
 ) -> Verified:
-    """Verify the directory; ``policy`` says whose checkpoint it must be, ``seen`` is a head that
-    the caller has.
+    """Verify the directory.
+
+    ``policy`` names the keys for its checkpoint, ``seen`` is a head that the caller has.
 
     Raises Malformed, UnknownKey, BadSignature, QuorumMissing, Missing, Mismatch, Rollback, Fork.
     """
@@ -78,9 +79,9 @@ class _Run:
         self.seen = seen
         self.growth = Growth()
         self.base = f"{path}/"
-        # What was compared, so that only what else lies there is looked at in the end.
+        # The files compared so far; the others are checked at the end.
         self.known: set[str] = set()
-        # The hashes of each row's tile that is being filled, to compare with its file.
+        # The hashes of each row's current tile, to compare with its file.
         self.rows: list[list[bytes]] = [[] for _ in widths(self.size)] or [[]]
         self.counts = [0] * (len(self.rows) + 1)
         self.tiles = 0
@@ -109,7 +110,7 @@ class _Run:
         width = min(WIDTH, self.size - number * WIDTH)
         name = entries_path(number, width)
         if width < WIDTH and not (self.path / name).exists():
-            # Other software may serve the full bundle only; then its beginning is what counts.
+            # Other software may have the full bundle only; then its beginning is used.
             name = entries_path(number)
         raw = _read(self.base + name, MAX_BUNDLE, name)
         self.known.add(name)
@@ -165,7 +166,7 @@ class _Run:
                 raise Mismatch(f"entries.jsonl: line {first + at} is not leaf {first + at}")
 
     def _leftovers(self) -> None:
-        """Older partial tiles may lie about; each must be the beginning of what was derived."""
+        """Check that each older partial tile is the beginning of the computed tile."""
         root = str(self.path)
         for folder, _, names in os.walk(os.path.join(root, "tile")):
             inside = os.path.relpath(folder, root).replace(os.sep, "/")
@@ -191,7 +192,7 @@ class _Run:
 
 
 def _read(path: Path | str, most: int, name: str = "") -> bytes:
-    """A whole file, asked for by its size: room for the most there may be is not made."""
+    """Read a whole file; the buffer has the file's size, not the maximum."""
     name = name or os.path.basename(path)
     try:
         descriptor = os.open(path, _FLAGS)
@@ -210,7 +211,7 @@ def _lines(path: Path) -> Iterator[bytes]:
     if not path.is_file():
         raise Malformed("entries.jsonl: not a file")
     with path.open("rb") as file:
-        # No entry is longer, whatever the file is.
+        # The limit of an entry; a longer line is an error.
         while line := file.readline(MAX_ENTRY + 2):
             if not line.endswith(b"\n"):
                 raise Mismatch("entries.jsonl: a line does not end, or is longer than an entry")

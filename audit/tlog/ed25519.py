@@ -1,7 +1,7 @@
 """Ed25519 verification (RFC 8032 section 5.1.7) with the standard library alone.
 
-Only verification: no secret ever passes through here, so time may depend on the values. About
-4 ms a signature; processes that verify many use `cryptography`; the tests compare the two.
+Verification uses no secrets, so the running time may depend on the values. It takes about 4 ms per
+signature; processes that verify many use `cryptography`. Tests compare both.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _NEUTRAL: Point = (0, 1, 1, 0)
 
 
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether the signature is one of this message by this key; False for whatever is malformed.
+    """Return whether the signature is valid; False for malformed input.
 
-    Without the cofactor, as OpenSSL does, and S must be below L: one signature, one encoding.
+    Without the cofactor, as in OpenSSL, and S must be below L, so each signature has one encoding.
     """
     if len(public) != 32 or len(signature) != 64:
         return False
@@ -33,7 +33,7 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
         return False
     challenge = int.from_bytes(sha512(signature[:32] + public + message).digest(), "little") % L
     x, y, z, t = key
-    # R = S*B - k*A, compared by its encoding, so that R is canonical too.
+    # R = S*B - k*A, compared in encoded form, so that R must be canonical, too.
     found = _add(_multiply(scalar, _BASE), _multiply(challenge, (P - x, y, z, P - t)))
     return _encode(found) == signature[:32]
 
@@ -59,7 +59,7 @@ def _multiply(scalar: int, point: Point) -> Point:
 
 
 def _x_of(y: int, sign: int) -> int | None:
-    """RFC 8032 5.1.3: the x of a point, or None when there is none."""
+    """RFC 8032 5.1.3: the x of a point, or None if there is none."""
     if y >= P:
         return None
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P

@@ -1,6 +1,6 @@
-"""The errors of the log's maths: one class per way in which something does not hold.
+"""The errors of verification, one class per kind of failure.
 
-A class's docstring is its message, its name (in snake case) is what goes on record.
+A class's docstring is its message; its name in snake case is recorded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tree that grows tile by tile: what the sequencer stores, and what a verifier builds again."""
+"""A tree that grows tile by tile: the sequencer stores it, a verifier rebuilds it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from audit.tlog.tiles import WIDTH, TileReader, widths
 
 
 class Growth:
-    """The right edge of a tree's tiles: all that is needed to go on and to say the root.
+    """The right edge of a tree's tiles: enough to append leaves and compute the root.
 
-    `edge[row]` are the hashes of the tile in that row that is not full yet.
+    `edge[row]` contains the hashes of the row's last tile, which is not full yet.
     """
 
     def __init__(self, size: int = 0, edge: Sequence[Sequence[bytes]] = ()) -> None:
         self.size = size
         self.edge = [list(row) for row in edge]
-        # How many complete nodes each row above the leaves has.
+        # Number of complete nodes in each row above the leaves.
         self._done = [0, *widths(size)[1:]]
 
     @classmethod
     def at(cls, reader: TileReader, size: int) -> Growth:
-        """The edge of a stored tree, read from its tiles. Raises Missing, Malformed."""
+        """Read the edge of a stored tree from its tiles. Raises Missing or Malformed."""
         edge = []
         for row, total in enumerate(widths(size)):
             number, width = divmod(total, WIDTH)
@@ -34,7 +34,7 @@ class Growth:
         return Growth(self.size, self.edge)
 
     def extend(self, leaves: Iterable[bytes]) -> list[tuple[int, int, bytes]]:
-        """Add leaf hashes; gives the nodes that they complete, as (row, number, hash)."""
+        """Add leaf hashes; return the completed nodes as (row, number, hash)."""
         made: list[tuple[int, int, bytes]] = []
         for leaf in leaves:
             self._push(0, leaf, made)
@@ -42,7 +42,7 @@ class Growth:
         return made
 
     def add_full_tile(self, leaves: Sequence[bytes]) -> tuple[bytes, list[tuple[int, int, bytes]]]:
-        """Add 256 leaf hashes where a tile begins; gives the tile's root and the nodes made."""
+        """Add 256 leaf hashes at the start of a tile; return the tile's root and the new nodes."""
         if len(leaves) != WIDTH or self.size % WIDTH:
             raise ValueError("a full tile begins where a tile begins")
         if not self.edge:
@@ -72,7 +72,7 @@ class Growth:
         self._push(row, root, made)
 
     def root(self) -> bytes:
-        """The root of the whole tree."""
+        """Return the root of the whole tree."""
         hashes: list[bytes] = []
         for tile in reversed(self.edge):
             start = 0
@@ -89,7 +89,7 @@ class Growth:
 
 
 def _root_of_tile(row: Sequence[bytes]) -> bytes:
-    """The root over a power of two of hashes; the inner loop of everything that verifies."""
+    """Return the root over a power of two of hashes; the inner loop of all verification."""
     prefix = b"\x01"
     while len(row) > 1:
         row = [

@@ -1,6 +1,6 @@
-"""The last head that somebody accepted, kept in a file outside the database.
+"""Keep the last accepted head in a file outside the database.
 
-The whole signed note is kept, not only size and root: with it a fork can be proved to others.
+The whole signed note is kept, not only size and root, because it proves a fork to others.
 """
 
 from __future__ import annotations
@@ -16,19 +16,22 @@ from pathlib import Path
 from audit.tlog.errors import Malformed
 from audit.tlog.note import MAX_NOTE, from_bytes
 
-# Between two tries to get a lock: judging takes a few milliseconds.
+# Pause between two attempts to get the lock; it is usually held for a few milliseconds.
 _LOOK_S = 0.001
 
 
 class HeadFile:
-    """One remembered head. `OSError` comes through: what cannot be read is not forgotten."""
+    """One remembered head. `OSError` is passed on: an unreadable file is not an empty memory."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 
     def read(self) -> str | None:
-        """The note, or None when none was ever kept. Raises Malformed when the file is empty,
-        too long or no text: a damaged memory is not the same as none."""
+        """Return the note, or None if there is no file.
+
+        Raises Malformed when the file is empty, too long or no text: damage must not count as an
+        empty memory.
+        """
         try:
             with self.path.open("rb") as file:
                 raw = file.read(MAX_NOTE + 1)
@@ -39,9 +42,9 @@ class HeadFile:
         return from_bytes(raw)
 
     def write(self, note: str) -> None:
-        """Keep this head: whole on the disk before the name changes.
+        """Write this head: a draft is synced to disk, then renamed.
 
-        A crash before the rename leaves the old head and a draft; after it the new one.
+        A crash before the rename leaves the old head and a draft; a crash after it the new head.
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
@@ -63,9 +66,10 @@ class HeadFile:
 
     @contextmanager
     def locked(self, wait_s: float | None = None) -> Iterator[None]:
-        """One process of this host at a time, from reading the head to keeping the next one.
+        """Lock the head against other processes of this host, from reading it to writing the next.
 
-        Raises TimeoutError when another one holds it for longer than ``wait_s``; None waits on.
+        Raises TimeoutError when another process holds the lock for longer than ``wait_s`` (None:
+        no limit).
         """
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = self.path.with_name(f".{self.path.name}.lock")

@@ -1,19 +1,19 @@
-"""Text of somebody else made harmless wherever it goes: one function for each destination.
+"""Make untrusted text harmless, with one function per destination.
 
-A character that shows nothing, moves other characters or breaks a line unseen is replaced by its
-code point between angle brackets, ``⟨U+202E⟩``; nothing is dropped, nothing is reordered
+A character that is invisible, moves other characters or breaks a line is replaced by its code point
+in angle brackets, ``⟨U+202E⟩``; nothing is dropped or reordered
 (docs/attacks.md A01, A52, A60).
 
 | destination | function | what it adds |
 |---|---|---|
-| page | `pieces` | the template filter `inert` escapes them and marks what is unseen |
+| page | `pieces` | the template filter `inert` escapes them and marks invisible characters |
 | title, attribute | `line` | one line |
-| mail, chat | `message` | one line, no address that a client turns into a link, no mention |
-| subject of a mail | `subject` | as `message`, cut visibly |
-| log | `log_line` | ASCII, one line, also where a traceback is many |
-| terminal | `terminal` | ASCII, nothing that steers it |
+| mail, chat | `message` | one line without links and mentions |
+| subject of a mail | `subject` | as `message`, visibly truncated |
+| log | `log_line` | ASCII, one line, also for a traceback |
+| terminal | `terminal` | ASCII without control sequences |
 | spreadsheet | `csv_cell` | one line, never a formula |
-| the record | `noted` | one line that the log accepts, cut |
+| audit log | `noted` | one line that the log accepts, truncated |
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from dataclasses import dataclass
 # Unicode general categories (UAX #44, table 12) without a visible shape of their own: control,
 # format (bidi, zero-width, tags), surrogate, private use, unassigned, line and paragraph separator.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Letters and marks that are drawn as nothing though their category says otherwise
-# (DerivedCoreProperties.txt, Default_Ignorable_Code_Point), the empty braille pattern, and the
-# place of an object that is not there (found by tests/hostile, which measures each in Chromium).
+# Letters and marks that are invisible in spite of their category (DerivedCoreProperties.txt,
+# Default_Ignorable_Code_Point), the empty braille pattern, and the object replacement character
+# (found by tests/hostile, which measures each in Chromium).
 _BLANK = frozenset(
     (
         *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0xFFFC),
@@ -37,30 +37,31 @@ _BLANK = frozenset(
         *range(0xE0100, 0xE01F0),
     )
 )
-# What a spreadsheet takes for the beginning of a formula, also in the forms that it normalises.
+# Characters that start a formula in a spreadsheet, also in forms that it normalises.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
-# What clients of mail and chat make into links and mentions: a scheme, "www.", markup of the
-# chat. The sign that makes it one is put between brackets, so that it stays readable.
+# Text that clients of mail and chat turn into links and mentions: a scheme, "www.", chat markup.
+# The decisive character is put in brackets, so that the text stays readable.
 _LINKS = re.compile(r"://|\bwww\.|\bmailto:|[<>]|@(?=[\w-])", re.IGNORECASE)
-# Two marks on one letter occur in real scripts (Vietnamese, Hebrew); a pile of them covers lines.
+# Two marks on one letter occur in real scripts (Vietnamese, Hebrew); more of them can cover lines.
 _MARKS_AT_MOST = 2
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A run of plain text, or one unseen character when ``unseen`` is its name."""
+    """A run of plain text, or one invisible character; ``unseen`` is then its name."""
 
     text: str
     unseen: str = ""
 
 
 def pieces(text: str, *, one_line: bool = False) -> Iterator[Piece]:
-    """Cut ``text`` into plain runs and unseen characters; together they are the whole of it. With
-    ``one_line`` a line feed and a tab are unseen too: in a list they would look like other rows.
+    """Split ``text`` into plain runs and invisible characters; nothing is lost.
+
+    With ``one_line`` line feeds and tabs count as invisible: in a list they could fake other rows.
     """
     plain: list[str] = []
-    marks = _MARKS_AT_MOST  # a mark without a letter before it would sit on the frame
+    marks = _MARKS_AT_MOST  # a mark without a preceding letter would be drawn on the frame
     for character in text:
         marks = marks + 1 if unicodedata.combining(character) else 0
         if character in "\n\t":
@@ -78,38 +79,38 @@ def pieces(text: str, *, one_line: bool = False) -> Iterator[Piece]:
 
 
 def visible(text: str) -> str:
-    """``text`` with each unseen character as its code point; line feeds and tabs stay."""
+    """Return ``text`` with invisible characters as code points; keep line feeds and tabs."""
     return "".join(piece.text for piece in pieces(text))
 
 
 def line(text: str) -> str:
-    """``text`` on one line: line feeds and tabs are shown as well."""
+    """Return ``text`` on one line: line feeds and tabs become code points, too."""
     return "".join(piece.text for piece in pieces(text, one_line=True))
 
 
 def message(text: str) -> str:
-    """``text`` for a mail or a chat: one line, and nothing that a client makes into a link."""
+    """Return ``text`` for a mail or a chat: one line without links and mentions."""
     return _LINKS.sub(lambda match: f"[{match[0]}]", line(text))
 
 
 def subject(text: str, most: int = 80) -> str:
-    """``text`` for the subject of a mail, which says where it is cut."""
+    """Return ``text`` for the subject of a mail, visibly truncated."""
     shown = message(text)
     return shown if len(shown) <= most else shown[: most - 2] + " …"
 
 
 def log_line(text: str) -> str:
-    """``text`` as one line of ASCII; backslashes are doubled, so that no escape can be forged."""
+    """Return ``text`` as one ASCII line; doubled backslashes prevent forged escapes."""
     return text.encode("unicode_escape").decode("ascii")
 
 
 def terminal(text: str) -> str:
-    """``text`` as one line of ASCII in which nothing steers a terminal."""
+    """Return ``text`` as one ASCII line without terminal control sequences."""
     return text.encode("ascii", errors="backslashreplace").decode().translate(_CONTROLS)
 
 
 def csv_cell(text: str) -> str:
-    """``text`` as a cell that a spreadsheet shows and does not run, and that breaks no line."""
+    """Return ``text`` as a spreadsheet cell on one line that is never a formula."""
     shown = "".join(
         f"\\u{ord(one):04x}" if _is_unseen(one) or one in "\n\t" else one for one in text
     )
@@ -118,14 +119,13 @@ def csv_cell(text: str) -> str:
 
 
 def alike(name: str) -> str:
-    """The form in which names that look alike are one: case, spaces and forms of a letter do not
-    make two people."""
+    """Return a normal form in which look-alike names are equal (case, spaces, letter forms)."""
     return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def noted(text: str, most: int) -> str:
-    """``text`` as the record takes it, whatever an attacker sent: no control character, no half
-    of a surrogate pair; cut, so that nobody stores essays there."""
+    """Return ``text`` in a form that the audit log accepts: truncated, without control characters
+    and lone surrogates."""
     clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in clean)[:most]
 
@@ -134,5 +134,5 @@ def _is_unseen(character: str) -> bool:
     if character in "\n\t ":
         return False
     category = unicodedata.category(character)
-    # Zs beyond the plain space: no-break, ideographic and other spaces that pad unseen.
+    # Zs except the plain space: no-break, ideographic and other spaces are invisible padding.
     return category in _UNSEEN or category == "Zs" or ord(character) in _BLANK

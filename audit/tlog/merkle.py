@@ -1,7 +1,7 @@
-"""The Merkle tree of RFC 6962 section 2.1: hashes, proofs, and the frontier that appends.
+"""The Merkle tree of RFC 6962 section 2.1: hashes, proofs, and the frontier for appending.
 
-A tree over n leaves is a row of complete subtrees, biggest first, one for each bit of n. A node is
-named by (level, index): the root of the complete subtree over the 2**level leaves that start at
+A tree over n leaves is a row of complete subtrees, biggest first, one per bit of n. (level, index)
+names a node: the root of the complete subtree over the 2**level leaves that start at
 index * 2**level.
 """
 
@@ -19,7 +19,7 @@ NodeReader: TypeAlias = Callable[[int, int], bytes]
 HASH_SIZE = 32
 # RFC 6962 2.1: the hash of an empty list is the hash of an empty string.
 EMPTY_ROOT = sha256(b"").digest()
-# No log of ours reaches it; beyond it a size is an attack on the reader.
+# No real log reaches this size; a larger one is an attack on the reader.
 MAX_SIZE = 2**62
 
 
@@ -34,7 +34,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Frontier:
-    """The roots of the complete subtrees of a tree that grows: all that appending needs."""
+    """The roots of a growing tree's complete subtrees: enough for appending."""
 
     __slots__ = ("_hashes", "_size")
 
@@ -79,12 +79,12 @@ class Frontier:
 
 
 def root_of(hashes: Sequence[bytes]) -> bytes:
-    """The root of the tree over these leaf hashes."""
+    """Return the root of the tree over these leaf hashes."""
     row = list(hashes)
     if not row:
         return EMPTY_ROOT
     while len(row) > 1:
-        # An odd one at the end goes up as it is: the split of RFC 6962 at the largest power of two.
+        # An odd last hash moves up unchanged: RFC 6962 splits at the largest power of two.
         last = [row[-1]] if len(row) % 2 else []
         row = [
             sha256(b"\x01" + left + right).digest()
@@ -94,7 +94,7 @@ def root_of(hashes: Sequence[bytes]) -> bytes:
 
 
 def frontier_at(read: NodeReader, size: int) -> Frontier:
-    """The frontier of the tree over the first ``size`` leaves."""
+    """Return the frontier of the tree over the first ``size`` leaves."""
     return Frontier(size, [read(level, index) for level, index in _complete(0, size)])
 
 
@@ -103,7 +103,7 @@ def tree_root(read: NodeReader, size: int) -> bytes:
 
 
 def inclusion_proof(read: NodeReader, index: int, size: int) -> list[bytes]:
-    """The audit path of leaf ``index`` (RFC 6962 2.1.1), from the leaf upwards."""
+    """Return the audit path of leaf ``index`` (RFC 6962 2.1.1), from the leaf upwards."""
     if not 0 <= index < size <= MAX_SIZE:
         raise ValueError(f"no leaf {index} in a tree of {size}")
     path: list[bytes] = []
@@ -122,7 +122,7 @@ def inclusion_proof(read: NodeReader, index: int, size: int) -> list[bytes]:
 
 
 def consistency_proof(read: NodeReader, old: int, new: int) -> list[bytes]:
-    """That the first ``old`` leaves of the tree of ``new`` are the tree of ``old`` (2.1.2)."""
+    """Return the proof that the tree of size ``new`` extends that of size ``old`` (2.1.2)."""
     if not 0 <= old <= new <= MAX_SIZE:
         raise ValueError(f"no way from {old} to {new}")
     if old in (0, new):
@@ -145,8 +145,10 @@ def consistency_proof(read: NodeReader, old: int, new: int) -> list[bytes]:
 def verify_inclusion(
     *, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> None:
-    """Raises BadProof unless ``leaf`` (a leaf hash) is leaf ``index`` of the tree (RFC 9162
-    2.1.3.2)."""
+    """Verify that ``leaf`` (a leaf hash) is leaf ``index`` of the tree (RFC 9162 2.1.3.2).
+
+    Raises BadProof.
+    """
     _check_hashes((leaf, root, *proof))
     if not 0 <= index < size <= MAX_SIZE:
         raise BadProof(f"no leaf {index} in a tree of {size}")
@@ -170,9 +172,9 @@ def verify_inclusion(
 def verify_consistency(
     *, old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]
 ) -> None:
-    """Raises BadProof unless the new tree begins with the old one (RFC 9162 2.1.4.2).
+    """Verify that the new tree extends the old one (RFC 9162 2.1.4.2). Raises BadProof.
 
-    A tree of size 0 is the beginning of every tree and has one root only; its proof is empty.
+    Every tree extends the empty tree, which has one possible root; the proof is empty.
     """
     _check_hashes((old_root, new_root, *proof))
     if not 0 <= old_size <= new_size <= MAX_SIZE:
@@ -195,7 +197,7 @@ def _walk_consistency(
     at, last = old_size - 1, new_size - 1
     while at & 1:
         at, last = at >> 1, last >> 1
-    # A complete old tree is its own first hash.
+    # If the old tree is complete, its root is the first hash.
     path = [old_root, *proof] if at == 0 else list(proof)
     if not path:
         raise BadProof("the proof is too short")
@@ -218,12 +220,12 @@ def _walk_consistency(
 
 
 def _split(count: int) -> int:
-    """The largest power of two that is smaller than ``count``."""
+    """Return the largest power of two that is smaller than ``count``."""
     return 1 << (count - 1).bit_length() - 1
 
 
 def _complete(start: int, end: int) -> list[tuple[int, int]]:
-    """The complete subtrees that make up leaves [start, end), where start is aligned to them."""
+    """Yield the complete subtrees of leaves [start, end); start is aligned to them."""
     found = []
     while start < end:
         level = (end - start).bit_length() - 1

@@ -1,7 +1,7 @@
-"""Signed notes (C2SP signed-note): a text, an empty line, and lines of signatures.
+"""Signed notes (C2SP signed-note): a text, an empty line, and signature lines.
 
-Verifying takes a function, so that the same code runs with `cryptography` in the worker and with
-the standard library alone on an auditor's machine.
+Verification takes a function, so that the same code uses `cryptography` in the worker and only the
+standard library on an auditor's machine.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeAlias
 from audit.tlog import b64, ed25519
 from audit.tlog.errors import BadSignature, Malformed
 
-# (public key, message, signature) -> whether it is one.
+# (public key, message, signature) -> whether the signature is valid.
 Verify: TypeAlias = Callable[[bytes, bytes, bytes], bool]
 
 # C2SP signed-note, Signature types.
@@ -23,7 +23,7 @@ COSIGNATURE = 0x04
 _KNOWN = (ED25519, COSIGNATURE)
 PUBLIC_SIZE = 32
 SIGNATURE_SIZE = 64
-# Far beyond a checkpoint with a hundred witnesses; what is longer is an attack on the reader.
+# More than a checkpoint with a hundred witnesses; a longer note is an attack on the reader.
 MAX_NOTE = 1024 * 1024
 # C2SP signed-note: a verifier accepts at least 16 signatures.
 MAX_SIGNATURES = 1024
@@ -41,7 +41,7 @@ class VerifierKey:
 
     @classmethod
     def make(cls, name: str, public: bytes, algorithm: int = ED25519) -> VerifierKey:
-        """The key of this name. Raises Malformed for a name or a key that cannot be one."""
+        """Make a key with this name. Raises Malformed for an invalid name or key."""
         check_name(name)
         if algorithm not in _KNOWN or len(public) != PUBLIC_SIZE:
             raise Malformed("the key is of a kind that is not known here")
@@ -69,7 +69,7 @@ class VerifierKey:
 
 @dataclass(frozen=True)
 class SignatureLine:
-    """One signature of a note; the key's type says what the bytes are."""
+    """One signature of a note; the key's type determines the meaning of the bytes."""
 
     name: str
     key_id: bytes
@@ -80,7 +80,7 @@ class SignatureLine:
 
     @classmethod
     def parse(cls, line: str) -> SignatureLine:
-        """Read a line. Raises Malformed."""
+        """Parse a signature line. Raises Malformed."""
         parts = line.removeprefix(_MARK).split(" ")
         if not line.startswith(_MARK) or len(parts) != 2:
             raise Malformed("a signature line reads “— name base64”")
@@ -100,7 +100,7 @@ class Note:
 
     @classmethod
     def parse(cls, source: str) -> Note:
-        """Read a note (C2SP signed-note, Format). Raises Malformed."""
+        """Parse a note (C2SP signed-note, Format). Raises Malformed."""
         if len(source.encode(errors="surrogatepass")) > MAX_NOTE:
             raise Malformed("the note is too long")
         check_text(source)
@@ -124,9 +124,9 @@ def key_id(name: str, algorithm: int, public: bytes) -> bytes:
 def signed_by(
     note: Note, keys: Iterable[VerifierKey], verify: Verify = ed25519.verify
 ) -> tuple[VerifierKey, ...]:
-    """Which of these Ed25519 keys signed the note; lines of unknown keys are ignored.
+    """Return those of these Ed25519 keys that signed the note; ignore lines of unknown keys.
 
-    Raises BadSignature when a line names one of the keys and is not its signature.
+    Raises BadSignature when a line names one of the keys but its signature is wrong.
     """
     known = {(key.name, key.key_id): key for key in keys if key.algorithm == ED25519}
     found: list[VerifierKey] = []
@@ -142,14 +142,14 @@ def signed_by(
 
 
 def check_name(name: str) -> None:
-    """C2SP signed-note: not empty, no plus, no space. Raises Malformed."""
+    """Check a key's name (C2SP signed-note): not empty, no plus, no space. Raises Malformed."""
     if not name or "+" in name or any(one.isspace() for one in name):
         raise Malformed("the name of a key is empty, or holds a plus or a space")
     check_text(name)
 
 
 def check_text(text: str) -> None:
-    """C2SP signed-note: UTF-8 without control characters but newline. Raises Malformed."""
+    """Check a text (C2SP signed-note): UTF-8, no controls but newline. Raises Malformed."""
     if any((ord(one) < 32 and one != "\n") for one in text):
         raise Malformed("a note holds no control characters")
     try:
@@ -159,7 +159,7 @@ def check_text(text: str) -> None:
 
 
 def from_bytes(source: bytes) -> str:
-    """The text of a note's file. Raises Malformed when it is not UTF-8."""
+    """Decode the bytes of a note's file. Raises Malformed when they are not UTF-8."""
     try:
         return source.decode()
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""Whom to believe (C2SP tlog-policy): keys that sign the log, witnesses, and how many of these.
+"""Trust policies (C2SP tlog-policy): keys that sign the log, witnesses, and a quorum.
 
 Lines: ``log <vkey> [<url>]``, ``witness <name> <vkey> [<url>]``, ``group <name> <k|any|all>
-<name>...``, ``quorum <name|none>``; empty lines and those that begin with # say nothing.
+<name>...``, ``quorum <name|none>``; empty lines and lines that start with # are ignored.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from audit.tlog.errors import Malformed, QuorumMissing
 from audit.tlog.note import COSIGNATURE, ED25519, Note, SignatureLine, VerifierKey, Verify
 
 NONE = "none"
-# A policy is written by hand.
+# Enough for a policy, which is written by hand.
 MAX_TEXT = 256 * 1024
 
 
 @dataclass(frozen=True)
 class Witness:
-    """A witness by the name that the policy gives it; `url` is where it can be asked."""
+    """A witness with its name in the policy; `url` is its address."""
 
     name: str
     key: VerifierKey
@@ -30,7 +30,7 @@ class Witness:
 
 @dataclass(frozen=True)
 class Group:
-    """Met when at least `least` of its members are."""
+    """A group; it is met when at least `least` of its members are."""
 
     name: str
     least: int
@@ -39,7 +39,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Checked:
-    """A checkpoint that the policy accepts, and when which witness saw it."""
+    """A checkpoint that the policy accepts, with witnesses and their times."""
 
     checkpoint: Checkpoint
     note: str
@@ -48,7 +48,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Policy:
-    """Trust, from a file of whoever verifies."""
+    """The trust of a verifier, from its own file."""
 
     logs: tuple[VerifierKey, ...]
     witnesses: tuple[Witness, ...] = ()
@@ -58,12 +58,12 @@ class Policy:
 
     @classmethod
     def single(cls, vkey: VerifierKey) -> Policy:
-        """This log, and no witness."""
+        """Return a policy for one log without witnesses."""
         return cls((vkey,))
 
     @classmethod
     def parse(cls, text: str) -> Policy:
-        """Read a policy. Raises Malformed, which names the line."""
+        """Parse a policy. Raises Malformed with the line."""
         if len(text) > MAX_TEXT:
             raise Malformed("the policy is too long")
         reading = _Reading()
@@ -84,10 +84,10 @@ class Policy:
         return "".join(f"{line}\n" for line in (*lines, f"quorum {self.quorum}"))
 
     def check(self, note: str, verify: Verify = ed25519.verify) -> Checked:
-        """The checkpoint of a note that a log's key signed and the quorum cosigned.
+        """Return the checkpoint of a note that a log's key signed and the quorum cosigned.
 
-        Raises Malformed, UnknownKey, BadSignature (also for a false line of a known witness) and
-        QuorumMissing.
+        Raises Malformed, UnknownKey, QuorumMissing, and BadSignature (also for a wrong line of a
+        known witness).
         """
         found = opened(note, self.logs, verify)
         parsed = Note.parse(note)
@@ -118,7 +118,7 @@ class Policy:
 
 
 class _Reading:
-    """A policy while its lines are read: what is named must have been named before."""
+    """Parser state: a line may only refer to names of earlier lines."""
 
     def __init__(self) -> None:
         self.logs: list[VerifierKey] = []

@@ -1,4 +1,4 @@
-"""Proofs that can be handed around (C2SP tlog-proof): an entry is in the log that signed this head.
+"""Portable proofs (C2SP tlog-proof) that an entry is in the log that signed a head.
 
 Lines: ``c2sp.org/tlog-proof@v1``, optionally ``extra <base64>``, ``index <n>``, one hash a line, an
 empty line, the checkpoint.
@@ -16,14 +16,14 @@ from audit.tlog.note import MAX_NOTE, Verify, check_text
 from audit.tlog.policy import Checked, Policy
 
 HEADER = "c2sp.org/tlog-proof@v1"
-# One hash for each bit of a size.
+# One hash per bit of a size.
 MAX_HASHES = 63
 _INDEX = re.compile(r"index (0|[1-9][0-9]{0,18})")
 
 
 @dataclass(frozen=True)
 class Proof:
-    """The path of leaf `index` to the root that the checkpoint (a signed note) names."""
+    """The path of leaf `index` to the root in the checkpoint (a signed note)."""
 
     index: int
     hashes: tuple[bytes, ...]
@@ -40,7 +40,7 @@ class Proof:
 
     @classmethod
     def parse(cls, text: str) -> Proof:
-        """Read a proof; exactly what `dump` writes. Raises Malformed."""
+        """Parse a proof in exactly the form that `dump` writes. Raises Malformed."""
         if len(text) > MAX_NOTE:
             raise Malformed("the proof is too long")
         check_text(text)
@@ -63,9 +63,9 @@ class Proof:
 
 
 def verify(proof: Proof, body: bytes, policy: Policy, verify: Verify = ed25519.verify) -> Checked:
-    """The checkpoint under which the entry is proven; `body` is the entry's exact bytes.
+    """Verify a proof and return its checkpoint; `body` is the entry's exact bytes.
 
-    Raises BadProof, and what `Policy.check` raises.
+    Raises BadProof and the errors of `Policy.check`.
     """
     checked = policy.check(proof.checkpoint, verify)
     verify_inclusion(

@@ -1,7 +1,7 @@
-"""Tiles of C2SP tlog-tiles: 256 hashes of one level each, by path and by number.
+"""Tiles of C2SP tlog-tiles: 256 hashes of one level each, with paths and numbers.
 
-Tile row L holds nodes of level 8 * L; tile N of it holds those from N * 256 on. A partial tile is
-the beginning of a full one. Only complete subtrees are in tiles, so nothing in them ever changes.
+Tile row L contains nodes of level 8 * L; its tile N those from N * 256 on. A partial tile is the
+beginning of a full one. Tiles contain only complete subtrees, so their hashes never change.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def entries_path(index: int, width: int = WIDTH) -> str:
 
 
 def parse_path(path: str) -> tuple[int | None, int, int]:
-    """Level (None for an entry bundle), number and width. Raises Malformed."""
+    """Parse a path into level (None for an entry bundle), number and width. Raises Malformed."""
     match = _PATH.fullmatch(path)
     if match is None:
         raise Malformed(f"{path!r} is not the path of a tile")
@@ -56,7 +56,7 @@ def parse_path(path: str) -> tuple[int | None, int, int]:
 
 
 def pack_entries(entries: Sequence[bytes]) -> bytes:
-    """An entry bundle: each entry after its length. Raises Malformed for one that is too long."""
+    """Return an entry bundle: each entry after its length. Raises Malformed for one too long."""
     parts = []
     for entry in entries:
         if len(entry) > MAX_ENTRY:
@@ -66,7 +66,7 @@ def pack_entries(entries: Sequence[bytes]) -> bytes:
 
 
 def unpack_entries(bundle: bytes) -> list[bytes]:
-    """The entries of a bundle. Raises Malformed when it ends within one."""
+    """Return the entries of a bundle. Raises Malformed when the bundle ends within an entry."""
     found, at = [], 0
     while at < len(bundle):
         if at + 2 > len(bundle):
@@ -80,7 +80,7 @@ def unpack_entries(bundle: bytes) -> list[bytes]:
 
 
 def hash_entries(bundle: bytes) -> list[bytes]:
-    """The leaf hashes of a bundle, in one pass: the inner loop of whoever verifies a whole log.
+    """Return the leaf hashes of a bundle in one pass: the inner loop of verifying a whole log.
 
     Raises Malformed as `unpack_entries` does.
     """
@@ -98,7 +98,7 @@ def hash_entries(bundle: bytes) -> list[bytes]:
 
 
 def widths(size: int) -> list[int]:
-    """How many hashes each tile row of a tree holds, row 0 first, up to the highest not empty."""
+    """Return the number of hashes in each tile row of a tree, up to the highest non-empty row."""
     rows = []
     while size:
         rows.append(size)
@@ -107,10 +107,10 @@ def widths(size: int) -> list[int]:
 
 
 class TileReader:
-    """Reads nodes of a tree of ``size`` out of its tiles; each tile is fetched once.
+    """Read nodes of a tree of ``size`` from its tiles; each tile is fetched once.
 
-    Callable as a `merkle.NodeReader`. Raises Missing for a node that the tree does not have, and
-    Malformed when a tile has another width than it was asked for.
+    Callable as a `merkle.NodeReader`. Raises Missing for a node outside the tree, and Malformed
+    when a tile does not have the requested width.
     """
 
     def __init__(self, fetch: Fetch, size: int) -> None:
@@ -129,7 +129,7 @@ class TileReader:
         return tile[at] if count == 1 else root_of(tile[at : at + count])
 
     def tile(self, row: int, number: int) -> Sequence[bytes]:
-        """The hashes of a tile, as many as the tree has of it."""
+        """Return the tile's hashes, as many as the tree has."""
         kept = self._tiles.get((row, number))
         if kept is not None:
             return kept
@@ -145,7 +145,7 @@ class TileReader:
 
 
 def _number(index: int) -> str:
-    """C2SP tlog-tiles: three digits an element, all but the last begin with x."""
+    """C2SP tlog-tiles: three digits per element; all but the last start with x."""
     digits = f"{index % 1000:03}"
     while index := index // 1000:
         digits = f"x{index % 1000:03}/{digits}"

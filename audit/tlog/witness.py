@@ -1,7 +1,7 @@
-"""What whoever remembers a head demands of the next one (C2SP tlog-witness, add-checkpoint).
+"""Check that a new head extends the remembered one (C2SP tlog-witness, add-checkpoint).
 
-One set of rules, used in three places: by the sequencer against a database that lost or rewrote
-its past, by the worker before it executes, and by a witness on somebody else's machine.
+Used by the sequencer (against a database that lost or rewrote its past), by the worker before it
+executes, and by witnesses on other machines.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Conflict(Fork):
 
 
 def advance(held: Checkpoint | None, new: Checkpoint, proof: Sequence[bytes]) -> None:
-    """Whether `new` may follow what is remembered; returns nothing or raises.
+    """Check that `new` extends the remembered head.
 
-    Raises Rollback when it is smaller, Fork when it has another past, Malformed for another log.
-    What nobody remembers yet may begin anywhere (trust on first use), with an empty proof.
+    Raises Rollback when it is smaller, Fork when its past differs, Malformed for another log.
+    Without a remembered head any head is accepted (trust on first use), with an empty proof.
     """
     if new.size == 0 and new.root != EMPTY_ROOT:
         raise Fork("an empty tree has one root only")
@@ -60,7 +60,7 @@ def advance(held: Checkpoint | None, new: Checkpoint, proof: Sequence[bytes]) ->
 
 @dataclass(frozen=True)
 class Request:
-    """The body of add-checkpoint: from which size, by which proof, to which head."""
+    """The body of add-checkpoint: the old size, the proof, the new head."""
 
     old_size: int
     proof: tuple[bytes, ...]
@@ -68,7 +68,7 @@ class Request:
 
     @classmethod
     def parse(cls, body: bytes) -> Request:
-        """Read it: ``old <size>``, base64 lines, an empty line, the note. Raises Malformed."""
+        """Parse ``old <size>``, base64 lines, an empty line and the note. Raises Malformed."""
         if len(body) > MAX_NOTE:
             raise Malformed("the request is too long")
         try:
@@ -93,7 +93,7 @@ class Request:
 
 
 class Memory(Protocol):
-    """Where a witness keeps the head of one log; `tlog.head.HeadFile` is one."""
+    """Storage for the head of one log, such as `tlog.head.HeadFile`."""
 
     def read(self) -> str | None: ...
 
@@ -108,11 +108,11 @@ def add_checkpoint(
     cosign: Callable[[str], Sequence[SignatureLine]],
     verify: Verify = ed25519.verify,
 ) -> tuple[SignatureLine, ...]:
-    """Remember the head and give the cosignature lines (C2SP tlog-witness, add-checkpoint).
+    """Remember the head and return the cosignature lines (C2SP tlog-witness, add-checkpoint).
 
-    In: the logs that are known, the memory of an origin, what cosigns a checkpoint's text. The
-    caller holds a lock on the origin's memory. The head is remembered before it is cosigned, so
-    a crash between loses an answer and never a memory; asking again gives the answer.
+    In: the known logs, the memory of an origin, a function that cosigns a checkpoint's text. The
+    caller holds a lock on the origin's memory. The head is stored before it is cosigned: a crash
+    in between loses only the answer, and the log asks again.
 
     Raises UnknownOrigin (404), UnknownKey and BadSignature (403), Malformed (400), Stale (409,
     with the size held), Conflict (409), Rollback (400), Fork and BadProof (422).

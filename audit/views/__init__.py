@@ -1,1 +1,1 @@
-"""Auditors' pages: who may, that reading is on record first, through a login that can only read."""
+"""Auditors' pages: authorized, recorded before reading, through a login that can only read."""

@@ -1,4 +1,4 @@
-"""The one door of the auditors' pages."""
+"""Authorize and record each access to the auditors' pages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ View = Callable[..., HttpResponseBase]
 
 
 def page(view: View) -> View:
-    """A page for auditors: by group rows, so a superuser who is none is refused, on record."""
+    """Wrap a page for auditors: membership of the group decides, also for superusers.
+
+    A refusal is recorded.
+    """
 
     @require_safe
     @login_required
@@ -45,7 +48,7 @@ def page(view: View) -> View:
 
 
 def record(request: HttpRequest, action: str, about: str, data: Mapping[str, Json]) -> None:
-    """Put on record what is about to be read, through the default connection, before it is."""
+    """Record what will be read, through the default connection, before it is read."""
     with transaction.atomic():
         log.append(
             action=action,
@@ -56,7 +59,7 @@ def record(request: HttpRequest, action: str, about: str, data: Mapping[str, Jso
 
 
 def policy() -> Policy | None:
-    """Whom the worker believes about the log, as far as this process was told."""
+    """Return the policy that the worker uses for the log; None if this process has no setting."""
     if not settings.AUDIT_POLICY_FILE:
         return None
     try:
@@ -66,7 +69,7 @@ def policy() -> Policy | None:
 
 
 def describe(said: Mapping[str, Any]) -> str:
-    """An entry in one sentence, by the application's own words."""
+    """Describe an entry in one sentence, with the function that the application set."""
     from django.utils.module_loading import import_string
 
     return str(import_string(settings.AUDIT_DESCRIBE)(said))

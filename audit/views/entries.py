@@ -1,4 +1,4 @@
-"""The entries, newest first, by what they are about, when, by whom, and the words in them."""
+"""List entries, newest first, filtered by object, time, actor, kind and words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from audit.views import door
 
 
 class FilterForm(forms.Form):
-    """What to look for. References are exact; words are found wherever an entry holds them."""
+    """The filter. References must match exactly; words match anywhere in an entry."""
 
     q = forms.CharField(
         label=gettext_lazy("Words"),
@@ -50,7 +50,7 @@ class FilterForm(forms.Form):
             choices=[("", pgettext_lazy("any kind", "any")), *((w, w) for w in words)],
         )
         self.fields["action"] = kinds
-        # Named here: in a class of its own the word would hide the type of that name.
+        # Added here: as a class attribute the name would shadow the type of that name.
         self.fields["object"] = forms.CharField(
             label=gettext_lazy("Object"), required=False, max_length=200
         )
@@ -59,7 +59,7 @@ class FilterForm(forms.Form):
 
 @door.page
 def entries(request: HttpRequest) -> HttpResponse:
-    """The log by key: a page begins where the last one ended, in either direction."""
+    """Show one page of entries (keyset pagination in both directions)."""
     form = FilterForm(request.GET)
     valid = form.is_valid()
     given = {key: str(value) for key, value in request.GET.items() if value and key in form.fields}

@@ -1,4 +1,4 @@
-"""One entry: in words, as bytes, with its proof."""
+"""Show one entry: in words, as bytes, with its proof."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Shown:
-    """A proof and what it says, or why there is none."""
+    """A proof and its content, or the reason why there is none."""
 
     text: str = ""
     missing: str = ""
@@ -37,7 +37,7 @@ class Shown:
 
 @door.page
 def entry(request: HttpRequest, pk: int) -> HttpResponse:
-    """The page; the browser verifies the proof by itself, from the same bytes."""
+    """Show the entry; the browser verifies the proof itself, from the same bytes."""
     found = _found(request, pk, "")
     policy = door.policy()
     shown = _proof(pk, policy)
@@ -47,7 +47,7 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
         "sentence": door.describe(found.said),
         "data": _fields(data if isinstance(data, dict) else {}),
         "body": found.body.decode(),
-        # A browser takes a carriage return in a page for a newline: other bytes.
+        # A browser turns a carriage return in a page into a newline, which changes the bytes.
         "base64": b64.encode(found.body),
         "sha256": sha256(found.body).hexdigest(),
         "actor_query": urlencode({"actor": found.actor}),
@@ -60,7 +60,7 @@ def entry(request: HttpRequest, pk: int) -> HttpResponse:
 
 @door.page
 def proof(request: HttpRequest, pk: int) -> HttpResponse:
-    """The proof as a file (C2SP tlog-proof), for any verifier."""
+    """Return the proof as a file (C2SP tlog-proof), for any verifier."""
     _found(request, pk, "proof")
     shown = _proof(pk, door.policy())
     if not shown.text:
@@ -70,7 +70,7 @@ def proof(request: HttpRequest, pk: int) -> HttpResponse:
 
 @door.page
 def body(request: HttpRequest, pk: int) -> HttpResponse:
-    """The exact bytes."""
+    """Return the entry's exact bytes."""
     found = _found(request, pk, "body")
     return _file(found.body, f"entry-{pk}.json", "application/json")
 
@@ -112,7 +112,7 @@ def _file(content: bytes, name: str, kind: str) -> HttpResponse:
 
 @dataclass(frozen=True)
 class Field:
-    """A value of an entry; a commitment with what it hides, or that it was erased."""
+    """A value of an entry; for a commitment also the hidden value, or that it was erased."""
 
     name: str
     value: str

@@ -1,5 +1,4 @@
-"""Where the log stands: head, witnesses, backlog, the last verification; and the whole of it as
-files."""
+"""Show the log's state (head, witnesses, backlog, last verification) and download the log."""
 
 from __future__ import annotations
 
@@ -32,7 +31,7 @@ VIEWS: dict[str, tuple[str, Callable[[Iterator[export.Line]], Iterator[bytes]]]]
 
 @dataclass(frozen=True)
 class Seen:
-    """A witness of the policy and the last head that it cosigned."""
+    """A witness of the policy, with the last head that it cosigned."""
 
     name: str
     key: str
@@ -42,7 +41,7 @@ class Seen:
 
 @door.page
 def state(request: HttpRequest) -> HttpResponse:
-    """The page about the log itself."""
+    """Show the page about the log itself."""
     door.record(request, door.READ, "page:log", {})
     policy = door.policy()
     before = request.GET.get("before", "")
@@ -66,7 +65,7 @@ def state(request: HttpRequest) -> HttpResponse:
 
 @door.page
 def download(request: HttpRequest, kind: str) -> HttpResponseBase:
-    """The whole log, streamed; its size is said first, so that the browser shows progress."""
+    """Stream the whole log, with its size in the header so that the browser shows progress."""
     policy = door.policy()
     if policy is None or kind not in {"tar", *VIEWS}:
         raise Http404
@@ -75,7 +74,7 @@ def download(request: HttpRequest, kind: str) -> HttpResponseBase:
     except inclusion.Unavailable:
         raise Http404 from None
     size = head.checkpoint.size
-    # On record before the first byte is read.
+    # Recorded before the first byte is read.
     door.record(request, door.EXPORTED, "log:all", {"format": kind, "size": size})
     name = f"audit-log-{size}.{'tar' if kind == 'tar' else kind}"
     answer: HttpResponseBase
@@ -95,7 +94,7 @@ def download(request: HttpRequest, kind: str) -> HttpResponseBase:
 
 
 def _chunks(pieces: Iterator[bytes], least: int = 64 * 1024) -> Iterator[bytes]:
-    """Fewer, larger pieces: one write for each line of a million is slow."""
+    """Join lines into larger pieces: one write per line is slow for a million lines."""
     kept: list[bytes] = []
     octets = 0
     for piece in pieces:

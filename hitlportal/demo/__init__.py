@@ -1,4 +1,4 @@
-"""The demo: own small supervisor of servers, used by `make demo` and by the tests alike.
+"""The demo: servers, a reference agent, people and a play; the tests use the servers, too.
 
-Nothing in here is part of production.
+Production runs nothing of this package.
 """

@@ -1,8 +1,7 @@
-"""``manage.py demo``: the whole system on this machine. ``--auto`` plays and checks it.
+"""``manage.py demo``: run the whole system on this machine. ``--auto`` plays and checks it.
 
-Data lie in .demo/ (or HITL_DEMO_DIR) and are kept from one start to the next; ``--auto`` takes a
-directory of its own and removes it. Exit status: 0 as it should be, 1 not, 130 when
---auto was interrupted.
+Data are kept in .demo/ (or HITL_DEMO_DIR) between starts; ``--auto`` uses a temporary directory
+and removes it. Exit status: 0 success, 1 failure, 130 when --auto was interrupted.
 """
 
 from __future__ import annotations
@@ -28,11 +27,11 @@ from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.errors import InstallationFailed, ServerError
 from hitlportal.demo.stack import Stack
 
-INTERRUPTED = 130  # as a shell reports the end by Ctrl-C
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     options = _parser().parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -45,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(directory, auto=options.auto)
     except KeyboardInterrupt:
         print("\nstopped", flush=True)
-        # Ctrl-C is how the demo is meant to end; a play that was cut short proved nothing.
+        # Ctrl-C ends the demo normally. With --auto it is a failure: not everything was checked.
         return INTERRUPTED if options.auto else 0
     except (ServerError, InstallationFailed, Unexpected, TimeoutError) as problem:
         print(f"\n{problem}", file=sys.stderr)
@@ -69,7 +68,7 @@ def _run(directory: Path, *, auto: bool) -> int:
 
 @contextmanager
 def _running(stack: Stack) -> Iterator[Stack]:
-    """Whatever ends the block, all that was started is stopped, and a second Ctrl-C waits."""
+    """Start the stack and stop it when the block ends; signals are ignored while it stops."""
     try:
         stack.start()
         yield stack
@@ -81,7 +80,7 @@ def _running(stack: Stack) -> Iterator[Stack]:
 
 @contextmanager
 def _alone(directory: Path) -> Iterator[None]:
-    """Nobody else runs the demo on these data, or removes them. Raises ServerError."""
+    """Hold the lock of the data directory. Raises ServerError when another demo holds it."""
     lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
@@ -99,7 +98,7 @@ def _directory(auto: bool) -> Path:
     else:
         directory = Path(os.environ.get("HITL_DEMO_DIR") or ROOT / ".demo").absolute()
         directory.mkdir(parents=True, exist_ok=True)
-    # Started by root, servers run under another account: it may enter, not list.
+    # When root starts the demo, servers run under another account, which must enter this directory.
     directory.chmod(0o711)
     return directory
 

@@ -1,7 +1,7 @@
-"""The portal installed on a cluster of ours: logins, tables, grants, environments of processes.
+"""Install the portal on the demo's cluster: logins, tables, grants, environments of processes.
 
-The steps are the commands that an operator runs, in the same order, each in a process of its
-own with the settings of that process.
+The steps are the commands that an operator runs, in the same order. Each runs in its own process
+with the settings of that process.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ DATABASE = "hitlportal"
 
 
 class Installation:
-    """What one directory holds besides the servers: password files and the secret key.
+    """The password files and the secret key of one demo directory.
 
-    `servers` must run. `extra` is added to the environment of every process.
+    `servers` must be running. `extra` is added to the environment of every process.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Installation:
             self._secret_key.write_text(secrets.token_urlsafe(64))
 
     def install(self) -> None:
-        """Logins and database, tables, grants; may be repeated. Raises InstallationFailed."""
+        """Create logins, database, tables and grants; idempotent. Raises InstallationFailed."""
         superuser = {"HITL_SUPERUSER_DATABASE_URL": self._servers.portal.superuser_dsn()}
         # The logins have no passwords yet; the command reads only the database's name.
         nobody = {"HITL_DATABASE_URL": self._url("hitl_owner", "none yet")}
@@ -51,7 +51,7 @@ class Installation:
         self.manage("install_grants")
 
     def environment(self, process: str) -> dict[str, str]:
-        """The whole environment of one process: its own login, and nobody else's."""
+        """Return the complete environment of one process, with the login of this process only."""
         values = {
             **inherited(),
             "HITL_PROCESS": process,
@@ -63,21 +63,21 @@ class Installation:
         }
         if self.passwords.is_dir():
             values["HITL_DATABASE_URL"] = self.login_url(process)
-            if process == "web":  # auditors' pages run in it
+            if process == "web":  # it also serves the auditors' pages
                 values["HITL_AUDITOR_DATABASE_URL"] = self.login_url("auditor")
         return values
 
     def login_url(self, process: str) -> str:
-        """The database URL of a process or of the auditor."""
+        """Return the database URL of a process or of the auditor."""
         login = f"hitl_{process}"
         return self._url(login, (self.passwords / login).read_text().strip())
 
     def manage(
         self, *arguments: str, process: str = "owner", environment: Mapping[str, str] | None = None
     ) -> str:
-        """Run a command of manage.py to its end and return what it said.
+        """Run a command of manage.py and return its output.
 
-        Raises InstallationFailed with its output if it fails.
+        Raises InstallationFailed with the output if the command fails.
         """
         done = subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
@@ -100,6 +100,6 @@ class Installation:
 
 
 def inherited() -> dict[str, str]:
-    """Of our own environment a process gets what it needs to run at all, and no setting."""
+    """Return the variables that every process inherits: paths and locale, no setting."""
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
     return {name: os.environ[name] for name in kept if name in os.environ}

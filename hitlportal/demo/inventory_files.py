@@ -1,8 +1,8 @@
-"""The files from which the demo's inventory of a shop comes.
+"""The files that the demo imports into its inventory.
 
-Manifests, catalogue and compose file are real ones of public repositories, byte by byte
-(tests/data/graphs/SOURCES.md). No such file knows the ledger's roles, so two tables of the demo's
-own say which service uses which.
+Manifests, catalogue and compose file are unmodified copies from public repositories
+(tests/data/graphs/SOURCES.md). They do not name the ledger's roles; two CSV tables of the demo
+record which service uses which role.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TABLES = Path(__file__).resolve().parent / "inventory"
 
 @dataclass(frozen=True)
 class Source:
-    """Files of one format; ``cluster`` is which cluster Kubernetes manifests are of."""
+    """Files of one format; ``cluster`` names the cluster that Kubernetes manifests describe."""
 
     format: str
     files: tuple[Path, ...]
@@ -33,5 +33,5 @@ SHOP = Source("kubernetes", (GRAPHS / "online-boutique" / "kubernetes-manifests.
 CATALOGUE = Source("backstage", (GRAPHS / "backstage-demo" / "catalog-info.yaml",))
 ROLES = Source("csv", (TABLES / "ledger-roles.csv", TABLES / "ledger-users.csv"))
 IMPORTED = (SHOP, CATALOGUE, ROLES)
-# Looked at and not confirmed: another shop, whose `frontend` is not the one above.
+# Previewed but never confirmed: another shop, with an unrelated service named `frontend`.
 ANOTHER_SHOP = Source("compose", (GRAPHS / "otel-demo" / "compose.yaml",))

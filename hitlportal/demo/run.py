@@ -1,4 +1,4 @@
-"""One run of the demo on a started stack: tell the story, then stay, or play it through."""
+"""Run the demo on a started stack: create the data, then serve until Ctrl-C or play it."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from hitlportal.demo.story import (
 )
 
 LOOK_SECONDS = 0.5
-# How often it is asked whether a proposal expired while its incident is open.
+# How often the demo looks for expired proposals of open incidents.
 AGAIN_SECONDS = 20.0
 
 
 class Run:
-    """The story of one start."""
+    """One run of the demo."""
 
     def __init__(self, stack: Stack, say: Callable[[str], None]) -> None:
         self._stack = stack
@@ -55,7 +55,7 @@ class Run:
         self._keys = {case: keys_of(case) for case in (CASE, UNKNOWN_CASE)}
 
     def prepare(self, *, played: bool) -> None:
-        """People, inventory and agents; on the first start the intrusion and the reports on it."""
+        """Create people, inventory and agents; on the first start also misuse and reports."""
         self._say("people, rights, inventory, and two agents with their tokens")
         self._codes = self._seed(imports=not played)
         if self._record.reports():
@@ -65,12 +65,12 @@ class Run:
         self._say("the agent reads real CloudTrail records and the target's own log, and reports")
         self._reported = self._agent.all(self._stack.servers.target.log)
         if not played:
-            self._say("frank returns a report and corrects another; look at what he left you")
+            self._say("frank returns a report and corrects another")
             prologue.play(self._scene(), self._codes["frank"], self._enrolments.add_new)
             self._codes = {who: code for who, code in self._codes.items() if who != "frank"}
 
     def play(self) -> int:
-        """Play seven people; 0 when every check held."""
+        """Play seven people; return 0 when every check held, else 1."""
         self._say("seven people enrol, sign in and work over HTTP; all of it is checked")
         operator = auto.Operator(self._enrolments.add_new, self._seed)
         failed = auto.play(self._scene(), self._codes, operator)
@@ -78,7 +78,7 @@ class Run:
         return 1 if failed else 0
 
     def stay(self) -> int:
-        """Say what there is, then run until Ctrl-C; raises ChildEnded when a process ends."""
+        """Print the welcome text and run until Ctrl-C. Raises ChildEnded when a process ends."""
         print(words.welcome(self._stack, self._codes, self._record.queue()), flush=True)
         job, again = self._stack.job(), time.monotonic() + AGAIN_SECONDS
         while True:
@@ -121,13 +121,13 @@ class Run:
             check=False,
         )
         if done.returncode != 0:
-            raise InstallationFailed(f"the demo's story cannot be told:\n{done.stderr}")
+            raise InstallationFailed(f"the demo's data cannot be created:\n{done.stderr}")
         codes: dict[str, str] = json.loads(done.stdout)
         return codes
 
     def _report_again(self) -> None:
-        """A detector keeps reporting what nobody decided on: a proposal that expired comes back
-        as a new one of the same incident."""
+        """Report expired proposals again, as a detector does: each becomes a new proposal of the
+        same incident."""
         log, token = self._stack.servers.target.log, self._token(SCANNER)
         if self._record.expired(ROLE_LOCATOR):
             self._again("the role's", lambda: self._agent.server_log(log))
@@ -138,7 +138,7 @@ class Run:
                 self._again(f"{case.name}'s", partial(self._agent.cloudtrail, case))
 
     def _again(self, whose: str, report: Callable[[], Reported]) -> None:
-        """An agent that people suspended meanwhile is refused; that is said once."""
+        """Report once more; print a refusal only once (the agent may be suspended)."""
         try:
             report()
         except (AgentFailed, ApiError, Unreachable) as refused:
@@ -150,7 +150,7 @@ class Run:
 
 
 def _enter(seconds: float) -> bool:
-    """Wait; whether Enter was pressed meanwhile."""
+    """Wait; return whether Enter was pressed."""
     if not sys.stdin.isatty():
         time.sleep(seconds)
         return False

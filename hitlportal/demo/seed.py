@@ -1,10 +1,10 @@
-"""``python -m hitlportal.demo.seed``: the demo's people, rights, inventory, agent and token.
+"""``python -m hitlportal.demo.seed``: create the demo's people, rights, inventory and agents.
 
-Runs as a process with the web's database login, through the same services as the admin pages, so
-that every row has its author and its audit entry. The story is told once, in one transaction;
-a second start changes nothing of it. Prints as JSON a fresh one-time code for each person who has
-not enrolled; the agents' tokens go to 0600 files in the directory that DEMO_TOKENS names. With
-DEMO_IMPORT=1 the shop's files are imported, which irene does when she is played.
+Runs as a process with the web's database login and calls the same services as the admin pages, so
+every row has an author and an audit entry. The data are created once, in one transaction; a second
+start changes nothing. Prints as JSON a fresh one-time code for each person who has not enrolled;
+writes the agents' tokens to 0600 files in the directory DEMO_TOKENS. With DEMO_IMPORT=1 it imports
+the shop's files, which irene does when she is played.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ ENVIRONMENT, OWNER_TEAM = "production", "payments"
 
 
 def main() -> int:
-    """Tell the story if it was not told yet, and print the codes."""
+    """Create the data unless they exist, and print the codes."""
     if not Agent.objects.filter(name=story.AGENT).exists():
         with transaction.atomic():
-            tell()
+            create_data()
             if os.environ.get("DEMO_IMPORT") == "1":
                 import_shop()
     if not Agent.objects.filter(name=story.SCANNER).exists():
-        sys.exit("these data are of an older demo; `manage.py demo --reset` removes them")
+        sys.exit("these data belong to an older demo; `manage.py demo --reset` removes them")
     give_rights_on_imported()
     codes = {p.username: code_for(p.username) for p in story.PEOPLE}
     json.dump({username: code for username, code in codes.items() if code}, sys.stdout)
     return 0
 
 
-def tell() -> None:
-    """People, what they own and may do, and the agent that reports."""
+def create_data() -> None:
+    """Create people, services, rights and the reporting agents."""
     for person in story.PEOPLE:
         make_person(person)
     make_inventory(actor("irene"))
@@ -69,12 +69,12 @@ def tell() -> None:
 
 
 def make_person(person: story.Person) -> None:
-    """An account without password or passkey, made by the operator."""
+    """Create an account without password or passkey, as the operator."""
     accounts.create(actor=operator(), username=person.username, facts=facts(person, person.groups))
 
 
 def move(person: story.Person, groups: tuple[str, ...]) -> None:
-    """Give a person other groups; what was done before stays on record."""
+    """Move a person to other groups."""
     user = User.objects.get(username=person.username)
     accounts.change(actor=operator(), user_id=user.pk, facts=facts(person, groups))
 
@@ -86,7 +86,7 @@ def facts(person: story.Person, groups: tuple[str, ...]) -> accounts.PersonFacts
 
 
 def make_inventory(author: PersonActor) -> None:
-    """The services, the role and each key of the case, and what cannot work without what."""
+    """Create the services, the role, the keys of the case and their dependencies."""
     keys = [key.locator for key in keys_of(story.CASE)]
     add_identity(author, "postgres.role", story.ROLE_LOCATOR)
     for locator in keys:
@@ -112,7 +112,7 @@ def add_identity(author: PersonActor, kind: str, locator: str) -> None:
 
 
 def add_need(author: PersonActor, source: str, name: str) -> None:
-    """That a service cannot work without another one, or without an identity."""
+    """Record that a service depends on another service or on an identity."""
     needs: Service | Identity | None = Service.objects.filter(name=name).first()
     needs = needs or Identity.objects.get(locator=name)
     source_id = Service.objects.get(name=source).pk
@@ -120,7 +120,7 @@ def add_need(author: PersonActor, source: str, name: str) -> None:
 
 
 def import_shop() -> None:
-    """As `manage.py inventory_import --apply` does."""
+    """Import the shop's files as `manage.py inventory_import --apply` does."""
     for source in inventory_files.IMPORTED:
         asked: dict[str, Any] = {
             "actor": operator(),
@@ -133,7 +133,7 @@ def import_shop() -> None:
 
 
 def give_rights_on_imported() -> None:
-    """Decide on every service that came by an import, by the groups of the approvers."""
+    """Give the approvers' groups the right to decide on every imported service."""
     known = {service.name for service in story.SERVICES}
     for service in Service.objects.exclude(name__in=known):
         for group in sorted(set(story.APPROVERS.values())):
@@ -147,7 +147,7 @@ def give_rights_on_imported() -> None:
 
 
 def give_rights(who: PersonActor) -> None:
-    """See and decide on every service of the story; separation of duties is asked besides."""
+    """Give the right to see and decide on every service; separation of duties still applies."""
     for service in Service.objects.all():
         for right in object_rights.RIGHTS:
             object_rights.set_right(
@@ -156,14 +156,14 @@ def give_rights(who: PersonActor) -> None:
 
 
 def code_for(username: str) -> str:
-    """A one-time code, or "" for a person who has enrolled."""
+    """Return a one-time code, or "" for a person who has enrolled."""
     if User.objects.get(username=username).has_usable_password():
         return ""
     return enroll.invite(actor=operator(), username=username)
 
 
 def actor(username: str) -> PersonActor:
-    """A person of the story, acting."""
+    """Return the actor for a person of the demo."""
     user = User.objects.get(username=username)
     return PersonActor(user.person, user.pk)
 

@@ -1,4 +1,4 @@
-"""What each process of the demo sees: its own login, its own secrets, its own files."""
+"""Build the environment of each demo process: its own login, secrets and files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TARGETS = """\
 [postgres.{cluster}]
 observe_dsn_file = "{observe_dsn}"
 operate_dsn_file = "{operate_dsn}"
-# A floor under what the inventory says, which the web process writes.
+# A minimum: the web process writes the inventory, so the worker does not rely on it alone.
 environment = "production"
 
 [aws."{account}"]
@@ -37,14 +37,14 @@ operate_secret_access_key_file = "{operate_secret}"
 
 
 class Settings:
-    """The environments, and the files that they name, below one directory."""
+    """The environments and the files they name, below one directory."""
 
     def __init__(
         self, directory: Path, installation: Installation, broker: Broker, log: AuditLog
     ) -> None:
         self.approvers = directory / "worker" / "approvers.json"
         self.targets = directory / "worker" / "targets.toml"
-        # Static files are served from the source; whitenoise wants the directory all the same.
+        # Static files are served from the source; whitenoise still needs the directory to exist.
         self._static = directory / "static"
         self._static.mkdir(exist_ok=True)
         self._directory = directory
@@ -53,11 +53,11 @@ class Settings:
         self._log = log
 
     def web(self) -> dict[str, str]:
-        """The web process: sessions and the auditor's login, nothing of targets or approvers."""
+        """Return the web's environment: sessions, auditor's login; no targets or approvers."""
         return self._process("web") | self._log.web()
 
     def worker(self) -> dict[str, str]:
-        """A worker: targets and approvers, and a key of its own that signs no session."""
+        """Return a worker's environment: targets, approvers, a secret key for no session."""
         return self._process("worker") | {
             "HITL_APPROVERS_FILE": str(self.approvers),
             "HITL_TARGETS_FILE": str(self.targets),
@@ -67,13 +67,13 @@ class Settings:
         }
 
     def sequencer(self) -> dict[str, str]:
-        """The one process that signs the log: its login and its key, no broker, no cache."""
+        """Return the sequencer's environment: its login and the log's key, no broker, no cache."""
         kept = ("HITL_PROCESS", "HITL_ORIGIN", "HITL_DATABASE_URL")
         whole = self._installation.environment("sequencer")
         return inherited() | {name: whole[name] for name in kept} | self._log.sequencer()
 
     def beat(self) -> dict[str, str]:
-        """The clock: it only sends, and holds nothing but the broker's address."""
+        """Return beat's environment: the broker's address only."""
         return inherited() | {
             "HITL_PROCESS": "beat",
             "HITL_BROKER_URL": self._broker.url("beat", BROKER),
@@ -81,7 +81,7 @@ class Settings:
         }
 
     def write_targets(self, ledger: Ledger, cloud: Cloud) -> None:
-        """The worker's targets file, and the secrets that it names."""
+        """Write the worker's targets file and the secret files it names."""
         worker = self.targets.parent
         ids, files = {}, {}
         for login in ("observer", "operator"):
@@ -115,5 +115,5 @@ class Settings:
 
 
 def python(*arguments: str | Path) -> list[str]:
-    """A command line of this very Python."""
+    """Return a command line of the running Python."""
     return [sys.executable, *(str(argument) for argument in arguments)]

@@ -1,8 +1,7 @@
-"""The whole system as one thing: servers, target, simulator, web, workers, beat; started, watched,
-stopped.
+"""Start, watch and stop the whole system: servers, target, simulator, web, workers, beat.
 
-Every process ends with the supervisor, whatever ends it: children are stopped in reverse order,
-and the kernel ends those whose supervisor was killed.
+Every process ends with the supervisor: children are stopped in reverse order, and the kernel ends
+them when the supervisor is killed.
 """
 
 from __future__ import annotations
@@ -29,21 +28,21 @@ from hitlportal.demo.story import CASE, ROLE
 
 DEFAULT_PORT = 8000
 WEB_THREADS = 4
-# Two approvals at once; each process of the pool holds its own connection to the database.
+# Two runs at the same time; each process of the pool holds its own database connection.
 WORKER_PROCESSES = 2
 START_SECONDS = 60.0
-STOP_SECONDS = 10.0  # a worker in a call to a target gets this long to finish it
+STOP_SECONDS = 10.0  # time for a worker to finish a call to a target
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
 JOB = "report job"
 
 
 class ChildEnded(ServerError):
-    """A process of the demo ended by itself."""
+    """A process of the demo ended unexpectedly."""
 
 
 @dataclass
 class Running:
-    """A process and what it is called."""
+    """A process and its name."""
 
     name: str
     child: Child
@@ -64,8 +63,10 @@ class Stack:
         return f"http://localhost:{self.port}"
 
     def start(self) -> None:
-        """Start all, return when the web process answers. Raises ServerError,
-        InstallationFailed."""
+        """Start everything and return when the web process answers.
+
+        Raises ServerError or InstallationFailed.
+        """
         self._say("two PostgreSQL clusters (portal and target) and Valkey")
         self.servers.start()
         self.port = chosen_port(self.directory / "port")
@@ -96,8 +97,8 @@ class Stack:
         self.servers.stop()
 
     def check(self) -> None:
-        """Raises ChildEnded when something ended that should run. The report job may: losing
-        its session is what the demo is about."""
+        """Raise ChildEnded when a process has ended. The report job may end: the demo disables its
+        role."""
         for running in self.children:
             code = running.child.exit_code
             if code is not None and running.name != JOB:
@@ -110,11 +111,11 @@ class Stack:
                 raise ChildEnded(f"{server.title} in {server.home} ended; see {server.log}")
 
     def job(self) -> Child | None:
-        """The program that holds a session as the role; None when the role is disabled."""
+        """Return the program that holds a session as the role; None when the role is disabled."""
         return next((r.child for r in self.children if r.name == JOB), None)
 
     def until(self, what: str, condition: Callable[[], bool], seconds: float = 30.0) -> None:
-        """Wait for a condition. Raises TimeoutError, and ChildEnded when it cannot come true."""
+        """Wait for a condition. Raises TimeoutError, or ChildEnded when a process has ended."""
         give_up = time.monotonic() + seconds
         while not condition():
             self.check()
@@ -135,7 +136,7 @@ class Stack:
             str(WORKER_PROCESSES),
         )
         sequencer = python(ROOT / "manage.py", "audit_sequencer")
-        # Beside the others, so that a flood of work cannot delay deadlines.
+        # A separate worker, so that a flood of work cannot delay deadlines.
         sweep = ("worker", "--queues", "sweep", "--pool", "solo")
         self._spawn("witness", *self.log.witness())
         self._spawn("sequencer", sequencer, self.settings.sequencer())
@@ -179,14 +180,14 @@ class Stack:
 
 
 def chosen_port(path: Path) -> int:
-    """The web's port: HITL_DEMO_PORT, else last time's, else 8000 or a free one.
+    """Return the web's port: HITL_DEMO_PORT, else the last one, else 8000 or a free one.
 
-    Passkeys that may approve are bound to the origin, port included, so it is kept. Raises
-    ServerFailed when it is taken.
+    The port is kept because approvers' passkeys are bound to the origin, which includes it.
+    Raises ServerFailed when the port is taken.
     """
-    told = os.environ.get("HITL_DEMO_PORT", "")
-    if told:
-        port = int(told)
+    configured = os.environ.get("HITL_DEMO_PORT", "")
+    if configured:
+        port = int(configured)
     elif path.exists():
         port = int(path.read_text(encoding="ascii"))
     else:
@@ -201,5 +202,5 @@ def chosen_port(path: Path) -> int:
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The end of a log."""
+    """Return the end of a log."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:])

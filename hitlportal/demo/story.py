@@ -1,4 +1,4 @@
-"""Who and what the demo is about: people, services, a database role, real CloudTrail cases."""
+"""The demo's people, services, database roles and real CloudTrail cases."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from pathlib import Path
 CASES = Path(__file__).resolve().parent / "cases"
 # An intrusion exercise in a real account, recorded by Invictus: 1,448 events, three access keys.
 CASE = CASES / "invictus-account-stream-1"
-# A backdoor user made with a stolen key (Stratus Red Team). The inventory does not know that
-# account, so the report shows what the portal says about a target that nobody recorded.
+# A backdoor user made with a stolen key (Stratus Red Team). The account is not in the inventory,
+# so this report shows how the portal presents an unrecorded target.
 UNKNOWN_CASE = CASES / "stratus-persistence-iam-backdoor-user"
 AGENT = "reference-agent"
-# A second agent, as small as one can be: it looks for addresses of the ledger in build logs.
+# A minimal second agent: it looks for addresses of the ledger in build logs.
 SCANNER = "leak-scanner"
 
-# The target: a cluster of its own, with a role that a program uses all the time.
+# The target: a separate cluster, with a role that a program uses all the time.
 CLUSTER = DATABASE = "ledger"
 ROLE = "svc_reports"
 ROLE_LOCATOR = f"postgres.role:{CLUSTER}/{ROLE}"
-# Three more roles, of three services of the shop (inventory_files.py). Their passwords stood in a
-# build log that everybody could read.
+# Three more roles, of three services of the shop (inventory_files.py). A public build log contained
+# their passwords.
 LEAKED = {
     "svc_checkout": "checkoutservice",
     "svc_payments": "paymentservice",
     "svc_shipping": "shippingservice",
 }
 LEAKED_LOCATORS = tuple(f"postgres.role:{CLUSTER}/{role}" for role in LEAKED)
-# What the agent's scope lacks: this service signs with the stolen key, too.
+# Missing in the agent's scope: this service signs with the stolen key, too.
 MISSED_SERVICE = "emailservice"
 
 
 @dataclass(frozen=True)
 class Person:
-    """An account of the demo. ``later`` are the groups after the token was issued."""
+    """An account of the demo. ``later`` are its groups after the agent's token was issued."""
 
     username: str
     name: str
@@ -59,7 +59,8 @@ PEOPLE = (
         "Eve Ernst",
         "made the agent's token, so she may not decide on it",
         ("agent_admin",),
-        # Who administers agents holds no approver role; she changed jobs. What she did stays.
+        # A person who administers agents holds no approver role, so eve changes groups after
+        # issuing the token. She stays excluded from deciding on the agent's proposals.
         later=("security",),
         reviews=True,
     ),
@@ -70,18 +71,18 @@ PEOPLE = (
         ("service_owner",),
         reviews=True,
     ),
-    Person("lena", "Lena Lindt", "is told when a decision is overdue", ("lead",)),
+    Person("lena", "Lena Lindt", "gets a mail when a decision is overdue", ("lead",)),
     Person("irene", "Irene Ito", "keeps the inventory", ("inventory_editor",)),
     Person("adam", "Adam Abel", "administers agents", ("agent_admin",)),
 )
-# Whose passkeys the demo's supervisor puts into the approvers file, and for which role. Elsewhere
-# an operator does that, who compared the fingerprint with the person.
+# The people whose passkeys the demo adds to the approvers file, with their roles. In production an
+# operator does this after comparing the fingerprint with the person.
 APPROVERS = {"alice": "security", "bob": "service_owner", "frank": "service_owner"}
 
 
 @dataclass(frozen=True)
 class Service:
-    """A service of the demo's inventory, and what it cannot work without."""
+    """A service of the demo's inventory and its dependencies."""
 
     name: str
     owner_team: str
@@ -91,7 +92,7 @@ class Service:
     needs: tuple[str, ...]
 
 
-# `needs` names services, or identities by locator; this stands for each key that CASE shows.
+# `needs` names services, or identities by locator; this one stands for every key in CASE.
 EACH_KEY = "each key"
 SERVICES = (
     Service("statement-export", "payments", "high", True, False, (EACH_KEY,)),

@@ -1,4 +1,4 @@
-"""What the demo says to whoever started it."""
+"""The texts that the demo prints for the visitor."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ hitlportal runs at {origin}
 
 {codes}
 {queue}
-  1  Enrol alice and bob with their codes, each in a browser profile of its own (or sign out in
-     between). Their keys are then put into the approvers file, here by the demo, elsewhere by an
-     operator who compared the fingerprint.
+  1  Enrol alice and bob with their codes, each in a separate browser profile (or sign out in
+     between). The demo then adds their keys to the approvers file. In production an operator
+     does that after comparing the fingerprint with the person.
   2  Sign in as alice, open a proposal of the queue, read it, give three verdicts, approve with
-     the passkey. Nothing happens yet: bob's approval is needed too.
-  3  Sign in as bob and approve. The worker verifies everything again and carries it out: the key
-     of the simulated AWS account, or role {role} on the second PostgreSQL cluster.
-  4  Look at "what changed" in the one that frank corrected, at the passwords in the build log
-     (covered; alice may uncover them), at why the checks of another fail, and decide.
+     the passkey. Nothing runs yet: bob must approve, too.
+  3  Sign in as bob and approve. The worker verifies everything again and carries out the plan: it
+     disables the key of the simulated AWS account, or role {role} on the second PostgreSQL
+     cluster.
+  4  Look at "what changed" in the proposal that frank corrected, at the passwords in the build
+     log (masked; alice may reveal them), and at the failed checks of another one. Decide.
 
   The target's own log   {target_log}
   The simulator's log    {cloud_log}
@@ -31,13 +32,12 @@ hitlportal runs at {origin}
   The worker's files     {worker}
 
 Ctrl-C stops everything; the data stay in {directory}.
-`make demo AUTO=1` plays all of this by itself and checks it; `manage.py demo --reset` removes
-the data.
+`make demo AUTO=1` plays and checks all of this; `manage.py demo --reset` removes the data.
 """
 
 
 def welcome(stack: Stack, fresh: Mapping[str, str], queue: Sequence[Place]) -> str:
-    """Where to go, as whom, and what to look at."""
+    """Return the welcome text: address, codes, queue and steps."""
     return WELCOME.format(
         origin=stack.origin,
         codes=codes(stack.origin, fresh),
@@ -53,16 +53,16 @@ def welcome(stack: Stack, fresh: Mapping[str, str], queue: Sequence[Place]) -> s
 
 
 def line(place: Place) -> str:
-    """One proposal: its state, its incident, what to look at."""
+    """Return one line about a proposal: its state, its incident, notes."""
     checks = f"{place.failed_checks} checks failed" if place.failed_checks > 1 else "a check failed"
     notes = [checks] if place.failed_checks else []
     notes += ["corrected by frank"] if place.corrected else []
-    told = f"  [{', '.join(notes)}]" if notes else ""
-    return f"  {place.state.replace('_', ' '):10} {place.title[:72]}{told}"
+    noted = f"  [{', '.join(notes)}]" if notes else ""
+    return f"  {place.state.replace('_', ' '):10} {place.title[:72]}{noted}"
 
 
 def codes(origin: str, fresh: Mapping[str, str]) -> str:
-    """Everybody, with a one-time code where one is needed."""
+    """Return one line per person, with a one-time code for those who have not enrolled."""
     lines = [
         f"  {person.username:7} {fresh.get(person.username, 'enrolled'):24} {person.does}"
         for person in PEOPLE

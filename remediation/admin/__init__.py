@@ -1,7 +1,7 @@
-"""The admin: a door to inventory, agents and people; everything else is read-only.
+"""Register the admin pages: inventory, agents and people; everything else is read-only.
 
-What is registered here is shown by `hitlportal.site.PortalAdminSite`. No page of it saves a row
-itself: what a form says goes to a service, which asks again who may, and records it.
+`hitlportal.site.PortalAdminSite` shows them. No page saves a row itself: forms pass their values to
+services, which authorize the person again and write the audit entry.
 """
 
 from __future__ import annotations

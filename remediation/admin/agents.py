@@ -1,4 +1,4 @@
-"""Agents: made, owned, suspended; tokens shown once, on the page that answers the POST."""
+"""Admin pages of agents: create, change owner, suspend, issue and revoke tokens."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from remediation.admin.base import (
     actor_of,
     answer,
     mono,
-    said,
     table,
     yes_no,
+    yes_or_no,
 )
 from remediation.models import Agent, AgentToken, AgentVersion, User
 from remediation.services.people import accounts
@@ -45,12 +45,12 @@ class AgentForm(PortalForm):
         to_field_name="username",
         empty_label=CHOOSE,
         help_text=gettext_lazy(
-            "The person who answers for the agent; never decides on what it proposes."
+            "The person responsible for the agent. The owner can't decide on the agent's proposals."
         ),
     )
     enabled = yes_no(
         gettext_lazy("Enabled"),
-        gettext_lazy("A suspended agent can do nothing, and nothing of it is executed."),
+        gettext_lazy("A suspended agent can do nothing, and none of its proposals is executed."),
     )
 
     class Meta:
@@ -69,7 +69,7 @@ class AgentForm(PortalForm):
         newest = self.instance.versions.order_by("-id").first()
         if newest is not None:
             self.initial["owner"] = owners.filter(person=newest.owner).first()
-            self.initial["enabled"] = said(newest.enabled)
+            self.initial["enabled"] = yes_or_no(newest.enabled)
 
 
 class TokenForm(forms.Form):
@@ -92,8 +92,8 @@ class AgentAdmin(PortalAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Agent]:
         newest = AgentVersion.objects.filter(agent=OuterRef("pk")).order_by("-id")
         owner = User.objects.filter(person=OuterRef("owner")).values("username")[:1]
-        found = newest.values(said=JSONObject(enabled="enabled", owner=Subquery(owner)))
-        return Agent.objects.annotate(said=Subquery(found[:1]))
+        found = newest.values(facts=JSONObject(enabled="enabled", owner=Subquery(owner)))
+        return Agent.objects.annotate(newest_facts=Subquery(found[:1]))
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         if obj is None:
@@ -137,7 +137,7 @@ class AgentAdmin(PortalAdmin):
     # -- tokens ------------------------------------------------------------------------------------
 
     def issue(self, request: HttpRequest, agent_id: UUID) -> HttpResponse:
-        """Ask for how long; then show the token, once: it is in this answer and nowhere else."""
+        """Ask for the lifetime, then show the token once: only its hash is stored."""
         agent = self._agent(request, agent_id)
         form = TokenForm(request.POST if request.method == "POST" else None)
         context = {
@@ -159,8 +159,8 @@ class AgentAdmin(PortalAdmin):
         agent = self._agent(request, token.agent_id)
         if request.method == "POST":
             agents.revoke_token(actor=actor_of(request), token_id=token.pk)
-            said = gettext("Token %(prefix)s… is revoked.") % {"prefix": token.prefix}
-            messages.success(request, said)
+            message = gettext("Token %(prefix)s… is revoked.") % {"prefix": token.prefix}
+            messages.success(request, message)
             return HttpResponseRedirect(
                 reverse("admin:remediation_agent_change", args=[token.agent_id])
             )
@@ -184,7 +184,7 @@ class AgentAdmin(PortalAdmin):
 
     @admin.display(description=gettext_lazy("Owner"))
     def owner_name(self, obj: Any) -> str:
-        return str((obj.said or {}).get("owner") or gettext("unknown"))
+        return str((obj.newest_facts or {}).get("owner") or gettext("unknown"))
 
     @admin.display(description=gettext_lazy("Enabled"))
     def is_enabled(self, obj: Any) -> str:
@@ -234,7 +234,7 @@ class AgentAdmin(PortalAdmin):
             (
                 (
                     who.person(row.owner),
-                    vocabulary.word(said(row.enabled)),
+                    vocabulary.word(yes_or_no(row.enabled)),
                     who.actor(row.author),
                     moment(row.recorded_at),
                 )

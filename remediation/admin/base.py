@@ -1,4 +1,4 @@
-"""What the admin's pages have in common: rights by group rows, refusals on record."""
+"""The base of the admin's pages: access by group membership, recorded refusals."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ Tool = tuple[str, str]  # title and address
 
 
 def actor_of(request: HttpRequest) -> PersonActor:
-    """Who acts: from the session alone (docs/attacks.md A14)."""
+    """Return the acting person, from the session alone (docs/attacks.md A14)."""
     user = cast(User, request.user)
     return PersonActor(user.person, user.pk)
 
 
 def roles_of(request: HttpRequest) -> frozenset[str]:
-    """The person's groups, read once for a request; services read them again."""
+    """Return the person's groups, read once per request; services read them again."""
     if not hasattr(request, "portal_roles"):
         request.portal_roles = authorize.roles(cast(User, request.user))  # type: ignore[attr-defined]
     return cast(frozenset[str], request.portal_roles)  # type: ignore[attr-defined]
@@ -66,19 +66,19 @@ def record_refusal(request: HttpRequest, refusal: Refused) -> None:
 
 
 class PortalForm(ModelForm):
-    """A form whose values go to a service. A refusal by the service is shown on it."""
+    """A form whose values go to a service; it shows the service's refusal."""
 
     refused: Refused | None = None
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.refused is not None:
-            self.add_error(None, refusal_said(self.refused))
+            self.add_error(None, describe_refusal(self.refused))
         return cleaned
 
 
 class PortalAdmin(ModelAdmin):
-    """A page that only its groups open. Nothing is deleted, and `is_superuser` opens nothing."""
+    """A page for certain groups. Nothing can be deleted, and `is_superuser` grants nothing."""
 
     editors: frozenset[str] = frozenset()
     viewers: frozenset[str] = accounts.ADMIN_SITE
@@ -115,19 +115,19 @@ class PortalAdmin(ModelAdmin):
         return ()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Nothing: `save_model` gave all of the form to a service."""
+        """Do nothing: `save_model` passed the whole form to a service."""
 
     # -- a request --------------------------------------------------------------------------------
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        said = {
+        titled = {
             "title": capfirst(self.opts.verbose_name_plural),
             "list_tools": self.list_tools(request),
             **(extra_context or {}),
         }
-        return self.on_record(super().changelist_view)(request, said)
+        return self.on_record(super().changelist_view)(request, titled)
 
     def changeform_view(
         self,
@@ -140,7 +140,7 @@ class PortalAdmin(ModelAdmin):
         try:
             return view(request, object_id, form_url, extra_context)
         except Refused as refusal:
-            # Nothing was saved. The same form again, with what was typed and the refusal on it.
+            # Nothing was saved. Show the form again with the input and the refusal.
             request.portal_refused = refusal  # type: ignore[attr-defined]
             return view(request, object_id, form_url, extra_context)
 
@@ -158,13 +158,13 @@ class PortalAdmin(ModelAdmin):
         object_id: str,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The admin's own history is empty: versions and the audit log are the history."""
+        """Redirect to the object: the admin writes no history; versions and audit log are it."""
         return HttpResponseRedirect("../change/")
 
     def on_record(self, view: View) -> View:
-        """Record what the view refuses, after its transaction rolled back."""
+        """Wrap a view so that its refusals are recorded, after its transaction rolled back."""
 
-        def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def recording(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
                 return view(request, *args, **kwargs)
             except PermissionDenied:
@@ -174,19 +174,19 @@ class PortalAdmin(ModelAdmin):
                 record_refusal(request, refusal)
                 raise
 
-        return door
+        return recording
 
     def page(self, view: View) -> View:
-        """A page of ours beside Django's; a refusal sends the person back with its words."""
+        """Wrap a custom page: a refusal is recorded, shown as a message and redirected."""
 
-        def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             try:
                 return self.on_record(view)(request, *args, **kwargs)
             except Refused as refusal:
-                messages.error(request, refusal_said(refusal))
+                messages.error(request, describe_refusal(refusal))
                 return HttpResponseRedirect(request.path)
 
-        return self.admin_site.admin_view(door)
+        return self.admin_site.admin_view(wrapped)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -203,7 +203,7 @@ class PortalAdmin(ModelAdmin):
         context["subtitle"] = visible(str(obj)) if obj is not None else None
         return super().render_change_form(request, context, *args, **kwargs)
 
-    # -- the admin's own log: every change is in the audit log already ----------------------------
+    # -- Django's admin log stays empty: every change is in the audit log -------------------------
 
     def log_addition(self, *_: Any) -> Any:
         return None
@@ -216,7 +216,7 @@ class PortalAdmin(ModelAdmin):
 
 
 def yes_no(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.TypedChoiceField:
-    """A question without an answer beforehand: an unticked box would be one."""
+    """Return a yes/no field without a default; an unticked box would mean "no"."""
     return forms.TypedChoiceField(
         label=label,
         help_text=help_text,
@@ -225,13 +225,13 @@ def yes_no(label: StrOrPromise, help_text: StrOrPromise = "") -> forms.TypedChoi
     )
 
 
-def said(value: bool) -> str:
-    """The value as a form's field has it."""
+def yes_or_no(value: bool) -> str:
+    """Return the value as a `yes_no` field stores it."""
     return "yes" if value else "no"
 
 
-def refusal_said(refusal: Refused) -> SafeString:
-    """What a refusal means, and what it said of this case, as it is on record."""
+def describe_refusal(refusal: Refused) -> SafeString:
+    """Return the refusal's message in the reader's language, with the recorded detail."""
     message = vocabulary.message(refusal)
     if not refusal.detail:
         return format_html("{}", message)
@@ -240,20 +240,20 @@ def refusal_said(refusal: Refused) -> SafeString:
 
 
 def mono(text: str) -> SafeString:
-    """What people compare character by character."""
+    """Return text in a monospaced font, for comparison character by character."""
     return format_html('<span class="mono">{}</span>', text)
 
 
 def answer(obj: Any, fact: str) -> str:
-    """What the newest version says, as a word: a red cross for "not retired" would mislead."""
-    value = (obj.said or {}).get(fact)
+    """Return a fact of the newest version as a word (a red cross for "not retired" misleads)."""
+    value = (obj.newest_facts or {}).get(fact)
     if value is None:
         return gettext("unknown")
     return gettext("yes") if value else gettext("no")
 
 
 def table(head: Iterable[str], rows: Iterable[Sequence[object]]) -> SafeString:
-    """A read-only table inside a form; every cell is escaped."""
+    """Return a read-only table; every cell is escaped."""
     body = [(format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows]
     if not body:
         return format_html("<p>{}</p>", pgettext("an empty table", "none"))

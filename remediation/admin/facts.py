@@ -1,4 +1,4 @@
-"""Facts, for auditors: read-only, by the login that can only read; the reading is on record."""
+"""Show all facts to auditors: read-only, with the auditor's login; each access is recorded."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from remediation.services.access import authorize
 from remediation.templatetags.inert import inert
 from remediation.templatetags.portal import moment
 
-# The login of auditors; without it the pages are closed, as those of the audit log are.
+# The auditors' login; without it these pages and those of the audit log are closed.
 ALIAS = "auditor"
 
 
 class FactAdmin(PortalAdmin):
-    """Whoever may not read everything reads nothing here. There is no way to add or change."""
+    """Pages for people who may read everything. Adding and changing are not possible."""
 
     viewers = frozenset({authorize.AUDITOR})
     columns: tuple[str, ...] = ()
@@ -70,9 +70,9 @@ class FactAdmin(PortalAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def _record(self, request: HttpRequest, object_id: str) -> None:
-        """Before the first row is read."""
+        """Record the access before the first row is read."""
         if not self.has_view_permission(request):
-            return  # the refusal goes on record, as everywhere
+            return  # the caller records the refusal
         with transaction.atomic():
             log.append(
                 action=Event.PERSON_AUDIT_READ,
@@ -88,7 +88,7 @@ def line(obj: models.Model) -> SafeString:
 
 
 def shown(field: Any) -> Callable[[Any], object]:
-    """A column or read-only field: whole, inert, bytes as the text that they are."""
+    """Return a column or read-only field: complete, escaped, with bytes decoded as text."""
 
     @admin.display(description=field.verbose_name, ordering=field.name)
     def column(obj: Any) -> object:
@@ -99,7 +99,7 @@ def shown(field: Any) -> Callable[[Any], object]:
             return moment(value)
         if isinstance(field, models.BinaryField):
             value = _text(bytes(value))
-        # As it is stored: an agent's text, the portal's English, a number.
+        # As stored, not translated: an agent's text, the portal's English, a number.
         return format_html('<span class="whole" lang="">{}</span>', inert(value))
 
     column.__name__ = field.name
@@ -107,7 +107,7 @@ def shown(field: Any) -> Callable[[Any], object]:
 
 
 def _text(value: bytes) -> str:
-    """Bodies are canonical JSON; keys and signatures are shown as hex."""
+    """Return bytes as text: canonical JSON as it is, keys and signatures as hex."""
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Inventory pages: an edit adds a version, through `services.inventory`."""
+"""Admin pages of the inventory: an edit adds a version through `services.inventory`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from remediation.admin.inventory_forms import (
     DependencyForm,
     IdentityForm,
     ServiceForm,
-    told,
+    describe_value,
 )
 from remediation.models import (
     Dependency,
@@ -42,10 +42,10 @@ Versions = QuerySet[ServiceVersion] | QuerySet[IdentityVersion] | QuerySet[Depen
 
 
 def _newest(versions: Versions, link: str, *names: str) -> Subquery:
-    """What the newest version says, as one column."""
+    """Return the newest version's facts as one JSON column."""
     columns = JSONObject(**{name: name for name in names})
     found = versions.filter(**{link: OuterRef("pk")}).order_by("-id")
-    return Subquery(found.values(said=columns)[:1])
+    return Subquery(found.values(facts=columns)[:1])
 
 
 def _history(versions: Versions, *names: str) -> SafeString:
@@ -59,7 +59,7 @@ def _history(versions: Versions, *names: str) -> SafeString:
         ),
         (
             (
-                *(told(getattr(row, name)) for name in names),
+                *(describe_value(getattr(row, name)) for name in names),
                 who.actor(row.author),
                 moment(row.recorded_at),
             )
@@ -79,7 +79,7 @@ class _InventoryAdmin(PortalAdmin):
         facts: tuple[str, ...],
         shown: tuple[str, ...],
     ) -> tuple[str, ...]:
-        """Who may not change it reads key and versions; the newest of those is what counts."""
+        """Return key and versions for readers, the form's fields for editors."""
         if obj is None:
             return (*key, *facts)
         changed = (*facts, "based_on") if self.has_change_permission(request, obj) else ()
@@ -87,11 +87,11 @@ class _InventoryAdmin(PortalAdmin):
 
     @admin.display(description=gettext_lazy("Owner team"))
     def owner_team(self, obj: Any) -> str:
-        return str((obj.said or {}).get("owner_team") or "—")
+        return str((obj.newest_facts or {}).get("owner_team") or "—")
 
     @admin.display(description=gettext_lazy("Environment"))
     def environment(self, obj: Any) -> str:
-        return vocabulary.word((obj.said or {}).get("environment", "unknown"))
+        return vocabulary.word((obj.newest_facts or {}).get("environment", "unknown"))
 
     @admin.display(description=gettext_lazy("Retired"))
     def is_retired(self, obj: Any) -> str:
@@ -109,8 +109,8 @@ class ServiceAdmin(_InventoryAdmin):
     ordering = ("name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Service]:
-        said = _newest(ServiceVersion.objects.all(), "service", *SERVICE_FACTS)
-        return Service.objects.annotate(said=said)
+        newest = _newest(ServiceVersion.objects.all(), "service", *SERVICE_FACTS)
+        return Service.objects.annotate(newest_facts=newest)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return self.fields_for(request, obj, ("name",), SERVICE_FACTS, SERVICE_SHOWN)
@@ -150,7 +150,7 @@ class ServiceAdmin(_InventoryAdmin):
 
     @admin.display(description=gettext_lazy("Criticality"))
     def criticality(self, obj: Any) -> str:
-        return vocabulary.word((obj.said or {}).get("criticality", "unknown"))
+        return vocabulary.word((obj.newest_facts or {}).get("criticality", "unknown"))
 
     @admin.display(description=gettext_lazy("Payment path"))
     def payment_path(self, obj: Any) -> str:
@@ -181,8 +181,8 @@ class IdentityAdmin(_InventoryAdmin):
     ordering = ("locator",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Identity]:
-        said = _newest(IdentityVersion.objects.all(), "identity", *IDENTITY_FACTS)
-        return Identity.objects.annotate(said=said)
+        newest = _newest(IdentityVersion.objects.all(), "identity", *IDENTITY_FACTS)
+        return Identity.objects.annotate(newest_facts=newest)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return self.fields_for(request, obj, ("kind", "locator"), IDENTITY_FACTS, IDENTITY_SHOWN)
@@ -260,15 +260,17 @@ class DependencyAdmin(_InventoryAdmin):
 
 
 def _with_presence(edges: QuerySet[Dependency]) -> QuerySet[Dependency]:
-    return edges.annotate(said=_newest(DependencyVersion.objects.all(), "dependency", "present"))
+    return edges.annotate(
+        newest_facts=_newest(DependencyVersion.objects.all(), "dependency", "present")
+    )
 
 
 def _edges(edges: QuerySet[Dependency], end: str) -> str:
-    """The other ends of the edges that are there now."""
+    """List the other ends of the edges that are present now."""
     found = _with_presence(edges.select_related("source", "service", "identity"))
     names = [
         str(edge.source if end == "source" else edge.service or edge.identity)
         for edge in found
-        if (getattr(edge, "said", None) or {}).get("present")
+        if (getattr(edge, "newest_facts", None) or {}).get("present")
     ]
     return ", ".join(sorted(names)) or pgettext("an empty table", "none")

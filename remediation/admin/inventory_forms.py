@@ -1,4 +1,4 @@
-"""Forms of the inventory's pages. Shape only; the services decide."""
+"""Forms of the inventory's pages. They check the shape; services decide."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django import forms
 from django.utils.translation import gettext, gettext_lazy
 
 from remediation import vocabulary
-from remediation.admin.base import CHOOSE, PortalForm, said, yes_no
+from remediation.admin.base import CHOOSE, PortalForm, yes_no, yes_or_no
 from remediation.domain.actions import TARGETS
 from remediation.models import Dependency, Identity, IdentityVersion, Service, ServiceVersion
 from remediation.models.inventory import Criticality, Environment
@@ -28,7 +28,7 @@ def _choices(values: list[tuple[str, str]]) -> list[tuple[str, StrOrPromise]]:
 
 
 class BasedOnForm(PortalForm):
-    """Carries the version that the editor saw, so that nobody's change is lost."""
+    """A form with the version that the editor saw, so that no concurrent change is lost."""
 
     based_on = forms.IntegerField(
         label=gettext_lazy("Based on"), required=False, widget=forms.HiddenInput
@@ -55,7 +55,7 @@ class ServiceForm(BasedOnForm):
         gettext_lazy("External partner"), gettext_lazy("Does a partner depend on it?")
     )
     retired = yes_no(
-        gettext_lazy("Retired"), gettext_lazy("A retired service counts for 24 hours more.")
+        gettext_lazy("Retired"), gettext_lazy("Retirement takes effect after 24 hours.")
     )
 
     class Meta:
@@ -100,7 +100,7 @@ class IdentityForm(BasedOnForm):
             ],
         )
         forms_of_locators = ", ".join(TARGETS[kind].locator for kind in kinds)
-        self.fields["locator"].help_text = gettext("As its kind asks: %(forms)s") % {
+        self.fields["locator"].help_text = gettext("The form depends on the kind: %(forms)s") % {
             "forms": forms_of_locators
         }
 
@@ -109,9 +109,7 @@ class IdentityForm(BasedOnForm):
 
 
 class DependencyForm(PortalForm):
-    present = yes_no(
-        gettext_lazy("Present"), gettext_lazy("No: the source does not need it any more.")
-    )
+    present = yes_no(gettext_lazy("Present"), gettext_lazy("No: the source no longer needs it."))
 
     class Meta:
         model = Dependency
@@ -123,7 +121,7 @@ class DependencyForm(PortalForm):
             del self.fields["present"]
             return
         newest = self.instance.versions.order_by("-id").first()
-        self.initial["present"] = said(newest is not None and newest.present)
+        self.initial["present"] = yes_or_no(newest is not None and newest.present)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -134,10 +132,10 @@ class DependencyForm(PortalForm):
 
 
 def cell(value: object) -> object:
-    """A value as a form's field has it."""
-    return said(value) if isinstance(value, bool) else value
+    """Return a value as a form's field stores it."""
+    return yes_or_no(value) if isinstance(value, bool) else value
 
 
-def told(value: object) -> object:
-    """A value as a table says it."""
+def describe_value(value: object) -> object:
+    """Return a value in words, for a table."""
     return vocabulary.word(cell(value))

@@ -1,8 +1,8 @@
-"""The import's page: files in, what they would change out, then exactly that by a POST.
+"""The import's pages: upload files, show their changes, apply exactly these changes.
 
-The bytes wait in the shared cache, under the person's own key. The form of the diff carries the
-digest of the diff; `services.inventory_import.apply` reads the same bytes again and refuses when
-they, or the inventory, say anything else by then.
+The files are kept in the shared cache under the person's own key. The form with the changes carries
+their digest; `services.inventory.import_files.apply` reads the same files again and refuses when
+the changes differ by then.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext, pgettext
 
 from remediation import vocabulary
-from remediation.admin.base import View, actor_of, record_refusal, refusal_said, roles_of
+from remediation.admin.base import View, actor_of, describe_refusal, record_refusal, roles_of
 from remediation.admin.inventory_import_form import ImportForm
 from remediation.domain.errors import BadInput, Conflict, SessionExpired, TooManyKeys
 from remediation.domain.intake import report
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from remediation.admin.base import PortalAdmin
 
 KEPT_SECONDS = 15 * 60
-# A page shows every change; beyond what a person can read there is the command.
+# A page shows every change; larger imports need the command.
 MAX_CHANGES = 2_000
 
 
 def view_for(owner: PortalAdmin) -> View:
-    """GET: the form, or with ``?upload=`` the diff. POST: look at files, or apply a diff."""
+    """Return the view. GET: the form, or with ``?upload=`` the changes. POST: preview or apply."""
 
     def page(request: HttpRequest) -> HttpResponse:
         if accounts.INVENTORY_EDITOR not in roles_of(request):
@@ -62,7 +62,7 @@ def _form(owner: PortalAdmin, request: HttpRequest, form: ImportForm) -> HttpRes
 
 
 def _look(owner: PortalAdmin, request: HttpRequest) -> HttpResponse:
-    """Read the files; when they can be read keep them and show what they would change."""
+    """Read the files, keep them and show their changes; show the refusal on the form."""
     form = ImportForm(request.POST, request.FILES)
     if form.is_valid():
         asked = form.asked()
@@ -70,7 +70,7 @@ def _look(owner: PortalAdmin, request: HttpRequest) -> HttpResponse:
             _prepare(request, asked)
         except BadInput as refusal:
             record_refusal(request, refusal)
-            form.add_error(None, refusal_said(refusal))
+            form.add_error(None, describe_refusal(refusal))
         else:
             return _to_diff(request, _keep(request, asked))
     return _form(owner, request, form)
@@ -110,13 +110,13 @@ def _apply(request: HttpRequest) -> HttpResponse:
     except Conflict as refusal:
         if isinstance(refusal, SessionExpired):
             raise
-        # Nothing was changed; what stands now is shown beside the files again.
+        # Nothing was changed; show the changes against the current inventory again.
         record_refusal(request, refusal)
-        messages.error(request, refusal_said(refusal))
+        messages.error(request, describe_refusal(refusal))
         return _to_diff(request, upload)
     cache.delete(_key(request, upload))
-    said = {"summary": _summary(done.changes)}
-    messages.success(request, gettext("Imported. %(summary)s") % said)
+    values = {"summary": _summary(done.changes)}
+    messages.success(request, gettext("Imported. %(summary)s") % values)
     return HttpResponseRedirect(reverse("admin:remediation_service_changelist"))
 
 
@@ -124,14 +124,14 @@ def _prepare(request: HttpRequest, asked: dict[str, Any]) -> Prepared:
     found = import_files.prepare(actor=actor_of(request), **asked)
     if len(found.changes.changes) > MAX_CHANGES:
         raise TooManyKeys(
-            f"more than {MAX_CHANGES:,} changes: an operator imports them with"
+            f"more than {MAX_CHANGES:,} changes; an operator can import them with"
             " manage.py inventory_import"
         )
     return found
 
 
 def _sections(found: ChangeSet) -> list[dict[str, Any]]:
-    """Every change, what loosens first."""
+    """Return all changes in sections; those that reduce protection come first."""
     others = [change for change in found.changed() if not change.loosens]
     changed = (
         (gettext("Less strict than before"), found.loosening()),
@@ -148,10 +148,10 @@ def _sections(found: ChangeSet) -> list[dict[str, Any]]:
 
 
 def _summary(found: ChangeSet) -> str:
-    """As `report.summary` says it, in the reader's language."""
+    """Return the text of `report.summary` in the reader's language."""
     if not found.changes:
-        said = {"number": _number(found.unchanged)}
-        return gettext("Nothing to do: %(number)s objects stand as the files say.") % said
+        count = {"number": _number(found.unchanged)}
+        return gettext("Nothing to do: %(number)s objects match the files.") % count
     services, identities, dependencies = (
         len(found.added(kind)) for kind in ("service", "identity", "dependency")
     )
@@ -169,7 +169,7 @@ def _summary(found: ChangeSet) -> str:
     return (
         gettext(
             "New: %(services)s, %(identities)s, %(dependencies)s. Changed: %(changed)s, of these"
-            " less strict: %(looser)s. As before: %(unchanged)s."
+            " less strict: %(looser)s. Unchanged: %(unchanged)s."
         )
         % values
     )
@@ -191,13 +191,13 @@ def _keep(request: HttpRequest, asked: dict[str, Any]) -> str:
 
 
 def _kept(request: HttpRequest, upload: str) -> dict[str, Any]:
-    """What the person handed in. Raises SessionExpired when it is gone, or another's."""
+    """Return the person's upload. Raises SessionExpired when it is gone or another person's."""
     value = cache.get(_key(request, upload))
     try:
         files = [File(name, base64.b64decode(content)) for name, content in value["files"]]
         return {"format": value["format"], "options": Options(**value["options"]), "files": files}
-    except (TypeError, KeyError, ValueError):  # nothing there, or nothing of ours
-        raise SessionExpired("hand the files in again") from None
+    except (TypeError, KeyError, ValueError):  # missing, or not in our form
+        raise SessionExpired("upload the files again") from None
 
 
 def _key(request: HttpRequest, upload: str) -> str:

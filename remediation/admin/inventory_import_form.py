@@ -1,4 +1,4 @@
-"""The form of an import: shape and size; the service decides."""
+"""The form of an import. It checks shape and size; the service decides."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _ManyFiles(forms.ClearableFileInput):
 
 
 class _FilesField(forms.FileField):
-    """One or more files, within bounds."""
+    """One or more files, limited in number and size."""
 
     def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         given = data if isinstance(data, list) else [data]
@@ -41,14 +41,16 @@ class _FilesField(forms.FileField):
             )
         if sum(one.size or 0 for one in files) > MAX_BYTES:
             raise forms.ValidationError(
-                gettext("At most %(size)d MiB together; an operator imports more with %(command)s.")
+                gettext(
+                    "At most %(size)d MiB together; an operator can import more with %(command)s."
+                )
                 % {"size": MAX_BYTES // 2**20, "command": "manage.py inventory_import"}
             )
         return files
 
 
 class ImportForm(forms.Form):
-    """Which files, and what they cannot say themselves; nothing is preselected."""
+    """The files and the facts they do not contain; nothing is preselected."""
 
     format = forms.ChoiceField(
         label=gettext_lazy("Format"),
@@ -58,35 +60,37 @@ class ImportForm(forms.Form):
         label=gettext_lazy("Files"),
         max_length=200,
         widget=_ManyFiles(attrs={"multiple": True}),
-        help_text=gettext_lazy("One or more, 2 MiB together."),
+        help_text=gettext_lazy("One or more files, at most 2 MiB together."),
     )
     cluster = forms.CharField(
         label=gettext_lazy("Cluster"),
         required=False,
         max_length=63,
-        help_text=gettext_lazy("Kubernetes: the cluster that the manifests are of."),
+        help_text=gettext_lazy("For Kubernetes: the cluster of the manifests."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
     )
     environment = forms.ChoiceField(
         required=False,
-        label=gettext_lazy("Environment, where files are silent"),
+        label=gettext_lazy("Default environment"),
         choices=[
             ("", gettext_lazy("production, the strictest")),
             *((e, WORDS[e]) for e in ENVIRONMENTS[:2]),
         ],
-        help_text=gettext_lazy("Of new services only. Silence never changes what stands."),
+        help_text=gettext_lazy(
+            "For new services whose file names none. Existing services keep theirs."
+        ),
     )
     complete = yes_no(
-        pgettext_lazy("said of files", "Complete"),
+        pgettext_lazy("files", "Complete"),
         gettext_lazy(
-            "Yes: these files are all there is. Services that they lack retire, and dependencies"
-            " between services that they lack end."
+            "Yes: the files list everything. Services missing in them are retired, and missing"
+            " dependencies between services are removed."
         ),
     )
 
     def asked(self) -> dict[str, Any]:
-        """Arguments of `services.inventory_import.prepare`."""
-        said = self.cleaned_data
-        files = [File(one.name or "file", one.read()) for one in said["given"]]
-        options = Options(said["cluster"], said["environment"], said["complete"])
-        return {"format": said["format"], "files": files, "options": options}
+        """Return the arguments of `services.inventory.import_files.prepare`."""
+        data = self.cleaned_data
+        files = [File(one.name or "file", one.read()) for one in data["given"]]
+        options = Options(data["cluster"], data["environment"], data["complete"])
+        return {"format": data["format"], "files": files, "options": options}

@@ -1,7 +1,7 @@
-"""What models and their columns are called on the administrators' pages.
+"""Set the names of models and columns on the administrators' pages.
 
-Put onto the models here and not in them: a name for people is no part of the schema, and a
-migration for each of a hundred columns would say nothing.
+They are set here and not in the models, because Django would create a migration for each change of
+a name.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ MODELS = {
     "transition": (pgettext_lazy("model", "transition"), pgettext_lazy("models", "transitions")),
 }
 
-# One name means the same on every model.
+# A column name has the same meaning on every model.
 COLUMNS = {
     "actor": pgettext_lazy("column", "actor"),
     "agent": pgettext_lazy("column", "agent"),
@@ -148,7 +148,7 @@ COLUMNS = {
 
 
 def apply() -> None:
-    """Before any form or page of the admin is made."""
+    """Set the names; call this before the admin creates any form or page."""
     for name, (one, many) in MODELS.items():
         options = apps.get_model("remediation", name)._meta
         options.verbose_name, options.verbose_name_plural = one, many

@@ -1,4 +1,4 @@
-"""Accounts and groups. Passwords and passkeys are made by their person, with an operator's code."""
+"""Admin pages of accounts and groups; people set passwords and passkeys with one-time codes."""
 
 from __future__ import annotations
 
@@ -21,28 +21,30 @@ from remediation.services.people.accounts import PersonFacts
 from remediation.templatetags.portal import moment
 
 MEANING = {
-    "security": gettext_lazy("decides: slot security, or any"),
-    "service_owner": gettext_lazy("decides: slot service owner, or any"),
-    "lead": gettext_lazy("sees everything; is told when a deadline passes"),
+    "security": gettext_lazy("approves as security, or in any slot"),
+    "service_owner": gettext_lazy("approves as service owner, or in any slot"),
+    "lead": gettext_lazy("sees everything; gets a mail when a deadline passes"),
     "auditor": gettext_lazy("reads everything, and the audit log"),
     "inventory_editor": gettext_lazy("changes the inventory"),
-    "agent_admin": gettext_lazy("makes agents and tokens; never together with a role that decides"),
+    "agent_admin": gettext_lazy(
+        "creates agents and tokens; can't be combined with a role that approves"
+    ),
     "user_admin": gettext_lazy(
-        "changes accounts and rights; never together with a role that decides"
+        "changes accounts and rights; can't be combined with a role that approves"
     ),
 }
 
 
-NO_MEANING = gettext_lazy("holds rights on services only")
+NO_MEANING = gettext_lazy("has rights on services only")
 
 
 class UserForm(PortalForm):
     groups = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple)
     active = forms.BooleanField(
-        label=pgettext_lazy("said of an account", "Active"),
+        label=pgettext_lazy("an account", "Active"),
         required=False,
         initial=True,
-        help_text=gettext_lazy("Off: the person cannot sign in, and counts nowhere."),
+        help_text=gettext_lazy("Off: the person can't sign in and doesn't count as an approver."),
     )
 
     class Meta:
@@ -57,11 +59,11 @@ class UserForm(PortalForm):
             required=False,
             widget=forms.CheckboxSelectMultiple,
             choices=[(name, _explained(name)) for name in sorted(known)],
-            help_text=gettext_lazy("Who administers people or agents never decides on a proposal."),
+            help_text=gettext_lazy("Administrators of people or agents can't approve proposals."),
         )
         if "username" in self.fields:
             self.fields["username"].help_text = gettext(
-                "Lower-case letters, digits and . _ @ + - only."
+                "Only lower-case letters, digits and . _ @ + -"
             )
         if self.instance.pk:
             facts = PersonFacts.of(self.instance)
@@ -70,13 +72,13 @@ class UserForm(PortalForm):
             del self.fields["active"]
 
     def facts(self) -> PersonFacts:
-        said = self.cleaned_data
+        data = self.cleaned_data
         return PersonFacts(
-            email=said["email"],
-            first_name=said["first_name"],
-            last_name=said["last_name"],
-            active=said.get("active", True),
-            groups=frozenset(said["groups"]),
+            email=data["email"],
+            first_name=data["first_name"],
+            last_name=data["last_name"],
+            active=data.get("active", True),
+            groups=frozenset(data["groups"]),
         )
 
 
@@ -155,13 +157,13 @@ class GroupForm(PortalForm):
         fields = ("name",)
 
 
-# Django's page would let a name be changed, and the name of a group is its power.
+# Django's page would allow a rename, but a group's name decides its rights.
 admin.site.unregister(Group)
 
 
 @admin.register(Group)
 class GroupAdmin(PortalAdmin):
-    """A group is made and never renamed; its members are chosen on their own pages."""
+    """Create groups; they are never renamed. Members are chosen on the pages of accounts."""
 
     editors = frozenset({accounts.USER_ADMIN})
     viewers = frozenset({authorize.AUDITOR})

@@ -1,4 +1,4 @@
-"""Object rights on one service: who may see and who may review what touches it."""
+"""Object rights on one service: who may see and who may review proposals that affect it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,23 @@ if TYPE_CHECKING:
 
 TITLES = {"view_service": gettext_lazy("may see"), "review_service": gettext_lazy("may review")}
 GIVEN = {
-    ("view_service", True): gettext_lazy("%(holder)s may see what touches %(service)s."),
-    ("review_service", True): gettext_lazy("%(holder)s may review what touches %(service)s."),
-    ("view_service", False): gettext_lazy("%(holder)s no longer may see what touches %(service)s."),
+    ("view_service", True): gettext_lazy(
+        "%(holder)s may now see proposals that affect %(service)s."
+    ),
+    ("review_service", True): gettext_lazy(
+        "%(holder)s may now review proposals that affect %(service)s."
+    ),
+    ("view_service", False): gettext_lazy(
+        "%(holder)s may no longer see proposals that affect %(service)s."
+    ),
     ("review_service", False): gettext_lazy(
-        "%(holder)s no longer may review what touches %(service)s."
+        "%(holder)s may no longer review proposals that affect %(service)s."
     ),
 }
 
 
 class RightForm(forms.Form):
-    """A right for one person or one group; nothing is preselected."""
+    """Give or take a right of one person or one group; nothing is preselected."""
 
     right = forms.ChoiceField(
         label=pgettext_lazy("on a service", "Right"), choices=[("", CHOOSE), *TITLES.items()]
@@ -60,7 +66,7 @@ class RightForm(forms.Form):
 
 
 def view_for(owner: PortalAdmin) -> View:
-    """The page: a list for whoever may see the service, a form for user administrators."""
+    """Return the view: a list for all who may see the service, a form for user administrators."""
 
     def page(request: HttpRequest, service_id: int) -> HttpResponse:
         service = Service.objects.filter(pk=service_id).first()
@@ -95,7 +101,7 @@ def _change(request: HttpRequest, service: Service, asked: dict[str, Any]) -> No
     if asked["username"]:
         user = User.objects.filter(username=asked["username"]).first()
         if user is None:
-            raise BadValue(f"no account is called {asked['username']}")
+            raise BadValue(f"no account has the user name {asked['username']}")
         person = user.person
     held = request.POST.get("take_away") != "yes"
     object_rights.set_right(
@@ -107,5 +113,5 @@ def _change(request: HttpRequest, service: Service, asked: dict[str, Any]) -> No
         group=asked["group"],
     )
     holder = asked["username"] or asked["group"]
-    said = {"holder": holder, "service": service.name}
-    messages.success(request, str(GIVEN[asked["right"], held]) % said)
+    names = {"holder": holder, "service": service.name}
+    messages.success(request, str(GIVEN[asked["right"], held]) % names)

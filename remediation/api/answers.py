@@ -1,4 +1,4 @@
-"""What an agent gets to read, as JSON values. Names of people are in none of it."""
+"""Build the JSON answers for agents. They never contain names of people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from remediation.services.access import authorize
 from remediation.services.actors import AgentActor
 from remediation.services.reporting.submit import Submitted
 
-# Seconds until asking again is worth it: the worker takes seconds, people take minutes.
+# Retry-After by state, in seconds: the worker takes seconds, people take minutes.
 RETRY_AFTER: dict[str, int] = {
     ProposalState.SUBMITTED: 2,
     ProposalState.IN_REVIEW: 15,
@@ -27,7 +27,7 @@ RETRY_AFTER: dict[str, int] = {
 
 
 def url(proposal_id: UUID, verb: str = "") -> str:
-    """The path of a proposal, or of what can be done with it."""
+    """Return the path of a proposal, or of an action on it."""
     return f"/api/v1/proposals/{proposal_id}" + (f"/{verb}" if verb else "")
 
 
@@ -40,7 +40,7 @@ def urls(proposal_id: UUID) -> dict[str, Json]:
 
 
 def submitted(made: Submitted, report: Report) -> dict[str, Json]:
-    """The answer to a report."""
+    """Return the answer to a report."""
     return {
         "incident": str(made.incident_id),
         "incident_is_new": made.incident_is_new,
@@ -55,7 +55,7 @@ def submitted(made: Submitted, report: Report) -> dict[str, Json]:
 
 
 def own(actor: AgentActor, proposal_id: UUID) -> Proposal:
-    """A proposal of this agent; another's is as unknown as one that does not exist."""
+    """Return this agent's proposal. Raises NoSuchObject, also for another agent's proposal."""
     proposal = (
         Proposal.objects.select_related("diagnosis", "supersedes")
         .filter(pk=proposal_id, agent_id=actor.agent_id)
@@ -67,7 +67,7 @@ def own(actor: AgentActor, proposal_id: UUID) -> Proposal:
 
 
 def proposal(found: Proposal) -> dict[str, Json]:
-    """Where a proposal stands and how it came there."""
+    """Return a proposal's state and its history."""
     assessment = authorize.newest(found)
     decide_by = assessment.decide_by if assessment else None
     after = Proposal.objects.filter(supersedes=found).values_list("pk", flat=True).first()
@@ -101,14 +101,17 @@ def _transition(row: Transition) -> dict[str, Json]:
         "round": row.round,
         "at": instant.dump(row.recorded_at),
         "by": by,
-        # A person's free text is for colleagues; an agent may be in an attacker's hands.
+        # A person's free text is for colleagues only: an agent may be compromised.
         "reason": "" if by == "person" else row.reason,
     }
 
 
 def _reasons(found: Proposal) -> list[Json]:
-    """Why it was rejected or returned. The code is what the worker verified; the text only goes
-    with a return, which is a message to the agent."""
+    """Return why a proposal was rejected or returned.
+
+    The worker verified the code. The text is included only for a return, which is a message to the
+    agent.
+    """
     last = found.transitions.filter(
         to_state__in=(ProposalState.REJECTED, ProposalState.RETURNED), actor__startswith="worker:"
     ).last()
@@ -116,8 +119,8 @@ def _reasons(found: Proposal) -> list[Json]:
         return []
     if last.to_state == ProposalState.REJECTED:
         return [{"code": last.reason, "text": ""}]
-    told = Review.objects.filter(proposal=found, round=last.round, decision="return")
-    reasons = [json.loads(bytes(review.statement))["reason"] for review in told.order_by("id")]
+    reviews = Review.objects.filter(proposal=found, round=last.round, decision="return")
+    reasons = [json.loads(bytes(review.statement))["reason"] for review in reviews.order_by("id")]
     return [
         {"code": reason["code"], "text": reason["text"]}
         for reason in reasons
@@ -126,7 +129,7 @@ def _reasons(found: Proposal) -> list[Json]:
 
 
 def _refusals(found: Proposal) -> list[Json]:
-    """The gate's and the agent's own; those of people are for people."""
+    """Return refusals of the gate and of the agent; those of people are omitted."""
     rows = Refusal.objects.filter(proposal=found).order_by("id")
     return [
         {"name": row.reason, "by": by, "at": instant.dump(row.recorded_at)}
@@ -143,19 +146,19 @@ def _steps(found: Proposal) -> list[Json]:
 
 
 def _outcomes(found: Proposal) -> list[Json]:
-    """What became of each step; empty until the run has begun."""
+    """Return the outcome of each step; empty until the run has started."""
     rows = StepRecord.objects.filter(execution__proposal=found).order_by("id")
     records = list(rows.values_list("step", "phase", "data"))
     if not records:
         return []
     return [
-        {"step": told.step, "outcome": told.outcome.value, "reason": told.reason}
-        for told in outcomes(found.targets.count(), records)
+        {"step": each.step, "outcome": each.outcome.value, "reason": each.reason}
+        for each in outcomes(found.targets.count(), records)
     ]
 
 
 def _result(found: Proposal) -> dict[str, Json] | None:
-    """How the run ended, by name; None while it goes on, and where nothing ran."""
+    """Return the result of the run; None while it runs, and if nothing ran."""
     end = found.transitions.filter(
         from_state__in=(ProposalState.EXECUTING, ProposalState.UNKNOWN), to_state=found.state
     ).last()

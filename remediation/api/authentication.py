@@ -1,4 +1,4 @@
-"""Who calls: an agent, by `Authorization: Bearer`; never a session, never a cookie."""
+"""Authenticate agents by `Authorization: Bearer`; sessions and cookies are never accepted."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ if TYPE_CHECKING:  # the settings name this module; rest_framework.views needs t
 
 
 class AgentTokenAuthentication(BaseAuthentication):
-    """`request.user` becomes an AgentActor, `request.auth` the token's id."""
+    """Set `request.user` to an AgentActor and `request.auth` to the token's id."""
 
     def authenticate(self, request: Request) -> tuple[AgentActor, UUID]:
-        """Raises NotAuthenticated, TokenExpired, TokenRevoked, AgentDisabled, Throttled."""
+        """Return actor and token id.
+
+        Raises NotAuthenticated, TokenExpired, TokenRevoked, AgentDisabled or Throttled.
+        """
         known = agents.identify(bearer(request.META.get("HTTP_AUTHORIZATION", "")))
         if known is None:
             raise NotAuthenticated()
         request.META[AGENT] = known.actor
         if known.refusal is not None:
-            # Each such refusal goes on record: a token that has ended has a budget, too.
+            # Each of these refusals is recorded, so an ended token needs a budget, too.
             throttling.spend(known.actor.agent_id)
             raise known.refusal
         return known.actor, known.actor.token_id
@@ -40,14 +43,17 @@ class AgentTokenAuthentication(BaseAuthentication):
 
 
 class IsAgent(BasePermission):
-    """Nobody but an agent; there is no other kind of caller here."""
+    """Allow agents only."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.user, AgentActor)
 
 
 def bearer(header: str) -> str:
-    """The token of an Authorization header (RFC 6750, section 2.1). Raises NotAuthenticated."""
+    """Return the token of an Authorization header (RFC 6750, section 2.1).
+
+    Raises NotAuthenticated.
+    """
     scheme, _, token = header.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise NotAuthenticated()
@@ -55,7 +61,7 @@ def bearer(header: str) -> str:
 
 
 class AgentTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The scheme's place in the OpenAPI document."""
+    """The scheme's entry in the OpenAPI document."""
 
     target_class = AgentTokenAuthentication
     name = "agentToken"
@@ -65,5 +71,5 @@ class AgentTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyp
             "type": "http",
             "scheme": "bearer",
             "bearerFormat": "hitl_<prefix>_<secret>",
-            "description": "A token of the agent, made by a person in the portal's admin.",
+            "description": "A token of the agent, created by a person in the portal's admin.",
         }

@@ -24,10 +24,10 @@ KEY = OpenApiParameter(
     OpenApiParameter.HEADER,
     required=True,
     description=(
-        "A quoted string (RFC 8941) that you make up for each new request; a UUID does. Repeating"
-        " the same request with its key gives the first answer again, marked"
-        " `Idempotent-Replay: true`. A key never expires and is yours alone. Refused requests"
-        " (4xx, 5xx) are not kept: correct them and use the key again."
+        "A quoted string (RFC 8941), unique for each new request, for example a UUID. If you repeat"
+        " the same request with the same key, you get the first answer again, marked"
+        " `Idempotent-Replay: true`. Keys never expire and belong to one agent. Refused requests"
+        " (4xx, 5xx) are not stored: correct them and use the key again."
     ),
     examples=[OpenApiExample("uuid", '"8e03978e-40d5-43dd-bc93-6894a57f9324"')],
 )
@@ -36,7 +36,7 @@ RETRY = OpenApiParameter(
     OpenApiTypes.INT,
     OpenApiParameter.HEADER,
     response=[200, 304],
-    description="Seconds until asking again is worth it; absent when the state is final.",
+    description="Seconds to wait before the next request; absent when the state is final.",
 )
 LOCATION = OpenApiParameter(
     "Location", OpenApiTypes.STR, OpenApiParameter.HEADER, response=[201],
@@ -44,22 +44,22 @@ LOCATION = OpenApiParameter(
 )  # fmt: skip
 REPLAY = OpenApiParameter(
     "Idempotent-Replay", OpenApiTypes.STR, OpenApiParameter.HEADER, response=[200, 201],
-    description="`true` when this is the first answer again.",
+    description="`true` when the first answer is repeated.",
 )  # fmt: skip
 ETAG = OpenApiParameter("ETag", OpenApiTypes.STR, OpenApiParameter.HEADER, response=[200, 304])
 IF_NONE_MATCH = OpenApiParameter("If-None-Match", OpenApiTypes.STR, OpenApiParameter.HEADER)
 
 MEANINGS = {
-    400: "The input is refused; `type` names the reason, `errors[].pointer` the place.",
+    400: "The input is invalid; `type` names the reason, `errors[].pointer` the field.",
     401: "The token is missing, unknown, expired or revoked.",
     403: "The agent is suspended.",
-    404: "There is no such proposal, or it is another agent's.",
+    404: "The proposal does not exist or belongs to another agent.",
     409: "The proposal's state does not allow this, or the key's first request is still running.",
     413: "Too large.",
-    415: "Not application/json in UTF-8, or with a content coding.",
+    415: "The body is not application/json in UTF-8, or has a content coding.",
     422: "The key was used for another request.",
-    429: "Over the agent's budget; Retry-After says when to come again.",
-    503: "The portal cannot take requests now; Retry-After says when to come again.",
+    429: "The agent's budget is used up; Retry-After says when to retry.",
+    503: "The portal cannot accept requests now; Retry-After says when to retry.",
 }
 
 
@@ -77,8 +77,8 @@ report = extend_schema(
     operation_id="report",
     tags=["reports"],
     summary="Report an incident, with evidence, diagnosis and, if an action fits, a proposal",
-    description="All of it is recorded, or nothing. An open incident that this is about is added"
-    " to; `incident_is_new` is then false. An identical plan that still counts is not doubled.",
+    description="Everything is recorded, or nothing. A report about an open incident is added"
+    " to it; `incident_is_new` is then false. An open identical plan is not duplicated.",
     request=shapes.Report,
     parameters=[KEY, LOCATION, REPLAY],
     responses={
@@ -86,7 +86,7 @@ report = extend_schema(
         **_problems(400, 409, 413, 415, 422),
     },
     examples=[
-        OpenApiExample("A role in wrong hands", examples.REPORT, request_only=True),
+        OpenApiExample("A compromised role", examples.REPORT, request_only=True),
         OpenApiExample("Recorded", examples.SUBMITTED, response_only=True, status_codes=["201"]),
     ],
 )
@@ -94,8 +94,8 @@ report = extend_schema(
 proposal = extend_schema(
     operation_id="proposal",
     tags=["proposals"],
-    summary="Where a proposal stands",
-    description="Only your own; another agent's is as unknown as one that does not exist.",
+    summary="Read a proposal's state",
+    description="Only your own proposals; another agent's proposal is answered with 404.",
     parameters=[IF_NONE_MATCH, ETAG, RETRY],
     responses={
         200: shapes.Proposal,
@@ -123,8 +123,8 @@ withdraw = extend_schema(
 supersede = extend_schema(
     operation_id="supersede",
     tags=["proposals"],
-    summary="Replace a proposal by one with another plan",
-    description="An edit is never made in place: reviews of the old proposal count nothing for"
+    summary="Replace a proposal by a new one with another plan",
+    description="A proposal is never edited in place: reviews of the old proposal do not count for"
     " the new one.",
     request=shapes.Supersede,
     parameters=[KEY, LOCATION, REPLAY],
@@ -146,8 +146,8 @@ supersede = extend_schema(
 actions = extend_schema(
     operation_id="actions",
     tags=["catalogue"],
-    summary="What can be proposed, with JSON Schemas and limits",
-    description="The catalogue is closed: what is not in it cannot be proposed.",
+    summary="List the actions that can be proposed, with JSON Schemas and limits",
+    description="Only actions of the catalogue can be proposed.",
     parameters=[IF_NONE_MATCH, ETAG],
     responses={
         200: shapes.Catalogue,

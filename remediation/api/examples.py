@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document; a test sends the report as it stands here."""
+"""Examples for the OpenAPI document; a test sends this report to the API."""
 
 from __future__ import annotations
 

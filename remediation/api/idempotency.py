@@ -1,4 +1,4 @@
-"""The Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header-07)."""
+"""Read the Idempotency-Key header (draft-ietf-httpapi-idempotency-key-header-07)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_KEY = 255
 
 
 def key(request: HttpRequest) -> str:
-    """The key without its quotes. Raises IdempotencyKeyMissing for anything else."""
+    """Return the key without its quotes. Raises IdempotencyKeyMissing if absent or invalid."""
     header = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
         raise IdempotencyKeyMissing('send a quoted string, such as Idempotency-Key: "8e03978e"')
@@ -27,6 +27,6 @@ def key(request: HttpRequest) -> str:
 
 
 def fingerprint(request: HttpRequest, body: bytes) -> str:
-    """What makes two requests the same: method, path and the body's bytes."""
+    """Return a digest of method, path and body; equal for repeated requests."""
     head = f"{request.method} {request.path}\0".encode()
     return sha256(head + body).hexdigest()

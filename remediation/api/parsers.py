@@ -1,7 +1,7 @@
-"""Bodies of requests: bounded before anything is parsed, then parsed strictly, once.
+"""Read request bodies: limit the size first, then parse strictly and once.
 
-A63: what is too long is refused by its Content-Length, or, sent in chunks, after the
-first byte too many; a compressed body is refused unread, so nothing can expand.
+docs/attacks.md A63: a body that is too long is refused by its Content-Length or, when sent in chunks,
+after the first byte over the limit. Compressed bodies are refused unread, so nothing can expand.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ from remediation.api.problems import BodyUnreadable, LengthRequired, Unsupported
 from remediation.domain import strict
 from remediation.domain.errors import TooLarge
 
-# Everything but a report: a plan has at most 32 KiB, and escapes may make six bytes of one.
+# For all bodies except reports: a plan has at most 32 KiB, and JSON escapes make up to six bytes
+# of one.
 SMALL_BODY = 256 * 1024
 PIECE = 64 * 1024
 
 
 class StrictJSONParser(BaseParser):
-    """What `request.data` would be: never the framework's own idea of JSON.
+    """Parse `request.data` strictly, in place of the framework's JSON parser.
 
-    The views read `body()` instead, which also takes chunked bodies.
+    The views use `body()` instead, which also accepts chunked bodies.
     """
 
     media_type = "application/json"
@@ -40,22 +41,22 @@ class StrictJSONParser(BaseParser):
 
 
 def body(request: HttpRequest, limit: int = SMALL_BODY) -> bytes:
-    """The bytes of a JSON request, at most ``limit``.
+    """Return the bytes of a JSON request, at most ``limit``.
 
-    Raises UnsupportedMediaType, LengthRequired, TooLarge, BodyUnreadable.
+    Raises UnsupportedMediaType, LengthRequired, TooLarge or BodyUnreadable.
     """
     _check_type(request)
     stated = str(request.META.get("CONTENT_LENGTH") or "")
     if request.META.get("HTTP_TRANSFER_ENCODING"):
-        # Django reads no further than Content-Length, which a chunked body has not. The server
-        # decodes the chunks and ends its stream with them (as gunicorn does), or we cannot know
-        # where the body ends.
+        # Django reads up to Content-Length, which a chunked body does not have. The server must
+        # decode the chunks and end its stream after them (as gunicorn does); otherwise the end of
+        # the body is unknown.
         if not request.META.get("wsgi.input_terminated"):
             raise LengthRequired()
         return _read(request.META["wsgi.input"], limit)
     if not (stated.isascii() and stated.isdigit()):
         raise LengthRequired()
-    # Ten digits are more than any limit, and int() on thousands could be made slow.
+    # Ten digits exceed every limit; int() of thousands of digits would be slow.
     if len(stated) > 10 or int(stated) > limit:
         raise TooLarge(f"{stated[:20]} bytes, {limit} allowed")
     found = _read(request, limit)
@@ -69,17 +70,17 @@ def _check_type(request: HttpRequest) -> None:
     if request.content_type != "application/json" or charset.lower() != "utf-8":
         raise UnsupportedMediaType()
     if request.META.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("content codings are not taken")
+        raise UnsupportedMediaType("content codings are not accepted")
 
 
 def _read(stream: Any, limit: int) -> bytes:
-    """All of the stream; TooLarge after the first byte too many."""
+    """Read the whole stream. Raises TooLarge after the first byte over the limit."""
     pieces: list[bytes] = []
     size = 0
     while size <= limit:
         try:
             piece = stream.read(min(PIECE, limit + 1 - size))
-        except Exception as error:  # each server has its own; all mean that the client broke off
+        except Exception as error:  # each server raises another error when the client disconnects
             raise BodyUnreadable() from error
         if not piece:
             return b"".join(pieces)

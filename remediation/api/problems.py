@@ -1,7 +1,7 @@
-"""Refusals as answers: RFC 9457 problem documents, one table from refusal to status.
+"""Turn refusals into RFC 9457 problem documents, with one table from refusal to status.
 
-Every error under /api/v1/ passes `handle`: it puts the refusal on record, then answers. What is
-not a refusal reveals nothing but a reference that stands in the log.
+`handle` gets every error under /api/v1/: it records the refusal, then answers. Other errors are
+answered with 500 and a reference to the log, nothing else.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from remediation.services.actors import AgentActor
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-# Under this key of `request.META` stands the agent whose token came with the request, even when
-# the token has ended: no header can take this name.
+# Key of `request.META` for the agent of the request's token, also when the token has ended. No
+# header can have this name.
 AGENT = "hitlportal.agent"
 # A restart of the database or cache takes seconds.
 UNAVAILABLE_RETRY_S = 5
@@ -62,7 +62,7 @@ class Unavailable(Refused):
     """The portal cannot take requests now."""
 
 
-# The most specific class counts.
+# The most specific class of a refusal decides.
 STATUS: Mapping[type[Refused], int] = {
     errors.BadInput: 400,
     errors.TooLarge: 413,
@@ -84,7 +84,7 @@ STATUS: Mapping[type[Refused], int] = {
     Unavailable: 503,
 }
 
-# What the framework raises, as our own refusals; the first that fits counts.
+# The framework's errors as refusals of the portal; the first match decides.
 FOREIGN: tuple[tuple[type[Exception], type[Refused]], ...] = (
     (framework.MethodNotAllowed, MethodNotAllowed),
     (framework.NotAcceptable, NotAcceptable),
@@ -98,7 +98,7 @@ FOREIGN: tuple[tuple[type[Exception], type[Refused]], ...] = (
     (framework.APIException, errors.BadInput),
     (RequestDataTooBig, errors.TooLarge),
     (SuspiciousOperation, errors.BadInput),
-    # Not reachable, restarting, too busy to answer in time: trying again is the right thing.
+    # Unreachable, restarting or overloaded: the client should retry.
     (OperationalError, Unavailable),
     (InterfaceError, Unavailable),
     (RedisError, Unavailable),
@@ -114,16 +114,18 @@ def handle(exc: Exception, context: Mapping[str, Any]) -> HttpResponse:
             return unexpected(exc)
         put_on_record(error, request, (context.get("kwargs") or {}).get("proposal_id"))
         return problem(error, request)
-    except Exception as failure:  # the record could not be written: no answer that hides it
+    except (
+        Exception
+    ) as failure:  # the refusal could not be recorded, so the request must fail visibly
         logger.warning("refusal not on record: %r", exc)
         broken = as_refusal(failure)
         return unexpected(failure) if broken is None else problem(broken, request)
 
 
 def as_refusal(exc: Exception) -> Refused | None:
-    """The refusal that this error is; None for what nobody foresaw."""
+    """Return the refusal for this error; None for an unexpected error."""
     if isinstance(exc, Refused):
-        # One that stands in no family has no business at this door.
+        # A refusal without a status in the table is a bug here.
         return exc if any(kind in STATUS for kind in type(exc).__mro__) else None
     for foreign, ours in FOREIGN:
         if isinstance(exc, foreign):
@@ -138,19 +140,19 @@ def status_of(error: Refused) -> int:
 
 
 def put_on_record(error: Refused, request: HttpRequest, proposal_id: UUID | None) -> None:
-    """Refusals of a known agent one by one, within its budget; all others counted by minute."""
+    """Record each refusal of a known agent within its budget; count all others by minute."""
     agent: AgentActor | None = request.META.get(AGENT)
     minute = int(time.time() // 60)
     if isinstance(error, Unavailable):
-        return  # nothing was decided
+        return  # not a decision of the portal
     if agent is None:
         if isinstance(error, errors.AccessRefused) and status_of(error) == 401:
             record_refusal.count_unknown("api", minute)
     elif isinstance(error, errors.Throttled):
-        # One entry each would let a flood fill the record after all.
+        # One entry each would let a flood fill the audit log.
         record_refusal.count_unknown(f"throttled:{agent.agent_id}", minute)
     else:
-        # The history of a proposal is not for agents that cannot see it.
+        # Agents that cannot see the proposal must not write into its history.
         own = record_refusal.seen(agent, proposal_id)
         record_refusal.record(
             actor=agent,
@@ -166,7 +168,7 @@ def put_on_record(error: Refused, request: HttpRequest, proposal_id: UUID | None
 
 
 def problem(error: Refused, request: HttpRequest) -> HttpResponse:
-    """The problem document of a refusal (RFC 9457), with the headers that its status needs."""
+    """Return the problem document of a refusal (RFC 9457), with the headers of its status."""
     status = status_of(error)
     members: dict[str, Json] = {
         "type": f"/problems/{error.name}",
@@ -188,7 +190,7 @@ def problem(error: Refused, request: HttpRequest) -> HttpResponse:
 
 
 def unexpected(exc: Exception) -> HttpResponse:
-    """500 without a reason; the log has it under the reference."""
+    """Return 500 with a reference; the log has the error under this reference."""
     reference = uuid4()
     logger.error("unexpected error, reference %s", reference, exc_info=exc)
     members: dict[str, Json] = {
@@ -212,7 +214,7 @@ def _headers(error: Refused, request: HttpRequest) -> dict[str, str]:
     if isinstance(error, errors.RequestInFlight):
         return {"Retry-After": "1"}
     if isinstance(error, UnsupportedMediaType):
-        # RFC 9110, sections 12.5.1 and 12.5.3: what would have been taken.
+        # RFC 9110, sections 12.5.1 and 12.5.3: what would be accepted.
         return {"Accept": "application/json", "Accept-Encoding": "identity"}
     return {}
 

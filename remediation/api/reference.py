@@ -1,6 +1,6 @@
-"""The OpenAPI document as rows for a page that is read: what to send, what comes back.
+"""Turn the OpenAPI document into rows for the reference page.
 
-Pure: a document in, rows out. Its words are the document's, so page and document cannot differ.
+Pure: a document in, rows out. All texts come from the document, so page and document agree.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# As an agent comes to need them.
+# In the order in which an agent uses them.
 ORDER = ("report", "proposal", "supersede", "withdraw", "actions")
-# A schema inside a schema inside ...: ours are six deep at most.
+# The deepest nesting of our schemas is six.
 MAX_DEPTH = 8
 _BOUNDS = (
     ("maxLength", "at most {} characters"),
@@ -23,13 +23,13 @@ _BOUNDS = (
 )
 
 
-# Runs of text, each with whether it is code: the document writes it between backticks.
+# Parts of a text, each with a flag for code (between backticks in the document).
 Words = tuple[tuple[str, bool], ...]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One field; ``depth`` is how far inside another one, ``name`` the last part of its path."""
+    """One field; ``depth`` is its level of nesting, ``name`` the last part of its path."""
 
     name: str
     kind: str
@@ -46,7 +46,7 @@ class Answer:
     status: str
     words: Words
     headers: tuple[Row, ...]
-    rows: tuple[Row, ...]  # of a good answer; problems have one shape, shown once
+    rows: tuple[Row, ...]  # of a successful answer; problems share one shape, which is shown once
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class Reference:
     words: str
     token: str
     operations: tuple[Operation, ...]
-    targets: tuple[Row, ...]  # every kind of target, each followed by its fields
+    targets: tuple[Row, ...]  # all kinds of target, each followed by its fields
     problem: tuple[Row, ...]
 
 
 def read(document: Mapping[str, Any]) -> Reference:
-    """The whole document."""
+    """Read the whole document."""
     schemas = document["components"]["schemas"]
     return Reference(
         title=document["info"]["title"],
@@ -82,9 +82,9 @@ def read(document: Mapping[str, Any]) -> Reference:
         operations=tuple(
             sorted(
                 (
-                    _operation(path, method, said, schemas)
+                    _operation(path, method, spec, schemas)
                     for path, methods in document["paths"].items()
-                    for method, said in methods.items()
+                    for method, spec in methods.items()
                 ),
                 key=lambda made: ORDER.index(made.id),
             )
@@ -94,61 +94,61 @@ def read(document: Mapping[str, Any]) -> Reference:
     )
 
 
-def _operation(path: str, method: str, said: Any, schemas: Any) -> Operation:
-    body = _content(said.get("requestBody", {}))
+def _operation(path: str, method: str, spec: Any, schemas: Any) -> Operation:
+    body = _content(spec.get("requestBody", {}))
     examples = [example["value"] for example in body.get("examples", {}).values()]
     return Operation(
-        id=said["operationId"],
+        id=spec["operationId"],
         method=method.upper(),
         path=path,
-        title=said.get("summary", ""),
-        words=_words(said.get("description", "")),
-        parameters=tuple(_parameter(each, schemas) for each in said.get("parameters", ())),
+        title=spec.get("summary", ""),
+        words=_words(spec.get("description", "")),
+        parameters=tuple(_parameter(each, schemas) for each in spec.get("parameters", ())),
         body=tuple(_rows(body.get("schema", {}), schemas)),
         example=json.dumps(examples[0], ensure_ascii=False, indent=2) if examples else "",
         answers=tuple(
-            _answer(status, each, schemas) for status, each in sorted(said["responses"].items())
+            _answer(status, each, schemas) for status, each in sorted(spec["responses"].items())
         ),
     )
 
 
-def _content(said: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = said.get("content", {}).get("application/json", {})
+def _content(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = spec.get("content", {}).get("application/json", {})
     return found
 
 
-def _parameter(said: Any, schemas: Any) -> Row:
-    where = {"header": "header", "path": "part of the path", "query": "query"}[said["in"]]
-    row = _row(said["name"], said["schema"], schemas, 0, bool(said.get("required")))
-    words = _words(said.get("description", "")) or row.words
+def _parameter(spec: Any, schemas: Any) -> Row:
+    where = {"header": "header", "path": "part of the path", "query": "query"}[spec["in"]]
+    row = _row(spec["name"], spec["schema"], schemas, 0, bool(spec.get("required")))
+    words = _words(spec.get("description", "")) or row.words
     return Row(row.name, where, 0, row.required, words, row.bounds, row.pattern, row.choices)
 
 
-def _answer(status: str, said: Any, schemas: Any) -> Answer:
+def _answer(status: str, spec: Any, schemas: Any) -> Answer:
     headers = tuple(
         _row(name, {**each["schema"], "description": each.get("description", "")}, schemas, 0, True)
-        for name, each in said.get("headers", {}).items()
+        for name, each in spec.get("headers", {}).items()
     )
-    rows = tuple(_rows(_content(said).get("schema", {}), schemas))
-    return Answer(status, _words(said.get("description", "")), headers, rows)
+    rows = tuple(_rows(_content(spec).get("schema", {}), schemas))
+    return Answer(status, _words(spec.get("description", "")), headers, rows)
 
 
 def _rows(schema: Any, schemas: Any, depth: int = 0) -> Iterator[Row]:
-    """The fields of an object, each followed by those inside it."""
+    """Yield the fields of an object, each followed by its nested fields."""
     schema = _resolved(schema, schemas)
     if depth > MAX_DEPTH:
         return
     required = schema.get("required", ())
-    for name, said in schema.get("properties", {}).items():
-        yield _row(name, said, schemas, depth, name in required)
-        yield from _inside(said, schemas, depth + 1)
+    for name, spec in schema.get("properties", {}).items():
+        yield _row(name, spec, schemas, depth, name in required)
+        yield from _inside(spec, schemas, depth + 1)
 
 
-def _inside(said: Any, schemas: Any, depth: int) -> Iterator[Row]:
-    said = _resolved(said, schemas)
-    if said.get("type") == "array":
-        said = _resolved(said["items"], schemas)
-    yield from _rows(said, schemas, depth)
+def _inside(spec: Any, schemas: Any, depth: int) -> Iterator[Row]:
+    spec = _resolved(spec, schemas)
+    if spec.get("type") == "array":
+        spec = _resolved(spec["items"], schemas)
+    yield from _rows(spec, schemas, depth)
 
 
 def _targets(schemas: Any) -> Iterator[Row]:
@@ -157,8 +157,8 @@ def _targets(schemas: Any) -> Iterator[Row]:
         yield from _rows(one, schemas, 1)
 
 
-def _row(name: str, said: Any, schemas: Any, depth: int, required: bool) -> Row:
-    full = _resolved(said, schemas)
+def _row(name: str, spec: Any, schemas: Any, depth: int, required: bool) -> Row:
+    full = _resolved(spec, schemas)
     return Row(
         name=name,
         kind=_kind(full, schemas),
@@ -171,21 +171,21 @@ def _row(name: str, said: Any, schemas: Any, depth: int, required: bool) -> Row:
     )
 
 
-def _kind(said: Any, schemas: Any) -> str:
-    if all("title" in one for one in said.get("oneOf", [{}])):
+def _kind(spec: Any, schemas: Any) -> str:
+    if all("title" in one for one in spec.get("oneOf", [{}])):
         return "target"
-    kind = str(said.get("format") or said.get("type") or "object")
+    kind = str(spec.get("format") or spec.get("type") or "object")
     if kind == "array":
-        kind = f"list of {_kind(_resolved(said['items'], schemas), schemas)}s"
-    return f"{kind} or null" if said.get("nullable") else kind
+        kind = f"list of {_kind(_resolved(spec['items'], schemas), schemas)}s"
+    return f"{kind} or null" if spec.get("nullable") else kind
 
 
-def _resolved(said: Any, schemas: Any) -> Any:
-    """With what it refers to; its own words go before the words of that."""
-    while "$ref" in said or len(said.get("allOf", ())) == 1:
-        inner = schemas[said["$ref"].rsplit("/", 1)[-1]] if "$ref" in said else said["allOf"][0]
-        said = {**inner, **{key: it for key, it in said.items() if key not in ("$ref", "allOf")}}
-    return said
+def _resolved(spec: Any, schemas: Any) -> Any:
+    """Resolve references; the field's own texts override those of the referenced schema."""
+    while "$ref" in spec or len(spec.get("allOf", ())) == 1:
+        inner = schemas[spec["$ref"].rsplit("/", 1)[-1]] if "$ref" in spec else spec["allOf"][0]
+        spec = {**inner, **{key: it for key, it in spec.items() if key not in ("$ref", "allOf")}}
+    return spec
 
 
 def _words(text: str) -> Words:

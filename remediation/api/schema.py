@@ -1,8 +1,8 @@
-"""The OpenAPI document and the page that shows it; open to all, since they hold nothing of this
-installation, and without a foreign host.
+"""Serve the OpenAPI document and the reference page.
 
-The page is drawn here from the document, without a script: Swagger UI has inline styles, colours
-and headings that our Content-Security-Policy and WCAG 2.2 AA refuse.
+Both are public, because they contain nothing about this installation. The page is rendered without
+scripts or foreign hosts: Swagger UI has inline styles, colours and headings that violate our
+Content-Security-Policy and WCAG 2.2 AA.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ MEDIA_TYPE = "application/vnd.oai.openapi+json"
 
 @cache
 def document() -> bytes:
-    """Made once for each process: generating it takes longer than any other request here."""
+    """Return the document, generated once per process because that is slow."""
     schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     for name, component in schema["components"]["schemas"].items():
         if name.endswith("Request"):
-            # What the generator cannot say: an unknown field is refused.
+            # The generator does not add this: unknown fields are refused.
             component["additionalProperties"] = False
     return json.dumps(schema, ensure_ascii=False, indent=1).encode()
 

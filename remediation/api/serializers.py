@@ -1,5 +1,8 @@
-"""Shapes for the OpenAPI document. Nothing is parsed or rendered by them: requests are read by
-`domain.report` and answers built by `answers`; tests hold the two together."""
+"""Shapes for the OpenAPI document only.
+
+`domain.report` parses requests and `answers` builds answers; tests check that both match these
+shapes.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ ACTION_KINDS = [kind for kind in ACTIONS if not is_test(kind)]
 
 
 def _schema(schema: dict[str, Any], **options: Any) -> serializers.JSONField:
-    """A field whose schema is given as it stands."""
+    """A field with a given schema."""
 
     @extend_schema_field(schema)
     class Shape(serializers.JSONField):
@@ -61,19 +64,19 @@ class Incident(serializers.Serializer[Any]):
         max_length=200,
         required=False,
         allow_blank=True,
-        help_text="Your own number. The same number, or the same kind and identity, while the"
-        " incident is open, adds to it.",
+        help_text="Your own id. A report with the same id, or with the same kind and identity, is"
+        " added to the incident while it is open.",
     )
 
 
 class Artefact(serializers.Serializer[Any]):
     sha256 = serializers.RegexField(SHA256, help_text="Of the decoded bytes.")
-    # The metaclass takes fields out of the class: no attribute of Serializer is shadowed.
+    # The metaclass removes fields from the class, so no attribute of Serializer is shadowed.
     source = serializers.CharField(max_length=200)  # type: ignore[assignment]
     media_type = serializers.CharField(max_length=165, help_text="Without parameters.")
     collected_at = _instant()
     attacker_writable = serializers.BooleanField(
-        help_text="Whether whoever is attacking could have written any of it."
+        help_text="Whether the attacker could have written any part of it."
     )
     content = serializers.CharField(
         allow_blank=True,
@@ -85,11 +88,13 @@ class Artefact(serializers.Serializer[Any]):
 class Citation(serializers.Serializer[Any]):
     evidence = serializers.RegexField(SHA256)
     pointer = serializers.CharField(
-        allow_blank=True, max_length=1000, help_text="RFC 6901, into the artefact as JSON."
+        allow_blank=True,
+        max_length=1000,
+        help_text="RFC 6901 pointer into the artefact, read as JSON.",
     )
     value = _schema(
         {
-            "description": "What stands there, exactly.",
+            "description": "The exact value at this place.",
             "oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}],
             "nullable": True,
         }
@@ -112,16 +117,16 @@ class Step(serializers.Serializer[Any]):
     action = serializers.ChoiceField(ACTION_KINDS)
     target = _target()
     parameters = _schema(
-        {"type": "object", "description": "As the action's schema in the catalogue asks."}
+        {"type": "object", "description": "According to the action's schema in the catalogue."}
     )
     executor = serializers.IntegerField(
-        required=False, help_text="Version of the action; left out, the catalogue's."
+        required=False, help_text="Version of the action; default: the catalogue's."
     )
     rollback = _schema(
         {
             "type": "string",
             "nullable": True,
-            "description": "An action of the catalogue; left out, the catalogue's own.",
+            "description": "An action of the catalogue; default: the one in the catalogue.",
         },
         required=False,
     )
@@ -144,7 +149,7 @@ class Report(serializers.Serializer[Any]):
         child=Artefact(), min_length=1, max_length=report.MAX_ARTEFACTS
     )
     diagnosis = Diagnosis()
-    proposal = Proposed(required=False, help_text="Left out when no action of the catalogue fits.")
+    proposal = Proposed(required=False, help_text="Omit it when no action of the catalogue fits.")
 
 
 class Withdraw(serializers.Serializer[Any]):
@@ -168,10 +173,10 @@ class Urls(serializers.Serializer[Any]):
 class Submitted(serializers.Serializer[Any]):
     incident = serializers.UUIDField()
     incident_is_new = serializers.BooleanField()
-    evidence_new = serializers.IntegerField(help_text="Artefacts that were not there before.")
+    evidence_new = serializers.IntegerField(help_text="Artefacts that are new.")
     secrets_found = serializers.IntegerField(
-        help_text="Secrets in the artefacts. People see them covered; texts that quoted one were"
-        " kept with [masked] in its place."
+        help_text="Secrets in the artefacts. People see them masked; texts that quoted one were"
+        " stored with [masked] in its place."
     )
     diagnosis_version = serializers.IntegerField()
     diagnosis_digest = serializers.RegexField(SHA256)
@@ -184,7 +189,7 @@ class Proposal(serializers.Serializer[Any]):
     proposal = serializers.UUIDField()
     incident = serializers.UUIDField()
     state = serializers.ChoiceField([state.value for state in ProposalState])
-    final = serializers.BooleanField(help_text="Nothing will change any more.")
+    final = serializers.BooleanField(help_text="The state is final.")
     round = serializers.IntegerField()
     plan_digest = serializers.RegexField(SHA256)
     diagnosis_digest = serializers.RegexField(SHA256)
@@ -236,7 +241,7 @@ class Proposal(serializers.Serializer[Any]):
             "reason": serializers.CharField(allow_blank=True),
         },
         many=True,
-        help_text="Where each step of the plan stands, once the run has begun.",
+        help_text="The outcome of each step, once the run has started.",
     )
     result = inline_serializer(
         "RunResult",
@@ -246,7 +251,7 @@ class Proposal(serializers.Serializer[Any]):
             "at": _instant(),
         },
         allow_null=True,
-        help_text="How the run ended; null while it goes on and where nothing ran.",
+        help_text="How the run ended; null while it runs and if nothing ran.",
     )
     urls = Urls()
 
@@ -255,7 +260,9 @@ class Action(serializers.Serializer[Any]):
     action = serializers.CharField()
     executor = serializers.IntegerField(help_text="Version; part of every plan's digest.")
     title = serializers.CharField()
-    sentence = serializers.CharField(help_text="What it does, with fields of the target.")
+    sentence = serializers.CharField(
+        help_text="What the action does, with placeholders for fields of the target."
+    )
     target = _schema({"type": "object", "description": "JSON Schema of the target."})
     parameters = _schema({"type": "object", "description": "JSON Schema of the parameters."})
     rollback = serializers.CharField(allow_null=True)

@@ -1,10 +1,9 @@
-"""A budget of requests for each agent, counted in the shared cache.
+"""Limit the requests of each agent, counted in the shared cache.
 
-Without it one agent floods the reviewers' queue and the record (docs/attacks.md A34). So when the
-cache cannot count, the request is refused with 503 and Retry-After, whatever it asks: a flood
-that comes while the cache is down would otherwise be the way around the budget. Nothing is lost
-by it that works without the cache: people's sessions lie there too, and so does the broker in
-the usual installation.
+Without a limit one agent can flood the reviewers' queue and the audit log (docs/attacks.md A34). If the
+cache is down, every request is refused with 503 and Retry-After; otherwise an outage would lift the
+limit. The portal does not work without the cache anyway: it stores people's sessions, and usually
+it is the broker, too.
 """
 
 from __future__ import annotations
@@ -31,21 +30,22 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class AgentThrottle(BaseThrottle):
-    """Takes one request from the caller's budget."""
+    """Take one request from the caller's budget."""
 
     def allow_request(self, request: Request, view: APIView) -> bool:
-        """True, or Throttled with the seconds to wait is raised."""
+        """Return True. Raises Throttled with the seconds to wait."""
         if isinstance(request.user, AgentActor):
             spend(request.user.agent_id)
         return True
 
 
 def spend(agent_id: UUID, now: float | None = None) -> None:
-    """Count one request of the agent. Raises Throttled, or what the cache raises.
+    """Count one request of the agent. Raises Throttled, or the cache's error.
 
-    A sliding window from two fixed ones: the previous window counts with the part of it that
-    the last `period` seconds still cover. `incr` is atomic, so of any number of requests at once
-    no more pass than the limit. A refused request costs nothing: who waits as told gets through.
+    A sliding window made of two fixed ones: the previous window counts in proportion to its overlap
+    with the last `period` seconds. `incr` is atomic, so concurrent requests cannot exceed the
+    limit. A refused request is not counted: a client that waits as long as Retry-After says gets
+    through.
     """
     limit, period = rate(settings.AGENT_RATE)
     now = time.time() if now is None else now
@@ -64,23 +64,23 @@ def spend(agent_id: UUID, now: float | None = None) -> None:
 
 
 def wait(before: int, spent: int, limit: int, into: float, period: int) -> int:
-    """Whole seconds until one more request fits; `into` is the part of the window that is over."""
+    """Return the seconds until one more request fits; `into` is the elapsed part of the window."""
     if spent + 1 <= limit and before:
-        # Still in this window: when before * (1 - x) + spent + 1 == limit.
+        # In this window: when before * (1 - x) + spent + 1 == limit.
         until = 1 - (limit - spent - 1) / before
         return max(1, ceil((until - into) * period))
-    # In the next one this window is the previous: spent * (1 - x) + 1 == limit.
+    # In the next window, where this one is the previous: spent * (1 - x) + 1 == limit.
     until = 1 - (limit - 1) / max(1, spent)
     return max(1, ceil((1 - into + max(0.0, until)) * period))
 
 
 @remember
 def rate(text: str) -> tuple[int, int]:
-    """`60/min` as (60, 60): requests and seconds; second, minute, hour or day by first letter."""
+    """Parse `60/min` into (60, 60): requests and seconds; the unit is known by its first letter."""
     number, _, period = text.partition("/")
     if not number.isdecimal() or period[:1] not in SECONDS:
-        raise ImproperlyConfigured(f"a rate reads like 60/min, not {text!r}")
+        raise ImproperlyConfigured(f"a rate must look like 60/min, not {text!r}")
     return int(number), SECONDS[period[0]]
 
 
-rate(settings.AGENT_RATE)  # fails when the process starts, not at the first request
+rate(settings.AGENT_RATE)  # an invalid rate must fail at start, not at the first request

@@ -1,4 +1,4 @@
-"""The endpoints: take the bytes, call one service, answer. Nothing is decided here."""
+"""The endpoints: read the body, call one service, build the answer."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from remediation.services.reporting.idempotency import Answer, once
 
 
 class AgentView(APIView):
-    """What all endpoints share; authentication, budget and refusals come from the settings."""
+    """The base of all endpoints; the settings name authentication, throttling and error handler."""
 
     http_method_names = ["get", "head", "post"]
     metadata_class = None
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)
-        # The framework hands its user on to middleware, where users are people: an agent is
-        # nobody there.
+        # The framework passes its user on to middleware, where users are people; an agent must
+        # not appear there.
         request._request.user = AnonymousUser()
 
 
@@ -77,7 +77,7 @@ class ActionsView(AgentView):
 
 
 class NothingHereView(APIView):
-    """Every other path below /api/v1/: 404 as a problem, whoever asks."""
+    """Answer every other path below /api/v1/ with 404 as a problem, for every caller."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -139,7 +139,7 @@ def _small(raw: bytes) -> Json:
 
 
 def _wake_after_commit(proposal_id: UUID) -> None:
-    # Never raises; and were it lost, the outbox row stands and the sweeper sends.
+    # Never raises. If the message is lost, the outbox row remains and the sweeper sends it again.
     transaction.on_commit(lambda: dispatch.wake("assess", proposal_id))
 
 
@@ -148,14 +148,14 @@ def _wake_after_commit(proposal_id: UUID) -> None:
 
 def _agent(request: Request) -> AgentActor:
     agent = request.user
-    assert isinstance(agent, AgentActor)  # IsAgent let nobody else in
+    assert isinstance(agent, AgentActor)  # ensured by IsAgent
     return agent
 
 
 def _once(
     request: Request, work: Callable[[bytes], Answer], limit: int = parsers.SMALL_BODY
 ) -> HttpResponse:
-    """Read the body and do the work once for its Idempotency-Key."""
+    """Read the body and do the work once per Idempotency-Key."""
     key = idempotency.key(request._request)
     raw = parsers.body(request._request, limit)
     answer, replayed = once(
@@ -173,7 +173,7 @@ def _once(
 
 
 def _conditional(request: HttpRequest, value: dict[str, Json]) -> HttpResponseBase:
-    """The answer with a strong ETag over its bytes; 304 when the agent has them already."""
+    """Return the answer with a strong ETag over its bytes, or 304 if the agent has them already."""
     response = _json(value, 200)
     etag = f'"{sha256(response.content).hexdigest()[:32]}"'
     response.headers["ETag"] = etag
@@ -182,7 +182,7 @@ def _conditional(request: HttpRequest, value: dict[str, Json]) -> HttpResponseBa
 
 
 def _json(value: dict[str, Json], status: int) -> HttpResponse:
-    # Canonical: the same value has the same bytes, also when it is read back from the record.
+    # Canonical, so that a stored answer has the same bytes when it is repeated.
     response = HttpResponse(encode(value), status=status, content_type="application/json")
     response.headers["Cache-Control"] = "no-store"
     return response

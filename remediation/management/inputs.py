@@ -1,4 +1,4 @@
-"""Files that an operator names: regular files only, no link, no device, nothing beyond a bound."""
+"""Read the files that an operator names: regular files of limited size, no links or devices."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from remediation.domain.intake.reading import MAX_FILES, MAX_TOTAL, File
 
 
 def collect(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[File]:
-    """The files at these paths; of a directory those below it with one of the suffixes, by name.
+    """Read the files at these paths; in a directory all files with one of the suffixes, sorted.
 
-    Links are not followed. Raises BadValue, TooLarge.
+    Links are not followed. Raises BadValue or TooLarge.
     """
     files, total = [], 0
     for path in _expanded(paths, suffixes):
@@ -46,7 +46,7 @@ def _expanded(paths: Sequence[str], suffixes: tuple[str, ...]) -> Iterator[Path]
 
 def _read(path: Path) -> bytes:
     try:
-        # NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+        # NONBLOCK: opening a pipe without a writer would wait for ever.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as problem:
         reason = problem.strerror if isinstance(problem, OSError) else str(problem)

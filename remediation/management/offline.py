@@ -1,15 +1,15 @@
-"""Replay the gate from an evidence file or a bundle: no database, no settings, no network.
+"""Replay the gate from an evidence file or a bundle, without database, settings or network.
 
-`manage.py verify_evidence FILE --approvers FILE --rp-id R --origin O --log-key VKEY` comes here
-before Django is loaded. Trust comes only from the arguments: the approvers file, the relying party
-and the origin, the log's key or policy, a head seen before. The time is the evidence's own
-`database_now`: the question is what the gate had to say then.
+`manage.py verify_evidence FILE --approvers FILE --rp-id R --origin O --log-key VKEY` runs this
+before Django is loaded. Trust comes only from the arguments: approvers file, relying party and
+origin, the log's key or policy, a head seen before. The time is the evidence's `database_now`,
+because the gate is replayed as of that moment.
 
-Of a bundle everything is checked: first what `audit.tlog.bundle` checks with the standard library
-alone, then the passkey of every signed review and halt, and the gate for every run.
+In a bundle everything is checked: first the checks of `audit.tlog.bundle` (standard library alone),
+then the passkey signature of every review and halt, and the gate of every run.
 
-What the file cannot prove stands in the output: what policy facts, people, exclusions, freeze and
-observations were at that moment is the word of the worker that wrote it.
+The output says what the file cannot prove: policy facts, people, exclusions, freeze and
+observations of that moment are claims of the worker that wrote it.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ HOLDS, DOES_NOT_HOLD, UNREADABLE = 0, 1, 2
 
 _WORD_OF_THE_WORKER = (
     "Checked against the approvers file and the log's key: bodies, statements, signatures, quorum,"
-    " entries. The worker's word: policy facts, people, exclusions, freeze, observations and times."
+    " entries. Not checked, claimed by the worker: policy facts, people, exclusions, freeze,"
+    " observations and times."
 )
 _NOT_PROVEN = (
-    "Not proven by a bundle: that no other entry is about the incident. For that verify an export"
+    "A bundle cannot prove that no other entry is about the incident. For that, verify an export"
     " of the whole log (python -m audit.tlog verify DIRECTORY)."
 )
 _WITHOUT_EFFECT = (
-    "Not every review or halt on record carries the signature of an approver; those that do not"
-    " led to nothing."
+    "Some recorded reviews or halts have no valid signature of an approver; none of them had an"
+    " effect."
 )
 
 
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, but a wrong argument is an answer of ours, not an exit of its own."""
+    """An argparse parser that raises Unreadable for a wrong argument and does not exit."""
 
     def error(self, message: str) -> NoReturn:
         raise Unreadable(message)
@@ -83,7 +84,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="verify_evidence",
-        description="Check a bundle or replay the gate, trusting only these arguments.",
+        description="Check a bundle or replay the gate. Only these arguments are trusted.",
         epilog="Exit status: 0 every step holds, 1 one does not, 2 a file cannot be read.",
     )
     parser.add_argument("file", type=Path, help="the bundle or evidence file")
@@ -147,7 +148,7 @@ def _text(path: Path) -> str:
 def _read(path: Path, most: int) -> bytes:
     try:
         with path.open("rb") as file:
-            # One byte more than allowed is enough for the parser to refuse it by name.
+            # One byte over the limit, so that the parser can refuse the size.
             return file.read(most + 1)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
@@ -161,8 +162,8 @@ def _as_text(found: Replay | Whole) -> str:
             f"incident {inside.incident}",
             f"log {head.origin}, size {head.size}: the head is signed"
             + "".join(f", cosigned by {name}" for name, _ in found.bundle.checked.witnesses),
-            f"{len(inside.entries)} entries are in it; {len(inside.documents)} documents are what"
-            f" entries name, {inside.left_out} of them without bytes",
+            f"{len(inside.entries)} entries of the bundle are in the log; they name"
+            f" {len(inside.documents)} documents, {inside.left_out} of them without bytes",
             *inside.remarks,
             *(_signed_line(signed) for signed in (*found.reviews, *found.halts)),
             *found.unfounded,
@@ -179,7 +180,7 @@ def _as_text(found: Replay | Whole) -> str:
 
 
 def _signed_line(signed: Signed) -> str:
-    judged = f"no: {signed.problem}" if signed.problem else "the passkey's signature holds"
+    judged = f"no: {signed.problem}" if signed.problem else "the passkey's signature is valid"
     return f"entry {signed.index}: {signed.said}: {judged}"
 
 
@@ -191,8 +192,10 @@ def _lines(replay: Replay) -> list[str]:
     ]
     for finding in replay.findings:
         result = finding.result
-        said = f"no: {result.reason}: {result.detail}" if isinstance(result, gate.Failure) else "ok"
-        lines.append(f"{finding.number} {finding.name:32} {said}")
+        result_text = (
+            f"no: {result.reason}: {result.detail}" if isinstance(result, gate.Failure) else "ok"
+        )
+        lines.append(f"{finding.number} {finding.name:32} {result_text}")
     return lines
 
 
@@ -228,7 +231,7 @@ def _refused(error: TlogError, as_json: bool) -> str:
 
 
 def _dumped(value: object) -> str:
-    # json.dumps escapes what is not ASCII, and all controls but DEL.
+    # json.dumps escapes non-ASCII and all control characters except DEL.
     return json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n"
 
 

@@ -1,4 +1,4 @@
-"""The operator's door: what every command that changes something has in common."""
+"""The base of all operator commands that change something."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from remediation.services.actors import ProcessActor, operator
 
 
 class OperatorCommand(BaseCommand):
-    """A command of an operator, who is the account that the operating system names.
+    """A command of an operator; the actor is the operating system's account.
 
-    A refusal goes on record after its transaction rolled back, before it is printed.
+    A refusal is recorded after its transaction rolled back and before it is printed.
     """
 
-    # Which process login the command needs: what that login may not do, the command cannot.
+    # The process whose database login the command uses; this login limits what the command can do.
     process = ""
     requires_system_checks: list[str] = []
 
@@ -45,8 +45,8 @@ class OperatorCommand(BaseCommand):
 
     @abstractmethod
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
-        """What the command does; raises Refused."""
+        """Run the command. Raises Refused."""
 
     def hint(self, text: str) -> None:
-        """What is for the operator's eyes and not for a script that reads the output."""
+        """Print a hint for the operator to stderr, not for scripts that read the output."""
         self.stderr.write(text, style_func=lambda plain: plain)

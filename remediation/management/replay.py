@@ -1,6 +1,6 @@
-"""What evidence and bundles hold for somebody who brings his own trust: signatures and the gate.
+"""Verify evidence and bundles with the caller's own trusted keys: signatures and the gate.
 
-Runs without Django, settings and database; `remediation.management.offline` is its command line.
+Runs without Django, settings and database; `remediation.management.offline` is the command line.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from remediation.domain.statement import Decision
 from remediation.management.signed_record import Signed, Trust, signed_halt, signed_review
 
 _PLAN = "hitlportal/plan/v1"
-# What the worker ends a proposal with rests on one verified review that says so.
+# The worker ends a proposal this way only after a verified review with this decision.
 _ENDED: Mapping[str, str] = {
     Event.WORKER_PROPOSAL_REJECTED: Decision.REJECT,
     Event.WORKER_PROPOSAL_RETURNED: Decision.RETURN,
@@ -32,7 +32,7 @@ _ENDED: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Replay:
-    """One run of the gate, and what each step found."""
+    """One run of the gate, with the result of each step."""
 
     given: Evidence
     findings: tuple[gate.Finding, ...]
@@ -44,19 +44,21 @@ class Replay:
 
 @dataclass(frozen=True)
 class Whole:
-    """What a bundle was found to hold: who signed what, and each run of the gate."""
+    """The result of checking a bundle: signed decisions, and each run of the gate."""
 
     bundle: bundle.Verified
     reviews: tuple[Signed, ...]
     halts: tuple[Signed, ...]
     replays: tuple[Replay, ...]
-    # Decisions of the worker that no verified review or halt carries.
+    # Decisions of the worker without a verified review or halt.
     unfounded: tuple[str, ...]
 
     @property
     def holds(self) -> bool:
-        """Somebody may have put on record a review or a halt that does not verify: it is told, and
-        it must have had no effect. What an approval led to, the gate's replay says."""
+        """Whether every run of the gate holds and no decision lacks a verified signature.
+
+        A recorded review or halt may fail verification: it is listed, and must have had no effect.
+        """
         return not self.unfounded and all(replay.holds for replay in self.replays)
 
 
@@ -74,7 +76,7 @@ def check_evidence(given: Evidence, trust: Trust) -> Replay:
 
 
 def check_bundle(raw: bytes, trust: Trust) -> Whole:
-    """Check the bundle, then what needs more than the standard library. Raises TlogError."""
+    """Check the bundle, then passkeys and the gate (not standard library). Raises TlogError."""
     found = bundle.verify(raw, trust.policy, seen=trust.seen)
     reviews = tuple(
         signed_review(entry, trust)
@@ -105,14 +107,14 @@ def _gate_evidence(entry: Entry, documents: Documents) -> Evidence:
     try:
         given = Evidence.parse(body)
     except BadInput as error:
-        raise Mismatch(f"what the gate saw at entry {entry.index}: {error}") from None
+        raise Mismatch(f"gate evidence at entry {entry.index}: {error}") from None
     if entry.object != f"proposal:{given.proposal_id}":
-        raise Mismatch(f"what the gate saw at entry {entry.index} is of another proposal")
+        raise Mismatch(f"gate evidence at entry {entry.index} is about another proposal")
     return given
 
 
 def _plan(entry: Entry, found: bundle.Verified, trust: Trust) -> Plan | None:
-    """The plan of the run that a halt is about: of its proposal's own entry, by its digest."""
+    """Return the plan of a halted run: the document named by its proposal's entry."""
     for one in found.entries:
         if one.action in PROPOSED and one.object == entry.object:
             body = found.documents.get((_PLAN, str(find(one.said, "data.plan"))))
@@ -124,7 +126,7 @@ def _plan(entry: Entry, found: bundle.Verified, trust: Trust) -> Plan | None:
 
 
 def _slots(entry: Entry, replays: Sequence[Replay]) -> tuple[str, ...]:
-    """In which slots the run was approved, by the ruling that the gate saw."""
+    """Return the slots in which the run was approved, from the gate's ruling."""
     for replay in replays:
         if entry.object == f"proposal:{replay.given.proposal_id}":
             try:

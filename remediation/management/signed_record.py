@@ -1,4 +1,4 @@
-"""Signatures on record, judged by somebody else: reviews and halts, from their entries alone."""
+"""Verify recorded signatures of reviews and halts, from their entries alone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from remediation.domain.statement import Statement
 
 @dataclass(frozen=True)
 class Trust:
-    """What the caller says to believe; nothing of it ever comes from the file."""
+    """What the caller trusts; none of it comes from the file."""
 
     approvers: Approvers
     policy: Policy
@@ -36,8 +36,10 @@ class Trust:
 
 @dataclass(frozen=True)
 class Signed:
-    """A decision that is on record: what it says, and what is wrong with its signature, if
-    anything. ``proposal`` is the one that its entry is about."""
+    """A recorded decision. ``problem`` says why its signature is invalid ("" if valid).
+
+    ``proposal`` is the object of its entry, ``said`` describes the decision.
+    """
 
     index: int
     proposal: str
@@ -48,7 +50,7 @@ class Signed:
 
 
 def signed_review(entry: Entry, trust: Trust) -> Signed:
-    """Verify one signed review by the approvers file as it stood when it was recorded."""
+    """Verify one signed review with the approvers file as of the time of its entry."""
     data = entry.said.get("data")
     try:
         statement = Statement.parse(encode(find(data, "statement")))
@@ -72,8 +74,11 @@ def signed_review(entry: Entry, trust: Trust) -> Signed:
 
 
 def signed_halt(entry: Entry, trust: Trust, *, plan: Plan | None, slots: tuple[str, ...]) -> Signed:
-    """Verify one signed halt. ``plan`` and ``slots`` are those of the run that it is about, as the
-    rest of the bundle has them; without them it does not hold."""
+    """Verify one signed halt.
+
+    ``plan`` and ``slots`` belong to the halted run, taken from the rest of the bundle; without them
+    the halt is invalid.
+    """
     data = entry.said.get("data")
     try:
         statement = HaltStatement.parse(encode(find(data, "statement")))
@@ -98,12 +103,12 @@ def _instant(entry: Entry) -> datetime:
 
 
 def _about(entry: Entry, statement: Statement | HaltStatement, at: datetime) -> str:
-    """Why this statement has no place in its entry; "" when it has."""
+    """Return why the statement does not match its entry; "" if it matches."""
     if entry.said.get("actor") != f"person:{statement.person}":
         return "the entry is by somebody else"
     if entry.object != f"proposal:{statement.proposal}":
         return "the entry is about another proposal"
-    # The entry bears the web's clock, the statement the database's.
+    # The entry has the web's time, the statement the database's.
     if at.tzinfo is None or at - statement.expires > MAX_SKEW:
         return "the statement had expired when it was recorded"
     return ""
@@ -121,7 +126,7 @@ def _of_plan(statement: HaltStatement, plan: Plan | None) -> str:
     if plan is None or statement.plan != plan.digest:
         return "the plan of the run is not the one that was signed"
     if statement.takes_back != taken_back(plan):
-        return "it takes back something else than the steps of the plan"
+        return "it undoes other steps than those of the plan"
     return ""
 
 
@@ -132,10 +137,10 @@ def _by_key(
     trust: Trust,
     may: Callable[[Approver], bool],
 ) -> str:
-    """Why this is no approver's signature; "" when it is one."""
+    """Return why this is not a valid signature of an approver; "" if it is."""
     known = trust.approvers.find(statement.person, b64url.encode(assertion.credential_id))
     if known is None:
-        return "the approvers file does not hold this key"
+        return "the approvers file does not contain this key"
     if not known.valid(at) or not may(known):
         return "the approvers file did not give this key the role at that time"
     trusted = (trust.rp_id, trust.origin)

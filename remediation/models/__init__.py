@@ -1,4 +1,4 @@
-"""Records. Fields and constraints; the rules live in SQL guards and in ``domain``."""
+"""Models: fields and constraints. The rules are in SQL guards and in ``domain``."""
 
 from __future__ import annotations
 

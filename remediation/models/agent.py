@@ -10,7 +10,7 @@ from remediation.models.base import Fact
 
 
 class Agent(Fact):
-    """A non-human reporter. May submit, read its own, withdraw; never decides, never executes."""
+    """A non-human reporter. It may submit, read and withdraw its own; it never decides or runs."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, unique=True)
@@ -24,7 +24,7 @@ class Agent(Fact):
 
 
 class AgentVersion(Fact):
-    """Who owns the agent, and whether it may act, from ``recorded_at`` on."""
+    """The agent's owner and whether it is enabled, from ``recorded_at`` on."""
 
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="versions")
     owner = models.UUIDField()
@@ -39,7 +39,7 @@ class AgentVersion(Fact):
 
 
 class AgentToken(Fact):
-    """A bearer token, kept as SHA-256 (it has 256 bits of its own: no slow hash is needed)."""
+    """A bearer token, stored as SHA-256 (it has 256 random bits, so no slow hash is needed)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="tokens")

@@ -1,4 +1,4 @@
-"""What the worker found about a proposal, one row for each round."""
+"""The worker's assessments of proposals, one row per round."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from remediation.models.proposal import Proposal
 class Assessment(Fact):
     """Observation, pin, scope, checks, facts and ruling as canonical JSON bytes.
 
-    The columns from ``slots`` on are filled by a trigger from the ruling's bytes, so they cannot
-    say anything else than what people sign.
+    A trigger fills the columns from ``slots`` on from the ruling's bytes, so they always match
+    what people sign.
     """
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="assessments")

@@ -1,4 +1,4 @@
-"""What all facts have in common."""
+"""The base of all insert-only models."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.utils import timezone
 class Fact(models.Model):
     """An insert-only row with its audit entry.
 
-    SQL guards (``sql/facts.sql``) refuse UPDATE, DELETE and TRUNCATE, set ``recorded_at`` to the
-    database clock whatever was sent, and check that ``entry`` was written in this transaction.
+    SQL guards refuse UPDATE, DELETE and TRUNCATE, always set ``recorded_at`` to the database's
+    time, and check that ``entry`` was written in this transaction.
     """
 
     entry = models.BigIntegerField(editable=False)

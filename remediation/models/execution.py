@@ -11,7 +11,7 @@ from remediation.models.proposal import Proposal
 
 
 class Lease(models.Model):
-    """Who may touch a target now. The one table that the worker may UPDATE: compare-and-set."""
+    """The right to change a target now. The only table that the worker may UPDATE."""
 
     target = models.CharField(primary_key=True, max_length=300)
     token = models.BigIntegerField(default=0)
@@ -28,7 +28,7 @@ class Execution(Fact):
     proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, related_name="execution")
     tokens = models.JSONField()
     holder = models.CharField(max_length=200)
-    # What the gate saw: the evidence file's bytes, replayable offline.
+    # The gate's input: the bytes of the evidence file, for replay offline.
     evidence = models.BinaryField()
 
     def __str__(self) -> str:
@@ -36,7 +36,7 @@ class Execution(Fact):
 
 
 class StepRecord(Fact):
-    """One phase of one step; a phase happens once, so a step is started once."""
+    """One phase of one step. A phase is unique, so a step is started only once."""
 
     execution = models.ForeignKey(Execution, on_delete=models.PROTECT, related_name="steps")
     step = models.PositiveSmallIntegerField()
@@ -69,7 +69,7 @@ class StepRecord(Fact):
 
 
 class HaltSession(Fact):
-    """A statement that the portal composed for one person to halt one run, within five minutes."""
+    """A halt statement for one person and one run, valid for five minutes."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT)
@@ -83,9 +83,9 @@ class HaltSession(Fact):
 
 
 class Halt(Fact):
-    """A person signed that this run stops between two steps; the assertion is stored whole.
+    """A person's signed request to stop a run between two steps, with the full assertion.
 
-    There may be several: one that does not hold must not keep out one that does.
+    A run can have several: an invalid halt must not prevent a valid one.
     """
 
     session = models.OneToOneField(HaltSession, on_delete=models.PROTECT, null=True)
@@ -104,7 +104,7 @@ class Halt(Fact):
 
 
 class HaltVerdict(Fact):
-    """What the worker found when it verified a halt: it holds, or why not."""
+    """The worker's verification of a halt: valid, or the reason why not."""
 
     halt = models.OneToOneField(Halt, on_delete=models.PROTECT, related_name="verdict")
     actor = models.CharField(max_length=200)
@@ -120,7 +120,7 @@ class HaltVerdict(Fact):
 
 
 class Freeze(Fact):
-    """Stop or resume all execution; the newest row counts."""
+    """A stop or a resumption of all execution; the newest row decides."""
 
     frozen = models.BooleanField()
     reason = models.CharField(max_length=200)

@@ -8,7 +8,7 @@ from remediation.models.agent import Agent
 
 
 class IdempotencyRecord(models.Model):
-    """Key and answer, inserted in the transaction of the work itself; never changed."""
+    """Key and answer, inserted in the transaction of the request's work; never changed."""
 
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT)
     key = models.CharField(max_length=255)

@@ -1,4 +1,4 @@
-"""Incidents, the evidence for them and what agents make of it."""
+"""Incidents, their evidence and diagnoses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remediation.models.base import Fact
 
 
 class Incident(Fact):
-    """Something that happens to a non-human identity; open until a transition says otherwise."""
+    """An incident on a non-human identity; open until a transition changes that."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=64)
@@ -20,7 +20,7 @@ class Incident(Fact):
     external_id = models.CharField(max_length=200, blank=True)
     detected_at = models.DateTimeField()
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT)
-    # The same incident raised again after this one ended is linked, not merged.
+    # An incident that is reported again after its end becomes a new, linked one.
     earlier = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True)
 
     class Meta:
@@ -31,7 +31,7 @@ class Incident(Fact):
 
 
 class IncidentTransition(Fact):
-    """`open → contained | closed`, `contained → closed`; one row for each state left."""
+    """`open → contained | closed`, `contained → closed`; each state is left once."""
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="transitions")
     from_state = models.CharField(max_length=20)
@@ -52,7 +52,7 @@ class IncidentTransition(Fact):
 
 
 class IncidentReport(Fact):
-    """One report of the incident; the first and each that added to it."""
+    """One report of the incident: the first or a later one."""
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="reports")
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT)
@@ -62,7 +62,7 @@ class IncidentReport(Fact):
 
 
 class EvidenceBlob(models.Model):
-    """The bytes of artefacts: the one place from which they can be erased under law."""
+    """The bytes of artefacts; the only place to erase them on a legal ground."""
 
     sha256 = models.CharField(primary_key=True, max_length=64)
     content = models.BinaryField()
@@ -72,7 +72,7 @@ class EvidenceBlob(models.Model):
 
 
 class Evidence(Fact):
-    """An immutable artefact: the fact that these bytes were handed in, with provenance."""
+    """An immutable artefact: the digest of submitted bytes, with provenance."""
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="evidence")
     sha256 = models.CharField(max_length=64)
@@ -99,7 +99,7 @@ class Diagnosis(Fact):
     body = models.BinaryField()
     digest = models.CharField(max_length=64)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT)
-    # The person who corrected the agent's diagnosis into this one.
+    # The person who corrected the agent's diagnosis; this row is the corrected version.
     editor = models.UUIDField(null=True, blank=True)
 
     class Meta:

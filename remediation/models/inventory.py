@@ -21,7 +21,7 @@ class Criticality(models.TextChoices):
 
 
 class Service(Fact):
-    """A system. Object rights (`view_service`, `review_service`) hang on this row."""
+    """A system. Object rights (`view_service`, `review_service`) refer to this row."""
 
     name = models.CharField(max_length=100, unique=True)
 
@@ -123,7 +123,8 @@ class Dependency(Fact):
 class DependencyVersion(Fact):
     dependency = models.ForeignKey(Dependency, on_delete=models.PROTECT, related_name="versions")
     present = models.BooleanField()
-    # Said by correcting a scope: it widens, and does not answer whether any user is known.
+    # True if the correction of a scope added this edge. It widens the scope, but does not make
+    # the identity's users count as known.
     by_reviewer = models.BooleanField(default=False)
     author = models.CharField(max_length=200)
 

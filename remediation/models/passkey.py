@@ -1,4 +1,4 @@
-"""Passkeys that were enrolled: the public half, for operators, the worker and auditors."""
+"""Public keys of enrolled passkeys, for operators, the worker and auditors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from remediation.models.base import Fact
 
 
 class PasskeyEnrolment(Fact):
-    """That a person enrolled this public key.
+    """A public key that a person enrolled.
 
-    The worker's login cannot read the sign-in tables; from here an operator's
-    `approver add --key` takes the key. A key that is enrolled may sign in; it approves nothing
-    until an operator, who compared the fingerprint, puts it in the approvers file.
+    The worker's login cannot read the sign-in tables, so `approver add --key` reads the key here.
+    An enrolled key can sign in. It can approve only after an operator compared the fingerprint and
+    added it to the approvers file.
     """
 
     person = models.UUIDField(db_index=True)

@@ -1,4 +1,4 @@
-"""People who sign in, and the one-time codes by which their first passkey is enrolled."""
+"""Accounts of people, and one-time codes for enrolling their first passkey."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from remediation.models.base import Fact
 
 
 class User(AbstractUser):
-    """An account of one person. Facts name people by ``person``, without a foreign key, so that
-    a person can be erased while the record stays."""
+    """An account of one person.
+
+    Facts refer to ``person`` without a foreign key, so that a person can be erased while the facts
+    are kept.
+    """
 
     person = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
 
@@ -25,7 +28,7 @@ class User(AbstractUser):
 
 
 class Invitation(Fact):
-    """A one-time code (hashed) with which a person sets a password and the first passkey."""
+    """A one-time code (hashed) for setting a password and the first passkey."""
 
     person = models.UUIDField()
     code_hash = models.CharField(max_length=64, unique=True)

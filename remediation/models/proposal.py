@@ -1,4 +1,4 @@
-"""Proposals, the transitions that move them, and the outbox rows that wake the worker."""
+"""Proposals, their transitions, and the outbox rows for the worker."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from remediation.models.incident import Diagnosis, Incident
 
 
 class Proposal(Fact):
-    """One immutable plan for one incident. Only ``state`` and ``round`` change, and only by the
-    trigger that runs when a :class:`Transition` is inserted."""
+    """One immutable plan for one incident.
+
+    Only ``state`` and ``round`` change, through the trigger on inserting a :class:`Transition`.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="proposals")
@@ -23,10 +25,10 @@ class Proposal(Fact):
     rationale = models.TextField(blank=True)
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT)
     token = models.ForeignKey(AgentToken, on_delete=models.PROTECT)
-    # The person who edited the plan; then the agent and token are those of the one superseded.
+    # The person who edited the plan; agent and token are then those of the superseded proposal.
     editor = models.UUIDField(null=True, blank=True)
     supersedes = models.OneToOneField("self", on_delete=models.PROTECT, null=True, blank=True)
-    # The run that this plan undoes exactly: then a person proposed it, and the agent is not asked.
+    # The run that this plan reverses exactly; such a plan is proposed by a person, not an agent.
     reverses = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversals"
     )
@@ -44,7 +46,7 @@ class Proposal(Fact):
 
 
 class ProposalTarget(models.Model):
-    """The locators that a plan names, for search; written with the proposal, never changed."""
+    """The locators of a plan's targets, for search; written with the proposal, never changed."""
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="targets")
     step = models.PositiveSmallIntegerField()
@@ -58,7 +60,7 @@ class ProposalTarget(models.Model):
 
 
 class Transition(Fact):
-    """A recorded state change. Inserting it is what moves the state."""
+    """A recorded state change; inserting it changes the proposal's state."""
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="transitions")
     from_state = models.CharField(max_length=20)
@@ -72,8 +74,10 @@ class Transition(Fact):
 
 
 class OutboxMessage(models.Model):
-    """Work for the worker, written by triggers only. Nothing is marked sent: the worker's claim
-    is the acknowledgement."""
+    """Work for the worker, written by triggers only.
+
+    Rows are never marked as sent; the worker's claim acknowledges them.
+    """
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT)
     kind = models.CharField(max_length=20)
@@ -85,7 +89,7 @@ class OutboxMessage(models.Model):
 
 
 class ObservationRequest(Fact):
-    """A person asked the worker to observe and assess again."""
+    """A person's request that the worker observes and assesses again."""
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT)
     round = models.PositiveIntegerField()
@@ -96,7 +100,7 @@ class ObservationRequest(Fact):
 
 
 class Refusal(Fact):
-    """A refusal about a proposal, shown in its history; also the memory of the back-off."""
+    """A refusal about a proposal, shown in its history; the back-off counts these rows, too."""
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="refusals")
     reason = models.CharField(max_length=64)
@@ -108,7 +112,7 @@ class Refusal(Fact):
 
 
 class Notice(Fact):
-    """A warning that was sent about a deadline; once for each proposal, round and kind."""
+    """A warning about a deadline that was sent; one per proposal, round and kind."""
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT)
     round = models.PositiveIntegerField()

@@ -1,8 +1,7 @@
-"""Where proposals and incidents stand in the lists that people work through.
+"""Projections for the lists of proposals and incidents.
 
-Projections: each row follows from facts alone, is written by the triggers of ``sql/queue.sql``
-and by nobody else, and decides nothing. They exist so that the first page of a list is read from
-an index, however long the list.
+Triggers derive each row from facts; nothing else writes these tables, and no decision depends on
+them. With them the first page of a list is read from an index, however long the list is.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from remediation.models.base import Fact
 from remediation.models.incident import Incident
 from remediation.models.proposal import Proposal
 
-# In `touched`: no service of the inventory is known to use the target. Ids begin at 1.
+# In `touched`: no service in the inventory uses the target. Real ids start at 1.
 NO_SERVICE = 0
 
 
@@ -29,15 +28,15 @@ else:
 
 
 class Words(Text):
-    """The words by which a row is found (tsvector); asked with ``words__said``."""
+    """The search words of a row (tsvector); the lookup is ``words__said``."""
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "tsvector"
 
 
 @Words.register_lookup
-class Said(models.Lookup):
-    """Every word of the question begins some word of the row."""
+class MatchesAllWords(models.Lookup):
+    """Match rows in which each word of the query is the prefix of some word."""
 
     lookup_name = "said"
     prepare_rhs = False
@@ -50,8 +49,11 @@ class Said(models.Lookup):
 
 @ArrayField.register_lookup
 class HoldsAny(models.Lookup):
-    """The same as ``overlap``, asked of each row by itself: a planner never asks the index of all
-    rows instead, and neither array is gone through once for each member of the other."""
+    """Like ``overlap``, but evaluated per row.
+
+    The planner then cannot choose the index over all rows, and the arrays are not compared member
+    by member.
+    """
 
     lookup_name = "holds_any"
 
@@ -63,7 +65,7 @@ class HoldsAny(models.Lookup):
 
 
 class QueueEntry(models.Model):
-    """A proposal's place: the smaller, the more urgent; open ones before all that have ended."""
+    """A proposal in the queue; a smaller ``place`` is more urgent, ended proposals come last."""
 
     proposal = models.OneToOneField(
         Proposal, on_delete=models.PROTECT, primary_key=True, related_name="queued"
@@ -72,18 +74,19 @@ class QueueEntry(models.Model):
         Incident, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="+", db_index=False)
-    # Section, risk, deadline, detection, id: fixed widths, so that text sorts as they do.
+    # Section, risk, deadline, detection time, id: in fixed widths, so that text sorts correctly.
     place = models.CharField(max_length=80, db_collation="C")
     state = models.CharField(max_length=20)
     risk = models.CharField(max_length=20)
     environment = models.CharField(max_length=20)
     target = models.CharField(max_length=300)
-    # Until when somebody has to decide, or the worker to assess or to run it.
+    # The deadline for people to decide, or for the worker to assess or run.
     due = models.DateTimeField(null=True)
-    # Services in scope, of any round: who may see it. Those of this round at depth 1: who decides.
+    # `touched`: services in the scope of any round (who may see it). `direct`: those of this
+    # round at depth 1 (who may decide).
     touched = ArrayField(models.BigIntegerField())
     direct = ArrayField(models.BigIntegerField())
-    # Of this round: slots that no approval has taken, and who has decided.
+    # Of this round: slots without an approval, and the people who decided.
     open_slots = ArrayField(models.TextField())
     decided = ArrayField(models.UUIDField())
     words = Words()
@@ -104,11 +107,13 @@ class QueueEntry(models.Model):
 
 
 class QueueService(models.Model):
-    """A place once for each service that its proposal touches, unless it touches very many
-    (sql/queue.sql): where to look for whoever sees some services only."""
+    """The queue by service, for people who may see only some services.
+
+    A proposal has one row per affected service, unless it affects very many.
+    """
 
     pk = models.CompositePrimaryKey("service", "place")
-    # NO_SERVICE among them, so no foreign key.
+    # No foreign key, because the value can be NO_SERVICE.
     service = models.BigIntegerField()
     place = models.CharField(max_length=80, db_collation="C")
 
@@ -120,14 +125,14 @@ class QueueService(models.Model):
 
 
 class IncidentEntry(models.Model):
-    """An incident's place in the list of incidents, oldest first."""
+    """An incident in the list of incidents, oldest first."""
 
     incident = models.OneToOneField(
         Incident, on_delete=models.PROTECT, primary_key=True, related_name="listed"
     )
     state = models.CharField(max_length=20)
     detected_at = models.DateTimeField()
-    # Of all its proposals; NO_SERVICE alone while there is none.
+    # The services of all its proposals; only NO_SERVICE if there is no proposal.
     touched = ArrayField(models.BigIntegerField())
 
     class Meta:
@@ -146,11 +151,11 @@ class IncidentEntry(models.Model):
 
 
 class SavedView(Fact):
-    """A view of the queue under a name of one person's own. The newest row of a name counts."""
+    """A person's named view of the queue. The newest row of a name is valid."""
 
     person = models.UUIDField()
     name = models.CharField(max_length=60)
-    # The filters as in the address; empty: the view was removed.
+    # The filters as a query string; empty: the view was removed.
     query = models.CharField(max_length=1000, blank=True)
 
     class Meta:

@@ -1,4 +1,4 @@
-"""What people sign, and that they signed it."""
+"""Statements for people to sign, and their signed reviews."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remediation.models.proposal import Proposal
 
 
 class ReviewSession(Fact):
-    """A statement that the portal composed for one person to sign, once, within five minutes."""
+    """A statement for one person to sign once, within five minutes."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT)
@@ -26,7 +26,7 @@ class ReviewSession(Fact):
 
 
 class Review(Fact):
-    """One person's signed statement; the assertion is stored whole for offline verification."""
+    """A person's signed statement, with the full assertion for offline verification."""
 
     session = models.OneToOneField(ReviewSession, on_delete=models.PROTECT)
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="reviews")

@@ -1,4 +1,4 @@
-"""Secrets in evidence: what was found in the bytes, and that bytes were erased."""
+"""Secrets found in evidence, and erasures of evidence."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from remediation.models.incident import Evidence
 
 
 class EvidenceScan(Fact):
-    """Where secrets stand in an artefact, by one version of the detector; never a value.
+    """The positions of secrets in an artefact, found by one version of the detector; no values.
 
-    ``secrets`` is a list of ``[offset, length, rule]``; without ``whole`` there were more than it
-    lists, and nothing of the artefact is shown.
+    ``secrets`` is a list of ``[offset, length, rule]``. If ``whole`` is false, there are more than
+    listed, and nothing of the artefact is shown.
     """
 
     evidence = models.ForeignKey(Evidence, on_delete=models.PROTECT, related_name="scans")
@@ -30,7 +30,7 @@ class EvidenceScan(Fact):
 
 
 class EvidenceErasure(Fact):
-    """The bytes with this digest are gone and stay gone; who and why stands in the entry."""
+    """The bytes with this digest were erased for good; the entry has the person and reason."""
 
     sha256 = models.CharField(max_length=64, unique=True)
 

@@ -102,7 +102,7 @@ View = Callable[..., HttpResponse]
 
 
 def person(request: HttpRequest) -> User:
-    """Who asks: from the session alone (attacks.md A14)."""
+    """Who asks: from the session alone (docs/attacks.md A14)."""
     return cast(User, request.user)
 
 
@@ -121,7 +121,7 @@ def as_recorded(detail: str) -> SafeString:
 
 
 def page(view: View) -> View:
-    """A page for signed-in people that only reads (attacks.md A17)."""
+    """A page for signed-in people that only reads (docs/attacks.md A17)."""
     return require_safe(login_required(_answered(view, _refused_page)))
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The request carries no valid token: an old page, or another site (attacks.md A17)."""
+    """The request carries no valid token: an old page, or another site (docs/attacks.md A17)."""
     detail = gettext(
         "This page is out of date: you signed in or out since it was loaded."
         " Nothing was changed. Load it again."

@@ -1,4 +1,4 @@
-"""People in front of the admin; every request runs with the rights of the web login."""
+"""Fixtures for the admin's tests; every request runs with the rights of the web login."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.views.conftest import sign_in
 
 
 class Desk:
-    """A person with a session, in front of the admin."""
+    """A person with a session in the admin."""
 
     def __init__(self, as_login: AsLogin, someone: Person) -> None:
         self.someone = someone
@@ -45,7 +45,7 @@ DeskOf = Callable[..., Desk]
 
 @pytest.fixture
 def desk_of(as_login: AsLogin) -> DeskOf:
-    """`desk_of("inventory_editor")`: a new person in these groups, at the admin."""
+    """`desk_of("inventory_editor")` returns the desk of a new person in these groups."""
 
     def make(*roles: str, superuser: bool = False, staff: bool = True) -> Desk:
         someone = factories.person(roles=roles)
@@ -57,13 +57,13 @@ def desk_of(as_login: AsLogin) -> DeskOf:
 
 @pytest.fixture(autouse=True)
 def _static_root(settings: Settings, tmp_path: Path) -> None:
-    """WhiteNoise warns when there is none; in tests static files come from their source."""
+    """Create the static directory, because WhiteNoise warns if it is missing."""
     settings.STATIC_ROOT = str(tmp_path)
 
 
 @pytest.fixture(autouse=True)
 def _auditor_leaves() -> Iterator[None]:
-    """The auditor's connection is another one: left open it would keep the database from going."""
+    """Close the auditor's separate connection, which would block dropping the database."""
     yield
     if connections["auditor"].connection is not None:
         connections["auditor"].close()

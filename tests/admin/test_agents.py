@@ -1,4 +1,4 @@
-"""Agents in the admin: made, owned, suspended; a token is shown once and kept nowhere."""
+"""Agents in the admin: create, change owner, suspend; a token is shown once and never stored."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_token_is_shown_once_and_kept_nowhere(
     assert not any(secret.encode() in bytes(entry.body) for entry in Entry.objects.all())
     kept = [cache.get(key.decode().split(":", 2)[-1]) for key in _cache_keys()]
     assert not any(secret in str(value) for value in kept)
-    assert kept  # the session at least
+    assert kept  # at least the session
 
 
 def _cache_keys() -> list[bytes]:
@@ -127,7 +127,7 @@ def test_a_token_is_revoked_once(desk: Desk) -> None:
     assert "revoked" in text_of(desk.get("remediation_agent_change", agent.pk))
 
 
-def test_what_is_not_there_is_not_found(desk: Desk) -> None:
+def test_a_missing_agent_or_token_gives_404(desk: Desk) -> None:
     nowhere = factories.agent().pk
     with factories.unguarded("remediation_agentversion"), factories.unguarded("remediation_agent"):
         m.AgentVersion.objects.all().delete()
@@ -165,7 +165,7 @@ def test_a12_others_of_the_admin_administer_no_agent(desk_of: DeskOf, role: str)
 
 
 def test_a11_who_made_the_token_is_on_record(desk: Desk) -> None:
-    """So eve, who keeps the token of dave's agent, is excluded from what it proposes."""
+    """eve made the token of dave's agent, so she is excluded from its proposals."""
     factories.person("dave")
     issue(desk, make(desk, "dave"))
     (entry,) = entries("person:token:created")

@@ -1,4 +1,4 @@
-"""Facts in the admin: auditors read them through their own login; nobody changes one."""
+"""Facts in the admin: auditors read them through their own login; nobody can change them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests import factories
 from tests.admin.conftest import Desk, DeskOf, entries, refusals, text_of
 
 EDITED = {m.Service, m.Identity, m.Dependency, m.Agent, m.User}
-# What sign-in, agents' credentials and composed statements are made of: nobody's to read here.
+# Hidden models: sign-in data, agents' credentials, prepared statements.
 HIDDEN = {
     m.AgentToken,
     m.AgentTokenRevocation,
@@ -72,7 +72,7 @@ def test_a01_what_an_agent_wrote_is_inert(desk_of: DeskOf) -> None:
 @pytest.mark.django_db(databases=["default", "auditor"])
 @pytest.mark.parametrize("role", ["user_admin", "agent_admin", "inventory_editor", "security"])
 def test_a12_nobody_else_reads_facts_here(desk_of: DeskOf, role: str) -> None:
-    """Object rights say who sees a proposal; the admin is no way around them."""
+    """Object rights decide who sees a proposal; the admin must not bypass them."""
     desk = desk_of(role)
     for model in READABLE:
         assert desk.get(name_of(model, "changelist")).status_code == 403, model
@@ -87,7 +87,7 @@ def test_a13_a_superuser_changes_no_fact(desk_of: DeskOf, roles: tuple[str, ...]
     for model in READABLE:
         for page, arguments in (("add", ()), ("change", ("1",)), ("delete", ("1",))):
             answer = desk.post(name_of(model, page), *arguments)
-            # An auditor's POST to a page of a row that is not there is sent to the index.
+            # Django redirects a POST for a missing row to the index.
             assert answer.status_code in (403, 302), (model, page)
             if page == "add" or not roles:
                 assert answer.status_code == 403, (model, page)

@@ -1,4 +1,4 @@
-"""Inventory pages: every edit is a new version by the person of the session."""
+"""Inventory pages: every edit adds a version by the signed-in person."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_service_is_added_and_changed_by_versions(desk_of: DeskOf) -> None:
     assert len(entries("person:inventory:changed")) == 2
 
 
-def test_nothing_is_preselected_where_a_default_would_loosen(desk_of: DeskOf) -> None:
+def test_fields_that_could_loosen_have_no_default(desk_of: DeskOf) -> None:
     desk = desk_of("inventory_editor")
     page = text_of(desk.get("remediation_service_add"))
     assert page.count('<option value="" selected>Choose</option>') == 5
@@ -57,7 +57,7 @@ def test_nothing_is_preselected_where_a_default_would_loosen(desk_of: DeskOf) ->
     assert not m.Service.objects.exists()
 
 
-def test_who_edits_an_old_version_is_told_and_keeps_what_was_typed(desk_of: DeskOf) -> None:
+def test_an_edit_of_an_old_version_is_refused_and_keeps_the_input(desk_of: DeskOf) -> None:
     desk, service = desk_of("inventory_editor"), factories.service("billing")
     old = service.versions.get().pk
     factories.service_version(service, criticality="high")
@@ -102,7 +102,7 @@ def test_an_identity_is_added_by_the_locator_of_its_kind(desk_of: DeskOf) -> Non
     assert (identity.kind, identity.locator) == ("postgres.role", "postgres.role:orders/batch")
 
 
-def test_a_dependency_is_stated_and_taken_back(desk_of: DeskOf) -> None:
+def test_a_dependency_is_added_and_removed(desk_of: DeskOf) -> None:
     desk = desk_of("inventory_editor")
     source, needed = factories.service("a"), factories.service("b")
     answer = desk.post("remediation_dependency_add", source=source.pk, service=needed.pk)
@@ -126,7 +126,7 @@ def test_a_dependency_has_one_end(desk_of: DeskOf, ends: tuple[str, ...]) -> Non
     assert not m.Dependency.objects.exists()
 
 
-def test_the_lists_show_what_the_newest_version_says(desk_of: DeskOf) -> None:
+def test_the_lists_show_the_newest_version(desk_of: DeskOf) -> None:
     desk = desk_of("inventory_editor")
     service = factories.service("billing", owner_team="old team")
     factories.service_version(service, owner_team="new team", environment="production")
@@ -146,7 +146,7 @@ def test_the_lists_show_what_the_newest_version_says(desk_of: DeskOf) -> None:
     assert "old team" in page  # among the versions
 
 
-def test_others_of_the_admin_read_the_inventory_and_change_nothing(desk_of: DeskOf) -> None:
+def test_other_administrators_can_read_but_not_change_the_inventory(desk_of: DeskOf) -> None:
     desk, service = desk_of("auditor"), factories.service("billing")
     page = text_of(desk.get("remediation_service_change", service.pk))
     assert "billing" in page

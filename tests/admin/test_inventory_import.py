@@ -1,4 +1,4 @@
-"""The import's page: the diff that was shown is what a POST applies, byte for byte."""
+"""The import's page: a POST applies exactly the changes that were shown."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def upload_of(answer: HttpResponse) -> str:
 
 
 def shown(desk: Desk, *texts: str, **said: str) -> tuple[str, str, str]:
-    """Hand files in and look: the page, the upload and the digest that its form carries."""
+    """Upload files; return the page, the upload's id and the digest in its form."""
     upload = upload_of(hand_in(desk, *texts, **said))
     page = text_of(desk.get(PAGE, upload=upload))
     found = re.search(r'name="digest" value="([0-9a-f]{64})"', page)
@@ -60,7 +60,7 @@ def messages_of(desk: Desk) -> str:
     return text_of(desk.get("remediation_service_changelist"))
 
 
-def test_files_are_handed_in_looked_at_and_confirmed(desk_of: DeskOf) -> None:
+def test_files_are_uploaded_previewed_and_confirmed(desk_of: DeskOf) -> None:
     desk = desk_of("inventory_editor")
     assert reverse(f"admin:{PAGE}") in text_of(desk.get("remediation_service_changelist"))
     page, upload, digest = shown(desk, TEXT, EDGES + "web,api,,\n")
@@ -101,7 +101,7 @@ def test_a17_a_post_without_the_pages_token_is_refused(desk_of: DeskOf) -> None:
 
 
 def test_a03_the_bytes_that_are_applied_are_those_of_the_diff(desk_of: DeskOf) -> None:
-    """Who can write the cache between the two requests changes nothing that was confirmed."""
+    """An attacker who changes the cache between the requests cannot change what is confirmed."""
     import base64
 
     desk = desk_of("inventory_editor")
@@ -114,7 +114,7 @@ def test_a03_the_bytes_that_are_applied_are_those_of_the_diff(desk_of: DeskOf) -
     answer = desk.post(PAGE, upload=upload, digest=digest)
     assert not m.Service.objects.exists()
     assert refusals() == ["stale_digest"]
-    # What lies there now is shown, with a digest of its own.
+    # The page shows the current content of the cache, with its digest.
     page = text_of(desk.get(PAGE, upload=upload_of(answer)))
     assert digest not in page
     assert "this is not the change that was shown" in page
@@ -158,7 +158,7 @@ def test_the_same_files_again_offer_nothing_to_confirm(desk_of: DeskOf) -> None:
     _, upload, digest = shown(desk, TEXT)
     desk.post(PAGE, upload=upload, digest=digest)
     page, _, digest = shown(desk, TEXT)
-    assert "Nothing to do: 2 objects stand as the files say." in page
+    assert "Nothing to do: 2 objects match the files." in page
     assert digest == ""
     assert "Change the inventory" not in page
 
@@ -172,7 +172,7 @@ def test_a_confirmed_upload_is_gone(desk_of: DeskOf) -> None:
     assert len(entries("person:inventory:imported")) == 1
 
 
-def test_an_upload_is_its_persons_alone(desk_of: DeskOf) -> None:
+def test_an_upload_can_be_used_only_by_its_person(desk_of: DeskOf) -> None:
     desk, other = desk_of("inventory_editor"), desk_of("inventory_editor")
     _, upload, digest = shown(desk, TEXT)
     assert other.get(PAGE, upload=upload).status_code == 302
@@ -198,12 +198,12 @@ def test_a63_a_bad_file_is_named_on_the_form_and_on_record(desk_of: DeskOf) -> N
     page = text_of(answer)
     assert answer.status_code == 200
     assert "f1.csv, line 2: a cell begins with &#x27;=&#x27;" in page
-    assert '<option value="csv" selected>' in page  # what was chosen stays
+    assert '<option value="csv" selected>' in page  # the form keeps the input
     assert refusals() == ["bad_value"]
     assert "MiB together" in text_of(hand_in(desk, TEXT + " " * (2 * 1024 * 1024)))
 
 
-def test_a_page_shows_every_change_or_none(
+def test_an_import_with_too_many_changes_is_refused(
     desk_of: DeskOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from remediation.admin import inventory_import

@@ -47,7 +47,7 @@ def test_an_account_is_made_and_changed_through_the_service(desk: Desk) -> None:
     assert entry["object"] == alice.actor
 
 
-def test_the_page_shows_what_is(desk: Desk) -> None:
+def test_the_page_shows_the_stored_values(desk: Desk) -> None:
     alice = factories.person("alice", roles=["security"])
     page = text_of(desk.get("remediation_user_change", alice.user.pk))
     assert alice.passkey.fingerprint in page
@@ -63,7 +63,7 @@ def test_a11_who_administers_is_no_approver(desk: Desk, power: str) -> None:
     page = text_of(answer)
     assert answer.status_code == 200
     assert "An account that administers users or agents holds no approver role." in page
-    assert 'value="alice@example.org"' in page  # what was typed is still there
+    assert 'value="alice@example.org"' in page  # the form keeps the input
     assert not m.User.objects.filter(username="alice").exists()
     assert refusals() == ["role_conflict"]
 
@@ -109,7 +109,7 @@ def test_a_group_is_made_and_never_renamed(desk: Desk) -> None:
     group = Group.objects.get(name="team_payments")
     assert desk.post("auth_group_change", group.pk, name="security").status_code == 403
     assert not Group.objects.filter(name="security").exists()
-    assert "holds rights on services only" in text_of(desk.get("auth_group_change", group.pk))
+    assert "has rights on services only" in text_of(desk.get("auth_group_change", group.pk))
     answer = desk.post("auth_group_add", name="Team Payments")
     assert "lower-case letters" in text_of(answer)
     assert refusals() == ["not_entitled", "bad_value"]
@@ -131,7 +131,7 @@ def test_a12_others_of_the_admin_change_nobody(desk_of: DeskOf, role: str) -> No
 
 
 def test_only_our_own_pages_are_registered() -> None:
-    """Django's page for groups would rename them; allauth's would delete passkeys."""
+    """Django's page could rename groups; allauth's could delete passkeys."""
     labels = {model._meta.label for model in admin.site._registry}
     assert not {label for label in labels if label.split(".")[0] in ("mfa", "account", "guardian")}
     assert {type(page).__module__.split(".")[0] for page in admin.site._registry.values()} <= {

@@ -1,4 +1,4 @@
-"""What opens the admin, and what it never opens."""
+"""Who can use the admin, and what nobody can do there."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a13_a_superuser_without_a_group_sees_and_changes_nothing(desk_of: DeskO
 
 
 @pytest.mark.parametrize("role", ["inventory_editor", "user_admin", "agent_admin"])
-def test_nothing_is_deleted_by_anybody(desk_of: DeskOf, role: str) -> None:
+def test_nobody_can_delete_anything(desk_of: DeskOf, role: str) -> None:
     desk = desk_of(role, superuser=True)
     service, agent = factories.service(), factories.agent()
     for name, pk in (("service", service.pk), ("agent", agent.pk), ("user", desk.someone.user.pk)):
@@ -57,21 +57,21 @@ def test_nothing_is_deleted_by_anybody(desk_of: DeskOf, role: str) -> None:
     assert m.Service.objects.filter(pk=service.pk).exists()
 
 
-def test_who_is_not_staff_does_not_come_in(desk_of: DeskOf) -> None:
+def test_people_without_staff_access_are_refused(desk_of: DeskOf) -> None:
     desk = desk_of("inventory_editor", staff=False)
     answer = desk.post("remediation_service_add", name="x", **FACTS)
     assert answer.status_code == 302
     assert not m.Service.objects.exists()
 
 
-def test_a_role_that_was_taken_away_counts_at_once(desk_of: DeskOf) -> None:
+def test_removing_a_role_takes_effect_at_once(desk_of: DeskOf) -> None:
     desk = desk_of("inventory_editor")
     assert desk.get("remediation_service_add").status_code == 200
     desk.someone.user.groups.clear()
     assert desk.post("remediation_service_add", name="x", **FACTS).status_code == 403
 
 
-def test_each_administrator_sees_what_is_theirs(desk_of: DeskOf) -> None:
+def test_each_administrator_sees_only_their_pages(desk_of: DeskOf) -> None:
     for role, there, absent in (
         ("inventory_editor", "Services", "Users"),
         ("user_admin", "Users", "Proposals"),
@@ -84,7 +84,7 @@ def test_each_administrator_sees_what_is_theirs(desk_of: DeskOf) -> None:
 
 
 def test_the_admins_own_log_stays_empty(desk_of: DeskOf) -> None:
-    """It names objects in words and can be deleted; the audit log is the record."""
+    """Django's log contains names and can be deleted; the audit log is used instead."""
     desk = desk_of("inventory_editor")
     desk.post("remediation_service_add", name="billing", **FACTS)
     service = m.Service.objects.get()

@@ -80,7 +80,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_prefix_that_does_not_say_who_is_refused() -> None:
     done = run("--dry-run", "--postgres-cluster", "orders", "--log-line-prefix", "%m ", CASE)
     assert done.returncode == 2
-    assert "log_line_prefix does not hold the pid" in done.stderr
+    assert "log_line_prefix does not contain the pid" in done.stderr
 
 
 def test_sending_needs_an_address_and_a_token() -> None:

@@ -1,4 +1,4 @@
-"""Agents in front of the API: real tokens, real rights of the web login."""
+"""Fixtures for the API's tests: agents with real tokens, and the rights of the web login."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tests.factories import Person
 
 
 def key() -> str:
-    """An Idempotency-Key that no other request has."""
+    """Return a new Idempotency-Key."""
     return f'"{uuid4()}"'
 
 
 def report(name: str = "t1", **changes: Any) -> dict[str, Any]:
-    """A report about a test target, with a plan for it."""
+    """Return a report about a test target, with a plan."""
     content = factories.artefact(name).decode()
     digest = sha256(content.encode()).hexdigest()
     identity = {"kind": "test.target", "name": name}
@@ -68,7 +68,7 @@ def report(name: str = "t1", **changes: Any) -> dict[str, Any]:
 
 
 def proposed(name: str = "t1", note: str = "") -> dict[str, Any]:
-    """A plan for a test target, with its rationale."""
+    """Return a plan for a test target, with its rationale."""
     step = {
         "action": "test.noop",
         "target": {"kind": "test.target", "name": name},
@@ -82,7 +82,7 @@ def proposed(name: str = "t1", note: str = "") -> dict[str, Any]:
 
 @dataclass
 class Caller:
-    """An agent with a token; every request runs with hitl_web's rights."""
+    """An agent with a token; its requests run with hitl_web's rights."""
 
     agent: m.Agent
     token: m.AgentToken
@@ -94,7 +94,7 @@ class Caller:
         return self.ask("GET", path, headers=headers)
 
     def post(self, path: str, body: Any, *, key: str | None = "", **headers: str) -> HttpResponse:
-        """`body` as JSON, or as it is when it is bytes; `key` None sends none."""
+        """Send `body` as JSON, or unchanged if it is bytes; `key` None sends no key."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         if key is not None:
             headers = {"Idempotency-Key": key or globals()["key"](), **headers}
@@ -132,16 +132,14 @@ CallerOf = Callable[[str], Caller]
 
 
 def close_cache() -> None:
-    """This thread's connections to the cache; Django leaves them to the garbage collector, and
-    an unclosed socket is an error in tests."""
+    """Close this thread's cache connections: an unclosed socket is an error in tests."""
     for pool in caches["default"]._cache._pools.values():  # type: ignore[attr-defined]
         pool.disconnect()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _static_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """WhiteNoise warns about a missing directory, and warnings are errors; files come from the
-    finders."""
+    """Create the static directory: WhiteNoise warns if it is missing, and warnings are errors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "STATIC_ROOT", str(tmp_path_factory.mktemp("static")))
         yield
@@ -161,7 +159,7 @@ def dave(db: None) -> Person:
 
 @pytest.fixture
 def caller_of(eve: Person, dave: Person, as_login: AsLogin) -> CallerOf:
-    """`caller_of("scanner")`: a new agent of dave's with a token made by eve."""
+    """`caller_of("scanner")` returns a new agent owned by dave, with a token made by eve."""
 
     def make(name: str) -> Caller:
         actor = PersonActor(eve.id, eve.user.pk)
@@ -181,7 +179,7 @@ def scanner(caller_of: CallerOf) -> Caller:
 
 
 def problem(response: HttpResponse, status: int, name: str) -> dict[str, Any]:
-    """The problem document of a refusal, checked for its form (RFC 9457)."""
+    """Return the problem document of a refusal after checking its form (RFC 9457)."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/problem+json"
     told: dict[str, Any] = json.loads(response.content)
@@ -192,7 +190,7 @@ def problem(response: HttpResponse, status: int, name: str) -> dict[str, Any]:
 
 
 def told(response: HttpResponse, status: int = 200) -> dict[str, Any]:
-    """The JSON of an answer with this status."""
+    """Check the status of an answer and return its JSON."""
     assert response.status_code == status, response.content
     assert response["Content-Type"] == "application/json"
     value: dict[str, Any] = json.loads(response.content)

@@ -1,4 +1,4 @@
-"""Who is an agent here, who is not, and what an agent's token opens elsewhere: nothing."""
+"""Authentication of agents; an agent's token gives no access outside the API."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a16_a_suspended_agent_is_refused_and_that_is_on_record(
 def test_a16_an_agent_suspended_while_its_report_runs_gets_nothing_recorded(
     scanner: Caller, eve: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database asks again when the proposal is inserted."""
+    """The database checks again when the proposal is inserted."""
     identify = agents.identify
 
     def then_suspended(bearer: str) -> agents.Known | None:
@@ -163,7 +163,7 @@ def test_refusals_of_strangers_are_counted_by_the_minute(db: None, as_login: AsL
             problem(ask("POST", "reports"), 401, "not_authenticated")
     minutes = range(began, int(time.time() // 60) + 1)
     assert sum(cache.get(f"unknown:api:{minute}", 0) for minute in minutes) == 5
-    # One a minute, and the test may run over the end of one.
+    # One entry per minute; the test may run into the next minute.
     recorded = [entry.data for entry in Entry.objects.order_by("id")[before:]]
     assert 1 <= len(recorded) <= len(minutes)
     assert {data["action"] for data in recorded} == {Event.SYSTEM_REFUSALS_COUNTED}
@@ -189,7 +189,7 @@ def test_a11_an_agents_token_opens_no_page(path: str, scanner: Caller) -> None:
 
 
 def test_a11_an_agents_token_cannot_approve(scanner: Caller) -> None:
-    """By no door: the review's addresses want a person, and the API has no such address."""
+    """The review pages require a person, and the API has no address for reviews."""
     proposal = factories.proposal_at("in_review", agent=scanner.agent, token=scanner.token)
     before = m.Review.objects.count(), m.ReviewSession.objects.count()
     body = {"decision": "approve", "verdicts": {}, "slot": "security"}
@@ -211,8 +211,10 @@ def test_a11_an_agents_token_cannot_approve(scanner: Caller) -> None:
 def test_a11_neither_the_maker_of_the_token_nor_the_owner_decides(
     who: str, scanner: Caller, eve: Person, dave: Person
 ) -> None:
-    """eve makes an agent owned by dave, keeps the token and reports as the agent; later she, or
-    he, is an approver: refused by the service and, asked directly, by the database."""
+    """eve makes a token for dave's agent and reports with it; later she or he is an approver.
+
+    The service and the database refuse both.
+    """
     culprit, honest = {"eve": eve, "dave": dave}[who], factories.person(roles=["security"])
     proposal = m.Proposal.objects.get(pk=scanner.proposes())
     factories.assess(proposal, slots=["security"])
@@ -245,7 +247,7 @@ def test_a11_neither_the_maker_of_the_token_nor_the_owner_decides(
     assert not m.Review.objects.exists()
 
 
-def test_an_agent_is_nobody_to_the_middleware_around_the_api(scanner: Caller) -> None:
+def test_the_middleware_does_not_see_an_agent_as_user(scanner: Caller) -> None:
     response = scanner.get("actions")
     assert response.wsgi_request.user.is_anonymous  # type: ignore[attr-defined]
     assert "Set-Cookie" not in response

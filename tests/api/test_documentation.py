@@ -1,4 +1,4 @@
-"""The OpenAPI document says what is so; its page asks nobody outside."""
+"""The OpenAPI document matches the API; its page loads nothing from other hosts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def document() -> dict[str, Any]:
     return value
 
 
-def test_the_document_is_openapi_and_made_without_a_warning(
+def test_the_document_is_valid_openapi_without_warnings(
     document: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     validate_schema(document)  # type: ignore[no-untyped-call]
@@ -58,7 +58,7 @@ def test_every_post_names_its_key_and_the_limits_of_an_answer(document: dict[str
 
 
 def fits(document: dict[str, Any], name: str, value: Any) -> None:
-    """The value is what the component says; `nullable` is OpenAPI 3.0's, so it is translated."""
+    """Check a value against a component; OpenAPI 3.0's `nullable` is translated first."""
     text = json.dumps(document).replace("#/components/", "urn:api#/components/")
     root = _translated(json.loads(text))
     registry: Registry[Any] = Registry().with_resource("urn:api", DRAFT202012.create_resource(root))
@@ -75,7 +75,7 @@ def _translated(value: Any) -> Any:
     return {"anyOf": [{"type": "null"}, made]} if value.get("nullable") is True else made
 
 
-def test_the_examples_are_what_the_document_says(document: dict[str, Any]) -> None:
+def test_the_examples_match_the_document(document: dict[str, Any]) -> None:
     fits(document, "ReportRequest", examples.REPORT)
     fits(document, "WithdrawRequest", examples.WITHDRAW)
     fits(document, "SupersedeRequest", examples.SUPERSEDE)
@@ -84,9 +84,7 @@ def test_the_examples_are_what_the_document_says(document: dict[str, Any]) -> No
 
 
 @pytest.mark.django_db
-def test_the_examples_are_taken_by_the_real_endpoints(
-    scanner: Caller, document: dict[str, Any]
-) -> None:
+def test_the_endpoints_accept_the_examples(scanner: Caller, document: dict[str, Any]) -> None:
     made = told(scanner.post("reports", examples.REPORT), 201)
     fits(document, "Submitted", made)
     assert set(made) == set(examples.SUBMITTED)
@@ -103,7 +101,7 @@ def test_the_examples_are_taken_by_the_real_endpoints(
 
 
 @pytest.mark.django_db
-def test_answers_are_what_the_document_says(scanner: Caller, document: dict[str, Any]) -> None:
+def test_answers_match_the_document(scanner: Caller, document: dict[str, Any]) -> None:
     for state in ("submitted", "in_review", "returned", "succeeded", "superseded"):
         proposal = proposal_at(state, agent=scanner.agent, token=scanner.token)
         fits(document, "Proposal", told(scanner.get(f"proposals/{proposal.pk}")))
@@ -177,7 +175,7 @@ def test_the_page_has_nothing_inline_and_no_foreign_address() -> None:
 
 
 @pytest.mark.django_db
-def test_the_page_tells_a_stranger_nothing_of_this_installation() -> None:
+def test_the_page_reveals_nothing_about_this_installation() -> None:
     factories.freeze(reason="The billing database is under attack.")
     page = Client().get("/api/v1/docs").content.decode()
     assert "frozen" not in page

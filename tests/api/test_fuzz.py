@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is a refusal by name or a record, never a fault."""
+"""Random requests get a named refusal or are recorded; they never cause an internal error."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from tests.api.conftest import Caller, report
 
-# One agent and its rows serve all examples: each is a request of its own.
+# All examples share one agent and its rows.
 often = effort(
     max_examples=150,
     deadline=None,

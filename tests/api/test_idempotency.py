@@ -1,4 +1,4 @@
-"""The Idempotency-Key: one effect, the same answer, never waiting."""
+"""The Idempotency-Key: one effect, the same answer, no waiting."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_quoted_string_is_a_key(header: str, scanner: Caller) -> None:
 
 
 @pytest.mark.parametrize("verb", ["withdraw", "supersede"])
-def test_every_post_wants_a_key(verb: str, scanner: Caller) -> None:
+def test_every_post_requires_a_key(verb: str, scanner: Caller) -> None:
     proposal_id = scanner.proposes()
     response = scanner.post(f"proposals/{proposal_id}/{verb}", {}, key=None)
     problem(response, 400, "idempotency_key_missing")
@@ -93,7 +93,7 @@ def test_a_key_is_for_one_request_alone(scanner: Caller) -> None:
     proposal_id = scanner.proposes("t1", key=used)
     other = scanner.report("t2", key=used)
     problem(other, 422, "idempotency_key_reused")
-    # Another path is another request, whatever the body.
+    # A request with another path is another request, also with the same body.
     path = f"proposals/{proposal_id}/withdraw"
     problem(scanner.post(path, report("t1"), key=used), 422, "idempotency_key_reused")
     assert m.Incident.objects.count() == 1
@@ -119,7 +119,7 @@ at_once = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def holding(scanner: Caller) -> Iterator[str]:
-    """A key that a request on another connection is working with, uncommitted."""
+    """Hold a key in an uncommitted transaction of another connection."""
     used = str(uuid4())
     with ThreadPoolExecutor(1) as pool, connection.cursor():
         number = idempotency.lock_number(scanner.agent.pk, used)

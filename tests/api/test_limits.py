@@ -1,4 +1,4 @@
-"""docs/attacks.md A63: too large, too deep, too many, compressed: refused, with memory bounded."""
+"""docs/attacks.md A63: oversized, deep or compressed requests are refused with limited memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LIMIT = settings.REPORT_MAX_BYTES
 
 
 def with_content(size: int, *, spaces: int = 0) -> bytes:
-    """A report with an artefact of this size, and so many bytes of white space."""
+    """Return a report with an artefact of this size, padded with white space."""
     content = "x" * size
     body = report()
     body["evidence"][0] |= {"content": content, "sha256": sha256(content.encode()).hexdigest()}
@@ -115,7 +115,9 @@ def test_a_body_of_another_type_is_refused(content_type: str, scanner: Caller) -
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "application/JSON;charset=UTF-8"]
 )
-def test_json_in_utf_8_is_taken_however_it_is_spelled(content_type: str, scanner: Caller) -> None:
+def test_every_spelling_of_the_json_content_type_is_accepted(
+    content_type: str, scanner: Caller
+) -> None:
     headers = {"Idempotency-Key": key()}
     raw = json.dumps(report()).encode()
     told(scanner.ask("POST", "reports", raw, headers=headers, content_type=content_type), 201)
@@ -138,7 +140,7 @@ def test_the_largest_plan_fits_into_the_smaller_limit(scanner: Caller) -> None:
 
 
 class Stream(BytesIO):
-    """Counts what was read of it."""
+    """A stream that counts the bytes read from it."""
 
     taken = 0
 
@@ -185,7 +187,7 @@ def test_a_body_without_an_end_is_refused(length: str | None) -> None:
     meta = {} if length is None else {"CONTENT_LENGTH": length}
     with pytest.raises(LengthRequired):
         parsers.body(request(Stream(b"{}"), **meta), 100)
-    # A server that does not decode chunks would have us read for ever.
+    # Without decoded chunks the stream would never end.
     with pytest.raises(LengthRequired):
         parsers.body(request(Stream(b"{}"), HTTP_TRANSFER_ENCODING="chunked"), 100)
 
@@ -204,6 +206,6 @@ def test_a_body_that_breaks_off_is_refused() -> None:
             parsers.body(request(stream, **meta), 100)
 
 
-def test_no_more_is_read_than_the_stated_length() -> None:
+def test_only_content_length_bytes_are_read() -> None:
     stream = Stream(b'{"a":1}POST /next HTTP/1.1')
     assert parsers.body(request(stream, CONTENT_LENGTH="7"), 100) == b'{"a":1}'

@@ -1,4 +1,4 @@
-"""The API behind the real server, with the real login: what only a socket shows."""
+"""The API behind the real server with the real login: behaviour of sockets."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Server:
         return made
 
     def memory(self) -> int:
-        """The most bytes that its worker ever held."""
+        """Return the peak memory of the worker in bytes."""
         pid = self.process.pid
         worker = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()[0]
         status = Path(f"/proc/{worker}/status").read_text(encoding="ascii")
@@ -69,7 +69,7 @@ class Server:
     def send(
         self, method: str, path: str, headers: dict[str, str], pieces: Any
     ) -> tuple[int, dict[str, Any]]:
-        """Send the bytes as they are; the server may answer and close before all are sent."""
+        """Send raw bytes; the server may answer and close before all are sent."""
         with self.connect() as end:
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
             end.sendall(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n".encode())
@@ -146,7 +146,7 @@ def test_a63_floods_are_refused_and_the_memory_stays(server: Server, scanner: Ca
     bomb = gzip.compress(b" " * (100 * MIB))
     sent = headers_of(scanner, Content_Encoding="gzip", Content_Length=str(len(bomb)))
     assert told(server.send("POST", path, sent, [bomb])) == (415, "unsupported_media_type")
-    # The body, its pieces, and the value that it is parsed to: a few times the limit.
+    # The body, its chunks and the parsed value need a few times the limit.
     worst = b'{"a":[' + b",".join([b'"' + b"\\u00e9" * 200 + b'"'] * 6_500) + b"]}"
     assert 7 * MIB < len(worst) < 8 * MIB
     sent = headers_of(scanner, Content_Length=str(len(worst)))

@@ -1,4 +1,4 @@
-"""Every error below /api/v1/ is a problem document, and what nobody foresaw says nothing."""
+"""Every error below /api/v1/ is a problem document; unexpected errors reveal nothing."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def test_every_refusal_has_a_status() -> None:
         cls() for cls in every_refusal() if cls is not errors.Throttled and cls.__module__ in ours
     ]
     assert all(400 <= problems.status_of(error) < 600 for error in made)
-    # Two refusals of the gate share their name with one at a door.
+    # Two refusals of the gate have the same name as a refusal of the API.
     at_doors = [error for error in made if not isinstance(error, errors.GateRefused)]
     found = {error.name: problems.status_of(error) for error in at_doors}
     assert {name: found[name] for name in EXPECTED} == EXPECTED
     assert problems.status_of(errors.Throttled(1)) == 429
 
 
-def test_a_refusal_of_no_family_is_a_fault() -> None:
+def test_a_refusal_without_a_status_gives_500() -> None:
     class Stray(errors.Refused):
-        """From somewhere behind the doors."""
+        """A refusal without a status."""
 
     assert problems.as_refusal(Stray()) is None
 
@@ -66,9 +66,7 @@ def test_a_problem_holds_name_title_detail_and_place() -> None:
 
 @pytest.mark.parametrize("path", ["", "report", "reports/", "admin", "v2/reports", "%00", "..%2f"])
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PROPFIND"])
-def test_a_path_that_is_not_there_is_404(
-    method: str, path: str, db: None, as_login: AsLogin
-) -> None:
+def test_an_unknown_path_gives_404(method: str, path: str, db: None, as_login: AsLogin) -> None:
     with as_login("hitl_web"):
         response = APIClient(raise_request_exception=False).generic(method, f"/api/v1/{path}")
     problem(response, 404, "no_such_object")
@@ -84,14 +82,14 @@ def test_another_method_is_405(method: str, path: str, allowed: str, scanner: Ca
     assert response["Allow"] == allowed
 
 
-def test_who_does_not_take_json_is_told_406(scanner: Caller) -> None:
+def test_a_client_that_does_not_accept_json_gets_406(scanner: Caller) -> None:
     problem(scanner.get("actions", Accept="text/html"), 406, "not_acceptable")
 
 
-def test_what_nobody_foresaw_says_nothing_but_a_reference_to_the_log(
+def test_an_unexpected_error_reveals_only_a_reference_to_the_log(
     scanner: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A login that may not write at all: a fault of the installation, met for real."""
+    """Uses a login that may not write, as after a faulty installation."""
     scanner.as_login = as_auditor_who_reads_tokens
     response = scanner.post("reports", report())
     answer = problem(response, 500, "internal_error")
@@ -106,7 +104,7 @@ def test_what_nobody_foresaw_says_nothing_but_a_reference_to_the_log(
 
 @contextmanager
 def as_auditor_who_reads_tokens(_: str) -> Iterator[None]:
-    """A login that finds the agent, and may write nothing."""
+    """A login that can read the agent but write nothing."""
     with connection.cursor() as cursor:
         cursor.execute(
             "GRANT SELECT ON public.remediation_agenttoken,"

@@ -1,4 +1,4 @@
-"""What an agent sees of its proposals, and what it may do with them."""
+"""What an agent can read and do with its proposals."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_an_agent_sees_its_own_proposal(scanner: Caller) -> None:
     assert seen["transitions"] == seen["reasons"] == seen["refusals"] == seen["steps"] == []
 
 
-def test_anothers_proposal_is_as_unknown_as_none_at_all(caller_of: CallerOf) -> None:
+def test_another_agents_proposal_gives_404(caller_of: CallerOf) -> None:
     mine, other = caller_of("mine"), caller_of("other")
     theirs = other.proposes()
     for path, body in (
@@ -50,7 +50,7 @@ def test_anothers_proposal_is_as_unknown_as_none_at_all(caller_of: CallerOf) -> 
         )
         assert problem(found, 404, "no_such_object") == problem(unknown, 404, "no_such_object")
     assert m.Proposal.objects.get(pk=theirs).state == "submitted"
-    # What an agent tried on another's proposal is on record, but not in that one's history.
+    # The attempt on another agent's proposal is recorded, but not in that proposal's history.
     assert not m.Refusal.objects.exists()
     assert Entry.objects.latest("id").data["actor"] == mine.agent.actor
 
@@ -59,11 +59,11 @@ SOME_ID = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 
 
 @pytest.mark.parametrize("path", ["x", "1", "../reports", SOME_ID.upper(), f"{SOME_ID}/"])
-def test_an_id_that_is_none_is_not_found(path: str, scanner: Caller) -> None:
+def test_an_invalid_id_gives_404(path: str, scanner: Caller) -> None:
     problem(scanner.get(f"proposals/{path}"), 404, "no_such_object")
 
 
-def test_the_etag_stands_for_the_bytes(scanner: Caller) -> None:
+def test_the_etag_changes_with_the_bytes(scanner: Caller) -> None:
     path = f"proposals/{scanner.proposes()}"
     first = scanner.get(path)
     etag = first["ETag"]
@@ -80,20 +80,18 @@ def test_the_etag_stands_for_the_bytes(scanner: Caller) -> None:
 
 
 @pytest.mark.parametrize("state", list(S))
-def test_every_state_is_shown_and_only_those_that_move_say_when_to_come_again(
-    state: S, scanner: Caller
-) -> None:
+def test_only_states_that_can_change_have_retry_after(state: S, scanner: Caller) -> None:
     response = scanner.get(f"proposals/{at(scanner, state).pk}")
     seen = told(response)
     assert (seen["state"], seen["final"]) == (state, state in FINAL)
     assert ("Retry-After" in response) is (state not in FINAL)
 
 
-def test_every_state_that_moves_has_a_time_to_come_again() -> None:
+def test_every_state_that_can_change_has_a_retry_time() -> None:
     assert set(answers.RETRY_AFTER) == set(S) - FINAL
 
 
-def test_the_way_of_a_proposal_names_no_person(scanner: Caller) -> None:
+def test_the_history_for_an_agent_names_no_person(scanner: Caller) -> None:
     alice = factories.person(roles=["security"])
     proposal = at(scanner, S.SUCCEEDED, reviewers=[alice], slots=["security"])
     response = scanner.get(f"proposals/{proposal.pk}")
@@ -109,7 +107,9 @@ def test_the_way_of_a_proposal_names_no_person(scanner: Caller) -> None:
 
 
 @pytest.mark.parametrize(("state", "decision"), [(S.RETURNED, "return"), (S.REJECTED, "reject")])
-def test_why_it_came_back(state: S, decision: str, scanner: Caller) -> None:
+def test_the_reasons_of_a_return_are_shown_to_the_agent(
+    state: S, decision: str, scanner: Caller
+) -> None:
     alice = factories.person(roles=["security"])
     proposal = factories.proposal(agent=scanner.agent, token=scanner.token)
     factories.assess(proposal)
@@ -118,11 +118,11 @@ def test_why_it_came_back(state: S, decision: str, scanner: Caller) -> None:
     factories.move(proposal, state, reason=reason["code"])
     (told_why,) = told(scanner.get(f"proposals/{proposal.pk}"))["reasons"]
     assert told_why["code"] == reason["code"]
-    # A return is a message to the agent; what people wrote about a rejection is theirs.
+    # A return is a message to the agent; the text of a rejection is for people only.
     assert told_why["text"] == (reason["text"] if state is S.RETURNED else "")
 
 
-def test_what_a_person_writes_about_a_move_is_for_colleagues(scanner: Caller) -> None:
+def test_peoples_texts_about_transitions_are_not_shown_to_agents(scanner: Caller) -> None:
     proposal = at(scanner, S.IN_REVIEW)
     alice = factories.person(roles=["security"])
     factories.move(
@@ -157,7 +157,7 @@ def test_refusals_are_shown_by_name_but_not_those_of_people(scanner: Caller) -> 
 
 
 @pytest.mark.parametrize("state", [S.SUBMITTED, S.IN_REVIEW, S.APPROVED])
-def test_an_agent_withdraws_what_is_not_running(state: S, scanner: Caller) -> None:
+def test_an_agent_can_withdraw_a_proposal_that_does_not_run(state: S, scanner: Caller) -> None:
     proposal = at(scanner, state)
     answer = told(scanner.post(f"proposals/{proposal.pk}/withdraw", {"reason": "False alarm."}))
     assert answer == {"proposal": str(proposal.pk), "state": "withdrawn"}
@@ -166,7 +166,7 @@ def test_an_agent_withdraws_what_is_not_running(state: S, scanner: Caller) -> No
 
 
 @pytest.mark.parametrize("state", [S.EXECUTING, S.UNKNOWN, S.SUCCEEDED, S.REJECTED, S.WITHDRAWN])
-def test_what_runs_or_has_ended_cannot_be_withdrawn(state: S, scanner: Caller) -> None:
+def test_a_running_or_ended_proposal_cannot_be_withdrawn(state: S, scanner: Caller) -> None:
     proposal = at(scanner, state)
     answer = scanner.post(f"proposals/{proposal.pk}/withdraw", {"reason": "Stop"})
     problem(answer, 409, "wrong_state")
@@ -235,7 +235,7 @@ def test_a_refused_request_names_the_agents_token_on_record(scanner: Caller) -> 
     assert (entry["actor"], entry["data"]["token"]) == (actor.ref, str(actor.token_id))
 
 
-def test_a_result_says_what_became_of_each_step(scanner: Caller) -> None:
+def test_a_result_contains_the_outcome_of_each_step(scanner: Caller) -> None:
     made = at(scanner, "succeeded")
     seen = told(scanner.get(f"proposals/{made.pk}"))
     assert seen["outcomes"] == [{"step": 0, "outcome": "verified", "reason": ""}]
@@ -262,10 +262,10 @@ def test_a_halt_is_a_name_for_the_agent_and_a_persons_words_are_not_for_it(
     assert b"Mallory" not in answer.content
 
 
-def test_what_an_agent_gets_wrong_about_anothers_proposal_is_not_in_its_history(
+def test_bad_requests_about_anothers_proposal_are_not_in_its_history(
     caller_of: CallerOf,
 ) -> None:
-    """Refused for its form before anybody looked whose it is."""
+    """The request is refused for its form before the owner of the proposal is checked."""
     theirs = caller_of("other").proposes()
     answer = caller_of("mine").post(f"proposals/{theirs}/withdraw", {"no such": "field"})
     assert answer.status_code == 400

@@ -1,4 +1,4 @@
-"""POST reports: one transaction, what it answers, what it wakes."""
+"""POST reports: one transaction, its answer, and the message to the worker."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_report_becomes_incident_evidence_diagnosis_and_proposal(scanner: Call
     assert told(scanner.get(response["Location"].removeprefix("/api/v1/")))
 
 
-def test_the_same_incident_again_is_added_to(scanner: Caller) -> None:
+def test_a_second_report_is_added_to_the_open_incident(scanner: Caller) -> None:
     first = told(scanner.report("t1"), 201)
     again = report("t1")
     again["evidence"][0]["content"] += " "
@@ -75,7 +75,7 @@ def test_the_worker_is_woken_after_the_commit_and_not_before(
 
 
 def messages_about(proposal_id: UUID) -> int:
-    """Messages in the real broker's queue for assessments that name this proposal."""
+    """Return messages about this proposal in the real broker's queue for assessments."""
     with Redis.from_url(settings.BROKER_URL) as broker:
         queued = [json.loads(raw)["body"] for raw in broker.lrange("assess", 0, -1)]
     return sum(str(proposal_id).encode() in b64decode(body) for body in queued)
@@ -83,7 +83,7 @@ def messages_about(proposal_id: UUID) -> int:
 
 @pytest.fixture
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Messages go where nobody listens."""
+    """Configure a broker address where no server listens."""
     with current_app.connection("redis://127.0.0.1:1/0") as dead:
         send = partial(current_app.send_task, connection=dead)
         monkeypatch.setattr(current_app, "send_task", send)
@@ -110,7 +110,7 @@ def test_the_example_of_the_documentation_is_taken(scanner: Caller) -> None:
 
 
 def with_raw(text: str) -> bytes:
-    """The report with this text where `"version": 1` stands."""
+    """Return the report with this text in place of `"version": 1`."""
     raw = json.dumps(report())
     assert '"version": 1' in raw
     return raw.replace('"version": 1', text).encode()
@@ -219,7 +219,7 @@ def test_each_refusal_is_on_record_with_the_agent_and_nothing_else_is_written(
     }
 
 
-def test_what_an_agent_writes_into_a_refusal_cannot_break_a_line(scanner: Caller) -> None:
+def test_an_agents_text_in_a_refusal_stays_on_one_line(scanner: Caller) -> None:
     raw = '{"a\\u001b[2J\\n\u202e": 1}'.encode()
     answer = problem(scanner.post("reports", raw), 400, "bad_value")
     for text in (answer["detail"], Entry.objects.latest("id").data["data"]["detail"]):
@@ -243,7 +243,7 @@ def test_an_agent_gets_a_proposal_that_it_can_see(caller_of: CallerOf) -> None:
     told(second.get(f"proposals/{answer['proposal']}"))
 
 
-def test_a_key_is_an_agents_own(caller_of: CallerOf) -> None:
+def test_two_agents_can_use_the_same_idempotency_key(caller_of: CallerOf) -> None:
     first, second, same = caller_of("one"), caller_of("two"), key()
     one: HttpResponse = first.report("t1", key=same)
     two: HttpResponse = second.report("t2", key=same)
@@ -251,7 +251,7 @@ def test_a_key_is_an_agents_own(caller_of: CallerOf) -> None:
     assert "Idempotent-Replay" not in two
 
 
-# Put together here, so that no scanner takes this file for a leak.
+# Concatenated, so that no scanner reports this file as a leak.
 SECRET = "wJalrXUtnFEMI/K7MDENG" + "/bPxRfiCYEXAMPLEKEY"
 
 
@@ -272,7 +272,7 @@ def test_a61_no_answer_gives_a_secret_back(scanner: Caller) -> None:
     first = scanner.post("reports", body, key='"a61"')
     answer = told(first, 201)
     assert answer["secrets_found"] == 1
-    # Repeated word for word, it is the same; so is what is kept of it.
+    # An identical report gets the same answer, and the same masked text is stored.
     assert scanner.post("reports", body, key='"a61"').content == first.content
     proposal = m.Proposal.objects.get(pk=answer["proposal"])
     assert answer["diagnosis_digest"] == proposal.diagnosis.digest

@@ -1,4 +1,4 @@
-"""Each agent's budget: exact under concurrency, honest about when to come again."""
+"""The budget of each agent: exact under concurrency, with a correct Retry-After."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from remediation.services.reporting import agents
 from tests.api.conftest import Caller, CallerOf, close_cache, problem, told
 from tests.factories import Person
 
-# A minute that began long ago: no clock of this machine is involved.
+# A fixed minute in the past, so that the test does not use the clock.
 START = 1_000_000 * 60
 
 
 def spends(agent: UUID, now: float) -> int:
-    """0, or the seconds to wait."""
+    """Spend one request; return 0 or the seconds to wait."""
     try:
         throttling.spend(agent, now)
     except Throttled as error:
@@ -67,7 +67,7 @@ def test_one_agents_flood_leaves_the_others_budget_alone(five_a_minute: None) ->
     limit=st.integers(1, 12),
     pauses=st.lists(st.floats(0, 40, allow_nan=False), min_size=1, max_size=30),
 )
-def test_who_waits_as_told_gets_through(limit: int, pauses: list[float]) -> None:
+def test_a_client_that_obeys_retry_after_gets_through(limit: int, pauses: list[float]) -> None:
     from django.test import override_settings
 
     agent, now = uuid4(), float(START)
@@ -104,12 +104,12 @@ def test_rates(text: str, rate: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "60", "x/min", "60/year", "-1/s", "1.5/s"])
-def test_a_rate_that_is_none_is_said_at_once(text: str) -> None:
+def test_an_invalid_rate_is_refused_at_start(text: str) -> None:
     with pytest.raises(ImproperlyConfigured):
         throttling.rate(text)
 
 
-# ---- at the door ---------------------------------------------------------------------------------
+# ---- over HTTP --------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_a34_over_the_budget_is_429_with_a_time_to_come_again(
     response = scanner.report("t2")
     problem(response, 429, "throttled")
     assert 1 <= int(response["Retry-After"]) <= 2 * 86_400
-    # Reading costs as much as writing: a refused one is an entry in the record.
+    # Reading counts, too: each refused request would be an entry in the audit log.
     problem(scanner.get("actions"), 429, "throttled")
 
 
@@ -151,23 +151,21 @@ def test_a_token_that_has_ended_has_a_budget_too(
 
 @pytest.fixture
 def no_cache(settings: Settings) -> Iterator[None]:
-    """Nobody listens where the cache was."""
+    """Configure a cache address where no server listens."""
     close_cache()
     down = {**settings.CACHES["default"], "LOCATION": "redis://127.0.0.1:1/0"}
     settings.CACHES = {"default": down}
     yield
 
 
-def test_without_a_cache_nothing_is_taken_and_the_agent_is_told_to_come_again(
-    no_cache: None, scanner: Caller
-) -> None:
+def test_without_a_cache_requests_get_503_with_retry_after(no_cache: None, scanner: Caller) -> None:
     for response in (scanner.report(), scanner.get("actions")):
         problem(response, 503, "unavailable")
         assert int(response["Retry-After"]) >= 1
     assert not m.Incident.objects.exists()
 
 
-def test_without_a_cache_a_stranger_is_not_refused_unseen(no_cache: None, scanner: Caller) -> None:
-    """Its refusal could not be counted, so it is not told the reason either."""
+def test_without_a_cache_an_unknown_caller_gets_503(no_cache: None, scanner: Caller) -> None:
+    """Its refusal cannot be counted, so the answer does not name the reason."""
     scanner.text = "hitl_00000000_" + "A" * 43
     problem(scanner.get("actions"), 503, "unavailable")

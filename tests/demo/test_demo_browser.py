@@ -1,4 +1,4 @@
-"""The demo's browser: reads forms and scripts of a page, keeps cookies, shows refusals."""
+"""The demo's browser: forms, scripts, cookies and refusals."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGE = """
 
 
 class Server(BaseHTTPRequestHandler):
-    """Sets a cookie and redirects; says which cookie and origin it got."""
+    """Sets a cookie and redirects; answers with the received cookie and origin."""
 
     def do_GET(self) -> None:
         if self.path == "/refused":
@@ -45,7 +45,7 @@ class Server(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Nothing to say."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -58,12 +58,12 @@ def origin() -> Iterator[str]:
         thread.join()
 
 
-def test_a_form_has_its_hidden_fields_and_nothing_that_nobody_chose() -> None:
+def test_a_form_has_hidden_fields_and_no_unchecked_choices() -> None:
     form = Page(200, "http://localhost/", PAGE).form(action="/sign-in")
     assert form.fields == {"token": "t&1", "login": ""}
 
 
-def test_what_is_checked_on_the_page_would_be_sent() -> None:
+def test_a_checked_box_is_sent() -> None:
     form = Page(200, "http://localhost/", PAGE).form(id="decision")
     assert (form.attributes["data-round"], form.fields) == ("3", {"sure": "1"})
 
@@ -72,7 +72,7 @@ def test_json_in_a_script_element_is_read() -> None:
     assert Page(200, "http://localhost/", PAGE).script("options") == {"challenge": "<abc"}
 
 
-def test_a_form_that_is_not_there_is_named() -> None:
+def test_a_missing_form_is_named() -> None:
     with pytest.raises(Unexpected, match="no form with"):
         Page(403, "http://localhost/x", "<p>no</p>").form(id="decision")
 
@@ -92,13 +92,13 @@ def test_a_refusal_is_a_page_not_an_error(origin: str) -> None:
     assert (page.status, page.json()) == (403, {"name": "separation"})
 
 
-def test_a_submitted_form_carries_what_was_typed(origin: str) -> None:
+def test_a_submitted_form_contains_the_input(origin: str) -> None:
     page = Page(200, f"{origin}/", PAGE)
     sent = Browser(origin).submit(page, page.form(action="/sign-in"), login="alice")
     assert sent.text == "token=t%261&login=alice"
 
 
-def test_a_text_area_has_the_text_that_stands_in_it() -> None:
+def test_a_text_area_has_its_default_text() -> None:
     form = Page(200, "http://localhost/", PAGE).form_with("said")
     assert form.fields == {"said": "as it <stood>", "files": ""}
 

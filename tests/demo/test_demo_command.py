@@ -1,4 +1,4 @@
-"""`manage.py demo` as a process: one at a time on the same data."""
+"""`manage.py demo` as a process: only one at a time on the same data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's second agent: its reports are ones that the portal takes, and quote no password."""
+"""The demo's second agent: the portal accepts its reports, and they quote no password."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ def test_a_claim_cites_the_value_that_stands_there() -> None:
         assert citation.value == entries[number]["user"]
 
 
-def test_the_one_to_be_returned_claims_nothing() -> None:
+def test_the_report_to_be_returned_has_no_citations() -> None:
     assert parsed(cites=False).diagnosis.claims == ()

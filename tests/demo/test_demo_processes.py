@@ -1,4 +1,4 @@
-"""Each process of the demo holds its own secrets and nobody else's, in Valkey too."""
+"""Each process of the demo has only its own secrets, also in Valkey."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hitlportal.demo.servers.servers import Servers, ValkeyServer
 from hitlportal.demo.settings import Settings
 from hitlportal.roles import PROCESS_LOGINS
 
-# What Django's session engine and kombu write.
+# Keys of Django's session engine and of kombu.
 SESSION = "hitl:1:django.contrib.sessions.cache0123"
 QUEUE = "execute"
 LOGINS = {login: f"password-of-{login}" for login in PROCESS_LOGINS}
@@ -72,7 +72,7 @@ def test_beat_has_the_brokers_address_and_no_other_secret(settings: Settings) ->
 
 
 def test_the_sequencer_alone_has_the_key_of_the_log(settings: Settings) -> None:
-    """Its login and its key, no broker, no cache, no session key; nobody else names the key."""
+    """It has no broker, cache or session key; no other process gets the log's key."""
     own = settings.sequencer()
     assert passwords_in(own) == {"hitl_sequencer"}
     assert not {"HITL_BROKER_URL", "HITL_CACHE_URL", "HITL_SECRET_KEY_FILE"} & set(own)
@@ -94,7 +94,7 @@ def test_a_session_can_be_read_by_the_web_alone(broker: Broker, process: str) ->
 
 
 @pytest.mark.parametrize("process", ["web", "worker", "beat"])
-def test_whoever_sends_or_works_reaches_the_queues(broker: Broker, process: str) -> None:
+def test_web_worker_and_beat_reach_the_queues(broker: Broker, process: str) -> None:
     with redis.Redis.from_url(broker.url(process, BROKER)) as client:
         client.lpush(QUEUE, "an id")
         assert client.llen(QUEUE) == 1

@@ -1,4 +1,4 @@
-"""README.md stays true: every variable and every command that exists is in it, and no other."""
+"""README.md documents exactly the existing variables, commands and checks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PACKAGES = ("hitlportal", "remediation", "audit")
-# How code reads a setting: through hitlportal.env, or straight from the environment.
+# Code reads a setting through hitlportal.env or directly from the environment.
 READ = re.compile(r"""(?:env\.\w+|environ(?:\.get)?)[(\[]\s*["'](HITL_[A-Z_]+)["']""")
-# Django's own commands that this project only makes refuse.
+# Django's commands that this project replaces by a refusal.
 REFUSING = {"createsuperuser", "changepassword"}
 
 
@@ -39,8 +39,10 @@ def test_every_command_is_documented_and_no_other() -> None:
 
 
 def test_the_demos_checks_have_the_numbers_of_the_table() -> None:
-    """Each check line of the play has a row that says what it is about, and each row a line."""
-    demo = (path.read_text("utf-8") for path in (ROOT / "hitlportal" / "demo").rglob("*.py"))
+    """Each number of the play's checks has a row in README.md's table, and vice versa."""
+    demo = (
+        path.read_text("utf-8") for path in (ROOT / "hitlportal" / "demo" / "play").glob("*.py")
+    )
     used = {
         int(n) for text in demo for n in re.findall(r'checks\.(?:line|equal)\(\s*"(\d+)"', text)
     }
@@ -48,7 +50,7 @@ def test_the_demos_checks_have_the_numbers_of_the_table() -> None:
     assert rows == sorted(used) == list(range(1, len(rows) + 1))
 
 
-def test_every_link_into_the_repository_leads_somewhere() -> None:
+def test_every_link_into_the_repository_exists() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README)
     assert links
     for link in links:

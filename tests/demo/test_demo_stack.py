@@ -1,4 +1,4 @@
-"""Ports, the end of a process, and the small parts of the demo that need no server."""
+"""Ports, ended processes, and other parts of the demo that need no server."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_process_that_ends_is_named_with_the_end_of_its_log(tmp_path: Path) ->
 def test_the_report_job_may_end(tmp_path: Path) -> None:
     stack = Stack(tmp_path, print)
     stack._add(JOB, ended(tmp_path, 3))
-    with pytest.raises(ChildEnded, match="PostgreSQL"):  # only that the servers do not run
+    with pytest.raises(ChildEnded, match="PostgreSQL"):  # fails only because the servers do not run
         stack.check()
 
 
@@ -101,7 +101,7 @@ def test_each_forgery_differs_in_one_byte(tmp_path: Path) -> None:
     assert places == ["the plan", "a verdict", "a signature"]
 
 
-def test_the_storys_people_fit_the_rules() -> None:
+def test_the_demos_people_satisfy_the_rules_for_groups() -> None:
     for person in story.PEOPLE:
         for groups in (person.groups, person.later or ()):
             assert set(groups) <= BUILT_IN

@@ -1,4 +1,4 @@
-"""What the demo tells: its inventory's files, what it lists, and agents that people suspended."""
+"""The demo's inventory files, its list of proposals, and suspended agents."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_the_tables_name_the_leaked_roles_and_services_that_the_manifests_have()
         (Place("in_review", "K", True, 2), "  in review  K  [2 checks failed, corrected by frank]"),
     ],
 )
-def test_a_place_of_the_queue_says_what_to_look_at(place: Place, said: str) -> None:
+def test_a_line_of_the_queue_shows_state_checks_and_correction(place: Place, said: str) -> None:
     assert words.line(place) == said
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A run that has started nothing; what it says is in `said`."""
+    """A run without processes; `said` collects its output."""
     made: Any = Run.__new__(Run)
     made.said, made._gave_up = [], set()
     made._say = made.said.append

@@ -1,4 +1,4 @@
-"""Real targets: the test run's second cluster, PostgreSQL 15 beside it, the simulated AWS."""
+"""Real targets: the test run's second cluster, PostgreSQL 15, and the simulated AWS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.executors.contract import AwsWorld, NoopWorld, PostgresWorld, World
 from tests.needs import system_postgres
 from tests.servers import Addresses
 
-# An action and the fixture of the place where it is tried.
+# Each action with the fixture of its target.
 WITH_CREDENTIALS = [
     "postgres.role.disable newest_cluster",
     "postgres.role.disable cluster_15",
@@ -31,7 +31,7 @@ WITH_CREDENTIALS = [
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster to act on: its superuser's DSN, and its own log."""
+    """A target cluster: its superuser's DSN and its log."""
 
     superuser: str
     log: Path
@@ -44,9 +44,9 @@ def newest_cluster(addresses: Addresses) -> Cluster:
 
 @pytest.fixture(scope="session")
 def cluster_15() -> Iterator[Cluster]:
-    """Before 16 CREATEROLE and GRANT mean something else; 15 stands for both of those releases."""
+    """PostgreSQL 15: CREATEROLE and GRANT have another meaning before release 16."""
     directory = Path(tempfile.mkdtemp(prefix="hitlportal-15-"))
-    directory.chmod(0o711)  # started by root, the server runs under another account
+    directory.chmod(0o711)  # when root runs the tests, the server runs under another account
     server = PostgresCluster(
         directory / "cluster",
         binaries=PostgresBinaries(system_postgres(15)),
@@ -73,7 +73,7 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto.Moto]:
 
 @pytest.fixture(params=[*WITH_CREDENTIALS, "test.noop"])
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
-    """Each action of the catalogue on a real target."""
+    """Return the world of each action, with a real target."""
     action, *where = request.param.split()
     if action == "test.noop":
         return NoopWorld(tmp_path)

@@ -1,6 +1,6 @@
-"""One world per kind of target: a real one, its own log, and someone else's view of it.
+"""One world per kind of target: a real target, its log, and an independent view of it.
 
-The contract test (test_contract.py) knows nothing but this interface.
+The contract test (test_contract.py) uses only this interface.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def make_plan(action: str, target: dict[str, Json], parameters: dict[str, Json])
 def clearance(
     for_plan: Plan, *, step: int = 0, undo: bool = False, ends_in: float = 30.0, digest: str = ""
 ) -> Clearance:
-    """What the gate would give for this plan; tests of executors need no whole approval."""
+    """Make a clearance for this plan without an approval and the gate."""
     return Clearance(
         gate._SEAL,
         proposal_id=str(uuid4()),
@@ -53,14 +53,14 @@ def clearance(
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """A port of this machine where nobody listens, and nobody can begin to."""
+    """Reserve a local port on which nobody listens or can start to listen."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
 
 
 class World(ABC):
-    """One target that exists, in the state before the action."""
+    """An existing target in its state before the action."""
 
     action: str
     directory: Path
@@ -73,19 +73,19 @@ class World(ABC):
     @property
     @abstractmethod
     def gone(self) -> dict[str, Json]:
-        """A target of the same kind that does not exist."""
+        """Return a target of the same kind that does not exist."""
 
     @abstractmethod
     def toml(self, port: int | None = None) -> str:
-        """The targets file; with a port, at an address where nobody answers."""
+        """Return the targets file; with a port, the target's address does not answer."""
 
     @abstractmethod
     def look(self) -> object:
-        """The target's whole state, by other means than the executor's."""
+        """Return the target's whole state, read without the executor."""
 
     @abstractmethod
     def changes(self) -> int:
-        """Calls that change something, for this target, in the target's own log."""
+        """Return the changing calls for this target in the target's own log."""
 
     def plan(self, target: dict[str, Json] | None = None) -> Plan:
         return make_plan(self.action, target or self.target, {})
@@ -100,7 +100,7 @@ class World(ABC):
         return Targets.load(path, portal_system_identifier=self.portal)
 
     def hide_operate_credential(self) -> None:
-        """Take away the files with credentials that can change something."""
+        """Remove the files with operating credentials."""
         for path in self.directory.glob("operate.*"):
             path.unlink()
 
@@ -144,7 +144,7 @@ class PostgresWorld(World):
         return len(self.log_lines("hitl_ops.(disable|enable|terminate|set_verifier)"))
 
     def log_lines(self, pattern: str) -> list[str]:
-        """Statements of the cluster's log whose text matches, with this role as a parameter."""
+        """Return matching statements of the cluster's log with this role as a parameter."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [
             line

@@ -1,4 +1,4 @@
-"""hitl_ops on a target cluster, as its operator would install it; for every test that needs it."""
+"""Install hitl_ops on a target cluster as its operator would."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from psycopg import sql
 
 from remediation.executors.postgres import INSTALL_SQL
 
-# Roles belong to the cluster, which all xdist workers share: the same password for each of them,
-# and one installs at a time ("tuple concurrently updated" otherwise).
+# All xdist workers share the cluster and its roles: they use the same password, and only one
+# installs at a time (otherwise "tuple concurrently updated").
 PASSWORD = "only-for-tests"
 LOCK = 7_411_833
 
 
 @dataclass(frozen=True)
 class Logins:
-    """The DSNs that a targets file names."""
+    """The DSNs for a targets file."""
 
     observe: str
     operate: str
 
 
 def login(superuser_dsn: str, role: str, password: str = PASSWORD) -> str:
-    """The DSN of another login in the same database."""
+    """Return the DSN of another login in the same database."""
     at = urlsplit(superuser_dsn)
     return f"postgresql://{role}:{password}@{at.hostname}:{at.port}{at.path}"
 
 
 def install(superuser_dsn: str) -> Logins:
-    """Install or upgrade hitl_ops, and give both logins their password."""
+    """Install or upgrade hitl_ops and set the passwords of both logins."""
     with psycopg.connect(superuser_dsn, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         connection.execute(INSTALL_SQL.read_bytes())
@@ -56,7 +56,7 @@ def make_role(superuser_dsn: str, name: str, options: str = "LOGIN", managed: bo
 
 
 def write_operate_dsn(directory: Path, dsn: str) -> Path:
-    """The file that `operate_dsn_file` names."""
+    """Write the file for `operate_dsn_file`."""
     path = directory / "operate.dsn"
     path.write_text(f"{dsn}\n", encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""The simulated AWS as a process of its own, with fresh users for each test."""
+"""Run the simulated AWS as a separate process, with new users for each test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class User:
-    """A seeded user: the key under test, whose secret is known, and a second one."""
+    """A seeded user with a key under test (known secret) and a second key."""
 
     name: str
     key: str
@@ -29,12 +29,12 @@ class User:
 
 
 def user(number: int) -> User:
-    # Unlike the ids that moto generates, these do not encode an account: as in the real cases.
+    # As in the real cases, these ids do not encode an account (moto's own ids do).
     return User(f"robot-{number}", f"AKIATESTKEY{number:09}", f"AKIASECOND0{number:09}")
 
 
 def seed(number_of_users: int = USERS) -> dict[str, Any]:
-    """The seed file: active users first, then as many with an inactive key."""
+    """Return the seed: active users first, then as many with an inactive key."""
     users = [
         {
             "user": user(number).name,
@@ -59,7 +59,7 @@ def seed(number_of_users: int = USERS) -> dict[str, Any]:
 
 
 def logins(digit: str) -> dict[str, dict[str, str]]:
-    """An account's observer and operator."""
+    """Return an account's observer and operator."""
     return {
         name: {"user": f"hitl-{name}", "id": f"AKIA{name.upper()}{digit * 8}", "secret": name}
         for name in ("observer", "operator")
@@ -77,20 +77,20 @@ class Moto:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def user(self, *, active: bool = True) -> User:
-        """A user that no test has touched, whose key has this status."""
+        """Return an unused user whose key has this status."""
         number = next(self._numbers)
         assert number < USERS, "more users are needed in the seed"
         return user(number if active else USERS + number)
 
     def lines(self, key: str = "") -> list[dict[str, Any]]:
-        """The target's own log; of one key, if given."""
+        """Return the target's own log, optionally of one key."""
         if not self.log.exists():
             return []
         lines = [json.loads(line) for line in self.log.read_text().splitlines()]
         return [line for line in lines if not key or line["parameters"].get("AccessKeyId") == key]
 
     def keys(self) -> dict[str, Any]:
-        """Every key of every account as the simulator has it."""
+        """Return every key of every account from the simulator's state."""
         held: dict[str, Any] = json.loads(self.state.read_text())
         return held
 

@@ -1,4 +1,4 @@
-"""A TCP proxy before a real server that stops answering at a chosen moment."""
+"""A TCP proxy for a real server that stops answering at a chosen moment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Stall:
-    """When what the client sends holds `at`, no answer comes any more; `deliver` it or not."""
+    """When the client sends `at`, answers stop; `deliver` says whether the server still gets it."""
 
     at: bytes
     deliver: bool
@@ -19,14 +19,14 @@ class Stall:
 
 @contextmanager
 def stalling(port: int, stall: Stall) -> Iterator[int]:
-    """Forward connections to the port until the moment comes; gives the proxy's own port."""
+    """Forward connections to the port until the moment comes; yield the proxy's port."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         threading.Thread(target=_accept, args=(listener, port, stall), daemon=True).start()
         yield listener.getsockname()[1]
 
 
 def _accept(listener: socket.socket, port: int, stall: Stall) -> None:
-    with suppress(OSError):  # the listener was closed: the test is over
+    with suppress(OSError):  # the listener was closed at the end of the test
         while True:
             client, _ = listener.accept()
             server = socket.create_connection(("127.0.0.1", port))
@@ -38,7 +38,7 @@ def _accept(listener: socket.socket, port: int, stall: Stall) -> None:
 def _send(
     client: socket.socket, server: socket.socket, stall: Stall, silent: threading.Event
 ) -> None:
-    """Client to server, until the moment comes; then wait for the client to give up."""
+    """Forward client to server until the moment comes; then wait until the client gives up."""
     with suppress(OSError), closing(server):
         while data := client.recv(65536):
             if stall.at in data:

@@ -1,4 +1,4 @@
-"""Deactivating an access key in the simulated AWS, and endpoints that misbehave."""
+"""Deactivate an access key in the simulated AWS, and at misbehaving endpoints."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def world(simulator: moto.Moto, tmp_path: Path) -> AwsWorld:
 
 
 def who_am_i(world: AwsWorld) -> str:
-    """What the holder of the key gets from AWS when he asks who he is."""
+    """Return AWS's answer to the key's holder for GetCallerIdentity."""
     client = Session(world.user.key, world.user.secret, region_name="us-east-1").client(
         "sts", endpoint_url=world.moto.url
     )
@@ -141,7 +141,7 @@ ERROR = (
 
 @contextmanager
 def endpoint(status: int | None, body: bytes = b"") -> Iterator[tuple[int, list[str]]]:
-    """A server that answers everything with this status and body, or, if None, never."""
+    """A server that answers everything with this status and body, or never (None)."""
     seen: list[str] = []
     over = threading.Event()
 
@@ -157,7 +157,7 @@ def endpoint(status: int | None, body: bytes = b"") -> Iterator[tuple[int, list[
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)

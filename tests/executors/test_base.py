@@ -1,4 +1,4 @@
-"""Declarations that hold for every action, and the small parts that all executors share."""
+"""The declarations of all actions, and the shared parts of executors."""
 
 from __future__ import annotations
 

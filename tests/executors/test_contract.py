@@ -1,4 +1,4 @@
-"""What every executor keeps to, on its real target, and in the target's own log."""
+"""The contract of every executor, checked on a real target and in the target's own log."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_observing_shows_exactly_the_pin_fields_and_changes_nothing(world: World
     assert seen.exists
     assert set(seen.state) == set(world.step.spec.pin_fields)
     assert Observation.from_json(seen.to_json()) == seen
-    encode(seen.to_json())  # no floats, no times: it goes into the record
+    encode(seen.to_json())  # no floats, no times: the observation is recorded
     assert run_observe(world.step, world.targets()).state == seen.state
     assert (world.look(), world.changes()) == (before, 0)
 
@@ -64,14 +64,14 @@ def test_a_missing_credential_changes_nothing_and_says_so(world: World) -> None:
 
 
 def forged(world: World) -> list[object]:
-    """What code without a clearance might pass instead of one."""
+    """Values that code without a clearance might pass."""
     real = clearance(world.plan())
     names = ("proposal_id", "plan_digest", "step", "token", "pin_digest", "ends", "undo")
     return [None, True, "", {}, SimpleNamespace(**{name: getattr(real, name) for name in names})]
 
 
 def test_without_a_clearance_no_door_opens_and_no_credential_is_read(world: World) -> None:
-    world.hide_operate_credential()  # reading it would be CredentialUnavailable
+    world.hide_operate_credential()  # reading it would raise CredentialUnavailable
     executor, targets, before = executor_of(world.step), world.targets(), world.look()
     body, seen, soon = world.plan().body, run_observe(world.step, targets), Deadline.within(60)
     calls: list[Callable[[Clearance], object]] = [

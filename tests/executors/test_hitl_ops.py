@@ -1,4 +1,4 @@
-"""The functions on the target, attacked by real logins; on 18 and on 15."""
+"""Attack the functions on the target with real logins, on PostgreSQL 18 and 15."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ CREATE FUNCTION pg_temp.format(text, text) RETURNS text LANGUAGE sql
 
 
 def shadow(operator: Connection, role: str) -> None:
-    """Temporary objects that say that the role is enrolled, and what to do with it."""
+    """Create temporary objects that pretend that the role is enrolled."""
     operator.execute(SHADOWS.format(role=role).encode())
 
 
@@ -268,7 +268,7 @@ def test_a43_control_without_the_pinned_names_the_shadows_would_rule(
     if superuser.info.server_version < 160000:
         operator.execute(disable, [role])
         assert can_login(superuser, role) is False
-    else:  # there the owner of the functions holds ADMIN on the enrolled roles alone
+    else:  # there the functions' owner has ADMIN on the enrolled roles only
         with pytest.raises(InsufficientPrivilege, match="ADMIN option"):
             operator.execute(disable, [role])
     superuser.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
@@ -308,7 +308,7 @@ def test_the_owner_of_the_functions_cannot_log_in_and_nobody_can_become_it(
         " FROM pg_roles r WHERE rolname = 'hitl_ops_owner'"
     ).fetchone()
     assert row == (False, False, False, False, 0)
-    # What enrolling gives it on a role: to alter it (16 and later), never to be it.
+    # Enrolling allows the owner to alter the role (16 and later), never to become it.
     row = superuser.execute("SELECT pg_has_role('hitl_ops_owner', %s, 'USAGE')", [role]).fetchone()
     assert row == (False,)
 
@@ -316,7 +316,7 @@ def test_the_owner_of_the_functions_cannot_log_in_and_nobody_can_become_it(
 def test_installing_is_refused_where_a_login_would_inherit_power(
     cluster: Cluster, superuser: Connection
 ) -> None:
-    # In one transaction that is rolled back: other tests use this cluster.
+    # In a transaction that is rolled back, because other tests use this cluster.
     with psycopg.connect(cluster.superuser) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [install.LOCK])
         connection.execute("GRANT pg_read_all_data TO hitl_operator")

@@ -1,4 +1,4 @@
-"""The simulator: given key ids in given accounts, real refusals, a log, a clean end."""
+"""The simulator: key ids in given accounts, real refusals, a log, a clean shutdown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from tests.executors import moto
 from tests.executors.moto import ACCOUNT, OTHER_ACCOUNT, Moto, running
 
-# Of real CloudTrail records, each in another account than moto would read from its letters.
+# From real CloudTrail records; moto would derive other accounts from these ids.
 SEED = {
     "accounts": [
         {

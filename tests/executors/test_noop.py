@@ -1,4 +1,4 @@
-"""test.noop plays the failures that the crash tests of other layers need."""
+"""test.noop simulates the failures that crash tests of other layers need."""
 
 from __future__ import annotations
 

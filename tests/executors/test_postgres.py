@@ -1,4 +1,4 @@
-"""Disabling a role on a real cluster, 18 and 15: what ends, what stays, what is refused."""
+"""Disable a role on a real cluster (PostgreSQL 18 and 15): effects and refusals."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def disable(world: PostgresWorld) -> None:
 
 @contextmanager
 def locked(world: PostgresWorld) -> Iterator[None]:
-    """Somebody else holds the role's row."""
+    """Lock the role's row in another session."""
     with psycopg.connect(world.superuser) as connection:
         connection.execute(
             sql.SQL("ALTER ROLE {} CONNECTION LIMIT 7").format(sql.Identifier(world.role))
@@ -224,7 +224,7 @@ def test_a40_an_answer_lost_after_nologin_is_partly_applied(
 
 
 def through_proxy(world: PostgresWorld, stall: Stall, outcome: type[Exception]) -> None:
-    """Apply over a connection that goes silent: it has to end by itself, with this outcome."""
+    """Apply over a connection that stops answering; it must end by itself with this outcome."""
     targets = world.targets()
     with stalling(int(str(conninfo_to_dict(world.superuser)["port"])), stall) as port:
         world.operate_file.write_text(re.sub(r":\d+/", f":{port}/", world.logins.operate))

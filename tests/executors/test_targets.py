@@ -1,4 +1,4 @@
-"""The targets file: strict, and closed to whoever has no clearance."""
+"""The targets file: strict parsing, and no operating credential without a clearance."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def given() -> Clearance:
 def test_loading_opens_no_credential_file_and_operating_opens_it_each_time(
     tmp_path: Path, given: Clearance
 ) -> None:
-    targets = load(tmp_path, POSTGRES + SIMULATED)  # there is no directory "secrets"
+    targets = load(tmp_path, POSTGRES + SIMULATED)  # the directory "secrets" does not exist
     cluster, account = targets.cluster("orders-db"), targets.account("218007301253")
     assert (cluster.observe(), account.observe()) == ("host=o", ("AKIAOBSERVER", "seen"))
     for operate in (cluster.operate, account.operate):

@@ -1,4 +1,4 @@
-"""A precheck asked before anybody decides: the same words as later, and nothing else."""
+"""The precheck for reviewers gives the same reason as the executor's later refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The world of the flow tests."""
+"""Fixtures of the flow tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MakeWorld = Callable[..., World]
 def make_world(
     db: None, tmp_path: Path, settings: Settings, django_capture_on_commit_callbacks: object
 ) -> MakeWorld:
-    """`make_world("t1", "t2", environment="staging")`."""
+    """`make_world("t1", "t2", environment="staging")` returns a world with these targets."""
 
     def make(*targets: str, environment: str = "production") -> World:
         return World(tmp_path, settings, targets or ("t1",), environment)

@@ -1,4 +1,4 @@
-"""From report to effect, through every service, each under its own login."""
+"""From report to effect through all services, each with its own database login."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Attacks on the gate: b… succeeded when they were first tried, h… were held.
+"""Attacks on the gate: b… succeeded when first tried (all are fixed), h… always failed.
 
-Each states what holds now.
+Each test states the present behaviour.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def editor(someone: Person) -> PersonActor:
 def test_b01_adding_an_edge_takes_unknown_scope_away_and_the_one_who_added_it_approves_alone(
     make_world: MakeWorld,
 ) -> None:
-    """A45: no service is known, so two roles; alice adds a harmless edge, one slot, hers."""
+    """A45: with no known service two roles are needed; alice's harmless edge must not reduce it."""
     world = make_world(environment="development")
     edge = m.Dependency.objects.get()
     factories.dependency_version(edge, present=False)
@@ -85,7 +85,7 @@ def test_b02_naming_an_owner_team_is_loosening(make_world: MakeWorld) -> None:
 def test_b03_a_web_login_that_loosened_the_inventory_under_a_false_name_approves_alone(
     make_world: MakeWorld,
 ) -> None:
-    """hitl_web writes one version as `operator:nobody`; a day later one approver is enough."""
+    """hitl_web writes a version as `operator:nobody`; a day later two approvers are needed."""
     world = make_world(environment="production")
     factories.settle_inventory()
     with factories.acting(WEB):
@@ -98,7 +98,7 @@ def test_b03_a_web_login_that_loosened_the_inventory_under_a_false_name_approves
         )  # fmt: skip
     factories.settle_inventory(days=1.01)
     world.environment = "development"
-    world.floor = "production"  # the worker's host knows better than rows that web writes
+    world.floor = "production"  # the worker's targets file overrides rows that web writes
     world.inject({})
     proposal_id = world.in_review()
     with pytest.raises(errors.SlotNotOpen):
@@ -124,7 +124,7 @@ def test_b04_a_deadline_that_came_earlier_once_does_not_stop_every_later_round(
 def test_b05_a_target_unobservable_for_a_moment_stays_approved_whatever_the_slots(
     make_world: MakeWorld,
 ) -> None:
-    """A31 and the refusal table: target_unobservable stays approved, with back-off."""
+    """A31: after target_unobservable the proposal stays approved and is retried with back-off."""
     world = make_world(environment="development")
     factories.settle_inventory()
     proposal_id = world.in_review()
@@ -198,7 +198,7 @@ def test_b09_undoing_is_possible_after_an_approver_was_removed(
 def test_b10_a_worker_killed_after_a_failed_rollback_leaves_a_state_that_ends(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A40: ends applied, failed or unknown; and the target is not called for ever."""
+    """A40: the run ends applied, failed or unknown, and the target is not called for ever."""
     proposal_id = world.approved()
     world.inject({"t1": {"fail_verify": True, "fail_rollback": True}})
 
@@ -218,7 +218,7 @@ def test_b10_a_worker_killed_after_a_failed_rollback_leaves_a_state_that_ends(
 def test_b11_the_clearance_counts_from_the_observation(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that sleeps between looking and judging runs on what it saw before."""
+    """A worker that sleeps between observation and gate must not run on old observations."""
     proposal_id = world.approved()
     clock, real, skew = time.monotonic, host_files.approvers, [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock() + skew[0])
@@ -247,7 +247,9 @@ def test_b13_an_operator_is_whom_the_system_names_not_the_environment() -> None:
 @pytest.mark.parametrize("login", ["hitl_web", "hitl_auditor", "hitl_sequencer"])
 def test_b12_no_other_login_can_hold_back_the_freeze(login: str) -> None:
     with connect(login) as holder:
-        holder.execute("SELECT pg_advisory_lock(%s)", [0x667265657A65])  # what it once took
+        holder.execute(
+            "SELECT pg_advisory_lock(%s)", [0x667265657A65]
+        )  # a lock that this login could take before
         with acts(WORKER), connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '1s'")
             try:
@@ -258,7 +260,7 @@ def test_b12_no_other_login_can_hold_back_the_freeze(login: str) -> None:
 
 
 def test_b14_one_audit_entry_speaks_of_one_fact(world: World) -> None:
-    """hitl_web: a token whose entry says something else, in the name of somebody else."""
+    """hitl_web inserts a token whose entry is about something else and by another actor."""
     agent = m.Agent.objects.get()
     with pytest.raises(IntegrityError), factories.acting(WEB):
         entry = factories.entry("person:request:refused", "system:portal", "address:/")
@@ -273,7 +275,7 @@ def test_b14_one_audit_entry_speaks_of_one_fact(world: World) -> None:
 def test_b16_a_plan_that_a_person_wrote_is_not_washed_by_the_agents_resubmission(
     world: World,
 ) -> None:
-    """A07: mallory edits; the agent supersedes with the same bytes; mallory approves her plan."""
+    """A07: mallory edits, the agent supersedes with the same bytes: mallory may not approve."""
     first = world.in_review()
     mallory = world.people["mallory"].user
     edited = factories.plan("t1", environment="staging")
@@ -330,7 +332,7 @@ def test_b19_a_web_login_that_holds_one_proposal_does_not_stop_the_expiry_of_the
     with connect("hitl_web") as holder:
         holder.execute("SELECT remediation.lock_proposal_v1(%s)", [held])
         with acts(WORKER), connection.cursor() as cursor:
-            # Stands for the hour that nobody wants to wait; a session of the worker has no limit.
+            # Replaces an hour of waiting; the worker's sessions have no limit.
             cursor.execute("SET statement_timeout = '2s'")
             with suppress(DatabaseError):
                 expire.expire(actor=WORKER_ACTOR)
@@ -377,7 +379,7 @@ def test_h02_an_entry_that_was_rolled_back_to_a_savepoint_serves_nothing(world: 
 
 
 def test_h03_a_group_renamed_to_an_approver_role_gives_no_key(world: World) -> None:
-    """hitl_web renames a group of its own, adds itself, signs: counted, and refused by the gate."""
+    """hitl_web renames a group, adds itself and signs: counted, but the gate refuses."""
     world.people["mallory"].user.groups.clear()
     with factories.acting(WEB):
         Group.objects.filter(name="security").update(name="was_security")
@@ -393,7 +395,7 @@ def test_h03_a_group_renamed_to_an_approver_role_gives_no_key(world: World) -> N
 
 
 def test_h04_a_target_row_with_a_negative_step_is_refused(world: World) -> None:
-    """`jsonb -> -1` is the last item: such a row would stand in for a target left out."""
+    """`jsonb -> -1` is the last item, so such a row could hide a missing target."""
     proposal_id = world.submit()
     with pytest.raises(IntegrityError), factories.acting(WEB):
         m.ProposalTarget.objects.create(proposal_id=proposal_id, step=-1, locator="test.target:t1")

@@ -1,4 +1,4 @@
-"""The evidence bundle of an incident, made from a whole run and attacked byte by byte."""
+"""The evidence bundle of an incident, made from a complete run and attacked byte by byte."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ KEY = str(record.SIGNER.vkey)
 
 @pytest.fixture
 def done(world: World) -> UUID:
-    """An incident with a rejected proposal and one that was carried out."""
+    """An incident with a rejected and an executed proposal."""
     rejected = world.in_review()
     world.decide("alice", rejected, "reject")
     world.settle(rejected)
@@ -60,7 +60,7 @@ def rebuilt(raw: bytes, **changes: Any) -> bytes:
     return encode({**json.loads(raw), **changes}) + b"\n"
 
 
-def test_it_holds_everything_about_the_incident(done: UUID) -> None:
+def test_a_bundle_contains_everything_about_the_incident(done: UUID) -> None:
     found = check(make(done))
     said = {str(entry.said["action"]) for entry in found.entries}
     assert {
@@ -77,7 +77,7 @@ def test_it_holds_everything_about_the_incident(done: UUID) -> None:
     assert len(found.heads) == 1
 
 
-def test_the_making_is_on_record_before_a_byte_of_it(done: UUID) -> None:
+def test_the_export_is_recorded_before_the_first_byte(done: UUID) -> None:
     make(done)
     from audit.models import Entry
 
@@ -108,7 +108,7 @@ def test_the_command_line_checks_it_alone(
     )
     assert offline.main([str(file), *trust]) == 0
     said = capsys.readouterr().out
-    assert said.count("the passkey's signature holds") == 3
+    assert said.count("the passkey's signature is valid") == 3
     assert "7 audit inclusion" in said
     assert offline.main([str(file), *trust[:-3], "--log-key", str(record.WITNESS.vkey)]) == 1
 
@@ -121,7 +121,7 @@ def test_a46_a_forgers_bundle_with_a_log_of_his_own_does_not_hold(done: UUID) ->
     note = Note(head.text(), (forger.line(head.text()),)).dump()
     with pytest.raises(TlogError):
         check(rebuilt(raw, checkpoint=note))
-    # Trust that the file brings along is no field of the format.
+    # The format has no field for trusted keys.
     with pytest.raises(Malformed):
         check(rebuilt(raw, policy=record.POLICY.dump()))
 
@@ -140,7 +140,7 @@ def test_a50_every_changed_byte_is_found(done: UUID) -> None:
     assert unseen == []
 
 
-def test_what_an_entry_names_must_be_there(done: UUID) -> None:
+def test_every_document_named_by_an_entry_is_required(done: UUID) -> None:
     raw = make(done)
     documents = json.loads(raw)["documents"]
     for missing in range(len(documents)):
@@ -149,7 +149,7 @@ def test_what_an_entry_names_must_be_there(done: UUID) -> None:
 
 
 def test_every_review_that_the_gate_saw_must_be_there(done: UUID) -> None:
-    """One review of two left out, and what rests on a review still has one."""
+    """Without one of two reviews the bundle fails, although one review is still there."""
     raw = make(done)
     given = json.loads(raw)["entries"]
     cleared = next(e for e in given if "worker:gate:cleared" in e["body"])
@@ -161,7 +161,7 @@ def test_every_review_that_the_gate_saw_must_be_there(done: UUID) -> None:
             check(rebuilt(raw, entries=[e for e in given if e != one]))
 
 
-def test_nothing_else_can_be_slipped_in(done: UUID) -> None:
+def test_a_bundle_accepts_no_other_content(done: UUID) -> None:
     raw = make(done)
     given = json.loads(raw)
     extra = {"domain": "", "digest": "ab" * 32, "body": None, "encoding": "utf-8"}
@@ -190,7 +190,7 @@ def test_a_head_of_the_readers_own(world: World, done: UUID) -> None:
         check(raw, seen=older)
 
 
-def test_while_the_log_does_not_cover_it_there_is_none(world: World) -> None:
+def test_without_inclusion_in_the_log_there_is_no_bundle(world: World) -> None:
     incident = m.Proposal.objects.get(pk=world.in_review()).incident_id
     with pytest.raises(AuditUnavailable):
         make(incident)
@@ -198,7 +198,7 @@ def test_while_the_log_does_not_cover_it_there_is_none(world: World) -> None:
     check(make(incident))
 
 
-def test_an_incident_that_is_not_there(world: World) -> None:
+def test_a_bundle_of_an_unknown_incident_is_refused(world: World) -> None:
     with pytest.raises(NoSuchObject):
         make(UUID(int=0))
 
@@ -230,7 +230,7 @@ def test_a53_one_file_no_secret_no_package_no_environment(
     assert done_.stdout.endswith("HOLDS\n")
 
 
-def test_the_file_is_the_very_source_and_the_same_each_time(zipapp: Path, tmp_path: Path) -> None:
+def test_the_verifier_contains_the_source_and_is_reproducible(zipapp: Path, tmp_path: Path) -> None:
     verifier.build(tmp_path / "again.pyz")
     assert (tmp_path / "again.pyz").read_bytes() == zipapp.read_bytes()
     with zipfile.ZipFile(zipapp) as archive:

@@ -1,4 +1,4 @@
-"""A worker killed, stopped or raced (A40 to A42): real processes, committed rows, one effect."""
+"""Workers killed, stopped or racing (A40 to A42): real processes, committed rows, one effect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.settings import login_url
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
-# No test waits this long; it bounds a test that would otherwise hang.
+# The limit for a test that hangs; no test needs this long.
 PATIENCE_S = 30
 
 
@@ -86,7 +86,7 @@ def test_a40_a_worker_killed_around_the_call_never_calls_twice(
     assert world.state_of(proposal_id) == "executing"
     assert world.phases(proposal_id) == [(0, "intended")]
     world.inject({})
-    # Redelivered: the claim says no. Reconciled too early: the lease is still held.
+    # A redelivered message cannot claim again; a reconciliation too early finds the lease held.
     assert start("execute", proposal_id).wait(PATIENCE_S) == 0
     assert start("reconcile").wait(PATIENCE_S) == 0
     assert world.state_of(proposal_id) == "executing"

@@ -1,4 +1,4 @@
-"""Reject and return: signed, verified by the worker, and only then a state."""
+"""Reject and return change the state only after the worker verified the signature."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.flows.world import YES, World
 
 
 @pytest.mark.parametrize(("decision", "state"), [("reject", "rejected"), ("return", "returned")])
-def test_a_signed_no_moves_the_state_only_after_the_worker(
+def test_a_signed_dissent_changes_the_state_only_after_verification(
     world: World, decision: str, state: str
 ) -> None:
     proposal_id = world.in_review()
@@ -22,7 +22,7 @@ def test_a_signed_no_moves_the_state_only_after_the_worker(
     assert world.calls() == []
 
 
-def test_after_a_no_nobody_approves_in_that_round(world: World) -> None:
+def test_after_a_dissent_nobody_can_approve_in_that_round(world: World) -> None:
     proposal_id = world.in_review()
     world.decide("alice", proposal_id, "reject")
     world.decide("bob", proposal_id)
@@ -51,7 +51,7 @@ def test_an_action_is_not_approved_while_diagnosis_or_scope_is_disputed(
     assert not m.Review.objects.exists()
 
 
-def test_a_no_needs_a_reason_from_the_list_and_words(world: World) -> None:
+def test_a_dissent_needs_a_reason_code_and_a_text(world: World) -> None:
     proposal_id = world.in_review()
     with pytest.raises(errors.ReasonRequired):
         world.decide("alice", proposal_id, "reject", reason={"code": "because", "text": "x" * 20})

@@ -1,4 +1,4 @@
-"""Steps that fail, lose their answer or lose their worker: one effect, settled by reading."""
+"""Failed steps, lost answers and lost workers: one effect, settled by reading the target."""
 
 from __future__ import annotations
 

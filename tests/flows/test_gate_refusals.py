@@ -1,4 +1,4 @@
-"""Between approval and effect something changed: refused by name, and the target saw no call."""
+"""Changes between approval and execution: a named refusal, and no call at the target."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a31_a_target_that_changed_goes_back_to_review_and_voids_the_reviews(wor
     world.set_state("t1", "off")
     refused(world, proposal_id, "drift", "in_review")
     assert world.get(proposal_id).round == 2
-    # The reviews of round 1 count nothing now.
+    # The reviews of round 1 no longer count.
     world.decide("alice", proposal_id)
     assert world.state_of(proposal_id) == "in_review"
 
@@ -113,16 +113,16 @@ def test_a43_signed_by_keys_that_only_the_database_knows(world: World) -> None:
     proposal_id = world.approved()
     world.approve_keys_of("alice")
     refused(world, proposal_id, "unknown_approver_key", "in_review")
-    # The round is void, alice's good approval with it; nothing runs on reviews of before.
+    # The round is void, including alice's valid approval; old reviews do not count.
     assert world.get(proposal_id).round == 2
     world.execute(proposal_id)
     assert world.calls() == []
 
 
-def test_a_round_that_a_key_outside_the_file_spoiled_is_opened_anew_and_the_lead_told(
+def test_a_review_by_a_key_outside_the_file_opens_a_new_round_and_notifies_the_lead(
     world: World,
 ) -> None:
-    """mallory's account holds the role; mallory's key is not in the file. Others still decide."""
+    """mallory has the role, but her key is not in the file. Others can still decide."""
     lena = factories.person(roles=["lead"])
     proposal_id = world.in_review()
     world.decide("mallory", proposal_id)
@@ -132,7 +132,7 @@ def test_a_round_that_a_key_outside_the_file_spoiled_is_opened_anew_and_the_lead
     refused(world, proposal_id, "unknown_approver_key", "in_review")
     told = [message for message in mail.outbox if "counted nothing" in message.subject]
     assert [message.bcc for message in told] == [[lena.user.email]]
-    # As often as it is tried: never anything else than another round, until the time is over.
+    # Every attempt only opens another round, until the deadline.
     world.decide("mallory", proposal_id)
     world.decide("bob", proposal_id)
     refused(world, proposal_id, "unknown_approver_key", "in_review")

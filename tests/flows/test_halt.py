@@ -1,4 +1,4 @@
-"""Halting between steps: honoured before the next one, never the cause of anything but a stop."""
+"""Halts between steps: they stop the run before the next step and cause nothing else."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def world(make_world: MakeWorld) -> World:
 
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], object]], None]:
-    """`meanwhile(0, act)`: while the worker is about to verify step 0, this happens."""
+    """`meanwhile(0, act)` calls `act` when the worker is about to verify step 0."""
 
     def plan(at: int, act: Callable[[], object]) -> None:
         verify = execute._verify
@@ -102,10 +102,10 @@ def test_a_rollback_that_fails_after_a_halt_is_a_failure_with_that_reason(
     assert world.state("t2") == "on"
 
 
-def test_the_last_step_has_begun_so_nothing_is_left_to_halt(
+def test_a_halt_is_refused_when_the_last_step_has_started(
     world: World, meanwhile: Callable[[int, Callable[[], object]], None]
 ) -> None:
-    """Nobody is to believe that it stopped something."""
+    """A person must not believe that the halt stopped something."""
     proposal_id = world.approved()
 
     def too_late() -> None:
@@ -119,7 +119,7 @@ def test_the_last_step_has_begun_so_nothing_is_left_to_halt(
 
 
 @pytest.mark.parametrize("state", ["submitted", "in_review", "approved", "succeeded"])
-def test_a_halt_starts_nothing_and_is_refused_where_nothing_runs(world: World, state: str) -> None:
+def test_a_halt_is_refused_when_nothing_runs(world: World, state: str) -> None:
     proposal_id = world.submit() if state == "submitted" else world.in_review()
     if state in ("approved", "succeeded"):
         world.decide("alice", proposal_id)
@@ -136,7 +136,7 @@ def test_a_halt_starts_nothing_and_is_refused_where_nothing_runs(world: World, s
 def test_a12_who_may_halt_is_one_rule(
     world: World, meanwhile: Callable[[int, Callable[[], object]], None]
 ) -> None:
-    """An approver of the slots or a lead; neither who took part, nor who only looks."""
+    """Approvers of the slots and leads may halt; involved people and readers may not."""
     lena = factories.person("lena", roles=["lead"])
     carol = factories.person("carol", roles=["auditor"])
     stranger = factories.person("stranger", roles=["security"])
@@ -203,7 +203,7 @@ def test_a40_a_run_whose_worker_died_after_the_halt_is_rolled_back_by_who_settle
     proposal_id = world.approved()
 
     class Died(BaseException):
-        """Nothing in the worker catches it."""
+        """An exception that nothing in the worker catches."""
 
     def halt_and_die() -> None:
         stop(world, "alice", proposal_id)
@@ -246,7 +246,7 @@ def test_a40_a_rollback_that_another_finishes_still_names_the_halt(
 def test_an_outsider_reads_the_halt_in_the_bundle_and_that_something_ran(
     world: World, meanwhile: Callable[[int, Callable[[], object]], None]
 ) -> None:
-    """The bundle holds the entry; without that of the run, on which it rests, it does not hold."""
+    """The bundle contains the halt's entry; without the entry of the run it fails."""
     proposal_id = world.approved()
     meanwhile(0, lambda: stop(world, "alice", proposal_id))
     world.execute(proposal_id)

@@ -1,6 +1,6 @@
-"""Halts that do not hold: refused by the worker, by name and on record, and the run goes on.
+"""Invalid halts: the worker refuses and records each by name, and the run continues.
 
-Each is written as somebody with the database's password of the web process could write it.
+Each is written as an attacker with the web process's database password could write it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def forge(world: World, proposal_id: UUID, name: str = "alice", **said: Any) -> 
 
 
 def goes_on(world: World, proposal_id: UUID, refusals: Sequence[str]) -> None:
-    """Every step ran, and each forgery is on record by its name, as the worker's refusal."""
+    """Check that every step ran and that each forgery is recorded as a named refusal."""
     assert calls(world) == ALL_APPLIED
     assert world.state_of(proposal_id) == "succeeded"
     verdicts = m.HaltVerdict.objects.order_by("id")
@@ -70,7 +70,7 @@ def goes_on(world: World, proposal_id: UUID, refusals: Sequence[str]) -> None:
 
 
 def forge_with_own_key(world: World, proposal_id: UUID) -> m.Halt:
-    """In alice's name, by a key that the web process made and enrolled for her itself."""
+    """Forge a halt of alice with a key that the web process made and enrolled for her."""
     alice = world.people["alice"]
     return factories.halt(
         world.get(proposal_id), replace(alice, passkey=SoftPasskey.create()), reason=WHY
@@ -115,8 +115,7 @@ def test_a_halt_by_a_key_that_web_made_itself_is_refused(
 def test_a_halt_of_another_run_signs_no_halt_of_this_one(
     world: World, meanwhile: Meanwhile
 ) -> None:
-    """alice's own signature, replayed: with its statement the database refuses it, and with a new
-    statement the worker does."""
+    """Replay alice's signature: the database refuses the same statement, the worker a new one."""
     first = world.approved()
     meanwhile(1, lambda: world.state_of(first) == "executing" and world.halt("alice", first, WHY))
     world.execute(first)
@@ -138,7 +137,7 @@ def test_a_halt_of_another_run_signs_no_halt_of_this_one(
     assert world.refusals(second) == ["signature"]
 
 
-def test_what_alice_signed_as_an_approval_is_no_halt(world: World, meanwhile: Meanwhile) -> None:
+def test_the_signature_of_an_approval_is_no_halt(world: World, meanwhile: Meanwhile) -> None:
     proposal_id = world.approved()
     review = m.Review.objects.get(person=world.people["alice"].id)
     given = {name: bytes(getattr(review, name)) for name in SIGNED if name != "statement"}
@@ -147,8 +146,8 @@ def test_what_alice_signed_as_an_approval_is_no_halt(world: World, meanwhile: Me
     goes_on(world, proposal_id, ["signature"])
 
 
-def test_what_somebody_signed_as_a_halt_is_no_approval(world: World, meanwhile: Meanwhile) -> None:
-    """The gate does not take the signature under alice's halt for one under a review."""
+def test_the_signature_of_a_halt_is_no_approval(world: World, meanwhile: Meanwhile) -> None:
+    """The gate refuses the signature of alice's halt as the signature of a review."""
     first = world.approved()
     meanwhile(0, lambda: world.halt("alice", first, WHY))
     world.execute(first)
@@ -166,8 +165,10 @@ def test_what_somebody_signed_as_a_halt_is_no_approval(world: World, meanwhile: 
     assert calls(world) == []
 
 
-def test_who_is_not_in_the_approvers_file_halts_nothing(world: World, meanwhile: Meanwhile) -> None:
-    """mallory holds the role, has an account and a passkey, and signs really."""
+def test_a_halt_by_a_person_outside_the_approvers_file_is_refused(
+    world: World, meanwhile: Meanwhile
+) -> None:
+    """mallory has the role, an account and a passkey, and signs correctly."""
     proposal_id = world.approved()
     meanwhile(0, lambda: world.halt("mallory", proposal_id, WHY))
     world.execute(proposal_id)
@@ -177,8 +178,10 @@ def test_who_is_not_in_the_approvers_file_halts_nothing(world: World, meanwhile:
 def test_a_key_that_was_taken_out_of_the_file_meanwhile_halts_nothing(
     world: World, meanwhile: Meanwhile
 ) -> None:
-    """As after a passkey was lost: alice's approval rests on it as well, so nothing more begins,
-    and what was applied is rolled back for that reason and not by the halt."""
+    """As after a lost passkey: alice's approval used the same key.
+
+    No further step starts, and applied steps are rolled back for this reason, not by the halt.
+    """
     proposal_id = world.approved()
 
     def halt_and_end() -> None:
@@ -192,7 +195,7 @@ def test_a_key_that_was_taken_out_of_the_file_meanwhile_halts_nothing(
     assert end is not None and end.reason == "unknown_approver_key"
 
 
-def test_a_forgery_keeps_out_no_real_halt_also_not_in_the_same_name(
+def test_a_forged_halt_does_not_block_a_real_one_of_the_same_person(
     world: World, meanwhile: Meanwhile
 ) -> None:
     proposal_id = world.approved()
@@ -235,8 +238,8 @@ def test_a_halt_after_a_refused_one_is_honoured(
 def test_a_forged_halt_between_question_and_step_is_refused_under_the_lock(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It comes while the worker asks the gate; the step's row is written in one transaction with
-    what was found about it."""
+    """The halt comes while the worker runs the gate; its verdict and the step's row are written in
+    one transaction."""
     proposal_id = world.approved()
     clear = execute._clear
     forged: list[m.Halt] = []
@@ -273,7 +276,7 @@ def test_a_real_halt_between_question_and_step_stops_it(
     assert world.refusals(proposal_id) == ["halted"]
 
 
-def test_the_lead_is_told_of_a_forged_halt_once(
+def test_the_lead_is_notified_once_of_a_forged_halt(
     world: World,
     meanwhile: Meanwhile,
     django_capture_on_commit_callbacks: Callable[..., Any],
@@ -297,7 +300,7 @@ def test_the_lead_is_told_of_a_forged_halt_once(
 def test_without_the_approvers_file_a_halt_is_neither_refused_nor_believed(
     world: World, meanwhile: Meanwhile
 ) -> None:
-    """As without a halt: nothing more begins. What was found about the halt is nothing yet."""
+    """As without a halt, no further step starts. The halt has no verdict yet."""
     proposal_id = world.approved()
     path = world.directory / "approvers.json"
     kept = path.read_bytes()
@@ -338,7 +341,7 @@ def test_a_signature_that_comes_after_the_run_ended_is_too_late(
     assert not m.Halt.objects.exists()
 
 
-def test_one_touch_halts_once(world: World, meanwhile: Meanwhile) -> None:
+def test_one_signature_halts_once(world: World, meanwhile: Meanwhile) -> None:
     proposal_id = world.approved()
     user = world.people["alice"].user
 
@@ -355,9 +358,7 @@ def test_one_touch_halts_once(world: World, meanwhile: Meanwhile) -> None:
     assert world.state_of(proposal_id) == "rolled_back"
 
 
-def test_the_session_of_another_is_not_there_and_another_key_signs_nothing(
-    world: World, meanwhile: Meanwhile
-) -> None:
+def test_another_persons_session_and_key_are_refused(world: World, meanwhile: Meanwhile) -> None:
     proposal_id = world.approved()
     alice, bob = world.people["alice"].user, world.people["bob"].user
 
@@ -407,7 +408,7 @@ def test_who_lost_the_right_between_starting_and_signing_halts_nothing(
 def test_a40_a_worker_that_dies_while_it_records_what_it_found_leaves_nothing(
     world: World, meanwhile: Meanwhile, monkeypatch: pytest.MonkeyPatch, holds: bool
 ) -> None:
-    """Verdict and refusal are of one transaction; the next one verifies again."""
+    """Verdict and refusal are in one transaction; the next worker verifies again."""
     proposal_id = world.approved()
     record = halted._record
 

@@ -1,4 +1,4 @@
-"""A halt together with whatever else can happen between two steps (A40 to A42)."""
+"""A halt together with other failures between two steps (A40 to A42)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PAIRS = [(a, b) for a in EVENTS for b in EVENTS if "halt" in (a, b)]
 
 
 class Died(BaseException):
-    """The worker is gone; nothing in it catches this."""
+    """An exception that nothing in the worker catches, as if the worker died."""
 
 
 def happen(world: World, proposal_id: UUID, event: str, index: int) -> None:
-    """While step ``index`` is about to be verified."""
+    """Cause the failure when step ``index`` is about to be verified."""
     following = world.targets[index + 1]
     if event == "halt":
         try:
@@ -45,7 +45,7 @@ def happen(world: World, proposal_id: UUID, event: str, index: int) -> None:
 
 
 @pytest.mark.parametrize("events", PAIRS, ids=lambda pair: "-".join(e or "nothing" for e in pair))
-def test_whatever_else_happens_a_halted_run_ends_and_is_undone(
+def test_a_halted_run_ends_and_is_undone_with_every_other_failure(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, events: tuple[str, str]
 ) -> None:
     world = make_world("t1", "t2", "t3")

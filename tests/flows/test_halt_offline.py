@@ -1,4 +1,4 @@
-"""A halt in the hands of an outsider: a bundle holds only if a key of the file signed the stop."""
+"""Halts verified offline: a bundle holds only if a key of the approvers file signed the halt."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def world(tmp_path: Path, settings: Settings) -> World:
 
 
 def verified(world: World, proposal_id: UUID, *more: str) -> int:
-    """verify_evidence on the incident's bundle, with the world's trust."""
+    """Run verify_evidence on the incident's bundle with the world's trusted keys."""
     world.integrate()
     with acts(WORKER):
         made = service.make(world.get(proposal_id).incident_id, actor=operator())
@@ -66,17 +66,17 @@ def test_a_halt_that_stopped_a_run_is_verified_by_its_passkey(
     assert verified(world, proposal_id) == 0
     said = capsys.readouterr().out
     alice = world.people["alice"].id
-    assert f"halt by {alice}, round 1: the passkey's signature holds" in said
+    assert f"halt by {alice}, round 1: the passkey's signature is valid" in said
     assert verified(world, proposal_id, "--json") == 0
     (halt,) = json.loads(capsys.readouterr().out)["halts"]
     assert (halt["problem"], halt["decision"]) == ("", "halt")
 
 
-def test_a_run_that_nobody_of_the_file_halted_does_not_hold(
+def test_a_stop_without_a_halt_of_an_approver_does_not_hold(
     world: World, meanwhile: Meanwhile, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As if the worker had stopped it without a signature: to somebody whose approvers file does
-    not know who halted."""
+    """The verifier's approvers file does not contain the key of the halt, so the stop has no valid
+    signature."""
     lena = factories.person("lena", roles=["lead"])
     world.people["lena"] = lena
     world.approve_keys_of("alice", "bob", leads=["lena"])
@@ -88,12 +88,12 @@ def test_a_run_that_nobody_of_the_file_halted_does_not_hold(
     said = capsys.readouterr().out
     assert f"no verified halt is by {lena.id}" in said
     assert "worker:proposal:rolled_back: no verified halt stopped it" in said
-    # Nor with a key of that person that may not halt this.
+    # The same for a key of that person without the right to halt this run.
     entries = Approvers.parse(Path(world.settings.APPROVERS_FILE).read_bytes()).entries
     assert all(entry.person != str(lena.id) for entry in entries)
 
 
-def test_a_forged_halt_is_told_and_led_to_nothing(
+def test_a_forged_halt_is_reported_and_had_no_effect(
     world: World, meanwhile: Meanwhile, capsys: pytest.CaptureFixture[str]
 ) -> None:
     proposal_id = world.approved()
@@ -119,7 +119,7 @@ def test_a_forged_halt_is_told_and_led_to_nothing(
     assert verified(world, proposal_id) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "no: the challenge is not this statement's" in said
-    assert "those that do not led to nothing" in said
+    assert "none of them had an effect" in said
 
 
 def test_any_other_value_in_the_entry_of_a_halt_is_a_problem_with_a_name(world: World) -> None:
@@ -156,7 +156,7 @@ def _judge(
 
 
 def _entry(world: World) -> tuple[dict[str, Any], Trust, plan.Plan]:
-    """The entry of a good halt, and the trust under which it is one."""
+    """Return the entry of a valid halt, and the trust that makes it valid."""
     alice = world.people["alice"]
     proposal = m.Proposal.objects.get(pk=world.submit())
     composed = HaltStatement.parse(factories.halt_statement(proposal, alice, round=1).body())

@@ -1,4 +1,4 @@
-"""Halts against real worker processes (A40 to A42): committed rows, one effect, a named end."""
+"""Halts with real worker processes (A40 to A42): committed rows, one effect, a named end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def world(transactional_db: None, tmp_path: Path, settings: Settings) -> World:
 
 @pytest.fixture
 def pause(world: World) -> Path:
-    """As long as this file exists, the first step does not return from its target."""
+    """While this file exists, the call of the first step does not return."""
     path = world.directory / "wait"
     path.touch()
     world.inject({"t1": {"wait_after_apply": str(path)}})
@@ -99,7 +99,7 @@ def test_a42_a_worker_that_slept_through_halt_and_settlement_writes_nothing(
 def test_a_worker_waits_for_a_halt_that_is_being_recorded(
     world: World, start: Start, pause: Path
 ) -> None:
-    """The halt's transaction is open when the worker comes: the lock, not luck, decides."""
+    """The halt's transaction is open when the worker starts, so the lock decides the order."""
     proposal_id = world.approved()
     worker = start("execute", proposal_id)
     wait_for(Path(f"{pause}.here"))
@@ -116,7 +116,7 @@ def test_a_worker_waits_for_a_halt_that_is_being_recorded(
 def test_two_people_halt_at_once_and_the_run_stops_once(
     world: World, start: Start, pause: Path
 ) -> None:
-    """Neither keeps the other out: a halt that nobody has verified may be a forgery."""
+    """One halt must not block the other: an unverified halt may be a forgery."""
     proposal_id = world.approved()
     worker = start("execute", proposal_id)
     wait_for(Path(f"{pause}.here"))
@@ -141,7 +141,7 @@ def test_two_people_halt_at_once_and_the_run_stops_once(
     assert worker.wait(PATIENCE_S) == 0
     assert end_of(proposal_id) == ("rolled_back", "halted")
     assert calls(world) == [("apply", "t1"), ("rollback", "t1")]
-    # Of two the first is verified, and it is enough.
+    # Only the first of two halts is verified; it is enough.
     assert m.HaltVerdict.objects.get().refusal == ""
 
 
@@ -149,8 +149,11 @@ def test_two_people_halt_at_once_and_the_run_stops_once(
 def test_a40_killed_between_the_halt_and_its_verdict(
     world: World, start: Start, pause: Path, name: str
 ) -> None:
-    """Whoever finishes the run verifies it: alice's halt stops it, and mallory's, whose key is not
-    in the approvers file, does not; the step that was never begun is then begun, once."""
+    """The worker that finishes the run verifies the halt.
+
+    alice's halt stops the run. mallory's does not (her key is not in the approvers file), so the
+    remaining step runs once.
+    """
     proposal_id = world.approved()
     worker = start("execute", proposal_id)
     wait_for(Path(f"{pause}.here"))
@@ -175,8 +178,8 @@ def test_a40_killed_between_the_halt_and_its_verdict(
 def test_a40_killed_while_the_halt_is_being_recorded(
     world: World, start: Start, pause: Path
 ) -> None:
-    """The worker waits for the halt's transaction; killed there it leaves neither a verdict nor a
-    further step, and another one verifies."""
+    """A worker that is killed while it waits for the halt's transaction leaves no verdict and no
+    further step; another worker verifies the halt."""
     proposal_id = world.approved()
     worker = start("execute", proposal_id)
     wait_for(Path(f"{pause}.here"))
@@ -196,7 +199,7 @@ def test_a40_killed_while_the_halt_is_being_recorded(
 
 
 def until_a_worker_waits() -> None:
-    """Ask the server until a backend of the worker's login waits for a lock."""
+    """Wait until a backend of the worker's login waits for a lock."""
     with superuser(autocommit=True) as it:
         it.execute(f"SET statement_timeout = '{PATIENCE_S}s'")
         it.execute(

@@ -1,4 +1,4 @@
-"""Step 7 in the worker: nothing runs that the log does not hold, or that another log holds."""
+"""Step 7 of the gate: nothing runs without inclusion in the trusted log."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db
 
 
 def run(world: World, proposal_id: UUID) -> None:
-    """The worker, with whatever log there is now."""
+    """Run the worker with the present log."""
     with acts("hitl_worker"):
         execute.execute(proposal_id, actor=WORKER_ACTOR)
 
@@ -52,7 +52,7 @@ def rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
 
 
 def superuser(*tables: str) -> None:
-    sql("SET CONSTRAINTS ALL IMMEDIATE")  # foreign keys that wait for the commit
+    sql("SET CONSTRAINTS ALL IMMEDIATE")  # check deferred foreign keys now
     for table in tables:
         sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
 
@@ -64,14 +64,14 @@ def refused(world: World, proposal_id: UUID, name: str) -> None:
 
 
 def waits(world: World, proposal_id: UUID) -> None:
-    """Not executed, not lost: it stays approved, and the reason is on record once."""
+    """Check that the proposal stays approved and that the reason is recorded once."""
     run(world, proposal_id)
     assert world.state_of(proposal_id) == "approved"
     assert world.refusals(proposal_id) == ["audit_unavailable"]
     assert world.calls() == []
 
 
-def test_while_the_sequencer_is_away_nothing_runs_and_then_it_goes_on(world: World) -> None:
+def test_without_the_sequencer_a_run_waits_and_continues_later(world: World) -> None:
     proposal_id = world.approved()
     waits(world, proposal_id)
     run(world, proposal_id)
@@ -91,7 +91,7 @@ def test_a_half_integrated_approval_is_not_enough(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["AUDIT_POLICY_FILE", "AUDIT_HEAD_FILE"])
-def test_a_worker_that_was_not_told_whom_to_believe_runs_nothing(world: World, name: str) -> None:
+def test_a_worker_without_a_log_policy_runs_nothing(world: World, name: str) -> None:
     proposal_id = world.approved()
     world.integrate()
     setattr(world.settings, name, "")
@@ -99,7 +99,7 @@ def test_a_worker_that_was_not_told_whom_to_believe_runs_nothing(world: World, n
 
 
 @pytest.mark.parametrize("content", ["", "log x", "quorum none\n", "\x00"])
-def test_a_policy_in_doubt_runs_nothing(world: World, content: str) -> None:
+def test_an_unreadable_log_policy_runs_nothing(world: World, content: str) -> None:
     proposal_id = world.approved()
     world.integrate()
     (world.directory / "audit-policy").write_text(content)
@@ -107,7 +107,7 @@ def test_a_policy_in_doubt_runs_nothing(world: World, content: str) -> None:
 
 
 def test_a_head_by_another_key_runs_nothing(world: World) -> None:
-    """Whoever has the sequencer's database login and not its key."""
+    """The attacker has the sequencer's database login, but not its key."""
     proposal_id = world.approved()
     world.signer = record.signer(seed="thief")
     world.integrate()
@@ -147,7 +147,7 @@ def test_a_false_cosignature_of_a_known_witness_is_refused_for_good(world: World
 
 
 def test_a50_an_entry_changed_after_it_was_integrated(world: World) -> None:
-    """Row and entry together, by a database superuser: the leaf says no."""
+    """A database superuser changes row and entry; the leaf does not match."""
     proposal_id = world.approved()
     world.integrate()
     superuser("audit.entry")
@@ -161,7 +161,7 @@ def test_a50_an_entry_changed_after_it_was_integrated(world: World) -> None:
 
 
 def test_a43_a_review_row_that_points_to_another_entry(world: World) -> None:
-    """The web login's own rows are perfect; the entry that they name is of something else."""
+    """The web login's rows are valid, but their entry is about something else."""
     proposal_id = world.approved()
     world.integrate()
     superuser("public.remediation_review")
@@ -174,7 +174,7 @@ def test_a43_a_review_row_that_points_to_another_entry(world: World) -> None:
 
 
 def test_a43_a_review_whose_statement_is_not_the_recorded_one(world: World) -> None:
-    """The row was changed after the entry: signature and statement agree, the record does not."""
+    """The row was changed later: signature and statement match, the entry does not."""
     proposal_id = world.in_review()
     world.decide("alice", proposal_id)
     entry = world.get(proposal_id).reviews.get().entry
@@ -198,7 +198,9 @@ def test_a_transition_that_is_not_in_the_log(world: World) -> None:
         "UPDATE public.remediation_transition SET entry ="
         " (SELECT min(id) FROM audit.entry) WHERE to_state = 'approved'"
     )
-    sql("ALTER TABLE public.remediation_transition ENABLE TRIGGER USER")  # it moves the state
+    sql(
+        "ALTER TABLE public.remediation_transition ENABLE TRIGGER USER"
+    )  # this trigger changes the state
     run(world, proposal_id)
     refused(world, proposal_id, "bad_inclusion")
 
@@ -209,7 +211,7 @@ Change = Callable[[dict[str, Any]], None]
 
 
 def forging(monkeypatch: pytest.MonkeyPatch, action: str, change: Change) -> Callable[[], None]:
-    """The web process records something else than the row that it writes; `stop()` ends that."""
+    """The web process records entries that differ from its rows, until `stop()`."""
     real = log.append
 
     def append(**given: Any) -> Any:
@@ -246,7 +248,7 @@ def put(*path: str, value: Any) -> Change:
 def test_a43_web_writes_a_right_review_that_rests_on_a_forged_entry(
     world: World, monkeypatch: pytest.MonkeyPatch, change: Change
 ) -> None:
-    """Every row is perfect and signed by alice and bob; what the record says is not that."""
+    """All rows are valid and signed by alice and bob, but an entry differs."""
     proposal_id = world.in_review()
     stop = forging(monkeypatch, "person:review:signed", change)
     world.decide("alice", proposal_id)
@@ -292,7 +294,7 @@ def test_a43_web_approves_by_an_entry_that_says_something_else(
 def test_a06_an_entry_that_parsers_read_differently_is_no_entry_of_a_review(
     world: World, monkeypatch: pytest.MonkeyPatch, body: bytes
 ) -> None:
-    """The web login may insert any bytes that PostgreSQL takes for an object."""
+    """The web login may insert any bytes that PostgreSQL accepts as a JSON object."""
     proposal_id = world.in_review()
 
     def append(**given: Any) -> Any:
@@ -318,8 +320,10 @@ def test_a06_an_entry_that_parsers_read_differently_is_no_entry_of_a_review(
 def test_a50_review_and_entry_rewritten_together_with_another_signature_of_hers(
     world: World,
 ) -> None:
-    """alice colludes: she signs again for the superuser. Before a head covered the first one that
-    would be her review; after it, it is a forgery of the record."""
+    """alice colludes with the superuser and signs again.
+
+    After a head covers the first review, the second signature is a forgery of the record.
+    """
     proposal_id = world.approved()
     world.integrate()
     row = Review.objects.get(proposal_id=proposal_id, person=world.people["alice"].id)
@@ -379,8 +383,8 @@ def test_a50_whatever_is_changed_in_the_tree_nothing_runs(world: World, damage: 
 def test_step_7_is_asked_again_before_each_step(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After the first step the record is tampered with: the second does not run, the first is
-    taken back, for which no log is asked."""
+    """The log is changed after the first step: the second step does not run, and the first is
+    rolled back without asking the log."""
     world = make_world("t1", "t2")
     proposal_id = world.approved()
     real = executors.run_verify
@@ -405,7 +409,7 @@ def test_step_7_is_asked_again_before_each_step(
 
 
 def executed(world: World) -> Path:
-    """One proposal was executed, so a head is remembered."""
+    """A world with one executed proposal, so that a head is remembered."""
     proposal_id = world.approved()
     world.execute(proposal_id)
     assert world.state_of(proposal_id) == "succeeded"
@@ -442,7 +446,7 @@ def test_a50_a_log_with_another_past_is_refused_for_good(world: World) -> None:
     file.write_text(signed(Checkpoint(head.origin, head.size, other)))
     run(world, proposal_id)
     assert world.refusals(proposal_id) == ["bad_inclusion"]
-    # What was refused moves no memory.
+    # A refused head does not change the memory.
     assert Checkpoint.parse(Note.parse(file.read_text()).text).root == other
 
 
@@ -451,7 +455,7 @@ def signed(head: Checkpoint) -> str:
 
 
 def test_the_first_head_that_a_host_sees_is_believed_and_that_is_on_record(world: World) -> None:
-    """Trust on first use: whoever takes the head file away makes it happen again, visibly."""
+    """Trust on first use: removing the head file repeats it, and that is recorded."""
     file = executed(world)
     first = Checkpoint.parse(Note.parse(file.read_text()).text)
     for _ in range(2):
@@ -469,7 +473,7 @@ def entries(action: str) -> list[dict[str, Any]]:
 
 
 def bit(text: str, of: str) -> str:
-    """The same with one bit of this part changed."""
+    """Return the text with one bit of this part changed."""
     at = text.index(of)
     return text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :]
 
@@ -490,7 +494,7 @@ DAMAGE: dict[str, Callable[[str], str]] = {
 def test_a_damaged_memory_is_neither_forgotten_nor_taken_for_a_fork(
     world: World, damage: str
 ) -> None:
-    """Nothing runs until an operator has looked, and then it goes on: not refused for good."""
+    """Nothing runs until an operator repairs the file; the proposal is not refused."""
     file = executed(world)
     proposal_id = world.approved()
     world.integrate()
@@ -519,8 +523,8 @@ def test_a_memory_that_cannot_be_read_is_not_forgotten(world: World) -> None:
 
 @pytest.mark.parametrize("name", ["AUDIT_POLICY_FILE", "AUDIT_HEAD_FILE"])
 @pytest.mark.parametrize("mode", [0o664, 0o646, 0o620])
-def test_files_that_others_can_write_say_nothing(world: World, name: str, mode: int) -> None:
-    """Who writes them says which log is believed; the approvers file has the same rule."""
+def test_files_that_others_can_write_are_not_trusted(world: World, name: str, mode: int) -> None:
+    """Their writer decides which log is trusted; the approvers file has the same rule."""
     executed(world)
     proposal_id = world.approved()
     world.integrate()
@@ -532,7 +536,7 @@ def test_files_that_others_can_write_say_nothing(world: World, name: str, mode: 
     assert world.state_of(proposal_id) == "succeeded"
 
 
-def test_a_lock_that_somebody_holds_is_not_waited_for_for_ever(world: World) -> None:
+def test_waiting_for_a_held_lock_has_a_limit(world: World) -> None:
     file = executed(world)
     proposal_id = world.approved()
     world.integrate()
@@ -545,7 +549,7 @@ def test_a_lock_that_somebody_holds_is_not_waited_for_for_ever(world: World) -> 
 
 
 def test_a50_tables_cut_back_to_an_older_signed_head(world: World) -> None:
-    """The clean cut that no signature shows: the worker's host remembers."""
+    """No signature shows a clean cut, but the worker's host remembers the head."""
     file = executed(world)
     kept = Checkpoint.parse(Note.parse(file.read_text()).text).size
     proposal_id = world.approved()
@@ -563,7 +567,7 @@ def test_a50_tables_cut_back_to_an_older_signed_head(world: World) -> None:
 
 
 def test_a50_the_cut_is_seen_though_the_log_grew_again(world: World) -> None:
-    """After the cut somebody with the stolen key goes on, beyond the size that was seen."""
+    """After the cut, an attacker with the stolen key extends the log beyond the seen size."""
     file = executed(world)
     head = Checkpoint.parse(Note.parse(file.read_text()).text)
     proposal_id = world.approved()
@@ -587,7 +591,7 @@ def test_a50_the_cut_is_seen_though_the_log_grew_again(world: World) -> None:
 def test_a_head_before_the_one_seen_is_no_rollback_while_newer_ones_lack_witnesses(
     world: World,
 ) -> None:
-    """The policy was tightened, and a witness is away: waiting, not refused for good."""
+    """The policy was tightened and a witness is unavailable: the worker waits."""
     file = executed(world)
     assert world.sequencer is not None
     world.integrate()
@@ -608,7 +612,7 @@ def test_a_head_before_the_one_seen_is_no_rollback_while_newer_ones_lack_witness
 
 
 def witness(world: World, text: str, size: int) -> None:
-    """From now on its line is needed, and it stands under this head."""
+    """Require a witness from now on, and add its line under this head."""
     policy = Policy(record.POLICY.logs, (Witness("w", record.WITNESS.vkey),), (), "w")
     (world.directory / "audit-policy").write_text(policy.dump())
     sql(
@@ -625,7 +629,7 @@ def waits_for(world: World, proposal_id: UUID) -> None:
 
 
 def test_a_key_that_was_replaced_is_no_other_log(world: World) -> None:
-    """The remembered head is by the old key alone; the policy names the new one alone."""
+    """The remembered head has only the old key's signature; the policy names only the new key."""
     executed(world)
     proposal_id = world.approved()
     new = record.signer(seed="new")
@@ -641,7 +645,7 @@ def test_a_key_that_was_replaced_is_no_other_log(world: World) -> None:
     assert world.state_of(proposal_id) == "succeeded"
 
 
-def test_the_memory_of_another_log_is_not_this_one(world: World) -> None:
+def test_the_remembered_head_of_another_log_is_refused(world: World) -> None:
     file = executed(world)
     proposal_id = world.approved()
     world.integrate()
@@ -678,6 +682,6 @@ def test_the_log_is_asked_after_the_approval_and_before_the_broker(
     assert order == []
     with django_capture_on_commit_callbacks(execute=True):
         world.decide("bob", proposal_id)
-        # Never inside the business transaction.
+        # It must be outside the business transaction.
         assert order == []
     assert order == ["ask", "wake execute"]

@@ -1,7 +1,7 @@
-"""The whole life of a proposal as a stateful machine, with one invariant checker after each step.
+"""The life of a proposal as a stateful machine, with an invariant check after each step.
 
-Hypothesis plays people, agent, worker, operator and the world in any order; whatever it does, the
-checker reads rows, record and target and asks the promises of the portal.
+Hypothesis plays people, agent, worker, operator and environment in any order. The check reads rows,
+audit log and target and tests the product's promises.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class Life(RuleBasedStateMachine):
 
 
 def check_everything(world: World) -> None:
-    """The invariant checker: from rows, record and the target's own log alone."""
+    """Check the invariants with rows, audit log and the target's own log alone."""
     entries = set(Entry.objects.values_list("id", flat=True))
     for model in (m.Transition, m.Review, m.Assessment, m.StepRecord, m.Execution, m.Refusal):
         assert set(model.objects.values_list("entry", flat=True)) <= entries
@@ -146,7 +146,7 @@ def _check_moves(proposal: m.Proposal) -> None:
 
 
 def _check_effect(proposal: m.Proposal, calls: int) -> None:
-    # One effect, and none without two distinct people of the right roles in one round.
+    # At most one effect, and only after two different people with the right roles in one round.
     assert calls <= 1
     if not calls:
         return
@@ -159,13 +159,13 @@ def _check_effect(proposal: m.Proposal, calls: int) -> None:
 
 
 class _Settings:
-    """Hypothesis makes the machine by itself; the fixture is handed over here."""
+    """Pass the fixture to the machine, which Hypothesis creates."""
 
     current: Any = None
 
 
 @pytest.mark.django_db
-def test_the_promises_hold_whatever_happens_in_whatever_order(settings: Any) -> None:
+def test_the_invariants_hold_for_every_order_of_events(settings: Any) -> None:
     _Settings.current = settings
     run_state_machine_as_test(Life, settings=MACHINE)
 

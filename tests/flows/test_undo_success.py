@@ -1,4 +1,4 @@
-"""A success is undone on the real target only by a second run that other people approved."""
+"""A successful run is undone on the real target only by a second approved run."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_deactivated_key_comes_back_by_a_second_approval_and_no_other_way(
     assert (world.state_of(first), world.status()) == ("succeeded", "Inactive")
     with acts(WEB):
         new = reverse_run.propose(actor=world.people["alice"].user, proposal_id=first, reason=WHY)
-    # Asking changes nothing; neither does a message for what nobody approved (A41).
+    # The request changes nothing; neither does a message for an unapproved proposal (A41).
     world.assess(new)
     world.execute(new)
     assert (world.state_of(new), world.status()) == ("in_review", "Inactive")
@@ -117,7 +117,7 @@ def test_a_deactivated_key_comes_back_by_a_second_approval_and_no_other_way(
     assert world.state_of(first) == "succeeded"
 
 
-def test_two_people_who_ask_get_one_proposal_pinned_to_what_is_found(world: KeyWorld) -> None:
+def test_two_requests_to_undo_give_one_proposal_with_the_observed_pin(world: KeyWorld) -> None:
     first = world.approved()
     world.execute(first)
     with acts(WEB):
@@ -135,8 +135,8 @@ def suspend(world: KeyWorld) -> None:
     factories.agent_version(row, world.people["dave"], enabled=False)
 
 
-def test_what_a_suspended_agent_proposed_is_undone_by_people_who_stand(world: KeyWorld) -> None:
-    """Suspending it must not keep in force what it had done."""
+def test_the_action_of_a_suspended_agent_can_be_undone(world: KeyWorld) -> None:
+    """Suspending the agent must not prevent undoing its earlier actions."""
     first = world.approved()
     world.execute(first)
     suspend(world)
@@ -149,7 +149,7 @@ def test_what_a_suspended_agent_proposed_is_undone_by_people_who_stand(world: Ke
     assert (world.state_of(new), world.status()) == ("succeeded", "Active")
 
 
-def test_who_proposed_to_undo_and_left_stops_it(world: KeyWorld) -> None:
+def test_a_reversal_is_refused_after_its_proposer_lost_access(world: KeyWorld) -> None:
     first = world.approved()
     world.execute(first)
     suspend(world)
@@ -168,7 +168,7 @@ def test_who_proposed_to_undo_and_left_stops_it(world: KeyWorld) -> None:
 def test_the_same_plan_as_the_agents_own_is_refused_while_it_is_suspended(
     world: KeyWorld,
 ) -> None:
-    """The very bytes that lead back, and not called an undoing: the agent is asked."""
+    """The same plan, but not proposed as a reversal, is refused with the agent."""
     first = world.approved()
     world.execute(first)
     old = world.get(first)

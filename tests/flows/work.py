@@ -1,6 +1,6 @@
-"""A worker of its own for crash and race tests: `python -m tests.flows.work VERB [ID]`.
+"""A worker process for crash and race tests: `python -m tests.flows.work VERB [ID]`.
 
-A real process with the login hitl_worker, on the database that HITL_DATABASE_URL names.
+It uses the login hitl_worker and the database in HITL_DATABASE_URL.
 """
 
 from __future__ import annotations

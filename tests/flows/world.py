@@ -1,6 +1,6 @@
-"""One world for flow tests: people, agent, inventory, a noop target, and the worker's two files.
+"""The world of flow tests: people, agent, inventory, noop targets, and the worker's files.
 
-Every step goes through the services, each under the login of the process that does it.
+Every step calls the services, each with the login of its process.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ YES = {"diagnosis": "yes", "scope": "yes", "action": "yes"}
 
 
 def acts(login: str) -> Any:
-    """SET ROLE around a service call, without a transaction of its own."""
+    """SET ROLE around a service call, without opening a transaction."""
     from tests.conftest import _as_login
 
     return _as_login(login)
@@ -47,17 +47,17 @@ def acts(login: str) -> Any:
 
 @dataclass
 class World:
-    """alice (security) and bob (service_owner) decide; dave owns the agent, eve made its token."""
+    """alice (security) and bob (service_owner) decide; dave owns the agent; eve made its token."""
 
     directory: Path
     settings: Settings
     targets: tuple[str, ...] = ("t1",)
     environment: str = "production"
-    # What the targets file says its targets are, whatever the inventory says.
+    # The environment in the targets file, independent of the inventory.
     floor: str = ""
     people: dict[str, Person] = field(default_factory=dict)
     agent: AgentActor = field(init=False)
-    # The log's process; a test that wants it away sets this to False.
+    # Whether the sequencer runs; tests set False to stop it.
     sequencing: bool = True
     sequencer: Sequencer | None = None
 
@@ -89,16 +89,16 @@ class World:
     # -- the audit log ----------------------------------------------------------------------------
 
     def open_log(self) -> None:
-        """A key, a policy that names it, and the files in which heads are remembered."""
+        """Create a key, a policy with this key, and files for remembered heads."""
         self.signer = record.signer()
         (self.directory / "audit-policy").write_text(record.POLICY.dump(), encoding="utf-8")
         self.settings.AUDIT_POLICY_FILE = str(self.directory / "audit-policy")
         self.settings.AUDIT_HEAD_FILE = str(self.directory / "audit-head")
-        # Whoever waits here waits for a sequencer that does not come by itself.
+        # Waiting would be useless: the sequencer runs only when the test calls it.
         self.settings.AUDIT_WAIT_MS = 0
 
     def integrate(self) -> int:
-        """As the sequencer: on the test's own connection it sees what is not committed too."""
+        """Run the sequencer on the test's connection, where it also sees uncommitted rows."""
         connection.ensure_connection()
         if self.sequencer is None or self.sequencer._connection is not connection.connection:
             head = HeadFile(self.directory / "sequencer-head")
@@ -113,7 +113,7 @@ class World:
     # -- the worker's host ------------------------------------------------------------------------
 
     def end_key_of(self, name: str) -> None:
-        """As `manage.py approver remove` leaves the file."""
+        """End a person's key as `manage.py approver remove` does."""
         path = self.directory / "approvers.json"
         before = Approvers.parse(path.read_bytes())
         person = str(self.people[name].id)
@@ -124,7 +124,7 @@ class World:
         path.write_bytes(Approvers(tuple(after)).dump())
 
     def approve_keys_of(self, *names: str, leads: Sequence[str] = ()) -> None:
-        """The approvers file holds the keys of these people, and of these for halting only."""
+        """Write the approvers file with the keys of these people, some for halting only."""
         both = (
             *factories.approvers(*(self.people[name] for name in names)).entries,
             *factories.approvers(*(self.people[name] for name in leads), roles=["lead"]).entries,
@@ -141,7 +141,7 @@ class World:
         (self.directory / "targets.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def calls(self) -> list[dict[str, Any]]:
-        """What the targets saw: every call that changed something."""
+        """Return every changing call at the targets."""
         path = self.directory / "calls.jsonl"
         if not path.exists():
             return []
@@ -229,7 +229,7 @@ class World:
         reason: dict[str, str] | None = None,
         slot: str = "",
     ) -> sign.Signed:
-        """Start and sign as a browser with this person's passkey would."""
+        """Start and sign a review as a browser with this person's passkey would."""
         someone = self.people[name]
         default = "security" if name in ("alice", "mallory", "dave") else "service_owner"
         if decision != "approve":
@@ -253,7 +253,7 @@ class World:
             return sign.sign(actor=someone.user, session_id=started.session_id, assertion=answer)
 
     def attention(self, proposal_id: UUID) -> Conditions:
-        """What the page asks to look at, as somebody does who does look."""
+        """Return the conditions that the page requires: opened artefacts and typed names."""
         proposal = self.get(proposal_id)
         assessment = authorize.newest(proposal)
         return statement.conditions(proposal, assessment) if assessment else Conditions()
@@ -293,7 +293,7 @@ class World:
             confirm_dissent.confirm(proposal_id, actor=WORKER_ACTOR)
 
     def reconcile(self) -> None:
-        """As if every lease had run out."""
+        """Reconcile as if every lease had expired."""
         if self.sequencing:
             self.integrate()
         self.end_leases()

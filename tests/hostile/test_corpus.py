@@ -1,4 +1,4 @@
-"""The corpus itself, and what each destination makes of it (attacks.md A01, A52)."""
+"""The corpus itself, and what each destination makes of it (docs/attacks.md A01, A52)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile titles in real mails, log lines and exports (attacks.md A52)."""
+"""Hostile titles in real mails, log lines and exports (docs/attacks.md A52)."""
 
 from __future__ import annotations
 

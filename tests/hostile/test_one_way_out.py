@@ -1,5 +1,5 @@
 """Text of agents has one way out, `domain/inert`: read from templates and code, so that a page, a
-mail or a log line that is added later cannot forget it (attacks.md A01, A52, A60)."""
+mail or a log line that is added later cannot forget it (docs/attacks.md A01, A52, A60)."""
 
 from __future__ import annotations
 

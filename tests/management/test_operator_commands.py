@@ -1,4 +1,4 @@
-"""Commands of an operator on the web host: first accounts, invitations, lost passkeys."""
+"""Operator commands on the web host: first accounts, invitations, lost passkeys."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def newest() -> Any:
     return Entry.objects.order_by("-id")[0].data
 
 
-def test_from_nothing_to_a_person_who_can_enrol(as_login: AsLogin) -> None:
+def test_the_first_account_is_created_and_invited(as_login: AsLogin) -> None:
     person, _ = run(
         as_login, "person", "add", "alice", "--email", "alice@example.org",
         "--group", "security", "--group", "lead", "--first-name", "Alice",
@@ -60,7 +60,7 @@ def test_a11_an_account_of_two_powers_is_refused_and_on_record(as_login: AsLogin
     assert newest()["data"]["refusal"] == "role_conflict"
 
 
-def test_a_lost_passkey(as_login: AsLogin) -> None:
+def test_an_account_is_reset_after_a_lost_passkey(as_login: AsLogin) -> None:
     alice = factories.person("alice", roles=["security"])
     with pytest.raises(CommandError, match="reset the account first"):
         run(as_login, "invite", "alice")

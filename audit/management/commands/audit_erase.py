@@ -1,4 +1,4 @@
-"""`manage.py audit_erase`: take back what commitments of the log hide, by two people."""
+"""`manage.py audit_erase`: erase values behind commitments of the log, by two people."""
 
 from __future__ import annotations
 

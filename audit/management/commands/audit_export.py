@@ -1,4 +1,4 @@
-"""`manage.py audit_export`: the whole log, for somebody who verifies it elsewhere."""
+"""`manage.py audit_export`: export the whole log for verification elsewhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         try:
             policy = Policy.parse(Path(settings.AUDIT_POLICY_FILE).read_text(encoding="utf-8"))
             head = export.head(policy)
-            # On record before the first byte is written.
+            # Recorded before the first byte is written.
             with transaction.atomic():
                 log.append(
                     action="operator:audit:exported",

@@ -1,4 +1,4 @@
-"""`manage.py audit_key`: make a key of the log or of a witness, show it, announce its successor."""
+"""`manage.py audit_key`: generate and show keys of the log or a witness, announce a new one."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         self.stdout.write(str(signing.load(options["uri"]).vkey))
 
     def _rotate(self, options: dict[str, Any]) -> None:
-        """Verifiers learn the new key from this entry, which the old key signs."""
+        """Record the new key in an entry that the old key signs, so that verifiers learn it."""
         operator.need("worker")
         old, new = VerifierKey.parse(options["old"]), VerifierKey.parse(options["new"])
         if old.name != new.name or old == new:

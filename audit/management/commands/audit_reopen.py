@@ -1,4 +1,4 @@
-"""`manage.py audit_reopen`: the log goes on under a new name, after a stolen key or a restore."""
+"""`manage.py audit_reopen`: continue the log under a new name after a stolen key or a restore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py audit_sequencer`: the one process that signs the log."""
+"""`manage.py audit_sequencer`: run the only process that signs the log."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Command(BaseCommand):
             try:
                 serving.serve(make, lambda: bool(ended))
             except (signing.KeyUnavailable, psycopg.Error, OSError) as error:
-                # The database or the key service is away: what was not signed is signed later.
+                # The database or the key service is unavailable: unsigned entries are signed later.
                 logger.error("begin again: %s: %s", type(error).__name__, error)
                 time.sleep(AGAIN_S)
             except TlogError as error:
-                # The log was rolled back, forked or damaged, or the key is not there: a person has
-                # to look. Going on would sign what nobody should believe.
+                # The log was rolled back, forked or damaged, or the key is missing: a person must
+                # look. Continuing would sign a log that nobody should trust.
                 logger.critical("the log does not go on: %s", error)
                 raise CommandError(f"refused, {error}", returncode=3) from error
 

@@ -1,4 +1,4 @@
-"""`manage.py audit_verify`: the whole log, built again from its entries and compared."""
+"""`manage.py audit_verify`: rebuild the whole log from its entries and compare."""
 
 from __future__ import annotations
 

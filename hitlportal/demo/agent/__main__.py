@@ -1,8 +1,8 @@
 """``python -m hitlportal.demo.agent --url URL --token-file FILE --environment production PATH…``
 
-Reads CloudTrail files (or, with ``--postgres-cluster NAME``, server logs), reports what it finds
-and prints one line per report. ``--dry-run`` prints the reports as JSON and sends nothing.
-Exit status: 0 done, 1 something could not be read or was refused, 2 wrong arguments.
+Reads CloudTrail files (or, with ``--postgres-cluster NAME``, server logs), reports its findings and
+prints one line per report. ``--dry-run`` prints the reports as JSON and sends nothing.
+Exit status: 0 success, 1 a file could not be read or a report was refused, 2 wrong arguments.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ENVIRONMENTS = ("production", "staging", "development")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status."""
+    """Run the command; return its exit status."""
     options = _options(argv)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     if options.postgres_cluster:
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _send(client: Client, report: dict[str, Json], wait: int) -> bool:
-    """Post one report and print what became of it; whether the portal took it."""
+    """Post one report and print the result; return whether the portal accepted it."""
     incident = report["incident"]
     title = incident["title"] if isinstance(incident, dict) else ""
     try:
@@ -59,13 +59,13 @@ def _send(client: Client, report: dict[str, Json], wait: int) -> bool:
         if proposal and wait:
             print(f"proposal {proposal}: {state_of(client.follow(proposal, tries=wait).body)}")
     except (ApiError, Unreachable) as error:
-        print(f"not taken, {title}: {error}", file=sys.stderr)
+        print(f"not accepted, {title}: {error}", file=sys.stderr)
         return False
     return True
 
 
 def _proposal_id(body: Json) -> str:
-    """The proposal's id in an answer to a report, as text or as an object with an id."""
+    """Return the proposal's id from the answer to a report: plain text or an object with an id."""
     proposal = body.get("proposal") if isinstance(body, dict) else None
     if isinstance(proposal, dict):
         proposal = proposal.get("id")
@@ -80,7 +80,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--environment", choices=ENVIRONMENTS, default="production")
     parser.add_argument("--postgres-cluster", default="", help="PATHs are this cluster's logs")
     parser.add_argument("--log-line-prefix", default=DEFAULT_PREFIX, help="as set in the cluster")
-    parser.add_argument("--wait", type=int, default=0, help="ask so many times how it went")
+    parser.add_argument(
+        "--wait", type=int, default=0, help="poll the proposal's state so many times"
+    )
     parser.add_argument("--dry-run", action="store_true", help="print JSON, send nothing")
     options = parser.parse_args(argv)
     if not options.dry_run and not (options.url and options.token_file):

@@ -1,7 +1,7 @@
-"""From files to reports: what the command and the demo call.
+"""Turn files into reports; called by the command and the demo.
 
-In: paths, the environment that the account or cluster belongs to, the time of collection
-(RFC 3339, Z). Out: bodies of ``POST /api/v1/reports``, and in words what could not be read.
+In: paths, the environment of the account or cluster, the time of collection (RFC 3339, Z).
+Out: bodies of ``POST /api/v1/reports``, and messages about unreadable files.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hitlportal.demo.agent.report import reports
 def analyse(
     paths: Sequence[Path], environment: str, now: str
 ) -> tuple[list[dict[str, Json]], list[str]]:
-    """Reports on CloudTrail files, and in words what could not be read."""
+    """Return reports on CloudTrail files, and messages about unreadable files."""
     reading = read(paths)
     return reports(detect(reading.records), environment, now), reading.problems
 
@@ -31,9 +31,10 @@ def analyse_log(
     now: str,
     prefix: str = postgres.DEFAULT_PREFIX,
 ) -> tuple[list[dict[str, Json]], list[str]]:
-    """Reports on the server logs of one PostgreSQL cluster, and what could not be read.
+    """Return reports on one PostgreSQL cluster's server logs, and messages about unreadable files.
 
-    ``prefix`` is the cluster's log_line_prefix; raises ValueError when it does not say who.
+    ``prefix`` is the cluster's log_line_prefix. Raises ValueError when it does not name process,
+    user and database.
     """
     made, problems = [], []
     for path in paths:

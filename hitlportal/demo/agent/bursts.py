@@ -1,7 +1,7 @@
-"""Rules over bursts: many different things by one credential in a short time.
+"""Detect bursts: one credential touches many different things in a short time.
 
-Windows and minimums are the usual ones of detectors: low enough for a script, high enough for a
-person at a console.
+Windows and minimums are common values of detectors: a script reaches them, a person at a console
+does not.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from hitlportal.demo.agent.principal import Principal
 from hitlportal.demo.agent.records import Record
 from hitlportal.demo.agent.signals import Path, Signal
 
-# Ten minutes: a script is done by then, a person has opened a handful of pages.
+# Ten minutes: enough for a script; a person opens only a few pages in this time.
 WINDOW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class BurstRule:
-    """``minimum`` different things within `WINDOW`, failed calls counted."""
+    """At least ``minimum`` different things within `WINDOW`; failed calls count, too."""
 
     name: str
     tactic: str
@@ -34,7 +34,7 @@ class BurstRule:
     after: str = ""
 
     def signals(self, principal: Principal, records: Sequence[Record]) -> list[Signal]:
-        """One signal when the densest window reaches the minimum."""
+        """Return one signal when the densest window reaches the minimum, else none."""
         count, kept = densest([r for r in records if r.call in self.calls], self.things)
         if count < self.minimum:
             return []
@@ -48,7 +48,7 @@ class BurstRule:
 def densest(
     records: Sequence[Record], things: Callable[[Record], Iterable[str]]
 ) -> tuple[int, tuple[Record, ...]]:
-    """The most different things within one `WINDOW`, and the records that first name each."""
+    """Return the most different things within one `WINDOW`, with the first record of each."""
     best, start, end = (0, 0, 0), 0, 0
     inside: Counter[str] = Counter()
     for end, record in enumerate(records):

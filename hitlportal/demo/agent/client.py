@@ -1,7 +1,7 @@
 """A small client of the portal's API: post a report, follow its proposal. Standard library only.
 
-A repeated POST carries the same Idempotency-Key, so that a lost answer never becomes a second
-incident. Waiting is what the server asks for with Retry-After (RFC 9110 section 10.2.3).
+A repeated POST carries the same Idempotency-Key, so a lost answer cannot cause a second incident.
+Waiting times come from the server's Retry-After (RFC 9110 section 10.2.3).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_o
 from hitlportal.demo.agent.records import Json, canonical
 
 TIMEOUT_S = 30
-# An answer holds states and problems, never evidence.
+# Answers hold states and problems and no evidence, so they are small.
 MAX_ANSWER_BYTES = 1024 * 1024
 MAX_ATTEMPTS = 6
-# Between 1 s and 60 s, whatever the server asks: neither a busy loop nor a sleep for ever.
+# Limits for Retry-After: no busy loop, no endless sleep.
 SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
-# Conflict while the first request is in flight, too many requests, temporarily unavailable.
+# Conflict while the first request runs, too many requests, temporarily unavailable.
 AGAIN = frozenset({409, 429, 502, 503, 504})
 ENDED = frozenset(
     {"succeeded", "failed", "rolled_back", "unknown", "rejected", "returned"}
@@ -50,7 +50,7 @@ class Unreachable(Exception):
 
 
 class _NoRedirect(HTTPRedirectHandler):
-    """A redirect would carry the token to wherever it points."""
+    """Refuse redirects: they would send the token to another address."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -68,7 +68,7 @@ class Answer:
 
 
 class Client:
-    """Speaks to one portal with one token. ``sleep`` is replaceable for tests."""
+    """Calls one portal with one token. ``sleep`` is replaceable for tests."""
 
     def __init__(
         self, url: str, token: str, *, sleep: Callable[[float], None] = time.sleep
@@ -81,9 +81,9 @@ class Client:
         self._opener: OpenerDirector = build_opener(_NoRedirect)
 
     def report(self, body: Mapping[str, Json]) -> Answer:
-        """Post a report; repeats it under the same key while the server asks to try again.
+        """Post a report; repeat it with the same key while the server asks to try again.
 
-        Raises ApiError for a refusal, Unreachable when nothing was heard.
+        Raises ApiError for a refusal, Unreachable when there is no answer.
         """
         raw = canonical(body)
         key = f'"{hashlib.sha256(raw).hexdigest()}"'
@@ -103,7 +103,7 @@ class Client:
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def follow(self, proposal: str, *, tries: int) -> Answer:
-        """Ask for a proposal until it has ended, at most ``tries`` times; the last known state."""
+        """Poll a proposal until it has ended, at most ``tries`` times; return the last answer."""
         path = f"/proposals/{quote(proposal, safe='')}"
         known: Answer | None = None
         for attempt in range(tries):
@@ -116,7 +116,7 @@ class Client:
             if attempt < tries - 1:
                 self._sleep(wait_of(answer.headers))
         if known is None:
-            raise Unreachable("the portal gave no state")
+            raise Unreachable("the portal's answer has no state")
         return known
 
     def _send(
@@ -158,13 +158,13 @@ def _tagged(answer: Answer | None) -> bool:
 
 
 def state_of(body: Json) -> str:
-    """The proposal's state in an answer, "" where there is none."""
+    """Return the proposal's state from an answer, "" if it has none."""
     state = body.get("state") if isinstance(body, dict) else None
     return state if isinstance(state, str) else ""
 
 
 def wait_of(headers: Mapping[str, str]) -> float:
-    """Seconds to wait: Retry-After as a number or a date, within bounds."""
+    """Return the seconds to wait: Retry-After as a number or a date, limited."""
     text = headers.get("retry-after", "").strip()
     try:
         seconds = float(int(text))
@@ -174,7 +174,7 @@ def wait_of(headers: Mapping[str, str]) -> float:
 
 
 def _until(date: str, now: str) -> float:
-    """Seconds between the server's own Date and Retry-After: no clock of ours is needed."""
+    """Return the seconds between the answer's Date and Retry-After, independent of this clock."""
     try:
         return (parsedate_to_datetime(date) - parsedate_to_datetime(now)).total_seconds()
     except (ValueError, TypeError):

@@ -1,8 +1,8 @@
-"""From records to findings: score each credential, join what came out of one another.
+"""Turn records into findings: score each credential, join those derived from one another.
 
-A finding is one incident: the credential where it began (``origin``), those that came out of it,
-the keys that were created on the way, and the signals. Reading alone never reaches the threshold:
-a burst of refusals and an enumeration together stay under it.
+A finding is one incident: the first credential (``origin``), the credentials derived from it, the
+keys created meanwhile, and the signals. Reading alone never reaches the threshold: a burst of
+refusals together with an enumeration stays below it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hitlportal.demo.agent.signals import THRESHOLD, Signal, World, certainty
 
 @dataclass(frozen=True)
 class CreatedKey:
-    """An access key that a member of the finding created for a user, and that still works."""
+    """An active access key that a member of the finding created for a user."""
 
     account: str
     user: str
@@ -30,7 +30,7 @@ class CreatedKey:
 
 @dataclass(frozen=True)
 class Finding:
-    """One incident. ``members`` begins with ``origin``; ``others`` hold the same roles."""
+    """One incident. ``members`` starts with ``origin``; ``others`` hold the same roles."""
 
     origin: Principal
     members: tuple[Principal, ...]
@@ -43,7 +43,7 @@ class Finding:
 
 
 def detect(records: Sequence[Record]) -> list[Finding]:
-    """All findings in ``records``, the most certain first; none where nothing stands out."""
+    """Return all findings in ``records``, the most certain first."""
     world = by_principal(records)
     signals = {who: signals_of(who, world) for who in world}
     edges = links(world)
@@ -56,7 +56,7 @@ def detect(records: Sequence[Record]) -> list[Finding]:
 
 
 def by_principal(records: Iterable[Record]) -> World:
-    """The calls of each principal of the account, in the order given."""
+    """Group the records by principal of the account; keep their order."""
     world: World = {}
     for record in records:
         who = principal_of(record)
@@ -66,7 +66,7 @@ def by_principal(records: Iterable[Record]) -> World:
 
 
 def signals_of(who: Principal, world: World) -> list[Signal]:
-    """Everything that the rules say about one principal."""
+    """Return all signals of the rules about one principal."""
     own = world[who]
     found = [signal for rule in CALL_RULES for signal in rule.signals(who, own)]
     found += [signal for burst in BURST_RULES for signal in burst.signals(who, own)]
@@ -77,7 +77,7 @@ def signals_of(who: Principal, world: World) -> list[Signal]:
 def _groups(
     world: World, signals: dict[Principal, list[Signal]], edges: Sequence[Link]
 ) -> list[list[Principal]]:
-    """Suspicious principals, together with those that they came out of or that came out of them."""
+    """Group suspicious principals with the principals they are linked to."""
     near: dict[Principal, set[Principal]] = {who: set() for who in world}
     for edge in edges:
         near[edge.parent].add(edge.child)
@@ -108,22 +108,22 @@ def _finding(
     roots = [who for who in group if who not in children] or list(group)
     origin = min(roots, key=lambda who: (-certainty(signals[who]), who))
     members = (origin, *(who for who in group if who != origin))
-    said = [signal for who in members for signal in signals[who]]
-    said.sort(key=lambda s: (s.records[0].time, -s.weight, s.rule))
+    found = [signal for who in members for signal in signals[who]]
+    found.sort(key=lambda s: (s.records[0].time, -s.weight, s.rule))
     return Finding(
         origin,
         members,
-        tuple(said),
+        tuple(found),
         inner,
         _created(members, world),
-        _context(said, world[origin]),
+        _context(found, world[origin]),
         _others(members, world),
-        certainty(said),
+        certainty(found),
     )
 
 
 def _created(members: Sequence[Principal], world: World) -> tuple[CreatedKey, ...]:
-    """Keys that a member created for a user and nobody took back since."""
+    """Return keys that a member created for a user and that were not deleted since."""
     calls = [record for who in members for record in world[who] if not record.failed]
     gone = {
         record.text("requestParameters", "accessKeyId")
@@ -141,7 +141,7 @@ def _created(members: Sequence[Principal], world: World) -> tuple[CreatedKey, ..
 
 
 def _created_key(creator: Principal, record: Record) -> CreatedKey | None:
-    """The key that a record says was created; root's own key belongs to no user."""
+    """Return the key that a record created; None for root's key, which belongs to no user."""
     if record.call != "iam:CreateAccessKey" or record.failed:
         return None
     asked = record.text("requestParameters", "userName")
@@ -154,16 +154,16 @@ def _created_key(creator: Principal, record: Record) -> CreatedKey | None:
     return CreatedKey(creator.account, user, key_id, record)
 
 
-def _context(said: Sequence[Signal], own: Sequence[Record]) -> tuple[Record, ...]:
-    """A few calls of the origin just before and after, so that a reader sees the surroundings."""
-    first, last = said[0].records[0].time, max(s.records[-1].time for s in said)
+def _context(found: Sequence[Signal], own: Sequence[Record]) -> tuple[Record, ...]:
+    """Return a few calls of the origin just before and after, as context for readers."""
+    first, last = found[0].records[0].time, max(s.records[-1].time for s in found)
     before = [record for record in own if record.time < first][-5:]
     after = [record for record in own if record.time > last][:3]
     return (*before, *after)
 
 
 def _others(members: Sequence[Principal], world: World) -> tuple[Principal, ...]:
-    """Sessions of the members' roles that are not part of the finding: the side effects."""
+    """Return other sessions of the members' roles: the plan's side effects."""
     roles = {who.name for who in members if who.kind is Kind.SESSION}
     return tuple(
         who

@@ -1,4 +1,4 @@
-"""Evidence: the real records a finding rests on, and citations that resolve in them.
+"""Collect the records that support a finding, and citations that resolve in them.
 
 In: records to keep, in order of importance. Out: artefacts, one per source file, each
 ``{"Records":[…],"Source":{…}}`` as canonical JSON; and for a record and a path the citation
@@ -14,26 +14,26 @@ from dataclasses import dataclass
 from hitlportal.demo.agent.records import Json, Key, Record, Source, canonical, find
 from hitlportal.demo.agent.signals import Path
 
-# The portal takes 1 MiB per artefact, 50 artefacts and 8 MiB per report; this leaves room for
-# claims, and for the escaping of an artefact's text inside the report.
+# The portal accepts 1 MiB per artefact, 50 artefacts and 8 MiB per report. These limits leave room
+# for claims and for the escaping of artefacts inside the report.
 MAX_ARTEFACT_BYTES = 900 * 1024
 MAX_ALL_BYTES = 3 * 1024 * 1024
 MAX_ARTEFACTS = 50
-# A cited value is for people to compare; a longer one is read in the artefact.
+# People compare cited values by eye; longer values are read in the artefact.
 MAX_VALUE = 400
 MAX_INTEGER = 2**53 - 1
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """One piece of evidence, and what the portal asks about it."""
+    """One piece of evidence with the metadata that the portal requires."""
 
     sha256: str
     source: str
     content: str
 
     def to_json(self, collected_at: str) -> dict[str, Json]:
-        """As the API wants it. Callers write much of a log line themselves (``userAgent``)."""
+        """Return the API's form. Callers control parts of a log line (e.g. ``userAgent``)."""
         return {
             "sha256": self.sha256,
             "source": self.source,
@@ -46,16 +46,16 @@ class Artefact:
 
 
 def artefact(source: str, document: Json) -> Artefact:
-    """An artefact of a JSON document; ``source`` says where it came from."""
+    """Make an artefact of a JSON document; ``source`` describes its origin."""
     content = canonical(document)
     return Artefact(hashlib.sha256(content).hexdigest(), source[:200], content.decode())
 
 
 class Evidence:
-    """The artefacts of one finding, and where each kept record stands in them."""
+    """The artefacts of one finding, and the position of each kept record."""
 
     def __init__(self, records: Iterable[Record]) -> None:
-        """Keeps as many of ``records`` as the portal's limits allow, the first ones first."""
+        """Keep as many of ``records`` as the portal's limits allow, in their order."""
         self.artefacts: list[Artefact] = []
         self._places: dict[str, tuple[str, int]] = {}
         for source, kept in sorted(_fitting(records).items(), key=lambda item: item[0].name):
@@ -66,7 +66,7 @@ class Evidence:
                 self._places[record.digest] = (made.sha256, index)
 
     def cite(self, record: Record, paths: Iterable[Path]) -> Iterator[Json]:
-        """Citations of the paths that lead to a plain value; none for a record left out."""
+        """Return citations of the paths with plain values; none for a record that was left out."""
         if record.digest not in self._places:
             return
         sha256, index = self._places[record.digest]
@@ -110,7 +110,7 @@ def _document(source: Source, kept: Sequence[Record]) -> Json:
 
 
 def is_citable(value: Json) -> bool:
-    """Text, an integer, true, false or null, short enough to compare by eye."""
+    """Return whether a value is text, integer, boolean or null, and short."""
     if isinstance(value, str):
         return len(value) <= MAX_VALUE and value.isprintable()
     if isinstance(value, float):
@@ -121,5 +121,5 @@ def is_citable(value: Json) -> bool:
 
 
 def to_pointer(path: Sequence[Key]) -> str:
-    """A JSON pointer (RFC 6901 section 3)."""
+    """Return a JSON pointer (RFC 6901 section 3)."""
     return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in path)

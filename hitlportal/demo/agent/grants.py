@@ -1,6 +1,6 @@
-"""What a call gives away: predicates over the request of one CloudTrail record.
+"""Decide what a call grants: predicates over the request of one CloudTrail record.
 
-Each takes a record and says yes or no; none knows an account, a name or an address.
+Each takes a record and returns a bool; none contains an account, a name or an address.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from hitlportal.demo.agent.policies import is_foreign, own_accounts, strings
 from hitlportal.demo.agent.records import Json, Record, find
 
-# Ports that a service for everyone may serve; all others are for administrators or databases.
+# Ports of public web services; all others belong to administrators or databases.
 PUBLIC_PORTS = frozenset({80, 443})
-# EC2 User Guide, "Instance types": accelerated computing and very large memory families, as
-# resource hijackers pick them; then sizes that few accounts ever launch.
+# EC2 User Guide, "Instance types": accelerated and very large memory families, which resource
+# hijackers choose; then sizes that few accounts launch.
 HUNGRY_FAMILY = re.compile(r"^(p|g|inf|trn|dl|vt|f|x|u-)\d")
 HUNGRY_SIZE = re.compile(r"\.(metal|(2[4-9]|[3-9]\d|\d{3})xlarge)")
 MANY_INSTANCES = 10
 ADMIN_POLICIES = ("/AdministratorAccess", "/IAMFullAccess", "/PowerUserAccess")
-# Logs that expire within a week are gone before most investigations begin.
+# Logs that expire within a week are deleted before most investigations start.
 SHORT_LIFE_DAYS = 7
 
 
@@ -100,7 +100,7 @@ def for_somebody_else(record: Record) -> bool:
 
 
 def lasting_password_for_another(record: Record) -> bool:
-    """A password for another user that need not be changed at the first sign-in."""
+    """A password for another user without a forced change at the first sign-in."""
     resets = record.value("requestParameters", "passwordResetRequired")
     return for_somebody_else(record) and resets is not True
 
@@ -117,7 +117,7 @@ def root_for_itself(record: Record) -> bool:
 
 
 def trail_blinded(record: Record) -> bool:
-    """No event selector records management events any more, or none records writes."""
+    """No event selector records management events, or none records writes."""
     selectors = record.value("requestParameters", "eventSelectors")
     return isinstance(selectors, list) and all(
         isinstance(s, dict)
@@ -139,7 +139,7 @@ def short_life(record: Record) -> bool:
 
 
 def by_a_person(record: Record) -> bool:
-    """A user's own credential made the call, not a role as deployment pipelines use them."""
+    """A user's own credential made the call, not a role as deployment pipelines do."""
     return record.text("userIdentity", "type") in ("IAMUser", "Root", "FederatedUser")
 
 

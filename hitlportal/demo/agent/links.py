@@ -1,7 +1,7 @@
-"""Which credential came out of which: the edges between principals.
+"""Find which credential was derived from which: the edges between principals.
 
-An edge says that the holder of the first can hold the second: it assumed the role, created the
-key or the user, or ran a command on the instance whose credentials then appear at its address.
+An edge means that the holder of the first can hold the second: it assumed the role, created the
+key or the user, or ran a command on an instance whose credentials then appear at its address.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ NEW_KEY_PATHS: tuple[Path, ...] = (
     ("responseElements", "credentials", "accessKeyId"),
     ("responseElements", "accessKey", "accessKeyId"),
 )
-# Only the agent on the instance itself reports these; where they come from is its own address.
+# Only the agent on the instance makes these calls, so they come from the instance's own address.
 OWN_AGENT = frozenset({"ssm:UpdateInstanceInformation", "ssm:PutInventory"})
 ON_INSTANCE = frozenset({"ssm:SendCommand", "ssm:StartSession"})
 
 
 @dataclass(frozen=True)
 class Link:
-    """``parent`` can hold ``child``; ``record`` shows it and ``says`` completes the sentence."""
+    """``parent`` can hold ``child``; ``record`` proves it, ``says`` completes the sentence."""
 
     parent: Principal
     child: Principal
@@ -38,7 +38,7 @@ class Link:
 
 
 def links(world: World) -> list[Link]:
-    """All edges between the principals of ``world``."""
+    """Return all edges between the principals of ``world``."""
     found: list[Link] = []
     for parent, records in world.items():
         for record in records:
@@ -59,7 +59,7 @@ def _once(found: Sequence[Link]) -> list[Link]:
 
 
 def _minted(parent: Principal, record: Record, world: World) -> Iterator[Link]:
-    """Credentials in the answer, by key id or by the name of the session."""
+    """Link to credentials in the answer, by key id or session name."""
     keys = {record.text(*path) for path in NEW_KEY_PATHS} - {""}
     session = record.text("responseElements", "assumedRoleUser", "arn")
     for child in world:
@@ -72,7 +72,7 @@ def _minted(parent: Principal, record: Record, world: World) -> Iterator[Link]:
 
 
 def _made(parent: Principal, record: Record, world: World) -> Iterator[Link]:
-    """A user that was created, or given a password, and then acts."""
+    """Link to a user that was created, or given a password, and then acts."""
     name = record.text("requestParameters", "userName")
     console_only = record.call == "iam:CreateLoginProfile"
     for child in world:
@@ -83,7 +83,7 @@ def _made(parent: Principal, record: Record, world: World) -> Iterator[Link]:
 
 
 def _taken(parent: Principal, records: Sequence[Record], world: World) -> Iterator[Link]:
-    """Ran something on an instance whose credentials are then used from the same address."""
+    """Link a command on an instance to its credentials, when used from the caller's address."""
     if parent.kind is Kind.SESSION:
         return
     addresses = {r.address for r in records}
@@ -98,10 +98,10 @@ def _taken(parent: Principal, records: Sequence[Record], world: World) -> Iterat
 
 
 def same_address(world: World, suspects: Sequence[Principal], known: Sequence[Link]) -> list[Link]:
-    """Sessions whose origin is not in the log, used only from where one suspect works.
+    """Link sessions of unknown origin that are used only from the address of one suspect.
 
-    ``suspects``: principals that are over the threshold by themselves; nobody else is joined to
-    them by an address, since a whole office may share one.
+    ``suspects``: principals that reach the threshold on their own. An address links nobody else,
+    because a whole office may share one.
     """
     children = {link.child for link in known}
     found = []
@@ -126,9 +126,9 @@ def _lower(principal: Principal) -> str:
 
 
 def stolen(principal: Principal, world: World) -> tuple[Record, ...]:
-    """Records of an instance's session from an address where a user's credential works too.
+    """Return records of an instance's session from an address that a user's credential uses, too.
 
-    Not where the instance's own agent reports from: then the user works on the instance.
+    Addresses of the instance's own agent are excluded: there the user works on the instance.
     """
     if not instance_of(principal):
         return ()
@@ -138,7 +138,7 @@ def stolen(principal: Principal, world: World) -> tuple[Record, ...]:
 
 
 def stolen_session(principal: Principal, world: World) -> list[Signal]:
-    """An instance's credentials away from the instance."""
+    """Signal an instance's credentials that are used away from the instance."""
     kept = stolen(principal, world)
     if not kept:
         return []

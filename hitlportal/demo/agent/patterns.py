@@ -1,6 +1,6 @@
-"""Rules over what belongs together: refusals, enumerations, sequences, sign-ins, root.
+"""Rules over several records: refusals, enumerations, sequences, sign-ins, root.
 
-Each takes one principal and its records in order of time, and returns at most a few signals.
+Each takes one principal and its records in order of time, and returns a few signals at most.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hitlportal.demo.agent.signals import Path, Signal
 
 DENIED = ("AccessDenied", "UnauthorizedOperation", "Forbidden")
 READS = ("Get", "List", "Describe")
-# Questions about people and guards, which a program that does its work need not ask.
+# Calls about users and detectors, which a workload does not need.
 RECONNAISSANCE = (
     calls("iam", "ListUsers", "ListRoles", "GetAccountSummary", "GetAccountAuthorizationDetails")
     | calls("cloudtrail", "DescribeTrails")
@@ -28,13 +28,13 @@ RECONNAISSANCE = (
 
 
 def denied(record: Record) -> Iterator[str]:
-    """A refused call, each for itself."""
+    """Return the key of a refused call; each call counts separately."""
     if any(word in record.text("errorCode") for word in DENIED):
         yield record.digest
 
 
 def denied_burst(principal: Principal, records: Sequence[Record]) -> list[Signal]:
-    """Many refusals: somebody tries what a credential can do."""
+    """Signal many refusals: somebody tries what a credential can do."""
     count, kept = densest(records, denied)
     if count < 10:
         return []
@@ -43,7 +43,7 @@ def denied_burst(principal: Principal, records: Sequence[Record]) -> list[Signal
 
 
 def enumeration(principal: Principal, records: Sequence[Record]) -> list[Signal]:
-    """Many kinds of reading calls over several services; alone never enough to act on."""
+    """Signal many kinds of reading calls over several services; alone below the threshold."""
     reads = [r for r in records if r.event.startswith(READS)]
     count, kept = densest(reads, lambda r: [r.call])
     if count < 12 or len({r.service for r in kept}) < 3:
@@ -53,7 +53,7 @@ def enumeration(principal: Principal, records: Sequence[Record]) -> list[Signal]
 
 
 def user_data_swapped(principal: Principal, records: Sequence[Record]) -> list[Signal]:
-    """Stop, new start-up script, start, on one instance: the script then runs as root there."""
+    """Signal stop, new start-up script, start on one instance: the script runs as root."""
     signals = []
     for change in records:
         instance = change.text("requestParameters", "instanceId")
@@ -81,7 +81,7 @@ def user_data_swapped(principal: Principal, records: Sequence[Record]) -> list[S
 def _state_change(
     records: Sequence[Record], call: str, instance: str, change: Record, *, before: bool
 ) -> Record | None:
-    """The nearest start or stop of ``instance`` on the asked side of ``change``."""
+    """Return the nearest start or stop of ``instance`` before or after ``change``."""
     path = ("requestParameters", "instancesSet", "items", 0, "instanceId")
     hits = [
         r
@@ -94,9 +94,9 @@ def _state_change(
 
 
 def sign_ins(principal: Principal, records: Sequence[Record]) -> list[Signal]:
-    """Console sign-ins without a second factor, from where the identity does not usually come.
+    """Signal console sign-ins without a second factor from an unusual address.
 
-    Only passwords that AWS itself checks: of a federated sign-in the provider knows the factors.
+    Only passwords that AWS checks: the factors of a federated sign-in are known to its provider.
     """
     if principal.kind not in (Kind.USER, Kind.ROOT):
         return []
@@ -130,7 +130,7 @@ def sign_ins(principal: Principal, records: Sequence[Record]) -> list[Signal]:
 
 
 def _guessed(principal: Principal, logins: Sequence[Record]) -> list[Signal]:
-    """Failures and then a success from one address."""
+    """Signal failures followed by a success from one address."""
     for success in (r for r in logins if not r.failed):
         failures = [r for r in logins if r.failed and r.address == success.address]
         failures = [r for r in failures if r.time < success.time]
@@ -143,7 +143,7 @@ def _guessed(principal: Principal, logins: Sequence[Record]) -> list[Signal]:
 
 
 def root_used(principal: Principal, records: Sequence[Record]) -> list[Signal]:
-    """The root user changes things; AWS asks to lock it away."""
+    """Signal changes by the root user; AWS advises never to use it."""
     if principal.kind is not Kind.ROOT:
         return []
     changes = tuple(
@@ -157,7 +157,7 @@ def root_used(principal: Principal, records: Sequence[Record]) -> list[Signal]:
 
 
 def workload_looks_around(principal: Principal, records: Sequence[Record]) -> list[Signal]:
-    """An instance's role asks about people and guards: workloads know what they need."""
+    """Signal an instance's role that asks about users and detectors: workloads do not."""
     if not instance_of(principal):
         return []
     count, kept = densest([r for r in records if r.call in RECONNAISSANCE], lambda r: [r.call])

@@ -1,8 +1,8 @@
-"""A PostgreSQL server log, as lines that say who said what: stderr format or csvlog.
+"""Parse a PostgreSQL server log (stderr format or csvlog) into entries with user and message.
 
-The stderr format is read by the cluster's own ``log_line_prefix``. A caller writes its
-application name and its statements itself; a line's user, database and process are the server's
-word as long as they stand before ``%a`` in the prefix. csvlog quotes everything and is exact.
+The stderr format is parsed with the cluster's ``log_line_prefix``. A caller controls its
+application name and its statements; user, database and process can be trusted only if they come
+before ``%a`` in the prefix. csvlog quotes everything and is exact.
 Source: PostgreSQL manual, 19.8 "Error Reporting and Logging".
 """
 
@@ -40,7 +40,7 @@ class NotALog(Exception):
 
 @dataclass(frozen=True)
 class Line:
-    """One entry of the log with its continuation lines: as it stands, and in parts."""
+    """One entry of the log with its continuation lines: raw text and parsed parts."""
 
     number: int
     text: str
@@ -55,7 +55,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Log:
-    """A log file: its name, the digest of its bytes, how it was read, its entries."""
+    """A log file: its name, the digest of its bytes, its format, its entries."""
 
     name: str
     sha256: str
@@ -64,7 +64,7 @@ class Log:
 
 
 def read(path: Path, prefix: str = DEFAULT_PREFIX) -> Log:
-    """The log in ``path``; ``prefix`` is the cluster's log_line_prefix. Raises NotALog."""
+    """Read the log in ``path``; ``prefix`` is the cluster's log_line_prefix. Raises NotALog."""
     with path.open("rb") as file:
         raw = file.read(MAX_LOG_BYTES + 1)
     if len(raw) > MAX_LOG_BYTES:
@@ -73,7 +73,7 @@ def read(path: Path, prefix: str = DEFAULT_PREFIX) -> Log:
 
 
 def parse(name: str, raw: bytes, prefix: str = DEFAULT_PREFIX) -> Log:
-    """The log in ``raw``; ``name`` decides between csvlog (``.csv``) and stderr format."""
+    """Parse the log in ``raw``; ``name`` decides between csvlog (``.csv``) and stderr format."""
     text = raw.decode("utf-8", "backslashreplace")
     is_csv = name.endswith(".csv")
     lines = tuple(_csv_lines(text) if is_csv else _stderr_lines(text, pattern_of(prefix)))
@@ -83,21 +83,21 @@ def parse(name: str, raw: bytes, prefix: str = DEFAULT_PREFIX) -> Log:
 
 
 def pattern_of(prefix: str) -> re.Pattern[str]:
-    """A log_line_prefix as a regular expression with severity and message after it.
+    """Turn a log_line_prefix into a regular expression with severity and message after it.
 
-    Raises ValueError when the prefix does not name process, user and database.
+    Raises ValueError when the prefix does not contain process, user and database.
     """
     parts = []
     for escape, plain in re.findall(r"%-?\d*([a-zA-Z%])|([^%]+)", prefix):
         parts.append(re.escape(plain) if plain else ESCAPES.get(escape, r"\S*?"))
     for name in ("pid", "user", "database"):
         if f"(?P<{name}>" not in "".join(parts):
-            raise ValueError(f"log_line_prefix does not hold the {name}")
+            raise ValueError(f"log_line_prefix does not contain the {name}")
     return re.compile(f"{''.join(parts)}(?P<severity>{SEVERITIES}):  (?P<message>.*)", re.DOTALL)
 
 
 def _stderr_lines(text: str, pattern: re.Pattern[str]) -> Iterator[Line]:
-    """Entries; the server indents what a message continues on the next line with a tab."""
+    """Yield entries; the server indents continuation lines with a tab."""
     number, held = 0, list[str]()
     for at, line in enumerate(text.split("\n"), start=1):
         if line.startswith("\t") and held:
@@ -126,7 +126,7 @@ def _stderr_line(number: int, text: str, pattern: re.Pattern[str]) -> Iterator[L
 
 
 def _csv_lines(text: str) -> Iterator[Line]:
-    """Entries; a quoted value may go on over several lines."""
+    """Yield entries; a quoted value may span several lines."""
     number, held = 1, ""
     for at, line in enumerate(text.split("\n"), start=1):
         held += line + "\n"

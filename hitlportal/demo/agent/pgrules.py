@@ -1,6 +1,6 @@
-"""What a role's sessions say: rules over the lines of a PostgreSQL server log.
+"""Rules over a role's sessions in a PostgreSQL server log.
 
-In: a `pglog.Log`. Out: the sessions of each role, and what the rules saw in them.
+In: a `pglog.Log`. Out: the sessions of each role, and the rules' observations.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from hitlportal.demo.agent.pglog import Line, Log
 
-# Roles that are not contained this way: the administrator of the cluster, PostgreSQL's own, and
-# the portal's logins on the target, against which it refuses every plan.
+# Roles that no plan may disable: the cluster's administrator, PostgreSQL's own roles, and the
+# portal's logins on the target (the portal refuses such plans).
 SPARED = re.compile(r"postgres|pg_.*|hitl_.*|\[unknown\]|", re.IGNORECASE)
 ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$.-]{0,62}")
 STATEMENT = re.compile(r"(?:statement|execute [^:]*): (.*)", re.DOTALL)
@@ -20,13 +20,13 @@ DENIED = re.compile(r"permission denied (?:for|to) (.*)")
 HOST = re.compile(r"connection received: host=(\S+)")
 APP = re.compile(r"application_name=(.*)$")
 BAD_PASSWORD = re.compile(r"password authentication failed")
-# Literals and comments say nothing about what a statement touches.
+# Literals and comments do not show what a statement touches.
 INERT_SQL = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class SqlRule:
-    """Statements that matter one by one; patterns see them without literals and comments."""
+    """A rule for single statements; the pattern is applied without literals and comments."""
 
     name: str
     weight: int
@@ -35,7 +35,7 @@ class SqlRule:
 
 
 def sql(text: str) -> re.Pattern[str]:
-    """A pattern over SQL text."""
+    """Compile a pattern over SQL text."""
     return re.compile(text, re.IGNORECASE | re.DOTALL)
 
 
@@ -67,7 +67,7 @@ SQL_RULES = (
 
 @dataclass
 class Session:
-    """One connection of a role: where from, under which name, and its lines."""
+    """One connection of a role: its address, application name and lines."""
 
     role: str
     host: str = ""
@@ -80,7 +80,7 @@ class Session:
 
 @dataclass(frozen=True)
 class Observation:
-    """What a rule saw: ``says`` completes a sentence about the role."""
+    """A rule's observation; ``says`` completes a sentence about the role."""
 
     rule: str
     weight: int
@@ -89,12 +89,12 @@ class Observation:
 
 
 def by_role(log: Log) -> dict[str, list[Session]]:
-    """The sessions of each role that the detector looks at, in order."""
+    """Return the sessions of each role that may be disabled, in order."""
     open_now: dict[int, Session] = {}
     received: dict[int, Line] = {}
     roles: dict[str, list[Session]] = {}
     for line in log.lines:
-        # Before a login the server knows no user; a caller cannot write such a line.
+        # Before a login the server knows no user; a caller cannot forge such a line.
         if line.user in ("", "[unknown]") and HOST.match(line.message):
             received[line.pid] = line
             open_now.pop(line.pid, None)
@@ -125,7 +125,7 @@ def _add(session: Session, line: Line) -> None:
 
 
 def observe(sessions: Sequence[Session]) -> list[Observation]:
-    """Everything that the rules say about one role."""
+    """Return all observations about one role."""
     seen = [*_statements(sessions), *_refused(sessions), *_guessed(sessions)]
     return seen + _new_client(sessions, seen) if seen else []
 
@@ -139,13 +139,13 @@ def _statements(sessions: Sequence[Session]) -> Iterator[Observation]:
 
 
 def _sql_of(line: Line) -> str:
-    """The statement that a line reports, without literals and comments; "" for other lines."""
+    """Return the statement in a line, without literals and comments; "" for other lines."""
     match = STATEMENT.match(line.message) if line.severity == "LOG" else None
     return INERT_SQL.sub("''", match[1]) if match else ""
 
 
 def _refused(sessions: Sequence[Session]) -> Iterator[Observation]:
-    """Refusals on several things: somebody tries what the role may do."""
+    """Observe refusals on several objects: somebody tries what the role may do."""
     first: dict[str, Line] = {}
     for line in (line for session in sessions for line in session.lines):
         match = DENIED.match(line.message) if line.severity == "ERROR" else None
@@ -157,7 +157,7 @@ def _refused(sessions: Sequence[Session]) -> Iterator[Observation]:
 
 
 def _guessed(sessions: Sequence[Session]) -> Iterator[Observation]:
-    """Wrong passwords, then a right one."""
+    """Observe wrong passwords followed by the right one."""
     wrong: list[Line] = []
     for session in sessions:
         failed = [line for line in session.lines if BAD_PASSWORD.match(line.message)]
@@ -169,13 +169,13 @@ def _guessed(sessions: Sequence[Session]) -> Iterator[Observation]:
 
 
 def _new_client(sessions: Sequence[Session], seen: Sequence[Observation]) -> list[Observation]:
-    """What was seen happened under another program's name, or from elsewhere, than before."""
-    telling = {id(line) for item in seen for line in item.lines}
+    """Observe suspicious lines under a new application name or from a new address."""
+    suspicious = {id(line) for item in seen for line in item.lines}
     before: list[Session] = []
     for session in sessions:
         if not session.entered:
             continue
-        if before and any(id(line) in telling for line in session.lines):
+        if before and any(id(line) in suspicious for line in session.lines):
             news = [
                 words
                 for words, new in (

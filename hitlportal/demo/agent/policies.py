@@ -1,4 +1,4 @@
-"""Policy documents in a request: whom do they let in, and what do they allow?
+"""Evaluate policy documents in a request: who gets access, and to what.
 
 A document is an object or JSON text anywhere in the request. Source: IAM User Guide, "IAM JSON
 policy elements".
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from hitlportal.demo.agent.records import Json, Record
 
 ACCOUNT_IN_PRINCIPAL = re.compile(r"(?:^|:)([0-9]{12})(?::|$)")
-# IAM User Guide, "Global condition keys": those that tell callers apart.
+# IAM User Guide, "Global condition keys": those that distinguish callers.
 NARROWING = frozenset(
     {"aws:principalorgid", "aws:principalarn", "aws:principalaccount", "aws:sourceaccount"}
     | {"aws:sourcearn", "aws:sourceip", "aws:sourcevpc", "aws:sourcevpce", "aws:userid"}
@@ -46,7 +46,7 @@ def policy_opened(record: Record) -> bool:
 
 
 def _restricted(statement: dict[str, Json]) -> bool:
-    """A condition says who or where from. An external id alone names nobody."""
+    """A condition restricts the caller or the address. An external id alone does not."""
     condition = statement.get("Condition")
     tests = condition.values() if isinstance(condition, dict) else ()
     names = (name.lower() for test in tests if isinstance(test, dict) for name in test)

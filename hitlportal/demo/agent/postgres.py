@@ -1,7 +1,7 @@
-"""The second detector: a database role that does what it never did, from the server's log.
+"""Detect a database role with unusual behaviour from the server's log.
 
-In: a `pglog.Log` and the name of the cluster. Out: reports whose plan takes the role's login away
-and ends its sessions (``postgres.role.disable``). The evidence is the lines themselves.
+In: a `pglog.Log` and the name of the cluster. Out: reports whose plan disables the role's login and
+ends its sessions (``postgres.role.disable``). The evidence is the log's lines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hitlportal.demo.agent.signals import THRESHOLD, certainty
 
 __all__ = ["DEFAULT_PREFIX", "Log", "NotALog", "parse", "read", "reports"]
 
-# A line that holds a password in clear is no evidence to pass on.
+# A line with a clear-text password must not be passed on as evidence.
 SECRET = re.compile(r"password\s+'", re.IGNORECASE)
 MAX_LINE = 4000
 PER_SIGNAL = 12
@@ -26,7 +26,7 @@ MAX_CITATIONS = 20
 
 
 def reports(log: Log, cluster: str, environment: str, now: str) -> list[dict[str, Json]]:
-    """A report for each role over the threshold; none for the administrator's and the portal's."""
+    """Return a report per role over the threshold, except the administrator's and the portal's."""
     made = []
     for role, sessions in sorted(by_role(log).items()):
         seen = observe(sessions)
@@ -100,22 +100,22 @@ def _summary(
 
 
 def _kept(sessions: Sequence[Session], seen: Sequence[Observation]) -> list[Line]:
-    """Lines for the evidence: the telling ones, and how their sessions began."""
-    telling = [line for item in seen for line in _shown(item.lines)]
-    ids = {id(line) for line in telling}
+    """Return the lines for the evidence: the significant ones and the starts of their sessions."""
+    significant = [line for item in seen for line in _shown(item.lines)]
+    ids = {id(line) for line in significant}
     opened = [
         line
         for session in sessions
         if any(id(line) in ids for line in session.lines)
         for line in session.opened
     ]
-    unique = {line.number: line for line in (*opened, *telling)}
+    unique = {line.number: line for line in (*opened, *significant)}
     fit = (line for line in unique.values() if is_presentable(line))
     return sorted(fit, key=lambda line: line.number)
 
 
 def is_presentable(line: Line) -> bool:
-    """Short enough, and without a password in clear."""
+    """Return whether a line is short and contains no clear-text password."""
     return len(line.text) <= MAX_LINE and not SECRET.search(line.text)
 
 
@@ -134,12 +134,14 @@ def _artefact(log: Log, cluster: str, kept: Sequence[Line]) -> Artefact:
         for line in kept
     ]
     source: Json = {"file": log.name, "sha256": log.sha256, "format": log.prefix}
-    told = f"PostgreSQL server log of cluster {cluster}, file {log.name[-60:]}, sha256 {log.sha256}"
-    return artefact(told, {"Lines": lines, "Source": source})
+    description = (
+        f"PostgreSQL server log of cluster {cluster}, file {log.name[-60:]}, sha256 {log.sha256}"
+    )
+    return artefact(description, {"Lines": lines, "Source": source})
 
 
 def _claim(role: str, item: Observation, made: Artefact, kept: Sequence[Line]) -> Json:
-    """A claim with citations of whole lines, or of user and message where a line is long."""
+    """Make a claim that cites whole lines, or user and message where a line is long."""
     places = {line.number: index for index, line in enumerate(kept)}
     citations: list[Json] = []
     for line in _shown(item.lines):

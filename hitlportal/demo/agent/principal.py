@@ -1,7 +1,7 @@
-"""Who made a call: the credential or identity that a record's ``userIdentity`` stands for.
+"""Find who made a call: the credential or identity in a record's ``userIdentity``.
 
 In: a record. Out: a `Principal` of the account, or None where AWS itself acted: an AWS service, a
-service-linked role, or a service that forwards a request (``invokedBy``). Those hold no credential
+service-linked role, or a service that forwards a request (``invokedBy``). Those use no credential
 of the account's owner and cannot be contained. Source: CloudTrail User Guide, "userIdentity".
 """
 
@@ -24,7 +24,7 @@ ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 class Kind(StrEnum):
-    """What can be compromised; the value is how a sentence names it."""
+    """Kinds of compromised principals; the value is the name used in sentences."""
 
     KEY = "access key"
     USER = "console user"
@@ -44,7 +44,7 @@ class Principal:
 
     @property
     def who(self) -> str:
-        """The words for it at the start of a sentence."""
+        """The principal's name at the start of a sentence."""
         if self.kind is Kind.KEY:
             return f"Access key {self.key_id} of user {self.name}"
         if self.kind is Kind.SESSION:
@@ -54,7 +54,7 @@ class Principal:
         return f"The root user of account {self.account}"
 
     def target(self) -> dict[str, Json]:
-        """It as a target object of the portal's API."""
+        """The principal as a target object of the portal's API."""
         if self.kind is Kind.KEY:
             return key_target(self.account, self.name, self.key_id)
         if self.kind is Kind.SESSION:
@@ -65,13 +65,13 @@ class Principal:
 
     @property
     def locator(self) -> str:
-        """Its target in one line."""
+        """The target in one line."""
         kind, *fields = (str(value) for value in self.target().values())
         return f"{kind}:{'/'.join(fields)}"
 
 
 def key_target(account: str, user: str, key_id: str) -> dict[str, Json]:
-    """The target object of an IAM user's access key."""
+    """Return the target object of an IAM user's access key."""
     return {
         "kind": "aws.iam.access_key",
         "account": account,
@@ -81,13 +81,13 @@ def key_target(account: str, user: str, key_id: str) -> dict[str, Json]:
 
 
 def instance_of(principal: Principal) -> str:
-    """The EC2 instance that a role session belongs to, "" for other sessions."""
+    """Return the EC2 instance of a role session, "" for other sessions."""
     name = principal.arn.rpartition("/")[2]
     return name if principal.kind is Kind.SESSION and INSTANCE.fullmatch(name) else ""
 
 
 def account_of(record: Record) -> str:
-    """The account that the caller belongs to; "" where the record does not say."""
+    """Return the caller's account; "" if the record does not contain it."""
     for path in (("userIdentity", "accountId"), ("recipientAccountId",)):
         if ACCOUNT.fullmatch(record.text(*path)):
             return record.text(*path)
@@ -95,7 +95,7 @@ def account_of(record: Record) -> str:
 
 
 def by_aws(record: Record) -> bool:
-    """AWS made the call, not somebody with a credential of the account."""
+    """Return whether AWS itself made the call, without a credential of the account."""
     issuer = record.text("userIdentity", "sessionContext", "sessionIssuer", "arn")
     arn = record.text("userIdentity", "arn")
     return bool(
@@ -107,7 +107,7 @@ def by_aws(record: Record) -> bool:
 
 
 def principal_of(record: Record) -> Principal | None:
-    """The principal of the account that made the call; None for AWS and for other accounts."""
+    """Return the account's principal that made the call; None for AWS and other accounts."""
     account = account_of(record)
     if by_aws(record) or not account:
         return None

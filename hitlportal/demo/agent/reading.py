@@ -1,7 +1,7 @@
-"""CloudTrail records from files: JSON with ``Records``, arrays, JSON Lines, YAML scenarios.
+"""Read CloudTrail records from files: JSON with ``Records``, arrays, JSON Lines, YAML scenarios.
 
-In: paths. Out: the records, each once and in order of time. What is no CloudTrail record (another
-log type, a label file) is left out, never guessed at.
+In: paths. Out: the records, each once and in order of time. Other content (another log type, a
+label file) is skipped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from hitlportal.demo.agent.records import Json, Record, Source, canonical
 
 SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".yml", ".yaml"})
-# CloudTrail delivers files of a few MiB; this bounds what one file can make the agent hold.
+# CloudTrail delivers files of a few MiB; this limits the memory for one file.
 MAX_SOURCE_BYTES = 64 * 1024 * 1024
 
 
@@ -25,7 +25,7 @@ class NotReadable(Exception):
 
 
 def expand(paths: Iterable[Path]) -> Iterator[Path]:
-    """Files as given; of a directory all files with a known suffix, in a fixed order."""
+    """Return the given files; for a directory all files with a known suffix, sorted."""
     for path in paths:
         if path.is_dir():
             yield from sorted(p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
@@ -35,14 +35,14 @@ def expand(paths: Iterable[Path]) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read, and in words what could not be: one bad file must not blind the agent."""
+    """The records, and messages about unreadable files: one bad file must not stop the agent."""
 
     records: list[Record]
     problems: list[str]
 
 
 def read(paths: Iterable[Path]) -> Reading:
-    """All CloudTrail records of the files, each once, in order of time."""
+    """Read all CloudTrail records of the files, each once, in order of time."""
     seen: dict[str, Record] = {}
     problems = []
     for path in expand(paths):
@@ -66,7 +66,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def parse(name: str, raw: bytes) -> list[Record]:
-    """The CloudTrail records in ``raw``; ``name`` decides only between YAML and JSON."""
+    """Parse the CloudTrail records in ``raw``; ``name`` decides only between YAML and JSON."""
     try:
         text = raw.decode("utf-8")
         values = _yaml(text) if name.endswith((".yml", ".yaml")) else _json(text)
@@ -89,7 +89,7 @@ def _json(text: str) -> Json:
 
 
 def _value(text: str) -> Json:
-    """One JSON value; a number that no float can hold stays text, and the record readable."""
+    """Parse one JSON value; numbers out of a float's range stay text."""
     value: Json = json.loads(text, parse_float=_finite, parse_constant=str)
     return value
 
@@ -100,10 +100,10 @@ def _finite(text: str) -> float | str:
 
 
 def _yaml(text: str) -> Json:
-    import yaml  # only scenarios are YAML; CloudTrail itself never is
+    import yaml  # only scenarios are YAML, never CloudTrail's own files
 
     class Loader(yaml.SafeLoader):
-        """Times stay text, as in the JSON that the scenario stands for."""
+        """A YAML loader that keeps times as text, as in JSON."""
 
     Loader.yaml_implicit_resolvers = {
         first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith(":timestamp")]
@@ -117,7 +117,7 @@ def _yaml(text: str) -> Json:
 
 
 def _entries(value: Json) -> list[Json]:
-    """The list of records in a file's value, wherever that kind of file keeps it."""
+    """Return the list of records in a file's value, for each kind of file."""
     if isinstance(value, dict):
         for name in ("Records", "Logs"):
             inner = value.get(name)
@@ -128,6 +128,6 @@ def _entries(value: Json) -> list[Json]:
 
 
 def is_cloudtrail(entry: Mapping[str, Json]) -> bool:
-    """It has the four members that every CloudTrail record has."""
+    """Return whether a value has the four members of every CloudTrail record."""
     named = all(isinstance(entry.get(k), str) for k in ("eventSource", "eventName", "eventTime"))
     return named and isinstance(entry.get("userIdentity"), dict)

@@ -1,4 +1,4 @@
-"""A CloudTrail record, unchanged, and the place where it was found.
+"""A CloudTrail record, unchanged, and its position in a file.
 
 The shape of a record: AWS CloudTrail User Guide, "CloudTrail record contents".
 """
@@ -22,7 +22,7 @@ API_DATE = re.compile(r"\d{8}(v\d+)?$")
 
 @dataclass(frozen=True)
 class Source:
-    """A file as it was read: its name, the digest of its bytes, how many entries it holds."""
+    """A file that was read: its name, the digest of its bytes, its number of entries."""
 
     name: str
     sha256: str
@@ -30,9 +30,9 @@ class Source:
 
 
 def find(body: Json, path: Sequence[Key]) -> tuple[tuple[Key, ...], Json] | None:
-    """The value at ``path`` and the path as it is spelled there; None where nothing is.
+    """Return the value at ``path`` and the path as spelled in the record; None if absent.
 
-    Names match exactly, else without regard to case: exporters change ``accessKeyId``.
+    Names match exactly, else case-insensitively: exporters change ``accessKeyId``.
     """
     taken: list[Key] = []
     for key in path:
@@ -55,25 +55,25 @@ def _spelled(body: Mapping[str, Json], key: str) -> str | None:
 
 @dataclass(frozen=True)
 class Record:
-    """One CloudTrail record, unchanged, with the place where it was found."""
+    """One CloudTrail record, unchanged, with its position in a file."""
 
     source: Source
     position: int
     body: dict[str, Json]
 
     def value(self, *path: Key) -> Json:
-        """The value at ``path``, None where nothing is."""
+        """Return the value at ``path``, None if absent."""
         found = find(self.body, path)
         return found[1] if found else None
 
     def text(self, *path: Key) -> str:
-        """The string at ``path``, "" where there is none."""
+        """Return the string at ``path``, "" if absent."""
         value = self.value(*path)
         return value if isinstance(value, str) else ""
 
     @cached_property
     def time(self) -> datetime:
-        """When AWS says the call was made (UTC); records without a time sort first."""
+        """The time of the call according to AWS (UTC); records without a time sort first."""
         try:
             return datetime.fromisoformat(self.text("eventTime")).astimezone(UTC)
         except ValueError:
@@ -96,12 +96,12 @@ class Record:
 
     @property
     def address(self) -> str:
-        """Where the call came from, as AWS saw it."""
+        """The caller's address, as AWS saw it."""
         return self.text("sourceIPAddress")
 
     @property
     def failed(self) -> bool:
-        """The call was refused or went wrong."""
+        """Whether the call was refused or failed."""
         sign_in = self.text("responseElements", "ConsoleLogin")
         return bool(self.text("errorCode")) or sign_in == "Failure"
 
@@ -112,9 +112,9 @@ class Record:
 
 
 def canonical(value: object) -> bytes:
-    """JSON bytes, ASCII, with sorted keys and no blanks: the same value gives the same bytes.
+    """Return canonical JSON bytes: ASCII, sorted keys, no blanks.
 
-    ASCII, because a record may hold a lone surrogate, which UTF-8 cannot say, and because hidden
-    characters are then seen. Raises ValueError or TypeError for what JSON cannot say.
+    ASCII, because a record may contain a lone surrogate, which UTF-8 cannot encode, and because
+    hidden characters become visible. Raises ValueError or TypeError for values outside JSON.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

@@ -1,8 +1,8 @@
-"""From findings to the JSON of ``POST /api/v1/reports``.
+"""Turn findings into the JSON of ``POST /api/v1/reports``.
 
-A finding becomes a report with a plan when access keys are to be deactivated. What the portal's
-catalogue has no action for (root, a console password, a role's sessions) is reported without a
-proposal, so that the exposure has an owner and a clock all the same.
+A finding becomes a report with a plan when access keys are to be deactivated. Principals without an
+action in the portal's catalogue (root, a console password, a role's sessions) are reported without
+a proposal, so that the incident still gets an owner and a deadline.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hitlportal.demo.agent.records import Json, Record
 from hitlportal.demo.agent.signals import Path, Signal
 from hitlportal.demo.agent.words import rationale, summary, title
 
-# Records of one signal that are kept as evidence; a reader needs the pattern, not every call.
+# Records kept as evidence per signal: readers need the pattern, not every call.
 PER_SIGNAL = 64
 MAX_CITATIONS = 20
 MAX_STEPS = 16
@@ -38,17 +38,16 @@ SLUGS = {
     Kind.USER: "aws.user-compromise",
     Kind.ROOT: "aws.root-compromise",
 }
-# IAM API reference, types of UserName and AccessKeyId: nothing else can be a target.
+# IAM API reference, types of UserName and AccessKeyId.
 USER = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
 KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
 
 
 def reports(findings: Iterable[Finding], environment: str, now: str) -> list[dict[str, Json]]:
-    """One or two reports per finding.
+    """Return one or two reports per finding.
 
-    In: the environment that the account belongs to, as the agent's operator knows it, and the
-    time of collection (RFC 3339, Z). Two, when the identity where it began is not what the plan
-    acts on: its own exposure outlives the plan.
+    In: the account's environment, as set by the agent's operator, and the time of collection
+    (RFC 3339, Z). There are two when the plan does not act on the origin, which then stays exposed.
     """
     made = []
     for finding in findings:
@@ -63,9 +62,9 @@ def reports(findings: Iterable[Finding], environment: str, now: str) -> list[dic
 
 
 def plan_targets(finding: Finding) -> list[dict[str, Json]]:
-    """The access keys to deactivate, in order: those made on the way, then those in wrong hands.
+    """Return the access keys to deactivate: first the created ones, then the compromised ones.
 
-    Made ones first: whoever notices that the first key is off has nothing left to fall back on.
+    In this order, because an intruder who notices the first step must not have a spare key.
     """
     made = [(key.account, key.user, key.key_id) for key in finding.created]
     held = [
@@ -82,7 +81,7 @@ def plan_targets(finding: Finding) -> list[dict[str, Json]]:
 
 
 def _is_involved(who: Principal, finding: Finding) -> bool:
-    """It did something itself, or another member came out of it."""
+    """Return whether it acted itself, or another member was derived from it."""
     acted = any(signal.principal == who for signal in finding.signals)
     return acted or any(link.parent == who for link in finding.links)
 
@@ -124,7 +123,7 @@ def _report(
 
 
 def plan(targets: Sequence[dict[str, Json]], environment: str) -> dict[str, Json]:
-    """Deactivate each key; version and rollback are the catalogue's."""
+    """Return a plan that deactivates each key; version and rollback come from the catalogue."""
     return {
         "version": 1,
         "environment": environment,
@@ -136,7 +135,7 @@ def plan(targets: Sequence[dict[str, Json]], environment: str) -> dict[str, Json
 
 
 def _kept(finding: Finding) -> list[Record]:
-    """Records for the evidence, the most telling first."""
+    """Return the records for the evidence, the most significant first."""
     kept = [link.record for link in finding.links] + [key.record for key in finding.created]
     for signal in sorted(finding.signals, key=lambda s: -s.weight):
         kept += _shown(signal.records)
@@ -144,7 +143,7 @@ def _kept(finding: Finding) -> list[Record]:
 
 
 def _shown(records: Sequence[Record]) -> list[Record]:
-    """All, or the first ones and the last."""
+    """Return all records, or the first ones and the last."""
     if len(records) <= PER_SIGNAL:
         return list(records)
     return [*records[: PER_SIGNAL - 1], records[-1]]
@@ -173,7 +172,7 @@ def _link_claim(link: Link, evidence: Evidence) -> dict[str, Json]:
 
 
 def _counted(records: Sequence[Record]) -> str:
-    """How many calls, which, when and from where."""
+    """Describe the calls: number, names, times and addresses."""
     names = ", ".join(sorted({r.call.replace(":", " ") for r in records})[:6])
     failed = sum(r.failed for r in records)
     words = f"{len(records)} call{'s' if len(records) > 1 else ''} ({names}"
@@ -188,7 +187,7 @@ def _counted(records: Sequence[Record]) -> str:
 
 
 def _external_id(finding: Finding, identity: dict[str, Json]) -> str:
-    """The same incident found again has the same id: identity and first telling record."""
+    """Derive a stable id from the identity and its first significant record."""
     first = finding.signals[0].records[0].digest
     named = "/".join(str(value) for value in identity.values())
     return "cloudtrail-" + hashlib.sha256(f"{named} {first}".encode()).hexdigest()[:32]

@@ -1,8 +1,8 @@
-"""Rules over calls: the shape of one, the list is in `knowledge`.
+"""The shape of a rule over calls; `knowledge` contains the list.
 
-A weight is the chance, in per cent, that such calls by such a credential are an intruder's. It is
-a judgement, not a measurement: a single change that could be routine stays near the threshold of
-`detect`, so that people decide.
+A weight is the estimated chance, in per cent, that an intruder made such calls. It is a judgement
+and not measured: a single change that could be routine stays near the threshold of `detect`, so
+that people decide.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def always(record: Record) -> bool:
 
 @dataclass(frozen=True)
 class CallRule:
-    """Calls that matter one by one. ``attempt``: the weight when every such call failed."""
+    """A rule for single calls. ``attempt``: the weight when every such call failed."""
 
     name: str
     tactic: str
@@ -37,7 +37,7 @@ class CallRule:
     after: str = ""
 
     def signals(self, principal: Principal, records: Iterable[Record]) -> list[Signal]:
-        """At most one signal of this rule for the calls of one principal."""
+        """Return at most one signal for the calls of one principal."""
         hits = [r for r in records if r.call in self.calls and self.when(r)]
         worked = [r for r in hits if not r.failed]
         weight, kept = (self.weight, worked or hits) if worked else (self.attempt, hits)
@@ -51,12 +51,12 @@ class CallRule:
 
 
 def calls(service: str, *names: str) -> frozenset[str]:
-    """`service:Name` for each name."""
+    """Return `service:Name` for each name."""
     return frozenset(f"{service}:{name}" for name in names)
 
 
 def request(*names: str) -> tuple[Path, ...]:
-    """Paths of members of the request."""
+    """Return the paths of members of the request."""
     return tuple(("requestParameters", name) for name in names)
 
 

@@ -1,4 +1,4 @@
-"""What a rule says about a principal, and how certain a set of such statements is."""
+"""A rule's observation about a principal, and the certainty of several together."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Path = tuple[Key, ...]
 # The calls of each principal, in order of time.
 World = dict[Principal, list[Record]]
 
-# Under this, a person would look at too many ordinary changes.
+# A lower threshold would report too many ordinary changes.
 THRESHOLD = 40
-# A detector that reads one log never knows everything: its word stays below certainty.
+# A detector that reads one log does not see everything, so it never claims certainty.
 MOST_CERTAIN = 97
 
 
@@ -23,9 +23,9 @@ MOST_CERTAIN = 97
 class Signal:
     """One observation: ``says`` completes a sentence about ``principal``.
 
-    ``weight`` is the rule's word, in per cent, that the credential is in wrong hands; ``cite``
-    names the fields beside who, what and when that a reader should check; ``after`` is what stays
-    undone when the credential is off.
+    ``weight`` is the chance in per cent that the credential is compromised; ``cite`` names further
+    fields that a reader should check; ``after`` is the work that remains when the credential is
+    disabled.
     """
 
     rule: str
@@ -39,7 +39,7 @@ class Signal:
 
 
 class Weighted(Protocol):
-    """What `certainty` needs of a signal."""
+    """The part of a signal that `certainty` needs."""
 
     @property
     def rule(self) -> str: ...
@@ -49,9 +49,9 @@ class Weighted(Protocol):
 
 
 def certainty(signals: Iterable[Weighted]) -> int:
-    """The signals taken together, in whole per cent: 1 - prod(1 - weight), each rule once.
+    """Combine signals, in whole per cent: 1 - prod(1 - weight), each rule once.
 
-    Whole numbers throughout, so that every machine computes the same.
+    Uses integers only, so that every machine computes the same value.
     """
     strongest: dict[str, int] = {}
     for signal in signals:

@@ -1,4 +1,4 @@
-"""The sentences of a report. Names, counts and times only: no text that a caller chose freely."""
+"""The sentences of a report: names, counts and times only, no free text of a caller."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Targets = Sequence[dict[str, Json]]
 
 
 def title(finding: Finding, identity: dict[str, Json]) -> str:
-    """What happened to what, in a line."""
+    """Return the report's title: the identity and the tactics."""
     tactics = list(dict.fromkeys(signal.tactic for signal in finding.signals))
     fields = [("access_key_id", "Access key"), ("user", "User"), ("role", "Role")]
     named = next((f"{word} {identity[f]}" for f, word in fields if f in identity), "Root user")
@@ -20,7 +20,7 @@ def title(finding: Finding, identity: dict[str, Json]) -> str:
 
 
 def summary(finding: Finding, targets: Targets) -> str:
-    """What is believed, what the plan does, and what it leaves undone."""
+    """Return the diagnosis, what the plan does, and what remains to be done."""
     records = [record for signal in finding.signals for record in signal.records]
     first = min(record.text("eventTime") for record in records)
     last = max(record.text("eventTime") for record in records)
@@ -40,7 +40,7 @@ def _members(finding: Finding) -> list[str]:
     if len(finding.members) == 1:
         return []
     names = [f"{who.kind.value} {who.key_id or who.name}" for who in finding.members[1:]]
-    return [f"Out of it came, or with it worked: {', '.join(names[:10])}."]
+    return [f"Linked credentials: {', '.join(names[:10])}."]
 
 
 def _plan_line(targets: Targets) -> str:
@@ -51,7 +51,7 @@ def _plan_line(targets: Targets) -> str:
 
 
 def after_words(finding: Finding) -> list[str]:
-    """What stays undone when the keys are off, each once."""
+    """Return the work that remains when the keys are disabled, each once."""
     lines = [signal.after for signal in finding.signals if signal.after]
     roles = sorted({who.name for who in finding.members if who.kind is Kind.SESSION})
     for role in roles:
@@ -59,13 +59,13 @@ def after_words(finding: Finding) -> list[str]:
         beside = [who for who in finding.others if who.name == role]
         if beside:
             keys = ", ".join(who.key_id for who in beside[:5])
-            line += f" That also cuts its sessions that look rightful ({keys})."
+            line += f" That also ends sessions that look legitimate ({keys})."
         lines.append(line)
     return list(dict.fromkeys(lines))
 
 
 def rationale(finding: Finding, targets: Targets) -> str:
-    """Why these steps in this order."""
+    """Explain the steps and their order."""
     made = {key.key_id for key in finding.created}
     lines = [
         "Deactivating an access key stops it within minutes and can be undone at any time; "
@@ -75,8 +75,8 @@ def rationale(finding: Finding, targets: Targets) -> str:
     if made and len(targets) > 1:
         lines.append(
             "Keys that the credential created go first, then the credential that could create "
-            "more: in between nothing is left to fall back on."
+            "more: so the intruder never has a spare key."
         )
     if any(who.kind is Kind.SESSION for who in finding.members):
-        lines.append("Sessions that were opened before live on until they expire.")
+        lines.append("Sessions opened before stay valid until they expire.")
     return "\n".join(lines)[:4000]

@@ -1,7 +1,7 @@
-"""As much of a browser as the demo's people need: cookies, forms, redirects; standard library.
+"""A minimal browser for the demo's people: cookies, forms, redirects (standard library only).
 
-It sends what a browser would send (Origin, Referer, the form's hidden token) and reads the pages
-that a person would read; it knows no address of the API and no shortcut.
+It sends what a browser sends (Origin, Referer, the form's hidden token) and reads the same pages
+as a person; it never calls the API.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ TOKEN = "csrfmiddlewaretoken"  # noqa: S105 - the name of a form's field
 
 
 class Unexpected(Exception):
-    """The portal answered something else than the story expects."""
+    """The portal's answer differs from what the play expects."""
 
 
 @dataclass
 class Form:
-    """A form of a page: its attributes, and its fields with the values that they have."""
+    """A form of a page: its attributes, and its fields with their current values."""
 
     attributes: dict[str, str]
     fields: dict[str, str] = field(default_factory=dict)
@@ -40,39 +40,39 @@ class Form:
 
 @dataclass(frozen=True)
 class Page:
-    """What the server answered, after redirects."""
+    """A server's answer, after redirects."""
 
     status: int
     url: str
     text: str
 
     def form(self, **attributes: str) -> Form:
-        """The first form with these attributes. Raises Unexpected."""
+        """Return the first form with these attributes. Raises Unexpected."""
         for form in self._parsed.forms:
             if attributes.items() <= form.attributes.items():
                 return form
         raise Unexpected(f"{self.url} ({self.status}) has no form with {attributes}")
 
     def form_with(self, field: str) -> Form:
-        """The first form that has this field. Raises Unexpected."""
+        """Return the first form that has this field. Raises Unexpected."""
         for form in self._parsed.forms:
             if field in form.fields:
                 return form
         raise Unexpected(f"{self.url} ({self.status}) has no form with a field {field}")
 
     def script(self, element_id: str) -> Any:
-        """The JSON in a script element. Raises Unexpected."""
+        """Return the JSON in a script element. Raises Unexpected."""
         return json.loads(self.text_of(element_id))
 
     def text_of(self, element_id: str) -> str:
-        """What stands in a script or pre element, as a reader sees it. Raises Unexpected."""
+        """Return the text of a script or pre element, as a reader sees it. Raises Unexpected."""
         text = self._parsed.texts.get(element_id)
         if text is None:
             raise Unexpected(f"{self.url} ({self.status}) has no text {element_id}")
         return text.removeprefix("\n")  # HTML drops the first line break of a pre
 
     def values_of(self, attribute: str) -> list[str]:
-        """The values of an attribute wherever the page has it, in its order."""
+        """Return all values of an attribute on the page, in page order."""
         elements = self._parsed.elements
         return [named[attribute] for named in elements if attribute in named]
 
@@ -87,8 +87,8 @@ class Page:
 
 
 class _FromAddress(urllib.request.HTTPHandler):
-    """Connects from one address of this machine: people who work side by side have one each, and
-    the portal counts attempts by address."""
+    """Connect from a given local address: the portal counts attempts by address, so each player
+    needs its own."""
 
     def __init__(self, address: str) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class _FromAddress(urllib.request.HTTPHandler):
 
 
 class Browser:
-    """One person's browser, with cookies of its own; `headers` go with each request."""
+    """One person's browser with its own cookies; `headers` are sent with each request."""
 
     def __init__(
         self, origin: str, headers: Mapping[str, str] | None = None, address: str = LOOPBACK
@@ -116,7 +116,7 @@ class Browser:
         return self._open(path, None, {})
 
     def submit(self, page: Page, form: Form, **values: str) -> Page:
-        """Send a form as a browser would, with these values typed in."""
+        """Send a form as a browser would, with `values` filled in."""
         body = urlencode({**form.fields, **values}).encode()
         return self._send(page, form, body, "application/x-www-form-urlencoded")
 
@@ -132,7 +132,7 @@ class Browser:
             (head.format(edge, field, f'; filename="{file.name}"'), file.read_bytes())
             for file in files
         ]
-        body = b"".join(said.encode() + content + b"\r\n" for said, content in parts)
+        body = b"".join(head.encode() + content + b"\r\n" for head, content in parts)
         end = f"--{edge}--\r\n".encode()
         return self._send(page, form, body + end, f"multipart/form-data; boundary={edge}")
 
@@ -141,7 +141,7 @@ class Browser:
         return self._open(address, body, {"Content-Type": kind, "Referer": page.url})
 
     def post_json(self, path: str, value: object, *, token: str, referer: str) -> Page:
-        """Send what a script of the page sends; `token` is the one of the page's form."""
+        """Send JSON as a script of the page does; `token` is the CSRF token of the page's form."""
         kind = {"Content-Type": "application/json", "X-CSRFToken": token, "Referer": referer}
         return self._open(path, json.dumps(value).encode(), kind)
 
@@ -162,7 +162,7 @@ def _page(response: HTTPResponse) -> Page:
 
 
 class _Parser(HTMLParser):
-    """Forms with their fields, texts of elements with an id, and every element's attributes."""
+    """Collect forms with their fields, texts of elements with an id, and all attributes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class _Parser(HTMLParser):
         if tag == "form":
             self.forms.append(Form(named))
         elif tag in ("input", "textarea") and self.forms and "name" in named:
-            # A radio button that nobody pressed sends nothing; nothing here is preselected.
+            # A radio button that is not checked is not sent; no page preselects one.
             if named.get("type") not in ("radio", "checkbox") or "checked" in named:
                 self.forms[-1].fields[named["name"]] = named.get("value", "")
             self._area = named["name"] if tag == "textarea" else ""

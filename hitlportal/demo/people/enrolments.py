@@ -1,8 +1,8 @@
-"""In the demo alone: the supervisor stands in for the operator of the worker's host.
+"""Add newly enrolled passkeys to the approvers file, in place of the operator (demo only).
 
-When alice, bob or frank has enrolled a passkey, it runs `manage.py approver add` in the worker's
-environment with the fingerprint of the enrolled key. Elsewhere an operator does this by hand,
-after comparing the fingerprint with the person; that comparison is the point of the file.
+When alice, bob or frank has enrolled a passkey, the demo runs `manage.py approver add` in the
+worker's environment with the fingerprint of that key. In production an operator does this by hand
+after comparing the fingerprint with the person: the approvers file exists for that comparison.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SELECT e.id, a.username, e.cose_key
 
 
 class Enrolments:
-    """Watches for new passkeys of those who approve."""
+    """Watch for new passkeys of the people who approve."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Enrolments:
     ) -> None:
         self._installation = installation
         self._settings = settings
-        # Up to which enrolment keys were added: one that an operator took out stays out.
+        # The last enrolment handled: a key that an operator removed is not added again.
         self._seen = seen
         self._say = say
         self._connection: psycopg.Connection[tuple[int, str, bytes]] | None = None

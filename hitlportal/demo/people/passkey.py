@@ -1,7 +1,7 @@
-"""A passkey in software, for the demo's people and for tests. Never the way of a real person.
+"""A passkey in software, for the demo's people and for tests only.
 
-It does what an authenticator and a browser do together: it makes a key, answers a registration
-("none" attestation) and answers an assertion, in the JSON that a browser hands to a page.
+It does the work of authenticator and browser: it creates a key, answers a registration ("none"
+attestation) and an assertion, in the JSON that a browser gives to a page.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SoftPasskey:
 
     @classmethod
     def from_seed(cls, seed: str) -> Self:
-        """Make always the same key from the same words; only for stored test vectors."""
+        """Derive a key from a seed, always the same one; only for stored test vectors."""
         number = int.from_bytes(sha256(seed.encode()).digest()) % (_P256_ORDER - 1) + 1
         return cls._of(ec.derive_private_key(number, ec.SECP256R1()))
 
@@ -58,7 +58,7 @@ class SoftPasskey:
         return cls(key, sha256(b"credential" + cose).digest())
 
     def dump(self) -> bytes:
-        """Write the key, unencrypted: the demo's people keep it in a file of their own."""
+        """Return the private key as unencrypted PEM."""
         return self.private_key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -91,7 +91,7 @@ class SoftPasskey:
         )
 
     def sign(self, message: bytes) -> bytes:
-        # RFC 6979: the same message gives the same signature, so stored vectors can be made again.
+        # RFC 6979: the same message gives the same signature, so stored vectors are reproducible.
         return self.private_key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
 
     def registration(self, challenge: bytes, rp_id: str, origin: str) -> dict[str, Any]:

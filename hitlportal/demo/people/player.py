@@ -1,4 +1,4 @@
-"""A person of the demo, played over HTTP: enrols, signs in and decides as a browser would."""
+"""Play a person of the demo over HTTP: enrol, sign in and decide as a browser would."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RP_ID = "localhost"
 
 @dataclass
 class Player:
-    """Somebody with a browser and a passkey in software."""
+    """A person with a browser and a passkey in software."""
 
     username: str
     origin: str
@@ -27,14 +27,14 @@ class Player:
     passkey: SoftPasskey = field(default_factory=SoftPasskey.create)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     browser: Browser = field(init=False)
-    # What the passkey signed last, by proposal: the digest of the statement.
+    # By proposal: the digest of the statement that the passkey signed last.
     signed: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.browser = Browser(self.origin, address=self.address)
 
     def enrol(self, code: str) -> None:
-        """Use the one-time code: set a password, make a passkey."""
+        """Use the one-time code: set a password and register a passkey."""
         page = self.browser.get("/invite/")
         form = page.form(action="/invite/start")
         given = {
@@ -53,7 +53,7 @@ class Player:
         expect(self._post(page, finish, given_and_made, form.fields[TOKEN]), 200)
 
     def sign_in(self) -> None:
-        """Password, then passkey."""
+        """Sign in with the password, then the passkey. Raises Unexpected when that fails."""
         page = self.browser.get("/account/login/")
         form = page.form(action="/account/login/")
         asked = self.browser.submit(page, form, login=self.username, password=self.password)
@@ -72,8 +72,10 @@ class Player:
         reason: tuple[str, str] = ("", ""),
         doubts: Iterable[str] = (),
     ) -> dict[str, Any]:
-        """Read the review page and sign a decision; what the portal answered. ``doubts`` are the
-        sections to which this person says no."""
+        """Read the review page, sign a decision and return the portal's answer.
+
+        ``doubts`` are the sections to which this person answers no.
+        """
         page = expect(self.browser.get(f"/proposals/{proposal}/"), 200)
         form = page.form(id="decision")
         statement: dict[str, Any] = {
@@ -92,8 +94,10 @@ class Player:
     def sign(
         self, page: Page, form: Form, finish: str, body: object
     ) -> tuple[bytes, dict[str, Any]]:
-        """Hand in what the form says, sign what the portal makes of it with the passkey, and hand
-        that in at ``finish``. Gives the signed challenge and what the portal answered."""
+        """Send ``body``, sign the portal's challenge with the passkey, and send that to ``finish``.
+
+        Returns the signed challenge and the portal's answer.
+        """
         token = form.fields[TOKEN]
         started = expect(self._post(page, form.attributes["action"], body, token), 200).json()
         options = started["options"]
@@ -109,7 +113,7 @@ class Player:
         return {"opened": artefacts, "typed": page.values_of("data-name")}
 
     def try_to_approve(self, proposal: str, slot: str, round: int) -> Page:
-        """Ask for a statement without the page's form, which is not drawn for this person."""
+        """Ask for a statement although the page shows this person no decision form."""
         page = self.browser.get(f"/proposals/{proposal}/")
         statement: dict[str, Any] = {
             "decision": "approve",
@@ -122,12 +126,12 @@ class Player:
         return self._post(page, f"/proposals/{proposal}/review/start", statement, token)
 
     def fill(self, path: str, action: str, **values: str) -> Page:
-        """Load a page, type into the form that leads to this address, and send it."""
+        """Load a page, fill in the form whose action is ``action``, and send it."""
         page = expect(self.browser.get(path), 200)
         return self.browser.submit(page, page.form(action=action), **values)
 
     def fill_unseen(self, path: str, action: str, **values: str) -> Page:
-        """Send a form that the page does not draw for this person."""
+        """Send a form that the page does not show to this person."""
         page = self.browser.get(path)
         fields = {TOKEN: page.form(method="post").fields[TOKEN]}
         return self.browser.submit(page, Form({"action": action}, fields), **values)
@@ -141,13 +145,13 @@ class Player:
 
 
 def expect(page: Page, status: int) -> Page:
-    """The page, if it has this status. Raises Unexpected with what the server said."""
+    """Return the page if it has this status. Raises Unexpected with the server's answer."""
     if page.status != status:
         raise Unexpected(f"{page.url} answered {page.status}: {page.text[:500]}")
     return page
 
 
 def _inner(options: dict[str, Any]) -> dict[str, Any]:
-    """Servers wrap options as {"publicKey": …} or not."""
+    """Unwrap options that the server sent as {"publicKey": …}."""
     inner: dict[str, Any] = options.get("publicKey", options)
     return inner

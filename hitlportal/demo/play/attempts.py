@@ -1,4 +1,4 @@
-"""(4) Those who took part try to approve: each is refused by name, over HTTP, and on record."""
+"""(4) People involved in a report try to approve it; each is refused over HTTP and recorded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TAKERS = (
 
 
 def check(scene: Scene) -> None:
-    """dave and eve hold the role and the rights; what they did keeps them from deciding."""
+    """Check that dave and eve are refused: they hold the role, but they own or serve the agent."""
     for username, slot, why in TAKERS:
         for report in scene.runs:
             round = scene.record.round(report.proposal)
@@ -28,11 +28,11 @@ def check(scene: Scene) -> None:
     seen = f"{status} {name}, {api.status}"
     scene.checks.line("4", ok, "the agent's token opens no review, by page or API", seen)
     recorded = scene.record.refusals(scene.key_report.proposal)
-    scene.checks.equal("4", "these refusals are on record", recorded, ["separation"] * 2)
+    scene.checks.equal("4", "these refusals are recorded", recorded, ["separation"] * 2)
 
 
 def refusal(page: Page) -> tuple[int, str, str]:
-    """Status, name and words of a problem answer (RFC 9457)."""
+    """Return status, name and title of a problem answer (RFC 9457)."""
     try:
         problem = page.json()
     except ValueError:
@@ -41,7 +41,7 @@ def refusal(page: Page) -> tuple[int, str, str]:
 
 
 def _agent_tries(scene: Scene) -> tuple[Page, Page]:
-    """The agent asks for a review with its token, where people do it and below the API."""
+    """Ask for a review with the agent's token, on the people's page and below the API."""
     browser = Browser(scene.stack.origin, {"Authorization": f"Bearer {scene.token}"})
     entrance = browser.get("/account/login/")
     token = entrance.form(action="/account/login/").fields[TOKEN]

@@ -1,7 +1,7 @@
-"""`make demo AUTO=1`: seven people are played over HTTP, and everything is checked.
+"""`make demo AUTO=1`: play seven people over HTTP and check every result.
 
-What is checked is read past the portal where that is possible: from the targets' own logs, with
-own clients and logins, and with the auditor's login to the record. README.md explains the numbers.
+Results are read independently of the portal where possible: from the targets' own logs, with
+separate clients and logins, and with the auditor's login. README.md explains the numbers.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ BOB_SAYS = ("scope_unclear", "The inventory knows neither of these keys; whose a
 
 @dataclass(frozen=True)
 class Operator:
-    """What an operator of the host does meanwhile: put newly enrolled passkeys into the approvers
-    file, and give the approvers rights on services that are new in the inventory."""
+    """What an operator of the host does during the play: add newly enrolled passkeys to the
+    approvers file, and give the approvers rights on newly imported services."""
 
     add_keys: Callable[[], None]
     give_rights: Callable[[], object]
 
 
 def play(scene: Scene, codes: Mapping[str, str], operator: Operator) -> list[str]:
-    """Play and check; returns what failed."""
+    """Play and check; return the checks that failed."""
     _enrol(scene, codes)
     operator.add_keys()
     imports.check(scene)
@@ -67,7 +67,7 @@ def play(scene: Scene, codes: Mapping[str, str], operator: Operator) -> list[str
 
 
 def _reported(scene: Scene) -> None:
-    """Three by the reference agent, before; one by the scanner, of what the import made known."""
+    """Show the reference agent's three reports, and make the scanner's after the import."""
     scene.leak_report = leak_scanner.scan(scene.stack, scene.scanner_token)
     for report in (*scene.runs, scene.unknown_report, scene.leak_report):
         scene.reaches(report, "in_review")
@@ -86,7 +86,7 @@ def _enrol(scene: Scene, codes: Mapping[str, str]) -> None:
 
 
 def _approve(scene: Scene) -> None:
-    """alice's word alone moves nothing; with bob's the role is approved. The key comes next."""
+    """Check that alice's approval alone changes nothing and that bob's completes it."""
     for report in scene.runs:
         scene.players["alice"].decide(report.proposal, "approve")
         state = scene.record.state(report.proposal)
@@ -107,17 +107,17 @@ def _ended(scene: Scene) -> None:
 
 
 def _return(scene: Scene) -> None:
-    """The third report is about keys that the inventory does not know."""
+    """bob returns the third report: its keys are not in the inventory."""
     report = scene.unknown_report
     scene.players["bob"].decide(
         report.proposal, "return", reason=BOB_SAYS, doubts=("scope", "action")
     )
     scene.reaches(report, "returned")
     state = scene.record.state(report.proposal)
-    what = "bob returned what the inventory does not know; the worker verified his signature"
+    what = "bob returned the report on unknown keys; the worker verified his signature"
     scene.checks.equal("13", what, state, "returned")
     answer = Client(scene.stack.origin, scene.token).follow(report.proposal, tries=1).body
-    told = answer.get("reasons") if isinstance(answer, dict) else None
+    reasons = answer.get("reasons") if isinstance(answer, dict) else None
     code, text = BOB_SAYS
-    ok = told == [{"code": code, "text": text}]
-    scene.checks.line("13", ok, "and the agent reads why", text if ok else told)
+    ok = reasons == [{"code": code, "text": text}]
+    scene.checks.line("13", ok, "and the agent reads why", text if ok else reasons)

@@ -1,4 +1,4 @@
-"""(7) frank adds what the scope lacks: a new version, for others than him to decide on."""
+"""(7) frank adds a missing service to the scope; others decide on the new version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WHY = "The mails about orders are sent with this key, too."
 
 
 def correct(frank: Player, proposal: str) -> str:
-    """The scope lacks a service; gives the id of the corrected version."""
+    """Add the missing service to the scope; return the id of the corrected version."""
     path = f"/proposals/{proposal}/correct/"
     page = expect(frank.browser.get(path), 200)
     typed = {"missing": MISSED_SERVICE, "reason": WHY}
@@ -27,7 +27,8 @@ def correct(frank: Player, proposal: str) -> str:
 
 
 def check(scene: Scene) -> None:
-    """alice has approved the old version. After it `scene.key_report` is the new one, approved."""
+    """Correct the version that alice approved; `scene.key_report` becomes the new version, which
+    is approved again."""
     old = scene.key_report
     scene.first_version = old
     new = replace(old, proposal=correct(scene.players["frank"], old.proposal))
@@ -43,9 +44,9 @@ def check(scene: Scene) -> None:
 
 
 def _decided(scene: Scene, new: Reported) -> None:
-    """What alice said of the old version counts nothing; frank may not decide on the new one."""
+    """Check that alice's old approval does not count and that frank may not approve his version."""
     scene.players["bob"].decide(new.proposal, "approve")
-    what = "bob approves the new version; what alice said of the old one is void"
+    what = "bob approves the new version; alice's approval of the old one is void"
     scene.checks.equal("7", what, scene.record.state(new.proposal), "in_review")
     round = scene.record.round(new.proposal)
     page = scene.players["frank"].try_to_approve(new.proposal, "service_owner", round)

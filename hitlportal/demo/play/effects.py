@@ -1,4 +1,4 @@
-"""(3, 6, 8, 9) What happened at the targets, as the targets themselves tell it."""
+"""(3, 6, 8, 9) Check the effects at the targets, read from the targets themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CHANGE = "iam:UpdateAccessKey"
 
 
 def untouched(scene: Scene) -> None:
-    """Before any approval: nobody but the observer was there, and it only read."""
+    """Check that before any approval only the observer connected, and that it only read."""
     log = scene.stack.servers.target.log
     operator, observer = (independent.touches(log, who) for who in (OPERATOR, OBSERVER))
     what = f"before approval, lines by {OPERATOR} in PostgreSQL's own log"
@@ -25,14 +25,14 @@ def untouched(scene: Scene) -> None:
 
 
 def still_untouched(scene: Scene) -> None:
-    """After the first of two approvals."""
+    """Check the targets after the first of two approvals."""
     lines = independent.touches(scene.stack.servers.target.log, OPERATOR).lines
     calls = len(scene.stack.cloud.calls(CHANGE))
     scene.checks.equal("6", "and both targets are untouched", (lines, calls), (0, 0))
 
 
 def key(scene: Scene) -> None:
-    """The key is off: asked with a client of our own, tried with the key itself."""
+    """Check that the key is inactive: ask the account, and make a call with the key."""
     cloud, key = scene.stack.cloud, scene.key
     status = independent.key_status(cloud, key)
     scene.checks.equal("8", f"key {key.id} (simulated)", status, "Inactive")
@@ -43,7 +43,7 @@ def key(scene: Scene) -> None:
 
 
 def role(scene: Scene) -> None:
-    """The role is out: no login, no session, and the program that held one has ended."""
+    """Check the role: no login, no session, and the program that held a session has ended."""
     checks, stack = scene.checks, scene.stack
     refused = independent.login_refused(stack.ledger.dsn(ROLE))
     ok = "not permitted to log in" in refused
@@ -52,7 +52,7 @@ def role(scene: Scene) -> None:
     ended = job is not None and scene.comes_true(
         "the report job to notice", lambda: job.exit_code is not None
     )
-    checks.line("9", ended, "its open session was ended, and with it the program that held it")
+    checks.line("9", ended, "its open session was ended; the program that held it ended, too")
     checks.equal("9", "sessions of the role", stack.ledger.sessions(), 0)
     first = independent.touches(stack.servers.target.log, OPERATOR).first
     approved = scene.record.approved_at(scene.role_report.proposal)

@@ -1,4 +1,4 @@
-"""(1) irene hands real files to the inventory: first what would change, then exactly that."""
+"""(1) irene imports real files into the inventory: a preview first, then exactly its changes."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ NOTHING = "Nothing to do"
 
 
 def check(scene: Scene) -> None:
-    """Each source: looked at, confirmed, handed in again."""
+    """Preview, confirm and repeat the import of each source."""
     for source in IMPORTED:
         _imported(scene, source)
     before = scene.record.services()
-    said = _summary(_look(scene, source := ANOTHER_SHOP))
-    stayed = said.startswith("New: 19 services") and scene.record.services() == before
-    scene.checks.line("1", stayed, f"{source.names} was looked at, and changed nothing", said)
+    summary = _summary(_look(scene, source := ANOTHER_SHOP))
+    stayed = summary.startswith("New: 19 services") and scene.record.services() == before
+    scene.checks.line("1", stayed, f"{source.names}: the preview changed nothing", summary)
     sent_to = scene.players["bob"].browser.get(PAGE).url.removeprefix(scene.stack.origin)
-    what = "bob, who does not keep the inventory, is sent away from the page"
+    what = "bob, who may not edit the inventory, is refused the page"
     scene.checks.line("1", not sent_to.startswith("/admin/"), what, sent_to)
     command = ("inventory_import", SHOP.format, *map(str, SHOP.files), "--cluster", SHOP.cluster)
-    told = scene.as_operator(*command, process="web").strip().splitlines()[-1]
+    output = scene.as_operator(*command, process="web").strip().splitlines()[-1]
     what = "the operator's command finds nothing to change either"
-    scene.checks.line("1", told.startswith(NOTHING), what, told)
+    scene.checks.line("1", output.startswith(NOTHING), what, output)
 
 
 def _imported(scene: Scene, source: Source) -> None:
     before = scene.record.services()
     page = _look(scene, source)
-    said, digest = _summary(page), page.form_with("digest").fields["digest"]
-    unchanged = scene.record.services() == before and said.startswith("New:")
-    scene.checks.line("1", unchanged, f"{source.names}, a dry run", said)
+    summary, digest = _summary(page), page.form_with("digest").fields["digest"]
+    unchanged = scene.record.services() == before and summary.startswith("New:")
+    scene.checks.line("1", unchanged, f"{source.names}, a dry run", summary)
     done = scene.players["irene"].browser.submit(page, page.form_with("digest"))
     entries = scene.record.about(f"import:{digest}")
     ok = done.status == 200 and entries > 0
-    what = f"{source.names}, confirmed: on record under the digest that was shown"
+    what = f"{source.names}, confirmed: recorded with the digest that was shown"
     scene.checks.line("1", ok, what, f"{entries} entries")
     before = scene.record.services()
-    said = _summary(_look(scene, source))
-    ok = said.startswith(NOTHING) and scene.record.services() == before
-    scene.checks.line("1", ok, f"{source.names}, handed in again", said)
+    summary = _summary(_look(scene, source))
+    ok = summary.startswith(NOTHING) and scene.record.services() == before
+    scene.checks.line("1", ok, f"{source.names}, imported again", summary)
 
 
 def _look(scene: Scene, source: Source) -> Page:
-    """The page that shows what these files would change."""
+    """Return the page that shows what these files would change."""
     browser = scene.players["irene"].browser
     page = expect(browser.get(PAGE), 200)
     typed = {"format": source.format, "cluster": source.cluster, "complete": "no"}
@@ -60,5 +60,5 @@ def _look(scene: Scene, source: Source) -> Page:
 def _summary(page: Page) -> str:
     found = LEAD.search(page.text)
     if found is None:
-        raise Unexpected(f"{page.url} says not what would change")
+        raise Unexpected(f"{page.url} does not show what would change")
     return found[1].strip()

@@ -1,4 +1,4 @@
-"""Looking at the targets past the portal: own clients, own logins, the targets' own logs."""
+"""Read the targets independently of the portal: separate clients, logins, the targets' logs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATEMENT = re.compile(r"(?:statement|execute [^:]*): (.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Touches:
-    """What the target's log says of one login: lines, statements that change, the first line."""
+    """One login in the target's log: its lines, its statements that change, its first line."""
 
     lines: int
     changes: tuple[str, ...]
@@ -35,14 +35,14 @@ class Touches:
 def touches(log: Path, login: str) -> Touches:
     """Read a PostgreSQL log for one login."""
     mine = [line for line in pglog.read(log).lines if line.user == login]
-    said = [found[1] for line in mine if (found := STATEMENT.match(line.message))]
-    changes = tuple(statement for statement in said if not READS.match(statement))
+    statements = [found[1] for line in mine if (found := STATEMENT.match(line.message))]
+    changes = tuple(statement for statement in statements if not READS.match(statement))
     first = datetime.fromisoformat(mine[0].time.replace(" UTC", "+00:00")) if mine else None
     return Touches(len(mine), changes, first)
 
 
 def changes_of_roles(log: Path, login: str) -> list[tuple[str, str]]:
-    """What this login asked of which role, in the order in which the target's log has it."""
+    """Return the role changes that this login requested, in the order of the target's log."""
     found, verb = [], ""
     for line in pglog.read(log).lines:
         if line.user != login:
@@ -57,7 +57,7 @@ def changes_of_roles(log: Path, login: str) -> list[tuple[str, str]]:
 
 
 def login_refused(dsn: str) -> str:
-    """Why the server refuses this login; "" when it does not."""
+    """Return why the server refuses this login; "" when it accepts it."""
     try:
         psycopg.connect(dsn, connect_timeout=5).close()
     except psycopg.OperationalError as error:
@@ -66,7 +66,7 @@ def login_refused(dsn: str) -> str:
 
 
 def key_status(cloud: Cloud, key: Key) -> str:
-    """What the account says about the key, asked with the account's observer."""
+    """Return the key's status, read with the account's observer."""
     answer = client(cloud, "iam", *cloud.credentials("observer")).list_access_keys(
         UserName=key.user
     )
@@ -75,7 +75,7 @@ def key_status(cloud: Cloud, key: Key) -> str:
 
 
 def key_works(cloud: Cloud, key: Key) -> bool:
-    """Whether somebody who holds the key's secret can make a call with it."""
+    """Return whether a call signed with the key's secret succeeds."""
     try:
         client(cloud, "sts", key.id, cloud.secret_of(key.id)).get_caller_identity()
     except ClientError as error:
@@ -86,7 +86,7 @@ def key_works(cloud: Cloud, key: Key) -> bool:
 
 
 def client(cloud: Cloud, service: str, key_id: str, secret: str) -> Any:
-    """A client of one service of the simulated account."""
+    """Return a client for one service of the simulated account."""
     return boto3.client(
         service,
         region_name=REGION,

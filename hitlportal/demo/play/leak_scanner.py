@@ -1,7 +1,7 @@
-"""A second agent, as small as one can be: addresses of the ledger in a build log that is public.
+"""A minimal second agent: it finds addresses of the ledger in a public build log.
 
-The log is made up; the logins and passwords in it are those of the demo's target, so what the
-portal covers is what somebody could sign in with.
+The log is invented, but its logins and passwords are valid at the demo's target: the portal masks
+working credentials.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from hitlportal.demo.servers.errors import ServerError
 from hitlportal.demo.stack import Stack
 from hitlportal.demo.story import CLUSTER, LEAKED
 
-# One incident, however often it is reported.
+# The same key in every report, so that all of them belong to one incident.
 EXTERNAL_ID = "build-4711"
 ACTION = "postgres.role.disable"
 
 
 def build_log(dsns: Mapping[str, str]) -> bytes:
-    """What the build printed: the address of each role, password included."""
+    """Return the build's output: the address of each role, with its password."""
     printed: list[Json] = [
         {"line": 812 + number, "user": role, "value": f"{role.upper()}_DSN={dsn}"}
         for number, (role, dsn) in enumerate(dsns.items())
@@ -34,8 +34,10 @@ def build_log(dsns: Mapping[str, str]) -> bytes:
 
 
 def report(log: bytes, roles: Sequence[str], *, cites: bool = True) -> dict[str, Json]:
-    """The body of a report that would disable these roles, in this order; without citations it
-    is one that people return."""
+    """Return the body of a report that proposes to disable these roles, in this order.
+
+    A report without citations is one that people return.
+    """
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     printed = [entry["user"] for entry in json.loads(log)["env"]]
     digest = sha256(log).hexdigest()
@@ -87,14 +89,16 @@ def report(log: bytes, roles: Sequence[str], *, cites: bool = True) -> dict[str,
 def scan(
     stack: Stack, token: str, roles: Sequence[str] = tuple(LEAKED), *, cites: bool = True
 ) -> Reported:
-    """Read the log and post the report. Raises ServerError when the portal took no proposal, else
-    what the client raises."""
+    """Read the log and post the report.
+
+    Raises ServerError when the portal accepts no proposal, and the errors of the client.
+    """
     body = report(build_log(stack.ledger.leaked()), roles, cites=cites)
     answer = Client(stack.origin, token).report(body).body
     incident = body["incident"]
     proposal = answer.get("proposal") if isinstance(answer, dict) else None
     if not isinstance(proposal, str) or not isinstance(incident, dict):
-        raise ServerError(f"the portal took no proposal: {answer}")
+        raise ServerError(f"the portal accepted no proposal: {answer}")
     return Reported(str(incident["title"]), proposal)
 
 

@@ -1,4 +1,4 @@
-"""Does the evidence hold for somebody who has this checkout, two files and nothing else?"""
+"""Verify the evidence offline, with this checkout and two files only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ DOES_NOT_HOLD = (1, "DOES NOT HOLD")
 
 @dataclass(frozen=True)
 class Replay:
-    """`manage.py verify_evidence`, run with an empty environment in an unrelated directory."""
+    """Runs `manage.py verify_evidence` with an empty environment in an unrelated directory."""
 
     approvers: Path
     origin: str
     policy: Path
 
     def result(self, evidence: Path) -> tuple[int, str]:
-        """Its exit status and what it said last."""
+        """Return the exit status and the last line of the output."""
         trusted = (
             *("--approvers", self.approvers, "--rp-id", "localhost", "--origin", self.origin),
             *("--log-policy", self.policy),
@@ -46,8 +46,8 @@ class Replay:
 
 @dataclass(frozen=True)
 class Verifier:
-    """`audit-verify.pyz`, one file, run by a Python that sees nothing but its standard library: no
-    environment, no packages, in an unrelated directory."""
+    """Runs the single file `audit-verify.pyz` with the standard library alone: no packages, an
+    empty environment, an unrelated directory."""
 
     file: Path
     policy: Path
@@ -59,7 +59,7 @@ class Verifier:
         return cls(made, policy)
 
     def result(self, what: Path, *more: str | Path) -> tuple[int, str]:
-        """Its exit status, and its first line when it does not hold, else its last."""
+        """Return the exit status and the output's last line (its first on failure)."""
         done = subprocess.run(
             python("-I", "-S", self.file, "verify", what, "--policy", self.policy, *more),
             cwd=what.parent,
@@ -75,7 +75,7 @@ class Verifier:
 
 
 def export(installation: Installation, settings: Settings, proposal: str, to: Path) -> None:
-    """Write the evidence file, as an operator of the worker's host."""
+    """Write the evidence file to ``to``, as an operator of the worker's host."""
     installation.manage(
         *("export_evidence", proposal, "--output", str(to)),
         process="worker",
@@ -84,7 +84,7 @@ def export(installation: Installation, settings: Settings, proposal: str, to: Pa
 
 
 def forgeries(evidence: Path) -> Iterator[tuple[str, Path]]:
-    """Copies with one byte changed, and where it is."""
+    """Yield copies with one byte changed, and the changed place."""
     raw = evidence.read_bytes()
     plan = raw.index(json.dumps(json.loads(raw)["plan"]).encode())
     # A statement is JSON inside JSON, so its quotes are escaped.

@@ -1,7 +1,7 @@
-"""What has happened before a visitor of `make demo` comes: frank, played here, has looked already.
+"""Play frank before a visitor of `make demo` starts, so that the queue has a history.
 
-He gave one report back, which the scanner then made better, and corrected the scope of another. His
-passkey lives for this start alone; the visitor is everybody else.
+He returns one report, which the scanner then improves, and corrects the scope of another. His
+passkey exists for this start only; the visitor plays everybody else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FRANK_SAYS = (
 
 
 def play(scene: Scene, code: str, add_keys: Callable[[], None]) -> None:
-    """A queue that has something to look at. Raises Unexpected when the portal refuses."""
+    """Fill the queue. Raises Unexpected when the portal refuses."""
     frank = Player("frank", scene.stack.origin)
     frank.enrol(code)
     frank.sign_in()

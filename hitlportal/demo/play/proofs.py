@@ -1,4 +1,4 @@
-"""(15 to 18) What stays: evidence that outsiders replay, a record that nobody can change."""
+"""(15 to 18) Check the evidence offline, and that no process can change the audit log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORBIDDEN = (
 
 
 def evidence(scene: Scene) -> None:
-    """The gate replayed with an empty environment; then again on files with one byte changed."""
+    """Replay the gate with an empty environment, then on files with one byte changed."""
     stack = scene.stack
     replay = offline.Replay(stack.settings.approvers, stack.origin, stack.log.policy)
     directory = stack.directory / "evidence"
@@ -33,7 +33,7 @@ def evidence(scene: Scene) -> None:
 
 
 def bundles(scene: Scene) -> None:
-    """(17) Every incident's bundle, checked without the product; then with one byte changed."""
+    """(17) Verify every incident's bundle without the product, then with one byte changed."""
     stack = scene.stack
     directory = stack.directory / "evidence"
     directory.mkdir(exist_ok=True)
@@ -46,20 +46,18 @@ def bundles(scene: Scene) -> None:
         scene.checks.equal("17", what, alone.result(file), offline.HOLDS)
         what = "the same with passkeys and the gate replayed"
         scene.checks.equal("17", what, replay.result(file), offline.HOLDS)
-        status, said = alone.result(_flipped(file))
+        status, output = alone.result(_flipped(file))
         what = "the same with one byte flipped in an entry"
-        scene.checks.line("17", status == 1, what, said)
+        scene.checks.line("17", status == 1, what, output)
 
 
 def log(scene: Scene) -> None:
-    """(18) The whole log, row by row and as files; a cut tail and a changed entry are found."""
+    """(18) Verify the whole log, as rows and as files; find a cut tail and a changed entry."""
     stack = scene.stack
     directory = stack.directory / "evidence"
     alone = offline.Verifier.build(directory, stack.log.policy)
     scene.as_operator("audit_verify")
-    scene.checks.line(
-        "18", True, "every row of the log is what its entries make it", "audit_verify"
-    )
+    scene.checks.line("18", True, "every row of the log follows from its entries", "audit_verify")
     older, newer = directory / "log-then", directory / "log-now"
     scene.as_operator("audit_export", str(older))
     scene.players["carol"].browser.get("/audit/entries/")
@@ -69,12 +67,12 @@ def log(scene: Scene) -> None:
     what = "an export, against the head of the export before"
     result = alone.result(newer, "--seen", older / "checkpoint")
     scene.checks.equal("18", what, result, offline.HOLDS)
-    status, said = alone.result(older, "--seen", head)
-    scene.checks.line("18", status == 1 and "rollback" in said, "a log whose tail is cut", said)
+    status, output = alone.result(older, "--seen", head)
+    scene.checks.line("18", status == 1 and "rollback" in output, "a log whose tail is cut", output)
     lines = (newer / "entries.jsonl").read_bytes()
     (newer / "entries.jsonl").write_bytes(bytes([lines[0] ^ 1]) + lines[1:])
-    status, said = alone.result(newer)
-    scene.checks.line("18", status == 1, "an export with one byte flipped", said)
+    status, output = alone.result(newer)
+    scene.checks.line("18", status == 1, "an export with one byte flipped", output)
 
 
 def _size(directory: Path) -> int:
@@ -90,7 +88,7 @@ def _flipped(file: Path) -> Path:
 
 
 def record(scene: Scene) -> None:
-    """Everything is on record, an auditor reads it, and no process can change it."""
+    """Check that an auditor can read the log and that no process can change it."""
     entries = scene.record.entries()
     ok = {"agent", "person", "worker", "operator"} <= set(entries)
     listed = ", ".join(f"{count} by {source}" for source, count in entries.items())
@@ -99,12 +97,12 @@ def record(scene: Scene) -> None:
     scene.checks.equal("16", "carol, an auditor, reads them", page.status, 200)
     for login, statement in FORBIDDEN:
         what = f"hitl_{login} is refused: {statement}"
-        said = _refusal_of(scene, login, statement)
-        scene.checks.line("16", said != "", what, said or "it was not")
+        output = _refusal_of(scene, login, statement)
+        scene.checks.line("16", output != "", what, output or "it was not")
 
 
 def _refusal_of(scene: Scene, login: str, statement: str) -> str:
-    """What the database says to this login; "" if it lets it."""
+    """Return the database's refusal of this statement; "" if it is allowed."""
     with psycopg.connect(scene.stack.installation.login_url(login)) as connection:
         try:
             connection.execute(statement.encode())

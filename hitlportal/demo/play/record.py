@@ -1,4 +1,4 @@
-"""What the portal has on record, read with the auditor's own login, past the portal's code."""
+"""Read the portal's tables with the auditor's login, without the portal's code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from remediation.domain import checks
 
 @dataclass(frozen=True)
 class Place:
-    """A proposal as the demo lists it."""
+    """A proposal in the demo's list."""
 
     state: str
     title: str
@@ -23,7 +23,7 @@ class Place:
 
 
 class Record:
-    """Questions to the portal's tables; each opens a connection of its own."""
+    """Queries of the portal's tables; each opens its own connection."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
@@ -35,7 +35,7 @@ class Record:
         return int(self._one("SELECT round FROM remediation_proposal WHERE id = %s", proposal))
 
     def approved_at(self, proposal: str) -> datetime:
-        """When the last approval was counted."""
+        """Return when the last approval was counted."""
         found: datetime = self._one(
             "SELECT max(recorded_at) FROM remediation_transition"
             " WHERE proposal_id = %s AND to_state = 'approved'",
@@ -44,11 +44,11 @@ class Record:
         return found
 
     def reports(self) -> int:
-        """How many reports agents made."""
+        """Return how many reports agents made."""
         return int(self._one("SELECT count(*) FROM remediation_incidentreport"))
 
     def queue(self) -> list[Place]:
-        """What waits for people, and what they gave back, oldest first."""
+        """Return the proposals that wait for people or were returned, oldest first."""
         rows = self._rows(
             "SELECT p.state, i.title, p.editor IS NOT NULL,"
             "  (SELECT a.checks FROM remediation_assessment a"
@@ -59,7 +59,7 @@ class Record:
         return [Place(row[0], row[1], row[2], _failed(row[3])) for row in rows]
 
     def incidents(self) -> list[str]:
-        """The ids of all incidents, oldest first."""
+        """Return the ids of all incidents, oldest first."""
         rows = self._rows("SELECT id::text FROM remediation_incident ORDER BY recorded_at")
         return [str(row[0]) for row in rows]
 
@@ -68,7 +68,7 @@ class Record:
         return str(self._one(query, proposal))
 
     def incident(self, proposal: str) -> str:
-        """The state of the proposal's incident."""
+        """Return the state of the proposal's incident."""
         found = self._one(
             "SELECT (SELECT t.to_state FROM remediation_incidenttransition t"
             "         WHERE t.incident_id = p.incident_id ORDER BY t.id DESC LIMIT 1)"
@@ -78,11 +78,11 @@ class Record:
         return str(found or "open")
 
     def services(self) -> int:
-        """How many services the inventory has."""
+        """Return how many services the inventory has."""
         return int(self._one("SELECT count(*) FROM remediation_service"))
 
     def reaches(self, proposal: str) -> set[str]:
-        """The services in the scope of the proposal's newest assessment."""
+        """Return the services in the scope of the proposal's newest assessment."""
         rows = self._rows(
             "SELECT s.name FROM remediation_assessmentservice x"
             "  JOIN remediation_service s ON s.id = x.service_id"
@@ -93,12 +93,12 @@ class Record:
         return {str(row[0]) for row in rows}
 
     def replaced_by(self, proposal: str) -> str:
-        """The proposal that superseded this one; "" when there is none."""
+        """Return the proposal that superseded this one; "" when there is none."""
         query = "SELECT id::text FROM remediation_proposal WHERE supersedes_id = %s"
         return str(self._one(query, proposal) or "")
 
-    def said(self, action: str, object: str) -> list[dict[str, Any]]:
-        """The entries of this kind about this object, in order: who acted, and the data."""
+    def entry_data(self, action: str, object: str) -> list[dict[str, Any]]:
+        """Return the entries with this action about this object, oldest first."""
         rows = self._rows(
             "SELECT data FROM audit.trail WHERE data->>'action' = %s AND data->>'object' = %s"
             " ORDER BY id",
@@ -108,24 +108,24 @@ class Record:
         return [dict(row[0]) for row in rows]
 
     def about(self, object: str) -> int:
-        """How many entries are about this object."""
+        """Return how many entries are about this object."""
         query = "SELECT count(*) FROM audit.trail WHERE data->>'object' = %s"
         return int(self._one(query, object))
 
     def quoting(self, text: str) -> int:
-        """How many entries of the log hold this text."""
+        """Return how many entries of the log contain this text."""
         query = "SELECT count(*) FROM audit.trail WHERE position(%s IN data::text) > 0"
         return int(self._one(query, text))
 
     def refusals(self, proposal: str) -> list[str]:
-        """The names of what was refused about the proposal, in order."""
+        """Return the names of the refusals about the proposal, oldest first."""
         rows = self._rows(
             "SELECT reason FROM remediation_refusal WHERE proposal_id = %s ORDER BY id", proposal
         )
         return [str(row[0]) for row in rows]
 
     def entries(self) -> dict[str, int]:
-        """How many entries the audit log holds, by who acted."""
+        """Return the number of audit log entries by kind of actor."""
         rows = self._rows(
             "SELECT split_part(data->>'actor', ':', 1), count(*) FROM audit.trail"
             " GROUP BY 1 ORDER BY 1"
@@ -133,7 +133,7 @@ class Record:
         return {str(source): int(count) for source, count in rows}
 
     def expired(self, locator: str) -> bool:
-        """Whether the newest proposal on this target expired while its incident is open."""
+        """Return whether the newest proposal on this target expired while its incident is open."""
         newest = self._rows(
             "SELECT p.id, p.state FROM remediation_proposal p"
             "  JOIN remediation_proposaltarget t ON t.proposal_id = p.id"

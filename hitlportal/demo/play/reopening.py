@@ -1,4 +1,4 @@
-"""(11) After the fact carol opens what alice signed, exactly as it was."""
+"""(11) carol opens the exact statements that alice signed."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ SECTIONS = ("plan", "diagnosis", "scope", "ruling", "pin", "checks")
 
 
 def check(scene: Scene) -> None:
-    """Her approval of the corrected version, and the one that the correction made void."""
+    """Check alice's approval of the corrected version, and the one that the correction voided."""
     counted, void = scene.key_report.proposal, scene.first_version.proposal
-    # bob was the first to decide on the corrected version, alice on the one before it.
+    # On the corrected version bob decided first (review 1); on the old version alice did.
     scopes = []
     for proposal, number, what in ((counted, 2, "approval"), (void, 1, "void approval")):
         page = expect(
@@ -35,6 +35,6 @@ def check(scene: Scene) -> None:
 
 
 def _same(page: Page, name: str) -> bool:
-    """Whether the bytes on the page have the digest that stands in the signed statement."""
+    """Return whether the bytes on the page match the digest in the signed statement."""
     found = digest(Kind(name), page.text_of(f"bytes-{name}").encode())
     return f'"{name}":"{found}"' in unescape(page.text_of("statement-bytes"))

@@ -1,7 +1,7 @@
-"""``python -m hitlportal.demo.play.report_job``: a program that works with the target's data.
+"""``python -m hitlportal.demo.play.report_job``: a program that uses the target's data.
 
-It keeps one session open as svc_reports and adds up settlements, over and over. The address
-comes in LEDGER_DSN_FILE. Exit status 3: its session was ended or its login refused.
+It keeps one session open as svc_reports and sums up settlements in a loop. LEDGER_DSN_FILE names
+the file with its address. Exit status 3: its session was ended or its login refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOST = 3
 
 
 def main() -> int:
-    """Run until the session is lost."""
+    """Run until the session is lost; return LOST."""
     dsn = Path(os.environ["LEDGER_DSN_FILE"]).read_text(encoding="utf-8")
     try:
         with psycopg.connect(

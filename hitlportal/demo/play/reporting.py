@@ -1,4 +1,4 @@
-"""The reference agent, run as its operator would: a process of its own with nothing but a token."""
+"""Run the reference agent as its operator would: a separate process that holds only a token."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PATIENCE_SECONDS = 60.0
 
 
 class AgentFailed(ServerError):
-    """The agent could not report; carries what it said."""
+    """The agent could not report; carries the agent's output."""
 
 
 @dataclass(frozen=True)
 class Reported:
-    """A report that the portal took."""
+    """A report that the portal accepted."""
 
     title: str
     proposal: str
@@ -32,21 +32,21 @@ class Reported:
 
 @dataclass(frozen=True)
 class Agent:
-    """Where the agent reports to, and by which token."""
+    """The portal's address and the token file of one agent."""
 
     origin: str
     token_file: Path
 
     def cloudtrail(self, *paths: Path) -> Reported:
-        """Analyse CloudTrail files and report."""
+        """Analyse CloudTrail files and report. Raises AgentFailed."""
         return self._run([str(path) for path in paths])
 
     def server_log(self, log: Path) -> Reported:
-        """Analyse the target's own log and report."""
+        """Analyse the target's own log and report. Raises AgentFailed."""
         return self._run(["--postgres-cluster", CLUSTER, str(log)])
 
     def all(self, log: Path) -> tuple[Reported, Reported, Reported]:
-        """The three incidents of the demo: a key, a role, and keys that nobody recorded."""
+        """Report the demo's three incidents: a key, a role, and keys missing in the inventory."""
         return self.cloudtrail(CASE), self.server_log(log), self.cloudtrail(UNKNOWN_CASE)
 
     def _run(self, arguments: Sequence[str]) -> Reported:

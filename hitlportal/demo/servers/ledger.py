@@ -1,7 +1,7 @@
-"""The target cluster: a ledger that a reporting program reads as role svc_reports.
+"""Prepare the target cluster: a ledger that a reporting program reads as role svc_reports.
 
-Prepared as the operator of such a cluster would: tables, the role, hitl_ops and its two logins.
-No password is ever sent in clear: the server logs every statement, and a verifier is enough.
+Does what the cluster's operator would do: tables, the role, hitl_ops and its two logins. Passwords
+are sent as SCRAM verifiers, because the server logs every statement.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ INSERT INTO settlements (day, merchant, cents)
 
 
 class Ledger:
-    """The target cluster's roles and where their passwords lie. The cluster must run."""
+    """The target cluster's roles and their password files. The cluster must be running."""
 
     def __init__(self, cluster: PostgresCluster, directory: Path) -> None:
         self._cluster = cluster
-        self._directory = directory  # the worker's, and the programs' that use the ledger
+        self._directory = directory  # for the worker, and for the programs that use the ledger
 
     def prepare(self) -> None:
-        """Make what is missing; what somebody changed since, such as a disabled role, stays."""
+        """Create what is missing; keep later changes, such as a disabled role."""
         self._make_database()
         with self._superuser(DATABASE) as connection:
             connection.execute(TABLES)
@@ -56,25 +56,25 @@ class Ledger:
             private.write(self.dsn_file(login), self.dsn(login))
 
     def dsn(self, login: str) -> str:
-        """The address with this login's password."""
+        """Return the address with this login's password."""
         password = self.password(login)
         return f"postgresql://{login}:{password}@{LOOPBACK}:{self._cluster.port}/{DATABASE}"
 
     def dsn_file(self, login: str) -> Path:
-        """Where the worker reads the address."""
+        """Return the file from which the worker reads the address."""
         return self._directory / f"{login}.dsn"
 
     def sessions(self) -> int:
-        """How many sessions the role has, asked by the cluster's own superuser."""
+        """Return how many sessions the role has, as the cluster's superuser sees it."""
         with self._superuser(DATABASE) as connection:
             row = connection.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [ROLE]
             ).fetchone()
-        assert row is not None  # an aggregate has one row
+        assert row is not None  # an aggregate always returns one row
         return int(row[0])
 
     def may_log_in(self, role: str = ROLE) -> bool:
-        """Whether the role may log in, as the cluster's catalogue says."""
+        """Return whether the role may log in, according to the cluster's catalogue."""
         with self._superuser(DATABASE) as connection:
             row = connection.execute(
                 "SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [role]
@@ -82,7 +82,7 @@ class Ledger:
         return bool(row and row[0])
 
     def leaked(self) -> Mapping[str, str]:
-        """The addresses of the leaked roles, with their passwords."""
+        """Return the addresses of the leaked roles, with their passwords."""
         return {role: self.dsn(role) for role in LEAKED}
 
     def password(self, login: str) -> str:
@@ -90,8 +90,10 @@ class Ledger:
 
     @contextmanager
     def held(self, role: str) -> Iterator[Callable[[], bool]]:
-        """As an administrator of the cluster who has locked this role's row: who wants to change
-        the role waits until the block ends. Gives a question: does the portal's operator wait?"""
+        """Lock this role's row until the block ends, so that every change of the role waits.
+
+        Yields a function that returns whether the portal's operator login is waiting.
+        """
         with (
             self._superuser(DATABASE) as looker,
             self._superuser(DATABASE) as holder,
@@ -115,7 +117,7 @@ class Ledger:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
     def _make_role(self, connection: psycopg.Connection[tuple[Any, ...]], role: str) -> None:
-        """A role of a program, enrolled so that hitl_ops may disable it."""
+        """Create a program's role, enrolled so that hitl_ops may disable it."""
         name = sql.Identifier(role)
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
         self._set_password(connection, role, "LOGIN")
@@ -125,7 +127,7 @@ class Ledger:
     def _set_password(
         self, connection: psycopg.Connection[tuple[Any, ...]], login: str, options: str
     ) -> None:
-        """SCRAM on the client's side (RFC 5803), so that the log holds no password."""
+        """Set a password as a SCRAM verifier (RFC 5803), so that the log contains no password."""
         password = self.password(login)
         verifier = connection.pgconn.encrypt_password(
             password.encode(), login.encode(), b"scram-sha-256"
@@ -143,7 +145,7 @@ class Ledger:
 
 
 def misuse(dsn: str) -> None:
-    """What somebody does who got hold of the role's password: each is refused, and logged."""
+    """Run the statements of an intruder who has the role's password; each is refused and logged."""
     with psycopg.connect(dsn, autocommit=True, application_name="psql") as connection:
         for statement in (
             "SELECT rolname, rolpassword FROM pg_authid",
@@ -155,7 +157,7 @@ def misuse(dsn: str) -> None:
                 connection.execute(statement)
             except psycopg.errors.InsufficientPrivilege:
                 continue
-            raise RuntimeError(f"the demo's role may do what it must not: {statement}")
+            raise RuntimeError(f"the demo's role has a right that it must not have: {statement}")
 
 
 def _exists(

@@ -1,11 +1,11 @@
-"""A simulated AWS for the demo and the tests: moto's IAM and STS with the keys of a seed file.
+"""Simulate AWS for the demo and the tests: moto's IAM and STS with the keys of a seed file.
 
     python -m hitlportal.demo.servers.moto_server --port P --seed FILE [--log FILE] [--state FILE]
 
-Real CloudTrail cases carry key ids that moto would never generate, so they are set in its
-backend. Requests are authenticated and authorised as IAM would: moto checks signature and
-policy; what it leaves out, that an inactive key is refused, is added here. moto finds the account
-by the access key of the caller, so each account has an observer and an operator of its own.
+Real CloudTrail cases carry key ids that moto never generates, so they are set in its backend. moto
+checks signature and policy of requests as IAM does; it does not refuse inactive keys, so that is
+added here. moto finds the account by the caller's access key, so each account has its own observer
+and operator.
 
 Seed: {"accounts": [{"account": "<12 digits>",
     "users": [{"user": "...", "keys": [{"id": "AKIA...", "status": "Active",
@@ -13,8 +13,8 @@ Seed: {"accounts": [{"account": "<12 digits>",
     "observer": {"user": "...", "id": "AKIA...", "secret": "..."},   may only read keys
     "operator": {"user": "...", "id": "AKIA...", "secret": "..."}}]} may only (de)activate them
 
-The log gets one JSON line per call, before the caller gets its answer. The state file keeps the
-status and creation time of each key over a restart, which moto itself does not.
+The log gets one JSON line per call before the caller gets its answer. The state file keeps status
+and creation time of each key over a restart; moto itself keeps nothing.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import make_server
 
-PARTITION, REGION = "aws", "us-east-1"  # IAM is global; moto wants a region's name
+PARTITION, REGION = "aws", "us-east-1"  # IAM is global, but moto needs a region
 SERVICES = frozenset({"iam", "sts"})  # moto's own /moto-api could switch authentication off
-MAX_BODY = 64 * 1024  # the calls served here carry a user name and a key id
-LOGGED = ("UserName", "AccessKeyId", "Status")  # never a secret
+MAX_BODY = 64 * 1024  # the parameters of the calls served here
+LOGGED = ("UserName", "AccessKeyId", "Status")  # no other parameter: the log must hold no secret
 READS = ["iam:ListAccessKeys", "iam:GetAccessKeyLastUsed"]
 CHANGES = ["iam:UpdateAccessKey"]
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -62,7 +62,7 @@ StartResponse = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Call:
-    """One request as far as the simulator needs to understand it."""
+    """The parts of a request that the simulator needs."""
 
     key: str
     service: str
@@ -71,7 +71,7 @@ class Call:
 
 
 def seed(accounts: Iterable[dict[str, Any]], kept: dict[str, dict[str, str]]) -> None:
-    """Put users and keys into moto's backends; `kept`, from the state file, wins over the seed."""
+    """Put users and keys into moto's backends; `kept` (the state file) overrides the seed."""
     seen: set[str] = set()
     for account in accounts:
         backend = iam_backends[account["account"]][PARTITION]
@@ -96,7 +96,7 @@ def _add_user(
         policy = {"Version": "2012-10-17", "Statement": statement}
         backend.put_user_policy(name, "hitlportal", json.dumps(policy))
     for entry in keys:
-        if entry["id"] in seen:  # moto could not tell whose account a caller is in
+        if entry["id"] in seen:  # moto could not find the caller's account
             raise SystemExit(f"seed: key {entry['id']} occurs twice")
         seen.add(entry["id"])
         key = user.create_access_key("AKIA")
@@ -110,19 +110,21 @@ def _add_user(
 
 
 def all_keys() -> Iterator[AccessKey]:
-    """Every key of every account."""
+    """Yield every key of every account."""
     for account in list(iam_backends.values()):
         for user in list(account[PARTITION].users.values()):
             yield from user.access_keys
 
 
 class Simulator:
-    """moto behind a WSGI layer that refuses inactive keys and writes the target's own log."""
+    """A WSGI layer around moto that refuses inactive keys and writes the target's own log."""
 
     def __init__(self, log: Path | None, state: Path | None) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._log, self._state = log, state
-        self._lock = threading.Lock()  # moto's backends are plain dicts; and the log keeps order
+        self._lock = (
+            threading.Lock()
+        )  # moto's backends are plain dicts, and the log must keep the order of calls
         self._keep()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -147,7 +149,7 @@ class Simulator:
 
         try:
             answer = b"".join(self._moto(environ, start_response))
-        except Exception as error:  # a call that moto does not survive belongs in the log too
+        except Exception as error:  # a call that makes moto fail is logged, too
             return "500 Internal Server Error", [], repr(error).encode()
         return *got[0], answer
 
@@ -192,7 +194,7 @@ def serve(port: int, application: Simulator) -> None:
     server = make_server(
         "127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler
     )
-    # Blocked here and waited for below: no handler that runs in the middle of something.
+    # Blocked here and awaited below, so that no handler interrupts a request.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -211,7 +213,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--log", type=Path)
     parser.add_argument("--state", type=Path)
     arguments = parser.parse_args(argv)
-    os.environ.pop("MOTO_ACCOUNT_ID", None)  # would put every caller into one account
+    os.environ.pop("MOTO_ACCOUNT_ID", None)  # it would put every caller into one account
     settings.INITIAL_NO_AUTH_ACTION_COUNT = 0  # authenticate from the first call on
     again = arguments.state is not None and arguments.state.exists()
     kept = json.loads(arguments.state.read_text(encoding="utf-8")) if again else {}

@@ -1,4 +1,4 @@
-"""Ports on the loopback address, kept from one start to the next where possible."""
+"""Choose ports on the loopback address; reuse those of the last start where possible."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ LOOPBACK = "127.0.0.1"
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there now."""
+    """Return whether a server could listen on this port now."""
     with socket.socket() as probe:
-        # As servers do: a connection of theirs that lingers in TIME_WAIT is no obstacle.
+        # As servers do: old connections in TIME_WAIT do not prevent listening.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -21,7 +21,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on; another process may still take it before its use."""
+    """Return a free port; another process may still take it before its use."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -29,7 +29,7 @@ def free_port() -> int:
 
 
 def kept_port(path: Path, wanted: int | None) -> int:
-    """The wanted port, else the one used last time if it is free, else a free one."""
+    """Return the wanted port, else the last one if it is free, else a free one."""
     if wanted is not None:
         return wanted
     if path.exists():

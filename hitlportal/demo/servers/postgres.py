@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of our own: made on first start, kept from one start to the next."""
+"""Run a PostgreSQL cluster: created on first start, kept between starts."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from hitlportal.demo.servers.server import Server
 SUPERUSER = "postgres"
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": LOOPBACK,
-    # None at all: the limit on a socket's path (107 bytes) then cannot be met.
+    # No Unix sockets: their path is limited to 107 bytes.
     "unix_socket_directories": "",
     "max_connections": "200",
-    "logging_collector": "off",  # the log is our file, from the first line on
+    "logging_collector": "off",  # stderr is the log file, from the first line on
     "log_destination": "stderr",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] user=%u db=%d app=%a ",
     "lc_messages": "C",
 }
-# For a target: its own log must show who did what and when.
+# For a target: its log must show who did what and when.
 LOG_EVERYTHING: Mapping[str, str] = {
     "log_statement": "all",
     "log_connections": "on",
     "log_disconnections": "on",
 }
-# For tests: data need not survive a crash of the machine; they do survive one of the server,
-# which is why `synchronous_commit` stays on.
+# For tests: data may be lost when the machine crashes, but not when the server does, so
+# `synchronous_commit` stays on.
 NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 
 
 class PostgresCluster(Server):
-    """One cluster. `binaries` are searched for if None; `settings` are added to SETTINGS."""
+    """One cluster. `binaries` None: search for them; `settings` are added to SETTINGS."""
 
     title = "PostgreSQL"
-    stop_signal = signal.SIGINT  # its fast shutdown: open sessions end, data are on disk
+    stop_signal = signal.SIGINT  # fast shutdown: sessions end, data are written to disk
     not_yet = psycopg.OperationalError
 
     def __init__(
@@ -56,8 +56,8 @@ class PostgresCluster(Server):
         self._settings = {**SETTINGS, **(settings or {})}
 
     def superuser_dsn(self, database: str = "postgres") -> str:
-        """A connection URL with the superuser's password; only once it was started."""
-        # The password is URL-safe by construction.
+        """Return a connection URL with the superuser's password; only after the first start."""
+        # The password contains URL-safe characters only.
         return f"postgresql://{SUPERUSER}:{self._password}@{LOOPBACK}:{self.port}/{database}"
 
     def _prepare(self, home: Path) -> None:

@@ -1,8 +1,8 @@
-"""One child process: started with a log file, ended for certain.
+"""Run a child process with a log file; it never outlives its supervisor.
 
-A child gets a session of its own, so that Ctrl-C at the terminal reaches only the supervisor,
-which then ends its children in order; and the kernel ends it when the supervisor itself is
-killed (PR_SET_PDEATHSIG), so that nothing is left behind in either case.
+A child gets its own session, so Ctrl-C at the terminal reaches only the supervisor, which then
+ends its children in order. If the supervisor is killed, the kernel ends the child
+(PR_SET_PDEATHSIG).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _libc = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
 class Child:
     """A supervised process.
 
-    Start children from the main thread: the kernel's signal at the parent's death comes when
-    the *thread* that started the child ends.
+    Start children from the main thread: the kernel sends its signal when the *thread* that started
+    the child ends.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Child:
                 stdout=descriptor,
                 stderr=descriptor,
                 start_new_session=True,
-                # Two system calls and nothing that could wait for another thread.
+                # Only two system calls: code here must not wait for another thread.
                 preexec_fn=_die_with_parent(stop_signal, os.getpid()),  # noqa: PLW1509
                 **(account.popen_arguments() if account else {}),
             )
@@ -64,11 +64,11 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """The exit status; None while the process runs."""
         return self._process.poll()
 
     def stop(self, patience: float = 30.0) -> None:
-        """Ask it to end, wait, and kill its whole session if it does not listen."""
+        """Ask the process to end, wait, and kill its session after the timeout."""
         if self.exit_code is None:
             self._process.send_signal(self.stop_signal)
             try:
@@ -78,7 +78,7 @@ class Child:
         self._process.wait()
 
     def kill(self) -> None:
-        """End the process and everything that it started, without asking."""
+        """Kill the process and everything that it started."""
         with contextlib.suppress(ProcessLookupError):  # already gone
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
@@ -86,7 +86,7 @@ class Child:
 
 def _die_with_parent(number: int, parent: int) -> Callable[[], None]:
     def prepare() -> None:
-        # Runs in the child after the change of account, which would clear this setting.
+        # Must run after the change of account, which clears this setting.
         _libc.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
         if os.getppid() != parent:  # the parent died before the line above
             os._exit(1)

@@ -1,4 +1,4 @@
-"""What all our servers have in common: a home, a password, a port, one supervised process."""
+"""The base of all servers: a home, a password, a port, one supervised process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
+from hitlportal.demo.servers import private
 from hitlportal.demo.servers.account import (
     clean_environment,
-    kept_secret,
     server_account,
     server_home,
 )
@@ -20,9 +20,9 @@ from hitlportal.demo.servers.errors import ServerFailed
 from hitlportal.demo.servers.ports import kept_port
 from hitlportal.demo.servers.process import Child
 
-START_SECONDS = 60.0  # a crashed server replays its log first; slow disks exist
-# After kill -9 of PostgreSQL's postmaster its backends need a moment to notice; until they
-# have ended a new one refuses to start ("pre-existing shared memory block is still in use").
+START_SECONDS = 60.0  # long enough to replay a log after a crash on a slow disk
+# After kill -9 of PostgreSQL's postmaster its backends end with a delay; until then a new one
+# refuses to start ("pre-existing shared memory block is still in use").
 RETRY_SECONDS = 10.0
 POLL_SECONDS = 0.02
 
@@ -30,13 +30,13 @@ POLL_SECONDS = 0.02
 class Server(ABC):
     """One server in one directory.
 
-    `home` holds its data, password, port and log; `port` is chosen and kept if None.
+    `home` contains its data, password, port and log; `port` None: choose one and keep it.
     """
 
     title: str
     stop_signal = signal.SIGTERM
     retry_seconds = RETRY_SECONDS
-    not_yet: type[Exception]  # what `_probe` raises while the server does not answer
+    not_yet: type[Exception]  # the errors of `_probe` while the server does not answer
 
     def __init__(self, home: Path, port: int | None) -> None:
         self.home = home
@@ -59,7 +59,7 @@ class Server(ABC):
         return child.pid if child is not None and child.exit_code is None else None
 
     def start(self) -> None:
-        """Start it and return when it answers; no effect if it runs.
+        """Start the server and return when it answers; no effect if it runs.
 
         Raises NoBinaries, NoAccount or ServerFailed.
         """
@@ -74,28 +74,31 @@ class Server(ABC):
             raise
 
     def stop(self) -> None:
-        """Stop it; what it accepted is on disk."""
+        """Stop the server; accepted data are on disk."""
         if self._child is not None:
             self._child.stop()
             self._child = None
         self._leave()
 
     def restart(self) -> None:
-        """Stop and start; the port stays."""
+        """Stop and start the server on the same port."""
         self.stop()
         self.start()
 
     def kill(self) -> None:
-        """End it as a crash would (SIGKILL)."""
+        """Kill the server (SIGKILL), as a crash would."""
         if self._child is not None:
             self._child.kill()
             self._child = None
         self._leave()
 
     def _take(self, home: Path) -> None:
-        """Two servers on one directory would spoil the data; the kernel frees a dead one's lock."""
+        """Lock the directory against a second server, which would corrupt the data.
+
+        The kernel releases the lock of a dead supervisor.
+        """
         if self._lock >= 0:
-            return  # our server ended by itself and is started again
+            return  # the server ended unexpectedly and is started again
         lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,28 +114,28 @@ class Server(ABC):
 
     @abstractmethod
     def _prepare(self, home: Path) -> None:
-        """Make what a first start needs."""
+        """Create what the first start needs."""
 
     @abstractmethod
     def _argv(self, home: Path) -> Sequence[str | Path]:
-        """The command line; the port is chosen by now."""
+        """Return the command line; called after the port was chosen."""
 
     @abstractmethod
     def _probe(self) -> None:
-        """Use the server once, over a real connection; raises `not_yet`."""
+        """Use the server once over a real connection. Raises `not_yet` while it does not answer."""
 
     def _bring_up(self, home: Path) -> None:
-        self._password = kept_secret(home / "password", self.account)
+        self._password = private.kept_password(home / "password", self.account)
         self._prepare(home)
         give_up = time.monotonic() + self.retry_seconds
         while not self._attempt(home):
             if time.monotonic() > give_up:
                 raise ServerFailed(f"{self.title} in {home} ended:\n{self._tail()}")
             time.sleep(10 * POLL_SECONDS)
-        self._wanted_port = self.port  # a restart keeps it, or fails
+        self._wanted_port = self.port  # a restart keeps the port, or fails
 
     def _attempt(self, home: Path) -> bool:
-        """Start the process; False if it ended before it answered."""
+        """Start the process; return False if it ended before it answered."""
         self.port = kept_port(home / "port", self._wanted_port)
         child = self._child = Child(
             self._argv(home),

@@ -1,7 +1,7 @@
-"""The servers of the demo and of the tests: two PostgreSQL clusters and Valkey.
+"""Run the servers of the demo and of the tests: two PostgreSQL clusters and Valkey.
 
-The portal's cluster and the target's are separate servers with separate data, so that what
-the portal does to a target is done over a real connection with a real login.
+The portal and the target have separate clusters, so the portal acts on a target over a real
+connection with a real login.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["LOG_EVERYTHING", "NOT_DURABLE", "PostgresCluster", "Servers", "Valke
 class Servers:
     """All servers below one directory, started in order and stopped in reverse.
 
-    A context manager; whatever ends the block, Ctrl-C too, every server is stopped.
+    A context manager: every server is stopped when the block ends, also after Ctrl-C.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Servers:
         self.valkey = ValkeyServer(directory / "valkey")
 
     def start(self) -> None:
-        """Start all; if one fails, those before it are stopped and the error is raised."""
+        """Start all servers; if one fails, stop the others and raise its error."""
         try:
             for server in (self.portal, self.target, self.valkey):
                 server.start()
@@ -48,7 +48,7 @@ class Servers:
             raise
 
     def stop(self) -> None:
-        """Stop all that run."""
+        """Stop all running servers."""
         for server in (self.valkey, self.target, self.portal):
             server.stop()
 

@@ -1,4 +1,4 @@
-"""A Valkey (or Redis) server of our own: password, loopback only, append-only file."""
+"""Run a Valkey (or Redis) server: password, loopback only, append-only file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ dir {directory}
 appendonly yes
 appendfsync everysec
 save ""
-# A broker must refuse what it cannot hold, not forget.
+# A full broker must refuse new messages and not evict old ones.
 maxmemory-policy noeviction
 databases 64
 daemonize no
@@ -33,7 +33,7 @@ daemonize no
 
 
 class ValkeyServer(Server):
-    """One server. `binary` is searched for if None."""
+    """One server. `binary` None: search for it."""
 
     title = "Valkey"
     not_yet = redis.RedisError
@@ -43,7 +43,7 @@ class ValkeyServer(Server):
         self._binary = binary
 
     def url(self, database: int = 0) -> str:
-        """The address with the password, as Celery and redis-py read it."""
+        """Return the address with the password, in the form of Celery and redis-py."""
         return f"redis://:{self._password}@{LOOPBACK}:{self.port}/{database}"
 
     def _prepare(self, home: Path) -> None:
@@ -51,7 +51,9 @@ class ValkeyServer(Server):
 
     def _argv(self, home: Path) -> Sequence[str | Path]:
         assert self._binary is not None  # set by _prepare
-        path = home / "valkey.conf"  # the password must not stand in the process list
+        path = (
+            home / "valkey.conf"
+        )  # a password in the arguments would be visible in the process list
         path.touch(mode=0o600)
         path.write_text(
             CONFIGURATION.format(
@@ -62,14 +64,14 @@ class ValkeyServer(Server):
         return [self._binary, path]
 
     def _probe(self) -> None:
-        # The caller asks again; redis-py's own retries would only make that slower.
+        # The caller retries; redis-py's own retries would only slow this down.
         once = Retry(NoBackoff(), retries=0)
         with redis.Redis.from_url(self.url(), socket_timeout=5, retry=once) as client:
             client.ping()
 
 
 def _usable(program: Path, account: Account, home: Path) -> Path:
-    """The program, or a copy of it in `home` if the account cannot reach it."""
+    """Return the program, or a copy in `home` if the account cannot reach it."""
     if account.can_run(program):
         return program
     copy = home / "programs" / program.name

@@ -1,4 +1,4 @@
-"""manage.py approver: who may approve or halt, by which key; on the worker's host alone."""
+"""manage.py approver: edit the keys that may approve or halt; on the worker's host only."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Command(OperatorCommand):
         add.add_argument("username", metavar="USER")
         add.add_argument(
             "--key", metavar="FINGERPRINT", required=True, nargs="+",
-            help="all 32 digits, compared with the person by another way than the portal",
+            help="all 32 digits, compared with the person outside the portal",
         )  # fmt: skip
         add.add_argument("--role", dest="roles", action="append", required=True, choices=KEY_ROLES)
         add.add_argument(
             "--until", metavar="TIME", default="", help="2027-01-31 or RFC 3339 in UTC"
         )
-        remove = actions.add_parser("remove", help="take one entry or all of a person")
-        remove.add_argument("username", metavar="USER", help="or the opaque person")
+        remove = actions.add_parser("remove", help="remove one entry, or all of a person")
+        remove.add_argument("username", metavar="USER", help="or the person's id")
         remove.add_argument("--key", metavar="FINGERPRINT", nargs="+", default=[])
         actions.add_parser("list")
 
@@ -62,7 +62,7 @@ class Command(OperatorCommand):
         self.stdout.write(f"added: {_line(added, username)}")
         missing = set(roles) & set(ROLES) - authorize.approver_roles(UUID(added.person))
         if missing:
-            # The database can only take entitlement away, so this is no refusal.
+            # A hint and no refusal: the role may still be given in the database later.
             self.hint(
                 f"{username} cannot approve yet: not in the group {', '.join(sorted(missing))}"
             )
@@ -88,7 +88,7 @@ def _line(entry: Approver, name: str) -> str:
 
 
 def _instant(text: str) -> datetime:
-    """A day (its first moment in UTC) or RFC 3339. Raises BadValue."""
+    """Parse a day (its first moment in UTC) or RFC 3339. Raises BadValue."""
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:

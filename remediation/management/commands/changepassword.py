@@ -1,4 +1,4 @@
-"""manage.py changepassword: not here. A password is set by its person, with a one-time code."""
+"""manage.py changepassword: refuse; a person sets the password with a one-time code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
-    help = "Refuses; a person who lost the password is invited again."
+    help = "Always refuses. Invite a person who lost the password again."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,4 +1,4 @@
-"""manage.py createsuperuser: not here. A superuser would have no power, and no record."""
+"""manage.py createsuperuser: refuse; `is_superuser` grants nothing in the portal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 
 class Command(BaseCommand):
-    help = "Refuses; accounts are made by `manage.py person add`."
+    help = "Always refuses. Create accounts with `manage.py person add`."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""manage.py evidence_erase: take the bytes of artefacts away under law, by two people named."""
+"""manage.py evidence_erase: erase the bytes of artefacts on a legal ground, by two people."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from remediation.services.reporting import secrets
 
 class Command(OperatorCommand):
     help = (
-        "Erases the bytes of artefacts by SHA-256; that they were handed in, their digest and every"
-        " entry stay, and the same bytes are not stored again. Backups age out on their own."
+        "Erases the bytes of artefacts by SHA-256. Their digest and all entries are kept, and the"
+        " same bytes are never stored again. Backups are not changed; they expire on their own."
     )
     process = "eraser"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("digests", nargs="+", metavar="SHA256")
-        parser.add_argument("--ground", required=True, help="the legal ground, in words")
+        parser.add_argument("--ground", required=True, help="the legal ground")
         parser.add_argument("--by", required=True, help="who erases")
-        parser.add_argument("--second", required=True, help="who else answers for it")
+        parser.add_argument("--second", required=True, help="the second responsible person")
 
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
         erased = secrets.erase(
@@ -33,4 +33,4 @@ class Command(OperatorCommand):
             second=options["second"],
         )
         for incident_id, count in erased.items():
-            self.stdout.write(f"incident {incident_id}: {count} erased, and on record")
+            self.stdout.write(f"incident {incident_id}: {count} erased and recorded")

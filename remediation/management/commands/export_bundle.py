@@ -1,4 +1,4 @@
-"""`manage.py export_bundle INCIDENT --output FILE`: everything about an incident, with proofs."""
+"""`manage.py export_bundle INCIDENT --output FILE`: export an incident's record with proofs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("incident", type=UUID)
-        parser.add_argument("--output", type=Path, help="the file; without it, standard output")
+        parser.add_argument("--output", type=Path, help="default: standard output")
         parser.add_argument(
-            "--seen", type=Path, help="a head of yours: the bundle proves the way from it"
+            "--seen",
+            type=Path,
+            help="a head that you have; the bundle proves that the log extends it",
         )
         parser.add_argument(
-            "--without-artefacts", action="store_true", help="digests of the artefacts only"
+            "--without-artefacts", action="store_true", help="only digests of artefacts"
         )
 
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
@@ -43,7 +45,7 @@ class Command(OperatorCommand):
         )
         output: Path | None = options["output"]
         if output is None:
-            sys.stdout.buffer.writelines(made)  # bytes: not one of them may change
+            sys.stdout.buffer.writelines(made)  # written as bytes: text output could change them
             return
         try:
             _write(output, made)
@@ -53,7 +55,7 @@ class Command(OperatorCommand):
 
 
 def _write(output: Path, pieces: Iterable[bytes]) -> None:
-    """Whole or not at all, for its owner alone: it can hold names and addresses."""
+    """Write the file atomically with mode 0600: it can contain names and addresses."""
     draft = output.with_name(f".{output.name}.{os.getpid()}.new")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

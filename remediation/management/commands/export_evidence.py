@@ -1,4 +1,4 @@
-"""manage.py export_evidence PROPOSAL: what the gate saw, for `manage.py verify_evidence`."""
+"""manage.py export_evidence PROPOSAL: export the gate's input for `manage.py verify_evidence`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from remediation.services.execution import export_evidence
 
 class Command(OperatorCommand):
     help = (
-        "Writes the evidence file of an executed proposal. It holds what was proposed, decided"
-        " and observed, and no credential. Replay it elsewhere with verify_evidence."
+        "Writes the evidence file of an executed proposal: what was proposed, decided and"
+        " observed, without credentials. Replay it elsewhere with verify_evidence."
     )
     process = "worker"
 
@@ -29,7 +29,7 @@ class Command(OperatorCommand):
         content = export_evidence.export(actor=actor, proposal_id=options["proposal"])
         output: Path | None = options["output"]
         if output is None:
-            sys.stdout.buffer.write(content)  # bytes: not one of them may change
+            sys.stdout.buffer.write(content)  # written as bytes: text output could change them
             return
         try:
             output.write_bytes(content)

@@ -1,4 +1,4 @@
-"""manage.py freeze: stop all execution at once, or let it go on."""
+"""manage.py freeze: stop or resume all execution."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from remediation.services.execution import freeze
 
 
 class Command(OperatorCommand):
-    help = "Stops all execution (on), lets it go on (off), or says how it is (status)."
+    help = "Stops all execution (on), resumes it (off), or shows the state (status)."
     process = "worker"
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         for name in ("on", "off"):
             action = actions.add_parser(name)
-            action.add_argument("reason", metavar="REASON", help="one line, for the record")
+            action.add_argument(
+                "reason", metavar="REASON", help="the reason in one line; it is recorded"
+            )
         actions.add_parser("status")
 
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:

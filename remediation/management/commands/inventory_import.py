@@ -1,4 +1,4 @@
-"""manage.py inventory_import: files into the inventory; first a dry run, then --apply."""
+"""manage.py inventory_import: import files into the inventory; a dry run without --apply."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ YAML = (".yaml", ".yml")
 
 class Command(OperatorCommand):
     help = (
-        "Says what files would change in the inventory; with --apply, changes it. What a file is"
-        " silent about stays as it is, and of something new it counts as the strictest there is."
+        "Shows what files would change in the inventory; with --apply, changes it. Facts missing"
+        " in a file stay as they are; for new objects they get the strictest value."
     )
     process = "web"
 
@@ -28,26 +28,26 @@ class Command(OperatorCommand):
         formats = tuple(FORMATS)
         parser.add_argument("format", metavar="FORMAT", choices=formats, help=", ".join(formats))
         parser.add_argument("paths", metavar="PATH", nargs="+", help="files, or directories")
-        parser.add_argument("--cluster", default="", help="which cluster Kubernetes files are of")
+        parser.add_argument("--cluster", default="", help="the cluster of Kubernetes files")
         parser.add_argument(
             "--environment", default="", choices=("", *ENVIRONMENTS),
-            help="of new services whose file says none (production)",
+            help="environment of new services whose file names none (default: production)",
         )  # fmt: skip
         parser.add_argument(
             "--complete", action="store_true",
-            help="the files are all there is: services that they lack retire, and dependencies"
-            " between services that they lack end",
+            help="the files list everything: services missing in them are retired, and missing"
+            " dependencies between services are removed",
         )  # fmt: skip
         parser.add_argument("--apply", action="store_true", help="change the inventory")
         parser.add_argument(
             "--loosen", action="store_true",
-            help="let what stands become less strict; without it such an import is refused",
+            help="allow changes that make the inventory less strict; refused without it",
         )  # fmt: skip
         parser.add_argument(
             "--expect", metavar="DIGEST", default="",
-            help="of the dry run that you read; refused if it is another one now",
+            help="digest of the dry run that you read; refused if the changes differ now",
         )  # fmt: skip
-        parser.add_argument("--all", action="store_true", help="list everything, however much")
+        parser.add_argument("--all", action="store_true", help="list all changes")
 
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
         suffixes = (".csv",) if options["format"] == "csv" else YAML
@@ -64,7 +64,7 @@ class Command(OperatorCommand):
             return
         if not options["apply"]:
             self.stdout.write(f"digest {found.digest}")
-            self.hint("This was a dry run. Nothing was changed; --apply does it.")
+            self.hint("This was a dry run. Nothing was changed. Use --apply to import.")
             return
         import_files.apply(
             **asked, digest=options["expect"] or found.digest, loosen=options["loosen"]

@@ -1,4 +1,4 @@
-"""manage.py invite USER: a one-time code with which a person enrols the first passkey."""
+"""manage.py invite USER: print a one-time code for enrolling the first passkey."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from remediation.services.people import enroll
 
 
 class Command(OperatorCommand):
-    help = "Prints a one-time code, good for 15 minutes; hand it over by a way you trust."
+    help = "Prints a one-time code, valid for 15 minutes. Pass it on through a channel you trust."
     process = "web"
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,4 +1,4 @@
-"""manage.py person: the first accounts, and what to do when a passkey is lost."""
+"""manage.py person: create the first accounts, and reset one after a passkey was lost."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from remediation.services.people import accounts, enroll
 
 
 class Command(OperatorCommand):
-    help = "Makes an account (add), or takes passkeys and password from one (reset)."
+    help = "Creates an account (add), or removes its passkeys and password (reset)."
     process = "web"
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        add = actions.add_parser("add", help="an account; its person is invited next")
+        add = actions.add_parser("add", help="create an account; invite its person next")
         add.add_argument("username", metavar="USER")
         add.add_argument("--email", default="")
         add.add_argument("--first-name", default="")

@@ -1,4 +1,4 @@
-"""The rules of the test run itself: nothing leaves the machine, nothing is left out unseen."""
+"""Rules of the test run: no connection to other machines, no silent skip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests import needs
 from tests.guard import OutsideConnection, is_inside
 from tests.servers import Addresses
 
-# 192.0.2.0/24 and 2001:db8::/32 are for documentation (RFC 5737, RFC 3849): nobody is there.
+# 192.0.2.0/24 and 2001:db8::/32 are reserved for documentation (RFC 5737, RFC 3849).
 OUTSIDE = [(socket.AF_INET, ("192.0.2.1", 80)), (socket.AF_INET6, ("2001:db8::1", 80))]
 
 

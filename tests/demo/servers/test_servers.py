@@ -1,7 +1,7 @@
-"""The supervisor of servers, on real servers of its own (not those of the test run).
+"""The supervisor of servers, with separate real servers (not those of the test run).
 
-pytest's temporary directories are closed to other accounts; run as root, these tests therefore
-also cover the case of a home that the servers' account cannot reach.
+Other accounts cannot enter pytest's temporary directories, so as root these tests also cover a home
+that the servers' account cannot reach.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, Postgr
 from hitlportal.demo.servers.valkey import ValkeyServer
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 20.0  # for things that happen at once on an idle machine
+PATIENCE = 20.0  # for effects that are immediate on an idle machine
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def ask(cluster: PostgresCluster, query: str) -> object:
 
 
 def processes_below(home: Path) -> list[int]:
-    """Processes that work in this directory; a PostgreSQL backend works in its data."""
+    """Return processes with their working directory below this one, as PostgreSQL's backends."""
     real = str(home.resolve())
     found = []
     for entry in Path("/proc").iterdir():
@@ -65,7 +65,7 @@ def processes_below(home: Path) -> list[int]:
             if entry.name.isdigit() and os.readlink(entry / "cwd").startswith(real):
                 found.append(int(entry.name))
         except OSError:
-            continue  # it ended meanwhile, or is not ours to look into
+            continue  # it ended, or belongs to another account
     return found
 
 
@@ -125,7 +125,7 @@ def test_a_second_supervisor_finds_the_data_of_the_first(cluster: PostgresCluste
         again.stop()
 
 
-def test_it_comes_back_after_kill_9_of_the_postmaster_with_an_open_session(
+def test_it_restarts_after_kill_9_of_the_postmaster_with_an_open_session(
     cluster: PostgresCluster,
 ) -> None:
     ask(cluster, "CREATE TABLE kept AS SELECT 42 AS n")
@@ -153,7 +153,7 @@ def test_the_log_names_time_user_and_statement(cluster: PostgresCluster) -> None
     assert any("connection authorized: user=postgres" in line for line in lines)
 
 
-def test_data_of_another_major_version_are_refused_in_words(cluster: PostgresCluster) -> None:
+def test_data_of_another_major_version_are_refused_with_a_message(cluster: PostgresCluster) -> None:
     cluster.stop()
     (cluster.home / "data" / "PG_VERSION").write_text("9\n")
     with pytest.raises(ServerFailed, match="was made by PostgreSQL 9"):
@@ -183,7 +183,7 @@ def test_the_environment_chooses_the_programs(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root changes to another account")
-def test_as_root_a_home_out_of_reach_moves_to_where_the_account_can_go(
+def test_as_root_an_unreachable_home_moves_outside_roots_home(
     cluster: PostgresCluster,
 ) -> None:
     assert cluster.home.is_symlink()  # pytest's directories are 0700
@@ -239,7 +239,7 @@ def test_a_directory_in_use_is_refused_at_once(
     assert ask(cluster, "SELECT 1") == 1
 
 
-# Whoever started the tests may ignore SIGINT (a shell does for what runs in its background).
+# The parent may ignore SIGINT (a shell does for background jobs), so set the default handler.
 STARTER = """
 import signal, sys, time
 from pathlib import Path

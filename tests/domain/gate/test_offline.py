@@ -38,7 +38,7 @@ def test_good_evidence_holds(capsys: pytest.CaptureFixture[str]) -> None:
         "7 audit inclusion",
         "HOLDS",
         "2026-11-22T10:07:00Z",
-        "The worker's word",
+        "claimed by the worker",
     ):
         assert line in said
     assert "DOES NOT" not in said

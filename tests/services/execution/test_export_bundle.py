@@ -208,8 +208,8 @@ def test_a_review_without_an_approvers_key_is_told_and_led_to_nothing(
     assert replay(world, make(proposal_id)) == 0
     said = capsys.readouterr().out
     assert f"reject by {world.people['mallory'].id}" in said
-    assert "no: the approvers file does not hold this key" in said
-    assert "those that do not led to nothing" in " ".join(said.split())
+    assert "no: the approvers file does not contain this key" in said
+    assert "none of them had an effect" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("decision", ["reject", "return"])
@@ -256,7 +256,7 @@ def test_a_review_under_another_proposal_is_none(
     assert replay(world, make(first)) == 0
     said = capsys.readouterr().out
     assert "no: the entry is about another proposal" in said
-    assert said.count("the passkey's signature holds") == 1
+    assert said.count("the passkey's signature is valid") == 1
     for entry in list(Entry.objects.order_by("pk")):
         if entry.data["action"] == "worker:proposal:rejected":
             says(encode({**entry.data, "object": f"proposal:{second}"}))

@@ -164,7 +164,7 @@ def test_the_operator_erases_by_a_command(
     out = StringIO()
     with acts(ERASER):
         call_command(*arguments, "--second", "Bob", stdout=out)
-    assert "1 erased, and on record" in out.getvalue()
+    assert "1 erased and recorded" in out.getvalue()
 
 
 def test_a_crash_before_the_end_erases_nothing(

@@ -1,4 +1,4 @@
-"""The one rule set: which calls matter, one by one and in bursts.
+"""The rule set: suspicious single calls and bursts of calls.
 
 General knowledge of the AWS APIs: MITRE ATT&CK for cloud, TrailDiscover's catalogue of calls seen
 in attacks (CC BY 4.0, adanalvarez/TrailDiscover), the AWS incident response playbook for

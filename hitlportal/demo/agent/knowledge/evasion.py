@@ -1,4 +1,4 @@
-"""Calls that blind the account: logs, detectors, retention."""
+"""Rules for calls that disable logs, detectors or retention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that run something, reach an instance or destroy."""
+"""Rules for calls that run code, reach an instance or destroy data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls that let data out: shares, resource policies, open ports."""
+"""Rules for calls that expose data: shares, resource policies, open ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bursts: how many different things by one credential in ten minutes are too many."""
+"""Rules for bursts: too many different things by one credential in ten minutes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hitlportal.demo.agent.rules import (
 
 
 def named(*path: str) -> Callable[[Record], Iterator[str]]:
-    """The strings at ``path``: one, or a list of them."""
+    """Return a function that yields the string, or the list of strings, at ``path``."""
 
     def things(record: Record) -> Iterator[str]:
         value = record.value(*path)
@@ -30,24 +30,24 @@ def named(*path: str) -> Callable[[Record], Iterator[str]]:
 
 
 def decrypted_names(record: Record) -> Iterator[str]:
-    """Parameters asked for in clear."""
+    """Return the parameters requested in clear text."""
     if record.value("requestParameters", "withDecryption") is True:
         yield from named("requestParameters", "names")(record)
         yield from named("requestParameters", "name")(record)
 
 
 def instance_or_call(record: Record) -> Iterator[str]:
-    """The instance that is asked about; refused calls do not name it and count each."""
+    """Return the requested instance; refused calls do not name it, so each counts separately."""
     yield record.text("requestParameters", "instanceId") or record.digest
 
 
 def each_call(record: Record) -> Iterator[str]:
-    """Every call counts."""
+    """Count every call separately."""
     yield record.digest
 
 
 def user_data_of(record: Record) -> Iterator[str]:
-    """The instance whose user data is read."""
+    """Return the instance whose user data is read."""
     if record.text("requestParameters", "attribute") == "userData":
         yield from instance_or_call(record)
 

@@ -1,4 +1,4 @@
-"""Calls that open a way back in: keys, passwords, trust, code, rights."""
+"""Rules for calls that give lasting access: keys, passwords, trust, code, rights."""
 
 from __future__ import annotations
 
