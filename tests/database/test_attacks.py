@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 
-from remediation.domain.actions import ACTIONS, TARGETS
+from remediation.domain.catalogue import ACTIONS, TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.plan import Target
 from tests import factories

@@ -7,7 +7,7 @@ import string
 
 from jsonschema import Draft202012Validator
 
-from remediation.domain.actions import ACTIONS, TARGETS, is_test
+from remediation.domain.catalogue import ACTIONS, TARGETS, is_test
 
 
 def fields_of(template: str) -> set[str]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.tlog.canonical import Json, encode
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue import ACTIONS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import MAX_STEPS, load, parse, parse_target

@@ -10,6 +10,7 @@ from typing import cast
 import pytest
 
 from audit.tlog.canonical import encode
+from remediation.domain.catalogue import TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import Digest, TargetUnobservable, UnknownField
 from remediation.domain.gate.gate import Clearance
@@ -44,6 +45,7 @@ def test_observing_shows_exactly_the_pin_fields_and_changes_nothing(world: World
     seen = run_observe(world.step, world.targets())
     assert seen.exists
     assert set(seen.state) == set(world.step.spec.pin_fields)
+    assert set(seen.shown) == set(TARGETS[world.step.target.kind].shown_fields)
     assert Observation.from_json(seen.to_json()) == seen
     encode(seen.to_json())  # no floats, no times: it goes into the record
     assert run_observe(world.step, world.targets()).state == seen.state

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors, plan
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
 from remediation.domain.states import ProposalState

@@ -17,7 +17,7 @@ from django.urls import reverse
 from audit.tlog.canonical import Json
 from remediation import models as m
 from remediation.domain import plan as plans
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import BadInput
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
