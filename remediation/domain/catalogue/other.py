@@ -13,9 +13,9 @@ IDENTITY = TargetSpec(
     kind="other.identity",
     title=gettext_noop("Other identity"),
     fields={
-        "provider": r"[a-z0-9][a-z0-9_-]{0,62}",
+        "provider": r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?",
         # 279 characters of locator at the most; the column has 300.
-        "name": r"[A-Za-z0-9_](?:[A-Za-z0-9_.+=,@~$%-]{0,198}[A-Za-z0-9_=$])?",
+        "name": r"[A-Za-z0-9_%](?:[A-Za-z0-9_.+=,@~$%-]{0,198}[A-Za-z0-9_=$])?",
     },
     distinguishing="name",
     example={"provider": "github", "name": "deploy-bot"},

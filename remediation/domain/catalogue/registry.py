@@ -54,10 +54,10 @@ def build(providers: Iterable[Provider]) -> Catalogue:
                 raise CatalogueInvalid(f"action {action.kind} is declared twice")
             actions[action.kind] = action
         own = {action.kind: action for action in provider.actions}
-        for target in provider.targets:
-            _refuse(f"kind {target.kind}", _of_target(target, provider))
         for action in provider.actions:
             _refuse(f"action {action.kind}", _of_action(action, provider, own))
+        for target in provider.targets:
+            _refuse(f"kind {target.kind}", _of_target(target, provider))
     return Catalogue(found, targets, actions)
 
 
