@@ -20,6 +20,7 @@ IDENTITY = TargetSpec(
     distinguishing="name",
     example={"provider": "github", "name": "deploy-bot"},
     names=("name",),
+    free="name",
     report_only=True,
 )
 

@@ -80,7 +80,7 @@ def _of_provider(provider: Provider) -> Iterator[str]:
 
 
 def _of_target(spec: TargetSpec, provider: Provider) -> Iterator[str]:
-    named = (spec.distinguishing, spec.account, spec.holder, *spec.names)
+    named = (spec.distinguishing, spec.account, spec.holder, spec.free, *spec.names)
     for name in (*named, *(each.field for each in spec.protected)):
         if name and name not in spec.fields:
             yield f"it has no field {name}"

@@ -73,6 +73,9 @@ class TargetSpec:
     account: str = ""
     # The field that names who holds this credential and may hold others of the same kind.
     holder: str = ""
+    # The field for whatever the identity is called elsewhere; a report with a secret in it is
+    # refused, for a name is never covered.
+    free: str = ""
     protected: tuple[Protected, ...] = ()
     # What the executor shows beside the pinned fields; the words for them are the provider's.
     shown_fields: tuple[str, ...] = ()

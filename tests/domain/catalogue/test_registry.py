@@ -61,6 +61,7 @@ OTHER = {"name": "other2", "targets": (kubernetes.SECRET,), "actions": ()}
         (target(names=("user",)), "no field user"),
         (target(account="user"), "no field user"),
         (target(holder="user"), "no field user"),
+        (target(free="user"), "no field user"),
         (target(protected=(Protected("user", "x"),)), "no field user"),
         (target(protected=(Protected("role", "x", "("),)), "protected role: not a pattern"),
         (target(fields={**ROLE.fields, "role": "("}), "field role: not a pattern"),

@@ -71,6 +71,18 @@ def test_an_incident_about_any_identity_is_accepted() -> None:
         assert accepted.incident.identity.kind == kind
 
 
+def test_a_secret_is_no_name() -> None:
+    """An agent that reports a leaked token under the token itself: nothing would cover it."""
+    token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
+    for place in ("incident", "diagnosis"):
+        value: Any = report_json()
+        value[place]["identity"] = identity(token)
+        with pytest.raises(BadValue) as refused:
+            report.from_json(value, protected=frozenset())
+        assert refused.value.pointer == f"/{place}/identity/name"
+        assert token not in str(refused.value)
+
+
 def test_no_plan_can_be_made_for_what_is_report_only() -> None:
     kinds = [spec for spec in TARGETS.values() if spec.report_only]
     assert other.IDENTITY in kinds
