@@ -220,7 +220,7 @@ TARGETS_FILE = env.text("HITL_TARGETS_FILE", "")
 PROTECTED_CLUSTERS = frozenset({"portal", "hitlportal", *env.words("HITL_PROTECTED_CLUSTERS")})
 # Locators of identities that people fall back on: a plan against one fails a check.
 PROTECTED_TARGETS = frozenset(env.words("HITL_PROTECTED_TARGETS"))
-# `test.noop` exists in tests and benchmarks only.
+# Kinds that exist for tests and benchmarks only may be named.
 ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS", False)
 
 # -- the audit log ---------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ class RemediationConfig(AppConfig):
     verbose_name = gettext_lazy("Inventory, agents and people")
 
     def ready(self) -> None:
-        from remediation import declarations
+        from remediation import declarations, extensions
+
+        extensions.load_catalogue()
         from remediation.services.people import signin
 
         signin.connect()

@@ -15,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from remediation.domain.actions import ACTIONS, TARGETS
+from remediation.domain.catalogue import ACTIONS, TARGETS
 from remediation.domain.states import EDGES, INCIDENT_EDGES, Login
 
 

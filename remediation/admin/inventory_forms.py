@@ -9,7 +9,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from remediation import vocabulary
 from remediation.admin.base import CHOOSE, PortalForm, yes_no, yes_or_no
-from remediation.domain.actions import TARGETS
+from remediation.domain.catalogue import TARGETS
 from remediation.models import Dependency, Identity, IdentityVersion, Service, ServiceVersion
 from remediation.models.inventory import Criticality, Environment
 from remediation.services.inventory import facts as inventory

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from audit.tlog.canonical import Json
 from remediation.domain import plan, report
-from remediation.domain.actions import ACTIONS, TARGETS, ActionSpec, TargetSpec, is_test
+from remediation.domain.catalogue import (
+    ACTIONS,
+    REPORT_ONLY,
+    TARGETS,
+    ActionSpec,
+    TargetSpec,
+    is_test,
+)
 
 
 def catalogue(*, allow_test: bool) -> dict[str, Json]:
@@ -14,7 +21,13 @@ def catalogue(*, allow_test: bool) -> dict[str, Json]:
     return {
         "actions": [action(spec) for spec in shown],
         "targets": [
-            {"kind": spec.kind, "title": spec.title, "schema": target_schema(spec)}
+            {
+                "kind": spec.kind,
+                "title": spec.title,
+                "schema": target_schema(spec),
+                "report_only": spec.report_only,
+                "note": REPORT_ONLY if spec.report_only else "",
+            }
             for spec in kinds
         ],
         "environments": list(plan.ENVIRONMENTS),

@@ -5,23 +5,24 @@ from __future__ import annotations
 from hashlib import sha256
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue import postgres
 
 LOG = '{"user":"svc_reporting","application_name":"psql","client_addr":"203.0.113.7"}'
 LOG_SHA256 = sha256(LOG.encode()).hexdigest()
-ROLE: dict[str, Json] = {"kind": "postgres.role", "cluster": "billing", "role": "svc_reporting"}
+ROLE: dict[str, Json] = {"kind": postgres.ROLE.kind, **postgres.ROLE.example}
 
 PROPOSAL: dict[str, Json] = {
     "plan": {
         "version": 1,
         "environment": "production",
-        "steps": [{"action": "postgres.role.disable", "target": ROLE, "parameters": {}}],
+        "steps": [{"action": postgres.DISABLE.kind, "target": ROLE, "parameters": {}}],
     },
     "rationale": "The role is used from outside; nothing that is known to us logs in with it.",
 }
 
 REPORT: dict[str, Json] = {
     "incident": {
-        "kind": "postgres.role-compromise",
+        "kind": f"{postgres.ROLE.kind}-compromise",
         "title": "svc_reporting logs in from an unknown address",
         "identity": ROLE,
         "detected_at": "2026-11-22T10:15:00Z",

@@ -14,7 +14,7 @@ from rest_framework import serializers
 from audit.tlog.canonical import Json
 from remediation.api.catalogue import target_schema
 from remediation.domain import plan, report
-from remediation.domain.actions import ACTIONS, TARGETS, is_test
+from remediation.domain.catalogue import ACTIONS, TARGETS, is_test
 from remediation.domain.outcome import Outcome
 from remediation.domain.states import ProposalState
 
@@ -282,6 +282,10 @@ class Catalogue(serializers.Serializer[Any]):
             "kind": serializers.CharField(),
             "title": serializers.CharField(),
             "schema": _schema({"type": "object"}),
+            "report_only": serializers.BooleanField(
+                help_text="Incidents can be about it, but no action works on it."
+            ),
+            "note": serializers.CharField(allow_blank=True),
         },
         many=True,
     )

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from jsonschema import Draft202012Validator, ValidationError
 
 from audit.tlog.canonical import Json, encode
-from remediation.domain.actions import ACTIONS, TARGETS, ActionSpec, is_test
+from remediation.domain.catalogue import ACTIONS, MAX_LOCATOR, TARGETS, ActionSpec, is_test
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import (
     BadValue,
@@ -31,9 +31,6 @@ from remediation.domain.strict import parse as parse_json
 MAX_BYTES = 32 * 1024
 MAX_STEPS = 16
 ENVIRONMENTS = ("production", "staging", "development")
-
-# The portal's own logins, and the roles that administer a cluster (PostgreSQL reserves pg_*).
-_PROTECTED_ROLE = re.compile(r"hitl_.*|pg_.*|postgres", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -152,17 +149,19 @@ def parse_target(value: Json, at: str = "", *, allow_test: bool = False) -> Targ
         raise UnknownTargetKind(repr(kind)[:100], pointer=f"{at}/kind")
     patterns = TARGETS[kind].fields
     source = Fields(value, at, required=("kind", *patterns))
-    return Target(
-        kind,
-        MappingProxyType(
-            {name: source.matching(name, _compiled(p), f"a {name}") for name, p in patterns.items()}
-        ),
-    )
+    fields = {
+        name: source.matching(name, _compiled(p), f"a {name}") for name, p in patterns.items()
+    }
+    target = Target(kind, MappingProxyType(fields))
+    if len(target.locator) > MAX_LOCATOR:
+        raise TooLarge(f"the identity's locator has over {MAX_LOCATOR} characters", pointer=at)
+    return target
 
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII)
+    """A field's pattern; whatever a declaration says, a locator's "/" stands in no field."""
+    return re.compile(rf"(?!.*/)(?:{pattern})", re.ASCII | re.DOTALL)
 
 
 def _step(index: int, value: Json, at: str, protected: frozenset[str], allow_test: bool) -> Step:
@@ -189,12 +188,14 @@ def _step(index: int, value: Json, at: str, protected: frozenset[str], allow_tes
 
 
 def _refuse_protected(target: Target, at: str, protected: frozenset[str]) -> None:
-    if target.kind != "postgres.role":
-        return
-    if target.fields["cluster"] in protected:
-        raise ProtectedTarget("the cluster belongs to the portal", pointer=f"{at}/cluster")
-    if _PROTECTED_ROLE.fullmatch(target.fields["role"]):
-        raise ProtectedTarget("the role administers the cluster", pointer=f"{at}/role")
+    for rule in TARGETS[target.kind].protected:
+        value = target.fields[rule.field]
+        if _matches(rule.pattern, value) if rule.pattern else value in protected:
+            raise ProtectedTarget(rule.why, pointer=f"{at}/{rule.field}")
+
+
+def _matches(pattern: str, value: str) -> bool:
+    return re.fullmatch(pattern, value, re.IGNORECASE) is not None
 
 
 @cache

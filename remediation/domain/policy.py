@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue import ACTIONS
 from remediation.domain.facts import Facts, facts
 from remediation.domain.ruling import (
     ANY,

@@ -10,6 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from audit.tlog.canonical import Json, encode
+from remediation.domain.catalogue import TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import (
     BadValue,
@@ -20,6 +21,7 @@ from remediation.domain.errors import (
 from remediation.domain.fields import Fields
 from remediation.domain.plan import Plan, Target, parse_target
 from remediation.domain.plan import parse as parse_plan
+from remediation.domain.secrets.detector import look
 from remediation.domain.strict import parse as parse_json
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -117,6 +119,8 @@ def from_json(value: Json, *, protected: frozenset[str], allow_test: bool = Fals
     _refuse_repeated(evidence)
     incident = _incident(top.value("incident"), "/incident", allow_test=allow_test)
     diagnosis = parse_diagnosis(top.value("diagnosis"), "/diagnosis", allow_test=allow_test)
+    _refuse_secret(incident.identity, "/incident/identity")
+    _refuse_secret(diagnosis.identity, "/diagnosis/identity")
     if "proposal" not in top:
         return Report(incident, evidence, diagnosis, plan=None, rationale="")
     plan, rationale = parse_proposal(
@@ -163,6 +167,13 @@ def load_diagnosis(body: bytes, *, allow_test: bool = False) -> Diagnosis:
     if diagnosis.body != body:
         raise BadValue("the diagnosis is not canonical")
     return diagnosis
+
+
+def _refuse_secret(identity: Target, at: str) -> None:
+    """Names go into the record uncovered. Asked of what comes in, never of what is stored."""
+    field = TARGETS[identity.kind].free
+    if field and look(identity.fields[field].encode(), frozenset()).found.secrets:
+        raise BadValue("it looks like a secret; say what it is called", pointer=f"{at}/{field}")
 
 
 def _incident(value: Json, at: str, *, allow_test: bool) -> IncidentReport:

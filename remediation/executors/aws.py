@@ -18,12 +18,14 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from audit.tlog.canonical import Json
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue.aws import ACTIVATE, DEACTIVATE, PROVIDER
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
+from remediation.executors.aws_account import AwsTarget, account, read
 from remediation.executors.base import Deadline, Executor, Outcome, Snapshot
+from remediation.executors.driver import Driver
 from remediation.executors.errors import (
     NotApplied,
     OutcomeUnknown,
@@ -31,7 +33,7 @@ from remediation.executors.errors import (
     StepFailed,
     VerifyFailed,
 )
-from remediation.executors.targets import AwsTarget, Targets
+from remediation.executors.targets import Targets
 
 CONNECT_SECONDS = 3  # for each address; before it, the resolver's own limit
 READ_SECONDS = 5  # IAM answers in well under a second
@@ -49,7 +51,7 @@ class _AccessKey(Executor):
 
     def observe(self, step: Step, targets: Targets) -> Observation:
         fields = step.target.fields
-        target = targets.account(fields["account"])
+        target = account(targets, fields["account"])
         with _reading(step):
             client = _client(target, *target.observe())
             keys = _keys_of(client, fields["user"])
@@ -104,16 +106,16 @@ class _AccessKey(Executor):
 
 
 class DeactivateAccessKey(_AccessKey):
-    """aws.iam.deactivate_access_key"""
+    """Set a key to Inactive."""
 
-    spec = ACTIONS["aws.iam.deactivate_access_key"]
+    spec = DEACTIVATE
     status = "Inactive"
 
 
 class ActivateAccessKey(_AccessKey):
-    """aws.iam.activate_access_key"""
+    """Set a key to Active."""
 
-    spec = ACTIONS["aws.iam.activate_access_key"]
+    spec = ACTIVATE
     status = "Active"
 
 
@@ -187,7 +189,7 @@ def _set_status(
 
     fields = step.target.fields
     try:
-        target = targets.account(fields["account"])
+        target = account(targets, fields["account"])
         client = _client(target, *target.operate(clearance))
     except (TargetUnobservable, BotoCoreError, ValueError) as error:
         raise NotApplied(_words(error)) from error
@@ -223,3 +225,6 @@ def _changing() -> Iterator[None]:
 
 def _words(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
+
+
+DRIVER = Driver(PROVIDER.name, (DeactivateAccessKey, ActivateAccessKey), read)

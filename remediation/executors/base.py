@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import ClassVar
 
 from audit.tlog.canonical import Json
-from remediation.domain import actions
-from remediation.domain.actions import ActionSpec
+from remediation.domain import catalogue
+from remediation.domain.catalogue import ActionSpec
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
@@ -85,7 +85,7 @@ class Executor(ABC):
 
     def after(self, state: Mapping[str, Json]) -> dict[str, Json]:
         """The pinned state that the action leads to from this one: what reviewers were shown."""
-        return actions.after(self.spec.kind, state)
+        return catalogue.after(self.spec.kind, state)
 
     def settled(self, observation: Observation) -> Settled | None:
         """Whether the action has had its effect; None if reading cannot tell. Pure."""

@@ -14,6 +14,12 @@ the `file` of the targets file, written before the change. Failures, in [test.in
     kill_before_apply = true       the worker is killed (SIGKILL) before, in the middle of, or
     kill_during_apply = true       after the change
     kill_after_apply = true
+
+Its section of the targets file, only where test.noop may run:
+
+    [test]
+    file = "..."                   one JSON line for each call that changes something
+    state_dir = "..."              one JSON file for each target name
 """
 
 from __future__ import annotations
@@ -22,15 +28,19 @@ import json
 import os
 import signal
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue.test import NOOP, PROVIDER
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
-from remediation.domain.plan import Step
+from remediation.domain.plan import Step, Target
 from remediation.executors.base import GONE, Deadline, Executor, Outcome, Snapshot
+from remediation.executors.driver import Driver, Places
 from remediation.executors.errors import (
     ClearanceRefused,
     NotApplied,
@@ -38,15 +48,39 @@ from remediation.executors.errors import (
     RollbackFailed,
     VerifyFailed,
 )
-from remediation.executors.targets import NoopTarget, Targets
+from remediation.executors.section import Section, Table
+from remediation.executors.targets import Targets
 
 ON, OFF = "on", "off"
+
+
+@dataclass(frozen=True)
+class NoopTarget(Places):
+    """Where test.noop keeps its record and its targets' states."""
+
+    provider: ClassVar[str] = "test"
+    file: Path
+    state_dir: Path
+    inject: Mapping[str, Table]
+    least: str = ""
+
+    def environment(self, target: Target) -> str:
+        return self.least
+
+
+def read(section: Section) -> NoopTarget:
+    return NoopTarget(
+        section.path("file"),
+        section.path("state_dir"),
+        section.tables("inject"),
+        section.environment(),
+    )
 
 
 class Noop(Executor):
     """test.noop"""
 
-    spec = ACTIONS["test.noop"]
+    spec = NOOP
 
     def observe(self, step: Step, targets: Targets) -> Observation:
         target = _Target(step, targets)
@@ -102,13 +136,14 @@ class _Target:
     """The files of one target; with a clearance, the right to change them."""
 
     def __init__(self, step: Step, targets: Targets, clearance: Clearance | None = None) -> None:
-        if targets.test is None:
+        files = targets.of(NoopTarget)
+        if files is None:
             raise TargetUnobservable("the targets file has no [test]")
-        self._files: NoopTarget = targets.test
+        self._files = files
         self._name = step.target.fields["name"]
         self._step = step
         self._cleared = type(clearance) is Clearance
-        self._played = targets.test.inject.get(self._name, {})
+        self._played = files.inject.get(self._name, {})
 
     @property
     def _path(self) -> Path:
@@ -167,3 +202,6 @@ class _Target:
     def _refuse_without_clearance(self) -> None:
         if not self._cleared:
             raise ClearanceRefused("no clearance")
+
+
+DRIVER = Driver(PROVIDER.name, (Noop,), read)

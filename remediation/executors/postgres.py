@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import psycopg
 
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue.postgres import DISABLE, ENABLE, PROVIDER, ROLE
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
@@ -27,6 +27,7 @@ from remediation.executors.base import (
     Settled,
     Snapshot,
 )
+from remediation.executors.driver import Driver
 from remediation.executors.errors import (
     NotApplied,
     OutcomeUnknown,
@@ -35,6 +36,7 @@ from remediation.executors.errors import (
     StepFailed,
     VerifyFailed,
 )
+from remediation.executors.postgres_cluster import cluster, read
 from remediation.executors.postgres_session import Connection, NotUsable, session, words
 from remediation.executors.targets import Targets
 
@@ -64,15 +66,6 @@ SELECT r.oid::bigint AS oid, r.rolcanlogin AS login, r.rolsuper AS superuser,
   FROM pg_roles r CROSS JOIN LATERAL hitl_ops.sessions(r.oid) s
  WHERE r.rolname = %s
 """
-_SHOWN = (
-    "sessions",
-    "last_activity",
-    "valid_until",
-    "owned_objects",
-    "prepared_transactions",
-    "member_of",
-    "members",
-)
 
 
 class _Role(Executor):
@@ -81,7 +74,7 @@ class _Role(Executor):
     login: ClassVar[bool]
 
     def observe(self, step: Step, targets: Targets) -> Observation:
-        dsn = targets.cluster(step.target.fields["cluster"]).observe()
+        dsn = cluster(targets, step.target.fields["cluster"]).observe()
         deadline = Deadline.within(OBSERVE_SECONDS)
         portal = targets.portal_system_identifier
         try:
@@ -92,7 +85,8 @@ class _Role(Executor):
         if row is None:
             return GONE
         state = {name: row[name] for name in self.spec.pin_fields}
-        return Observation(True, state, {name: row[name] for name in _SHOWN}, simulated=False)
+        shown = {name: row[name] for name in ROLE.shown_fields}
+        return Observation(True, state, shown, simulated=False)
 
     def precheck(self, step: Step, observation: Observation) -> None:
         super().precheck(step, observation)
@@ -160,7 +154,7 @@ class _Role(Executor):
     ) -> Outcome:
         """Do `work` over a connection with the operator's login."""
         try:
-            target = targets.cluster(step.target.fields["cluster"])
+            target = cluster(targets, step.target.fields["cluster"])
         except TargetUnobservable as error:
             raise NotApplied(error.detail) from error
         dsn = target.operate(clearance)
@@ -173,9 +167,9 @@ class _Role(Executor):
 
 
 class DisableRole(_Role):
-    """postgres.role.disable"""
+    """Take the right to log in from a role, and end its sessions."""
 
-    spec = ACTIONS["postgres.role.disable"]
+    spec = DISABLE
     login = False
 
     def apply(
@@ -194,9 +188,9 @@ class DisableRole(_Role):
 
 
 class EnableRole(_Role):
-    """postgres.role.enable"""
+    """Give a role the right to log in."""
 
-    spec = ACTIONS["postgres.role.enable"]
+    spec = ENABLE
     login = True
 
     def apply(
@@ -236,3 +230,6 @@ def _end_sessions(connection: Connection, role: str, deadline: Deadline) -> int:
     except psycopg.Error as error:
         raise PartlyApplied(f"new logins are refused, but: {words(error)}") from error
     return found
+
+
+DRIVER = Driver(PROVIDER.name, (DisableRole, EnableRole), read)

@@ -15,7 +15,6 @@ from remediation.domain.errors import BadInput, Digest, Refused, TargetUnobserva
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step, load
-from remediation.executors import EXECUTORS
 from remediation.executors.base import Deadline, Executor, Outcome, Snapshot
 from remediation.executors.errors import (
     ClearanceRefused,
@@ -24,6 +23,7 @@ from remediation.executors.errors import (
     RollbackFailed,
     VerifyFailed,
 )
+from remediation.executors.registry import EXECUTORS
 from remediation.executors.targets import Targets
 
 
@@ -125,9 +125,7 @@ def _cleared(
     if not reading:
         _refuse_other_use(clearance, undo)
     try:
-        plan = load(
-            plan_body, protected=targets.protected_clusters, allow_test=targets.test is not None
-        )
+        plan = load(plan_body, protected=targets.protected_clusters, allow_test=targets.allows_test)
         return plan.steps[step_index]
     except (BadInput, IndexError) as error:
         raise Digest(f"the approved bytes are not a plan that can run here: {error}") from error

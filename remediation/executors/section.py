@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from remediation.domain.errors import Refused
+from remediation.domain.plan import ENVIRONMENTS
 
 T = TypeVar("T")
 Table = Mapping[str, object]
@@ -50,11 +51,18 @@ class Section:
         self._known.add(name)
         return Section(self._table.get(name, {}), f"{self._at}: {name}", self._base)
 
-    def each(self, name: str, read: Callable[[Section, str], T]) -> Mapping[str, T]:
-        entries = self.section(name)
-        found = {key: read(entries.section(key), key) for key in entries._table}
-        entries.refuse_unknown()
-        return found
+    def each(self, read: Callable[[Section, str], T]) -> Mapping[str, T]:
+        """Read every entry as a table of its own; refuses what `read` does not ask for."""
+        return {name: self._read(name, read) for name in self.names()}
+
+    def _read(self, name: str, read: Callable[[Section, str], T]) -> T:
+        section = self.section(name)
+        value = read(section, name)
+        section.refuse_unknown()
+        return value
+
+    def names(self) -> Iterator[str]:
+        return iter(self._table)
 
     def has(self, name: str) -> bool:
         return name in self._table
@@ -77,11 +85,20 @@ class Section:
         return self._base / self.text(name)
 
     def tables(self, name: str) -> Mapping[str, Table]:
-        return self.each(name, lambda section, _: section.whole())
+        return self.section(name).each(lambda section, _: section.whole())
 
     def whole(self) -> Table:
         self._known |= set(self._table)
         return self._table
+
+    def environment(self) -> str:
+        """The least environment that the section's targets count as; "" when it says none."""
+        if not self.has("environment"):
+            return ""
+        value = self.text("environment")
+        if value not in ENVIRONMENTS:
+            raise TargetsFileInvalid(f"environment is one of {', '.join(ENVIRONMENTS)}")
+        return value
 
     def secret(self, name: str) -> Secret:
         """Inline or by file, not both."""

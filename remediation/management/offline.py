@@ -31,6 +31,7 @@ from remediation.domain import inert, instant
 from remediation.domain.errors import BadInput
 from remediation.domain.gate import approvers, evidence, gate
 from remediation.domain.gate.evidence import Evidence
+from remediation.extensions import ExtensionInvalid, load_catalogue
 from remediation.management.replay import Replay, Whole, check_bundle, check_evidence
 from remediation.management.signed_record import Signed, Trust
 
@@ -60,11 +61,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     as_json = False
     try:
         arguments = _parser().parse_args(argv)
+        load_catalogue()
         as_json = arguments.json
         trust = _trust(arguments)
         raw = _read(arguments.file, max(evidence.MAX_BYTES, bundle_form.MAX_BYTES))
         found = check_bundle(raw, trust) if _is_bundle(raw) else _evidence(raw, arguments, trust)
-    except Unreadable as error:
+    except (Unreadable, ExtensionInvalid) as error:
         sys.stderr.write(f"verify_evidence: {inert.terminal(str(error))}\n")
         return UNREADABLE
     except TlogError as error:
@@ -97,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seen", type=Path, help="a head of the log that you have seen")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
-        "--allow-test", action="store_true", help="take plans of test actions (test.noop)"
+        "--allow-test", action="store_true", help="take plans of actions that exist for tests only"
     )
     return parser
 

@@ -54,35 +54,9 @@ SAYINGS = frozenset(
         gettext_noop("Square secret"),
         gettext_noop("Stripe key"),
         gettext_noop("Vault token"),
-        # Kinds of targets (domain/actions.py).
-        gettext_noop("PostgreSQL role"),
-        gettext_noop("AWS IAM access key"),
-        gettext_noop("AWS IAM user"),
-        gettext_noop("AWS IAM role"),
-        gettext_noop("AWS account root user"),
-        gettext_noop("Kubernetes service account"),
-        gettext_noop("Kubernetes secret"),
-        gettext_noop("Test target"),
-        # What actions do beside their sentence, and what they do not (domain/actions.py).
-        gettext_noop("It ends every open session of the role, after new logins are refused."),
-        gettext_noop("It does not revoke grants: other roles that are members of it keep them."),
-        gettext_noop("It does not change the password."),
-        gettext_noop("Sessions that a connection pooler opened as another role are not ended."),
-        gettext_noop("A transaction that was prepared for two-phase commit keeps its locks."),
-        gettext_noop(
-            "Roles that administer the cluster (superuser, CREATEROLE, REPLICATION, BYPASSRLS)"
-            " are refused."
-        ),
-        gettext_noop("It ends no session."),
-        gettext_noop("It does not restore sessions that were ended."),
-        gettext_noop("It ends no session; requests signed with the key are refused."),
-        gettext_noop("Services may accept the key for some minutes more."),
-        gettext_noop(
-            "It does not end sessions of temporary credentials that were made with the key before."
-        ),
-        gettext_noop("It does not touch other keys, roles or users that the key may have created."),
-        gettext_noop("It does not make the key safe to use again."),
-        gettext_noop("It changes nothing outside a file of the worker."),
+        # What is said of a kind that no action works on (domain/catalogue/spec.py). What each
+        # provider says of its kinds and actions stands in its declaration.
+        gettext_noop("The portal cannot change this; a person has to."),
         # Marks of the drawing of a scope (domain/diagram.py).
         gettext_noop("not in the inventory"),
         gettext_noop("Not known"),

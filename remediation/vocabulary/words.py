@@ -1,5 +1,8 @@
 """Single words: states, roles, risks, fields. The name is the domain's, the word is for people.
 
+Words for fields of targets, parameters and observations stand in the declarations of providers
+(`remediation/domain/catalogue`).
+
 A name that is here twice would be one word in two meanings: then one of them needs another name.
 """
 
@@ -105,34 +108,6 @@ WORDS = {
     "retired": pgettext_lazy("field of the inventory", "retired"),
     "name": pgettext_lazy("field of the inventory", "name"),
     "present": pgettext_lazy("field of the inventory", "present"),
-    # Fields that identify a target.
-    "cluster": pgettext_lazy("field of a target", "cluster"),
-    "role": pgettext_lazy("field of a target", "role"),
-    "account": pgettext_lazy("field of a target", "account"),
-    "user": pgettext_lazy("field of a target", "user"),
-    "access_key_id": pgettext_lazy("field of a target", "access key id"),
-    "namespace": pgettext_lazy("field of a target", "namespace"),
-    # Parameters of actions.
-    "note": pgettext_lazy("parameter of an action", "note"),
-    # What the worker reads from a target.
-    "login": pgettext_lazy("field of an observation", "login"),
-    "superuser": pgettext_lazy("field of an observation", "superuser"),
-    "member_of_managed": pgettext_lazy("field of an observation", "member of managed"),
-    "oid": pgettext_lazy("field of an observation", "oid"),
-    "sessions": pgettext_lazy("field of an observation", "sessions"),
-    "last_activity": pgettext_lazy("field of an observation", "last activity"),
-    "valid_until": pgettext_lazy("field of an observation", "valid until"),
-    "owned_objects": pgettext_lazy("field of an observation", "owned objects"),
-    "prepared_transactions": pgettext_lazy("field of an observation", "prepared transactions"),
-    "member_of": pgettext_lazy("field of an observation", "member of"),
-    "members": pgettext_lazy("field of an observation", "members"),
-    "status": pgettext_lazy("field of an observation", "status"),
-    "created": pgettext_lazy("field of an observation", "created"),
-    "last_used": pgettext_lazy("field of an observation", "last used"),
-    "last_used_service": pgettext_lazy("field of an observation", "last used service"),
-    "last_used_region": pgettext_lazy("field of an observation", "last used region"),
-    "other_keys": pgettext_lazy("field of an observation", "other keys"),
-    "state": pgettext_lazy("field of an observation", "state"),
     # Fields that the history names.
     "plan digest": pgettext_lazy("field of the record", "plan digest"),
     "pin digest": pgettext_lazy("field of the record", "pin digest"),

@@ -17,7 +17,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from remediation.api import examples, reference, schema, urls
-from remediation.domain.actions import ACTIONS, is_test
+from remediation.domain.catalogue import ACTIONS, is_test
 from tests import factories
 from tests.api.conftest import Caller, problem, told
 from tests.browser.conftest import browser_type_launch_args, origin

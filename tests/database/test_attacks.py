@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from audit import sqlfile
 from remediation import schema
-from remediation.domain.actions import ACTIONS, TARGETS
+from remediation.domain.catalogue import ACTIONS, TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.plan import Target
 from tests import factories

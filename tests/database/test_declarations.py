@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from hitlportal import checks
 from remediation import declarations
-from remediation.domain.actions import ACTIONS, TARGETS, TargetSpec
+from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import Login
 from tests.conftest import AsLogin
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.tlog.canonical import Json, encode
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue import ACTIONS, TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import MAX_STEPS, load, parse, parse_target
@@ -18,14 +18,7 @@ from tests.domain.story import TARGET, plan_json
 
 NONE: frozenset[str] = frozenset()
 EXAMPLES: dict[str, dict[str, Json]] = {
-    "postgres.role": {"kind": "postgres.role", "cluster": "billing-db", "role": "app_orders"},
-    "aws.iam.access_key": {
-        "kind": "aws.iam.access_key",
-        "account": "123456789012",
-        "user": "deploy",
-        "access_key_id": "AKIAIOSFODNN7EXAMPLE",
-    },
-    "test.target": {"kind": "test.target", "name": "one"},
+    kind: {"kind": kind, **spec.example} for kind, spec in TARGETS.items()
 }
 
 
@@ -48,7 +41,8 @@ def refusal(value: Json, protected: frozenset[str] = NONE) -> tuple[str, str]:
 @pytest.mark.parametrize("kind", ACTIONS)
 def test_every_action_can_be_proposed_and_its_bytes_load_again(kind: str) -> None:
     target = EXAMPLES[ACTIONS[kind].target_kind]
-    plan = parse(with_step(action=kind, target=dict(target)), protected=NONE, allow_test=True)
+    value = with_step(action=kind, target=dict(target), parameters=dict(ACTIONS[kind].example))
+    plan = parse(value, protected=NONE, allow_test=True)
     assert load(plan.body, protected=NONE, allow_test=True) == plan
     assert plan.digest == digest(Kind.PLAN, plan.body)
     assert plan.steps[0].executor == ACTIONS[kind].version

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remediation.domain import policy
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue import ACTIONS
 from remediation.domain.checks import CHECKS, Check, Outcome
 from remediation.domain.errors import BadInput
 from remediation.domain.policy import Facts, Risk, Ruling, evaluate, facts, rule, tightened

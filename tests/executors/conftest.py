@@ -14,19 +14,9 @@ from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.binaries import PostgresBinaries
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
 from tests.executors import moto
-from tests.executors.contract import AwsWorld, NoopWorld, PostgresWorld, World
+from tests.executors.contract import CONTRACTS, World, cases
 from tests.needs import system_postgres
 from tests.servers import Addresses
-
-# Each action with the fixture of its target.
-WITH_CREDENTIALS = [
-    "postgres.role.disable newest_cluster",
-    "postgres.role.disable cluster_15",
-    "postgres.role.enable newest_cluster",
-    "postgres.role.enable cluster_15",
-    "aws.iam.deactivate_access_key simulator",
-    "aws.iam.activate_access_key simulator",
-]
 
 
 @dataclass(frozen=True)
@@ -71,13 +61,9 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto.Moto]:
         yield started
 
 
-@pytest.fixture(params=[*WITH_CREDENTIALS, "test.noop"])
+@pytest.fixture(params=cases())
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
     """Return the world of each action, with a real target."""
     action, *where = request.param.split()
-    if action == "test.noop":
-        return NoopWorld(tmp_path)
-    place = request.getfixturevalue(where[0])
-    if action.startswith("aws."):
-        return AwsWorld(action, tmp_path, place)
-    return PostgresWorld(action, tmp_path, place.superuser, place.log)
+    place = request.getfixturevalue(where[0]) if where else None
+    return CONTRACTS[action.partition(".")[0]].make(action, tmp_path, place)

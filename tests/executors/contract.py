@@ -1,6 +1,8 @@
 """One world per kind of target: a real target, its log, and an independent view of it.
 
-The contract test (test_contract.py) uses only this interface.
+The contract test (test_contract.py) uses only this interface. Its cases are the actions of
+every declaration, on each place that the provider's `Contract` names. Another package gives its
+own by an entry point of the group `hitlportal.contract`.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ import re
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,7 +22,9 @@ from uuid import uuid4
 import psycopg
 
 from audit.tlog.canonical import Json
+from remediation import extensions
 from remediation.domain import plan
+from remediation.domain.catalogue import ACTIONS
 from remediation.domain.gate import gate
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Plan, Step
@@ -88,7 +93,7 @@ class World(ABC):
         """Return the changing calls for this target in the target's own log."""
 
     def plan(self, target: dict[str, Json] | None = None) -> Plan:
-        return make_plan(self.action, target or self.target, {})
+        return make_plan(self.action, target or self.target, dict(ACTIONS[self.action].example))
 
     @property
     def step(self) -> Step:
@@ -103,6 +108,18 @@ class World(ABC):
         """Remove the files with operating credentials."""
         for path in self.directory.glob("operate.*"):
             path.unlink()
+
+
+@dataclass(frozen=True)
+class Contract:
+    """How a provider's executors are tried: on a world made of the action, a directory, and what
+    the fixture of each named place gives ("" for a provider that needs none)."""
+
+    provider: str
+    make: Callable[[str, Path, Any], World]
+    places: tuple[str, ...] = ("",)
+    # Whether changing something needs a credential that `hide_operate_credential` can take away.
+    with_credentials: bool = True
 
 
 class PostgresWorld(World):
@@ -233,3 +250,34 @@ class NoopWorld(World):
     def calls(self) -> list[dict[str, Any]]:
         path = self.directory / "calls.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+BUILT_IN = (
+    Contract(
+        "postgres",
+        lambda action, directory, place: PostgresWorld(
+            action, directory, place.superuser, place.log
+        ),
+        ("newest_cluster", "cluster_15"),
+    ),
+    Contract("aws", AwsWorld, ("simulator",)),
+    Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
+)
+CONTRACTS = {
+    each.provider: each
+    for each in (
+        *BUILT_IN,
+        *(each for _, each in extensions.found("hitlportal.contract", Contract)),
+    )
+}
+
+
+def cases(*, with_credentials: bool = False) -> list[str]:
+    """Each action with the fixture of a place to try it on, as the `world` fixture reads it."""
+    return [
+        f"{action} {place}".strip()
+        for action in ACTIONS
+        for contract in [CONTRACTS[action.partition(".")[0]]]
+        for place in contract.places
+        if contract.with_credentials or not with_credentials
+    ]

@@ -16,11 +16,11 @@ from botocore.exceptions import ClientError
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.executors import aws
+from remediation.executors.aws_account import AwsTarget
 from remediation.executors.base import Deadline
 from remediation.executors.errors import NotApplied, OutcomeUnknown, VerifyFailed
 from remediation.executors.run import run_apply, run_observe, run_prepare, run_rollback, run_verify
 from remediation.executors.section import Secret
-from remediation.executors.targets import AwsTarget
 from tests.executors import moto
 from tests.executors.contract import AwsWorld, clearance
 

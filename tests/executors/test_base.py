@@ -7,10 +7,10 @@ import time
 import pytest
 from jsonschema import Draft202012Validator
 
-from remediation.domain.actions import ACTIONS
-from remediation.executors import EXECUTORS
+from remediation.domain.catalogue import ACTIONS
 from remediation.executors.base import GONE, Deadline, Executor
 from remediation.executors.errors import NotApplied
+from remediation.executors.registry import EXECUTORS
 from tests.executors.contract import make_plan
 
 

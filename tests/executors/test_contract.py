@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import cast
 import pytest
 
 from audit.tlog.canonical import encode
+from remediation.domain.catalogue import PROVIDERS, TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import Digest, TargetUnobservable, UnknownField
 from remediation.domain.gate.gate import Clearance
@@ -30,8 +32,12 @@ from remediation.executors.run import (
     run_verify,
 )
 from remediation.executors.targets import Targets
-from tests.executors.conftest import WITH_CREDENTIALS
-from tests.executors.contract import World, clearance, closed_port, make_plan
+from tests.executors.contract import CONTRACTS, World, cases, clearance, closed_port, make_plan
+
+
+def test_every_provider_with_actions_is_tried() -> None:
+    acting = {name for name, provider in PROVIDERS.items() if provider.actions}
+    assert acting == set(CONTRACTS)
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +50,7 @@ def test_observing_shows_exactly_the_pin_fields_and_changes_nothing(world: World
     seen = run_observe(world.step, world.targets())
     assert seen.exists
     assert set(seen.state) == set(world.step.spec.pin_fields)
+    assert set(seen.shown) == set(TARGETS[world.step.target.kind].shown_fields)
     assert Observation.from_json(seen.to_json()) == seen
     encode(seen.to_json())  # no floats, no times: the observation is recorded
     assert run_observe(world.step, world.targets()).state == seen.state
@@ -55,7 +62,7 @@ def test_observing_needs_no_credential_that_can_change_something(world: World) -
     assert run_observe(world.step, world.targets()).exists
 
 
-@pytest.mark.parametrize("world", WITH_CREDENTIALS, indirect=True)
+@pytest.mark.parametrize("world", cases(with_credentials=True), indirect=True)
 def test_a_missing_credential_changes_nothing_and_says_so(world: World) -> None:
     world.hide_operate_credential()
     with pytest.raises(CredentialUnavailable):
@@ -163,8 +170,10 @@ def test_rolling_back_what_had_no_effect_changes_nothing_that_is_pinned(world: W
 
 def test_undeclared_parameters_are_refused_when_parsed_and_when_run(world: World) -> None:
     with pytest.raises(UnknownField):
-        make_plan(world.action, world.target, {"extra": 1})
-    body = world.plan().body.replace(b'"parameters":{}', b'"parameters":{"extra":1}')
+        make_plan(world.action, world.target, {**world.step.parameters, "extra": 1})
+    value = json.loads(world.plan().body)
+    value["steps"][0]["parameters"]["extra"] = 1
+    body = encode(value)
     assert body != world.plan().body
     given = clearance(world.plan(), digest=digest(Kind.PLAN, body))
     with pytest.raises(Digest, match="unknown_field"):

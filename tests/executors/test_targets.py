@@ -9,7 +9,10 @@ import pytest
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
+from remediation.executors.aws_account import account
 from remediation.executors.errors import ClearanceRefused, CredentialUnavailable
+from remediation.executors.noop import NoopTarget
+from remediation.executors.postgres_cluster import cluster
 from remediation.executors.section import TargetsFileInvalid
 from remediation.executors.targets import Targets
 from tests.executors.contract import clearance, make_plan
@@ -40,26 +43,27 @@ def given() -> Clearance:
 def test_loading_opens_no_credential_file_and_operating_opens_it_each_time(
     tmp_path: Path, given: Clearance
 ) -> None:
-    targets = load(tmp_path, POSTGRES + SIMULATED)  # the directory "secrets" does not exist
-    cluster, account = targets.cluster("orders-db"), targets.account("218007301253")
-    assert (cluster.observe(), account.observe()) == ("host=o", ("AKIAOBSERVER", "seen"))
-    for operate in (cluster.operate, account.operate):
+    targets = load(tmp_path, POSTGRES + SIMULATED)  # there is no directory "secrets"
+    orders, aws = cluster(targets, "orders-db"), account(targets, "218007301253")
+    assert (orders.observe(), aws.observe()) == ("host=o", ("AKIAOBSERVER", "seen"))
+    for operate in (orders.operate, aws.operate):
         with pytest.raises(CredentialUnavailable, match="FileNotFoundError"):
             operate(given)
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "p").write_text("host=p\n")
     (tmp_path / "secrets" / "a").write_text("  key\n")
-    assert cluster.operate(given) == "host=p"
-    assert account.operate(given) == ("AKIAOPERATOR", "key")
+    assert orders.operate(given) == "host=p"
+    assert aws.operate(given) == ("AKIAOPERATOR", "key")
     (tmp_path / "secrets" / "p").unlink()
     with pytest.raises(CredentialUnavailable):
-        cluster.operate(given)
+        orders.operate(given)
 
 
 @pytest.mark.parametrize("fake", [None, True, object()])
 def test_no_operating_credential_without_a_clearance(tmp_path: Path, fake: object) -> None:
     targets = load(tmp_path, POSTGRES + SIMULATED)
-    for operate in (targets.cluster("orders-db").operate, targets.account("218007301253").operate):
+    orders, aws = cluster(targets, "orders-db"), account(targets, "218007301253")
+    for operate in (orders.operate, aws.operate):
         with pytest.raises(ClearanceRefused):
             operate(cast("Clearance", fake))
 
@@ -69,19 +73,19 @@ def test_an_observing_credential_that_cannot_be_read_makes_the_target_unobservab
 ) -> None:
     targets = load(tmp_path, POSTGRES.replace('observe_dsn = "host=o"', 'observe_dsn_file = "no"'))
     with pytest.raises(TargetUnobservable, match="FileNotFoundError"):
-        targets.cluster("orders-db").observe()
+        cluster(targets, "orders-db").observe()
     (tmp_path / "no").write_bytes(b"\xff")
     with pytest.raises(TargetUnobservable, match="UnicodeDecodeError"):
-        targets.cluster("orders-db").observe()
+        cluster(targets, "orders-db").observe()
 
 
 def test_what_is_not_named_in_the_file_is_unobservable(tmp_path: Path) -> None:
     targets = load(tmp_path, "")
-    assert targets.test is None
+    assert targets.of(NoopTarget) is None and not targets.allows_test
     with pytest.raises(TargetUnobservable):
-        targets.cluster("orders-db")
+        cluster(targets, "orders-db")
     with pytest.raises(TargetUnobservable):
-        targets.account("218007301253")
+        account(targets, "218007301253")
 
 
 def test_secrets_stand_in_no_repr(tmp_path: Path) -> None:
@@ -90,8 +94,9 @@ def test_secrets_stand_in_no_repr(tmp_path: Path) -> None:
 
 def test_the_test_section_names_files_and_failures(tmp_path: Path) -> None:
     text = '[test]\nfile = "calls"\nstate_dir = "s"\n[test.inject.alpha]\nfail_apply = true\n'
-    test = load(tmp_path, text).test
-    assert test is not None
+    targets = load(tmp_path, text)
+    test = targets.of(NoopTarget)
+    assert test is not None and targets.allows_test
     assert (test.file, test.state_dir) == (tmp_path / "calls", tmp_path / "s")
     assert test.inject == {"alpha": {"fail_apply": True}}
 
@@ -140,8 +145,8 @@ def test_nothing_is_called_simulated_that_is_not_nor_real_without_tls(
 
 
 def test_the_real_aws_needs_no_endpoint(tmp_path: Path) -> None:
-    account = load(tmp_path, AWS).account("218007301253")
-    assert (account.simulated, account.endpoint_url) == (False, None)
+    real = account(load(tmp_path, AWS), "218007301253")
+    assert (real.simulated, real.endpoint_url) == (False, None)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from audit import sqlfile
 from remediation import schema, vocabulary
 from remediation.admin import names
 from remediation.domain import checks, errors, outcome, statement
-from remediation.domain.actions import ACTIONS, TARGETS
+from remediation.domain.catalogue import BUILT_IN, PROVIDERS, REPORT_ONLY, Provider
 from remediation.domain.checks import Outcome as Finding
 from remediation.domain.differences import Difference
 from remediation.domain.digest import Kind
@@ -27,7 +27,6 @@ from remediation.domain.ruling import SLOTS, Risk
 from remediation.domain.secrets import detector
 from remediation.domain.statement import Decision, Verdicts
 from remediation.domain.states import CloseReason, IncidentState, ProposalState
-from remediation.executors import postgres
 from remediation.models.inventory import Criticality, Environment
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from remediation.services.people import accounts
@@ -54,13 +53,32 @@ def refusals(of: type[Refused] = Refused) -> Iterator[type[Refused]]:
             yield from refusals(below)
 
 
-def observed() -> set[str]:
-    """What executors pin and show; AWS's are the keys of one dictionary."""
-    source = (ROOT / "remediation/executors/aws.py").read_text(encoding="utf-8")
-    shown = re.search(r"shown[^{]*= \{(.*?)\n    \}", source, re.DOTALL)
-    assert shown is not None
-    pinned = {name for spec in ACTIONS.values() for name in spec.pin_fields}
-    return pinned | set(postgres._SHOWN) | set(re.findall(r'^\s+"(\w+)":', shown[1], re.MULTILINE))
+def named_by(provider: Provider) -> set[str]:
+    """What pages name of a provider: fields of its targets, parameters, what executors read.
+
+    That executors show exactly the declared fields, the contract test says.
+    """
+    return {
+        *(field for spec in provider.targets for field in (*spec.fields, *spec.shown_fields)),
+        *(field for spec in provider.actions for field in spec.pin_fields),
+        *(name for spec in provider.actions for name in spec.parameters["properties"]),
+    }  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_provider_has_a_word_for_everything_that_it_names(name: str) -> None:
+    provider = PROVIDERS[name]
+    assert set(provider.words) == named_by(provider) - set(WORDS)
+    assert not set(provider.words) & set(NAMES)
+
+
+def test_a_name_that_two_providers_have_is_one_word() -> None:
+    pairs = [pair for provider in PROVIDERS.values() for pair in provider.words.items()]
+    assert len({name for name, _ in pairs}) == len(set(pairs))
+
+
+def test_the_built_in_providers_are_registered() -> None:
+    assert tuple(PROVIDERS.values())[: len(BUILT_IN)] == BUILT_IN
 
 
 def test_the_words_are_those_of_the_domain() -> None:
@@ -71,9 +89,7 @@ def test_the_words_are_those_of_the_domain() -> None:
         "same", "added", "removed", "changed",
         "service", "identity", "dependency", "present",
         *ServiceFacts.__dataclass_fields__, *IdentityFacts.__dataclass_fields__,
-        *(field for spec in TARGETS.values() for field in spec.fields),
-        *(name for spec in ACTIONS.values() for name in spec.parameters["properties"]),
-        *observed(), *FIELDS,
+        *FIELDS,
     }  # fmt: skip
     # A step of the gate that is called as the refusal that it makes.
     assert {str(name) for name in expected} == set(WORDS) | {"drift"}
@@ -106,13 +122,7 @@ def test_the_sayings_are_those_of_the_domain() -> None:
     expected = {
         *statement.REJECT_REASONS.values(), *statement.RETURN_REASONS.values(),
         *outcome.WORDS.values(), *detector.TITLES.values(),
-        *(spec.title for spec in TARGETS.values()),
-        *(
-            said
-            for spec in ACTIONS.values()
-            for said in (spec.ends_sessions, spec.unpinned_reason, *spec.cannot)
-            if said
-        ),
+        REPORT_ONLY,
         *marks, *excluding, *_notes(),
     }  # fmt: skip
     assert expected - set(MESSAGES) == set(SAYINGS)
@@ -156,11 +166,14 @@ def test_a_word_is_said_in_the_language_of_the_moment(speaks: None) -> None:
         assert vocabulary.word("rolled_back") == "⟦ŕōĺĺēď ƀàčķ···⟧"
         assert vocabulary.message(errors.Drift).startswith("⟦Ťĥē ťàŕģēť")
         assert vocabulary.saying("It ends no session.").startswith("⟦Ĩť")
+        assert vocabulary.word("access_key_id").startswith("⟦")
+        assert vocabulary.saying("PostgreSQL role").startswith("⟦")
         # What is in no list comes out as it went in, an agent's text above all.
         assert vocabulary.saying("Queue") == "Queue"
         assert vocabulary.word("told:rolled_back") == "told · rolled back"
     assert vocabulary.word("rolled_back") == "rolled back"
     assert vocabulary.message(errors.Drift()) == errors.Drift().message
+    assert vocabulary.word("access_key_id") == "access key id"
 
 
 @pytest.mark.parametrize("refusal", list(refusals()), ids=lambda one: one.__name__)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from remediation.domain.actions import TARGETS
+from remediation.domain.catalogue import TARGETS
 from remediation.domain.checks.finding import Result, listed, quoted, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.skeleton import look_alike, skeleton
@@ -14,8 +14,6 @@ from remediation.domain.formats.body import strings_in
 from remediation.domain.formats.record import Event
 from remediation.domain.plan import Target
 
-# Fields in which one name can be taken for another; an account is compared by `place`.
-_NAMES = ("user", "role", "access_key_id", "name")
 _TOKEN = re.compile(r"[\w$@+-]+(?:\.[\w$@+-]+)*")
 _DIFFERENCE = 2
 _USER = re.compile(r":user/(?:[^\s\"/]+/)*([^\s\"/]+)")
@@ -54,9 +52,9 @@ def look_alike_names(given: CheckInput) -> Result:
 
 
 def _names(target: Target) -> Iterator[tuple[str, str]]:
-    for field in _NAMES:
-        if field in target.fields:
-            yield field, target.fields[field]
+    """Fields in which one name can be taken for another; an account is compared by `place`."""
+    for field in TARGETS[target.kind].names:
+        yield field, target.fields[field]
 
 
 def _people(events: Iterable[Event]) -> Iterator[str]:

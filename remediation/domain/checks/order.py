@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue import ACTIONS
 from remediation.domain.checks.finding import Result, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.plan import Step

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
+from remediation.domain.catalogue import TARGETS
 from remediation.domain.checks.finding import Result, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.plan import Target
@@ -27,7 +28,7 @@ def place_and_time_mismatch(given: CheckInput) -> Result:
 def _accounts(given: CheckInput) -> Iterator[str]:
     """Records that name the target's own key, user or role, all of another account."""
     for target in given.plan.targets:
-        wanted = target.fields.get("account")
+        wanted = target.fields.get(TARGETS[target.kind].account)
         accounts = {event.account for event in given.all_cited if _is_about(event.text, target)}
         accounts.discard("")
         if wanted and accounts and wanted not in accounts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue import TARGETS
 from remediation.domain.checks.finding import Result, listed, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.order import made_keys, takes_away
@@ -35,24 +36,26 @@ def _shown(given: CheckInput, step: Step, name: str) -> list[Json]:
 
 
 def _other_keys(given: CheckInput, step: Step, covered: set[str]) -> Iterator[str]:
-    """Other active keys of the user: as observed, or else as the inventory lists them."""
-    user = step.target.fields.get("user")
-    if user is None:
+    """Other active keys of the holder: as observed, or else as the inventory lists them."""
+    holder = TARGETS[step.target.kind].holder
+    if not holder:
         return
+    whose = f"{holder} {step.target.fields[holder]}"
     for other in _shown(given, step, "other_keys"):
         active = isinstance(other, dict) and other.get("status") == "Active"
         name = str(other.get("id")) if isinstance(other, dict) else ""
         if active and name not in covered:
-            yield f"user {user} has a second active key, {name}; the plan leaves it"
+            yield f"{whose} has a second active key, {name}; the plan leaves it"
     if given.observations.get(step.target.locator) is None:
         prefix = step.target.locator.rpartition("/")[0] + "/"
         for neighbour in given.neighbours:
             name = neighbour.locator.removeprefix(prefix)
             if neighbour.locator.startswith(prefix) and name not in covered:
-                yield f"the inventory lists another key of user {user}, {name}; the plan leaves it"
+                yield f"the inventory lists another key of {whose}, {name}; the plan leaves it"
 
 
 def _members(given: CheckInput, step: Step, covered: set[str]) -> Iterator[str]:
     names = [str(name) for name in _shown(given, step, "members") if str(name) not in covered]
     if names:
-        yield f"members of role {step.target.distinguishing} keep its rights: {listed(names)}"
+        what = TARGETS[step.target.kind].distinguishing
+        yield f"members of {what} {step.target.distinguishing} keep its rights: {listed(names)}"

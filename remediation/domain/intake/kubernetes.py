@@ -11,15 +11,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from remediation.domain.catalogue.kubernetes import SECRET, SERVICE_ACCOUNT
 from remediation.domain.intake.addresses import hosts, resource_attributes
 from remediation.domain.intake.node import Node
 from remediation.domain.intake.place import Place
 from remediation.domain.intake.pods import (
-    Kind,
-    Secret,
-    ServiceAccount,
     aws_role,
     identities_of,
+    locator_of,
     pod_of,
 )
 from remediation.domain.intake.stated import (
@@ -56,7 +55,7 @@ class _Cluster:
     selectors: dict[_Key, dict[str, str]] = field(default_factory=dict)
     config: dict[_Key, dict[str, str]] = field(default_factory=dict)
     roles: dict[_Key, tuple[str, Place]] = field(default_factory=dict)
-    identities: dict[tuple[Kind, str, str], Node] = field(default_factory=dict)
+    identities: dict[tuple[str, str, str], Node] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
 
     def add(self, workload: _Workload) -> None:
@@ -83,7 +82,7 @@ def read(documents: Iterable[Node], options: Options) -> Stated:
     for (kind, namespace, name), node in cluster.identities.items():
         team, _ = annotated(node, "metadata", "annotations")
         said = Said(owner_team=team.owner_team, environment=team.environment)
-        stated.identity(kind.locator(options, namespace, name, node.place), said, node.place)
+        stated.identity(locator_of(kind, options, namespace, name, node.place), said, node.place)
     for workload in cluster.workloads:
         _workload(workload, cluster, options, stated)
     for kind_name, count in sorted(cluster.others.items()):
@@ -114,7 +113,8 @@ def _collect(node: Node, cluster: _Cluster) -> None:
     elif kind == "ConfigMap":
         cluster.config[namespace, name] = {key: value.text() for key, value in node.items("data")}
     elif kind in ("ServiceAccount", "Secret"):
-        cluster.identities[ServiceAccount if kind != "Secret" else Secret, namespace, name] = node
+        ours = SERVICE_ACCOUNT.kind if kind != "Secret" else SECRET.kind
+        cluster.identities[ours, namespace, name] = node
         role = aws_role(node)
         if role is not None and kind == "ServiceAccount":
             cluster.roles[namespace, name] = role
@@ -128,10 +128,10 @@ def _workload(one: _Workload, cluster: _Cluster, options: Options, stated: State
     stated.service(one.name, replace(telemetry, **said.given()), one.node.place)  # type: ignore[arg-type]
     stated.uses(one.name, needs)
     for kind, name, place in identities_of(one.pod):
-        locator = kind.locator(options, one.namespace, name, place)
+        locator = locator_of(kind, options, one.namespace, name, place)
         stated.identity(locator, Said(), place)
         stated.edge(Edge(one.name, identity=locator, place=place))
-        if kind is ServiceAccount and (one.namespace, name) in cluster.roles:
+        if kind == SERVICE_ACCOUNT.kind and (one.namespace, name) in cluster.roles:
             role, where = cluster.roles[one.namespace, name]
             stated.identity(role, Said(), where)
             stated.edge(Edge(one.name, identity=role, place=where))

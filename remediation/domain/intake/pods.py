@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TypeAlias
 
+from remediation.domain.catalogue import TARGETS
+from remediation.domain.catalogue.aws import ROLE
+from remediation.domain.catalogue.kubernetes import SECRET, SERVICE_ACCOUNT
 from remediation.domain.intake.node import Node
 from remediation.domain.intake.place import Place
 from remediation.domain.intake.stated import Options
@@ -19,29 +21,16 @@ _POD_AT = {
     "Pod": (),
 }
 _ROLE_ANNOTATION = "eks.amazonaws.com/role-arn"
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[^:\s]*/)?([A-Za-z0-9_+=,.@-]{1,64})")
+_ROLE = re.compile(
+    rf"arn:aws[a-z-]*:iam::({ROLE.fields['account']}):role/(?:[^:\s]*/)?({ROLE.fields['role']})"
+)
 
 
-class _KubernetesIdentity:
-    kind = ""
-
-    @classmethod
-    def locator(cls, options: Options, namespace: str, name: str, place: Place) -> str:
-        """Raises BadValue where nobody said which cluster the files are of."""
-        if not options.cluster:
-            raise place.refusal("name the cluster that these manifests are of (cluster)")
-        return f"{cls.kind}:{options.cluster}/{namespace}/{name}"
-
-
-class ServiceAccount(_KubernetesIdentity):
-    kind = "kubernetes.service_account"
-
-
-class Secret(_KubernetesIdentity):
-    kind = "kubernetes.secret"
-
-
-Kind: TypeAlias = "type[ServiceAccount] | type[Secret]"
+def locator_of(kind: str, options: Options, namespace: str, name: str, place: Place) -> str:
+    """Raises BadValue where nobody said which cluster the files are of."""
+    if not options.cluster:
+        raise place.refusal("name the cluster that these manifests are of (cluster)")
+    return TARGETS[kind].locator.format(cluster=options.cluster, namespace=namespace, name=name)
 
 
 def pod_of(kind: str, node: Node) -> Node | None:
@@ -52,13 +41,13 @@ def pod_of(kind: str, node: Node) -> Node | None:
     return node.need(*keys) if keys else node
 
 
-def identities_of(pod: Node) -> Iterator[tuple[Kind, str, Place]]:
-    """Its service account by name (not the default one), and every secret that it refers to."""
+def identities_of(pod: Node) -> Iterator[tuple[str, str, Place]]:
+    """Kind and name of its service account (not the default one) and of every secret it uses."""
     account = pod.get("serviceAccountName") or pod.get("serviceAccount")
     if account is not None and account.text() != "default":
-        yield ServiceAccount, account.text(), account.place
+        yield SERVICE_ACCOUNT.kind, account.text(), account.place
     for reference in _secret_names(pod):
-        yield Secret, reference.text(), reference.place
+        yield SECRET.kind, reference.text(), reference.place
 
 
 def _secret_names(pod: Node) -> Iterator[Node]:
@@ -81,4 +70,4 @@ def aws_role(account: Node) -> tuple[str, Place] | None:
     match = _ROLE.fullmatch(arn.text())
     if match is None:
         raise arn.refusal("not the ARN of a role")
-    return f"aws.iam.role:{match[1]}/{match[2]}", arn.place
+    return ROLE.locator.format(account=match[1], role=match[2]), arn.place

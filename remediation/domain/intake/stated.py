@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TypeVar
 
-from remediation.domain.actions import TARGETS
+from remediation.domain.catalogue import TARGETS
 from remediation.domain.intake.node import Node
 from remediation.domain.intake.place import Place
 

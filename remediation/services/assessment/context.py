@@ -183,12 +183,12 @@ def protected(plan: Plan) -> dict[str, str]:
         if target.locator in settings.PROTECTED_TARGETS
     }
     try:
-        own = host_files.targets().own_keys
+        targets = host_files.targets()
     except TargetUnobservable:
         return found
     found |= {
         target.locator: "the portal itself works with it"
         for target in plan.targets
-        if target.fields.get("access_key_id") in own
+        if targets.is_own(target)
     }
     return found

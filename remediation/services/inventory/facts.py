@@ -17,7 +17,7 @@ from django.db import OperationalError, connection, transaction
 
 from audit import log
 from audit.tlog.canonical import Json
-from remediation.domain.actions import TARGETS, TargetSpec, is_test
+from remediation.domain.catalogue import MAX_LOCATOR, TARGETS, TargetSpec, is_test
 from remediation.domain.errors import (
     AlreadyExists,
     BadValue,
@@ -129,7 +129,7 @@ def change_service(
 
 @transaction.atomic
 def add_identity(*, actor: Actor, kind: str, locator: str, facts: IdentityFacts) -> Identity:
-    """An identity, known by the locator of its kind (`domain.actions.TARGETS`).
+    """An identity, known by the locator of its kind (`domain.catalogue.TARGETS`).
 
     Raises NotEntitled, UnknownTargetKind, BadValue, AlreadyExists.
     """
@@ -240,7 +240,7 @@ def check_locator(kind: str, locator: str) -> None:
     spec = TARGETS.get(kind)
     if spec is None or (is_test(kind) and not settings.ALLOW_TEST_ACTIONS):
         raise UnknownTargetKind(f"{kind!r} is not one of {', '.join(kinds())}")
-    if not _pattern(kind).fullmatch(locator):
+    if len(locator) > MAX_LOCATOR or not _pattern(kind).fullmatch(locator):
         raise BadValue(f"a {spec.title} is written {spec.locator}")
 
 

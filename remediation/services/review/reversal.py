@@ -11,7 +11,7 @@ from django.conf import settings
 
 from audit.tlog.canonical import Json
 from remediation.domain import plan
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
 from remediation.domain.states import ProposalState

@@ -21,6 +21,7 @@ from django.utils.translation import gettext
 from audit import log
 from remediation import vocabulary
 from remediation.domain import errors
+from remediation.domain.catalogue import REPORT_ONLY, is_report_only
 from remediation.domain.events import Event
 from remediation.domain.states import FINAL, IncidentState
 from remediation.models import (
@@ -122,6 +123,7 @@ def _detail(
         "moves": moves(incident),
         "reports": incident.reports.count(),
         "earlier": incident.earlier_id,
+        "report_only": vocabulary.saying(REPORT_ONLY) if is_report_only(incident.locator) else "",
         "form": (form or CloseForm()) if may_close else None,
     }
     return render(request, "remediation/incident.html", context, status=status)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext, ngettext
 
 from audit.tlog.canonical import Json
 from remediation import vocabulary
-from remediation.domain.actions import ACTIONS, after
+from remediation.domain.catalogue import ACTIONS, after
 from remediation.domain.citations import Stored, Unreadable, problem_of, read_artefact
 from remediation.domain.errors import BadInput
 from remediation.domain.excerpt import Excerpt, excerpt

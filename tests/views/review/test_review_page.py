@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from audit.models import Entry
 from remediation import models as m
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue import ACTIONS
 from tests import factories
 from tests.flows.world import World
 from tests.views.conftest import BrowserOf, text_of

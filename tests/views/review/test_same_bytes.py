@@ -17,7 +17,7 @@ from django.urls import reverse
 from audit.tlog.canonical import Json
 from remediation import models as m
 from remediation.domain import plan as plans
-from remediation.domain.actions import ACTIONS
+from remediation.domain.catalogue import ACTIONS, TARGETS
 from remediation.domain.errors import BadInput
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
@@ -31,15 +31,6 @@ from tests.factories import WEB
 from tests.flows.world import World, acts
 from tests.views.conftest import sign_in
 
-TARGETS: dict[str, dict[str, str]] = {
-    "postgres.role": {"cluster": "ledger", "role": "svc_reports"},
-    "aws.iam.access_key": {
-        "account": "123456789012",
-        "user": "deploy",
-        "access_key_id": "AKIAIOSFODNN7EXAMPLE",
-    },
-    "test.target": {"name": "t1"},
-}
 RAN: list[dict[str, Json]] = []
 
 
@@ -83,8 +74,8 @@ def plan_of(kind: str) -> Plan:
             "steps": [
                 {
                     "action": kind,
-                    "target": {"kind": target_kind, **TARGETS[target_kind]},
-                    "parameters": {},
+                    "target": {"kind": target_kind, **TARGETS[target_kind].example},
+                    "parameters": dict(ACTIONS[kind].example),
                 }
             ],
         },

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import re
 import string
+from pathlib import Path
 
 from jsonschema import Draft202012Validator
 
-from remediation.domain.actions import ACTIONS, TARGETS, is_test
+from remediation.domain.catalogue import ACTIONS, TARGETS, is_test
+from remediation.domain.catalogue import test as test_provider
 
 
 def fields_of(template: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(template) if name}
 
 
-def test_the_actions_are_exactly_these() -> None:
-    assert set(ACTIONS) == {
-        "postgres.role.disable",
-        "postgres.role.enable",
-        "aws.iam.deactivate_access_key",
-        "aws.iam.activate_access_key",
-        "test.noop",
+FROZEN = json.loads((Path(__file__).parent / "frozen.json").read_text(encoding="utf-8"))
+
+
+def test_what_was_signed_once_still_means_the_same() -> None:
+    """The file is append-only: a new kind, or a new version of an action, adds to it."""
+    for kind, told in FROZEN["targets"].items():
+        spec = TARGETS[kind]
+        assert told == {
+            "locator": spec.locator,
+            "fields": dict(spec.fields),
+            "distinguishing": spec.distinguishing,
+        }, kind
+    now = {f"{kind}@{spec.version}": spec for kind, spec in ACTIONS.items()}
+    for versioned, spec in now.items():
+        assert FROZEN["actions"][versioned] == {
+            "sentence": spec.sentence,
+            "target_kind": spec.target_kind,
+            "rollback": spec.rollback,
+            "pin_fields": list(spec.pin_fields),
+            "leads_to": dict(spec.leads_to),
+            "parameters": dict(spec.parameters),
+        }, versioned
+    assert {each.partition("@")[0] for each in FROZEN["actions"]} == set(ACTIONS)
+    assert set(FROZEN["targets"]) == set(TARGETS)
+
+
+def test_what_exists_for_tests_is_told_by_its_provider() -> None:
+    assert {kind for kind in (*ACTIONS, *TARGETS) if is_test(kind)} == {
+        *(spec.kind for spec in test_provider.PROVIDER.actions),
+        *(spec.kind for spec in test_provider.PROVIDER.targets),
     }
-    assert [kind for kind in ACTIONS if is_test(kind)] == ["test.noop"]
 
 
 def test_every_action_works_on_a_known_kind_and_can_name_it() -> None:

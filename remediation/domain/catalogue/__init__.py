@@ -1,0 +1,108 @@
+"""The closed catalogue: kinds of target, and the actions that exist for them.
+
+What is not here cannot be proposed, shown, approved or run. A provider's declaration is one module
+beside this file, or one of another package (entry-point group `hitlportal.catalogue`), which
+`remediation.extensions` hands to `register` when the process starts. `TARGETS`, `ACTIONS` and
+`PROVIDERS` are views: they show what was registered since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from audit.tlog.canonical import Json
+from remediation.domain.catalogue import aws, kubernetes, other, postgres, test
+from remediation.domain.catalogue.registry import CatalogueInvalid, build
+from remediation.domain.catalogue.spec import (
+    MAX_LOCATOR,
+    REPORT_ONLY,
+    ActionSpec,
+    Protected,
+    Provider,
+    TargetSpec,
+    Word,
+    gettext_noop,
+    pgettext,
+)
+
+__all__ = [
+    "ACTIONS",
+    "BUILT_IN",
+    "MAX_LOCATOR",
+    "PROVIDERS",
+    "REPORT_ONLY",
+    "TARGETS",
+    "ActionSpec",
+    "CatalogueInvalid",
+    "Protected",
+    "Provider",
+    "TargetSpec",
+    "Word",
+    "after",
+    "build",
+    "gettext_noop",
+    "is_report_only",
+    "is_test",
+    "kind_of",
+    "pgettext",
+    "provider_of",
+    "register",
+]
+
+BUILT_IN = (
+    postgres.PROVIDER,
+    aws.PROVIDER,
+    kubernetes.PROVIDER,
+    other.PROVIDER,
+    test.PROVIDER,
+)
+
+_providers: dict[str, Provider] = {}
+_targets: dict[str, TargetSpec] = {}
+_actions: dict[str, ActionSpec] = {}
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(_providers)
+TARGETS: Mapping[str, TargetSpec] = MappingProxyType(_targets)
+ACTIONS: Mapping[str, ActionSpec] = MappingProxyType(_actions)
+
+
+def register(*providers: Provider) -> None:
+    """Add declarations to the catalogue: all of them, or none.
+
+    Only at the start of a process. Raises CatalogueInvalid.
+    """
+    whole = build((*_providers.values(), *providers))
+    _providers.update(whole.providers)
+    _targets.update(whole.targets)
+    _actions.update(whole.actions)
+
+
+register(*BUILT_IN)
+
+
+def provider_of(kind: str) -> Provider | None:
+    """The provider of a kind of target or action; None for what nobody declared."""
+    return PROVIDERS.get(kind.partition(".")[0])
+
+
+def is_test(kind: str) -> bool:
+    """Whether the kind exists for tests and benchmarks only."""
+    provider = provider_of(kind)
+    return provider is not None and provider.for_tests
+
+
+def kind_of(locator: str) -> TargetSpec | None:
+    """The kind that a locator begins with; None for what nobody declared."""
+    return TARGETS.get(locator.partition(":")[0])
+
+
+def is_report_only(locator: str) -> bool:
+    """Whether no action exists for the identity with this locator."""
+    kind = kind_of(locator)
+    return kind is None or kind.report_only
+
+
+def after(action: str, state: Mapping[str, Json]) -> dict[str, Json]:
+    """The pinned state that the action leads to from this one; reviewers see it, executors verify
+    it. Raises KeyError for an action that is not in the catalogue."""
+    return {**state, **ACTIONS[action].leads_to}

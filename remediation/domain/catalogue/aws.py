@@ -1,0 +1,131 @@
+"""AWS: access keys, users and roles of IAM, and the root user of an account."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from remediation.domain.catalogue.spec import (
+    ActionSpec,
+    Provider,
+    TargetSpec,
+    gettext_noop,
+    pgettext,
+)
+
+_ACCOUNT = r"[0-9]{12}"
+# IAM User and Role API: 1 to 64 characters of [\w+=,.@-].
+_NAME = r"[A-Za-z0-9_+=,.@-]{1,64}"
+_PIN = ("status",)
+_CANNOT = (
+    gettext_noop("Services may accept the key for some minutes more."),
+    gettext_noop(
+        "It does not end sessions of temporary credentials that were made with the key before."
+    ),
+    gettext_noop("It does not touch other keys, roles or users that the key may have created."),
+)
+
+ACCESS_KEY = TargetSpec(
+    kind="aws.iam.access_key",
+    title=gettext_noop("AWS IAM access key"),
+    fields={
+        "account": _ACCOUNT,
+        "user": _NAME,
+        # IAM AccessKey API: 16 to 128 characters of [\w]*.
+        "access_key_id": r"[A-Za-z0-9_]{16,128}",
+    },
+    distinguishing="access_key_id",
+    example={
+        "account": "123456789012",
+        "user": "deploy",
+        "access_key_id": "AKIAIOSFODNN7EXAMPLE",
+    },
+    names=("user", "access_key_id"),
+    account="account",
+    holder="user",
+    shown_fields=("created", "last_used", "last_used_service", "last_used_region", "other_keys"),
+)
+# Identities that an incident can be about and for which there is no action yet.
+USER = TargetSpec(
+    kind="aws.iam.user",
+    title=gettext_noop("AWS IAM user"),
+    fields={"account": _ACCOUNT, "user": _NAME},
+    distinguishing="user",
+    example={"account": "123456789012", "user": "deploy"},
+    names=("user",),
+    account="account",
+    report_only=True,
+)
+ROLE = TargetSpec(
+    kind="aws.iam.role",
+    title=gettext_noop("AWS IAM role"),
+    fields={"account": _ACCOUNT, "role": _NAME},
+    distinguishing="role",
+    example={"account": "123456789012", "role": "build"},
+    names=("role",),
+    account="account",
+    report_only=True,
+)
+ROOT = TargetSpec(
+    kind="aws.iam.root",
+    title=gettext_noop("AWS account root user"),
+    fields={"account": _ACCOUNT},
+    distinguishing="account",
+    example={"account": "123456789012"},
+    account="account",
+    report_only=True,
+)
+
+DEACTIVATE = ActionSpec(
+    kind="aws.iam.deactivate_access_key",
+    version=1,
+    title="Deactivate an AWS access key",
+    sentence="Set access key {access_key_id} of IAM user {user} in AWS account {account}"
+    " to Inactive.",
+    target_kind=ACCESS_KEY.kind,
+    rollback="aws.iam.activate_access_key",
+    reversible=True,
+    hard_timeout_s=30,
+    # IAM is eventually consistent; a change of status takes minutes to reach every service.
+    propagation_s=300,
+    pin_fields=_PIN,
+    leads_to=MappingProxyType({"status": "Inactive"}),
+    ends_sessions=gettext_noop("It ends no session; requests signed with the key are refused."),
+    cannot=_CANNOT,
+)
+
+ACTIVATE = ActionSpec(
+    kind="aws.iam.activate_access_key",
+    version=1,
+    title="Activate an AWS access key",
+    sentence="Set access key {access_key_id} of IAM user {user} in AWS account {account}"
+    " to Active.",
+    target_kind=ACCESS_KEY.kind,
+    rollback=DEACTIVATE.kind,
+    reversible=True,
+    hard_timeout_s=30,
+    propagation_s=300,
+    pin_fields=_PIN,
+    leads_to=MappingProxyType({"status": "Active"}),
+    ends_sessions=gettext_noop("It ends no session."),
+    cannot=(gettext_noop("It does not make the key safe to use again."),),
+    grants_access=True,
+)
+
+PROVIDER = Provider(
+    name="aws",
+    title="AWS",
+    targets=(ACCESS_KEY, USER, ROLE, ROOT),
+    actions=(DEACTIVATE, ACTIVATE),
+    words={
+        "account": pgettext("field of a target", "account"),
+        "user": pgettext("field of a target", "user"),
+        "role": pgettext("field of a target", "role"),
+        "access_key_id": pgettext("field of a target", "access key id"),
+        "status": pgettext("field of an observation", "status"),
+        "created": pgettext("field of an observation", "created"),
+        "last_used": pgettext("field of an observation", "last used"),
+        "last_used_service": pgettext("field of an observation", "last used service"),
+        "last_used_region": pgettext("field of an observation", "last used region"),
+        "other_keys": pgettext("field of an observation", "other keys"),
+    },
+)

@@ -1,0 +1,177 @@
+"""Join declarations into one catalogue; refuse what contradicts itself or another declaration."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from remediation.domain.catalogue.spec import MAX_LOCATOR, ActionSpec, Provider, TargetSpec
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+# The database keeps kinds in columns of 64 characters.
+_KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
+MAX_KIND = 64
+# A worker ends a task after 300 s; apply, verify and rollback each take at most this long.
+MAX_TIMEOUT_S = 60
+# What no field may hold: what separates fields and kinds, what is unseen, what looks like ASCII.
+_NEVER = ("", "a/b", "a:b", "a b", "a\nb", "a\x00b", "ａ", "а", "/", ":", " ")
+
+
+class CatalogueInvalid(ValueError):
+    """A declaration contradicts itself or another one; the process must not start with it."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All declarations, by name of the provider, by kind of target, by kind of action."""
+
+    providers: Mapping[str, Provider]
+    targets: Mapping[str, TargetSpec]
+    actions: Mapping[str, ActionSpec]
+
+
+def build(providers: Iterable[Provider]) -> Catalogue:
+    """Raises CatalogueInvalid, with the kind at fault in its words."""
+    found: dict[str, Provider] = {}
+    targets: dict[str, TargetSpec] = {}
+    actions: dict[str, ActionSpec] = {}
+    for provider in providers:
+        if provider.name in found:
+            raise CatalogueInvalid(f"provider {provider.name} is declared twice")
+        _refuse(f"provider {provider.name}", _of_provider(provider))
+        found[provider.name] = provider
+        for target in provider.targets:
+            if target.kind in targets:
+                raise CatalogueInvalid(f"kind {target.kind} is declared twice")
+            targets[target.kind] = target
+        for action in provider.actions:
+            if action.kind in actions:
+                raise CatalogueInvalid(f"action {action.kind} is declared twice")
+            actions[action.kind] = action
+        own = {action.kind: action for action in provider.actions}
+        for action in provider.actions:
+            _refuse(f"action {action.kind}", _of_action(action, provider, own))
+        for target in provider.targets:
+            _refuse(f"kind {target.kind}", _of_target(target, provider))
+    return Catalogue(found, targets, actions)
+
+
+def _refuse(what: str, problems: Iterator[str]) -> None:
+    for problem in problems:
+        raise CatalogueInvalid(f"{what}: {problem}")
+
+
+def _of_provider(provider: Provider) -> Iterator[str]:
+    if not _NAME.fullmatch(provider.name):
+        yield "the name is not a short lower-case word"
+    kinds = [each.kind for each in provider.targets] + [each.kind for each in provider.actions]
+    for kind in kinds:
+        if not kind.startswith(f"{provider.name}."):
+            yield f"{kind[:80]!r} does not begin with {provider.name}."
+        if not _KIND.fullmatch(kind) or len(kind) > MAX_KIND:
+            yield f"{kind[:80]!r} is not a kind"
+    if not provider.targets:
+        yield "it has no kind of target"
+
+
+def _of_target(spec: TargetSpec, provider: Provider) -> Iterator[str]:
+    named = (spec.distinguishing, spec.account, spec.holder, spec.free, *spec.names)
+    for name in (*named, *(each.field for each in spec.protected)):
+        if name and name not in spec.fields:
+            yield f"it has no field {name}"
+    if not spec.distinguishing:
+        yield "no field distinguishes it"
+    yield from _of_patterns(spec)
+    if set(spec.example) != set(spec.fields):
+        yield "the example does not have exactly its fields"
+    elif len(spec.locator.format_map(spec.example)) > MAX_LOCATOR:
+        yield "the example's locator is too long"
+    acted_on = any(action.target_kind == spec.kind for action in provider.actions)
+    if acted_on and spec.report_only:
+        yield "it is report-only, but an action works on it"
+    if not acted_on and not spec.report_only:
+        yield "no action works on it, and it does not say that it is report-only"
+
+
+def _of_patterns(spec: TargetSpec) -> Iterator[str]:
+    for name, pattern in spec.fields.items():
+        problem = _of_pattern(pattern)
+        if problem:
+            yield f"field {name}: {problem}"
+        elif not re.fullmatch(pattern, spec.example.get(name, ""), re.ASCII):
+            yield f"field {name}: the example does not match the pattern"
+    for each in spec.protected:
+        problem = _compiles(each.pattern)
+        if problem:
+            yield f"protected {each.field}: {problem}"
+
+
+def _of_pattern(pattern: str) -> str:
+    problem = _compiles(pattern)
+    if problem:
+        return problem
+    for value in _NEVER:
+        if re.fullmatch(pattern, value, re.ASCII):
+            return f"the pattern takes {value!r}, which no locator can hold"
+    return ""
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern, re.ASCII)
+    except re.error as error:
+        return f"not a pattern: {error}"
+    return ""
+
+
+def _of_action(
+    spec: ActionSpec, provider: Provider, own: Mapping[str, ActionSpec]
+) -> Iterator[str]:
+    kinds = {target.kind: target for target in provider.targets}
+    if spec.target_kind not in kinds:
+        yield f"it works on {spec.target_kind}, which {provider.name} does not declare"
+        return
+    parts = string.Formatter().parse(spec.sentence)
+    if {name for _, name, _, _ in parts if name is not None} != set(kinds[spec.target_kind].fields):
+        yield "the sentence does not name exactly the fields of its target"
+    back = own.get(spec.rollback or "")
+    if spec.reversible != (spec.rollback is not None):
+        yield "it is reversible if and only if it has a rollback"
+    elif spec.rollback is not None and (back is None or back.target_kind != spec.target_kind):
+        yield f"its rollback {spec.rollback} is no action on the same kind"
+    yield from _of_limits(spec)
+    yield from _of_parameters(spec)
+
+
+def _of_limits(spec: ActionSpec) -> Iterator[str]:
+    if spec.version < 1:
+        yield "the version is at least 1"
+    if not 0 < spec.hard_timeout_s <= MAX_TIMEOUT_S:
+        yield f"the hard timeout is 1 to {MAX_TIMEOUT_S} s"
+    if spec.propagation_s < 0:
+        yield "the propagation delay is not negative"
+    if bool(spec.pin_fields) == bool(spec.unpinned_reason):
+        yield "it has pin fields, or a reason why there is nothing to pin"
+    if not set(spec.leads_to) <= set(spec.pin_fields):
+        yield "it leads to fields that are not pinned"
+    if not spec.ends_sessions or not spec.cannot:
+        yield "it does not say what becomes of sessions, or what it cannot do"
+
+
+def _of_parameters(spec: ActionSpec) -> Iterator[str]:
+    schema = dict(spec.parameters)
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        yield f"the parameters are no JSON Schema: {error.message[:200]}"
+        return
+    closed = schema.get("type") == "object" and schema.get("additionalProperties") is False
+    if not closed or not isinstance(schema.get("properties"), dict):
+        yield "the parameters are not a closed object"
+    elif not Draft202012Validator(schema).is_valid(dict(spec.example)):
+        yield "the example is not valid for the parameters"

@@ -1,0 +1,112 @@
+"""AWS's section of the targets file.
+
+[aws."<account, 12 digits>"]
+region = "eu-central-1"
+endpoint_url = "..."           optional
+simulated = false              true: the endpoint is a simulator, and people are told so
+observe_access_key_id = "..."
+observe_secret_access_key = "..."         or observe_secret_access_key_file
+operate_access_key_id = "..."
+operate_secret_access_key_file = "..."
+environment = "production"     optional, see targets.py
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from remediation.domain.errors import TargetUnobservable
+from remediation.domain.gate.gate import Clearance
+from remediation.domain.plan import Target
+from remediation.executors.credentials import for_observing, for_operating
+from remediation.executors.driver import Places
+from remediation.executors.section import Secret, Section, TargetsFileInvalid
+from remediation.executors.targets import Targets
+
+
+@dataclass(frozen=True)
+class AwsTarget:
+    """One account."""
+
+    region: str
+    endpoint_url: str | None
+    simulated: bool
+    observe_access_key_id: str
+    observe_secret: Secret
+    operate_access_key_id: str
+    operate_secret: Secret
+    environment: str = ""
+
+    def observe(self) -> tuple[str, str]:
+        """The read-only key id and secret. Raises TargetUnobservable."""
+        return self.observe_access_key_id, for_observing(self.observe_secret)
+
+    def operate(self, clearance: Clearance) -> tuple[str, str]:
+        """The key id and secret that can change keys. Raises ClearanceRefused,
+        CredentialUnavailable."""
+        return self.operate_access_key_id, for_operating(clearance, self.operate_secret)
+
+
+@dataclass(frozen=True)
+class Accounts(Places):
+    """All accounts of a worker, by number."""
+
+    provider: ClassVar[str] = "aws"
+    accounts: Mapping[str, AwsTarget]
+
+    def environment(self, target: Target) -> str:
+        found = self.accounts.get(target.fields["account"])
+        return found.environment if found is not None else ""
+
+    def is_own(self, target: Target) -> bool:
+        """The access keys by which the portal itself reaches its accounts."""
+        return target.fields.get("access_key_id") in {
+            key
+            for account in self.accounts.values()
+            for key in (account.observe_access_key_id, account.operate_access_key_id)
+        }
+
+
+def read(section: Section) -> Accounts:
+    return Accounts(section.each(_account))
+
+
+def _account(section: Section, number: str) -> AwsTarget:
+    if not re.fullmatch(r"[0-9]{12}", number):
+        raise TargetsFileInvalid(f"{number!r} is not the number of an AWS account")
+    endpoint = section.text("endpoint_url") if section.has("endpoint_url") else None
+    target = AwsTarget(
+        region=section.text("region"),
+        endpoint_url=endpoint,
+        simulated=section.boolean("simulated"),
+        observe_access_key_id=section.text("observe_access_key_id"),
+        observe_secret=section.secret("observe_secret_access_key"),
+        operate_access_key_id=section.text("operate_access_key_id"),
+        operate_secret=section.secret_file("operate_secret_access_key"),
+        environment=section.environment(),
+    )
+    section.refuse_unknown()
+    _refuse_false_label(number, target)
+    return target
+
+
+def _refuse_false_label(number: str, target: AwsTarget) -> None:
+    """What people read as simulated must not be the real AWS, and the real one needs TLS."""
+    address = urlsplit(target.endpoint_url or "https://iam.amazonaws.com")
+    real = (address.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn", ".aws"))
+    if target.simulated and (real or target.endpoint_url is None):
+        raise TargetsFileInvalid(f"account {number}: simulated, but the endpoint is AWS itself")
+    if not target.simulated and address.scheme != "https":
+        raise TargetsFileInvalid(f"account {number}: an endpoint that is not simulated needs https")
+
+
+def account(targets: Targets, number: str) -> AwsTarget:
+    """Raises TargetUnobservable for an account that this worker does not have."""
+    places = targets.of(Accounts)
+    if places is None or number not in places.accounts:
+        raise TargetUnobservable(f"this worker has no credentials for AWS account {number}")
+    return places.accounts[number]

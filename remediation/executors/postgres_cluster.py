@@ -1,0 +1,68 @@
+"""PostgreSQL's section of the targets file.
+
+[postgres.<cluster>]
+observe_dsn = "..."            or observe_dsn_file; login hitl_observer
+operate_dsn_file = "..."       login hitl_operator
+environment = "production"     optional, see targets.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from remediation.domain.errors import TargetUnobservable
+from remediation.domain.gate.gate import Clearance
+from remediation.domain.plan import Target
+from remediation.executors.credentials import for_observing, for_operating
+from remediation.executors.driver import Places
+from remediation.executors.section import Secret, Section
+from remediation.executors.targets import Targets
+
+
+@dataclass(frozen=True)
+class PostgresTarget:
+    """One cluster."""
+
+    observe_dsn: Secret
+    operate_dsn: Secret
+    environment: str = ""
+
+    def observe(self) -> str:
+        """The read-only DSN. Raises TargetUnobservable."""
+        return for_observing(self.observe_dsn)
+
+    def operate(self, clearance: Clearance) -> str:
+        """The DSN that can change roles. Raises ClearanceRefused, CredentialUnavailable."""
+        return for_operating(clearance, self.operate_dsn)
+
+
+@dataclass(frozen=True)
+class Clusters(Places):
+    """All clusters of a worker, by name."""
+
+    provider: ClassVar[str] = "postgres"
+    clusters: Mapping[str, PostgresTarget]
+
+    def environment(self, target: Target) -> str:
+        found = self.clusters.get(target.fields["cluster"])
+        return found.environment if found is not None else ""
+
+
+def read(section: Section) -> Clusters:
+    return Clusters(section.each(_cluster))
+
+
+def _cluster(section: Section, _: str) -> PostgresTarget:
+    return PostgresTarget(
+        section.secret("observe_dsn"), section.secret_file("operate_dsn"), section.environment()
+    )
+
+
+def cluster(targets: Targets, name: str) -> PostgresTarget:
+    """Raises TargetUnobservable for a cluster that this worker does not have."""
+    places = targets.of(Clusters)
+    if places is None or name not in places.clusters:
+        raise TargetUnobservable(f"this worker has no credentials for cluster {name}")
+    return places.clusters[name]

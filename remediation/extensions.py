@@ -1,0 +1,77 @@
+"""Find what other packages add, by the entry points of their distributions.
+
+    [project.entry-points."hitlportal.catalogue"]     a declaration: every process loads it
+    NAME = "package.declaration:PROVIDER"             a remediation.domain.catalogue.Provider
+
+    [project.entry-points."hitlportal.executors"]     code: only a process that runs steps loads it
+    NAME = "package.executor:DRIVER"                  a remediation.executors.driver.Driver
+
+A declaration is data, and its module imports only `remediation.domain.catalogue`: the web process
+loads it too, and must not load what touches targets. Whoever can install a package beside the
+worker runs code there anyway; the groups decide what is loaded, not what is trusted.
+
+A package that cannot be loaded stops the process when it starts, and is named.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from types import MappingProxyType
+from typing import TypeVar
+
+from remediation.domain import catalogue
+from remediation.domain.catalogue import CatalogueInvalid, Provider
+
+CATALOGUE = "hitlportal.catalogue"
+EXECUTORS = "hitlportal.executors"
+
+T = TypeVar("T")
+Found = MappingProxyType[str, str]
+
+
+class ExtensionInvalid(RuntimeError):
+    """An installed package cannot be used; the process must not start."""
+
+
+def found(group: str, wanted: type[T]) -> list[tuple[str, T]]:
+    """What the packages of this environment add to a group, each with its package in words.
+
+    Raises ExtensionInvalid.
+    """
+    points = sorted(entry_points(group=group), key=lambda point: (package_of(point), point.name))
+    return [(package_of(point), _loaded(point, wanted)) for point in points]
+
+
+def package_of(point: EntryPoint) -> str:
+    """The distribution that an entry point belongs to, with its version."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "a package without a name"
+
+
+def _loaded(point: EntryPoint, wanted: type[T]) -> T:
+    at = f"package {package_of(point)}, entry point {point.name} of {point.group}"
+    try:
+        value = point.load()
+    except Exception as error:  # third-party code: it may raise anything
+        raise ExtensionInvalid(f"{at}: {type(error).__name__}: {error}") from error
+    if not isinstance(value, wanted):
+        raise ExtensionInvalid(f"{at}: {point.value} is not a {wanted.__name__}")
+    return value
+
+
+@cache
+def load_catalogue() -> Found:
+    """Register the declarations of other packages, once; the package of each provider by name.
+
+    Raises ExtensionInvalid; then nothing was registered.
+    """
+    packages = found(CATALOGUE, Provider)
+    whole = list(catalogue.BUILT_IN)
+    for package, provider in packages:
+        whole.append(provider)
+        try:
+            catalogue.build(whole)
+        except CatalogueInvalid as error:
+            raise ExtensionInvalid(f"package {package}: {error}") from error
+    catalogue.register(*(provider for _, provider in packages))
+    return MappingProxyType({provider.name: package for package, provider in packages})

@@ -1,0 +1,120 @@
+"""A declaration that contradicts itself or another one is refused, with its kind in the words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from remediation.domain import catalogue
+from remediation.domain.catalogue import (
+    ACTIONS,
+    BUILT_IN,
+    PROVIDERS,
+    TARGETS,
+    CatalogueInvalid,
+    Protected,
+    Provider,
+    build,
+    kubernetes,
+    postgres,
+    register,
+)
+
+ROLE, DISABLE, ENABLE = postgres.ROLE, postgres.DISABLE, postgres.ENABLE
+
+
+def provider(**changes: Any) -> Provider:
+    return replace(postgres.PROVIDER, **changes)
+
+
+def target(**changes: Any) -> Provider:
+    return provider(targets=(replace(ROLE, **changes),))
+
+
+def action(**changes: Any) -> Provider:
+    return provider(actions=(replace(DISABLE, **changes), ENABLE))
+
+
+def test_the_built_in_declarations_hold() -> None:
+    whole = build(BUILT_IN)
+    assert (whole.providers, whole.targets, whole.actions) == (PROVIDERS, TARGETS, ACTIONS)
+
+
+OTHER = {"name": "other2", "targets": (kubernetes.SECRET,), "actions": ()}
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        (provider(name="Post gres"), "short lower-case word"),
+        (provider(targets=()), "no kind of target"),
+        (provider(**OTHER), "'kubernetes.secret' does not begin with other2."),
+        (provider(targets=(ROLE, ROLE)), "kind postgres.role is declared twice"),
+        (provider(actions=(DISABLE, ENABLE, ENABLE)), "postgres.role.enable is declared twice"),
+        (target(kind="postgres"), "does not begin"),
+        (target(kind="postgres.Role"), "is not a kind"),
+        (target(kind="postgres." + "x" * 60), "is not a kind"),
+        (target(distinguishing="user"), "no field user"),
+        (target(distinguishing=""), "no field distinguishes it"),
+        (target(names=("user",)), "no field user"),
+        (target(account="user"), "no field user"),
+        (target(holder="user"), "no field user"),
+        (target(free="user"), "no field user"),
+        (target(protected=(Protected("user", "x"),)), "no field user"),
+        (target(protected=(Protected("role", "x", "("),)), "protected role: not a pattern"),
+        (target(fields={**ROLE.fields, "role": "("}), "field role: not a pattern"),
+        (target(fields={**ROLE.fields, "role": ".*"}), "field role: the pattern takes ''"),
+        (target(fields={**ROLE.fields, "role": ".+"}), "field role: the pattern takes 'a/b'"),
+        (target(fields={**ROLE.fields, "role": r"\S+"}), "the pattern takes 'a/b'"),
+        (target(fields={**ROLE.fields, "role": r"[^/]+"}), "the pattern takes 'a:b'"),
+        (target(fields={**ROLE.fields, "role": "[0-9]"}), "the example does not match"),
+        (target(example={"role": "x"}), "the example does not"),
+        (target(report_only=True), "report-only, but an action works on it"),
+        (provider(actions=()), "does not say that it is report-only"),
+        (action(target_kind="postgres.cluster"), "works on postgres.cluster, which postgres does"),
+        (action(target_kind=kubernetes.SECRET.kind), "which postgres does not declare"),
+        (action(sentence="Do it to {role}."), "exactly the fields"),
+        (action(sentence="{role} {cluster} {user}"), "exactly the fields"),
+        (action(rollback=None), "if and only if"),
+        (action(reversible=False), "if and only if"),
+        (action(rollback="aws.iam.activate_access_key"), "no action on the same kind"),
+        (action(version=0), "version is at least 1"),
+        (action(hard_timeout_s=0), "hard timeout"),
+        (action(hard_timeout_s=61), "hard timeout"),
+        (action(propagation_s=-1), "not negative"),
+        (action(pin_fields=(), leads_to={}), "nothing to pin"),
+        (action(unpinned_reason="none"), "nothing to pin"),
+        (action(leads_to={"password": ""}), "fields that are not pinned"),
+        (action(ends_sessions=""), "sessions"),
+        (action(cannot=()), "what it cannot do"),
+        (action(parameters={"type": "nothing"}), "no JSON Schema"),
+        (action(parameters={"type": "object", "properties": {}}), "not a closed object"),
+        (action(example={"x": 1}), "the example is not valid"),
+    ],
+)
+def test_a_false_declaration_is_refused(declared: Provider, says: str) -> None:
+    with pytest.raises(CatalogueInvalid) as refused:
+        build([declared])
+    assert says in str(refused.value)
+
+
+def test_a_refused_registration_leaves_the_catalogue_as_it_was() -> None:
+    before = (dict(PROVIDERS), dict(TARGETS), dict(ACTIONS))
+    good = Provider(
+        "fine", "Fine", (replace(kubernetes.SECRET, kind="fine.secret", report_only=True),)
+    )
+    for wrong in (postgres.PROVIDER, target(kind="postgres")):
+        with pytest.raises(CatalogueInvalid):
+            register(good, wrong)
+    assert (dict(PROVIDERS), dict(TARGETS), dict(ACTIONS)) == before
+
+
+def test_unknown_kinds_have_no_provider_and_no_action() -> None:
+    assert catalogue.provider_of("nobody.knows") is None
+    assert catalogue.kind_of("nobody.knows:x") is None
+    assert catalogue.is_report_only("nobody.knows:x")
+    assert not catalogue.is_test("nobody.knows")
+    with pytest.raises(KeyError):
+        catalogue.after("nobody.knows", {})
