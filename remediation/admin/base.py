@@ -73,7 +73,7 @@ class PortalForm(ModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.refused is not None:
-            self.add_error(None, refusal_said(self.refused))
+            self.add_error(None, describe_refusal(self.refused))
         return cleaned
 
 
@@ -183,7 +183,7 @@ class PortalAdmin(ModelAdmin):
             try:
                 return self.on_record(view)(request, *args, **kwargs)
             except Refused as refusal:
-                messages.error(request, refusal_said(refusal))
+                messages.error(request, describe_refusal(refusal))
                 return HttpResponseRedirect(request.path)
 
         return self.admin_site.admin_view(door)
@@ -230,7 +230,7 @@ def said(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def refusal_said(refusal: Refused) -> SafeString:
+def describe_refusal(refusal: Refused) -> SafeString:
     """What a refusal means, and what it said of this case, as it is on record."""
     message = vocabulary.message(refusal)
     if not refusal.detail:

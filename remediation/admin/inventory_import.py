@@ -22,7 +22,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext, pgettext
 
 from remediation import vocabulary
-from remediation.admin.base import View, actor_of, record_refusal, refusal_said, roles_of
+from remediation.admin.base import View, actor_of, describe_refusal, record_refusal, roles_of
 from remediation.admin.inventory_import_form import ImportForm
 from remediation.domain.errors import BadInput, Conflict, SessionExpired, TooManyKeys
 from remediation.domain.intake import report
@@ -70,7 +70,7 @@ def _look(owner: PortalAdmin, request: HttpRequest) -> HttpResponse:
             _prepare(request, asked)
         except BadInput as refusal:
             record_refusal(request, refusal)
-            form.add_error(None, refusal_said(refusal))
+            form.add_error(None, describe_refusal(refusal))
         else:
             return _to_diff(request, _keep(request, asked))
     return _form(owner, request, form)
@@ -112,7 +112,7 @@ def _apply(request: HttpRequest) -> HttpResponse:
             raise
         # Nothing was changed; what stands now is shown beside the files again.
         record_refusal(request, refusal)
-        messages.error(request, refusal_said(refusal))
+        messages.error(request, describe_refusal(refusal))
         return _to_diff(request, upload)
     cache.delete(_key(request, upload))
     said = {"summary": _summary(done.changes)}
