@@ -18,7 +18,7 @@ from remediation.services.reporting import secrets
 from remediation.views.cards import agent_record
 from remediation.views.cards.agent_record import AgentRecord
 from remediation.views.cards.evidence import EvidenceRow, evidence_rows, is_whole
-from remediation.views.cards.values import format_json
+from remediation.views.cards.fields import format_json
 from remediation.views.names import Names
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from remediation.views.cards.step import Field
+from remediation.views.cards.fields import Field
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from remediation.models import (
     ObservationRequest,
     Review,
 )
+from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow
 from remediation.views.cards.reviews import review_row
-from remediation.views.cards.step import Field
 from remediation.views.names import Names
 
 DECISIONS = {

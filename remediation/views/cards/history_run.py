@@ -15,9 +15,8 @@ from remediation.models import (
     Notice,
     StepRecord,
 )
+from remediation.views.cards.fields import Field, format_recorded
 from remediation.views.cards.history import HistoryRow
-from remediation.views.cards.step import Field
-from remediation.views.cards.values import format_recorded
 from remediation.views.names import Names
 
 

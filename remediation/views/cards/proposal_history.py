@@ -11,10 +11,10 @@ from remediation.models import (
     Refusal,
     Transition,
 )
+from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow, in_order
 from remediation.views.cards.history_review import assessment_rows, request_rows, review_history
 from remediation.views.cards.history_run import halt_rows, notice_rows, step_rows
-from remediation.views.cards.step import Field
 from remediation.views.names import Names
 
 

@@ -12,17 +12,7 @@ from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan, Step
 from remediation.domain.strict import parse as parse_json
 from remediation.models import Assessment
-from remediation.views.cards.values import format_canonical
-
-
-@dataclass(frozen=True)
-class Field:
-    """A name and its value, both shown whole; ``pinned`` fields are compared before the effect."""
-
-    name: str
-    value: str
-    pinned: bool = False
-    after: str = ""  # what the action makes of it; empty when it stays as it is
+from remediation.views.cards.fields import Field, format_canonical
 
 
 @dataclass(frozen=True)

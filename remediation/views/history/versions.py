@@ -10,9 +10,8 @@ from django.utils.translation import gettext_lazy
 
 from audit.tlog.canonical import Json
 from remediation.domain.differences import differences, items, said, words
-from remediation.models import Assessment, Proposal, User
-from remediation.services.access import visibility
-from remediation.views.history.page import ChangesPage, Other, RoundChange, Section, Versions
+from remediation.models import Assessment, Proposal
+from remediation.views.history.page import RoundChange, Section, Versions
 from remediation.views.names import Names
 
 BODIES = ("scope", "checks", "ruling", "pin")
@@ -27,28 +26,7 @@ TITLES = {
 }
 
 
-def changes_page(user: User, proposal: Proposal, wanted: str) -> ChangesPage:
-    """Everything that changed. ``wanted`` names another proposal of the incident to compare with;
-    without it, the superseded one is taken. One that this person may not see is ignored."""
-    seen = list(
-        visibility.visible_proposals(user)
-        .filter(incident=proposal.incident_id)
-        .exclude(pk=proposal.pk)
-        .select_related("diagnosis")
-        .order_by("recorded_at")
-    )
-    chosen = wanted or str(proposal.supersedes_id)
-    other = next((row for row in seen if str(row.pk) == chosen), None)
-    return ChangesPage(
-        proposal_id=proposal.pk,
-        state=proposal.state,
-        rounds=_rounds(proposal),
-        versions=_versions(other, proposal) if other else None,
-        others=tuple(Other(row.pk, row.state, row.recorded_at) for row in seen),
-    )
-
-
-def _rounds(proposal: Proposal) -> tuple[RoundChange, ...]:
+def round_changes(proposal: Proposal) -> tuple[RoundChange, ...]:
     """Each round against the one before it, newest first."""
     found = list(Assessment.objects.filter(proposal=proposal).order_by("round"))
     moves = {t.round: t for t in proposal.transitions.filter(to_state="in_review")}
@@ -96,7 +74,8 @@ def _value(body: bytes) -> Json:
     return value
 
 
-def _versions(old: Proposal, new: Proposal) -> Versions | None:
+def compare(old: Proposal, new: Proposal) -> Versions | None:
+    """Two proposals of one incident; None when a stored body cannot be read."""
     try:
         plans = [_mapping(bytes(row.plan)) for row in (old, new)]
         diagnoses = [_mapping(bytes(row.diagnosis.body)) for row in (old, new)]

@@ -11,7 +11,7 @@ from remediation.domain import errors
 from remediation.services.access import authorize
 from remediation.views import decorators
 from remediation.views.cards.proposal import visible
-from remediation.views.history import presenter, reopened, versions
+from remediation.views.history import presenter, reopened
 
 
 @decorators.page
@@ -45,5 +45,5 @@ def changes(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """What differs between its rounds, and from another proposal of the incident."""
     person = decorators.person(request)
     proposal = visible(person, proposal_id)
-    page = versions.changes_page(person, proposal, request.GET.get("from", ""))
+    page = presenter.changes_page(person, proposal, request.GET.get("from", ""))
     return render(request, "remediation/history/changes.html", {"page": page})

@@ -16,8 +16,8 @@ from remediation.models import (
 )
 from remediation.services.access import authorize, visibility
 from remediation.views.cards import proposal_history
+from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow, in_order
-from remediation.views.cards.step import Field
 from remediation.views.incidents import presenter
 from remediation.views.incidents.page import IncidentHistoryPage
 from remediation.views.names import Names, describe_agent

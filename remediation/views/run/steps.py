@@ -10,7 +10,7 @@ from remediation.domain.errors import GATE_REASONS
 from remediation.domain.outcome import Outcome, outcomes
 from remediation.domain.plan import Plan, Step
 from remediation.models import Execution, StepRecord
-from remediation.views.cards.values import format_recorded
+from remediation.views.cards.fields import format_recorded
 from remediation.views.run.page import PHASES, REASONS, Change, PhaseRow, RunStep
 
 

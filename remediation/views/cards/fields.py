@@ -1,10 +1,21 @@
-"""JSON values as text for a page."""
+"""Names with their values, as the cards list them, and JSON values as text."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 from audit.tlog.canonical import Json
+
+
+@dataclass(frozen=True)
+class Field:
+    """A name and its value, both shown whole; ``pinned`` fields are compared before the effect."""
+
+    name: str
+    value: str
+    pinned: bool = False
+    after: str = ""  # what the action makes of it; empty when it stays as it is
 
 
 def format_json(value: Json) -> str:
