@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from django.urls import path
 
-from remediation.views.account import invite, passkeys
-from remediation.views.history import reviews
+from remediation.views.account import invite
+from remediation.views.account import views as account
+from remediation.views.evidence import views as evidence
 from remediation.views.history import views as history
-from remediation.views.incidents import history as incident_history
-from remediation.views.incidents import timeline
 from remediation.views.incidents import views as incidents
 from remediation.views.queue import saved_views
 from remediation.views.queue import views as queue
-from remediation.views.review import artefact, correct, presence
+from remediation.views.review import correct, presence
 from remediation.views.review import views as review
 from remediation.views.run import views as run
 
 urlpatterns = [
     path("", queue.home, name="home"),
     path("queue/", queue.show, name="queue"),
+    path("queue/next/", queue.following, name="queue_next"),
     path("queue/views/save", saved_views.save, name="view_save"),
     path("queue/views/remove", saved_views.remove, name="view_remove"),
     path("proposals/<uuid:proposal_id>/", review.show, name="review"),
     path("proposals/<uuid:proposal_id>/history/", history.show, name="proposal_history"),
-    path("proposals/<uuid:proposal_id>/changes/", reviews.changes, name="proposal_changes"),
+    path("proposals/<uuid:proposal_id>/changes/", history.changes, name="proposal_changes"),
     path(
-        "proposals/<uuid:proposal_id>/reviews/<int:number>/", reviews.show, name="proposal_review"
+        "proposals/<uuid:proposal_id>/reviews/<int:number>/", history.review, name="proposal_review"
     ),
     path("proposals/<uuid:proposal_id>/execution/", run.show, name="execution"),
     path(
@@ -47,25 +47,25 @@ urlpatterns = [
     ),
     path("proposals/<uuid:proposal_id>/review/start", review.start, name="review_start"),
     path("proposals/<uuid:proposal_id>/review/sign", review.sign, name="review_sign"),
-    path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", artefact.show, name="evidence"),
+    path("proposals/<uuid:proposal_id>/evidence/<slug:sha256>/", evidence.show, name="evidence"),
     path(
         "proposals/<uuid:proposal_id>/evidence/<slug:sha256>/reveal/",
-        artefact.reveal,
+        evidence.reveal,
         name="evidence_reveal",
     ),
     path("incidents/", incidents.index, name="incidents"),
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
-    path("incidents/<uuid:incident_id>/history/", incident_history.show, name="incident_history"),
+    path("incidents/<uuid:incident_id>/history/", incidents.history, name="incident_history"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),
     path("audit/incidents/", incidents.audit_index, name="audit_incidents"),
-    path("audit/incidents/<uuid:incident_id>/", timeline.timeline, name="incident_record"),
-    path("audit/incidents/<uuid:incident_id>/bundle", timeline.download, name="incident_bundle"),
+    path("audit/incidents/<uuid:incident_id>/", incidents.record, name="incident_record"),
+    path("audit/incidents/<uuid:incident_id>/bundle", incidents.download, name="incident_bundle"),
     path("invite/", invite.show, name="invite"),
     path("invite/start", invite.start, name="invite_start"),
     path("invite/finish", invite.finish, name="invite_finish"),
-    path("passkeys/", passkeys.index, name="passkeys"),
-    path("passkeys/add/start", passkeys.add_start, name="passkey_add_start"),
-    path("passkeys/add", passkeys.add, name="passkey_add"),
-    path("passkeys/<int:pk>/remove/start", passkeys.remove_start, name="passkey_remove_start"),
-    path("passkeys/<int:pk>/remove", passkeys.remove, name="passkey_remove"),
+    path("passkeys/", account.index, name="passkeys"),
+    path("passkeys/add/start", account.add_start, name="passkey_add_start"),
+    path("passkeys/add", account.add, name="passkey_add"),
+    path("passkeys/<int:pk>/remove/start", account.remove_start, name="passkey_remove_start"),
+    path("passkeys/<int:pk>/remove", account.remove, name="passkey_remove"),
 ]

@@ -139,8 +139,8 @@ def _small(raw: bytes) -> Json:
 
 
 def _wake_after_commit(proposal_id: UUID) -> None:
-    # Never raises. If the message is lost, the outbox row remains and the sweeper sends it again.
-    transaction.on_commit(lambda: dispatch.wake("assess", proposal_id))
+    # It is committed: if waking fails, the outbox row stands and the sweeper sends.
+    transaction.on_commit(lambda: dispatch.wake("assess", proposal_id), robust=True)
 
 
 # ---- answers -----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""How an import's page says values."""
+"""Filters of the page about an import: values and names in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ register = template.Library()
 
 
 @register.filter
-def said(value: str | bool) -> str:
+def format_value(value: str | bool) -> str:
+    """A value of the inventory, in words."""
     if isinstance(value, bool):
         return vocabulary.word("yes" if value else "no")
     # Translators: a value of the inventory that is empty.
@@ -21,10 +22,11 @@ def said(value: str | bool) -> str:
 
 @register.filter
 def named(name: str) -> str:
+    """A column's name, in words."""
     return vocabulary.word(name)
 
 
 @register.filter
 def needed(change: Change) -> str:
-    """The other end of a dependency."""
+    """The service or identity that a dependency points to."""
     return change.key[1] or change.key[2]

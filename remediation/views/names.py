@@ -1,4 +1,4 @@
-"""People and processes as readers know them; facts hold opaque ids only."""
+"""Names of people, agents and workers for readers; records hold opaque ids only."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Names:
 
     @classmethod
     def of_actors(cls, actors: Iterable[str]) -> Names:
-        """Names for `person:…` and `agent:…` references; others speak for themselves."""
+        """Names for `person:…` and `agent:…` references; other references are shown as they are."""
         split = [actor.partition(":") for actor in actors]
         return cls(
             [id_ for kind, _, id_ in split if kind == "person"],
@@ -44,14 +44,15 @@ class Names:
         if kind == "person":
             return self.person(id_)
         if kind == "agent":
-            return agent_said(self._agents.get(id_, id_))
+            return describe_agent(self._agents.get(id_, id_))
         if kind == "worker":
             # Translators: a worker process, by the name of its host.
             return gettext("worker %(name)s") % {"name": id_}
         return f"{kind} {id_}"
 
 
-def agent_said(name: str) -> str:
+def describe_agent(name: str) -> str:
+    """An agent as the author of something."""
     return gettext("agent %(name)s") % {"name": name}
 
 

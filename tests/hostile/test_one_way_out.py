@@ -4,9 +4,11 @@ mail or a log line that is added later cannot forget it (docs/attacks.md A01, A5
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from django.template import Context, Template
 from django.template.base import Lexer, TokenType
 
 from hitlportal.logs import OneLine
-from remediation.views import pages
+from remediation import views
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [ROOT / name for name in ("hitlportal", "remediation", "audit")]
@@ -24,14 +26,14 @@ CODE = sorted(
     path
     for folder in PACKAGES
     for path in folder.rglob("*.py")
-    if "demo" not in path.parts and "migrations" not in path.parts
+    if not {"demo", "development", "migrations"} & set(path.parts)
 )
 
 # The filters of templatetags/inert.py.
 SAFE = re.compile(r"\|(inert|inert_line|plain|measure|length)$")
 # The last name of an expression that may hold what an agent wrote.
 TELLING = re.compile(
-    r"(?:^|\.)(?:\w+_said|sentences?(\.0)?|undone|locator|why|detail|reason|summary|rationale|source|actor"
+    r"(?:^|\.)(?:\w+_untrusted|sentences?(\.0)?|undone|locator|why|detail|reason|summary|rationale|source|actor"
     r"|object|value|body|text|plan_text|whole|owner|owner_team|(?<=incident\.)title)(\|.*)?$"
 )
 # What has such a name and is none: closed vocabularies, the portal's own words, exact bytes that a
@@ -85,17 +87,35 @@ def test_a60_no_template_takes_escaping_away(path: Path) -> None:
     assert not re.search(r"\|safe(seq)?\b|autoescape|\|urlize|\|linebreaks|\|striptags", text)
 
 
+def untrusted_fields() -> list[str]:
+    """Fields of the pages' data, by whatever module of the views, that hold foreign text."""
+    modules = [
+        importlib.import_module(found.name)
+        for found in pkgutil.walk_packages(views.__path__, f"{views.__name__}.")
+    ]
+    return [
+        field.name
+        for module in modules
+        for shape in vars(module).values()
+        if is_dataclass(shape) and shape.__module__ == module.__name__
+        for field in fields(shape)
+        if field.name.endswith("_untrusted")
+    ]
+
+
+def test_house_5_6_one_suffix_marks_foreign_text_and_none_says_said() -> None:
+    """`*_untrusted` is foreign text; the portal's own words come from `describe_*`, `format_*`."""
+    places = [*sorted((ROOT / "remediation/views").rglob("*.py")), *TEMPLATES]
+    places += sorted((ROOT / "remediation/templatetags").glob("*.py"))
+    pattern = re.compile(r"\b(?!words__said)\w*_said\b")
+    assert [path.name for path in places if pattern.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_the_rule_sees_what_it_is_for() -> None:
     """The control: every field that holds an agent's words is one that the rule would find."""
-    said = [
-        f"row.{field.name}"
-        for shape in vars(pages).values()
-        if hasattr(shape, "__dataclass_fields__")
-        for field in fields(shape)
-        if field.name.endswith("_said")
-    ]
-    assert len(said) > 10
-    assert all(TELLING.search(name) for name in said)
+    untrusted = [f"row.{name}" for name in untrusted_fields()]
+    assert len(untrusted) > 10
+    assert all(TELLING.search(name) for name in untrusted)
     assert any(TELLING.search(found) for path in TEMPLATES for found in expressions(path))
 
 

@@ -28,6 +28,7 @@ from tests.hostile.conftest import Visit
 from tests.hostile.corpus import REFUSED
 from tests.hostile.scene import BETWEEN, TEXTS, TITLES, Scene
 from tests.services.reporting import test_secrets as secrecy
+from tests.views import walk
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
 
@@ -91,6 +92,23 @@ def test_a01_the_corpus_on_every_page(world: World, scene: Scene, visit: Visit) 
     _refused_pages(visit(world.people["dave"]), scene)
     world.integrate()
     _pages_of_an_auditor(visit(_auditor()), scene)
+
+
+def test_a01_no_page_of_the_urlconf_is_forgotten(world: World, scene: Scene, visit: Visit) -> None:
+    """Every page that the walk finds, in front of the same corpus: nothing executed or hidden."""
+    world.decide("alice", scene.reviews[0])
+    world.integrate()
+    proposal = world.get(scene.reviews[0])
+    values = {**walk.values_of(proposal), "sha256": scene.whole, "pk": scene.entries[0]}
+    people = walk.people(world)
+    found = walk.pages(values, people)
+    assert walk.complaints(found, lambda page: walk.hidden_in(page.html)) == []
+    visitors = {name: visit(someone) for name, someone in people.items() if someone is not None}
+    for page in found:
+        if not page.part:
+            answer = visitors[page.who].page.goto(visitors[page.who].origin + page.path)
+            assert answer is not None and answer.status == 200, page
+            looked_at(visitors[page.who], [])
 
 
 def _auditor() -> factories.Person:

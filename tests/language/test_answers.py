@@ -63,9 +63,7 @@ def test_pages_of_the_entrance(name: str) -> None:
         assert forgotten(read(render_to_string(f"{name}.html"), CODE)) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["review/signed_out", "execution/gone", "review/lookers", "queue/title"]
-)
+@pytest.mark.parametrize("name", ["cards/signed_out", "run/gone", "review/lookers", "queue/title"])
 def test_parts_that_come_later(name: str) -> None:
     with translation.override(CODE):
         said = render_to_string(

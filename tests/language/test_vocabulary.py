@@ -30,9 +30,9 @@ from remediation.domain.states import CloseReason, IncidentState, ProposalState
 from remediation.models.inventory import Criticality, Environment
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from remediation.services.people import accounts
-from remediation.views.cards import standing
-from remediation.views.decorators import ADVICE
+from remediation.views.cards import checks as check_cards
 from remediation.views.forms import CLOSE_TITLES
+from remediation.views.refusals import ADVICE
 from remediation.views.run.page import ENDS, PHASES
 from remediation.vocabulary.refusals import MESSAGES, NAMES
 from remediation.vocabulary.sayings import SAYINGS
@@ -135,7 +135,7 @@ def _notes() -> set[str]:
 
 
 def test_titles_of_pages_cover_what_they_are_of() -> None:
-    assert set(standing.TITLES) == set(checks.CHECKS)
+    assert set(check_cards.TITLES) == set(checks.CHECKS)
     assert set(CLOSE_TITLES) == set(CloseReason)
     assert set(ENDS) == {
         ProposalState.SUCCEEDED,

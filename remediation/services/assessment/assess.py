@@ -81,7 +81,7 @@ def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment |
         if state != (proposal.state, proposal.round) or proposal.state not in ASSESSABLE:
             raise WrongState("the proposal moved while its target was observed")
         made = _record(actor, proposal, find(proposal, plan, seen), reason)
-        transaction.on_commit(lambda: mail.round_opened(proposal_id))
+        transaction.on_commit(lambda: mail.round_opened(proposal_id), robust=True)
     return made
 
 

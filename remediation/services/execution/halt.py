@@ -72,7 +72,8 @@ def start(*, actor: User, proposal_id: UUID, reason: str) -> Started:
                 expires_at=statement.expires,
                 entry=entry.id,
             )
-    return Started(session.pk, passkeys.options(actor, statement.challenge()))
+        # Before the commit: when the passkeys cannot be read, nothing has been started.
+        return Started(session.pk, passkeys.options(actor, statement.challenge()))
 
 
 def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Halt:

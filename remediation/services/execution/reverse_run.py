@@ -56,5 +56,5 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
             plan=back,
             rationale=f"To undo proposal {old.pk}, which succeeded. {reason}",
         )
-        transaction.on_commit(lambda: dispatch.wake("assess", made))
+        transaction.on_commit(lambda: dispatch.wake("assess", made), robust=True)
     return made

@@ -75,7 +75,7 @@ def _expire(proposal: Proposal, actor: Actor) -> bool:
                 target=ProposalState.EXPIRED,
                 reason="deadline",
             )
-            transaction.on_commit(lambda: mail.overdue(proposal.pk))
+            transaction.on_commit(lambda: mail.overdue(proposal.pk), robust=True)
     except WrongState as error:
         logger.info("%s was not expired: %s", proposal.pk, error)
         return False
@@ -110,4 +110,4 @@ def _warn(proposal: Proposal, due: datetime, now: datetime, actor: Actor) -> Non
             data={"kind": kind, "round": proposal.round},
         )
         Notice.objects.create(proposal=proposal, round=proposal.round, kind=kind, entry=entry.id)
-        transaction.on_commit(lambda: mail.waiting(proposal.pk, passed[-1]))
+        transaction.on_commit(lambda: mail.waiting(proposal.pk, passed[-1]), robust=True)

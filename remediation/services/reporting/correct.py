@@ -76,7 +76,7 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
             reason=told,
             diagnosis=diagnosis,
         )
-        transaction.on_commit(lambda: dispatch.wake("assess", made))
+        transaction.on_commit(lambda: dispatch.wake("assess", made), robust=True)
     return made
 
 

@@ -79,7 +79,8 @@ def start(
         statement.check_consistent()
         looked = statements.looked(proposal, assessment, statement.decision, set(opened), typed)
         session = _remember(_person(actor), proposal, statement, looked)
-    return Started(session.pk, passkeys.options(actor, statement.challenge()))
+        # Before the commit: when the passkeys cannot be read, nothing has been started.
+        return Started(session.pk, passkeys.options(actor, statement.challenge()))
 
 
 def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Signed:
@@ -107,7 +108,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
         resolution = _count(_person(actor), proposal, assessment)
         kind = "execute" if resolution is Resolution.APPROVED else "settle"
         if resolution is not None:
-            transaction.on_commit(lambda: _wake(kind, proposal.pk))
+            transaction.on_commit(lambda: _wake(kind, proposal.pk), robust=True)
     return Signed(resolution)
 
 
@@ -138,7 +139,7 @@ def observe_again(*, actor: User, proposal_id: UUID) -> None:
             ObservationRequest.objects.create(
                 proposal=proposal, round=proposal.round, person=actor.person, entry=entry.id
             )
-        transaction.on_commit(lambda: dispatch.wake("assess", proposal_id))
+        transaction.on_commit(lambda: dispatch.wake("assess", proposal_id), robust=True)
 
 
 def _person(actor: User) -> PersonActor:

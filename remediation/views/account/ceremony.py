@@ -1,7 +1,7 @@
-"""Passkey ceremonies other than a decision's: enrolling, and proving oneself before that.
+"""Passkey ceremonies besides decisions: enrolling, and proving oneself before that.
 
-One file speaks WebAuthn; the views decide what it means. What the browser has to answer lies in
-the session, is used once, and ends after five minutes.
+Only this file speaks WebAuthn; the views decide what a result means. What the browser has to answer
+lies in the session, is used once, and ends after five minutes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Begun:
 def begin(
     request: HttpRequest, purpose: str, user: User, *, create: bool, prove: bool
 ) -> dict[str, Any]:
-    """Start a ceremony; the options for the browser, by what it has to do."""
+    """Start a ceremony; give the options for the browser."""
     options: dict[str, Any] = {}
     kept: dict[str, Any] = {"purpose": purpose, "at": time.time(), "create": None, "prove": None}
     if create:
@@ -62,7 +62,7 @@ def begin(
 
 
 def take(request: HttpRequest, purpose: str) -> Begun:
-    """What `begin` asked, once. Raises SessionExpired when there is nothing or it is too old."""
+    """What `begin` asked, once. Raises SessionExpired when there is nothing, or it is too old."""
     kept = request.session.pop(SESSION_KEY, None)
     if not kept or kept["purpose"] != purpose or time.time() - kept["at"] > LIFE_S:
         raise errors.SessionExpired("start again")
@@ -85,7 +85,7 @@ def credentials_of(user: User) -> list[AttestedCredentialData]:
 
 def _creation(user: User) -> tuple[dict[str, Any], dict[str, Any]]:
     options, state = _server().register_begin(
-        # The handle is the opaque id: a device that is lost names nobody.
+        # The handle is the opaque id: a lost device names nobody.
         PublicKeyCredentialUserEntity(
             id=user.person.bytes, name=user.get_username(), display_name=user.get_username()
         ),

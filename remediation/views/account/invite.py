@@ -17,14 +17,17 @@ from django.views.decorators.http import require_safe
 from audit.tlog.canonical import Json
 from remediation.domain import errors
 from remediation.services.people import enroll
-from remediation.views import decorators
+from remediation.views import bodies, decorators
 from remediation.views.account import ceremony
+from remediation.views.account.page import InvitePage
 from remediation.views.forms import InviteForm
+from remediation.views.refusals import problem
 
 
 @require_safe
 def show(request: HttpRequest) -> HttpResponse:
-    return render(request, "remediation/invite.html", {"form": InviteForm()})
+    """The form for a one-time code."""
+    return render(request, "remediation/account/invite.html", {"page": InvitePage(InviteForm())})
 
 
 @decorators.anonymous_json_post
@@ -54,36 +57,33 @@ def finish(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
     given = form.cleaned_data
     user = enroll.open_invitation(username=given["username"], code=given["code"])
     begun = ceremony.take(request, f"invite:{user.pk}")
+    # Before the commit, where a failure may still be an error: another person may be signed in.
+    logout(request)
     enroll.redeem(
         username=given["username"],
         code=given["code"],
         password=given["password"],
         name=given["name"],
-        credential=decorators.mapping(body, "credential"),
+        credential=bodies.mapping(body, "credential"),
         challenge=begun.challenge,
     )
-    # Whoever was signed in here before is not the person who enrolled.
-    logout(request)
     messages.success(request, gettext("Enrolled. Sign in with your password, then your passkey."))
     return JsonResponse({"next": reverse("account_login")})
 
 
 def _form(body: Mapping[str, Json]) -> InviteForm:
     return InviteForm(
-        {
-            name: decorators.text(body, name, 200)
-            for name in ("username", "code", "password", "name")
-        }
+        {name: bodies.text(body, name, 200) for name in ("username", "code", "password", "name")}
     )
 
 
 def _slow_down(request: HttpRequest, form: InviteForm) -> None:
-    """By address and by account, in the shared cache: a code cannot be guessed."""
+    """Limit attempts by address and by account, so that nobody guesses a code. Raises Throttled."""
     username = str(form.cleaned_data["username"]).casefold()
     if not ratelimit.consume(request, action="invite", key=f"invite:{username}"):
         raise errors.Throttled(900)
 
 
 def _field_errors(form: InviteForm) -> HttpResponse:
-    said = gettext("Something is missing or not right; see the fields.")
-    return decorators.problem(errors.BadValue(), detail=said, fields=form.errors)
+    detail = gettext("Something is missing or not right; see the fields.")
+    return problem(errors.BadValue(), detail=detail, fields=form.errors)

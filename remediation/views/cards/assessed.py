@@ -1,78 +1,38 @@
-"""How a round of review stands, and what the person who looks may do in it."""
+"""What the worker found in a round, and how the round stands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
 
-from remediation.domain.approval_conditions import Conditions
-from remediation.views.cards.action import Pin
-from remediation.views.cards.scope import ScopeCard
-
-
-@dataclass(frozen=True)
-class CheckRow:
-    name: str
-    title: str
-    outcome: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class GateRow:
-    """One numbered step of the gate as it stands now; ``outcome`` pass, fail or later."""
-
-    number: int
-    name: str
-    outcome: str
-    reason: str = ""
-    note: str = ""  # the page's own words, instead of the gate's
+from remediation.domain import checks
+from remediation.domain.ruling import Ruling
+from remediation.domain.scope import Scope
+from remediation.models import (
+    Assessment,
+    ObservationRequest,
+    Proposal,
+)
+from remediation.services.execution.preview_gate import preview
+from remediation.services.review.sign import FRESH_FOR
+from remediation.views.cards.checks import CheckRow, check_rows, tally
+from remediation.views.cards.gate import GateRow, gate_rows
+from remediation.views.cards.reviews import SlotRow, review_rows, slot_rows
+from remediation.views.cards.scope import ScopeCard, scope_card
 
 
 @dataclass(frozen=True)
-class ReviewRow:
-    person: str
-    slot: str
-    decision: str
-    verdicts: tuple[tuple[str, str], ...]
-    reason_code: str
-    reason_text: str
-    round: int
-    at: datetime
-    counts: bool  # of this round, over these digests
-
-
-@dataclass(frozen=True)
-class SlotRow:
-    slot: str
-    filled: ReviewRow | None = None
-
-
-@dataclass(frozen=True)
-class Choice:
-    value: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Decide:
-    """What the person who looks may do here."""
-
-    slots: tuple[Choice, ...]
-    why_not: str  # empty when the person may decide
-    reject_reasons: tuple[Choice, ...]
-    return_reasons: tuple[Choice, ...]
-    person: str
-    # What an approval asks a person to have looked at.
-    attention: Conditions = field(default_factory=Conditions)
-    may_report: bool = False
-    may_correct: bool = False
+class Pin:
+    digest: str
+    text: str
+    observed_at: datetime
+    fresh_until: datetime
+    fresh: bool
 
 
 @dataclass(frozen=True)
 class Assessed:
-    """What the worker found in this round, and how the round stands."""
+    """One assessment with its ruling, checks, scope, pin, gate and slots."""
 
     assessment_id: int
     round: int
@@ -92,20 +52,51 @@ class Assessed:
 
     @property
     def unpassed(self) -> tuple[CheckRow, ...]:
-        """What failed or warns stands open; what passed is one click away."""
+        """The checks that failed or warn; the page shows them open."""
         return tuple(row for row in self.checks if row.outcome != "pass")
 
     @property
     def passed(self) -> tuple[CheckRow, ...]:
+        """The checks that passed; the page folds them."""
         return tuple(row for row in self.checks if row.outcome == "pass")
 
 
-@dataclass(frozen=True)
-class Rail:
-    """The part of a review page that is read again while it is open."""
+def assessed(proposal: Proposal, assessment: Assessment, *, now: datetime) -> Assessed:
+    """Everything that the worker found about the proposal in this round.
 
-    proposal_id: UUID
-    state: str
-    round: int
-    assessed: Assessed | None
-    earlier: tuple[ReviewRow, ...] = ()
+    Raises BadInput when what is stored cannot be read.
+    """
+    ruling = Ruling.parse(bytes(assessment.ruling))
+    rows = check_rows(checks.parse(bytes(assessment.checks)))
+    reviews = review_rows(proposal, assessment.round)
+    return Assessed(
+        assessment_id=assessment.pk,
+        round=assessment.round,
+        risk=ruling.risk,
+        reasons=ruling.reasons,
+        decide_by=ruling.decide_by,
+        run_within_s=ruling.run_within_s,
+        ruling_digest=assessment.ruling_digest,
+        checks_digest=assessment.checks_digest,
+        scope=scope_card(Scope.parse(bytes(assessment.scope))),
+        checks=rows,
+        pin=pin_of(assessment, now),
+        gate=gate_rows(preview(proposal), decided=len(reviews), state=proposal.state),
+        slots=slot_rows(tuple(assessment.slots), reviews),
+        observe_requested=ObservationRequest.objects.filter(
+            proposal=proposal, round=proposal.round
+        ).exists(),
+        tally=tally(rows),
+    )
+
+
+def pin_of(assessment: Assessment, now: datetime) -> Pin:
+    """The pinned state, and whether a signature may still rest on it."""
+    fresh_until = assessment.recorded_at + FRESH_FOR
+    return Pin(
+        digest=assessment.pin_digest,
+        text=bytes(assessment.pin).decode(),
+        observed_at=assessment.recorded_at,
+        fresh_until=fresh_until,
+        fresh=now < fresh_until,
+    )

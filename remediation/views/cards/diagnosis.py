@@ -1,11 +1,25 @@
-"""The diagnosis, its claims and the evidence that they cite."""
+"""The diagnosis: its claims, and what really stands where they cite."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
 
-from remediation.domain.excerpt import Excerpt
+from django.utils.translation import gettext
+
+from audit.tlog.canonical import Json
+from remediation.domain.citations import Stored, Unreadable, problem_of, read_artefact
+from remediation.domain.excerpt import Excerpt, excerpt
+from remediation.domain.report import Claim, load_diagnosis
+from remediation.models import Evidence, EvidenceBlob, Proposal
+from remediation.services.reporting import secrets
+from remediation.views.cards import agent_record
+from remediation.views.cards.agent_record import AgentRecord
+from remediation.views.cards.evidence import EvidenceRow, evidence_rows, is_whole
+from remediation.views.cards.fields import format_json
+from remediation.views.names import Names
 
 
 @dataclass(frozen=True)
@@ -13,53 +27,19 @@ class CitationRow:
     """One citation of a claim; ``outcome`` is pass when the value stands at the pointer."""
 
     sha256: str
-    pointer_said: str
-    value_said: str
+    pointer_untrusted: str
+    value_untrusted: str
     outcome: str
     reason: str = ""
-    excerpt: Excerpt | None = None  # of an artefact: what an attacker may have written
-    source_said: str = ""
+    excerpt: Excerpt | None = None  # of the artefact; an attacker may have written it
+    source_untrusted: str = ""
     attacker_writable: bool = False
 
 
 @dataclass(frozen=True)
 class ClaimRow:
-    text_said: str
+    text_untrusted: str
     citations: tuple[CitationRow, ...]
-
-
-@dataclass(frozen=True)
-class EvidenceRow:
-    sha256: str
-    size: int
-    source_said: str
-    media_type_said: str
-    collected_at: datetime
-    attacker_writable: bool
-    kept: bool  # the bytes are still stored, not erased under law
-    cited: int
-    whole: bool = False  # the stored bytes have this SHA-256, as far as they were asked for
-    secrets: str = ""  # what is covered in it, in words; empty when nothing is
-
-
-@dataclass(frozen=True)
-class ArtefactPart:
-    """A run of an artefact's text; with ``covered`` it is a secret, and the text is not given."""
-
-    text_said: str = ""
-    covered: str = ""
-
-
-@dataclass(frozen=True)
-class AgentRecord:
-    """How people judged this agent's earlier diagnoses; ``near`` those of similar confidence."""
-
-    judged: int
-    confirmed: int
-    near_from: int
-    near_to: int
-    near_judged: int
-    near_confirmed: int
 
 
 @dataclass(frozen=True)
@@ -68,9 +48,82 @@ class DiagnosisCard:
     digest: str
     identity: str
     confidence: int
-    summary_said: str
-    rationale_said: str
+    summary_untrusted: str
+    rationale_untrusted: str
     rationale_by: str  # the person whose plan it is; empty when it is the agent's
     claims: tuple[ClaimRow, ...]
     evidence: tuple[EvidenceRow, ...]
     record: AgentRecord | None = None
+
+
+_ABSENT = read_artefact(None)
+
+
+def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
+    """The diagnosis of a proposal, each citation compared with the stored artefact."""
+    diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
+    cited = Counter(c.evidence for claim in diagnosis.claims for c in claim.citations)
+    artefacts, whole = _artefacts(proposal.incident_id, set(cited))
+    rows = {row.sha256: row for row in evidence_rows(proposal.incident_id, cited)}
+    stored = secrets.stored(proposal.incident)
+    return DiagnosisCard(
+        version=proposal.diagnosis.version,
+        digest=proposal.diagnosis.digest,
+        identity=diagnosis.identity.locator,
+        confidence=diagnosis.confidence,
+        summary_untrusted=diagnosis.summary,
+        rationale_untrusted=proposal.rationale,
+        rationale_by=Names([proposal.editor]).person(proposal.editor) if proposal.editor else "",
+        claims=tuple(_claim_row(stored, claim, artefacts, rows) for claim in diagnosis.claims),
+        evidence=tuple(replace(row, whole=row.sha256 in whole) for row in rows.values()),
+        record=agent_record.record_of(proposal, diagnosis.confidence),
+    )
+
+
+def _claim_row(
+    stored: Stored,
+    claim: Claim,
+    artefacts: Mapping[str, Json | Unreadable],
+    known: Mapping[str, EvidenceRow],
+) -> ClaimRow:
+    rows = []
+    for citation in claim.citations:
+        document = artefacts.get(citation.evidence, _ABSENT)
+        problem = problem_of(document, citation)
+        row = known.get(citation.evidence)
+        if problem and row and stored.holds(citation):
+            problem = ""
+        rows.append(
+            CitationRow(
+                sha256=citation.evidence,
+                pointer_untrusted=citation.pointer or gettext("(the whole artefact)"),
+                value_untrusted=format_json(citation.value),
+                outcome="fail" if problem else "pass",
+                reason=problem,
+                excerpt=_excerpt(document, citation.pointer),
+                source_untrusted=row.source_untrusted if row else "",
+                attacker_writable=bool(row and row.attacker_writable),
+            )
+        )
+    return ClaimRow(claim.text, tuple(rows))
+
+
+def _excerpt(document: Json | Unreadable, pointer: str) -> Excerpt | None:
+    """The artefact's own text around the pointer; None when there is none."""
+    if isinstance(document, Unreadable):
+        return None
+    try:
+        return excerpt(document, pointer)
+    except LookupError:
+        return None
+
+
+def _artefacts(
+    incident_id: UUID, wanted: set[str]
+) -> tuple[dict[str, Json | Unreadable], set[str]]:
+    """The cited artefacts, each parsed once with its secrets covered; and the digests of those
+    whose stored bytes are whole."""
+    rows = list(Evidence.objects.filter(incident_id=incident_id, sha256__in=wanted))
+    parsed = {digest: read_artefact(text) for digest, text in secrets.masked(rows).items()}
+    blobs = EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows])
+    return parsed, {b.sha256 for b in blobs if is_whole(bytes(b.content), b.sha256)}

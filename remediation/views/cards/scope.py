@@ -1,10 +1,18 @@
-"""What the action reaches."""
+"""What the action reaches, as a table and a drawing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.db.models import OuterRef, Subquery
+
+from remediation.domain import diagram
 from remediation.domain.diagram import Diagram
+from remediation.domain.scope import Scope
+from remediation.models import (
+    Dependency,
+    DependencyVersion,
+)
 
 
 @dataclass(frozen=True)
@@ -42,3 +50,40 @@ class ScopeCard:
     @property
     def downstream(self) -> int:
         return len(self.services) - self.direct
+
+
+def scope_card(scope: Scope) -> ScopeCard:
+    """The recorded scope; the lines of its drawing are read from the inventory of now."""
+    return ScopeCard(
+        diagram=diagram.draw(scope, _edges(scope)),
+        digest=scope.digest,
+        targets=tuple(
+            ScopeTargetRow(target.locator, target.known, target.environment, target.owner_team)
+            for target in scope.targets
+        ),
+        services=tuple(
+            ScopeRow(
+                name=service.name,
+                via=service.via,
+                depth=service.depth,
+                environment=service.environment,
+                criticality=service.criticality,
+                payment_path=service.payment_path,
+                external_partner=service.external_partner,
+                owner_team=service.owner_team,
+            )
+            for service in scope.services
+        ),
+        unknown=scope.unknown,
+    )
+
+
+def _edges(scope: Scope) -> list[tuple[int, int]]:
+    """The dependencies between the services of the scope, as the inventory has them now."""
+    ids = [service.id for service in scope.services]
+    newest = DependencyVersion.objects.filter(dependency=OuterRef("pk")).order_by("-id")
+    found = Dependency.objects.filter(source__in=ids, service__in=ids).annotate(
+        present=Subquery(newest.values("present")[:1])
+    )
+    pairs = found.filter(present=True).values_list("service_id", "source_id")
+    return [(int(below or 0), above) for below, above in pairs]

@@ -1,4 +1,4 @@
-"""Timelines and the list of incidents."""
+"""What the pages about the past get: the history, a review opened again, what changed."""
 
 from __future__ import annotations
 
@@ -6,38 +6,154 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from remediation.views.cards.action import Field
+from remediation.domain.differences import Difference, Item, Piece
+from remediation.domain.ruling import Ruling
+from remediation.views.cards.history import HistoryRow
+from remediation.views.cards.proposal import ProposalPage
+from remediation.views.cards.reviews import ReviewRow, SlotRow
 
 
 @dataclass(frozen=True)
-class HistoryRow:
-    """One event of a proposal's life, newest last."""
+class HistoryPage:
+    """Everything on record about one proposal."""
 
-    at: datetime
-    kind: str  # transition, review, refusal, step, assessment, note
-    word: str  # what TONES knows: a state, a decision, a phase
-    title: str
-    actor: str
-    entry: int
-    reason: str = ""
-    fields: tuple[Field, ...] = ()
-    whole: str = ""  # exact bytes, e.g. of a signed statement
-    review: int = 0  # the number of the review that can be opened again
-    proposal: UUID | None = None
-    cause: str = ""  # a reason of a list, in the reader's language
-    language: str = "en"  # of the reason: what the portal recorded; "" when a person wrote it
-
-
-@dataclass(frozen=True)
-class IncidentRow:
+    proposal_id: UUID
     incident_id: UUID
-    title_said: str
-    kind_said: str
-    locator_said: str
+    sentence: str
     state: str
-    detected_at: datetime
-    agent: str
-    owner: str
-    decide_by: datetime | None
-    proposals: int
-    open_proposals: int
+    rows: tuple[HistoryRow, ...]
+    may_audit: bool
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Who signed, with which passkey, and whether the signature holds."""
+
+    row: ReviewRow
+    person: str
+    fingerprint: str
+    enrolled_at: datetime | None
+    own_key: bool  # the key is the one that this person enrolled
+    problem: str  # why the signature does not hold; empty when it does
+    statement: str
+    digest: str
+    client_data: str
+    entry: int
+    at: datetime
+    composed_at: datetime
+
+    @property
+    def holds(self) -> bool:
+        return not self.problem and self.own_key
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One of the six signed digests, beside the digest of the bytes stored now."""
+
+    kind: str
+    signed: str
+    found: str
+    text: str
+
+    @property
+    def holds(self) -> bool:
+        return bool(self.found) and self.signed == self.found
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReopenedPage(ProposalPage):
+    """The cards as the reviewer saw them; nothing can be decided."""
+
+    # The cards then leave out what is true only now.
+    reopened = True
+    open_for_review = False
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A review with its proofs; ``page`` is None when a stored body cannot be read."""
+
+    number: int
+    count: int
+    signed: Signed
+    proofs: tuple[Proof, ...]
+    page: ReopenedPage | None
+    ruling: Ruling | None
+    before: tuple[SlotRow, ...]
+    unreadable: str
+
+    @property
+    def holds(self) -> bool:
+        return self.signed.holds and all(proof.holds for proof in self.proofs)
+
+    @property
+    def broken(self) -> tuple[Proof, ...]:
+        return tuple(proof for proof in self.proofs if not proof.holds)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One body of two rounds. ``old`` and ``new`` are their digests."""
+
+    title: str
+    old: str
+    new: str
+    rows: tuple[Difference, ...]
+    unreadable: bool = False
+
+    @property
+    def same(self) -> bool:
+        return self.old == self.new
+
+
+@dataclass(frozen=True)
+class RoundChange:
+    """What changed from the round before to this one."""
+
+    number: int
+    at: datetime
+    why: str
+    actor: str
+    reviews: int  # of the round before; they count no more
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Two proposals of one incident: plan and diagnosis."""
+
+    other: UUID
+    other_at: datetime
+    supersedes: bool
+    plan: tuple[Difference, ...]
+    steps: tuple[Item, ...]
+    rationale: tuple[Piece, ...]
+    rationale_same: bool
+    diagnosis: tuple[Difference, ...]
+    summary: tuple[Piece, ...]
+    claims: tuple[Item, ...]
+    old_version: int
+    new_version: int
+    same_diagnosis: bool
+    same_plan: bool
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another proposal of the incident, to compare with."""
+
+    proposal_id: UUID
+    state: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class ChangesPage:
+    """What differs between rounds, and from another proposal."""
+
+    proposal_id: UUID
+    state: str
+    rounds: tuple[RoundChange, ...]
+    versions: Versions | None
+    others: tuple[Other, ...]

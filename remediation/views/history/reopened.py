@@ -1,12 +1,11 @@
 """A review opened again: the page as its reviewer had it, from the stored bytes that were signed.
 
 Every digest of the signed statement is taken again from the bytes that the page is drawn from. A
-section whose bytes have another digest, or cannot be read, says so; nothing is drawn from memory.
-"""
+section whose bytes have another digest, or cannot be read, is marked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from remediation.domain import checks
 from remediation.domain.digest import Kind, digest
@@ -14,67 +13,18 @@ from remediation.domain.errors import BadInput
 from remediation.domain.ruling import Ruling
 from remediation.domain.scope import Scope
 from remediation.models import Assessment, Proposal, Review
-from remediation.views.cards import standing
-from remediation.views.history.signed import Signed, signed_of, statement_of
+from remediation.views.cards.assessed import Assessed, pin_of
+from remediation.views.cards.checks import check_rows, tally
+from remediation.views.cards.diagnosis import DiagnosisCard, diagnosis_card
+from remediation.views.cards.proposal import plan_of, sentences, undone
+from remediation.views.cards.reviews import review_row, slot_rows
+from remediation.views.cards.scope import scope_card
+from remediation.views.cards.step import step_cards
+from remediation.views.history.page import Proof, Reopened, ReopenedPage
+from remediation.views.history.signed import signed_of, statement_of
 from remediation.views.names import Names, owner_of
-from remediation.views.pages import (
-    Assessed,
-    Decide,
-    DiagnosisCard,
-    ReviewPage,
-    SlotRow,
-)
-from remediation.views.review import presenter
 
-NOBODY_DECIDES = Decide((), "", (), (), "")
 KINDS = (Kind.DIAGNOSIS, Kind.SCOPE, Kind.CHECKS, Kind.PLAN, Kind.PIN, Kind.RULING)
-
-
-@dataclass(frozen=True)
-class Proof:
-    """One of the six digests that were signed, beside the one taken now from the stored bytes."""
-
-    kind: str
-    signed: str
-    found: str
-    text: str
-
-    @property
-    def holds(self) -> bool:
-        return bool(self.found) and self.signed == self.found
-
-
-class ReopenedPage(ReviewPage):
-    """The review page's data, for looking only."""
-
-    # What is said of "now" on the page is left out, or said of then.
-    reopened = True
-
-    @property
-    def open_for_review(self) -> bool:
-        return False
-
-
-@dataclass(frozen=True)
-class Reopened:
-    """Everything of the page; ``page`` is None when a stored body cannot be read."""
-
-    number: int
-    count: int
-    signed: Signed
-    proofs: tuple[Proof, ...]
-    page: ReopenedPage | None
-    ruling: Ruling | None
-    before: tuple[SlotRow, ...]
-    unreadable: str
-
-    @property
-    def holds(self) -> bool:
-        return self.signed.holds and all(proof.holds for proof in self.proofs)
-
-    @property
-    def broken(self) -> tuple[Proof, ...]:
-        return tuple(proof for proof in self.proofs if not proof.holds)
 
 
 def reopened(proposal: Proposal, number: int) -> Reopened | None:
@@ -96,9 +46,9 @@ def reopened(proposal: Proposal, number: int) -> Reopened | None:
         proofs=_proofs(proposal, assessment, row),
         page=page,
         ruling=ruling,
-        before=standing.seats(
+        before=slot_rows(
             tuple(assessment.slots) if assessment else (),
-            [standing.review_row(review, names, counts=True) for review in earlier],
+            [review_row(review, names, counts=True) for review in earlier],
         ),
         unreadable=unreadable,
     )
@@ -139,33 +89,32 @@ def _page(
 
 
 def _drawn(proposal: Proposal, assessment: Assessment, row: Review, ruling: Ruling) -> ReopenedPage:
-    plan = presenter.plan_of(proposal)
+    plan = plan_of(proposal)
     return ReopenedPage(
         proposal_id=proposal.pk,
         state=proposal.state,
         round=row.round,
-        sentences=presenter.sentences(plan),
-        undone=presenter.undone(plan),
+        sentences=sentences(plan),
+        undone=undone(plan),
         environment=plan.environment if plan else "",
         agent=proposal.agent.name,
         agent_owner=owner_of(proposal.agent),
         submitted_at=proposal.recorded_at,
         incident_id=proposal.incident_id,
-        incident_title_said=proposal.incident.title,
-        incident_kind_said=proposal.incident.kind,
+        incident_title_untrusted=proposal.incident.title,
+        incident_kind_untrusted=proposal.incident.kind,
         detected_at=proposal.incident.detected_at,
         plan_digest=digest(Kind.PLAN, bytes(proposal.plan)),
         plan_text=bytes(proposal.plan).decode(),
-        steps=presenter.step_cards(plan, assessment),
+        steps=step_cards(plan, assessment),
         diagnosis=_diagnosis(proposal, row),
-        decide=NOBODY_DECIDES,
         assessed=_assessed(assessment, row, ruling),
     )
 
 
 def _diagnosis(proposal: Proposal, row: Review) -> DiagnosisCard:
-    """With the artefacts that were there when the statement was composed."""
-    card = presenter.diagnosis_card(proposal)
+    """The diagnosis with only the artefacts that were there when the statement was composed."""
+    card = diagnosis_card(proposal)
     there = set(
         proposal.incident.evidence.filter(entry__lt=row.session.entry).values_list(
             "sha256", flat=True
@@ -179,7 +128,7 @@ def _diagnosis(proposal: Proposal, row: Review) -> DiagnosisCard:
 
 
 def _assessed(assessment: Assessment, row: Review, ruling: Ruling) -> Assessed:
-    rows = standing.check_rows(checks.parse(bytes(assessment.checks)))
+    rows = check_rows(checks.parse(bytes(assessment.checks)))
     return Assessed(
         assessment_id=assessment.pk,
         round=row.round,
@@ -189,10 +138,10 @@ def _assessed(assessment: Assessment, row: Review, ruling: Ruling) -> Assessed:
         run_within_s=ruling.run_within_s,
         ruling_digest=digest(Kind.RULING, bytes(assessment.ruling)),
         checks_digest=digest(Kind.CHECKS, bytes(assessment.checks)),
-        scope=standing.scope_card(Scope.parse(bytes(assessment.scope))),
+        scope=scope_card(Scope.parse(bytes(assessment.scope))),
         checks=rows,
-        pin=standing.pin_of(assessment, row.recorded_at),
+        pin=pin_of(assessment, row.recorded_at),
         gate=(),
         slots=(),
-        tally=standing.tally(rows),
+        tally=tally(rows),
     )

@@ -2,49 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadInput, SignatureInvalid
 from remediation.domain.gate.signature import Assertion, verify
 from remediation.domain.statement import Statement
 from remediation.models import PasskeyEnrolment, Review
-from remediation.views.cards import standing
+from remediation.views.cards.reviews import review_row
+from remediation.views.history.page import Signed
 from remediation.views.names import Names
-from remediation.views.pages import ReviewRow
-
-
-@dataclass(frozen=True)
-class Signed:
-    """Who signed, with which passkey, and whether the signature covers the stored statement."""
-
-    row: ReviewRow
-    person: str
-    fingerprint: str
-    enrolled_at: datetime | None
-    own_key: bool  # the key is the one that this person enrolled
-    problem: str  # why the signature does not hold; empty when it does
-    statement: str
-    digest: str
-    client_data: str
-    entry: int
-    at: datetime
-    composed_at: datetime
-
-    @property
-    def holds(self) -> bool:
-        return not self.problem and self.own_key
 
 
 def signed_of(row: Review) -> Signed:
+    """The signature of a review, verified again."""
     names = Names([row.person])
     key = bytes(row.cose_key)
     enrolled = PasskeyEnrolment.objects.filter(credential_id=bytes(row.credential_id)).first()
     own = enrolled is not None and (enrolled.person, bytes(enrolled.cose_key)) == (row.person, key)
     statement = bytes(row.statement)
     return Signed(
-        row=standing.review_row(row, names, counts=True),
+        row=review_row(row, names, counts=True),
         person=names.person(row.person),
         fingerprint=enrolled.fingerprint if enrolled else "",
         enrolled_at=enrolled.recorded_at if enrolled else None,
@@ -60,17 +36,18 @@ def signed_of(row: Review) -> Signed:
 
 
 def statement_of(row: Review) -> Statement | None:
-    """The signed statement, if it can be read and speaks of this review."""
+    """The signed statement; None when it is unreadable or about another review."""
     try:
         statement = Statement.parse(bytes(row.statement))
     except BadInput:
         return None
-    said = (statement.proposal, statement.round, statement.person, statement.slot)
+    stated = (statement.proposal, statement.round, statement.person, statement.slot)
     recorded = (str(row.proposal_id), row.round, str(row.person), row.slot)
-    return statement if said == recorded and statement.decision == row.decision else None
+    return statement if stated == recorded and statement.decision == row.decision else None
 
 
 def _problem(row: Review, key: bytes) -> str:
+    """Why the signature does not hold; empty when it does."""
     statement = statement_of(row)
     if statement is None:
         return "the stored statement cannot be read, or speaks of another review"

@@ -1,23 +1,22 @@
-"""From rows to the page of differences: between rounds, and between two proposals."""
+"""What differs between rounds, and between two proposals."""
 
 from __future__ import annotations
 
 import itertools
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
 
 from django.utils.translation import gettext_lazy
 
 from audit.tlog.canonical import Json
-from remediation.domain.differences import Difference, Item, Piece, differences, items, said, words
-from remediation.models import Assessment, Proposal, User
-from remediation.services.access import visibility
+from remediation.domain.differences import differences, items, said, words
+from remediation.models import Assessment, Proposal
+from remediation.views.history.page import RoundChange, Section, Versions
 from remediation.views.names import Names
 
 BODIES = ("scope", "checks", "ruling", "pin")
+
+
 TITLES = {
     "scope": gettext_lazy("Scope"),
     "checks": gettext_lazy("Checks"),
@@ -27,90 +26,8 @@ TITLES = {
 }
 
 
-@dataclass(frozen=True)
-class Section:
-    """One body of two rounds. ``old`` and ``new`` are their digests."""
-
-    title: str
-    old: str
-    new: str
-    rows: tuple[Difference, ...]
-    unreadable: bool = False
-
-    @property
-    def same(self) -> bool:
-        return self.old == self.new
-
-
-@dataclass(frozen=True)
-class RoundChange:
-    number: int
-    at: datetime
-    why: str
-    actor: str
-    reviews: int  # of the round before, which count no more
-    sections: tuple[Section, ...]
-
-
-@dataclass(frozen=True)
-class Versions:
-    """Two proposals of one incident: plan and diagnosis."""
-
-    other: UUID
-    other_at: datetime
-    supersedes: bool
-    plan: tuple[Difference, ...]
-    steps: tuple[Item, ...]
-    rationale: tuple[Piece, ...]
-    rationale_same: bool
-    diagnosis: tuple[Difference, ...]
-    summary: tuple[Piece, ...]
-    claims: tuple[Item, ...]
-    old_version: int
-    new_version: int
-    same_diagnosis: bool
-    same_plan: bool
-
-
-@dataclass(frozen=True)
-class Other:
-    proposal_id: UUID
-    state: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class ChangesPage:
-    proposal_id: UUID
-    state: str
-    rounds: tuple[RoundChange, ...]
-    versions: Versions | None
-    others: tuple[Other, ...]
-
-
-def changes_page(user: User, proposal: Proposal, wanted: str) -> ChangesPage:
-    """Everything that changed. ``wanted`` names another proposal of the incident to compare with;
-    without it the one that was superseded. One that this person may not see is as good as none."""
-    seen = list(
-        visibility.visible_proposals(user)
-        .filter(incident=proposal.incident_id)
-        .exclude(pk=proposal.pk)
-        .select_related("diagnosis")
-        .order_by("recorded_at")
-    )
-    chosen = wanted or str(proposal.supersedes_id)
-    other = next((row for row in seen if str(row.pk) == chosen), None)
-    return ChangesPage(
-        proposal_id=proposal.pk,
-        state=proposal.state,
-        rounds=_rounds(proposal),
-        versions=_versions(other, proposal) if other else None,
-        others=tuple(Other(row.pk, row.state, row.recorded_at) for row in seen),
-    )
-
-
-def _rounds(proposal: Proposal) -> tuple[RoundChange, ...]:
-    """Newest first; the first round has nothing before it."""
+def round_changes(proposal: Proposal) -> tuple[RoundChange, ...]:
+    """Each round against the one before it, newest first."""
     found = list(Assessment.objects.filter(proposal=proposal).order_by("round"))
     moves = {t.round: t for t in proposal.transitions.filter(to_state="in_review")}
     reviews = list(proposal.reviews.values_list("round", flat=True))
@@ -157,7 +74,8 @@ def _value(body: bytes) -> Json:
     return value
 
 
-def _versions(old: Proposal, new: Proposal) -> Versions | None:
+def compare(old: Proposal, new: Proposal) -> Versions | None:
+    """Two proposals of one incident; None when a stored body cannot be read."""
     try:
         plans = [_mapping(bytes(row.plan)) for row in (old, new)]
         diagnoses = [_mapping(bytes(row.diagnosis.body)) for row in (old, new)]

@@ -4,45 +4,45 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils.translation import gettext, ngettext
 
-from remediation.models import Diagnosis, Evidence, Incident
+from remediation.models import (
+    Diagnosis,
+    Evidence,
+    Incident,
+    IncidentEntry,
+    User,
+)
 from remediation.services.access import authorize, visibility
-from remediation.views import decorators
-from remediation.views.history import views as history
-from remediation.views.incidents import views as incidents
-from remediation.views.names import Names, agent_said
-from remediation.views.pages import Field, HistoryRow
+from remediation.views.cards import proposal_history
+from remediation.views.cards.fields import Field
+from remediation.views.cards.history import HistoryRow, in_order
+from remediation.views.incidents import presenter
+from remediation.views.incidents.page import IncidentHistoryPage
+from remediation.views.names import Names, describe_agent
 
 
-@decorators.page
-def show(request: HttpRequest, incident_id: UUID) -> HttpResponse:
-    """The incident's whole life: reports, evidence, diagnoses, and those of its proposals that
-    this person may see."""
-    person = decorators.person(request)
-    entry = incidents.visible(person, incident_id)
+def history_page(person: User, entry: IncidentEntry) -> IncidentHistoryPage:
+    """Reports, evidence, diagnoses, and the proposals that this person may see."""
     found = entry.incident
     proposals = list(
         visibility.visible_proposals(person).filter(incident=found).select_related("agent")
     )
-    context = {
-        "incident": found,
-        "state": incidents.rows([entry])[0].state,
-        "rows": history.in_order([*rows(found), *history.rows(*proposals)]),
-        "may_audit": authorize.may_audit(person),
-        "several": len(proposals) > 1,
-        "others": found.proposals.count() - len(proposals),
-    }
-    return render(request, "remediation/incident_history.html", context)
+    return IncidentHistoryPage(
+        incident_id=found.pk,
+        title_untrusted=found.title,
+        state=presenter.rows([entry])[0].state,
+        rows=tuple(in_order([*rows(found), *proposal_history.rows(*proposals)])),
+        may_audit=authorize.may_audit(person),
+        several=len(proposals) > 1,
+        others=found.proposals.count() - len(proposals),
+    )
 
 
 def rows(found: Incident) -> Iterator[HistoryRow]:
     """What is on record about the incident itself."""
-    yield from incidents.moves(found)
+    yield from presenter.moves(found)
     artefacts = Counter(
         Evidence.objects.filter(incident=found).order_by().values_list("entry", flat=True)
     )
@@ -59,7 +59,7 @@ def rows(found: Incident) -> Iterator[HistoryRow]:
                 count,
             )
             % {"count": count},
-            actor=agent_said(report.agent.name),
+            actor=describe_agent(report.agent.name),
             entry=report.entry,
         )
     diagnoses = list(Diagnosis.objects.filter(incident=found).select_related("agent"))
@@ -76,7 +76,7 @@ def rows(found: Incident) -> Iterator[HistoryRow]:
                 else gettext("Diagnosis, version %(version)d")
             )
             % {"version": diagnosis.version},
-            actor=editor or agent_said(diagnosis.agent.name),
+            actor=editor or describe_agent(diagnosis.agent.name),
             entry=diagnosis.entry,
             fields=(Field("diagnosis digest", diagnosis.digest),),
             whole=bytes(diagnosis.body).decode(errors="backslashreplace"),

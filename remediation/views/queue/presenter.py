@@ -14,14 +14,14 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from remediation.models import QueueEntry, User
 from remediation.services.access import slots, visibility
-from remediation.views.pages import QueueGroup, QueuePage
-from remediation.views.queue import cursors, reading, walk
-from remediation.views.queue import rows as queue_rows
+from remediation.views.cards import proposal_rows
+from remediation.views.queue import cursors, groups, reading, walk
 from remediation.views.queue.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters
+from remediation.views.queue.page import QueueGroup, QueuePage
 from remediation.views.queue.reading import Lens
 from remediation.views.queue.walk import Found, Place
 
-# A page that a person reads; what does not fit is less urgent than what does.
+# Lines of a section on a page, and of a short section.
 PAGE, FEW = 25, 10
 LATELY = timedelta(hours=24)
 # 16 digits less microseconds: the newest first (place_v1 in sql/queue.sql).
@@ -65,11 +65,11 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
         parts = _side_by_side(rights, lens, perhaps, filters)
         mine = {place.proposal_id for place in parts[0].found.places}
     alone = not (filters.narrows or filters.state or after)
-    said = _said(parts[0] if alone else _all_mine(rights, perhaps, dense))
-    groups = _groups(rights.person, parts, mine)
-    seen = sha256(repr((groups, said)).encode()).hexdigest()[:16]
+    waiting = _format_count(parts[0] if alone else _all_mine(rights, perhaps, dense))
+    shown = _groups(rights.person, parts, mine)
+    seen = sha256(repr((shown, waiting)).encode()).hexdigest()[:16]
     may_see = visibility.seen_services(rights) != []
-    return QueuePage(groups=groups, mine=said, first=not after, may_see=may_see, seen=seen)
+    return QueuePage(groups=shown, mine=waiting, first=not after, may_see=may_see, seen=seen)
 
 
 def next_for(person: User) -> UUID | None:
@@ -100,7 +100,7 @@ def _side_by_side(
 ) -> list[Part]:
     mine, seemed = _mine(rights, lens, perhaps, filters)
     rest = lens if perhaps is None else lens.narrowed(~perhaps)
-    # Beside what is theirs: when that fills the head of the queue, the rest is one click away.
+    # When the person's own proposals fill the head of the queue, this part may stay short.
     steps = reading.STEPS if lens.two_sided else 2
     others = _part("others", rest, REVIEW, PAGE, filters.but(state=REVIEW), steps=steps)
     others.found.first = sorted([*others.found.first, *seemed], key=lambda place: place.place)
@@ -120,7 +120,7 @@ def _mine(
     filters: Filters,
     after: str | None = None,
 ) -> tuple[Part, list[Place]]:
-    """Theirs, by the exact rule; and those of the page that only seemed to be."""
+    """What the person may decide by the exact rule; and what only seemed so at first."""
     if perhaps is None:
         return Part(MINE, Found()), []
     whole = filters.but(show=MINE, state="")
@@ -131,7 +131,7 @@ def _mine(
     theirs = sorted(
         (place for place in found.places if place.proposal_id in able), key=lambda one: one.place
     )
-    # The most urgent of a target may be another's: the first that is theirs stands for it.
+    # The most urgent of a target may be for others: the first that is theirs leads its group.
     leading: dict[str, Place] = {}
     for place in theirs:
         alone = lens.flat or not place.target
@@ -142,7 +142,7 @@ def _mine(
 
 
 def _all_mine(rights: slots.Rights, perhaps: Q | None, dense: bool) -> Part:
-    """What waits for the person, whatever the page shows."""
+    """What waits for the person, under no filter."""
     return _mine(rights, reading.lens(rights, Filters(), dense), perhaps, Filters())[0]
 
 
@@ -155,8 +155,8 @@ def _part(
     after: str | None = None,
     steps: int = reading.STEPS,
 ) -> Part:
-    """The first of a section. With `after` the address of what follows continues there; without,
-    it is that of the whole section."""
+    """The first lines of a section. With `after` the link to more continues there; without it,
+    the link opens the whole section."""
     found = walk.walk(lens, name, most, after=after or "", steps=steps)
     if after is not None:
         more = f"{more}&after={cursors.sealed(found.following)}"
@@ -172,15 +172,15 @@ def _lately(lens: Lens, filters: Filters) -> Part:
 
 def _groups(person: UUID, parts: list[Part], mine: set[UUID]) -> tuple[QueueGroup, ...]:
     keys = {place.proposal_id for part in parts for place in part.found.places}
-    entries = queue_rows.readable(QueueEntry.objects.filter(pk__in=keys))
-    rows = queue_rows.looked_at(queue_rows.rows(entries), person)
+    entries = proposal_rows.readable(QueueEntry.objects.filter(pk__in=keys))
+    rows = groups.looked_at(proposal_rows.rows(entries), person)
     rows = {key: replace(row, mine=key in mine) for key, row in rows.items()}
     return tuple(
         QueueGroup(
             part.key,
             str(TITLES[part.title or part.key][0]),
             str(TITLES[part.title or part.key][1]),
-            queue_rows.grouped(
+            groups.grouped(
                 [
                     rows[place.proposal_id]
                     for place in part.found.first
@@ -200,8 +200,8 @@ def _groups(person: UUID, parts: list[Part], mine: set[UUID]) -> tuple[QueueGrou
     )
 
 
-def _said(mine: Part) -> str:
-    """`3`, or `50+` when there are more than were looked at."""
+def _format_count(mine: Part) -> str:
+    """`3`, or `50+` when there are more than were read."""
     found = mine.found
     shown = len(found.places)
     counted = [place for place in found.places if place.target in found.totals]

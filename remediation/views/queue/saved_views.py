@@ -1,4 +1,4 @@
-"""Keeping a view of the queue under a name, and removing it."""
+"""Saves the filters of the queue under a name, and removes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from remediation.views.queue import filters
 
 @decorators.form
 def save(request: HttpRequest) -> HttpResponse:
-    """The filters that the form names, in their one form; nothing else can be kept."""
+    """Save the filters in their one form; anything else in the query is dropped."""
     chosen, _ = filters.read(QueryDict(request.POST.get("query", "")[: saved_views.QUERY_MAX]))
     name = request.POST.get("view", "")
     saved_views.save(actor=decorators.person(request), name=name, query=chosen.query)
@@ -27,6 +27,7 @@ def save(request: HttpRequest) -> HttpResponse:
 
 @decorators.form
 def remove(request: HttpRequest) -> HttpResponse:
+    """Forget a view of this person."""
     name = request.POST.get("view", "")
     saved_views.remove(actor=decorators.person(request), name=name)
     messages.info(request, gettext("The view “%(name)s” is removed.") % {"name": name})

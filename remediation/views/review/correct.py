@@ -1,4 +1,4 @@
-"""The page on which a reviewer corrects a diagnosis or a scope, for others to decide on."""
+"""The form in which a reviewer corrects a diagnosis or a scope; others decide on the result."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
-from remediation.domain import errors, inert
-from remediation.domain.report import load_diagnosis
+from remediation.domain import errors
 from remediation.services.reporting import correct as service
 from remediation.views import decorators
-from remediation.views.review.views import visible
+from remediation.views.cards.proposal import visible
+from remediation.views.review import presenter
 
 _CLAIM = re.compile(r"claim-[0-9]{1,4}", re.ASCII)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def correct(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """GET shows the form, POST makes the new version."""
     door = _correct if request.method == "POST" else _show
     return door(request, proposal_id=proposal_id)
 
@@ -32,15 +33,9 @@ def _show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     proposal = visible(person, proposal_id)
     if not service.may_correct(person, proposal):
         raise errors.NotEntitled("only those who could decide may correct")
-    diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
-    # Hidden characters are written out: whoever corrects sees them, and they are gone for good.
-    context = {
-        "proposal": proposal,
-        "confidence": diagnosis.confidence,
-        "summary_now": inert.visible(diagnosis.summary),
-        "claims": [(inert.visible(c.text), len(c.citations)) for c in diagnosis.claims],
-    }
-    return render(request, "remediation/correct.html", context)
+    return render(
+        request, "remediation/review/correct.html", {"page": presenter.correct_page(proposal)}
+    )
 
 
 @decorators.form
@@ -62,7 +57,7 @@ def _correct(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 
 def _correction(request: HttpRequest) -> service.Correction:
-    """Raises BadValue for a confidence that is no number."""
+    """What the form asks to change. Raises BadValue when the confidence is not a number."""
     sent = request.POST
     confidence = sent.get("confidence", "")
     if not re.fullmatch("[0-9]{1,3}", confidence, re.ASCII):
@@ -81,5 +76,5 @@ def _correction(request: HttpRequest) -> service.Correction:
 
 
 def _lines(text: str) -> str:
-    # A form sends CR LF for each line's end, whatever was in the text before.
+    # A form sends CR LF for every line end.
     return text.replace("\r\n", "\n")

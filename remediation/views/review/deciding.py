@@ -1,4 +1,4 @@
-"""Whether the person who looks may decide, and if not, why; in words."""
+"""Whether this person may decide, and if not, why."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from remediation.domain.approval_conditions import Conditions
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
 from remediation.services.access import authorize
-from remediation.services.access import slots as seats
+from remediation.services.access import slots as open_slots
 from remediation.services.reporting import correct
 from remediation.services.review import report_agent, statement
 from remediation.services.review.sign import FRESH_FOR
-from remediation.views.pages import Choice, Decide
+from remediation.views.review.page import Choice, Decide
 
 
 def decide(
@@ -27,8 +27,8 @@ def decide(
     readable: bool,
     now: datetime,
 ) -> Decide:
-    """The open slots for this person. The service asks all of it again; this is for the page."""
-    slots = seats.open_slots_for(user, proposal)
+    """What this person may do. For the page only: the services check all of it again."""
+    slots = open_slots.open_slots_for(user, proposal)
     return Decide(
         slots=tuple(Choice(slot, _title(slot)) for slot in slots),
         why_not=_why_not(user, proposal, assessment, slots, readable=readable, now=now),

@@ -1,43 +1,72 @@
-"""The page on which a person decides."""
+"""What the page of a decision gets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from remediation.views.cards.action import StepCard
-from remediation.views.cards.assessed import Assessed, Decide, ReviewRow
-from remediation.views.cards.diagnosis import DiagnosisCard
+from remediation.domain.approval_conditions import Conditions
+from remediation.views.cards.assessed import Assessed
+from remediation.views.cards.proposal import ProposalPage
+from remediation.views.cards.reviews import ReviewRow
 
 
 @dataclass(frozen=True)
-class ReviewPage:
+class Choice:
+    """One option of a list."""
+
+    value: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Decide:
+    """What this person may do on the page."""
+
+    slots: tuple[Choice, ...]
+    why_not: str  # empty when the person may decide
+    reject_reasons: tuple[Choice, ...]
+    return_reasons: tuple[Choice, ...]
+    person: str
+    # What a person must have opened and typed before an approval.
+    attention: Conditions = field(default_factory=Conditions)
+    may_report: bool = False
+    may_correct: bool = False
+
+
+@dataclass(frozen=True)
+class Rail:
+    """The part of a review page that is read again while it is open."""
+
     proposal_id: UUID
     state: str
     round: int
-    sentences: tuple[str, ...]
-    undone: str
-    environment: str
-    agent: str
-    agent_owner: str
-    submitted_at: datetime
-    incident_id: UUID
-    incident_title_said: str
-    incident_kind_said: str
-    detected_at: datetime
-    plan_digest: str
-    plan_text: str
-    steps: tuple[StepCard, ...]
-    diagnosis: DiagnosisCard
+    assessed: Assessed | None
+    earlier: tuple[ReviewRow, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewPage(ProposalPage):
+    """The whole page for one person."""
+
     decide: Decide
     agent_enabled: bool = True
-    # The proposal whose run this undoes: then a person proposed it, and not the agent.
+    # The proposal whose run this one reverses: then a person proposed it, not the agent.
     undoes: UUID | None = None
-    # What the worker found; absent until it has assessed the proposal for the first time.
-    assessed: Assessed | None = None
     earlier: tuple[ReviewRow, ...] = ()
 
     @property
     def open_for_review(self) -> bool:
         return self.state == "in_review" and self.assessed is not None
+
+
+@dataclass(frozen=True)
+class CorrectPage:
+    """The form in which a person corrects; hidden characters are written out already."""
+
+    proposal_id: UUID
+    version: int
+    by_person: bool  # whether a person corrected this version already
+    confidence: int
+    summary_now: str
+    claims: tuple[tuple[str, int], ...]  # the text, and how many places it cites

@@ -1,4 +1,4 @@
-"""Who else has a proposal's page open: told by the page itself, by POST, every few seconds."""
+"""Who else has the page of a proposal open: the page posts it every few seconds."""
 
 from __future__ import annotations
 
@@ -11,25 +11,23 @@ from django.views.decorators.http import require_POST
 from remediation.domain.errors import Refused
 from remediation.services.review import presence
 from remediation.views import decorators
+from remediation.views.cards.proposal import visible
+from remediation.views.errors import STOP_POLLING
 from remediation.views.names import Names
-from remediation.views.review import views
-
-# htmx: a response with this status stops the polling of the element.
-STOP_POLLING = 286
 
 
 @require_POST
 def look(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Note that this person looks, or that they left; answer who else looks now.
+    """Note that this person looks or left; answer who else looks now.
 
-    Whoever may not see the proposal is told nothing and leaves no mark. This is no request that a
-    refusal is recorded of: the page that was open when a right went away goes on asking.
+    A person who may not see the proposal gets an empty answer and leaves no mark. No refusal is
+    recorded: a page that was open when a right was taken away goes on asking.
     """
     if not request.user.is_authenticated:
         return HttpResponse(status=STOP_POLLING)
     person = decorators.person(request)
     try:
-        views.visible(person, proposal_id)
+        visible(person, proposal_id)
     except Refused:
         return HttpResponse(status=STOP_POLLING)
     if request.POST.get("left"):
@@ -39,7 +37,7 @@ def look(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     others = [one for one in presence.lookers([proposal_id])[proposal_id] if one != person.person]
     names = Names(others)
     lookers = [names.person(one) for one in others]
-    # What the page says already is not said again: a screen reader would read it out each time.
+    # An unchanged list is not sent again: a screen reader would read it out each time.
     if request.POST.get("was", "") == ", ".join(lookers):
         return HttpResponse(status=204)
     return render(request, "remediation/review/lookers.html", {"lookers": lookers})

@@ -1,4 +1,4 @@
-"""The page on which a person decides, and the two steps of deciding."""
+"""The page of a decision, and the two steps of deciding."""
 
 from __future__ import annotations
 
@@ -14,30 +14,27 @@ from django.views.decorators.http import require_safe
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors
-from remediation.models import Proposal, User
-from remediation.services.access import visibility
 from remediation.services.review import report_agent as suspicion
 from remediation.services.review import sign as service
-from remediation.views import decorators
-from remediation.views.queue import presenter as queue_page
+from remediation.views import bodies, decorators
+from remediation.views.cards.proposal import visible
+from remediation.views.errors import STOP_POLLING, signed_out
 from remediation.views.review import presenter
-
-# django-htmx: a response with this status stops the polling of the element.
-STOP_POLLING = 286
 
 
 @decorators.page
 def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """The whole page."""
     proposal = visible(decorators.person(request), proposal_id)
     page = presenter.review_page(decorators.person(request), proposal)
-    return render(request, "remediation/review.html", {"page": page})
+    return render(request, "remediation/review/page.html", {"page": page})
 
 
 @require_safe
 def rail(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """The side of the page, read again every few seconds; says when the page has grown old."""
+    """The side of the page, read again every few seconds; it warns when the page is out of date."""
     if not request.user.is_authenticated:
-        return render(request, "remediation/review/signed_out.html", status=STOP_POLLING)
+        return signed_out(request)
     return _rail(request, proposal_id=proposal_id)
 
 
@@ -70,25 +67,25 @@ def observe(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 @decorators.json_post
 def start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
-    """A statement over what stands now, if that is what the page showed."""
+    """Compose the statement, if the page showed what stands now."""
     person = decorators.person(request)
     started = service.start(
         actor=person,
         proposal_id=proposal_id,
         round=body.get("round"),
-        decision=decorators.text(body, "decision"),
-        verdicts=decorators.texts(body, "verdicts"),
-        reason=decorators.texts(body, "reason"),
-        slot=decorators.text(body, "slot"),
-        opened=decorators.list_of_texts(body, "opened"),
-        typed=decorators.list_of_texts(body, "typed"),
+        decision=bodies.text(body, "decision"),
+        verdicts=bodies.texts(body, "verdicts"),
+        reason=bodies.texts(body, "reason"),
+        slot=bodies.text(body, "slot"),
+        opened=bodies.list_of_texts(body, "opened"),
+        typed=bodies.list_of_texts(body, "typed"),
     )
     return JsonResponse({"session": str(started.session_id), "options": started.options})
 
 
 @decorators.form
 def report_agent(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Suspend the agent at once. The one decision that needs no passkey: it only stops."""
+    """Suspend the agent at once. It needs no passkey, because it only stops things."""
     agent = suspicion.report(
         actor=decorators.person(request),
         proposal_id=proposal_id,
@@ -107,36 +104,22 @@ def report_agent(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 @decorators.json_post
 def sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
-    """The passkey's assertion; answers where to go next."""
+    """Take the passkey's assertion; answer where to go next."""
     person = decorators.person(request)
     try:
-        session_id = UUID(decorators.text(body, "session"))
+        session_id = UUID(bodies.text(body, "session"))
     except ValueError:
         raise errors.BadValue("not an id", pointer="/session") from None
     signed = service.sign(
-        actor=person, session_id=session_id, assertion=decorators.mapping(body, "assertion")
+        actor=person, session_id=session_id, assertion=bodies.mapping(body, "assertion")
     )
-    messages.success(request, _said(signed))
-    following = queue_page.next_for(person)
-    address = reverse("review", args=[following]) if following else reverse("queue")
+    messages.success(request, _describe(signed))
     resolution = signed.resolution.value if signed.resolution else None
-    return JsonResponse({"next": address, "resolution": resolution})
+    # The decision is committed: what is next is asked at its own address, where it may fail.
+    return JsonResponse({"next": reverse("queue_next"), "resolution": resolution})
 
 
-def visible(person: User, proposal_id: UUID) -> Proposal:
-    """The proposal, if this person may see it; else NoSuchObject."""
-    found = (
-        visibility.visible_proposals(person)
-        .select_related("incident", "diagnosis", "agent")
-        .filter(pk=proposal_id)
-        .first()
-    )
-    if found is None:
-        raise errors.NoSuchObject()
-    return found
-
-
-def _said(signed: service.Signed) -> str:
+def _describe(signed: service.Signed) -> str:
     if signed.resolution is None:
         return gettext("Your decision is on record. Others still have to decide.")
     return {

@@ -1,4 +1,4 @@
-"""What the page of a run gets: plain, finished data, and the portal's words for what happened."""
+"""What the page of a run gets, and the portal's words for what happened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remediation.domain.outcome import Outcome
 from remediation.domain.states import ProposalState
 
 S = ProposalState
-# States in which something is still to be seen here by itself.
+# States that the worker still moves on by itself.
 LIVE = frozenset({S.APPROVED, S.EXECUTING, S.UNKNOWN})
 PHASES = {
     "intended": gettext_lazy("Cleared by the gate and begun"),
@@ -37,7 +37,7 @@ ENDS = {
         " target; it never tries again blindly."
     ),
 }
-# Why a run ended, beyond what the refusals of the gate say of themselves.
+# Why a run ended; refusals of the gate have words of their own.
 REASONS = {
     "halted": gettext_lazy("A person halted it between two steps."),
     "settled": gettext_lazy("Its worker was gone; what it left was read from the target."),
@@ -98,7 +98,7 @@ class LeaseRow:
 
 @dataclass(frozen=True)
 class HaltCard:
-    """A halt on record. It stops the run when the worker has verified its signature."""
+    """A recorded halt. It stops the run once the worker has verified its signature."""
 
     person: str
     reason: str
@@ -114,6 +114,8 @@ class HaltCard:
 
 @dataclass(frozen=True)
 class RunPage:
+    """The run as it stands now, for one person."""
+
     proposal_id: UUID
     state: str
     sentences: tuple[str, ...]
@@ -123,7 +125,7 @@ class RunPage:
     begun: bool
     steps: tuple[RunStep, ...]
     tally: str
-    said: str
+    ending: str  # how it ended, in a sentence
     reason: str
     waiting_for: str
     started: datetime | None
@@ -131,18 +133,18 @@ class RunPage:
     holder: str
     leases: tuple[LeaseRow, ...]
     halts: tuple[HaltCard, ...]
-    # What a halt would take back of what was applied, in its order; what is signed says the same.
+    # What a halt would undo, in this order; the signed statement lists the same.
     takes_back: tuple[str, ...]
     next_step: int  # the number of the step before which a halt would hold; 0: none is left
     may_halt: bool
-    # What a plan that undoes it would do, in its order; empty when this person may not ask, or
-    # nothing of it can be undone.
+    # The steps of a plan that reverses it, in order; empty when this person may not propose it or
+    # nothing can be undone.
     undo: tuple[str, ...]
     version: str
 
     @property
     def haltable(self) -> bool:
-        # One that waits to be verified takes nobody's away: it may be a forgery.
+        # A halt that is not verified yet takes the button from nobody: it may be forged.
         return self.may_halt and self.next_step > 0 and not self.halted
 
     @property
@@ -151,7 +153,7 @@ class RunPage:
 
     @property
     def halt_key(self) -> str:
-        """What the box about halting says now; another key, another box."""
+        """Which box about halting is shown; the page replaces the box when the key changes."""
         if self.haltable:
             return "form"
         if self.state != S.EXECUTING:

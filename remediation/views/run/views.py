@@ -1,4 +1,4 @@
-"""The page of a run: live progress, and halting it between two steps."""
+"""The page of a run: live progress, halting it between two steps, proposing to undo it."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ from remediation.domain.halt.statement import MAX_REASON, MIN_REASON
 from remediation.services.access import authorize
 from remediation.services.execution import halt as service
 from remediation.services.execution import reverse_run
-from remediation.views import decorators
-from remediation.views.review.views import STOP_POLLING, visible
+from remediation.views import bodies, decorators
+from remediation.views.cards.proposal import visible
+from remediation.views.errors import STOP_POLLING, signed_out
 from remediation.views.run import presenter
 from remediation.views.run.page import RunPage
 
 
 @decorators.page
 def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    return render(request, "remediation/execution.html", _context(request, proposal_id))
+    """The whole page."""
+    return render(request, "remediation/run/page.html", _context(request, proposal_id))
 
 
 @require_safe
 def progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """The part that moves; asked for every two seconds until the run has ended."""
+    """The part that changes; polled every two seconds until the run has ended."""
     if not request.user.is_authenticated:
-        return render(request, "remediation/review/signed_out.html", status=STOP_POLLING)
+        return signed_out(request)
     answer = _progress(request, proposal_id=proposal_id)
     if answer.status_code >= 400:
-        # Refused, and on record. Asked again every two seconds it would fill the record.
-        return render(request, "remediation/execution/gone.html", status=STOP_POLLING)
+        # The refusal is on record. Polling on would record it every two seconds.
+        return render(request, "remediation/run/gone.html", status=STOP_POLLING)
     return answer
 
 
@@ -45,16 +47,16 @@ def progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     proposal = visible(decorators.person(request), proposal_id)
     if presenter.is_live(proposal) and request.GET.get("seen") == presenter.version(proposal):
-        # Nothing is swapped: what somebody reads, selected or focused stays as it is.
+        # Nothing is replaced: selection and focus stay.
         return HttpResponse(status=204)
     context = _context(request, proposal_id)
     page: RunPage = context["page"]  # type: ignore[assignment]
-    # The form is replaced only when it comes or goes, so that a reason being typed is not lost.
+    # The form is replaced only when it appears or disappears: a reason being typed is not lost.
     context["moved"] = True
     context["swap_halt"] = request.GET.get("halt") != page.halt_key
     return render(
         request,
-        "remediation/execution/progress.html",
+        "remediation/run/progress.html",
         context,
         status=200 if page.live else STOP_POLLING,
     )
@@ -62,26 +64,26 @@ def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 @decorators.json_post
 def halt_start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
-    """What this person signs in order to stop the run before its next step."""
+    """Compose what this person signs to stop the run before its next step."""
     started = service.start(
         actor=decorators.person(request),
         proposal_id=proposal_id,
-        reason=decorators.text(body, "reason"),
+        reason=bodies.text(body, "reason"),
     )
     return JsonResponse({"session": str(started.session_id), "options": started.options})
 
 
 @decorators.json_post
 def halt_sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
-    """The passkey's assertion; on record before this answers."""
+    """Take the passkey's assertion; it is on record before this answers."""
     try:
-        session_id = UUID(decorators.text(body, "session"))
+        session_id = UUID(bodies.text(body, "session"))
     except ValueError:
         raise errors.BadValue("not an id", pointer="/session") from None
     service.sign(
         actor=decorators.person(request),
         session_id=session_id,
-        assertion=decorators.mapping(body, "assertion"),
+        assertion=bodies.mapping(body, "assertion"),
     )
     messages.warning(
         request,

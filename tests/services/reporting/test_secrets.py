@@ -26,7 +26,7 @@ from remediation.services.access import record_refusal, visibility
 from remediation.services.actors import operator
 from remediation.services.execution import export_bundle, halt
 from remediation.services.reporting import incidents, secrets, submit, supersede, withdraw
-from remediation.views.review import presenter
+from remediation.views.cards.diagnosis import diagnosis_card
 from tests import factories
 from tests.conftest import AsLogin
 from tests.flows.world import World, acts
@@ -389,7 +389,7 @@ def outcomes(proposal_id: UUID) -> dict[str, str]:
 
 
 def cited_on_the_page(proposal: m.Proposal) -> set[str]:
-    card = presenter.diagnosis_card(proposal)
+    card = diagnosis_card(proposal)
     return {row.outcome for claim in card.claims for row in claim.citations}
 
 

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from remediation import models as m
 from remediation.domain import errors
-from remediation.views.history import views
+from remediation.views.cards import proposal_history
 from tests import factories
 from tests.flows.world import World
 from tests.views.conftest import BrowserOf, text_of
@@ -148,7 +148,7 @@ def test_an_incident_is_told_whole_with_all_its_proposals(
 def test_more_proposals_do_not_mean_more_questions_to_the_database(db: None) -> None:
     def asked() -> int:
         with CaptureQueriesContext(connection) as questions:
-            views.rows(*m.Proposal.objects.select_related("agent"))
+            proposal_history.rows(*m.Proposal.objects.select_related("agent"))
         return len(questions)
 
     factories.proposal_at("succeeded")

@@ -67,7 +67,9 @@ def test_two_people_approve_over_http(
     first = decide(browser_of(alice), world, alice, proposal_id)
     assert json.loads(first.content)["resolution"] is None
     last = decide(browser_of(bob), world, bob, proposal_id, slot="service_owner")
-    assert json.loads(last.content) == {"next": reverse("queue"), "resolution": "approved"}
+    assert json.loads(last.content) == {"next": reverse("queue_next"), "resolution": "approved"}
+    onward = browser_of(bob).get("queue_next")
+    assert (onward.status_code, onward["Location"]) == (302, reverse("queue"))
     assert world.state_of(proposal_id) == "approved"
 
 
@@ -77,8 +79,11 @@ def test_after_deciding_the_next_one_opens(world: World, browser_of: BrowserOf) 
     factories.assess(other, slots=["security"])
     may_review_everything(world.people["alice"])
     alice = world.people["alice"]
-    answer = decide(browser_of(alice), world, alice, first)
-    assert json.loads(answer.content)["next"] == reverse("review", args=[other.pk])
+    browser = browser_of(alice)
+    answer = decide(browser, world, alice, first)
+    assert json.loads(answer.content)["next"] == reverse("queue_next")
+    onward = browser.get("queue_next")
+    assert (onward.status_code, onward["Location"]) == (302, reverse("review", args=[other.pk]))
 
 
 def test_a_reject_needs_a_reason_and_reaches_the_record(

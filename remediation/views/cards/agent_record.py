@@ -1,0 +1,70 @@
+"""How people judged the earlier diagnoses of an agent: what its confidence was worth so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from remediation.domain.errors import BadInput
+from remediation.domain.report import load_diagnosis
+from remediation.domain.statement import Statement
+from remediation.models import Proposal, Review
+
+# How many reviews are read, newest first: only recent ones describe the agent of today.
+MOST = 200
+
+
+# Confidences that differ by at most so many per cent are compared.
+NEAR = 10
+
+
+@dataclass(frozen=True)
+class AgentRecord:
+    """Counts of judged diagnoses; ``near`` counts those of similar confidence."""
+
+    judged: int
+    confirmed: int
+    near_from: int
+    near_to: int
+    near_judged: int
+    near_confirmed: int
+
+
+def record_of(proposal: Proposal, confidence: int) -> AgentRecord | None:
+    """Count one verdict for each earlier incident of this agent; one "no" outweighs any "yes".
+
+    None when nobody judged one. Two queries.
+    """
+    reviews = (
+        Review.objects.filter(proposal__agent_id=proposal.agent_id)
+        .exclude(proposal__incident_id=proposal.incident_id)
+        .select_related("proposal__diagnosis")
+        .order_by("-pk")[:MOST]
+    )
+    verdicts: dict[object, tuple[bool, int]] = {}
+    for review in reviews:
+        read = _read(review)
+        if read is not None:
+            right, sure = read
+            key = review.proposal.incident_id
+            verdicts[key] = (right and verdicts.get(key, (True, 0))[0], sure)
+    if not verdicts:
+        return None
+    near = [right for right, sure in verdicts.values() if abs(sure - confidence) <= NEAR]
+    return AgentRecord(
+        judged=len(verdicts),
+        confirmed=sum(right for right, _ in verdicts.values()),
+        near_from=max(0, confidence - NEAR),
+        near_to=min(100, confidence + NEAR),
+        near_judged=len(near),
+        near_confirmed=sum(near),
+    )
+
+
+def _read(review: Review) -> tuple[bool, int] | None:
+    """The verdict on the diagnosis, and the agent's confidence; None when unreadable."""
+    try:
+        statement = Statement.parse(bytes(review.statement))
+        diagnosis = load_diagnosis(bytes(review.proposal.diagnosis.body), allow_test=True)
+    except BadInput:
+        return None
+    return statement.verdicts.diagnosis, diagnosis.confidence

@@ -1,0 +1,86 @@
+"""History of a run: its steps, its halts, and the mails about its proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db.models import F
+from django.utils.translation import gettext
+
+from remediation import vocabulary
+from remediation.models import (
+    Halt,
+    HaltVerdict,
+    Notice,
+    StepRecord,
+)
+from remediation.views.cards.fields import Field, format_recorded
+from remediation.views.cards.history import HistoryRow
+from remediation.views.names import Names
+
+
+def step_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
+    """Each phase of each step."""
+    found = StepRecord.objects.filter(execution__proposal__in=keys)
+    for row in found.annotate(of=F("execution__proposal_id")):
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="step",
+            word=row.phase,
+            title=gettext("Step %(number)d: %(phase)s")
+            % {"number": row.step + 1, "phase": vocabulary.word(row.phase)},
+            actor=gettext("the worker"),
+            entry=row.entry,
+            fields=tuple(Field(key, format_recorded(value)) for key, value in row.data.items()),
+            proposal=row.of,
+        )
+
+
+def halt_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
+    """Each signed halt, with the worker\'s verdict on it."""
+    found = list(Halt.objects.filter(proposal__in=keys))
+    verdicts = {row.halt_id: row for row in HaltVerdict.objects.filter(halt__in=found)}
+    names = Names([row.person for row in found])
+    for row in found:
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="refusal",
+            word="halted",
+            title=_halt_title(verdicts.get(row.pk)),
+            actor=names.person(row.person),
+            entry=row.entry,
+            reason=row.reason,
+            language="",
+            proposal=row.proposal_id,
+        )
+
+
+def _halt_title(verdict: HaltVerdict | None) -> str:
+    if verdict is None:
+        return gettext("A halt was signed; the worker has not verified it")
+    if verdict.holds:
+        return gettext("Halted between two steps")
+    return gettext("A halt that the worker refused")
+
+
+def notice_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
+    """Each mail that was sent about the proposal."""
+    for row in Notice.objects.filter(proposal__in=keys):
+        yield HistoryRow(
+            at=row.recorded_at,
+            kind="note",
+            word="submitted",
+            title=notice_title(row.kind),
+            actor=gettext("the worker"),
+            entry=row.entry,
+            proposal=row.proposal_id,
+        )
+
+
+def notice_title(kind: str) -> str:
+    """What the mail was about, in words."""
+    if kind.isdigit():
+        return gettext("Told that %(share)s %% of the time to decide had passed") % {"share": kind}
+    values = {"state": vocabulary.word(kind.removeprefix("told:"))}
+    return gettext("Told the result: %(state)s") % values

@@ -1,0 +1,85 @@
+"""The proposal that a page is about: whether the person may see it, and its plan in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from remediation.domain import errors
+from remediation.domain.catalogue import ACTIONS
+from remediation.domain.errors import BadInput
+from remediation.domain.plan import Plan
+from remediation.models import Proposal, User
+from remediation.services.access import visibility
+from remediation.services.plans import load_plan
+from remediation.views.cards.assessed import Assessed
+from remediation.views.cards.diagnosis import DiagnosisCard
+from remediation.views.cards.step import StepCard
+
+UNREADABLE = "The catalogue of today cannot read this plan, so nobody can approve it."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposalPage:
+    """What each page with the cards of a proposal gets; the partials in `cards/` read it."""
+
+    proposal_id: UUID
+    state: str
+    round: int
+    sentences: tuple[str, ...]
+    undone: str
+    environment: str
+    agent: str
+    agent_owner: str
+    submitted_at: datetime
+    incident_id: UUID
+    incident_title_untrusted: str
+    incident_kind_untrusted: str
+    detected_at: datetime
+    plan_digest: str
+    plan_text: str
+    steps: tuple[StepCard, ...]
+    diagnosis: DiagnosisCard
+    # None until the worker has assessed the proposal for the first time.
+    assessed: Assessed | None = None
+
+
+def visible(person: User, proposal_id: UUID) -> Proposal:
+    """The proposal, if this person may see it. Raises NoSuchObject."""
+    found = (
+        visibility.visible_proposals(person)
+        .select_related("incident", "diagnosis", "agent")
+        .filter(pk=proposal_id)
+        .first()
+    )
+    if found is None:
+        raise errors.NoSuchObject()
+    return found
+
+
+def plan_of(proposal: Proposal) -> Plan | None:
+    """The stored plan, or None when today's catalogue cannot read it."""
+    try:
+        return load_plan(bytes(proposal.plan))
+    except BadInput:
+        return None
+
+
+def sentences(plan: Plan | None) -> tuple[str, ...]:
+    """What the plan does, in the portal's words, from the plan's bytes."""
+    return tuple(step.sentence for step in plan.steps) if plan else (UNREADABLE,)
+
+
+def undone(plan: Plan | None) -> str:
+    """The environment, and how each step is undone, in the portal's words."""
+    if plan is None:
+        return ""
+    back = []
+    for step in plan.steps:
+        if step.rollback is None or not step.spec.reversible:
+            back.append(f"Step {step.index + 1} cannot be undone.")
+        else:
+            sentence = ACTIONS[step.rollback].sentence.format_map(step.target.fields)
+            back.append(f"Undone by {step.rollback}: {sentence}")
+    return " ".join([f"In {plan.environment}.", *back])

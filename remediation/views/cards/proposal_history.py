@@ -1,0 +1,96 @@
+"""Everything on record about one or several proposals, oldest first."""
+
+from __future__ import annotations
+
+from django.utils.text import capfirst
+from django.utils.translation import gettext
+
+from remediation import vocabulary
+from remediation.models import (
+    Proposal,
+    Refusal,
+    Transition,
+)
+from remediation.views.cards.fields import Field
+from remediation.views.cards.history import HistoryRow, in_order
+from remediation.views.cards.history_review import assessment_rows, request_rows, review_history
+from remediation.views.cards.history_run import halt_rows, notice_rows, step_rows
+from remediation.views.names import Names
+
+
+def rows(*proposals: Proposal) -> list[HistoryRow]:
+    """Transitions, assessments, reviews, requests, refusals, steps, halts and notices.
+
+    The number of queries is the same for any number of proposals.
+    """
+    keys = [proposal.pk for proposal in proposals]
+    transitions = list(Transition.objects.filter(proposal__in=keys))
+    refusals = list(Refusal.objects.filter(proposal__in=keys))
+    names = Names.of_actors(
+        [
+            *(proposal.agent.actor for proposal in proposals),
+            *(f"person:{proposal.editor}" for proposal in proposals if proposal.editor),
+            *(row.actor for row in transitions),
+            *(row.actor for row in refusals),
+        ]
+    )
+    return in_order(
+        [
+            *(_submitted(proposal, names) for proposal in proposals),
+            *(_transition(row, names) for row in transitions),
+            *(_refusal(row, names) for row in refusals),
+            *assessment_rows(keys),
+            *review_history({proposal.pk: proposal.round for proposal in proposals}),
+            *request_rows(keys),
+            *step_rows(keys),
+            *halt_rows(keys),
+            *notice_rows(keys),
+        ]
+    )
+
+
+def _submitted(proposal: Proposal, names: Names) -> HistoryRow:
+    by = f"person:{proposal.editor}" if proposal.editor else proposal.agent.actor
+    return HistoryRow(
+        at=proposal.recorded_at,
+        kind="transition",
+        word="submitted",
+        title=gettext("Submitted"),
+        actor=names.actor(by),
+        entry=proposal.entry,
+        fields=(Field("plan digest", proposal.plan_digest),),
+        whole=bytes(proposal.plan).decode(errors="backslashreplace"),
+        proposal=proposal.pk,
+    )
+
+
+def _transition(row: Transition, names: Names) -> HistoryRow:
+    return HistoryRow(
+        at=row.recorded_at,
+        kind="transition",
+        word=row.to_state,
+        title=_moved(row),
+        actor=names.actor(row.actor),
+        entry=row.entry,
+        reason=row.reason.replace("_", " "),
+        proposal=row.proposal_id,
+    )
+
+
+def _moved(row: Transition) -> str:
+    if row.to_state == "in_review":
+        return gettext("In review, round %(round)d") % {"round": row.round}
+    return capfirst(vocabulary.word(row.to_state))
+
+
+def _refusal(row: Refusal, names: Names) -> HistoryRow:
+    return HistoryRow(
+        at=row.recorded_at,
+        kind="refusal",
+        word="refused",
+        title=gettext("Refused: %(name)s") % {"name": vocabulary.word(row.reason)},
+        actor=names.actor(row.actor),
+        entry=row.entry,
+        reason=row.detail,
+        proposal=row.proposal_id,
+    )

@@ -1,0 +1,76 @@
+"""Lines of proposals: a fixed number of queries for any number of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+
+from remediation.models import Assessment, QueueEntry
+from remediation.views.cards.proposal import plan_of, sentences
+from remediation.views.cards.reviews import ReviewRow, SlotRow, reviews_by_proposal, slot_rows
+
+
+@dataclass(frozen=True)
+class ProposalRow:
+    proposal_id: UUID
+    sentence: str
+    more_steps: int
+    environment: str
+    risk: str
+    state: str
+    round: int
+    incident_title_untrusted: str
+    agent: str
+    detected_at: datetime
+    due: datetime | None
+    target: str
+    slots: tuple[SlotRow, ...]
+    mine: bool = False  # the person who looks may decide it now
+    lookers: tuple[str, ...] = ()  # others who have its page open now
+
+
+def rows(entries: Iterable[QueueEntry]) -> tuple[ProposalRow, ...]:
+    """Lines in the order given; five queries for all of them."""
+    found = list(entries)
+    keys = [entry.pk for entry in found]
+    slots = dict(
+        Assessment.objects.filter(proposal__in=keys, round=F("proposal__round")).values_list(
+            "proposal_id", "slots"
+        )
+    )
+    reviews = reviews_by_proposal(keys)
+    return tuple(_row(entry, slots.get(entry.pk, ()), reviews.get(entry.pk, ())) for entry in found)
+
+
+def readable(entries: QuerySet[QueueEntry]) -> QuerySet[QueueEntry]:
+    """The entries with the columns that a line needs, and no others."""
+    return entries.select_related("proposal", "incident", "agent").only(
+        *("place", "state", "risk", "environment", "target", "due"),
+        *("proposal__plan", "proposal__round"),
+        *("incident__title", "incident__detected_at", "agent__name"),
+    )
+
+
+def _row(entry: QueueEntry, slots: Sequence[str], reviews: Iterable[ReviewRow]) -> ProposalRow:
+    """One line; its sentence is made from the plan's bytes."""
+    plan = plan_of(entry.proposal)
+    words = sentences(plan)
+    return ProposalRow(
+        proposal_id=entry.pk,
+        sentence=words[0],
+        more_steps=len(words) - 1,
+        environment=entry.environment,
+        risk=entry.risk,
+        state=entry.state,
+        round=entry.proposal.round,
+        incident_title_untrusted=entry.incident.title,
+        agent=entry.agent.name,
+        detected_at=entry.incident.detected_at,
+        due=entry.due,
+        target=entry.target,
+        slots=slot_rows(tuple(slots), reviews),
+    )

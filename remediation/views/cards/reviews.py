@@ -1,0 +1,97 @@
+"""Reviews as people read them, and the slots that they fill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F
+
+from remediation import vocabulary
+from remediation.domain.errors import BadInput
+from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS, Statement
+from remediation.models import (
+    Proposal,
+    Review,
+)
+from remediation.views.names import Names
+
+
+@dataclass(frozen=True)
+class ReviewRow:
+    person: str
+    slot: str
+    decision: str
+    verdicts: tuple[tuple[str, str], ...]
+    reason_code: str
+    reason_text: str
+    round: int
+    at: datetime
+    counts: bool  # of this round, over these digests
+
+
+@dataclass(frozen=True)
+class SlotRow:
+    slot: str
+    filled: ReviewRow | None = None
+
+
+def review_rows(proposal: Proposal, round_: int | None = None) -> tuple[ReviewRow, ...]:
+    """Reviews of one round, or of all, oldest first."""
+    found = Review.objects.filter(proposal=proposal).order_by("pk")
+    if round_ is not None:
+        found = found.filter(round=round_)
+    reviews = list(found)
+    names = Names([review.person for review in reviews])
+    return tuple(
+        review_row(review, names, counts=review.round == proposal.round) for review in reviews
+    )
+
+
+def reviews_by_proposal(keys: list[UUID]) -> dict[UUID, list[ReviewRow]]:
+    """The reviews of the current rounds of many proposals, in two queries."""
+    found = Review.objects.filter(proposal__in=keys, round=F("proposal__round")).order_by("pk")
+    reviews = list(found)
+    names = Names([review.person for review in reviews])
+    rows: dict[UUID, list[ReviewRow]] = {}
+    for review in reviews:
+        rows.setdefault(review.proposal_id, []).append(review_row(review, names, counts=True))
+    return rows
+
+
+def review_row(review: Review, names: Names, *, counts: bool) -> ReviewRow:
+    """One review; verdicts and reason are empty when its statement cannot be read."""
+    verdicts: tuple[tuple[str, str], ...] = ()
+    code = text = ""
+    try:
+        statement = Statement.parse(bytes(review.statement))
+    except BadInput:
+        pass
+    else:
+        verdicts = tuple((key, str(value)) for key, value in statement.verdicts.to_json().items())
+        code, text = statement.reason.code, statement.reason.text
+    return ReviewRow(
+        person=names.person(review.person),
+        slot=review.slot,
+        decision=review.decision,
+        verdicts=verdicts,
+        reason_code=vocabulary.saying({**REJECT_REASONS, **RETURN_REASONS}.get(code, code)),
+        reason_text=text,
+        round=review.round,
+        at=review.recorded_at,
+        counts=counts,
+    )
+
+
+def slot_rows(slots: tuple[str, ...], reviews: Iterable[ReviewRow]) -> tuple[SlotRow, ...]:
+    """The ruling's slots in order, each with the review that fills it."""
+    waiting = list(reviews)
+    rows = []
+    for slot in slots:
+        taken = next((review for review in waiting if review.slot == slot), None)
+        if taken is not None:
+            waiting.remove(taken)
+        rows.append(SlotRow(slot, taken))
+    return tuple(rows)

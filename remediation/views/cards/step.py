@@ -1,0 +1,109 @@
+"""The steps of a plan, and what the worker saw of their targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext
+
+from remediation import vocabulary
+from remediation.domain.catalogue import after
+from remediation.domain.observation import Observation
+from remediation.domain.plan import Plan, Step
+from remediation.domain.strict import parse as parse_json
+from remediation.models import Assessment
+from remediation.views.cards.fields import Field, format_canonical
+
+
+@dataclass(frozen=True)
+class ObservedCard:
+    exists: bool
+    simulated: bool
+    fields: tuple[Field, ...]
+
+    @property
+    def last_use(self) -> tuple[Field, ...]:
+        """Who used the target and when, as far as the target records it."""
+        return tuple(f for f in self.fields if f.name.startswith(("last_", "sessions")))
+
+
+@dataclass(frozen=True)
+class StepCard:
+    number: int
+    action: str
+    sentence: str
+    locator: str
+    target: tuple[Field, ...]
+    parameters: tuple[Field, ...]
+    reversible: bool
+    rollback: str
+    timeout_s: int
+    propagation_s: int
+    ends_sessions: str
+    unpinned_reason: str
+    cannot: tuple[str, ...]
+    observed: ObservedCard | None
+    unobservable: str = ""
+
+
+def step_cards(plan: Plan | None, assessment: Assessment | None) -> tuple[StepCard, ...]:
+    """One card a step; none when the plan cannot be read."""
+    seen = _observations(assessment)
+    return tuple(_step_card(step, seen) for step in plan.steps) if plan else ()
+
+
+def _step_card(step: Step, seen: dict[str, Observation | None]) -> StepCard:
+    spec, locator = step.spec, step.target.locator
+    observation = seen.get(locator)
+    unobservable = locator in seen and observation is None
+    return StepCard(
+        number=step.index + 1,
+        action=step.action,
+        sentence=step.sentence,
+        locator=locator,
+        target=tuple(Field(name, value) for name, value in step.target.fields.items()),
+        parameters=tuple(
+            Field(name, format_canonical(value)) for name, value in step.parameters.items()
+        ),
+        reversible=spec.reversible and step.rollback is not None,
+        rollback=step.rollback or "",
+        timeout_s=spec.hard_timeout_s,
+        propagation_s=spec.propagation_s,
+        ends_sessions=vocabulary.saying(spec.ends_sessions),
+        unpinned_reason=vocabulary.saying(spec.unpinned_reason),
+        cannot=tuple(vocabulary.saying(one) for one in spec.cannot),
+        observed=_observed(step.action, observation) if observation else None,
+        unobservable=(
+            gettext("The worker could not look at %(target)s.") % {"target": locator}
+            if unobservable
+            else ""
+        ),
+    )
+
+
+def _observed(action: str, observation: Observation) -> ObservedCard:
+    """What was seen, pinned fields first: they must not change before the action changes them."""
+    then = after(action, observation.state) if observation.exists else observation.state
+    pinned = [
+        Field(
+            name,
+            format_canonical(value),
+            True,
+            format_canonical(then[name]) if then[name] != value else "",
+        )
+        for name, value in observation.state.items()
+    ]
+    shown = [Field(name, format_canonical(value)) for name, value in observation.shown.items()]
+    return ObservedCard(observation.exists, observation.simulated, (*pinned, *shown))
+
+
+def _observations(assessment: Assessment | None) -> dict[str, Observation | None]:
+    if assessment is None:
+        return {}
+    raw = bytes(assessment.observation)
+    value = parse_json(raw, max_bytes=len(raw) + 1)
+    assert isinstance(value, dict)
+    return {
+        locator: Observation.from_json(item) if item is not None else None
+        for locator, item in value.items()
+    }

@@ -1,0 +1,37 @@
+"""What the page of one artefact gets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from remediation.models import EvidenceErasure
+from remediation.views.cards.evidence import EvidenceRow
+from remediation.views.forms import RevealForm
+
+
+@dataclass(frozen=True)
+class ArtefactPart:
+    """A part of the text; of a covered secret only its description is given."""
+
+    text_untrusted: str = ""
+    covered: str = ""
+
+
+@dataclass(frozen=True)
+class EvidencePage:
+    """The artefact whole: its facts, and its text in parts."""
+
+    proposal_id: UUID
+    row: EvidenceRow
+    parts: tuple[ArtefactPart, ...]
+    binary: bool  # shown in hexadecimal
+    matches: bool  # the stored bytes have the SHA-256
+    revealed: bool
+    form: RevealForm | None  # None when this person may uncover nothing here
+    erased: EvidenceErasure | None
+
+    @property
+    def text_untrusted(self) -> str:
+        """The shown text, by which its length is counted."""
+        return "".join(part.text_untrusted for part in self.parts)

@@ -1,0 +1,187 @@
+"""From rows to the data of the incidents' pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Min, Q, QuerySet
+from django.http import QueryDict
+from django.utils.dateparse import parse_datetime
+from django.utils.http import urlencode
+from django.utils.text import capfirst
+
+from remediation import vocabulary
+from remediation.domain import errors
+from remediation.domain.states import FINAL, IncidentState
+from remediation.models import (
+    IdentityVersion,
+    Incident,
+    IncidentEntry,
+    IncidentTransition,
+    QueueEntry,
+    User,
+)
+from remediation.services.access import slots, visibility
+from remediation.views.cards import proposal_rows
+from remediation.views.cards.history import HistoryRow
+from remediation.views.forms import CLOSE_TITLES, CloseForm
+from remediation.views.incidents.page import IncidentPage, IncidentRow, IncidentsPage
+from remediation.views.names import Names
+
+PAGE = 50
+
+
+_ENDED = [state.value for state in FINAL]
+
+
+NOTHING: dict[str, Any] = {"made": 0, "alive": 0, "soonest": None}
+
+
+def incidents_page(
+    found: QuerySet[IncidentEntry],
+    query: QueryDict,
+    *,
+    heading: str,
+    explain: str,
+    may_audit: bool,
+) -> IncidentsPage:
+    """One part of the list, by key: it begins where the last one ended."""
+    after = _cursor(query.get("after", ""), query.get("id", ""))
+    if after is not None:
+        at, pk = after
+        # The first condition is what the index begins at; the second is exact.
+        found = found.filter(detected_at__gte=at).filter(
+            Q(detected_at__gt=at) | Q(detected_at=at, incident__gt=pk)
+        )
+    part = list(_whole(found.order_by("detected_at", "incident"))[: PAGE + 1])
+    last = part[PAGE - 1] if len(part) > PAGE else None
+    return IncidentsPage(
+        rows=tuple(rows(part[:PAGE], found.db)),
+        may_audit=may_audit,
+        heading=heading,
+        explain=explain,
+        next_page=(
+            urlencode({"after": last.detected_at.isoformat(), "id": str(last.pk)}) if last else ""
+        ),
+    )
+
+
+def incident_page(person: User, entry: IncidentEntry, form: CloseForm | None) -> IncidentPage:
+    """One incident; with ``form`` what was typed stands in it again."""
+    incident, row = entry.incident, rows([entry])[0]
+    closed = row.state == IncidentState.CLOSED
+    may_close = not closed and visibility.may_close_incidents(person, incident)
+    seen = visibility.visible_queue(slots.rights_of(person)).filter(incident=incident)
+    return IncidentPage(
+        incident=row,
+        proposals=proposal_rows.rows(
+            proposal_rows.readable(seen).order_by("-proposal__recorded_at", "pk")
+        ),
+        moves=tuple(moves(incident)),
+        reports=incident.reports.count(),
+        earlier=incident.earlier_id,
+        form=(form or CloseForm()) if may_close else None,
+    )
+
+
+def visible(person: User, incident_id: UUID) -> IncidentEntry:
+    """The incident's entry, if this person may see it. Raises NoSuchObject."""
+    seen = visibility.visible_incident_entries(slots.rights_of(person))
+    found = _whole(seen).filter(pk=incident_id).first()
+    if found is None:
+        raise errors.NoSuchObject()
+    return found
+
+
+def rows(entries: Sequence[IncidentEntry], using: str = "default") -> list[IncidentRow]:
+    """Lines of incidents in the order given; two queries for all of them."""
+    counts = _counts([entry.pk for entry in entries], using)
+    owners = _owners({entry.incident.locator for entry in entries}, using)
+    return [
+        IncidentRow(
+            incident_id=entry.pk,
+            title_untrusted=entry.incident.title,
+            kind_untrusted=entry.incident.kind,
+            locator_untrusted=entry.incident.locator,
+            state=entry.state,
+            detected_at=entry.detected_at,
+            agent=entry.incident.agent.name,
+            owner=owners.get(entry.incident.locator, ""),
+            decide_by=counts.get(entry.pk, NOTHING)["soonest"],
+            proposals=counts.get(entry.pk, NOTHING)["made"],
+            open_proposals=counts.get(entry.pk, NOTHING)["alive"],
+        )
+        for entry in entries
+    ]
+
+
+def _whole(entries: QuerySet[IncidentEntry]) -> QuerySet[IncidentEntry]:
+    return entries.select_related("incident__agent")
+
+
+def _counts(incidents: list[UUID], using: str) -> dict[UUID, dict[str, Any]]:
+    """How many proposals each has, how many of them are open, and the nearest deadline."""
+    found = (
+        QueueEntry.objects.using(using)
+        .filter(incident__in=incidents)
+        .order_by()
+        .values("incident")
+        .annotate(
+            made=Count("pk"),
+            alive=Count("pk", filter=~Q(state__in=_ENDED)),
+            soonest=Min("due", filter=Q(state="in_review")),
+        )
+    )
+    return {row["incident"]: {**row} for row in found}
+
+
+def _owners(locators: set[str], using: str) -> dict[str, str]:
+    """The owner of each identity, by the newest version of the inventory."""
+    newest = (
+        IdentityVersion.objects.using(using)
+        .filter(identity__locator__in=locators)
+        .order_by("identity", "-pk")
+        .distinct("identity")
+    )
+    return dict(newest.values_list("identity__locator", "owner_team"))
+
+
+def moves(incident: Incident) -> list[HistoryRow]:
+    """The incident's states, oldest first."""
+    found = list(incident.transitions.order_by("pk"))
+    names = Names.of_actors([incident.agent.actor, *(move.actor for move in found)])
+    opened = HistoryRow(
+        at=incident.recorded_at,
+        kind="transition",
+        word="open",
+        title=capfirst(vocabulary.word("open")),
+        actor=names.actor(incident.agent.actor),
+        entry=incident.entry,
+    )
+    return [opened, *(_move(move, names) for move in found)]
+
+
+def _move(move: IncidentTransition, names: Names) -> HistoryRow:
+    outcome = dict(CLOSE_TITLES).get(move.outcome, "")  # type: ignore[call-overload]
+    return HistoryRow(
+        at=move.recorded_at,
+        kind="transition",
+        word=move.to_state,
+        title=capfirst(vocabulary.word(move.to_state)) + (f": {outcome}" if outcome else ""),
+        actor=names.actor(move.actor),
+        entry=move.entry,
+        reason=move.reason,
+        language="" if outcome else "en",
+    )
+
+
+def _cursor(after: str, pk: str) -> tuple[datetime, UUID] | None:
+    """The place in an address; None when it is none."""
+    try:
+        at = parse_datetime(after)
+        return (at, UUID(pk)) if at is not None and at.tzinfo is not None else None
+    except ValueError:
+        return None

@@ -1,0 +1,82 @@
+"""The steps of a run: what was done, read back and undone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from audit.tlog.canonical import Json
+from remediation import vocabulary
+from remediation.domain.errors import GATE_REASONS
+from remediation.domain.outcome import Outcome, outcomes
+from remediation.domain.plan import Plan, Step
+from remediation.models import Execution, StepRecord
+from remediation.views.cards.fields import format_recorded
+from remediation.views.run.page import PHASES, REASONS, Change, PhaseRow, RunStep
+
+
+def run_steps(plan: Plan, records: list[StepRecord], run: Execution | None) -> tuple[RunStep, ...]:
+    """Each step of the plan with its recorded phases."""
+    told = outcomes(len(plan.steps), ((r.step, r.phase, r.data) for r in records))
+    return tuple(
+        _step(step, [r for r in records if r.step == step.index], run, found.outcome, found.words)
+        for step, found in zip(plan.steps, told, strict=True)
+    )
+
+
+def describe_reason(name: str) -> str:
+    """A recorded reason in words; an unknown name is shown as it is."""
+    if name in GATE_REASONS:
+        return vocabulary.message(GATE_REASONS[name])
+    return str(REASONS[name]) if name in REASONS else vocabulary.word(name)
+
+
+def _step(
+    step: Step, records: list[StepRecord], run: Execution | None, outcome: Outcome, words: str
+) -> RunStep:
+    phases = tuple(_phase(record) for record in records)
+    return RunStep(
+        number=step.index + 1,
+        sentence=step.sentence,
+        locator=step.target.locator,
+        outcome=outcome,
+        words=vocabulary.saying(words),
+        reason=next((row.reason for row in reversed(phases) if row.reason), ""),
+        token=run.tokens.get(step.target.locator) if run else None,
+        rollback=step.rollback or "" if step.spec.reversible else "",
+        phases=phases,
+        changes=_changes({record.phase: record.data for record in records}),
+        was_undone=outcome is Outcome.UNDONE,
+    )
+
+
+def _phase(record: StepRecord) -> PhaseRow:
+    name = str(record.data.get("refusal", ""))
+    return PhaseRow(
+        phase=record.phase,
+        title=str(PHASES.get(record.phase, record.phase)),
+        at=record.recorded_at,
+        entry=record.entry,
+        reason=describe_reason(name) if name else "",
+        detail=str(record.data.get("detail", "")),
+    )
+
+
+def _changes(data: Mapping[str, Mapping[str, Json]]) -> tuple[Change, ...]:
+    """Each field before the step, after it, and after undoing it. Until the worker has read the
+    target back, "after" is what the call answered."""
+    before = data.get("intended", {}).get("snapshot")
+    before = before if isinstance(before, dict) else {}
+    after: dict[str, Json] = {}
+    for phase in ("applied", "verified"):
+        after |= data.get(phase, {})
+    undone = data.get("undone", {})
+    return tuple(
+        Change(name, _value(before, name), _value(after, name), _value(undone, name))
+        for name in dict.fromkeys([*before, *after, *undone])
+    )
+
+
+def _value(values: Mapping[str, Json], name: str) -> str | None:
+    if name not in values:
+        return None
+    return format_recorded(values[name])
