@@ -1,7 +1,8 @@
 """Read request bodies: limit the size first, then parse strictly and once.
 
-docs/attacks.md A63: a body that is too long is refused by its Content-Length or, when sent in chunks,
-after the first byte over the limit. Compressed bodies are refused unread, so nothing can expand.
+A body that is too long is refused by its Content-Length or, when sent in chunks, after the first
+byte over the limit. Compressed bodies are refused unread, so nothing can expand (docs/attacks.md
+A63).
 """
 
 from __future__ import annotations

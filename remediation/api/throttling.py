@@ -1,9 +1,9 @@
 """Limit the requests of each agent, counted in the shared cache.
 
-Without a limit one agent can flood the reviewers' queue and the audit log (docs/attacks.md A34). If the
-cache is down, every request is refused with 503 and Retry-After; otherwise an outage would lift the
-limit. The portal does not work without the cache anyway: it stores people's sessions, and usually
-it is the broker, too.
+Without a limit one agent can flood the reviewers' queue and the audit log (docs/attacks.md A34).
+If the cache is down, every request is refused with 503 and Retry-After; otherwise an outage would
+lift the limit. The portal does not work without the cache anyway: it stores people's sessions, and
+usually it is the broker, too.
 """
 
 from __future__ import annotations

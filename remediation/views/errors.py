@@ -11,7 +11,7 @@ STOP_POLLING = 286
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a request without a valid token: an old page, or another site (docs/attacks.md A17)."""
+    """Answer a request without a valid token: old page or other site (docs/attacks.md A17)."""
     detail = gettext(
         "This page is out of date: you signed in or out since it was loaded."
         " Nothing was changed. Load it again."

@@ -1,5 +1,5 @@
-"""The corpus through every page that shows an agent's text, in Chromium (docs/attacks.md A01, A02, A52,
-A60): everything visible, nothing executed, nothing hidden, the layout intact.
+"""The corpus through every page that shows an agent's text, in Chromium (docs/attacks.md
+A01, A02, A52, A60): everything visible, nothing executed, nothing hidden, the layout intact.
 
 What nobody asked for (a dialog, a request elsewhere, a complaint of the console, a violation of the
 Content-Security-Policy) is collected by the fixture `visit`, which fails the test at its end.

@@ -33,7 +33,7 @@ def found(world: World) -> list[Page]:
 
 
 def test_every_page_says_what_it_is(found: list[Page]) -> None:
-    """A title of its own, one heading, and nothing hidden (WCAG 2.4.2, 2.4.6; docs/attacks.md A01)."""
+    """A title of its own, one heading, nothing hidden (WCAG 2.4.2, 2.4.6; docs/attacks.md A01)."""
     whole = [page for page in found if not page.part]
     assert len(whole) > 12
     assert {"review_rail", "execution_progress"} <= {page.name for page in found if page.part}

@@ -1,4 +1,4 @@
-"""Text of agents on a page: whole, visible, escaped, never a link (docs/attacks.md A01, A52, A60)."""
+"""Agents' text on a page: whole, visible, escaped, no link (docs/attacks.md A01, A52, A60)."""
 
 from __future__ import annotations
 

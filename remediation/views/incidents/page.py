@@ -49,6 +49,7 @@ class IncidentPage:
     moves: tuple[HistoryRow, ...]
     reports: int
     earlier: UUID | None
+    report_only: str  # why the portal cannot contain the identity; empty where it can
     form: CloseForm | None  # None when this person may not close it
 
 

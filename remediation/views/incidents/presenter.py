@@ -15,6 +15,7 @@ from django.utils.text import capfirst
 
 from remediation import vocabulary
 from remediation.domain import errors
+from remediation.domain.catalogue import REPORT_ONLY, is_report_only
 from remediation.domain.states import FINAL, IncidentState
 from remediation.models import (
     IdentityVersion,
@@ -83,6 +84,7 @@ def incident_page(person: User, entry: IncidentEntry, form: CloseForm | None) ->
         moves=tuple(moves(incident)),
         reports=incident.reports.count(),
         earlier=incident.earlier_id,
+        report_only=vocabulary.saying(REPORT_ONLY) if is_report_only(incident.locator) else "",
         form=(form or CloseForm()) if may_close else None,
     )
 

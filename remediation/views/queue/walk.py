@@ -44,7 +44,7 @@ def walk(
     lens: Lens, name: str, most: int, *, after: str = "", until: str = "", steps: int = STEPS
 ) -> Found:
     """Up to `most` places of the section, of each target the most urgent one: a flood on one
-    target is one line (docs/attacks.md A34). What has ended is history, so each stands for itself."""
+    target is one line (docs/attacks.md A34). Ended proposals are not grouped."""
     start, end = SECTIONS[name]
     start, end = after or start, until or end
     kept: list[Place] = []

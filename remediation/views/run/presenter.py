@@ -12,6 +12,7 @@ from remediation.domain.plan import Plan
 from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
+from remediation.services.review.reversal import reversed_plan
 from remediation.views.cards.proposal import plan_of, sentences, undone
 from remediation.views.names import Names
 from remediation.views.run.page import ENDS, LIVE, HaltCard, LeaseRow, RunPage, S

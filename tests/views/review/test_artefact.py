@@ -1,4 +1,4 @@
-"""The page of an artefact: secrets covered, uncovered by a POST with a reason (docs/attacks.md A61)."""
+"""The artefact page masks secrets; a POST with a reason reveals them (docs/attacks.md A61)."""
 
 from __future__ import annotations
 
