@@ -8,9 +8,16 @@ import importlib.util
 import io
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
-from django.core.management import CommandError, get_commands, load_command_class
+from django.core.management import (
+    CommandError,
+    call_command,
+    get_commands,
+    load_command_class,
+)
 from django.urls import resolve
 
 from remediation.management.operator import OperatorCommand
@@ -37,6 +44,32 @@ MAKE = {
     "messages": "tests/language/test_catalog.py",
     "benchmark": "tests/benchmarks/test_benchmark.py",
     "lock": "asks a package registry",
+}
+# Which test or which part of the demo runs each command of the portal.
+RUN_BY = {
+    "install_roles": "hitlportal/demo/installation.py",
+    "install_grants": "hitlportal/demo/installation.py",
+    "migrate": "hitlportal/demo/installation.py",
+    "check": "hitlportal/development/check_deploy.py",
+    "collectstatic": "tests/docs/test_commands.py",
+    "person": "tests/management/test_operator_commands.py",
+    "invite": "tests/management/test_operator_commands.py",
+    "approver": "hitlportal/demo/people/enrolments.py",
+    "inventory_import": "tests/services/inventory/test_import_files.py",
+    "freeze": "hitlportal/demo/play/suspecting.py",
+    "export_bundle": "hitlportal/demo/play/proofs.py",
+    "export_evidence": "hitlportal/demo/play/offline.py",
+    "verify_evidence": "hitlportal/demo/play/offline.py",
+    "audit_export": "hitlportal/demo/play/proofs.py",
+    "audit_verify": "hitlportal/demo/play/proofs.py",
+    "audit_key": "tests/audit/test_signing.py",
+    "audit_reopen": "tests/audit/test_signing.py",
+    "audit_sequencer": "hitlportal/demo/stack.py",
+    "audit_witness": "hitlportal/demo/servers/auditlog.py",
+    "audit_erase": "tests/audit/test_signing.py",
+    "evidence_erase": "tests/services/reporting/test_erase_secrets.py",
+    "database_manifest": "hitlportal/development/manifest.py",
+    "demo": "tests/demo/test_demo_command.py",
 }
 # What cannot be run here, by its first words, and why.
 NOT_RUN = {
@@ -144,6 +177,7 @@ def problem_of(words: Sequence[str]) -> str:
     while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):  # variables for this command alone
         words.pop(0)
     text = " ".join(words)
+    words[0] = words[0].removeprefix("/opt/hitlportal/venv/bin/")
     if any(text == known or text.startswith(f"{known} ") for known in NOT_RUN):
         return ""
     if words[0] == "hitlportal":
@@ -191,6 +225,21 @@ def test_every_command_is_documented_and_no_other() -> None:
     documented = set(re.findall(r"^\| `hitlportal (\w+)", page, re.MULTILINE))
     djangos = {"migrate", "check", "collectstatic"}
     assert documented == (made - REFUSING) | WITHOUT_SETTINGS | djangos
+
+
+def test_every_command_is_run_by_a_test_or_by_the_demo() -> None:
+    page = pages()["docs/commands.md"]
+    assert set(re.findall(r"^\| `hitlportal (\w+)", page, re.MULTILINE)) == RUN_BY.keys()
+    for name, place in RUN_BY.items():
+        assert re.search(rf"[\"']{name}[\"' ]", (ROOT / place).read_text("utf-8")), (
+            f"{place}: {name}"
+        )
+
+
+def test_static_files_can_be_collected(tmp_path: Path, settings: Any) -> None:
+    settings.STATIC_ROOT = tmp_path
+    call_command("collectstatic", interactive=False, verbosity=0)
+    assert (tmp_path / "hitlportal" / "review.js").exists()
 
 
 def test_the_table_names_the_process_that_each_command_needs() -> None:

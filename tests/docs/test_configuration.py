@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests.docs.pages import ROOT, pages
 
+VARIABLES = ROOT / "hitlportal" / "variables.toml"
 PACKAGES = ("hitlportal", "remediation", "audit")
 NAME = re.compile(r"HITL_[A-Z_]+")
 # What only tests set for each other, to find servers that another process started.
@@ -49,6 +53,13 @@ def rows() -> list[tuple[str, str]]:
     return re.findall(r"^\| (`HITL_[^|]+) \|(.+)\|$", text, re.MULTILINE)
 
 
+def processes(cell: str) -> set[str]:
+    """Which processes a cell of the second column means."""
+    every = {"web", "worker", "owner", "sequencer", "eraser", "beat"}
+    words = {word.strip(" `") for word in cell.split(",")}
+    return {"all": every, "all but beat": every - {"beat"}}.get(cell.strip(), words)
+
+
 def test_every_variable_is_documented_once_and_no_other() -> None:
     documented = [name for variables, _ in rows() for name in NAME.findall(variables)]
     assert sorted(documented) == sorted(read_variables()[0])
@@ -58,8 +69,17 @@ def test_secrets_are_marked_as_such_and_nothing_else() -> None:
     marked = {
         n for variables, rest in rows() if "`secret`" in rest for n in NAME.findall(variables)
     }
-    # One row holds a login's name and password.
-    assert marked - {"HITL_EMAIL_USER"} == read_variables()[1]
+    assert marked == read_variables()[1]
+
+
+@pytest.mark.skipif(not VARIABLES.exists(), reason="the list of variables is not merged yet")
+def test_processes_and_defaults_are_those_of_the_list() -> None:
+    listed = tomllib.loads(VARIABLES.read_text("utf-8"))
+    for variables, rest in rows():
+        cell, _, meaning = rest.partition("|")
+        for name in NAME.findall(variables):
+            assert processes(cell) == set(listed[name]["used_by"]), name
+            assert listed[name].get("default", "") in meaning, name
 
 
 def test_pages_and_samples_name_no_variable_that_does_not_exist() -> None:

@@ -1,7 +1,8 @@
 """`make demo AUTO=1`: seven people are played over HTTP, and everything is checked.
 
 What is checked is read past the portal where that is possible: from the targets' own logs, with
-own clients and logins, and with the auditor's login to the record. README.md explains the numbers.
+own clients and logins, and with the auditor's login to the record. docs/demo.md explains
+the numbers.
 """
 
 from __future__ import annotations
