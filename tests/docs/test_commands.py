@@ -43,6 +43,8 @@ MAKE = {
     "verifier": "tests/audit/tlog/test_zipapp.py",
     "messages": "tests/language/test_catalog.py",
     "benchmark": "tests/benchmarks/test_benchmark.py",
+    "manifest": "tests/hitlportal/test_deploy_checks.py",
+    "wheel": "the test of the package builds one",
     "lock": "asks a package registry",
 }
 # Which test or which part of the demo runs each command of the portal.
