@@ -1,7 +1,7 @@
 """`make demo AUTO=1`: play seven people over HTTP and check every result.
 
 Results are read independently of the portal where possible: from the targets' own logs, with
-separate clients and logins, and with the auditor's login. README.md explains the numbers.
+separate clients and logins, and with the auditor's login. docs/demo.md explains the numbers.
 """
 
 from __future__ import annotations

@@ -1,0 +1,41 @@
+"""docs/attacks.md: which tests name which attack line. `python -m tests.docs.attacks` writes it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from tests.docs.pages import ROOT
+
+PAGE = ROOT / "docs" / "attacks.md"
+LINE = re.compile(r"^\* (A\d\d) .*$", re.MULTILINE)
+NAMED = re.compile(r"\bA\d\d\b")
+# What was generated before: everything indented below a line.
+GENERATED = re.compile(r"^  .*\n", re.MULTILINE)
+
+
+def named() -> dict[str, list[str]]:
+    """The test files that name each line, by line."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in (ROOT / "tests").rglob("*.py"):
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith("tests/docs/"):
+            for line in NAMED.findall(path.read_text("utf-8")):
+                found[line].add(name)
+    return {line: sorted(files) for line, files in found.items()}
+
+
+def render(text: str) -> str:
+    """The page with the names of tests below each line."""
+    tests = named()
+
+    def below(match: re.Match[str]) -> str:
+        files = tests.get(match[1])
+        told = ", ".join(f"`{file}`" for file in files) if files else "**open**"
+        return f"{match[0]}\n  {told}"
+
+    return LINE.sub(below, GENERATED.sub("", text))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(PAGE.read_text("utf-8")), "utf-8")
