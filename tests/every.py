@@ -34,12 +34,12 @@ def every(
     names: str | Sequence[str],
     values: Iterable[Any],
     *,
-    ids: Callable[[Any], object] | Sequence[str] | None = None,
+    ids: Callable[[Any], object] | Iterable[str] | None = None,
     undo: bool = False,
 ) -> Callable[[Test], Test]:
     """Make the test loop over these cases; `names` and `values` are parametrize's."""
     parts = [part.strip() for part in names.split(",")] if isinstance(names, str) else list(names)
-    cases = list(_cases(parts, list(values), ids))
+    cases = list(_cases(parts, list(values), ids if ids is None or callable(ids) else list(ids)))
     assert cases, "there is no case"
 
     def decorate(test: Test) -> Test:

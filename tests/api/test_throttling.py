@@ -22,6 +22,7 @@ from remediation.domain.errors import Throttled
 from remediation.services.actors import PersonActor
 from remediation.services.reporting import agents
 from tests.api.conftest import Caller, CallerOf, close_cache, problem, told
+from tests.every import every
 from tests.factories import Person
 
 # A minute that began long ago: no clock of this machine is involved.
@@ -103,7 +104,7 @@ def test_rates(text: str, rate: tuple[int, int]) -> None:
     assert throttling.rate(text) == rate
 
 
-@pytest.mark.parametrize("text", ["", "60", "x/min", "60/year", "-1/s", "1.5/s"])
+@every("text", ["", "60", "x/min", "60/year", "-1/s", "1.5/s"])
 def test_a_rate_that_is_none_is_said_at_once(text: str) -> None:
     with pytest.raises(ImproperlyConfigured):
         throttling.rate(text)
