@@ -19,10 +19,13 @@ STAMP := $(VENV)/.installed
 SOURCES := hitlportal remediation audit tests
 # Besides the PostgreSQL of the wheel, the database tests run on the machine's oldest (14 or newer).
 MACHINE_POSTGRES ?= $(firstword $(foreach major,14 15 16 17 18 19,$(if $(wildcard /usr/lib/postgresql/$(major)/bin/postgres),$(major))))
-# What asks the database something; maths, witnesses and key services are the same on any.
-DATABASE_TESTS := tests/database tests/flows tests/audit tests/hitlportal/test_deploy_checks.py \
-	--ignore tests/audit/tlog --ignore tests/audit/sequencer/test_bad_witnesses.py \
-	--ignore tests/audit/test_transit.py --ignore tests/audit/test_canonical.py
+# On it runs what depends on the server: schema, grants, guards, locks, races, processes that crash,
+# and the flows that walk every trigger. Flows about proofs, keys and files are the same on any.
+DATABASE_TESTS := tests/database tests/hitlportal/test_deploy_checks.py \
+	$(addprefix tests/audit/,sequencer/test_turns.py test_sequencer.py test_sequencer_processes.py \
+	test_tamper.py test_export.py test_hostile_entries.py) \
+	$(addprefix tests/flows/test_,approve_and_execute.py life.py crashes.py halt.py \
+	halt_meets_trouble.py halt_processes.py undo_success.py breaks_gate.py)
 
 .PHONY: demo test test-embedded test-machine benchmark check messages verifier lock clean
 .DELETE_ON_ERROR:

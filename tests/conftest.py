@@ -6,12 +6,20 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+import hypothesis
 import pytest
 from django.db import connection
+from psycopg.pq import TransactionStatus
 from pytest_django.plugin import DjangoDbBlocker
 
 from hitlportal import roles
 from tests import emitted, flush, guard, servers
+
+# Tests share the cores: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile(
+    "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared")
 
 # ---- infrastructure ----------------------------------------------------------------------
 
@@ -76,7 +84,16 @@ def as_login() -> AsLogin:
 
 @pytest.fixture(autouse=True)
 def _role_is_reset(request: Any) -> Iterator[None]:
-    """A test that failed inside `as_login` must not leave its role to the next one."""
+    """A test that failed inside `as_login` must not leave its role to the next one.
+
+    Nor a lock of the session. The connection stays: a new one compiles every trigger anew.
+    """
     yield
-    if connection.connection is not None and not connection.in_atomic_block:
+    raw = connection.connection
+    if raw is None or connection.in_atomic_block:
+        return
+    if raw.closed or raw.info.transaction_status != TransactionStatus.IDLE:
         connection.close()
+    else:
+        raw.execute("RESET ROLE")
+        raw.execute("SELECT pg_advisory_unlock_all()")

@@ -1,6 +1,8 @@
-"""Transactional tests empty the tables between them; the append-only triggers refuse TRUNCATE.
+"""Empties the tables between transactional tests, as the owner and fast.
 
-Only here, as the owner, the triggers are disabled around Django's flush and enabled again.
+Django truncates every table and makes content types and permissions anew. Here only tables with
+rows are emptied, by DELETE in one round trip with their triggers disabled, and what migrations made
+stays: with a hundred small tables that takes a fraction of the time.
 """
 
 from __future__ import annotations
@@ -8,34 +10,62 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.core.management.commands import flush as command
 from django.db.backends.postgresql.operations import DatabaseOperations
+from psycopg import sql
 
+# Cosignatures first: their foreign key is the only one that is not deferred to the end.
+LOG = ("cosignature", "checkpoint", "entry", "leaf", "node", "secret", "search")
+# Made by migrations; no test changes them.
+KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 TRIGGERS = """
-SELECT format('ALTER TABLE %%s {verb} TRIGGER %%I', t.tgrelid::regclass, t.tgname)
-  FROM pg_trigger t WHERE t.tgname IN ('append_only', 'no_rewrite') AND NOT t.tgisinternal
+SELECT tgrelid::regclass::text, array_agg(tgname::text), bool_and(tgenabled = 'A')
+  FROM pg_trigger WHERE tgrelid = ANY(%s::regclass[]) AND NOT tgisinternal GROUP BY 1
 """
-LOG = (
-    "TRUNCATE audit.entry, audit.leaf, audit.node, audit.checkpoint, audit.cosignature,"
-    " audit.secret, audit.search"
-)
+MADE = "SELECT (SELECT count(*) FROM django_content_type), (SELECT count(*) FROM auth_permission)"
 
 
 def patch() -> None:
-    """Make Django's flush work on append-only tables, and let it empty the audit log too."""
+    """Make Django's flush empty the append-only tables and the audit log."""
+    made: list[Any] = []
 
     def execute_sql_flush(self: DatabaseOperations, sql_list: Iterable[str]) -> None:
+        tables = self.connection.introspection.django_table_names(
+            only_existing=True, include_views=False
+        )
         with self.connection.cursor() as cursor:
             cursor.execute("RESET ROLE")
-            disable = _statements(cursor, "DISABLE")
-            enable = _statements(cursor, "ENABLE ALWAYS")
-            cursor.execute("BEGIN")
-            for statement in [*disable, *sql_list, LOG, *enable]:
-                cursor.execute(statement)
-            cursor.execute("COMMIT")
+            _empty(cursor, [f"public.{name}" for name in tables if name not in KEPT])
+            cursor.execute(MADE)
+            made.append(cursor.fetchone())
+        assert made[-1] == made[0], "a test changed content types or permissions"
 
     DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[assignment,method-assign]
+    # It would make what was kept.
+    command.emit_post_migrate_signal = lambda *args, **kwargs: None  # type: ignore[attr-defined]
 
 
-def _statements(cursor: Any, verb: str) -> list[str]:
-    cursor.execute(TRIGGERS.format(verb=verb).replace("%%", "%"))
-    return [row[0] for row in cursor.fetchall()]
+def _empty(cursor: Any, tables: list[str]) -> None:
+    tables = [*(f"audit.{name}" for name in LOG), *tables]
+    asked = [f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table})" for table in tables]
+    cursor.execute(" UNION ALL ".join(asked))
+    full = [row[0] for row in cursor.fetchall()]
+    if not full:
+        return
+    cursor.execute(TRIGGERS, [full])
+    guards = cursor.fetchall()
+    assert all(always for _, _, always in guards), "a trigger is not ENABLE ALWAYS"
+    statements = [
+        "BEGIN",
+        *(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table, _, _ in guards),
+        *(f"DELETE FROM {table}" for table in full),
+        # ALTER TABLE refuses beside foreign keys that are yet to be checked.
+        "SET CONSTRAINTS ALL IMMEDIATE",
+        *(f"ALTER TABLE {table} {_enabled(names)}" for table, names, _ in guards),
+        "COMMIT",
+    ]
+    cursor.execute(";".join(statements))
+
+
+def _enabled(names: list[str]) -> str:
+    return ", ".join(f"ENABLE ALWAYS TRIGGER {sql.Identifier(name).as_string()}" for name in names)

@@ -6,12 +6,11 @@ import json
 import re
 from typing import Any
 
-import pytest
-
 from hitlportal.demo.agent.detect import detect
 from hitlportal.demo.agent.reading import read
 from hitlportal.demo.agent.report import reports
 from tests.agent.cases import ATTACKS, CASES, NAMES, NOW, reading, reported, steps, truth
+from tests.every import every
 
 KEY_ID = re.compile(r"\bA(?:KIA|SIA)[A-Z0-9]{16}\b")
 
@@ -55,14 +54,14 @@ def is_compromised(identity: dict[str, Any], name: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@every("name", ATTACKS)
 def test_it_names_compromised_identities_and_nobody_else(name: str) -> None:
     identities = [report["incident"]["identity"] for report in reported(name)]
     assert identities
     assert all(is_compromised(identity, name) for identity in identities), identities
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@every("name", ATTACKS)
 def test_it_deactivates_exactly_the_keys_that_are_right(name: str) -> None:
     right = {
         item["target"]
@@ -73,7 +72,7 @@ def test_it_deactivates_exactly_the_keys_that_are_right(name: str) -> None:
     assert {step["target"]["access_key_id"] for step in steps(name)} == right
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every("name", NAMES)
 def test_it_proposes_nothing_that_is_wrong(name: str) -> None:
     for wrong in truth(name)["containment"].get("wrong", []):
         said = f"{wrong['target']} {wrong['why']}"
@@ -119,7 +118,7 @@ def test_the_side_effect_on_rightful_sessions_is_told() -> None:
     assert rightful not in {step["target"]["access_key_id"] for step in steps(NAMES[0])}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every("name", NAMES)
 def test_the_same_records_give_the_same_bytes(name: str) -> None:
     again = reports(detect(read([CASES / name]).records), "production", NOW)
     assert json.dumps(again) == json.dumps(list(reported(name)))

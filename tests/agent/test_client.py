@@ -14,6 +14,7 @@ from hitlportal.demo.agent.client import (
 )
 from hitlportal.demo.agent.records import Json
 from tests.agent.portal import Reply, portal
+from tests.every import every
 
 REPORT: dict[str, Json] = {"incident": {"kind": "x"}}
 TAKEN: Reply = (201, {}, {"incident": {"id": "i"}, "proposal": {"id": "p"}})
@@ -65,7 +66,7 @@ def test_it_gives_up_after_some_attempts() -> None:
     assert len(told.asked) == MAX_ATTEMPTS
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 409, 413, 422])
+@every("status", [400, 401, 403, 409, 413, 422])
 def test_a_refusal_is_raised_with_its_problem_and_not_repeated(status: int) -> None:
     problem = {"title": "unknown_field", "detail": "'x' at /incident"}
     words = "unknown_field: 'x' at /incident"
@@ -105,7 +106,7 @@ def test_following_ends_with_what_is_known() -> None:
         client(told.url).follow("p", tries=2)
 
 
-@pytest.mark.parametrize(
+@every(
     ("headers", "seconds"),
     [
         ({"retry-after": "12"}, 12.0),

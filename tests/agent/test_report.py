@@ -29,6 +29,7 @@ from tests.agent.cases import (
     record,
     reported,
 )
+from tests.every import every
 
 
 def resolve(document: Any, pointer: str) -> Any:
@@ -48,7 +49,7 @@ def parsed(report: dict[str, Any]) -> Report:
     return parse_report(json.dumps(report).encode(), protected=frozenset())
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@every("name", ATTACKS)
 def test_every_citation_resolves_to_the_cited_value(name: str) -> None:
     for report in reported(name):
         documents = {item["sha256"]: json.loads(item["content"]) for item in report["evidence"]}
@@ -60,7 +61,7 @@ def test_every_citation_resolves_to_the_cited_value(name: str) -> None:
                 assert type(found) is type(citation["value"])
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@every("name", ATTACKS)
 def test_the_evidence_is_the_real_records_with_their_place(name: str) -> None:
     files = {
         hashlib.sha256(path.read_bytes()).hexdigest(): path
@@ -82,7 +83,7 @@ def test_the_evidence_is_the_real_records_with_their_place(name: str) -> None:
             assert [place[at] for at in source["positions"]] == document["Records"]
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@every("name", ATTACKS)
 def test_reports_stay_within_the_limits_of_the_portal(name: str) -> None:
     for report in reported(name):
         assert len(json.dumps(report).encode()) < 8 * 1024 * 1024
@@ -96,7 +97,7 @@ def test_reports_stay_within_the_limits_of_the_portal(name: str) -> None:
         assert 40 <= report["diagnosis"]["confidence"] <= 97
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@every("name", ATTACKS)
 def test_the_portal_takes_every_report(name: str) -> None:
     for report in reported(name):
         taken = parsed(report)
@@ -104,7 +105,7 @@ def test_the_portal_takes_every_report(name: str) -> None:
         assert taken.incident.identity == taken.diagnosis.identity
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+@every("name", ATTACKS)
 def test_the_portals_own_checks_of_the_story_pass(name: str) -> None:
     for report in reported(name):
         if "proposal" not in report:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from hitlportal.demo.agent.records import Record, canonical
 from hitlportal.demo.agent.report import reports
 from hitlportal.demo.agent.signals import MOST_CERTAIN, THRESHOLD, certainty
 from tests.agent.cases import NOW, reading, record
+from tests.every import every
 
 ELSEWHERE = "000000000009"
 
@@ -112,12 +112,12 @@ SILENT = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "made"), SPEAKS, ids=[rule for rule, _ in SPEAKS])
+@every(("rule", "made"), SPEAKS, ids=[rule for rule, _ in SPEAKS])
 def test_it_speaks(rule: str, made: dict[str, Any]) -> None:
     assert rule in rules(made)
 
 
-@pytest.mark.parametrize(("what", "made"), SILENT, ids=[what for what, _ in SILENT])
+@every(("what", "made"), SILENT, ids=[what for what, _ in SILENT])
 def test_it_stays_silent(what: str, made: dict[str, Any]) -> None:
     assert found(made) == [], what
 

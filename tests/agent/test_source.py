@@ -8,11 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import hitlportal.demo.agent
 from hitlportal.demo.agent.records import Json
 from tests.agent.cases import CASES, NAMES, reading
+from tests.every import every
 
 AGENT = Path(hitlportal.demo.agent.__file__).parent
 FILES = sorted(AGENT.rglob("*.py"))
@@ -61,7 +60,7 @@ def chosen(name: str) -> set[str]:
     return {t for t in texts if len(t) >= 8 and named.search(t) and not SERVICE.fullmatch(t)}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@every("name", NAMES)
 def test_no_value_of_a_case_stands_in_the_code(name: str) -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
     found = {text for text in chosen(name) if text in code}
@@ -76,7 +75,7 @@ def test_the_check_would_notice_a_value_of_a_case() -> None:
         assert needle in texts
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@every("path", FILES, ids=lambda path: path.name)
 def test_no_word_or_identifier_of_the_simulations_stands_in_the_code(path: Path) -> None:
     code = path.read_text(encoding="utf-8")
     assert not WORDS.search(code)
@@ -85,7 +84,7 @@ def test_no_word_or_identifier_of_the_simulations_stands_in_the_code(path: Path)
         assert name not in code
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@every("path", FILES, ids=lambda path: path.name)
 def test_the_user_agent_is_not_read(path: Path) -> None:
     """It is the caller's own word, and it would give the simulations away."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -97,7 +96,7 @@ def test_the_user_agent_is_not_read(path: Path) -> None:
     assert not any(text.lower() == "useragent" for text in strings)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@every("path", FILES, ids=lambda path: path.name)
 def test_it_uses_nothing_but_the_standard_library(path: Path) -> None:
     """YAML scenarios apart. Nothing of the portal: the agent speaks to it over HTTP only."""
     allowed = {*sys.stdlib_module_names, "yaml"}

@@ -19,6 +19,7 @@ from remediation.domain import plan
 from remediation.domain import report as reports
 from remediation.domain.errors import TooLarge
 from tests.api.conftest import Caller, key, problem, proposed, report, told
+from tests.every import every
 
 LIMIT = settings.REPORT_MAX_BYTES
 
@@ -182,7 +183,7 @@ def test_a63_a_chunked_body_is_read_to_the_first_byte_too_many() -> None:
     assert parsers.body(request(Stream(b"x" * 100), **CHUNKED), 100) == b"x" * 100
 
 
-@pytest.mark.parametrize("length", [None, "", "-1", "1.0", "0x10", "١", " 1"])
+@every("length", [None, "", "-1", "1.0", "0x10", "١", " 1"])
 def test_a_body_without_an_end_is_refused(length: str | None) -> None:
     meta = {} if length is None else {"CONTENT_LENGTH": length}
     with pytest.raises(LengthRequired):

@@ -22,6 +22,7 @@ from remediation.domain.errors import Throttled
 from remediation.services.actors import PersonActor
 from remediation.services.reporting import agents
 from tests.api.conftest import Caller, CallerOf, close_cache, problem, told
+from tests.every import every
 from tests.factories import Person
 
 # A fixed minute in the past, so that the test does not use the clock.
@@ -103,7 +104,7 @@ def test_rates(text: str, rate: tuple[int, int]) -> None:
     assert throttling.rate(text) == rate
 
 
-@pytest.mark.parametrize("text", ["", "60", "x/min", "60/year", "-1/s", "1.5/s"])
+@every("text", ["", "60", "x/min", "60/year", "-1/s", "1.5/s"])
 def test_an_invalid_rate_is_refused_at_start(text: str) -> None:
     with pytest.raises(ImproperlyConfigured):
         throttling.rate(text)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from audit.tlog.canonical import MAX_DEPTH, MAX_INTEGER, Json, encode
 from audit.tlog.errors import NotCanonical
+from tests.every import every
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 KEYS = st.text(st.characters(max_codepoint=127, exclude_characters="\0"))
@@ -42,7 +43,7 @@ def test_text_is_utf_8_with_the_escapes_of_rfc_8785_only() -> None:
     assert encode(value) == '"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/\x7f\u2028"'.encode()
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "detail", "pointer"),
     [
         ({"a": [1, 1.5]}, "float", "/a/1"),

@@ -18,6 +18,7 @@ from audit.tlog.errors import NotCanonical
 from remediation.domain.sentences import describe
 from tests.audit.conftest import House, rows, run
 from tests.domain import record
+from tests.every import every
 
 DEEP = b'{"action":"hmac-sha256","object":"deep","data":' + b"[" * 5_000 + b"]" * 5_000 + b"}"
 NESTED = b'{"action":"hmac-sha256","object":"nested","data":' + b'{"a":' * 900 + b"1" + b"}" * 901
@@ -159,7 +160,7 @@ def test_what_encode_writes_can_be_read() -> None:
     assert read(encode(wide)) == wide
 
 
-@pytest.mark.parametrize(
+@every(
     "body", [b"", b"[]", b"7", b"null", b"\xff", b'{"a":\x00}', DEEP, NESTED, LONG, b"{" * 70_000]
 )
 def test_what_cannot_be_told_is_nothing(body: bytes) -> None:

@@ -18,6 +18,7 @@ from audit.tlog.note import COSIGNATURE, Note, VerifierKey, signed_by
 from audit.verifying import verify
 from tests.audit.conftest import House
 from tests.conftest import _as_login
+from tests.every import every
 
 
 def test_a_key_signs_what_its_vkey_verifies() -> None:
@@ -49,7 +50,7 @@ def test_a_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(signing.load("env:THE_KEY").vkey) == vkey
 
 
-@pytest.mark.parametrize(
+@every(
     "uri", ["", "x", "file:/nothing", "file:/tmp", "env:NOT_SET", "transit:x", "transit:ftp://a#b"]
 )
 def test_what_names_no_key_is_said(uri: str) -> None:

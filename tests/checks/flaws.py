@@ -8,7 +8,9 @@ from functools import partial
 from remediation.domain.checks import CheckInput, Neighbour, OpenProposal, Rejection
 from tests.agent.cases import reported
 from tests.checks.records import BENJAMIN, BERT_JAN, INVICTUS, PANTHER, by_key, case, lines, of
-from tests.checks.right import _at, _locator, bert_jan_beside_benjamin, orders_role, secrets, share
+from tests.checks.right_keys import _locator, bert_jan_beside_benjamin, secrets, share
+from tests.checks.right_roles import orders_role
+from tests.checks.right_use import _at
 from tests.checks.sample import Sample
 from tests.checks.tale import Tale, aws, key, made_key, postgres, scope, told
 

@@ -7,7 +7,8 @@ from functools import partial
 
 from tests.agent.cases import reported
 from tests.checks.records import BERT_JAN, INVICTUS, PANTHER, by_key, case, lines, of
-from tests.checks.right import denied, leave_denied, orders_role, secrets, share, stolen_instance
+from tests.checks.right_keys import denied, leave_denied, secrets, share, stolen_instance
+from tests.checks.right_roles import orders_role
 from tests.checks.sample import Sample
 from tests.checks.tale import Tale, aws, key, postgres, told
 

@@ -7,6 +7,7 @@ import pytest
 from remediation.domain.checks import CHECKS, Check, Outcome, run
 from tests.checks.labelled import FLAWED, RIGHT
 from tests.checks.sample import Sample
+from tests.every import every
 
 # Issue 4, point 2: at least 95 % of the flaws flagged with the right reason, at most 5 % of the
 # right proposals flagged for something that is not honestly there.
@@ -47,7 +48,7 @@ def test_every_check_has_a_planted_flaw() -> None:
     assert {sample.flaw for sample in FLAWED} == set(CHECKS)
 
 
-@pytest.mark.parametrize("sample", [s for s in RIGHT if s.honest], ids=lambda s: s.name)
+@every("sample", [s for s in RIGHT if s.honest], ids=lambda s: s.name)
 def test_what_is_honestly_there_is_said(sample: Sample) -> None:
     """A right proposal from an account whose trail is off still says so to the reviewer."""
     said = {c.name for c in run(sample.make().given()) if c.outcome is not Outcome.PASS}

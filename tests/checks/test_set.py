@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from remediation.domain.checks import (
     Outcome,
     citation_value_not_found,
@@ -12,6 +10,7 @@ from remediation.domain.checks import (
 )
 from tests.checks.labelled import FLAWED, LABELS, RIGHT, labels
 from tests.checks.sample import Sample
+from tests.every import every
 
 
 def test_it_is_large_and_half_of_it_is_right() -> None:
@@ -33,7 +32,7 @@ def test_the_same_set_comes_out_every_time() -> None:
     assert labels() == LABELS.read_bytes()
 
 
-@pytest.mark.parametrize("sample", RIGHT, ids=lambda sample: sample.name)
+@every("sample", RIGHT, ids=lambda sample: sample.name)
 def test_the_story_of_a_right_one_holds(sample: Sample) -> None:
     """What is no matter of judgement: citations resolve, and the evidence names the target."""
     given = sample.make().given()

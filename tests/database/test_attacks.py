@@ -19,6 +19,7 @@ from tests.database.attack import Attack, refused, sql
 from tests.database.attacks import ATTACKS
 from tests.database.logins import ALIASES, real_login
 from tests.database.world import World
+from tests.every import every
 
 pytestmark = pytest.mark.django_db(databases=ALIASES)
 
@@ -26,13 +27,13 @@ pytestmark = pytest.mark.django_db(databases=ALIASES)
 ELSEWHERE = {"isolation"}  # test_races.py
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a.name)
+@every("attack", ATTACKS, ids=lambda a: a.name, undo=True)
 def test_a43_refused_with_the_real_login(attack: Attack, world: World) -> None:
     with real_login(attack.login), refused(attack.refusal), transaction.atomic():
         attack.run(world)
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda a: a.name)
+@every("attack", ATTACKS, ids=lambda a: a.name, undo=True)
 def test_the_control_without_the_guard_succeeds(attack: Attack, world: World) -> None:
     for statement in attack.control:
         sql(statement)
@@ -48,7 +49,7 @@ def test_every_refusal_has_its_attack() -> None:
     assert written - ELSEWHERE == {a.refusal for a in ATTACKS} & written
 
 
-@pytest.mark.parametrize("guard", ["a_fact", "guard", "b_login", "c_guard", "guard_update"])
+@every("guard", ["a_fact", "guard", "b_login", "c_guard", "guard_update"], undo=True)
 def test_every_guard_has_its_control(guard: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -78,7 +79,7 @@ def test_a_state_that_is_no_state_is_refused_even_without_the_guard() -> None:
         sql("UPDATE remediation_proposal SET state = 'done' WHERE id = %s", proposal.pk)
 
 
-@pytest.mark.parametrize("kind", TARGETS)
+@every("kind", TARGETS, undo=True)
 def test_a_locator_in_sql_is_the_locator_in_code(kind: str) -> None:
     """The guard derives the locator from the plan's bytes; what no action works on has none."""
     fields = {name: f"x{place}" for place, name in enumerate(TARGETS[kind].fields)}

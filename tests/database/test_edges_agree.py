@@ -13,6 +13,7 @@ from remediation.domain.states import EDGES, INCIDENT_EDGES, IncidentState, Logi
 from tests import factories
 from tests.database.attack import refused
 from tests.database.logins import ALIASES, LOGINS
+from tests.every import every
 
 pytestmark = pytest.mark.django_db(databases=ALIASES)
 
@@ -54,7 +55,7 @@ def test_an_edge_with_nothing_is_no_edge(missing: str) -> None:
         assert not cursor.fetchone()[0]
 
 
-@pytest.mark.parametrize("source", list(ProposalState))
+@every("source", list(ProposalState), undo=True)
 def test_no_row_goes_where_no_edge_leads(source: ProposalState) -> None:
     """Real rows: from each state, every state, as each login that may insert transitions."""
     proposal = factories.proposal_at(source)
@@ -66,7 +67,7 @@ def test_no_row_goes_where_no_edge_leads(source: ProposalState) -> None:
     assert type(proposal).objects.get(pk=proposal.pk).state == source
 
 
-@pytest.mark.parametrize(("source", "target"), [edge for edge in EDGES])
+@every(("source", "target"), [edge for edge in EDGES], undo=True)
 def test_every_edge_can_be_walked(source: ProposalState, target: ProposalState) -> None:
     """And only by its logins: with what the edge asks for in place."""
     for login in EDGES[source, target]:

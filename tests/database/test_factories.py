@@ -8,11 +8,12 @@ from remediation.domain.gate.signature import Assertion, verify
 from remediation.domain.statement import Statement
 from remediation.domain.states import ProposalState
 from tests import factories
+from tests.every import every
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("state", list(ProposalState))
+@every("state", list(ProposalState), undo=True)
 def test_every_state_can_be_reached(state: ProposalState) -> None:
     assert factories.proposal_at(state).state == state
 

@@ -15,6 +15,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tests.database.attack import APPEND_ONLY, DENIED, refused, said, sql
 from tests.database.logins import LOGINS, connect, superuser
+from tests.every import every
 
 pytestmark = pytest.mark.django_db
 
@@ -93,15 +94,15 @@ def test_every_table_is_either_a_fact_or_may_change() -> None:
     assert found == set(FACTS) | CHANGING
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("table", FACTS)
+@every("way", WAYS)
+@every("table", FACTS, undo=True)
 def test_not_even_the_owner_changes_a_fact(table: str, way: str) -> None:
     with refused(APPEND_ONLY), transaction.atomic():
         sql(statement(way, table))
 
 
-@pytest.mark.parametrize("login", LOGINS)
-@pytest.mark.parametrize("way", WAYS)
+@every("login", LOGINS)
+@every("way", WAYS, undo=True)
 def test_a43_no_login_changes_a_fact(login: str, way: str) -> None:
     # The auditor's default is read only; a default is only a default.
     with connect(login, autocommit=True, options="-c default_transaction_read_only=off") as it:
@@ -120,7 +121,7 @@ def root(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
         yield made
 
 
-@pytest.mark.parametrize("table", FACTS)
+@every("table", FACTS, undo=True)
 def test_not_even_a_superuser_who_plays_a_replica(table: str, root: psycopg.Connection) -> None:
     """`ENABLE ALWAYS`: ordinary triggers do not fire under session_replication_role = replica."""
     for way in WAYS:
@@ -137,7 +138,7 @@ def test_a_lease_is_never_taken_off_the_books(way: str) -> None:
         sql(statement(way, "remediation_lease"))
 
 
-@pytest.mark.parametrize("table", FACTS)
+@every("table", FACTS, undo=True)
 def test_the_control_without_the_trigger_succeeds(table: str) -> None:
     names = ["append_only"]
     if table in MOVED_BY_TRIGGERS:

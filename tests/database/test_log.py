@@ -15,6 +15,7 @@ from audit.tlog.errors import NotCanonical
 from tests.conftest import AsLogin
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
 from tests.database.logins import LOGINS, connect
+from tests.every import every
 
 pytestmark = pytest.mark.django_db
 
@@ -27,8 +28,8 @@ TREE_WRITES = [
 ]
 
 
-@pytest.mark.parametrize("statement", TREE_WRITES)
-@pytest.mark.parametrize("login", [name for name in LOGINS if name != "hitl_sequencer"])
+@every("statement", TREE_WRITES)
+@every("login", [name for name in LOGINS if name != "hitl_sequencer"], undo=True)
 def test_a50_only_the_sequencer_writes_the_tree(login: str, statement: str) -> None:
     with connect(login, autocommit=True, options="-c default_transaction_read_only=off") as it:  # noqa: SIM117
         with refused(DENIED):
@@ -45,8 +46,8 @@ FORGERIES = [
 ]
 
 
-@pytest.mark.parametrize("statement", FORGERIES)
-@pytest.mark.parametrize("login", LOGINS)
+@every("statement", FORGERIES)
+@every("login", LOGINS, undo=True)
 def test_a50_no_login_forges_an_entry(login: str, statement: str) -> None:
     with connect(login, autocommit=True, options="-c default_transaction_read_only=off") as it:  # noqa: SIM117
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -106,7 +107,7 @@ def test_nobody_says_that_a_commitment_hides_something_else(salt: str, value: st
         )
 
 
-@pytest.mark.parametrize("value", [1.0, 2**53, "\0", "\ud800", object(), {"ü": 1}, "x" * 70_000])
+@every("value", [1.0, 2**53, "\0", "\ud800", object(), {"ü": 1}, "x" * 70_000], undo=True)
 def test_a_bad_value_is_refused_before_the_transaction_is_poisoned(value: object) -> None:
     before = Entry.objects.count()
     with transaction.atomic():

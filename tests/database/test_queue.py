@@ -15,6 +15,7 @@ from remediation.domain.states import FINAL, ProposalState
 from tests import factories
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
 from tests.database.logins import connect
+from tests.every import every
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +40,7 @@ def stale() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("state", [state.value for state in ProposalState])
+@every("state", [state.value for state in ProposalState], undo=True)
 def test_in_every_state_the_place_is_what_the_facts_say(state: str) -> None:
     made = factories.proposal_at(state, slots=("any", "security"))
     entry = m.QueueEntry.objects.get(pk=made.pk)
@@ -131,8 +132,8 @@ def test_a_time_beyond_all_bounds_breaks_no_place(detected: str) -> None:
     assert found == [(70,)]
 
 
-@pytest.mark.parametrize("login", ["web", "worker", "auditor"])
-@pytest.mark.parametrize("table", PROJECTIONS)
+@every("login", ["web", "worker", "auditor"])
+@every("table", PROJECTIONS, undo=True)
 def test_a43_no_login_writes_a_place(login: str, table: str) -> None:
     with connect(f"hitl_{login}", options="-c default_transaction_read_only=off") as it:
         for statement in (
@@ -176,7 +177,7 @@ def test_what_keeps_the_places_cannot_be_shadowed() -> None:
         assert not re.search(r"(?:FROM|JOIN|INTO|UPDATE)\s+remediation_", source), name
 
 
-@pytest.mark.parametrize(
+@every(
     ("asked", "found"),
     [
         ("misused", True),
@@ -189,6 +190,7 @@ def test_what_keeps_the_places_cannot_be_shadowed() -> None:
         ("misused' | 'x", False),
         ("", False),
     ],
+    undo=True,
 )
 def test_a_search_is_words_whatever_stands_in_it(asked: str, found: bool) -> None:
     agent = factories.agent(name="Watch Dog")

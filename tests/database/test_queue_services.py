@@ -13,6 +13,7 @@ from tests import factories
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
 from tests.database.logins import connect
 from tests.database.test_queue import rows
+from tests.every import every
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +40,7 @@ def place_of(proposal: m.Proposal) -> str:
     return m.QueueEntry.objects.get(pk=proposal.pk).place
 
 
-@pytest.mark.parametrize("state", [state.value for state in ProposalState])
+@every("state", [state.value for state in ProposalState], undo=True)
 def test_in_every_state_each_service_has_the_place_once(state: str) -> None:
     made = factories.proposal_at(state, slots=("any", "security"))
     entry = m.QueueEntry.objects.get(pk=made.pk)
@@ -56,7 +57,7 @@ def test_what_no_service_uses_is_under_none_until_one_is_known() -> None:
     assert held(place_of(made))
 
 
-@pytest.mark.parametrize("login", LOGINS)
+@every("login", LOGINS, undo=True)
 def test_a43_no_login_writes_a_place_by_service(login: str) -> None:
     with connect(f"hitl_{login}", options="-c default_transaction_read_only=off") as it:
         for statement in (

@@ -11,6 +11,7 @@ from django.db import connection
 from tests import factories
 from tests.database.attack import DENIED, refused
 from tests.database.logins import LOGINS, connect, database, superuser
+from tests.every import every
 
 pytestmark = pytest.mark.django_db
 
@@ -123,7 +124,7 @@ def plain(name: str) -> str:
 # ---- the grants are the list --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("login", LOGINS)
+@every("login", LOGINS, undo=True)
 def test_the_grants_are_the_allow_list(login: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -140,7 +141,7 @@ def test_the_grants_are_the_allow_list(login: str) -> None:
     assert found == {privilege: {plain(name) for name in names} for privilege, names in listed}
 
 
-@pytest.mark.parametrize("login", LOGINS)
+@every("login", LOGINS, undo=True)
 def test_what_a_login_can_do_in_effect_is_the_allow_list(login: str) -> None:
     """Asked of the server, so that PUBLIC and memberships count too."""
     with connection.cursor() as cursor:
@@ -195,7 +196,7 @@ def test_of_the_record_only_the_body_is_written_and_only_the_id_read(login: str)
     assert found == {"INSERT body", "SELECT id"} | proved
 
 
-@pytest.mark.parametrize("login", LOGINS)
+@every("login", LOGINS, undo=True)
 def test_only_these_functions_are_called(login: str) -> None:
     """Guard functions run by their triggers and are nobody's to call."""
     with connection.cursor() as cursor:
@@ -227,7 +228,7 @@ def test_public_has_nothing() -> None:
 # ---- what is tried ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@every(
     "table",
     [
         "remediation_user",
@@ -241,7 +242,7 @@ def test_public_has_nothing() -> None:
         "django_admin_log",
     ],
 )
-@pytest.mark.parametrize("login", ["hitl_worker", "hitl_auditor", "hitl_sequencer", "hitl_eraser"])
+@every("login", ["hitl_worker", "hitl_auditor", "hitl_sequencer", "hitl_eraser"], undo=True)
 def test_a47_a_read_login_opens_no_secrets(login: str, table: str) -> None:
     with connect(login, autocommit=True) as it:
         for what in ("*", "count(*)"):
@@ -282,8 +283,8 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize("statement", WRITES)
-@pytest.mark.parametrize("login", ["hitl_sequencer", "hitl_auditor"])
+@every("statement", WRITES)
+@every("login", ["hitl_sequencer", "hitl_auditor"], undo=True)
 def test_sequencer_and_auditor_write_nothing(login: str, statement: str) -> None:
     with connect(login, autocommit=True, options="-c default_transaction_read_only=off") as it:  # noqa: SIM117
         with refused(DENIED):
@@ -330,8 +331,8 @@ ESCAPES = {
 WORDS = ("permission denied", "must be", "only roles with", "must have", "denied")
 
 
-@pytest.mark.parametrize("escape", ESCAPES)
-@pytest.mark.parametrize("login", LOGINS)
+@every("escape", ESCAPES)
+@every("login", LOGINS, undo=True)
 def test_a43_no_login_gets_around_the_guards(login: str, escape: str) -> None:
     with connect(login, autocommit=True, options="-c default_transaction_read_only=off") as it:
         it.execute("SELECT 1")
@@ -341,7 +342,7 @@ def test_a43_no_login_gets_around_the_guards(login: str, escape: str) -> None:
     assert any(word in str(caught.value) for word in WORDS)
 
 
-@pytest.mark.parametrize("login", LOGINS)
+@every("login", LOGINS, undo=True)
 def test_a43_no_login_grants_itself_a_right(login: str) -> None:
     """Where a login holds some right, PostgreSQL only warns that it granted nothing."""
     asked = "SELECT has_table_privilege(current_user, 'public.remediation_proposal', 'UPDATE')"
@@ -351,7 +352,7 @@ def test_a43_no_login_grants_itself_a_right(login: str) -> None:
         assert it.execute(asked.replace("public.", "")).fetchone() == (False,)
 
 
-@pytest.mark.parametrize("login", [*LOGINS, "hitl_owner"])
+@every("login", [*LOGINS, "hitl_owner"], undo=True)
 def test_no_login_is_more_than_it_is(login: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -362,7 +363,7 @@ def test_no_login_is_more_than_it_is(login: str) -> None:
         assert cursor.fetchone() == (False, False, False, False, True)
 
 
-@pytest.mark.parametrize("login", LOGINS)
+@every("login", LOGINS, undo=True)
 def test_no_process_login_belongs_to_another_role(login: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -17,6 +17,7 @@ from tests.database.attack import DENIED, Attack, refused, sql
 from tests.database.attacks import ATTACKS
 from tests.database.logins import ALIASES, connect, database, superuser
 from tests.database.world import World
+from tests.every import every
 
 pytestmark = pytest.mark.django_db(databases=ALIASES)
 
@@ -238,14 +239,14 @@ def test_no_guard_names_a_relation_without_its_schema() -> None:
         assert not bare.search(definition), definition
 
 
-@pytest.mark.parametrize("shadow", SHADOWS, ids=lambda s: f"{s.attack}-{s.names[0]}")
+@every("shadow", SHADOWS, ids=lambda s: f"{s.attack}-{s.names[0]}", undo=True)
 def test_a43_a_temporary_table_shadows_nothing(shadow: Shadow, world: World) -> None:
     attack = cast(shadow, world)
     with refused(attack.refusal), transaction.atomic():
         attack.run(world)
 
 
-@pytest.mark.parametrize("shadow", SHADOWS, ids=lambda s: f"{s.attack}-{s.names[0]}")
+@every("shadow", SHADOWS, ids=lambda s: f"{s.attack}-{s.names[0]}", undo=True)
 def test_the_control_with_an_unqualified_name_is_fooled(shadow: Shadow, world: World) -> None:
     attack = cast(shadow, world)
     unqualify(shadow.names)

@@ -14,6 +14,7 @@ from remediation.domain.policy import Ruling
 from remediation.models.base import Fact
 from tests import factories
 from tests.database.attack import refused
+from tests.every import every
 from tests.factories import WEB, WORKER, acting, entry
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +34,7 @@ def now() -> datetime:
     return found
 
 
-@pytest.mark.parametrize("table", DATED)
+@every("table", DATED, undo=True)
 def test_every_dated_table_takes_the_time_from_the_database(table: str) -> None:
     """BEFORE INSERT, FOR EACH ROW (7 = row, before, insert), also for a replica."""
     with connection.cursor() as cursor:

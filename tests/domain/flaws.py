@@ -13,28 +13,52 @@ from datetime import timedelta
 from typing import Any
 
 from audit.tlog.canonical import Json, encode
-from remediation.domain import b64url
 from remediation.domain.checks import Outcome
 from remediation.domain.gate.evidence import (
     AgentEvidence,
     Evidence,
     Excluded,
-    PersonEvidence,
-    ReversalEvidence,
     Unobservable,
 )
-from remediation.domain.gate.inclusion import LogEvidence
 from remediation.domain.observation import Pinned
 from remediation.domain.policy import Ruling
-from remediation.domain.statement import Decision, Reason, Verdicts
+from remediation.domain.statement import Decision, Verdicts
 from tests.domain import record
-from tests.domain.record import Book
+from tests.domain.flawed_log import (
+    _altered,
+    _approval,
+    _logged,
+    _other_assertion,
+    _other_key,
+    _other_place,
+    _other_statement,
+    _unsigned,
+)
+from tests.domain.flawed_reviews import (
+    _ALICE_NOW,
+    _BOB_NOW,
+    _LENA,
+    _alice,
+    _alice_twice,
+    _alices_review,
+    _bob_fills_security,
+    _bobs_assertion,
+    _eve,
+    _new_key_of_alice,
+    _not_verified,
+    _objection,
+    _only_alice,
+    _people,
+    _place,
+    _same_nonce,
+    _undoing,
+    _with,
+)
 from tests.domain.story import (
     ALICE,
     ASSESSED,
     BOB,
     EVE,
-    KEYS,
     LOCATOR,
     NOW,
     SIGNED,
@@ -46,7 +70,6 @@ from tests.domain.story import (
     plan_json,
     sign,
 )
-from tests.passkey import SoftPasskey
 
 
 @dataclass(frozen=True)
@@ -56,30 +79,6 @@ class Flaw:
     step: int
     reason: str
     make: Callable[[], Evidence]
-
-
-def _with(**changes: Any) -> Callable[[], Evidence]:
-    return lambda: Story().evidence(**changes)
-
-
-def _alice(**changes: Any) -> Callable[[], Evidence]:
-    """Alice's statement says something else; she signs it, and bob signs as he should."""
-    return lambda: _alice_says(Story(), **changes)
-
-
-def _alice_says(story: Story, **changes: Any) -> Evidence:
-    bobs = sign(story.statement(BOB, "service_owner"))
-    return story.evidence(sign(story.statement(ALICE, "security", **changes)), bobs)
-
-
-def _alices_review(**changes: Any) -> Callable[[], Evidence]:
-    """Alice signs as she should; what is recorded of it says something else."""
-
-    def make() -> Evidence:
-        alices, bobs = Story().reviews()
-        return Story().evidence(replace(alices, **changes), bobs)
-
-    return make
 
 
 def _body(name: str, change: Callable[[Any], Any]) -> Callable[[], Evidence]:
@@ -144,89 +143,6 @@ def _other_executor() -> Evidence:
     return story.evidence()
 
 
-def _only_alice() -> Evidence:
-    story = Story()
-    return story.evidence(sign(story.statement(ALICE, "security")))
-
-
-def _alice_twice() -> Evidence:
-    """One person, who holds both roles, signs for both slots (A10)."""
-    story = Story()
-    reviews = (
-        sign(story.statement(ALICE, "security")),
-        sign(story.statement(ALICE, "any", nonce="another nonce of hers")),
-    )
-    return story.evidence(*reviews)
-
-
-def _same_nonce() -> Evidence:
-    story = Story()
-    return story.evidence(
-        sign(story.statement(ALICE, "security", nonce="one nonce for both")),
-        sign(story.statement(BOB, "service_owner", nonce="one nonce for both")),
-    )
-
-
-def _objection(decision: Decision, code: str) -> Callable[[], Evidence]:
-    reason = Reason(code, "That is our own office.")
-    return _alice(decision=decision, reason=reason, verdicts=Verdicts(False, True, False))
-
-
-def _eve() -> Evidence:
-    """Web inserts a user, her roles and her passkey, and signs correctly with it (A43)."""
-    story = Story()
-    eves = sign(story.statement(EVE, "security"))
-    people = (
-        PersonEvidence(EVE, True, ("security",)),
-        PersonEvidence(BOB, True, ("service_owner",)),
-    )
-    return story.evidence(eves, sign(story.statement(BOB, "service_owner")), people=people)
-
-
-def _new_key_of_alice() -> Evidence:
-    """A passkey that was enrolled in alice's name, but that no operator added to the file (A43)."""
-    story = Story()
-    key = SoftPasskey.from_seed("a stolen session enrolled this")
-    return story.evidence(
-        sign(story.statement(ALICE, "security"), key=key),
-        sign(story.statement(BOB, "service_owner")),
-    )
-
-
-def _bob_fills_security() -> Evidence:
-    """The database says that bob holds the security role; the file does not."""
-    story = Story()
-    return story.evidence(
-        sign(story.statement(BOB, "security")),
-        sign(story.statement(ALICE, "service_owner")),
-    )
-
-
-def _bobs_assertion() -> Evidence:
-    """Bob's assertion is recorded as alice's (A20)."""
-    alices, bobs = Story().reviews()
-    forged = replace(
-        alices.assertion,
-        authenticator_data=bobs.assertion.authenticator_data,
-        client_data_json=bobs.assertion.client_data_json,
-        signature=bobs.assertion.signature,
-    )
-    return Story().evidence(replace(alices, assertion=forged), bobs)
-
-
-def _place(rp_id: str, origin: str) -> Callable[[], Evidence]:
-    return _alice(rp_id=rp_id, origin=origin)
-
-
-def _not_verified() -> Evidence:
-    story = Story()
-    statement = story.statement(ALICE, "security")
-    weak = KEYS[ALICE].assertion(statement.challenge(), statement.rp_id, statement.origin, uv=False)
-    return story.evidence(
-        replace(sign(statement), assertion=weak), sign(story.statement(BOB, "service_owner"))
-    )
-
-
 def _seen(exists: bool = True, **state: Json) -> Callable[[], Evidence]:
     now = Pinned(LOCATOR, exists, an_observation(**state).state if exists else {})
     return _with(observations=(now,))
@@ -238,103 +154,8 @@ def _without_state() -> Evidence:
     return Story().evidence(observations=(Pinned(LOCATOR, True, state),))
 
 
-def _people(*people: PersonEvidence) -> Callable[[], Evidence]:
-    return _with(people=people)
-
-
-_ALICE_NOW = PersonEvidence(ALICE, True, ("security",))
-_BOB_NOW = PersonEvidence(BOB, True, ("service_owner",))
-
-
-_LENA = PersonEvidence("1e0a0000-0000-4000-8000-000000000006", True, ("lead",))
-
-
-def _undoing(person: PersonEvidence, digest: str = "", **changes: Any) -> Callable[[], Evidence]:
-    """The story's plan undoes a run, and this person proposed that."""
-
-    def make() -> Evidence:
-        proposer = replace(person, **changes)
-        of = "01d00000-0000-4000-8000-000000000007"
-        said = ReversalEvidence(of, digest or Story().plan.digest, proposer)
-        return Story().evidence(reversal=said)
-
-    return make
-
-
 def _set(key: str, value: Any) -> Callable[[Any], None]:
     return lambda document: document.update({key: value})
-
-
-def _logged(prove: Callable[[Book, list[int]], LogEvidence]) -> Callable[[], Evidence]:
-    """The story is right; what the log proves of it is not."""
-
-    def make() -> Evidence:
-        given = Story().evidence()
-        return replace(given, log=prove(*record.told(given)))
-
-    return make
-
-
-def _unsigned(book: Book, needed: list[int]) -> LogEvidence:
-    return book.prove(needed, note=book.head().text() + "\n— nobody AAAAAAAA\n")
-
-
-def _altered(book: Book, needed: list[int]) -> LogEvidence:
-    given = book.prove(needed)
-    first = given.entries[0]
-    body = first.body.replace('"slot":"security"', '"slot":"securitz"')
-    return replace(given, entries=(replace(first, body=body), *given.entries[1:]))
-
-
-def _other_place(book: Book, needed: list[int]) -> LogEvidence:
-    given = book.prove(needed)
-    first, second, *rest = given.entries
-    moved = (replace(first, index=second.index), replace(second, index=first.index))
-    return replace(given, entries=(*moved, *rest))
-
-
-def _other_statement() -> Evidence:
-    """The log holds what alice signed in another session; the row holds this one."""
-    given = Story().evidence()
-    other = sign(Story().statement(ALICE, "security", nonce="ab" * 32))
-    log = record.proven(replace(given, reviews=(other, *given.reviews[1:])))
-    return replace(given, log=log)
-
-
-def _other_assertion() -> Evidence:
-    given = Story().evidence()
-    alices = given.reviews[0]
-    assertion = replace(alices.assertion, authenticator_data=b"other")
-    log = record.proven(
-        replace(given, reviews=(replace(alices, assertion=assertion), *given.reviews[1:]))
-    )
-    return replace(given, log=log)
-
-
-def _other_key() -> Evidence:
-    """The record names a key by which alice's review does not verify."""
-    given = Story().evidence()
-    book, needed = record.told(given)
-    body = book.bodies[needed[0]]
-    keys = [b64url.encode(KEYS[person].cose_key).encode() for person in (ALICE, EVE)]
-    book.bodies[needed[0]] = body.replace(*keys)
-    return replace(given, log=book.prove(needed))
-
-
-def _approval(**changes: Any) -> Callable[[], Evidence]:
-    """The entry of the approval is in the log, and is about something else."""
-
-    def make() -> Evidence:
-        given = Story().evidence()
-        if "data" in changes:
-            usual = {"from": "in_review", "to": "approved", "reason": "", "round": given.round}
-            changed = {**changes, "data": {**usual, **changes["data"]}}
-        else:
-            changed = changes
-        book, needed = record.told(given, **changed)
-        return replace(given, log=book.prove(needed))
-
-    return make
 
 
 FLAWS: dict[str, Flaw] = {

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from remediation.domain import b64url
 from remediation.domain.errors import BadValue
+from tests.every import every
 
 
 @given(st.binary())
@@ -23,7 +24,7 @@ def test_text_is_read_to_bytes_that_write_it_again_or_refused(text: str) -> None
         assert b64url.encode(b64url.decode(text)) == text
 
 
-@pytest.mark.parametrize("text", ["AA==", "A", "AB", "A A", "A+/A", "AAA\n", "é"])
+@every("text", ["AA==", "A", "AB", "A A", "A+/A", "AAA\n", "é"])
 def test_another_form_of_the_same_bytes_is_refused(text: str) -> None:
     with pytest.raises(BadValue):
         b64url.decode(text)

@@ -6,14 +6,13 @@ import json
 from hashlib import sha256
 from pathlib import Path
 
-import pytest
-
 from remediation.domain.digest import Digests, Kind, digest
+from tests.every import every
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "digest.json").read_text())
 
 
-@pytest.mark.parametrize("vector", VECTORS, ids=lambda v: f"{v['kind']}-{len(v['body'])}")
+@every("vector", VECTORS, ids=lambda v: f"{v['kind']}-{len(v['body'])}")
 def test_digests_are_those_of_the_stored_vectors(vector: dict[str, str]) -> None:
     assert digest(Kind(vector["kind"]), vector["body"].encode()) == vector["digest"]
 

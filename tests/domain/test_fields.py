@@ -8,6 +8,7 @@ import pytest
 
 from remediation.domain.errors import BadInput, BadValue, MissingField, UnknownField, WrongType
 from remediation.domain.fields import Fields
+from tests.every import every
 
 UUID = "0a11ce00-0000-4000-8000-000000000001"
 
@@ -57,7 +58,7 @@ def test_fields_of_the_right_kind_are_taken() -> None:
     assert SOURCE.instant("time").year == 2026
 
 
-@pytest.mark.parametrize(
+@every(
     ("take", "refusal"),
     [
         (lambda: SOURCE.text("int", 9), WrongType),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from remediation.domain import instant
 from remediation.domain.errors import BadValue
+from tests.every import every
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
@@ -27,7 +28,7 @@ def test_a_time_without_zone_is_a_mistake_of_the_caller() -> None:
         instant.dump(datetime(2026, 1, 1))
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "2026-01-01T00:00:00",

@@ -15,6 +15,7 @@ from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import MAX_STEPS, load, parse, parse_target
 from tests.domain.story import TARGET, plan_json
+from tests.every import every
 
 NONE: frozenset[str] = frozenset()
 EXAMPLES: dict[str, dict[str, Json]] = {
@@ -62,7 +63,7 @@ def test_the_portal_composes_the_sentence_and_the_locator() -> None:
     assert step.target.distinguishing == "app_orders"
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "name", "pointer"),
     [
         ([], "wrong_type", ""),
@@ -107,7 +108,7 @@ def test_test_actions_and_targets_need_leave() -> None:
     assert refused.value.name == "unknown_target_kind"
 
 
-@pytest.mark.parametrize(
+@every(
     "role", ["hitl_web", "HITL_owner", "postgres", "Postgres", "pg_monitor", "pg_signal_backend"]
 )
 def test_a_role_that_administers_a_cluster_is_protected(role: str) -> None:
@@ -171,7 +172,7 @@ def test_a05_a_plan_approved_for_another_executor_does_not_load() -> None:
     assert refused.value.name == "bad_value"
 
 
-@pytest.mark.parametrize(
+@every(
     "change",
     [
         lambda body: body + b" ",

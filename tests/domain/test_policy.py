@@ -24,6 +24,7 @@ from tests.domain.story import (
     a_service,
     an_observation,
 )
+from tests.every import every
 
 CALM = Facts(
     actions=("postgres.role.disable",),
@@ -62,7 +63,7 @@ def test_even_the_calmest_proposal_needs_a_person() -> None:
     assert asked.reasons == ("Every proposal needs a person.",)
 
 
-@pytest.mark.parametrize(
+@every(
     ("change", "slots", "risk", "within"),
     [
         ({"environments": ("development", "production")}, BOTH, "high", 1_800),
@@ -121,7 +122,7 @@ def test_facts_and_rulings_read_back_from_their_bytes(given_facts: Facts) -> Non
         Facts.parse(given_facts.body() + b" ")
 
 
-@pytest.mark.parametrize(
+@every(
     ("field", "value"),
     [("slots", ["root"]), ("slots", "any"), ("risk", "none"), ("assurance", "password"),
      ("decide_within_s", 0), ("decide_by", "soon"), ("version", 0)],
@@ -171,7 +172,7 @@ def test_a_scope_that_does_not_hold_the_target_is_unknown_and_so_a_risk(scope: S
     assert evaluate(found).slots == BOTH
 
 
-@pytest.mark.parametrize("name", CHECKS)
+@every("name", CHECKS)
 def test_any_failed_check_asks_for_two_roles(name: str) -> None:
     development = a_plan(environment="development")
     target = ScopeTarget(LOCATOR, True, "postgres.role", "development", "team")
@@ -203,7 +204,7 @@ def test_the_deadline_is_fixed_by_the_first_assessment_and_only_comes_earlier() 
     assert rule(hot, later, earlier=first).decide_by == later + timedelta(seconds=900)
 
 
-@pytest.mark.parametrize(
+@every(
     ("change", "word"),
     [
         ({"slots": ("security",)}, "slots"),

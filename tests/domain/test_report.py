@@ -24,6 +24,7 @@ from remediation.domain.report import (
     parse_diagnosis,
 )
 from tests.domain.story import ARTEFACT, ARTEFACT_SHA, artefact_json, diagnosis_json, report_json
+from tests.every import every
 
 
 def read(value: Any) -> Report:
@@ -86,7 +87,7 @@ def test_base64_carries_bytes_that_are_not_text() -> None:
     assert read(report_json(evidence=[artefact])).evidence[0].content == content
 
 
-@pytest.mark.parametrize(
+@every(
     ("path", "value", "name"),
     [
         ("/extra", 1, "unknown_field"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remediation.domain.events import Event
 from remediation.domain.sentences import SENTENCES, describe
+from tests.every import every
 
 ID = "9e1f2a3b-1111-4222-8333-444455556666"
 
@@ -19,7 +19,7 @@ def test_every_event_has_a_sentence() -> None:
     assert set(SENTENCES) == set(Event)
 
 
-@pytest.mark.parametrize("event", Event)
+@every("event", Event)
 def test_a_sentence_is_one_sentence_whatever_is_missing(event: Event) -> None:
     said = describe({"action": event, "actor": f"person:{ID}", "object": f"proposal:{ID}"})
     assert said.endswith(".")

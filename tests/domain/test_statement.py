@@ -23,6 +23,7 @@ from remediation.domain.statement import (
     Verdicts,
 )
 from tests.domain.story import ALICE, BOB, Story
+from tests.every import every
 
 STATEMENT = Story().statement(ALICE, "security")
 REASON = {
@@ -59,21 +60,19 @@ def other(value: Any) -> Any:
             return value + timedelta(seconds=1)
 
 
-@pytest.mark.parametrize("name", Statement.__dataclass_fields__)
+@every("name", Statement.__dataclass_fields__)
 def test_every_field_changes_the_challenge(name: str) -> None:
     changed = replace(STATEMENT, **{name: other(getattr(STATEMENT, name))})
     assert changed.challenge() != STATEMENT.challenge()
 
 
-@pytest.mark.parametrize("name", Digests.__dataclass_fields__)
+@every("name", Digests.__dataclass_fields__)
 def test_every_digest_changes_the_challenge(name: str) -> None:
     changed = replace(STATEMENT.digests, **{name: "0" * 64})
     assert replace(STATEMENT, digests=changed).challenge() != STATEMENT.challenge()
 
 
-@pytest.mark.parametrize(
-    ("decision", "verdicts"), list(product(Decision, product((True, False), repeat=3)))
-)
+@every(("decision", "verdicts"), list(product(Decision, product((True, False), repeat=3))))
 def test_the_decision_must_follow_from_the_verdicts(
     decision: Decision, verdicts: tuple[bool, bool, bool]
 ) -> None:
@@ -91,8 +90,8 @@ def test_the_decision_must_follow_from_the_verdicts(
             statement.check_consistent()
 
 
-@pytest.mark.parametrize("decision", [Decision.REJECT, Decision.RETURN])
-@pytest.mark.parametrize(
+@every("decision", [Decision.REJECT, Decision.RETURN])
+@every(
     "reason",
     [
         Reason("", "A long enough text."),
@@ -126,7 +125,7 @@ def test_reasons_belong_to_their_decision() -> None:
                 statement.check_consistent()
 
 
-@pytest.mark.parametrize(
+@every(
     ("name", "value"),
     [
         ("type", "hitlportal-review/v2"), ("proposal", "x"), ("proposal", ALICE.upper()),

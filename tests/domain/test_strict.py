@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from remediation.domain.errors import BadInput
 from remediation.domain.strict import escape, parse
+from tests.every import every
 
 MIB = 1024 * 1024
 
@@ -21,7 +22,7 @@ def refusal(raw: bytes, **limits: int) -> str:
     return refused.value.name
 
 
-@pytest.mark.parametrize(
+@every(
     ("raw", "name"),
     [
         (b'{"a":1,"a":2}', "duplicate_key"),

@@ -13,6 +13,7 @@ from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.evidence import Evidence
 from remediation.domain.gate.inclusion import LogTrust
 from tests.domain.flaws import FLAWS
+from tests.every import every
 from tests.vectors import make
 
 HERE = Path(__file__).parents[1] / "vectors"
@@ -46,7 +47,7 @@ def test_the_good_file_holds_in_every_step() -> None:
     assert all(finding.result for finding in found)
 
 
-@pytest.mark.parametrize("name", FLAWS)
+@every("name", FLAWS)
 def test_each_flaw_is_found_by_its_step_and_named(name: str) -> None:
     flaw = FLAWS[name]
     given = read(name)

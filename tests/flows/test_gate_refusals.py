@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from django.core import mail
 from django.db import transaction
+from guardian.models import UserObjectPermission
 
 from remediation import models as m
 from remediation.domain import errors
@@ -98,7 +99,7 @@ def test_a16_a_reviewer_who_is_lost_between_approval_and_execution(
         elif change == "lost_the_group":
             bob.groups.clear()
         else:
-            factories.UserObjectPermission.objects.filter(user=bob).delete()
+            UserObjectPermission.objects.filter(user=bob).delete()
     refused(world, proposal_id, "reviewer_lost", "in_review")
 
 

@@ -13,10 +13,11 @@ from audit.tlog import canonical
 from remediation.domain import inert
 from remediation.domain.errors import BadInput
 from remediation.domain.strict import parse
+from tests.every import every
 from tests.hostile.corpus import CORPUS, REFUSED, Hostile
 
 CODE_POINT = re.compile("⟨U\\+([0-9A-F]{4,6})⟩")
-each = pytest.mark.parametrize("one", CORPUS, ids=lambda one: f"{one.kind}-{one.name}")
+each = every("one", CORPUS, ids=lambda one: f"{one.kind}-{one.name}")
 
 
 def test_the_corpus_is_as_large_as_it_says() -> None:
@@ -37,9 +38,7 @@ def _read_back(shown: str) -> str:
 
 
 @each
-@pytest.mark.parametrize(
-    "way", [inert.line, inert.message, inert.subject], ids=lambda f: f.__name__
-)
+@every("way", [inert.line, inert.message, inert.subject], ids=lambda f: f.__name__)
 def test_a52_one_line_for_titles_mails_and_chats(one: Hostile, way: Callable[[str], str]) -> None:
     shown = way(one.text)
     assert shown.isprintable()
@@ -54,7 +53,7 @@ def test_a52_no_mail_holds_a_link(one: Hostile) -> None:
 
 
 @each
-@pytest.mark.parametrize("way", [inert.log_line, inert.terminal], ids=lambda f: f.__name__)
+@every("way", [inert.log_line, inert.terminal], ids=lambda f: f.__name__)
 def test_a52_one_line_of_ascii_for_logs_and_terminals(
     one: Hostile, way: Callable[[str], str]
 ) -> None:
@@ -82,7 +81,7 @@ def test_a52_the_record_takes_it(one: Hostile) -> None:
     assert canonical.read(canonical.encode({"data": noted})) == {"data": noted}
 
 
-@pytest.mark.parametrize(("name", "content"), REFUSED)
+@every(("name", "content"), REFUSED)
 def test_a06_what_is_no_text_is_refused_in_a_report(name: str, content: bytes) -> None:
     with pytest.raises(BadInput):
         parse(b'{"title": "' + content + b'"}', max_bytes=10_000)

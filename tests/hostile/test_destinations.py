@@ -18,6 +18,7 @@ from audit import formats
 from hitlportal.logs import OneLine
 from remediation.domain import inert
 from remediation.services.outbox import mail as notify
+from tests.every import every
 from tests.flows.world import World, acts
 from tests.hostile import scene
 from tests.hostile.corpus import CORPUS, Hostile
@@ -29,7 +30,7 @@ HEADERS = [
 TITLES = [scene.BETWEEN.join(group) for group in scene.TITLES]
 
 
-@pytest.mark.parametrize("one", CORPUS, ids=lambda one: f"{one.kind}-{one.name}")
+@every("one", CORPUS, ids=lambda one: f"{one.kind}-{one.name}")
 def test_a52_a_log_line_stays_one_line_with_its_trace(one: Hostile) -> None:
     """In the message, in its arguments, and in an exception that quotes it."""
     try:

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-import pytest
 from django.conf import settings
 from django.template import Context, Template
 from django.template.base import Lexer, TokenType
 
 from hitlportal.logs import OneLine
 from remediation import views
+from tests.every import every
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = [ROOT / name for name in ("hitlportal", "remediation", "audit")]
@@ -76,12 +76,12 @@ def unsafe(template: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name)
+@every("path", TEMPLATES, ids=lambda p: p.name)
 def test_a01_no_template_shows_an_agents_text_past_inert(path: Path) -> None:
     assert unsafe(path.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda p: p.name)
+@every("path", TEMPLATES, ids=lambda p: p.name)
 def test_a60_no_template_takes_escaping_away(path: Path) -> None:
     text = path.read_text(encoding="utf-8").replace("field.help_text|safe", "")
     assert not re.search(r"\|safe(seq)?\b|autoescape|\|urlize|\|linebreaks|\|striptags", text)

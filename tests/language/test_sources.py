@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
+from tests.every import every
 from tests.hostile.test_one_way_out import ROOT, TEMPLATES
 
 PACKAGES = [ROOT / name for name in ("hitlportal", "remediation", "audit")]
@@ -53,7 +52,7 @@ def bare(template: str) -> Iterator[str]:
             yield from _ARGUMENT.findall(token)
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@every("path", PAGES, ids=lambda path: path.name)
 def test_no_template_has_words_of_its_own(path: Path) -> None:
     assert list(bare(path.read_text(encoding="utf-8"))) == []
 
@@ -100,7 +99,7 @@ def unmarked(source: str) -> Iterator[str]:
                 yield ast.unparse(value)
 
 
-@pytest.mark.parametrize("path", CODE, ids=lambda path: f"{path.parent.name}-{path.name}")
+@every("path", CODE, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_no_view_says_what_is_not_marked(path: Path) -> None:
     assert list(unmarked(path.read_text(encoding="utf-8"))) == []
 
@@ -113,7 +112,7 @@ def test_the_reader_of_code_sees_what_it_is_for() -> None:
     assert list(unmarked('forms.CharField(label=gettext_lazy("Name"))')) == []
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+@every("path", SCRIPTS, ids=lambda path: path.name)
 def test_no_script_has_sentences_of_its_own(path: Path) -> None:
     assert sentences(path.read_text(encoding="utf-8")) == []
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.utils import translation
@@ -37,6 +36,7 @@ from remediation.views.run.page import ENDS, PHASES
 from remediation.vocabulary.refusals import MESSAGES, NAMES
 from remediation.vocabulary.sayings import SAYINGS
 from remediation.vocabulary.words import WORDS
+from tests.every import every
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the history names beside the digests, and what executors record of a step.
@@ -176,6 +176,6 @@ def test_a_word_is_said_in_the_language_of_the_moment(speaks: None) -> None:
     assert vocabulary.word("access_key_id") == "access key id"
 
 
-@pytest.mark.parametrize("refusal", list(refusals()), ids=lambda one: one.__name__)
+@every("refusal", list(refusals()), ids=lambda one: one.__name__)
 def test_a_refusal_says_in_english_what_its_docstring_says(refusal: type[Refused]) -> None:
     assert vocabulary.message(refusal) == " ".join((refusal.__doc__ or "").split())

@@ -14,6 +14,7 @@ from remediation.domain import inert as domain
 from remediation.domain.inert import pieces, visible
 from remediation.templatetags.inert import inert, inert_line, measure
 from tests import factories
+from tests.every import every
 from tests.flows.world import World
 from tests.views.conftest import BrowserOf, text_of
 
@@ -41,7 +42,7 @@ UNSEEN = {
 }
 
 
-@pytest.mark.parametrize("character", UNSEEN.values(), ids=UNSEEN.keys())
+@every("character", UNSEEN.values(), ids=UNSEEN.keys())
 def test_a01_what_cannot_be_seen_is_shown_by_its_code_point(character: str) -> None:
     shown = visible(f"a{character}b")
     assert shown == f"a⟨U+{ord(character):04X}⟩b"
@@ -52,7 +53,7 @@ def test_lines_tabs_and_spaces_stay() -> None:
     assert visible("a  b\n\n\tc ") == "a  b\n\n\tc "
 
 
-@pytest.mark.parametrize("text", ["naïve façade", "Größe", "日本語", "שלום", "мир", "Việt", "🔑"])
+@every("text", ["naïve façade", "Größe", "日本語", "שלום", "мир", "Việt", "🔑"])
 def test_the_scripts_of_the_world_stay_readable(text: str) -> None:
     assert visible(text) == text
 
@@ -128,9 +129,7 @@ def test_a52_a_log_line_cannot_be_forged_by_its_own_escapes() -> None:
     assert domain.log_line("\ud800é").isascii()
 
 
-@pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@x", " =1", "'=1", "＝1", "\t=1", "|x", "%x"]
-)
+@every("text", ["=1+1", "+1", "-1", "@x", " =1", "'=1", "＝1", "\t=1", "|x", "%x"])
 def test_a52_no_cell_is_a_formula(text: str) -> None:
     assert domain.csv_cell(text)[0] in ("'", "\\")
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from django.template.loader import get_template
 
+from tests.every import every
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [
     ROOT / "hitlportal" / "templates",
@@ -38,7 +40,7 @@ PAIRS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", [path for path, _ in TEMPLATES], ids=lambda p: p.name)
+@every("path", [path for path, _ in TEMPLATES], ids=lambda p: p.name)
 def test_a_template_holds_no_script_style_or_foreign_address(path: Path) -> None:
     """The Content-Security-Policy would block it; a page must not even try."""
     text = path.read_text(encoding="utf-8")
@@ -50,7 +52,7 @@ def test_a_template_holds_no_script_style_or_foreign_address(path: Path) -> None
     assert "|safe" not in text.replace("field.help_text|safe", "")
 
 
-@pytest.mark.parametrize("name", [str(name) for _, name in TEMPLATES])
+@every("name", [str(name) for _, name in TEMPLATES])
 def test_a_template_compiles(name: str) -> None:
     get_template(name)
 
@@ -62,8 +64,8 @@ def test_static_files_ask_for_nothing_outside(name: str) -> None:
         assert not re.search(r"https?://|@import|\bdata:|\beval\(|innerHTML", text), path.name
 
 
-@pytest.mark.parametrize("theme", ["light", "dark", "print"])
-@pytest.mark.parametrize(("ink", "paper", "least"), PAIRS)
+@every("theme", ["light", "dark", "print"])
+@every(("ink", "paper", "least"), PAIRS)
 def test_colours_can_be_read(theme: str, ink: str, paper: str, least: float) -> None:
     colours = themes()[theme]
     assert contrast(colours[ink], colours[paper]) >= least

@@ -12,11 +12,12 @@ from remediation.domain.statement import Decision
 from remediation.domain.states import IncidentState, ProposalState
 from remediation.templatetags import portal
 from remediation.templatetags.icons import ICONS
+from tests.every import every
 
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@every(
     ("seconds", "words"),
     [
         (0, "0 s"),
@@ -45,7 +46,7 @@ def test_a_time_carries_utc_beside_the_relative_words(monkeypatch: pytest.Monkey
     assert portal.until(None) == "—"
 
 
-@pytest.mark.parametrize("word", [*ProposalState, *IncidentState, *Risk, *Decision])
+@every("word", [*ProposalState, *IncidentState, *Risk, *Decision])
 def test_every_state_has_a_tone_and_an_icon_of_its_own(word: str) -> None:
     """A word that is new in the vocabulary must not look like any other."""
     assert str(word) in portal.TONES

@@ -19,6 +19,7 @@ from tests.audit.sequencer.rogue import OK, Behaviour, Rogue
 from tests.audit.test_witness import Served
 from tests.domain import record
 from tests.domain.record import Book
+from tests.every import every
 
 Add = Callable[[bytes], bytes]
 BAD: dict[str, Behaviour] = {
@@ -309,7 +310,7 @@ def test_what_it_says_does_not_reach_a_log_line(caplog: pytest.LogCaptureFixture
         assert len(message) < 400
 
 
-@pytest.mark.parametrize(
+@every(
     "url",
     ["http://nobody.invalid", "ftp://a", "http://", "http://a:99999", "http://[::1", "file:///etc",
      "http://ä" + "b" * 70 + ".example", "http://a b/"],

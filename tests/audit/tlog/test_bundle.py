@@ -30,6 +30,7 @@ from audit.tlog.rules import default
 from audit.verifying import verify
 from tests.audit.tlog.case import INCIDENT, PROPOSAL, SALT, Case, case, document
 from tests.domain import record
+from tests.every import every
 
 GOOD = case().dump()
 RULES = default()
@@ -116,7 +117,7 @@ def test_any_value_at_any_place_is_refused_by_name(data: st.DataObject) -> None:
     assert found.remarks or found.left_out
 
 
-@pytest.mark.parametrize(
+@every(
     "raw",
     [
         b"", b"\n", b"null\n", b"[]\n", b"{}\n", b"[" * 100_000, b"\xff\xfe{\x00}\x00",
@@ -144,7 +145,7 @@ def test_a46_a_perfect_bundle_of_a_forgers_log_does_not_hold() -> None:
         check(raw)
 
 
-@pytest.mark.parametrize("name", ["policy", "approvers", "key", "vkey", "seen", "made_at"])
+@every("name", ["policy", "approvers", "key", "vkey", "seen", "made_at"])
 def test_a46_trust_is_no_field_of_the_format(name: str) -> None:
     with pytest.raises(Malformed):
         check(changed(**{name: record.POLICY.dump()}))
@@ -213,7 +214,7 @@ def test_entries_stand_in_their_order_each_once() -> None:
             check(changed(entries=wrong))
 
 
-@pytest.mark.parametrize("index", [True, -1, 2**53, "1", None, 1.5])
+@every("index", [True, -1, 2**53, "1", None, 1.5])
 def test_an_index_is_a_place_in_the_tree(index: object) -> None:
     entries = part("entries")
     entries[0]["index"] = index
@@ -260,7 +261,7 @@ def test_entries_of_hostile_depth_are_refused_without_a_traceback() -> None:
                 assert "no JSON object" in str(error)
 
 
-@pytest.mark.parametrize("wrong", [7, True, [None], [["x"]], {"a": 1}, [{"a": []}]])
+@every("wrong", [7, True, [None], [["x"]], {"a": 1}, [{"a": []}]])
 def test_what_an_entry_names_is_a_digest(wrong: object) -> None:
     made = case()
     made.add("agent:report:submitted", f"incident:{INCIDENT}", {"evidence": wrong})
@@ -305,7 +306,7 @@ def test_an_artefact_that_is_something_else_too_may_not_go() -> None:
         check(made.dump())
 
 
-@pytest.mark.parametrize(("action", "needed"), sorted(RULES.rests_on.items()))
+@every(("action", "needed"), sorted(RULES.rests_on.items()))
 def test_what_an_entry_rests_on_must_be_there(action: str, needed: str) -> None:
     made = case()
     if not any(f'"{action}"'.encode() in body for body in made.book.bodies):
@@ -404,7 +405,7 @@ def test_a_gate_under_the_logs_earlier_name_is_remarked() -> None:
     assert "portal.example/older" in check(made.dump()).remarks[0]
 
 
-@pytest.mark.parametrize("saw", [b"{}", b"[]", b"no json", encode({"log": {"checkpoint": 1}}),
+@every("saw", [b"{}", b"[]", b"no json", encode({"log": {"checkpoint": 1}}),
                                  encode({"log": {"checkpoint": "x"}}), b"[" * 90_000])  # fmt: skip
 def test_what_the_gate_saw_names_a_head(saw: bytes) -> None:
     made = case()

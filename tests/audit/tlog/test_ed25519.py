@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from audit.tlog import ed25519
+from tests.every import every
 
 FILE = Path(__file__).parents[2] / "vectors/public/ed25519/testvectors_v1/ed25519_test.json"
 CASES = [
@@ -32,7 +33,7 @@ def test_wycheproof_is_all_there() -> None:
     assert len(CASES) == 151
 
 
-@pytest.mark.parametrize(("public", "test"), CASES)
+@every(("public", "test"), CASES)
 def test_wycheproof(public: bytes, test: dict[str, Any]) -> None:
     message, signature = bytes.fromhex(test["msg"]), bytes.fromhex(test["sig"])
     said = ed25519.verify(public, message, signature)

@@ -16,6 +16,7 @@ from audit.tlog import merkle
 from audit.tlog.errors import BadProof
 from audit.tlog.merkle import Frontier, leaf_hash, node_hash
 from audit.tlog.tiles import TileReader
+from tests.every import every
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "public" / "merkle" / "testdata"
 # transparency-dev/merkle testonly/constants.go: leaves and roots of trees of 1 to 8.
@@ -77,7 +78,7 @@ def reader(size: int) -> TileReader:
     return TileReader(fetch, size)
 
 
-@pytest.mark.parametrize("vector", vectors("inclusion"))
+@every("vector", vectors("inclusion"))
 def test_public_inclusion_vectors(vector: dict[str, Any]) -> None:
     def check() -> None:
         merkle.verify_inclusion(
@@ -95,7 +96,7 @@ def test_public_inclusion_vectors(vector: dict[str, Any]) -> None:
         check()
 
 
-@pytest.mark.parametrize("vector", vectors("consistency"))
+@every("vector", vectors("consistency"))
 def test_public_consistency_vectors(vector: dict[str, Any]) -> None:
     if vector["desc"] == "size1 is zero and size2 is not zero":
         # There, whoever calls answers for the empty tree; here it is the beginning of every tree.

@@ -21,6 +21,7 @@ from audit.tlog.proof import verify as verify_proof
 from audit.verifying import verify
 from tests.domain import record
 from tests.domain.record import Book
+from tests.every import every
 
 # golang.org/x/mod/sumdb/note, note_test.go: the example of the package.
 PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
@@ -47,7 +48,7 @@ def test_the_public_example_verifies_and_no_changed_bit_does() -> None:
             assert found == (), f"byte {at}, bit {bit}"
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "", "PeterNeumann", PETER[:-1], PETER + "=", PETER.replace("c74f20a3", "c74f20a4"),
@@ -61,7 +62,7 @@ def test_mangled_keys_are_refused(text: str) -> None:
         VerifierKey.parse(text)
 
 
-@pytest.mark.parametrize(
+@every(
     "note",
     [
         "", "\n", "text\n", "text\n\n", EXAMPLE[:-1], EXAMPLE.replace("\n\n", "\n"),
@@ -89,7 +90,7 @@ def test_lines_of_unknown_keys_are_ignored_and_false_ones_of_known_keys_are_not(
     assert signed_by(Note.parse(Note(text, (*many, right)).dump()), [KEY], verify) == (KEY,)
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "", "o\n1\n", "o\n01\n" + b64.encode(bytes(32)) + "\n", "o\n-1\nAA==\n",
@@ -137,7 +138,7 @@ def test_a_policy_says_what_it_says() -> None:
     assert Policy.parse(policy.dump()) == policy
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "", "quorum none", f"log {KEY}", f"log {KEY}\nquorum w", f"log {W1}\nquorum none",
@@ -157,7 +158,7 @@ def test_a_policy_in_doubt_is_refused(text: str) -> None:
         Policy.parse(text)
 
 
-@pytest.mark.parametrize(
+@every(
     ("quorum", "by", "met"),
     [
         ("none", (), True), ("w1", (), False), ("w1", ("w1",), True), ("some", ("w2",), True),
@@ -232,7 +233,7 @@ def test_a50_no_changed_bit_of_a_proof_or_its_entry_passes() -> None:
                 verify_proof(proof, changed, record.POLICY, verify)
 
 
-@pytest.mark.parametrize(
+@every(
     "change",
     [
         lambda text: text.replace("@v1", "@v2"), lambda text: text.replace("index 6", "index 06"),

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +22,7 @@ from remediation.domain.checks import (
 from remediation.domain.formats.record import Records
 from remediation.domain.formats.times import times_in
 from tests.domain.story import a_check_input, a_diagnosis, a_plan
+from tests.every import every
 
 KEY = "AKIAEXAMPLE000000001"
 OTHER = "AKIAEXAMPLE000000002"
@@ -69,7 +69,7 @@ def claiming(text: str, *records: dict[str, Any], cite: tuple[int, ...] = (0,)) 
 # --- claim_not_in_evidence
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         f"{KEY} read a secret.",
@@ -90,7 +90,7 @@ def test_what_stands_in_the_record_passes(text: str) -> None:
     assert outcome is Outcome.PASS, reason
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "kind"),
     [
         (f"{OTHER} read a secret.", "key"),
@@ -143,7 +143,7 @@ def test_a_title_about_another_key_fails() -> None:
 DENIED = event("StopLogging", errorCode="AccessDenied")
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "It stopped the trail (StopLogging).",
@@ -162,7 +162,7 @@ def test_what_was_denied_and_is_told_as_done_fails(text: str) -> None:
     assert "StopLogging failed (AccessDenied)" in reason
 
 
-@pytest.mark.parametrize(
+@every(
     "text",
     [
         "It tried to stop the trail.",
@@ -245,7 +245,7 @@ def test_the_same_place_and_time_pass() -> None:
         assert place_and_time_mismatch(claiming(text, event()))[0] is Outcome.PASS
 
 
-@pytest.mark.parametrize(
+@every(
     ("record", "text", "why"),
     [
         (event(recipientAccountId="999988887777"), "It is so.", "is of account 999988887777"),
@@ -299,7 +299,7 @@ def test_a_deep_document_is_walked_without_recursion() -> None:
     assert Records.of("0" * 64, deep).found == {}
 
 
-@pytest.mark.parametrize(
+@every(
     ("text", "at"),
     [
         ("2026-03-01T10:00:00Z", "10:00"),

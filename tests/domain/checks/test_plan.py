@@ -20,6 +20,7 @@ from remediation.domain.plan import Plan, Step
 from tests.domain.checks.test_claims import KEY, OTHER, TARGET, claiming, event
 from tests.domain.checks.test_targets import KEY_LOCATOR, made
 from tests.domain.story import LOCATOR, a_check_input, a_plan
+from tests.every import every
 
 OTHER_TARGET: dict[str, Json] = {**TARGET, "user": "bo", "access_key_id": OTHER}
 
@@ -117,7 +118,7 @@ def off(service: str, name: str, **changes: Any) -> dict[str, Any]:
     return event(name, eventSource=f"{service}.amazonaws.com", **changes)
 
 
-@pytest.mark.parametrize(
+@every(
     "record",
     [
         off("cloudtrail", "StopLogging", requestParameters={"name": "t"}),
@@ -145,7 +146,7 @@ def test_logs_and_detectors_that_were_switched_off_fail(record: dict[str, Any]) 
     assert telemetry_switched_off(claiming("x", event(), denied))[0] is Outcome.PASS
 
 
-@pytest.mark.parametrize(
+@every(
     "record",
     [
         off("cloudtrail", "DescribeTrails"),
@@ -178,7 +179,7 @@ def test_a_trail_that_was_started_again_is_a_warning() -> None:
         assert telemetry_switched_off(claiming("x", stop, record))[0] is Outcome.FAIL
 
 
-@pytest.mark.parametrize(
+@every(
     ("statement", "outcome"),
     [
         ("alter system set log_statement = 'none'", Outcome.FAIL),

@@ -29,6 +29,7 @@ from tests.domain.story import (
     a_plan,
     a_scope,
 )
+from tests.every import every
 
 
 def finding(name: str, given: CheckInput) -> Check:
@@ -92,7 +93,7 @@ def test_an_artefact_that_no_claim_cites_does_not_speak_for_the_target() -> None
 # --- citation_value_not_found
 
 
-@pytest.mark.parametrize(
+@every(
     ("value", "pointer"),
     [
         ("198.51.100.8", "/events/0/client"),
@@ -160,7 +161,7 @@ RFC_6901: Json = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@every(
     ("pointer", "value"),
     [
         ("", RFC_6901), ("/foo", ["bar", "baz"]), ("/foo/0", "bar"), ("/", 0), ("/a~1b", 1),
@@ -194,7 +195,7 @@ def test_a_diagnosis_without_claims_fails() -> None:
 # --- hidden_characters
 
 
-@pytest.mark.parametrize(
+@every(
     "character",
     ["\x01", "\x1b", "\r", "\x7f", "\x85", "\x9b", "\u202e", "\u2066", "\u200f", "\u061c",
      "\u200b", "\u200d", "\u2060", "\ufeff", "\U000e0041", "\U000e007f", "\ufe0f",

@@ -28,6 +28,7 @@ from remediation.domain.checks.skeleton import edits, look_alike
 from remediation.domain.observation import Observation
 from tests.domain.checks.test_claims import KEY, OTHER, TARGET, claiming, event
 from tests.domain.story import LOCATOR, a_check_input, a_plan, a_scope, a_service, an_observation
+from tests.every import every
 
 KEY_LOCATOR = f"aws.iam.access_key:111122223333/ada/{KEY}"
 NOW = datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
@@ -46,7 +47,7 @@ def role_seen(**shown: Any) -> CheckInput:
 # --- look_alike_names
 
 
-@pytest.mark.parametrize(
+@every(
     ("one", "other"),
     [
         ("tracy_stone", "tracey_stone"),
@@ -258,7 +259,7 @@ def test_break_glass_access_is_protected(role: str) -> None:
     assert protected_target(a_check_input(plan=a_plan(steps=[step])))[0] is Outcome.FAIL  # type: ignore[list-item]
 
 
-@pytest.mark.parametrize(
+@every(
     ("name", "outcome"),
     [
         ("Break glass: DBA on call", Outcome.FAIL),

@@ -17,6 +17,7 @@ from remediation.domain import b64url
 from remediation.domain.errors import BadInput, BadValue
 from remediation.domain.gate.approvers import Approvers, fingerprint
 from tests.domain.story import ALICE, ASSESSED, BOB, EVE, KEYS, an_approver, approvers
+from tests.every import every
 
 FILE = approvers()
 
@@ -73,7 +74,7 @@ def test_one_credential_or_one_key_for_two_people_is_refused() -> None:
             Approvers((alice, twin))
 
 
-@pytest.mark.parametrize(
+@every(
     ("name", "value"),
     [
         ("person", "alice"), ("person", ""), ("credential_id", ""), ("credential_id", "AA=="),
@@ -92,7 +93,7 @@ def test_an_entry_of_another_shape_is_refused(name: str, value: Any) -> None:
         Approvers.parse(json.dumps(document).encode())
 
 
-@pytest.mark.parametrize(
+@every(
     "raw", [b"", b"[]", b"{}", b'{"type":"hitlportal-approvers/v1"}', b"\xff", b"null",
             b'{"type":"x","approvers":[]}', b'{"type":1,"approvers":[]}'],
 )  # fmt: skip

@@ -15,6 +15,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.errors import BadInput
 from remediation.domain.gate.evidence import Evidence, Excluded, Unobservable
 from tests.domain.story import EVE, LOCATOR, Story
+from tests.every import every
 
 GIVEN = replace(
     Story().evidence(),
@@ -36,7 +37,7 @@ def test_the_pin_of_the_step_is_that_of_its_target() -> None:
             broken.step_pin()
 
 
-@pytest.mark.parametrize("name", json.loads(RAW))
+@every("name", json.loads(RAW))
 def test_no_field_may_be_missing(name: str) -> None:
     document = json.loads(RAW)
     del document[name]
@@ -45,7 +46,7 @@ def test_no_field_may_be_missing(name: str) -> None:
     assert refused.value.name == "missing_field"
 
 
-@pytest.mark.parametrize("name", json.loads(RAW))
+@every("name", json.loads(RAW))
 def test_no_field_may_be_of_another_type(name: str) -> None:
     value = json.loads(RAW)[name]
     wrong: Any = [] if not isinstance(value, list) else "x"
@@ -54,7 +55,7 @@ def test_no_field_may_be_of_another_type(name: str) -> None:
     assert refused.value.name == "wrong_type"
 
 
-@pytest.mark.parametrize(
+@every(
     "changes",
     [
         {"more": 1}, {"type": "hitlportal-evidence/v1"}, {"step": -1}, {"step": 16},

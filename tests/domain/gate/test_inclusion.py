@@ -26,6 +26,7 @@ from remediation.domain.gate.inclusion import LogEvidence, LogTrust
 from tests.domain import record
 from tests.domain.record import Book
 from tests.domain.story import ALICE, BOB, EVE, KEYS, NOW, PROPOSAL, Story, approvers, sign
+from tests.every import every
 
 GOOD = Story().evidence()
 KNOWN = approvers()
@@ -280,7 +281,7 @@ def test_a_change_that_changes_nothing_holds() -> None:
 OTHER_PROPOSAL = f"proposal:{PROPOSAL[:-1]}6"
 
 
-@pytest.mark.parametrize(
+@every(
     "change",
     [
         put("action", value="person:review:started"),
@@ -315,7 +316,7 @@ def test_an_entry_of_a_review_that_says_something_else(
     refused(telling(0, change), match="no entry of the review")
 
 
-@pytest.mark.parametrize(
+@every(
     "change",
     [
         put("action", value="person:proposal:withdrawn"),
@@ -384,7 +385,7 @@ BODIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("body", BODIES)
+@every("body", BODIES)
 def test_whatever_an_entry_is_only_named_refusals_come(body: bytes) -> None:
     made, needed = book()
     made.bodies[needed[0]] = body

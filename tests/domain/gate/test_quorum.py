@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +11,7 @@ from remediation.domain.digest import Digests
 from remediation.domain.gate.quorum import CountedReview, Resolution, open_slots, resolve
 from remediation.domain.statement import Decision
 from tests.domain.story import ALICE, BOB, EVE
+from tests.every import every
 
 D = Digests("1", "2", "3", "4", "5", "6")
 BOTH = ("security", "service_owner")
@@ -65,7 +65,7 @@ def test_a04_reviews_of_another_round_count_nothing() -> None:
     assert outcome(("any",), replace(old, decision="reject")) is None
 
 
-@pytest.mark.parametrize("name", Digests.__dataclass_fields__)
+@every("name", Digests.__dataclass_fields__)
 def test_a04_reviews_over_any_other_digest_count_nothing(name: str) -> None:
     other = replace(review(ALICE, "any"), digests=replace(D, **{name: "x"}))
     assert outcome(("any",), other) is None

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from audit.tlog.incident import Entry
 from remediation.domain.gate.approvers import Approvers
 from remediation.management.signed_record import Signed, Trust, signed_review
 from tests.domain import record
 from tests.domain.story import ORIGIN, RP_ID
+from tests.every import every
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 TRUST = Trust(
@@ -56,7 +55,7 @@ def test_a_good_review() -> None:
     assert (found.problem, found.decision) == ("", "approve")
 
 
-@pytest.mark.parametrize("path", [p for p in paths(said()) if p != ("action",)], ids=str)
+@every("path", [p for p in paths(said()) if p != ("action",)], ids=str)
 def test_any_other_value_is_a_problem_with_a_name(path: tuple[Any, ...]) -> None:
     for new in HOSTILE:
         entry = said()

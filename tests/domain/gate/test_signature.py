@@ -19,6 +19,7 @@ from remediation.domain import b64url
 from remediation.domain.errors import BadInput, SignatureInvalid
 from remediation.domain.gate.signature import Assertion, load_key, verify
 from tests.domain.story import ORIGIN, RP_ID
+from tests.every import every
 from tests.passkey import SoftPasskey
 
 KEY = SoftPasskey.from_seed("alice")
@@ -75,7 +76,7 @@ def test_a20_user_verification_and_presence_are_required() -> None:
     assert "present" in refusal(KEY.assertion(CHALLENGE, RP_ID, ORIGIN, up=False))
 
 
-@pytest.mark.parametrize(
+@every(
     "origin",
     ["https://localhost:8000", "http://localhost:8001", "http://localhost", "http://evil.example",
      "http://localhost:8000/", "http://LOCALHOST:8000", "null", ""],
@@ -99,7 +100,7 @@ def test_a20_uv_switched_on_after_signing_is_refused() -> None:
     assert "does not match" in refusal(replace(weak, authenticator_data=authenticator(0x05)))
 
 
-@pytest.mark.parametrize(
+@every(
     "changes",
     [
         {"type": "webauthn.create"},
@@ -125,7 +126,7 @@ def test_client_data_may_leave_out_cross_origin_and_hold_unknown_keys() -> None:
     check(resigned(data))
 
 
-@pytest.mark.parametrize("raw", [b"[]", b'"webauthn.get"', b"null", b"", b"{", b"\xff"])
+@every("raw", [b"[]", b'"webauthn.get"', b"null", b"", b"{", b"\xff"])
 def test_a20_client_data_that_is_no_object_is_refused(raw: bytes) -> None:
     auth = GOOD.authenticator_data
     signature = KEY.sign(auth + sha256(raw).digest())
@@ -139,7 +140,7 @@ def test_a06_client_data_with_a_key_twice_is_refused() -> None:
     assert "duplicate_key" in refusal(twice)
 
 
-@pytest.mark.parametrize(
+@every(
     "data",
     [
         authenticator(0x01),
@@ -170,7 +171,7 @@ def wrong_curve_key() -> bytes:
     )
 
 
-@pytest.mark.parametrize(
+@every(
     "key",
     [
         b"",

@@ -25,6 +25,7 @@ from remediation.domain.halt.statement import HaltStatement, TakenBack, taken_ba
 from remediation.domain.statement import Statement
 from tests.domain.halted import OTHER, PLAN, RUN, signed, statement
 from tests.domain.story import ALICE, BOB, NOW, Story, approvers, sign
+from tests.every import every
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 
@@ -40,7 +41,7 @@ def test_a_signed_halt_holds_and_says_what_is_taken_back_the_last_one_first() ->
     assert HaltStatement.parse(found.body()) == found
 
 
-@pytest.mark.parametrize(
+@every(
     ("make", "refusal"),
     [
         (lambda: signed(statement(proposal=OTHER)), Signature),

@@ -9,6 +9,7 @@ from remediation.domain.intake import report
 from remediation.domain.intake.changes import STRICTEST, Facts, Known
 from tests.domain.intake.files import difference, state
 from tests.domain.intake.test_readers import EDGES, IDENTITIES, SERVICES
+from tests.every import every
 
 MILD: Facts = {
     "owner_team": "shop",
@@ -39,7 +40,7 @@ def test_silence_changes_nothing_that_stands() -> None:
     assert report.summary(found) == "Nothing to do: 2 objects stand as the files say."
 
 
-@pytest.mark.parametrize(
+@every(
     ("row", "attribute", "loosens"),
     [
         ("web,,development,,,,", "environment", True),

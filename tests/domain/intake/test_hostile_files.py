@@ -15,6 +15,7 @@ from remediation.domain.intake.documents import decoded, documents
 from remediation.domain.intake.reading import FORMATS, read
 from remediation.domain.intake.stated import Options
 from tests.domain.intake.files import file, state
+from tests.every import every
 
 LAUGHS = (
     "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
@@ -59,8 +60,8 @@ REFUSED: dict[str, tuple[str | bytes, type[BadInput], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-@pytest.mark.parametrize("format", ["backstage", "kubernetes", "compose"])
+@every("what", REFUSED)
+@every("format", ["backstage", "kubernetes", "compose"])
 def test_a63_what_is_refused_says_where(format: str, what: str) -> None:
     text, kind, said = REFUSED[what]
     with pytest.raises(kind) as refusal:

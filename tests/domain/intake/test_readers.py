@@ -9,6 +9,7 @@ import pytest
 from remediation.domain import errors
 from remediation.domain.intake.stated import Said, Stated
 from tests.domain.intake.files import service_edges, state
+from tests.every import every
 
 
 def said(stated: Stated) -> dict[str, Said]:
@@ -342,7 +343,7 @@ CSV_REFUSED = {
 }
 
 
-@pytest.mark.parametrize("what", CSV_REFUSED)
+@every("what", CSV_REFUSED)
 def test_a52_csv_is_strict(what: str) -> None:
     text, words = CSV_REFUSED[what]
     with pytest.raises(errors.BadInput) as refusal:

@@ -14,6 +14,7 @@ import pytest
 from remediation.domain.secrets import assigned, covering, detector
 from remediation.domain.secrets import rules as secret_rules
 from remediation.domain.secrets.detector import Found, Secret
+from tests.every import every
 
 CASES = Path(__file__).resolve().parents[3] / "hitlportal" / "demo" / "cases"
 AWS = "wJalrXUtnFEMI/K7MDENG" + "/bPxRfiCYEXAMPLEKEY"
@@ -139,7 +140,7 @@ NOT_HELD = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "text", "secret"), HELD, ids=[f"{r}-{n}" for n, (r, _, _)
+@every(("rule", "text", "secret"), HELD, ids=[f"{r}-{n}" for n, (r, _, _)
                                                                in enumerate(HELD)])  # fmt: skip
 def test_a61_a_secret_is_found_where_it_stands(rule: str, text: str, secret: str) -> None:
     content = ("é " + text).encode()
@@ -148,7 +149,7 @@ def test_a61_a_secret_is_found_where_it_stands(rule: str, text: str, secret: str
     assert content[found.offset : found.end].decode() == secret
 
 
-@pytest.mark.parametrize("text", NOT_HELD)
+@every("text", NOT_HELD)
 def test_a61_what_is_no_secret_is_not_found(text: str) -> None:
     assert detector.find(text.encode()) == Found()
 
@@ -286,7 +287,7 @@ ENCODED = {
 }
 
 
-@pytest.mark.parametrize("content", ENCODED.values(), ids=ENCODED)
+@every("content", ENCODED.values(), ids=ENCODED)
 def test_a61_what_is_encoded_once_is_found_and_known_in_the_clear(content: bytes) -> None:
     found = detector.find(content)
     assert found.secrets

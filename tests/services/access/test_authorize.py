@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
 
 from remediation import models as m
 from remediation.services.access import authorize, slots, visibility
@@ -40,11 +42,11 @@ def test_a_right_by_a_group_counts_like_an_own_one(world: World) -> None:
     carol = factories.person(roles=["security", "payments"])
     service = m.Service.objects.get()
     with factories.acting(factories.WEB):
-        kind = factories.ContentType.objects.get_for_model(m.Service)
+        kind = ContentType.objects.get_for_model(m.Service)
         from guardian.models import GroupObjectPermission
 
         GroupObjectPermission.objects.create(
-            group=factories.Group.objects.get(name="payments"),
+            group=Group.objects.get(name="payments"),
             permission=kind.permission_set.get(codename="review_service"),
             content_type=kind,
             object_pk=str(service.pk),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 from fido2 import cbor
 from fido2.webauthn import AttestationObject
 
@@ -481,7 +481,7 @@ def test_a_recorded_enrolment_stays(statement: str) -> None:
     with (
         pytest.raises(DatabaseError, match="append-only"),
         factories.as_owner(),
-        factories.connection.cursor() as cursor,
+        connection.cursor() as cursor,
     ):
         cursor.execute(statement)
 

@@ -1,0 +1,124 @@
+"""Makes rows for tests the way the processes make them.
+
+Each fact gets its audit entry in one transaction, under the login that may write it, with
+canonical bodies from the domain. One module a subject; all names can be imported from here.
+
+    alice = factories.person("alice", roles=["security"])
+    proposal = factories.proposal_at("approved", reviewers=[alice])
+
+Everything goes through the default connection (hitl_owner, who may act as each process by SET
+ROLE), so it works in a test's transaction and, committed, for the other aliases.
+"""
+
+from __future__ import annotations
+
+from tests.factories.agents import SOON, agent, agent_version, revoke, token
+from tests.factories.assessments import assess, bodies, found_state, insert_assessment, scope
+from tests.factories.halts import halt, halt_session, halt_statement, halt_verdict
+from tests.factories.incidents import artefact, diagnosis, evidence, incident, incident_move, plan
+from tests.factories.inventory import (
+    CLERK,
+    dependency,
+    dependency_version,
+    identity,
+    identity_version,
+    service,
+    service_version,
+    settle_inventory,
+)
+from tests.factories.logins import (
+    OPERATOR,
+    WEB,
+    WORKER,
+    WORKER_ACTOR,
+    acting,
+    as_owner,
+    backdate,
+    entry,
+    guards_of,
+    number,
+    soon,
+    unguarded,
+)
+from tests.factories.people import Person, approvers, grant, invitation, join, person, use
+from tests.factories.proposals import insert_proposal, load, move, proposal
+from tests.factories.reviews import (
+    approve,
+    digests,
+    insert_session,
+    review,
+    session,
+    sign,
+    statement,
+)
+from tests.factories.runs import end_lease, execute, execution, finish_steps, freeze, lease, step
+from tests.factories.walk import proposal_at
+
+__all__ = [
+    "CLERK",
+    "OPERATOR",
+    "SOON",
+    "WEB",
+    "WORKER",
+    "WORKER_ACTOR",
+    "Person",
+    "acting",
+    "agent",
+    "agent_version",
+    "approve",
+    "approvers",
+    "artefact",
+    "as_owner",
+    "assess",
+    "backdate",
+    "bodies",
+    "dependency",
+    "dependency_version",
+    "diagnosis",
+    "digests",
+    "end_lease",
+    "entry",
+    "evidence",
+    "execute",
+    "execution",
+    "finish_steps",
+    "found_state",
+    "freeze",
+    "grant",
+    "guards_of",
+    "halt",
+    "halt_session",
+    "halt_statement",
+    "halt_verdict",
+    "identity",
+    "identity_version",
+    "incident",
+    "incident_move",
+    "insert_assessment",
+    "insert_proposal",
+    "insert_session",
+    "invitation",
+    "join",
+    "lease",
+    "load",
+    "move",
+    "number",
+    "person",
+    "plan",
+    "proposal",
+    "proposal_at",
+    "review",
+    "revoke",
+    "scope",
+    "service",
+    "service_version",
+    "session",
+    "settle_inventory",
+    "sign",
+    "soon",
+    "statement",
+    "step",
+    "token",
+    "unguarded",
+    "use",
+]

@@ -1,0 +1,132 @@
+"""Plans, incidents, evidence and diagnoses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from audit.tlog.canonical import Json, encode
+from remediation import models as m
+from remediation.domain import plan as plans
+from remediation.domain import report
+from remediation.domain.events import Event
+from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, entry
+
+
+def plan(*names: str, environment: str = "staging") -> plans.Plan:
+    """A plan with one `test.noop` step for each named test target."""
+    steps: list[Json] = [
+        {
+            "action": "test.noop",
+            "target": {"kind": "test.target", "name": name},
+            "parameters": {"note": "from a test"},
+        }
+        for name in names
+    ]
+    return plans.parse(
+        {"version": 1, "environment": environment, "steps": steps},
+        protected=frozenset(),
+        allow_test=True,
+    )
+
+
+def artefact(name: str) -> bytes:
+    """Evidence that names the target; claims cite its pointer /target."""
+    return encode({"target": name, "seen": "misuse"})
+
+
+def incident(agent: m.Agent, locator: str, *, title: str = "Key misused") -> m.Incident:
+    with acting(WEB):
+        made = m.Incident(
+            kind="credential_misuse",
+            title=title,
+            locator=locator,
+            detected_at=datetime.now(UTC),
+            agent=agent,
+        )
+        made.entry = entry(Event.AGENT_INCIDENT_OPENED, agent.actor, f"incident:{made.pk}")
+        made.save(force_insert=True)
+        m.IncidentReport.objects.create(incident=made, agent=agent, entry=made.entry)
+    return made
+
+
+def evidence(
+    incident: m.Incident, content: bytes, *, attacker_writable: bool = False
+) -> m.Evidence:
+    digest = sha256(content).hexdigest()
+    with acting(WEB):
+        m.EvidenceBlob.objects.bulk_create(
+            [m.EvidenceBlob(sha256=digest, content=content)], ignore_conflicts=True
+        )
+        return m.Evidence.objects.create(
+            incident=incident,
+            sha256=digest,
+            size=len(content),
+            source="test",
+            media_type="application/json",
+            collected_at=datetime.now(UTC),
+            attacker_writable=attacker_writable,
+            agent=incident.agent,
+            entry=entry(
+                Event.AGENT_REPORT_SUBMITTED, incident.agent.actor, f"incident:{incident.pk}"
+            ),
+        )
+
+
+def diagnosis(incident: m.Incident, *names: str) -> m.Diagnosis:
+    """One claim for each test target, citing the artefact that names it."""
+    claims: list[Json] = [
+        {
+            "text": f"{name} is misused",
+            "citations": [
+                {
+                    "evidence": sha256(artefact(name)).hexdigest(),
+                    "pointer": "/target",
+                    "value": name,
+                }
+            ],
+        }
+        for name in names
+    ]
+    made = report.parse_diagnosis(
+        {
+            "summary": "It is misused.",
+            "identity": {"kind": "test.target", "name": names[0]},
+            "confidence": 90,
+            "claims": claims,
+        },
+        allow_test=True,
+    )
+    with acting(WEB):
+        return m.Diagnosis.objects.create(
+            incident=incident,
+            version=incident.diagnoses.count() + 1,
+            body=made.body,
+            digest=made.digest,
+            agent=incident.agent,
+            entry=entry(
+                Event.AGENT_REPORT_SUBMITTED, incident.agent.actor, f"incident:{incident.pk}"
+            ),
+        )
+
+
+def incident_move(
+    incident: m.Incident,
+    to: str,
+    *,
+    source: str = "open",
+    login: str = WORKER,
+    actor: str = WORKER_ACTOR,
+    outcome: str = "",
+    reason: str = "",
+) -> m.IncidentTransition:
+    with acting(login):
+        return m.IncidentTransition.objects.create(
+            incident=incident,
+            from_state=source,
+            to_state=to,
+            outcome=outcome,
+            reason=reason,
+            actor=actor,
+            entry=entry(Event.WORKER_INCIDENT_CONTAINED, actor, f"incident:{incident.pk}"),
+        )

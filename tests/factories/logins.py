@@ -1,0 +1,90 @@
+"""Acting as a process's login, audit entries, and rows made older than they are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import connection, models, transaction
+
+from audit import log
+
+WEB, WORKER = "hitl_web", "hitl_worker"
+
+
+WORKER_ACTOR = "worker:test"
+
+
+OPERATOR = "operator:test@test"
+
+
+_numbers = itertools.count(1)
+
+
+def number() -> int:
+    """A number that no other row of this process got."""
+    return next(_numbers)
+
+
+@contextmanager
+def acting(login: str) -> Iterator[None]:
+    """A transaction (or savepoint) in which the default connection has this login's rights."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        before = cursor.fetchone()[0]
+        cursor.execute(f'SET LOCAL ROLE "{login}"')
+        yield
+        cursor.execute(f'SET LOCAL ROLE "{before}"')
+
+
+def as_owner() -> Any:
+    """Act as hitl_owner, whoever acts now."""
+    return acting("hitl_owner")
+
+
+def entry(action: str, actor: str, object: str, **data: Any) -> int:
+    """One audit entry; its id."""
+    return log.append(action=action, actor=actor, object=object, data=data).id
+
+
+def backdate(row: models.Model, field: str = "recorded_at", **delta: float) -> None:
+    """Make a fact older: the field moves back by the timedelta. Only the owner can, and only with
+    the guards of the table disabled."""
+    with unguarded(row._meta.db_table):
+        row.refresh_from_db()
+        old = getattr(row, field)
+        type(row)._base_manager.filter(pk=row.pk).update(**{field: old - timedelta(**delta)})
+    row.refresh_from_db()
+
+
+@contextmanager
+def unguarded(table: str, *triggers: str) -> Iterator[None]:
+    """As owner, with all guards of the table (or the named ones) disabled; ALWAYS afterwards."""
+    with as_owner(), connection.cursor() as cursor:
+        names = list(triggers) or guards_of(table)
+        # Deferred foreign keys are pending trigger events, and ALTER TABLE refuses beside those.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for name in names:
+            cursor.execute(f'ALTER TABLE {table} DISABLE TRIGGER "{name}"')
+        yield
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for name in names:
+            cursor.execute(f'ALTER TABLE {table} ENABLE ALWAYS TRIGGER "{name}"')
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+def guards_of(table: str) -> list[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tgname FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal",
+            [table],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def soon() -> datetime:
+    """A minute from now."""
+    return datetime.now(UTC) + timedelta(minutes=1)

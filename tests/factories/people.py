@@ -1,0 +1,115 @@
+"""People with passkeys, their groups and rights, the approvers file, invitations."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.contrib.contenttypes.models import ContentType
+from guardian.models import UserObjectPermission
+
+from hitlportal.demo.people.passkey import SoftPasskey
+from remediation import models as m
+from remediation.domain import b64url, policy
+from remediation.domain.events import Event
+from remediation.domain.gate.approvers import Approver, Approvers
+from tests.factories.logins import OPERATOR, WEB, acting, entry, number
+
+
+@dataclass(frozen=True)
+class Person:
+    """An account with its passkey."""
+
+    user: m.User
+    passkey: SoftPasskey
+
+    @property
+    def id(self) -> UUID:
+        return self.user.person
+
+    @property
+    def actor(self) -> str:
+        return self.user.actor
+
+
+def person(name: str = "", *, roles: Sequence[str] = (), active: bool = True) -> Person:
+    """An account in these groups (security, service_owner, lead, auditor, …), with a passkey."""
+    name = name or f"person{number()}"
+    passkey = SoftPasskey.create()
+    with acting(WEB):
+        user = m.User(username=name, email=f"{name}@example.org", is_active=active)
+        user.set_unusable_password()
+        user.save(force_insert=True)
+        for role in roles:
+            join(user, role)
+        registration = passkey.registration(b"\0" * 32, settings.RP_ID, settings.ORIGIN)
+        Authenticator.objects.create(
+            user=user,
+            type=Authenticator.Type.WEBAUTHN,
+            data={"name": "test", "credential": registration},
+        )
+        m.PasskeyEnrolment.objects.create(
+            person=user.person,
+            credential_id=passkey.credential_id,
+            cose_key=passkey.cose_key,
+            entry=entry(Event.PERSON_PASSKEY_ENROLLED, user.actor, user.actor),
+        )
+    return Person(user, passkey)
+
+
+def join(user: m.User, role: str) -> None:
+    with acting(WEB):
+        user.groups.add(Group.objects.get_or_create(name=role)[0])
+
+
+def grant(user: m.User, right: str, service: m.Service) -> None:
+    """An object right (view_service, review_service) on one service."""
+    with acting(WEB):
+        kind = ContentType.objects.get_for_model(m.Service)
+        permission = kind.permission_set.get(codename=right)
+        UserObjectPermission.objects.create(
+            user=user, permission=permission, content_type=kind, object_pk=str(service.pk)
+        )
+
+
+def approvers(*people: Person, roles: Sequence[str] = policy.ROLES) -> Approvers:
+    """An approvers file that holds these people's passkeys."""
+    return Approvers(tuple(_approver(someone, roles) for someone in people))
+
+
+def _approver(someone: Person, roles: Sequence[str]) -> Approver:
+    return Approver(
+        person=str(someone.id),
+        credential_id=b64url.encode(someone.passkey.credential_id),
+        cose_key=b64url.encode(someone.passkey.cose_key),
+        rp_id=settings.RP_ID,
+        origin=settings.ORIGIN,
+        roles=tuple(roles),
+        since=datetime.now(UTC) - timedelta(days=1),
+        until=None,
+    )
+
+
+def invitation(someone: Person) -> m.Invitation:
+    with acting(WEB):
+        return m.Invitation.objects.create(
+            person=someone.id,
+            code_hash=sha256(secrets.token_bytes(16)).hexdigest(),
+            created_by=OPERATOR,
+            entry=entry(Event.OPERATOR_INVITATION_MADE, OPERATOR, someone.actor),
+        )
+
+
+def use(invitation: m.Invitation) -> m.InvitationUse:
+    actor = f"person:{invitation.person}"
+    with acting(WEB):
+        return m.InvitationUse.objects.create(
+            invitation=invitation, entry=entry(Event.PERSON_PASSKEY_ENROLLED, actor, actor)
+        )

@@ -1,0 +1,133 @@
+"""Review sessions, statements and signed reviews."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from remediation import models as m
+from remediation.domain.digest import Digests
+from remediation.domain.events import Event
+from remediation.domain.statement import Decision, Reason, Statement, Verdicts
+from remediation.domain.states import ProposalState
+from tests.factories.logins import WEB, acting, entry
+from tests.factories.people import Person, person
+from tests.factories.proposals import move
+
+
+def digests(proposal: m.Proposal, assessment: m.Assessment) -> Digests:
+    return Digests(
+        plan=proposal.plan_digest,
+        diagnosis=proposal.diagnosis.digest,
+        scope=assessment.scope_digest,
+        ruling=assessment.ruling_digest,
+        pin=assessment.pin_digest,
+        checks=assessment.checks_digest,
+    )
+
+
+def statement(
+    proposal: m.Proposal,
+    someone: Person,
+    decision: str = "approve",
+    slot: str = "any",
+    **said: Any,
+) -> Statement:
+    """What the person would sign now; `said` overrides fields of the statement."""
+    proposal.refresh_from_db()
+    yes = decision == Decision.APPROVE
+    rejected = decision == Decision.REJECT
+    reason = Reason("action_wrong" if rejected else "timing", "Not like this, not now.")
+    usual = Statement(
+        proposal=str(proposal.pk),
+        round=proposal.round,
+        digests=digests(proposal, proposal.assessments.get(round=proposal.round)),
+        decision=Decision(decision),
+        verdicts=Verdicts(True, True, yes),
+        reason=Reason("", "") if yes else reason,
+        slot=slot,
+        person=str(someone.id),
+        nonce=secrets.token_hex(32),
+        expires=datetime.now(UTC) + timedelta(minutes=5),
+        rp_id=settings.RP_ID,
+        origin=settings.ORIGIN,
+    )
+    return replace(usual, **said)
+
+
+def session(proposal: m.Proposal, someone: Person, **said: Any) -> m.ReviewSession:
+    """A started review; `said` are arguments of `statement`."""
+    return insert_session(
+        statement(proposal, someone, **said), proposal=proposal, person=someone.id
+    )
+
+
+def insert_session(
+    composed: Statement, *, login: str = WEB, proposal: m.Proposal, person: UUID, **fields: Any
+) -> m.ReviewSession:
+    """The row itself; `fields` override what the statement says."""
+    said = {
+        "round": composed.round,
+        "nonce": composed.nonce,
+        "statement": composed.body(),
+        "expires_at": composed.expires,
+        **fields,
+    }
+    with acting(login):
+        return m.ReviewSession.objects.create(
+            proposal=proposal,
+            person=person,
+            entry=entry(Event.PERSON_REVIEW_STARTED, f"person:{person}", f"proposal:{proposal.pk}"),
+            **said,
+        )
+
+
+def sign(session: m.ReviewSession, someone: Person, *, login: str = WEB, **said: Any) -> m.Review:
+    """The review of a started session, really signed; `said` overrides columns."""
+    composed = Statement.parse(bytes(session.statement))
+    made = someone.passkey.assertion(composed.challenge(), composed.rp_id, composed.origin)
+    columns = {
+        "proposal_id": session.proposal_id,
+        "round": session.round,
+        "person": someone.id,
+        "slot": composed.slot,
+        "decision": composed.decision.value,
+        "statement": composed.body(),
+        "credential_id": made.credential_id,
+        "authenticator_data": made.authenticator_data,
+        "client_data_json": made.client_data_json,
+        "signature": made.signature,
+        "cose_key": someone.passkey.cose_key,
+        **said,
+    }
+    with acting(login):
+        actor = f"person:{columns['person']}"
+        return m.Review.objects.create(
+            session=session,
+            entry=entry(Event.PERSON_REVIEW_SIGNED, actor, f"proposal:{columns['proposal_id']}"),
+            **columns,
+        )
+
+
+def review(
+    proposal: m.Proposal, someone: Person, decision: str = "approve", slot: str = "any"
+) -> m.Review:
+    """Session and signed review; the state does not move."""
+    return sign(session(proposal, someone, decision=decision, slot=slot), someone)
+
+
+def approve(proposal: m.Proposal, *reviewers: Person) -> None:
+    """Fill the open slots of the round, with these people in the ruling's order (or new ones),
+    and walk to approved."""
+    slots = proposal.assessments.get(round=proposal.round).slots
+    people = iter(reviewers)
+    for slot in slots:
+        someone = next(people, None) or person(roles=["security" if slot == "any" else slot])
+        review(proposal, someone, slot=slot)
+        last = someone.actor
+    move(proposal, ProposalState.APPROVED, login=WEB, actor=last)

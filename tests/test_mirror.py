@@ -1,0 +1,92 @@
+"""Tests mirror the tree: the tests of a module are found by the module's name.
+
+`services/<room>/<module>.py` is tested in `tests/services/<room>/test_<module>.py`, and a module of
+`domain/<subject>/` in `tests/domain/<subject>/test_<module>.py`. A module without a file of its
+name stands in ELSEWHERE, with the file that tests it, or its subject stands in WHOLE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CODE = ROOT / "remediation"
+
+# Flows, races and pages that test a service through what it is for.
+ELSEWHERE = {
+    "services/actors": "services/access/test_authorize.py",  # who acts is asked by every right
+    "services/approvers_file": "services/people/test_approvers.py",  # reads what the command writes
+    "services/guards": "database/test_review_rules.py",  # names what the database refuses
+    "services/transition": "database/test_record_or_nothing.py",  # with its record, or not at all
+    "services/access/record_refusal": "services/reporting/test_secrets.py",
+    "services/access/slots": "services/access/test_authorize.py",  # the seats that a right opens
+    "services/assessment/assess": "flows/test_approve_and_execute.py",
+    "services/assessment/observe": "services/outbox/test_dispatch.py",
+    "services/execution/confirm_dissent": "flows/test_dissent.py",
+    "services/execution/execute": "flows/test_approve_and_execute.py",
+    "services/execution/gate_refusal": "flows/test_gate_refusals.py",
+    "services/execution/halt": "flows/test_halt.py",
+    "services/execution/halt_check": "flows/test_halt_forged.py",  # what it must not let pass
+    "services/execution/lease": "database/test_races.py",  # two workers, one target
+    "services/execution/reconcile": "flows/test_crashes.py",  # after a worker was killed
+    "services/execution/record_step": "flows/test_failures.py",
+    "services/execution/rollback": "flows/test_failures.py",
+    "services/execution/run": "flows/test_failures.py",
+    "services/inventory/import_rows": "services/inventory/test_import_files.py",
+    "services/outbox/mail": "hostile/test_destinations.py",  # hostile titles in real mails
+    "services/people/object_rights": "services/people/test_accounts.py",
+    "services/people/passkeys": "services/people/test_enroll.py",
+    "services/people/registration": "services/people/test_enroll.py",
+    "services/reporting/idempotency": "api/test_idempotency.py",  # a key is part of the API
+    "services/reporting/incidents": "views/incidents/test_incidents.py",
+    "services/reporting/submit": "api/test_reports.py",
+    "services/review/presence": "views/queue/test_queue.py",
+    "services/review/saved_views": "views/queue/test_queue.py",
+    "services/review/sign": "views/review/test_deciding.py",
+    "services/review/statement": "views/review/test_same_bytes.py",  # page and statement agree
+}
+# Subjects whose modules are parts of one function and are tested through it, by corpora.
+WHOLE = {
+    "domain/checks": "domain/checks/test_run.py",
+    "domain/gate": "domain/gate/test_gate.py",
+    "domain/gate/steps": "domain/gate/test_gate.py",
+    "domain/halt": "domain/halt/test_signed_halt.py",
+    "domain/secrets": "domain/secrets/test_detector.py",
+    "domain/intake": "domain/intake/test_readers.py",
+}
+
+
+def modules(below: str) -> Iterator[str]:
+    """Modules in the folders below this one, as `services/review/sign`."""
+    for path in sorted((CODE / below).rglob("*.py")):
+        if path.stem != "__init__":
+            yield path.relative_to(CODE).with_suffix("").as_posix()
+
+
+def has_its_file(module: str) -> bool:
+    folder, _, name = module.rpartition("/")
+    return (ROOT / "tests" / folder / f"test_{name}.py").exists()
+
+
+def test_every_service_has_a_test_of_its_name() -> None:
+    missing = [one for one in modules("services") if not has_its_file(one)]
+    assert sorted(set(missing) - set(ELSEWHERE)) == []
+
+
+def test_every_subject_of_the_domain_has_tests_of_its_name() -> None:
+    missing = [
+        one
+        for one in modules("domain")
+        if one.count("/") > 1 and not has_its_file(one) and one.rpartition("/")[0] not in WHOLE
+    ]
+    assert missing == []
+
+
+def test_what_is_tested_elsewhere_is_tested_there() -> None:
+    for module, file in ELSEWHERE.items():
+        assert (CODE / f"{module}.py").exists(), f"there is no {module}"
+        assert not has_its_file(module), f"{module} has a test of its name"
+        assert (ROOT / "tests" / file).exists(), f"there is no tests/{file}"
+    for file in WHOLE.values():
+        assert (ROOT / "tests" / file).exists(), f"there is no tests/{file}"
