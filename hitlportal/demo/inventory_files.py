@@ -1,7 +1,7 @@
 """The files from which the demo's inventory of a shop comes.
 
 Manifests, catalogue and compose file are real ones of public repositories, byte by byte
-(tests/data/graphs/SOURCES.md). No such file knows the ledger's roles, so two tables of the demo's
+(inventory/graphs/SOURCES.md). No such file knows the ledger's roles, so two tables of the demo's
 own say which service uses which.
 """
 
@@ -10,10 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hitlportal.demo.installation import ROOT
-
-GRAPHS = ROOT / "tests" / "data" / "graphs"
 TABLES = Path(__file__).resolve().parent / "inventory"
+GRAPHS = TABLES / "graphs"
 
 
 @dataclass(frozen=True)

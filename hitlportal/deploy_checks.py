@@ -17,7 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hitlportal import catalogue
+from hitlportal import database_manifest
 
 OLDEST = 140_000  # PostgreSQL 14
 OWNER = "hitl_owner"
@@ -76,7 +76,7 @@ def check_connection(database: BaseDatabaseWrapper, alias: str) -> Iterator[Chec
     if alias == "default":
         yield from check_version(database)
         yield from check_roles(database)
-        yield from compare(catalogue.manifest(), catalogue.read(database))
+        yield from compare(database_manifest.manifest(), database_manifest.read(database))
 
 
 def check_login(database: BaseDatabaseWrapper, alias: str) -> Iterator[CheckMessage]:
@@ -119,7 +119,9 @@ def check_roles(database: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
                 yield _error("E003", f"login {name} {words} {', '.join(values)}")
 
 
-def compare(expected: catalogue.Facts, found: catalogue.Facts) -> Iterator[CheckMessage]:
+def compare(
+    expected: database_manifest.Facts, found: database_manifest.Facts
+) -> Iterator[CheckMessage]:
     """One error for each object that is missing, not known, or not as it should be."""
     for kind, identifier in IDS.items():
         should, has = expected[kind], found[kind]
