@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from hitlportal.demo.installation import ROOT
+from hitlportal import env, places
 from hitlportal.demo.people.browser import Unexpected
 from hitlportal.demo.run import Run
 from hitlportal.demo.servers.account import remove_home
@@ -97,7 +97,7 @@ def _directory(auto: bool) -> Path:
     if auto:
         directory = Path(tempfile.mkdtemp(prefix="hitlportal-demo-"))
     else:
-        directory = Path(os.environ.get("HITL_DEMO_DIR") or ROOT / ".demo").absolute()
+        directory = Path(env.text("HITL_DEMO_DIR") or places.data(".demo")).absolute()
         directory.mkdir(parents=True, exist_ok=True)
     # Started by root, servers run under another account: it may enter, not list.
     directory.chmod(0o711)
@@ -115,7 +115,7 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="manage.py demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="hitlportal demo", description=__doc__)
     parser.add_argument("--auto", action="store_true", help="play it through, check, and end")
     parser.add_argument("--reset", action="store_true", help="remove the demo's data and end")
     return parser

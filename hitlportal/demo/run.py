@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from hitlportal import places
 from hitlportal.demo import words
 from hitlportal.demo.agent.client import ApiError, Unreachable
-from hitlportal.demo.installation import ROOT
 from hitlportal.demo.people.enrolments import Enrolments
 from hitlportal.demo.play import auto, leak_scanner, prologue
 from hitlportal.demo.play.record import Record
@@ -113,7 +113,7 @@ class Run:
         }
         done = subprocess.run(
             python("-m", "hitlportal.demo.seed"),
-            cwd=ROOT,
+            cwd=places.START,
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from hitlportal.demo.installation import ROOT, Installation, inherited
+from hitlportal import env, places
+from hitlportal.demo.installation import Installation, inherited
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.auditlog import AuditLog
 from hitlportal.demo.servers.broker import Broker
@@ -134,7 +135,7 @@ class Stack:
             "--concurrency",
             str(WORKER_PROCESSES),
         )
-        sequencer = python(ROOT / "manage.py", "audit_sequencer")
+        sequencer = places.command("audit_sequencer")
         # Beside the others, so that a flood of work cannot delay deadlines.
         sweep = ("worker", "--queues", "sweep", "--pool", "solo")
         self._spawn("witness", *self.log.witness())
@@ -150,8 +151,11 @@ class Stack:
     def _job_address(self) -> Path:
         return private.write(self.directory / "report-job" / "dsn", self.ledger.dsn(ROLE))
 
-    def _spawn(self, name: str, argv: list[str], env: dict[str, str]) -> None:
-        self._add(name, Child(argv, log=self._log(name.replace(" ", "-")), cwd=ROOT, env=env))
+    def _spawn(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+        self._add(
+            name,
+            Child(argv, log=self._log(name.replace(" ", "-")), cwd=places.START, env=environment),
+        )
 
     def _add(self, name: str, child: Child) -> None:
         self.children.append(Running(name, child))
@@ -184,7 +188,7 @@ def chosen_port(path: Path) -> int:
     Passkeys that may approve are bound to the origin, port included, so it is kept. Raises
     ServerFailed when it is taken.
     """
-    told = os.environ.get("HITL_DEMO_PORT", "")
+    told = env.text("HITL_DEMO_PORT")
     if told:
         port = int(told)
     elif path.exists():
