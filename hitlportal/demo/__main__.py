@@ -1,8 +1,8 @@
-"""``manage.py demo``: the whole system on this machine. ``--auto`` plays and checks it.
+"""``hitlportal demo``: the whole system on this machine. ``--auto`` plays and checks it.
 
-Data lie in .demo/ (or HITL_DEMO_DIR) and are kept from one start to the next; ``--auto`` takes a
-directory of its own and removes it. Exit status: 0 as it should be, 1 not, 130 when
---auto was interrupted.
+Data lie in .demo/ (or HITL_DEMO_DIR) and are kept from one start to the next; ``--auto`` and
+``--brief`` take a directory of their own and remove it. Exit status: 0 as it should be, 1 not,
+130 when a play was interrupted.
 """
 
 from __future__ import annotations
@@ -36,26 +36,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    directory = _directory(options.auto)
+    played = options.auto or options.brief
+    directory = _directory(played)
     try:
         with _alone(directory):
             if options.reset:
                 _remove(directory)
                 return 0
-            return _run(directory, auto=options.auto)
+            return _run(directory, options)
     except KeyboardInterrupt:
         print("\nstopped", flush=True)
         # Ctrl-C is how the demo is meant to end; a play that was cut short proved nothing.
-        return INTERRUPTED if options.auto else 0
+        return INTERRUPTED if played else 0
     except (ServerError, InstallationFailed, Unexpected, TimeoutError) as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1
     finally:
-        if options.auto:
+        if played:
             _remove(directory)
 
 
-def _run(directory: Path, *, auto: bool) -> int:
+def _run(directory: Path, options: argparse.Namespace) -> int:
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -63,8 +64,10 @@ def _run(directory: Path, *, auto: bool) -> int:
 
     with _running(Stack(directory, say)) as stack:
         run = Run(stack, say)
-        run.prepare(played=auto)
-        return run.play() if auto else run.stay()
+        run.prepare(played=options.auto or options.brief)
+        if options.brief:
+            return run.play_brief()
+        return run.play() if options.auto else run.stay()
 
 
 @contextmanager
@@ -93,8 +96,8 @@ def _alone(directory: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _directory(auto: bool) -> Path:
-    if auto:
+def _directory(played: bool) -> Path:
+    if played:
         directory = Path(tempfile.mkdtemp(prefix="hitlportal-demo-"))
     else:
         directory = Path(env.text("HITL_DEMO_DIR") or places.data(".demo")).absolute()
@@ -116,8 +119,10 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hitlportal demo", description=__doc__)
-    parser.add_argument("--auto", action="store_true", help="play it through, check, and end")
-    parser.add_argument("--reset", action="store_true", help="remove the demo's data and end")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--auto", action="store_true", help="play it through, check, and end")
+    how.add_argument("--brief", action="store_true", help="play one report, check, and end")
+    how.add_argument("--reset", action="store_true", help="remove the demo's data and end")
     return parser
 
 

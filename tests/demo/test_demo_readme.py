@@ -40,7 +40,7 @@ def test_every_command_is_documented_and_no_other() -> None:
 
 def test_the_demos_checks_have_the_numbers_of_the_table() -> None:
     """Each check line of the play has a row that says what it is about, and each row a line."""
-    demo = (path.read_text("utf-8") for path in (ROOT / "hitlportal" / "demo").glob("*.py"))
+    demo = (path.read_text("utf-8") for path in (ROOT / "hitlportal" / "demo").rglob("*.py"))
     used = {
         int(n) for text in demo for n in re.findall(r'checks\.(?:line|equal)\(\s*"(\d+)"', text)
     }
