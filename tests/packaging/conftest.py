@@ -1,4 +1,4 @@
-"""A wheel, built once for all workers of a test run, from a copy of the tree."""
+"""A wheel and an environment that holds it, made once for all workers of a test run."""
 
 from __future__ import annotations
 
@@ -6,29 +6,50 @@ import fcntl
 import shutil
 import subprocess
 import sys
-import tarfile
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NO_NETWORK = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation")
+NO_NETWORK = ("--quiet", "--no-index", "--no-deps")
 
 
 @pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The wheel, made from the source distribution that is made from the tracked files."""
-    shared = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        shared = shared.parent
-    place = shared / "wheel"
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A directory of this test run, the same for all of its workers."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base if worker_id == "master" else base.parent) / "packaging"
     place.mkdir(exist_ok=True)
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not list(place.glob("*.whl")):
-            _build(place)
-    (made,) = place.glob("*.whl")
+    return place
+
+
+@pytest.fixture(scope="session")
+def wheel(shared: Path) -> Path:
+    """The wheel, made from the source distribution that is made from the tracked files."""
+    with _once(shared / "wheel") as missing:
+        if missing:
+            _build(shared)
+    (made,) = shared.glob("*.whl")
     return made
+
+
+@pytest.fixture(scope="session")
+def installed(shared: Path, wheel: Path) -> Path:
+    """The `bin` of a fresh environment that holds the wheel, and reads the locked packages of the
+    environment that runs the tests: no test reaches a registry."""
+    home = shared / "environment"
+    with _once(shared / "installed") as missing:
+        if missing:
+            venv.create(home, symlinks=True)
+            (packages,) = home.glob("lib/python3*/site-packages")
+            locked = [path for path in sys.path if Path(path).name == "site-packages"]
+            (packages / "locked.pth").write_text("\n".join(locked) + "\n")
+            pip = [sys.executable, "-m", "pip", "--python", str(home / "bin" / "python")]
+            _run([*pip, "install", *NO_NETWORK, str(wheel)], shared)
+    return home / "bin"
 
 
 def tracked() -> list[str]:
@@ -40,6 +61,15 @@ def tracked() -> list[str]:
     return sorted(name for name in set(listed.stdout.splitlines()) if (ROOT / name).is_file())
 
 
+@contextmanager
+def _once(mark: Path) -> Iterator[bool]:
+    """Only one worker at a time; True for the first one that comes through."""
+    with mark.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not mark.with_suffix(".done").exists()
+        mark.with_suffix(".done").touch()
+
+
 def _build(place: Path) -> None:
     source = place / "source"
     for name in tracked():
@@ -49,10 +79,9 @@ def _build(place: Path) -> None:
     build = "from setuptools import build_meta; build_meta.build_sdist('dist')"
     _run([sys.executable, "-c", build], source)
     (packed,) = (source / "dist").glob("*.tar.gz")
-    with tarfile.open(packed) as archive:
-        archive.extractall(place, filter="data")
-    unpacked = place / packed.name.removesuffix(".tar.gz")
-    _run([sys.executable, "-m", "pip", "wheel", *NO_NETWORK, "--wheel-dir", "..", "."], unpacked)
+    _run(["tar", "--extract", "--file", str(packed)], place)
+    pip = [sys.executable, "-m", "pip", "wheel", *NO_NETWORK, "--no-build-isolation"]
+    _run([*pip, "--wheel-dir", "..", "."], place / packed.name.removesuffix(".tar.gz"))
 
 
 def _run(command: list[str], directory: Path) -> None:

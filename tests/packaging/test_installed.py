@@ -4,30 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import venv
 from pathlib import Path
-
-import pytest
 
 from tests.packaging.conftest import ROOT
 
 FROM_SOURCE = {"PYTHONPATH", "VIRTUAL_ENV", "DJANGO_SETTINGS_MODULE", "HITL_DEMO_DIR"}
-
-
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` of a fresh environment that holds the wheel, and reads the locked packages of the
-    environment that runs the tests: no test reaches a registry."""
-    home = tmp_path_factory.mktemp("installed") / "venv"
-    venv.create(home, symlinks=True)
-    python = home / "bin" / "python"
-    (packages,) = home.glob("lib/python3*/site-packages")
-    locked = [path for path in sys.path if Path(path).name == "site-packages"]
-    (packages / "locked.pth").write_text("\n".join(locked) + "\n")
-    pip = (sys.executable, "-m", "pip", "--python", str(python), "install")
-    subprocess.run([*pip, "--quiet", "--no-index", "--no-deps", str(wheel)], check=True)
-    return home / "bin"
 
 
 def run(
