@@ -1,6 +1,6 @@
 """The Celery application: ids only, no results, no remote control.
 
-A broker password must give delay and nothing else (design.md 5): there is no result backend, no
+A broker password must give delay and nothing else: there is no result backend, no
 remote control and no event stream, messages hold only an id, and what runs is decided by rows.
 """
 

@@ -138,7 +138,7 @@ MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False  # http://localhost is a secure context
 
 # -- sessions, cookies, headers --------------------------------------------------------------------
-# Sessions lie in the cache: no database login can read a session key (attacks.md A47).
+# Sessions lie in the cache: no database login can read a session key (docs/attacks.md A47).
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 SESSION_COOKIE_AGE = 8 * 3600  # one shift
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
@@ -222,7 +222,7 @@ TARGETS_FILE = env.text("HITL_TARGETS_FILE")
 PROTECTED_CLUSTERS = frozenset({"portal", "hitlportal", *env.words("HITL_PROTECTED_CLUSTERS")})
 # Locators of identities that people fall back on: a plan against one fails a check.
 PROTECTED_TARGETS = frozenset(env.words("HITL_PROTECTED_TARGETS"))
-# `test.noop` exists in tests and benchmarks only.
+# Kinds that exist for tests and benchmarks only may be named.
 ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS")
 
 # -- the audit log ---------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ AUDIT_ALARM_TO = env.words("HITL_AUDIT_ALARM_TO")
 # -- agents' API -----------------------------------------------------------------------------------
 REPORT_MAX_BYTES = 8 * 1024 * 1024  # issue: report 8 MiB
 DATA_UPLOAD_MAX_MEMORY_SIZE = REPORT_MAX_BYTES + 65_536
-AGENT_RATE = env.text("HITL_AGENT_RATE")  # attacks.md A34: a budget for each agent
+AGENT_RATE = env.text("HITL_AGENT_RATE")  # docs/attacks.md A34: a budget for each agent
 OBSERVE_BUDGET_PER_HOUR = env.integer("HITL_OBSERVE_BUDGET_PER_HOUR")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["remediation.api.authentication.AgentTokenAuthentication"],
