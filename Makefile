@@ -1,18 +1,22 @@
 # make demo           the whole system on this machine; Ctrl-C ends it, a second start keeps its data
 # make demo AUTO=1    the same, played through by itself, checked, ended
-# make test           all tests, on servers of their own
+# make test           all tests, on servers of their own; says which ten were the slowest
 # make benchmark      how fast it is here: ratios beside their aims, in under four minutes
-# make check          style, types, import contracts, migrations, deployment checks
+# make check          style, types, import contracts, locks, migrations, deployment checks
 # make messages       locale/: the catalog of everything that pages say, for translators
+# make manifest       hitlportal/sql/manifest.json: what the database holds, after a change of it
+# make wheel          dist/hitlportal-VERSION-py3-none-any.whl: what `pip install` takes
 # make verifier       dist/audit-verify.pyz: checks a log with Python's standard library alone
-# make lock           renew requirements*.txt from pyproject.toml
+# make lock           renew requirements.txt (production), -aws.txt (with AWS) and -dev.txt
+# make clean          remove what these made
 #
-# demo, test, benchmark, check and messages build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
+# All but verifier and clean build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
 
 PYTHON ?= python3
 # One more than the machine has cores: tests wait for browsers, timeouts and other processes. Slow
 # ones stand together, so who has finished takes over what others still have (worksteal).
 WORKERS ?= 3
+SLOWEST := --durations=10
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -27,7 +31,7 @@ DATABASE_TESTS := tests/database tests/hitlportal/test_deploy_checks.py \
 	$(addprefix tests/flows/test_,approve_and_execute.py life.py crashes.py halt.py \
 	halt_meets_trouble.py halt_processes.py undo_success.py breaks_gate.py)
 
-.PHONY: demo test test-embedded test-machine benchmark check messages verifier lock clean
+.PHONY: demo test test-embedded test-machine benchmark check messages manifest wheel verifier lock clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -37,12 +41,12 @@ test: test-embedded test-machine
 
 test-embedded: $(STAMP)
 	@echo "== tests on the embedded PostgreSQL"
-	HITL_TEST_POSTGRES=embedded $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	HITL_TEST_POSTGRES=embedded $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(SLOWEST)
 
 test-machine: test-embedded
 ifneq ($(MACHINE_POSTGRES),)
 	@echo "== database tests on the machine's PostgreSQL $(MACHINE_POSTGRES)"
-	HITL_TEST_POSTGRES=$(MACHINE_POSTGRES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(DATABASE_TESTS)
+	HITL_TEST_POSTGRES=$(MACHINE_POSTGRES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(SLOWEST) $(DATABASE_TESTS)
 else
 	@echo "== SKIPPED: database tests on a second PostgreSQL: none in /usr/lib/postgresql"
 	@test "$$CI" != true
@@ -56,11 +60,18 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if grep -n '://' requirements*.txt; then echo "locks must name no host"; exit 1; fi
+	$(BIN)/python -m hitlportal.development.check_locks
 	$(BIN)/python -m hitlportal.development.check_deploy
 
 messages: $(STAMP)
 	@$(BIN)/python -m hitlportal.development.messages
+
+manifest: $(STAMP)
+	$(BIN)/python -m hitlportal.development.manifest
+
+wheel: $(STAMP)
+	rm -rf build *.egg-info  # what an older tree left there would go into the wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 verifier:
 	@$(PYTHON) -m audit.verifier dist/audit-verify.pyz
@@ -72,6 +83,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-v
 lock: $(STAMP)
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) --extra aws --extra demo --extra test -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(COMPILE) --extra aws -c requirements-dev.txt pyproject.toml -o requirements-aws.txt
 
 # Made anew when the lock changes; half an installation leaves no stamp.
 $(STAMP): requirements-dev.txt
@@ -82,4 +94,4 @@ $(STAMP): requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles
+	rm -rf $(VENV) dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles

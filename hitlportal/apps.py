@@ -12,7 +12,7 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         # Registers the deploy checks, and makes this project's Celery app the current one, so
         # that services can send without importing the wiring.
-        from hitlportal import celery, checks  # noqa: F401
+        from hitlportal import celery, deploy_checks  # noqa: F401
 
 
 class PortalAdminConfig(AdminConfig):

@@ -14,6 +14,8 @@ from celery import Celery
 from celery.signals import task_prerun, worker_process_init
 from kombu import Exchange, Queue
 
+from hitlportal import env
+
 # Beat only sends; it has no settings, no database login and no task code.
 IS_BEAT = os.environ.get("HITL_PROCESS") == "beat"
 if not IS_BEAT:
@@ -71,7 +73,7 @@ app.conf.update(
         "verify": {"task": "audit.verify", "schedule": 86_400.0, "options": {"expires": 3600}},
     },
     # Beat keeps no state worth keeping: every task asks the database what is due.
-    beat_schedule_filename=os.environ.get("HITL_BEAT_SCHEDULE", "celerybeat-schedule"),
+    beat_schedule_filename=env.text("HITL_BEAT_SCHEDULE"),
     timezone="UTC",
     worker_hijack_root_logger=False,
     # Celery closes the database connection before and after every task unless told how often it
@@ -84,8 +86,6 @@ app.conf.update(
 @app.on_configure.connect
 def read_broker(sender: Any, **_: Any) -> None:
     """Beat has no database login and needs no Django settings: only the broker's URL."""
-    from hitlportal import env
-
     sender.conf.broker_url = env.secret("HITL_BROKER_URL")
 
 

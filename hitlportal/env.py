@@ -1,7 +1,8 @@
 """Configuration from the environment: typed readers that fail loudly.
 
-Every variable may be given as ``NAME`` or, for secrets, as ``NAME_FILE`` holding a path, so that
-a secret need not stand in a process listing or a unit file.
+Which variables there are, and their defaults, stands in `variables.toml`; a name that is not there
+cannot be read. Secrets may be given as ``NAME_FILE`` holding a path, so that a secret need not
+stand in a process listing or a unit file.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from hitlportal.variables import VARIABLES, required_by
+
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -17,19 +20,34 @@ class ConfigurationError(Exception):
     """The environment lacks a variable or holds a value that cannot be used."""
 
 
-def text(name: str, default: str | None = None) -> str:
+def require_all() -> None:
+    """Name everything at once that this process (``HITL_PROCESS``) needs and was not given."""
+    missing = [
+        variable
+        for variable in required_by(os.environ.get("HITL_PROCESS", ""))
+        if variable.name not in os.environ
+        and not (variable.secret and f"{variable.name}_FILE" in os.environ)
+    ]
+    if missing:
+        lines = [f"  {each.name}  ({', '.join(each.used_by)}) {each.meaning}" for each in missing]
+        raise ConfigurationError("\n".join(["these settings are missing:", *lines]))
+
+
+def text(name: str) -> str:
     """The variable ``name``; without a default its absence stops the process."""
-    value = os.environ.get(name, default)
+    value = os.environ.get(name, VARIABLES[name].default)
     if value is None:
-        raise ConfigurationError(f"{name} is not set; see README.md, section Configuration")
+        raise ConfigurationError(f"{name} is not set; it is: {VARIABLES[name].meaning}")
     return value
 
 
-def secret(name: str, default: str | None = None) -> str:
+def secret(name: str) -> str:
     """``name``, or the stripped content of the file that ``name_FILE`` points to; never both."""
+    if not VARIABLES[name].secret:
+        raise TypeError(f"{name} is no secret; variables.toml says so")
     path = os.environ.get(f"{name}_FILE")
     if path is None:
-        return text(name, default)
+        return text(name)
     if name in os.environ:
         raise ConfigurationError(f"{name} and {name}_FILE are both set; keep one")
     try:
@@ -38,28 +56,28 @@ def secret(name: str, default: str | None = None) -> str:
         raise ConfigurationError(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
 
 
-def boolean(name: str, default: bool) -> bool:
-    value = text(name, "1" if default else "0").strip().lower()
+def boolean(name: str) -> bool:
+    value = text(name).strip().lower()
     if value not in TRUE | FALSE:
         raise ConfigurationError(f"{name} must be 1 or 0, not {value!r}")
     return value in TRUE
 
 
-def integer(name: str, default: int) -> int:
-    value = text(name, str(default))
+def integer(name: str) -> int:
+    value = text(name)
     try:
         return int(value)
     except ValueError as error:
         raise ConfigurationError(f"{name} must be a whole number, not {value!r}") from error
 
 
-def words(name: str, default: str = "") -> list[str]:
+def words(name: str) -> list[str]:
     """A comma-separated list without empty members."""
-    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+    return [word.strip() for word in text(name).split(",") if word.strip()]
 
 
-def choice(name: str, allowed: tuple[str, ...], default: str | None = None) -> str:
-    value = text(name, default)
+def choice(name: str, allowed: tuple[str, ...]) -> str:
+    value = text(name)
     if value not in allowed:
         raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
     return value

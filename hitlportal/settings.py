@@ -10,22 +10,22 @@ import secrets
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hitlportal import env
+from hitlportal import __version__, env, places
+from hitlportal.variables import DJANGO_PROCESSES
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-VERSION = "0.1.0"
-
-PROCESS = env.choice("HITL_PROCESS", ("web", "worker", "owner", "sequencer", "eraser"))
+env.require_all()
+PROCESS = env.choice("HITL_PROCESS", DJANGO_PROCESSES)
 # These two serve nobody and send nothing: they get no broker, no cache and no key of sessions.
 ALONE = PROCESS in ("sequencer", "eraser")
-DEBUG = env.boolean("HITL_DEBUG", False)
+DEBUG = env.boolean("HITL_DEBUG")
 SECRET_KEY = secrets.token_urlsafe(64) if ALONE else env.secret("HITL_SECRET_KEY")
 ORIGIN = env.text("HITL_ORIGIN")
-RP_ID = env.text("HITL_RP_ID", urlsplit(ORIGIN).hostname or "")
+_host = urlsplit(ORIGIN).hostname or ""
+RP_ID = env.text("HITL_RP_ID") or _host
 if not RP_ID:
     raise env.ConfigurationError("HITL_ORIGIN must be an origin such as https://portal.example")
 SECURE = ORIGIN.startswith("https://")
-ALLOWED_HOSTS = env.words("HITL_ALLOWED_HOSTS", urlsplit(ORIGIN).hostname or "")
+ALLOWED_HOSTS = env.words("HITL_ALLOWED_HOSTS") or ([_host] if _host else [])
 CSRF_TRUSTED_ORIGINS = [ORIGIN]
 
 INSTALLED_APPS = [
@@ -82,7 +82,7 @@ TEMPLATES = [
 
 # -- database: one login a process; the auditor's pages read through a login of their own ---------
 DATABASES: dict[str, dict[str, object]] = {"default": env.postgres(env.secret("HITL_DATABASE_URL"))}
-_auditor = env.secret("HITL_AUDITOR_DATABASE_URL", "")
+_auditor = env.secret("HITL_AUDITOR_DATABASE_URL")
 if _auditor:
     DATABASES["auditor"] = env.postgres(_auditor)
 DATABASE_ROUTERS = ["hitlportal.routers.DefaultOnly"]
@@ -157,7 +157,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-if env.boolean("HITL_BEHIND_TLS_PROXY", False):
+if env.boolean("HITL_BEHIND_TLS_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -192,36 +192,38 @@ LANGUAGE_CODE = "en"
 USE_I18N = True
 # Pages can be read in these. Another one: its catalog under locale/, compiled, and a line here.
 LANGUAGES = [("en", "English")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+LOCALE_PATHS = [places.LOCALE]
 # A number on a page is also a number in an address, an attribute or a command.
 USE_THOUSAND_SEPARATOR = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = Path(env.text("HITL_STATIC_ROOT", str(BASE_DIR / "staticfiles")))
-WHITENOISE_USE_FINDERS = env.boolean("HITL_STATIC_FROM_SOURCE", DEBUG)
+STATIC_ROOT = Path(env.text("HITL_STATIC_ROOT") or places.data("staticfiles"))
+WHITENOISE_USE_FINDERS = (
+    env.boolean("HITL_STATIC_FROM_SOURCE") if env.text("HITL_STATIC_FROM_SOURCE") else DEBUG
+)
 
 # -- mail ------------------------------------------------------------------------------------------
-EMAIL_BACKEND = env.text("HITL_EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
-EMAIL_FILE_PATH = env.text("HITL_EMAIL_FILE_PATH", "") or None
-EMAIL_HOST = env.text("HITL_EMAIL_HOST", "localhost")
-EMAIL_PORT = env.integer("HITL_EMAIL_PORT", 25)
-EMAIL_HOST_USER = env.text("HITL_EMAIL_USER", "")
-EMAIL_HOST_PASSWORD = env.secret("HITL_EMAIL_PASSWORD", "")
-EMAIL_USE_TLS = env.boolean("HITL_EMAIL_TLS", False)
+EMAIL_BACKEND = env.text("HITL_EMAIL_BACKEND")
+EMAIL_FILE_PATH = env.text("HITL_EMAIL_FILE_PATH") or None
+EMAIL_HOST = env.text("HITL_EMAIL_HOST")
+EMAIL_PORT = env.integer("HITL_EMAIL_PORT")
+EMAIL_HOST_USER = env.text("HITL_EMAIL_USER")
+EMAIL_HOST_PASSWORD = env.secret("HITL_EMAIL_PASSWORD")
+EMAIL_USE_TLS = env.boolean("HITL_EMAIL_TLS")
 EMAIL_TIMEOUT = 5
-DEFAULT_FROM_EMAIL = env.text("HITL_EMAIL_FROM", "hitlportal@localhost")
+DEFAULT_FROM_EMAIL = env.text("HITL_EMAIL_FROM")
 
 # -- the gate --------------------------------------------------------------------------------------
 # Only the worker has these two files; the web process neither reads nor needs them.
-APPROVERS_FILE = env.text("HITL_APPROVERS_FILE", "")
-TARGETS_FILE = env.text("HITL_TARGETS_FILE", "")
+APPROVERS_FILE = env.text("HITL_APPROVERS_FILE")
+TARGETS_FILE = env.text("HITL_TARGETS_FILE")
 # Clusters that no plan may name: the portal's own (promise: `protected_target`).
 PROTECTED_CLUSTERS = frozenset({"portal", "hitlportal", *env.words("HITL_PROTECTED_CLUSTERS")})
 # Locators of identities that people fall back on: a plan against one fails a check.
 PROTECTED_TARGETS = frozenset(env.words("HITL_PROTECTED_TARGETS"))
 # Kinds that exist for tests and benchmarks only may be named.
-ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS", False)
+ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS")
 
 # -- the audit log ---------------------------------------------------------------------------------
 # The closed list of what may be said in it, and who turns an entry into a sentence.
@@ -229,23 +231,23 @@ AUDIT_VOCABULARY = "remediation.domain.events.Event"
 AUDIT_DESCRIBE = "remediation.domain.sentences.describe"
 # C2SP tlog-policy: the keys that sign the log, its witnesses and their quorum. The worker executes
 # nothing without it; the auditors' pages name what it says; the sequencer asks its witnesses.
-AUDIT_POLICY_FILE = env.text("HITL_AUDIT_POLICY_FILE", "")
+AUDIT_POLICY_FILE = env.text("HITL_AUDIT_POLICY_FILE")
 # The last head that this host accepted (worker) or signed (sequencer); never in the database.
-AUDIT_HEAD_FILE = env.text("HITL_AUDIT_HEAD_FILE", "")
+AUDIT_HEAD_FILE = env.text("HITL_AUDIT_HEAD_FILE")
 # How long the worker waits for a checkpoint before it says `audit_unavailable` and comes back.
-AUDIT_WAIT_MS = env.integer("HITL_AUDIT_WAIT_MS", 2000)
+AUDIT_WAIT_MS = env.integer("HITL_AUDIT_WAIT_MS")
 # Only the sequencer has these: `file:PATH`, `env:NAME` or `transit:URL`; the second one signs too
 # while verifiers learn it.
-AUDIT_KEY = env.text("HITL_AUDIT_KEY", "")
-AUDIT_KEY_NEXT = env.text("HITL_AUDIT_KEY_NEXT", "")
+AUDIT_KEY = env.text("HITL_AUDIT_KEY")
+AUDIT_KEY_NEXT = env.text("HITL_AUDIT_KEY_NEXT")
 # Who is told when the daily verification finds the log broken.
 AUDIT_ALARM_TO = env.words("HITL_AUDIT_ALARM_TO")
 
 # -- agents' API -----------------------------------------------------------------------------------
 REPORT_MAX_BYTES = 8 * 1024 * 1024  # issue: report 8 MiB
 DATA_UPLOAD_MAX_MEMORY_SIZE = REPORT_MAX_BYTES + 65_536
-AGENT_RATE = env.text("HITL_AGENT_RATE", "60/min")  # docs/attacks.md A34: a budget for each agent
-OBSERVE_BUDGET_PER_HOUR = env.integer("HITL_OBSERVE_BUDGET_PER_HOUR", 120)
+AGENT_RATE = env.text("HITL_AGENT_RATE")  # docs/attacks.md A34: a budget for each agent
+OBSERVE_BUDGET_PER_HOUR = env.integer("HITL_OBSERVE_BUDGET_PER_HOUR")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["remediation.api.authentication.AgentTokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["remediation.api.authentication.IsAgent"],
@@ -260,6 +262,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "hitlportal agents' API",
     "DESCRIPTION": "Agents report incidents on non-human identities and propose a remediation.",
     "VERSION": "1",
+    "EXTENSIONS_INFO": {"x-hitlportal-version": __version__},
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -272,5 +275,5 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "hitlportal.logs.OneLine"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.text("HITL_LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": env.text("HITL_LOG_LEVEL")},
 }

@@ -1,7 +1,8 @@
-"""``manage.py demo``: run the whole system on this machine. ``--auto`` plays and checks it.
+"""``hitlportal demo``: the whole system on this machine. ``--auto`` plays and checks it.
 
-Data are kept in .demo/ (or HITL_DEMO_DIR) between starts; ``--auto`` uses a temporary directory
-and removes it. Exit status: 0 success, 1 failure, 130 when --auto was interrupted.
+Data lie in .demo/ (or HITL_DEMO_DIR) and are kept from one start to the next; ``--auto`` and
+``--brief`` take a directory of their own and remove it. Exit status: 0 as it should be, 1 not,
+130 when a play was interrupted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from hitlportal.demo.installation import ROOT
+from hitlportal import env, places
 from hitlportal.demo.people.browser import Unexpected
 from hitlportal.demo.run import Run
 from hitlportal.demo.servers.account import remove_home
@@ -35,26 +36,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    directory = _directory(options.auto)
+    played = options.auto or options.brief
+    directory = _directory(played)
     try:
         with _alone(directory):
             if options.reset:
                 _remove(directory)
                 return 0
-            return _run(directory, auto=options.auto)
+            return _run(directory, options)
     except KeyboardInterrupt:
         print("\nstopped", flush=True)
-        # Ctrl-C ends the demo normally. With --auto it is a failure: not everything was checked.
-        return INTERRUPTED if options.auto else 0
+        # Ctrl-C is how the demo is meant to end; a play that was cut short proved nothing.
+        return INTERRUPTED if played else 0
     except (ServerError, InstallationFailed, Unexpected, TimeoutError) as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1
     finally:
-        if options.auto:
+        if played:
             _remove(directory)
 
 
-def _run(directory: Path, *, auto: bool) -> int:
+def _run(directory: Path, options: argparse.Namespace) -> int:
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -62,8 +64,10 @@ def _run(directory: Path, *, auto: bool) -> int:
 
     with _running(Stack(directory, say)) as stack:
         run = Run(stack, say)
-        run.prepare(played=auto)
-        return run.play() if auto else run.stay()
+        run.prepare(played=options.auto or options.brief)
+        if options.brief:
+            return run.play_brief()
+        return run.play() if options.auto else run.stay()
 
 
 @contextmanager
@@ -92,11 +96,11 @@ def _alone(directory: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def _directory(auto: bool) -> Path:
-    if auto:
+def _directory(played: bool) -> Path:
+    if played:
         directory = Path(tempfile.mkdtemp(prefix="hitlportal-demo-"))
     else:
-        directory = Path(os.environ.get("HITL_DEMO_DIR") or ROOT / ".demo").absolute()
+        directory = Path(env.text("HITL_DEMO_DIR") or places.data(".demo")).absolute()
         directory.mkdir(parents=True, exist_ok=True)
     # When root starts the demo, servers run under another account, which must enter this directory.
     directory.chmod(0o711)
@@ -114,9 +118,11 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="manage.py demo", description=__doc__)
-    parser.add_argument("--auto", action="store_true", help="play it through, check, and end")
-    parser.add_argument("--reset", action="store_true", help="remove the demo's data and end")
+    parser = argparse.ArgumentParser(prog="hitlportal demo", description=__doc__)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--auto", action="store_true", help="play it through, check, and end")
+    how.add_argument("--brief", action="store_true", help="play one report, check, and end")
+    how.add_argument("--reset", action="store_true", help="remove the demo's data and end")
     return parser
 
 

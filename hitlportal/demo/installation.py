@@ -9,15 +9,14 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from hitlportal import places
 from hitlportal.demo.servers.errors import InstallationFailed
 from hitlportal.demo.servers.ports import LOOPBACK
 from hitlportal.demo.servers.servers import Servers
 
-ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "hitlportal"
 
 
@@ -42,10 +41,9 @@ class Installation:
     def install(self) -> None:
         """Create logins, database, tables and grants; idempotent. Raises InstallationFailed."""
         superuser = {"HITL_SUPERUSER_DATABASE_URL": self._servers.portal.superuser_dsn()}
-        # The logins have no passwords yet; the command reads only the database's name.
-        nobody = {"HITL_DATABASE_URL": self._url("hitl_owner", "none yet")}
         self.manage(
-            "install_roles", "--passwords", str(self.passwords), environment={**superuser, **nobody}
+            *("install_roles", "--passwords", str(self.passwords), "--database", DATABASE),
+            environment=superuser,
         )
         self.manage("migrate", "--verbosity", "1")
         self.manage("install_grants")
@@ -80,8 +78,8 @@ class Installation:
         Raises InstallationFailed with the output if the command fails.
         """
         done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
-            cwd=ROOT,
+            places.command(*arguments),
+            cwd=places.START,
             env={**self.environment(process), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """The files that the demo imports into its inventory.
 
 Manifests, catalogue and compose file are unmodified copies from public repositories
-(tests/data/graphs/SOURCES.md). They do not name the ledger's roles; two CSV tables of the demo
+(inventory/graphs/SOURCES.md). They do not name the ledger's roles; two CSV tables of the demo
 record which service uses which role.
 """
 
@@ -10,10 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hitlportal.demo.installation import ROOT
-
-GRAPHS = ROOT / "tests" / "data" / "graphs"
 TABLES = Path(__file__).resolve().parent / "inventory"
+GRAPHS = TABLES / "graphs"
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from hitlportal import places
 from hitlportal.demo import words
 from hitlportal.demo.agent.client import ApiError, Unreachable
-from hitlportal.demo.installation import ROOT
 from hitlportal.demo.people.enrolments import Enrolments
-from hitlportal.demo.play import auto, leak_scanner, prologue
+from hitlportal.demo.play import auto, brief, leak_scanner, prologue
 from hitlportal.demo.play.record import Record
 from hitlportal.demo.play.reporting import Agent, AgentFailed, Reported
 from hitlportal.demo.play.scene import Scene
@@ -73,7 +73,14 @@ class Run:
         """Play seven people; return 0 when every check held, else 1."""
         self._say("seven people enrol, sign in and work over HTTP; all of it is checked")
         operator = auto.Operator(self._enrolments.add_new, self._seed)
-        failed = auto.play(self._scene(), self._codes, operator)
+        return self._judge(auto.play(self._scene(), self._codes, operator))
+
+    def play_brief(self) -> int:
+        """Play two people and one report; 0 when every check held."""
+        self._say("deployment checks, then two people approve one report over HTTP")
+        return self._judge(brief.play(self._scene(), self._codes, self._enrolments.add_new))
+
+    def _judge(self, failed: list[str]) -> int:
         self._say(f"{len(failed)} checks FAILED" if failed else "every check held")
         return 1 if failed else 0
 
@@ -113,7 +120,7 @@ class Run:
         }
         done = subprocess.run(
             python("-m", "hitlportal.demo.seed"),
-            cwd=ROOT,
+            cwd=places.START,
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

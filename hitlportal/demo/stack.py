@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from hitlportal.demo.installation import ROOT, Installation, inherited
+from hitlportal import env, places
+from hitlportal.demo.installation import Installation, inherited
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.auditlog import AuditLog
 from hitlportal.demo.servers.broker import Broker
@@ -135,7 +136,7 @@ class Stack:
             "--concurrency",
             str(WORKER_PROCESSES),
         )
-        sequencer = python(ROOT / "manage.py", "audit_sequencer")
+        sequencer = places.command("audit_sequencer")
         # A separate worker, so that a flood of work cannot delay deadlines.
         sweep = ("worker", "--queues", "sweep", "--pool", "solo")
         self._spawn("witness", *self.log.witness())
@@ -151,8 +152,11 @@ class Stack:
     def _job_address(self) -> Path:
         return private.write(self.directory / "report-job" / "dsn", self.ledger.dsn(ROLE))
 
-    def _spawn(self, name: str, argv: list[str], env: dict[str, str]) -> None:
-        self._add(name, Child(argv, log=self._log(name.replace(" ", "-")), cwd=ROOT, env=env))
+    def _spawn(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
+        self._add(
+            name,
+            Child(argv, log=self._log(name.replace(" ", "-")), cwd=places.START, env=environment),
+        )
 
     def _add(self, name: str, child: Child) -> None:
         self.children.append(Running(name, child))
@@ -185,7 +189,7 @@ def chosen_port(path: Path) -> int:
     The port is kept because approvers' passkeys are bound to the origin, which includes it.
     Raises ServerFailed when the port is taken.
     """
-    configured = os.environ.get("HITL_DEMO_PORT", "")
+    configured = env.text("HITL_DEMO_PORT")
     if configured:
         port = int(configured)
     elif path.exists():

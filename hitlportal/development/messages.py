@@ -16,7 +16,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from hitlportal import places
+
+ROOT = places.PACKAGE.parent  # the source tree: an installed copy has no catalogs to write
 CATALOGS = Path("locale")
 ENGLISH = CATALOGS / "en" / "LC_MESSAGES" / "django.po"
 PACKAGES = ("hitlportal", "remediation", "audit")

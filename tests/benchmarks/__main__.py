@@ -12,12 +12,13 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hitlportal.demo.installation import ROOT
 from tests.benchmarks.house import House, house
 
+ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "test-results" / "benchmark.json"
 # How many of each kind, and the seconds after which a slow or busy machine does with fewer.
 APPROVALS, APPROVALS_S = 160, 60.0

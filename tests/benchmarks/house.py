@@ -17,7 +17,8 @@ from pathlib import Path
 import psycopg
 
 from audit import signing
-from hitlportal.demo.installation import ROOT, Installation
+from hitlportal import places
+from hitlportal.demo.installation import Installation
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.broker import BROKER, CACHE, Broker
@@ -81,8 +82,9 @@ class House:
 
     def start_sequencer(self) -> Child:
         """The sequencer, with the key and its own head file."""
-        argv = [sys.executable, str(ROOT / "manage.py"), "audit_sequencer"]
-        return self._spawn(argv, self.environment("sequencer"), "sequencer")
+        return self._spawn(
+            places.command("audit_sequencer"), self.environment("sequencer"), "sequencer"
+        )
 
     def stop(self) -> None:
         self.stop_children()
@@ -146,7 +148,7 @@ class House:
         """Run a module to its end with a worker's login and files; what it printed."""
         done = subprocess.run(
             [sys.executable, "-m", module],
-            cwd=ROOT,
+            cwd=places.START,
             env=self.environment("worker"),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -161,7 +163,7 @@ class House:
         self._spawn(argv, env, name)
 
     def _spawn(self, argv: list[str], env: dict[str, str], name: str) -> Child:
-        child = Child(argv, log=self.directory / f"{name}.log", cwd=ROOT, env=env)
+        child = Child(argv, log=self.directory / f"{name}.log", cwd=places.START, env=env)
         self._children.append(child)
         return child
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
-from hitlportal import catalogue, roles
+from hitlportal import database_manifest, roles
 from tests import servers
 from tests.database.logins import database, superuser
 
@@ -62,7 +62,7 @@ def everything(owner: DatabaseWrapper) -> dict[tuple[str, str], object]:
     try:
         facts: dict[tuple[str, str], object] = {
             (kind, name): said
-            for kind, objects in catalogue.read(reader).items()
+            for kind, objects in database_manifest.read(reader).items()
             for name, said in objects.items()
         }
         with reader.cursor() as cursor:

@@ -10,7 +10,7 @@ from django.db import connection, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
 
-from hitlportal import catalogue
+from hitlportal import database_manifest
 
 # Without it pytest-django makes no database when only tests of this file are chosen.
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ def migrate(*target: str) -> None:
     call_command("migrate", *target, verbosity=0, interactive=False)
 
 
-def names(facts: catalogue.Facts) -> dict[str, set[str]]:
+def names(facts: database_manifest.Facts) -> dict[str, set[str]]:
     return {kind: set(objects) for kind, objects in facts.items()}
 
 
@@ -29,7 +29,7 @@ def objects() -> dict[str, set[str]]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW search_path")
         path = cursor.fetchone()[0]
-    found = names(catalogue.read(connections["default"]))
+    found = names(database_manifest.read(connections["default"]))
     with connection.cursor() as cursor:
         cursor.execute(f"SET search_path = {path}")
     return found
@@ -71,7 +71,7 @@ def test_with_the_grants_it_is_what_the_manifest_says(empty: DatabaseWrapper) ->
     migrate()
     call_command("install_grants", stdout=StringIO())
     call_command("install_grants", stdout=StringIO())  # and again, as after every upgrade
-    assert catalogue.read(connections["default"]) == catalogue.manifest()
+    assert database_manifest.read(connections["default"]) == database_manifest.manifest()
 
 
 def test_no_migration_is_missing() -> None:

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 
-from hitlportal import catalogue, checks
+from hitlportal import database_manifest, deploy_checks
 from hitlportal.demo.servers.binaries import postgres_binaries
 from remediation import declarations
 from tests import servers
@@ -47,7 +47,14 @@ def test_a_restored_database_is_in_order() -> None:
         with psycopg.connect(superuser, autocommit=True) as it:
             it.execute(statements.encode())
         assert declarations.recorded(restored) == declarations.declared()
-        assert list(checks.compare(catalogue.manifest(), catalogue.read(restored))) == []
+        assert (
+            list(
+                deploy_checks.compare(
+                    database_manifest.manifest(), database_manifest.read(restored)
+                )
+            )
+            == []
+        )
 
 
 @pytest.mark.parametrize(
@@ -67,5 +74,5 @@ def test_a_restored_database_is_in_order() -> None:
     ],
 )
 def test_both_ways_to_print_a_list_are_one(printed: str, restored: str) -> None:
-    assert catalogue._restored(printed) == restored
-    assert catalogue._restored(restored) == restored
+    assert database_manifest._restored(printed) == restored
+    assert database_manifest._restored(restored) == restored

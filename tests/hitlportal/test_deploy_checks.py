@@ -19,7 +19,7 @@ from pytest_django import Settings
 
 from audit import schema as audit_schema
 from audit import sqlfile
-from hitlportal import catalogue, checks, env
+from hitlportal import database_manifest, deploy_checks, env
 from remediation import schema
 from tests import servers
 from tests.database.attack import sql
@@ -33,14 +33,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def found() -> list[CheckMessage]:
     """What the check says about this transaction's database."""
-    return list(checks.compare(catalogue.manifest(), catalogue.read(connections["default"])))
+    return list(
+        deploy_checks.compare(
+            database_manifest.manifest(), database_manifest.read(connections["default"])
+        )
+    )
 
 
 def test_the_manifest_is_what_migrations_and_grants_make() -> None:
     """If this fails: `python -m hitlportal.development.manifest`, and read the diff."""
-    read = catalogue.read(connections["default"])
-    assert list(checks.compare(catalogue.manifest(), read)) == []
-    assert catalogue.MANIFEST.read_text(encoding="utf-8") == catalogue.dump(read)
+    read = database_manifest.read(connections["default"])
+    assert list(deploy_checks.compare(database_manifest.manifest(), read)) == []
+    assert database_manifest.MANIFEST.read_text(encoding="utf-8") == database_manifest.dump(read)
 
 
 def test_every_function_of_the_manifest_stands_in_a_file() -> None:
@@ -55,14 +59,14 @@ def test_every_function_of_the_manifest_stands_in_a_file() -> None:
     }
     held = {
         (name.partition("(")[0], said["sha256"])
-        for name, said in catalogue.manifest()["functions"].items()
+        for name, said in database_manifest.manifest()["functions"].items()
     }
     assert held == written
 
 
 def test_every_guard_of_the_manifest_is_safe_by_the_rules() -> None:
     """What the database's design asks of each function and trigger, of the manifest itself."""
-    manifest = catalogue.manifest()
+    manifest = database_manifest.manifest()
     for name, said in manifest["functions"].items():
         assert "search_path=pg_catalog, pg_temp" in said["config"], name
         assert said["owner"] == "hitl_owner", name
@@ -193,14 +197,14 @@ def opened(url: str) -> Iterator[DatabaseWrapper]:
 def test_every_process_finds_its_database_in_order(process: str, settings: Settings) -> None:
     settings.PROCESS = process
     with opened(login_url(f"hitl_{process}", database())) as it:
-        assert list(checks.check_connection(it, "default")) == []
+        assert list(deploy_checks.check_connection(it, "default")) == []
 
 
 @pytest.mark.parametrize(("process", "login"), [("web", "hitl_worker"), ("worker", "hitl_owner")])
 def test_a_process_with_the_login_of_another(process: str, login: str, settings: Settings) -> None:
     settings.PROCESS = process
     with opened(login_url(login, database())) as it:
-        messages = list(checks.check_connection(it, "default"))
+        messages = list(deploy_checks.check_connection(it, "default"))
     assert [message.id for message in messages] == ["hitlportal.E002"]
     assert f"{login}, not hitl_{process}" in messages[0].msg
 
@@ -210,7 +214,7 @@ def test_a_login_that_plays_another(settings: Settings) -> None:
     with opened(login_url("hitl_owner", database())) as it:
         with it.cursor() as cursor:
             cursor.execute("SET ROLE hitl_web")
-        messages = list(checks.check_login(it, "default"))
+        messages = list(deploy_checks.check_login(it, "default"))
     assert [message.id for message in messages] == ["hitlportal.E002"]
 
 
@@ -234,16 +238,16 @@ def test_a_login_that_is_more_than_it_says() -> None:
             it.set_autocommit(False)
             with it.cursor() as cursor:
                 cursor.execute(statement)
-            messages = list(checks.check_roles(it))
+            messages = list(deploy_checks.check_roles(it))
             it.rollback()
             assert {message.id for message in messages} == {"hitlportal.E003"}
             assert any(said in message.msg for message in messages), messages
-        assert list(checks.check_roles(it)) == []
+        assert list(deploy_checks.check_roles(it)) == []
 
 
 def test_a_server_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "OLDEST", 990_000)
-    messages = list(checks.check_version(connections["default"]))
+    monkeypatch.setattr(deploy_checks, "OLDEST", 990_000)
+    messages = list(deploy_checks.check_version(connections["default"]))
     assert [message.id for message in messages] == ["hitlportal.E012"]
 
 

@@ -65,7 +65,7 @@ def named_by(provider: Provider) -> set[str]:
     }  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("name", PROVIDERS)
+@every("name", sorted(PROVIDERS))
 def test_a_provider_has_a_word_for_everything_that_it_names(name: str) -> None:
     provider = PROVIDERS[name]
     assert set(provider.words) == named_by(provider) - set(WORDS)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audit import verifier
-from hitlportal.demo.installation import ROOT, Installation
+from hitlportal import places
+from hitlportal.demo.installation import Installation
 from hitlportal.demo.settings import Settings, python
 
 # Exit status and last line of `manage.py verify_evidence`.
@@ -32,7 +33,7 @@ class Replay:
             *("--log-policy", self.policy),
         )
         done = subprocess.run(
-            python(ROOT / "manage.py", "verify_evidence", evidence, *trusted),
+            places.command("verify_evidence", evidence, *trusted),
             cwd=evidence.parent,
             env={},
             stdin=subprocess.DEVNULL,

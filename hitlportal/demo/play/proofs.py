@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 
 from hitlportal.demo.play import offline
+from hitlportal.demo.play.reporting import Reported
 from hitlportal.demo.play.scene import Scene
 
 FORBIDDEN = (
@@ -17,19 +18,24 @@ FORBIDDEN = (
 
 
 def evidence(scene: Scene) -> None:
+    """Replay the gate of every run that people approved."""
+    for report in scene.runs:
+        replayed(scene, report)
+
+
+def replayed(scene: Scene, report: Reported) -> None:
     """Replay the gate with an empty environment, then on files with one byte changed."""
     stack = scene.stack
     replay = offline.Replay(stack.settings.approvers, stack.origin, stack.log.policy)
     directory = stack.directory / "evidence"
     directory.mkdir(exist_ok=True)
-    for report in scene.runs:
-        file = directory / f"{report.proposal}.json"
-        offline.export(stack.installation, stack.settings, report.proposal, file)
-        what = f"evidence of {report.proposal[:8]}, replayed offline"
-        scene.checks.equal("15", what, replay.result(file), offline.HOLDS)
-        for place, forged in offline.forgeries(file):
-            what = f"the same with one byte flipped in {place}"
-            scene.checks.equal("15", what, replay.result(forged), offline.DOES_NOT_HOLD)
+    file = directory / f"{report.proposal}.json"
+    offline.export(stack.installation, stack.settings, report.proposal, file)
+    what = f"evidence of {report.proposal[:8]}, replayed offline"
+    scene.checks.equal("15", what, replay.result(file), offline.HOLDS)
+    for place, forged in offline.forgeries(file):
+        what = f"the same with one byte flipped in {place}"
+        scene.checks.equal("15", what, replay.result(forged), offline.DOES_NOT_HOLD)
 
 
 def bundles(scene: Scene) -> None:

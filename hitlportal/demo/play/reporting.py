@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hitlportal.demo.installation import ROOT, inherited
+from hitlportal import places
+from hitlportal.demo.installation import inherited
 from hitlportal.demo.servers.errors import ServerError
 from hitlportal.demo.settings import python
 from hitlportal.demo.story import CASE, CLUSTER, UNKNOWN_CASE
@@ -56,7 +57,7 @@ class Agent:
                 *("--environment", "production", "--token-file", str(self.token_file)),
                 *arguments,
             ),
-            cwd=ROOT,
+            cwd=places.START,
             env=inherited(),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -7,12 +7,12 @@ worker executes nothing without this cosignature.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from audit import signing
 from audit.tlog.note import COSIGNATURE
-from hitlportal.demo.installation import ROOT, inherited
+from hitlportal import places
+from hitlportal.demo.installation import inherited
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.ports import LOOPBACK, kept_port
 
@@ -66,13 +66,13 @@ class AuditLog:
 
     def witness(self) -> tuple[list[str], dict[str, str]]:
         """Return the command line and the environment of the witness."""
-        command = [
-            *(sys.executable, str(ROOT / "manage.py"), "audit_witness"),
+        command = places.command(
+            "audit_witness",
             *("--listen", f"{LOOPBACK}:{self._port}"),
-            *("--key", str(self._witness / "key")),
+            *("--key", self._witness / "key"),
             *("--log", self.key),
-            *("--state", str(self._witness / "heads")),
-        ]
+            *("--state", self._witness / "heads"),
+        )
         return command, inherited()
 
 

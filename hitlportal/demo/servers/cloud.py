@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hitlportal import places
 from hitlportal.demo.agent.reading import read
-from hitlportal.demo.installation import ROOT, inherited
+from hitlportal.demo.installation import inherited
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.ports import LOOPBACK, kept_port
 from hitlportal.demo.servers.process import Child
@@ -81,7 +82,7 @@ class Cloud:
             [sys.executable, "-m", "hitlportal.demo.servers.moto_server", "--port", str(self.port)]
             + [str(part) for part in (*files, *state)],
             log=log,
-            cwd=ROOT,
+            cwd=places.START,
             env=inherited(),
         )
 

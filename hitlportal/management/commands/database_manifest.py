@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 
-from hitlportal import catalogue
+from hitlportal import database_manifest
 
 
 class Command(BaseCommand):
@@ -23,10 +23,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, write: bool, **options: Any) -> None:
         database = connections.create_connection("default")
         try:
-            text = catalogue.dump(catalogue.read(database))
+            text = database_manifest.dump(database_manifest.read(database))
         finally:
             database.close()
         if write:
-            catalogue.MANIFEST.write_text(text, encoding="utf-8")
+            database_manifest.MANIFEST.write_text(text, encoding="utf-8")
         else:
             self.stdout.write(text, ending="")

@@ -1,4 +1,4 @@
-"""manage.py install_roles: logins, database and its narrowing; needs a superuser once."""
+"""`hitlportal install_roles`: logins, database and its narrowing; needs a superuser once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from hitlportal import env, roles
@@ -16,22 +15,23 @@ from hitlportal import env, roles
 class Command(BaseCommand):
     help = (
         "Creates the logins hitl_* and the portal's database. Reads HITL_SUPERUSER_DATABASE_URL "
-        "(any database of the cluster) and writes one password file for each login that has none."
+        "(any database of the cluster), and no other setting. Writes one password file for each "
+        "login that has none."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--passwords", type=Path, required=True, help="a directory, mode 0700")
+        parser.add_argument("--database", default="hitlportal", help="its name (hitlportal)")
 
-    def handle(self, *args: Any, passwords: Path, **options: Any) -> None:
+    def handle(self, *args: Any, passwords: Path, database: str, **options: Any) -> None:
         superuser = env.secret("HITL_SUPERUSER_DATABASE_URL")
-        name = str(settings.DATABASES["default"]["NAME"])
         roles.create_logins(superuser, read_or_make(passwords))
-        roles.create_database(superuser, name)
+        roles.create_database(superuser, database)
         parts = urlsplit(superuser)
-        roles.narrow_database(urlunsplit(parts._replace(path=f"/{name}")), name)
+        roles.narrow_database(urlunsplit(parts._replace(path=f"/{database}")), database)
         self.stdout.write(
-            f"Logins and database {name} are ready; now run migrate, then install_grants."
+            f"Logins and database {database} are ready; now run migrate, then install_grants."
         )
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from hitlportal.demo import inventory_files
 from remediation.domain.intake.changes import ChangeSet, Known, compare
 from remediation.domain.intake.reading import File, read
 from remediation.domain.intake.stated import Options, Stated
 
-GRAPHS = Path(__file__).resolve().parents[2] / "data" / "graphs"
+GRAPHS = inventory_files.GRAPHS
 EMPTY = Known({}, {}, {})
 
 

@@ -14,7 +14,7 @@ import sys
 def main(head: str, policy: str, side: str) -> None:
     import django
 
-    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.static_settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "hitlportal.placeholder_settings"
     django.setup()
     from django.conf import settings
 

@@ -35,7 +35,7 @@ def read(database: BaseDatabaseWrapper) -> Facts:
     with database.cursor() as cursor:
         cursor.execute("SET search_path = pg_catalog")
         # Without parameters, so that a % is a %.
-        cursor.execute((SQL / "catalogue.sql").read_text(encoding="utf-8"))
+        cursor.execute((SQL / "manifest.sql").read_text(encoding="utf-8"))
         for kind, name, said in cursor.fetchall():
             # Django reads jsonb as text.
             facts[kind][name] = json.loads(said)

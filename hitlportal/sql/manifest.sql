@@ -1,6 +1,6 @@
 -- What stands in the database, one object a row: kind, name, facts. Every login may read all of it;
--- PostgreSQL 14 to 18 word it alike. Read by hitlportal/catalogue.py with search_path = pg_catalog,
--- so that definitions name every object with its schema.
+-- PostgreSQL 14 to 18 word it alike. Read by hitlportal/database_manifest.py with search_path =
+-- pg_catalog, so that definitions name every object with its schema.
 WITH ours AS (
   SELECT n.oid, n.nspname FROM pg_namespace n WHERE n.nspname IN ('public', 'audit', 'remediation')
 ), object (kind, name, fact, owner, acl, acl_kind) AS (

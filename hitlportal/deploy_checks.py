@@ -17,7 +17,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from hitlportal import catalogue
+from hitlportal import database_manifest
 from remediation import declarations
 
 OLDEST = 140_000  # PostgreSQL 14
@@ -79,8 +79,8 @@ def check_connection(database: BaseDatabaseWrapper, alias: str) -> Iterator[Chec
     if alias == "default":
         yield from check_version(database)
         yield from check_roles(database)
-        found = catalogue.read(database)
-        yield from compare(catalogue.manifest(), found)
+        found = database_manifest.read(database)
+        yield from compare(database_manifest.manifest(), found)
         if settings.PROCESS not in ALONE and "remediation.target_kind" in found["relations"]:
             yield from compare_declarations(
                 declarations.declared(), declarations.recorded(database)
@@ -127,7 +127,9 @@ def check_roles(database: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
                 yield _error("E003", f"login {name} {words} {', '.join(values)}")
 
 
-def compare(expected: catalogue.Facts, found: catalogue.Facts) -> Iterator[CheckMessage]:
+def compare(
+    expected: database_manifest.Facts, found: database_manifest.Facts
+) -> Iterator[CheckMessage]:
     """One error for each object that is missing, not known, or not as it should be."""
     for kind, identifier in IDS.items():
         should, has = expected[kind], found[kind]

@@ -1,0 +1,15 @@
+"""What pyproject.toml cannot say: locale/ lies beside the packages and goes into one of them."""
+
+from __future__ import annotations
+
+from setuptools import find_packages, setup
+
+PRODUCT = ("hitlportal", "remediation", "audit")
+
+setup(
+    packages=[
+        *find_packages(include=[f"{name}{below}" for name in PRODUCT for below in ("", ".*")]),
+        "hitlportal.locale",
+    ],
+    package_dir={"hitlportal.locale": "locale"},
+)

@@ -1,0 +1,57 @@
+"""`variables.toml` says all that is read from the environment, and nothing besides."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from hitlportal import env
+from hitlportal.variables import PROCESSES, VARIABLES
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [
+    *(
+        path
+        for name in ("hitlportal", "remediation", "audit")
+        for path in (ROOT / name).rglob("*.py")
+    ),
+    ROOT / "tests" / "servers.py",
+]
+# How code reads a variable: by `env`, or straight from the environment.
+READ = re.compile(r"""(?:env\.(\w+)|environ(?:\.get)?)[(\[]\s*["'](HITL_[A-Z_]+)["']""")
+# Read where Django and its settings may not be: by the log's signer, and by Celery before beat.
+STRAIGHT = {"HITL_AUDIT_TRANSIT_TOKEN_FILE", "HITL_PROCESS", "HITL_TEST_POSTGRES"}
+
+
+def readings() -> list[tuple[str, str]]:
+    """How, and which variable: each place in the code."""
+    return [found for path in SOURCES for found in READ.findall(path.read_text("utf-8"))]
+
+
+def test_every_variable_that_is_read_is_in_the_table_and_no_other() -> None:
+    assert {name for _, name in readings()} == set(VARIABLES)
+
+
+def test_variables_are_read_in_one_way() -> None:
+    assert {name for how, name in readings() if not how} == STRAIGHT
+    for how, name in readings():
+        if how:
+            assert VARIABLES[name].secret == (how == "secret"), name
+
+
+def test_each_entry_says_what_a_reader_needs() -> None:
+    others = {"install_roles", "demo", "tests"}
+    for name, variable in VARIABLES.items():
+        assert variable.meaning and variable.used_by, name
+        assert set(variable.used_by) <= {*PROCESSES, *others}, name
+        # What an empty default stands for is said; where there is another default, it says itself.
+        assert bool(variable.otherwise) == (variable.default == ""), name
+
+
+def test_a_variable_that_is_not_in_the_table_cannot_be_read() -> None:
+    with pytest.raises(KeyError):
+        env.text("HITL_UNKNOWN")
+    with pytest.raises(TypeError, match="is no secret"):
+        env.secret("HITL_ORIGIN")
