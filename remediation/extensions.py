@@ -6,6 +6,9 @@
     [project.entry-points."hitlportal.executors"]     code: only a process that runs steps loads it
     NAME = "package.executor:DRIVER"                  a remediation.executors.driver.Driver
 
+    [project.entry-points."hitlportal.contract"]      for the contract test (tests/executors) alone
+    NAME = "package.contract:CONTRACT"                a tests.executors.contract.Contract
+
 A declaration is data, and its module imports only `remediation.domain.catalogue`: the web process
 loads it too, and must not load what touches targets. Whoever can install a package beside the
 worker runs code there anyway; the groups decide what is loaded, not what is trusted.
@@ -15,6 +18,8 @@ A package that cannot be loaded stops the process when it starts, and is named.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -25,6 +30,7 @@ from remediation.domain.catalogue import CatalogueInvalid, Provider
 
 CATALOGUE = "hitlportal.catalogue"
 EXECUTORS = "hitlportal.executors"
+_CODE = "remediation.executors"
 
 T = TypeVar("T")
 Found = MappingProxyType[str, str]
@@ -34,13 +40,14 @@ class ExtensionInvalid(RuntimeError):
     """An installed package cannot be used; the process must not start."""
 
 
-def found(group: str, wanted: type[T]) -> list[tuple[str, T]]:
+def found(group: str, wanted: type[T]) -> Iterator[tuple[str, T]]:
     """What the packages of this environment add to a group, each with its package in words.
 
     Raises ExtensionInvalid.
     """
     points = sorted(entry_points(group=group), key=lambda point: (package_of(point), point.name))
-    return [(package_of(point), _loaded(point, wanted)) for point in points]
+    for point in points:
+        yield package_of(point), _loaded(point, wanted)
 
 
 def package_of(point: EntryPoint) -> str:
@@ -59,19 +66,30 @@ def _loaded(point: EntryPoint, wanted: type[T]) -> T:
     return value
 
 
+def _loaded_code() -> set[str]:
+    return {name for name in sys.modules if name.startswith(_CODE)}
+
+
 @cache
 def load_catalogue() -> Found:
     """Register the declarations of other packages, once; the package of each provider by name.
 
     Raises ExtensionInvalid; then nothing was registered.
     """
-    packages = found(CATALOGUE, Provider)
+    before = _loaded_code()
+    packages: dict[str, str] = {}
     whole = list(catalogue.BUILT_IN)
-    for package, provider in packages:
+    for package, provider in found(CATALOGUE, Provider):
+        if _loaded_code() != before:
+            raise ExtensionInvalid(
+                f"package {package}: the declaration imports {_CODE}, which the web process"
+                " never loads"
+            )
         whole.append(provider)
+        packages[provider.name] = package
         try:
             catalogue.build(whole)
         except CatalogueInvalid as error:
             raise ExtensionInvalid(f"package {package}: {error}") from error
-    catalogue.register(*(provider for _, provider in packages))
-    return MappingProxyType({provider.name: package for package, provider in packages})
+    catalogue.register(*whole[len(catalogue.BUILT_IN) :])
+    return MappingProxyType(packages)

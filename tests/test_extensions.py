@@ -33,6 +33,10 @@ FALSE_DECLARATIONS = {
     "it raises": ("raise KeyError('no such setting')", "KeyError: 'no such setting'"),
     "it is not there": ("", "AttributeError"),
     "it is something else": ("PROVIDER = {'name': 'mine'}", "is not a Provider"),
+    "it loads code": (
+        "import remediation.executors.base\n" + declares("ours.PROVIDER"),
+        "the declaration imports remediation.executors",
+    ),
     "a kind registered twice": (
         declares("ours.PROVIDER"),
         "provider kubernetes is declared twice",

@@ -161,7 +161,7 @@ def parse_target(value: Json, at: str = "", *, allow_test: bool = False) -> Targ
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
     """A field's pattern; whatever a declaration says, a locator's "/" stands in no field."""
-    return re.compile(rf"(?!.*/)(?:{pattern})", re.ASCII | re.DOTALL)
+    return re.compile(rf"(?![\s\S]*/)(?:{pattern})", re.ASCII)
 
 
 def _step(index: int, value: Json, at: str, protected: frozenset[str], allow_test: bool) -> Step:

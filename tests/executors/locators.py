@@ -16,6 +16,9 @@ def teach_locators() -> None:
     acted_on = sorted({action.target_kind for action in ACTIONS.values()})
     cases = "\n".join(f"WHEN '{kind}' THEN '{kind}:' || {_fields(kind)}" for kind in acted_on)
     with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('remediation.target_kind') IS NOT NULL")
+        if cursor.fetchone()[0]:  # migrations have filled it
+            return
         cursor.execute(
             "CREATE OR REPLACE FUNCTION remediation.locator_v1(target jsonb) RETURNS text"
             " LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS"

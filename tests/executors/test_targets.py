@@ -7,8 +7,10 @@ from typing import cast
 
 import pytest
 
+from remediation.domain.catalogue import TARGETS
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
+from remediation.domain.plan import Target
 from remediation.executors.aws_account import account
 from remediation.executors.errors import ClearanceRefused, CredentialUnavailable
 from remediation.executors.noop import NoopTarget
@@ -99,6 +101,41 @@ def test_the_test_section_names_files_and_failures(tmp_path: Path) -> None:
     assert test is not None and targets.allows_test
     assert (test.file, test.state_dir) == (tmp_path / "calls", tmp_path / "s")
     assert test.inject == {"alpha": {"fail_apply": True}}
+
+
+def test_each_section_says_the_least_environment_of_its_own_targets(tmp_path: Path) -> None:
+    production = 'environment = "production"\n'
+    targets = load(
+        tmp_path,
+        POSTGRES + production + SIMULATED + 'environment = "staging"\n'
+        '[test]\nfile = "calls"\nstate_dir = "s"\nenvironment = "development"\n',
+    )
+    floors = {
+        "postgres.role": "",  # of another cluster
+        "aws.iam.access_key": "staging",
+        "aws.iam.role": "staging",
+        "kubernetes.secret": "",
+        "test.target": "development",
+    }
+    for kind, floor in floors.items():
+        fields = {**TARGETS[kind].example}
+        if "account" in fields:
+            fields["account"] = "218007301253"
+        assert targets.environment(Target(kind, fields)) == floor, kind
+    role = Target("postgres.role", {"cluster": "orders-db", "role": "app"})
+    assert targets.environment(role) == "production"
+    with pytest.raises(TargetsFileInvalid, match="environment is one of"):
+        load(tmp_path, POSTGRES + 'environment = "prod"\n')
+
+
+def test_the_portals_own_keys_are_told_apart_from_all_others(tmp_path: Path) -> None:
+    targets = load(tmp_path, POSTGRES + SIMULATED)
+    spec = TARGETS["aws.iam.access_key"]
+    for key, own in (("AKIAOBSERVER", True), ("AKIAOPERATOR", True), ("AKIAOTHER", False)):
+        target = Target(spec.kind, {**spec.example, "access_key_id": key})
+        assert targets.is_own(target) is own
+    assert not targets.is_own(Target("postgres.role", {"cluster": "orders-db", "role": "app"}))
+    assert not load(tmp_path, "").is_own(Target(spec.kind, {**spec.example}))
 
 
 @pytest.mark.parametrize(
