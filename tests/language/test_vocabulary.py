@@ -49,7 +49,7 @@ FIELDS = {
 def refusals(of: type[Refused] = Refused) -> Iterator[type[Refused]]:
     yield of
     for below in of.__subclasses__():
-        if below.__module__ == errors.__name__:
+        if below.__module__.startswith(errors.__name__):
             yield from refusals(below)
 
 
