@@ -25,30 +25,30 @@ def inert(value: object) -> SafeString:
 
 @register.filter
 def inert_line(value: object) -> SafeString:
-    """As `inert`, for what is one line by its nature: a title that breaks lines forges rows."""
+    """As `inert`, for a text of one line: a line break in a title could forge a row of a list."""
     found = domain.pieces(str(value), one_line=True)
     return format_html_join("", "{}", ((_render(piece),) for piece in found))
 
 
 @register.filter
 def plain(value: object) -> str:
-    """The text on one line without marks, for a title or an attribute; escaped like any text."""
+    """The text on one line without marks, for a title or an attribute; Django escapes it."""
     return domain.line(str(value))
 
 
 @register.filter
 def measure(value: object) -> str:
-    """How much text there is, so that nobody takes the first screen for the whole: lines,
-    characters, and unseen characters if there are any."""
+    """How long the text is, in lines and characters, and how many characters are unseen; so that no
+    reader takes the first screen for the whole."""
     text = str(value)
     lines, characters = text.count("\n") + 1, len(text)
     unseen = sum(1 for piece in domain.pieces(text) if piece.unseen)
-    said = [
+    parts = [
         ngettext("%(number)s line", "%(number)s lines", lines) % _number(lines),
         ngettext("%(number)s character", "%(number)s characters", characters) % _number(characters),
     ]
     if unseen:
-        said.append(
+        parts.append(
             ngettext(
                 "%(number)s hidden character shown as code points",
                 "%(number)s hidden characters shown as code points",
@@ -56,7 +56,7 @@ def measure(value: object) -> str:
             )
             % _number(unseen)
         )
-    return ", ".join(said)
+    return ", ".join(parts)
 
 
 def _render(piece: domain.Piece) -> SafeString | str:

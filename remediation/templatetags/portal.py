@@ -46,7 +46,7 @@ def moment(value: datetime | None) -> SafeString | str:
     return format_html('<time datetime="{}">{}</time>', _iso(value), _utc(value))
 
 
-# Words of times. clock.js says the same ones: it reads them from the page (`clock_words`).
+# Words of times; clock.js reads the same ones from the page (`clock_words`).
 CLOCK = {
     "now": gettext_lazy("just now"),
     # Translators: how long ago; {span} is such as "4 d 3 h".
@@ -73,8 +73,8 @@ def clock_words() -> SafeString:
 
 @lru_cache(maxsize=64)  # they stand on every page
 def _clock_words(language: str | None) -> SafeString:
-    said = format_html_join("", '<p data-word="{}">{}</p>', CLOCK.items())
-    return format_html('<template data-words="clock">{}</template>', said)
+    words = format_html_join("", '<p data-word="{}">{}</p>', CLOCK.items())
+    return format_html('<template data-words="clock">{}</template>', words)
 
 
 @register.filter
@@ -107,6 +107,7 @@ def _clock(value: datetime, clock: str, word: str, seconds: float) -> SafeString
 
 @register.filter
 def duration(seconds: float) -> str:
+    """A length of time."""
     return span(seconds)
 
 
@@ -128,8 +129,8 @@ def span(seconds: float) -> str:
 @register.filter
 def size(value: int) -> str:
     """A number of bytes, exact."""
-    said = {"number": number_format(value, force_grouping=True)}
-    return ngettext("%(number)s byte", "%(number)s bytes", value) % said
+    values = {"number": number_format(value, force_grouping=True)}
+    return ngettext("%(number)s byte", "%(number)s bytes", value) % values
 
 
 @register.filter
@@ -202,7 +203,7 @@ TONES = {
 @register.simple_tag
 def pill(word: str, text: object = "") -> SafeString:
     """A labelled pill for a word of the vocabulary; unknown words look neutral."""
-    # What is kept has no language of its own: the words are part of the question.
+    # The cache knows no language, so the words are part of its key.
     return _labelled(str(word), str(text) or words(word))
 
 

@@ -1,4 +1,4 @@
-"""Forms of the portal's pages. Shape only; the services decide."""
+"""Forms of the portal's pages. They check shape only; the services decide."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLOSE_TITLES = {
 
 
 class CloseForm(forms.Form):
-    """Close an incident; nothing is preselected."""
+    """Closing an incident; nothing is preselected."""
 
     outcome = forms.ChoiceField(
         label=gettext_lazy("Outcome"),
@@ -44,7 +44,7 @@ class CloseForm(forms.Form):
 
 
 class RevealForm(forms.Form):
-    """Why somebody has to see the bytes with their secrets."""
+    """The reason for uncovering secrets."""
 
     reason = forms.CharField(
         min_length=10,
@@ -58,7 +58,7 @@ class RevealForm(forms.Form):
 
 
 class PasskeyForm(forms.Form):
-    """The name under which a person knows a passkey again."""
+    """The name by which a person recognises a passkey."""
 
     name = forms.CharField(
         max_length=80,

@@ -1,7 +1,7 @@
-"""The place at which a page of the queue ended, as it stands in the address of the next one.
+"""The place at which a page of the queue ended, encrypted for the address of the next page.
 
-The page may end at a row that its reader may not see, and a place says whose it is, how grave and
-until when. So it is encrypted, always the same way: the same page has the same address.
+A page may end at a row that its reader may not see, and a place tells its risk and deadline. The
+encryption is deterministic: the same page has the same address.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from django.conf import settings
 
 
 def sealed(place: str) -> str:
-    """A place as text of an address; nothing stays nothing."""
+    """Encrypt a place for an address; an empty place stays empty."""
     if not place:
         return ""
     return base64.urlsafe_b64encode(_cipher().encrypt(place.encode(), None)).decode().rstrip("=")
 
 
 def opened(text: str) -> str:
-    """The place again; empty for what `sealed` did not make."""
+    """Decrypt a place; empty for text that `sealed` did not make."""
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         return _cipher().decrypt(raw, None).decode()

@@ -1,4 +1,4 @@
-"""What of the queue somebody wants to see, as it stands in the address."""
+"""The filters of the queue, as they stand in the address."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from remediation.services.access import slots, visibility
 from remediation.views.queue import cursors
 
 MINE, SERVICES = "mine", "services"
-# Sections of the queue: from which place, to which.
+# Sections of the queue: the first place of each, and the place where it ends.
 REVIEW, NEW, RUNNING, ENDED = "review", "new", "running", "ended"
 SECTIONS = {REVIEW: ("1", "2"), NEW: ("2", "3"), RUNNING: ("3", "4"), ENDED: ("9", ":")}
 CHOICES = {
@@ -32,7 +32,7 @@ _PLACE = re.compile(rf"(?:[123][0-4][0-9]{{32}}|9[0-9]{{16}}){_UUID}")
 
 @dataclass(frozen=True)
 class Filters:
-    """All empty: everything that is open. The names are those of the address."""
+    """All empty: everything that is open. The names are those in the address."""
 
     show: str = ""
     state: str = ""
@@ -44,12 +44,12 @@ class Filters:
 
     @property
     def query(self) -> str:
-        """The address's query, in one form for the same filters."""
+        """The query of the address; equal filters give the same query."""
         return urlencode({key: value for key, value in asdict(self).items() if value})
 
     @property
     def narrows(self) -> bool:
-        """Whether it leaves anything out besides by section."""
+        """Whether it leaves out more than whole sections."""
         return self != Filters(show=self.show if self.show == MINE else "", state=self.state)
 
     def but(self, **changes: str) -> str:
@@ -58,23 +58,23 @@ class Filters:
 
 
 def read(query: Mapping[str, str]) -> tuple[Filters, tuple[str, ...]]:
-    """The filters of an address, and the names of those that say what no filter says."""
-    said = {field.name: query.get(field.name, "").strip()[:LONGEST] for field in fields(Filters)}
-    odd = tuple(key for key, allowed in CHOICES.items() if said[key] and said[key] not in allowed)
-    # PostgreSQL has no text with a NUL in it, so nothing is found by one.
-    clean = {key: "" if key in odd else value.replace("\0", "") for key, value in said.items()}
+    """The filters of an address, and the names of those with an unknown value."""
+    given = {field.name: query.get(field.name, "").strip()[:LONGEST] for field in fields(Filters)}
+    odd = tuple(key for key, allowed in CHOICES.items() if given[key] and given[key] not in allowed)
+    # PostgreSQL stores no NUL in text.
+    clean = {key: "" if key in odd else value.replace("\0", "") for key, value in given.items()}
     return Filters(**clean), odd
 
 
 def cursor(query: Mapping[str, str]) -> str:
-    """The place after which the page begins; empty for the first page and for nonsense."""
+    """The place after which the page begins; empty for the first page and for an invalid one."""
     after = cursors.opened(query.get("after", "")[:LONGEST])
     return after if _PLACE.fullmatch(after) else ""
 
 
 def services(rights: slots.Rights, filters: Filters) -> list[int] | None:
-    """Of which services something is shown: never more than the person may see (None: all)."""
-    # Whoever sees no proposal sees none of their services either.
+    """The services whose proposals are shown: never more than the person may see (None: all)."""
+    # A person who sees no proposals sees no services of theirs either.
     seen = visibility.seen_services(rights)
     return sorted(rights.view) if filters.show == SERVICES and seen != [] else seen
 
@@ -89,15 +89,15 @@ def section(entries: QuerySet[QueueEntry], name: str) -> QuerySet[QueueEntry]:
 
 
 def condition(filters: Filters) -> Q:
-    """What is asked of a proposal's own columns. Neither `show` nor the section nor the search is
-    in it: those decide how the page is read."""
+    """The condition on a proposal's own columns. `show`, the section and the search are not in it:
+    they decide how the page is read."""
     rule = Q()
     if filters.risk:
         rule &= Q(risk=filters.risk)
     if filters.environment:
         rule &= Q(environment=filters.environment)
     if filters.agent:
-        # Its id first: then the agent's own index gives the order too.
+        # By id, so that the agent's index gives the order too.
         agent = Agent.objects.filter(name=filters.agent).values_list("pk", flat=True).first()
         rule &= Q(agent=agent) if agent else Q(pk__in=[])
     if filters.target:

@@ -1,9 +1,9 @@
-"""Reading a section of the queue in the order of an index, from a place on, until a page is full.
+"""Reads a section of the queue in the order of an index, from a place on, until a page is full.
 
-A planner that sees all conditions at once thinks that few rows meet them, fetches every row of the
-section and sorts. So the conditions that it judges well are asked first, of so many rows as the
-index gives in order; what is harder is asked of those alone. Whoever sees some services only reads
-the places of those services in order; everything else is asked of what they give.
+With all conditions at once, the planner expects few rows, fetches the whole section and sorts it.
+So a limited number of rows is read in the order of the index with the conditions that the planner
+judges well, and the other conditions are checked on those rows only. For a person who may see some
+services only, the places of those services are read in order, and the rest is checked on them.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from remediation.services.access import slots, visibility
 from remediation.views.queue import filters as asked
 from remediation.views.queue.filters import Filters
 
-# So many rows are looked at first, each time four times as many, at most so many times. A page that
-# is not full by then says where it stopped; nobody waits for a walk through everything.
+# The first step reads STEP rows, each further one FACTOR times as many, STEPS steps at most. A page
+# that is not full by then says where it stopped; no request reads the whole queue.
 STEP, FACTOR, STEPS = 120, 4, 4
-# What an index of order answers badly is read for this many steps in order, before the index that
-# knows it is asked: what is common is soon found that way, what is rare only the other way.
+# For so many steps rows are read in order before the index of the condition is used: common rows
+# are found sooner in order, rare ones only by their own index.
 IN_ORDER = 2
-# Whoever sees more services than the first number may see so much of what comes first (one in SHARE
-# rows) that everybody's queue is read for them, in order; with more than the second it always is.
+# With more than MANY services the queue of everybody is read in order, if the person may see one in
+# SHARE of its first rows; with more than TOO_MANY it always is.
 MANY, TOO_MANY = 50, 2_000
 SHARE = 4
 
 
 @dataclass(frozen=True)
 class Lens:
-    """What is looked at: places of these services (None: of all), by conditions on their columns,
-    words to be found, and a rule."""
+    """What to read: places of these services (None: of all), by conditions on columns, by words to
+    find, and by a rule."""
 
     services: list[int] | None
     condition: Q = field(default_factory=Q)
     words: Q = field(default_factory=Q)
     rule: Q = field(default_factory=Q)
-    # Whether everybody's queue is read, and not the places of each service.
+    # Whether the queue of everybody is read instead of the places of each service.
     dense: bool = False
-    # Sections among whose first rows the words are not: reading in order would find nothing soon.
+    # Sections whose first rows hold none of the words: reading in order would find nothing soon.
     rare: frozenset[str] = frozenset()
-    # Whoever asked for one target wants to see what is on it, each by itself.
+    # For one target every proposal is shown by itself, not grouped.
     flat: bool = False
 
     def narrowed(self, rule: Q) -> Lens:
@@ -56,12 +56,12 @@ class Lens:
 
     @property
     def entries(self) -> QuerySet[QueueEntry]:
-        """What indexes are asked for."""
+        """The rows that an index can give."""
         return visibility.places_of(self.services).filter(self.condition)
 
     @property
     def each(self) -> Q:
-        """All of it, to be asked of one row after the other."""
+        """Every condition, to be checked row by row."""
         return visibility.touches(self.services) & self.condition & self.words & self.rule
 
     @property
@@ -72,8 +72,8 @@ class Lens:
 
 @dataclass(frozen=True)
 class Chunk:
-    """The next rows in order and what has still to be asked of them; after them there may be more
-    from `last` on."""
+    """The next rows in order, and the conditions still to be checked on them; more rows may follow
+    after `last`."""
 
     rows: QuerySet[QueueEntry]
     still: Q
@@ -84,7 +84,7 @@ Read: TypeAlias = Callable[[Lens, str, str, int], Chunk]
 
 
 def dense(services: list[int] | None) -> bool:
-    """Whether who sees these services sees so much that everybody's queue is theirs to read."""
+    """Whether a person with these services sees enough that the queue of everybody is read."""
     if services is None or len(services) <= MANY:
         return False
     if len(services) > TOO_MANY:
@@ -95,7 +95,7 @@ def dense(services: list[int] | None) -> bool:
 
 
 def lens(rights: slots.Rights, filters: Filters, dense: bool, after: str = "") -> Lens:
-    """What this person asks to see, from this place on."""
+    """What this person asks to see, from a place on."""
     services = asked.services(rights, filters)
     seldom: frozenset[str] = frozenset()
     if filters.q and not after and (dense or services is None):
@@ -110,17 +110,17 @@ def lens(rights: slots.Rights, filters: Filters, dense: bool, after: str = "") -
     )
 
 
-def rare(said: str, names: Iterable[str]) -> frozenset[str]:
-    """Those of the sections in which no word is found where it would be looked for in order."""
+def rare(words: str, names: Iterable[str]) -> frozenset[str]:
+    """The sections whose first rows, as many as are read in order, hold none of the words."""
     first = STEP * sum(FACTOR**step for step in range(IN_ORDER))
-    # Each by itself and in so many words: the planner has to see how long each section is.
+    # A subquery for each section with its own limits: the planner has to know how long each is.
     question = (
         "(SELECT %s::text WHERE NOT EXISTS (SELECT FROM ("
         "SELECT q.words FROM public.remediation_queueentry q"
         " WHERE q.place > %s AND q.place < %s ORDER BY q.place LIMIT %s) AS head"
         " WHERE head.words @@ remediation.asked_v1(%s)))"
     )
-    sections = [(name, *asked.SECTIONS[name], first, said) for name in names]
+    sections = [(name, *asked.SECTIONS[name], first, words) for name in names]
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join([question] * len(sections)), list(chain(*sections)))
         return frozenset(name for (name,) in cursor.fetchall())
@@ -144,13 +144,13 @@ def looks(lens: Lens, name: str, steps: int) -> Iterator[tuple[Read, int]]:
 
 
 def _by_index(lens: Lens, start: str, end: str, size: int) -> Chunk:
-    """What indexes with an order have; the words and the rule are asked of each."""
+    """Rows of an index with an order; words and rule are checked on each."""
     return _in_order(lens.entries, start, end, size, lens.words & lens.rule)
 
 
 def _by_condition(lens: Lens, start: str, end: str, size: int) -> Chunk:
-    """What indexes without an order have too. For words a planner that may read in order does so,
-    since it knows not how rare they are; what is no column stands in no index."""
+    """Rows of an index without an order. The planner does not know how rare words are and would
+    read in order; ordering by an expression, which has no index, prevents that."""
     entries = lens.entries.filter(lens.words)
     if not lens.words:
         return _in_order(entries, start, end, size, lens.rule)
@@ -159,12 +159,12 @@ def _by_condition(lens: Lens, start: str, end: str, size: int) -> Chunk:
 
 
 def _by_queue(lens: Lens, start: str, end: str, size: int) -> Chunk:
-    """Everybody's queue; everything is asked of each."""
+    """The queue of everybody; every condition is checked on each row."""
     return _in_order(QueueEntry.objects.all(), start, end, size, lens.each)
 
 
 def _by_service(lens: Lens, start: str, end: str, size: int) -> Chunk:
-    """The places of each service; everything is asked of each, who may see it too."""
+    """The places of each service; every condition is checked on each row, visibility too."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT remediation.queue_ahead_v1(%s::bigint[], %s, %s, %s)",

@@ -1,4 +1,4 @@
-"""A page of a section of the queue: from a place on, of each target the most urgent."""
+"""One page of a section of the queue: the most urgent proposal of each target, from a place on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remediation.models import QueueEntry
 from remediation.views.queue.filters import ENDED, SECTIONS, section
 from remediation.views.queue.reading import STEPS, Lens, looks
 
-# How many of a target stand under its most urgent proposal; the others are one click away.
+# How many further proposals on a target are shown under its most urgent one.
 BEHIND = 3
 
 
@@ -26,8 +26,8 @@ class Place:
 @dataclass
 class Found:
     """The first places of a section, those behind them on the same targets, how many each target
-    has, the place after which there may be more (empty when there is none), and how many rows
-    were looked at, at most."""
+    has, the place after which more may follow (empty: none), and how many rows were read, at most.
+    """
 
     first: list[Place] = field(default_factory=list)
     following: str = ""
@@ -43,7 +43,7 @@ class Found:
 def walk(
     lens: Lens, name: str, most: int, *, after: str = "", until: str = "", steps: int = STEPS
 ) -> Found:
-    """Up to `most` places of the section, of each target the most urgent one: a flood on one
+    """Up to `most` places of the section, the most urgent of each target: a flood on one
     target is one line (docs/attacks.md A34). Ended proposals are not grouped."""
     start, end = SECTIONS[name]
     start, end = after or start, until or end
@@ -71,8 +71,8 @@ def _places(entries: QuerySet[QueueEntry]) -> list[Place]:
 
 
 def _leads(lens: Lens, name: str) -> Q:
-    """Nothing on the same target that the lens shows is more urgent: for each row one descent in
-    the index of target and place."""
+    """The condition that no visible proposal on the same target is more urgent. For each row it
+    costs one descent in the index of target and place."""
     if name == ENDED or lens.flat:
         return Q()
     start, _ = SECTIONS[name]
