@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from remediation.models.agent import Agent, AgentToken, AgentTokenRevocation, AgentVersion
+from remediation.models.agent import (
+    Agent,
+    AgentToken,
+    AgentTokenRevocation,
+    AgentVersion,
+    IdempotencyRecord,
+)
 from remediation.models.assessment import Assessment, AssessmentService
 from remediation.models.execution import (
     Execution,
@@ -13,7 +19,6 @@ from remediation.models.execution import (
     Lease,
     StepRecord,
 )
-from remediation.models.idempotency import IdempotencyRecord
 from remediation.models.incident import (
     Diagnosis,
     Evidence,
@@ -30,8 +35,7 @@ from remediation.models.inventory import (
     Service,
     ServiceVersion,
 )
-from remediation.models.passkey import PasskeyEnrolment
-from remediation.models.people import Invitation, InvitationUse, User
+from remediation.models.people import Invitation, InvitationUse, PasskeyEnrolment, User
 from remediation.models.proposal import (
     Notice,
     ObservationRequest,

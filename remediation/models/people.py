@@ -1,4 +1,4 @@
-"""Accounts of people, and one-time codes for enrolling their first passkey."""
+"""Accounts of people, one-time codes, and public keys of enrolled passkeys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import uuid
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
+from remediation.domain.gate.approvers import fingerprint
 from remediation.models.base import Fact
 
 
@@ -46,3 +47,23 @@ class InvitationUse(Fact):
 
     def __str__(self) -> str:
         return f"use of {self.invitation_id}"
+
+
+class PasskeyEnrolment(Fact):
+    """A public key that a person enrolled.
+
+    The worker's login cannot read the sign-in tables, so `approver add --key` reads the key here.
+    An enrolled key can sign in. It can approve only after an operator compared the fingerprint and
+    added it to the approvers file.
+    """
+
+    person = models.UUIDField(db_index=True)
+    credential_id = models.BinaryField(unique=True)
+    cose_key = models.BinaryField(unique=True)
+
+    def __str__(self) -> str:
+        return self.fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(bytes(self.cose_key))

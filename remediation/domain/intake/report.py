@@ -39,14 +39,14 @@ def notes(found: ChangeSet) -> list[tuple[str, Sequence[str]]]:
 
 def summary(found: ChangeSet) -> str:
     if not found.changes:
-        return f"Nothing to do: {found.unchanged:,} objects stand as the files say."
+        return f"Nothing to do: {found.unchanged:,} objects match the files."
     counts = {what: len(found.added(what)) for what in _TITLES}
     added = ", ".join(
         f"{count:,} {(_ONE if count == 1 else _TITLES)[what]}" for what, count in counts.items()
     )
     return (
         f"New: {added}. Changed: {len(found.changed()):,}, of these less strict:"
-        f" {len(found.loosening()):,}. As before: {found.unchanged:,}."
+        f" {len(found.loosening()):,}. Unchanged: {found.unchanged:,}."
     )
 
 

@@ -37,7 +37,7 @@ def test_something_new_is_the_strictest_where_the_file_is_silent_and_says_so() -
 def test_silence_changes_nothing_that_stands() -> None:
     found = difference(state("csv", SERVICES + "web,,,,,,\napi,shop,,,,,\n"), KNOWN)
     assert (found.changes, found.unchanged) == ((), 2)
-    assert report.summary(found) == "Nothing to do: 2 objects stand as the files say."
+    assert report.summary(found) == "Nothing to do: 2 objects match the files."
 
 
 @every(
