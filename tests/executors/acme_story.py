@@ -29,7 +29,6 @@ from tests.api.conftest import (  # noqa: F401  # fixtures
     report,
     scanner,
 )
-from tests.executors.locators import teach_locators
 from tests.factories import WEB
 from tests.flows.world import World, acts
 from tests.views.conftest import sign_in
@@ -40,7 +39,6 @@ BADGE = {"kind": "acme.badge", "site": "harbour", "badge": "B0017"}
 
 @pytest.fixture
 def house(db: None, tmp_path: Path, settings: Settings) -> World:
-    teach_locators()
     world = World(tmp_path, settings)
     badges = BadgeWorld("acme.badge.block", tmp_path)
     (tmp_path / "targets.toml").write_text(

@@ -14,7 +14,7 @@ import pytest
 from tests.executors import packages
 
 # What the test itself says about the sample.
-ABOUT_IT = {"acme_story.py", "acme_settings.py", "test_recipe.py", "packages.py", "locators.py"}
+ABOUT_IT = {"acme_story.py", "acme_settings.py", "test_recipe.py", "packages.py"}
 
 IN_THE_WEB_PROCESS = """
 import sys, django; django.setup()
