@@ -23,7 +23,6 @@ ELSEWHERE = {
     "services/access/slots": "services/access/test_authorize.py",  # the seats that a right opens
     "services/assessment/assess": "flows/test_approve_and_execute.py",
     "services/assessment/observe": "services/outbox/test_dispatch.py",
-    "services/execution/confirm_dissent": "flows/test_dissent.py",
     "services/execution/execute": "flows/test_approve_and_execute.py",
     "services/execution/gate_refusal": "flows/test_gate_refusals.py",
     "services/execution/halt": "flows/test_halt.py",
@@ -40,7 +39,11 @@ ELSEWHERE = {
     "services/people/registration": "services/people/test_enroll.py",
     "services/reporting/idempotency": "api/test_idempotency.py",  # a key is part of the API
     "services/reporting/incidents": "views/incidents/test_incidents.py",
-    "services/reporting/submit": "api/test_reports.py",
+    "services/reporting/propose": "api/test_proposals.py",
+    "services/reporting/supersede": "api/test_proposals.py",
+    "services/reporting/withdraw": "api/test_proposals.py",
+    "services/review/confirm_dissent": "flows/test_dissent.py",
+    "services/review/reversal": "services/execution/test_reverse_run.py",
     "services/review/presence": "views/queue/test_queue.py",
     "services/review/saved_views": "views/queue/test_queue.py",
     "services/review/sign": "views/review/test_deciding.py",
@@ -48,6 +51,9 @@ ELSEWHERE = {
 }
 # Subjects whose modules are parts of one function and are tested through it, by corpora.
 WHOLE = {
+    "domain/catalogue": "domain/catalogue/test_catalogue.py",
+    "domain/errors": "domain/test_errors.py",
+    "domain/formats": "domain/formats/test_recipe.py",
     "domain/checks": "domain/checks/test_run.py",
     "domain/gate": "domain/gate/test_gate.py",
     "domain/gate/steps": "domain/gate/test_gate.py",

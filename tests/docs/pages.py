@@ -14,18 +14,6 @@ INLINE = re.compile(r"`((?:hitlportal|hitlportal-as|make|python3?|\.ci/run) [^`]
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-# Rooms and pages that are built elsewhere in the same change.
-NOT_YET = {
-    "docs/release.md",
-    "remediation/domain/catalogue/",
-    "remediation/domain/formats/",
-    "remediation/sql/people.sql",
-    "remediation/sql/scope.sql",
-    "remediation/sql/inventory.sql",
-    "remediation/sql/queue.sql",
-}
-
-
 @dataclass(frozen=True)
 class Command:
     """One command as a reader would type it."""

@@ -183,7 +183,11 @@ def problem_of(words: Sequence[str]) -> str:
     if any(text == known or text.startswith(f"{known} ") for known in NOT_RUN):
         return ""
     if words[0] == "hitlportal":
-        return "" if words[1:] in (["COMMAND", "--help"],) else manage(words[1:])
+        return (
+            ""
+            if words[1:] in (["COMMAND", "--help"], ["--help"], ["--version"])
+            else manage(words[1:])
+        )
     if words[0] == "hitlportal-as":
         if words[1:3] == ["PROCESS", "COMMAND..."]:
             return ""

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from tests.docs.pages import ROOT, pages
 
 VARIABLES = ROOT / "hitlportal" / "variables.toml"
@@ -72,7 +70,6 @@ def test_secrets_are_marked_as_such_and_nothing_else() -> None:
     assert marked == read_variables()[1]
 
 
-@pytest.mark.skipif(not VARIABLES.exists(), reason="the list of variables is not merged yet")
 def test_processes_and_defaults_are_those_of_the_list() -> None:
     listed = tomllib.loads(VARIABLES.read_text("utf-8"))
     for variables, rest in rows():

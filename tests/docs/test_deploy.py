@@ -17,6 +17,7 @@ from hitlportal.demo.servers.ports import free_port
 from hitlportal.demo.servers.process import Child
 from tests.docs.pages import ROOT
 from tests.docs.test_configuration import read_variables
+from tests.needs import needs
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -48,9 +49,9 @@ def test_there_is_a_unit_for_each_process() -> None:
     assert names == {"web", "worker", "sweeper", "sequencer", "beat", "witness"}
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     """With programs of this environment in place of those of an installation."""
+    needs("systemd-analyze", bool(shutil.which("systemd-analyze")))
     for name in ("gunicorn", "celery", "hitlportal"):
         shutil.copy("/bin/true", tmp_path / name)
     for file in (DEPLOY / "systemd").iterdir():
@@ -195,8 +196,8 @@ def logged_in(port: int, process: str) -> redis.Redis:
     return client
 
 
-@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
 def test_nginx_takes_the_sample(tmp_path: Path) -> None:
+    needs("nginx", bool(shutil.which("nginx")))
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.docs.pages import FENCE, NOT_YET, ROOT, pages
+from tests.docs.pages import FENCE, ROOT, pages
 
 GLOSSARY = pages()["GLOSSARY.md"]
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \|([^|]*)\|$", re.MULTILINE)
@@ -41,14 +41,9 @@ def test_paths_in_the_documents_exist() -> None:
     gone = set()
     for page, text in pages().items():
         for path in PATH.findall(FENCE.sub("", text)):
-            if path not in NOT_YET and not (ROOT / path).exists() and page != "docs/attacks.md":
+            if not (ROOT / path).exists() and page != "docs/attacks.md":
                 gone.add(f"{page}: {path}")
     assert not gone
-
-
-def test_what_was_not_there_yet_is_taken_off_the_list() -> None:
-    """Once all of it is merged, the list goes."""
-    assert not NOT_YET or any(not (ROOT / path).exists() for path in NOT_YET)
 
 
 def test_each_decision_has_its_four_parts_and_a_row() -> None:
