@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection, connections, transaction
 from pytest_django import Settings
 
-from hitlportal import checks
+from hitlportal import deploy_checks
 from remediation import declarations
 from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import Login
@@ -51,9 +51,10 @@ def locator(**target: Any) -> str | None:
 
 @contextmanager
 def a_kind_of_a_third_party(
-    monkeypatch: pytest.MonkeyPatch, form: str = "acme.key:{tenant}/{id}"
+    monkeypatch: pytest.MonkeyPatch, fields: tuple[str, ...] = ("tenant", "id")
 ) -> Iterator[TargetSpec]:
-    spec = TargetSpec("acme.key", "Acme key", {"tenant": "[a-z]+", "id": "[a-z]+"}, form, "id")
+    patterns, example = dict.fromkeys(fields, "[a-z]+"), dict.fromkeys(fields, "a")
+    spec = TargetSpec("acme.key", "Acme key", patterns, "id", example)
     action = replace(ACTIONS["test.noop"], kind="acme.key.disable", target_kind=spec.kind)
     with monkeypatch.context() as patch:
         patch.setattr(declarations, "TARGETS", MappingProxyType({**TARGETS, spec.kind: spec}))
@@ -164,7 +165,7 @@ def test_a_kind_is_never_pointed_elsewhere(monkeypatch: pytest.MonkeyPatch) -> N
     with a_kind_of_a_third_party(monkeypatch):
         declarations.fill("default")
     with (
-        a_kind_of_a_third_party(monkeypatch, "acme.key:{id}"),
+        a_kind_of_a_third_party(monkeypatch, ("id",)),
         pytest.raises(ImproperlyConfigured, match=r"acme\.key .* a kind of its own"),
     ):
         declarations.fill("default")
@@ -175,7 +176,7 @@ def test_a_kind_is_never_pointed_elsewhere(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def messages() -> list[str]:
-    found = list(checks.compare_declarations(declarations.declared(), recorded()))
+    found = list(deploy_checks.compare_declarations(declarations.declared(), recorded()))
     assert {message.id for message in found} <= {"hitlportal.E013"}
     return [message.msg for message in found]
 
@@ -189,7 +190,9 @@ def test_each_process_that_obeys_it_checks_it(
         for process in ("web", "worker", "sequencer"):
             settings.PROCESS = process
             with opened(login_url(f"hitl_{process}", database())) as it:
-                found[process] = [message.id for message in checks.check_connection(it, "default")]
+                found[process] = [
+                    message.id for message in deploy_checks.check_connection(it, "default")
+                ]
     assert found == {"web": ["hitlportal.E013"], "worker": ["hitlportal.E013"], "sequencer": []}
 
 

@@ -155,7 +155,9 @@ def test_whatever_the_web_login_writes_the_list_goes_on(as_login: AsLogin) -> No
     with as_login("hitl_auditor"), connection.cursor() as cursor:
         cursor.execute("SELECT count(data) FROM audit.trail")
         assert cursor.fetchone() == (len(HOSTILE),)
-        cursor.execute("SELECT at, length(object) FROM audit.search WHERE idx IN (2, 3, 4)")
+        cursor.execute(
+            "SELECT at, length(object) FROM audit.search WHERE idx IN (2, 3, 4) ORDER BY idx"
+        )
         assert [(at is None, length) for at, length in cursor.fetchall()] == [
             (True, 2), (True, 0), (False, 200),
         ]  # fmt: skip

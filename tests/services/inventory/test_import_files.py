@@ -153,7 +153,9 @@ def test_a_change_adds_a_version_and_leaves_the_others() -> None:
     assert [change.differing for change in found.changes.changes] == [
         [("criticality", "high", "critical")]
     ]
-    assert [v.criticality for v in m.ServiceVersion.objects.filter(service__name="web")] == [
+    assert [
+        v.criticality for v in m.ServiceVersion.objects.filter(service__name="web").order_by("pk")
+    ] == [
         "high",
         "critical",
     ]
