@@ -1,4 +1,4 @@
-"""Door for Celery: one line a task, ids only. Whatever a message says, rows decide."""
+"""Define the Celery tasks: one service call each, with ids only. Rows decide, not messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from remediation.services.review import confirm_dissent
 
 
 def _id(text: object) -> UUID | None:
-    """A broker password lets somebody send anything: what is no id is nothing."""
+    """Return the id, or None for any other text: the broker's password allows sending anything."""
     try:
         return UUID(str(text))
     except ValueError:

@@ -1,7 +1,7 @@
-"""Mail to people: a new round, a deadline that comes near, an end. Never a decision by mail.
+"""Send mails to people: new rounds, near deadlines, results. Nobody can decide by mail.
 
-Sent after the commit by the worker, which alone reads the addresses. A mail that cannot be sent
-is logged and changes nothing: the queue and its clocks are the truth.
+The worker sends them after the commit; only it can read the addresses. A mail that cannot be sent
+is logged and changes nothing: the queue shows the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def round_opened(proposal_id: UUID) -> None:
-    """Those who may decide learn that something waits for them."""
+    """Notify the people who may decide that a proposal waits for them."""
     proposal = Proposal.objects.get(pk=proposal_id)
     _send(
         proposal, entitled(proposal), "waits for your review", "A proposal waits for your review."
@@ -32,14 +32,14 @@ def round_opened(proposal_id: UUID) -> None:
 
 
 def waiting(proposal_id: UUID, per_cent: int) -> None:
-    """Half, then four fifths of the time to decide have passed."""
+    """Notify the people who may decide that this share of the time has passed."""
     proposal = Proposal.objects.get(pk=proposal_id)
     text = f"{per_cent} % of the time to decide have passed and slots are still open."
     _send(proposal, entitled(proposal), f"{per_cent} % of the time has passed", text)
 
 
 def overdue(proposal_id: UUID) -> None:
-    """A deadline passed: the lead learns of it, and those who could have decided."""
+    """Notify leads, and the people who could have decided, that a deadline passed."""
     proposal = Proposal.objects.get(pk=proposal_id)
     people = {*entitled(proposal), *holders("lead")}
     text = "The deadline passed. Nothing was executed and the incident is still open."
@@ -47,8 +47,7 @@ def overdue(proposal_id: UUID) -> None:
 
 
 def halt_refused(proposal_id: UUID, refusals: Iterable[str]) -> None:
-    """Halts that do not hold were written: the lead learns of it, since somebody forged them or
-    could not stop what they wanted to stop."""
+    """Notify leads of invalid halts: somebody forged them, or failed to stop a run."""
     proposal = Proposal.objects.get(pk=proposal_id)
     names = ", ".join(refusals)
     text = (
@@ -61,8 +60,10 @@ def halt_refused(proposal_id: UUID, refusals: Iterable[str]) -> None:
 
 
 def unknown_key(proposal_id: UUID) -> None:
-    """An approval was signed by a key that is not in the approvers file: the lead learns of it,
-    since either an operator has to add the key or somebody made an account of their own."""
+    """Notify leads that an approval was signed by a key that is not in the approvers file.
+
+    Either an operator has to add the key, or somebody made an account for an attack.
+    """
     proposal = Proposal.objects.get(pk=proposal_id)
     text = (
         "An approval of this proposal was signed by a key that the approvers file does not give"
@@ -74,7 +75,7 @@ def unknown_key(proposal_id: UUID) -> None:
 
 
 def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, message_id: str) -> bool:
-    """The result, as `result.tell` words it; whether the mail server took it."""
+    """Send the result in the words of `report_result`; return whether the mail server took it."""
     executed = Execution.objects.filter(proposal=proposal).exists()
     return _send(
         proposal,
@@ -87,7 +88,7 @@ def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, messag
 
 
 def entitled(proposal: Proposal) -> set[UUID]:
-    """Active approvers with the rights for this proposal who are not excluded from it."""
+    """Return the active approvers who may review this proposal and are not excluded from it."""
     assessment = authorize.newest(proposal)
     out = set(authorize.excluded(proposal.pk))
     return {
@@ -98,7 +99,7 @@ def entitled(proposal: Proposal) -> set[UUID]:
 
 
 def holders(*roles: str) -> set[UUID]:
-    """Active people in one of the groups."""
+    """Return the active people who hold one of the roles."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT person FROM remediation.entitlement WHERE active AND role = ANY(%s)",
@@ -116,7 +117,7 @@ def _send(
     page: str = "proposal_history",
     headers: Mapping[str, str] | None = None,
 ) -> bool:
-    """Whether everybody who has an address was written to; the log says what went wrong."""
+    """Send one mail to everybody who has an address; return False when that failed (logged)."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT email FROM remediation.mailbox WHERE person = ANY(%s)", [list(people)]

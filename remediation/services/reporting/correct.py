@@ -1,4 +1,4 @@
-"""Correcting a diagnosis or a scope: a new version that others decide on, never the corrector."""
+"""Correct a diagnosis or a scope: make a new version, on which the corrector cannot decide."""
 
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ from remediation.services.outbox import dispatch
 from remediation.services.plans import load_plan
 from remediation.services.reporting import secrets, supersede
 
-# Who finds more missing needs the inventory's own pages.
+# Larger changes belong on the inventory's own pages.
 MOST_MISSING = 20
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What a person says instead. ``claims`` are the words of each claim by its number, None for
-    one that is left out; ``missing`` names services that use the targets and were not in the scope.
-    """
+    """What a person changes. ``claims`` is the new text of each claim by its number, None to drop
+    the claim; ``missing`` names services that use the targets but were not in the scope."""
 
     summary: str
     confidence: int
@@ -45,16 +44,15 @@ class Correction:
 
 
 def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: str) -> UUID:
-    """Replace the proposal by one with the same plan that rests on the corrected diagnosis and is
-    assessed anew; gives its id.
+    """Supersede the proposal by one with the same plan and the corrected diagnosis; return its id.
 
-    Reviews of the old one stay on record and count nothing; the corrector is its editor and so
-    cannot decide on it (promise 4, A07). One transaction: diagnosis, edges, the end of
-    the old proposal and the new one. A crash before its commit leaves nothing; after it the
-    sweeper has the new one assessed.
+    Reviews of the old proposal stay on record but no longer count. The corrector is recorded as
+    the new proposal's editor and cannot decide on it (promise 4, A07). Diagnosis, edges, the end
+    of the old proposal and the new one are one transaction: a crash before the commit leaves
+    nothing; after it the sweeper gets the new proposal assessed.
 
     Raises NoSuchObject, NotEntitled, Separation, WrongState, ReasonRequired, BadInput, and
-    NothingToCorrect when it says what stands already.
+    NothingToCorrect when the correction changes nothing.
     """
     with transaction.atomic():
         transition.lock(proposal_id)
@@ -81,7 +79,7 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
 
 
 def may_correct(user: User, proposal: Proposal) -> bool:
-    """Whether the page offers it; `correct` asks again."""
+    """Return whether the page offers a correction; `correct` verifies it again."""
     return proposal.state == ProposalState.IN_REVIEW and authorize.may_review(user.person, proposal)
 
 
@@ -108,9 +106,9 @@ def _diagnosis(
     reason: str,
     known: frozenset[str],
 ) -> Diagnosis:
-    """The next version, or the one that stands when nothing differs."""
+    """Return the next version of the diagnosis, or the present one when nothing differs."""
     old = proposal.diagnosis
-    # People quote secrets too, and this goes into a record that nobody can change (A61).
+    # A person may quote a secret, and nobody can change the record later (A61).
     told = covering.diagnosis_covered(
         _told(load_diagnosis(bytes(old.body), allow_test=True), correction), known
     )
@@ -136,7 +134,7 @@ def _diagnosis(
 
 
 def _told(old: Told, correction: Correction) -> Told:
-    """The old diagnosis in the corrector's words; what a claim cites stays as it was cited."""
+    """Return the old diagnosis with the corrector's texts; citations stay as they are."""
     claims: list[Json] = []
     for number, claim in enumerate(old.claims, 1):
         text = correction.claims.get(number, claim.text)
@@ -155,8 +153,10 @@ def _told(old: Told, correction: Correction) -> Told:
 
 
 def _add_missing(person: PersonActor, proposal: Proposal, missing: Sequence[str]) -> int:
-    """State that these services use the plan's targets. It can only widen the scope, so every
-    reviewer may."""
+    """Record that these services use the plan's targets; return how many edges are new.
+
+    This can only widen the scope, so every reviewer may do it.
+    """
     targets = [t.locator for t in load_plan(bytes(proposal.plan)).targets]
     identities = list(Identity.objects.filter(locator__in=targets))
     if missing and len(identities) != len(targets):
@@ -167,8 +167,8 @@ def _add_missing(person: PersonActor, proposal: Proposal, missing: Sequence[str]
     added = 0
     for name in dict.fromkeys(missing):
         service = Service.objects.filter(name=name).first()
-        # One that the corrector holds no right on is as if it were not there: adding a service
-        # says who may decide on the target, and nobody chooses that among strangers.
+        # A service on which the corrector holds no right counts as unknown: adding a service also
+        # adds people who may decide on the target, and the corrector must not choose those freely.
         if service is None or service.pk not in held:
             raise errors.BadValue(f"no service of yours is called {visible(name)[:100]!r}")
         for identity in identities:

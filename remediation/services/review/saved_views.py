@@ -1,4 +1,4 @@
-"""Views of the queue that a person keeps under names of its own: facts, the newest of a name."""
+"""Save a person's views of the queue under names. Rows are facts; the newest per name counts."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ NAME_MAX, QUERY_MAX = 60, 1000
 
 
 def views_of(person: User) -> list[SavedView]:
-    """The person's views, by name."""
+    """Return the person's views, sorted by name."""
     newest = SavedView.objects.filter(person=person.person).order_by("name", "-pk").distinct("name")
     return [view for view in newest if view.query]
 
 
 @transaction.atomic
 def save(*, actor: User, name: str, query: str) -> None:
-    """Keep the filters under a name; a name that is taken says the new ones from now on.
+    """Save the filters under a name; replace them if the name is in use.
 
-    Raises BadValue. What is so already changes nothing.
+    Writes nothing when nothing changes. Raises BadValue.
     """
     name = " ".join(name.split())
     if not 0 < len(name) <= NAME_MAX or printable(name) != name:
@@ -41,7 +41,7 @@ def save(*, actor: User, name: str, query: str) -> None:
 
 @transaction.atomic
 def remove(*, actor: User, name: str) -> None:
-    """Forget the view. Raises NoSuchObject."""
+    """Remove the view. Raises NoSuchObject."""
     if name not in {view.name for view in views_of(actor)}:
         raise NoSuchObject("no view of this name")
     _append(actor, Event.PERSON_VIEW_REMOVED, name, "")
