@@ -15,7 +15,7 @@ PROCESSES = ("web", "worker", "sequencer", "eraser")
 
 
 def check(installation: Installation) -> None:
-    """Install and check; prints one line a step, raises InstallationFailed."""
+    """Install and check; print one line per step. Raises InstallationFailed."""
     print("== installing on a throw-away cluster", flush=True)
     installation.install()
     print("== are migrations complete?", flush=True)
@@ -27,7 +27,7 @@ def check(installation: Installation) -> None:
 
 
 def main() -> int:
-    """Return 0 when everything is as it should be."""
+    """Return 0 when all checks pass."""
     return throwaway.use("check", check)
 
 
