@@ -167,4 +167,4 @@ def refuse_to_halt(user: User, proposal: Proposal) -> None:
     if why:
         raise errors.Separation(*why)
     if not may_halt(user, proposal):
-        raise errors.NotEntitled("an approver of this proposal, or a lead")
+        raise errors.NotEntitled("only approvers of this proposal and leads")

@@ -53,7 +53,7 @@ def lift(*, actor: Actor, reason: str) -> Freeze:
 def _insert(actor: Actor, frozen: bool, reason: str) -> Freeze:
     reason = reason.strip()
     if not 0 < len(reason) <= MAX_REASON or visible(reason) != reason or "\n" in reason:
-        raise BadValue(f"a reason in one line, 1 to {MAX_REASON} characters")
+        raise BadValue(f"give a reason in one line, 1 to {MAX_REASON} characters")
     if not frozen and not status().frozen:
         raise WrongState("execution is not frozen")
     entry = log.append(

@@ -128,11 +128,11 @@ def checked(reason: str, most: int) -> str:
     """Return a person's reason, stripped and valid. Raises ReasonRequired, TooLarge, BadValue."""
     said = reason.replace("\r\n", "\n").strip()
     if len(said) < MIN_REASON:
-        raise errors.ReasonRequired(f"say why in {MIN_REASON} characters or more")
+        raise errors.ReasonRequired(f"give a reason of at least {MIN_REASON} characters")
     if len(said) > most:
-        raise errors.TooLarge(f"{most} characters at most")
+        raise errors.TooLarge(f"at most {most} characters")
     if visible(said) != said:
-        raise errors.BadValue("the reason has characters that cannot be seen")
+        raise errors.BadValue("the reason contains invisible characters")
     return said
 
 

@@ -93,7 +93,7 @@ def _with(evidence: Evidence, found: log.Included) -> Evidence:
             RecordedEntry(one.index, one.body.decode(), one.hashes) for one in found.entries
         )
     except UnicodeDecodeError as error:
-        raise BadInclusion(f"an entry is no text: {error}") from error
+        raise BadInclusion(f"an entry is not UTF-8 text: {error}") from error
     return replace(evidence, log=LogEvidence(found.note, entries, found.consistency))
 
 
@@ -105,7 +105,7 @@ def _remember(head: HeadFile, seen: Checkpoint | None, note: str) -> None:
     try:
         head.write(note)
     except OSError as error:
-        raise AuditUnavailable(f"the head cannot be kept: {error.strerror}") from error
+        raise AuditUnavailable(f"the head cannot be stored: {error.strerror}") from error
 
 
 def policy() -> Policy:
@@ -122,7 +122,7 @@ def policy() -> Policy:
 
 def _head_file() -> HeadFile:
     if not settings.AUDIT_HEAD_FILE:
-        raise AuditUnavailable("this worker remembers no head (HITL_AUDIT_HEAD_FILE)")
+        raise AuditUnavailable("this worker has no file for the head (HITL_AUDIT_HEAD_FILE)")
     return HeadFile(settings.AUDIT_HEAD_FILE)
 
 

@@ -44,7 +44,7 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
         visibility.refuse_to_halt(actor, old)
         back = reversed_plan(old)
         if back is None:
-            raise errors.WrongState("there is nothing that can be undone by a plan")
+            raise errors.WrongState("nothing that this run changed can be reversed by a plan")
         # Only reversals: an agent's proposal with the same plan depends on its agent.
         same = old.reversals.filter(plan_digest=back.digest, state__in=ALIVE)
         # Not one whose proposer lost the role: nobody can approve that any more.
@@ -55,7 +55,7 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
             actor=PersonActor(actor.person, actor.pk),
             old=old,
             plan=back,
-            rationale=f"To undo proposal {old.pk}, which succeeded. {reason}",
+            rationale=f"Reverses proposal {old.pk}, which succeeded. {reason}",
         )
         transaction.on_commit(lambda: dispatch.wake("assess", made), robust=True)
     return made

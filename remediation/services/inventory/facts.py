@@ -93,7 +93,7 @@ def add_service(*, actor: Actor, name: str, facts: ServiceFacts) -> Service:
     check_name(name)
     facts.check()
     if Service.objects.filter(name=name).exists():
-        raise AlreadyExists(f"a service is called {name}")
+        raise AlreadyExists(f"there is already a service named {name}")
     entry = _record(actor, f"service:{name}", None, asdict(facts))
     service = Service.objects.create(name=name, entry=entry)
     ServiceVersion.objects.create(service=service, author=actor.ref, entry=entry, **asdict(facts))
@@ -137,7 +137,7 @@ def add_identity(*, actor: Actor, kind: str, locator: str, facts: IdentityFacts)
     check_locator(kind, locator)
     facts.check()
     if Identity.objects.filter(locator=locator).exists():
-        raise AlreadyExists(f"{locator} is in the inventory")
+        raise AlreadyExists(f"{locator} is already in the inventory")
     entry = _record(actor, f"identity:{locator}", None, asdict(facts))
     identity = Identity.objects.create(locator=locator, kind=kind, entry=entry)
     IdentityVersion.objects.create(
@@ -247,7 +247,7 @@ def check_locator(kind: str, locator: str) -> None:
     # "/" separates fields and is never part of one, even if a field's pattern would allow it.
     whole = len(locator) <= MAX_LOCATOR and locator.count("/") == len(spec.fields) - 1
     if not whole or not _pattern(kind).fullmatch(locator):
-        raise BadValue(f"a {spec.title} is written {spec.locator}")
+        raise BadValue(f"the locator of a {spec.title} has the form {spec.locator}")
 
 
 def kinds() -> tuple[str, ...]:
@@ -312,7 +312,7 @@ def _text(what: str, value: str, most: int, *, least: int = 1) -> None:
     if not least <= len(value) <= most:
         raise BadValue(f"{what}: {least} to {most} characters")
     if value != value.strip() or visible(value) != value or "\n" in value or "\t" in value:
-        raise BadValue(f"{what}: an unseen character, or a space at an end")
+        raise BadValue(f"{what}: an invisible character, or a space at the start or end")
 
 
 def _one_of(what: str, value: str, allowed: list[str]) -> None:

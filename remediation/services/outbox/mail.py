@@ -27,14 +27,17 @@ def round_opened(proposal_id: UUID) -> None:
     """Notify the people who may decide that a proposal waits for them."""
     proposal = Proposal.objects.get(pk=proposal_id)
     _send(
-        proposal, entitled(proposal), "waits for your review", "A proposal waits for your review."
+        proposal,
+        entitled(proposal),
+        "waits for your review",
+        "A proposal is waiting for your review.",
     )
 
 
 def waiting(proposal_id: UUID, per_cent: int) -> None:
     """Notify the people who may decide that this share of the time has passed."""
     proposal = Proposal.objects.get(pk=proposal_id)
-    text = f"{per_cent} % of the time to decide have passed and slots are still open."
+    text = f"{per_cent} % of the time to decide has passed, and slots are still open."
     _send(proposal, entitled(proposal), f"{per_cent} % of the time has passed", text)
 
 
@@ -51,10 +54,10 @@ def halt_refused(proposal_id: UUID, refusals: Iterable[str]) -> None:
     proposal = Proposal.objects.get(pk=proposal_id)
     names = ", ".join(refusals)
     text = (
-        f"A halt of this run was refused ({names}): it is not signed by a key that may halt it,"
-        " and stops nothing. If the run has to stop, halt it with a key of the approvers file, or"
-        " have the operator freeze execution. If nobody meant to halt it, somebody else writes"
-        " into the portal's database."
+        f"A halt of this run was refused ({names}). It is not signed by a key that may halt the"
+        " run, so the run continues. To stop it, halt it with a key of the approvers file, or ask"
+        " an operator to freeze execution. If nobody meant to halt it, somebody is writing into"
+        " the portal's database."
     )
     _send(proposal, holders("lead"), "a halt was refused", text, page="execution")
 
@@ -66,12 +69,12 @@ def unknown_key(proposal_id: UUID) -> None:
     """
     proposal = Proposal.objects.get(pk=proposal_id)
     text = (
-        "An approval of this proposal was signed by a key that the approvers file does not give"
-        " that role, so nothing was executed and a new round of review is opened. The history says"
-        " whose approval it was. If the person may decide, an operator adds the key on the worker's"
-        " host; if not, somebody else has to decide, and the account should be looked at."
+        "An approval of this proposal was signed by a key that does not have this role in the"
+        " approvers file. So nothing was executed, and a new round of review is open. The history"
+        " shows whose approval it was. If this person may decide, an operator must add the key on"
+        " the worker's host. If not, somebody else must decide; please investigate the account."
     )
-    _send(proposal, holders("lead"), "an approval counted nothing", text)
+    _send(proposal, holders("lead"), "an approval does not count", text)
 
 
 def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, message_id: str) -> bool:
@@ -129,7 +132,7 @@ def _send(
     body = (
         f"{text}\n\nIncident: {inert.message(title)}\n"
         f"{settings.ORIGIN}{reverse(page, args=[proposal.pk])}\n\n"
-        "Nothing can be decided from this mail.\n"
+        "You cannot decide by replying to this mail.\n"
     )
     message = EmailMessage(
         f"[hitlportal] {inert.subject(title)}: {subject}",

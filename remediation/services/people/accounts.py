@@ -58,7 +58,7 @@ class PersonFacts:
     def check(self) -> None:
         for what, value in (("first name", self.first_name), ("last name", self.last_name)):
             if len(value) > 150 or visible(value) != value:
-                raise BadValue(f"{what}: at most 150 characters, none unseen")
+                raise BadValue(f"{what}: at most 150 characters, none invisible")
         if self.email:
             try:
                 validate_email(self.email)
@@ -101,11 +101,11 @@ def create(*, actor: Actor, username: str, facts: PersonFacts) -> User:
     """
     require(actor, USER_ADMIN)
     if not _USERNAME.fullmatch(username):
-        raise BadValue("a user name has lower-case letters, digits and . _ @ + - only")
+        raise BadValue("a user name may only contain lower-case letters, digits and . _ @ + -")
     facts.check()
     refuse_conflict(facts.groups, superuser=False)
     if User.objects.filter(username=username).exists():
-        raise AlreadyExists(f"an account is called {username}")
+        raise AlreadyExists(f"there is already an account named {username}")
     user = User(username=username)
     user.set_unusable_password()
     _record(
@@ -155,9 +155,9 @@ def create_group(*, actor: Actor, name: str) -> Group:
     """Create a group, to carry object rights. Raises NotEntitled, BadValue, AlreadyExists."""
     require(actor, USER_ADMIN)
     if not _GROUP.fullmatch(name):
-        raise BadValue("a group's name has lower-case letters, digits and _ only")
+        raise BadValue("a group's name may only contain lower-case letters, digits and _")
     if Group.objects.filter(name=name).exists():
-        raise AlreadyExists(f"a group is called {name}")
+        raise AlreadyExists(f"there is already a group named {name}")
     log.append(
         action=Event.PERSON_GROUP_CHANGED
         if isinstance(actor, PersonActor)

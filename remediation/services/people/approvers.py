@@ -56,10 +56,10 @@ def add(
     administers users or agents), UnknownFingerprint, AlreadyExists, PolicyUnavailable.
     """
     if not roles or len(set(roles)) != len(roles) or not set(roles) <= set(KEY_ROLES):
-        raise BadValue(f"roles are of {', '.join(KEY_ROLES)}, each once")
+        raise BadValue(f"roles must be among {', '.join(KEY_ROLES)}, each at most once")
     now = database_now()
     if until is not None and until <= now:
-        raise BadValue(f"{instant.dump(until)} has passed")
+        raise BadValue(f"{instant.dump(until)} is in the past")
     person = _approvable(username)
     enrolment = _enrolment(person, key)
     added = Approver(
@@ -84,7 +84,7 @@ def add(
             )
             after = Approvers((*others, added))
         except BadValue as error:
-            raise AlreadyExists("this passkey is in the file; remove it first") from error
+            raise AlreadyExists("this passkey is already in the file; remove it first") from error
         _commit(actor, Event.OPERATOR_APPROVER_ADDED, path, [added], after)
     return added
 
@@ -109,7 +109,7 @@ def remove(*, actor: Actor, path: Path, username: str, key: str = "") -> list[Ap
             and (entry.until is None or entry.until > now)
         ]
         if not gone:
-            raise UnknownFingerprint(f"the file has no such entry of {username}")
+            raise UnknownFingerprint(f"the file has no matching entry of {username}")
         # An entry that was never valid verified nothing, so it is removed.
         kept = (
             replace(entry, until=now) if entry in gone else entry
@@ -137,7 +137,7 @@ def _account(username: str) -> tuple[UUID, bool, bool]:
         )
         row = cursor.fetchone()
     if row is None:
-        raise NoSuchObject(f"no account is called {username}")
+        raise NoSuchObject(f"there is no account named {username}")
     return row[0], row[1], row[2]
 
 
@@ -176,7 +176,7 @@ def _normal(fingerprint: str) -> str:
     """Return the fingerprint as 32 hexadecimal digits without separators. Raises BadValue."""
     text = re.sub(r"[\s:-]", "", fingerprint).lower()
     if not _FINGERPRINT.fullmatch(text):
-        raise BadValue("a fingerprint has 32 hexadecimal digits, and all of them are needed")
+        raise BadValue("give all 32 hexadecimal digits of the fingerprint")
     return text
 
 

@@ -151,7 +151,7 @@ def redeem(
     user, invitation = _invited(username, code)
     user = _locked(username=user.username)
     if _passkeys(user).exists():
-        raise WrongState("the account has a passkey")
+        raise WrongState("the account already has a passkey")
     passkey = registration.verify(credential, challenge)
     try:
         validate_password(password, user)
@@ -179,9 +179,9 @@ def add_passkey(
     user = _locked(pk=actor.pk)
     held = _passkeys(user).count()
     if not user.is_active or not held:
-        raise NotEntitled("a passkey is enrolled with a passkey, or with a one-time code")
+        raise NotEntitled("enrolling a passkey needs another passkey or a one-time code")
     if held >= MAX_PASSKEYS:
-        raise WrongState(f"an account holds at most {MAX_PASSKEYS} passkeys")
+        raise WrongState(f"an account may have at most {MAX_PASSKEYS} passkeys")
     passkey = registration.verify(credential, challenge)
     return _store(user, name, passkey, _record(user, passkey, by="passkey"))
 
@@ -259,7 +259,7 @@ def _record(user: User, passkey: Registration, *, by: str) -> int:
 def _store(user: User, name: str, passkey: Registration, entry_id: int) -> Authenticator:
     name = name.strip()
     if not 0 < len(name) <= MAX_NAME or visible(name) != name or not name.isprintable():
-        raise BadValue(f"a passkey's name has 1 to {MAX_NAME} characters in one line")
+        raise BadValue(f"a passkey's name needs 1 to {MAX_NAME} characters in one line")
     try:
         PasskeyEnrolment.objects.create(
             person=user.person,
@@ -271,7 +271,7 @@ def _store(user: User, name: str, passkey: Registration, entry_id: int) -> Authe
         # WebAuthn section 7.1, step 26: a credential is registered only once.
         if "passkeyenrolment" not in guards.constraint(error):
             raise
-        raise PasskeyRefused("this passkey was enrolled before") from error
+        raise PasskeyRefused("this passkey is already enrolled") from error
     return Authenticator.objects.create(
         user=user, type=WEBAUTHN, data={"name": name, "credential": passkey.credential}
     )

@@ -50,7 +50,7 @@ def signed_by(user: User, given: Assertion, challenge: bytes) -> bytes:
     """
     cose_key = keys_of(user).get(given.credential_id)
     if cose_key is None:
-        raise SignatureInvalid("the passkey is not one of this account")
+        raise SignatureInvalid("the passkey does not belong to this account")
     verify(
         given,
         challenge=challenge,

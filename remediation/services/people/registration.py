@@ -60,7 +60,7 @@ def verify(credential: Mapping[str, Any], challenge: bytes) -> Registration:
         # fido2 raises many kinds of errors on malformed input; all mean the same here.
         raise PasskeyRefused(str(error)[:200]) from error
     if data is None or data.credential_id != answer.raw_id:
-        raise PasskeyRefused("the attested credential is another one")
+        raise PasskeyRefused("the attested credential has another id")
     if answer.response.client_data.cross_origin is not False:
         raise PasskeyRefused("it was made inside a frame of another origin")
     if len(data.credential_id) > _MAX_CREDENTIAL_ID:

@@ -73,7 +73,7 @@ def create(*, actor: Actor, name: str, owner_person: UUID) -> Agent:
     except IntegrityError as error:
         if constraint(error) != "remediation_agent_name_key":
             raise
-        raise errors.AlreadyExists(f"an agent is called {name}") from None
+        raise errors.AlreadyExists(f"there is already an agent named {name}") from None
     AgentVersion.objects.create(
         agent=agent, owner=owner_person, enabled=True, author=person.ref, entry=entry.id
     )
@@ -164,7 +164,7 @@ def revoke_token(*, actor: Actor, token_id: UUID) -> AgentTokenRevocation:
         raise errors.NoSuchObject()
     locked(token.agent_id)
     if AgentTokenRevocation.objects.filter(token=token).exists():
-        raise errors.WrongState("the token is revoked")
+        raise errors.WrongState("the token is already revoked")
     entry = log.append(
         action=Event.PERSON_TOKEN_REVOKED,
         actor=person.ref,
@@ -228,14 +228,14 @@ def _hash(text: str) -> str:
 def _administrator(actor: Actor) -> PersonActor:
     """Return the actor; refuse everybody but an active person with the role `agent_admin`."""
     if not isinstance(actor, PersonActor):
-        raise errors.NotEntitled("only people administer agents")
+        raise errors.NotEntitled("only people may administer agents")
     accounts.require(actor, accounts.AGENT_ADMIN)
     return actor
 
 
 def _refuse_unknown_owner(person: UUID) -> None:
     if not User.objects.filter(person=person, is_active=True).exists():
-        raise errors.NoSuchObject("the owner is no active person", pointer="/owner")
+        raise errors.NoSuchObject("the owner is not an active person", pointer="/owner")
 
 
 def locked(agent_id: UUID) -> Agent:

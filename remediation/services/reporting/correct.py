@@ -93,7 +93,7 @@ def _correctable(actor: User, proposal_id: UUID) -> Proposal:
     if why:
         raise errors.Separation(*why)
     if not authorize.entitled_roles(actor.person, authorize.newest(proposal)):
-        raise errors.NotEntitled("only those who may review may correct")
+        raise errors.NotEntitled("only people who may review may correct")
     if proposal.state != ProposalState.IN_REVIEW:
         raise errors.WrongState(f"the proposal is {proposal.state}")
     return proposal
@@ -162,7 +162,7 @@ def _add_missing(person: PersonActor, proposal: Proposal, missing: Sequence[str]
     if missing and len(identities) != len(targets):
         raise errors.BadValue("the inventory does not know every target of the plan yet")
     if len(missing) > MOST_MISSING:
-        raise errors.BadValue(f"{MOST_MISSING} services at most")
+        raise errors.BadValue(f"at most {MOST_MISSING} services")
     held = authorize.service_ids(person.person, "view_service", "review_service")
     added = 0
     for name in dict.fromkeys(missing):
@@ -170,7 +170,7 @@ def _add_missing(person: PersonActor, proposal: Proposal, missing: Sequence[str]
         # A service on which the corrector holds no right counts as unknown: adding a service also
         # adds people who may decide on the target, and the corrector must not choose those freely.
         if service is None or service.pk not in held:
-            raise errors.BadValue(f"no service of yours is called {visible(name)[:100]!r}")
+            raise errors.BadValue(f"you have no right on a service named {visible(name)[:100]!r}")
         for identity in identities:
             added += facts.widen(actor=person, source_id=service.pk, needs=identity)
     return added

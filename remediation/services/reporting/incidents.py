@@ -33,14 +33,16 @@ def close(*, actor: User, incident_id: UUID, outcome: str, reason: str) -> None:
         if incident is None:
             raise errors.NoSuchObject()
         if not visibility.may_close_incidents(actor, incident):
-            raise errors.NotEntitled("approvers and leads who do not own the reporting agent")
+            raise errors.NotEntitled("only approvers and leads who do not own the reporting agent")
         # A person may quote a secret, and nobody can change the record later (A61).
         reason = covering.covered(reason, secrets.known_values(incident))
         if outcome not in set(CloseReason) or len(reason.strip()) < MIN_REASON:
-            raise errors.ReasonRequired("an outcome from the list and ten characters")
+            raise errors.ReasonRequired(
+                "choose an outcome from the list and give a reason of at least ten characters"
+            )
         source = state(incident)
         if source is IncidentState.CLOSED:
-            raise errors.WrongState("the incident is closed")
+            raise errors.WrongState("the incident is already closed")
         _move(
             actor.actor, Event.PERSON_INCIDENT_CLOSED, incident_id, source, IncidentState.CLOSED,
             outcome, reason,

@@ -176,7 +176,7 @@ def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> byte
     Raises NotEntitled, ReasonRequired, NoSuchObject.
     """
     if not visibility.may_reveal(actor, proposal):
-        raise NotEntitled("the security role on every service that uses the target is needed")
+        raise NotEntitled("only the security role with the right to review every affected service")
     reason = covering.covered(" ".join(reason.split()))
     if not REASON_LEAST <= len(reason) <= REASON_MOST:
         raise ReasonRequired(f"say why in {REASON_LEAST} to {REASON_MOST} characters")
@@ -241,12 +241,12 @@ def _places(wanted: Sequence[str]) -> dict[str, list[str]]:
     known = {sha256 for erased in found.values() for sha256 in erased}
     missing = set(wanted) - (known & set(kept))
     if missing or not wanted:
-        raise NoSuchObject(f"{len(missing)} of them are not stored here (any more)")
+        raise NoSuchObject(f"{len(missing)} of the artefacts are not stored (any more)")
     return found
 
 
 def _two_people(ground: str, by: str, second: str) -> None:
     if not ground.strip() or not by.strip() or not second.strip():
-        raise BadValue("say the legal ground and the names of two people")
+        raise BadValue("give the legal ground and the names of two people")
     if alike(by) == alike(second):
-        raise BadValue("two different people answer for an erasure")
+        raise BadValue("an erasure needs two different people")

@@ -33,7 +33,7 @@ def check_proposer(proposal: Proposal) -> None:
     """
     if proposal.reverses_id is None:
         if not is_enabled(proposal.agent_id):
-            raise errors.AgentDisabled("nothing that it proposed can be approved")
+            raise errors.AgentDisabled("none of its proposals can be approved")
     elif proposal.editor is None or not authorize.holds_role(proposal.editor):
         raise errors.ProposerLost()
 
@@ -59,7 +59,7 @@ def report(*, actor: User, proposal_id: UUID, reason: str) -> Agent:
     if proposal is None or not visibility.may_view(actor, proposal):
         raise errors.NoSuchObject()
     if not may_report(actor, proposal):
-        raise errors.NotEntitled("an approver or a lead")
+        raise errors.NotEntitled("only approvers and leads")
     told = covering.covered(visible(reason.strip()), secrets.known_values(proposal.incident))
     if not MIN_REASON <= len(told) <= MAX_REASON:
         raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
@@ -70,7 +70,7 @@ def _suspend(person: PersonActor, proposal: Proposal, reason: str) -> Agent:
     agent = agents.locked(proposal.agent_id)
     now = agent.versions.order_by("-id")[0]
     if not now.enabled:
-        raise errors.WrongState("the agent is suspended already")
+        raise errors.WrongState("the agent is already suspended")
     entry = log.append(
         action=Event.PERSON_AGENT_REPORTED,
         actor=person.ref,

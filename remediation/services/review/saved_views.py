@@ -28,14 +28,14 @@ def save(*, actor: User, name: str, query: str) -> None:
     """
     name = " ".join(name.split())
     if not 0 < len(name) <= NAME_MAX or printable(name) != name:
-        raise BadValue(f"a view has a name of at most {NAME_MAX} characters")
+        raise BadValue(f"a view needs a name of at most {NAME_MAX} characters")
     if not 0 < len(query) <= QUERY_MAX:
-        raise BadValue("a view filters by something")
+        raise BadValue("a view needs at least one filter")
     kept = {view.name: view.query for view in views_of(actor)}
     if kept.get(name) == query:
         return
     if name not in kept and len(kept) >= MOST:
-        raise BadValue(f"{MOST} views at most; remove one first")
+        raise BadValue(f"at most {MOST} views; remove one first")
     _append(actor, Event.PERSON_VIEW_SAVED, name, query)
 
 
@@ -43,7 +43,7 @@ def save(*, actor: User, name: str, query: str) -> None:
 def remove(*, actor: User, name: str) -> None:
     """Remove the view. Raises NoSuchObject."""
     if name not in {view.name for view in views_of(actor)}:
-        raise NoSuchObject("no view of this name")
+        raise NoSuchObject("there is no view with this name")
     _append(actor, Event.PERSON_VIEW_REMOVED, name, "")
 
 

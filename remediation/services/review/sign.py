@@ -74,7 +74,7 @@ def start(
         transition.lock(proposal_id)
         proposal, assessment = _under_review(actor, proposal_id)
         if type(round) is not int or round != proposal.round:
-            raise errors.StaleDigest("the worker assessed it again after this page was loaded")
+            raise errors.StaleDigest("the proposal was assessed again after this page was loaded")
         _check_person(actor, proposal, assessment, slot, decision)
         statement = statements.compose(actor, proposal, assessment, decision, verdicts, why, slot)
         statement.check_consistent()
@@ -134,7 +134,7 @@ def observe_again(*, actor: User, proposal_id: UUID) -> None:
         # It voids the round, so only people who may decide in it may ask.
         _refuse_excluded(actor, proposal)
         if not authorize.entitled_roles(actor.person, assessment):
-            raise errors.NotEntitled("only those who may review may ask")
+            raise errors.NotEntitled("only people who may review may ask")
         entry = log.append(
             action=Event.PERSON_OBSERVATION_ASKED,
             actor=actor.actor,
@@ -174,7 +174,7 @@ def _check_person(
     """Ask what guard and gate ask again, so that the person gets a helpful refusal early."""
     _refuse_excluded(actor, proposal)
     if not authorize.entitled_roles(actor.person, assessment):
-        raise errors.NotEntitled("an approver role and the right to review every direct service")
+        raise errors.NotEntitled("only approvers with the right to review every direct service")
     if Review.objects.filter(proposal=proposal, round=proposal.round, person=actor.person).exists():
         raise errors.AlreadyReviewed()
     # An approval needs an open slot; a reject or return needs the role of any slot.
