@@ -35,9 +35,9 @@ def read(database: BaseDatabaseWrapper) -> Facts:
         cursor.execute("SET search_path = pg_catalog")
         # Without parameters, so that % needs no escape.
         cursor.execute((SQL / "manifest.sql").read_text(encoding="utf-8"))
-        for kind, name, said in cursor.fetchall():
+        for kind, name, attributes in cursor.fetchall():
             # Django reads jsonb as text.
-            facts[kind][name] = json.loads(said)
+            facts[kind][name] = json.loads(attributes)
     for view in facts["views"].values():
         view["definition"] = _alike(view["definition"])
     for constraint in facts["constraints"].values():
@@ -67,8 +67,8 @@ def dump(facts: Facts) -> str:
 
 def _dump_kind(kind: str, objects: dict[str, dict[str, Any]]) -> str:
     lines = [
-        f"    {json.dumps(name)}: {json.dumps(said, sort_keys=True)}"
-        for name, said in sorted(objects.items())
+        f"    {json.dumps(name)}: {json.dumps(attributes, sort_keys=True)}"
+        for name, attributes in sorted(objects.items())
     ]
     body = ",\n".join(lines)
     return f"  {json.dumps(kind)}: {{\n{body}\n  }}"

@@ -110,7 +110,7 @@ def _navigation(path: str, roles: tuple[str, ...], *, staff: bool) -> Iterable[I
             (gettext("Audit log"), "book", "audit_entries"),
         ]
     if staff:
-        # Translators: what the administrators' part of the portal is called.
+        # Translators: the name of the administrators' part of the portal.
         places.append((pgettext("navigation", "Inventory"), "gear", "admin:index"))
     for title, icon, name in places:
         url = reverse(name)

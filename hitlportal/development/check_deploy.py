@@ -22,8 +22,10 @@ def check(installation: Installation) -> None:
     installation.manage("makemigrations", "--check", "--dry-run")
     for process in PROCESSES:
         print(f"== check --deploy as {process}", flush=True)
-        said = installation.manage("check", "--deploy", "--fail-level", "WARNING", process=process)
-        print(said.strip())
+        output = installation.manage(
+            "check", "--deploy", "--fail-level", "WARNING", process=process
+        )
+        print(output.strip())
 
 
 def main() -> int:

@@ -24,7 +24,7 @@ PACKAGES = ("hitlportal", "remediation", "audit")
 # The demo and the agents' API speak to operators and machines (hitlportal/language.py).
 SILENT = shutil.ignore_patterns("demo", "api", "migrations", "management", "static", "__pycache__")
 HEADER = """\
-# What the pages of hitlportal say. Written by `make messages`; README, "Languages".
+# Texts of the pages of hitlportal. Written by `make messages`; see docs/languages.md.
 #
 msgid ""
 msgstr ""

@@ -178,8 +178,8 @@ def _reasons(keys: Iterable[UUID]) -> dict[tuple[UUID, int, str], str]:
             reason = Statement.parse(bytes(review.statement)).reason
         except BadInput:
             continue
-        told = f"{REJECT_REASONS.get(reason.code, reason.code)}: {reason.text}"
-        found[(review.proposal_id, review.round, reason.code)] = told
+        text = f"{REJECT_REASONS.get(reason.code, reason.code)}: {reason.text}"
+        found[(review.proposal_id, review.round, reason.code)] = text
     return found
 
 

@@ -141,12 +141,12 @@ class _Making:
     def bundle(self, seen: Checkpoint | None, with_artefacts: bool) -> Bundle:
         found = self._proven()
         head = Checkpoint.parse(Note.parse(found.note).text)
-        said = {one.index: read(one.body) or {} for one in found.entries}
+        bodies = {one.index: read(one.body) or {} for one in found.entries}
         entries = sorted(
-            (one for one in found.entries if said[one.index].get("object") in self.objects),
+            (one for one in found.entries if bodies[one.index].get("object") in self.objects),
             key=lambda one: one.index,
         )
-        named = {text for one in entries for text in strings(said[one.index])}
+        named = {text for one in entries for text in strings(bodies[one.index])}
         documents = self._documents()
         parts = {
             "incident": str(self.incident.pk),

@@ -126,14 +126,14 @@ def told(proposal: Proposal, reason: str) -> str:
 
 def checked(reason: str, most: int) -> str:
     """Return a person's reason, stripped and valid. Raises ReasonRequired, TooLarge, BadValue."""
-    said = reason.replace("\r\n", "\n").strip()
-    if len(said) < MIN_REASON:
+    stripped = reason.replace("\r\n", "\n").strip()
+    if len(stripped) < MIN_REASON:
         raise errors.ReasonRequired(f"give a reason of at least {MIN_REASON} characters")
-    if len(said) > most:
+    if len(stripped) > most:
         raise errors.TooLarge(f"at most {most} characters")
-    if visible(said) != said:
+    if visible(stripped) != stripped:
         raise errors.BadValue("the reason contains invisible characters")
-    return said
+    return stripped
 
 
 def _running(actor: User, proposal_id: UUID) -> Proposal:

@@ -34,13 +34,13 @@ def reconcile(*, actor: Actor) -> int:
     open_runs = Proposal.objects.filter(
         state__in=[ProposalState.EXECUTING, ProposalState.UNKNOWN], execution__isnull=False
     ).values_list("pk", flat=True)
-    looked = 0
+    settled = 0
     for proposal_id in list(open_runs):
         try:
-            looked += settle(proposal_id, actor=actor)
+            settled += settle(proposal_id, actor=actor)
         except Refused as error:
             logger.warning("%s is not settled yet: %s", proposal_id, error)
-    return looked
+    return settled
 
 
 def settle(proposal_id: UUID, *, actor: Actor) -> bool:

@@ -224,8 +224,8 @@ def _set_edge(
 
 
 def _edge(needs: Service | Identity, present: bool, by_reviewer: bool) -> dict[str, Json]:
-    said: dict[str, Json] = {"depends_on": str(needs), "present": present}
-    return {**said, "by_reviewer": True} if by_reviewer else said
+    stated: dict[str, Json] = {"depends_on": str(needs), "present": present}
+    return {**stated, "by_reviewer": True} if by_reviewer else stated
 
 
 @transaction.atomic

@@ -75,13 +75,13 @@ def _record(actor: Actor, what: Import, changes: Sequence[Change]) -> Iterator[_
     operator = isinstance(actor, ProcessActor)
     event = Event.OPERATOR_INVENTORY_IMPORTED if operator else Event.PERSON_INVENTORY_IMPORTED
     for number, part in enumerate(parts, start=1):
-        said: list[Json] = [change.to_json() for change in part]
+        changed: list[Json] = [change.to_json() for change in part]
         data: dict[str, Json] = {
             "format": what.format,
             "files": what.files,
             "part": number,
             "parts": len(parts),
-            "changes": said,
+            "changes": changed,
         }
         # The digest identifies the import.
         entry = log.append(
@@ -147,8 +147,8 @@ def _identity(one: _Recorded) -> Identity:
 
 def _version(model: type[M], actor: Actor, one: _Recorded, pk: int) -> M:
     link = model.__name__.removesuffix("Version").lower()
-    said: dict[str, Any] = {f"{link}_id": pk, **one.change.after}
-    return model(author=actor.ref, entry=one.entry, **said)
+    values: dict[str, Any] = {f"{link}_id": pk, **one.change.after}
+    return model(author=actor.ref, entry=one.entry, **values)
 
 
 def _of(recorded: list[_Recorded], what: str) -> list[_Recorded]:

@@ -156,7 +156,7 @@ def _steps(proposal: Proposal) -> list[str]:
     return [
         "",
         *(
-            f"Step {told.step + 1}, {told.words}: {inert.message(step.sentence)}"
-            for step, told in zip(plan.steps, outcomes(len(plan.steps), found), strict=True)
+            f"Step {outcome.step + 1}, {outcome.words}: {inert.message(step.sentence)}"
+            for step, outcome in zip(plan.steps, outcomes(len(plan.steps), found), strict=True)
         ),
     ]

@@ -13,7 +13,7 @@ from audit.tlog.canonical import Json
 from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
-from remediation.domain.report import Diagnosis as Told
+from remediation.domain.report import Diagnosis as ReportedDiagnosis
 from remediation.domain.report import load_diagnosis, parse_diagnosis
 from remediation.domain.secrets import covering
 from remediation.domain.statement import MAX_REASON, MIN_REASON
@@ -58,11 +58,11 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
         transition.lock(proposal_id)
         proposal = _correctable(actor, proposal_id)
         known = secrets.known_values(proposal.incident)
-        told = covering.covered(visible(reason.strip()), known)
-        if not MIN_REASON <= len(told) <= MAX_REASON:
+        reason = covering.covered(visible(reason.strip()), known)
+        if not MIN_REASON <= len(reason) <= MAX_REASON:
             raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
         person = PersonActor(actor.person, actor.pk)
-        diagnosis = _diagnosis(person, proposal, correction, told, known)
+        diagnosis = _diagnosis(person, proposal, correction, reason, known)
         edges = _add_missing(person, proposal, correction.missing)
         if diagnosis == proposal.diagnosis and not edges:
             raise errors.NothingToCorrect()
@@ -71,7 +71,7 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
             proposal_id=proposal_id,
             plan=load_plan(bytes(proposal.plan)),
             rationale=proposal.rationale,
-            reason=told,
+            reason=reason,
             diagnosis=diagnosis,
         )
         transaction.on_commit(lambda: dispatch.wake("assess", made), robust=True)
@@ -109,31 +109,31 @@ def _diagnosis(
     """Return the next version of the diagnosis, or the present one when nothing differs."""
     old = proposal.diagnosis
     # A person may quote a secret, and nobody can change the record later (A61).
-    told = covering.diagnosis_covered(
-        _told(load_diagnosis(bytes(old.body), allow_test=True), correction), known
+    corrected = covering.diagnosis_covered(
+        _corrected(load_diagnosis(bytes(old.body), allow_test=True), correction), known
     )
-    if told.digest == old.digest:
+    if corrected.digest == old.digest:
         return old
     newest = proposal.incident.diagnoses.order_by("-version")[0]
     entry = log.append(
         action=Event.PERSON_DIAGNOSIS_CORRECTED,
         actor=person.ref,
         object=f"incident:{proposal.incident_id}",
-        data={"proposal": str(proposal.pk), "diagnosis": told.digest, "reason": reason},
+        data={"proposal": str(proposal.pk), "diagnosis": corrected.digest, "reason": reason},
     )
     with translated():
         return Diagnosis.objects.create(
             incident=proposal.incident,
             version=newest.version + 1,
-            body=told.body,
-            digest=told.digest,
+            body=corrected.body,
+            digest=corrected.digest,
             agent_id=old.agent_id,
             editor=person.person,
             entry=entry.id,
         )
 
 
-def _told(old: Told, correction: Correction) -> Told:
+def _corrected(old: ReportedDiagnosis, correction: Correction) -> ReportedDiagnosis:
     """Return the old diagnosis with the corrector's texts; citations stay as they are."""
     claims: list[Json] = []
     for number, claim in enumerate(old.claims, 1):

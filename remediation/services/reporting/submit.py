@@ -86,33 +86,39 @@ def _serialise(report: Report) -> None:
 
 
 def _same_incident(report: Report, external_id: str, actor: AgentActor) -> Incident | None:
-    told = report.incident
+    reported = report.incident
     alive = Incident.objects.filter(transitions__isnull=True)
     if external_id:
         found = alive.filter(agent_id=actor.agent_id, external_id=external_id).first()
         if found is not None:
             return found
     return (
-        alive.filter(kind=told.kind, locator=told.identity.locator).order_by("recorded_at").first()
+        alive.filter(kind=reported.kind, locator=reported.identity.locator)
+        .order_by("recorded_at")
+        .first()
     )
 
 
 def _open_incident(report: Report, actor: AgentActor) -> Incident:
-    told, incident_id = report.incident, uuid4()
-    ended = Incident.objects.filter(kind=told.kind, locator=told.identity.locator)
+    reported, incident_id = report.incident, uuid4()
+    ended = Incident.objects.filter(kind=reported.kind, locator=reported.identity.locator)
     entry = log.append(
         action=Event.AGENT_INCIDENT_OPENED,
         actor=actor.ref,
         object=f"incident:{incident_id}",
-        data={"kind": told.kind, "title": told.title, "identity": told.identity.locator},
+        data={
+            "kind": reported.kind,
+            "title": reported.title,
+            "identity": reported.identity.locator,
+        },
     )
     return Incident.objects.create(
         id=incident_id,
-        kind=told.kind,
-        title=told.title,
-        locator=told.identity.locator,
-        external_id=told.external_id,
-        detected_at=told.detected_at,
+        kind=reported.kind,
+        title=reported.title,
+        locator=reported.identity.locator,
+        external_id=reported.external_id,
+        detected_at=reported.detected_at,
         agent_id=actor.agent_id,
         earlier=ended.order_by("-recorded_at").first(),
         entry=entry.id,

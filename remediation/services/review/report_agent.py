@@ -60,10 +60,10 @@ def report(*, actor: User, proposal_id: UUID, reason: str) -> Agent:
         raise errors.NoSuchObject()
     if not may_report(actor, proposal):
         raise errors.NotEntitled("only approvers and leads")
-    told = covering.covered(visible(reason.strip()), secrets.known_values(proposal.incident))
-    if not MIN_REASON <= len(told) <= MAX_REASON:
+    reason = covering.covered(visible(reason.strip()), secrets.known_values(proposal.incident))
+    if not MIN_REASON <= len(reason) <= MAX_REASON:
         raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
-    return _suspend(PersonActor(actor.person, actor.pk), proposal, told)
+    return _suspend(PersonActor(actor.person, actor.pk), proposal, reason)
 
 
 def _suspend(person: PersonActor, proposal: Proposal, reason: str) -> Agent:
