@@ -102,6 +102,7 @@ def check_login(database: BaseDatabaseWrapper, alias: str) -> Iterator[CheckMess
 
 
 def check_version(database: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    """Report a PostgreSQL server that is too old."""
     with database.cursor() as cursor:
         cursor.execute("SELECT current_setting('server_version_num')::integer")
         (version,) = cursor.fetchone()

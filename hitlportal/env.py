@@ -62,6 +62,7 @@ def secret(name: str) -> str:
 
 
 def boolean(name: str) -> bool:
+    """Return the variable as a truth value. Raises ConfigurationError."""
     value = text(name).strip().lower()
     if value not in TRUE | FALSE:
         raise ConfigurationError(f"{name} must be 1 or 0, not {value!r}")
@@ -69,6 +70,7 @@ def boolean(name: str) -> bool:
 
 
 def integer(name: str) -> int:
+    """Return the variable as a whole number. Raises ConfigurationError."""
     value = text(name)
     try:
         return int(value)
@@ -82,6 +84,7 @@ def words(name: str) -> list[str]:
 
 
 def choice(name: str, allowed: tuple[str, ...]) -> str:
+    """Return the variable, which must be one of ``allowed``. Raises ConfigurationError."""
     value = text(name)
     if value not in allowed:
         raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")

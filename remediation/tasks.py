@@ -26,37 +26,44 @@ def _id(text: object) -> UUID | None:
 
 @shared_task(name="remediation.assess")
 def assess(proposal_id: str) -> None:
+    """Assess a proposal."""
     if key := _id(proposal_id):
         assess_.assess(key, actor=worker())
 
 
 @shared_task(name="remediation.settle")
 def settle(proposal_id: str) -> None:
+    """Confirm the dissent on a proposal."""
     if key := _id(proposal_id):
         confirm_dissent.confirm(key, actor=worker())
 
 
 @shared_task(name="remediation.execute")
 def execute(proposal_id: str) -> None:
+    """Run an approved proposal."""
     if key := _id(proposal_id):
         execute_.execute(key, actor=worker())
 
 
 @shared_task(name="remediation.sweep")
 def sweep() -> None:
+    """Send messages for due work again."""
     dispatch.sweep()
 
 
 @shared_task(name="remediation.reconcile")
 def reconcile() -> None:
+    """Settle runs that no worker holds any more."""
     reconcile_.reconcile(actor=worker())
 
 
 @shared_task(name="remediation.expire")
 def expire() -> None:
+    """Expire proposals past their deadline, and warn of near deadlines."""
     expire_.expire(actor=worker())
 
 
 @shared_task(name="remediation.tell")
 def tell() -> None:
+    """Notify people of results that were not sent yet."""
     result_.tell_pending(actor=worker())

@@ -81,6 +81,7 @@ def _plain(path: Path) -> str:
 
 
 def main() -> int:
+    """Write all catalogs; return 0, or 1 when gettext is missing."""
     if lacking := missing():
         print(f"missing: {', '.join(lacking)} (Debian: apt-get install gettext)", file=sys.stderr)
         return 1

@@ -55,6 +55,7 @@ class ProcessActor:
 
 
 def worker() -> ProcessActor:
+    """Return this worker, named by its host."""
     return ProcessActor(f"worker:{socket.gethostname()}")
 
 

@@ -73,6 +73,7 @@ def write_beside(path: Path, content: bytes) -> Path:
 
 
 def flush_directory(directory: Path) -> None:
+    """Flush the directory to disk, so that a rename in it survives a crash of the machine."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

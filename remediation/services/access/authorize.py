@@ -73,6 +73,7 @@ def newest(proposal: Proposal) -> Assessment | None:
 
 
 def direct_services(assessment: Assessment) -> frozenset[int]:
+    """Return the services that use a target of the assessed plan directly."""
     return frozenset(assessment.services.filter(depth=1).values_list("service_id", flat=True))
 
 
@@ -92,6 +93,7 @@ def entitled_roles(person: UUID, assessment: Assessment | None) -> frozenset[str
 
 
 def may_review(person: UUID, proposal: Proposal) -> bool:
+    """Return whether the person may decide on the proposal: entitled and not excluded."""
     return bool(entitled_roles(person, newest(proposal))) and str(person) not in excluded(
         proposal.pk
     )
@@ -106,4 +108,5 @@ def slots_of(user: User, assessment: Assessment) -> tuple[str, ...]:
 
 
 def may_audit(user: User) -> bool:
+    """Return whether the person is an auditor."""
     return AUDITOR in roles(user)

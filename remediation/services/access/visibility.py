@@ -52,6 +52,7 @@ def visible_proposals(user: User) -> QuerySet[Proposal]:
 
 
 def may_view(user: User, proposal: Proposal) -> bool:
+    """Return whether the person may see the proposal."""
     return visible_proposals(user).filter(pk=proposal.pk).exists()
 
 

@@ -47,6 +47,7 @@ class Leases:
     ends: float
 
     def remaining(self) -> float:
+        """Return the seconds left on this process's own clock."""
         return self.ends - time.monotonic()
 
     def ensure(self, seconds: float) -> None:

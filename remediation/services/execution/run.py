@@ -47,9 +47,11 @@ class Run:
         return bytes(self.proposal.plan)
 
     def token(self, index: int) -> int:
+        """Return the fencing token of the lease on this step's target."""
         return self.leases.tokens[self.plan.steps[index].target.locator]
 
     def evidence(self, index: int, seen: Seen) -> Evidence:
+        """Gather the gate evidence of this step from current rows."""
         return gather(
             self.proposal,
             self.plan,

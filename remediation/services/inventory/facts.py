@@ -58,6 +58,7 @@ class ServiceFacts:
     retired: bool = False
 
     def check(self) -> None:
+        """Refuse values that are not allowed. Raises BadValue."""
         _text("owner team", self.owner_team, 100, least=0)
         _one_of("environment", self.environment, Environment.values)
         _one_of("criticality", self.criticality, Criticality.values)
@@ -77,6 +78,7 @@ class IdentityFacts:
     retired: bool = False
 
     def check(self) -> None:
+        """Refuse values that are not allowed. Raises BadValue."""
         _text("name", self.name, 200, least=0)
         _text("owner team", self.owner_team, 100, least=0)
         _one_of("environment", self.environment, Environment.values)
@@ -232,8 +234,7 @@ def _edge(needs: Service | Identity, present: bool, by_reviewer: bool) -> dict[s
 def widen(*, actor: PersonActor, source_id: int, needs: Identity) -> bool:
     """Record as a reviewer that ``source`` uses the identity; return whether that is new.
 
-    The caller verifies who may do this; it can only tighten what policy asks. Raises
-    NoSuchObject, InventoryBusy.
+    The caller verifies who may do this; it only tightens. Raises NoSuchObject, InventoryBusy.
     """
     _lock()
     return _set_edge(actor, source_id, needs, present=True, by_reviewer=True)[1]
@@ -305,10 +306,7 @@ def _refuse_stale(newest: ServiceVersion | IdentityVersion | None, based_on: int
 
 
 def _text(what: str, value: str, most: int, *, least: int = 1) -> None:
-    """Refuse text with the wrong length, invisible characters or spaces at its ends.
-
-    Such text goes into pages, mails and the record. Raises BadValue.
-    """
+    """Refuse text for pages and mails with a wrong length, invisible characters or outer spaces."""
     if not least <= len(value) <= most:
         raise BadValue(f"{what}: {least} to {most} characters")
     if value != value.strip() or visible(value) != value or "\n" in value or "\t" in value:

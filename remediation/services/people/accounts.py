@@ -56,6 +56,7 @@ class PersonFacts:
     groups: frozenset[str] = field(default_factory=frozenset)
 
     def check(self) -> None:
+        """Refuse values that are not allowed. Raises BadValue."""
         for what, value in (("first name", self.first_name), ("last name", self.last_name)):
             if len(value) > 150 or visible(value) != value:
                 raise BadValue(f"{what}: at most 150 characters, none invisible")
@@ -67,6 +68,7 @@ class PersonFacts:
 
     @classmethod
     def of(cls, user: User) -> PersonFacts:
+        """Return the attributes of a stored account."""
         groups = frozenset(user.groups.values_list("name", flat=True))
         return cls(user.email, user.first_name, user.last_name, user.is_active, groups)
 
