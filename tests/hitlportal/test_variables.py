@@ -53,5 +53,5 @@ def test_each_entry_says_what_a_reader_needs() -> None:
 def test_a_variable_that_is_not_in_the_table_cannot_be_read() -> None:
     with pytest.raises(KeyError):
         env.text("HITL_UNKNOWN")
-    with pytest.raises(TypeError, match="is no secret"):
+    with pytest.raises(TypeError, match="not marked as secret"):
         env.secret("HITL_ORIGIN")

@@ -1,4 +1,4 @@
-"""Rolling back: the applied steps in reverse, each under a clearance to undo it."""
+"""Roll back a run: restore its applied steps in reverse, each under a clearance for it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ logger = logging.getLogger(__name__)
 def undo(
     run: Run, reason: str, *, begun: Set[int] = frozenset(), lost: Set[int] = frozenset()
 ) -> None:
-    """Roll back the applied steps in reverse, whatever the deadline or a freeze says now.
+    """Roll back the applied steps in reverse, regardless of the deadline or a freeze.
 
-    ``begun`` are steps whose rollback a dead worker began: restoring a state that is already
-    restored changes nothing. ``lost`` are those whose rollback failed: never tried again. What
-    the gate cannot answer for the moment is raised; the run is then settled after its lease.
+    ``begun`` are steps whose rollback a dead worker began; it is repeated, since restoring twice
+    changes nothing. ``lost`` are steps whose rollback failed; it is never repeated. Raises a
+    GateRefused that can be retried; `reconcile` then settles the run after its lease.
     """
     undone = [
         index not in lost and _undo_step(run, index, index in begun)
@@ -62,8 +62,10 @@ def _undo_step(run: Run, index: int, begun: bool) -> bool:
 
 
 def _clear_undo(run: Run, index: int) -> Clearance:
-    """Leave to undo an applied step: the gate is asked whether this plan was approved, not
-    whether it is still in time."""
+    """Return a clearance to roll back an applied step. Raises GateRefused.
+
+    The gate verifies that the plan was approved, not that it is still in time.
+    """
     evidence = replace(run.evidence(index, Seen({}, {})), applied=tuple(range(index + 1)))
     return gate.verify_rollback(
         evidence,

@@ -1,4 +1,4 @@
-"""One run of an approved proposal: what its steps share, and how it ends."""
+"""Hold the state of one run of an approved proposal, and conclude it."""
 
 from __future__ import annotations
 
@@ -43,13 +43,15 @@ class Run:
 
     @property
     def body(self) -> bytes:
-        """The very bytes that were approved: those go to the executor."""
+        """Return the plan exactly as approved, for the executor."""
         return bytes(self.proposal.plan)
 
     def token(self, index: int) -> int:
+        """Return the fencing token of the lease on this step's target."""
         return self.leases.tokens[self.plan.steps[index].target.locator]
 
     def evidence(self, index: int, seen: Seen) -> Evidence:
+        """Gather the gate evidence of this step from current rows."""
         return gather(
             self.proposal,
             self.plan,
@@ -63,7 +65,7 @@ class Run:
 
 
 def mark(run: Run, index: int, phase: str, error: Refused) -> None:
-    """Record the phase that a refusal leads to, with its name."""
+    """Record a phase together with the refusal that caused it."""
     assert run.execution is not None
     data: dict[str, Json] = {"refusal": error.name, "detail": error.detail[:500]}
     record_step.record(run.actor, run.execution, index, phase, run.token(index), data)
@@ -78,9 +80,9 @@ ENDS = {
 
 
 def conclude(run: Run, target: ProposalState, reason: str) -> None:
-    """Move to the end state; a success contains the incident, anything else leaves it open.
+    """Move the proposal to its end state; a success marks the incident as contained.
 
-    A crash before this commit leaves `executing` with all its results; reconcile concludes.
+    A crash before this commit leaves `executing` with all step results; `reconcile` concludes.
     """
     with transaction.atomic():
         transition.move(
@@ -101,5 +103,6 @@ def conclude(run: Run, target: ProposalState, reason: str) -> None:
             )
         report_result.after_commit(run.proposal.pk, actor=run.actor)
     if target is not ProposalState.UNKNOWN:
-        # A call without an answer may still be running at the target: its lease runs out.
+        # A call without an answer may still run at the target, so an unknown run keeps its lease
+        # until it runs out.
         run.leases.release()

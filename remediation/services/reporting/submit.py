@@ -1,4 +1,4 @@
-"""An agent's report becomes incident, evidence, diagnosis and proposal; one transaction."""
+"""Record an agent's report as incident, evidence, diagnosis and proposal, in one transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from remediation.services.reporting import propose, secrets
 
 @dataclass(frozen=True)
 class Submitted:
-    """What a report led to. ``proposal_id`` is None when the report proposes nothing."""
+    """The objects that a report created or added to; ``proposal_id`` is None without a plan."""
 
     incident_id: UUID
     proposal_id: UUID | None
@@ -36,11 +36,11 @@ class Submitted:
 
 
 def report(report: Report, *, actor: AgentActor) -> Submitted:
-    """Record a report; the same incident raised again is added to, not doubled.
+    """Record a report in the caller's transaction; add to the incident if it is already open.
 
-    A secret that a text of it quotes is covered before anything is kept, since only the bytes of
-    artefacts can be erased (A61). Runs in the caller's transaction: either all of it is on record
-    or nothing. Raises AgentDisabled when the agent or its token has ended meanwhile.
+    Secrets that its texts quote are masked before anything is stored, since only the bytes of
+    artefacts can be erased later (A61). Raises AgentDisabled when the agent is disabled or its
+    token is revoked meanwhile.
     """
     spared = secrets.spared(covering.targets_of(report))
     searched = covering.searched(report, spared)
@@ -79,40 +79,46 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
 
 
 def _serialise(report: Report) -> None:
-    """Two reports of one incident at once: the second waits and then finds the first's."""
+    """Lock the incident's kind and identity: a concurrent report waits and then finds this one."""
     key = f"incident:{report.incident.kind}:{report.incident.identity.locator}"
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
 
 
 def _same_incident(report: Report, external_id: str, actor: AgentActor) -> Incident | None:
-    told = report.incident
+    reported = report.incident
     alive = Incident.objects.filter(transitions__isnull=True)
     if external_id:
         found = alive.filter(agent_id=actor.agent_id, external_id=external_id).first()
         if found is not None:
             return found
     return (
-        alive.filter(kind=told.kind, locator=told.identity.locator).order_by("recorded_at").first()
+        alive.filter(kind=reported.kind, locator=reported.identity.locator)
+        .order_by("recorded_at")
+        .first()
     )
 
 
 def _open_incident(report: Report, actor: AgentActor) -> Incident:
-    told, incident_id = report.incident, uuid4()
-    ended = Incident.objects.filter(kind=told.kind, locator=told.identity.locator)
+    reported, incident_id = report.incident, uuid4()
+    ended = Incident.objects.filter(kind=reported.kind, locator=reported.identity.locator)
     entry = log.append(
         action=Event.AGENT_INCIDENT_OPENED,
         actor=actor.ref,
         object=f"incident:{incident_id}",
-        data={"kind": told.kind, "title": told.title, "identity": told.identity.locator},
+        data={
+            "kind": reported.kind,
+            "title": reported.title,
+            "identity": reported.identity.locator,
+        },
     )
     return Incident.objects.create(
         id=incident_id,
-        kind=told.kind,
-        title=told.title,
-        locator=told.identity.locator,
-        external_id=told.external_id,
-        detected_at=told.detected_at,
+        kind=reported.kind,
+        title=reported.title,
+        locator=reported.identity.locator,
+        external_id=reported.external_id,
+        detected_at=reported.detected_at,
         agent_id=actor.agent_id,
         earlier=ended.order_by("-recorded_at").first(),
         entry=entry.id,
@@ -146,7 +152,7 @@ def _add_evidence(
 
 def _add_diagnosis(incident: Incident, report: Report, actor: AgentActor, entry: int) -> Diagnosis:
     newest = incident.diagnoses.order_by("-version").first()
-    # Not a person's, though it says the same: whoever corrected it may not decide on it.
+    # Never reuse a person's version, even with the same content: its editor is excluded.
     if newest and newest.digest == report.diagnosis.digest and newest.editor is None:
         return newest
     return Diagnosis.objects.create(
@@ -161,7 +167,7 @@ def _add_diagnosis(incident: Incident, report: Report, actor: AgentActor, entry:
 
 def _propose(incident: Incident, diagnosis: Diagnosis, report: Report, actor: AgentActor) -> UUID:
     assert report.plan is not None
-    # Of this agent: another one's proposal is not its to see, to withdraw or to supersede.
+    # Only this agent's proposals: it may not see, withdraw or supersede those of other agents.
     mine = incident.proposals.filter(
         agent_id=actor.agent_id, reverses__isnull=True, state__in=propose.ALIVE
     )

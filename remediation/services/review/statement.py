@@ -1,5 +1,4 @@
-"""The statement that a reviewer signs, composed from what stands in the round; and what an approval
-asks to have been looked at before."""
+"""Compose the statement that a reviewer signs, and enforce the approval conditions."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ def compose(
     reason: Reason,
     slot: str,
 ) -> Statement:
-    """Raises BadValue and what the parts of a statement raise."""
+    """Compose the statement of the present round. Raises BadInput."""
     try:
         decided = Decision(decision)
     except ValueError:
@@ -56,8 +55,10 @@ def compose(
 
 
 def reason_of(proposal_id: UUID, said: Mapping[str, str]) -> Reason:
-    """The reason as it is signed: what a reviewer quotes of a secret would be on record for ever
-    (A61). Looks through the evidence, so it is asked before anything is locked. Raises BadInput."""
+    """Return the reason to sign, with secrets masked: the record keeps it for ever (A61).
+
+    It searches the evidence, so call it before any lock. Raises BadInput.
+    """
     reason = Reason.from_json(dict(said), "/reason")
     found = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
     if not reason.text or found is None:
@@ -67,7 +68,7 @@ def reason_of(proposal_id: UUID, said: Mapping[str, str]) -> Reason:
 
 
 def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
-    """The six digests that a statement of this round names."""
+    """Return the six digests that a statement of this round names."""
     return Digests(
         plan=proposal.plan_digest,
         diagnosis=proposal.diagnosis.digest,
@@ -79,8 +80,10 @@ def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
 
 
 def conditions(proposal: Proposal, assessment: Assessment) -> Conditions:
-    """What an approval of this round asks a person to have looked at. Raises BadInput for what is
-    stored and cannot be read."""
+    """Return what an approval of this round needs besides yes three times.
+
+    Raises BadInput when a stored document cannot be read.
+    """
     return asked(
         load_plan(bytes(proposal.plan)),
         load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True),
@@ -96,7 +99,10 @@ def looked(
     opened: set[str],
     typed: Sequence[str],
 ) -> dict[str, Json]:
-    """Refuse a hasty approval; gives what goes on record about the looking."""
+    """Refuse an approval whose conditions are not met; return what is recorded about them.
+
+    Raises AgentDisabled, ProposerLost, EvidenceNotOpened, NameNotTyped.
+    """
     if decision is not Decision.APPROVE:
         return {}
     report_agent.check_proposer(proposal)

@@ -153,12 +153,8 @@ def test_a_change_adds_a_version_and_leaves_the_others() -> None:
     assert [change.differing for change in found.changes.changes] == [
         [("criticality", "high", "critical")]
     ]
-    assert [
-        v.criticality for v in m.ServiceVersion.objects.filter(service__name="web").order_by("pk")
-    ] == [
-        "high",
-        "critical",
-    ]
+    versions = m.ServiceVersion.objects.filter(service__name="web").order_by("id")
+    assert [version.criticality for version in versions] == ["high", "critical"]
     assert imported()[-1]["data"]["changes"][0]["before"]["criticality"] == "high"
 
 
@@ -303,13 +299,13 @@ def test_a51_a_failure_in_the_last_part_leaves_nothing(monkeypatch: pytest.Monke
     ("text", "kind", "said"),
     [
         (SERVICES + "a" * 101 + ",,,,,,\n", BadValue, "line 2: name: 1 to 100 characters"),
-        (SERVICES + "a\u200b,,,,,,\n", BadValue, "line 2: name: an unseen character"),
-        (SERVICES + " a,,,,,,\n", BadValue, "a space at an end"),
+        (SERVICES + "a\u200b,,,,,,\n", BadValue, "line 2: name: an invisible character"),
+        (SERVICES + " a,,,,,,\n", BadValue, "a space at the start or end"),
         (SERVICES + "a," + "x" * 101 + ",,,,,\n", BadValue, "owner team: 0 to 100 characters"),
         (
             IDENTITIES + "postgres.role:UPPER,,,,\n",
             BadValue,
-            "line 2: a PostgreSQL role is written",
+            "line 2: the locator of a PostgreSQL role has the form",
         ),
         (IDENTITIES + "test.target:t,,,,\n", UnknownTargetKind, "line 2: 'test.target' is not one"),
     ],

@@ -247,7 +247,7 @@ def test_asking_to_observe_again_is_for_those_who_may_review(
     carol = factories.person(roles=["auditor"])
     answer = browser_of(carol).post("observe", proposal_id)
     assert answer.status_code == 403
-    assert "only those who may review may ask" in answer.content.decode()
+    assert "only people who may review may ask" in answer.content.decode()
     assert not m.ObservationRequest.objects.exists()
 
 
