@@ -3,61 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.tlog.canonical import encode
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.note import COSIGNATURE, Note
 from audit.tlog.policy import Group, Policy, Witness
-from remediation.domain import b64url
-from remediation.domain.errors import AuditUnavailable, BadInclusion, BadInput, Next
+from remediation.domain.errors import AuditUnavailable, BadInclusion, BadInput
 from remediation.domain.gate import gate, steps
 from remediation.domain.gate.case import Case
 from remediation.domain.gate.evidence import Evidence
-from remediation.domain.gate.gate import Clearance, examine
+from remediation.domain.gate.gate import examine
 from remediation.domain.gate.inclusion import LogEvidence, LogTrust
 from tests.domain import record
+from tests.domain.gate.logs import GOOD, KNOWN, SEEN, book, holds, refused, verify, waits
 from tests.domain.record import Book
-from tests.domain.story import ALICE, BOB, EVE, KEYS, NOW, PROPOSAL, Story, approvers, sign
-from tests.every import every
-
-GOOD = Story().evidence()
-KNOWN = approvers()
-SEEN = 2
-
-
-def verify(evidence: Evidence, log: Any, *, now: datetime = NOW) -> Clearance:
-    return gate.verify(evidence, approvers=approvers(), now=now, monotonic=0.0, log=log)
-
-
-def holds(log: LogEvidence | None, trust: LogTrust | None = None) -> None:
-    verify(replace(GOOD, log=log), trust or record.trust())
-
-
-def refused(
-    log: LogEvidence | None, trust: LogTrust | None = None, match: str | None = None
-) -> None:
-    with pytest.raises(BadInclusion, match=match) as found:
-        holds(log, trust)
-    assert found.value.next is Next.REFUSE
-
-
-def waits(log: LogEvidence | None, trust: LogTrust, match: str | None = None) -> None:
-    with pytest.raises(AuditUnavailable, match=match) as found:
-        holds(log, trust)
-    assert found.value.next is Next.RETRY
-
-
-def book() -> tuple[Book, list[int]]:
-    return record.told(GOOD)
-
+from tests.domain.story import NOW, approvers
 
 # ---- the proofs ---------------------------------------------------------------------------------
 
@@ -252,146 +218,6 @@ def test_a_false_line_of_a_known_witness() -> None:
     )
 
 
-# ---- what the entries say -----------------------------------------------------------------------
-
-
-def telling(number: int, change: Callable[[dict[str, Any]], None]) -> LogEvidence:
-    """The log of the story, in which one of the needed entries says something else."""
-    made, needed = book()
-    said = json.loads(made.bodies[needed[number]])
-    change(said)
-    made.bodies[needed[number]] = encode(said)
-    return made.prove(needed)
-
-
-def put(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
-    def change(said: dict[str, Any]) -> None:
-        for key in path[:-1]:
-            said = said[key]
-        said[path[-1]] = value
-
-    return change
-
-
-def test_a_change_that_changes_nothing_holds() -> None:
-    holds(telling(0, lambda said: None))
-    holds(telling(2, lambda said: None))
-
-
-OTHER_PROPOSAL = f"proposal:{PROPOSAL[:-1]}6"
-
-
-@every(
-    "change",
-    [
-        put("action", value="person:review:started"),
-        put("action", value="person:proposal:approved"),
-        put("action", value=["person:review:signed"]),
-        put("actor", value=f"person:{BOB}"),
-        put("actor", value=f"worker:{ALICE}"),
-        put("actor", value=None),
-        put("object", value=OTHER_PROPOSAL),
-        put("object", value="incident:1"),
-        put("data", value=None),
-        put("data", value=[]),
-        put("data", "statement", value=None),
-        put("data", "statement", "round", value=2),
-        put("data", "statement", "slot", value="securitx"),
-        put("data", "statement", "nonce", value="00"),
-        put("data", "statement", "more", value=1),
-        put("data", "assertion", value=None),
-        put("data", "assertion", "signature", value="AA"),
-        put("data", "assertion", "more", value=1),
-        put("data", "cose_key", value=""),
-        put("data", "cose_key", value="AA"),
-        put("data", "cose_key", value=None),
-        lambda said: said.pop("data"),
-        lambda said: said["data"].pop("cose_key"),
-        lambda said: said["data"]["assertion"].pop("signature"),
-    ],
-)
-def test_an_entry_of_a_review_that_says_something_else(
-    change: Callable[[dict[str, Any]], None],
-) -> None:
-    refused(telling(0, change), match="no entry of the review")
-
-
-@every(
-    "change",
-    [
-        put("action", value="person:proposal:withdrawn"),
-        put("action", value="worker:proposal:executing"),
-        put("actor", value=f"person:{EVE}"),
-        put("actor", value="system:portal"),
-        put("actor", value=["x"]),
-        put("object", value=OTHER_PROPOSAL),
-        put("data", value=[]),
-        put("data", "from", value="submitted"),
-        put("data", "to", value="executing"),
-        put("data", "round", value=2),
-        put("data", "round", value=True),
-        put("data", "round", value="1"),
-        put("data", "round", value=None),
-        lambda said: said.pop("data"),
-        lambda said: said["data"].pop("round"),
-        lambda said: said["data"].pop("from"),
-    ],
-)
-def test_an_entry_of_the_approval_that_says_something_else(
-    change: Callable[[dict[str, Any]], None],
-) -> None:
-    refused(telling(2, change), match="no entry of this approval")
-
-
-def test_the_same_persons_review_of_another_round() -> None:
-    """alice's review of round 2 is in the log, as right as can be; this is round 1."""
-    second = Story(round=2)
-    made, needed = record.told(replace(second.evidence(), round=1))
-    refused(made.prove(needed), match="no entry of the review")
-
-
-def test_the_review_of_another_person_for_each_slot() -> None:
-    made, needed = record.told(replace(GOOD, reviews=(GOOD.reviews[0], GOOD.reviews[0])))
-    refused(made.prove(needed), match=BOB)
-
-
-def test_a_statement_that_differs_by_one_byte() -> None:
-    """Every byte of it: what was signed is what is on record, or nothing runs."""
-    made, needed = book()
-    body = made.bodies[needed[0]]
-    statement = GOOD.reviews[0].statement.encode()
-    start = body.index(statement)
-    for at in range(len(statement)):
-        changed = bytearray(body)
-        changed[start + at] ^= 1
-        made.bodies[needed[0]] = bytes(changed)
-        try:
-            given_ = made.prove(needed)
-        except UnicodeDecodeError:  # no text, so no evidence
-            continue
-        refused(given_)
-
-
-def test_another_key_than_the_one_that_signed() -> None:
-    """The record is read by outsiders too: it must name the key by which the review verifies."""
-    other = telling(0, put("data", "cose_key", value=b64url.encode(KEYS[EVE].cose_key)))
-    refused(other, match="no entry of the review")
-
-
-BODIES = [
-    b"[]", b'""', b"1", b"null", b"{}", b'{"action":1}', b"{", b"", b"\xc3\xa9", b'{"a":1.5}',
-    b'{"action":"person:review:signed","action":"person:review:signed"}',
-    b'{"\xc3\xa9":1}', b'{"a":"\\u0000"}', b'{"a":"\\ud800"}', b"[" * 5_000, b'{"a":' * 40,
-]  # fmt: skip
-
-
-@every("body", BODIES)
-def test_whatever_an_entry_is_only_named_refusals_come(body: bytes) -> None:
-    made, needed = book()
-    made.bodies[needed[0]] = body
-    refused(made.prove(needed))
-
-
 # ---- every bit ----------------------------------------------------------------------------------
 
 
@@ -487,13 +313,6 @@ def test_undoing_asks_no_proof() -> None:
     done = replace(GOOD, applied=(0,), log=None)
     leave = gate.verify_rollback(done, approvers=approvers(), now=NOW, monotonic=0.0)
     assert leave.undo
-
-
-def test_a_statement_by_the_right_key_in_another_session_is_another() -> None:
-    """Two sessions of alice: she signed both, one is in the row, the other in the log."""
-    other = sign(Story().statement(ALICE, "security", nonce="ab" * 32), key=KEYS[ALICE])
-    made, needed = record.told(replace(GOOD, reviews=(other, GOOD.reviews[1])))
-    refused(made.prove(needed), match=ALICE)
 
 
 def test_a_head_without_leaves_proves_nothing() -> None:

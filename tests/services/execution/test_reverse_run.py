@@ -332,7 +332,7 @@ def test_a_plan_that_web_calls_an_undoing_is_compared_with_what_leads_back(world
     world.decide("bob", dressed.pk)
     back = reversed_plan(old)
     assert back is not None and back.digest != dressed.plan_digest
-    # Step 1 refuses the difference (tests/domain/gate/test_gate.py).
+    # Step 1 refuses the difference (tests/domain/gate/test_gate_reversals.py).
     assert gathered(dressed.pk).reversal.plan == back.digest
 
 

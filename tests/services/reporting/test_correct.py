@@ -26,7 +26,7 @@ from remediation.services.reporting.correct import Correction
 from tests import factories
 from tests.factories import WEB
 from tests.flows.world import World, acts
-from tests.services.reporting.test_secrets import AWS, PASSWORD, everything_but_blobs, handed_in
+from tests.services.reporting.leaks import AWS, PASSWORD, everything_but_blobs, handed_in
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,7 @@ from tests import factories
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
 from tests.domain import record
 from tests.flows.world import World, acts
-from tests.services.reporting.test_secrets import AWS, leaking
+from tests.services.reporting.leaks import AWS, leaking
 
 pytestmark = pytest.mark.django_db
 

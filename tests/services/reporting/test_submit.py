@@ -22,7 +22,7 @@ from remediation.services.reporting import submit, supersede
 from tests import factories
 from tests.emitted import WrongSource, asked
 from tests.flows.world import World, acts
-from tests.services.reporting.test_secrets import LEAK, PASSWORD, leaking
+from tests.services.reporting.leaks import LEAK, PASSWORD, leaking
 
 pytestmark = pytest.mark.django_db
 
