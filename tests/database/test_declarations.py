@@ -50,10 +50,11 @@ def locator(**target: Any) -> str | None:
 
 
 @contextmanager
-def a_kind_of_a_third_party(
-    monkeypatch: pytest.MonkeyPatch, form: str = "acme.key:{tenant}/{id}"
-) -> Iterator[TargetSpec]:
-    spec = TargetSpec("acme.key", "Acme key", {"tenant": "[a-z]+", "id": "[a-z]+"}, form, "id")
+def a_kind_of_a_third_party(monkeypatch: pytest.MonkeyPatch, *fields: str) -> Iterator[TargetSpec]:
+    names = fields or ("tenant", "id")
+    spec = TargetSpec(
+        "acme.key", "Acme key", dict.fromkeys(names, "[a-z]+"), "id", dict.fromkeys(names, "x")
+    )
     action = replace(ACTIONS["test.noop"], kind="acme.key.disable", target_kind=spec.kind)
     with monkeypatch.context() as patch:
         patch.setattr(declarations, "TARGETS", MappingProxyType({**TARGETS, spec.kind: spec}))
@@ -164,7 +165,7 @@ def test_a_kind_is_never_pointed_elsewhere(monkeypatch: pytest.MonkeyPatch) -> N
     with a_kind_of_a_third_party(monkeypatch):
         declarations.fill("default")
     with (
-        a_kind_of_a_third_party(monkeypatch, "acme.key:{id}"),
+        a_kind_of_a_third_party(monkeypatch, "id"),
         pytest.raises(ImproperlyConfigured, match=r"acme\.key .* a kind of its own"),
     ):
         declarations.fill("default")

@@ -25,7 +25,7 @@ CHANGING = {
     "remediation_lease",
     # What can be erased; tests/database/test_log.py.
     "audit.secret",
-    # Likewise; tests/services/test_erasing.py.
+    # Likewise; tests/services/reporting/test_erase_secrets.py.
     "remediation_evidenceblob",
     # What the code declares, written by the owner alone; tests/database/test_declarations.py.
     "remediation.edge", "remediation.target_kind",

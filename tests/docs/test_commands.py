@@ -94,6 +94,8 @@ def manage(words: Sequence[str]) -> str:
     heard = io.StringIO()
     try:
         with contextlib.redirect_stderr(heard):
+            if name == "--version":  # tests/hitlportal/test_command_line.py runs it
+                return "" if not arguments else "--version takes no arguments"
             if name == "verify_evidence":
                 from remediation.management import offline
 

@@ -1,10 +1,10 @@
-"""GLOSSARY.md decides one word for each idea; the documents name nothing that is not there."""
+"""GLOSSARY.md fixes one word for each idea; paths that the documents name exist."""
 
 from __future__ import annotations
 
 import re
 
-from tests.docs.pages import FENCE, NOT_YET, ROOT, pages
+from tests.docs.pages import FENCE, ROOT, pages
 
 GLOSSARY = pages()["GLOSSARY.md"]
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \|([^|]*)\|$", re.MULTILINE)
@@ -23,14 +23,14 @@ def test_each_word_is_decided_once() -> None:
 
 
 def test_no_row_tells_to_avoid_its_own_word() -> None:
-    """Another row's word may stand there: it is the word for another idea."""
+    """It may list another row's word: that one means another idea."""
     for terms, _, instead in TERMS:
         avoided = {word.strip() for word in re.sub(r"\([^)]*\)", "", instead).split(",")}
         assert not avoided & set(terms.split(", ")), terms
 
 
 def test_documents_use_the_words_that_the_glossary_decided() -> None:
-    """The twins of before: none of them comes back into the documents for people."""
+    """Words that the glossary replaced do not return."""
     avoided = re.compile(r"\b(seats?|uncover(ed|s)?|take[ns]? back|leads? back|lookers)\b")
     for page, text in pages().items():
         if page not in ("GLOSSARY.md", "CHANGELOG.md", "docs/attacks.md"):
@@ -41,14 +41,9 @@ def test_paths_in_the_documents_exist() -> None:
     gone = set()
     for page, text in pages().items():
         for path in PATH.findall(FENCE.sub("", text)):
-            if path not in NOT_YET and not (ROOT / path).exists() and page != "docs/attacks.md":
+            if not (ROOT / path).exists() and page != "docs/attacks.md":
                 gone.add(f"{page}: {path}")
     assert not gone
-
-
-def test_what_was_not_there_yet_is_taken_off_the_list() -> None:
-    """Once all of it is merged, the list goes."""
-    assert not NOT_YET or any(not (ROOT / path).exists() for path in NOT_YET)
 
 
 def test_each_decision_has_its_four_parts_and_a_row() -> None:
