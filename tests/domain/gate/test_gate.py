@@ -55,7 +55,7 @@ from tests.domain.story import (
 # --- the clearance
 
 
-def test_good_evidence_gives_a_clearance_for_this_step_and_half_a_minute() -> None:
+def test_good_evidence_gives_a_clearance_for_this_step_and_thirty_seconds() -> None:
     clearance = verify(GOOD)
     assert clearance.proposal_id == PROPOSAL
     assert clearance.plan_digest == a_plan().digest
@@ -65,13 +65,13 @@ def test_good_evidence_gives_a_clearance_for_this_step_and_half_a_minute() -> No
     assert "apply step 0" in repr(clearance)
 
 
-def test_nobody_else_makes_a_clearance() -> None:
+def test_only_the_gate_makes_a_clearance() -> None:
     for arguments in ((), (None,), (object(),)):
         with pytest.raises(TypeError, match="only the gate"):
             Clearance(*arguments, proposal_id=PROPOSAL, plan_digest="x", step=0)
 
 
-def test_a_clearance_is_not_changed_copied_stored_or_extended() -> None:
+def test_a_clearance_cannot_be_changed_copied_stored_or_extended() -> None:
     clearance = verify(GOOD)
     with pytest.raises(AttributeError):
         clearance.step = 1  # type: ignore[misc]
@@ -177,8 +177,8 @@ def test_a32_policy_that_was_tightened_after_approval_is_refused() -> None:
         verify(replace(GOOD, facts=facts))
 
 
-def test_a45_facts_that_were_loosened_since_change_nothing() -> None:
-    """The gate derives the facts from the signed bodies too, and takes the strictest."""
+def test_a45_facts_loosened_after_approval_change_nothing() -> None:
+    """The gate also derives the facts from the signed bodies, and takes the strictest."""
     loose = replace(
         GOOD.facts, environments=(), criticality="low", payment_path=False, actions=(), unknown=()
     )
@@ -218,7 +218,7 @@ def test_a11_someone_who_took_part_is_refused_with_the_reason() -> None:
             verify(replace(GOOD, excluded=(Excluded(ALICE, why),)))
 
 
-def test_no_reviews_are_no_quorum() -> None:
+def test_without_reviews_there_is_no_quorum() -> None:
     with pytest.raises(Quorum):
         verify(replace(GOOD, reviews=()))
 
@@ -250,7 +250,7 @@ def test_clocks_may_differ_by_two_seconds_and_no_more(sign_of: int) -> None:
         verify(GOOD, now=NOW + 2 * two)
 
 
-def test_a16_reviewer_deactivated_or_agent_suspended_since() -> None:
+def test_a16_a_reviewer_deactivated_or_agent_suspended_since_is_refused() -> None:
     alice, bob = GOOD.people
     for people in ((alice,), (alice, replace(bob, active=False)), (alice, replace(bob, roles=()))):
         with pytest.raises(ReviewerLost, match=BOB):
@@ -264,7 +264,7 @@ def test_a32_a_freeze_after_dispatch_is_refused() -> None:
         verify(replace(GOOD, frozen="incident in the datacentre"))
 
 
-def test_what_ends_a_proposal_is_found_before_what_only_delays_it() -> None:
+def test_final_refusals_come_before_temporary_ones() -> None:
     late = at(APPROVED + timedelta(hours=1), frozen="x", agent=AgentEvidence("a", False))
     with pytest.raises(Deadline):
         verify(late)
@@ -275,7 +275,7 @@ def test_what_ends_a_proposal_is_found_before_what_only_delays_it() -> None:
 # --- (6) drift
 
 
-def test_a31_the_target_changed_vanished_or_cannot_be_seen() -> None:
+def test_a31_a_target_that_changed_vanished_or_is_unobservable_is_refused() -> None:
     changed = Pinned(LOCATOR, True, an_observation(login=False).state)
     with pytest.raises(Drift, match="login was True, is False"):
         verify(replace(GOOD, observations=(changed,)))

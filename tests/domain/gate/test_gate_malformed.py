@@ -60,7 +60,7 @@ JSON = st.recursive(
 
 
 @given(st.sampled_from(sorted(DOCUMENT)), JSON)
-def test_any_json_in_any_field_is_refused_by_name_or_judged(name: str, value: Json) -> None:
+def test_any_json_in_any_field_is_refused_by_name_or_examined(name: str, value: Json) -> None:
     try:
         evidence = Evidence.from_json(DOCUMENT | {name: value})
     except BadInput:

@@ -28,14 +28,14 @@ SUSPENDED = AgentEvidence("a", False)
 
 
 def undoing(proposer: PersonEvidence = LENA, digest: str = "") -> Evidence:
-    """A person proposes to undo what a suspended agent's plan did."""
+    """Return evidence of a reversal: a person proposes the inverse of a suspended agent's plan."""
     of = "01d00000-0000-4000-8000-000000000007"
     said = ReversalEvidence(of, digest or Story().plan.digest, proposer)
     return Story().evidence(agent=SUSPENDED, reversal=said)
 
 
 @pytest.mark.parametrize("role", ["lead", "security", "service_owner"])
-def test_undoing_asks_who_proposed_it_and_not_the_agent_of_what_is_undone(role: str) -> None:
+def test_a_reversal_needs_its_proposer_and_not_the_runs_agent(role: str) -> None:
     assert verify(undoing(replace(LENA, roles=(role,)))).step == 0
 
 
@@ -47,37 +47,39 @@ def test_undoing_asks_who_proposed_it_and_not_the_agent_of_what_is_undone(role: 
         replace(LENA, roles=("auditor", "user_admin")),
     ],
 )
-def test_who_proposed_to_undo_must_stand(proposer: PersonEvidence) -> None:
+def test_the_proposer_of_a_reversal_must_be_active_and_hold_a_role(
+    proposer: PersonEvidence,
+) -> None:
     with pytest.raises(GateProposerLost):
         verify(undoing(proposer))
 
 
 @pytest.mark.parametrize("digest", ["0" * 64, "x", a_plan(environment="staging").digest])
-def test_a_plan_that_is_called_undoing_and_is_not_exactly_that_is_refused(digest: str) -> None:
-    """Whoever calls another plan so, to be rid of the question whether its agent may act."""
+def test_a_reversal_must_carry_exactly_the_inverse_plan(digest: str) -> None:
+    """An attacker could label another plan a reversal to avoid the check of its agent."""
     with pytest.raises(Digest, match="leads back"):
         verify(undoing(digest=digest))
 
 
-def test_where_nothing_leads_back_nothing_is_undone() -> None:
+def test_a_reversal_of_a_run_without_an_inverse_plan_is_refused() -> None:
     given_ = undoing()
     assert given_.reversal is not None
     with pytest.raises(Digest):
         verify(replace(given_, reversal=replace(given_.reversal, plan="")))
 
 
-def test_without_being_one_the_agent_is_asked_as_ever() -> None:
+def test_without_a_reversal_the_agent_must_be_enabled() -> None:
     with pytest.raises(GateAgentDisabled):
         verify(replace(undoing(), reversal=None))
 
 
-def test_a_rollback_in_the_middle_of_undoing_asks_nobody_who_proposed_it() -> None:
-    """What was applied is taken back also when the person is gone by then."""
+def test_a_rollback_within_a_reversal_needs_no_proposer() -> None:
+    """Applied steps are rolled back even when the person is gone by then."""
     gone = replace(undoing(replace(LENA, active=False)), applied=(0,))
     assert undo(gone).undo
 
 
-def test_evidence_with_and_without_it_reads_as_it_was_written() -> None:
+def test_evidence_with_and_without_a_reversal_reads_back() -> None:
     for given_ in (undoing(), GOOD):
         assert Evidence.parse(given_.dump()) == given_
     assert b"reversal" not in GOOD.dump()

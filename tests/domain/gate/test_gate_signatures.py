@@ -51,7 +51,7 @@ def test_a43_an_empty_approvers_file_approves_nothing() -> None:
         {"roles": ("service_owner",)},  # never for this slot
     ],
 )
-def test_the_key_must_stand_in_the_file_then_and_now_and_for_the_role(
+def test_the_key_must_be_in_the_file_then_and_now_and_for_the_role(
     changes: dict[str, Any],
 ) -> None:
     file = Approvers((an_approver(ALICE, "security", **changes), an_approver(BOB, "service_owner")))
@@ -60,7 +60,7 @@ def test_the_key_must_stand_in_the_file_then_and_now_and_for_the_role(
 
 
 def test_a20_an_assertion_is_not_replayed_for_another_round() -> None:
-    """Same plan, same people, next round: the statements of the first count nothing."""
+    """Same plan, same people, next round: statements of the first round do not count."""
     with pytest.raises(Signature, match="not"):
         verify(replace(GOOD, round=2))
 
@@ -70,7 +70,7 @@ def test_a20_an_assertion_is_not_replayed_for_another_proposal() -> None:
         verify(replace(GOOD, proposal_id=EVE))
 
 
-def test_the_callers_relying_party_and_origin_bind_the_files_entries() -> None:
+def test_entries_of_another_relying_party_or_origin_than_the_callers_do_not_count() -> None:
     verify(GOOD, rp_id=RP_ID, origin=ORIGIN)
     with pytest.raises(UnknownApproverKey):
         verify(GOOD, rp_id="portal.example")
@@ -84,7 +84,7 @@ def test_the_callers_relying_party_and_origin_bind_the_files_entries() -> None:
 def test_statement_and_file_must_name_the_same_relying_party_and_origin(
     changes: dict[str, Any],
 ) -> None:
-    """The passkey was used at the right place, but the statement that was signed names another."""
+    """The passkey was used at the right origin, but the signed statement names another."""
     story = Story()
     statement = story.statement(ALICE, "security", **changes)
     assertion = KEYS[ALICE].assertion(statement.challenge(), RP_ID, ORIGIN)

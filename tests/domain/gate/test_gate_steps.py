@@ -58,13 +58,13 @@ def test_drift_of_a_later_target_stops_the_first_step_too_when_it_was_seen() -> 
     assert verify(replace(given_, observations=(first,))).step == 0
 
 
-# --- undoing
+# --- rolling back
 
 
 APPLIED = replace(GOOD, applied=(0,))
 
 
-def test_an_applied_step_may_be_undone_after_deadline_freeze_and_lost_reviewers() -> None:
+def test_an_applied_step_may_be_rolled_back_after_deadline_freeze_and_lost_reviewers() -> None:
     late = APPROVED + timedelta(days=1)
     after = replace(
         APPLIED,
@@ -83,12 +83,12 @@ def test_an_applied_step_may_be_undone_after_deadline_freeze_and_lost_reviewers(
     undo(after, approvers=Approvers((removed, an_approver(BOB, "service_owner"))))
 
 
-def test_a_step_that_was_not_applied_is_not_undone() -> None:
+def test_a_step_that_was_not_applied_is_not_rolled_back() -> None:
     with pytest.raises(Digest, match="not applied"):
         undo(GOOD)
 
 
-def test_what_was_never_approved_is_not_undone() -> None:
+def test_a_step_that_was_never_approved_is_not_rolled_back() -> None:
     story = Story()
     with pytest.raises(Quorum):
         undo(replace(APPLIED, reviews=(sign(story.statement(ALICE, "security")),)))
@@ -100,7 +100,7 @@ def test_what_was_never_approved_is_not_undone() -> None:
         undo(replace(APPLIED, round=2))
 
 
-def test_a_step_that_was_approved_without_a_rollback_is_not_undone(
+def test_a_step_that_was_approved_without_a_rollback_is_not_rolled_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No such action exists yet, so the catalogue is changed for this test."""

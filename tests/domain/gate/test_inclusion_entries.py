@@ -17,7 +17,7 @@ from tests.every import every
 
 
 def telling(number: int, change: Callable[[dict[str, Any]], None]) -> LogEvidence:
-    """The log of the story, in which one of the needed entries says something else."""
+    """Return evidence of a log in which one needed entry says something else."""
     made, needed = book()
     said = json.loads(made.bodies[needed[number]])
     change(said)
@@ -34,7 +34,7 @@ def put(*path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
-def test_a_change_that_changes_nothing_holds() -> None:
+def test_the_control_without_a_change_holds() -> None:
     holds(telling(0, lambda said: None))
     holds(telling(2, lambda said: None))
 
@@ -71,7 +71,7 @@ OTHER_PROPOSAL = f"proposal:{PROPOSAL[:-1]}6"
         lambda said: said["data"]["assertion"].pop("signature"),
     ],
 )
-def test_an_entry_of_a_review_that_says_something_else(
+def test_a_review_entry_that_says_something_else_is_refused(
     change: Callable[[dict[str, Any]], None],
 ) -> None:
     refused(telling(0, change), match="no entry of the review")
@@ -98,26 +98,26 @@ def test_an_entry_of_a_review_that_says_something_else(
         lambda said: said["data"].pop("from"),
     ],
 )
-def test_an_entry_of_the_approval_that_says_something_else(
+def test_an_approval_entry_that_says_something_else_is_refused(
     change: Callable[[dict[str, Any]], None],
 ) -> None:
     refused(telling(2, change), match="no entry of this approval")
 
 
-def test_the_same_persons_review_of_another_round() -> None:
-    """alice's review of round 2 is in the log, as right as can be; this is round 1."""
+def test_the_same_persons_review_of_another_round_is_refused() -> None:
+    """Alice's valid review of round 2 is in the log; this is round 1."""
     second = Story(round=2)
     made, needed = record.told(replace(second.evidence(), round=1))
     refused(made.prove(needed), match="no entry of the review")
 
 
-def test_the_review_of_another_person_for_each_slot() -> None:
+def test_each_slot_needs_the_entry_of_its_own_review() -> None:
     made, needed = record.told(replace(GOOD, reviews=(GOOD.reviews[0], GOOD.reviews[0])))
     refused(made.prove(needed), match=BOB)
 
 
-def test_a_statement_that_differs_by_one_byte() -> None:
-    """Every byte of it: what was signed is what is on record, or nothing runs."""
+def test_a_statement_that_differs_by_one_byte_is_refused() -> None:
+    """Tries every byte: the recorded statement must be the signed one."""
     made, needed = book()
     body = made.bodies[needed[0]]
     statement = GOOD.reviews[0].statement.encode()
@@ -133,8 +133,8 @@ def test_a_statement_that_differs_by_one_byte() -> None:
         refused(given_)
 
 
-def test_another_key_than_the_one_that_signed() -> None:
-    """The record is read by outsiders too: it must name the key by which the review verifies."""
+def test_an_entry_with_another_key_than_the_signing_one_is_refused() -> None:
+    """Outsiders read the record too: it must name the key that verifies the review."""
     other = telling(0, put("data", "cose_key", value=b64url.encode(KEYS[EVE].cose_key)))
     refused(other, match="no entry of the review")
 
@@ -147,14 +147,14 @@ BODIES = [
 
 
 @every("body", BODIES)
-def test_whatever_an_entry_is_only_named_refusals_come(body: bytes) -> None:
+def test_only_named_refusals_escape_for_any_entry(body: bytes) -> None:
     made, needed = book()
     made.bodies[needed[0]] = body
     refused(made.prove(needed))
 
 
-def test_a_statement_by_the_right_key_in_another_session_is_another() -> None:
-    """Two sessions of alice: she signed both, one is in the row, the other in the log."""
+def test_a_statement_by_the_right_key_from_another_session_is_refused() -> None:
+    """Alice signed in two sessions: the row holds one, the log the other."""
     other = sign(Story().statement(ALICE, "security", nonce="ab" * 32), key=KEYS[ALICE])
     made, needed = record.told(replace(GOOD, reviews=(other, GOOD.reviews[1])))
     refused(made.prove(needed), match=ALICE)
