@@ -95,7 +95,7 @@ def move(
     reason: str = "",
     entry_says: Mapping[str, Any] | None = None,
 ) -> m.Transition:
-    """Insert a transition. `source` is the state that the row claims to leave (default: the real one);
+    """Insert a transition. `source` is the state that the row names (default: the current one);
     `entry_says` overrides what the audit entry names (actor, object, from, to)."""
     proposal.refresh_from_db()
     source = proposal.state if source is None else source

@@ -24,7 +24,7 @@ REASON = "To tell the owner which password to rotate."
 
 
 def leaking(world: World) -> report.Report:
-    """The world's report, with an artefact that holds two secrets, and texts that quote them."""
+    """Return the world's report with an artefact of two secrets, and texts that quote them."""
     usual = world.report()
     held = report.Artefact(
         sha256=sha256(LEAK).hexdigest(),
@@ -64,7 +64,7 @@ def handed_in(world: World, given: report.Report | None = None) -> UUID:
 
 
 def everything_but_blobs() -> bytes:
-    """Every row of every table that holds facts or the record, as the database prints it."""
+    """Return every row of every table of facts and of the log, as the database prints it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_schema || '.' || table_name FROM information_schema.tables"
@@ -87,7 +87,7 @@ def _hex(row: bytes) -> list[bytes]:
 def with_artefact(
     usual: report.Report, document: Any, *citations: tuple[str, Any], summary: str = ""
 ) -> report.Report:
-    """The report with one more artefact, cited by a claim of its own."""
+    """Return the report with one more artefact and a claim that cites it."""
     content = json.dumps(document).encode()
     digest = sha256(content).hexdigest()
     held = replace(usual.evidence[0], sha256=digest, content=content)

@@ -1,5 +1,5 @@
-"""Secrets in evidence: on record without their value, covered everywhere, uncovered for few, and
-only after that is on record (docs/attacks.md A61)."""
+"""Secrets in evidence: recorded without their value and masked everywhere
+(docs/attacks.md A61)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a61_findings_are_on_record_without_their_value(proposal: m.Proposal) ->
     assert AWS not in json.dumps(scan.secrets)
 
 
-def test_a61_only_the_erasable_place_holds_a_secret(proposal: m.Proposal) -> None:
+def test_a61_only_the_erasable_table_holds_a_secret(proposal: m.Proposal) -> None:
     kept = everything_but_blobs()
     assert b"Leaked: [masked]" in kept
     assert b"Whoever has [masked]" in kept
@@ -69,7 +69,7 @@ def test_a61_only_the_erasable_place_holds_a_secret(proposal: m.Proposal) -> Non
     assert bytes(m.EvidenceBlob.objects.get(pk=sha256(LEAK).hexdigest()).content) == LEAK
 
 
-def test_a61_a_later_report_that_quotes_earlier_evidence_is_covered_too(world: World) -> None:
+def test_a61_a_later_report_that_quotes_earlier_evidence_is_masked_too(world: World) -> None:
     handed_in(world)
     usual = world.report()
     told = report.parse_diagnosis(
@@ -86,7 +86,7 @@ def test_a61_a_later_report_that_quotes_earlier_evidence_is_covered_too(world: W
     assert PASSWORD.encode() not in everything_but_blobs()
 
 
-def test_a61_the_text_of_a_replacement_is_covered(world: World) -> None:
+def test_a61_the_text_of_a_superseding_proposal_is_masked(world: World) -> None:
     proposal_id = handed_in(world)
     with acts("hitl_web"), transaction.atomic():
         new = supersede.supersede(
@@ -113,7 +113,7 @@ def test_a61_a_refusal_does_not_write_a_secret_into_the_record(world: World) -> 
     assert said == "'secretAccessKey': '[masked]' is no field"
 
 
-def test_a61_the_check_warns_and_a_covered_citation_still_holds(proposal: m.Proposal) -> None:
+def test_a61_the_check_warns_and_a_masked_citation_still_holds(proposal: m.Proposal) -> None:
     body = json.loads(bytes(m.Assessment.objects.get().checks))
     found = {check["name"]: check for check in body["checks"]}
     assert found["secret_in_evidence"]["outcome"] == "warn"
@@ -134,8 +134,8 @@ def test_a61_no_mail_and_no_bundle_holds_a_secret(world: World, proposal: m.Prop
     assert all(AWS not in one.body + one.subject for one in mail.outbox)
 
 
-def test_evidence_that_an_older_detector_saw_is_looked_at_again(world: World) -> None:
-    """Rows from before the detector, or by another version of it: never shown in clear."""
+def test_evidence_scanned_by_an_older_detector_is_scanned_again(world: World) -> None:
+    """Rows without a scan, or scanned by another version, are never shown unmasked."""
     incident = factories.incident(m.Agent.objects.get(), "test.target:t9")
     row = factories.evidence(incident, LEAK)
     assert not m.EvidenceScan.objects.exists()

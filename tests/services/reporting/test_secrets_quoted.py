@@ -47,10 +47,10 @@ def cited_on_the_page(proposal: m.Proposal) -> set[str]:
     return {row.outcome for claim in card.claims for row in claim.citations}
 
 
-def test_a60_a_log_that_calls_the_target_a_password_covers_it_nowhere(
+def test_a60_a_log_that_gives_the_target_as_a_password_does_not_mask_it(
     db: None, tmp_path: Any, settings: Settings
 ) -> None:
-    """It hid whom the proposal is about, and failed the citation that names it."""
+    """Masking would hide the target and fail the citation that names it."""
     world = World(tmp_path, settings, (NAME,))
     service = m.Service.objects.get().name
     document = {
@@ -76,8 +76,8 @@ def test_a60_a_log_that_calls_the_target_a_password_covers_it_nowhere(
     assert cited_on_the_page(world.get(proposal_id)) == {"pass"}
 
 
-def test_a61_a_name_that_only_the_agent_gives_uncovers_nothing(world: World) -> None:
-    """An agent calls a target by the password: the inventory knows no such target."""
+def test_a61_a_name_that_only_the_agent_gives_is_not_exempt(world: World) -> None:
+    """An agent uses the password as a target's name, but the inventory has no such target."""
     usual = with_artefact(world.report(), {"password": NAME}, summary=f"It is {NAME}")
     told = report.parse_diagnosis(
         {
@@ -90,10 +90,10 @@ def test_a61_a_name_that_only_the_agent_gives_uncovers_nothing(world: World) -> 
     assert json.loads(bytes(m.Diagnosis.objects.get().body))["summary"] == "It is [masked]"
 
 
-def test_a61_a_secret_that_other_evidence_gives_away_is_covered_and_its_citation_holds(
+def test_a61_a_secret_known_from_other_evidence_is_masked_and_its_citation_holds(
     world: World,
 ) -> None:
-    """In one artefact a field says that it is one; in the other nothing does."""
+    """One artefact has it in a password field, the other in plain text."""
     first = with_artefact(world.report(), {"password": PASSWORD}, ("/password", PASSWORD))
     message = f"started with -p{PASSWORD} by cron"
     told = with_artefact(first, {"argv": message}, ("/argv", message))
@@ -104,14 +104,14 @@ def test_a61_a_secret_that_other_evidence_gives_away_is_covered_and_its_citation
     assert all(PASSWORD.encode() not in shown for shown in secrets.masked(rows).values())
     assert outcomes(proposal_id)["citation_value_not_found"] == "pass"
     assert cited_on_the_page(world.get(proposal_id)) == {"pass"}
-    # As does what comes in later.
+    # Later evidence is masked too.
     later = with_artefact(world.report(), {"note": message}, ("/note", message))
     handed_in(world, later)
     rows = list(m.Evidence.objects.all())
     assert all(PASSWORD.encode() not in shown for shown in secrets.masked(rows).values())
 
 
-def test_a61_what_reviewers_and_those_who_close_quote_is_covered(world: World) -> None:
+def test_a61_quotes_in_reasons_of_reviews_and_closings_are_masked(world: World) -> None:
     proposal_id = handed_in(world)
     world.assess(proposal_id)
     said = {"code": "evidence_missing", "text": f"Rotate {PASSWORD} first, and {AWS}."}
@@ -128,17 +128,17 @@ def test_a61_what_reviewers_and_those_who_close_quote_is_covered(world: World) -
     assert b"Rotate [masked] first" in kept
 
 
-def test_a61_what_is_said_in_halting_is_covered(world: World) -> None:
+def test_a61_a_quote_in_the_reason_of_a_halt_is_masked(world: World) -> None:
     proposal_id = handed_in(world)
     world.assess(proposal_id)
     proposal = world.get(proposal_id)
     assert halt.told(proposal, f"It uses {PASSWORD} everywhere.") == "It uses [masked] everywhere."
 
 
-def test_a34_what_is_poured_in_later_makes_no_word_of_people_wait(
+def test_a34_many_later_artefacts_do_not_delay_peoples_actions(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An agent adds artefacts with a secret each; to look through them all would take minutes for
+    """An agent adds many artefacts with a secret each; searching them all would take minutes for
     every rejection, halt and correction, and for the reports of other agents."""
     proposal_id = handed_in(world)
     incident = world.get(proposal_id).incident
@@ -156,5 +156,5 @@ def test_a34_what_is_poured_in_later_makes_no_word_of_people_wait(
     monkeypatch.setattr(covering, "values", counted)
     known = secrets.known_values(incident)
     assert sum(looked) <= secrets.MOST_BYTES
-    # What was there first is known all the same.
+    # Secrets of the first evidence are still known.
     assert {AWS, PASSWORD} <= known

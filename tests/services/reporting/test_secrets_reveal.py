@@ -55,7 +55,7 @@ def revealed() -> list[Any]:
 
 
 @pytest.mark.parametrize("roles", [[], ["lead"], ["auditor"], ["service_owner"], ["user_admin"]])
-def test_a61_who_is_not_of_the_security_role_is_refused(
+def test_a61_a_person_without_the_security_role_is_refused(
     proposal: m.Proposal, roles: list[str]
 ) -> None:
     someone = factories.person(roles=roles)
@@ -80,7 +80,7 @@ def test_a61_security_without_the_right_on_the_service_is_refused(proposal: m.Pr
     assert revealed() == []
 
 
-def test_a16_whoever_was_deactivated_is_refused(world: World, proposal: m.Proposal) -> None:
+def test_a16_a_deactivated_person_is_refused(world: World, proposal: m.Proposal) -> None:
     alice = world.people["alice"]
     m.User.objects.filter(pk=alice.user.pk).update(is_active=False)
     alice.user.refresh_from_db()
@@ -89,7 +89,7 @@ def test_a16_whoever_was_deactivated_is_refused(world: World, proposal: m.Propos
 
 
 @pytest.mark.parametrize("reason", ["", "why", " " * 40, "x" * 501])
-def test_a61_without_a_reason_nothing_is_shown(
+def test_a61_without_a_valid_reason_nothing_is_revealed(
     world: World, proposal: m.Proposal, reason: str
 ) -> None:
     with pytest.raises(ReasonRequired):
@@ -97,7 +97,7 @@ def test_a61_without_a_reason_nothing_is_shown(
     assert revealed() == []
 
 
-def test_a61_evidence_of_another_incident_is_not_reached(
+def test_a61_evidence_of_another_incident_is_not_revealed(
     world: World, proposal: m.Proposal
 ) -> None:
     other = factories.incident(m.Agent.objects.get(), "test.target:t9")
@@ -107,7 +107,7 @@ def test_a61_evidence_of_another_incident_is_not_reached(
     assert revealed() == []
 
 
-def test_a61_a_person_of_the_security_role_sees_the_bytes_and_it_is_on_record(
+def test_a61_revealing_to_the_security_role_is_on_record(
     world: World, proposal: m.Proposal
 ) -> None:
     alice = world.people["alice"]
@@ -120,7 +120,7 @@ def test_a61_a_person_of_the_security_role_sees_the_bytes_and_it_is_on_record(
     assert AWS.encode() not in everything_but_blobs()
 
 
-def test_a51_when_the_record_fails_no_byte_is_read(
+def test_a51_without_its_entry_no_byte_is_read(
     world: World, proposal: m.Proposal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(**said: Any) -> None:
@@ -136,10 +136,10 @@ def test_a51_when_the_record_fails_no_byte_is_read(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a61_the_line_is_committed_before_the_bytes_are_read(
+def test_a61_the_entry_is_committed_before_the_bytes_are_read(
     world: World, as_login: AsLogin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that dies while it reads the bytes leaves the line."""
+    """A process that dies while it reads the bytes leaves the entry."""
     proposal_id = handed_in(world)
     world.assess(proposal_id)
 
@@ -153,8 +153,8 @@ def test_a61_the_line_is_committed_before_the_bytes_are_read(
     assert len(revealed()) == 1
 
 
-def test_a61_before_an_assessment_nobody_uncovers(world: World) -> None:
-    """Nobody knows yet which services the target serves."""
+def test_a61_before_an_assessment_nothing_is_revealed(world: World) -> None:
+    """The services of the target are not known yet."""
     proposal_id = handed_in(world)
     stranger = factories.person(roles=["security"])
     with acts("hitl_web"), pytest.raises(NotEntitled):
@@ -166,7 +166,7 @@ def test_a61_before_an_assessment_nobody_uncovers(world: World) -> None:
         )
 
 
-def test_a61_another_proposal_of_the_incident_opens_nothing(world: World) -> None:
+def test_a61_another_proposal_of_the_incident_gives_no_right_to_reveal(world: World) -> None:
     """An agent reports the same again and withdraws at once: the incident stays as it was."""
     proposal_id = handed_in(world)
     world.assess(proposal_id)
@@ -186,13 +186,13 @@ def test_a61_another_proposal_of_the_incident_opens_nothing(world: World) -> Non
             )
 
 
-# ---- who uncovers: every service of whatever the incident is about ------------------------------
+# ---- revealing needs the right on every service of the incident ------------------------------
 
 
-def test_a61_a_proposal_on_something_unknown_opens_nothing_of_what_was_never_assessed(
+def test_a61_an_unassessed_proposal_of_the_incident_restricts_revealing(
     world: World,
 ) -> None:
-    """The grave proposal is withdrawn before anybody assessed it; the one beside it is on a target
+    """The grave proposal is withdrawn before its assessment; the other one is on a target
     that no service uses. Both rest on the same evidence."""
     grave = handed_in(world)
     with acts("hitl_web"):
@@ -209,7 +209,7 @@ def test_a61_a_proposal_on_something_unknown_opens_nothing_of_what_was_never_ass
 
 
 @pytest.mark.django_db(transaction=True)
-def test_bytes_erased_in_the_moment_of_looking_are_a_refusal_by_name(
+def test_bytes_erased_during_the_request_are_refused_by_name(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proposal_id = handed_in(world)
