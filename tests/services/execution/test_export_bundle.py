@@ -180,7 +180,7 @@ def test_a43_forged_entries_of_the_web_process_do_not_break_the_bundle(world: Wo
 
 
 def test_a43_a_forged_report_is_named(world: World, done: UUID) -> None:
-    """The web process appends an entry of a report that nobody has: the bundle names it and fails."""
+    """The web process records a report that nobody has: the bundle names it and fails."""
     data = {"diagnosis": "ab" * 32, "evidence": ["cd" * 32]}
     index = Entry.objects.count()
     with acts(WEB):

@@ -115,7 +115,7 @@ def test_a_service_name_is_unique(editor: PersonActor) -> None:
 
 
 @pytest.mark.parametrize("name", ["", " billing", "billing ", "bil\u202eling", "a\nb", "x" * 101])
-def test_a_name_with_hidden_characters_is_refused(editor: PersonActor, name: str) -> None:
+def test_an_invalid_name_is_refused(editor: PersonActor, name: str) -> None:
     with pytest.raises(BadValue):
         add(editor, name)
     assert not m.Service.objects.exists()

@@ -76,7 +76,7 @@ def test_an_agent_is_made_enabled_with_its_owner_and_on_record(
 
 
 @pytest.mark.parametrize("name", ["", " a", "a\n", "a\u202eb", "x" * 101])
-def test_a_name_with_hidden_characters_is_refused(name: str, eve: Person, dave: Person) -> None:
+def test_an_invalid_name_is_refused(name: str, eve: Person, dave: Person) -> None:
     with pytest.raises(errors.BadValue):
         agents.create(actor=acting(eve), name=name, owner_person=dave.id)
 
