@@ -113,7 +113,7 @@ def start(door: Door, someone: Person, proposal: str) -> Started:
 
 
 def attention(proposal: str) -> Conditions:
-    """Return the artefacts that the page requires to be opened."""
+    """Return what the page requires before an approval: artefacts opened, names typed."""
     row = Proposal.objects.select_related("diagnosis").get(pk=proposal)
     assessment = authorize.newest(row)
     return statement.conditions(row, assessment) if assessment else Conditions()

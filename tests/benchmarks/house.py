@@ -96,8 +96,8 @@ class House:
         self._children.clear()
 
     def environment(self, process: str) -> dict[str, str]:
-        """Return the environment of a web or worker process. Budgets are raised: the benchmark does
-        measure refusals."""
+        """Return the environment of a web or worker process. Budgets are raised:
+        the benchmark measures no refusals."""
         worker = {
             "HITL_APPROVERS_FILE": str(self.approvers),
             "HITL_TARGETS_FILE": str(self.targets),
