@@ -18,7 +18,7 @@ from tests.browser.people import account, approver, come_in
 from tests.browser.test_import import hand_in
 from tests.domain.intake.files import GRAPHS
 from tests.flows.world import World
-from tests.services.reporting import test_secrets as secrecy
+from tests.services.reporting import leaks as secrecy
 from tests.views import walk
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])

@@ -1,4 +1,4 @@
-"""What guards read of the declarations in code: only the owner writes it."""
+"""Tables of declared edges and kinds, which guards read: only the owner writes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from django.core.management import call_command
 from django.db import connection, connections, transaction
 from pytest_django import Settings
 
-from hitlportal import deploy_checks
 from remediation import declarations
 from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import Login
@@ -50,11 +49,11 @@ def locator(**target: Any) -> str | None:
 
 
 @contextmanager
-def a_kind_of_a_third_party(
-    monkeypatch: pytest.MonkeyPatch, fields: tuple[str, ...] = ("tenant", "id")
-) -> Iterator[TargetSpec]:
-    patterns, example = dict.fromkeys(fields, "[a-z]+"), dict.fromkeys(fields, "a")
-    spec = TargetSpec("acme.key", "Acme key", patterns, "id", example)
+def a_kind_of_a_third_party(monkeypatch: pytest.MonkeyPatch, *fields: str) -> Iterator[TargetSpec]:
+    names = fields or ("tenant", "id")
+    spec = TargetSpec(
+        "acme.key", "Acme key", dict.fromkeys(names, "[a-z]+"), "id", dict.fromkeys(names, "x")
+    )
     action = replace(ACTIONS["test.noop"], kind="acme.key.disable", target_kind=spec.kind)
     with monkeypatch.context() as patch:
         patch.setattr(declarations, "TARGETS", MappingProxyType({**TARGETS, spec.kind: spec}))
@@ -67,7 +66,7 @@ def a_kind_of_a_third_party(
 
 @pytest.mark.parametrize("login", LOGINS)
 @pytest.mark.parametrize("statement", [EDGE, KIND, *LESS, *OTHER])
-def test_a43_no_login_writes_it(login: str, statement: str) -> None:
+def test_a43_no_login_writes_declarations(login: str, statement: str) -> None:
     options = "-c default_transaction_read_only=off"
     with connect(login, autocommit=True, options=options) as it, refused(DENIED):
         it.execute(statement)
@@ -75,7 +74,9 @@ def test_a43_no_login_writes_it(login: str, statement: str) -> None:
 
 @pytest.mark.parametrize("login", list(Login))
 @pytest.mark.parametrize("statement", [EDGE, KIND, *LESS, *OTHER])
-def test_a43_not_even_with_the_privilege(login: str, statement: str, as_login: AsLogin) -> None:
+def test_a43_no_login_writes_declarations_even_with_the_privilege(
+    login: str, statement: str, as_login: AsLogin
+) -> None:
     for table in TABLES:
         sql(f"GRANT ALL ON {table} TO {login}")
     with as_login(login), refused(APPEND_ONLY), transaction.atomic():
@@ -83,7 +84,9 @@ def test_a43_not_even_with_the_privilege(login: str, statement: str, as_login: A
 
 
 @pytest.mark.parametrize("statement", [EDGE, KIND, *LESS])
-def test_the_control_without_the_trigger_writes_it(statement: str, as_login: AsLogin) -> None:
+def test_the_control_without_the_trigger_writes_declarations(
+    statement: str, as_login: AsLogin
+) -> None:
     for table in TABLES:
         sql(f"GRANT ALL ON {table} TO hitl_web")
         sql(f"ALTER TABLE {table} DISABLE TRIGGER owner_only")
@@ -107,12 +110,12 @@ def test_the_owner_changes_no_row(statement: str) -> None:
         ("('acme:key', 'acme:key:{id}')", "target_kind_name"),
     ],
 )
-def test_a_kind_names_targets_of_its_own(row: str, rule: str) -> None:
+def test_a_locator_must_begin_with_its_kind(row: str, rule: str) -> None:
     with refused(rule), transaction.atomic():
         sql(f"INSERT INTO remediation.target_kind VALUES {row}")
 
 
-# ---- what guards read ---------------------------------------------------------------------------
+# ---- reading by guards ---------------------------------------------------------------------------
 
 
 def test_an_unknown_kind_has_no_locator() -> None:
@@ -144,7 +147,7 @@ def test_an_edge_that_is_gone_is_refused() -> None:
 # ---- filled by migrate --------------------------------------------------------------------------
 
 
-def test_migrate_fills_it_and_repairs_it() -> None:
+def test_migrate_fills_and_repairs_declarations() -> None:
     assert recorded() == declarations.declared()
     for statement in (*LESS, EDGE, KIND):
         sql(statement)
@@ -157,15 +160,15 @@ def test_a_kind_of_a_third_party_needs_no_migration(monkeypatch: pytest.MonkeyPa
     with a_kind_of_a_third_party(monkeypatch) as spec:
         declarations.fill("default")
         assert locator(kind=spec.kind, tenant="t", id="i") == "acme.key:t/i"
-    declarations.fill("default")  # the package is gone: its kind is unknown again
+    declarations.fill("default")  # without the package its kind is unknown again
     assert locator(kind="acme.key", tenant="t", id="i") is None
 
 
-def test_a_kind_is_never_pointed_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kind_keeps_its_locator(monkeypatch: pytest.MonkeyPatch) -> None:
     with a_kind_of_a_third_party(monkeypatch):
         declarations.fill("default")
     with (
-        a_kind_of_a_third_party(monkeypatch, ("id",)),
+        a_kind_of_a_third_party(monkeypatch, "id"),
         pytest.raises(ImproperlyConfigured, match=r"acme\.key .* a kind of its own"),
     ):
         declarations.fill("default")
@@ -181,10 +184,10 @@ def messages() -> list[str]:
     return [message.msg for message in found]
 
 
-def test_each_process_that_obeys_it_checks_it(
+def test_each_process_that_depends_on_declarations_checks_them(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    """As the login that it works with; the sequencer moves no state and may not read it."""
+    """With the process's login; the sequencer moves no state and may not read them."""
     found = {}
     with a_kind_of_a_third_party(monkeypatch):
         for process in ("web", "worker", "sequencer"):

@@ -27,7 +27,7 @@ from tests.hostile import scene as scenes
 from tests.hostile.conftest import Visit
 from tests.hostile.corpus import REFUSED
 from tests.hostile.scene import BETWEEN, TEXTS, TITLES, Scene
-from tests.services.reporting import test_secrets as secrecy
+from tests.services.reporting import leaks as secrecy
 from tests.views import walk
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])

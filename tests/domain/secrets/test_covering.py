@@ -1,4 +1,4 @@
-"""Secrets covered: in what a page shows, and in what is kept for ever (docs/attacks.md A61)."""
+"""Secrets are masked on pages and in what is kept for ever (docs/attacks.md A61)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_a61_masked_json_is_still_json_without_the_secret() -> None:
 
 
 @given(st.binary(max_size=200), st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9))))
-def test_the_parts_are_the_whole_artefact(content: bytes, gaps: list[tuple[int, int]]) -> None:
+def test_the_parts_make_up_the_whole_artefact(content: bytes, gaps: list[tuple[int, int]]) -> None:
     secrets, at = [], 0
     for gap, length in gaps:
         if at + gap + length <= len(content):
@@ -37,16 +37,16 @@ def test_the_parts_are_the_whole_artefact(content: bytes, gaps: list[tuple[int, 
     assert [len(part.content) for part in cut if part.rule] == [one.length for one in secrets]
 
 
-def test_a63_where_there_are_too_many_nothing_is_shown() -> None:
+def test_a63_an_artefact_with_too_many_secrets_is_not_shown() -> None:
     assert covering.masked(CONTENT, Found((), whole=False)) == b"[masked]"
 
 
-def test_a_short_plain_password_does_not_cover_words() -> None:
+def test_a_short_plain_password_does_not_mask_words() -> None:
     content = b"postgres://postgres:postgres@db/x"
     assert covering.values(content) == frozenset()
 
 
-def test_a61_a_text_is_covered_by_itself_and_by_what_evidence_holds() -> None:
+def test_a61_a_text_is_masked_by_its_own_secrets_and_those_of_evidence() -> None:
     known = covering.values(CONTENT)
     assert known == {AWS, PASSWORD}
     assert covering.covered(f"The password is {PASSWORD}!", known) == "The password is [masked]!"
@@ -118,7 +118,7 @@ def test_a61_no_text_of_a_report_keeps_a_secret() -> None:
     ]
 
 
-def test_a_covered_diagnosis_is_canonical_and_covered_once() -> None:
+def test_a_masked_diagnosis_is_canonical_and_masked_once() -> None:
     kept = covering.report_covered(covering.searched(reported())).report
     assert report.load_diagnosis(kept.diagnosis.body, allow_test=True) == kept.diagnosis
     assert covering.report_covered(covering.searched(kept)).report == kept
@@ -143,8 +143,8 @@ def test_a_report_without_secrets_keeps_its_diagnosis() -> None:
     assert covering.report_covered(covering.searched(plain)).report.diagnosis is plain.diagnosis
 
 
-def test_a63_citations_that_do_not_hold_are_looked_at_again_only_so_often() -> None:
-    """Four thousand wrong ones would else each have the artefact read and looked through."""
+def test_a63_few_failed_citations_are_compared_again() -> None:
+    """Otherwise four thousand wrong ones would each search the whole artefact."""
     reads: list[str] = []
     wrong = report.Citation("0" * 64, "/url", "no")
 

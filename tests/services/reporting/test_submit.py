@@ -1,4 +1,4 @@
-"""A report is searched and covered once; who proposes is who the record says."""
+"""A report is searched and masked once, and its entries name the real proposer."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from remediation.services.reporting import submit, supersede
 from tests import factories
 from tests.emitted import WrongSource, asked
 from tests.flows.world import World, acts
-from tests.services.reporting.test_secrets import LEAK, PASSWORD, leaking
+from tests.services.reporting.leaks import LEAK, PASSWORD, leaking
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ def handed_in(world: World, given: report.Report) -> submit.Submitted:
         return submit.report(given, actor=world.agent)
 
 
-def test_a61_texts_are_covered_once_also_of_a_known_incident(
+def test_a61_texts_are_masked_once_also_for_a_known_incident(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handed_in(world, leaking(world))
@@ -62,7 +62,7 @@ def test_a61_texts_are_covered_once_also_of_a_known_incident(
 
 
 def test_a61_an_incident_is_found_by_an_external_name_that_quotes_a_secret(world: World) -> None:
-    """It is kept covered, so it is looked for covered; nothing else would find it."""
+    """The name is stored masked, so the look-up masks it too."""
     given = leaking(world)
     named = replace(given, incident=replace(given.incident, external_id=f"case {PASSWORD}"))
     first = handed_in(world, named)
@@ -84,7 +84,7 @@ def said_of(proposal_id: UUID) -> tuple[str, str]:
     return found
 
 
-def test_a_proposal_is_recorded_as_of_the_one_who_made_it(world: World) -> None:
+def test_a_proposal_is_recorded_with_its_maker_as_actor(world: World) -> None:
     first = handed_in(world, world.report()).proposal_id
     assert first is not None
     assert said_of(first) == ("agent:proposal:submitted", world.agent.ref)

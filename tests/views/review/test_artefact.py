@@ -16,7 +16,7 @@ from remediation.services.actors import operator
 from remediation.services.reporting import secrets
 from tests import factories
 from tests.flows.world import World, acts
-from tests.services.reporting.test_secrets import AWS, LEAK, PASSWORD, REASON, handed_in
+from tests.services.reporting.leaks import AWS, LEAK, PASSWORD, REASON, handed_in
 from tests.views.conftest import BrowserOf, text_of
 
 DIGEST = sha256(LEAK).hexdigest()
