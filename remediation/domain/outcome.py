@@ -28,9 +28,9 @@ WORDS: dict[Outcome, str] = {
     Outcome.VERIFIED: "applied and verified",
     Outcome.FAILED: "failed",
     Outcome.UNKNOWN: "outcome not known",
-    Outcome.UNDOING: "being undone",
-    Outcome.UNDONE: "undone",
-    Outcome.UNDO_FAILED: "could not be undone",
+    Outcome.UNDOING: "being rolled back",
+    Outcome.UNDONE: "rolled back",
+    Outcome.UNDO_FAILED: "could not be rolled back",
 }
 # The furthest phase says how a step stands.
 _LATEST = (

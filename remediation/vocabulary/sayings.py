@@ -26,9 +26,9 @@ SAYINGS = frozenset(
         gettext_noop("applied and verified"),
         gettext_noop("failed"),
         gettext_noop("outcome not known"),
-        gettext_noop("being undone"),
-        gettext_noop("undone"),
-        gettext_noop("could not be undone"),
+        gettext_noop("being rolled back"),
+        gettext_noop("rolled back"),
+        gettext_noop("could not be rolled back"),
         # Kinds of secrets (domain/secrets/detector.py).
         gettext_noop("AWS secret access key"),
         gettext_noop("AWS session token"),

@@ -68,9 +68,9 @@ WORDS = {
     "intended": pgettext_lazy("phase of a step", "intended"),
     "applied": pgettext_lazy("phase of a step", "applied"),
     "verified": pgettext_lazy("phase of a step", "verified"),
-    "undo_intended": pgettext_lazy("phase of a step", "undo intended"),
-    "undone": pgettext_lazy("phase of a step", "undone"),
-    "undo_failed": pgettext_lazy("phase of a step", "undo failed"),
+    "undo_intended": pgettext_lazy("phase of a step", "rollback started"),
+    "undone": pgettext_lazy("phase of a step", "rolled back"),
+    "undo_failed": pgettext_lazy("phase of a step", "rollback failed"),
     "halted": pgettext_lazy("phase of a step", "halted"),
     # Steps of the gate.
     "digests": pgettext_lazy("step of the gate", "digests"),

@@ -1,4 +1,4 @@
-"""From stored bytes to the data of the artefact's page: secrets covered, or uncovered."""
+"""Build the data of an artefact's page from stored bytes: secrets masked, or revealed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def evidence_page(
     form: RevealForm | None = None,
     revealed: bytes | None = None,
 ) -> EvidencePage:
-    """The artefact with every secret covered, unless its bytes were ``revealed``."""
+    """Return the artefact with every secret masked, unless its bytes were ``revealed``."""
     blob = EvidenceBlob.objects.filter(pk=row.sha256).first()
     content = bytes(blob.content) if blob else b""
     found = secrets.found_in([row]).get(row.sha256, Found())
@@ -47,7 +47,7 @@ def _plain(content: bytes) -> tuple[ArtefactPart, ...]:
 
 
 def _parts(content: bytes, found: Found) -> tuple[ArtefactPart, ...]:
-    """The text with each secret replaced by its description; not UTF-8: in hexadecimal."""
+    """Return the text with each secret replaced by its description; hexadecimal if not UTF-8."""
     return tuple(
         ArtefactPart(covered=_describe_covered(part.rule, len(part.content)))
         if part.rule
@@ -57,7 +57,7 @@ def _parts(content: bytes, found: Found) -> tuple[ArtefactPart, ...]:
 
 
 def _describe_covered(rule: str, length: int) -> str:
-    """The kind of the secret, and how many bytes are covered."""
+    """Describe the kind of the secret, and how many bytes are masked."""
     kind = (
         vocabulary.saying(TITLES[rule]) if rule in TITLES else gettext("too many secrets to list")
     )

@@ -66,7 +66,7 @@ def test_deciders_are_notified_of_the_outcome_of_each_step(world: World) -> None
     (message,) = results()
     assert {world.people[name].user.email for name in ("alice", "bob")} <= set(message.bcc)
     assert "The proposal is now: rolled back (not applied)." in message.body
-    assert "Step 1, undone: Record a call for test target t1." in message.body
+    assert "Step 1, rolled back: Record a call for test target t1." in message.body
     assert "Step 2, failed: Record a call for test target t2." in message.body
     assert f"/proposals/{proposal_id}/execution/" in message.body
     assert message.subject.endswith(": rolled back")

@@ -238,7 +238,7 @@ def test_asking_to_observe_again_is_on_record_and_opens_no_round_by_itself(
     assert m.ObservationRequest.objects.get().person == world.people["alice"].id
     assert world.get(proposal_id).round == 1
     page = alice.get("review", proposal_id).content.decode()
-    assert "Asked, waiting for the worker" in page
+    assert "Requested, waiting for the worker" in page
 
 
 def test_asking_to_observe_again_is_for_those_who_may_review(
