@@ -72,10 +72,10 @@ SAYINGS = frozenset(
         gettext_noop("loosened the inventory in the last 7 days"),
         # Notes of an import (domain/intake/report.py).
         gettext_noop("Without an owner"),
-        gettext_noop("Owner teams that nobody knew before"),
+        gettext_noop("New owner teams"),
         gettext_noop("In the inventory, not in these files"),
         gettext_noop("Dependencies in the inventory, not in these files"),
-        gettext_noop("Leads to nothing known, not taken"),
-        gettext_noop("Not taken"),
+        gettext_noop("Dependencies on something unknown, not imported"),
+        gettext_noop("Not imported"),
     }
 )
