@@ -1,6 +1,7 @@
-"""Machine findings beside the agent's story. Each check is one pure function of the same input.
+"""Run all checks: machine findings that are independent of the agent's story.
 
-By theme: `story`, `claims`, `denied`, `place` (the diagnosis against its evidence), `texts` and
+Each check is one pure function of the same input. By theme: `story`, `claims`, `denied`, `place`
+(the diagnosis against its evidence), `texts` and
 `injection` (the words), `target`, `names`, `siblings`, `use` and `protection` (what the plan acts
 on), `telemetry`, `order` (the plan itself), `history` (other proposals). They are measured by the
 labelled set in tests/checks.

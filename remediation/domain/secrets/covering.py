@@ -1,8 +1,8 @@
-"""Secrets taken out of what is shown and of what is stored for ever.
+"""Mask secrets in what is shown and in what is stored for ever.
 
-Bytes of evidence keep their secrets in the one place from which they can be erased; a page shows
-them with each secret covered. The agent's own texts go into records that nobody can change, so a
-secret is covered there before anything is kept (docs/attacks.md A61).
+The bytes of evidence keep their secrets in one place, where they can be erased; pages show them
+masked. The agent's texts go into immutable records, so their secrets are masked before anything is
+stored (docs/attacks.md A61).
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from remediation.domain.secrets import detector
 from remediation.domain.secrets.detector import Found, Looked
 from remediation.domain.strict import escape
 
-# Eight characters, as the shortest secret that is looked for elsewhere: no text grows by it.
+# Eight characters, like the shortest secret that is searched elsewhere, so masking adds no length.
 MASK = "[masked]"
 _SHORTEST = len(MASK)
-# A value this long is no word of the language, whatever it is made of.
+# A value of this length is not an ordinary word, even if it has only letters.
 _LONG = 16
 
 
 @dataclass(frozen=True)
 class Part:
-    """A run of an artefact's bytes as they are, or one secret when ``rule`` names it."""
+    """A run of an artefact's bytes; a secret if ``rule`` is set."""
 
     content: bytes
     rule: str = ""
 
 
 def parts(content: bytes, found: Found) -> tuple[Part, ...]:
-    """Cut an artefact at its secrets; together the parts are the whole of it."""
+    """Split an artefact at its secrets; together the parts are the whole artefact."""
     if not found.whole:
         return (Part(content, "too_many"),)
     cut, at = [], 0
@@ -48,27 +48,32 @@ def parts(content: bytes, found: Found) -> tuple[Part, ...]:
 
 
 def masked(content: bytes, found: Found) -> bytes:
-    """The artefact with each secret replaced by the mask; JSON stays JSON."""
+    """Return the artefact with each secret replaced by the mask; JSON stays JSON."""
     mask = MASK.encode()
     return b"".join(mask if part.rule else part.content for part in parts(content, found))
 
 
 def names_of(targets: Iterable[Target]) -> frozenset[str]:
-    """What a plan or a diagnosis names, when the inventory knows it: never covered, wherever an
-    intruder wrote it, since people decide by these names (docs/attacks.md A60)."""
+    """Return the names of targets and identities, to exempt them if the inventory has them.
+
+    People decide by these names, so an intruder must not get them masked by writing them into a
+    password field (docs/attacks.md A60).
+    """
     return frozenset(
         name for target in targets for name in (target.locator, *target.fields.values())
     )
 
 
 def values(content: bytes, spared: Collection[str] = ()) -> frozenset[str]:
-    """The secrets of an artefact, as a text may quote them."""
+    """Return the secrets of an artefact in the forms in which a text may quote them."""
     return quotable(detector.look(content, spared), spared)
 
 
 def quotable(looked: Looked, spared: Collection[str] = ()) -> frozenset[str]:
-    """Short plain words are left out: where the password is "postgres", every sentence about that
-    database would be covered."""
+    """Return the forms in which a text may quote the secrets, without short plain words.
+
+    If the password is "postgres", every sentence about that database would be masked otherwise.
+    """
     quoted = set()
     for value in looked.values:
         quoted |= {value, value.replace("\\/", "/"), value.replace("\\n", "\n"), _decoded(value)}
@@ -76,7 +81,7 @@ def quotable(looked: Looked, spared: Collection[str] = ()) -> frozenset[str]:
 
 
 def _decoded(value: str) -> str:
-    """What a value says that is base64, as in a secret of Kubernetes; empty otherwise."""
+    """Return the text in a base64 value, as in a Kubernetes secret; "" for any other value."""
     try:
         return base64.b64decode(value, validate=True).decode("ascii")
     except ValueError:
@@ -89,7 +94,7 @@ def _is_telling(value: str) -> bool:
 
 
 def covered(text: str, known: Collection[str] = ()) -> str:
-    """``text`` with the known secrets in it, and what looks like one by itself, replaced."""
+    """Return the text with the known secrets, and detected ones, masked."""
     for value in sorted((one for one in known if one in text), key=len, reverse=True):
         text = text.replace(value, MASK)
     content = text.encode("utf-8", "surrogatepass")
@@ -100,14 +105,14 @@ def covered(text: str, known: Collection[str] = ()) -> str:
 
 
 def pointer_covered(pointer: str, known: Collection[str] = ()) -> str:
-    """A JSON pointer with each of its keys covered; they are looked at as they were written."""
+    """Return the JSON pointer with secrets in its unescaped keys masked."""
     tokens = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/"))
     return "/".join(escape(covered(token, known)) for token in tokens)
 
 
 @dataclass(frozen=True)
 class Searched:
-    """A report whose artefacts were searched for secrets; its texts are still as they came."""
+    """A report whose artefacts were searched for secrets; its texts are not masked yet."""
 
     report: Report
     looked: Mapping[str, Looked]
@@ -115,31 +120,34 @@ class Searched:
 
     @property
     def external_id(self) -> str:
-        """The agent's name of the incident, covered: an incident is kept, and found, by it."""
+        """Return the agent's id of the incident, masked; incidents are stored and found by it."""
         return covered(self.report.incident.external_id, self.secrets)
 
 
 @dataclass(frozen=True)
 class Covered:
-    """A report as it may be kept, and what was found in its artefacts by SHA-256."""
+    """A report with its texts masked, ready to store, and the findings per artefact (SHA-256)."""
 
     report: Report
     found: Mapping[str, Found]
 
 
 def searched(report: Report, spared: Collection[str] = ()) -> Searched:
-    """Search the artefacts of a report. ``spared`` are those names of its identity and plan that
-    the inventory knows."""
+    """Search the artefacts of a report for secrets.
+
+    ``spared`` are the exempt names: those of its identity and plan that the inventory has.
+    """
     looked = {one.sha256: detector.look(one.content, spared) for one in report.evidence}
     secrets = frozenset[str]().union(*(quotable(one, spared) for one in looked.values()))
     return Searched(report, looked, secrets)
 
 
 def report_covered(searched: Searched, known: Collection[str] = ()) -> Covered:
-    """Cover every text of the agent, once: with what the report's own artefacts give away, and
-    with ``known``, the secrets that the incident's earlier evidence holds. Artefacts stay.
+    """Mask the secrets in every text of the agent.
 
-    Identity and plan stay: they name what is acted on, in forms of their own, and are what runs.
+    Masks secrets of the report's own artefacts, and ``known`` secrets of the incident's earlier
+    evidence. Artefacts are unchanged, and so are identity and plan: they have strict forms of their
+    own, and the plan is what runs.
     """
     report, secrets = searched.report, searched.secrets | frozenset(known)
     found = {
@@ -151,7 +159,7 @@ def report_covered(searched: Searched, known: Collection[str] = ()) -> Covered:
 
 
 def texts_covered(report: Report, known: Collection[str]) -> Report:
-    """The report with the known secrets, and what looks like one, covered in every text."""
+    """Return the report with known and detected secrets masked in every text."""
     return replace(
         report,
         incident=replace(
@@ -166,7 +174,7 @@ def texts_covered(report: Report, known: Collection[str]) -> Report:
 
 
 def diagnosis_covered(diagnosis: Diagnosis, known: Collection[str] = ()) -> Diagnosis:
-    """The diagnosis with its texts covered; the same object when nothing had to be."""
+    """Return the diagnosis with its texts masked; the same object if nothing changes."""
     claims = tuple(
         Claim(covered(claim.text, known), tuple(_citation(c, known) for c in claim.citations))
         for claim in diagnosis.claims
@@ -182,7 +190,7 @@ def diagnosis_covered(diagnosis: Diagnosis, known: Collection[str] = ()) -> Diag
             "claims": [claim.to_json() for claim in claims],
         },
         "/diagnosis",
-        allow_test=True,  # whether this identity may be named was decided when it was read first
+        allow_test=True,  # whether test kinds are allowed was decided at the first parsing
     )
 
 
@@ -196,7 +204,7 @@ def _citation(citation: Citation, known: Collection[str]) -> Citation:
 
 
 def targets_of(report: Report) -> tuple[Target, ...]:
-    """All that a report names as what happened to, or is acted on."""
+    """Return the identities of incident and diagnosis, and the plan's targets."""
     planned = report.plan.targets if report.plan else ()
     return (report.incident.identity, report.diagnosis.identity, *planned)
 
