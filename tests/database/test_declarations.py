@@ -15,6 +15,7 @@ from django.core.management import call_command
 from django.db import connection, connections, transaction
 from pytest_django import Settings
 
+from hitlportal import deploy_checks
 from remediation import declarations
 from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import Login
