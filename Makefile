@@ -29,7 +29,7 @@ DATABASE_TESTS := tests/database tests/hitlportal/test_deploy_checks.py \
 	$(addprefix tests/audit/,sequencer/test_turns.py test_sequencer.py test_sequencer_processes.py \
 	test_tamper.py test_export.py test_hostile_entries.py) \
 	$(addprefix tests/flows/test_,approve_and_execute.py life.py crashes.py halt.py \
-	halt_meets_trouble.py halt_processes.py halt_forged.py undo_success.py breaks_gate.py \
+	halt_meets_trouble.py halt_processes.py halt_forged.py reversal.py breaks_gate.py \
 	gate_refusals.py dissent.py failures.py)
 
 .PHONY: demo test test-embedded test-machine benchmark check messages manifest wheel verifier lock clean

@@ -49,7 +49,7 @@ app.conf.update(
         "remediation.expire": {"queue": "sweep"},
         "remediation.reconcile": {"queue": "sweep"},
         # A queue of their own, so that a hanging mail server delays no execution or expiry.
-        "remediation.tell": {"queue": "record"},
+        "remediation.notify": {"queue": "record"},
         "audit.verify": {"queue": "record"},
     },
     broker_transport_options={
@@ -69,7 +69,7 @@ app.conf.update(
         "sweep": {"task": "remediation.sweep", "schedule": 2.0, "options": {"expires": 10}},
         "reconcile": {"task": "remediation.reconcile", "schedule": 5.0, "options": {"expires": 10}},
         "expire": {"task": "remediation.expire", "schedule": 5.0, "options": {"expires": 10}},
-        "tell": {"task": "remediation.tell", "schedule": 15.0, "options": {"expires": 30}},
+        "notify": {"task": "remediation.notify", "schedule": 15.0, "options": {"expires": 30}},
         "verify": {"task": "audit.verify", "schedule": 86_400.0, "options": {"expires": 3600}},
     },
     # Losing this file does no harm: every task asks the database what is due.

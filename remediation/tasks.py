@@ -12,7 +12,7 @@ from remediation.services.execution import execute as execute_
 from remediation.services.execution import reconcile as reconcile_
 from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
-from remediation.services.outbox import report_result as result_
+from remediation.services.outbox import notify_result as result_
 from remediation.services.review import confirm_dissent
 
 
@@ -63,7 +63,7 @@ def expire() -> None:
     expire_.expire(actor=worker())
 
 
-@shared_task(name="remediation.tell")
-def tell() -> None:
+@shared_task(name="remediation.notify")
+def notify() -> None:
     """Notify people of results that were not sent yet."""
-    result_.tell_pending(actor=worker())
+    result_.notify_pending(actor=worker())

@@ -48,7 +48,7 @@ SHORT = {
     "remediation/executors/credentials.py": "isolates who may read which credential",
     "remediation/schema.py": "the order of the living SQL files",
     "remediation/services/clock.py": "isolates the database's clock",
-    "remediation/services/plans.py": "isolates the settings that a plan is read under",
+    "remediation/services/load_plan.py": "isolates the settings that a plan is read under",
     "remediation/views/account/presenter.py": "isolates the encoding of passkeys",
 }
 

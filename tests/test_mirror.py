@@ -26,7 +26,7 @@ ELSEWHERE = {
     "services/execution/execute": "flows/test_approve_and_execute.py",
     "services/execution/gate_refusal": "flows/test_gate_refusals.py",
     "services/execution/halt": "flows/test_halt.py",
-    "services/execution/halt_check": "flows/test_halt_forged.py",  # halts that it must refuse
+    "services/execution/judge_halt": "flows/test_halt_forged.py",  # halts that it must refuse
     "services/execution/lease": "database/test_races.py",  # two workers, one target
     "services/execution/reconcile": "flows/test_crashes.py",  # after a worker was killed
     "services/execution/record_step": "flows/test_failures.py",

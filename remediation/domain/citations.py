@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 from audit.tlog.canonical import Json
 from remediation.domain.report import Citation
-from remediation.domain.secrets.covering import covered
+from remediation.domain.secrets.masking import mask_text
 
 
 class Unreadable(str):
@@ -85,7 +85,7 @@ class Stored:
             return False
         if not isinstance(value, str) or len(value) > self.LONGEST:
             return False
-        return covered(value, self._known()) == citation.value
+        return mask_text(value, self._known()) == citation.value
 
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)

@@ -101,7 +101,7 @@ def run_rollback(
 
     Raises RollbackFailed, and Digest or ClearanceRefused as `run_apply` does.
     """
-    step = _cleared(clearance, plan_body, step_index, targets, undo=True)
+    step = _cleared(clearance, plan_body, step_index, targets, rollback=True)
     with _unforeseen_is(RollbackFailed):
         return executor_of(step).rollback(clearance, step, targets, snapshot, _deadline(step))
 
@@ -112,7 +112,7 @@ def _cleared(
     step_index: int,
     targets: Targets,
     *,
-    undo: bool = False,
+    rollback: bool = False,
     reading: bool = False,
 ) -> Step:
     """Return the step that this clearance is for, parsed from the approved bytes.
@@ -126,7 +126,7 @@ def _cleared(
     if step_index != clearance.step:
         raise ClearanceRefused(f"for step {clearance.step}, not for step {step_index}")
     if not reading:
-        _refuse_other_use(clearance, undo)
+        _refuse_other_use(clearance, rollback)
     try:
         plan = load(plan_body, protected=targets.protected_clusters, allow_test=targets.allows_test)
         return plan.steps[step_index]
@@ -134,9 +134,11 @@ def _cleared(
         raise Digest(f"the approved bytes are not a plan that can run here: {error}") from error
 
 
-def _refuse_other_use(clearance: Clearance, undo: bool) -> None:
-    if clearance.undo is not undo:
-        raise ClearanceRefused("it is to undo a step" if clearance.undo else "it is to apply one")
+def _refuse_other_use(clearance: Clearance, rollback: bool) -> None:
+    if clearance.rollback is not rollback:
+        raise ClearanceRefused(
+            "it is to roll back a step" if clearance.rollback else "it is to apply one"
+        )
     if time.monotonic() >= clearance.ends:
         raise ClearanceRefused("it has ended")
 

@@ -24,7 +24,9 @@ from remediation.views.bodies import read_object
 from remediation.views.refusals import problem, refused_page
 
 # Routes about the run of a proposal: a refusal there is not a refused review.
-ABOUT_A_RUN = frozenset({"execution", "execution_progress", "halt", "halt_sign", "propose_undo"})
+ABOUT_A_RUN = frozenset(
+    {"execution", "execution_progress", "halt", "halt_sign", "propose_reversal"}
+)
 
 
 View = Callable[..., HttpResponse]

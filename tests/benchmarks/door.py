@@ -97,7 +97,7 @@ def person(port: int, someone: Person) -> Door:
 
 def start(door: Door, someone: Person, proposal: str) -> Started:
     """Start a review and let the passkey sign; do not submit it yet."""
-    looked = attention(proposal)
+    looked = conditions(proposal)
     asked: dict[str, Any] = {
         "opened": list(looked.artefacts),
         "typed": list(looked.names),
@@ -112,7 +112,7 @@ def start(door: Door, someone: Person, proposal: str) -> Started:
     return Started(proposal, json.dumps(body).encode())
 
 
-def attention(proposal: str) -> Conditions:
+def conditions(proposal: str) -> Conditions:
     """Return what the page requires before an approval: artefacts opened, names typed."""
     row = Proposal.objects.select_related("diagnosis").get(pk=proposal)
     assessment = authorize.newest(row)

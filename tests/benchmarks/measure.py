@@ -196,7 +196,7 @@ class Measurement:
     def _ready(self, proposal: str) -> door.Started:
         """Make all but the last signature. Alice's is not timed, so it needs no HTTP."""
         alice = self._cast.alice
-        looked = door.attention(proposal)
+        looked = door.conditions(proposal)
         started = sign.start(
             actor=alice.user,
             proposal_id=UUID(proposal),

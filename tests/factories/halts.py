@@ -15,7 +15,7 @@ from django.conf import settings
 from remediation import models as m
 from remediation.domain import b64url
 from remediation.domain.events import Event
-from remediation.domain.halt.statement import HaltStatement, taken_back
+from remediation.domain.halt.statement import HaltStatement, rolled_back_steps
 from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, entry
 from tests.factories.people import Person
 from tests.factories.proposals import load
@@ -28,7 +28,7 @@ def halt_statement(proposal: m.Proposal, someone: Person, **said: Any) -> HaltSt
         proposal=str(proposal.pk),
         round=proposal.round,
         plan=proposal.plan_digest,
-        takes_back=taken_back(load(proposal)),
+        takes_back=rolled_back_steps(load(proposal)),
         reason="It is the wrong account.",
         person=str(someone.id),
         nonce=secrets.token_hex(32),

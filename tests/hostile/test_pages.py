@@ -232,7 +232,7 @@ def test_a61_a_secret_is_revealed_on_one_page_only(world: World, visit: Visit) -
     expect(page.get_by_text("masked: 2 secrets").first).to_be_visible()
     alice.shoot("secret-review")
     opened(alice, "evidence", proposal_id, digest)
-    expect(page.locator(".covered")).to_have_count(2)
+    expect(page.locator(".masked")).to_have_count(2)
     assert secrecy.AWS not in page.content()
     looked_at(alice, [])
     alice.shoot("secret-masked")

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from remediation.domain.checks.claims import claim_not_in_evidence
-from remediation.domain.checks.covered import secret_in_evidence
 from remediation.domain.checks.denied import denied_told_as_done
 from remediation.domain.checks.finding import (
     MAX_BYTES,
@@ -31,6 +30,7 @@ from remediation.domain.checks.order import containment_order, irreversible
 from remediation.domain.checks.place import place_and_time_mismatch
 from remediation.domain.checks.precheck import precheck_refused
 from remediation.domain.checks.protection import protected_target
+from remediation.domain.checks.secrets_in_evidence import secret_in_evidence
 from remediation.domain.checks.siblings import sibling_credential
 from remediation.domain.checks.story import (
     citation_value_not_found,

@@ -15,8 +15,8 @@ from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
 from remediation.domain.report import Claim, Diagnosis
 from remediation.domain.scope import Scope
-from remediation.domain.secrets.covering import masked, names_of, quotable
 from remediation.domain.secrets.detector import Found, Looked, look, with_known
+from remediation.domain.secrets.masking import masked, names_of, quotable
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class CheckInput:
     assessed_at: datetime | None = None
 
     @cached_property
-    def covered(self) -> Mapping[str, bytes]:
+    def masked(self) -> Mapping[str, bytes]:
         """Return the artefacts with their secrets masked, like the values in stored citations.
 
         The reason of a check must not quote a secret (A61).
@@ -93,10 +93,10 @@ class CheckInput:
 
     @cached_property
     def _looked(self) -> Mapping[str, Looked]:
-        return {sha256: look(content, self.spared) for sha256, content in self.evidence.items()}
+        return {sha256: look(content, self.exempt) for sha256, content in self.evidence.items()}
 
     @cached_property
-    def spared(self) -> frozenset[str]:
+    def exempt(self) -> frozenset[str]:
         """Return names that never count as secrets, whatever field an intruder writes them into."""
         targets = (*self.plan.targets, self.diagnosis.identity)
         known = (target for target in targets if target.locator in self.known_locators)
@@ -105,12 +105,12 @@ class CheckInput:
     @cached_property
     def secrets(self) -> frozenset[str]:
         """Return the secrets of all artefacts that are masked in the agent's texts."""
-        return frozenset().union(*(quotable(one, self.spared) for one in self._looked.values()))
+        return frozenset().union(*(quotable(one, self.exempt) for one in self._looked.values()))
 
     @cached_property
     def documents(self) -> Mapping[str, Json | Unreadable]:
         """Return each artefact of the incident as JSON, or why it cannot be parsed."""
-        return {sha256: read_artefact(content) for sha256, content in self.covered.items()}
+        return {sha256: read_artefact(content) for sha256, content in self.masked.items()}
 
     @cached_property
     def cited(self) -> frozenset[str]:
@@ -137,7 +137,7 @@ class CheckInput:
     def texts(self) -> Mapping[str, str]:
         """Return the values of each artefact, one per line; the text itself if it is not JSON."""
         return {
-            sha256: self.covered[sha256].decode(errors="replace")
+            sha256: self.masked[sha256].decode(errors="replace")
             if isinstance(document, Unreadable)
             else "\n".join(text for _, text in strings_in(document))
             for sha256, document in self.documents.items()

@@ -81,12 +81,12 @@ class Clearance:
         token: int = -1,
         pin_digest: str = "",
         ends: float = 0.0,
-        undo: bool = False,
+        rollback: bool = False,
     ) -> None:
         if seal is not _SEAL:
             raise TypeError("only the gate makes a clearance")
         object.__setattr__(
-            self, "_fields", (proposal_id, plan_digest, step, token, pin_digest, ends, undo)
+            self, "_fields", (proposal_id, plan_digest, step, token, pin_digest, ends, rollback)
         )
 
     _fields: tuple[str, str, int, int, str, float, bool]
@@ -117,7 +117,7 @@ class Clearance:
         return self._fields[5]
 
     @property
-    def undo(self) -> bool:
+    def rollback(self) -> bool:
         """Return whether it permits to roll the step back instead of applying it."""
         return self._fields[6]
 
@@ -128,7 +128,7 @@ class Clearance:
         raise TypeError("a clearance cannot be stored or sent")
 
     def __repr__(self) -> str:
-        verb = "undo" if self.undo else "apply"
+        verb = "undo" if self.rollback else "apply"
         return f"<Clearance to {verb} step {self.step} of {self.proposal_id}>"
 
 
@@ -172,7 +172,7 @@ def verify(
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
     for _, _, check in STEPS:
         check(case)
-    return _clearance(case, monotonic, undo=False)
+    return _clearance(case, monotonic, rollback=False)
 
 
 def verify_rollback(
@@ -203,7 +203,7 @@ def verify_rollback(
     for review, statement in zip(evidence.reviews, case.statements, strict=True):
         steps.signature(case, review, statement, (review.recorded_at,))
     steps.counted(case)
-    return _clearance(case, monotonic, undo=True)
+    return _clearance(case, monotonic, rollback=True)
 
 
 def _result(check: Callable[[Case], None], case: Case) -> Success | Failure:
@@ -214,7 +214,7 @@ def _result(check: Callable[[Case], None], case: Case) -> Success | Failure:
     return Success()
 
 
-def _clearance(case: Case, monotonic: float, *, undo: bool) -> Clearance:
+def _clearance(case: Case, monotonic: float, *, rollback: bool) -> Clearance:
     return Clearance(
         _SEAL,
         proposal_id=case.evidence.proposal_id,
@@ -223,5 +223,5 @@ def _clearance(case: Case, monotonic: float, *, undo: bool) -> Clearance:
         token=case.evidence.token,
         pin_digest=case.digests.pin,
         ends=monotonic + CLEARANCE_S,
-        undo=undo,
+        rollback=rollback,
     )

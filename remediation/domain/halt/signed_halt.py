@@ -28,7 +28,7 @@ from remediation.domain.errors import (
 )
 from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.domain.gate.signature import Assertion, verify
-from remediation.domain.halt.statement import HaltStatement, taken_back
+from remediation.domain.halt.statement import HaltStatement, rolled_back_steps
 from remediation.domain.plan import Plan
 
 
@@ -97,7 +97,7 @@ def _check_about(statement: HaltStatement, halt: SignedHalt, run: HaltedRun) -> 
         raise Signature(f"{halt.person}: another reason was signed")
     if statement.expires < halt.recorded_at:
         raise Signature(f"{halt.person}: the statement had expired when it was recorded")
-    if statement.plan != run.plan.digest or statement.takes_back != taken_back(run.plan):
+    if statement.plan != run.plan.digest or statement.takes_back != rolled_back_steps(run.plan):
         raise Digest(f"{halt.person} signed to take back something else than this plan's steps")
 
 

@@ -20,7 +20,7 @@ MIN_REASON, MAX_REASON = 10, 500
 
 
 @dataclass(frozen=True, slots=True)
-class TakenBack:
+class RollbackStep:
     """A step to roll back if it was applied; ``by`` is null if no action reverses it."""
 
     step: int
@@ -31,20 +31,20 @@ class TakenBack:
         return {"step": self.step, "target": self.target, "by": self.by}
 
     @classmethod
-    def from_json(cls, value: Json, at: str = "") -> TakenBack:
+    def from_json(cls, value: Json, at: str = "") -> RollbackStep:
         source = Fields(value, at, required=("step", "target", "by"))
         by = None if source.value("by") is None else source.text("by", 100, least=1)
         return cls(source.integer("step", 0, MAX_STEPS), source.text("target", 400, least=1), by)
 
 
-def taken_back(plan: Plan) -> tuple[TakenBack, ...]:
+def rolled_back_steps(plan: Plan) -> tuple[RollbackStep, ...]:
     """Return the steps that a halt can roll back, in the order of rollback.
 
     Of these, only the steps that were applied when the halt takes effect are rolled back. The last
     step is not among them: once it has begun, nothing is left to halt.
     """
     return tuple(
-        TakenBack(step.index, step.target.locator, step.rollback)
+        RollbackStep(step.index, step.target.locator, step.rollback)
         for step in reversed(plan.steps[:-1])
     )
 
@@ -61,7 +61,7 @@ class HaltStatement:
     proposal: str
     round: int
     plan: str
-    takes_back: tuple[TakenBack, ...]
+    takes_back: tuple[RollbackStep, ...]
     reason: str
     person: str
     nonce: str
@@ -101,7 +101,7 @@ class HaltStatement:
             proposal=source.uuid("proposal"),
             round=source.integer("round", 1, 1_000_000),
             plan=source.sha256("plan"),
-            takes_back=source.array("takes_back", TakenBack.from_json, most=MAX_STEPS),
+            takes_back=source.array("takes_back", RollbackStep.from_json, most=MAX_STEPS),
             reason=source.text("reason", MAX_REASON, least=MIN_REASON),
             person=source.uuid("person"),
             nonce=source.text("nonce", 200, least=16),

@@ -73,19 +73,19 @@ class _Seen:
     value: str
 
 
-def find(content: bytes, spared: Collection[str] = ()) -> Found:
+def find(content: bytes, exempt: Collection[str] = ()) -> Found:
     """Return the secrets in the bytes in order, without overlaps. Raises nothing."""
-    return look(content, spared).found
+    return look(content, exempt).found
 
 
-def look(content: bytes, spared: Collection[str] = ()) -> Looked:
+def look(content: bytes, exempt: Collection[str] = ()) -> Looked:
     """Return the findings as `find` does, with the secret values, both raw and decoded.
 
-    ``spared`` are exempt names: otherwise an intruder could get a target's name masked everywhere
+    ``exempt`` are exempt names: otherwise an intruder could get a target's name masked everywhere
     by writing it into a password field.
     """
     text = _text(content)
-    first = list(islice(_seen(text, spared), _ENOUGH))
+    first = list(islice(_seen(text, exempt), _ENOUGH))
     merged = _merged(sorted({*(seen.secret for seen in first), *_again(text, first)}))
     whole = len(merged) <= MOST and len(first) < _ENOUGH
     kept: set[str] = set()
@@ -134,11 +134,11 @@ def _text(content: bytes) -> str:
     return content.decode("latin-1")
 
 
-def _seen(text: str, spared: Collection[str]) -> Iterator[_Seen]:
+def _seen(text: str, exempt: Collection[str]) -> Iterator[_Seen]:
     for reading in readings(text):
         for one in secret_rules.found(reading.text):
             value = reading.text[one.offset : one.end]
-            if value in spared:
+            if value in exempt:
                 continue
             start, end = reading.span(one.offset, one.end)
             yield _Seen(Secret(start, end - start, one.rule), value)

@@ -16,7 +16,7 @@ from audit.tlog.canonical import Json
 from remediation.domain import inert
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.models import Proposal, Refusal, User
 from remediation.services.access import visibility
 from remediation.services.actors import SYSTEM, Actor, AgentActor, PersonActor
@@ -82,7 +82,7 @@ def printable(text: str) -> str:
 
     Replaces control characters and lone surrogates, masks secrets, and cuts to DETAIL_MAX.
     """
-    return inert.noted(covering.covered(text), DETAIL_MAX)
+    return inert.noted(masking.mask_text(text), DETAIL_MAX)
 
 
 def count_unknown(kind: str, minute: int) -> None:

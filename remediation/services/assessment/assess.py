@@ -35,8 +35,8 @@ from remediation.services.assessment.observe import Seen, observe
 from remediation.services.assessment.scope import scope_of
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
+from remediation.services.load_plan import load_plan
 from remediation.services.outbox import mail
-from remediation.services.plans import load_plan
 
 ASSESSABLE = (ProposalState.SUBMITTED, ProposalState.IN_REVIEW, ProposalState.APPROVED)
 

@@ -46,12 +46,12 @@ from remediation.models import Execution, Proposal
 from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import observe
-from remediation.services.execution import gate_refusal, halt_check, inclusion, lease, record_step
+from remediation.services.execution import gate_refusal, inclusion, judge_halt, lease, record_step
 from remediation.services.execution import run as runs
-from remediation.services.execution.rollback import undo
+from remediation.services.execution.rollback import roll_back
 from remediation.services.execution.run import Run, mark
 from remediation.services.guards import translated
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 
 logger = logging.getLogger(__name__)
 
@@ -207,12 +207,12 @@ def _step(run: Run, index: int) -> bool:
     except PartlyApplied as error:
         mark(run, index, "failed", error)
         run.applied.append(index)
-        undo(run, error.name)
+        roll_back(run, error.name)
         return False
     except Refused as error:
         # Nothing was changed at this target.
         mark(run, index, "failed", error)
-        undo(run, error.name)
+        roll_back(run, error.name)
         return False
     run.applied.append(index)
     # A crash before this commit leaves `intended` without a result; `reconcile` reads the target.
@@ -229,7 +229,7 @@ def _verify(run: Run, index: int) -> bool:
         outcome = run_verify(run.clearances[index], run.body, index, host_files.targets())
     except VerifyFailed as error:
         mark(run, index, "failed", error)
-        undo(run, error.name)
+        roll_back(run, error.name)
         return False
     record_step.record(
         run.actor, run.execution, index, "verified", run.token(index), dict(outcome.detail)
@@ -243,13 +243,13 @@ def _intend(run: Run, index: int) -> bool:
     A refusal or a valid halt ends the run and rolls back the applied steps; then returns False.
     """
     try:
-        halt_check.refuse_if_halted(run)
+        judge_halt.refuse_if_halted(run)
         _, _, snapshot = _clear(run, index)
         run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
         _record_intended(run, index, snapshot)
     except Refused as error:
         gate_refusal.record(run.proposal, error, actor=run.actor)
-        undo(run, error.name)
+        roll_back(run, error.name)
         return False
     return True
 
@@ -263,7 +263,7 @@ def _record_intended(run: Run, index: int, snapshot: Mapping[str, Json]) -> None
     assert run.execution is not None
     refusal: Refused | None
     with transaction.atomic():
-        refusal = halt_check.judge(run)
+        refusal = judge_halt.judge(run)
         if refusal is None:
             try:
                 record_step.record(

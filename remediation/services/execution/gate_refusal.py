@@ -20,7 +20,7 @@ from remediation.services import transition
 from remediation.services.access import record_refusal
 from remediation.services.actors import Actor
 from remediation.services.assessment import assess
-from remediation.services.outbox import mail, report_result
+from remediation.services.outbox import mail, notify_result
 
 logger = logging.getLogger(__name__)
 
@@ -78,4 +78,4 @@ def _move(
             target=target,
             reason=refusal.name,
         )
-        report_result.after_commit(proposal.pk, actor=actor)
+        notify_result.notify_after_commit(proposal.pk, actor=actor)

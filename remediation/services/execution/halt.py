@@ -2,7 +2,7 @@
 
 A halt cannot make anything run, but it rolls back the applied steps, which can give access back.
 So it is signed with a passkey, and the worker verifies the signature before it stops
-(`halt_check`). Until then the guard on step rows refuses the next step.
+(`judge_halt`). Until then the guard on step rows refuses the next step.
 """
 
 from __future__ import annotations
@@ -21,17 +21,22 @@ from audit.tlog.canonical import Json
 from remediation.domain import b64url, errors
 from remediation.domain.events import Event
 from remediation.domain.gate.signature import Assertion
-from remediation.domain.halt.statement import MAX_REASON, MIN_REASON, HaltStatement, taken_back
+from remediation.domain.halt.statement import (
+    MAX_REASON,
+    MIN_REASON,
+    HaltStatement,
+    rolled_back_steps,
+)
 from remediation.domain.inert import visible
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.states import ProposalState
 from remediation.models import Halt, HaltSession, Proposal, User
 from remediation.services import transition
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
+from remediation.services.load_plan import load_plan
 from remediation.services.people import passkeys
-from remediation.services.plans import load_plan
 from remediation.services.reporting import secrets as secrecy
 
 
@@ -121,7 +126,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Hal
 
 def told(proposal: Proposal, reason: str) -> str:
     """Return the reason to record, with secrets of the incident's evidence masked (A61)."""
-    return covering.covered(reason, secrecy.known_values(proposal.incident))
+    return masking.mask_text(reason, secrecy.known_values(proposal.incident))
 
 
 def checked(reason: str, most: int) -> str:
@@ -153,7 +158,7 @@ def _compose(actor: User, proposal: Proposal, reason: str) -> HaltStatement:
         proposal=str(proposal.pk),
         round=proposal.round,
         plan=proposal.plan_digest,
-        takes_back=taken_back(load_plan(bytes(proposal.plan))),
+        takes_back=rolled_back_steps(load_plan(bytes(proposal.plan))),
         reason=reason,
         person=str(actor.person),
         nonce=secrets.token_hex(32),

@@ -19,7 +19,7 @@ from remediation.domain.gate.gate import Failure, Finding
 from remediation.domain.observation import Observation, parse_pin
 from remediation.domain.policy import ROLES
 from remediation.models import Assessment, Proposal, Review
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 from remediation.services.review.gather import gather
 
 

@@ -16,11 +16,11 @@ from remediation.executors.run import executor_of
 from remediation.models import Execution, Proposal
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import Seen, observe
-from remediation.services.execution import execute, halt_check, lease, record_step
+from remediation.services.execution import execute, judge_halt, lease, record_step
 from remediation.services.execution import run as runs
-from remediation.services.execution.rollback import undo
+from remediation.services.execution.rollback import roll_back
 from remediation.services.execution.run import Run
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def _settle(run: Run, phases: Phases) -> None:
     done = phases.get(index, {}) if index is not None else {}
     undoing = any("undo_intended" in found for found in phases.values())
     if undoing or "failed" in done:
-        _undo(run, phases, "settled")
+        _roll_back(run, phases, "settled")
     elif index is not None and "intended" not in done:
         _not_started(run, phases, index)
     elif index is not None:
@@ -106,7 +106,7 @@ def _not_started(run: Run, phases: Phases, index: int) -> None:
     if run.proposal.state == ProposalState.EXECUTING:
         execute.finish(run, start=index)
     else:
-        _undo(run, phases, "settled")
+        _roll_back(run, phases, "settled")
 
 
 def _read(run: Run, phases: Phases, index: int) -> None:
@@ -126,7 +126,7 @@ def _read(run: Run, phases: Phases, index: int) -> None:
         )
         if index in run.applied:
             run.applied.remove(index)
-        _undo(run, phases, "not_applied")
+        _roll_back(run, phases, "not_applied")
         return
     if "applied" not in phases.get(index, {}):
         record_step.record(run.actor, run.execution, index, "applied", token, dict(data))
@@ -142,16 +142,16 @@ def _still_unknown(run: Run, seen: Seen) -> None:
     logger.warning("%s stays unknown: %s", run.proposal.pk, dict(seen.failures))
 
 
-def _undo(run: Run, phases: Phases, reason: str) -> None:
+def _roll_back(run: Run, phases: Phases, reason: str) -> None:
     """Roll back the applied steps that are not rolled back yet.
 
     A rollback that failed is never tried again: people must look at the target. If a person halted
     the run, it ends with the reason `halted`.
     """
     failed = any("failed" in done for done in phases.values())
-    if not failed and halt_check.judge(run) is not None:
+    if not failed and judge_halt.judge(run) is not None:
         reason = "halted"
     run.applied = [i for i in run.applied if "undone" not in phases.get(i, {})]
     begun = {i for i, done in phases.items() if "undo_intended" in done}
     lost = {i for i, done in phases.items() if "undo_failed" in done}
-    undo(run, reason, begun=begun, lost=lost)
+    roll_back(run, reason, begun=begun, lost=lost)

@@ -19,8 +19,8 @@ from remediation.services.access import authorize, visibility
 from remediation.services.actors import PersonActor
 from remediation.services.execution.halt import checked
 from remediation.services.outbox import dispatch
-from remediation.services.reporting.propose import ALIVE, to_undo
-from remediation.services.review.reversal import reversed_plan
+from remediation.services.reporting.propose import ALIVE, propose_reversal
+from remediation.services.review.reversal import inverse_plan
 
 MAX_REASON = 2_000
 
@@ -42,7 +42,7 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
         if old is None or not visibility.may_view(actor, old):
             raise errors.NoSuchObject()
         visibility.refuse_to_halt(actor, old)
-        back = reversed_plan(old)
+        back = inverse_plan(old)
         if back is None:
             raise errors.WrongState("nothing that this run changed can be reversed by a plan")
         # Only reversals: an agent's proposal with the same plan depends on its agent.
@@ -51,7 +51,7 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
         for waiting in same:
             if waiting.editor is not None and authorize.holds_role(waiting.editor):
                 return waiting.pk
-        made = to_undo(
+        made = propose_reversal(
             actor=PersonActor(actor.person, actor.pk),
             old=old,
             plan=back,

@@ -23,7 +23,7 @@ from remediation.services.execution.run import Run, mark
 logger = logging.getLogger(__name__)
 
 
-def undo(
+def roll_back(
     run: Run, reason: str, *, begun: Set[int] = frozenset(), lost: Set[int] = frozenset()
 ) -> None:
     """Roll back the applied steps in reverse, regardless of the deadline or a freeze.
@@ -33,14 +33,14 @@ def undo(
     GateRefused that can be retried; `reconcile` then settles the run after its lease.
     """
     undone = [
-        index not in lost and _undo_step(run, index, index in begun)
+        index not in lost and _roll_back_step(run, index, index in begun)
         for index in reversed(run.applied)
     ]
     target = ProposalState.ROLLED_BACK if undone and all(undone) else ProposalState.FAILED
     runs.conclude(run, target, reason)
 
 
-def _undo_step(run: Run, index: int, begun: bool) -> bool:
+def _roll_back_step(run: Run, index: int, begun: bool) -> bool:
     assert run.execution is not None
     token = run.token(index)
     spec = run.plan.steps[index].spec
@@ -49,7 +49,7 @@ def _undo_step(run: Run, index: int, begun: bool) -> bool:
         if not begun:
             record_step.record(run.actor, run.execution, index, "undo_intended", token, {})
         outcome = run_rollback(
-            _clear_undo(run, index), run.body, index, host_files.targets(), run.snapshots[index]
+            _clear_rollback(run, index), run.body, index, host_files.targets(), run.snapshots[index]
         )
     except Refused as error:
         if isinstance(error, GateRefused) and error.next is Next.RETRY:
@@ -61,7 +61,7 @@ def _undo_step(run: Run, index: int, begun: bool) -> bool:
     return True
 
 
-def _clear_undo(run: Run, index: int) -> Clearance:
+def _clear_rollback(run: Run, index: int) -> Clearance:
     """Return a clearance to roll back an applied step. Raises GateRefused.
 
     The gate verifies that the plan was approved, not that it is still in time.

@@ -20,7 +20,7 @@ from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import Seen
 from remediation.services.execution import lease, record_step
-from remediation.services.outbox import report_result
+from remediation.services.outbox import notify_result
 from remediation.services.reporting import incidents
 from remediation.services.review.gather import gather
 
@@ -101,7 +101,7 @@ def conclude(run: Run, target: ProposalState, reason: str) -> None:
                 incident=run.proposal.incident,
                 reason=f"proposal {run.proposal.pk}",
             )
-        report_result.after_commit(run.proposal.pk, actor=run.actor)
+        notify_result.notify_after_commit(run.proposal.pk, actor=run.actor)
     if target is not ProposalState.UNKNOWN:
         # A call without an answer may still run at the target, so an unknown run keeps its lease
         # until it runs out.

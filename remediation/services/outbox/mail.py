@@ -78,7 +78,7 @@ def unknown_key(proposal_id: UUID) -> None:
 
 
 def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, message_id: str) -> bool:
-    """Send the result in the words of `report_result`; return whether the mail server took it."""
+    """Send the result in the words of `notify_result`; return whether the mail server took it."""
     executed = Execution.objects.filter(proposal=proposal).exists()
     return _send(
         proposal,

@@ -15,7 +15,7 @@ from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.domain.report import Diagnosis as ReportedDiagnosis
 from remediation.domain.report import load_diagnosis, parse_diagnosis
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.domain.states import ProposalState
 from remediation.models import Diagnosis, Identity, Proposal, Service, User
@@ -24,8 +24,8 @@ from remediation.services.access import authorize, visibility
 from remediation.services.actors import PersonActor
 from remediation.services.guards import translated
 from remediation.services.inventory import facts
+from remediation.services.load_plan import load_plan
 from remediation.services.outbox import dispatch
-from remediation.services.plans import load_plan
 from remediation.services.reporting import secrets, supersede
 
 # Larger changes belong on the inventory's own pages.
@@ -58,7 +58,7 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
         transition.lock(proposal_id)
         proposal = _correctable(actor, proposal_id)
         known = secrets.known_values(proposal.incident)
-        reason = covering.covered(visible(reason.strip()), known)
+        reason = masking.mask_text(visible(reason.strip()), known)
         if not MIN_REASON <= len(reason) <= MAX_REASON:
             raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
         person = PersonActor(actor.person, actor.pk)
@@ -109,7 +109,7 @@ def _diagnosis(
     """Return the next version of the diagnosis, or the present one when nothing differs."""
     old = proposal.diagnosis
     # A person may quote a secret, and nobody can change the record later (A61).
-    corrected = covering.diagnosis_covered(
+    corrected = masking.mask_diagnosis(
         _corrected(load_diagnosis(bytes(old.body), allow_test=True), correction), known
     )
     if corrected.digest == old.digest:

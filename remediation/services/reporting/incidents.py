@@ -9,7 +9,7 @@ from django.db import transaction
 from audit import log
 from remediation.domain import errors
 from remediation.domain.events import Event
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.states import CloseReason, IncidentState
 from remediation.models import Incident, IncidentTransition, User
 from remediation.services.access import visibility
@@ -35,7 +35,7 @@ def close(*, actor: User, incident_id: UUID, outcome: str, reason: str) -> None:
         if not visibility.may_close_incidents(actor, incident):
             raise errors.NotEntitled("only approvers and leads who do not own the reporting agent")
         # A person may quote a secret, and nobody can change the record later (A61).
-        reason = covering.covered(reason, secrets.known_values(incident))
+        reason = masking.mask_text(reason, secrets.known_values(incident))
         if outcome not in set(CloseReason) or len(reason.strip()) < MIN_REASON:
             raise errors.ReasonRequired(
                 "choose an outcome from the list and give a reason of at least ten characters"

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from audit import log
 from remediation.domain.events import Event
 from remediation.domain.plan import Plan
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.states import ProposalState
 from remediation.models import Diagnosis, Incident, Proposal, ProposalTarget
 from remediation.services.actors import AgentActor, PersonActor
@@ -25,7 +25,7 @@ ALIVE = (
 )
 
 
-def to_undo(*, actor: PersonActor, old: Proposal, plan: Plan, rationale: str) -> UUID:
+def propose_reversal(*, actor: PersonActor, old: Proposal, plan: Plan, rationale: str) -> UUID:
     """Record a person's reversal of the run of ``old``; return the new proposal's id.
 
     The person is recorded as its editor and cannot decide on it (promise 4). It keeps the agent
@@ -36,7 +36,7 @@ def to_undo(*, actor: PersonActor, old: Proposal, plan: Plan, rationale: str) ->
         incident=old.incident,
         diagnosis=old.diagnosis,
         plan=plan,
-        rationale=covering.covered(rationale, secrets.known_values(old.incident)),
+        rationale=masking.mask_text(rationale, secrets.known_values(old.incident)),
         token_id=old.token_id,
         agent_id=old.agent_id,
         supersedes=None,

@@ -20,7 +20,7 @@ from remediation.domain.errors import BadInput, BadValue, NoSuchObject, NotEntit
 from remediation.domain.events import Event
 from remediation.domain.plan import Target
 from remediation.domain.report import load_diagnosis
-from remediation.domain.secrets import covering, detector
+from remediation.domain.secrets import detector, masking
 from remediation.domain.secrets.detector import Found, Secret
 from remediation.models import (
     Evidence,
@@ -35,7 +35,7 @@ from remediation.models import (
 )
 from remediation.services.access import visibility
 from remediation.services.actors import Actor, ProcessActor
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 
 REASON_LEAST, REASON_MOST = 10, 500
 # Reports may add to an incident without end, and a person's request must not wait for that. Of the
@@ -66,10 +66,10 @@ def found_in(rows: Sequence[Evidence], using: str = "default") -> dict[str, Foun
     found = {row.sha256: recorded[row.pk] for row in rows if row.pk in recorded}
     if rest:
         blobs = EvidenceBlob.objects.using(using).filter(sha256__in=list(rest))
-        names = spared_of(next(iter(rest.values())).incident)
+        names = exempt_of(next(iter(rest.values())).incident)
         content = {blob.sha256: bytes(blob.content) for blob in blobs}
         looked = {sha256: detector.look(one, names) for sha256, one in content.items()}
-        known = frozenset[str]().union(*(covering.quotable(one, names) for one in looked.values()))
+        known = frozenset[str]().union(*(masking.quotable(one, names) for one in looked.values()))
         found |= {
             sha256: detector.with_known(content[sha256], one.found, known)
             for sha256, one in looked.items()
@@ -82,7 +82,7 @@ def masked(rows: Sequence[Evidence]) -> dict[str, bytes]:
     found = found_in(rows)
     blobs = EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows])
     return {
-        blob.sha256: covering.masked(bytes(blob.content), found.get(blob.sha256, _NOT_LOOKED_AT))
+        blob.sha256: masking.masked(bytes(blob.content), found.get(blob.sha256, _NOT_LOOKED_AT))
         for blob in blobs
     }
 
@@ -105,16 +105,16 @@ def known_values(incident: Incident) -> frozenset[str]:
     holding = [row for row in rows if found.get(row.sha256)]
     if not holding:
         return frozenset()
-    names = spared_of(incident)
+    names = exempt_of(incident)
     sums = accumulate(row.size for row in holding)
     first = [row.sha256 for row, size in zip(holding, sums, strict=True) if size <= MOST_BYTES]
     blobs = EvidenceBlob.objects.filter(pk__in=first)
     return frozenset().union(
-        *(covering.values(bytes(blob.content), names) for blob in blobs.iterator(chunk_size=8))
+        *(masking.values(bytes(blob.content), names) for blob in blobs.iterator(chunk_size=8))
     )
 
 
-def spared(targets: Iterable[Target]) -> frozenset[str]:
+def exempt(targets: Iterable[Target]) -> frozenset[str]:
     """Return the names of the targets that the inventory knows, and of the services that use them.
 
     They are exempt: no secrets, in whatever field they appear. A name that only an agent gives
@@ -126,10 +126,10 @@ def spared(targets: Iterable[Target]) -> frozenset[str]:
     services = Service.objects.filter(dependencies__identity__in=rows).values_list(
         "name", flat=True
     )
-    return covering.names_of(known) | frozenset(services)
+    return masking.names_of(known) | frozenset(services)
 
 
-def spared_of(incident: Incident) -> frozenset[str]:
+def exempt_of(incident: Incident) -> frozenset[str]:
     """Return the exempt names of all targets that the incident's diagnoses and proposals name."""
     targets: list[Target] = []
     for body in incident.diagnoses.values_list("body", flat=True):
@@ -138,7 +138,7 @@ def spared_of(incident: Incident) -> frozenset[str]:
     for body in incident.proposals.values_list("plan", flat=True).distinct():
         with suppress(BadInput):
             targets += load_plan(bytes(body)).targets
-    return spared(targets)
+    return exempt(targets)
 
 
 def stored(incident: Incident) -> Stored:
@@ -177,7 +177,7 @@ def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> byte
     """
     if not visibility.may_reveal(actor, proposal):
         raise NotEntitled("only the security role with the right to review every affected service")
-    reason = covering.covered(" ".join(reason.split()))
+    reason = masking.mask_text(" ".join(reason.split()))
     if not REASON_LEAST <= len(reason) <= REASON_MOST:
         raise ReasonRequired(f"say why in {REASON_LEAST} to {REASON_MOST} characters")
     row = Evidence.objects.filter(incident_id=proposal.incident_id, sha256=sha256).first()

@@ -10,7 +10,7 @@ from django.db import connection
 from audit import log
 from remediation.domain.events import Event
 from remediation.domain.report import Report
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.models import (
     Diagnosis,
     Evidence,
@@ -42,13 +42,13 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
     artefacts can be erased later (A61). Raises AgentDisabled when the agent is disabled or its
     token is revoked meanwhile.
     """
-    spared = secrets.spared(covering.targets_of(report))
-    searched = covering.searched(report, spared)
+    exempt = secrets.exempt(masking.targets_of(report))
+    searched = masking.searched(report, exempt)
     _serialise(report)
     incident = _same_incident(report, searched.external_id, actor)
-    known = secrets.known_values(incident) - spared if incident else frozenset[str]()
-    covered = covering.report_covered(searched, known)
-    report = covered.report
+    known = secrets.known_values(incident) - exempt if incident else frozenset[str]()
+    masked = masking.mask_report(searched, known)
+    report = masked.report
     is_new = incident is None
     incident = incident or _open_incident(report, actor)
     entry = log.append(
@@ -62,7 +62,7 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
         },
     )
     IncidentReport.objects.create(incident=incident, agent_id=actor.agent_id, entry=entry.id)
-    added = _add_evidence(incident, covered, actor, entry.id)
+    added = _add_evidence(incident, masked, actor, entry.id)
     diagnosis = _add_diagnosis(incident, report, actor, entry.id)
     proposal_id = None
     if report.plan is not None:
@@ -74,7 +74,7 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
         report.diagnosis.digest,
         is_new,
         added,
-        sum(len(found.secrets) for found in covered.found.values()),
+        sum(len(found.secrets) for found in masked.found.values()),
     )
 
 
@@ -125,10 +125,8 @@ def _open_incident(report: Report, actor: AgentActor) -> Incident:
     )
 
 
-def _add_evidence(
-    incident: Incident, covered: covering.Covered, actor: AgentActor, entry: int
-) -> int:
-    artefacts = covered.report.evidence
+def _add_evidence(incident: Incident, masked: masking.Masked, actor: AgentActor, entry: int) -> int:
+    artefacts = masked.report.evidence
     had = set(incident.evidence.values_list("sha256", flat=True))
     new = [artefact for artefact in artefacts if artefact.sha256 not in had]
     EvidenceBlob.objects.bulk_create(
@@ -146,7 +144,7 @@ def _add_evidence(
             agent_id=actor.agent_id,
             entry=entry,
         )
-        secrets.record(row, covered.found[artefact.sha256])
+        secrets.record(row, masked.found[artefact.sha256])
     return len(new)
 
 

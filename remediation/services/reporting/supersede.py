@@ -6,7 +6,7 @@ from uuid import UUID
 
 from remediation.domain.events import Event
 from remediation.domain.plan import Plan
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.states import ProposalState
 from remediation.models import Diagnosis
 from remediation.services.actors import AgentActor, PersonActor
@@ -37,7 +37,7 @@ def supersede(
         incident=old.incident,
         diagnosis=diagnosis or old.diagnosis,
         plan=plan,
-        rationale=covering.covered(rationale, secrets.known_values(old.incident)),
+        rationale=masking.mask_text(rationale, secrets.known_values(old.incident)),
         token_id=actor.token_id if isinstance(actor, AgentActor) else old.token_id,
         agent_id=old.agent_id,
         supersedes=old,

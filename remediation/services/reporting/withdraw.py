@@ -6,7 +6,7 @@ from uuid import UUID
 
 from remediation.domain import errors
 from remediation.domain.events import Event
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal
 from remediation.services import transition
@@ -55,5 +55,5 @@ def end(
         proposal_id=proposal.pk,
         source=state,
         target=target,
-        reason=covering.covered(reason, secrets.known_values(proposal.incident)),
+        reason=masking.mask_text(reason, secrets.known_values(proposal.incident)),
     )

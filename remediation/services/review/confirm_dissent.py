@@ -17,8 +17,8 @@ from remediation.services import host_files, transition
 from remediation.services.access import record_refusal
 from remediation.services.actors import Actor
 from remediation.services.assessment import assess
-from remediation.services.outbox import report_result
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
+from remediation.services.outbox import notify_result
 from remediation.services.review.gather import gather
 
 OUTCOMES = {
@@ -95,4 +95,4 @@ def _end(proposal: Proposal, decision: Decision, code: str, actor: Actor) -> Non
             target=target,
             reason=code,
         )
-        report_result.after_commit(proposal.pk, actor=actor)
+        notify_result.notify_after_commit(proposal.pk, actor=actor)

@@ -28,7 +28,7 @@ from remediation.domain.ruling import KEY_ROLES
 from remediation.models import Assessment, Proposal
 from remediation.services.access import authorize
 from remediation.services.assessment.scope import scope_of
-from remediation.services.review.reversal import reversed_plan
+from remediation.services.review.reversal import inverse_plan
 
 # The round's assessment and reviews: facts that no longer change. One row per review.
 _RECORDED = """
@@ -135,7 +135,7 @@ def _reversal(proposal: Proposal, editor: PersonEvidence) -> ReversalEvidence | 
     """Compute the reversal of the named run from the record, to compare the plan with."""
     if proposal.reverses is None:
         return None
-    back = reversed_plan(proposal.reverses)
+    back = inverse_plan(proposal.reverses)
     return ReversalEvidence(str(proposal.reverses_id), back.digest if back else "", editor)
 
 

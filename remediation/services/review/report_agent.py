@@ -11,7 +11,7 @@ from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.domain.policy import ROLES
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.models import Agent, AgentVersion, Proposal, User
 from remediation.services.access import authorize, visibility
@@ -60,7 +60,7 @@ def report(*, actor: User, proposal_id: UUID, reason: str) -> Agent:
         raise errors.NoSuchObject()
     if not may_report(actor, proposal):
         raise errors.NotEntitled("only approvers and leads")
-    reason = covering.covered(visible(reason.strip()), secrets.known_values(proposal.incident))
+    reason = masking.mask_text(visible(reason.strip()), secrets.known_values(proposal.incident))
     if not MIN_REASON <= len(reason) <= MAX_REASON:
         raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
     return _suspend(PersonActor(actor.person, actor.pk), proposal, reason)

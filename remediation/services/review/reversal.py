@@ -16,10 +16,10 @@ from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal, StepRecord
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 
 
-def reversed_plan(proposal: Proposal) -> Plan | None:
+def inverse_plan(proposal: Proposal) -> Plan | None:
     """Return the plan that reverses a successful run, or None when there is none.
 
     It holds the inverse of each step that changed its target, the last step first. A step counts

@@ -14,12 +14,12 @@ from remediation.domain.approval_conditions import Conditions, asked
 from remediation.domain.checks import parse as parse_checks
 from remediation.domain.digest import Digests
 from remediation.domain.report import load_diagnosis
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.statement import Decision, Reason, Statement, Verdicts
 from remediation.models import Assessment, Proposal, User
 from remediation.services.clock import database_now
+from remediation.services.load_plan import load_plan
 from remediation.services.people import passkeys
-from remediation.services.plans import load_plan
 from remediation.services.reporting import secrets as secrecy
 from remediation.services.review import report_agent
 
@@ -64,7 +64,7 @@ def reason_of(proposal_id: UUID, said: Mapping[str, str]) -> Reason:
     if not reason.text or found is None:
         return reason
     known = secrecy.known_values(found.incident)
-    return Reason(reason.code, covering.covered(reason.text, known))
+    return Reason(reason.code, masking.mask_text(reason.text, known))
 
 
 def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:

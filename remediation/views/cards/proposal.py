@@ -12,7 +12,7 @@ from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan
 from remediation.models import Proposal, User
 from remediation.services.access import visibility
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 from remediation.views.cards.assessed import Assessed
 from remediation.views.cards.diagnosis import DiagnosisCard
 from remediation.views.cards.step import StepCard

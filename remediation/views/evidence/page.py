@@ -15,7 +15,7 @@ class ArtefactPart:
     """A part of the text; for a masked secret only its description."""
 
     text_untrusted: str = ""
-    covered: str = ""
+    masked: str = ""
 
 
 @dataclass(frozen=True)

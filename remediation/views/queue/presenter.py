@@ -24,7 +24,7 @@ from remediation.views.queue.walk import Found, Place
 # Lines of a section on a page, and of a short section.
 PAGE, FEW = 25, 10
 LATELY = timedelta(hours=24)
-# 16 digits less microseconds: the newest first (place_v1 in sql/queue.sql).
+# 16 digits less microseconds: the newest first (urgency_v1 in sql/queue.sql).
 _LAST = 9_999_999_999_999_999
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

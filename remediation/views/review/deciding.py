@@ -35,7 +35,7 @@ def decide(
         reject_reasons=_choices(REJECT_REASONS),
         return_reasons=_choices(RETURN_REASONS),
         person=user.get_username(),
-        attention=(
+        conditions=(
             statement.conditions(proposal, assessment) if assessment and readable else Conditions()
         ),
         may_report=report_agent.may_report(user, proposal),

@@ -29,7 +29,7 @@ class Decide:
     return_reasons: tuple[Choice, ...]
     person: str
     # What a person must open and type before an approval.
-    attention: Conditions = field(default_factory=Conditions)
+    conditions: Conditions = field(default_factory=Conditions)
     may_report: bool = False
     may_correct: bool = False
 

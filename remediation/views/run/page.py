@@ -137,7 +137,7 @@ class RunPage:
     may_halt: bool
     # The steps of a reversal, in order; empty when this person may not propose one or nothing is
     # reversible.
-    undo: tuple[str, ...]
+    reversal: tuple[str, ...]
     version: str
 
     @property

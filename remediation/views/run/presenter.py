@@ -7,12 +7,12 @@ from datetime import datetime
 
 from django.utils.translation import ngettext
 
-from remediation.domain.halt.statement import taken_back
+from remediation.domain.halt.statement import rolled_back_steps
 from remediation.domain.plan import Plan
 from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
-from remediation.services.review.reversal import reversed_plan
+from remediation.services.review.reversal import inverse_plan
 from remediation.views.cards.proposal import plan_of, sentences, undone
 from remediation.views.names import Names
 from remediation.views.run.page import ENDS, LIVE, HaltCard, LeaseRow, RunPage, S
@@ -54,7 +54,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         takes_back=_takes_back(plan) if may_halt else (),
         next_step=upcoming,
         may_halt=may_halt,
-        undo=_undo(user, proposal),
+        reversal=_reversal(user, proposal),
         version=version(proposal),
     )
 
@@ -92,7 +92,7 @@ def _halts(proposal: Proposal) -> tuple[HaltCard, ...]:
 def _takes_back(plan: Plan | None) -> tuple[str, ...]:
     if plan is None:
         return ()
-    return tuple(plan.steps[step.step].sentence for step in taken_back(plan) if step.by)
+    return tuple(plan.steps[step.step].sentence for step in rolled_back_steps(plan) if step.by)
 
 
 def _next_step(proposal: Proposal, plan: Plan | None, records: Iterable[StepRecord]) -> int:
@@ -132,10 +132,10 @@ def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
     )
 
 
-def _undo(user: User, proposal: Proposal) -> tuple[str, ...]:
+def _reversal(user: User, proposal: Proposal) -> tuple[str, ...]:
     if proposal.state != S.SUCCEEDED or not visibility.may_halt(user, proposal):
         return ()
-    back = reversed_plan(proposal)
+    back = inverse_plan(proposal)
     return tuple(step.sentence for step in back.steps) if back else ()
 
 

@@ -96,7 +96,7 @@ def halt_sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json])
 
 
 @decorators.form
-def undo(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+def propose_reversal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """Propose to reverse a run that succeeded; others decide on it."""
     made = reverse_run.propose(
         actor=decorators.person(request),

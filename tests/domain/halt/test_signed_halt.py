@@ -21,7 +21,7 @@ from remediation.domain.errors import (
 from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
-from remediation.domain.halt.statement import HaltStatement, TakenBack, taken_back
+from remediation.domain.halt.statement import HaltStatement, RollbackStep, rolled_back_steps
 from remediation.domain.statement import Statement
 from tests.domain.halted import OTHER, PLAN, RUN, signed, statement
 from tests.domain.story import ALICE, BOB, NOW, Story, approvers, sign
@@ -37,7 +37,7 @@ def check(halt: SignedHalt, run: HaltedRun = RUN, known: Approvers | None = None
 def test_a_signed_halt_lists_the_steps_to_roll_back_last_first() -> None:
     found = check(signed(statement()))
     assert [step.step for step in found.takes_back] == [1, 0]
-    assert found.takes_back[0] == TakenBack(1, "postgres.role:crm/b", "postgres.role.enable")
+    assert found.takes_back[0] == RollbackStep(1, "postgres.role:crm/b", "postgres.role.enable")
     assert HaltStatement.parse(found.body()) == found
 
 
@@ -51,7 +51,7 @@ def test_a_signed_halt_lists_the_steps_to_roll_back_last_first() -> None:
         (lambda: signed(statement(expires=NOW - timedelta(seconds=1))), Signature),
         (lambda: signed(statement(plan="0" * 64)), Digest),
         (lambda: signed(statement(takes_back=())), Digest),
-        (lambda: signed(statement(takes_back=tuple(reversed(taken_back(PLAN))))), Digest),
+        (lambda: signed(statement(takes_back=tuple(reversed(rolled_back_steps(PLAN))))), Digest),
         (lambda: signed(statement(origin="https://evil.example")), Signature),
         (lambda: signed(statement(rp_id="evil.example")), Signature),
         (lambda: signed(statement(), key=BOB), UnknownApproverKey),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from remediation.domain.secrets import assigned, covering, detector
+from remediation.domain.secrets import assigned, detector, masking
 from remediation.domain.secrets import rules as secret_rules
 from remediation.domain.secrets.detector import Found, Secret
 from tests.every import every
@@ -220,7 +220,7 @@ def test_a63_many_names_without_values_are_searched_in_linear_time(
 
 def test_a_secret_behind_a_few_names_is_found() -> None:
     content = f"kind=token:password:secret={PASSWORD} and so on".encode()
-    assert PASSWORD.encode() not in covering.masked(content, detector.find(content))
+    assert PASSWORD.encode() not in masking.masked(content, detector.find(content))
 
 
 def test_letters_and_digits_are_those_of_python() -> None:
@@ -234,7 +234,7 @@ def test_a60_two_lines_of_an_intruder_do_not_mask_the_text_between_them() -> Non
     agents = ["-----BEGIN " + "PRIVATE KEY-----", "aws-cli", "-----END " + "PRIVATE KEY-----"]
     events = [{"eventName": n, "userAgent": a} for n, a in zip(names, agents, strict=True)]
     content = json.dumps({"Records": events}).encode()
-    document = json.loads(covering.masked(content, detector.find(content)))
+    document = json.loads(masking.masked(content, detector.find(content)))
     assert [one["eventName"] for one in document["Records"]] == names
 
 
@@ -243,20 +243,20 @@ def test_a60_one_line_of_an_intruder_does_not_mask_later_log_lines() -> None:
     theirs = "Nov 27 01:00:00 host sshd 12: Accepted publickey for root from 10.0.0.1 port 22\n" * 9
     begin, end = "-----BEGIN " + "PRIVATE KEY-----", "-----END " + "PRIVATE KEY-----"
     for text in (f"agent {begin}\n{theirs}", f"agent {begin}\n{theirs}agent {end}\n"):
-        assert theirs in covering.masked(text.encode(), detector.find(text.encode())).decode()
+        assert theirs in masking.masked(text.encode(), detector.find(text.encode())).decode()
 
 
 def test_a60_an_unclosed_quote_of_an_intruder_masks_nothing_of_others() -> None:
     for opened in ('password="abcdef', "password='abcdef", '\\"password\\":\\"abcdef'):
         events = [{"userAgent": opened}, {"eventName": "StopLogging"}, {"userAgent": "it's"}]
         content = json.dumps(events).encode()
-        document = json.loads(covering.masked(content, detector.find(content)))
+        document = json.loads(masking.masked(content, detector.find(content)))
         assert document[1:] == events[1:]
 
 
 def test_a61_a_key_whose_lines_are_list_items_is_masked_line_by_line() -> None:
     content = json.dumps({"key": KEY.replace("7\n", "7abcdef\n").split("\n"), "x": "y"}).encode()
-    covered = covering.masked(content, detector.find(content))
+    covered = masking.masked(content, detector.find(content))
     assert b"MIIEow" not in covered
     assert json.loads(covered)["x"] == "y"
 
@@ -292,16 +292,16 @@ def test_a61_an_encoded_secret_is_found_and_known_decoded(content: bytes) -> Non
     found = detector.find(content)
     assert found.secrets
     # In place: decoding the masked text shows it nowhere.
-    assert detector.find(covering.masked(content, found)) == Found()
+    assert detector.find(masking.masked(content, found)) == Found()
     # A decoded quote by an agent is masked too.
-    assert {AWS, PASSWORD} & covering.values(content)
+    assert {AWS, PASSWORD} & masking.values(content)
 
 
 def test_a61_a_kubernetes_value_is_known_decoded() -> None:
     packed = base64.b64encode(PASSWORD.encode())
     content = b"data:\n  password: " + packed + b"\n"
-    assert PASSWORD in covering.values(content)
-    assert packed not in covering.masked(content, detector.find(content))
+    assert PASSWORD in masking.values(content)
+    assert packed not in masking.masked(content, detector.find(content))
 
 
 def test_a61_more_secrets_than_are_listed_are_still_known() -> None:
@@ -309,16 +309,16 @@ def test_a61_more_secrets_than_are_listed_are_still_known() -> None:
     many = "\n".join(f"ghp_{n:036d}" for n in range(detector.MOST + 1))
     content = f"{many}\npassword: {PASSWORD}".encode()
     assert not detector.find(content).whole
-    assert PASSWORD in covering.values(content)
+    assert PASSWORD in masking.values(content)
 
 
 def test_a60_a_known_name_in_a_password_field_is_masked_nowhere() -> None:
     name = "payments-deploy-2024"
     content = json.dumps([{"password": name}, {"userName": name, "password": PASSWORD}]).encode()
-    covered = covering.masked(content, detector.find(content, {name}))
+    covered = masking.masked(content, detector.find(content, {name}))
     assert covered.count(name.encode()) == 2
     assert PASSWORD.encode() not in covered
-    assert covering.values(content, {name}) == {PASSWORD}
+    assert masking.values(content, {name}) == {PASSWORD}
 
 
 @pytest.mark.parametrize(
@@ -333,12 +333,12 @@ def test_a60_a_known_name_in_a_password_field_is_masked_nowhere() -> None:
 )
 def test_a61_a_secret_with_json_escapes_is_found(content: str) -> None:
     found = detector.find(content.encode())
-    read = json.dumps(json.loads(covering.masked(content.encode(), found)))
+    read = json.dumps(json.loads(masking.masked(content.encode(), found)))
     assert len(found.secrets) == 1
-    assert covering.MASK in read
+    assert masking.MASK in read
     assert AWS not in read and PASSWORD not in read
 
 
 def test_a61_every_occurrence_of_a_secret_is_masked() -> None:
     content = json.dumps({"secretAccessKey": AWS, "argv": ["aws", "configure", AWS]}).encode()
-    assert AWS.encode() not in covering.masked(content, detector.find(content))
+    assert AWS.encode() not in masking.masked(content, detector.find(content))

@@ -19,7 +19,7 @@ from remediation.services.execution import reverse_run
 from remediation.services.reporting import supersede, withdraw
 from remediation.services.review import report_agent
 from remediation.services.review.gather import gather
-from remediation.services.review.reversal import reversed_plan
+from remediation.services.review.reversal import inverse_plan
 from tests import factories
 from tests.factories import WEB, WORKER, acting, entry
 from tests.flows.world import World, acts
@@ -295,7 +295,7 @@ def test_an_agents_proposal_with_the_same_plan_is_no_reversal(world: World) -> N
     """A suspended agent proposed the same inverse plan: it stays refused, and a
     person's reversal is a separate proposal."""
     old = succeeded(world, {"a": True})
-    back = reversed_plan(old)
+    back = inverse_plan(old)
     assert back is not None
     dressed = factories.insert_proposal(
         back, diagnosis=old.diagnosis, agent=old.agent, token=old.token
@@ -330,7 +330,7 @@ def test_a43_a_forged_reversal_is_compared_with_the_inverse_plan(world: World) -
     world.assess(dressed.pk)
     world.decide("mallory", dressed.pk)
     world.decide("bob", dressed.pk)
-    back = reversed_plan(old)
+    back = inverse_plan(old)
     assert back is not None and back.digest != dressed.plan_digest
     # Step 1 refuses the difference (tests/domain/gate/test_gate_reversals.py).
     assert gathered(dressed.pk).reversal.plan == back.digest

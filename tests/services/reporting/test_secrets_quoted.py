@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from remediation import models as m
 from remediation.domain import report
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.services.execution import halt
 from remediation.services.reporting import incidents, secrets
 from remediation.views.cards.diagnosis import diagnosis_card
@@ -147,13 +147,13 @@ def test_a34_many_later_artefacts_do_not_delay_peoples_actions(
         poured = {"password": f"{number}-Qz7!xYw9", "rest": "." * 50}
         handed_in(world, with_artefact(world.report(), poured, ("/rest", "." * 50)))
     looked: list[int] = []
-    values = covering.values
+    values = masking.values
 
-    def counted(content: bytes, spared: Any) -> Any:
+    def counted(content: bytes, exempt: Any) -> Any:
         looked.append(len(content))
-        return values(content, spared)
+        return values(content, exempt)
 
-    monkeypatch.setattr(covering, "values", counted)
+    monkeypatch.setattr(masking, "values", counted)
     known = secrets.known_values(incident)
     assert sum(looked) <= secrets.MOST_BYTES
     # Secrets of the first evidence are still known.

@@ -16,7 +16,7 @@ from audit import log
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import report
-from remediation.domain.secrets import covering, detector
+from remediation.domain.secrets import detector, masking
 from remediation.services.actors import PersonActor
 from remediation.services.reporting import submit, supersede
 from tests import factories
@@ -42,17 +42,17 @@ def test_a61_texts_are_masked_once_also_for_a_known_incident(
 ) -> None:
     handed_in(world, leaking(world))
     calls: list[str] = []
-    cover, look = covering.texts_covered, detector.look
+    cover, look = masking.mask_texts, detector.look
 
     def covered(given: report.Report, known: Any) -> report.Report:
         calls.append("texts")
         return cover(given, known)
 
-    def looked(content: bytes, spared: Any = ()) -> Any:
+    def looked(content: bytes, exempt: Any = ()) -> Any:
         calls.append("artefact" if content == LEAK + b" " else "other")
-        return look(content, spared)
+        return look(content, exempt)
 
-    monkeypatch.setattr(covering, "texts_covered", covered)
+    monkeypatch.setattr(masking, "mask_texts", covered)
     monkeypatch.setattr(detector, "look", looked)
     again = leaking(world)
     held = replace(again.evidence[0], sha256=sha256(LEAK + b" ").hexdigest(), content=LEAK + b" ")

@@ -108,7 +108,7 @@ def test_a52_control_characters_in_the_reason_are_visible_on_record(world: World
 def test_a_signature_begun_before_the_report_approves_nothing(world: World) -> None:
     proposal_id = world.in_review()
     world.decide("alice", proposal_id)
-    bob, looked = world.people["bob"], world.attention(proposal_id)
+    bob, looked = world.people["bob"], world.conditions(proposal_id)
     with acts(WEB):
         started = sign.start(
             actor=bob.user,

@@ -276,7 +276,7 @@ def test_a18_after_a_failed_check_the_cited_artefacts_have_to_be_opened(
         answer = alice.send("review_start", proposal_id, body=asked(opened=opened))
         assert (answer.status_code, refused_as(answer)) == (422, "evidence_not_opened")
     assert recorded("evidence_not_opened")
-    wanted = world.attention(proposal_id).artefacts
+    wanted = world.conditions(proposal_id).artefacts
     answer = alice.send("review_start", proposal_id, body=asked(opened=list(wanted)))
     assert answer.status_code == 200
     begun = [e.data for e in Entry.objects.all() if e.data["action"] == "person:review:started"]

@@ -342,7 +342,7 @@ def test_the_page_says_what_it_would_do_and_leads_to_the_new_proposal(
     assert "Propose a reversal" not in text_of(
         browser_of(world.people["dave"]).get("execution", old.pk)
     )
-    answer = alice.post("propose_undo", old.pk, reason=WHY_BACK)
+    answer = alice.post("propose_reversal", old.pk, reason=WHY_BACK)
     made = m.Proposal.objects.latest("recorded_at")
     assert answer["Location"] == f"/proposals/{made.pk}/"
     page = text_of(browser_of(world.people["bob"]).get("review", made.pk))
@@ -352,7 +352,7 @@ def test_the_page_says_what_it_would_do_and_leads_to_the_new_proposal(
     page = text_of(browser_of(world.people["bob"]).get("review", made.pk))
     assert "This reverses an earlier run" in page and f"/proposals/{old.pk}/execution/" in page
     assert "is suspended" not in page
-    refused = browser_of(world.people["eve"]).post("propose_undo", old.pk, reason=WHY_BACK)
+    refused = browser_of(world.people["eve"]).post("propose_reversal", old.pk, reason=WHY_BACK)
     assert refused.status_code == 403 and WHY_BACK in text_of(refused)
     assert world.refusals(old.pk) == ["separation"]
 

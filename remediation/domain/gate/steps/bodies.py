@@ -14,7 +14,7 @@ from remediation.domain.gate.case import Case
 
 def digests(case: Case) -> None:
     what_was_signed(case)
-    _leads_back(case)
+    _reversal_is_inverse(case)
 
 
 def what_was_signed(case: Case) -> None:
@@ -27,7 +27,7 @@ def what_was_signed(case: Case) -> None:
             raise Digest(f"{statement.person} signed other digests than those of this evidence")
 
 
-def _leads_back(case: Case) -> None:
+def _reversal_is_inverse(case: Case) -> None:
     """A reversal must carry exactly the inverse of the run's plan."""
     reversal = case.evidence.reversal
     if reversal is not None and reversal.plan != case.plan.digest:

@@ -1,4 +1,4 @@
-"""Stored plans are read with the current catalogue and settings (remediation/services/plans.py)."""
+"""Stored plans are read with the current catalogue and settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from pytest_django import Settings
 
 from remediation.domain.errors import BadInput
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 from tests import factories
 
 

@@ -64,12 +64,12 @@ def names_of(targets: Iterable[Target]) -> frozenset[str]:
     )
 
 
-def values(content: bytes, spared: Collection[str] = ()) -> frozenset[str]:
+def values(content: bytes, exempt: Collection[str] = ()) -> frozenset[str]:
     """Return the secrets of an artefact in the forms in which a text may quote them."""
-    return quotable(detector.look(content, spared), spared)
+    return quotable(detector.look(content, exempt), exempt)
 
 
-def quotable(looked: Looked, spared: Collection[str] = ()) -> frozenset[str]:
+def quotable(looked: Looked, exempt: Collection[str] = ()) -> frozenset[str]:
     """Return the forms in which a text may quote the secrets, without short plain words.
 
     If the password is "postgres", every sentence about that database would be masked otherwise.
@@ -77,7 +77,7 @@ def quotable(looked: Looked, spared: Collection[str] = ()) -> frozenset[str]:
     quoted = set()
     for value in looked.values:
         quoted |= {value, value.replace("\\/", "/"), value.replace("\\n", "\n"), _decoded(value)}
-    return frozenset(value for value in quoted if _is_telling(value) and value not in spared)
+    return frozenset(value for value in quoted if _is_telling(value) and value not in exempt)
 
 
 def _decoded(value: str) -> str:
@@ -93,7 +93,7 @@ def _is_telling(value: str) -> bool:
     return len(value) >= (_LONG if plain else _SHORTEST)
 
 
-def covered(text: str, known: Collection[str] = ()) -> str:
+def mask_text(text: str, known: Collection[str] = ()) -> str:
     """Return the text with the known secrets, and detected ones, masked."""
     for value in sorted((one for one in known if one in text), key=len, reverse=True):
         text = text.replace(value, MASK)
@@ -104,10 +104,10 @@ def covered(text: str, known: Collection[str] = ()) -> str:
     return masked(content, found).decode("utf-8", "surrogatepass") if found else text
 
 
-def pointer_covered(pointer: str, known: Collection[str] = ()) -> str:
+def mask_pointer(pointer: str, known: Collection[str] = ()) -> str:
     """Return the JSON pointer with secrets in its unescaped keys masked."""
     tokens = (token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/"))
-    return "/".join(escape(covered(token, known)) for token in tokens)
+    return "/".join(escape(mask_text(token, known)) for token in tokens)
 
 
 @dataclass(frozen=True)
@@ -121,28 +121,28 @@ class Searched:
     @property
     def external_id(self) -> str:
         """Return the agent's id of the incident, masked; incidents are stored and found by it."""
-        return covered(self.report.incident.external_id, self.secrets)
+        return mask_text(self.report.incident.external_id, self.secrets)
 
 
 @dataclass(frozen=True)
-class Covered:
+class Masked:
     """A report with its texts masked, ready to store, and the findings per artefact (SHA-256)."""
 
     report: Report
     found: Mapping[str, Found]
 
 
-def searched(report: Report, spared: Collection[str] = ()) -> Searched:
+def searched(report: Report, exempt: Collection[str] = ()) -> Searched:
     """Search the artefacts of a report for secrets.
 
-    ``spared`` are the exempt names: those of its identity and plan that the inventory has.
+    ``exempt`` are the exempt names: those of its identity and plan that the inventory has.
     """
-    looked = {one.sha256: detector.look(one.content, spared) for one in report.evidence}
-    secrets = frozenset[str]().union(*(quotable(one, spared) for one in looked.values()))
+    looked = {one.sha256: detector.look(one.content, exempt) for one in report.evidence}
+    secrets = frozenset[str]().union(*(quotable(one, exempt) for one in looked.values()))
     return Searched(report, looked, secrets)
 
 
-def report_covered(searched: Searched, known: Collection[str] = ()) -> Covered:
+def mask_report(searched: Searched, known: Collection[str] = ()) -> Masked:
     """Mask the secrets in every text of the agent.
 
     Masks secrets of the report's own artefacts, and ``known`` secrets of the incident's earlier
@@ -155,31 +155,31 @@ def report_covered(searched: Searched, known: Collection[str] = ()) -> Covered:
         for one in report.evidence
     }
     texts = "\0".join(_texts(report))
-    return Covered(texts_covered(report, detector.standing_in(texts, secrets)), found)
+    return Masked(mask_texts(report, detector.standing_in(texts, secrets)), found)
 
 
-def texts_covered(report: Report, known: Collection[str]) -> Report:
+def mask_texts(report: Report, known: Collection[str]) -> Report:
     """Return the report with known and detected secrets masked in every text."""
     return replace(
         report,
         incident=replace(
             report.incident,
-            title=covered(report.incident.title, known),
-            external_id=covered(report.incident.external_id, known),
+            title=mask_text(report.incident.title, known),
+            external_id=mask_text(report.incident.external_id, known),
         ),
-        evidence=tuple(replace(a, source=covered(a.source, known)) for a in report.evidence),
-        diagnosis=diagnosis_covered(report.diagnosis, known),
-        rationale=covered(report.rationale, known),
+        evidence=tuple(replace(a, source=mask_text(a.source, known)) for a in report.evidence),
+        diagnosis=mask_diagnosis(report.diagnosis, known),
+        rationale=mask_text(report.rationale, known),
     )
 
 
-def diagnosis_covered(diagnosis: Diagnosis, known: Collection[str] = ()) -> Diagnosis:
+def mask_diagnosis(diagnosis: Diagnosis, known: Collection[str] = ()) -> Diagnosis:
     """Return the diagnosis with its texts masked; the same object if nothing changes."""
     claims = tuple(
-        Claim(covered(claim.text, known), tuple(_citation(c, known) for c in claim.citations))
+        Claim(mask_text(claim.text, known), tuple(_citation(c, known) for c in claim.citations))
         for claim in diagnosis.claims
     )
-    summary = covered(diagnosis.summary, known)
+    summary = mask_text(diagnosis.summary, known)
     if (summary, claims) == (diagnosis.summary, diagnosis.claims):
         return diagnosis
     return parse_diagnosis(
@@ -198,8 +198,8 @@ def _citation(citation: Citation, known: Collection[str]) -> Citation:
     value = citation.value
     return replace(
         citation,
-        pointer=pointer_covered(citation.pointer, known),
-        value=covered(value, known) if isinstance(value, str) else value,
+        pointer=mask_pointer(citation.pointer, known),
+        value=mask_text(value, known) if isinstance(value, str) else value,
     )
 
 

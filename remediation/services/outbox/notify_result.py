@@ -25,8 +25,8 @@ from remediation.domain.outcome import outcomes
 from remediation.domain.states import ProposalState
 from remediation.models import Halt, Notice, Proposal, Review, StepRecord
 from remediation.services.actors import Actor
+from remediation.services.load_plan import load_plan
 from remediation.services.outbox import mail
-from remediation.services.plans import load_plan
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ SELECT p.id FROM public.remediation_proposal p
 RETRY_S = 60
 
 
-def tell(proposal_id: UUID, *, actor: Actor) -> bool:
+def notify(proposal_id: UUID, *, actor: Actor) -> bool:
     """Mail the proposal's result unless that is done; return whether it was sent now.
 
     Call it after the commit of the end state. Nothing is written before the mail is out: a
@@ -82,17 +82,17 @@ def tell(proposal_id: UUID, *, actor: Actor) -> bool:
     return True
 
 
-def after_commit(proposal_id: UUID, *, actor: Actor) -> None:
-    """Notify when this transaction is committed; `tell_pending` repeats what fails there."""
-    transaction.on_commit(lambda: tell(proposal_id, actor=actor) and None, robust=True)
+def notify_after_commit(proposal_id: UUID, *, actor: Actor) -> None:
+    """Notify when this transaction is committed; `notify_pending` repeats what fails there."""
+    transaction.on_commit(lambda: notify(proposal_id, actor=actor) and None, robust=True)
 
 
-def tell_pending(*, actor: Actor) -> int:
+def notify_pending(*, actor: Actor) -> int:
     """Notify of results that a crash or the mail server prevented; return how many were sent."""
     with connection.cursor() as cursor:
         cursor.execute(PENDING, {"states": [state.value for state in TOLD]})
         found = [row[0] for row in cursor.fetchall()]
-    return sum(tell(key, actor=actor) for key in found if _is_due(key))
+    return sum(notify(key, actor=actor) for key in found if _is_due(key))
 
 
 def _is_due(proposal_id: UUID) -> bool:

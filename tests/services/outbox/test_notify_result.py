@@ -17,7 +17,7 @@ from pytest_django import Settings
 from audit.models import Entry
 from remediation import models as m
 from remediation.services.execution import execute
-from remediation.services.outbox import report_result
+from remediation.services.outbox import notify_result
 from tests import factories
 from tests.factories import WORKER
 from tests.flows.world import WORKER_ACTOR, World, acts
@@ -43,15 +43,15 @@ def results() -> list[Any]:
     return [m for m in mail.outbox if "Message-ID" in m.extra_headers]
 
 
-def tell(proposal_id: UUID) -> bool:
+def notify(proposal_id: UUID) -> bool:
     with acts(WORKER):
-        return report_result.tell(proposal_id, actor=WORKER_ACTOR)
+        return notify_result.notify(proposal_id, actor=WORKER_ACTOR)
 
 
-def tell_pending() -> int:
+def notify_pending() -> int:
     cache.clear()
     with acts(WORKER):
-        return report_result.tell_pending(actor=WORKER_ACTOR)
+        return notify_result.notify_pending(actor=WORKER_ACTOR)
 
 
 def grown_old(proposal_id: UUID) -> None:
@@ -82,8 +82,8 @@ def test_the_notice_is_on_record(world: World, done: UUID) -> None:
 
 def test_repeated_calls_notify_once(world: World, done: UUID) -> None:
     grown_old(done)
-    assert tell(done) is False
-    assert tell_pending() == 0
+    assert notify(done) is False
+    assert notify_pending() == 0
     assert len(results()) == 1
 
 
@@ -91,13 +91,13 @@ def test_the_notice_of_a_worker_that_died_is_sent_later(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proposal_id = world.approved()
-    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    monkeypatch.setattr(notify_result, "notify_after_commit", lambda *_, **__: None)
     world.execute(proposal_id)
     assert results() == []
-    assert tell_pending() == 0  # a worker may be sending it just now
+    assert notify_pending() == 0  # a worker may be sending it just now
     grown_old(proposal_id)
-    assert tell_pending() == 1
-    assert tell_pending() == 0
+    assert notify_pending() == 1
+    assert notify_pending() == 0
     assert len(results()) == 1
 
 
@@ -121,7 +121,7 @@ def test_an_unreachable_mail_server_loses_no_notice_and_breaks_no_run(
         assert execute.lease.claim(["test.target:t1"], worker="worker:next")
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     grown_old(proposal_id)
-    assert tell_pending() == 1
+    assert notify_pending() == 1
     assert len(results()) == 1
 
 
@@ -140,7 +140,7 @@ def test_of_two_workers_one_sends_the_notice(
     world: World, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     proposal_id = world.approved()
-    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    monkeypatch.setattr(notify_result, "notify_after_commit", lambda *_, **__: None)
     world.execute(proposal_id)
     settings.EMAIL_BACKEND = f"{__name__}.Slow"
     Slow.barrier.clear()
@@ -148,7 +148,7 @@ def test_of_two_workers_one_sends_the_notice(
 
     def other() -> None:
         try:
-            found.append(tell(proposal_id))
+            found.append(notify(proposal_id))
         finally:
             connection.close()
 
@@ -180,13 +180,13 @@ def test_a_mail_sent_twice_has_the_same_message_id(
 ) -> None:
     """A crash between the mail server's answer and the commit sends the mail again."""
     proposal_id = world.approved()
-    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    monkeypatch.setattr(notify_result, "notify_after_commit", lambda *_, **__: None)
     world.execute(proposal_id)
     settings.EMAIL_BACKEND = f"{__name__}.Dies"
     with pytest.raises(SystemExit):
-        tell(proposal_id)
+        notify(proposal_id)
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    assert tell(proposal_id)
+    assert notify(proposal_id)
     assert len({message.extra_headers["Message-ID"] for message in results()}) == 1
 
 
@@ -195,7 +195,7 @@ def test_sending_a_mail_does_not_delay_the_log(
 ) -> None:
     """The sequencer waits for every open transaction that has written."""
     proposal_id = world.approved()
-    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    monkeypatch.setattr(notify_result, "notify_after_commit", lambda *_, **__: None)
     world.execute(proposal_id)
     seen: list[bool] = []
 
@@ -207,7 +207,7 @@ def test_sending_a_mail_does_not_delay_the_log(
             return 1
 
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend", Looks)
-    assert tell(proposal_id)
+    assert notify(proposal_id)
     assert seen == [True]
 
 
@@ -265,5 +265,5 @@ def test_a52_texts_in_a_mail_are_made_inert(world: World, monkeypatch: pytest.Mo
             entry=factories.entry("person:execution:halted", "person:x", "proposal:x"),
         )
         factories.halt_verdict(halt)
-    said = report_result._text(proposal)
+    said = notify_result._text(proposal)
     assert "https[://]evil.example/x [@]all" in said
