@@ -40,7 +40,7 @@ class Command(BaseCommand):
         except (TlogError, OSError) as error:
             raise CommandError(str(error)) from error
         if head.origin == vkey.name:
-            raise CommandError(f"the log is called {head.origin}; the new name must differ")
+            raise CommandError(f"the log is called {head.origin}; the new name must be another one")
         with transaction.atomic():
             log.append(
                 action="operator:log:reopened",
