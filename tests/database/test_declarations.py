@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection, connections, transaction
 from pytest_django import Settings
 
-from hitlportal import checks
+from hitlportal import deploy_checks as checks
 from remediation import declarations
 from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import Login
@@ -50,10 +50,16 @@ def locator(**target: Any) -> str | None:
 
 
 @contextmanager
-def a_kind_of_a_third_party(
-    monkeypatch: pytest.MonkeyPatch, form: str = "acme.key:{tenant}/{id}"
-) -> Iterator[TargetSpec]:
-    spec = TargetSpec("acme.key", "Acme key", {"tenant": "[a-z]+", "id": "[a-z]+"}, form, "id")
+def a_kind_of_a_third_party(monkeypatch: pytest.MonkeyPatch, *fields: str) -> Iterator[TargetSpec]:
+    """Declared with these fields, in the order of the locator."""
+    names = fields or ("tenant", "id")
+    spec = TargetSpec(
+        kind="acme.key",
+        title="Acme key",
+        fields=dict.fromkeys(names, "[a-z]+"),
+        distinguishing="id",
+        example=dict.fromkeys(names, "x"),
+    )
     action = replace(ACTIONS["test.noop"], kind="acme.key.disable", target_kind=spec.kind)
     with monkeypatch.context() as patch:
         patch.setattr(declarations, "TARGETS", MappingProxyType({**TARGETS, spec.kind: spec}))
@@ -160,11 +166,14 @@ def test_a_kind_of_a_third_party_needs_no_migration(monkeypatch: pytest.MonkeyPa
     assert locator(kind="acme.key", tenant="t", id="i") is None
 
 
-def test_a_kind_is_never_pointed_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fields", [("id",), ("id", "tenant"), ("tenant", "region", "id")])
+def test_a_kind_is_never_pointed_elsewhere(
+    fields: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with a_kind_of_a_third_party(monkeypatch):
         declarations.fill("default")
     with (
-        a_kind_of_a_third_party(monkeypatch, "acme.key:{id}"),
+        a_kind_of_a_third_party(monkeypatch, *fields),
         pytest.raises(ImproperlyConfigured, match=r"acme\.key .* a kind of its own"),
     ):
         declarations.fill("default")
