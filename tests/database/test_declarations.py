@@ -19,6 +19,7 @@ from hitlportal import deploy_checks as checks
 from remediation import declarations
 from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import Login
+from tests import factories
 from tests.conftest import AsLogin
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
 from tests.database.logins import LOGINS, connect, database
@@ -178,6 +179,25 @@ def test_a_kind_is_never_pointed_elsewhere(
     ):
         declarations.fill("default")
     assert locator(kind="acme.key", tenant="t", id="i") == "acme.key:t/i"
+
+
+def without_test_actions(patch: pytest.MonkeyPatch) -> None:
+    left = {kind: spec for kind, spec in ACTIONS.items() if not kind.startswith("test.")}
+    patch.setattr(declarations, "ACTIONS", MappingProxyType(left))
+
+
+def test_a_kind_is_not_pointed_elsewhere_in_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgotten by a `migrate` without its package, it could come back with another locator, and
+    the leases of the run that goes on would not exclude a second one."""
+    running = factories.proposal("t1")
+    with monkeypatch.context() as patch:
+        without_test_actions(patch)
+        with pytest.raises(ImproperlyConfigured, match=rf"kind test\.target .* {running.pk} on"):
+            declarations.fill("default")
+        assert locator(kind="test.target", name="a") == "test.target:a"
+        factories.move(running, "withdrawn", login="hitl_web", actor=f"agent:{running.agent_id}")
+        declarations.fill("default")
+        assert locator(kind="test.target", name="a") is None
 
 
 # ---- `check --deploy` ---------------------------------------------------------------------------
