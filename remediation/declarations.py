@@ -7,7 +7,7 @@ crash leaves them unchanged. `check --deploy` reports a difference.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from remediation.domain.catalogue import ACTIONS, TARGETS
-from remediation.domain.states import EDGES, INCIDENT_EDGES, Login
+from remediation.domain.states import EDGES, FINAL, INCIDENT_EDGES, Login
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def recorded(database: BaseDatabaseWrapper) -> Declarations:
 def fill(using: str, **_: object) -> None:
     """Make the tables hold exactly the declarations; a receiver of post_migrate.
 
-    Raises ImproperlyConfigured when a kind is declared with another locator than before.
+    Raises ImproperlyConfigured when a kind is declared with another locator than before, or is not
+    declared any more while a proposal on its targets has not ended.
     """
     database = connections[using]
     with transaction.atomic(using=using):
@@ -69,6 +70,7 @@ def fill(using: str, **_: object) -> None:
         if should == has:
             return
         _refuse_repointing(dict(should.kinds), dict(has.kinds))
+        _refuse_forgetting(database, {kind for kind, _ in has.kinds - should.kinds})
         with database.cursor() as cursor:
             cursor.executemany(
                 "DELETE FROM remediation.edge WHERE (subject, from_state, to_state, login)"
@@ -105,3 +107,22 @@ def _refuse_repointing(should: Mapping[str, str], has: Mapping[str, str]) -> Non
                 f"kind {kind} is declared with locator {should[kind]!r}, the database holds"
                 f" {has[kind]!r}: give the new form a kind of its own"
             )
+
+
+def _refuse_forgetting(database: BaseDatabaseWrapper, kinds: Iterable[str]) -> None:
+    """A kind stays as long as a run may hold a lease on its targets: else a `migrate` without its
+    package, and one with another form of it, would point it elsewhere in two steps."""
+    with database.cursor() as cursor:
+        for kind in sorted(kinds):
+            cursor.execute(
+                "SELECT t.proposal_id FROM public.remediation_proposaltarget t"
+                " JOIN public.remediation_proposal p ON p.id = t.proposal_id"
+                " WHERE starts_with(t.locator, %s) AND p.state <> ALL (%s) LIMIT 1",
+                [f"{kind}:", sorted(FINAL)],
+            )
+            alive = cursor.fetchone()
+            if alive is not None:
+                raise ImproperlyConfigured(
+                    f"kind {kind} is not declared any more, and proposal {alive[0]} on a target of"
+                    " it has not ended: is its package missing here?"
+                )

@@ -19,6 +19,7 @@ from hitlportal import deploy_checks
 from remediation import declarations
 from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import Login
+from tests import factories
 from tests.conftest import AsLogin
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
 from tests.database.logins import LOGINS, connect, database
@@ -51,9 +52,14 @@ def locator(**target: Any) -> str | None:
 
 @contextmanager
 def a_kind_of_a_third_party(monkeypatch: pytest.MonkeyPatch, *fields: str) -> Iterator[TargetSpec]:
+    """Declared with these fields, in the order of the locator."""
     names = fields or ("tenant", "id")
     spec = TargetSpec(
-        "acme.key", "Acme key", dict.fromkeys(names, "[a-z]+"), "id", dict.fromkeys(names, "x")
+        kind="acme.key",
+        title="Acme key",
+        fields=dict.fromkeys(names, "[a-z]+"),
+        distinguishing="id",
+        example=dict.fromkeys(names, "x"),
     )
     action = replace(ACTIONS["test.noop"], kind="acme.key.disable", target_kind=spec.kind)
     with monkeypatch.context() as patch:
@@ -165,15 +171,37 @@ def test_a_kind_of_a_third_party_needs_no_migration(monkeypatch: pytest.MonkeyPa
     assert locator(kind="acme.key", tenant="t", id="i") is None
 
 
-def test_a_kind_keeps_its_locator(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fields", [("id",), ("id", "tenant"), ("tenant", "region", "id")])
+def test_a_kind_is_never_pointed_elsewhere(
+    fields: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with a_kind_of_a_third_party(monkeypatch):
         declarations.fill("default")
     with (
-        a_kind_of_a_third_party(monkeypatch, "id"),
+        a_kind_of_a_third_party(monkeypatch, *fields),
         pytest.raises(ImproperlyConfigured, match=r"acme\.key .* a kind of its own"),
     ):
         declarations.fill("default")
     assert locator(kind="acme.key", tenant="t", id="i") == "acme.key:t/i"
+
+
+def without_test_actions(patch: pytest.MonkeyPatch) -> None:
+    left = {kind: spec for kind, spec in ACTIONS.items() if not kind.startswith("test.")}
+    patch.setattr(declarations, "ACTIONS", MappingProxyType(left))
+
+
+def test_a_kind_is_not_pointed_elsewhere_in_two_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgotten by a `migrate` without its package, it could come back with another locator, and
+    the leases of the run that goes on would not exclude a second one."""
+    running = factories.proposal("t1")
+    with monkeypatch.context() as patch:
+        without_test_actions(patch)
+        with pytest.raises(ImproperlyConfigured, match=rf"kind test\.target .* {running.pk} on"):
+            declarations.fill("default")
+        assert locator(kind="test.target", name="a") == "test.target:a"
+        factories.move(running, "withdrawn", login="hitl_web", actor=f"agent:{running.agent_id}")
+        declarations.fill("default")
+        assert locator(kind="test.target", name="a") is None
 
 
 # ---- `check --deploy` ---------------------------------------------------------------------------

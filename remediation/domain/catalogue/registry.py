@@ -16,6 +16,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 # The database keeps kinds in columns of 64 characters.
 _KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 MAX_KIND = 64
+# Guards read locators by the same form (sql/proposals.sql); `kind` names the kind of the target.
+_FIELD = re.compile(r"(?!kind\Z)[a-z][a-z0-9_]{0,62}")
 # Each of apply, verify and rollback; the worker ends a task after 300 s.
 MAX_TIMEOUT_S = 60
 # No field may match these: separators of fields and kinds, invisible and look-alike characters.
@@ -53,11 +55,12 @@ def build(providers: Iterable[Provider]) -> Catalogue:
             if action.kind in actions:
                 raise CatalogueInvalid(f"action {action.kind} is declared twice")
             actions[action.kind] = action
+        # Targets first: what is judged of an action rests on its target's fields.
+        for target in provider.targets:
+            _refuse(f"kind {target.kind}", _of_target(target, provider))
         own = {action.kind: action for action in provider.actions}
         for action in provider.actions:
             _refuse(f"action {action.kind}", _of_action(action, provider, own))
-        for target in provider.targets:
-            _refuse(f"kind {target.kind}", _of_target(target, provider))
     return Catalogue(found, targets, actions)
 
 
@@ -80,6 +83,9 @@ def _of_provider(provider: Provider) -> Iterator[str]:
 
 
 def _of_target(spec: TargetSpec, provider: Provider) -> Iterator[str]:
+    for name in spec.fields:
+        if not _FIELD.fullmatch(name):
+            yield f"{name[:80]!r} is not a name for a field"
     named = (spec.distinguishing, spec.account, spec.holder, spec.free, *spec.names)
     for name in (*named, *(each.field for each in spec.protected)):
         if name and name not in spec.fields:
@@ -136,9 +142,7 @@ def _of_action(
     if spec.target_kind not in kinds:
         yield f"it works on {spec.target_kind}, which {provider.name} does not declare"
         return
-    parts = string.Formatter().parse(spec.sentence)
-    if {name for _, name, _, _ in parts if name is not None} != set(kinds[spec.target_kind].fields):
-        yield "the sentence does not name exactly the fields of its target"
+    yield from _of_sentence(spec.sentence, kinds[spec.target_kind])
     back = own.get(spec.rollback or "")
     if spec.reversible != (spec.rollback is not None):
         yield "it is reversible if and only if it has a rollback"
@@ -146,6 +150,19 @@ def _of_action(
         yield f"its rollback {spec.rollback} is no action on the same kind"
     yield from _of_limits(spec)
     yield from _of_parameters(spec)
+
+
+def _of_sentence(sentence: str, target: TargetSpec) -> Iterator[str]:
+    """People decide by the sentence: each value stands in it whole, and as it is (A02)."""
+    try:
+        parts = [part for part in string.Formatter().parse(sentence) if part[1] is not None]
+    except ValueError as error:
+        yield f"the sentence cannot be read: {error}"
+        return
+    if {name for _, name, _, _ in parts} != set(target.fields):
+        yield "the sentence does not name exactly the fields of its target"
+    if any(form or conversion for _, _, form, conversion in parts):
+        yield "the sentence changes a value: braces hold the name of a field and nothing else"
 
 
 def _of_limits(spec: ActionSpec) -> Iterator[str]:

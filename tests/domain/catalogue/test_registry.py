@@ -100,6 +100,48 @@ def test_an_inconsistent_declaration_is_refused(declared: Provider, says: str) -
     assert says in str(refused.value)
 
 
+# What a template of str.format reads as more than a name, what guards cannot read, and `kind`.
+WRONG_FIELDS = (
+    "kind",
+    "Name",
+    "a.b",
+    "name[0]",
+    "0",
+    "n!r",
+    "n:>9",
+    "{n}",
+    "x}{y",
+    "a b",
+    "\u00fc",
+    "",
+)
+
+
+@pytest.mark.parametrize("name", WRONG_FIELDS)
+def test_a_name_of_a_field_that_breaks_the_locator_is_refused(name: str) -> None:
+    """By name, not by an error of its own: whoever starts the process reads which kind it is."""
+    named = target(fields={**ROLE.fields, name: "[a-z]+"}, example={**ROLE.example, name: "x"})
+    with pytest.raises(CatalogueInvalid, match=r"postgres\.role.*is not a name for a field"):
+        build([named])
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Disable {role:.3} on {cluster}.",  # shown cut
+        "Disable {role:>500} on {cluster}.",  # pushed out of sight
+        "Disable {role!r} on {cluster}.",
+        "Disable {role!s:.{cluster}} on {cluster}.",
+        "Disable {role on {cluster}.",
+        "Disable {role} on {cluster",
+    ],
+)
+def test_a02_a_sentence_that_changes_a_value_is_refused(sentence: str) -> None:
+    """The reviewer reads the sentence; the executor runs the whole value."""
+    with pytest.raises(CatalogueInvalid, match="the sentence"):
+        build([action(sentence=sentence)])
+
+
 def test_a_refused_registration_leaves_the_catalogue_as_it_was() -> None:
     before = (dict(PROVIDERS), dict(TARGETS), dict(ACTIONS))
     good = Provider(
