@@ -22,7 +22,7 @@ ELSEWHERE = {
     "services/access/record_refusal": "services/reporting/test_secrets.py",
     "services/access/slots": "services/access/test_authorize.py",  # slots a right can fill
     "services/assessment/assess": "flows/test_approve_and_execute.py",
-    "services/assessment/observe": "services/outbox/test_dispatch.py",
+    "services/assessment/observe": "flows/test_breaks_gate.py",  # b05, b07, b11
     "services/execution/execute": "flows/test_approve_and_execute.py",
     "services/execution/gate_refusal": "flows/test_gate_refusals.py",
     "services/execution/halt": "flows/test_halt.py",
