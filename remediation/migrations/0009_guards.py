@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
         RunSQLFiles(
             SQL,
             [
-                *("facts", "inventory", "scope", "people"),
+                *("facts", "inventory", "scope", "people", "separation"),
                 *("states", "proposals", "review", "execution", "halt"),
                 *("incidents", "secrecy", "queue"),
             ],

@@ -63,7 +63,7 @@ SAYINGS = frozenset(
         gettext_noop("payment path"),
         gettext_noop("partner"),
         gettext_noop("no owner"),
-        # Why a person may not decide (sql/people.sql).
+        # Why a person may not decide (sql/separation.sql).
         gettext_noop("owner of the agent"),
         gettext_noop("made a token of the agent"),
         gettext_noop("rotated a token of the agent"),

@@ -1,0 +1,104 @@
+-- Separation of duties: who may not approve, reject or halt, and why.
+
+-- The diagnoses that a proposal's diagnosis may take its text from: itself, those of the incident with
+-- the same text, and those that one of these corrects.
+CREATE FUNCTION remediation.words_of_v1(proposal uuid) RETURNS SETOF bigint
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+  -- Most incidents have no corrected diagnosis.
+  IF NOT EXISTS (
+    SELECT 1 FROM public.remediation_proposal p
+      JOIN public.remediation_diagnosis d ON d.incident_id = p.incident_id AND d.editor IS NOT NULL
+     WHERE p.id = $1) THEN
+    RETURN;
+  END IF;
+  RETURN QUERY
+  WITH RECURSIVE led (diagnosis_id) AS (
+    SELECT p.diagnosis_id FROM public.remediation_proposal p WHERE p.id = $1
+    UNION
+    SELECT n.id
+      FROM led l JOIN public.remediation_diagnosis d ON d.id = l.diagnosis_id
+      CROSS JOIN LATERAL (
+        SELECT s.id FROM public.remediation_diagnosis s
+         WHERE s.incident_id = d.incident_id AND s.digest = d.digest
+        UNION ALL
+        -- A correction is the diagnosis of a proposal that supersedes one with the old text.
+        SELECT o.diagnosis_id
+          FROM public.remediation_proposal c
+          JOIN public.remediation_proposal o ON o.id = c.supersedes_id
+         WHERE c.diagnosis_id = d.id AND d.editor IS NOT NULL) AS n (id)
+  )
+  SELECT l.diagnosis_id FROM led l;
+END $$;
+
+-- The people who may not decide this proposal, with the reason (separation of duties). The only place of
+-- this rule: guards, services and gate read it. Pages show the reasons; remediation/vocabulary
+-- translates them.
+CREATE FUNCTION remediation.excluded_v1(proposal uuid)
+RETURNS TABLE (person text, why text) LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE services bigint[] := '{}'; identities bigint[];
+BEGIN
+  -- plpgsql keeps the plan. Before PostgreSQL 18 a function in SQL is planned anew at each call, which
+  -- takes ten times as long as reading.
+  RETURN QUERY
+  WITH RECURSIVE p AS (
+    SELECT pr.id, pr.agent_id, pr.editor, pr.supersedes_id, tk.recorded_at AS born
+      FROM public.remediation_proposal pr
+      JOIN public.remediation_agenttoken tk ON tk.id = pr.token_id WHERE pr.id = $1
+  ), edited AS (
+    -- Also of the plans that this one supersedes: an agent may send an edited plan again as its own.
+    SELECT p.editor, p.supersedes_id FROM p
+    UNION
+    SELECT x.editor, x.supersedes_id
+      FROM edited e JOIN public.remediation_proposal x ON x.id = e.supersedes_id
+  ), owners AS (
+    SELECT v.owner, lead(v.recorded_at, 1, 'infinity') OVER (ORDER BY v.id) AS until
+      FROM public.remediation_agentversion v, p WHERE v.agent_id = p.agent_id
+  ), tokens AS (
+    SELECT t.created_by, r.revoked_by
+      FROM p JOIN public.remediation_agenttoken t ON t.agent_id = p.agent_id
+      LEFT JOIN public.remediation_agenttokenrevocation r ON r.token_id = t.id
+     WHERE coalesce(r.recorded_at, 'infinity') >= p.born AND t.expires_at >= p.born
+  )
+  SELECT o.owner::text, 'owner of the agent' FROM owners o, p WHERE o.until > p.born
+  UNION
+  SELECT k.created_by::text, 'made a token of the agent' FROM tokens k
+  UNION
+  SELECT substr(k.revoked_by, 8), 'rotated a token of the agent' FROM tokens k
+   WHERE k.revoked_by LIKE 'person:%'
+  UNION
+  SELECT e.editor::text, 'edited the plan' FROM edited e WHERE e.editor IS NOT NULL
+  UNION
+  -- A person does not decide a proposal that rests on that person's diagnosis, even if somebody
+  -- corrected it once more or the agent sent the same text again.
+  SELECT d.editor::text, 'corrected the diagnosis'
+    FROM remediation.words_of_v1($1) AS w (diagnosis_id)
+    JOIN public.remediation_diagnosis d ON d.id = w.diagnosis_id
+   WHERE d.editor IS NOT NULL;
+  identities := ARRAY(
+    SELECT i.id FROM public.remediation_proposaltarget t
+      JOIN public.remediation_identity i ON i.locator = t.locator WHERE t.proposal_id = $1);
+  -- If nobody changed a service or removed an edge in 7 days, there is no need to follow the edges.
+  IF EXISTS (SELECT 1 FROM public.remediation_serviceversion v
+              WHERE v.author LIKE 'person:%' AND v.recorded_at > now() - interval '7 days')
+     OR EXISTS (SELECT 1 FROM public.remediation_dependencyversion v
+                 WHERE NOT v.present AND v.author LIKE 'person:%'
+                   AND v.recorded_at > now() - interval '7 days') THEN
+    services := ARRAY(
+      SELECT r.id FROM remediation.reached_v1(identities) AS r (id)
+      UNION
+      SELECT s.service_id
+        FROM public.remediation_assessment a
+        JOIN public.remediation_assessmentservice s ON s.assessment_id = a.id
+       WHERE a.proposal_id = $1);
+  END IF;
+  RETURN QUERY
+  SELECT DISTINCT substr(l.author, 8), 'loosened the inventory in the last 7 days'
+    FROM remediation.loosened_v2(services, identities) AS l (author)
+   WHERE l.author LIKE 'person:%';
+END $$;
+
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA remediation FROM PUBLIC;
