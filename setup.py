@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: locale/ lies beside the packages and goes into one of them."""
+"""List the packages, which pyproject.toml cannot: locale/ goes into the package `hitlportal`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from audit.tlog.inert import alike
 
 
 class EraseRefused(TlogError):
-    """The erasure cannot be done like this."""
+    """The erasure is not complete or not allowed."""
 
 
 def erase(commitments: Sequence[str], *, actor: str, ground: str, by: str, second: str) -> int:
@@ -26,9 +26,9 @@ def erase(commitments: Sequence[str], *, actor: str, ground: str, by: str, secon
     its commit erases and records nothing. Raises EraseRefused.
     """
     if not ground.strip() or not by.strip() or not second.strip():
-        raise EraseRefused("say the legal ground and the names of two people")
+        raise EraseRefused("give the legal ground and the names of two people")
     if alike(by) == alike(second):
-        raise EraseRefused("two different people answer for an erasure")
+        raise EraseRefused("an erasure needs two different people")
     try:
         wanted = sorted({bytes.fromhex(one) for one in commitments})
     except ValueError:
@@ -37,7 +37,7 @@ def erase(commitments: Sequence[str], *, actor: str, ground: str, by: str, secon
         cursor.execute("DELETE FROM audit.secret WHERE commitment = ANY (%s)", [wanted])
         count: int = cursor.rowcount
         if count != len(wanted):
-            raise EraseRefused(f"{len(wanted) - count} of them hide nothing here (any more)")
+            raise EraseRefused(f"{len(wanted) - count} of them have no value here, or no longer")
         log.append(
             action="operator:secret:erased",
             actor=actor,

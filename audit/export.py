@@ -124,7 +124,7 @@ def write_directory(
 ) -> Checked:
     """Write an export and rename it when it is complete; a crash leaves a directory `.name.*`."""
     if path.exists():
-        raise FileExistsError(f"{path} is there already")
+        raise FileExistsError(f"{path} exists already")
     checked = head(policy, using)
     draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:

@@ -103,8 +103,7 @@ def _severities() -> Mapping[str, int]:
 
 
 def severity(action: str) -> int:
-    """How grave an entry is, by OCSF's numbers, as the vocabulary's word says; of a word that it
-    does not know (any more), informational."""
+    """Return OCSF's severity of an action; informational if the vocabulary does not have it."""
     return _severities().get(action, INFORMATIONAL)
 
 

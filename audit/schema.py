@@ -1,9 +1,9 @@
-"""The living SQL of the audit log: every object that a model does not make, once, by subject."""
+"""List the living SQL files of the audit log: each object that no model creates, by subject."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 SQL = Path(__file__).resolve().parent / "sql"
-# The log refers to entries and their functions.
+# `log` uses the table and functions of `entry`.
 FILES = ("entry", "log")

@@ -53,11 +53,11 @@ _NEWEST = "SELECT size, note FROM audit.checkpoint ORDER BY size DESC LIMIT 1"
 
 
 class HeadMissing(TlogError):
-    """The database has heads, and the file with the last one that was signed is gone."""
+    """The database has heads, but the file with the last signed head is missing."""
 
 
 class OriginChanged(TlogError):
-    """The database's head is of a log with another name, and no entry says that it was reopened."""
+    """The database's head is of a log with another name, and no entry records a reopening."""
 
 
 class Sequencer:

@@ -1,8 +1,8 @@
-"""SQL in files of its own: it can be read, reviewed and diffed as SQL.
+"""Run SQL from files, so that it can be reviewed and diffed as SQL.
 
-The living files (``<app>/sql/<subject>.sql``, listed in ``<app>/schema.py``) say what stands in a
-database now. A migration never reads them: it runs a frozen copy of what it changes, from
-``<app>/migrations/sql/<migration>/``, so that it does the same for ever.
+The living files (``<app>/sql/<subject>.sql``, listed in ``<app>/schema.py``) define the current
+database. A migration never reads them: it runs a frozen copy of its changes from
+``<app>/migrations/sql/<migration>/``, so that it always does the same.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from django.db.migrations import RunSQL
 
 
 def read(folder: Path, names: Sequence[str]) -> str:
-    """The files' text, in the given order."""
+    """Return the files' text, in the given order."""
     return "\n".join((folder / f"{name}.sql").read_text(encoding="utf-8") for name in names)
 
 
 class RunSQLFiles(RunSQL):
-    """Runs ``<folder>/<name>.sql`` in the given order; reversed by ``<folder>/down.sql``."""
+    """Run ``<folder>/<name>.sql`` in the given order; ``<folder>/down.sql`` reverses it."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         super().__init__(sql=read(folder, names), reverse_sql=read(folder, ["down"]))

@@ -47,10 +47,10 @@ def _verify() -> None:
         # An unverifiable log counts as broken, because nobody would notice a failed task.
         problem = _plain(str(error))
         _record("system:log:broken", {"problem": problem})
-        logger.critical("the audit log does not hold: %s", problem)
+        logger.critical("the audit log failed verification: %s", problem)
         if settings.AUDIT_ALARM_TO:
             send_mail(
-                "The audit log does not hold",
+                "The audit log failed verification",
                 f"{problem}\n\nStop, keep the database as it is, and compare with the witnesses.\n",
                 None,
                 settings.AUDIT_ALARM_TO,

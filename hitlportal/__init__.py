@@ -1,3 +1,3 @@
-"""Wires the portal together: settings, logins, commands, pages around the pages."""
+"""Wire the portal together: settings, logins, commands, sign-in and the frame of all pages."""
 
 __version__ = "0.1.0"  # the only place; pyproject.toml reads it, CHANGELOG.md has its heading

@@ -1,4 +1,4 @@
-"""`python -m hitlportal`: the console command `hitlportal`, by this Python."""
+"""Run the console command `hitlportal` with this Python: `python -m hitlportal`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Sign-in addresses: an allow-list of allauth's views.
+"""Define the sign-in addresses: an allow-list of allauth's views.
 
-What is not here does not exist: signing up, e-mail addresses, resetting a password by mail,
-sign-in codes, and re-authentication by password alone. A lost passkey or password is answered by
-an operator's new one-time code (`manage.py invite`).
+There is no sign-up, no e-mail address, no password reset by mail, no sign-in code and no
+re-authentication by password alone. After a lost passkey or password an operator makes a new
+one-time code (`hitlportal invite`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How allauth behaves here: no signing up, no session without a passkey."""
+"""Configure allauth's behaviour: no sign-up, no session without a passkey."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from django.urls import reverse
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Accounts are made by a user administrator; a password alone opens nothing."""
+    """Closes sign-up (administrators create accounts) and refuses sign-in by password alone."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
@@ -24,8 +24,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def pre_login(
         self, request: HttpRequest, user: AbstractBaseUser, **kwargs: Any
     ) -> HttpResponse | None:
-        """Stop a sign-in after the password when there is no passkey to ask for next: allauth
-        would skip that stage and open the session. Nothing of the attempt stays."""
+        """Stop the sign-in of an account without a passkey, and discard the attempt.
+
+        allauth would skip the passkey stage and open a session.
+        """
         response: HttpResponse | None = super().pre_login(request, user, **kwargs)
         if response is not None:
             return response
@@ -37,7 +39,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_reauthentication_methods(
         self, user: AbstractBaseUser | AnonymousUser
     ) -> list[dict[str, str]]:
-        """None of allauth's: enrolling and removing passkeys asks for a passkey each time."""
+        """Return no methods: enrolling and removing passkeys asks for a passkey each time."""
         return []
 
     def get_password_change_redirect_url(self, request: HttpRequest) -> str:
@@ -45,13 +47,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 
 class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
-    """The relying party is configured, not taken from the Host header."""
+    """Takes the relying party from the settings, not from the Host header."""
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         return {"id": settings.RP_ID, "name": "hitlportal"}
 
 
 def has_passkey(user: AbstractBaseUser) -> bool:
-    """Whether the account holds a passkey that sign-in can ask for."""
+    """Return whether the account holds a passkey."""
     found = Authenticator.objects.filter(user_id=user.pk, type=Authenticator.Type.WEBAUTHN)
     return bool(found.exists())

@@ -1,4 +1,4 @@
-"""App configurations of the wiring package."""
+"""Define the app configurations of the package `hitlportal`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ class PortalConfig(AppConfig):
     name = "hitlportal"
 
     def ready(self) -> None:
-        # Registers the deploy checks, and makes this project's Celery app the current one, so
-        # that services can send without importing the wiring.
+        # Registers the deployment checks, and makes this project's Celery app the current one, so
+        # that services can send messages without importing this package.
         from hitlportal import celery, deploy_checks  # noqa: F401
 
 

@@ -1,7 +1,7 @@
-"""What goes into the cache and comes out of it: JSON, never pickle.
+"""Serialise cache values as JSON, never as pickle.
 
-Django's own serializer unpickles what it reads: whoever can write the cache could run code in the
-web process. Sessions, counters and marks are plain values; nothing else may be cached.
+Django's own serializer unpickles what it reads, so a party that can write the cache could run code
+in the web process. Sessions, counters and marks are plain values; nothing else may be cached.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class JSONSerializer:
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
     def loads(self, data: bytes) -> Any:
-        """What cannot be read is not there: a foreign value is a missing one."""
+        """Return the value; None for anything that is not JSON, as if it were missing."""
         try:
             return json.loads(data)
         except ValueError:

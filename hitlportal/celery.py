@@ -1,7 +1,7 @@
-"""The Celery application: ids only, no results, no remote control.
+"""Configure Celery: messages with ids only, no results, no remote control.
 
-A broker password must give delay and nothing else: there is no result backend, no
-remote control and no event stream, messages hold only an id, and what runs is decided by rows.
+A stolen broker password must cause delay and nothing else. So there is no result backend, no
+remote control and no event stream; messages hold only an id, and rows decide what runs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ app.conf.update(
     # Longer than any hard timeout of an executor (60 s) with its verification and rollback.
     task_time_limit=300,
     task_default_queue="execute",
-    # Sweep and expiry have a queue of their own: a flood of work cannot delay them.
+    # Sweep and expiry have their own queue, so that a flood of work cannot delay them.
     task_queues=[
         Queue(name, Exchange(name), routing_key=name)
         for name in ("execute", "assess", "sweep", "record")
@@ -48,20 +48,20 @@ app.conf.update(
         "remediation.sweep": {"queue": "sweep"},
         "remediation.expire": {"queue": "sweep"},
         "remediation.reconcile": {"queue": "sweep"},
-        # A mail server that hangs holds up no execution, sweep or expiry.
-        "remediation.tell": {"queue": "record"},
+        # A queue of their own, so that a hanging mail server delays no execution or expiry.
+        "remediation.notify": {"queue": "record"},
         "audit.verify": {"queue": "record"},
     },
     broker_transport_options={
-        # kombu on Redis redelivers what was not acknowledged in this time; > task_time_limit.
+        # On Redis kombu redelivers messages not acknowledged in this time; > task_time_limit.
         "visibility_timeout": 360,
         "unacked_restore_interval": 3,
         "unacked_restore_throttle": 1,
-        # The web process waits a second at the most; a worker's blocking read needs longer.
+        # The web process waits at most a second; a worker's blocking read needs longer.
         "socket_timeout": 1 if os.environ.get("HITL_PROCESS") == "web" else 5,
         "socket_connect_timeout": 1,
     },
-    # The web process never waits for the broker: one attempt, then the sweeper sends (step 7).
+    # The web process never waits for the broker: one attempt, then the sweeper sends.
     task_publish_retry=False,
     broker_connection_timeout=1,
     broker_connection_retry_on_startup=True,
@@ -69,23 +69,23 @@ app.conf.update(
         "sweep": {"task": "remediation.sweep", "schedule": 2.0, "options": {"expires": 10}},
         "reconcile": {"task": "remediation.reconcile", "schedule": 5.0, "options": {"expires": 10}},
         "expire": {"task": "remediation.expire", "schedule": 5.0, "options": {"expires": 10}},
-        "tell": {"task": "remediation.tell", "schedule": 15.0, "options": {"expires": 30}},
+        "notify": {"task": "remediation.notify", "schedule": 15.0, "options": {"expires": 30}},
         "verify": {"task": "audit.verify", "schedule": 86_400.0, "options": {"expires": 3600}},
     },
-    # Beat keeps no state worth keeping: every task asks the database what is due.
+    # Losing this file does no harm: every task asks the database what is due.
     beat_schedule_filename=env.text("HITL_BEAT_SCHEDULE"),
     timezone="UTC",
     worker_hijack_root_logger=False,
-    # Celery closes the database connection before and after every task unless told how often it
-    # may be used. A new one costs 6 ms, and then every plan that the guards' functions keep for a
-    # connection is made again: 60 ms in all, six times what the work itself takes.
+    # Without this Celery closes the database connection before and after every task. A new one
+    # costs 6 ms, and the guards' functions must plan their queries again: 60 ms in all, six times
+    # the work itself.
     CELERY_DB_REUSE_MAX=sys.maxsize,
 )
 
 
 @app.on_configure.connect
 def read_broker(sender: Any, **_: Any) -> None:
-    """Beat has no database login and needs no Django settings: only the broker's URL."""
+    """Read the broker's URL from the environment, since beat has no Django settings."""
     sender.conf.broker_url = env.secret("HITL_BROKER_URL")
 
 
@@ -99,8 +99,10 @@ def warm_up(**_: Any) -> None:
 
 @task_prerun.connect
 def check_connection(**_: Any) -> None:
-    """As Django does before each request: a connection that broke is closed, and the first
-    statement of the task asks whether the server still answers."""
+    """Close broken database connections before a task, as Django does before each request.
+
+    The health check then runs before the task's first statement.
+    """
     from django.db import close_old_connections
 
     close_old_connections()

@@ -1,6 +1,6 @@
-"""The console command `hitlportal`: the portal's commands and Django's.
+"""Run the console command `hitlportal`: the portal's commands and Django's.
 
-Help and the version need no settings. Settings that are missing or wrong are said in a line.
+Help and the version need no settings. Missing or wrong settings are reported in one line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BEFORE_SETTINGS = {"install_roles"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit status."""
+    """Run one command; return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else ""
     if name in ("--version", "version"):
@@ -58,7 +58,7 @@ def _before_dashes(arguments: Sequence[str]) -> Sequence[str]:
 
 
 def _program() -> str:
-    """What usage lines call this command; Django takes only the last part."""
+    """Return the program's name for usage lines; Django shows only its last part."""
     name = os.path.basename(sys.argv[0])
     return "hitlportal" if name == "__main__.py" else name
 

@@ -1,7 +1,7 @@
-"""What stands in a database: guards, views, constraints, owners and grants, as plain JSON.
+"""Read a database's guards, views, constraints, owners and grants as plain JSON.
 
-Read from pg_catalog, which every login may read, so each process can check what it relies on.
-What should stand there is kept in ``sql/manifest.json`` (``manage.py database_manifest``).
+The source is pg_catalog, which every login may read, so each process can verify what it relies on.
+The expected content is ``sql/manifest.json`` (written by ``make manifest``).
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ KINDS = (
 )  # fmt: skip
 
 _WORD = r"'(?:[^']|'')*'::character varying"
-# By kind and name of the object: what is said about it.
+# The attributes of each object, by kind and name.
 Facts: TypeAlias = "dict[str, dict[str, dict[str, Any]]]"
 
 
 def read(database: BaseDatabaseWrapper) -> Facts:
-    """All facts of this connection's database.
+    """Return all facts of this connection's database. Raises django.db.Error.
 
-    Leaves the connection with another search_path: hand in one of your own. Raises
-    django.db.Error.
+    Changes the connection's search_path, so use a connection for this call only.
     """
     facts: Facts = {kind: {} for kind in KINDS}
     with database.cursor() as cursor:
         cursor.execute("SET search_path = pg_catalog")
-        # Without parameters, so that a % is a %.
+        # Without parameters, so that % needs no escape.
         cursor.execute((SQL / "manifest.sql").read_text(encoding="utf-8"))
-        for kind, name, said in cursor.fetchall():
+        for kind, name, attributes in cursor.fetchall():
             # Django reads jsonb as text.
-            facts[kind][name] = json.loads(said)
+            facts[kind][name] = json.loads(attributes)
     for view in facts["views"].values():
         view["definition"] = _alike(view["definition"])
     for constraint in facts["constraints"].values():
@@ -47,13 +46,13 @@ def read(database: BaseDatabaseWrapper) -> Facts:
 
 
 def _alike(definition: str) -> str:
-    """A view of one relation as 16 and later print it: columns without the relation's alias."""
+    """Rewrite a view of one relation as PostgreSQL 16 and later print it: columns without alias."""
     aliases = re.findall(r"(?:FROM|JOIN) [a-z_.]+ ([a-z_]+)", definition)
     return definition if len(aliases) != 1 else re.sub(rf"\b{aliases[0]}\.", "", definition)
 
 
 def _restored(definition: str) -> str:
-    """`column IN (...)` as it is printed after pg_restore: a cast of each word, not of all."""
+    """Rewrite `column IN (...)` as printed after pg_restore: with a cast of each word."""
 
     def cast_each(match: re.Match[str]) -> str:
         return "ARRAY[" + re.sub(f"({_WORD})", r"(\1)::text", match[1]) + "]"
@@ -62,20 +61,20 @@ def _restored(definition: str) -> str:
 
 
 def dump(facts: Facts) -> str:
-    """The manifest's text: sorted, one object a line, so that a change reads as one."""
+    """Return the manifest's text: sorted, one object per line, so that diffs are readable."""
     return "{\n" + ",\n".join(_dump_kind(kind, facts[kind]) for kind in KINDS) + "\n}\n"
 
 
 def _dump_kind(kind: str, objects: dict[str, dict[str, Any]]) -> str:
     lines = [
-        f"    {json.dumps(name)}: {json.dumps(said, sort_keys=True)}"
-        for name, said in sorted(objects.items())
+        f"    {json.dumps(name)}: {json.dumps(attributes, sort_keys=True)}"
+        for name, attributes in sorted(objects.items())
     ]
     body = ",\n".join(lines)
     return f"  {json.dumps(kind)}: {{\n{body}\n  }}"
 
 
 def manifest() -> Facts:
-    """What the database should hold."""
+    """Return the facts that the database should have."""
     facts: Facts = json.loads(MANIFEST.read_text(encoding="utf-8"))
     return facts

@@ -1,8 +1,8 @@
-"""`manage.py check --deploy`: is the database what the guards were written for?
+"""Compare the database with what the guards expect (`hitlportal check --deploy`).
 
-Each process asks with connections of its own, so it asks as the login that it will work with.
-Compared are texts, owners, settings and switches of everything that guards, not names only.
-A database that cannot be asked is an error: nothing here is ever taken for granted.
+Each process uses its own connections, and so the logins that it will work with. The comparison
+covers texts, owners, settings and switches of everything that guards, not only names. A database
+that cannot be read is an error.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from remediation import declarations
 OLDEST = 140_000  # PostgreSQL 14
 OWNER = "hitl_owner"
 PROCESS_LOGINS = ("hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor", "hitl_eraser")
-# They move no state and may read no table of remediation's.
+# They change no state and may not read the tables of remediation.
 ALONE = ("sequencer", "eraser")
 REPAIR = "Run migrate and install_grants as hitl_owner, and find out who changed it."
 
-# An error's id says what kind of thing is not as it should be.
+# An error's id says which kind of object differs.
 IDS = {
     "functions": "hitlportal.E004",
     "triggers": "hitlportal.E005",
@@ -60,7 +60,7 @@ SELECT r.rolname::text,
 def check_database(
     app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Every connection of this process: its login, and behind the default one the database."""
+    """Check every connection of this process: its login, and for the default one the database."""
     found: list[CheckMessage] = []
     for alias in settings.DATABASES:
         database = connections.create_connection(alias)
@@ -74,7 +74,7 @@ def check_database(
 
 
 def check_connection(database: BaseDatabaseWrapper, alias: str) -> Iterator[CheckMessage]:
-    """What is wrong behind one connection. Raises django.db.Error when it cannot be asked."""
+    """Report everything wrong with one connection. Raises django.db.Error when it fails."""
     yield from check_login(database, alias)
     if alias == "default":
         yield from check_version(database)
@@ -88,7 +88,7 @@ def check_connection(database: BaseDatabaseWrapper, alias: str) -> Iterator[Chec
 
 
 def check_login(database: BaseDatabaseWrapper, alias: str) -> Iterator[CheckMessage]:
-    """The process works with the login of its name, and did not change to it from another."""
+    """Report a login that is not the process's own, or that was changed by SET ROLE."""
     expected = f"hitl_{settings.PROCESS if alias == 'default' else alias}"
     with database.cursor() as cursor:
         cursor.execute("SELECT session_user::text, current_user::text")
@@ -102,6 +102,7 @@ def check_login(database: BaseDatabaseWrapper, alias: str) -> Iterator[CheckMess
 
 
 def check_version(database: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    """Report a PostgreSQL server that is too old."""
     with database.cursor() as cursor:
         cursor.execute("SELECT current_setting('server_version_num')::integer")
         (version,) = cursor.fetchone()
@@ -110,7 +111,7 @@ def check_version(database: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
 
 
 def check_roles(database: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
-    """No login is more than it says: no attribute, no membership, no member."""
+    """Report missing logins, and logins with attributes, memberships or members."""
     names = [OWNER, *PROCESS_LOGINS]
     with database.cursor() as cursor:
         cursor.execute(ROLES, [names])
@@ -130,7 +131,7 @@ def check_roles(database: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
 def compare(
     expected: database_manifest.Facts, found: database_manifest.Facts
 ) -> Iterator[CheckMessage]:
-    """One error for each object that is missing, not known, or not as it should be."""
+    """Report each object that is missing, not known, or different."""
     for kind, identifier in IDS.items():
         should, has = expected[kind], found[kind]
         for name in sorted(should.keys() | has.keys()):
@@ -142,7 +143,7 @@ def compare(
 def compare_declarations(
     declared: declarations.Declarations, recorded: declarations.Declarations
 ) -> Iterator[CheckMessage]:
-    """One error for each edge or kind of target that guards read and the code does not say so."""
+    """Report each edge or kind of target that differs between the code and the guards' tables."""
     for what, should, has in (
         ("edge", declared.edges, recorded.edges),
         ("kind of target", declared.kinds, recorded.kinds),

@@ -1,8 +1,7 @@
-"""Configuration from the environment: typed readers that fail loudly.
+"""Read settings from the environment, typed; a wrong value stops the process.
 
-Which variables there are, and their defaults, stands in `variables.toml`; a name that is not there
-cannot be read. Secrets may be given as ``NAME_FILE`` holding a path, so that a secret need not
-stand in a process listing or a unit file.
+`variables.toml` lists the variables and their defaults; no other name can be read. A secret may be
+given as ``NAME_FILE`` with a path, so that it need not appear in a process listing or a unit file.
 """
 
 from __future__ import annotations
@@ -21,7 +20,10 @@ class ConfigurationError(Exception):
 
 
 def require_all() -> None:
-    """Name everything at once that this process (``HITL_PROCESS``) needs and was not given."""
+    """Refuse to start without the settings that this process needs; name all that are missing.
+
+    Raises ConfigurationError.
+    """
     missing = [
         variable
         for variable in required_by(os.environ.get("HITL_PROCESS", ""))
@@ -34,17 +36,20 @@ def require_all() -> None:
 
 
 def text(name: str) -> str:
-    """The variable ``name``; without a default its absence stops the process."""
+    """Return the variable ``name``, or its default. Raises ConfigurationError without either."""
     value = os.environ.get(name, VARIABLES[name].default)
     if value is None:
-        raise ConfigurationError(f"{name} is not set; it is: {VARIABLES[name].meaning}")
+        raise ConfigurationError(f"{name} is not set ({VARIABLES[name].meaning})")
     return value
 
 
 def secret(name: str) -> str:
-    """``name``, or the stripped content of the file that ``name_FILE`` points to; never both."""
+    """Return ``name``, or the stripped content of the file ``name_FILE``.
+
+    Raises ConfigurationError when both are set or the file cannot be read.
+    """
     if not VARIABLES[name].secret:
-        raise TypeError(f"{name} is no secret; variables.toml says so")
+        raise TypeError(f"{name} is not marked as secret in variables.toml")
     path = os.environ.get(f"{name}_FILE")
     if path is None:
         return text(name)
@@ -57,6 +62,7 @@ def secret(name: str) -> str:
 
 
 def boolean(name: str) -> bool:
+    """Return the variable as a truth value. Raises ConfigurationError."""
     value = text(name).strip().lower()
     if value not in TRUE | FALSE:
         raise ConfigurationError(f"{name} must be 1 or 0, not {value!r}")
@@ -64,6 +70,7 @@ def boolean(name: str) -> bool:
 
 
 def integer(name: str) -> int:
+    """Return the variable as a whole number. Raises ConfigurationError."""
     value = text(name)
     try:
         return int(value)
@@ -72,11 +79,12 @@ def integer(name: str) -> int:
 
 
 def words(name: str) -> list[str]:
-    """A comma-separated list without empty members."""
+    """Return a comma-separated list without empty members."""
     return [word.strip() for word in text(name).split(",") if word.strip()]
 
 
 def choice(name: str, allowed: tuple[str, ...]) -> str:
+    """Return the variable, which must be one of ``allowed``. Raises ConfigurationError."""
     value = text(name)
     if value not in allowed:
         raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
@@ -84,11 +92,11 @@ def choice(name: str, allowed: tuple[str, ...]) -> str:
 
 
 def postgres(url: str) -> dict[str, object]:
-    """A ``postgresql://user:password@host:port/name`` URL as one entry of DATABASES."""
+    """Convert ``postgresql://user:password@host:port/name`` to one entry of DATABASES."""
     parts = urlsplit(url)
     if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
         raise ConfigurationError(
-            "a database URL must read postgresql://user:password@host:port/name"
+            "a database URL must have the form postgresql://user:password@host:port/name"
         )
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -97,12 +105,12 @@ def postgres(url: str) -> dict[str, object]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": unquote(parts.hostname or ""),
         "PORT": str(parts.port or ""),
-        # One new SCRAM connection costs 6 ms, a commit 0.16 ms: keep connections.
+        # A new SCRAM connection costs 6 ms, a commit 0.16 ms, so keep connections.
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
             "connect_timeout": 5,
-            # A forgotten open transaction must not hold locks on proposals for ever.
+            # A forgotten transaction must not hold locks on proposals for ever.
             "options": "-c idle_in_transaction_session_timeout=60000 -c lock_timeout=10000",
         },
     }

@@ -1,23 +1,22 @@
-"""In which language what is said.
+"""Choose the language of each response.
 
-**Translated**, into the language that the reader's browser asks for: everything that the portal
-says on a page of its own, from titles and labels to the messages of refusals. The words of the
-domain that pages show (states, roles, risks, reasons of a list) are listed in
-`remediation/vocabulary/`, since the domain knows no Django.
+**Translated** into the language of the reader's browser: everything that the portal itself says on
+its pages, from titles and labels to the messages of refusals. `remediation/vocabulary/` lists the
+domain's words that pages show (states, roles, risks, listed reasons), since the domain does not
+use Django.
 
-**Never translated**, since it is signed, hashed, recorded or read by machines, and has to be the
-same for everybody who opens it again:
+**Never translated**, since it is signed, hashed, recorded or read by machines, and must be the
+same for every reader:
 
-* the bytes of plans, diagnoses, assessments and statements; the sentence that the portal makes of
-  a plan; reasons of checks and of rulings, what the scope does not know: reviewers saw exactly
-  these words;
-* what a refusal says of its one case (`Refused.detail`), and everything else that goes on record;
-  the sentences of the audit log, the names of its events;
+* the bytes of plans, diagnoses, assessments and statements; the portal's sentence for a plan;
+  reasons of checks and rulings; what the scope does not know: reviewers saw exactly these words;
+* the details of one refusal (`Refused.detail`), and everything else that is recorded; the
+  sentences of the audit log and the names of its events;
 * the agents' API with its description and its problems, exports, bundles, files, logs, commands;
-* mails: one mail goes to several people and repeats what is on record.
+* mails: one mail goes to several people and repeats recorded text.
 
-Where such English stands on a page its element says ``lang="en"``, so that it is read out as that
-(WCAG 3.1.2). What agents and people wrote is in no language that we know of: ``lang=""``.
+On a page, such English text has ``lang="en"``, so that screen readers pronounce it correctly (WCAG
+3.1.2). Text by agents and people has an unknown language: ``lang=""``.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 
-# Under these addresses machines are spoken with.
+# Addresses for machines.
 MACHINES = ("/api/",)
-# What can be in the reader's language: pages, and problems that a page's script shows.
+# Types of responses that may be translated: pages, and problems that a page's script shows.
 SAID = ("text/html", "application/problem+json")
 
 
 class LanguageMiddleware(LocaleMiddleware):
-    """The reader's language, by cookie or browser, for pages; one language for everything else."""
+    """Activates the reader's language (cookie or browser) for pages, English for the rest."""
 
     def process_request(self, request: HttpRequest) -> None:
         if not request.path_info.startswith(MACHINES):
@@ -47,7 +46,7 @@ class LanguageMiddleware(LocaleMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """``Vary`` and ``Content-Language`` on what is said to people, and nowhere else."""
+        """Set ``Vary`` and ``Content-Language`` on responses for people only."""
         kind = response.headers.get("Content-Type", "").partition(";")[0]
         if request.path_info.startswith(MACHINES) or kind not in SAID:
             return response

@@ -1,4 +1,4 @@
-"""Log lines that an agent's text cannot break or forge (docs/attacks.md A52)."""
+"""Format log lines so that an agent's text cannot break or forge them (docs/attacks.md A52)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from audit.tlog import inert
 
 
 class OneLine(logging.Formatter):
-    """`time level logger message` on one line, control characters as backslash escapes."""
+    """Formats `time level logger message` on one line, with control characters escaped."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -1,4 +1,4 @@
-"""A session counts only when a passkey opened it."""
+"""End sessions that were not opened with a passkey."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.utils.cache import add_never_cache_headers
 
 
 class PasskeySessionMiddleware:
-    """Ends any session of a person whose sign-in carries no passkey (promise 5).
+    """Ends every session whose sign-in used no passkey (promise 5).
 
-    Sign-in cannot make such a session; a new door, a test login or a stolen cache might. Pages of
-    signed-in people are never stored: going back must not show a stale review.
+    Sign-in cannot make such a session, but a new view, a test login or a manipulated cache could.
+    Also forbids browsers to store pages of signed-in people: "back" must not show a stale review.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -30,7 +30,7 @@ class PasskeySessionMiddleware:
 
 
 def opened_by_passkey(request: HttpRequest) -> bool:
-    """Whether allauth recorded the use of a passkey by this user in this session."""
+    """Return whether allauth recorded a passkey of this user in this session."""
     return any(
         record.get("method") == "mfa" and record.get("type") == "webauthn"
         for record in get_authentication_records(request, request.user)

@@ -1,7 +1,7 @@
-"""The settings with nothing behind them: for help, for `install_roles`, and for reading the code.
+"""Load the settings with placeholder values: for help, `install_roles` and type checking.
 
-What the environment says does not count here, so that a wrong value cannot stop `--help`; it is
-put back for the command that runs.
+The environment is ignored while they load, so that a wrong value cannot stop `--help`; then it is
+restored for the command that runs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PLACEHOLDERS = {
     "HITL_PROCESS": "owner",
     "HITL_SECRET_KEY": "of no use to anyone, nothing is ever signed with it",
     "HITL_ORIGIN": "http://localhost:8000",
-    # Port 1 is never listened on here: whoever connects by mistake fails at once.
+    # Nothing listens on port 1, so that an accidental connection fails at once.
     "HITL_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing",
     "HITL_CACHE_URL": "redis://127.0.0.1:1/0",
     "HITL_BROKER_URL": "redis://127.0.0.1:1/0",

@@ -1,7 +1,7 @@
-"""Where this copy of the portal lies: a source tree, or installed from a wheel.
+"""Find where this copy of the portal is: in a source tree, or installed from a wheel.
 
-A source tree is imported from its root, so its processes start there, and `manage.py` is its
-command. An installed copy is found by its Python from anywhere.
+A source tree is imported from its root: processes start there, and `manage.py` is the command. An
+installed copy can be imported from any directory.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ def _source_tree(package: Path = PACKAGE) -> Path | None:
 
 
 SOURCE_TREE = _source_tree()
-# The catalogs of translators lie beside the packages in the tree, and inside this one in a wheel.
+# Translation catalogs are beside the packages in a source tree, and inside this one in a wheel.
 LOCALE = SOURCE_TREE / "locale" if SOURCE_TREE else PACKAGE / "locale"
-# Where child processes start. An installed copy needs no directory, and writes into none.
+# The directory in which child processes start; an installed copy writes nothing there.
 START = SOURCE_TREE or Path("/")
 
 
 def data(name: str) -> Path:
-    """Where data that no setting places are kept: in the source tree, else where the user is."""
+    """Return the default place of data: in the source tree, else in the working directory."""
     return (SOURCE_TREE or Path.cwd()) / name
 
 
 def command(*arguments: str | Path) -> list[str]:
-    """The command line of one of the portal's commands, run by this very Python."""
+    """Return the command line of one of the portal's commands, with this Python."""
     program = [str(SOURCE_TREE / "manage.py")] if SOURCE_TREE else ["-m", "hitlportal"]
     return [sys.executable, *program, *(str(argument) for argument in arguments)]

@@ -1,4 +1,4 @@
-"""Logins and grants: made by a superuser once, narrowed by the owner after every migrate."""
+"""Create logins and database (once, as superuser) and apply grants (as owner, after migrate)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PROCESS_LOGINS = (
     *("hitl_owner", "hitl_web", "hitl_worker"),
     *("hitl_sequencer", "hitl_auditor", "hitl_eraser"),
 )
-# Any number will do, as long as every installer takes the same one.
+# An arbitrary number; all installers must use the same one.
 ROLES_LOCK = 0x6869746C
 
 
 def create_logins(superuser_dsn: str, passwords: Mapping[str, str]) -> None:
-    """Make the cluster's logins and set their passwords (SCRAM on the server's side).
+    """Create the cluster's logins and set their passwords (the server stores SCRAM hashes).
 
-    Serialised by an advisory lock: concurrent ALTER ROLE on one cluster fails.
+    Holds an advisory lock, since concurrent ALTER ROLE on one cluster fails.
     """
     with psycopg.connect(superuser_dsn, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [ROLES_LOCK])
@@ -31,7 +31,7 @@ def create_logins(superuser_dsn: str, passwords: Mapping[str, str]) -> None:
 
 
 def create_database(superuser_dsn: str, name: str) -> None:
-    """Make the portal's database for hitl_owner, if it is not there."""
+    """Create the portal's database for hitl_owner, if it does not exist."""
     with psycopg.connect(superuser_dsn, autocommit=True) as connection:
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if found.fetchone() is None:
@@ -42,10 +42,10 @@ def create_database(superuser_dsn: str, name: str) -> None:
 
 
 def narrow_database(dsn: str, name: str) -> None:
-    """Take from PUBLIC what PostgreSQL gives by default; as superuser, inside the database.
+    """Revoke PostgreSQL's default rights from PUBLIC; as superuser, inside the database.
 
-    Temporary tables could otherwise shadow a guarded table, and on 14 anybody may create in
-    schema public.
+    Otherwise a temporary table could shadow a guarded table, and on PostgreSQL 14 every login
+    could create objects in schema public.
     """
     with psycopg.connect(dsn, autocommit=True) as connection:
         database = sql.Identifier(name)
@@ -60,5 +60,5 @@ def narrow_database(dsn: str, name: str) -> None:
 
 
 def apply_grants(connection: psycopg.Connection) -> None:
-    """Run the allow-list as hitl_owner; the caller's connection, its transaction."""
+    """Apply grants.sql as hitl_owner, on the caller's connection and in its transaction."""
     connection.execute((SQL / "grants.sql").read_bytes())

@@ -1,4 +1,4 @@
-"""The auditor's alias is a second login to the same database: never migrated, never written."""
+"""Keep migrations and writes off the auditor's alias, a second login to the same database."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class DefaultOnly:
-    """Routes nothing; keeps `migrate` and writes off every alias but the default one."""
+    """Allows `migrate` and writes on the default alias only."""
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
         return db == "default"

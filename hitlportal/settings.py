@@ -1,7 +1,7 @@
-"""Settings of every process, read top to bottom; all values that differ come from the environment.
+"""Settings of all Django processes; values that differ come from the environment.
 
-A process states what it is (``HITL_PROCESS``) and gets the database login of that name; what the
-login may do is decided by the grants in ``sql/roles.sql``, not here.
+``HITL_PROCESS`` names the process, which uses the database login of that name. The grants in
+``sql/grants.sql`` decide what a login may do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hitlportal.variables import DJANGO_PROCESSES
 
 env.require_all()
 PROCESS = env.choice("HITL_PROCESS", DJANGO_PROCESSES)
-# These two serve nobody and send nothing: they get no broker, no cache and no key of sessions.
+# These two serve no requests and send no messages: no broker, no cache, no session key.
 ALONE = PROCESS in ("sequencer", "eraser")
 DEBUG = env.boolean("HITL_DEBUG")
 SECRET_KEY = secrets.token_urlsafe(64) if ALONE else env.secret("HITL_SECRET_KEY")
@@ -80,38 +80,38 @@ TEMPLATES = [
     }
 ]
 
-# -- database: one login a process; the auditor's pages read through a login of their own ---------
+# -- database: one login per process; the auditors' pages read through their own login -----------
 DATABASES: dict[str, dict[str, object]] = {"default": env.postgres(env.secret("HITL_DATABASE_URL"))}
 _auditor = env.secret("HITL_AUDITOR_DATABASE_URL")
 if _auditor:
     DATABASES["auditor"] = env.postgres(_auditor)
 DATABASE_ROUTERS = ["hitlportal.routers.DefaultOnly"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# A refusal is recorded after its transaction rolled back: doors open their own transactions.
+# A refusal is recorded after its transaction rolled back, so views open their own transactions.
 ATOMIC_REQUESTS = False
 
 # -- people ----------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "remediation.User"
-# guardian's backend is absent on purpose: services.authorize reads group and object rows itself.
+# Without guardian's backend: services/access/authorize.py reads group and object rows itself.
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 SILENCED_SYSTEM_CHECKS = ["guardian.W001"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    # NIST SP 800-63B-4: at least 15 characters where the password is not the only factor: 8; we
-    # take 12, since the passkey is the factor that decides.
+    # NIST SP 800-63B-4 asks for 15 characters for a password alone, 8 with a second factor. The
+    # passkey is always the second factor; 12 leaves a margin.
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# guardian: no anonymous user, no user behind nobody's back.
+# guardian: create no anonymous user, add no methods to the user model.
 ANONYMOUS_USER_NAME = None
 GUARDIAN_MONKEY_PATCH_USER = False
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "queue"
 LOGOUT_REDIRECT_URL = ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-# Signup is closed, a password is never reset by mail, a passkey is the second factor.
+# No sign-up, no password reset by mail; a passkey is the second factor.
 ACCOUNT_ADAPTER = "hitlportal.adapter.AccountAdapter"
 MFA_ADAPTER = "hitlportal.adapter.MFAAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
@@ -122,7 +122,7 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_LOGOUT_ON_PASSWORD_CHANGE = True
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
-# For each account (key, user) and address (ip), counted in the shared cache.
+# Limits per account (key, user) and per address (ip), counted in the shared cache.
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "20/m/ip,5/5m/key",
@@ -138,12 +138,12 @@ MFA_WEBAUTHN_USER_VERIFICATION = "required"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False  # http://localhost is a secure context
 
 # -- sessions, cookies, headers --------------------------------------------------------------------
-# Sessions lie in the cache: no database login can read a session key (docs/attacks.md A47).
+# Sessions are in the cache, so that no database login can read a session key (docs/attacks.md A47).
 SESSION_ENGINE = "django.contrib.sessions.backends.cache"
 SESSION_COOKIE_AGE = 8 * 3600  # one shift
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
-# Lax: the link in a mail finds the signed-in person; a GET changes nothing, a POST has a token.
+# Lax, so that a link in a mail works while signed in; a GET changes nothing, a POST has a token.
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 # Scripts take the token from the form, not from the cookie.
@@ -187,13 +187,13 @@ CACHES: dict[str, dict[str, object]] = {
 BROKER_URL = "" if ALONE else env.secret("HITL_BROKER_URL")
 
 # -- language, time, static files ------------------------------------------------------------------
-# What is recorded, signed, mailed or told to agents is in this one (hitlportal/language.py).
+# The language of everything recorded, signed, mailed or sent to agents (hitlportal/language.py).
 LANGUAGE_CODE = "en"
 USE_I18N = True
-# Pages can be read in these. Another one: its catalog under locale/, compiled, and a line here.
+# Languages of pages. To add one: compile its catalog under locale/ and add a line here.
 LANGUAGES = [("en", "English")]
 LOCALE_PATHS = [places.LOCALE]
-# A number on a page is also a number in an address, an attribute or a command.
+# Numbers on pages also appear in addresses, attributes and commands.
 USE_THOUSAND_SEPARATOR = False
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -220,33 +220,33 @@ APPROVERS_FILE = env.text("HITL_APPROVERS_FILE")
 TARGETS_FILE = env.text("HITL_TARGETS_FILE")
 # Clusters that no plan may name: the portal's own (promise: `protected_target`).
 PROTECTED_CLUSTERS = frozenset({"portal", "hitlportal", *env.words("HITL_PROTECTED_CLUSTERS")})
-# Locators of identities that people fall back on: a plan against one fails a check.
+# Locators of emergency identities: a plan that targets one fails a check.
 PROTECTED_TARGETS = frozenset(env.words("HITL_PROTECTED_TARGETS"))
-# Kinds that exist for tests and benchmarks only may be named.
+# Allows the kinds and actions that exist only for tests and benchmarks.
 ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS")
 
 # -- the audit log ---------------------------------------------------------------------------------
-# The closed list of what may be said in it, and who turns an entry into a sentence.
+# The closed list of its events, and the function that describes an entry.
 AUDIT_VOCABULARY = "remediation.domain.events.Event"
 AUDIT_DESCRIBE = "remediation.domain.sentences.describe"
-# C2SP tlog-policy: the keys that sign the log, its witnesses and their quorum. The worker executes
-# nothing without it; the auditors' pages name what it says; the sequencer asks its witnesses.
+# C2SP tlog-policy: the keys that sign the log, its witnesses and their quorum. Without it the
+# worker executes nothing. The auditors' pages show it; the sequencer asks its witnesses.
 AUDIT_POLICY_FILE = env.text("HITL_AUDIT_POLICY_FILE")
 # The last head that this host accepted (worker) or signed (sequencer); never in the database.
 AUDIT_HEAD_FILE = env.text("HITL_AUDIT_HEAD_FILE")
-# How long the worker waits for a checkpoint before it says `audit_unavailable` and comes back.
+# How long the worker waits for a checkpoint before it refuses (`audit_unavailable`, retried).
 AUDIT_WAIT_MS = env.integer("HITL_AUDIT_WAIT_MS")
-# Only the sequencer has these: `file:PATH`, `env:NAME` or `transit:URL`; the second one signs too
-# while verifiers learn it.
+# Only for the sequencer: `file:PATH`, `env:NAME` or `transit:URL`. The second key also signs
+# while verifiers switch to it.
 AUDIT_KEY = env.text("HITL_AUDIT_KEY")
 AUDIT_KEY_NEXT = env.text("HITL_AUDIT_KEY_NEXT")
-# Who is told when the daily verification finds the log broken.
+# Addresses that are notified when the daily verification finds the log broken.
 AUDIT_ALARM_TO = env.words("HITL_AUDIT_ALARM_TO")
 
 # -- agents' API -----------------------------------------------------------------------------------
-REPORT_MAX_BYTES = 8 * 1024 * 1024  # issue: report 8 MiB
+REPORT_MAX_BYTES = 8 * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = REPORT_MAX_BYTES + 65_536
-AGENT_RATE = env.text("HITL_AGENT_RATE")  # docs/attacks.md A34: a budget for each agent
+AGENT_RATE = env.text("HITL_AGENT_RATE")  # per agent (docs/attacks.md A34)
 OBSERVE_BUDGET_PER_HOUR = env.integer("HITL_OBSERVE_BUDGET_PER_HOUR")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["remediation.api.authentication.AgentTokenAuthentication"],
@@ -269,7 +269,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
-# -- logging: one line an event to stderr; control characters cannot break a line ------------------
+# -- logging to stderr: one line per event, even with control characters --------------------------
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

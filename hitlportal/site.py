@@ -1,4 +1,4 @@
-"""The admin site, and what every page of the portal shows around its content."""
+"""Define the admin site, and the frame around the content of every page."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from django.utils.translation import gettext, gettext_lazy, pgettext
 from remediation import vocabulary
 from remediation.models import Freeze
 
-# Whose models the admin shows. Others register themselves on any site, among them allauth's
-# passkeys with add, change and delete.
+# The admin shows only models of these apps. Other apps register theirs on every site, among them
+# allauth's passkeys with add, change and delete.
 ADMIN_APPS = frozenset({"remediation", "audit", "auth"})
 
 
 class PortalAdminSite(AdminSite):
-    """Plain Django admin behind the portal's own sign-in; decides nothing about proposals."""
+    """Django's admin behind the portal's own sign-in; nothing about proposals is decided here."""
 
     site_title = "hitlportal"
     site_header = "hitlportal"
@@ -48,7 +48,7 @@ class PortalAdminSite(AdminSite):
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """There is one sign-in. Who is signed in but not staff is told so, not asked again."""
+        """Redirect to the portal's sign-in; a signed-in person who is not staff to the queue."""
         if request.user.is_authenticated and not self.has_permission(request):
             return HttpResponseRedirect(reverse("queue"))
         destination = request.GET.get("next") or reverse("admin:index")
@@ -75,7 +75,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Chrome:
-    """Around the content: where one can go, in which roles, and whether execution is frozen."""
+    """The frame of a page: navigation, the person's roles, and a freeze if there is one."""
 
     navigation: tuple[Item, ...]
     roles: tuple[str, ...]
@@ -83,7 +83,7 @@ class Chrome:
 
 
 def chrome(request: HttpRequest) -> dict[str, Chrome]:
-    """Context processor. Anonymous pages get nothing: they show no state of the portal."""
+    """Add the frame to the context of a template; nothing for anonymous pages."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {}
@@ -99,7 +99,7 @@ def chrome(request: HttpRequest) -> dict[str, Chrome]:
 
 
 def _navigation(path: str, roles: tuple[str, ...], *, staff: bool) -> Iterable[Item]:
-    """What the person may open; the pages check again themselves."""
+    """Return the pages that the person may open; each page verifies this again."""
     places = [
         (gettext("Queue"), "queue", "queue"),
         (gettext("Incidents"), "alert", "incidents"),
@@ -110,7 +110,7 @@ def _navigation(path: str, roles: tuple[str, ...], *, staff: bool) -> Iterable[I
             (gettext("Audit log"), "book", "audit_entries"),
         ]
     if staff:
-        # Translators: what the administrators' part of the portal is called.
+        # Translators: the name of the administrators' part of the portal.
         places.append((pgettext("navigation", "Inventory"), "gear", "admin:index"))
     for title, icon, name in places:
         url = reverse(name)
@@ -118,7 +118,9 @@ def _navigation(path: str, roles: tuple[str, ...], *, staff: bool) -> Iterable[I
 
 
 def _below(path: str, url: str) -> bool:
-    """``/proposals/…`` belongs to the queue, ``/audit/log/`` to the audit log; everything else to
-    the address that it lies under."""
+    """Return whether the path belongs to this item of the navigation.
+
+    ``/proposals/…`` belongs to the queue, ``/audit/log/`` to the audit log.
+    """
     also = {reverse("queue"): "/proposals/", reverse("audit_entries"): reverse("audit_log")}
     return path.startswith(url) or (url in also and path.startswith(also[url]))

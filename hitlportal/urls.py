@@ -1,4 +1,4 @@
-"""Where everything is mounted."""
+"""Mount the portal's addresses."""
 
 from __future__ import annotations
 

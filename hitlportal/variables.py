@@ -1,4 +1,4 @@
-"""Which variables of the environment there are; `variables.toml` says what each means."""
+"""Load the list of environment variables from `variables.toml`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-# What HITL_PROCESS may say to Django's settings; beat has none of them.
+# Values of HITL_PROCESS that use Django's settings; beat does not.
 DJANGO_PROCESSES = ("web", "worker", "owner", "sequencer", "eraser")
 PROCESSES = (*DJANGO_PROCESSES, "beat")
 
@@ -24,7 +24,7 @@ class Variable:
 
     @property
     def required(self) -> bool:
-        """Whether the processes that use it stop without it."""
+        """Return whether the processes that use it refuse to start without it."""
         return self.default is None
 
 
@@ -39,6 +39,6 @@ VARIABLES = _read(Path(__file__).with_name("variables.toml"))
 
 
 def required_by(process: str) -> list[Variable]:
-    """What this process stops without; when it is none of them, what any process stops without."""
+    """Return the variables that the process requires; for an unknown name those of all."""
     asked = {process} if process in PROCESSES else set(PROCESSES)
     return [each for each in VARIABLES.values() if each.required and asked & set(each.used_by)]

@@ -1,4 +1,4 @@
-"""WSGI entry point of the web process."""
+"""Provide the WSGI entry point of the web process."""
 
 from __future__ import annotations
 

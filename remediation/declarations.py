@@ -1,8 +1,8 @@
-"""Write what SQL guards read of the declarations in code: edges of states, locators of kinds.
+"""Write the declarations that SQL guards read into tables: edges of states, locators of kinds.
 
-Two tables of the owner hold them (`sql/states.sql`, `sql/proposals.sql`), so that a kind of target
-of a third party needs no migration. Every `migrate` fills them as hitl_owner, in one transaction: a
-crash leaves them as they were. `check --deploy` reports a difference.
+Two tables of hitl_owner hold them (`sql/states.sql`, `sql/proposals.sql`), so that a third party's
+kind of target needs no migration. Every `migrate` fills them as hitl_owner, in one transaction: a
+crash leaves them unchanged. `check --deploy` reports a difference.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Declarations:
 
 
 def declared() -> Declarations:
-    """What the code declares. Only kinds that some action works on may be targets of a plan."""
+    """Return what the code declares; of kinds, only those that an action works on."""
     return Declarations(
         edges=_edges("proposal", EDGES) | _edges("incident", INCIDENT_EDGES),
         kinds=frozenset(
@@ -48,7 +48,7 @@ def _edges(
 
 
 def recorded(database: BaseDatabaseWrapper) -> Declarations:
-    """What the database holds. Raises django.db.Error, also when the tables do not exist."""
+    """Return what the database holds. Raises django.db.Error, also when a table is missing."""
     with database.cursor() as cursor:
         cursor.execute("SELECT subject, from_state, to_state, login FROM remediation.edge")
         edges = frozenset(cursor.fetchall())
@@ -57,7 +57,7 @@ def recorded(database: BaseDatabaseWrapper) -> Declarations:
 
 
 def fill(using: str, **_: object) -> None:
-    """Make the tables hold exactly what is declared; a receiver of post_migrate.
+    """Make the tables hold exactly the declarations; a receiver of post_migrate.
 
     Raises ImproperlyConfigured when a kind is declared with another locator than before, or is not
     declared any more while a proposal on its targets has not ended.
@@ -93,14 +93,14 @@ def fill(using: str, **_: object) -> None:
 
 
 def _exist(database: BaseDatabaseWrapper) -> bool:
-    """Not before the migration that makes the tables, nor after going back behind it."""
+    """Say whether the tables exist: not before their migration ran, nor after it was reversed."""
     with database.cursor() as cursor:
         cursor.execute("SELECT to_regclass('remediation.target_kind') IS NOT NULL")
         return bool(cursor.fetchone()[0])
 
 
 def _refuse_repointing(should: Mapping[str, str], has: Mapping[str, str]) -> None:
-    """A kind keeps its locator: leases under the old one would not exclude runs under the new."""
+    """Refuse a changed locator: leases under the old one would not exclude runs under the new."""
     for kind in sorted(should.keys() & has.keys()):
         if should[kind] != has[kind]:
             raise ImproperlyConfigured(

@@ -1,4 +1,4 @@
-"""Find what other packages add, by the entry points of their distributions.
+"""Load what other packages add, by the entry points of their distributions.
 
     [project.entry-points."hitlportal.catalogue"]     a declaration: every process loads it
     NAME = "package.declaration:PROVIDER"             a remediation.domain.catalogue.Provider
@@ -10,10 +10,10 @@
     NAME = "package.contract:CONTRACT"                a tests.executors.contract.Contract
 
 A declaration is data, and its module imports only `remediation.domain.catalogue`: the web process
-loads it too, and must not load what touches targets. Whoever can install a package beside the
-worker runs code there anyway; the groups decide what is loaded, not what is trusted.
+loads it too, and must not load code that touches targets. The groups decide what is loaded, not
+what is trusted: a package installed beside the worker can run code there anyway.
 
-A package that cannot be loaded stops the process when it starts, and is named.
+A package that cannot be loaded stops the process at its start; the error names the package.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ExtensionInvalid(RuntimeError):
 
 
 def found(group: str, wanted: type[T]) -> Iterator[tuple[str, T]]:
-    """What the packages of this environment add to a group, each with its package in words.
+    """Yield what installed packages add to a group: (package and version, loaded object).
 
     Raises ExtensionInvalid.
     """
@@ -51,7 +51,7 @@ def found(group: str, wanted: type[T]) -> Iterator[tuple[str, T]]:
 
 
 def package_of(point: EntryPoint) -> str:
-    """The distribution that an entry point belongs to, with its version."""
+    """Return the name and version of the distribution that an entry point belongs to."""
     return f"{point.dist.name} {point.dist.version}" if point.dist else "a package without a name"
 
 
@@ -72,7 +72,7 @@ def _loaded_code() -> set[str]:
 
 @cache
 def load_catalogue() -> Found:
-    """Register the declarations of other packages, once; the package of each provider by name.
+    """Register the declarations of other packages, once; return each provider's package by name.
 
     Raises ExtensionInvalid; then nothing was registered.
     """

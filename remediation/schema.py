@@ -1,13 +1,12 @@
-"""The living SQL of remediation: every object that a model does not make, once, by subject."""
+"""List the living SQL files of remediation: each object that no model creates, once, by subject."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 SQL = Path(__file__).resolve().parent / "sql"
-# PostgreSQL looks up what a view, a constraint or a function in SQL names when it is made, so a
-# file uses only files before it. All use facts; the rest follows a proposal's way, and the lists
-# of the queue come last, because they read all of it.
+# A view, a constraint or an SQL function needs the objects that it names when it is created, so a
+# file uses only files before it. All use `facts`; `queue` comes last because it reads all others.
 FILES = (
     *("facts", "inventory", "scope", "people"),
     *("states", "proposals", "review", "execution", "halt"),

@@ -1,4 +1,4 @@
-"""Door for Celery: one line a task, ids only. Whatever a message says, rows decide."""
+"""Define the Celery tasks: one service call each, with ids only. Rows decide, not messages."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from remediation.services.execution import execute as execute_
 from remediation.services.execution import reconcile as reconcile_
 from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
-from remediation.services.outbox import report_result as result_
+from remediation.services.outbox import notify_result as result_
 from remediation.services.review import confirm_dissent
 
 
 def _id(text: object) -> UUID | None:
-    """A broker password lets somebody send anything: what is no id is nothing."""
+    """Return the id, or None for any other text: the broker's password allows sending anything."""
     try:
         return UUID(str(text))
     except ValueError:
@@ -26,37 +26,44 @@ def _id(text: object) -> UUID | None:
 
 @shared_task(name="remediation.assess")
 def assess(proposal_id: str) -> None:
+    """Assess a proposal."""
     if key := _id(proposal_id):
         assess_.assess(key, actor=worker())
 
 
 @shared_task(name="remediation.settle")
 def settle(proposal_id: str) -> None:
+    """Confirm the dissent on a proposal."""
     if key := _id(proposal_id):
         confirm_dissent.confirm(key, actor=worker())
 
 
 @shared_task(name="remediation.execute")
 def execute(proposal_id: str) -> None:
+    """Run an approved proposal."""
     if key := _id(proposal_id):
         execute_.execute(key, actor=worker())
 
 
 @shared_task(name="remediation.sweep")
 def sweep() -> None:
+    """Send messages for due work again."""
     dispatch.sweep()
 
 
 @shared_task(name="remediation.reconcile")
 def reconcile() -> None:
+    """Settle runs that no worker holds any more."""
     reconcile_.reconcile(actor=worker())
 
 
 @shared_task(name="remediation.expire")
 def expire() -> None:
+    """Expire proposals past their deadline, and warn of near deadlines."""
     expire_.expire(actor=worker())
 
 
-@shared_task(name="remediation.tell")
-def tell() -> None:
-    result_.tell_pending(actor=worker())
+@shared_task(name="remediation.notify")
+def notify() -> None:
+    """Notify people of results that were not sent yet."""
+    result_.notify_pending(actor=worker())

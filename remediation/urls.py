@@ -35,7 +35,11 @@ urlpatterns = [
     ),
     path("proposals/<uuid:proposal_id>/execution/halt/", run.halt_start, name="halt"),
     path("proposals/<uuid:proposal_id>/execution/halt/sign", run.halt_sign, name="halt_sign"),
-    path("proposals/<uuid:proposal_id>/execution/undo/", run.undo, name="propose_undo"),
+    path(
+        "proposals/<uuid:proposal_id>/execution/reverse/",
+        run.propose_reversal,
+        name="propose_reversal",
+    ),
     path("proposals/<uuid:proposal_id>/standing/", review.rail, name="review_rail"),
     path("proposals/<uuid:proposal_id>/looking", presence.look, name="looking"),
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),

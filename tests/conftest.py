@@ -15,7 +15,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from hitlportal import roles
 from tests import emitted, flush, guard, servers
 
-# Tests share the cores: how long an example takes says nothing about the code.
+# Tests share the cores, so the duration of an example says nothing about the code.
 hypothesis.settings.register_profile(
     "shared", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
@@ -38,7 +38,7 @@ def _inside_the_machine() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def addresses() -> servers.Addresses:
-    """Where the real servers of this test run are."""
+    """Return the addresses of the real servers of this test run."""
     return servers.addresses()
 
 
@@ -47,7 +47,7 @@ def addresses() -> servers.Addresses:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Migrations ran as hitl_owner; now the database is narrowed and the grants are applied."""
+    """Apply the grants to the test database, which hitl_owner migrated."""
     with django_db_blocker.unblock():
         name = str(connection.settings_dict["NAME"])
         superuser = servers.addresses().portal.rsplit("/", 1)[0] + f"/{name}"
@@ -70,7 +70,7 @@ def _as_login(login: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # In a broken transaction the role comes back with the rollback.
+        # In a broken transaction, the rollback restores the role.
         if not connection.needs_rollback:
             with connection.cursor() as cursor:
                 cursor.execute(f'SET ROLE "{before}"')
@@ -78,15 +78,15 @@ def _as_login(login: str) -> Iterator[None]:
 
 @pytest.fixture
 def as_login() -> AsLogin:
-    """`with as_login("hitl_web"):` acts with that login's rights on the default connection."""
+    """Return a context manager: `with as_login("hitl_web"):` acts with that login's rights."""
     return _as_login
 
 
 @pytest.fixture(autouse=True)
 def _role_is_reset(request: Any) -> Iterator[None]:
-    """A test that failed inside `as_login` must not leave its role to the next one.
+    """Reset the role after a test that failed inside `as_login`.
 
-    Nor a lock of the session. The connection stays: a new one compiles every trigger anew.
+    Release locks of the session too. Keep the connection: a new one compiles every trigger again.
     """
     yield
     raw = connection.connection

@@ -1,4 +1,4 @@
-"""Prints tests and cases by directory: `pytest --collect-only -q -p tests.count | tail -60`.
+"""Print tests and cases by directory: `pytest --collect-only -q -p tests.count | tail -60`.
 
 A parametrised test counts once for each parameter; a looped one (tests/every.py) is one test with
 as many cases as it loops over. The sum of cases must never fall when a corpus moves into a loop.

@@ -1,7 +1,7 @@
-"""Every entry that the product appends in a test is asked whether its source is its actor's kind.
+"""Check in every test that the source of each appended entry is its actor's kind.
 
-`agent:proposal:submitted` is said by an agent and by nobody else (house rule 8). What tests append
-by themselves is not asked: they play what a rogue writer could do.
+Only an agent may emit `agent:proposal:submitted` (house rule 8). Entries that tests append
+themselves are not checked: they stand for a rogue writer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from audit import log
 
 PRODUCT = ("remediation.", "audit.", "hitlportal.")
-# The calls of the product that were asked; a test compares that it is not empty.
+# The checked calls of the product; a test requires that this is not empty.
 asked: set[tuple[str, str]] = set()
 
 

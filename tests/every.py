@@ -1,9 +1,9 @@
-"""Runs one test over a whole corpus of cases, and reports every case that fails.
+"""Run one test over a whole corpus of cases and report every case that fails.
 
     @every("one", CORPUS, ids=lambda one: one.name)
     def test_a_line_stays_one_line(one: Hostile) -> None: ...
 
-It takes what `pytest.mark.parametrize` takes and makes one test instead of thousands: pytest
+It takes the arguments of `pytest.mark.parametrize` and makes one test, not thousands: pytest
 collects, schedules and reports one item, and the loop stops at no failure. The message names each
 failing case with its error. Decorators stack; the cases multiply.
 
@@ -62,7 +62,7 @@ def every(
 def _cases(
     names: list[str], values: list[Any], ids: Callable[[Any], object] | Sequence[str] | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each case's name, and its arguments."""
+    """Yield the name and the arguments of each case."""
     for number, value in enumerate(values):
         given, name = value, None
         if isinstance(value, type(pytest.param())):
@@ -109,7 +109,7 @@ def _undone(undo: bool) -> Iterator[None]:
 
 
 def _place(error: BaseException, test: Test) -> str:
-    """Where in the test's own file it failed."""
+    """Return the line of the test's own file that failed."""
     file = inspect.unwrap(test).__code__.co_filename
     lines = [
         frame.lineno

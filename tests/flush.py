@@ -1,8 +1,8 @@
-"""Empties the tables between transactional tests, as the owner and fast.
+"""Empty the tables between transactional tests, fast and as the owner.
 
-Django truncates every table and makes content types and permissions anew. Here only tables with
-rows are emptied, by DELETE in one round trip with their triggers disabled, and what migrations made
-stays: with a hundred small tables that takes a fraction of the time.
+Django truncates every table and makes content types and permissions again. This deletes from
+tables that have rows, in one round trip with triggers disabled, and keeps what migrations
+made: with a hundred small tables it takes a fraction of the time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def patch() -> None:
         assert made[-1] == made[0], "a test changed content types or permissions"
 
     DatabaseOperations.execute_sql_flush = execute_sql_flush  # type: ignore[assignment,method-assign]
-    # It would make what was kept.
+    # It would make rows that this flush keeps.
     command.emit_post_migrate_signal = lambda *args, **kwargs: None  # type: ignore[attr-defined]
 
 
@@ -59,7 +59,7 @@ def _empty(cursor: Any, tables: list[str]) -> None:
         "BEGIN",
         *(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table, _, _ in guards),
         *(f"DELETE FROM {table}" for table in full),
-        # ALTER TABLE refuses beside foreign keys that are yet to be checked.
+        # ALTER TABLE fails while foreign keys wait to be checked.
         "SET CONSTRAINTS ALL IMMEDIATE",
         *(f"ALTER TABLE {table} {_enabled(names)}" for table, names, _ in guards),
         "COMMIT",

@@ -1,4 +1,4 @@
-"""Nothing outside the machine: tests look up and connect to this machine only.
+"""Fail every look-up of and connection to another machine.
 
 Covers Python's sockets, which all our clients but libpq use; libpq gets its addresses from
 tests/servers.py alone.
@@ -18,7 +18,7 @@ class OutsideConnection(Exception):
 
 
 def is_inside(family: int, address: object) -> bool:
-    """Whether this address is on this machine; `address` is what `socket.connect` takes."""
+    """Return whether the address (as `socket.connect` takes it) is on this machine."""
     if family == socket.AF_UNIX:
         return True
     host = address[0] if isinstance(address, tuple) and address else ""
@@ -29,7 +29,7 @@ def is_inside(family: int, address: object) -> bool:
 
 
 def guard_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make whatever would leave the machine fail by name."""
+    """Make every call that would leave the machine raise."""
     for name in ("connect", "connect_ex"):
         monkeypatch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
     look_up = socket.getaddrinfo

@@ -1,7 +1,7 @@
-"""What a test needs from the machine.
+"""Skip a test, or fail it in CI, when the machine lacks a program.
 
-Missing here: the test is skipped and says what is missing. Missing in CI: it fails, so that
-nothing is ever left out unseen.
+Outside CI the test is skipped and names the missing program. In CI it fails, so that no test
+is left out unnoticed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def needs(name: str, present: bool) -> None:
 
 
 def chromium() -> Path:
-    """The browser for tests in a browser."""
+    """Return the path of the browser, or skip."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     needs("chromium", found is not None)
     return Path(found or "")
 
 
 def system_postgres(major: int) -> Path:
-    """The directory of the machine's PostgreSQL programs of this major version."""
+    """Return the directory of the machine's PostgreSQL programs of this major version."""
     directory = SYSTEM_POSTGRES / str(major) / "bin"
     needs(f"PostgreSQL {major}", (directory / "postgres").exists())
     return directory

@@ -1,4 +1,4 @@
-"""The software passkey, where tests look for it."""
+"""Re-export the software passkey for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real servers for a test run: a portal cluster, a target cluster, Valkey.
+"""Start real servers for a test run: a portal cluster, a target cluster, Valkey.
 
 `addresses()` starts them on its first call in a test run, which is in the controller of
 pytest-xdist, because tests/settings.py asks for them; the workers inherit the environment and
@@ -31,7 +31,7 @@ PASSWORD = "HITL_TEST_PASSWORD"
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the servers of this test run are; the DSNs are URLs of the superuser."""
+    """Addresses of the servers of this test run; the DSNs are URLs of the superuser."""
 
     portal: str
     target: str
@@ -41,7 +41,7 @@ class Addresses:
 
 
 def addresses() -> Addresses:
-    """The servers of this test run, started if nobody in it has yet."""
+    """Return the servers of this test run; start them on the first call."""
     if PORTAL not in os.environ:
         _start()
     return Addresses(
@@ -55,13 +55,13 @@ def addresses() -> Addresses:
 
 def _start() -> None:
     directory = Path(tempfile.mkdtemp(prefix="hitlportal-tests-"))
-    directory.chmod(0o711)  # started by root, servers run under another account
+    directory.chmod(0o711)  # PostgreSQL refuses to run as root, so servers get another account
     servers = Servers(
         directory,
         portal_binaries=postgres_binaries(os.environ.get("HITL_TEST_POSTGRES", "")),
         settings=NOT_DURABLE,
     )
-    # pytest ends by a normal exit on Ctrl-C too. If it is killed, the kernel ends the servers.
+    # Runs at exit, also after Ctrl-C. If pytest is killed, the kernel ends the servers.
     atexit.register(_stop, servers, directory)
     servers.start()
     os.environ[PORTAL] = servers.portal.superuser_dsn()
@@ -73,7 +73,7 @@ def _start() -> None:
 
 
 def _logins(portal: str, password: str) -> None:
-    """The real logins; in tests alone the owner may make databases and act as each process."""
+    """Install the real logins; only here the owner may make databases and act as any process."""
     roles.create_logins(portal, dict.fromkeys(roles.PROCESS_LOGINS, password))
     with psycopg.connect(portal, autocommit=True) as connection:
         connection.execute("ALTER ROLE hitl_owner CREATEDB")

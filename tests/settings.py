@@ -1,4 +1,4 @@
-"""The settings of the project on the real servers of this test run.
+"""Settings of the project on the real servers of this test run.
 
 The default connection is hitl_owner; a test acts as a process by `as_login`, which is SET ROLE on
 that connection, or through the aliases web, worker and auditor, which are real logins of their
@@ -17,7 +17,7 @@ _portal = urlsplit(_addresses.portal)
 
 
 def login_url(login: str, name: str = "hitlportal") -> str:
-    """The URL of a process login on the portal's cluster of this run."""
+    """Return the URL of a process login on the portal's cluster of this run."""
     return f"postgresql://{login}:{_addresses.password}@{_portal.hostname}:{_portal.port}/{name}"
 
 

@@ -1,4 +1,4 @@
-"""The loop over a corpus reports every failing case and loses none (tests/every.py)."""
+"""tests/every.py reports every failing case of a corpus and loses none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A package that cannot be used stops the process at its start, and is named."""
+"""A provider package that cannot be used stops the process at its start, by name."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ FALSE_DECLARATIONS = {
 
 
 @pytest.mark.parametrize("case", FALSE_DECLARATIONS)
-def test_a_false_declaration_stops_every_process_and_names_its_package(
+def test_an_invalid_declaration_stops_every_process_and_names_its_package(
     case: str, tmp_path: Path
 ) -> None:
     source, says = FALSE_DECLARATIONS[case]
@@ -106,7 +106,7 @@ FALSE_CODE = {
 
 
 @pytest.mark.parametrize("case", FALSE_CODE)
-def test_false_code_stops_the_worker_names_its_package_and_leaves_the_web_alone(
+def test_invalid_executor_code_stops_the_worker_but_not_the_web_process(
     case: str, tmp_path: Path
 ) -> None:
     declaration, code, says = FALSE_CODE[case]
@@ -123,8 +123,8 @@ def test_false_code_stops_the_worker_names_its_package_and_leaves_the_web_alone(
     assert done.returncode == 0, done.stderr
 
 
-def test_the_processes_load_them_at_their_start(tmp_path: Path) -> None:
-    """Not at the first report or step: a half-started portal would refuse work it was given."""
+def test_processes_load_providers_at_their_start(tmp_path: Path) -> None:
+    """Not at the first report or step: a portal that started would then refuse accepted work."""
     bad = {"hitlportal.catalogue": "PROVIDER"}
     declaration, code = tmp_path / "declaration", tmp_path / "code"
     for site in (declaration, code):

@@ -1,6 +1,6 @@
-"""The rules of the house on size: files that a reader takes in at once, functions of one thought.
+"""Limit the size of files and functions, so that each can be read at once.
 
-A file is split by subject, never only for its size; a file under thirty lines has a reason.
+Split a file by subject, never only for its size. A file under thirty lines needs a reason.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("audit", "hitlportal", "remediation")
 MEDIAN, MOST, FUNCTION, LEAST = 120, 320, 60, 30
 
-# Whole kinds of files that may be short: each is one thing by its nature.
+# Kinds of files that may be short.
 SHORT_KINDS = (
     "/__init__.py",
     "/apps.py",
@@ -30,31 +30,31 @@ SHORT_KINDS = (
 # File -> why it is short.
 SHORT = {
     "audit/alone.py": "isolates the advisory lock of the one sequencer",
-    "audit/management/operator.py": "who runs a command, for commands of the log alone",
+    "audit/management/operator.py": "names the operator in commands of the log",
     "audit/schema.py": "the order of the living SQL files",
     "audit/tlog/b64.py": "isolates strict base64",
     "audit/verifying.py": "isolates `cryptography`",
     "hitlportal/__main__.py": "what `python -m hitlportal` runs",
     "hitlportal/cache.py": "a class that a setting names",
     "hitlportal/demo/servers/errors.py": "refusals of the demo's servers",
-    "hitlportal/development/manifest.py": "a tool of one call",
+    "hitlportal/development/manifest.py": "a command of `make`",
     "hitlportal/logs.py": "a class that a setting names",
     "hitlportal/routers.py": "a class that a setting names",
-    "hitlportal/wsgi.py": "what a web server loads",
+    "hitlportal/wsgi.py": "the module that a web server loads",
     "remediation/domain/b64url.py": "isolates strict base64url",
     "remediation/domain/instant.py": "the one form of a time in signed bytes",
-    "remediation/domain/intake/place.py": "where in a file something stands",
-    "remediation/domain/secrets/check.py": "what the check of secrets says, without its input",
-    "remediation/executors/credentials.py": "isolates credentials: who may read which",
+    "remediation/domain/intake/place.py": "a position in an imported file",
+    "remediation/domain/secrets/check.py": "the wording of the check of secrets",
+    "remediation/executors/credentials.py": "isolates who may read which credential",
     "remediation/schema.py": "the order of the living SQL files",
     "remediation/services/clock.py": "isolates the database's clock",
-    "remediation/services/plans.py": "isolates the settings that a plan is read under",
+    "remediation/services/load_plan.py": "isolates the settings that a plan is read under",
     "remediation/views/account/presenter.py": "isolates the encoding of passkeys",
 }
 
 
 def sources() -> dict[str, str]:
-    """The product's Python by path. Migrations state a schema, as long as that is."""
+    """Return the product's Python by path, without migrations: their length follows the schema."""
     return {
         str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
         for package in PACKAGES
@@ -68,7 +68,7 @@ def length(text: str) -> int:
 
 
 def functions(text: str) -> Iterator[tuple[str, int]]:
-    """Name and length of every function, methods too."""
+    """Yield name and length of every function and method."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
@@ -123,7 +123,7 @@ def test_a_refusal_is_one_class_with_a_name_and_a_message_of_its_own() -> None:
     assert {one.__name__ for one in here} <= set(errors.__all__)
 
 
-# The gate says these again under the same name: for the record they are one.
+# Refusals of the gate that keep the name of another refusal: the record treats both as one.
 _GATES_OWN = {"SeparationOfDuties", "GateAgentDisabled", "GateProposerLost"}
 
 

@@ -1,8 +1,8 @@
-"""Tests mirror the tree: the tests of a module are found by the module's name.
+"""Find the tests of a module by the module's name: the tests mirror the tree.
 
 `services/<room>/<module>.py` is tested in `tests/services/<room>/test_<module>.py`, and a module of
 `domain/<subject>/` in `tests/domain/<subject>/test_<module>.py`. A module without a file of its
-name stands in ELSEWHERE, with the file that tests it, or its subject stands in WHOLE.
+name is listed in ELSEWHERE with the file that tests it, or its subject is listed in WHOLE.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 CODE = ROOT / "remediation"
 
-# Flows, races and pages that test a service through what it is for.
+# Services that a flow, a race or a page tests.
 ELSEWHERE = {
-    "services/actors": "services/access/test_authorize.py",  # who acts is asked by every right
-    "services/approvers_file": "services/people/test_approvers.py",  # reads what the command writes
-    "services/guards": "database/test_review_rules.py",  # names what the database refuses
-    "services/transition": "database/test_record_or_nothing.py",  # with its record, or not at all
+    "services/actors": "services/access/test_authorize.py",  # every right depends on the actor
+    "services/approvers_file": "services/people/test_approvers.py",  # reads the written file
+    "services/guards": "database/test_review_rules.py",  # translates refusals of the database
+    "services/transition": "database/test_record_or_nothing.py",  # a move and its entry, or neither
     "services/access/record_refusal": "services/reporting/test_secrets.py",
-    "services/access/slots": "services/access/test_authorize.py",  # the seats that a right opens
+    "services/access/slots": "services/access/test_authorize.py",  # slots a right can fill
     "services/assessment/assess": "flows/test_approve_and_execute.py",
     "services/assessment/observe": "services/outbox/test_dispatch.py",
     "services/execution/execute": "flows/test_approve_and_execute.py",
     "services/execution/gate_refusal": "flows/test_gate_refusals.py",
     "services/execution/halt": "flows/test_halt.py",
-    "services/execution/halt_check": "flows/test_halt_forged.py",  # what it must not let pass
+    "services/execution/judge_halt": "flows/test_halt_forged.py",  # halts that it must refuse
     "services/execution/lease": "database/test_races.py",  # two workers, one target
     "services/execution/reconcile": "flows/test_crashes.py",  # after a worker was killed
     "services/execution/record_step": "flows/test_failures.py",
@@ -39,12 +39,12 @@ ELSEWHERE = {
     "services/people/registration": "services/people/test_enroll.py",
     "services/reporting/idempotency": "api/test_idempotency.py",  # a key is part of the API
     "services/reporting/incidents": "views/incidents/test_incidents.py",
-    "services/reporting/propose": "api/test_proposals.py",
-    "services/reporting/supersede": "api/test_proposals.py",
-    "services/reporting/withdraw": "api/test_proposals.py",
+    "services/reporting/propose": "services/reporting/test_submit.py",
+    "services/reporting/supersede": "views/history/test_versions.py",
+    "services/reporting/withdraw": "views/history/test_versions.py",
     "services/review/confirm_dissent": "flows/test_dissent.py",
-    "services/review/reversal": "services/execution/test_reverse_run.py",
     "services/review/presence": "views/queue/test_queue.py",
+    "services/review/reversal": "services/execution/test_reverse_run.py",
     "services/review/saved_views": "views/queue/test_queue.py",
     "services/review/sign": "views/review/test_deciding.py",
     "services/review/statement": "views/review/test_same_bytes.py",  # page and statement agree
@@ -53,7 +53,7 @@ ELSEWHERE = {
 WHOLE = {
     "domain/catalogue": "domain/catalogue/test_catalogue.py",
     "domain/errors": "domain/test_errors.py",
-    "domain/formats": "domain/formats/test_recipe.py",
+    "domain/formats": "domain/checks/test_claims.py",
     "domain/checks": "domain/checks/test_run.py",
     "domain/gate": "domain/gate/test_gate.py",
     "domain/gate/steps": "domain/gate/test_gate.py",
@@ -64,7 +64,7 @@ WHOLE = {
 
 
 def modules(below: str) -> Iterator[str]:
-    """Modules in the folders below this one, as `services/review/sign`."""
+    """Yield the modules in the folders below this one, as `services/review/sign`."""
     for path in sorted((CODE / below).rglob("*.py")):
         if path.stem != "__init__":
             yield path.relative_to(CODE).with_suffix("").as_posix()

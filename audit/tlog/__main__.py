@@ -1,4 +1,4 @@
-"""`python -m audit.tlog`, or `python3 audit-verify.pyz`: check a log without the product.
+"""`python -m audit.tlog`, or `python3 audit-verify.pyz`: verify a log without the product.
 
     verify PATH --key VKEY [--policy FILE] [--seen CHECKPOINT] [--body FILE]
     open CHECKPOINT --key VKEY

@@ -1,9 +1,9 @@
-"""The evidence bundle of one incident: one file, checked with the standard library alone.
+"""Verify the evidence bundle of one incident, a single file, with the standard library alone.
 
-A document is believed because its digest stands in a proven entry, an entry because it is in the
-tree whose head a trusted key signed. What is trusted comes from the caller, never from the file.
-The file's form stands in `audit.tlog.bundle_form`, what must be in it for it to be whole in
-`audit.tlog.rules`, how that is checked in `audit.tlog.incident`.
+A document is trusted if a proven entry has its digest; an entry is proven if it is in the tree of a
+head that a trusted key signed. The trusted keys come from the caller, never from the file.
+`audit.tlog.bundle_form` defines the file's form, `audit.tlog.rules` what a complete bundle has, and
+`audit.tlog.incident` verifies that.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COMMITTED = "hmac-sha256"
 
 @dataclass(frozen=True)
 class Verified:
-    """What a bundle holds, all of it checked."""
+    """The verified content of a bundle."""
 
     incident: str
     checked: Checked
@@ -38,7 +38,7 @@ class Verified:
     documents: Documents
     heads: tuple[Checkpoint, ...]
     opened: Mapping[str, str] = field(default_factory=dict)
-    # What a reader should know that neither holds nor fails.
+    # Notes for the reader that do not decide the result.
     remarks: tuple[str, ...] = ()
 
     @property
@@ -54,11 +54,13 @@ def verify(
     verify: Verify = ed25519.verify,
     rules: Rules | None = None,
 ) -> Verified:
-    """Check a bundle; ``policy`` says whom to believe, ``seen`` is a head that the caller has,
-    ``rules`` say what must be in it (else those that came with this log).
+    """Verify a bundle.
 
-    Raises Malformed for what is no bundle, and for the first thing that does not hold UnknownKey,
-    BadSignature, QuorumMissing, BadProof, Mismatch, Missing, Rollback, Fork.
+    ``policy`` names the trusted keys, ``seen`` is a head that the caller has, and ``rules`` say
+    what a bundle must contain (default: the rules of this log).
+
+    Raises Malformed if it is not a bundle, and for the first failure UnknownKey, BadSignature,
+    QuorumMissing, BadProof, Mismatch, Missing, Rollback or Fork.
     """
     given = bundle_form.read_file(raw)
     note = bundle_form.text(given, "checkpoint")
@@ -102,7 +104,7 @@ def _entries(given: dict[str, Any], head: Checkpoint) -> Iterator[Entry]:
 def _documents(
     given: dict[str, Any], entries: tuple[Entry, ...]
 ) -> Iterator[tuple[tuple[str, str], bytes | None]]:
-    """Each document's digest is its own, and stands in a proven entry."""
+    """Yield the documents; each must match its digest, which a proven entry must contain."""
     named = {text for entry in entries for text in strings(entry.said)}
     keys = []
     for item in bundle_form.items(given, "documents", {"domain", "digest", "body", "encoding"}):
@@ -122,8 +124,8 @@ def _documents(
 def _heads(
     given: dict[str, Any], policy: Policy, newest: Checkpoint, verify: Verify
 ) -> Iterator[Checkpoint]:
-    """Older heads that the log goes on from: those under which the gate let something run."""
-    # Who must have cosigned them, the gate said then; lines that are there must be right.
+    """Yield older heads that the newest one extends: those under which the gate cleared a run."""
+    # The gate verified the quorum of these heads; here existing lines must only be valid.
     anybody = replace(policy, quorum=NONE)
     sizes = []
     for item in bundle_form.items(given, "heads", {"note", "consistency"}):
@@ -146,15 +148,15 @@ def _heads(
 
 
 def check_seen(seen: Checkpoint, newest: Checkpoint, heads: tuple[Checkpoint, ...]) -> None:
-    """Compare with a head that the caller has. Raises Fork, Mismatch for a head of another log, and
-    Missing when this file cannot say.
+    """Compare with a head that the caller has.
 
-    A file that is older than the caller's head is no rollback: it was made before.
+    Raises Fork, Mismatch for a head of another log, and Missing if this file has no proof between
+    the two. A file that is older than the caller's head is not a rollback.
     """
     if seen.origin != newest.origin:
         raise Mismatch(f"the head seen is of {seen.origin}, this one of {newest.origin}")
     if seen.size == 0:
-        return  # every log goes on from nothing
+        return  # every log extends the empty one
     for head in (newest, *heads):
         if head.size == seen.size:
             if head.root != seen.root:
@@ -202,7 +204,7 @@ def _commitments(said: Any) -> Iterator[str]:
 
 
 def _strangers(notes: Iterable[str], policy: Policy) -> Iterator[str]:
-    """Lines by keys that the caller did not name say nothing; each key may have one line."""
+    """Report lines of unknown keys, which prove nothing; refuse two lines of one key."""
     known = {(key.name, key.key_id) for key in (*policy.logs, *(w.key for w in policy.witnesses))}
     names = set()
     for note in notes:

@@ -1,6 +1,6 @@
-"""The file of an evidence bundle: its form, read strictly and written in one way.
+"""Read and write the file of an evidence bundle; each bundle has exactly one form.
 
-Canonical JSON (`canonical.encode`) and a newline, so that no byte of it can change unseen:
+Canonical JSON (`canonical.encode`) and a newline, so that every changed byte is detected:
 
     {"type": "hitlportal-bundle/v1", "incident": "<uuid>",
      "checkpoint": "<signed note>",
@@ -10,7 +10,7 @@ Canonical JSON (`canonical.encode`) and a newline, so that no byte of it can cha
                     "encoding": "utf-8"|"base64"}, ...],
      "opened":    [{"commitment": "<hex>", "salt": "<hex>", "value": "..."}, ...]}
 
-Lists are sorted and hold nothing twice: one bundle, one string of bytes.
+Lists are sorted and contain nothing twice.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from audit.tlog.canonical import encode
 from audit.tlog.errors import Malformed, NotCanonical
 
 TYPE = "hitlportal-bundle/v1"
-# Evidence of an incident is some megabytes; a bundle is read whole.
+# A bundle is read into memory; the evidence of an incident has some megabytes.
 MAX_BYTES = 256 * 1024 * 1024
 
 
 def read_file(raw: bytes) -> dict[str, Any]:
-    """Parse the file. Raises Malformed unless it is canonical and has the form."""
+    """Parse the file. Raises Malformed unless it is canonical and well-formed."""
     if len(raw) > MAX_BYTES:
         raise Malformed("the bundle is too long")
     try:
@@ -47,7 +47,7 @@ def read_file(raw: bytes) -> dict[str, Any]:
 
 
 def items(given: dict[str, Any], name: str, keys: set[str]) -> list[dict[str, Any]]:
-    """The objects of a list, with exactly these keys. Raises Malformed."""
+    """Return the objects of a list; they must have exactly these keys. Raises Malformed."""
     found = given[name]
     if not isinstance(found, list) or not all(
         isinstance(item, dict) and item.keys() == keys for item in found
@@ -57,7 +57,7 @@ def items(given: dict[str, Any], name: str, keys: set[str]) -> list[dict[str, An
 
 
 def text(given: dict[str, Any], name: str) -> str:
-    """A text of it. Raises Malformed."""
+    """Return a text. Raises Malformed."""
     value = given[name]
     if not isinstance(value, str):
         raise Malformed(f"{name} is a text")
@@ -65,14 +65,14 @@ def text(given: dict[str, Any], name: str) -> str:
 
 
 def hashes(item: dict[str, Any], name: str) -> list[bytes]:
-    """The hashes of a proof. Raises Malformed."""
+    """Return the hashes of a proof. Raises Malformed."""
     if not isinstance(item[name], list):
         raise Malformed(f"{name} is a list")
     return [b64.decode(one if isinstance(one, str) else "?", "a hash") for one in item[name]]
 
 
 def document_body(item: dict[str, Any]) -> bytes | None:
-    """The bytes of a document; None where they were left out. Raises Malformed."""
+    """Return the bytes of a document; None if they were left out. Raises Malformed."""
     if item["body"] is None and item["encoding"] == "utf-8":
         return None
     written = text(item, "body")
@@ -83,18 +83,18 @@ def document_body(item: dict[str, Any]) -> bytes | None:
 
 
 def ascending(name: str, keys: Sequence[Any]) -> None:
-    """Raises Malformed unless the keys stand in their order, each once."""
+    """Raise Malformed unless the keys are in ascending order without repetition."""
     if any(one >= two for one, two in pairwise(keys)):
         raise Malformed(f"{name} stand in their order, each once")
 
 
 def as_text(body: bytes) -> tuple[str, str]:
-    """How a document is written: as the text that it is, else in base64; and which of the two."""
+    """Return a document as text or, if it is not text, in base64; and the name of the encoding."""
     try:
         written = body.decode()
     except UnicodeDecodeError:
         return b64.encode(body), "base64"
-    # NUL has no place in canonical JSON.
+    # Canonical JSON does not allow NUL.
     return (b64.encode(body), "base64") if "\0" in written else (written, "utf-8")
 
 
@@ -107,7 +107,7 @@ def pieces(
     documents: Iterable[dict[str, Any]],
     opened: list[dict[str, Any]],
 ) -> Iterator[bytes]:
-    """Write a bundle, document by document; the lists as the module's docstring shows them."""
+    """Yield a bundle document by document; the module's docstring shows the lists."""
     yield b'{"checkpoint":' + encode(checkpoint) + b',"documents":['
     comma = b""
     for document in documents:
@@ -121,6 +121,6 @@ def pieces(
 
 
 def document(domain: str, digest: str, body: bytes | None) -> dict[str, Any]:
-    """One document as it stands in a bundle; ``body`` is None when it was erased or is left out."""
+    """Return a document's object in a bundle; ``body`` None means erased or left out."""
     written, encoding = (None, "utf-8") if body is None else as_text(body)
     return {"domain": domain, "digest": digest, "body": written, "encoding": encoding}

@@ -19,7 +19,7 @@ class NotCanonical(ValueError):
 
 
 class TlogError(Exception):
-    """Something of the log does not hold."""
+    """The log failed verification."""
 
     def __init__(self, detail: str = "") -> None:
         self.detail = detail
@@ -38,7 +38,7 @@ class TlogError(Exception):
 
 
 class Malformed(TlogError):
-    """The text is not in the format that the specification asks for."""
+    """The text is not in the specified format."""
 
 
 class BadProof(TlogError):
@@ -46,31 +46,31 @@ class BadProof(TlogError):
 
 
 class BadSignature(TlogError):
-    """A line by a known key is not a signature of this text."""
+    """A known key's signature line is not valid for this text."""
 
 
 class UnknownKey(TlogError):
-    """No key that is trusted here has signed it."""
+    """No trusted key has signed this."""
 
 
 class QuorumMissing(TlogError):
-    """Fewer witnesses have cosigned than the policy asks for."""
+    """Fewer witnesses have cosigned than the policy requires."""
 
 
 class Rollback(TlogError):
-    """The log is shorter than it was: what was signed before is gone."""
+    """The log is shorter than a head that was signed before: entries are gone."""
 
 
 class Fork(TlogError):
-    """The log is not a continuation of what it was: its past was rewritten."""
+    """The log does not continue a head that was signed before: its past was rewritten."""
 
 
 class Missing(TlogError):
-    """A part that must be there is not."""
+    """A required part is missing."""
 
 
 class Mismatch(TlogError):
-    """A part is not what the entries make it."""
+    """A part differs from what the entries give."""
 
     def __init__(self, detail: str = "", index: int | None = None) -> None:
         self.index = index
@@ -78,7 +78,7 @@ class Mismatch(TlogError):
 
 
 class Stale(TlogError):
-    """The witness holds another size than the one that the proof starts from."""
+    """The witness holds a size other than the one at which the proof starts."""
 
     def __init__(self, size: int) -> None:
         self.size = size

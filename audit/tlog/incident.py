@@ -1,10 +1,9 @@
-"""What a bundle must hold to be whole: nothing that its own entries speak of may be absent.
+"""Check that a bundle is complete: everything that its entries refer to must be in it.
 
-Entries lie in a log, so none of them can be changed; what a maker of a bundle can do is leave
-something out. This finds what shows: a document that an entry names, an entry that another one
-rests on, the head under which the gate let something run. That nothing else was written about the
-incident, no bundle can show. Which entries and
-documents those are comes as data (`audit.tlog.rules`).
+Entries are in a log and cannot be changed, but the author of a bundle can leave something out. This
+module finds missing documents that an entry names, missing entries that another one relies on, and
+a missing head under which the gate cleared a run (`audit.tlog.rules` says which these are). No
+bundle can show that the log has no other entry about the incident.
 """
 
 from __future__ import annotations
@@ -19,13 +18,13 @@ from audit.tlog.errors import Mismatch, Missing, TlogError
 from audit.tlog.note import Note
 from audit.tlog.rules import Rules
 
-# (domain, digest) -> the bytes; None where they were erased or left out.
+# (domain, digest) -> the bytes; None if they were erased or left out.
 Documents: TypeAlias = Mapping[tuple[str, str], bytes | None]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A proven entry: its place, its exact bytes, and what they say."""
+    """A proven entry: its leaf index, its exact bytes, and its parsed content."""
 
     index: int
     body: bytes
@@ -47,9 +46,9 @@ def check(
     heads: Sequence[Checkpoint],
     rules: Rules,
 ) -> tuple[str, ...]:
-    """Check that the parts belong together and none is absent; gives remarks for the reader.
+    """Check that the parts belong together and are complete; return remarks for the reader.
 
-    ``heads[0]`` is the newest. Raises Mismatch and Missing, which name the entry and the part.
+    ``heads[0]`` is the newest. Raises Mismatch or Missing, which name the entry and the part.
     """
     _check_about(incident, entries, rules)
     check_rests(entries, rules)
@@ -66,7 +65,7 @@ def check(
 
 
 def _check_about(incident: str, entries: Sequence[Entry], rules: Rules) -> None:
-    """Every entry is about the incident or one of its proposals."""
+    """Require every entry to be about the incident or one of its proposals."""
     about = {f"incident:{incident}"}
     for entry in entries:
         if entry.action in rules.proposed and find(entry.said.get("data"), "incident") == incident:
@@ -79,7 +78,7 @@ def _check_about(incident: str, entries: Sequence[Entry], rules: Rules) -> None:
 
 
 def check_rests(entries: Sequence[Entry], rules: Rules) -> None:
-    """What each entry rests on is among them. Raises Missing."""
+    """Require the entries that each entry relies on. Raises Missing."""
     there = {(entry.action, entry.object) for entry in entries}
     for entry in entries:
         needed = rules.rests_on.get(entry.action)
@@ -88,11 +87,11 @@ def check_rests(entries: Sequence[Entry], rules: Rules) -> None:
 
 
 def _named(entry: Entry, rules: Rules) -> Iterator[tuple[str, str, str]]:
-    """(path, domain, digest) of each document that the entry names."""
+    """Yield (path, domain, digest) of each document that the entry names."""
     for path, domain in rules.named.get(entry.action, {}).items():
         found = find(entry.said.get("data"), path)
         if found is None and entry.action != rules.cleared:
-            continue  # transitions bear the same word as what they record, without its digests
+            continue  # a transition's entry has the same action as what it records, but no digests
         for digest in found if isinstance(found, list) else [found]:
             if not isinstance(digest, str):
                 raise Mismatch(f"entry {entry.index}: its {path} is no digest", entry.index)
@@ -112,9 +111,11 @@ def _check_document(
 def _check_gate(
     entry: Entry, entries: Sequence[Entry], documents: Documents, heads: Sequence[Checkpoint]
 ) -> str | None:
-    """The head that the gate accepted is one of those that lead to the newest: else the worker was
-    shown another log than the reader. What it let the run rest on is here, every review of it.
-    Gives the origin of a head that is of another log."""
+    """Check what the gate relied on; return the origin of its head if it is of another log.
+
+    The head that the gate accepted must be one of those that the newest head extends; otherwise the
+    worker saw another log than the reader. Every entry that the gate relied on must be here.
+    """
     seen = read(documents["", str(find(entry.said.get("data"), "evidence"))] or b"")
     note = find(seen, "log.checkpoint")
     try:
@@ -135,7 +136,7 @@ def _check_gate(
 
 
 def _relied_on(entry: Entry, seen: Any) -> Iterator[bytes]:
-    """The bytes of the entries about the same proposal that the gate had before it."""
+    """Yield the bytes of the entries about the same proposal in the gate's evidence."""
     given = find(seen, "log.entries")
     for one in given if isinstance(given, list) else ():
         body = str(find(one, "body")).encode(errors="surrogatepass")
@@ -144,14 +145,14 @@ def _relied_on(entry: Entry, seen: Any) -> Iterator[bytes]:
 
 
 def find(value: Any, path: str) -> Any:
-    """What stands at a path such as ``statement.plan``; None when nothing does."""
+    """Return the value at a path such as ``statement.plan``; None if there is none."""
     for part in path.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Every text in a JSON value. Not recursive: an entry may be nested as deep as it likes."""
+    """Yield every text in a JSON value. Not recursive, because entries can be deeply nested."""
     rest = [value]
     while rest:
         one = rest.pop()

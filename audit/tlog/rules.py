@@ -1,8 +1,8 @@
-"""Which entries of a bundle rest on which, and which documents they name: data of the product.
+"""Rules about a bundle: which entries rely on which, and which documents they name.
 
-The log knows no word of the product that writes it. What must be in a bundle comes as a `Rules`;
-`default` reads the file `rules.json` that lies beside this one, and in the verifier's one file. The
-product generates it (`python -m remediation.management.bundle_rules`).
+The log does not know the product's words, so the product generates these rules as a file
+(`python -m remediation.management.bundle_rules`). `default` reads this `rules.json` from this
+folder or from the verifier's file.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ FILE = "rules.json"
 
 @dataclass(frozen=True)
 class Rules:
-    """The words of a product's entries, as far as a verifier needs them."""
+    """The words of a product's entries that a verifier needs."""
 
-    # Of the entry that lets something run; what it saw is one of the documents.
+    # The action of an entry that clears a run; its gate evidence is one of the documents.
     cleared: str
-    # Of entries that make another object part of the incident that they name.
+    # Actions of entries that make their object part of the incident that they name.
     proposed: tuple[str, ...]
-    # Digests in an entry of this kind: path in its data -> domain of the digest ("": SHA-256).
+    # By action, the digests in an entry: path in its data -> domain of the digest ("": SHA-256).
     named: Mapping[str, Mapping[str, str]]
-    # The one kind of document whose bytes may go, under law: (kind of entry, path).
+    # The only kind of document whose bytes may be erased: (action of the entry, path).
     erasable: tuple[str, str]
-    # An entry of this kind rests on one of that kind about the same object.
+    # An entry with this action relies on one with that action about the same object.
     rests_on: Mapping[str, str]
 
     def dump(self) -> bytes:
@@ -36,7 +36,7 @@ class Rules:
 
     @classmethod
     def parse(cls, raw: bytes) -> Rules:
-        """Read what `dump` wrote. Raises ValueError, KeyError, TypeError for anything else."""
+        """Parse the output of `dump`. Raises ValueError, KeyError, TypeError otherwise."""
         given = json.loads(raw)
         kind, path = given["erasable"]
         return cls(
@@ -50,7 +50,7 @@ class Rules:
 
 @cache
 def default() -> Rules:
-    """The rules of the product that this log, or this verifier, came with."""
+    """Return the rules that belong to this log or verifier."""
     raw = pkgutil.get_data(__package__ or "audit.tlog", FILE)
     assert raw is not None
     return Rules.parse(raw)

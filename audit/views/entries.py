@@ -70,9 +70,11 @@ def entries(request: HttpRequest) -> HttpResponse:
         try:
             found = reading.find(_asked(form), door.ALIAS)
         except OperationalError:
-            problem = gettext("This takes too long. Narrow it by time, kind, actor or object.")
+            problem = gettext(
+                "This search takes too long. Narrow it by time, kind, actor or object."
+            )
     else:
-        problem = gettext("Something in the filter cannot be read.")
+        problem = gettext("A value in the filter is not valid.")
     state = reading.state(door.ALIAS)
     context = {
         "form": form,

@@ -86,16 +86,16 @@ def _found(request: HttpRequest, pk: int, what: str) -> Row:
 def _proof(pk: int, policy: Policy | None) -> Shown:
     if policy is None:
         return Shown(
-            missing=gettext("This process was not told whom to believe (%(setting)s).")
+            missing=gettext("No proof: %(setting)s is not set for this process.")
             % {"setting": "HITL_AUDIT_POLICY_FILE"}
         )
     try:
         found = inclusion.prove([pk], policy=policy, seen=None, using=door.ALIAS)
         checked = policy.check(found.note)
     except inclusion.Unavailable:
-        return Shown(missing=gettext("The entry is not in the tree yet; look again in a moment."))
+        return Shown(missing=gettext("The entry is not in the tree yet. Try again in a moment."))
     except TlogError as error:
-        return Shown(missing=gettext("There is no proof: %(error)s") % {"error": error})
+        return Shown(missing=gettext("No proof: %(error)s") % {"error": error})
     (one,) = found.entries
     return Shown(
         text=Proof(one.index, one.hashes, found.note).dump(),

@@ -15,19 +15,21 @@ PROCESSES = ("web", "worker", "sequencer", "eraser")
 
 
 def check(installation: Installation) -> None:
-    """Install and check; prints one line a step, raises InstallationFailed."""
+    """Install and check; print one line per step. Raises InstallationFailed."""
     print("== installing on a throw-away cluster", flush=True)
     installation.install()
     print("== are migrations complete?", flush=True)
     installation.manage("makemigrations", "--check", "--dry-run")
     for process in PROCESSES:
         print(f"== check --deploy as {process}", flush=True)
-        said = installation.manage("check", "--deploy", "--fail-level", "WARNING", process=process)
-        print(said.strip())
+        output = installation.manage(
+            "check", "--deploy", "--fail-level", "WARNING", process=process
+        )
+        print(output.strip())
 
 
 def main() -> int:
-    """Return 0 when everything is as it should be."""
+    """Return 0 when all checks pass."""
     return throwaway.use("check", check)
 
 

@@ -1,6 +1,6 @@
-"""Check the locks: hashes for everything, no host, one version of each package in all of them.
+"""Verify the locks: hashes for everything, no host, the same version of a package in all of them.
 
-Part of `make check`. Hosts of package registries differ from machine to machine; a hash does not.
+Part of `make check`. Hosts of package registries differ between machines; hashes do not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PIN = re.compile(r"^([a-z0-9.-]+)(?:\[[a-z0-9,-]+\])?==(\S+)", re.MULTILINE)
 
 
 def problems(root: Path) -> Iterator[str]:
-    """What is wrong with `requirements*.txt` in this directory."""
+    """Report what is wrong with `requirements*.txt` in this directory."""
     versions: dict[str, dict[str, str]] = {}
     for path in sorted(root.glob("requirements*.txt")):
         text = path.read_text(encoding="utf-8")
@@ -35,7 +35,7 @@ def problems(root: Path) -> Iterator[str]:
 
 
 def main() -> int:
-    """Return 0 when the locks are as they should be."""
+    """Return 0 when the locks are in order."""
     found = list(problems(Path()))
     for problem in found:
         print(f"{problem}; run `make lock`", file=sys.stderr)

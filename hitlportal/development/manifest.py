@@ -1,7 +1,7 @@
-"""Write sql/manifest.json anew, from a throw-away installation (`make manifest`).
+"""Write sql/manifest.json from a throw-away installation (`make manifest`).
 
-To be run after every change of migrations, guards or grants; its diff shows the reviewer what
-the database now says.
+Run it after every change of migrations, guards or grants. Its diff shows the reviewer what changed
+in the database.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from hitlportal.development import throwaway
 
 
 def write(installation: Installation) -> None:
-    """Install, and keep what the database then holds. Raises InstallationFailed."""
+    """Install, and write the manifest of the new database. Raises InstallationFailed."""
     installation.install()
     installation.manage("database_manifest", "--write")
 

@@ -1,9 +1,8 @@
-"""``make messages``: the catalog of everything that pages say, out of templates and code.
+"""Write the translation catalogs from templates and code (`make messages`).
 
-Written from a copy of the sources, so that nothing of gettext's tools lies in the tree meanwhile,
-and without dates or line numbers: the same sources give the same bytes. The English catalog holds
-no translations, the sources are English; it is what other languages are made from. Catalogs of
-other languages beside it are merged with it.
+This works on a copy of the sources, so that gettext's tools leave no files in the tree. Catalogs
+have no dates or line numbers, so that the same sources give the same bytes. The English catalog
+holds no translations; it is the template for other languages, whose catalogs are merged with it.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ PACKAGES = ("hitlportal", "remediation", "audit")
 # The demo and the agents' API speak to operators and machines (hitlportal/language.py).
 SILENT = shutil.ignore_patterns("demo", "api", "migrations", "management", "static", "__pycache__")
 HEADER = """\
-# What the pages of hitlportal say. Written by `make messages`; README, "Languages".
+# Texts of the pages of hitlportal. Written by `make messages`; see docs/languages.md.
 #
 msgid ""
 msgstr ""
@@ -39,13 +38,13 @@ msgstr ""
 
 
 def missing() -> list[str]:
-    """The programs of gettext that this machine lacks."""
+    """Return the programs of gettext that this machine lacks."""
     tools = ("xgettext", "msgmerge", "msguniq", "msgattrib")
     return [tool for tool in tools if shutil.which(tool) is None]
 
 
 def written(root: Path = ROOT) -> dict[Path, str]:
-    """Every catalog as it should be, by its path below the root."""
+    """Return the up-to-date text of every catalog, by its path below the root."""
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory)
         for package in PACKAGES:
@@ -62,7 +61,7 @@ def written(root: Path = ROOT) -> dict[Path, str]:
                 *(argument for language in languages for argument in ("--locale", language)),
             ],
             cwd=copy,
-            # No settings: which messages there are depends on the sources alone.
+            # Without settings: the messages depend on the sources alone.
             env={k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"},
             check=True,
             capture_output=True,
@@ -74,7 +73,7 @@ def written(root: Path = ROOT) -> dict[Path, str]:
 
 
 def _plain(path: Path) -> str:
-    """The catalog without the dates and blanks of gettext's header."""
+    """Return the catalog with our header instead of gettext's, which has dates and blanks."""
     header, _, messages = path.read_text(encoding="utf-8").partition("\n\n")
     plurals = re.search(r'^"Plural-Forms:.*(?:\n"(?!.*: ).*)*', header, re.MULTILINE)
     language = path.parents[1].name
@@ -82,8 +81,9 @@ def _plain(path: Path) -> str:
 
 
 def main() -> int:
+    """Write all catalogs; return 0, or 1 when gettext is missing."""
     if lacking := missing():
-        print(f"not here: {', '.join(lacking)} (Debian: apt-get install gettext)", file=sys.stderr)
+        print(f"missing: {', '.join(lacking)} (Debian: apt-get install gettext)", file=sys.stderr)
         return 1
     for path, text in written().items():
         (ROOT / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A portal installed on servers of its own, for a developers' tool, and removed afterwards."""
+"""Provide a developers' tool with a portal on its own servers, and remove it afterwards."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.errors import InstallationFailed, ServerError
 from hitlportal.demo.servers.servers import NOT_DURABLE, Servers
 
-# An https origin, as in production, so that Django's own checks of cookies and HSTS count too.
+# An https origin, as in production, so that Django's checks of cookies and HSTS apply.
 ORIGIN = "https://portal.example"
 
 
 def use(name: str, work: Callable[[Installation], None]) -> int:
-    """Start servers, do the work, remove all; returns 0, or 1 with the reason on stderr.
+    """Start servers, do the work, remove everything; return 0, or 1 with the reason on stderr.
 
-    The installation is not installed yet. A kill leaves a directory in the temporary one; the
+    ``work`` must install the portal first. A kill leaves a directory in the temporary one; the
     kernel ends the servers.
     """
     directory = Path(tempfile.mkdtemp(prefix=f"hitlportal-{name}-"))

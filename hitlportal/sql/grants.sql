@@ -50,7 +50,7 @@ GRANT EXECUTE ON FUNCTION
   remediation.lock_proposal_v1(uuid),
   remediation.excluded_v1(uuid), remediation.token_revoked_v1(uuid),
   remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
-  remediation.open_seats_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
+  remediation.open_slots_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
   TO hitl_web, hitl_worker;
 -- What somebody looks for in the queue, as a question to its index.
 GRANT EXECUTE ON FUNCTION remediation.asked_v1(text), remediation.words_v1(text)

@@ -78,7 +78,7 @@ SUBMITTED: dict[str, Json] = {
 
 PROBLEM: dict[str, Json] = {
     "type": "/problems/unknown_field",
-    "title": "A field is not known here; nothing unknown can be approved.",
+    "title": "A field is unknown; unknown fields are refused.",
     "status": 400,
     "detail": "'severity'",
     "errors": [{"detail": "'severity'", "pointer": "#/incident"}],

@@ -23,7 +23,7 @@ from audit.tlog.canonical import Json, encode
 from remediation.domain import errors
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.services.access import record_refusal
 from remediation.services.actors import AgentActor
 
@@ -182,8 +182,7 @@ def problem(error: Refused, request: HttpRequest) -> HttpResponse:
         members["errors"] = [
             {
                 "detail": str(members.get("detail", members["title"])),
-                "pointer": "#"
-                + quote(covering.pointer_covered(error.pointer), safe="/~!$&'()*+,;=:@"),
+                "pointer": "#" + quote(masking.mask_pointer(error.pointer), safe="/~!$&'()*+,;=:@"),
             }
         ]
     return _response(members, status, _headers(error, request))

@@ -1,1 +1,1 @@
-"""Nouns of the product. Pure: no Django, no clock, no I/O; everything arrives as an argument."""
+"""The rules and values of the product. Pure: no Django, clock or I/O; all input is arguments."""

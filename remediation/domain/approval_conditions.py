@@ -1,5 +1,7 @@
-"""What an approval asks for: cited artefacts opened, target names typed. The gate relies on
-signatures alone: this slows a hasty hand, and nobody else can look for a person.
+"""Conditions of an approval besides the verdicts: cited artefacts opened, target names typed.
+
+They only prevent hasty approvals. The gate relies on signatures alone: nothing can prove that a
+person looked.
 """
 
 from __future__ import annotations
@@ -22,19 +24,22 @@ class Conditions:
     names: tuple[str, ...] = ()
 
     def check(self, opened: Iterable[str], typed: Iterable[str]) -> None:
-        """Raises EvidenceNotOpened and NameNotTyped, which say what is missing."""
+        """Raise EvidenceNotOpened or NameNotTyped, which say what is missing."""
         had = set(opened)
         missing = [sha256 for sha256 in self.artefacts if sha256 not in had]
         if missing:
             raise EvidenceNotOpened(f"{len(missing)} of {len(self.artefacts)} were not opened")
-        # Exactly: a name that only looks alike is what this is for.
+        # An exact comparison: this exists to catch names that only look alike.
         if tuple(typed) != self.names and self.names:
             raise NameNotTyped("type " + ", then ".join(self.names))
 
 
 def asked(plan: Plan, diagnosis: Diagnosis, checks: Iterable[Check], risk: str) -> Conditions:
-    """With a failed check: every artefact that the diagnosis cites. At the highest risk: the name
-    that tells each target from its neighbours."""
+    """Return the conditions for an approval of this plan.
+
+    After a failed check: open every artefact that the diagnosis cites. At the highest risk: type
+    the name that distinguishes each target.
+    """
     cited = [c.evidence for claim in diagnosis.claims for c in claim.citations]
     failed = any(check.outcome is Outcome.FAIL for check in checks)
     return Conditions(

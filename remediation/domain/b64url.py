@@ -16,7 +16,7 @@ def encode(raw: bytes) -> str:
 
 
 def decode(text: str, at: str = "") -> bytes:
-    """Read base64url. Only the one form that `encode` writes is taken; else BadValue."""
+    """Decode base64url. Raises BadValue for any form other than the one that `encode` writes."""
     try:
         if not _FORM.fullmatch(text):
             raise BadValue("not base64url without padding", pointer=at)

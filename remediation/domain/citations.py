@@ -1,4 +1,4 @@
-"""Does a cited value stand where the claim says? Artefacts are foreign JSON, read leniently."""
+"""Compare cited values with the artefacts, which are foreign JSON and parsed leniently."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 from audit.tlog.canonical import Json
 from remediation.domain.report import Citation
-from remediation.domain.secrets.covering import covered
+from remediation.domain.secrets.masking import mask_text
 
 
 class Unreadable(str):
@@ -16,7 +16,7 @@ class Unreadable(str):
 
 
 def read_artefact(content: bytes | None) -> Json | Unreadable:
-    """Parse an artefact. It is a foreign document, so floats are fine; repeated keys are not."""
+    """Parse an artefact as JSON, or return why not. Allows floats; refuses repeated keys."""
     if content is None:
         return Unreadable("the artefact is not part of this incident")
     try:
@@ -29,7 +29,7 @@ def read_artefact(content: bytes | None) -> Json | Unreadable:
 
 
 class _RepeatedKey(Exception):
-    """One object has a key twice, so "the value at the pointer" has two answers."""
+    """An object has a key twice, so a pointer to it has two values."""
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -40,26 +40,25 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 
 def problem_of(document: Json | Unreadable, citation: Citation) -> str:
-    """Say why the citation does not hold; empty when the value stands at its pointer."""
+    """Return why the citation does not hold; "" when the pointer leads to the cited value."""
     if isinstance(document, Unreadable):
         return str(document)
     try:
         value = resolve(document, citation.pointer)
     except LookupError:
         return "there is nothing"
-    # As JSON, true is not 1: Python's == alone would say it is.
+    # In JSON, true is not 1; Python's == treats them as equal.
     if type(value) is not type(citation.value) or value != citation.value:
         return "another value stands there"
     return ""
 
 
 class Stored:
-    """Whether what is cited stands in the artefacts as they are stored, as it is or with the
-    secrets covered that the incident's evidence holds.
+    """Look for a cited value in the stored artefacts, as it is or with known secrets masked.
 
-    Asked where `problem_of` found another value: what is a secret in one place, because an intruder
-    put it into the field of a password there, may stand uncovered in the other (A60).
-    Looking takes time: a diagnosis that is wrong more often than this is wrong (A63).
+    Used after `problem_of` found another value. An intruder can write a name into a password field,
+    so that it counts as a secret there and stays unmasked elsewhere (A60).
+    Each lookup takes time, so after `MOST` lookups no further citation holds (A63).
     """
 
     MOST = 100
@@ -86,14 +85,14 @@ class Stored:
             return False
         if not isinstance(value, str) or len(value) > self.LONGEST:
             return False
-        return covered(value, self._known()) == citation.value
+        return mask_text(value, self._known()) == citation.value
 
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 
 
 def resolve(document: Json, pointer: str) -> Json:
-    """Follow a JSON pointer (RFC 6901 section 4). Raises LookupError when nothing is there."""
+    """Follow a JSON pointer (RFC 6901 section 4). Raises LookupError when it leads to nothing."""
     value = document
     for token in pointer.split("/")[1:]:
         key = token.replace("~1", "/").replace("~0", "~")

@@ -1,5 +1,6 @@
-"""The scope as a drawing: who stands where, and which lines lead from whom to whom. Pure geometry;
-the template writes it as SVG.
+"""Lay out the scope as a drawing: positions of cards, and lines between them.
+
+Pure geometry; the template writes the SVG.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from remediation.domain.scope import Scope, ScopeService
 
 # A card with two lines of text, in units of the drawing.
 WIDTH, HEIGHT, GAP_X, GAP_Y = 190, 52, 70, 14
-# More cannot be read as a drawing; all of them stand in the table below it.
+# A drawing of more cards is unreadable; the table below it lists all.
 MAX_DRAWN = 60
-# Characters that fit a card; the whole name is in the table, and in the card's title.
+# Characters that fit on a card; the table and the card's title have the whole name.
 FITS = 24
 
 
 @dataclass(frozen=True)
 class Node:
-    """A card at (x, y). `kind` is target, direct or downstream; `marks` are words, never colour
-    alone."""
+    """A card at (x, y). `kind` is target, direct or downstream. `marks` are words, because colour
+    alone is not accessible."""
 
     key: str
     x: int
@@ -43,7 +44,7 @@ class Edge:
     y1: int
     x2: int
     y2: int
-    # Which the inventory records; a line that is not recorded only says "somehow from here".
+    # Whether the inventory records this dependency; otherwise it is an indirect one.
     recorded: bool = True
 
     @property
@@ -62,9 +63,9 @@ class Diagram:
 
 
 def draw(scope: Scope, edges: Collection[tuple[int, int]]) -> Diagram:
-    """Lay the scope out in columns by depth: targets, direct services, theirs, and so on.
+    """Lay out the scope in columns by depth: targets, direct services, their dependents, and so on.
 
-    ``edges`` are pairs of service ids, (depended on, dependent), as the inventory has them.
+    ``edges`` are the inventory's pairs of service ids: (depended on, dependent).
     """
     nearest = {s.id: s for s in sorted(scope.services, key=lambda s: -s.depth)}
     ordered = sorted(nearest.values(), key=lambda s: (s.depth, -_weight(s), s.name))
@@ -134,7 +135,7 @@ def _edges(
             lines.append(_line(nodes[_key(one)], nodes[_key(two)]))
             drawn.add(above)
     for service in shown:
-        # Reached over something that is not drawn, or that the inventory no longer has.
+        # Reached through a service that is not drawn, or that the inventory no longer has.
         if service.depth > 1 and service.id not in drawn and service.via in nodes:
             lines.append(_line(nodes[service.via], nodes[_key(service)], recorded=False))
     return lines
@@ -149,12 +150,12 @@ def _key(service: ScopeService) -> str:
 
 
 def _weight(service: ScopeService) -> int:
-    """The gravest first."""
+    """Sort key: the most critical services first."""
     order = ("low", "medium", "high", "critical")
     marks = 4 * service.payment_path + 2 * service.external_partner
     return order.index(service.criticality) + marks
 
 
 def _top(row: int, rows: int, tallest: int) -> int:
-    """Columns are centred beside the tallest one."""
+    """Return the y of a row; columns are centred beside the tallest one."""
     return (tallest - rows) * (HEIGHT + GAP_Y) // 2 + row * (HEIGHT + GAP_Y)

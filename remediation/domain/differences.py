@@ -1,7 +1,7 @@
-"""What differs between two versions of a stored body: by field, step by step, claim by claim.
+"""Compare two versions of a stored body: by field, by step and by claim.
 
-Works on plain JSON values, so that old versions can be compared whatever today's catalogue knows.
-Nothing is shortened and nothing is judged: both values stand whole beside each other.
+Works on plain JSON values, so that old versions can be compared even if the catalogue has changed.
+Nothing is shortened: both values are returned whole.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from difflib import SequenceMatcher
 
 from audit.tlog.canonical import Json
 
-# Comparing words takes quadratic time at worst; beyond this a text is one piece.
+# Comparing words takes quadratic time at worst; a longer text counts as one piece.
 MAX_WORDS = 2_000
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
-# By which fields the members of a list are known again, in the order in which they are asked.
+# Fields that identify a member of a list, in order of preference.
 _KNOWN_BY = (("locator",), ("name", "via"), ("name",), ("evidence", "pointer"))
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One field: where it stands, and its text before and after; None where it is not there."""
+    """One field: its place, and its text before and after; None where it does not exist."""
 
     place: str
     old: str | None
@@ -38,7 +38,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Piece:
-    """A run of text that is in both versions (same), only in the old or only in the new one."""
+    """A run of text: in both versions (same), only in the old one, or only in the new one."""
 
     word: str
     text: str
@@ -56,7 +56,7 @@ class Item:
 
 
 def differences(old: Json, new: Json, place: str = "") -> tuple[Difference, ...]:
-    """Every field in which two values differ, in the order of the new one."""
+    """Return every field in which two values differ, in the order of the new value."""
     return tuple(_differences(old, new, place))
 
 
@@ -83,14 +83,14 @@ def _members(old: Mapping[str, Json], new: Mapping[str, Json], place: str) -> It
 
 
 def _order(old: Mapping[str, Json], new: Mapping[str, Json], place: str) -> Iterator[Difference]:
-    """The order of those that are in both, if it is another one."""
+    """Yield the order of the members that both versions have, if it differs."""
     before, after = [n for n in old if n in new], [n for n in new if n in old]
     if before != after:
         yield Difference(f"{place} / order", ", ".join(before), ", ".join(after))
 
 
 def _keyed(values: Sequence[Json]) -> dict[str, Json]:
-    """A list's members by what they are known by; one that comes twice is counted."""
+    """Return a list's members by their identifying value; a repeated one gets a number."""
     found: dict[str, Json] = {}
     for value in values:
         key = name = _name(value)
@@ -111,14 +111,14 @@ def _name(value: Json) -> str:
 
 
 def said(value: Json) -> str:
-    """A value as people read it."""
+    """Return a value as text for people."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def words(old: str, new: str) -> tuple[Piece, ...]:
-    """Both texts as one, word by word, with what was taken out and put in marked."""
+    """Merge both texts word by word, with removed and added words marked."""
     before, after = _WORDS.findall(old), _WORDS.findall(new)
     if old == new:
         return (Piece("same", new),) if new else ()
@@ -141,9 +141,9 @@ def items(
     key: Callable[[Json], str],
     text: Callable[[Json], str],
 ) -> tuple[Item, ...]:
-    """Steps or claims of two versions, paired by ``key`` and in order; ``text`` is shown whole.
+    """Pair the steps or claims of two versions by ``key``, in order; ``text`` is shown whole.
 
-    What stands at the same place between two pairs is taken for a changed version of itself.
+    Items at the same position between two pairs count as changed versions of each other.
     """
     return tuple(
         _item(

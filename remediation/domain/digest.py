@@ -1,4 +1,4 @@
-"""Domain-separated digests: bytes of one kind never have the digest of another kind."""
+"""Compute domain-separated digests: bytes of two kinds never have the same digest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import sha256
 
 
 class Kind(StrEnum):
-    """What a digest is taken over."""
+    """The kinds of bodies that have a digest."""
 
     PLAN = "plan"
     DIAGNOSIS = "diagnosis"
@@ -22,18 +22,18 @@ class Kind(StrEnum):
 
 
 def digest(kind: Kind, body: bytes) -> str:
-    """Give the hex SHA-256 of "hitlportal/" + kind + "/v1" + NUL + body. Never to be changed."""
+    """Return the hex SHA-256 of "hitlportal/" + kind + "/v1" + NUL + body. Must never change."""
     return sha256(domain(kind).encode() + b"\0" + body).hexdigest()
 
 
 def domain(kind: Kind) -> str:
-    """What stands before the body, so that bytes of two kinds never have one digest."""
+    """Return the prefix of the body, so that bytes of two kinds never have the same digest."""
     return f"hitlportal/{kind.value}/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """What a review is about: reviews count together only when all six are equal."""
+    """The digests that a review signs: reviews count together only if all six are equal."""
 
     plan: str
     diagnosis: str
@@ -53,7 +53,7 @@ class Digests:
         pin: bytes,
         checks: bytes,
     ) -> Digests:
-        """Take the six digests from the six canonical bodies."""
+        """Compute the six digests from the six canonical bodies."""
         return cls(
             plan=digest(Kind.PLAN, plan),
             diagnosis=digest(Kind.DIAGNOSIS, diagnosis),

@@ -1,4 +1,4 @@
-"""Names of what goes on record: source:subject:action, a closed list in one place."""
+"""The closed list of event names in the audit log: source:subject:action."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 class Event(StrEnum):
     """Every kind of entry that this product appends to the audit log."""
 
-    # What an agent did.
+    # Actions of agents.
     AGENT_REPORT_SUBMITTED = "agent:report:submitted"
     AGENT_PROPOSAL_SUBMITTED = "agent:proposal:submitted"
     AGENT_PROPOSAL_WITHDRAWN = "agent:proposal:withdrawn"
@@ -16,7 +16,7 @@ class Event(StrEnum):
     AGENT_INCIDENT_OPENED = "agent:incident:opened"
     AGENT_REQUEST_REFUSED = "agent:request:refused"
 
-    # What a person decided.
+    # Decisions of people.
     PERSON_REVIEW_STARTED = "person:review:started"
     PERSON_REVIEW_SIGNED = "person:review:signed"
     PERSON_REVIEW_REFUSED = "person:review:refused"
@@ -32,7 +32,7 @@ class Event(StrEnum):
     PERSON_EVIDENCE_REVEALED = "person:evidence:revealed"
     PERSON_REQUEST_REFUSED = "person:request:refused"
 
-    # What a person changed around the decisions.
+    # Other changes by people.
     PERSON_INVENTORY_CHANGED = "person:inventory:changed"
     PERSON_INVENTORY_IMPORTED = "person:inventory:imported"
     PERSON_AGENT_CREATED = "person:agent:created"
@@ -54,7 +54,7 @@ class Event(StrEnum):
     PERSON_VIEW_SAVED = "person:view:saved"
     PERSON_VIEW_REMOVED = "person:view:removed"
 
-    # What the worker did.
+    # Actions of the worker.
     WORKER_PROPOSAL_ASSESSED = "worker:proposal:assessed"
     WORKER_PROPOSAL_REASSESSED = "worker:proposal:reassessed"
     WORKER_PROPOSAL_REJECTED = "worker:proposal:rejected"
@@ -75,7 +75,7 @@ class Event(StrEnum):
     WORKER_INCIDENT_CONTAINED = "worker:incident:contained"
     WORKER_NOTICE_SENT = "worker:notice:sent"
 
-    # What an operator did on a host.
+    # Actions of an operator on a host.
     OPERATOR_APPROVER_ADDED = "operator:approver:added"
     OPERATOR_APPROVER_REMOVED = "operator:approver:removed"
     OPERATOR_INVENTORY_CHANGED = "operator:inventory:changed"
@@ -97,15 +97,15 @@ class Event(StrEnum):
     OPERATOR_LOG_KEY_ROTATED = "operator:log_key:rotated"
     OPERATOR_LOG_REOPENED = "operator:log:reopened"
 
-    # What the system counted: refusals of callers who are not known, per minute.
+    # Refusals of unauthenticated callers, counted per minute.
     SYSTEM_REFUSALS_COUNTED = "system:refusals:counted"
-    # What the daily verification of the log found.
+    # Results of the daily verification of the log.
     SYSTEM_LOG_VERIFIED = "system:log:verified"
     SYSTEM_LOG_BROKEN = "system:log:broken"
 
     @property
     def severity(self) -> int:
-        """How grave it is, by OCSF's numbers: 1 informational, 3 medium, 4 high, 5 critical."""
+        """Return OCSF's severity: 1 informational, 3 medium, 4 high, 5 critical."""
         return _GRAVE.get(self, 1)
 
 
@@ -116,6 +116,6 @@ _GRAVE = {
 }
 
 
-# A proposal is submitted by an agent, or by a person who edits or undoes one. Entries from before
-# the second word existed say the first for both.
+# A proposal is submitted by an agent, or by a person who edits or reverses one. Entries from before
+# the second event existed have the first event for both.
 PROPOSED = (Event.AGENT_PROPOSAL_SUBMITTED, Event.PERSON_PROPOSAL_SUBMITTED)

@@ -1,4 +1,4 @@
-"""A cited value in its place: the object or list around it, as lines, with the value marked."""
+"""Show a cited value in its context: the lines of the object or list around it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from audit.tlog.canonical import Json
 from remediation.domain.citations import resolve
 
-# What stands right before and after is context; the whole artefact is one click away.
+# The nearest lines are enough context; the whole artefact is one click away.
 CONTEXT_LINES = 8
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """`value` is whole; of the lines around it `cut_before` and `cut_after` are not shown."""
+    """A whole value and lines around it; `cut_before` and `cut_after` count the omitted lines."""
 
     around: str
     before: str
@@ -26,9 +26,9 @@ class Excerpt:
 
 
 def excerpt(document: Json, pointer: str) -> Excerpt | None:
-    """The value at the pointer (RFC 6901) among its neighbours; None for the whole document.
+    """Return the value at the pointer (RFC 6901) with its neighbours; None for the whole document.
 
-    Raises LookupError when nothing is there.
+    Raises LookupError when the pointer leads to nothing.
     """
     if not pointer:
         return None
@@ -48,7 +48,7 @@ def excerpt(document: Json, pointer: str) -> Excerpt | None:
 
 
 def _members(value: Json) -> Iterator[tuple[str, list[str]]]:
-    """Each member of an object or list with the lines that it takes."""
+    """Yield each member of an object or list with its lines."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield key, _lines(f"{json.dumps(key, ensure_ascii=False)}: ", inner)
@@ -58,7 +58,7 @@ def _members(value: Json) -> Iterator[tuple[str, list[str]]]:
 
 
 def _lines(label: str, value: Json) -> list[str]:
-    # Split at "\n" alone: JSON escapes it inside texts, other line ends it does not.
+    # Split at "\n" alone: JSON escapes it inside texts, but does not escape all other line ends.
     return (label + json.dumps(value, ensure_ascii=False, indent=2)).split("\n")
 
 

@@ -1,4 +1,4 @@
-"""The facts that policy judges by: few words about plan, scope and checks; derived, never sent."""
+"""The facts that policy rules read, derived from plan, scope and checks; no caller sends them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class Facts:
-    """All that policy may look at, derived from plan, scope, checks and observations."""
+    """All that policy may read, derived from plan, scope, checks and observations."""
 
     actions: tuple[str, ...]
     reversible: bool
@@ -71,18 +71,18 @@ class Facts:
 
     @classmethod
     def parse(cls, body: bytes) -> Facts:
-        """Read stored facts. Raises BadInput when not canonical or of another shape."""
+        """Parse stored facts. Raises BadInput unless they are canonical and well-formed."""
         found = cls.from_json(parse_json(body, max_bytes=MAX_BYTES))
         if found.body() != body:
             raise BadValue("the facts are not canonical")
         return found
 
     def at_least(self, environments: Iterable[str]) -> Facts:
-        """Give the facts with these environments reached too."""
+        """Return the facts with these environments added."""
         return replace(self, environments=_union(self.environments, tuple(environments)))
 
     def strictest(self, other: Facts) -> Facts:
-        """Give the facts that are true of either: policy on them asks for no less than on each."""
+        """Return facts for which policy asks for at least as much as for each of the two."""
         return Facts(
             actions=_union(self.actions, other.actions),
             reversible=self.reversible and other.reversible,
@@ -102,7 +102,7 @@ def facts(
     checks: tuple[Check, ...],
     observations: Mapping[str, Observation | None],
 ) -> Facts:
-    """Derive the facts. Whatever is missing from the scope is unknown, and unknown is risk."""
+    """Derive the facts. Data missing from the scope counts as unknown, and unknown is risk."""
     placed = {target.locator for target in scope.targets if target.known}
     missing = [t.locator for t in plan.targets if t.locator not in placed]
     unseen = [locator for locator, seen in observations.items() if seen is None]

@@ -1,4 +1,4 @@
-"""Taking fields out of a parsed JSON value: each mismatch is refused by name and place."""
+"""Take fields out of a parsed JSON value; refuse each mismatch by name and place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Fields:
-    """An object whose keys are exactly known. Every method takes one field or refuses."""
+    """An object with a closed list of keys. Every method returns one field or refuses it."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Fields:
     def array(
         self, key: str, read: Callable[[Json, str], T], *, most: int, least: int = 0
     ) -> tuple[T, ...]:
-        """Read a list; `read` is called with each item and its pointer."""
+        """Read a list of `least` to `most` items; calls `read` with each item and its pointer."""
         value = self._value[key]
         if not isinstance(value, list):
             raise WrongType("not a list", pointer=self.at(key))

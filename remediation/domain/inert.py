@@ -1,8 +1,7 @@
-"""Text of agents made harmless: the one place through which it goes to any destination.
+"""Export the only functions that make untrusted text inert, one for each destination.
 
-The functions, one for each destination, stand in `audit.tlog.inert`, since the log shows such text
-too and knows no other app. Nothing here or elsewhere in this package neutralises text in a way of
-its own (tests/hostile/test_one_way_out.py).
+They are defined in `audit.tlog.inert`, because the log shows untrusted text too and may not import
+other apps. No other module may neutralise text in its own way (tests/hostile/test_one_way_out.py).
 """
 
 from __future__ import annotations

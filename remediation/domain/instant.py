@@ -1,4 +1,4 @@
-"""Instants as text: RFC 3339 in UTC with a Z, the one form used in every document."""
+"""Read and write instants as RFC 3339 in UTC with a Z, the only form in every document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FORM = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z", re.ASCII)
 
 
 def parse(text: str, at: str = "") -> datetime:
-    """Read an instant. Raises BadValue, which names the place `at`."""
+    """Parse an instant. Raises BadValue, which names the place `at`."""
     if not _FORM.fullmatch(text):
         raise BadValue(f"{text[:40]!r} is not RFC 3339 with Z", pointer=at)
     try:

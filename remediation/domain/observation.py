@@ -1,4 +1,4 @@
-"""What the worker saw of a target, and the pin: the part of it that must not change."""
+"""The observation of a target, and the pin: those of its fields that must not change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_BYTES = 256 * 1024
 
 @dataclass(frozen=True)
 class Observation:
-    """One target as it was seen.
+    """One target as the worker read it.
 
     `state` has exactly the pin fields of the action; `shown` is for people only and never pinned
     (times, session counts). `simulated` is true when the target is a simulator.
@@ -68,12 +68,12 @@ class Pinned:
         )
 
     def same_as(self, other: Pinned) -> bool:
-        """Compare as JSON: to Python True equals 1, to a target it does not."""
+        """Compare as JSON, where true is not 1; Python's == treats them as equal."""
         return encode(self.to_json()) == encode(other.to_json())
 
 
 def pin(plan: Plan, observations: Mapping[str, Observation | None]) -> bytes:
-    """Give the canonical pin of a plan's targets, in step order.
+    """Return the canonical pin of a plan's targets, in step order.
 
     In: observations by locator. Raises TargetUnobservable when one is missing, BadValue when a
     state does not have exactly the pin fields that the action declares.
@@ -91,7 +91,7 @@ def pin(plan: Plan, observations: Mapping[str, Observation | None]) -> bytes:
 
 
 def parse_pin(body: bytes) -> tuple[Pinned, ...]:
-    """Read a pin. Raises BadInput when it is not canonical or has another shape."""
+    """Parse a pin. Raises BadInput unless it is canonical and well-formed."""
     value = parse_json(body, max_bytes=MAX_BYTES)
     source = Fields(value, required=("targets",))
     targets = source.array("targets", Pinned.from_json, least=1, most=MAX_STEPS)
@@ -101,7 +101,7 @@ def parse_pin(body: bytes) -> tuple[Pinned, ...]:
 
 
 def observation_body(observations: Mapping[str, Observation | None]) -> bytes:
-    """Give the canonical record of what was seen, by locator; null where it could not be seen."""
+    """Return the canonical body of the observations by locator; null for an unobservable target."""
     return encode(
         {
             locator: seen.to_json() if seen is not None else None

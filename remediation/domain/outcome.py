@@ -1,4 +1,4 @@
-"""What became of each step, told from its recorded phases; the same words everywhere."""
+"""Derive the outcome of each step from its recorded phases, with the words for it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """Where a step stands. All but the first two and UNDOING are where it stays."""
+    """The outcome of a step so far, from its recorded phases."""
 
     NOT_BEGUN = "not_begun"
     INTENDED = "intended"
@@ -28,11 +28,11 @@ WORDS: dict[Outcome, str] = {
     Outcome.VERIFIED: "applied and verified",
     Outcome.FAILED: "failed",
     Outcome.UNKNOWN: "outcome not known",
-    Outcome.UNDOING: "being undone",
-    Outcome.UNDONE: "undone",
-    Outcome.UNDO_FAILED: "could not be undone",
+    Outcome.UNDOING: "being rolled back",
+    Outcome.UNDONE: "rolled back",
+    Outcome.UNDO_FAILED: "could not be rolled back",
 }
-# The furthest phase says how a step stands.
+# The first of these among a step's phases is its outcome.
 _LATEST = (
     Outcome.UNDO_FAILED,
     Outcome.UNDONE,
@@ -47,7 +47,7 @@ _LATEST = (
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """``reason`` is the name of the refusal that ended the step, if one did."""
+    """A step's outcome; ``reason`` is the name of the refusal that ended the step, if any."""
 
     step: int
     outcome: Outcome
@@ -59,14 +59,14 @@ class StepOutcome:
 
 
 def outcome_of(phases: Collection[str]) -> Outcome:
-    """How a step with these recorded phases stands."""
+    """Return the outcome of a step with these recorded phases."""
     return next((found for found in _LATEST if found in phases), Outcome.NOT_BEGUN)
 
 
 def outcomes(
     steps: int, records: Iterable[tuple[int, str, Mapping[str, object]]]
 ) -> tuple[StepOutcome, ...]:
-    """Every step of a plan of that many, from (step, phase, data) in any order."""
+    """Return the outcome of each of `steps` steps, from (step, phase, data) in any order."""
     phases: dict[int, set[str]] = {}
     reasons: dict[int, str] = {}
     for step, phase, data in records:

@@ -1,4 +1,4 @@
-"""The plan: what would run. One canonical byte string is shown, signed and executed."""
+"""The plan: ordered steps as one canonical byte string that is shown, signed and executed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Target:
 
     @property
     def distinguishing(self) -> str:
-        """The value that tells this target from its neighbours."""
+        """Return the value that distinguishes this target from its neighbours."""
         return self.fields[TARGETS[self.kind].distinguishing]
 
     def to_json(self) -> dict[str, Json]:
@@ -73,7 +73,7 @@ class Step:
 
     @property
     def sentence(self) -> str:
-        """What the step does, in the portal's words."""
+        """Return what the step does, in the portal's words."""
         return self.spec.sentence.format_map(self.target.fields)
 
     def to_json(self) -> dict[str, Json]:
@@ -88,7 +88,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """Ordered steps; `body` is their one canonical form and `digest` its digest."""
+    """Ordered steps; `body` is their canonical form and `digest` its digest."""
 
     environment: str
     steps: tuple[Step, ...]
@@ -127,9 +127,9 @@ def parse(
 
 
 def load(body: bytes, *, protected: frozenset[str], allow_test: bool = False) -> Plan:
-    """Read a stored plan: its bytes must be exactly what the catalogue of today encodes.
+    """Parse a stored plan; its bytes must be exactly what today's catalogue encodes.
 
-    Raises NotCanonicalPlan, or whatever `parse` raises.
+    Raises NotCanonicalPlan, and the errors of `parse`.
     """
     value = parse_json(body, max_bytes=MAX_BYTES)
     plan = parse(value, protected=protected, allow_test=allow_test)
@@ -139,7 +139,7 @@ def load(body: bytes, *, protected: frozenset[str], allow_test: bool = False) ->
 
 
 def parse_target(value: Json, at: str = "", *, allow_test: bool = False) -> Target:
-    """Read a target object, `{"kind": …}` and exactly the fields of its kind."""
+    """Parse a target object: `{"kind": …}` and exactly the fields of its kind."""
     if not isinstance(value, dict):
         raise WrongType("not an object", pointer=at)
     if "kind" not in value:
@@ -160,7 +160,7 @@ def parse_target(value: Json, at: str = "", *, allow_test: bool = False) -> Targ
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """A field's pattern; whatever a declaration says, a locator's "/" stands in no field."""
+    """Compile a field's pattern; no field may contain "/", the separator of locators."""
     return re.compile(rf"(?![\s\S]*/)(?:{pattern})", re.ASCII)
 
 

@@ -1,4 +1,4 @@
-"""What is asked before a plan may run. Every rule only ever adds; none takes anything back."""
+"""The policy rules: what a plan needs before it may run. A rule only adds requirements."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ __all__ = [
     "tightened",
 ]
 
-# Raised whenever a rule changes; it is in the ruling, and so in what a reviewer signs.
+# Raise it whenever a rule changes. The ruling contains it, so reviewers sign it.
 VERSION = 1
 
 _TWO_ROLES = ROLES
 
-# Fifteen minutes: an approval is for now. Later the facts behind it are old.
+# Fifteen minutes, because the facts behind an approval become outdated.
 RUN_WITHIN_S = 900
 
 
-# A graver incident must not wait longer for people than a lesser one.
+# A higher risk must not have a longer deadline than a lower one.
 DECIDE_WITHIN_S: Mapping[Risk, int] = {
     Risk.CRITICAL: 900,
     Risk.HIGH: 1_800,
@@ -62,7 +62,7 @@ DECIDE_WITHIN_S: Mapping[Risk, int] = {
 
 @dataclass(frozen=True)
 class Demand:
-    """What one rule adds: a risk, slots, and why, in words."""
+    """What one rule adds: a risk, slots, and the reason in words."""
 
     risk: Risk
     slots: tuple[str, ...]
@@ -74,7 +74,7 @@ def _always(_: Facts) -> Demand:
 
 
 def _grants_access(given: Facts) -> Demand | None:
-    # An action that this catalogue does not know is taken for the worst.
+    # An action that is not in this catalogue counts as one that grants access.
     granting = [k for k in given.actions if k not in ACTIONS or ACTIONS[k].grants_access]
     if not granting:
         return None
@@ -148,7 +148,7 @@ RULES: tuple[Callable[[Facts], Demand | None], ...] = (
 
 
 def evaluate(given: Facts) -> Requirements:
-    """Apply every rule and take, of each demand, the most."""
+    """Apply every rule and combine the strictest of their demands."""
     demands = [demand for rule in RULES if (demand := rule(given)) is not None]
     risk = max((demand.risk for demand in demands), key=lambda r: r.rank)
     return Requirements(
@@ -163,7 +163,7 @@ def evaluate(given: Facts) -> Requirements:
 
 
 def _most_slots(demanded: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """Take each role as often as the rule that asks for most, then fill up with "any"."""
+    """Return each role as often as the strictest rule asks, filled up with "any"."""
     roles: Counter[str] = Counter()
     for slots in demanded:
         roles |= Counter(slot for slot in slots if slot != ANY)

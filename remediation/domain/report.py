@@ -1,4 +1,4 @@
-"""The report: what an agent posts, checked field by field before anything is kept."""
+"""Parse an agent's report and validate every field before anything is stored."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _POINTER = re.compile(r"(?:/(?:[^/~]|~[01])*)*")
 
 @dataclass(frozen=True)
 class IncidentReport:
-    """What happened, to which identity, and when it was seen."""
+    """What happened, to which identity, and when it was detected."""
 
     kind: str
     title: str
@@ -62,7 +62,7 @@ class Artefact:
 
 @dataclass(frozen=True)
 class Citation:
-    """A value that a claim rests on: in which artefact, and where in it."""
+    """A value that a claim relies on, with its artefact and its JSON pointer."""
 
     evidence: str
     pointer: str
@@ -83,7 +83,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the agent says happened; `body` is its canonical form, `digest` its digest."""
+    """The agent's account of what happened; `body` is its canonical form, `digest` its digest."""
 
     summary: str
     identity: Target
@@ -95,8 +95,11 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything an agent posts at once. Without a proposal (no action of the catalogue fits)
-    `plan` is None and `rationale` empty: the exposure still gets an owner and a clock."""
+    """Everything that an agent posts at once.
+
+    Without a proposal (no action of the catalogue fits) `plan` is None and `rationale` is empty;
+    the incident still gets an owner and a deadline.
+    """
 
     incident: IncidentReport
     evidence: tuple[Artefact, ...]
@@ -106,14 +109,14 @@ class Report:
 
 
 def parse(raw: bytes, *, protected: frozenset[str], allow_test: bool = False) -> Report:
-    """Read a report from the request's bytes. Raises a subclass of BadInput."""
+    """Parse a report from the request's bytes. Raises a subclass of BadInput."""
     return from_json(
         parse_json(raw, max_bytes=MAX_BYTES), protected=protected, allow_test=allow_test
     )
 
 
 def from_json(value: Json, *, protected: frozenset[str], allow_test: bool = False) -> Report:
-    """Read a report from JSON that was parsed strictly. Raises a subclass of BadInput."""
+    """Build a report from strictly parsed JSON. Raises a subclass of BadInput."""
     top = Fields(value, required=("incident", "evidence", "diagnosis"), optional=("proposal",))
     evidence = top.array("evidence", _artefact, least=1, most=MAX_ARTEFACTS)
     _refuse_repeated(evidence)
@@ -161,7 +164,7 @@ def parse_diagnosis(value: Json, at: str = "", *, allow_test: bool = False) -> D
 
 
 def load_diagnosis(body: bytes, *, allow_test: bool = False) -> Diagnosis:
-    """Read a stored diagnosis. Raises BadInput when it is not canonical or has another shape."""
+    """Parse a stored diagnosis. Raises BadInput unless it is canonical and well-formed."""
     value = parse_json(body, max_bytes=MAX_DIAGNOSIS_BYTES)
     diagnosis = parse_diagnosis(value, allow_test=allow_test)
     if diagnosis.body != body:
@@ -170,7 +173,10 @@ def load_diagnosis(body: bytes, *, allow_test: bool = False) -> Diagnosis:
 
 
 def _refuse_secret(identity: Target, at: str) -> None:
-    """Names go into the record uncovered. Asked of what comes in, never of what is stored."""
+    """Refuse a secret as an identity's name, because names are recorded unmasked.
+
+    Applies to new input only; a stored diagnosis must stay readable.
+    """
     field = TARGETS[identity.kind].free
     if field and look(identity.fields[field].encode(), frozenset()).found.secrets:
         raise BadValue("it looks like a secret; say what it is called", pointer=f"{at}/{field}")

@@ -1,4 +1,4 @@
-"""The ruling: what is asked of people before a plan may run, and by when."""
+"""The ruling: the approvals that a plan needs before it may run, and their deadline."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from remediation.domain.strict import parse as parse_json
 
 MAX_BYTES = 256 * 1024
 
-# Who may fill a slot: the approver roles, and "any" for one of either.
+# The slots: one for each approver role, and "any" for either role.
 ANY, SECURITY, SERVICE_OWNER = "any", "security", "service_owner"
 ROLES = (SECURITY, SERVICE_OWNER)
 SLOTS = (*ROLES, ANY)
-# Fills no slot: a lead's key halts runs, and approves nothing.
+# A lead's key may halt runs but fills no slot.
 LEAD = "lead"
 KEY_ROLES = (*ROLES, LEAD)
-# The one assurance there is: a passkey with user verification.
+# The only assurance: a passkey with user verification.
 USER_VERIFIED = "user_verified"
 
 
 class Risk(StrEnum):
-    """Ordered: the place in the class is the rank."""
+    """The risks in ascending order; the position in the class is the rank."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -124,7 +124,7 @@ class Ruling:
 
     @classmethod
     def parse(cls, body: bytes) -> Ruling:
-        """Read a stored ruling. Raises BadInput when not canonical or of another shape."""
+        """Parse a stored ruling. Raises BadInput unless it is canonical and well-formed."""
         ruling = cls.from_json(parse_json(body, max_bytes=MAX_BYTES))
         if ruling.body() != body:
             raise BadValue("the ruling is not canonical")
@@ -136,8 +136,8 @@ def rule(
 ) -> Ruling:
     """Make the ruling of an assessment.
 
-    `earlier` is the ruling of the round before: the deadline was fixed by the first one and may
-    only come earlier.
+    `earlier` is the ruling of the round before. The first ruling sets the deadline; later ones may
+    only shorten it.
     """
     decide_by = assessed_at + timedelta(seconds=requirements.decide_within_s)
     if earlier is not None:
@@ -146,7 +146,7 @@ def rule(
 
 
 def tightened(old: Ruling, new: Requirements) -> str | None:
-    """Say what the new requirements ask for beyond the old ruling; None when nothing."""
+    """Return what the new requirements ask for beyond the old ruling; None if nothing."""
     asked = old.requirements
     if not _covers(asked.slots, new.slots):
         return f"slots {', '.join(new.slots)} are needed, {', '.join(asked.slots) or 'none'} were"

@@ -1,4 +1,4 @@
-"""The scope: everything that a plan can reach, and what is not known about it."""
+"""The scope: everything that a plan can reach, and what is unknown about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Criticality(StrEnum):
 
 @dataclass(frozen=True)
 class ScopeTarget:
-    """A target of the plan as the inventory knows it; `known` is false when it does not."""
+    """A target of the plan as in the inventory; `known` is false when it is not there."""
 
     locator: str
     known: bool
@@ -119,7 +119,7 @@ class Scope:
     unknown: tuple[str, ...]
 
     def to_json(self) -> dict[str, Json]:
-        """Services are ordered, so that the same scope always has the same bytes."""
+        """Sort the services, so that the same scope always has the same bytes."""
         ordered = sorted(self.services, key=lambda s: (s.depth, s.name, s.id, s.via))
         return {
             "targets": [target.to_json() for target in self.targets],
@@ -145,8 +145,8 @@ class Scope:
 
     @classmethod
     def parse(cls, body: bytes) -> Scope:
-        """Read a stored scope. Raises BadInput when it is not canonical or has another shape."""
-        # 12 keys a service at most, and room for the rest.
+        """Parse a stored scope. Raises BadInput unless it is canonical and well-formed."""
+        # At most 12 keys for each service, and room for the rest.
         scope = cls.from_json(
             parse_json(body, max_bytes=MAX_BYTES, max_keys=12 * MAX_SERVICES + 5_000)
         )

@@ -1,7 +1,7 @@
-"""One plain sentence for any entry of the audit log.
+"""Describe any entry of the audit log in one plain sentence.
 
-The sentence is for people who look for something; the entry's bytes are the evidence. Values that
-come from agents stand in quotes, and whoever shows the sentence shows it as inert text.
+The sentence helps people to find an entry; the entry's bytes are the evidence. Values from agents
+are in quotes, and callers must show the sentence as inert text.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 from remediation.domain.events import Event
 
-# A sentence stays one: what is longer is cut and marked; the whole value stands in the bytes.
+# A longer value is cut and marked, so that the sentence stays short; the bytes have all of it.
 MAX_VALUE = 160
 
-# {who} is the actor, {what} the object; {name} is a field of the entry's data, {name.part} one of
-# a field's own. Event by event, in the order of events.py.
+# {who} is the actor, {what} the object, {name} a field of the entry's data, {name.part} a field
+# inside that field. In the order of events.py.
 SENTENCES: dict[Event, str] = {
     Event.AGENT_REPORT_SUBMITTED: "{who} reported {what} with {evidence#artefact}.",
     Event.AGENT_PROPOSAL_SUBMITTED: "{who} proposed {what} for incident {incident!}.",
@@ -130,9 +130,9 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 
 def describe(entry: Mapping[str, Any]) -> str:
-    """Say in one sentence what an entry ``{v, at, action, actor, object, data}`` records.
+    """Return a sentence about an entry ``{v, at, action, actor, object, data}``.
 
-    Raises nothing, whatever the entry holds: one of an unknown kind is named as that.
+    Raises nothing for any entry; an unknown action is named as it is.
     """
     action = str(entry.get("action", ""))
     who, what = _named(str(entry.get("actor", ""))), _named(str(entry.get("object", "")))
@@ -160,7 +160,7 @@ def _find(fields: Mapping[str, Any], path: str) -> Any:
 
 
 def _field(value: Any, how: str) -> str:
-    """A value in words: ``+1`` counts from one, ``#word`` counts members, ``!`` is a reference."""
+    """Format a value: ``+1`` counts from one, ``#word`` counts members, ``!`` is a reference."""
     if how.startswith("#"):
         count = len(value) if isinstance(value, list) else 0
         return f"{count} {how[1:]}{'' if count == 1 else 's'}"
@@ -174,7 +174,7 @@ def _field(value: Any, how: str) -> str:
 
 
 def _named(reference: str) -> str:
-    """``proposal:<uuid>`` as "proposal 1a2b3c4d", ``worker:host`` as "the worker on host"."""
+    """Format ``proposal:<uuid>`` as "proposal 1a2b3c4d", ``worker:x`` as "the worker on x"."""
     kind, _, rest = reference.partition(":")
     rest = _UUID.sub(lambda match: match[0][:8], rest)
     if kind == "worker":

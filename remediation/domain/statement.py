@@ -1,4 +1,4 @@
-"""What a person signs: three verdicts and a decision over the digests of exactly what was shown."""
+"""The statement that a person signs: verdicts and a decision over the digests of what was shown."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """Three separate answers: is it so, may it reach this much, is this the thing to do."""
+    """Whether the diagnosis is right, the scope acceptable, and the action the right one."""
 
     diagnosis: bool
     scope: bool
@@ -80,7 +80,7 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A code from the list of the decision, and free text."""
+    """The reason of a dissent: a code from the decision's list, and free text."""
 
     code: str
     text: str
@@ -159,7 +159,7 @@ class Statement:
             reason=Reason.from_json(source.value("reason"), source.at("reason")),
             slot=source.one_of("slot", SLOTS),
             person=source.uuid("person"),
-            # 16 random bytes or more, in whatever text form the portal writes them.
+            # 16 random bytes or more, in the portal's own text form.
             nonce=source.text("nonce", 200, least=16),
             expires=source.instant("expires"),
             rp_id=source.text("rp_id", 253, least=1),
@@ -171,7 +171,7 @@ class Statement:
 
     @classmethod
     def parse(cls, body: bytes) -> Statement:
-        """Read a stored statement. Raises BadInput when not canonical or of another shape."""
+        """Parse a stored statement. Raises BadInput unless it is canonical and well-formed."""
         statement = cls.from_json(parse_json(body, max_bytes=MAX_BYTES))
         if statement.body() != body:
             raise BadValue("the statement is not canonical")
@@ -182,11 +182,11 @@ class Statement:
         return digest(Kind.STATEMENT, self.body())
 
     def challenge(self) -> bytes:
-        """The 32 bytes that the passkey signs."""
+        """Return the 32 bytes that the passkey signs."""
         return bytes.fromhex(self.digest)
 
     def check_consistent(self) -> None:
-        """Raise VerdictsDisagree or ReasonRequired when the decision cannot stand."""
+        """Raise VerdictsDisagree or ReasonRequired unless verdicts and reason fit the decision."""
         verdicts = self.verdicts
         if verdicts.action and not (verdicts.diagnosis and verdicts.scope):
             raise VerdictsDisagree("the action cannot be right while diagnosis or scope is not")

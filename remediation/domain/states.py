@@ -1,4 +1,4 @@
-"""States of a proposal and of an incident, and every edge between them: the one table.
+"""The states of a proposal and of an incident, and every allowed move between them.
 
 The SQL guards read the edges from a table that `migrate` fills from here (declarations.py).
 """
@@ -56,15 +56,15 @@ _BOTH = _WEB | _WORKER
 
 EDGES: Mapping[tuple[ProposalState, ProposalState], frozenset[Login]] = MappingProxyType(
     {
-        # The worker alone assesses, and with the assessment opens a round.
+        # Only the worker assesses, and each assessment opens a round.
         (_S.SUBMITTED, _S.IN_REVIEW): _WORKER,
         (_S.IN_REVIEW, _S.IN_REVIEW): _WORKER,
         # The guard lets this through only when the round's reviews fill the ruling's slots.
         (_S.IN_REVIEW, _S.APPROVED): _WEB,
-        # A "no" counts only after the worker verified its signature.
+        # A dissent counts only after the worker verified its signature.
         (_S.IN_REVIEW, _S.REJECTED): _WORKER,
         (_S.IN_REVIEW, _S.RETURNED): _WORKER,
-        # Ending a proposal early never causes an effect, so either side may.
+        # Ending a proposal early changes no target, so the web process may do it, too.
         (_S.SUBMITTED, _S.WITHDRAWN): _WEB,
         (_S.IN_REVIEW, _S.WITHDRAWN): _WEB,
         (_S.APPROVED, _S.WITHDRAWN): _WEB,
@@ -108,10 +108,10 @@ INCIDENT_FINAL: frozenset[IncidentState] = frozenset(IncidentState) - {
 
 
 def may_move(old: ProposalState, new: ProposalState, login: Login) -> bool:
-    """Say whether this login may walk this edge."""
+    """Say whether this login may make this move."""
     return login in EDGES.get((old, new), frozenset())
 
 
 def may_move_incident(old: IncidentState, new: IncidentState, login: Login) -> bool:
-    """Say whether this login may walk this edge of an incident."""
+    """Say whether this login may make this move of an incident."""
     return login in INCIDENT_EDGES.get((old, new), frozenset())

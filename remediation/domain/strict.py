@@ -1,7 +1,7 @@
-"""Strict JSON: bytes in, value out, or a refusal by name. Parsed once; nobody parses it again.
+"""Parse JSON strictly, once; all other code uses the parsed value.
 
-Parsers disagree about duplicate keys, floats, big integers, lone surrogates and NUL; whoever can
-make two parsers disagree can show one plan and run another, so all of these are refused.
+Parsers disagree about duplicate keys, floats, big integers, lone surrogates and NUL. An attacker
+who makes two parsers disagree can show one plan and run another, so all of these are refused.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from remediation.domain.errors import (
     TooManyKeys,
 )
 
-# A whole string (even one that never ends, so that the scan stays linear), or a structural byte.
+# A whole string (even an unterminated one, so that the scan stays linear), or a structural byte.
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}:,]', re.DOTALL)
 
-# Sixteen digits hold every integer up to 2^53 - 1; int() on more could be made slow.
+# Sixteen digits are enough for 2^53 - 1; int() on very long numbers is slow.
 _MAX_DIGITS = len(str(MAX_INTEGER))
 
 
 def parse(raw: bytes, *, max_bytes: int, max_depth: int = 32, max_keys: int = 20_000) -> Json:
     """Parse JSON strictly.
 
-    In: the bytes and the limits; size, depth and number of keys are checked before anything is
-    built, so memory stays bounded. Out: the value. Raises a subclass of BadInput.
+    Limits on size, depth and number of keys apply before anything is built, so memory stays
+    bounded. Raises a subclass of BadInput.
     """
     if len(raw) > max_bytes:
         raise TooLarge(f"{len(raw)} bytes, {max_bytes} allowed")
@@ -56,7 +56,7 @@ def parse(raw: bytes, *, max_bytes: int, max_depth: int = 32, max_keys: int = 20
 
 
 def escape(key: str) -> str:
-    """Give a key as a token of a JSON pointer (RFC 6901 section 3)."""
+    """Return a key as a token of a JSON pointer (RFC 6901 section 3)."""
     return key.replace("~", "~0").replace("/", "~1")
 
 
@@ -74,7 +74,7 @@ def _check_shape(raw: bytes, max_depth: int, max_keys: int) -> None:
                 keys += 1
             case 0x2C:  # ,
                 items += 1
-        # Every key has at most one comma; the rest are items of lists, and as many are allowed.
+        # Each key has at most one comma; the other commas separate list items, with the same limit.
         if keys > max_keys or items > 2 * max_keys:
             raise TooManyKeys(f"more than {max_keys} keys or list items")
 

@@ -1,5 +1,5 @@
-"""The only code that touches targets. No records, no Django: plan in, outcome out.
+"""The only code that touches targets. It writes no records and uses no Django.
 
-One module a provider, `<provider>.py`, which ends with its `DRIVER`; the declaration that it
-carries out is `remediation/domain/catalogue/<provider>.py`. `registry.py` joins them.
+One module per provider, `<provider>.py`, which ends with its `DRIVER`. It implements the
+declaration in `remediation/domain/catalogue/<provider>.py`. `registry.py` joins them.
 """

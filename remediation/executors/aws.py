@@ -1,12 +1,12 @@
-"""AWS IAM access keys of users.
+"""Deactivate and activate AWS IAM access keys of users.
 
-Deactivate, do not delete: it can be undone, and logs can still be searched by the key's id.
-What it does not do: STS sessions that were made with the key stay valid until they end (up to 36
-hours), and a second key of the user, or keys and roles that it created, are not touched; they are
-shown. IAM is eventually consistent: the status reads back within seconds, while services may
-accept the key for some minutes more.
+Deactivates and never deletes: that can be reversed, and logs can still be searched by the key's id.
+Limits: STS sessions created with the key stay valid until they end (up to 36 hours). A second key
+of the user, and keys and roles that it created, are shown but not changed. IAM is eventually
+consistent: the new status is readable within seconds, but services may accept the key for some
+minutes.
 
-Rights that the two logins need on the account's users, and no more:
+The only rights that the two logins need on the account's users:
     observe: iam:ListAccessKeys, iam:GetAccessKeyLastUsed      operate: iam:UpdateAccessKey
 """
 
@@ -35,17 +35,17 @@ from remediation.executors.errors import (
 )
 from remediation.executors.targets import Targets
 
-CONNECT_SECONDS = 3  # for each address; before it, the resolver's own limit
+CONNECT_SECONDS = 3  # per address; the resolver has its own limit
 READ_SECONDS = 5  # IAM answers in well under a second
-LOOK_SECONDS = 0.5  # between two readings while a change spreads
-# How long reading back is tried. With one change and the two calls of a last reading, each as
-# slow as allowed, it stays below the actions' hard timeout.
+LOOK_SECONDS = 0.5  # between two reads while a change spreads
+# How long to wait for the new status. Together with the slowest allowed change and last read (two
+# calls) it stays below the actions' hard timeout.
 VERIFY_SECONDS = 5.0
 STATUSES = ("Active", "Inactive")
 
 
 class _AccessKey(Executor):
-    """What deactivating and activating a key have in common."""
+    """The common parts of deactivating and activating a key."""
 
     status: ClassVar[str]
 
@@ -120,16 +120,16 @@ class ActivateAccessKey(_AccessKey):
 
 
 def _client(target: AwsTarget, key_id: str, secret: str) -> Any:
-    """An IAM client that tries each call once, with these credentials and no others."""
-    from boto3.session import Session  # extra "aws"; slow to load, so only where it is needed
+    """Return an IAM client that makes each call once, with exactly these credentials."""
+    from boto3.session import Session  # extra "aws"; loaded here because it is slow
     from botocore.config import Config
 
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
-        # A repeated change could run after somebody else's; services decide what is tried again.
+        # A repeated change could follow someone else's change; services decide about retries.
         retries={"total_max_attempts": 1, "mode": "standard"},
-        ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL must not lead elsewhere
+        ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL must not redirect calls
         proxies={} if target.simulated else None,
     )
     session = Session(
@@ -140,19 +140,19 @@ def _client(target: AwsTarget, key_id: str, secret: str) -> Any:
 
 @contextmanager
 def _reading(step: Step) -> Iterator[None]:
-    """Turn whatever a reading call ends with into TargetUnobservable."""
+    """Turn every error of a read call into TargetUnobservable."""
     try:
         yield
     except TargetUnobservable:
         raise
     except ImportError as error:
         raise TargetUnobservable("boto3 is missing; install hitlportal[aws]") from error
-    except Exception as error:  # botocore has no one family: a garbled answer is in neither of two
+    except Exception as error:  # botocore's errors have no common base class
         raise TargetUnobservable(f"{step.target.locator}: {_words(error)}") from error
 
 
 def _keys_of(client: Any, user: str) -> dict[str, dict[str, Any]]:
-    """The user's keys by id; none if there is no such user."""
+    """Return the user's keys by id; none if the user does not exist."""
     keys: dict[str, dict[str, Any]] = {}
     try:
         for page in client.get_paginator("list_access_keys").paginate(UserName=user):
@@ -184,7 +184,7 @@ def _observation(
 def _set_status(
     clearance: Clearance, step: Step, targets: Targets, status: str, deadline: Deadline
 ) -> None:
-    """One UpdateAccessKey, never repeated. Raises NotApplied or OutcomeUnknown."""
+    """Call UpdateAccessKey once, without retries. Raises NotApplied or OutcomeUnknown."""
     from botocore.exceptions import BotoCoreError
 
     fields = step.target.fields
@@ -203,7 +203,7 @@ def _set_status(
 
 @contextmanager
 def _changing() -> Iterator[None]:
-    """Sort the ways in which a changing call ends by what they leave behind."""
+    """Turn errors of a changing call into NotApplied or OutcomeUnknown."""
     from botocore.exceptions import (
         ClientError,
         ConnectTimeoutError,
@@ -216,10 +216,10 @@ def _changing() -> Iterator[None]:
     except (EndpointConnectionError, ConnectTimeoutError, ParamValidationError) as error:
         raise NotApplied(_words(error)) from error  # no request left this machine
     except ClientError as error:
-        # A 4xx is a refusal; after a 5xx AWS itself may not know.
+        # A 4xx is a refusal; after a 5xx the change may have happened.
         refused = 400 <= error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
         raise (NotApplied if refused else OutcomeUnknown)(_words(error)) from error
-    except Exception as error:  # whatever it is, the request may have arrived
+    except Exception as error:  # the request may have arrived
         raise OutcomeUnknown(_words(error)) from error
 
 

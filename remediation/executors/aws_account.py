@@ -1,9 +1,9 @@
-"""AWS's section of the targets file.
+"""Read AWS's section of the targets file.
 
 [aws."<account, 12 digits>"]
 region = "eu-central-1"
 endpoint_url = "..."           optional
-simulated = false              true: the endpoint is a simulator, and people are told so
+simulated = false              true: the endpoint is a simulator, and pages say so
 observe_access_key_id = "..."
 observe_secret_access_key = "..."         or observe_secret_access_key_file
 operate_access_key_id = "..."
@@ -42,12 +42,14 @@ class AwsTarget:
     environment: str = ""
 
     def observe(self) -> tuple[str, str]:
-        """The read-only key id and secret. Raises TargetUnobservable."""
+        """Return the read-only key id and secret. Raises TargetUnobservable."""
         return self.observe_access_key_id, for_observing(self.observe_secret)
 
     def operate(self, clearance: Clearance) -> tuple[str, str]:
-        """The key id and secret that can change keys. Raises ClearanceRefused,
-        CredentialUnavailable."""
+        """Return the key id and secret that can change keys.
+
+        Raises ClearanceRefused or CredentialUnavailable.
+        """
         return self.operate_access_key_id, for_operating(clearance, self.operate_secret)
 
 
@@ -63,7 +65,7 @@ class Accounts(Places):
         return found.environment if found is not None else ""
 
     def is_own(self, target: Target) -> bool:
-        """The access keys by which the portal itself reaches its accounts."""
+        """Return whether the target is an access key that the portal itself uses."""
         return target.fields.get("access_key_id") in {
             key
             for account in self.accounts.values()
@@ -95,7 +97,7 @@ def _account(section: Section, number: str) -> AwsTarget:
 
 
 def _refuse_false_label(number: str, target: AwsTarget) -> None:
-    """What people read as simulated must not be the real AWS, and the real one needs TLS."""
+    """Refuse real AWS labelled as simulated, and a real endpoint without TLS."""
     address = urlsplit(target.endpoint_url or "https://iam.amazonaws.com")
     real = (address.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn", ".aws"))
     if target.simulated and (real or target.endpoint_url is None):
@@ -105,7 +107,7 @@ def _refuse_false_label(number: str, target: AwsTarget) -> None:
 
 
 def account(targets: Targets, number: str) -> AwsTarget:
-    """Raises TargetUnobservable for an account that this worker does not have."""
+    """Return an account. Raises TargetUnobservable if this worker does not have it."""
     places = targets.of(Accounts)
     if places is None or number not in places.accounts:
         raise TargetUnobservable(f"this worker has no credentials for AWS account {number}")

@@ -1,4 +1,4 @@
-"""What each executor has to offer. Services call it through run.py, never directly."""
+"""The interface of executors. Services call them through run.py, never directly."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ GONE = Observation(exists=False, state={}, shown={}, simulated=False)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call did, for the step record; holds no secret."""
+    """What a call did, for the step record; contains no secret."""
 
     detail: Mapping[str, Json] = field(default_factory=dict)
 
 
 class Settled(StrEnum):
-    """What reading the target says about a call whose outcome is unknown."""
+    """The outcome that reading the target shows for a call with an unknown outcome."""
 
     APPLIED = "applied"
     NOT_APPLIED = "not_applied"
@@ -38,7 +38,7 @@ class Settled(StrEnum):
 
 @dataclass(frozen=True)
 class Deadline:
-    """A monotonic time after which no further call to a target may start."""
+    """A monotonic time after which no call to a target may start."""
 
     at: float
 
@@ -48,7 +48,7 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """Seconds left, never negative."""
+        """Return the seconds left, never negative."""
         return max(0.0, self.at - time.monotonic())
 
     @property
@@ -59,36 +59,36 @@ class Deadline:
 class Executor(ABC):
     """One action on one kind of target.
 
-    Every method but `observe` and the pure ones takes a clearance and works until the deadline,
-    which lies at most `spec.hard_timeout_s` ahead. Doing it again on a target that is already in
-    the wanted state changes nothing and succeeds.
+    Every method except `observe` and the pure ones takes a clearance and stops at the deadline, at
+    most `spec.hard_timeout_s` from now. A repeated call on a target in the wanted state changes
+    nothing and succeeds.
     """
 
     spec: ClassVar[ActionSpec]
 
     @abstractmethod
     def observe(self, step: Step, targets: Targets) -> Observation:
-        """Read the target with read-only credentials; changes nothing.
+        """Read the target with read-only credentials; change nothing.
 
         `state` has exactly the spec's pin fields, or is empty if the target does not exist.
-        Raises TargetUnobservable, never anything else.
+        Raises only TargetUnobservable.
         """
 
     def precheck(self, step: Step, observation: Observation) -> None:
-        """Refuse with NotApplied what must not be tried on a target in this state. Pure."""
+        """Raise NotApplied if the action must not be tried on a target in this state. Pure."""
         if not observation.exists:
             raise NotApplied(f"{step.target.locator} does not exist")
 
     def snapshot(self, observation: Observation) -> Snapshot:
-        """What `rollback` needs in order to restore the state as it was. Pure."""
+        """Return what `rollback` needs to restore this state. Pure."""
         return dict(observation.state)
 
     def after(self, state: Mapping[str, Json]) -> dict[str, Json]:
-        """The pinned state that the action leads to from this one: what reviewers were shown."""
+        """Return the pinned state after the action, which reviewers saw."""
         return catalogue.after(self.spec.kind, state)
 
     def settled(self, observation: Observation) -> Settled | None:
-        """Whether the action has had its effect; None if reading cannot tell. Pure."""
+        """Return whether the action was applied; None if the observation cannot tell. Pure."""
         if not observation.exists:
             return None
         wanted = self.after(observation.state) == observation.state
@@ -98,15 +98,15 @@ class Executor(ABC):
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        """Do it. Raises NotApplied, PartlyApplied or OutcomeUnknown."""
+        """Carry out the action. Raises NotApplied, PartlyApplied or OutcomeUnknown."""
 
     @abstractmethod
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        """Read the target, with read-only credentials, until it is as it should be.
+        """Read the target with read-only credentials until it is in the wanted state.
 
-        Raises VerifyFailed when it is not by the deadline, or cannot be read.
+        Raises VerifyFailed if it is not at the deadline, or cannot be read.
         """
 
     @abstractmethod
@@ -118,4 +118,4 @@ class Executor(ABC):
         snapshot: Snapshot,
         deadline: Deadline,
     ) -> Outcome:
-        """Restore what the snapshot says, and read it back. Raises RollbackFailed."""
+        """Restore the snapshot's state and read it back. Raises RollbackFailed."""

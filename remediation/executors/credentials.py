@@ -1,4 +1,4 @@
-"""Read credentials: those for observing at any time, those for operating with a clearance only."""
+"""Read credentials: for observing at any time, for operating only with a clearance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from remediation.executors.section import Secret
 
 
 def for_observing(secret: Secret) -> str:
-    """Raises TargetUnobservable when it cannot be read."""
+    """Return a read-only credential. Raises TargetUnobservable if it cannot be read."""
     try:
         return secret.read()
     except (OSError, ValueError) as error:
@@ -17,7 +17,10 @@ def for_observing(secret: Secret) -> str:
 
 
 def for_operating(clearance: Clearance, secret: Secret) -> str:
-    """Raises ClearanceRefused without a clearance, CredentialUnavailable when it cannot be read."""
+    """Return a credential that can change something.
+
+    Raises ClearanceRefused without a clearance, CredentialUnavailable if it cannot be read.
+    """
     if type(clearance) is not Clearance:
         raise ClearanceRefused("credentials that can change a target need a clearance")
     try:

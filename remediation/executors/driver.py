@@ -1,4 +1,4 @@
-"""What a provider's executor module declares: its executors, and how its section is read."""
+"""The declaration of a provider's executor module: its executors, and the reader of its section."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class Places(ABC):
-    """Where one provider's targets are, as its section of the targets file says."""
+    """One provider's section of the targets file: where its targets are."""
 
-    # The provider's name, which is the section's name too.
+    # The provider's name, which is also the section's name.
     provider: ClassVar[str]
 
     @abstractmethod
     def environment(self, target: Target) -> str:
-        """What this host says the target is, whatever the inventory says; "" for nothing."""
+        """Return the target's environment in this file, whatever the inventory has; "" if none."""
 
     def is_own(self, target: Target) -> bool:
-        """Whether the portal itself works with the target: a plan against it fails a check."""
+        """Return whether the portal itself uses the target; a plan against it fails a check."""
         return False
 
 
@@ -33,8 +33,8 @@ class Places(ABC):
 class Driver:
     """The code for one provider's declaration.
 
-    `read` gets the provider's section of the targets file, and only when the file has one. It
-    opens no credential file, and raises TargetsFileInvalid; what it does not ask for is refused.
+    `read` parses the provider's section of the targets file, if the file has one. It must not open
+    credential files. It raises TargetsFileInvalid; keys that it does not ask for are refused.
     """
 
     provider: str

@@ -1,4 +1,4 @@
-"""How a call to a target can fail, sorted by what it leaves behind there."""
+"""The failures of calls to targets, by what they leave at the target."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from remediation.domain.errors import Refused
 
 
 class ClearanceRefused(Refused):
-    """The call carries no clearance for this step, or one that has ended."""
+    """The call has no clearance for this step, or its clearance has ended."""
 
 
 class StepFailed(Refused):
@@ -22,16 +22,16 @@ class CredentialUnavailable(NotApplied):
 
 
 class PartlyApplied(StepFailed):
-    """A part of the change was made, for certain not all of it; it has to be rolled back."""
+    """Only a part of the change was made; it must be rolled back."""
 
 
 class OutcomeUnknown(StepFailed):
-    """The call was sent and no answer came; only reading the target can tell what it did."""
+    """The call was sent but not answered; only reading the target can show its effect."""
 
 
 class VerifyFailed(StepFailed):
-    """The change was made, but the target is not in the state that it should lead to."""
+    """The change was made, but the target is not in the expected state."""
 
 
 class RollbackFailed(StepFailed):
-    """The earlier state was not restored, or it is not known to be."""
+    """The earlier state was not restored, or this is unknown."""

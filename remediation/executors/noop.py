@@ -1,16 +1,16 @@
-"""test.noop: for tests and benchmarks. Its targets are JSON files, and it can play failures.
+"""test.noop, for tests and benchmarks: its targets are JSON files, and it can inject failures.
 
 A target `name` is `state_dir/name.json`, `{"exists": true, "state": "on"}`; without a file it
-exists and is on. Applying it turns it "off". Each call that changes something is one JSON line in
-the `file` of the targets file, written before the change. Failures, in [test.inject.<name>]:
+exists and is on. Applying the action sets it to "off". Before each change a JSON line is appended
+to the `file` of the targets file. Failures, in [test.inject.<name>]:
 
     unobservable = true            observe fails
-    fail_apply = true              apply is refused, nothing changed
+    fail_apply = true              apply is refused and changes nothing
     unknown_apply = true           apply changes the state and then loses the answer
     fail_verify = true             verify fails
     fail_rollback = true           rollback fails
-    wait_before_apply = "FILE"     apply, or its return, waits as long as this file exists
-    wait_after_apply = "FILE"      (FILE.here is made when it begins to wait); no timeout
+    wait_before_apply = "FILE"     apply, or its return, waits while this file exists
+    wait_after_apply = "FILE"      (FILE.here is created when it begins to wait); no timeout
     kill_before_apply = true       the worker is killed (SIGKILL) before, in the middle of, or
     kill_during_apply = true       after the change
     kill_after_apply = true
@@ -56,7 +56,7 @@ ON, OFF = "on", "off"
 
 @dataclass(frozen=True)
 class NoopTarget(Places):
-    """Where test.noop keeps its record and its targets' states."""
+    """The files with test.noop's record and its targets' states."""
 
     provider: ClassVar[str] = "test"
     file: Path
@@ -133,7 +133,7 @@ class Noop(Executor):
 
 
 class _Target:
-    """The files of one target; with a clearance, the right to change them."""
+    """The files of one target; writable only with a clearance."""
 
     def __init__(self, step: Step, targets: Targets, clearance: Clearance | None = None) -> None:
         files = targets.of(NoopTarget)
@@ -153,7 +153,7 @@ class _Target:
         return self._played.get(failure) is True
 
     def state(self) -> str | None:
-        """On or off, None if it does not exist. Raises TargetUnobservable."""
+        """Return on or off, or None if it does not exist. Raises TargetUnobservable."""
         if not self._path.exists():
             return ON
         try:

@@ -1,8 +1,8 @@
-"""PostgreSQL roles, through the functions that sql/hitl_ops.sql installs on the target.
+"""Disable and enable PostgreSQL roles through the functions that sql/hitl_ops.sql installs.
 
-Disabling, in this order, because a pool would otherwise be back before the last session ended:
-NOLOGIN, committed → end the sessions, until two looks in a row find none → verify by a new
-connection with the observer's login. Undone by LOGIN; ended sessions are not restored.
+Order of disabling: commit NOLOGIN → end the sessions until two reads in a row find none → verify
+with a new connection of the observer's login. In another order a connection pool would reconnect
+before its last session ended. LOGIN reverses it; ended sessions are not restored.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from remediation.executors.postgres_cluster import cluster, read
 from remediation.executors.postgres_session import Connection, NotUsable, session, words
 from remediation.executors.targets import Targets
 
-# What an operator of the target installs there.
+# An operator of the target installs this file there.
 INSTALL_SQL = Path(__file__).parent / "sql" / "hitl_ops.sql"
 
 OBSERVE_SECONDS = 8.0  # one connection and one statement
-# Between two looks at a role's sessions. A login that passed its check just before NOLOGIN was
-# committed shows up as a session some milliseconds later.
+# Between two reads of a role's sessions. A login that was accepted just before the commit of
+# NOLOGIN appears as a session some milliseconds later.
 LOOK_SECONDS = 0.1
 
 _OBSERVE = """
@@ -69,7 +69,7 @@ SELECT r.oid::bigint AS oid, r.rolcanlogin AS login, r.rolsuper AS superuser,
 
 
 class _Role(Executor):
-    """What disabling and enabling a role have in common."""
+    """The common parts of disabling and enabling a role."""
 
     login: ClassVar[bool]
 
@@ -123,7 +123,7 @@ class _Role(Executor):
             raise RollbackFailed(str(error)) from error
 
     def _complete(self, observation: Observation) -> bool:
-        """Whether everything that the action is for is there."""
+        """Return whether the target is completely in the wanted state."""
         return observation.exists and observation.state["login"] is self.login
 
     def _read_until(
@@ -152,7 +152,7 @@ class _Role(Executor):
         deadline: Deadline,
         work: Callable[[Connection], Outcome],
     ) -> Outcome:
-        """Do `work` over a connection with the operator's login."""
+        """Call `work` with a connection of the operator's login."""
         try:
             target = cluster(targets, step.target.fields["cluster"])
         except TargetUnobservable as error:
@@ -167,7 +167,7 @@ class _Role(Executor):
 
 
 class DisableRole(_Role):
-    """Take the right to log in from a role, and end its sessions."""
+    """Remove a role's right to log in, and end its sessions."""
 
     spec = DISABLE
     login = False
@@ -204,18 +204,18 @@ class EnableRole(_Role):
 
 
 def _change(connection: Connection, statement: Any, role: str) -> None:
-    """One statement, one transaction. Raises NotApplied or OutcomeUnknown."""
+    """Execute one statement in one transaction. Raises NotApplied or OutcomeUnknown."""
     try:
         connection.execute(statement, [role])
     except psycopg.Error as error:
-        # ERROR: the server has undone the statement and said so. FATAL, or no answer: who knows.
+        # After an ERROR the statement is rolled back; after FATAL or no answer that is unknown.
         if error.diag.severity_nonlocalized == "ERROR":
             raise NotApplied(words(error)) from error
         raise OutcomeUnknown(words(error)) from error
 
 
 def _end_sessions(connection: Connection, role: str, deadline: Deadline) -> int:
-    """End the role's sessions; returns how many there were. Raises PartlyApplied."""
+    """End the role's sessions and return their number. Raises PartlyApplied."""
     found, quiet = 0, 0
     try:
         while quiet < 2:

@@ -1,4 +1,4 @@
-"""PostgreSQL's section of the targets file.
+"""Read PostgreSQL's section of the targets file.
 
 [postgres.<cluster>]
 observe_dsn = "..."            or observe_dsn_file; login hitl_observer
@@ -30,11 +30,11 @@ class PostgresTarget:
     environment: str = ""
 
     def observe(self) -> str:
-        """The read-only DSN. Raises TargetUnobservable."""
+        """Return the read-only DSN. Raises TargetUnobservable."""
         return for_observing(self.observe_dsn)
 
     def operate(self, clearance: Clearance) -> str:
-        """The DSN that can change roles. Raises ClearanceRefused, CredentialUnavailable."""
+        """Return the DSN that can change roles. Raises ClearanceRefused, CredentialUnavailable."""
         return for_operating(clearance, self.operate_dsn)
 
 
@@ -61,7 +61,7 @@ def _cluster(section: Section, _: str) -> PostgresTarget:
 
 
 def cluster(targets: Targets, name: str) -> PostgresTarget:
-    """Raises TargetUnobservable for a cluster that this worker does not have."""
+    """Return a cluster. Raises TargetUnobservable if this worker does not have it."""
     places = targets.of(Clusters)
     if places is None or name not in places.clusters:
         raise TargetUnobservable(f"this worker has no credentials for cluster {name}")

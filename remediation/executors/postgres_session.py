@@ -1,4 +1,4 @@
-"""Connections to a target cluster: never the portal's own, never for longer than allowed."""
+"""Connect to a target cluster, with a time limit; refuse the portal's own cluster."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from psycopg.rows import dict_row
 from remediation.domain.errors import Refused
 from remediation.executors.base import Deadline
 
-# For each address of the host; libpq takes nothing below 2. Before it, the resolver's own limit.
+# Per address of the host; libpq accepts no value below 2. The resolver has its own limit.
 CONNECT_SECONDS = 4
 STATEMENT_SECONDS = 5.0  # catalogue reads and ALTER ROLE take milliseconds unless they wait
-# The server's own timeout comes first; ours is for a server that has stopped answering.
+# The server's own timeout comes first; this one is for a server that no longer answers.
 GRACE_SECONDS = 1.0
 
 Connection = psycopg.Connection[dict[str, Any]]
 
 
 class NotUsable(Refused):
-    """The cluster cannot be worked with by this login; nothing was asked of it."""
+    """The cluster cannot be used with this login; nothing was changed there."""
 
 
 @contextmanager
 def session(
     dsn: str, *, portal: int | None, deadline: Deadline, read_only: bool
 ) -> Iterator[Connection]:
-    """A connection in autocommit mode that is cut off soon after the deadline.
+    """Yield a connection in autocommit mode that is closed soon after the deadline.
 
-    In: the DSN; the portal's system identifier. Raises NotUsable when there is no connection, the
-    cluster is the portal's own, or the login could do more than call functions.
+    `portal` is the portal's system identifier. Raises NotUsable if there is no connection, the
+    cluster is the portal's own, or the login has more rights than to call functions.
     """
     try:
         connection = _connect(dsn, deadline, read_only)
@@ -51,14 +51,14 @@ def session(
 
 
 def words(error: Exception) -> str:
-    """An error message of one line, of bounded length."""
+    """Return an error message on one line, of limited length."""
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _connect(dsn: str, deadline: Deadline, read_only: bool) -> Connection:
     try:
         given = conninfo_to_dict(dsn).get("options") or ""
-    except psycopg.ProgrammingError:  # its message quotes the DSN
+    except psycopg.ProgrammingError:  # hide its message, which quotes the DSN
         raise NotUsable("the DSN is malformed") from None
     milliseconds = int(min(STATEMENT_SECONDS, deadline.left) * 1000)
     if milliseconds < 1:  # 0 would mean no limit
@@ -78,13 +78,13 @@ def _connect(dsn: str, deadline: Deadline, read_only: bool) -> Connection:
         prepare_threshold=None,
         connect_timeout=CONNECT_SECONDS,
         application_name="hitlportal observe" if read_only else "hitlportal operate",
-        # The last setting of a name wins.
+        # The last setting of a name counts.
         options=" ".join([str(given), *(f"-c {name}={value}" for name, value in ours.items())]),
     )
 
 
 def _examine(connection: Connection, portal: int | None) -> None:
-    """Refuse the portal's own cluster, and a login with which a mistake could do anything."""
+    """Refuse the portal's own cluster, and a login with too many rights."""
     row = connection.execute(
         "SELECT c.system_identifier, r.rolsuper OR r.rolcreaterole AS too_much"
         " FROM pg_control_system() c, pg_roles r WHERE r.rolname = session_user"
@@ -99,8 +99,8 @@ def _examine(connection: Connection, portal: int | None) -> None:
 
 @contextmanager
 def _cut_off(connection: Connection, seconds: float) -> Iterator[None]:
-    """Shut the connection's socket down after so many seconds; libpq then reports it as lost."""
-    # A descriptor of our own: libpq may close its one, and the number be given to another file.
+    """Shut down the connection's socket after this time; libpq then reports it as lost."""
+    # An own descriptor, because libpq may close its one and the number may be reused.
     with socket.socket(fileno=os.dup(connection.fileno())) as handle:
         timer = threading.Timer(seconds, _shut_down, (handle,))
         timer.daemon = True

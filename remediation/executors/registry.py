@@ -1,7 +1,7 @@
-"""Which code carries out which action: the built-in drivers, and those of other packages.
+"""Map actions to their executors: the built-in drivers and those of other packages.
 
 Only processes that run steps import this module; it loads the entry points of the group
-`hitlportal.executors` (see `remediation.extensions`). What is not in `EXECUTORS` cannot run.
+`hitlportal.executors` (see `remediation.extensions`). An action not in `EXECUTORS` cannot run.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _OURS = "hitlportal"
 
 
 def join(found: Iterable[tuple[str, Driver]], packages: Mapping[str, str]) -> Mapping[str, Driver]:
-    """The drivers by provider.
+    """Return the drivers by provider.
 
-    In: each driver with the package that it comes from; the package of each declaration.
-    Raises ExtensionInvalid unless every action of the catalogue has exactly one executor.
+    `found` has each driver with its package, `packages` the package of each declaration. Raises
+    ExtensionInvalid unless every action of the catalogue has exactly one executor.
     """
     drivers: dict[str, Driver] = {}
     for package, driver in found:
@@ -45,7 +45,7 @@ def join(found: Iterable[tuple[str, Driver]], packages: Mapping[str, str]) -> Ma
 
 
 def _problem(driver: Driver) -> str:
-    """Why the driver does not fit the declaration of its provider; "" when it does."""
+    """Return why the driver does not fit its provider's declaration; "" if it does."""
     provider = PROVIDERS.get(driver.provider)
     if provider is None:
         return f"an executor for provider {driver.provider}, which no package declares"

@@ -1,6 +1,7 @@
-"""The only way to an executor: each call proves again that it runs what was approved.
+"""Call executors; each call verifies again that it runs what was approved.
 
-Order of the calls for one step, each recorded by services before and after:
+Services use no other way to an executor. Order of the calls for one step, each recorded by
+services before and after:
 `run_observe` → (gate → clearance) → `run_prepare` → `run_apply` → `run_verify` → (`run_rollback`).
 """
 
@@ -28,19 +29,21 @@ from remediation.executors.targets import Targets
 
 
 def executor_of(step: Step) -> Executor:
-    """The executor of a step's action."""
+    """Return the executor of a step's action."""
     return EXECUTORS[step.action]()
 
 
 def run_observe(step: Step, targets: Targets) -> Observation:
-    """Read a step's target; changes nothing, needs no clearance. Raises TargetUnobservable."""
+    """Read a step's target without a clearance. Raises TargetUnobservable."""
     with _unforeseen_is(TargetUnobservable):
         return executor_of(step).observe(step, targets)
 
 
 def would_refuse(step: Step, observation: Observation) -> str:
-    """Why the step's precheck refuses what was observed, "" when it does not. Pure, and asked
-    without a clearance: reviewers see it before they decide."""
+    """Return why the step's precheck refuses the observation; "" if it does not.
+
+    Pure and without a clearance, because reviewers see the result before they decide.
+    """
     try:
         executor_of(step).precheck(step, observation)
     except NotApplied as refusal:
@@ -55,10 +58,10 @@ def run_prepare(
     targets: Targets,
     observation: Observation,
 ) -> Snapshot:
-    """Judge the target as the gate saw it, and say what a rollback will need.
+    """Run the precheck on the gate's observation, and return the snapshot for a rollback.
 
-    Calls nothing outside. Services record the snapshot with `intended`, so that it is there
-    whatever happens next. Raises NotApplied, or as `run_apply`.
+    Makes no call to a target. Services record the snapshot with `intended`, so that it exists
+    whatever happens next. Raises NotApplied, and Digest or ClearanceRefused as `run_apply` does.
     """
     step = _cleared(clearance, plan_body, step_index, targets)
     executor = executor_of(step)
@@ -67,12 +70,12 @@ def run_prepare(
 
 
 def run_apply(clearance: Clearance, plan_body: bytes, step_index: int, targets: Targets) -> Outcome:
-    """Have the effect.
+    """Carry out a step.
 
-    In: the clearance for this step, the very bytes of the approved plan, the step's index.
-    Raises Digest when the bytes are not those that were approved, ClearanceRefused when the
-    clearance is for another step or has ended (the target has seen no call in either case);
-    NotApplied, PartlyApplied or OutcomeUnknown as they say.
+    Takes the clearance for this step and the exact bytes of the approved plan. Raises Digest if
+    the bytes are not the approved ones, ClearanceRefused if the clearance is for another step or
+    has ended (in both cases without a call to the target); NotApplied, PartlyApplied or
+    OutcomeUnknown otherwise.
     """
     step = _cleared(clearance, plan_body, step_index, targets)
     with _unforeseen_is(OutcomeUnknown):
@@ -82,9 +85,9 @@ def run_apply(clearance: Clearance, plan_body: bytes, step_index: int, targets: 
 def run_verify(
     clearance: Clearance, plan_body: bytes, step_index: int, targets: Targets
 ) -> Outcome:
-    """Read whether the effect is there, with read-only credentials. Raises VerifyFailed.
+    """Verify the effect of a step with read-only credentials. Raises VerifyFailed.
 
-    The clearance may have ended meanwhile: what it allowed has begun.
+    The clearance may have ended since the step began.
     """
     step = _cleared(clearance, plan_body, step_index, targets, reading=True)
     with _unforeseen_is(VerifyFailed):
@@ -94,11 +97,11 @@ def run_verify(
 def run_rollback(
     clearance: Clearance, plan_body: bytes, step_index: int, targets: Targets, snapshot: Snapshot
 ) -> Outcome:
-    """Restore what `run_prepare` found; needs a clearance to undo (`gate.verify_rollback`).
+    """Restore the snapshot of `run_prepare`; needs a clearance of `gate.verify_rollback`.
 
-    Raises RollbackFailed, or as `run_apply`.
+    Raises RollbackFailed, and Digest or ClearanceRefused as `run_apply` does.
     """
-    step = _cleared(clearance, plan_body, step_index, targets, undo=True)
+    step = _cleared(clearance, plan_body, step_index, targets, rollback=True)
     with _unforeseen_is(RollbackFailed):
         return executor_of(step).rollback(clearance, step, targets, snapshot, _deadline(step))
 
@@ -109,12 +112,12 @@ def _cleared(
     step_index: int,
     targets: Targets,
     *,
-    undo: bool = False,
+    rollback: bool = False,
     reading: bool = False,
 ) -> Step:
-    """The step that this clearance is for, read from the bytes that it is for.
+    """Return the step that this clearance is for, parsed from the approved bytes.
 
-    `reading`: the call changes nothing, so that a clearance which has ended will do.
+    `reading`: the call changes nothing, so an ended clearance is accepted.
     """
     if type(clearance) is not Clearance:
         raise ClearanceRefused("no clearance")
@@ -123,7 +126,7 @@ def _cleared(
     if step_index != clearance.step:
         raise ClearanceRefused(f"for step {clearance.step}, not for step {step_index}")
     if not reading:
-        _refuse_other_use(clearance, undo)
+        _refuse_other_use(clearance, rollback)
     try:
         plan = load(plan_body, protected=targets.protected_clusters, allow_test=targets.allows_test)
         return plan.steps[step_index]
@@ -131,16 +134,18 @@ def _cleared(
         raise Digest(f"the approved bytes are not a plan that can run here: {error}") from error
 
 
-def _refuse_other_use(clearance: Clearance, undo: bool) -> None:
-    if clearance.undo is not undo:
-        raise ClearanceRefused("it is to undo a step" if clearance.undo else "it is to apply one")
+def _refuse_other_use(clearance: Clearance, rollback: bool) -> None:
+    if clearance.rollback is not rollback:
+        raise ClearanceRefused(
+            "it is to roll back a step" if clearance.rollback else "it is to apply one"
+        )
     if time.monotonic() >= clearance.ends:
         raise ClearanceRefused("it has ended")
 
 
 @contextmanager
 def _unforeseen_is(refusal: type[Refused]) -> Iterator[None]:
-    """Name what no executor foresaw; for a change that means: the target has to be read."""
+    """Turn an unexpected error into this refusal; after a change the target must then be read."""
     try:
         yield
     except Refused:

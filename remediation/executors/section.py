@@ -1,4 +1,4 @@
-"""One table of the targets file, read by typed readers that refuse what nobody asked for."""
+"""Read a table of the targets file with typed readers; refuse unknown keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TargetsFileInvalid(Refused):
 
 @dataclass(frozen=True)
 class Secret:
-    """A secret value, or the file that holds it; the value is in no repr."""
+    """A secret value, or the file with it; its repr never shows the value."""
 
     file: Path | None
     value: str = ""
@@ -29,12 +29,12 @@ class Secret:
         return f"Secret({self.file or 'inline'})"
 
     def read(self) -> str:
-        """Raises OSError, or ValueError for what is not UTF-8."""
+        """Return the value. Raises OSError, or ValueError if it is not UTF-8."""
         return self.value if self.file is None else self.file.read_text(encoding="utf-8").strip()
 
 
 class Section:
-    """One table of the file: typed readers that remember what was asked for."""
+    """One table of the file; its typed readers record which keys were read."""
 
     def __init__(self, table: object, at: str, base: Path) -> None:
         if not isinstance(table, dict):
@@ -52,7 +52,7 @@ class Section:
         return Section(self._table.get(name, {}), f"{self._at}: {name}", self._base)
 
     def each(self, read: Callable[[Section, str], T]) -> Mapping[str, T]:
-        """Read every entry as a table of its own; refuses what `read` does not ask for."""
+        """Read every entry as a table; refuse keys that `read` does not ask for."""
         return {name: self._read(name, read) for name in self.names()}
 
     def _read(self, name: str, read: Callable[[Section, str], T]) -> T:
@@ -92,7 +92,7 @@ class Section:
         return self._table
 
     def environment(self) -> str:
-        """The least environment that the section's targets count as; "" when it says none."""
+        """Return the minimum environment of the section's targets; "" if it has none."""
         if not self.has("environment"):
             return ""
         value = self.text("environment")
@@ -101,7 +101,7 @@ class Section:
         return value
 
     def secret(self, name: str) -> Secret:
-        """Inline or by file, not both."""
+        """Return a secret that is given inline or by file, but not both."""
         if self.has(name) == self.has(f"{name}_file"):
             raise TargetsFileInvalid(f"{self._at}: give one of {name} and {name}_file")
         return Secret(None, self.text(name)) if self.has(name) else self.secret_file(name)

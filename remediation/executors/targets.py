@@ -1,14 +1,16 @@
-"""The targets file: where a worker's targets are, and by which credentials it reaches them.
+"""The targets file: a worker's targets and the credentials for them.
 
-TOML on the worker's host, one section for each provider. What stands in a section is written in
-the module that reads it: postgres_cluster.py, aws_account.py, noop.py, or another package's.
-Every key that no module asks for is refused.
+TOML on the worker's host, with a section for each provider. The module that reads a section
+documents it: postgres_cluster.py, aws_account.py, noop.py, or another package's. Every key that no
+module reads is refused.
 
-    environment = "production"     optional, in each section: the least that its targets count
-                                   as, whatever the inventory (which the web process writes) says
+    environment = "production"     optional, in each section: the minimum environment of its
+                                   targets, whatever the inventory (which the web process writes)
+                                   says
 
-Credentials that can change something are named by file alone, never inline: their file is opened
-by `credentials.for_operating`, which takes a clearance. Until then they are not in this process.
+Credentials that can change something are given only as a file, never inline. Only
+`credentials.for_operating`, which requires a clearance, opens this file; until then they are not in
+this process.
 """
 
 from __future__ import annotations
@@ -29,11 +31,11 @@ P = TypeVar("P", bound=Places)
 
 @dataclass(frozen=True)
 class Targets:
-    """All targets of a worker, and what it needs to know of the portal to stay away from it."""
+    """All targets of a worker, and how to recognise the portal's own cluster."""
 
-    # What each provider's module read from its section; no entry for a section that is not there.
+    # The parsed sections by provider; no entry for a missing section.
     sections: Mapping[str, Places]
-    # pg_control_system().system_identifier of the portal's cluster; None: the portal has none.
+    # pg_control_system().system_identifier of the portal's cluster; None if it has none.
     portal_system_identifier: int | None
     protected_clusters: frozenset[str]
 
@@ -45,7 +47,7 @@ class Targets:
         portal_system_identifier: int | None,
         protected_clusters: frozenset[str] = frozenset(),
     ) -> Targets:
-        """Read the file; relative paths in it start from its directory.
+        """Read the file; relative paths in it are relative to its directory.
 
         Opens no credential file. Raises TargetsFileInvalid.
         """
@@ -60,23 +62,23 @@ class Targets:
         )
 
     def of(self, places: type[P]) -> P | None:
-        """What a provider's module read; None when the file has no such section."""
+        """Return a provider's section; None if the file does not have it."""
         found = self.sections.get(places.provider)
         return found if isinstance(found, places) else None
 
     def environment(self, target: Target) -> str:
-        """What this host says the target is, whatever the inventory says; "" for nothing."""
+        """Return the target's environment in this file, whatever the inventory has; "" if none."""
         provider = provider_of(target.kind)
         places = self.sections.get(provider.name) if provider is not None else None
         return places.environment(target) if places is not None else ""
 
     def is_own(self, target: Target) -> bool:
-        """Whether the portal itself works with the target."""
+        """Return whether the portal itself uses the target."""
         return any(places.is_own(target) for places in self.sections.values())
 
     @property
     def allows_test(self) -> bool:
-        """Whether the file has a section of a provider that exists for tests."""
+        """Return whether the file has a section of a provider for tests."""
         return any(is_test(provider) for provider in self.sections)
 
 

@@ -17,7 +17,7 @@ from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.gate.signature import verify as verify_assertion
 from remediation.domain.gate.steps import MAX_SKEW
-from remediation.domain.halt.statement import HaltStatement, taken_back
+from remediation.domain.halt.statement import HaltStatement, rolled_back_steps
 from remediation.domain.plan import Plan
 from remediation.domain.statement import Statement
 
@@ -125,7 +125,7 @@ def _consistent(statement: Statement) -> str:
 def _of_plan(statement: HaltStatement, plan: Plan | None) -> str:
     if plan is None or statement.plan != plan.digest:
         return "the plan of the run is not the one that was signed"
-    if statement.takes_back != taken_back(plan):
+    if statement.takes_back != rolled_back_steps(plan):
         return "it undoes other steps than those of the plan"
     return ""
 

@@ -1,4 +1,4 @@
-"""Who acts: every mutation takes one of these as `actor=`."""
+"""Define the actors; every mutation takes one as `actor=`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 
 
 class Actor(Protocol):
-    """Anything that can stand in the `actor` of an audit entry."""
+    """Anything that an audit entry can name as its `actor`."""
 
     @property
     def ref(self) -> str: ...
@@ -31,7 +31,7 @@ class AgentActor:
 
     @property
     def is_authenticated(self) -> bool:
-        """What Django REST framework asks of `request.user`."""
+        """Return True; Django REST framework asks this of `request.user`."""
         return True
 
 
@@ -55,11 +55,12 @@ class ProcessActor:
 
 
 def worker() -> ProcessActor:
+    """Return this worker, named by its host."""
     return ProcessActor(f"worker:{socket.gethostname()}")
 
 
 def operator() -> ProcessActor:
-    """The account that runs a command: what the operating system says, not LOGNAME."""
+    """Return the account that runs a command, from the operating system, not from LOGNAME."""
     return ProcessActor(f"operator:{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}")
 
 

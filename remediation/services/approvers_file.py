@@ -1,6 +1,6 @@
-"""The approvers file on disk: read whole or not at all, replaced by a rename.
+"""Read and replace the approvers file on disk.
 
-A reader finds the old file or the new one, never half of either.
+It is replaced by a rename, so that a reader finds the old or the new file, never a partial one.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from remediation.domain.errors import BadInput, PolicyUnavailable
 from remediation.domain.gate.approvers import Approvers
 
-# Anybody who writes this file approves: not even the group may.
+# Write access to this file is the power to approve, so not even the group may have it.
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def load(path: Path) -> Approvers:
-    """Read the file. Raises PolicyUnavailable when it is missing, open to others or in doubt."""
+    """Read the file. Raises PolicyUnavailable when it is missing, writable by others or invalid."""
     try:
         if path.stat().st_mode & _WRITABLE_BY_OTHERS:
             raise PolicyUnavailable(f"{path} can be written by group or others")
@@ -34,7 +34,10 @@ def load(path: Path) -> Approvers:
 
 @contextmanager
 def changing(path: Path) -> Iterator[Approvers]:
-    """The file's content, while no other operator changes it. A missing file is an empty one."""
+    """Give the file's content and keep other operators out until the block ends.
+
+    A missing file counts as empty. Raises PolicyUnavailable.
+    """
     try:
         directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -47,8 +50,11 @@ def changing(path: Path) -> Iterator[Approvers]:
 
 
 def write_beside(path: Path, content: bytes) -> Path:
-    """A new file in the same directory, on disk before it is renamed; 0600, or what an operator
-    chose for the one before (such as: readable for the worker's group)."""
+    """Write a new file in the same directory and flush it to disk; the caller renames it.
+
+    Its mode is 0600, or owner, group and mode of the present file (an operator may have made that
+    readable for the worker's group).
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     written = Path(name)
     try:
@@ -67,6 +73,7 @@ def write_beside(path: Path, content: bytes) -> Path:
 
 
 def flush_directory(directory: Path) -> None:
+    """Flush the directory to disk, so that a rename in it survives a crash of the machine."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""The database's clock: the one that deadlines are read by."""
+"""Read the database's clock, by which all deadlines are judged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db import connection
 
 
 def database_now() -> datetime:
-    """`clock_timestamp()`, aware, in UTC."""
+    """Return `clock_timestamp()`, timezone-aware."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""From a guard's constraint name to the refusal that the doors know: the one place."""
+"""Translate a guard's constraint name into a refusal; the only place that does."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ REFUSALS: dict[str, type[errors.Refused]] = {
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise the named refusal where a guard said no; every other error passes unchanged."""
+    """Raise the refusal that belongs to a guard's constraint; other errors pass unchanged."""
     try:
         yield
     except IntegrityError as error:
@@ -77,13 +77,13 @@ def translated() -> Iterator[None]:
 
 
 def constraint(error: Error) -> str:
-    """The name of the violated constraint, or ""."""
+    """Return the name of the violated constraint, or ""."""
     diagnostics = getattr(error.__cause__, "diag", None)
     return getattr(diagnostics, "constraint_name", None) or ""
 
 
 def detail(error: Error) -> str:
-    """The guard's sentence without its name in front."""
+    """Return the guard's message without the constraint's name in front."""
     diagnostics = getattr(error.__cause__, "diag", None)
     message = getattr(diagnostics, "message_primary", None) or ""
     name, _, rest = message.partition(": ")

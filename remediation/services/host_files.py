@@ -1,7 +1,7 @@
-"""What only the worker's host has: the targets file, the approvers file, the portal's identity.
+"""Read the worker's host files: the targets file and the approvers file.
 
-Both files are looked at anew each time, so that a change needs no restart; they are parsed anew
-unless they are certainly the same as the last time (`_Kept`).
+Each call looks at the file again, so that a change needs no restart; it parses the file again
+unless the file certainly did not change (`_Kept`).
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from remediation.executors.section import TargetsFileInvalid
 from remediation.executors.targets import Targets
 from remediation.services import approvers_file
 
-# A file system stamps changes by a clock that ticks every few milliseconds (on some every two
-# seconds): two changes within a tick look like one. What was parsed is kept only if the file had
-# been at rest for longer than that when it was opened.
+# The clock of a file system ticks every few milliseconds, on some only every two seconds: two
+# changes within a tick look like one. So a parsed file is kept only if its last change was longer
+# ago than that when it was opened.
 AT_REST_S = 3.0
 
 Parsed = TypeVar("Parsed")
 
 
 class _Kept(Generic[Parsed]):
-    """What the last reading of a file gave, for as long as the file is the same.
+    """A cache of one parsed file, valid while the file is the same.
 
-    The same: path, device, inode, size, and the times of the last change of its bytes and of its
-    entry (nobody sets that one back). `parse` raises for what it cannot read; that is not kept.
+    The same means: path, device, inode, size, mtime and ctime (which nobody can set back). When
+    `parse` raises, nothing is kept.
     """
 
     def __init__(self) -> None:
         self._kept: tuple[tuple[object, ...], Parsed] | None = None
 
     def get(self, path: Path, parse: Callable[[], Parsed], *settings_: object) -> Parsed:
-        """The parsed file. Raises OSError when it is not there, and what `parse` raises."""
+        """Return the parsed file. Raises OSError, and what `parse` raises."""
         found = path.stat()
         stamp = (
             *(path, settings_, found.st_dev, found.st_ino, found.st_size),
@@ -52,7 +52,7 @@ class _Kept(Generic[Parsed]):
             return kept[1]
         self._kept = None
         rests = time.time() - max(found.st_mtime, found.st_ctime) > AT_REST_S
-        parsed = parse()  # of a file changed since the stamp: another stamp next time
+        parsed = parse()  # if the file changed since the stamp, the next stamp differs
         if rests:
             self._kept = (stamp, parsed)
         return parsed
@@ -64,16 +64,16 @@ _approvers: _Kept[Approvers] = _Kept()
 
 @cache
 def portal_system_identifier() -> int:
-    """Which cluster the portal's own database lies in: no target may lie there."""
+    """Return the system identifier of the portal's own cluster: no target may lie in it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT system_identifier FROM pg_control_system()")
         return int(cursor.fetchone()[0])
 
 
 def targets() -> Targets:
-    """The targets file as it is now; credentials are not in it, but in files that it names.
+    """Return the present targets file. It holds no credentials, it names the files that do.
 
-    Raises TargetUnobservable when it cannot be read: without it nothing can be observed.
+    Raises TargetUnobservable when it cannot be read.
     """
     if not settings.TARGETS_FILE:
         raise TargetUnobservable("this worker has no targets file (HITL_TARGETS_FILE)")
@@ -95,9 +95,11 @@ def targets() -> Targets:
 
 
 def environments(plan: Plan) -> tuple[str, ...]:
-    """What the targets file says the plan's targets are: a floor under the inventory, which the
-    web process writes. Empty when the file says nothing or cannot be read; then nothing is
-    observed either, and nothing runs."""
+    """Return the environments that the targets file gives the plan's targets.
+
+    They are a lower bound for the inventory, which the web process can write. Empty when the file
+    names none or cannot be read; without the file nothing is observed and nothing runs.
+    """
     try:
         file = targets()
     except TargetUnobservable:
@@ -107,7 +109,7 @@ def environments(plan: Plan) -> tuple[str, ...]:
 
 
 def approvers() -> Approvers:
-    """The approvers file as it is now. Raises PolicyUnavailable when it is missing or in doubt."""
+    """Return the present approvers file. Raises PolicyUnavailable when it is missing or invalid."""
     if not settings.APPROVERS_FILE:
         raise PolicyUnavailable("this worker has no approvers file (HITL_APPROVERS_FILE)")
     path = Path(settings.APPROVERS_FILE)

@@ -1,4 +1,4 @@
-"""Moving a proposal: one audit entry and one transition row, in the caller's transaction."""
+"""Move a proposal: write one audit entry and one transition row, in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from remediation.services.guards import translated
 
 
 def lock(proposal_id: UUID) -> None:
-    """Serialise on the proposal until the transaction ends."""
+    """Lock the proposal until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT remediation.lock_proposal_v1(%s)", [proposal_id])
 
@@ -32,11 +32,11 @@ def move(
     reason: str = "",
     data: Mapping[str, Json] | None = None,
 ) -> Transition:
-    """Move a proposal from ``source`` to ``target``; compare-and-set by the SQL guard.
+    """Move a proposal from ``source`` to ``target``; the SQL guard compares and sets.
 
     Must run inside a transaction. The state moves in the same statement that records it; a crash
     before the commit leaves neither entry nor move. Raises WrongState when the proposal is not in
-    ``source`` or the login may not walk this edge, and what else the guard refuses by name.
+    ``source`` or the login may not make this transition, and the other refusals of the guard.
     """
     entry = log.append(
         action=event,

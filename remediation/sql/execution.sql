@@ -1,12 +1,12 @@
--- Runs: freeze, deadline, leases and steps. One effect, started once.
+-- Runs: freeze, deadline, leases and steps. Each step is started only once.
 
--- Is all execution frozen? The newest row says; no row means no.
+-- Returns whether execution is frozen, by the newest row; no row means no.
 CREATE FUNCTION remediation.frozen_v1() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT coalesce((SELECT f.frozen FROM public.remediation_freeze f ORDER BY f.id DESC LIMIT 1), false)
 $$;
 
--- Until when an approved proposal may run.
+-- Returns the time until which an approved proposal may run.
 CREATE FUNCTION remediation.run_deadline_v1(proposal uuid) RETURNS timestamptz LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT t.recorded_at + make_interval(secs => a.run_within_s)
@@ -15,7 +15,7 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
    WHERE t.proposal_id = $1 AND t.to_state = 'approved' ORDER BY t.id DESC LIMIT 1
 $$;
 
--- Does this run hold a live lease, with the newest token, on every target of the plan?
+-- Returns whether this run holds a live lease, with the newest token, on every target of the plan.
 CREATE FUNCTION remediation.leases_held_v1(proposal uuid) RETURNS boolean LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT 1 FROM public.remediation_execution x WHERE x.proposal_id = $1)
@@ -29,7 +29,7 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
         WHERE t.proposal_id = $1 AND l.target IS NULL)
 $$;
 
--- A lease is the worker's compare-and-set. A token only grows, and every new holder gets a new one.
+-- A lease is the worker's compare-and-set. Tokens only grow, and every new holder gets a new one.
 CREATE FUNCTION remediation.lease_v1() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -72,8 +72,8 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_execution
   FOR EACH ROW EXECUTE FUNCTION remediation.execution_v1();
 ALTER TABLE public.remediation_execution ENABLE ALWAYS TRIGGER guard;
 
--- A step begins only in order, under a live lease, in time and while nothing is frozen; its phases
--- follow one another. Halts: halt.sql.
+-- Refuses a step out of order, without a live lease, too late or while execution is frozen, and a phase
+-- out of order. Halts: halt.sql.
 CREATE FUNCTION remediation.step_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE x record; l record; before text[];

@@ -1,8 +1,8 @@
 -- Facts: insert-only rows with the database's time and an audit entry of the same transaction.
--- Applied first: every other file uses the schema and the functions made here.
+-- Applied first, because every other file uses this schema and these functions.
 CREATE SCHEMA remediation;
 
--- Raises a named refusal. It reaches Django as IntegrityError with the rule as the constraint's name.
+-- Raises a named refusal, which Django gets as IntegrityError with the rule as the constraint's name.
 CREATE FUNCTION remediation.refuse_v1(rule text, message text) RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -15,8 +15,8 @@ SET search_path = pg_catalog, pg_temp AS $$
   SELECT encode(sha256(convert_to('hitlportal/' || kind || '/v1', 'UTF8') || '\x00'::bytea || body), 'hex')
 $$;
 
--- Every fact: sets the time, and refuses a row whose audit entry is of another transaction or names
--- another actor. The trigger's argument says which column holds the actor.
+-- For every fact: sets the time, and refuses a row whose audit entry is of another transaction or names
+-- another actor. The trigger's argument names the actor's column.
 CREATE FUNCTION remediation.fact_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE said text; who text;
@@ -47,8 +47,8 @@ BEGIN
   RETURN NEW;
 END $$;
 
--- Refuses a row whose audit entry speaks of another object or another actor. Called by the guards of
--- facts that decide something.
+-- Refuses a row whose audit entry is about another object or names another actor. The guards of facts
+-- that decide something call it.
 CREATE FUNCTION remediation.entry_names_v1(entry bigint, object text, actor text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE said jsonb;

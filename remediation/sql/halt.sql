@@ -1,8 +1,8 @@
--- A halt: a person stops a run between two steps, signed with a passkey. It can only stop: nothing reads
--- it to go on. The lock on the proposal decides which came first, the halt or the next step.
+-- A halt: a person stops a run between two steps, signed with a passkey. It can only stop: nothing needs
+-- it to continue. The lock on the proposal decides whether the halt or the next step came first.
 --
--- The database cannot check a passkey. It keeps statement and assertion, and holds the next step until
--- the worker has found that the halt is not valid.
+-- The database cannot verify a passkey. It keeps statement and assertion, and refuses the next step
+-- unless the worker has found that the halt is not valid.
 
 -- Small, as the rows of a review are (review.sql).
 ALTER TABLE public.remediation_haltsession
@@ -13,7 +13,7 @@ ALTER TABLE public.remediation_halt
                  octet_length(client_data_json), octet_length(signature),
                  octet_length(cose_key)) <= 8192);
 
--- Refuses a statement that does not speak of this run and this person.
+-- Refuses a statement that is not about this run and this person.
 CREATE FUNCTION remediation.halt_statement_v1(proposal uuid, person uuid, statement bytea)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE s jsonb; p record;
@@ -31,7 +31,7 @@ BEGIN
   END IF;
 END $$;
 
--- A statement that is about to be signed lasts five minutes.
+-- A composed statement can be signed for five minutes.
 CREATE FUNCTION remediation.halt_session_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE s jsonb;
@@ -134,7 +134,7 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_haltverdict
   FOR EACH ROW EXECUTE FUNCTION remediation.halt_verdict_v1();
 ALTER TABLE public.remediation_haltverdict ENABLE ALWAYS TRIGGER guard;
 
--- No step begins while there is a halt that the worker has not found invalid. Undoing is not held up.
+-- Refuses a new step while there is a halt that the worker has not found invalid. Rollback may go on.
 -- Fires after `guard` (execution.sql), by its name.
 CREATE FUNCTION remediation.step_halt_v2() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$

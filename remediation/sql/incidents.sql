@@ -1,4 +1,4 @@
--- Incidents: their diagnosis, and how their state moves.
+-- Incidents: their diagnosis, and the moves of their state.
 
 ALTER TABLE public.remediation_diagnosis
   ADD CONSTRAINT diagnosis_digest CHECK (digest = remediation.digest_v1('diagnosis', body));

@@ -1,11 +1,11 @@
 -- The inventory: who loosened it, and which services need an identity.
 
--- A person says by correcting a scope that an identity has a user. The column says so of the version;
--- everybody else writes what the inventory itself holds.
+-- By correcting a scope a person can state that an identity has a user. This column marks such versions;
+-- all other versions are the inventory's own.
 ALTER TABLE public.remediation_dependencyversion ALTER COLUMN by_reviewer SET DEFAULT false;
 
--- Most services were never retired, and most inventories were not loosened in the last 7 days. Each of
--- these indexes is small and answers that question without a look at the versions.
+-- Most services were never retired, and most inventories were not loosened in the last 7 days. These
+-- small indexes answer that without reading the versions.
 CREATE INDEX service_version_retired ON public.remediation_serviceversion (service_id) WHERE retired;
 CREATE INDEX service_version_by_person ON public.remediation_serviceversion (recorded_at)
   WHERE author LIKE 'person:%';

@@ -1,6 +1,6 @@
 -- People and agents: accounts, roles, tokens, and who may not decide a proposal.
 
--- Facts name people by `person`, so an account cannot become another person's.
+-- Facts name people by `person`, so it must not change.
 CREATE FUNCTION remediation.user_v1() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -12,7 +12,7 @@ CREATE TRIGGER guard BEFORE UPDATE ON public.remediation_user
   EXECUTE FUNCTION remediation.user_v1();
 ALTER TABLE public.remediation_user ENABLE ALWAYS TRIGGER guard;
 
--- An invitation to enrol lasts 15 minutes by the database's clock.
+-- An invitation is valid for 15 minutes by the database's clock.
 CREATE FUNCTION remediation.invitation_v1() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -70,7 +70,7 @@ CREATE VIEW remediation.service_right AS
     JOIN public.remediation_user u ON u.id = r.user_id
    WHERE c.app_label = 'remediation' AND c.model = 'service' AND r.service_id IS NOT NULL;
 
--- The agent as it is now.
+-- The current state of agents.
 CREATE VIEW remediation.agent_now AS
   SELECT DISTINCT ON (v.agent_id) v.agent_id, v.owner, v.enabled
     FROM public.remediation_agentversion v ORDER BY v.agent_id, v.id DESC;
@@ -78,7 +78,7 @@ CREATE VIEW remediation.agent_now AS
 ALTER TABLE public.remediation_agenttoken
   ADD CONSTRAINT agent_token_life CHECK (expires_at <= recorded_at + interval '366 days');
 
--- Was this token revoked? The worker cannot read tokens; it asks this.
+-- Returns whether a token was revoked, for the worker, which cannot read tokens.
 CREATE FUNCTION remediation.token_revoked_v1(token uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT 1 FROM public.remediation_agenttokenrevocation r WHERE r.token_id = $1)
@@ -116,9 +116,9 @@ BEGIN
   SELECT l.diagnosis_id FROM led l;
 END $$;
 
--- The people who may not decide this proposal, with the reason (separation of duties). Read by the
--- guards, by the services and by the gate: the rule stands here alone. The reasons are shown to people;
--- remediation/vocabulary translates them.
+-- The people who may not decide this proposal, with the reason (separation of duties). The only place of
+-- this rule: guards, services and gate read it. Pages show the reasons; remediation/vocabulary
+-- translates them.
 CREATE FUNCTION remediation.excluded_v1(proposal uuid)
 RETURNS TABLE (person text, why text) LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$

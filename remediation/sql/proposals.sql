@@ -1,4 +1,4 @@
--- Proposals: what a plan must be to go on record, its targets, reversals, and requests to look again.
+-- Proposals: requirements of a plan, its targets, reversals, and requests to observe again.
 
 ALTER TABLE public.remediation_proposal
   ADD CONSTRAINT proposal_digest CHECK (plan_digest = remediation.digest_v1('plan', plan)),
@@ -53,10 +53,10 @@ CREATE TRIGGER outbox AFTER INSERT ON public.remediation_proposal
   FOR EACH ROW EXECUTE FUNCTION remediation.proposal_outbox_v1();
 ALTER TABLE public.remediation_proposal ENABLE ALWAYS TRIGGER outbox;
 
--- The kinds of target that some action works on, and how each forms its locator. Data, not code: a kind
--- of a third party needs no migration. hitl_owner fills it after every migrate from the catalogue of
--- actions (remediation/declarations.py), and `check --deploy` compares. A locator begins with its kind,
--- so no kind can name another one's target.
+-- The kinds of target that an action works on, with the templates of their locators. Data, not code, so
+-- that a third party's kind needs no migration. hitl_owner fills it after every migrate from the
+-- catalogue (remediation/declarations.py), and `check --deploy` compares. A locator begins with its
+-- kind, so no kind can name another one's target.
 CREATE TABLE remediation.target_kind (
   kind    text PRIMARY KEY,
   locator text NOT NULL,
@@ -64,8 +64,8 @@ CREATE TABLE remediation.target_kind (
   CONSTRAINT target_kind_locator CHECK (
     starts_with(locator, kind || ':') AND locator ~ '^[^{}]+(\{[a-z0-9_]+\}[^{}]*)+$')
 );
--- A guard obeys this table, so no login but the owner's writes it, whatever was granted. Not even the
--- owner changes a row: leases hang on locators, so a kind keeps the one that it has.
+-- Guards rely on this table, so only the owner's login may write it, whatever was granted. Even the
+-- owner cannot change a row: leases depend on locators, so a kind must keep its template.
 CREATE TRIGGER no_rewrite BEFORE UPDATE OR TRUNCATE ON remediation.target_kind
   FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_v1();
 CREATE TRIGGER owner_only BEFORE INSERT OR DELETE ON remediation.target_kind
@@ -85,8 +85,8 @@ SET search_path = pg_catalog, pg_temp AS $$
            WHERE k.kind = $1 ->> 'kind') AS p
 $$;
 
--- The targets of a plan. Leases and separation of duties depend on these rows: each says what the plan
--- says, and is written in the plan's own transaction. The assessment checks that none is missing.
+-- The targets of a plan. Leases and separation of duties depend on these rows: each must match the plan
+-- and be written in the plan's transaction. The assessment verifies that none is missing.
 CREATE FUNCTION remediation.proposal_target_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE steps jsonb;
@@ -104,9 +104,9 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_proposaltarget
   FOR EACH ROW EXECUTE FUNCTION remediation.proposal_target_v1();
 ALTER TABLE public.remediation_proposaltarget ENABLE ALWAYS TRIGGER guard;
 
--- A reversal of a run that succeeded is proposed by a person; that person must hold a role, whatever
--- became of the agent. So only a true reversal may be called one: here each step must undo a step of
--- that run. The worker computes that the plan is exactly the inverse (gate, step 1).
+-- A person proposes the reversal of a run that succeeded; the person must hold a role, and the state of
+-- the agent does not matter. So only a real reversal may be marked as one: here each step must reverse a
+-- step of that run, and the worker verifies that the plan is exactly the inverse (gate, step 1).
 CREATE FUNCTION remediation.reversal_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE old record; done jsonb; why text;

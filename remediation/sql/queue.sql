@@ -1,27 +1,26 @@
--- The lists that people work through. Each row follows from facts and is kept by triggers alone. Nothing
--- here decides. No login has INSERT, UPDATE or DELETE on these tables, and their owner changes them only
--- from inside a trigger.
+-- The lists of the queue. Triggers derive each row from facts; nothing here decides. No login has INSERT,
+-- UPDATE or DELETE on these tables, and their owner changes them only inside a trigger.
 
 CREATE INDEX queue_touched ON public.remediation_queueentry USING gin (touched);
 CREATE INDEX queue_words ON public.remediation_queueentry USING gin (words);
 CREATE INDEX incident_touched ON public.remediation_incidententry USING gin (touched);
 CREATE INDEX queue_wide ON public.remediation_queueentry (place) WHERE cardinality(touched) > 100;
 
--- The words by which a row is found. Only ASCII characters separate them, so words of any language stay
--- whole in any locale, and no word holds a character that could build a query.
+-- Returns the search words of a row. Only ASCII characters separate them, so words of any language stay
+-- whole in any locale, and no word contains a character of the query syntax.
 CREATE FUNCTION remediation.words_v1(said text) RETURNS text[] LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT coalesce(array_agg(DISTINCT w), '{}')
     FROM regexp_split_to_table(lower($1) COLLATE "C", '[\s!-/:-@\[-`{-~]+') AS w WHERE w <> ''
 $$;
--- A search: every word begins some word of the row. A search without a word finds nothing.
+-- Returns a query in which every word is a prefix of a word of the row; without words it finds nothing.
 CREATE FUNCTION remediation.asked_v1(said text) RETURNS tsquery LANGUAGE sql IMMUTABLE
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT coalesce(string_agg(format('''%s'':*', w), ' & '), '')::tsquery
     FROM unnest(remediation.words_v1($1)) AS w
 $$;
 
--- A time as 16 digits of microseconds. NULL means never and sorts last.
+-- Returns a time as 16 digits of microseconds. NULL means never and sorts last.
 CREATE FUNCTION remediation.digits_v1(at timestamptz) RETURNS text LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE WHEN $1 IS NULL THEN '9999999999999999' ELSE lpad((extract(epoch FROM
@@ -31,7 +30,7 @@ $$;
 -- The urgency of a row of the queue, as a text that sorts: state, risk, deadline, then the time of
 -- detection. Never arrival alone, or an agent could push an incident down (A34). What has ended stands
 -- behind all that is open, the newest first.
-CREATE FUNCTION remediation.place_v1(
+CREATE FUNCTION remediation.urgency_v1(
   state text, risk text, due timestamptz, detected timestamptz, moved timestamptz, id uuid)
 RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE
@@ -42,7 +41,7 @@ RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
       || remediation.digits_v1($3) || remediation.digits_v1($4) || $6 END
 $$;
 
--- The row of a proposal as the facts say it now.
+-- Returns the row of a proposal, computed from the current facts.
 CREATE FUNCTION remediation.queue_now_v1(proposal uuid) RETURNS SETOF public.remediation_queueentry
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -69,7 +68,7 @@ BEGIN
                           WHEN 'in_review' THEN a.decide_by
                           WHEN 'approved' THEN remediation.run_deadline_v1(p.id) END AS due) AS c
     CROSS JOIN LATERAL (
-      SELECT remediation.place_v1(p.state, a.risk, c.due, i.detected_at, coalesce(m.at, p.recorded_at), p.id)
+      SELECT remediation.urgency_v1(p.state, a.risk, c.due, i.detected_at, coalesce(m.at, p.recorded_at), p.id)
              AS place) AS x
     CROSS JOIN LATERAL (
       SELECT array_agg(DISTINCT v.service_id ORDER BY v.service_id) AS touched,
@@ -81,14 +80,14 @@ BEGIN
     CROSS JOIN LATERAL (
       SELECT array_agg(DISTINCT e.name ORDER BY e.name) AS slots
         FROM jsonb_array_elements_text(a.slots) AS e(name)
-       WHERE p.state = 'in_review' AND remediation.open_seats_v1(p.id, p.round, e.name) > 0) AS o
+       WHERE p.state = 'in_review' AND remediation.open_slots_v1(p.id, p.round, e.name) > 0) AS o
     CROSS JOIN LATERAL (
       SELECT array_agg(w.person ORDER BY w.person) AS people
         FROM public.remediation_review w WHERE w.proposal_id = p.id AND w.round = p.round) AS r
    WHERE p.id = $1;
 END $$;
 
--- The row of an incident as the facts say it now.
+-- Returns the row of an incident, computed from the current facts.
 CREATE FUNCTION remediation.incident_now_v1(incident uuid) RETURNS SETOF public.remediation_incidententry
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -129,7 +128,7 @@ BEGIN
   END IF;
 END $$;
 
--- The facts that move a row.
+-- The facts that change a row.
 CREATE FUNCTION remediation.queue_proposal_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

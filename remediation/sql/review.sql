@@ -1,8 +1,8 @@
 -- Assessment and review: what people sign, who may sign, and when the signatures suffice. The database
--- counts; it cannot check a passkey, which the worker does (domain: gate).
+-- counts; it cannot verify a passkey, which the worker does (domain: gate).
 
--- An assessment opens the next round. The columns that rules read are taken from the bytes that people
--- sign, never from the caller.
+-- An assessment opens the next round. Columns that rules read come from the bytes that people sign,
+-- never from the caller.
 CREATE FUNCTION remediation.assessment_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE r jsonb; earliest timestamptz; p record;
@@ -42,8 +42,8 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_assessment
   FOR EACH ROW EXECUTE FUNCTION remediation.assessment_v1();
 ALTER TABLE public.remediation_assessment ENABLE ALWAYS TRIGGER guard;
 
--- Refuses a statement that does not speak of this proposal, this round, this person and the digests
--- under review now, or that comes too late.
+-- Refuses a statement that is too late, or not about this proposal, this round, this person and the
+-- digests under review now.
 CREATE FUNCTION remediation.statement_v1(proposal uuid, round integer, person uuid, statement bytea)
 RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE s jsonb; p record; a record;
@@ -73,8 +73,8 @@ BEGIN
   END IF;
 END $$;
 
--- What a passkey signs and answers is small. A web process that was taken over must not fill the memory
--- of the worker, which reads these rows again and again until it has judged them.
+-- Limits the size of what a passkey signs and answers. A compromised web process must not fill the
+-- memory of the worker, which reads these rows repeatedly until it has verified them.
 ALTER TABLE public.remediation_reviewsession
   ADD CONSTRAINT review_session_size CHECK (octet_length(statement) <= 32768);
 ALTER TABLE public.remediation_review
@@ -83,7 +83,7 @@ ALTER TABLE public.remediation_review
                  octet_length(client_data_json), octet_length(signature),
                  octet_length(cose_key)) <= 8192);
 
--- A statement that is about to be signed lasts five minutes.
+-- A composed statement can be signed for five minutes.
 CREATE FUNCTION remediation.review_session_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE s jsonb;
@@ -102,8 +102,8 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_reviewsession
   FOR EACH ROW EXECUTE FUNCTION remediation.review_session_v1();
 ALTER TABLE public.remediation_reviewsession ENABLE ALWAYS TRIGGER guard;
 
--- How many seats of this slot the round's ruling has, less those taken by approvals.
-CREATE FUNCTION remediation.open_seats_v1(proposal uuid, round integer, slot text) RETURNS integer
+-- Returns how many slots of this role the round's ruling has, minus those that approvals fill.
+CREATE FUNCTION remediation.open_slots_v1(proposal uuid, round integer, slot text) RETURNS integer
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT ((SELECT count(*) FROM public.remediation_assessment a, jsonb_array_elements_text(a.slots) AS e(name)
             WHERE a.proposal_id = $1 AND a.round = $2 AND e.name = $3)
@@ -142,7 +142,7 @@ BEGIN
     PERFORM remediation.refuse_v1('review_entitlement', 'the account does not hold the role of the slot');
   END IF;
   -- A reject or return needs a seat of the role, not a free one: an entitled person may always object.
-  IF remediation.open_seats_v1(NEW.proposal_id, NEW.round, NEW.slot) < 1 AND (
+  IF remediation.open_slots_v1(NEW.proposal_id, NEW.round, NEW.slot) < 1 AND (
        NEW.decision = 'approve' OR NOT EXISTS (
          SELECT 1 FROM public.remediation_assessment a
           WHERE a.proposal_id = NEW.proposal_id AND a.round = NEW.round AND a.slots ? NEW.slot)) THEN
@@ -154,8 +154,8 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_review
   FOR EACH ROW EXECUTE FUNCTION remediation.review_v1();
 ALTER TABLE public.remediation_review ENABLE ALWAYS TRIGGER guard;
 
--- Nobody approves what a suspended agent proposed. A reversal rests on the person who proposed it
--- instead. The service and the gate ask the same; this asks for whoever writes the row.
+-- Refuses an approval of a suspended agent's proposal; for a reversal the state of its proposer counts
+-- instead. Service and gate have the same rule; this one holds for every writer of the row.
 CREATE FUNCTION remediation.review_agent_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE p record;
@@ -178,7 +178,7 @@ CREATE TRIGGER guard_agent BEFORE INSERT ON public.remediation_review
   FOR EACH ROW WHEN (NEW.decision = 'approve') EXECUTE FUNCTION remediation.review_agent_v1();
 ALTER TABLE public.remediation_review ENABLE ALWAYS TRIGGER guard_agent;
 
--- A signed reject or return moves the state only after the worker verified the signature.
+-- Asks the worker to verify a signed reject or return; only then may the state move.
 CREATE FUNCTION remediation.review_outbox_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -206,7 +206,7 @@ BEGIN
   IF needed IS NULL OR needed < 1 OR EXISTS (
        SELECT 1 FROM public.remediation_assessment a, jsonb_array_elements_text(a.slots) AS e(name)
         WHERE a.proposal_id = $1 AND a.round = $2
-          AND remediation.open_seats_v1($1, $2, e.name) <> 0)
+          AND remediation.open_slots_v1($1, $2, e.name) <> 0)
      OR needed <> (SELECT count(DISTINCT r.person) FROM public.remediation_review r
                     WHERE r.proposal_id = $1 AND r.round = $2 AND r.decision = 'approve') THEN
     PERFORM remediation.refuse_v1('quorum_not_met', 'the reviews of this round do not fill the slots in time');

@@ -18,9 +18,9 @@
 -- * The newest version decides nearly always, and is one step in an index: if it is newest and present,
 --   the edge exists; if it is newest and older than 24 hours, nothing else counts; a service that was
 --   never retired lives. Only otherwise are the versions of the 24 hours read.
--- * What a step finds is made distinct and freed of what was seen before it is looked at.
+-- * Each step removes duplicates and services seen before, and reads details only of the rest.
 --
--- Runs with the caller's rights: it informs and guards nothing.
+-- Runs with the caller's rights, because it guards nothing.
 CREATE FUNCTION remediation.scope_v1(locators text[], max_depth integer, most integer)
 RETURNS TABLE (
   place bigint, environment text, owner_team text, retired boolean, young boolean, unused boolean,

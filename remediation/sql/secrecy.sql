@@ -1,9 +1,9 @@
--- Bytes of evidence: they match their digest, go only with an erasure on record, and stay gone.
+-- Bytes of evidence: they match their digest, only a recorded erasure deletes them, and it is permanent.
 
 ALTER TABLE public.remediation_evidenceblob
   ADD CONSTRAINT evidence_blob_digest CHECK (sha256 = encode(pg_catalog.sha256(content), 'hex'));
 
--- The audit entry of an erasure names these bytes and says that an operator erased them.
+-- The audit entry of an erasure must record that an operator erased evidence, and name these bytes.
 CREATE FUNCTION remediation.evidence_erasure_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -22,7 +22,7 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_evidenceerasure
   FOR EACH ROW EXECUTE FUNCTION remediation.evidence_erasure_v1();
 ALTER TABLE public.remediation_evidenceerasure ENABLE ALWAYS TRIGGER guard;
 
--- Refuses to delete bytes without an erasure of the same transaction.
+-- Refuses to delete bytes without an erasure in the same transaction.
 CREATE FUNCTION remediation.evidence_gone_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -41,7 +41,7 @@ CREATE TRIGGER guard_delete BEFORE DELETE ON public.remediation_evidenceblob
 ALTER TABLE public.remediation_evidenceblob ENABLE ALWAYS TRIGGER no_rewrite;
 ALTER TABLE public.remediation_evidenceblob ENABLE ALWAYS TRIGGER guard_delete;
 
--- Does not store erased bytes again: an agent that repeats its report would undo the erasure.
+-- Skips erased bytes instead of storing them again: an agent that repeats its report would restore them.
 CREATE FUNCTION remediation.evidence_again_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

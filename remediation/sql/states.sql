@@ -1,11 +1,11 @@
--- The states of a proposal: which edges exist, who may walk them, and how a state moves.
+-- The states of a proposal: which moves exist, which logins may make them, and how a state moves.
 
 ALTER TABLE public.remediation_proposal
   ADD CONSTRAINT proposal_state_known CHECK (state::text IN (
     'submitted', 'in_review', 'approved', 'executing', 'succeeded', 'failed', 'rolled_back',
     'unknown', 'rejected', 'returned', 'withdrawn', 'superseded', 'expired', 'refused'));
 
--- Which login may walk which edge. Data, not code: hitl_owner fills it after every migrate from
+-- Which login may make which move. Data, not code: hitl_owner fills it after every migrate from
 -- remediation/domain/states.py (remediation/declarations.py), and `check --deploy` compares.
 CREATE TABLE remediation.edge (
   subject    text NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE remediation.edge (
   PRIMARY KEY (subject, from_state, to_state, login),
   CONSTRAINT edge_subject CHECK (subject IN ('proposal', 'incident'))
 );
--- A guard obeys this table, so no login but the owner's writes it, whatever was granted.
+-- Guards rely on this table, so only the owner's login may write it, whatever was granted.
 CREATE TRIGGER no_rewrite BEFORE UPDATE OR TRUNCATE ON remediation.edge
   FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_v1();
 CREATE TRIGGER owner_only BEFORE INSERT OR DELETE ON remediation.edge
@@ -23,7 +23,7 @@ CREATE TRIGGER owner_only BEFORE INSERT OR DELETE ON remediation.edge
 ALTER TABLE remediation.edge ENABLE ALWAYS TRIGGER no_rewrite;
 ALTER TABLE remediation.edge ENABLE ALWAYS TRIGGER owner_only;
 
--- May this login walk this edge of a proposal? An edge that is not in the table is refused.
+-- Returns whether this login may make this move of a proposal; a move not in the table is refused.
 CREATE FUNCTION remediation.edge_v1(source text, target text, login text) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT 1 FROM remediation.edge e
@@ -51,7 +51,7 @@ BEGIN
   PERFORM 1 FROM public.remediation_proposal p WHERE p.id = $1 FOR NO KEY UPDATE;
 END $$;
 
--- Refuses a transition whose edge this login may not walk. An invoker function: in a definer one
+-- Refuses a move that this login may not make. An invoker function, because in a definer function
 -- current_user is the owner.
 CREATE FUNCTION remediation.transition_login_v1() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
@@ -66,8 +66,8 @@ CREATE TRIGGER b_login BEFORE INSERT ON public.remediation_transition
   FOR EACH ROW EXECUTE FUNCTION remediation.transition_login_v1();
 ALTER TABLE public.remediation_transition ENABLE ALWAYS TRIGGER b_login;
 
--- What each edge asks for, beside the login: the assessment, the reviews, the deadline, the leases, the
--- verified steps.
+-- Refuses a move unless it meets its requirements besides the login: assessment, reviews, deadline,
+-- leases, verified steps.
 CREATE FUNCTION remediation.transition_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE p record; newest record; e jsonb; steps integer; done integer;
@@ -140,7 +140,7 @@ CREATE TRIGGER c_guard BEFORE INSERT ON public.remediation_transition
   FOR EACH ROW EXECUTE FUNCTION remediation.transition_v1();
 ALTER TABLE public.remediation_transition ENABLE ALWAYS TRIGGER c_guard;
 
--- Moves the state, and asks for the run of what was approved, in the transition's own transaction.
+-- Moves the state, and requests the run of an approved proposal, in the transition's transaction.
 CREATE FUNCTION remediation.transition_move_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -156,8 +156,8 @@ CREATE TRIGGER move AFTER INSERT ON public.remediation_transition
   FOR EACH ROW EXECUTE FUNCTION remediation.transition_move_v1();
 ALTER TABLE public.remediation_transition ENABLE ALWAYS TRIGGER move;
 
--- Of a proposal only the state and the round change, only inside the transition's trigger, and only to
--- what the newest transition says.
+-- Refuses changes of a proposal except of state and round, inside the transition's trigger, to the values
+-- of the newest transition.
 CREATE FUNCTION remediation.proposal_update_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE t record;

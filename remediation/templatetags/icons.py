@@ -1,4 +1,4 @@
-"""The icons: drawn for this project on a 16-unit grid, in strokes of the text's colour."""
+"""Icons, drawn for this project on a 16-unit grid; strokes have the colour of the text."""
 
 from __future__ import annotations
 

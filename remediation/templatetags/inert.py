@@ -15,7 +15,7 @@ register = template.Library()
 
 @register.filter
 def inert(value: object) -> SafeString:
-    """The text as escaped HTML, each unseen character as a marked code point."""
+    """Return the text as escaped HTML, each hidden character as a marked code point."""
     return format_html_join(
         "",
         "{}",
@@ -25,21 +25,23 @@ def inert(value: object) -> SafeString:
 
 @register.filter
 def inert_line(value: object) -> SafeString:
-    """As `inert`, for a text of one line: a line break in a title could forge a row of a list."""
+    """Return one line as `inert` does: a line break in a title could forge a row of a list."""
     found = domain.pieces(str(value), one_line=True)
     return format_html_join("", "{}", ((_render(piece),) for piece in found))
 
 
 @register.filter
 def plain(value: object) -> str:
-    """The text on one line without marks, for a title or an attribute; Django escapes it."""
+    """Return the text on one line without marks, for a title or an attribute; Django escapes it."""
     return domain.line(str(value))
 
 
 @register.filter
 def measure(value: object) -> str:
-    """How long the text is, in lines and characters, and how many characters are unseen; so that no
-    reader takes the first screen for the whole."""
+    """Describe the length in lines and characters, and how many characters are hidden.
+
+    So that no reader takes the first screen for the full text.
+    """
     text = str(value)
     lines, characters = text.count("\n") + 1, len(text)
     unseen = sum(1 for piece in domain.pieces(text) if piece.unseen)

@@ -1,4 +1,4 @@
-"""Filters of the page about an import: values and names in words."""
+"""Template filters of the import page: values and names in words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ register = template.Library()
 
 @register.filter
 def format_value(value: str | bool) -> str:
-    """A value of the inventory, in words."""
+    """Format a value of the inventory."""
     if isinstance(value, bool):
         return vocabulary.word("yes" if value else "no")
     # Translators: a value of the inventory that is empty.
@@ -22,11 +22,11 @@ def format_value(value: str | bool) -> str:
 
 @register.filter
 def named(name: str) -> str:
-    """A column's name, in words."""
+    """Return the name of a column in words."""
     return vocabulary.word(name)
 
 
 @register.filter
 def needed(change: Change) -> str:
-    """The service or identity that a dependency points to."""
+    """Return the service or identity that a dependency points to."""
     return change.key[1] or change.key[2]

@@ -1,4 +1,4 @@
-"""Template tags of the portal's pages: icons, times, tones. Nothing here decides anything."""
+"""Template tags of the portal's pages: icons, times, tones. They only format."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ register = template.Library()
 
 @register.simple_tag
 def icon(name: str, label: object = "") -> SafeString:
-    """An inline icon; with ``label`` it is read out, without it is decoration."""
+    """Return an inline icon. Screen readers read ``label``; without one the icon is decoration."""
     return _drawn(name, str(label))
 
 
-@lru_cache(maxsize=1024)  # a list draws the same few hundreds of times
+@lru_cache(maxsize=1024)  # a list shows the same few icons hundreds of times
 def _drawn(name: str, label: str) -> SafeString:
     path = mark_safe(ICONS[name])  # noqa: S308  (a constant)
     if label:
@@ -40,13 +40,13 @@ def _drawn(name: str, label: str) -> SafeString:
 
 @register.filter
 def moment(value: datetime | None) -> SafeString | str:
-    """An absolute time in UTC."""
+    """Format an absolute time in UTC."""
     if value is None:
         return "—"
     return format_html('<time datetime="{}">{}</time>', _iso(value), _utc(value))
 
 
-# Words of times; clock.js reads the same ones from the page (`clock_words`).
+# Texts of times; clock.js reads the same ones from the page (`clock_words`).
 CLOCK = {
     "now": gettext_lazy("just now"),
     # Translators: how long ago; {span} is such as "4 d 3 h".
@@ -67,11 +67,11 @@ CLOCK = {
 
 @register.simple_tag
 def clock_words() -> SafeString:
-    """The words of times for the page's script."""
+    """Return the texts of times for the page's script."""
     return _clock_words(get_language())
 
 
-@lru_cache(maxsize=64)  # they stand on every page
+@lru_cache(maxsize=64)  # they are on every page
 def _clock_words(language: str | None) -> SafeString:
     words = format_html_join("", '<p data-word="{}">{}</p>', CLOCK.items())
     return format_html('<template data-words="clock">{}</template>', words)
@@ -79,7 +79,7 @@ def _clock_words(language: str | None) -> SafeString:
 
 @register.filter
 def ago(value: datetime | None) -> SafeString | str:
-    """How long ago; the page's script keeps it current, UTC stands in the title."""
+    """Format how long ago; the page's script updates it, the title has UTC."""
     if value is None:
         return "—"
     passed = (timezone.now() - value).total_seconds()
@@ -88,7 +88,7 @@ def ago(value: datetime | None) -> SafeString | str:
 
 @register.filter
 def until(value: datetime | None) -> SafeString | str:
-    """The time left to a deadline, or by how much it has passed."""
+    """Format the time left to a deadline, or the time since it passed."""
     if value is None:
         return "—"
     left = (value - timezone.now()).total_seconds()
@@ -107,12 +107,12 @@ def _clock(value: datetime, clock: str, word: str, seconds: float) -> SafeString
 
 @register.filter
 def duration(seconds: float) -> str:
-    """A length of time."""
+    """Format a length of time."""
     return span(seconds)
 
 
 def span(seconds: float) -> str:
-    """``4 d 3 h``, ``2 h 5 min``, ``7 min``, ``40 s``: two units at most, as in clock.js."""
+    """Format seconds as ``4 d 3 h``, ``2 h 5 min``, ``7 min`` or ``40 s``, as clock.js does."""
     whole = max(0, int(seconds))
     days, rest = divmod(whole, 86_400)
     hours, rest = divmod(rest, 3_600)
@@ -128,36 +128,36 @@ def span(seconds: float) -> str:
 
 @register.filter
 def size(value: int) -> str:
-    """A number of bytes, exact."""
+    """Format an exact number of bytes."""
     values = {"number": number_format(value, force_grouping=True)}
     return ngettext("%(number)s byte", "%(number)s bytes", value) % values
 
 
 @register.filter
 def words(value: object) -> str:
-    """A name from a closed vocabulary as words: ``rolled_back`` → ``rolled back``."""
+    """Return a name from a closed vocabulary in words: ``rolled_back`` → ``rolled back``."""
     return vocabulary.word(value)
 
 
 @register.filter
 def each_word(value: str) -> str:
-    """Several names, with dots between them."""
+    """Return several names in words, separated by dots."""
     return " · ".join(vocabulary.word(name) for name in value.split(" · "))
 
 
 @register.filter
 def saying(value: object) -> str:
-    """A fixed sentence or title of the domain, in the reader's language."""
+    """Return a fixed sentence or title of the domain in the reader's language."""
     return vocabulary.saying(str(value))
 
 
 @register.filter
 def csv(value: str) -> list[str]:
-    """The members of a comma-separated constant of a template."""
+    """Split a comma-separated constant of a template."""
     return value.split(",")
 
 
-# What a word of the vocabulary looks like: (tone, icon). The word itself is always shown as well.
+# (tone, icon) of a word of the vocabulary. The word itself is always shown as well.
 TONES = {
     "pass": ("ok", "check"),
     "warn": ("warn", "warn"),
@@ -202,8 +202,8 @@ TONES = {
 
 @register.simple_tag
 def pill(word: str, text: object = "") -> SafeString:
-    """A labelled pill for a word of the vocabulary; unknown words look neutral."""
-    # The cache knows no language, so the words are part of its key.
+    """Return a labelled pill for a word of the vocabulary; unknown words look neutral."""
+    # The cache does not depend on the language, so the text is part of its key.
     return _labelled(str(word), str(text) or words(word))
 
 
@@ -215,7 +215,7 @@ def _labelled(word: str, text: str) -> SafeString:
 
 @register.simple_tag
 def tone_icon(word: str) -> SafeString:
-    """Only the icon of a word, in its tone; for timelines, where the word stands beside it."""
+    """Return only the icon of a word, in its tone; for timelines, which show the word too."""
     tone, symbol = TONES.get(word, ("muted", "dot"))
     return format_html('<span class="tone-{}">{}</span>', tone, icon(symbol))
 

@@ -1,4 +1,4 @@
-"""Reads JSON bodies strictly: one object, and members of the expected types."""
+"""Read JSON bodies strictly: one object, with members of the expected types."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ MAX_JSON = 128 * 1024
 
 
 def read_object(request: HttpRequest) -> dict[str, Json]:
-    """The body as a JSON object. Raises BadInput.
+    """Return the body as a JSON object. Raises BadInput.
 
-    A form cannot send this content type, so a page of another site cannot send one without the
-    browser asking first.
+    A form cannot send this content type, so a page of another site needs a preflight request.
     """
     if request.content_type != "application/json":
         raise errors.MalformedJson("the content type must be application/json")
@@ -30,7 +29,7 @@ def read_object(request: HttpRequest) -> dict[str, Json]:
 
 
 def text(body: Mapping[str, Json], key: str, longest: int = 4_000) -> str:
-    """A text member of a JSON body. Raises MissingField, WrongType, TooLarge."""
+    """Return a text member of a JSON body. Raises MissingField, WrongType, TooLarge."""
     if key not in body:
         raise errors.MissingField(key, pointer=f"/{key}")
     value = body[key]
@@ -42,7 +41,7 @@ def text(body: Mapping[str, Json], key: str, longest: int = 4_000) -> str:
 
 
 def mapping(body: Mapping[str, Json], key: str) -> dict[str, Json]:
-    """An object member of a JSON body. Raises MissingField, WrongType."""
+    """Return an object member of a JSON body. Raises MissingField, WrongType."""
     if key not in body:
         raise errors.MissingField(key, pointer=f"/{key}")
     value = body[key]
@@ -52,14 +51,16 @@ def mapping(body: Mapping[str, Json], key: str) -> dict[str, Json]:
 
 
 def texts(body: Mapping[str, Json], key: str) -> dict[str, str]:
-    """An object member whose values are all text."""
+    """Return an object member whose values are all text."""
     found = mapping(body, key)
     return {name: text(found, name) for name in found}
 
 
 def list_of_texts(body: Mapping[str, Json], key: str, most: int = 200) -> tuple[str, ...]:
-    """A list member whose items are all text; none when it is left out. Raises WrongType,
-    TooLarge."""
+    """Return a list member whose items are all text; empty when absent.
+
+    Raises WrongType, TooLarge.
+    """
     value = body.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise errors.WrongType("not a list of texts", pointer=f"/{key}")

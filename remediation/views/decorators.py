@@ -1,6 +1,7 @@
-"""Who may call a view, and how: signed in, by which method, with each refusal on record.
+"""Guard views: require sign-in and method, and record each refusal.
 
-A refusal is caught outside the refused transaction, put on record, and then answered."""
+A refusal is caught outside the refused transaction, recorded, and then answered.
+"""
 
 from __future__ import annotations
 
@@ -22,30 +23,32 @@ from remediation.services.actors import PersonActor
 from remediation.views.bodies import read_object
 from remediation.views.refusals import problem, refused_page
 
-# Routes about the run of a proposal: a refusal there is no refused review.
-ABOUT_A_RUN = frozenset({"execution", "execution_progress", "halt", "halt_sign", "propose_undo"})
+# Routes about the run of a proposal: a refusal there is not a refused review.
+ABOUT_A_RUN = frozenset(
+    {"execution", "execution_progress", "halt", "halt_sign", "propose_reversal"}
+)
 
 
 View = Callable[..., HttpResponse]
 
 
 def person(request: HttpRequest) -> User:
-    """The signed-in person, from the session alone (docs/attacks.md A14)."""
+    """Return the signed-in person, from the session alone (docs/attacks.md A14)."""
     return cast(User, request.user)
 
 
 def page(view: View) -> View:
-    """A page for signed-in people that only reads (docs/attacks.md A17)."""
+    """Wrap a page for signed-in people that only reads (docs/attacks.md A17)."""
     return require_safe(login_required(_answered(view, refused_page)))
 
 
 def form(view: View) -> View:
-    """A form's POST by a signed-in person."""
+    """Wrap the POST of a form by a signed-in person."""
     return require_POST(login_required(_answered(view, refused_page)))
 
 
 def json_post(view: View) -> View:
-    """A script's POST of a JSON object by a signed-in person; the view gets it as `body`."""
+    """Wrap the POST of a JSON object by a signed-in person's script; the view gets it as `body`."""
 
     @wraps(view)
     def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -57,7 +60,7 @@ def json_post(view: View) -> View:
 
 
 def anonymous_json_post(view: View) -> View:
-    """As `json_post`, for people who cannot sign in yet. The service records its own refusals."""
+    """Wrap as `json_post`, for people who cannot sign in yet; the service records its refusals."""
 
     @wraps(view)
     def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -70,7 +73,7 @@ def anonymous_json_post(view: View) -> View:
 
 
 def _with_body(view: View) -> View:
-    """Give the view the request's JSON object as `body`."""
+    """Pass the request's JSON object to the view as `body`."""
 
     @wraps(view)
     def reading(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -106,7 +109,7 @@ def _record(request: HttpRequest, refusal: Refused, proposal_id: UUID | None) ->
 
 
 def _event(request: HttpRequest, proposal_id: UUID | None) -> Event:
-    """The event to record: a refused review, or any other refused request."""
+    """Return the event to record: a refused review, or any other refused request."""
     match = request.resolver_match
     about_a_run = match is not None and match.url_name in ABOUT_A_RUN
     reviewing = proposal_id is not None and not about_a_run

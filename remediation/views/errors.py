@@ -1,4 +1,4 @@
-"""Answers that belong to no page."""
+"""Answers without a page of their own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STOP_POLLING = 286
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a request without a valid token: old page or other site (docs/attacks.md A17)."""
+    """Refuse a request without a valid token: old page or other site (docs/attacks.md A17)."""
     detail = gettext(
         "This page is out of date: you signed in or out since it was loaded."
         " Nothing was changed. Load it again."
@@ -28,5 +28,5 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def signed_out(request: HttpRequest) -> HttpResponse:
-    """The answer to a page that polls after its session ended."""
+    """Answer a page that polls after its session ended."""
     return render(request, "remediation/cards/signed_out.html", status=STOP_POLLING)

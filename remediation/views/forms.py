@@ -1,4 +1,4 @@
-"""Forms of the portal's pages. They check shape only; the services decide."""
+"""Forms of the portal's pages. They check only shape; the services decide."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from remediation.domain.states import CloseReason
 CLOSE_TITLES = {
     CloseReason.CONTAINED: gettext_lazy("Contained"),
     CloseReason.FALSE_POSITIVE: gettext_lazy("False positive: nothing happened"),
-    CloseReason.ACCEPTED: gettext_lazy("Accepted: the risk is known and borne"),
-    CloseReason.HANDLED_OUTSIDE: gettext_lazy("Handled outside of the portal"),
+    CloseReason.ACCEPTED: gettext_lazy("Accepted: the risk is known and accepted"),
+    CloseReason.HANDLED_OUTSIDE: gettext_lazy("Handled outside the portal"),
 }
 
 
 class CloseForm(forms.Form):
-    """Closing an incident; nothing is preselected."""
+    """Closes an incident; nothing is preselected."""
 
     outcome = forms.ChoiceField(
         label=gettext_lazy("Outcome"),
@@ -37,21 +37,21 @@ class CloseForm(forms.Form):
         max_length=4_000,
         label=gettext_lazy("Reason"),
         help_text=gettext_lazy(
-            "At least 10 characters. Everybody who may see the incident reads it."
+            "At least 10 characters. Everybody who may see the incident can read it."
         ),
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
 
 class RevealForm(forms.Form):
-    """The reason for uncovering secrets."""
+    """The reason for revealing secrets."""
 
     reason = forms.CharField(
         min_length=10,
         max_length=500,
-        label=gettext_lazy("Why you need to see it"),
+        label=gettext_lazy("Why you need to see them"),
         help_text=gettext_lazy(
-            "At least 10 characters, no secret. Auditors read it beside your name."
+            "At least 10 characters, no secret. Auditors see it with your name."
         ),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
@@ -63,7 +63,7 @@ class PasskeyForm(forms.Form):
     name = forms.CharField(
         max_length=80,
         label=gettext_lazy("Name of the passkey"),
-        help_text=gettext_lazy("So that you know it again, for example the device."),
+        help_text=gettext_lazy("For example “Work laptop”."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -73,13 +73,13 @@ class InviteForm(PasskeyForm):
 
     username = forms.CharField(
         max_length=150,
-        label=gettext_lazy("User name"),
+        label=gettext_lazy("Username"),
         widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none"}),
     )
     code = forms.CharField(
         max_length=100,
         label=gettext_lazy("One-time code"),
-        help_text=gettext_lazy("Valid once, for 15 minutes after the operator made it."),
+        help_text=gettext_lazy("Valid once, for 15 minutes after the operator created it."),
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "autocapitalize": "none"}),
     )
     password = forms.CharField(

@@ -1,4 +1,4 @@
-"""Names of people, agents and workers for readers; records hold opaque ids only."""
+"""Names of people, agents and workers for readers; records have only opaque ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remediation.models import Agent, AgentVersion, User
 
 
 class Names:
-    """Names by id, read in two queries. A person who was erased stays an id."""
+    """Names by id, read in two queries. An erased person is shown by id."""
 
     def __init__(self, people: Iterable[UUID | str], agents: Iterable[UUID | str] = ()) -> None:
         self._people = {
@@ -29,7 +29,7 @@ class Names:
 
     @classmethod
     def of_actors(cls, actors: Iterable[str]) -> Names:
-        """Names for `person:…` and `agent:…` references; other references are shown as they are."""
+        """Read the names of `person:…` and `agent:…` references; others are shown as they are."""
         split = [actor.partition(":") for actor in actors]
         return cls(
             [id_ for kind, _, id_ in split if kind == "person"],
@@ -52,11 +52,11 @@ class Names:
 
 
 def describe_agent(name: str) -> str:
-    """An agent as the author of something."""
+    """Describe an agent as an author."""
     return gettext("agent %(name)s") % {"name": name}
 
 
 def owner_of(agent: Agent) -> str:
-    """The agent's owner now."""
+    """Return the current owner of the agent."""
     newest = AgentVersion.objects.filter(agent=agent).order_by("-pk").first()
     return Names([newest.owner]).person(newest.owner) if newest else gettext("nobody")

@@ -1,6 +1,7 @@
-"""What a refusal looks like: its status, its words and its advice, as JSON and as a page.
+"""Answer refusals: status, message and advice, as JSON and as a page.
 
-A page shows again what the person typed, so that nothing of it is lost."""
+The page shows what the person typed, so that nothing is lost.
+"""
 
 from __future__ import annotations
 
@@ -33,47 +34,47 @@ STATUS: tuple[tuple[type[Refused], int], ...] = (
 ADVICE: tuple[tuple[type[Refused], Promise], ...] = (
     (
         errors.StaleDigest,
-        gettext_lazy("Load the page again and look at what changed before you decide."),
+        gettext_lazy("Load the page again and see what changed before you decide."),
     ),
     (
         errors.AssessmentStale,
-        gettext_lazy("Ask the worker to observe again, then decide on what it finds."),
+        gettext_lazy("Ask the worker to read the target again, then decide on the new round."),
     ),
     (
         errors.SessionExpired,
-        gettext_lazy("It took longer than the time allowed. Start the step again."),
+        gettext_lazy("It took too long. Start the step again."),
     ),
     (
         errors.SessionUsed,
-        gettext_lazy("This was handed in already. Load the page to see how it stands."),
+        gettext_lazy("This was already submitted. Load the page to see the current state."),
     ),
     (
         errors.AlreadyReviewed,
-        gettext_lazy("One person decides once in a round. Others have to decide now."),
+        gettext_lazy("Each person decides once in a round. Others have to decide now."),
     ),
     (
         errors.WrongState,
-        gettext_lazy("Somebody moved it meanwhile. Load the page to see how it stands."),
+        gettext_lazy("It changed in the meantime. Load the page to see the current state."),
     ),
-    (errors.SlotNotOpen, gettext_lazy("Load the page to see which roles are still needed.")),
-    (errors.Separation, gettext_lazy("Leave this decision to somebody who took no part.")),
-    (errors.NotEntitled, gettext_lazy("Ask a user administrator if you should hold this right.")),
+    (errors.SlotNotOpen, gettext_lazy("Load the page to see which approvals are still needed.")),
+    (errors.Separation, gettext_lazy("Leave this decision to a person who took no part.")),
+    (errors.NotEntitled, gettext_lazy("Ask a user administrator if you need this right.")),
     (errors.NoSuchObject, gettext_lazy("It does not exist, or your account may not see it.")),
-    (errors.VerdictsDisagree, gettext_lazy("Change a verdict, or reject or return it.")),
+    (errors.VerdictsDisagree, gettext_lazy("Change an answer, or reject or return the proposal.")),
     (
         errors.ReasonRequired,
-        gettext_lazy("Choose a reason of the list and say why in ten characters or more."),
+        gettext_lazy("Choose a reason from the list and explain it in 10 characters or more."),
     ),
     (
         errors.NothingToCorrect,
-        gettext_lazy("Change a word of it, or name a service that is missing."),
+        gettext_lazy("Change the diagnosis, or name a service that is missing."),
     ),
     (errors.EvidenceNotOpened, gettext_lazy("Open each of them in section 1, then approve.")),
     (
         errors.NameNotTyped,
-        gettext_lazy("Type it as it stands in the plan, character by character."),
+        gettext_lazy("Type it exactly as in the plan."),
     ),
-    (errors.AgentDisabled, gettext_lazy("You can still reject or return it.")),
+    (errors.AgentDisabled, gettext_lazy("You can still reject or return the proposal.")),
     (errors.SignatureInvalid, gettext_lazy("Try again with a passkey of this account.")),
     (errors.Throttled, gettext_lazy("Wait a few minutes, then try again.")),
 )
@@ -83,23 +84,23 @@ _RELOAD = (errors.StaleDigest, errors.WrongState, errors.SlotNotOpen, errors.Ass
 
 
 def status_of(refusal: Refused) -> int:
-    """The HTTP status of a refusal."""
+    """Return the HTTP status of a refusal."""
     return next((status for kind, status in STATUS if isinstance(refusal, kind)), 400)
 
 
 def advice_on(refusal: Refused) -> str:
-    """What the person can do now, in one sentence."""
+    """Return what the person can do now, in one or two sentences."""
     known = (str(words) for kind, words in ADVICE if isinstance(refusal, kind))
     return next(known, gettext("Nothing was changed."))
 
 
 def as_recorded(detail: str) -> SafeString:
-    """The recorded detail, marked as written in the language of the record."""
+    """Return the recorded detail, marked as written in the language of the record."""
     return format_html('<span lang="{}">{}</span>', settings.LANGUAGE_CODE, detail)
 
 
 def problem(refusal: Refused, **extra: Any) -> JsonResponse:
-    """The refusal as problem JSON (RFC 9457)."""
+    """Return the refusal as problem JSON (RFC 9457)."""
     status = status_of(refusal)
     title, advice = vocabulary.message(refusal), advice_on(refusal)
     detail = f"{title.rstrip('.')}: {refusal.detail.rstrip('.')}." if refusal.detail else title
@@ -108,7 +109,7 @@ def problem(refusal: Refused, **extra: Any) -> JsonResponse:
         "title": title,
         "status": status,
         "detail": f"{detail} {advice}",
-        # In parts too: the recorded detail is in the language of the record, not of the page.
+        # Also in parts: the recorded detail is in the language of the record, not of the page.
         "recorded": refusal.detail,
         "advice": advice,
         "name": refusal.name,
@@ -119,7 +120,7 @@ def problem(refusal: Refused, **extra: Any) -> JsonResponse:
 
 
 def refused_page(request: HttpRequest, refusal: Refused) -> HttpResponse:
-    """The refusal as a page, with what was typed."""
+    """Return the refusal as a page, with what was typed."""
     if isinstance(refusal, errors.NoSuchObject):
         return render(request, "404.html", status=404)
     typed = [(key, value) for key, value in request.POST.items() if key != "csrfmiddlewaretoken"]

@@ -1,11 +1,10 @@
-"""The words of the domain in the reader's language.
+"""Translate the words of the domain into the reader's language.
 
-The domain is pure and speaks English, since its words are signed and recorded. Here each of its
-words that a page shows is listed, so that `make messages` finds it, and looked up when a page is
-drawn; `tests/language/test_vocabulary.py` compares the lists with the domain. What is in no list,
-an agent's text above all, comes out as it went in. The words of a provider's kinds and actions
-stand in its declaration; those of another package come out in English where no catalog of this
-project has them.
+The domain is pure and uses English, because its words are signed and recorded. These modules list
+each word that a page shows, so that `make messages` finds it, and translate it when a page is
+rendered; `tests/language/test_vocabulary.py` compares the lists with the domain. A text in no list
+(above all an agent's) is returned unchanged. The declaration of a provider holds the words of its
+kinds and actions; those of another package stay English when no catalog of this project has them.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _SENTENCES = SAYINGS | frozenset(MESSAGES)
 
 
 def word(name: object) -> str:
-    """A name from a closed vocabulary as words: ``rolled_back`` → ``rolled back``."""
+    """Return a name of a closed vocabulary as words: ``rolled_back`` → ``rolled back``."""
     plain = str(name)
     if plain in _NAMED:
         return str(_NAMED[plain])
@@ -35,11 +34,11 @@ def word(name: object) -> str:
 
 
 def saying(text: str) -> str:
-    """A fixed sentence or title of the domain."""
+    """Return a fixed sentence or title of the domain, translated; any other text unchanged."""
     declared = any(text in provider.sentences for provider in PROVIDERS.values())
     return gettext(text) if declared or text in _SENTENCES else text
 
 
 def message(refusal: Refused | type[Refused]) -> str:
-    """What a refusal means; its detail stands beside it, as it is on record."""
+    """Return the translated message of a refusal, without its recorded detail."""
     return saying(" ".join((refusal.__doc__ or "").split()))

@@ -1,6 +1,6 @@
 """The refusals of the domain: their names as words, and their messages.
 
-Detail of one case (`Refused.detail`) goes on record and is never translated.
+The detail of one case (`Refused.detail`) goes on record and is never translated.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ MESSAGES = (
     gettext_noop("Refused."),
     gettext_noop("The input cannot be accepted."),
     gettext_noop("The input is not JSON in UTF-8."),
-    gettext_noop("A file cannot be read as what it should be."),
-    gettext_noop("A field is not known here; nothing unknown can be approved."),
+    gettext_noop("A file is not in the expected format."),
+    gettext_noop("A field is unknown; unknown fields are refused."),
     gettext_noop("A key occurs twice in one object; parsers disagree on which one counts."),
     gettext_noop("Numbers must be whole."),
     gettext_noop("An integer is beyond 2^53-1, where parsers disagree on its value."),
-    gettext_noop("A text holds half of a surrogate pair."),
+    gettext_noop("A text contains half of a surrogate pair."),
     gettext_noop("The input is nested too deeply."),
     gettext_noop("The input has too many keys or items."),
     gettext_noop("The input is too large."),
@@ -101,36 +101,40 @@ MESSAGES = (
     gettext_noop("A field has the wrong type."),
     gettext_noop("A field has a value that is not allowed."),
     gettext_noop("The action is not in the catalogue."),
-    gettext_noop("The kind of target is not known, or is not the one that the action works on."),
+    gettext_noop("The kind of target is unknown, or the action does not work on it."),
     gettext_noop("The target belongs to the portal or administers the system that holds it."),
-    gettext_noop("Two steps work on one target."),
-    gettext_noop("The SHA-256 of an artefact is not the one that was stated."),
+    gettext_noop("Two steps work on the same target."),
+    gettext_noop("The SHA-256 of an artefact differs from the one that was stated."),
     gettext_noop("The stored plan is not in its canonical form."),
     gettext_noop("The passkey cannot be enrolled."),
-    gettext_noop("The person enrolled no passkey with this fingerprint."),
+    gettext_noop("The person has enrolled no passkey with this fingerprint."),
     gettext_noop("Access refused."),
-    gettext_noop("The caller is not known."),
+    gettext_noop("The caller is not authenticated."),
     gettext_noop("The token has expired."),
     gettext_noop("The token was revoked."),
     gettext_noop("The agent is suspended."),
-    gettext_noop("Who proposed to undo this is no longer active or holds no role any more."),
-    gettext_noop("The caller does not hold the right that this needs."),
+    gettext_noop(
+        "The person who proposed this reversal is no longer active or no longer holds a role."
+    ),
+    gettext_noop("The caller does not have the right to do this."),
     gettext_noop("The person took part in this proposal and may not decide on it."),
     gettext_noop("There is no such object, or the caller may not see it."),
     gettext_noop("The one-time code is wrong, used or older than fifteen minutes."),
     gettext_noop("An account that administers users or agents holds no approver role."),
-    gettext_noop("The object is no longer, or not yet, in a state that allows this."),
+    gettext_noop("This conflicts with the current state of the object."),
     gettext_noop("The object's state does not allow this."),
-    gettext_noop("What was decided on is no longer what stands."),
+    gettext_noop("The content that was decided on has changed since."),
     gettext_noop("The review session has expired."),
     gettext_noop("The review session was used already."),
-    gettext_noop("A request with this idempotency key is being worked on."),
+    gettext_noop("A request with this idempotency key is still in progress."),
     gettext_noop("The person has already reviewed this round."),
-    gettext_noop("There is one already."),
-    gettext_noop("The correction says what stands already."),
-    gettext_noop("Somebody else is changing the inventory."),
-    gettext_noop("The change makes policy ask for less than before, and nobody said that it may."),
-    gettext_noop("The last passkey of an account stays: without it nobody can sign in."),
+    gettext_noop("This exists already."),
+    gettext_noop("The correction changes nothing."),
+    gettext_noop("Someone else is changing the inventory right now."),
+    gettext_noop("The change makes policy ask for less than before, and this was not confirmed."),
+    gettext_noop(
+        "The last passkey of an account cannot be removed: without it nobody can sign in."
+    ),
     gettext_noop("A person halted this run between two steps."),
     gettext_noop("The Idempotency-Key header is missing or malformed."),
     gettext_noop("The Idempotency-Key was used for another request."),
@@ -141,33 +145,34 @@ MESSAGES = (
         "Reject and return need a reason from the list and a text of at least ten characters."
     ),
     gettext_noop(
-        "A check failed: every artefact that the diagnosis cites has to be opened before"
-        " an approval."
+        "A check failed: open every artefact that the diagnosis cites before you approve."
     ),
-    gettext_noop("At the highest risk an approval needs the target's name, typed by hand."),
-    gettext_noop("The slot is not one that the ruling still asks for."),
-    gettext_noop("The assessment is too old to sign; the target has to be observed again."),
+    gettext_noop("At the highest risk, type the target's name by hand before you approve."),
+    gettext_noop("The slot is filled, not in the ruling, or not one that you may fill."),
+    gettext_noop("The assessment is too old to sign; the target must be observed again."),
     gettext_noop("The passkey's signature does not cover this statement."),
     gettext_noop("The gate refused."),
     gettext_noop("The target is no longer in the state that was approved."),
     gettext_noop("The target does not exist."),
-    gettext_noop("Policy now asks for more than was asked of the reviewers."),
+    gettext_noop("Policy now asks for more than the ruling that the reviewers signed."),
     gettext_noop("Someone who approved is no longer active or no longer holds the role."),
     gettext_noop("Execution is frozen."),
     gettext_noop("The target cannot be observed."),
-    gettext_noop("Another execution holds the target."),
-    gettext_noop(
-        "The audit log cannot be written, or has no signed head yet that covers the approval."
-    ),
+    gettext_noop("Another run holds the target."),
+    gettext_noop("The audit log cannot be written, or no signed head covers the approval yet."),
     gettext_noop("Policy or the approvers file cannot be read."),
     gettext_noop("The clocks of the worker and the database differ by more than two seconds."),
     gettext_noop("A deadline has passed."),
-    gettext_noop("What was signed is not what would run, or it cannot be read."),
-    gettext_noop("A review's statement or signature does not hold."),
-    gettext_noop("A review is signed by a key that the approvers file does not give that role."),
+    gettext_noop("What would run differs from what was signed, or cannot be read."),
+    gettext_noop("A review's statement or signature is invalid."),
+    gettext_noop(
+        "A review is signed with a key that the approvers file does not list for that role."
+    ),
     gettext_noop("The reviews of the round do not add up to an approval."),
-    gettext_noop("One person fills two slots, or may not decide on this proposal."),
+    gettext_noop("One person fills two slots, or a reviewer may not decide on this proposal."),
     gettext_noop("The agent that proposed this is suspended."),
-    gettext_noop("Who proposed to undo this is not active any more, or holds no role."),
-    gettext_noop("The audit log does not hold this approval, or is not the log that it was."),
+    gettext_noop("The proposer of this reversal is no longer active or no longer holds a role."),
+    gettext_noop(
+        "The audit log does not contain this approval, or does not continue the log seen before."
+    ),
 )

@@ -26,9 +26,9 @@ SAYINGS = frozenset(
         gettext_noop("applied and verified"),
         gettext_noop("failed"),
         gettext_noop("outcome not known"),
-        gettext_noop("being undone"),
-        gettext_noop("undone"),
-        gettext_noop("could not be undone"),
+        gettext_noop("being rolled back"),
+        gettext_noop("rolled back"),
+        gettext_noop("could not be rolled back"),
         # Kinds of secrets (domain/secrets/detector.py).
         gettext_noop("AWS secret access key"),
         gettext_noop("AWS session token"),
@@ -54,8 +54,8 @@ SAYINGS = frozenset(
         gettext_noop("Square secret"),
         gettext_noop("Stripe key"),
         gettext_noop("Vault token"),
-        # What is said of a kind that no action works on (domain/catalogue/spec.py). What each
-        # provider says of its kinds and actions stands in its declaration.
+        # Sentence for a kind that no action works on (domain/catalogue/spec.py). A provider's own
+        # sentences stand in its declaration.
         gettext_noop("The portal cannot change this; a person has to."),
         # Marks of the drawing of a scope (domain/diagram.py).
         gettext_noop("not in the inventory"),
@@ -63,7 +63,7 @@ SAYINGS = frozenset(
         gettext_noop("payment path"),
         gettext_noop("partner"),
         gettext_noop("no owner"),
-        # Why somebody may not decide (sql/people.sql).
+        # Why a person may not decide (sql/people.sql).
         gettext_noop("owner of the agent"),
         gettext_noop("made a token of the agent"),
         gettext_noop("rotated a token of the agent"),
@@ -72,10 +72,10 @@ SAYINGS = frozenset(
         gettext_noop("loosened the inventory in the last 7 days"),
         # Notes of an import (domain/intake/report.py).
         gettext_noop("Without an owner"),
-        gettext_noop("Owner teams that nobody knew before"),
+        gettext_noop("New owner teams"),
         gettext_noop("In the inventory, not in these files"),
         gettext_noop("Dependencies in the inventory, not in these files"),
-        gettext_noop("Leads to nothing known, not taken"),
-        gettext_noop("Not taken"),
+        gettext_noop("Dependencies on something unknown, not imported"),
+        gettext_noop("Not imported"),
     }
 )

@@ -1,9 +1,9 @@
-"""Single words: states, roles, risks, fields. The name is the domain's, the word is for people.
+"""Single words for people, by the domain's names: states, roles, risks, fields.
 
 Words for fields of targets, parameters and observations stand in the declarations of providers
 (`remediation/domain/catalogue`).
 
-A name that is here twice would be one word in two meanings: then one of them needs another name.
+A name may occur only once. If it has two meanings, rename one of them in the domain.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ WORDS = {
     "security": pgettext_lazy("role", "security"),
     "service_owner": pgettext_lazy("role", "service owner"),
     "any": pgettext_lazy("role", "any"),
-    # What is signed instead of a decision.
+    # Signed in place of a decision.
     "halt": pgettext_lazy("decision", "halt"),
     # Groups that decide nothing.
     "lead": pgettext_lazy("group of people", "lead"),
@@ -68,9 +68,9 @@ WORDS = {
     "intended": pgettext_lazy("phase of a step", "intended"),
     "applied": pgettext_lazy("phase of a step", "applied"),
     "verified": pgettext_lazy("phase of a step", "verified"),
-    "undo_intended": pgettext_lazy("phase of a step", "undo intended"),
-    "undone": pgettext_lazy("phase of a step", "undone"),
-    "undo_failed": pgettext_lazy("phase of a step", "undo failed"),
+    "undo_intended": pgettext_lazy("phase of a step", "rollback started"),
+    "undone": pgettext_lazy("phase of a step", "rolled back"),
+    "undo_failed": pgettext_lazy("phase of a step", "rollback failed"),
     "halted": pgettext_lazy("phase of a step", "halted"),
     # Steps of the gate.
     "digests": pgettext_lazy("step of the gate", "digests"),
@@ -80,7 +80,7 @@ WORDS = {
     ),
     "freshness": pgettext_lazy("step of the gate", "freshness"),
     "audit inclusion": pgettext_lazy("step of the gate", "audit inclusion"),
-    # Kinds of what a digest is taken over; the parts of a verdict.
+    # Kinds of bodies that have a digest; the parts of a verdict.
     "plan": pgettext_lazy("part of what is signed", "plan"),
     "diagnosis": pgettext_lazy("part of what is signed", "diagnosis"),
     "scope": pgettext_lazy("part of what is signed", "scope"),

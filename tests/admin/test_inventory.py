@@ -85,7 +85,10 @@ def test_an_identity_is_added_by_the_locator_of_its_kind(desk_of: DeskOf) -> Non
         "retired": "no",
     }
     wrong = desk.post("remediation_identity_add", locator="orders/batch", **said)
-    assert "a PostgreSQL role is written postgres.role:{cluster}/{role}" in text_of(wrong)
+    assert (
+        "the locator of a PostgreSQL role has the form postgres.role:{cluster}/{role}"
+        in text_of(wrong)
+    )
     assert not m.Identity.objects.exists()
     right = desk.post("remediation_identity_add", locator="postgres.role:orders/batch", **said)
     assert right.status_code == 302, text_of(right)

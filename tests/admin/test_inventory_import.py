@@ -66,7 +66,7 @@ def test_files_are_uploaded_previewed_and_confirmed(desk_of: DeskOf) -> None:
     page, upload, digest = shown(desk, TEXT, EDGES + "web,api,,\n")
     for words in ("New services", "web", "shop", "New dependencies", "f1.csv, line 2", digest):
         assert words in page
-    assert page.count("(no file says)") == 1  # api's environment
+    assert page.count("(assumed)") == 1  # api's environment
     assert not m.Service.objects.exists()
     answer = desk.post(PAGE, upload=upload, digest=digest)
     assert answer["Location"] == reverse("admin:remediation_service_changelist")

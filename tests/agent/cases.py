@@ -1,4 +1,4 @@
-"""The cases, what is true about them, and the agent's reports on them."""
+"""The cases, their ground truth, and the agent's reports on them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOW = "2026-11-22T12:00:00Z"
 
 @cache
 def reading(name: str) -> Reading:
-    """The case's records."""
+    """Return the case's records."""
     return read([CASES / name])
 
 
@@ -33,7 +33,7 @@ def findings(name: str) -> tuple[Finding, ...]:
 
 @cache
 def reported(name: str) -> tuple[dict[str, Any], ...]:
-    """The agent's reports, as the portal receives them."""
+    """Return the agent's reports, as the portal receives them."""
     made = reports(findings(name), "production", NOW)
     return tuple(json.loads(json.dumps(report)) for report in made)
 
@@ -45,7 +45,7 @@ def truth(name: str) -> dict[str, Any]:
 
 
 def steps(name: str) -> list[dict[str, Any]]:
-    """Every step that the agent proposes in the case."""
+    """Return every step that the agent proposes in the case."""
     return [
         step
         for report in reported(name)

@@ -1,7 +1,7 @@
-"""A stand-in for the portal's front: answers as told, remembers what it was asked.
+"""A stand-in for the portal: gives prepared answers and records the requests.
 
-The client is tried against the real portal in the flows; here are the answers that the real one
-gives only on a bad day.
+The flows test the client with the real portal; here are answers that the real one
+gives only in trouble.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Portal:
 
 @contextmanager
 def portal(*answers: Reply | None) -> Iterator[Portal]:
-    """A server on a loopback port that gives these answers."""
+    """Run a server on a loopback port that gives these answers."""
     told = Portal("", list(answers))
 
     class Handler(BaseHTTPRequestHandler):

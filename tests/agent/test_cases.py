@@ -1,4 +1,4 @@
-"""Over every real case: the right identity, the right keys, nothing wrong, nothing for nobody."""
+"""On every real case the agent reports the right identities and keys, and no others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_every_record_of_the_cases_is_read() -> None:
     for name in NAMES:
         assert reading(name).problems == []
         expected = truth(name)["events_total"]
-        if name.startswith("panther"):  # its total counts other logs too
+        if name.startswith("panther"):  # its total includes other logs
             expected = sum(len(_logs(path.name)) for path in (CASES / name).glob("*cloudtrail*"))
         read_now = len(reading(name).records)
         assert read_now == expected, name
@@ -37,7 +37,7 @@ def _logs(file: str) -> list[str]:
 
 
 def is_compromised(identity: dict[str, Any], name: str) -> bool:
-    """The ground truth names this identity as compromised, or as made by the attacker."""
+    """Return whether the ground truth names the identity as compromised or made by the attacker."""
     known = truth(name)
     if name.startswith("panther"):
         malicious = {key.split()[0] for key in known["malicious_access_keys"]}
@@ -73,7 +73,7 @@ def test_it_deactivates_exactly_the_keys_that_are_right(name: str) -> None:
 
 
 @every("name", NAMES)
-def test_it_proposes_nothing_that_is_wrong(name: str) -> None:
+def test_it_proposes_no_wrong_step(name: str) -> None:
     for wrong in truth(name)["containment"].get("wrong", []):
         said = f"{wrong['target']} {wrong['why']}"
         forbidden_keys = set(KEY_ID.findall(said))
@@ -94,13 +94,13 @@ def test_it_reports_nothing_where_only_aws_acted() -> None:
     assert reported("invictus-benign-aws-service-calls") == ()
 
 
-def test_it_reports_nothing_for_the_rightful_root_sign_ins_alone() -> None:
+def test_it_reports_nothing_for_legitimate_root_sign_ins_alone() -> None:
     victim = read([CASES / "panther-compromised-root-creds" / "victim_cloudtrail.yml"])
     assert len(victim.records) == 4
     assert detect(victim.records) == []
 
 
-def test_what_no_action_contains_is_reported_without_a_proposal() -> None:
+def test_an_incident_without_a_suitable_action_is_reported_without_a_proposal() -> None:
     (console,) = reported("stratus-initial-access-console-login-without-mfa")
     assert "proposal" not in console
     assert "no action" in console["diagnosis"]["summary"]
@@ -110,7 +110,7 @@ def test_what_no_action_contains_is_reported_without_a_proposal() -> None:
     assert root["incident"]["identity"]["kind"] == "aws.iam.root"
 
 
-def test_the_side_effect_on_rightful_sessions_is_told() -> None:
+def test_the_side_effect_on_legitimate_sessions_is_reported() -> None:
     (report,) = reported("invictus-account-stream-1")
     (trap,) = truth("invictus-account-stream-1")["containment"]["traps"]
     rightful = KEY_ID.findall(trap)[0]

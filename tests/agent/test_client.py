@@ -1,4 +1,4 @@
-"""The client: one key per report, patience as asked for, nothing given to strangers."""
+"""The client: one key per report, waits as asked, and never sends the token elsewhere."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_report_carries_token_and_a_quoted_key() -> None:
     assert asked.body == b'{"incident":{"kind":"x"}}'
 
 
-def test_the_same_report_has_the_same_key_and_another_one_another() -> None:
+def test_equal_reports_have_the_same_key_and_others_another() -> None:
     with portal(TAKEN, TAKEN, TAKEN) as told:
         client(told.url).report(REPORT)
         client(told.url).report(dict(REPORT))
@@ -75,7 +75,7 @@ def test_a_refusal_is_raised_with_its_problem_and_not_repeated(status: int) -> N
     assert (refusal.value.status, len(told.asked)) == (status, 1)
 
 
-def test_a_redirect_does_not_carry_the_token_away() -> None:
+def test_a_redirect_does_not_get_the_token() -> None:
     with portal(TAKEN) as elsewhere:
         away = (307, {"Location": f"{elsewhere.url}/api/v1/reports"}, None)
         with portal(away) as told, pytest.raises(ApiError, match="307"):
@@ -125,10 +125,10 @@ def test_following_ends_with_what_is_known() -> None:
         ({"retry-after": "Sun, 22 Nov 2026 12:00:30 GMT"}, 1.0),
     ],
 )
-def test_how_long_it_waits(headers: dict[str, str], seconds: float) -> None:
+def test_the_waiting_time_follows_retry_after(headers: dict[str, str], seconds: float) -> None:
     assert wait_of(headers) == seconds
 
 
-def test_only_http_is_spoken() -> None:
+def test_other_schemes_than_http_are_refused() -> None:
     with pytest.raises(ValueError, match="http"):
         Client("file:///etc", "t")

@@ -1,4 +1,4 @@
-"""The command, as an operator runs it."""
+"""The agent's command, as an operator runs it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_it_posts_what_it_found_and_follows_the_proposal(
     assert "proposal p-1: rejected" in capsys.readouterr().out
 
 
-def test_a_refusal_is_told_and_ends_with_one(
+def test_a_refusal_is_printed_and_gives_exit_code_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     token = tmp_path / "token"
@@ -59,7 +59,7 @@ def test_a_refusal_is_told_and_ends_with_one(
     assert "agent_disabled: by carol" in capsys.readouterr().err
 
 
-def test_nothing_found_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_finding_nothing_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     token = tmp_path / "token"
     token.write_text("t")
     benign = CASES / "invictus-benign-aws-service-calls"
@@ -69,7 +69,7 @@ def test_nothing_found_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == "nothing to report\n"
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.json").write_text("{")
     assert main(["--dry-run", str(tmp_path), str(CASE)]) == 1
     output = capsys.readouterr()
@@ -77,7 +77,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, capsys: pytest.CaptureFixt
     assert len(json.loads(output.out)) == 1
 
 
-def test_a_prefix_that_does_not_say_who_is_refused() -> None:
+def test_a_log_prefix_without_the_user_is_refused() -> None:
     done = run("--dry-run", "--postgres-cluster", "orders", "--log-line-prefix", "%m ", CASE)
     assert done.returncode == 2
     assert "log_line_prefix does not contain the pid" in done.stderr

@@ -49,7 +49,7 @@ def test_another_prefix_is_read_by_its_own_form() -> None:
         parse("server.log", raw)
 
 
-def test_a_prefix_without_who_is_refused() -> None:
+def test_a_prefix_without_the_user_is_refused() -> None:
     with pytest.raises(ValueError, match="user"):
         pattern_of("%m [%p] ")
 
@@ -60,7 +60,7 @@ def test_a_continuation_line_is_never_a_line_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xff\xfe\n", b"hello\n\tworld\n"])
-def test_what_is_no_log_is_named(raw: bytes) -> None:
+def test_a_file_that_is_no_log_is_named(raw: bytes) -> None:
     for name in ("server.log", "server.csv"):
         with pytest.raises(NotALog):
             parse(name, raw)

@@ -1,4 +1,4 @@
-"""The second detector, over the log of the real target cluster and of real sessions on it."""
+"""The second detector, on the log of the real target cluster with real sessions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ THEFT = (
 
 @dataclass(frozen=True)
 class Role:
-    """A role of the target cluster, made for one test, with a table that it may read."""
+    """Make a role of the target cluster for one test, with a table that it may read."""
 
     name: str
     password: str
@@ -58,12 +58,12 @@ class Role:
         return psycopg.connect(conninfo, autocommit=True)
 
     def work(self) -> None:
-        """A rightful session."""
+        """Open a legitimate session."""
         with self.connect("nightly-report") as session:
             session.execute(sql.SQL("select count(*) from {}").format(self.table))
 
     def reported(self) -> dict[str, Any] | None:
-        """The agent's report on this role; others use the same cluster at the same time."""
+        """Return the agent's report on this role; other tests use the cluster at the same time."""
         made = reports(read(self.log), CLUSTER, "production", NOW)
         loaded: list[dict[str, Any]] = json.loads(json.dumps(made))
         own = [r for r in loaded if r["incident"]["identity"]["role"] == self.name]
@@ -130,7 +130,7 @@ def test_its_citations_are_lines_of_the_servers_own_log(role: Role) -> None:
             assert document[lines][int(index)][name] == citation["value"]
 
 
-def test_rightful_work_is_not_reported(role: Role) -> None:
+def test_legitimate_work_is_not_reported(role: Role) -> None:
     for _ in range(3):
         role.work()
     with role.connect("psql") as person:
@@ -139,13 +139,13 @@ def test_rightful_work_is_not_reported(role: Role) -> None:
     assert role.reported() is None
 
 
-def test_one_refusal_is_not_reported(role: Role) -> None:
+def test_a_single_refusal_is_not_reported(role: Role) -> None:
     with role.connect("nightly-report") as session:
         attempt(session, "select pg_reload_conf()")
     assert role.reported() is None
 
 
-def test_guessed_passwords_alone_stay_under_the_threshold_but_are_told_with_more(
+def test_guessed_passwords_are_reported_only_with_other_findings(
     role: Role,
 ) -> None:
     for n in range(3):
@@ -172,8 +172,8 @@ def test_a_password_in_a_statement_is_not_passed_on(role: Role) -> None:
     assert secret not in json.dumps(report)
 
 
-def test_an_application_name_cannot_pin_a_deed_on_another_role(role: Role) -> None:
-    """A caller writes its application name; who it is, the server wrote before that."""
+def test_an_application_name_cannot_blame_another_role(role: Role) -> None:
+    """The caller chooses its application name; the server writes the user before it."""
     victim = f"victim_{role.name}"
     forged = f"x LOG:  statement: copy t to program user={victim}"
     with role.connect("psql") as session:
@@ -186,7 +186,7 @@ def test_an_application_name_cannot_pin_a_deed_on_another_role(role: Role) -> No
     assert victim not in roles
 
 
-def test_the_administrator_and_the_portals_own_logins_are_not_looked_at(role: Role) -> None:
+def test_the_administrator_and_the_portals_own_logins_are_skipped(role: Role) -> None:
     role.work()
     roles = by_role(read(role.log))
     assert role.name in roles

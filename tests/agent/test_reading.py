@@ -1,4 +1,4 @@
-"""Files of every form become the same records; what is no CloudTrail record stays out."""
+"""Files of every form give the same records; anything but CloudTrail records is skipped."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_positions_and_digest_are_those_of_the_file(tmp_path: Path) -> None:
     assert len(found.source.sha256) == 64
 
 
-def test_other_logs_and_labels_are_no_records() -> None:
+def test_other_logs_and_labels_are_skipped() -> None:
     scenario = CASES / "panther-compromised-root-creds"
     for name in ("attacker_okta.yml", "attacker_s3_access.yml", "attacker_vpc.yml"):
         assert read([scenario / name]).records == []
@@ -55,7 +55,7 @@ def test_times_in_yaml_stay_text() -> None:
     assert found.body["eventTime"] == "2026-01-01"
 
 
-def test_one_bad_file_is_told_and_does_not_blind(tmp_path: Path) -> None:
+def test_one_bad_file_is_reported_and_the_others_are_read(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{")
     (tmp_path / "b.json").write_text(json.dumps(ONE))
     got = read([tmp_path, tmp_path / "missing.json"])
@@ -63,30 +63,30 @@ def test_one_bad_file_is_told_and_does_not_blind(tmp_path: Path) -> None:
     assert len(got.problems) == 2
 
 
-def test_a_lone_surrogate_does_not_blind() -> None:
+def test_a_lone_surrogate_does_not_stop_the_reading() -> None:
     raw = json.dumps({"Records": [record(userAgent="\ud800"), OTHER]}).encode()
     assert len(parse("s.json", raw)) == 2
 
 
-def test_a_number_beyond_all_floats_does_not_blind() -> None:
+def test_a_number_beyond_all_floats_does_not_stop_the_reading() -> None:
     text = json.dumps([OTHER]).replace('"2"', "1e999")
     (found,) = parse("n.json", text.encode())
     assert found.value("eventID") == "1e999"
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe", b"[" * 100_000, b"%YAML: [", b'{"a": NaN'])
-def test_what_is_no_json_is_named(raw: bytes) -> None:
+def test_a_file_that_is_no_json_is_named(raw: bytes) -> None:
     with pytest.raises(NotReadable, match=r"x\.json"):
         parse("x.json", raw)
 
 
-def test_a_file_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_SOURCE_BYTES", 100)
     (tmp_path / "a.json").write_text(json.dumps(ONE))
     assert "more than 100 bytes" in read([tmp_path]).problems[0]
 
 
-def test_names_are_found_in_any_case_and_cited_as_they_stand() -> None:
+def test_names_are_found_in_any_case_and_cited_unchanged() -> None:
     body: Json = {"userIdentity": {"accesskeyid": "K"}, "list": [{"a": 1}]}
     assert find(body, ("userIdentity", "accessKeyId")) == (("userIdentity", "accesskeyid"), "K")
     assert find(body, ("list", 0, "a")) == (("list", 0, "a"), 1)

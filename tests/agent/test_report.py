@@ -1,4 +1,4 @@
-"""What is reported: evidence with provenance, citations that resolve, the portal's limits."""
+"""The agent's report: evidence with provenance, citations that resolve, the portal's limits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.every import every
 
 
 def resolve(document: Any, pointer: str) -> Any:
-    """RFC 6901 section 4, written here once more so that the agent is not its own witness."""
+    """Resolve a pointer by RFC 6901 section 4, independently of the agent's code."""
     for token in pointer.split("/")[1:]:
         key = token.replace("~1", "/").replace("~0", "~")
         document = document[int(key)] if isinstance(document, list) else document[key]
@@ -98,7 +98,7 @@ def test_reports_stay_within_the_limits_of_the_portal(name: str) -> None:
 
 
 @every("name", ATTACKS)
-def test_the_portal_takes_every_report(name: str) -> None:
+def test_the_portal_accepts_every_report(name: str) -> None:
     for report in reported(name):
         taken = parsed(report)
         assert (taken.plan is not None) == ("proposal" in report)
@@ -134,14 +134,14 @@ def test_the_portals_own_checks_of_the_story_pass(name: str) -> None:
 
 
 def as_sent(made: list[dict[str, Json]]) -> dict[str, Any]:
-    """The one report, as the portal receives it."""
+    """Return the single report, as the portal receives it."""
     (report,) = made
     loaded: dict[str, Any] = json.loads(json.dumps(report))
     return loaded
 
 
 @pytest.mark.parametrize("environment", ["production", "staging", "development"])
-def test_the_environment_is_the_operators_word(environment: str) -> None:
+def test_the_environment_comes_from_the_operator(environment: str) -> None:
     findings = detect(reading(ONE_RECORD_ATTACK).records)
     plan = parsed(as_sent(reports(findings, environment, NOW))).plan
     assert plan is not None
@@ -157,8 +157,8 @@ def test_the_same_incident_found_again_has_the_same_external_id() -> None:
     assert len(ids) == len(set(ids)) == 22
 
 
-def test_a_user_that_iam_cannot_have_is_no_target() -> None:
-    """A report with a target that the portal refuses would be lost as a whole."""
+def test_an_impossible_iam_user_is_no_target() -> None:
+    """The portal would refuse the whole report for such a target."""
     made = record(
         eventName="CreateAccessKey",
         requestParameters={"userName": "bo/../x"},
@@ -186,7 +186,7 @@ def test_hidden_characters_of_a_record_stay_in_the_evidence_as_escapes() -> None
         assert all(inert.visible(value) == value for value in values)
 
 
-def test_evidence_stays_within_the_limits_whatever_is_found(
+def test_evidence_stays_within_the_limits_for_any_finding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     records = reading("invictus-account-stream-1").records
@@ -197,8 +197,8 @@ def test_evidence_stays_within_the_limits_whatever_is_found(
     monkeypatch.setattr(evidence_module, "MAX_ARTEFACTS", 3)
     small = Evidence(records)
     assert len(small.artefacts) == 3
-    assert list(small.cite(records[0], [("eventName",)]))  # the first ones are kept
-    assert not list(small.cite(records[-1], [("eventName",)]))  # what is left out is not cited
+    assert list(small.cite(records[0], [("eventName",)]))  # the first records are kept
+    assert not list(small.cite(records[-1], [("eventName",)]))  # omitted records are not cited
 
 
 CITABLE: list[Any] = ["x", 1, True, None]

@@ -1,4 +1,4 @@
-"""Rules on records that no case holds: where they speak, and where they must stay silent."""
+"""Rules on records that no case holds: which are reported and which are not."""
 
 from __future__ import annotations
 
@@ -113,16 +113,16 @@ SILENT = [
 
 
 @every(("rule", "made"), SPEAKS, ids=[rule for rule, _ in SPEAKS])
-def test_it_speaks(rule: str, made: dict[str, Any]) -> None:
+def test_suspicious_records_are_reported(rule: str, made: dict[str, Any]) -> None:
     assert rule in rules(made)
 
 
 @every(("what", "made"), SILENT, ids=[what for what, _ in SILENT])
-def test_it_stays_silent(what: str, made: dict[str, Any]) -> None:
+def test_harmless_records_are_not_reported(what: str, made: dict[str, Any]) -> None:
     assert found(made) == [], what
 
 
-def test_a_pipeline_that_deploys_code_is_silent() -> None:
+def test_a_pipeline_that_deploys_code_is_not_reported() -> None:
     role = {
         "type": "AssumedRole",
         "accountId": "000000000001",
@@ -136,7 +136,7 @@ def test_a_pipeline_that_deploys_code_is_silent() -> None:
 
 
 def test_reading_alone_is_never_enough() -> None:
-    """Sixty kinds of reading calls and fifty refusals within minutes: told to nobody."""
+    """Sixty kinds of reading calls and fifty refusals within minutes give no report."""
     services = ["iam", "ec2", "s3", "rds", "lambda", "kms"]
     reads = [call(services[n % 6], f"List{chr(65 + n % 26)}{n}") for n in range(60)]
     refused = [
@@ -145,21 +145,21 @@ def test_reading_alone_is_never_enough() -> None:
     assert found(*reads, *refused) == []
 
 
-def test_a_call_that_a_service_forwards_is_nobodys() -> None:
+def test_a_call_forwarded_by_a_service_belongs_to_no_user() -> None:
     made = call("cloudtrail", "StopLogging", name="t")
     identity = made["userIdentity"] | {"invokedBy": "cloudformation.amazonaws.com"}
     assert found(made) != []
     assert found(made | {"userIdentity": identity}) == []
 
 
-def test_a_failed_attempt_weighs_less_than_a_deed() -> None:
+def test_a_failed_attempt_weighs_less_than_a_success() -> None:
     made = call("cloudtrail", "DeleteTrail", name="t")
     (deed,) = found(made)
     assert found(made | {"errorCode": "AccessDenied"}) == []
     assert deed.confidence == 60
 
 
-def test_nine_days_of_secrets_are_no_burst_but_nine_minutes_are() -> None:
+def test_reading_secrets_is_a_burst_within_minutes_but_not_within_days() -> None:
     def secret(n: int, when: str) -> dict[str, Any]:
         return call("secretsmanager", "GetSecretValue", secretId=f"s{n}") | {"eventTime": when}
 
@@ -169,7 +169,7 @@ def test_nine_days_of_secrets_are_no_burst_but_nine_minutes_are() -> None:
     assert rules(*quick) == {"secrets_read"}
 
 
-def test_the_same_secret_again_and_again_is_no_burst() -> None:
+def test_reading_one_secret_repeatedly_is_no_burst() -> None:
     made = [
         call("secretsmanager", "GetSecretValue", secretId="s") | {"eventID": str(n)}
         for n in range(50)
@@ -177,7 +177,7 @@ def test_the_same_secret_again_and_again_is_no_burst() -> None:
     assert found(*made) == []
 
 
-def test_a_key_that_was_taken_back_is_no_target() -> None:
+def test_a_key_that_was_deleted_again_is_no_target() -> None:
     key = "AKIA" + "EXAMPLEEXAMPLE02"
     create = call("iam", "CreateAccessKey", userName="bo") | {
         "responseElements": {"accessKey": {"accessKeyId": key, "userName": "bo"}}
@@ -189,8 +189,8 @@ def test_a_key_that_was_taken_back_is_no_target() -> None:
     assert key not in str(reports(found(create, delete), "production", NOW)[0]["proposal"])
 
 
-def test_an_office_that_shares_an_address_is_not_drawn_in() -> None:
-    """A session is joined by address only to a credential that is a suspect by itself."""
+def test_people_who_share_an_address_are_not_reported() -> None:
+    """An address joins a session only to a credential that is suspect by itself."""
     session = {
         "type": "AssumedRole",
         "accountId": "000000000001",
@@ -205,7 +205,7 @@ def test_an_office_that_shares_an_address_is_not_drawn_in() -> None:
     assert [member.name for member in joined.members] == ["ada", "ops"]
 
 
-def test_certainty_is_whole_per_cent_and_never_whole() -> None:
+def test_confidence_is_an_integer_below_one_hundred_per_cent() -> None:
     (finding,) = detect(reading("invictus-account-stream-1").records)
     assert finding.confidence == MOST_CERTAIN
     assert certainty([]) == 0
@@ -247,8 +247,8 @@ BODIES = [
     st.lists(st.tuples(st.sampled_from(BODIES), st.sampled_from(SPOTS), JSON), max_size=4),
     st.sampled_from([made["eventName"] for _, made in SPEAKS + SILENT] + ["ConsoleLogin"]),
 )
-def test_no_shape_of_a_record_breaks_the_agent(changes: list[Any], name: str) -> None:
-    """Callers write much of a record: whatever they write, the others are still looked at."""
+def test_no_record_stops_the_agent(changes: list[Any], name: str) -> None:
+    """Callers control much of a record; the other records must still be examined."""
     made = []
     for body, spot, value in changes:
         changed: dict[str, Any] = {**body, "eventName": name, "eventSource": "ec2.amazonaws.com"}

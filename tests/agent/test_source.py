@@ -1,4 +1,4 @@
-"""The agent knows no case: none of the values of the cases stands in its code."""
+"""The agent's code holds no value of the cases."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ IDENTIFIERS = (
     re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-"),
     re.compile(r"arn:aws:"),
 )
-# What AWS itself defines, and a detector may know: names of fields' values, not of anybody.
+# Values that AWS defines, which a detector may know: they name nobody.
 VOCABULARY = {
     "eventName", "eventSource", "eventType", "eventVersion", "eventCategory", "type", "MFAUsed",
     "errorCode", "documentName", "ConsoleLogin", "status", "Status", "attribute", "policyArn",
@@ -37,12 +37,12 @@ VOCABULARY = {
     "awsRegion", "httpTokens", "state", "tenancy", "documentVersion",
 }  # fmt: skip
 
-# The name of an AWS service is nobody's.
+# Names of AWS services name nobody.
 SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com")
 
 
 def values(value: Json, name: str = "") -> Iterator[str]:
-    """Every text in a record that somebody chose or that names something."""
+    """Yield every text of a record that somebody chose or that names something."""
     if isinstance(value, str) and name not in VOCABULARY:
         yield value
     elif isinstance(value, list):
@@ -54,21 +54,21 @@ def values(value: Json, name: str = "") -> Iterator[str]:
 
 
 def chosen(name: str) -> set[str]:
-    """Texts of a case that are names of something, not single words."""
+    """Return texts of a case that are names, not single words."""
     texts = {text for record in reading(name).records for text in values(record.body)}
     named = re.compile(r"[-/_:.0-9]|[A-Z]{8}")
     return {t for t in texts if len(t) >= 8 and named.search(t) and not SERVICE.fullmatch(t)}
 
 
 @every("name", NAMES)
-def test_no_value_of_a_case_stands_in_the_code(name: str) -> None:
+def test_the_code_holds_no_value_of_a_case(name: str) -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
     found = {text for text in chosen(name) if text in code}
     assert found == set()
 
 
 def test_the_check_would_notice_a_value_of_a_case() -> None:
-    """The test above can fail: the values it looks for are there, thousands of them."""
+    """The test above can fail: the cases have thousands of such values."""
     texts = set().union(*(chosen(name) for name in NAMES))
     assert len(texts) > 2000
     for needle in ("AKIA30BEZSJBVKOFKZW0", "arn:aws:iam::946986569305:user/christophe"):
@@ -86,7 +86,7 @@ def test_no_word_or_identifier_of_the_simulations_stands_in_the_code(path: Path)
 
 @every("path", FILES, ids=lambda path: path.name)
 def test_the_user_agent_is_not_read(path: Path) -> None:
-    """It is the caller's own word, and it would give the simulations away."""
+    """The caller chooses it, and it would identify the simulations."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     strings = {
         node.value
@@ -98,7 +98,7 @@ def test_the_user_agent_is_not_read(path: Path) -> None:
 
 @every("path", FILES, ids=lambda path: path.name)
 def test_it_uses_nothing_but_the_standard_library(path: Path) -> None:
-    """YAML scenarios apart. Nothing of the portal: the agent speaks to it over HTTP only."""
+    """Except for YAML scenarios. Nothing of the portal: the agent uses it over HTTP only."""
     allowed = {*sys.stdlib_module_names, "yaml"}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -1,4 +1,4 @@
-"""A log for a test: on the test's own connection, inside its transaction, as the real logins."""
+"""A log for a test: on the test's connection, inside its transaction, as the real logins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.domain import record
 
 @dataclass
 class House:
-    """Where the log of a test is kept: its key, its files, who writes and who signs."""
+    """The log of a test: its key, its files, its writer and its signer."""
 
     directory: Path
     signers: list[NoteSigner] = field(default_factory=lambda: [record.signer()])
@@ -47,7 +47,7 @@ class House:
             ]
 
     def open(self) -> Sequencer:
-        """A new process: it knows nothing but its files and the database."""
+        """Return a new sequencer process, which knows only its files and the database."""
         connection.ensure_connection()
         sequencer = Sequencer(connection.connection, self.signers, self.head, self.witnesses)
         with _as_login("hitl_sequencer"):
@@ -76,7 +76,7 @@ def house(db: None, tmp_path: Path, settings: Settings) -> House:
 
 @contextmanager
 def tampering(*tables: str) -> Iterator[None]:
-    """As the owner, who can switch the triggers off."""
+    """Act as the owner, who can disable the triggers."""
     with connection.cursor() as cursor:
         for table in tables:
             cursor.execute(f"ALTER TABLE audit.{table} DISABLE TRIGGER USER")

@@ -1,4 +1,4 @@
-"""Canonical bytes: one value, one byte string, the same as RFC 8785 where we accept it."""
+"""Canonical bytes: one byte string for each value, as in RFC 8785 for the accepted values."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_text_is_utf_8_with_the_escapes_of_rfc_8785_only() -> None:
         ([{1, 2}], "set", "/0"),
     ],
 )
-def test_what_parsers_disagree_about_is_refused_at_its_place(
+def test_values_that_parsers_read_differently_are_refused_at_their_place(
     value: object, detail: str, pointer: str
 ) -> None:
     with pytest.raises(NotCanonical) as refused:

@@ -1,4 +1,4 @@
-"""The daily verification: what it finds is on record and told, whatever it meets."""
+"""The daily verification records and notifies its result, whatever it meets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def test_a_log_that_holds_is_on_record(house: House, as_login: AsLogin) -> None:
     assert mail.outbox == []
 
 
-def test_a50_one_that_does_not_is_on_record_and_told(house: House, as_login: AsLogin) -> None:
+def test_a50_a_log_that_does_not_hold_is_on_record_and_notified(
+    house: House, as_login: AsLogin
+) -> None:
     house.write(3)
     house.integrate()
     with tampering("entry"):
@@ -50,7 +52,7 @@ def test_a50_one_that_does_not_is_on_record_and_told(house: House, as_login: AsL
 
 
 @pytest.mark.parametrize("error", [DataError("\0 \ud800 é"), ValueError("x"), OSError("x")])
-def test_one_that_cannot_be_verified_does_not_hold(
+def test_a_log_that_cannot_be_verified_does_not_hold(
     house: House, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: object, **__: object) -> None:

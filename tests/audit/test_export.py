@@ -1,4 +1,4 @@
-"""The log as files: what is written verifies, whatever is changed is named."""
+"""The log as files: an export verifies, and every change in it is named."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_line_i_is_leaf_i(files: Path) -> None:
 
 
 def test_a50_one_changed_byte_in_any_file_is_found_and_named(files: Path) -> None:
-    kept = {"README.txt", "policy", "vkey"}  # for people; nothing is believed because of them
+    kept = {"README.txt", "policy", "vkey"}  # for people; verification ignores them
     checked = 0
     for file in sorted(path for path in files.rglob("*") if path.is_file()):
         name = file.relative_to(files).as_posix()
@@ -68,7 +68,7 @@ def test_a50_one_changed_byte_in_any_file_is_found_and_named(files: Path) -> Non
             file.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
             with pytest.raises(TlogError) as caught:
                 directory.verify(files, record.POLICY)
-            # Of a bundle and the same lines one is wrong: the message names either.
+            # The bundle and the lines differ: the message names one of them.
             names = (name.split(".p/")[0], "entries.jsonl" if "entries" in name else "checkpoint")
             assert name == "checkpoint" or any(one in str(caught.value) for one in names)
             checked += 1
@@ -96,7 +96,7 @@ def test_a50_a_remembered_head_shows_a_cut_and_a_fork(log: House, files: Path) -
 
 
 def test_trust_comes_from_the_arguments(files: Path) -> None:
-    """The policy file of the export names the right key; who verifies names another."""
+    """The policy file of the export names the right key; the verifier names another."""
     other = record.signer(seed="other").vkey
     with pytest.raises(UnknownKey):
         directory.verify(files, Policy.single(other))
@@ -133,13 +133,13 @@ def test_the_tar_is_the_directory_and_its_size_is_known(log: House, files: Path)
 
 @pytest.mark.parametrize("octets", [0, 8 * 2**30 - 1, 8 * 2**30, 2**40])
 def test_a_member_of_any_length_has_a_header(octets: int) -> None:
-    """27 million entries; else the archive breaks off in the middle, whose length was said."""
+    """With 27 million entries, the archive would otherwise break off before its stated length."""
     header = export._member("entries.jsonl", octets)
     assert len(header) == tarfile.BLOCKSIZE
     assert tarfile.TarInfo.frombuf(header, "ascii", "strict").size == octets
 
 
-def test_an_export_never_passes_on_what_does_not_hold(log: House, tmp_path: Path) -> None:
+def test_a_log_that_does_not_hold_is_not_exported(log: House, tmp_path: Path) -> None:
     run("ALTER TABLE audit.entry DISABLE TRIGGER USER")
     run("UPDATE audit.entry SET body = '{}' WHERE id = (SELECT max(id) FROM audit.entry)")
     with pytest.raises(Mismatch):

@@ -1,5 +1,5 @@
-"""A43: a taken-over web process appends any JSON object that PostgreSQL takes. Whoever reads the
-log afterwards, a person's page, an export, the daily verification, must not fall over it."""
+"""A43: a compromised web process appends any JSON object that PostgreSQL accepts. All readers of
+the log (pages, exports, the daily verification) must survive it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
-def test_a43_no_entry_stops_those_who_read_the_log(house: House, body: bytes) -> None:
+def test_a43_no_entry_stops_the_readers_of_the_log(house: House, body: bytes) -> None:
     house.write(1)
     run("INSERT INTO audit.entry (body) VALUES (%s)", [body])
     house.write(1)
@@ -53,17 +53,17 @@ def test_a43_no_entry_stops_those_who_read_the_log(house: House, body: bytes) ->
     assert len(list(csv.reader(io.StringIO(made)))) == 4
     events = [json.loads(line) for line in b"".join(formats.ocsf(export.lines(3))).splitlines()]
     assert events[1]["raw_data"].encode() == body
-    # Whoever verifies may be in another zone than the sequencer was.
+    # The verifier may use another time zone than the sequencer.
     run("SET LOCAL TIME ZONE 'Pacific/Kiritimati'")
     assert fsck.verify(record.POLICY).size == 3
 
 
 @pytest.mark.parametrize("newest", [True, False])
 @pytest.mark.parametrize("at", ["before christ", "before christ in utc", "year ten thousand"])
-def test_a43_a_time_that_nobody_can_hold_does_not_hide_the_state_of_the_log(
+def test_a43_an_impossible_time_does_not_hide_the_state_of_the_log(
     house: House, at: str, newest: bool
 ) -> None:
-    """As the newest under the head, and as one that waits for its leaf."""
+    """As the newest entry under the head, and as one that waits for its leaf."""
     house.write(1)
     house.integrate()
     run("INSERT INTO audit.entry (body) VALUES (%s)", [HOSTILE[at]])
@@ -74,7 +74,7 @@ def test_a43_a_time_that_nobody_can_hold_does_not_hide_the_state_of_the_log(
 
 
 def _deepest() -> bytes:
-    """What the database just takes: a reader has less of the stack left than who inserts."""
+    """Return the deepest entry that the database accepts: readers have less stack than writers."""
 
     def taken(depth: int) -> bool:
         try:
@@ -97,7 +97,7 @@ def _deepest() -> bytes:
 
 
 def test_a43_the_deepest_entry_that_can_be_written_can_be_listed(house: House) -> None:
-    """Else the list stops for ever, and the sequencer begins again and again."""
+    """Otherwise the list stops for ever, and the sequencer restarts again and again."""
     run("INSERT INTO audit.entry (body) VALUES (%s)", [_deepest()])
     house.integrate()
     assert rows("SELECT object FROM audit.search") == [("deepest",)]
@@ -114,7 +114,7 @@ def test_brackets_in_texts_do_not_count(house: House) -> None:
     assert house.write(1, data={**BRACKETS[1], "b": '\\"[{' * 5_000})
 
 
-# Written out by jsonb: 900 MB. What the text parser reads again from each of its characters.
+# As jsonb text: 900 MB. Then input that makes the text parser read again from each character.
 SLOW = {
     "numbers": b'{"data":[' + b",".join([b"1e131071"] * 7_000) + b"]}",
     "a time of numbers": b'{"at":[' + b",".join([b"1e131071"] * 7_000) + b"]}",
@@ -127,20 +127,20 @@ SLOW = {
 
 @pytest.mark.parametrize("body", SLOW.values(), ids=SLOW)
 def test_a63_no_entry_takes_long_to_list(house: House, body: bytes) -> None:
-    """Approvals wait for the process that lists."""
+    """Approvals wait for the process that makes the list."""
     run("INSERT INTO audit.entry (body) VALUES (%s)", [body])
     run("SET LOCAL statement_timeout = '2s'")
     house.integrate()
     assert fsck.verify(record.POLICY).size == 1
 
 
-def test_a63_what_is_read_at_once_fits_into_memory() -> None:
-    """All of it by the web login, as long as an entry may be. On the wire bytes take twice that."""
+def test_a63_one_batch_of_entries_fits_into_memory() -> None:
+    """Entries of web with the greatest length. On the wire, bytes take twice that."""
     for rows_at_once in (sequencer.LIMIT, fsck.PAGE, export.PAGE, reading.TIMELINE):
         assert rows_at_once * log.MAX_BODY < 70_000_000
 
 
-def test_words_are_found_wherever_they_stand(house: House) -> None:
+def test_words_are_found_anywhere_in_an_entry(house: House) -> None:
     digest = "ab" * 32
     said = f'the sushi <b>key</b>\n{digest} caf\u00e9 "quoted" alice@example.org'
     house.write(1, data={"title": said, "n": [42, -7], "deep": {"er": ["sha256:" + digest]}})
@@ -151,7 +151,7 @@ def test_words_are_found_wherever_they_stand(house: House) -> None:
         assert not reading.find(reading.Asked(words=words), "default").rows, words
 
 
-def test_what_encode_writes_can_be_read() -> None:
+def test_encoded_entries_can_be_read() -> None:
     value: dict[str, object] = {}
     for _ in range(MAX_DEPTH):
         value = {"a": value}
@@ -163,5 +163,5 @@ def test_what_encode_writes_can_be_read() -> None:
 @every(
     "body", [b"", b"[]", b"7", b"null", b"\xff", b'{"a":\x00}', DEEP, NESTED, LONG, b"{" * 70_000]
 )
-def test_what_cannot_be_told_is_nothing(body: bytes) -> None:
+def test_an_unreadable_body_reads_as_nothing(body: bytes) -> None:
     assert read(body) is None

@@ -1,4 +1,4 @@
-"""The sequencer, step by step: leaves, nodes, heads, and each way in which it refuses to go on."""
+"""The sequencer, step by step: leaves, nodes, heads, and every refusal to continue."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_batch_has_a_limit_and_the_rest_follows(house: House) -> None:
     assert [house.integrate(10) for _ in range(4)] == [10, 10, 5, 0]
 
 
-def test_what_was_rolled_back_leaves_no_leaf(house: House) -> None:
+def test_a_rolled_back_entry_leaves_no_leaf(house: House) -> None:
     house.write(1)
     try:
         with transaction.atomic():
@@ -80,7 +80,7 @@ def test_what_was_rolled_back_leaves_no_leaf(house: House) -> None:
 
 
 def test_signing_again_gives_the_same_bytes(house: House) -> None:
-    """A head carries no time: what a crash lost is made again, and nobody sees two heads."""
+    """A head has no time, so a head lost in a crash is made again with the same bytes."""
     house.write(2)
     point = transaction.savepoint()
     house.integrate()
@@ -95,7 +95,7 @@ def test_signing_again_gives_the_same_bytes(house: House) -> None:
 # ---- start: refuse by name, repair nothing ------------------------------------------------------
 
 
-def test_a_crash_between_commit_and_file_is_seen_and_passed(house: House) -> None:
+def test_a_crash_between_commit_and_file_is_noticed_and_continued(house: House) -> None:
     house.write(2)
     house.integrate()
     before = house.head.read()
@@ -106,7 +106,7 @@ def test_a_crash_between_commit_and_file_is_seen_and_passed(house: House) -> Non
     assert house.head.read() == house.sequencer.note  # type: ignore[union-attr]
 
 
-def test_a_crash_at_the_very_first_head_is_passed_too(house: House) -> None:
+def test_a_crash_at_the_first_head_is_continued_too(house: House) -> None:
     house.write(1)
     house.integrate()
     house.head.path.unlink()
@@ -135,7 +135,7 @@ def test_a50_an_emptied_database_is_a_rollback(house: House) -> None:
         house.open()
 
 
-def test_a50_another_past_of_the_same_or_a_greater_size_is_a_fork(house: House) -> None:
+def test_a50_another_history_of_the_same_or_a_greater_size_is_a_fork(house: House) -> None:
     point = transaction.savepoint()
     house.write(2)
     house.integrate()
@@ -151,7 +151,7 @@ def test_a50_another_past_of_the_same_or_a_greater_size_is_a_fork(house: House) 
             house.open()
 
 
-def test_a_lost_file_is_not_the_first_use(house: House) -> None:
+def test_a_lost_head_file_is_not_taken_for_the_first_use(house: House) -> None:
     for _ in range(2):
         house.write(1)
         house.integrate()
@@ -187,7 +187,7 @@ def test_a50_rows_that_do_not_give_the_signed_root_are_refused(
         house.open()
 
 
-def test_a_head_by_another_key_is_not_gone_on_from(house: House) -> None:
+def test_a_head_by_another_key_is_not_continued(house: House) -> None:
     house.write(1)
     house.integrate()
     house.signers = [record.signer(seed="another")]
@@ -195,10 +195,10 @@ def test_a_head_by_another_key_is_not_gone_on_from(house: House) -> None:
         house.open()
 
 
-def test_it_never_signs_what_the_rows_do_not_give(
+def test_it_never_signs_a_root_that_the_rows_do_not_give(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A flipped bit in memory, or a row that did not arrive: the batch is lost, not the log."""
+    """After a flipped bit in memory or a missing row, the batch is lost, not the log."""
     house.write(2)
     sequencer = house.open()
     store = Sequencer._store
@@ -232,7 +232,9 @@ def test_while_a_key_is_replaced_both_sign_and_either_is_enough(house: House) ->
     house.open()
 
 
-def test_after_a_stolen_key_the_log_goes_on_under_a_new_name(house: House, tmp_path: Path) -> None:
+def test_after_a_stolen_key_the_log_continues_under_a_new_name(
+    house: House, tmp_path: Path
+) -> None:
     house.write(3)
     house.integrate()
     seen = house.head.read()
@@ -256,13 +258,13 @@ def test_after_a_stolen_key_the_log_goes_on_under_a_new_name(house: House, tmp_p
     assert fresh.integrate() == 1
     head = fresh.checkpoint()
     assert (head.origin, head.size) == ("portal.example/audit-2", 4)
-    # The old name with the stolen key cannot go on from here.
+    # The old name with the stolen key cannot continue from here.
     house.signers = [record.signer()]
     with pytest.raises(OriginChanged):
         house.open()
 
 
-def test_a43_entries_that_look_like_it_do_not_keep_the_log_from_being_reopened(
+def test_a43_forged_reopening_entries_do_not_prevent_reopening_the_log(
     house: House, tmp_path: Path
 ) -> None:
     house.write(1)
@@ -314,10 +316,10 @@ def test_the_file_is_written_before_anything_else_is_signed(
         sequencer.integrate()
     if not connection.needs_rollback:
         monkeypatch.undo()
-        house.open()  # the head of the database is ahead of the file, and goes on from it
+        house.open()  # the database's head is ahead of the file and consistent with it
 
 
-def test_a_key_service_that_is_away_is_waited_for_and_a_fork_is_not(
+def test_an_unavailable_key_service_is_waited_for_and_a_fork_is_not(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path
 ) -> None:
     from django.core.management import CommandError, call_command

@@ -1,4 +1,4 @@
-"""Real sequencers against real writers: nothing is lost, nothing forks, whatever is killed."""
+"""Real sequencers and writers: no entry is lost and no log forks, whichever process is killed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.settings import login_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Bounds a test that would otherwise hang; none waits this long.
+# Bounds a test that would otherwise hang; no passing test waits this long.
 PATIENCE_S = 30.0
 BODY = b'{"v":1,"action":"worker:notice:sent","data":{"writer":%d,"n":%d}}'
 
@@ -100,7 +100,7 @@ def entries(db: psycopg.Connection[Any]) -> int:
 
 
 def check(db: psycopg.Connection[Any], vkey: str) -> None:
-    """Every entry is one leaf, dense and in one tree; every head that was ever signed is of it."""
+    """Require one leaf for each entry, no gaps, and that every signed head is of this tree."""
     from audit.tlog.note import VerifierKey
 
     rows = db.execute(
@@ -118,7 +118,7 @@ def check(db: psycopg.Connection[Any], vkey: str) -> None:
 
 
 class Writers:
-    """Writers with pauses, savepoints and rollbacks; each remembers what was acknowledged."""
+    """Run writers with pauses, savepoints and rollbacks; each remembers its committed entries."""
 
     def __init__(self, count: int) -> None:
         self.acknowledged = 0
@@ -175,7 +175,7 @@ def test_nothing_is_lost_while_a_naive_reader_loses(
             ).fetchall()
             seen.update(int(row[0]) for row in rows)
             last = max(seen, default=0)
-        # Behind nobody: what was committed long ago has its leaf while the slow one is open.
+        # Entries committed long ago have leaves while the slow transaction is open.
         until(lambda: leaves(db) > 100, "the sequencer stalls behind an open transaction")
         writers.stop()
         slow.commit()
@@ -190,7 +190,7 @@ def test_killed_again_and_again_under_load(
     start: Start, db: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
     writers = Writers(3)
-    for _ in range(5):  # thirty, with the database's own deaths, are for the benchmark
+    for _ in range(5):  # the benchmark does thirty, and kills the database too
         process = start()
         before = leaves(db)
         until(lambda before=before: leaves(db) > before, "it does not go on")  # type: ignore[misc]
@@ -203,7 +203,7 @@ def test_killed_again_and_again_under_load(
     check(db, (tmp_path / "vkey").read_text())
 
 
-def test_a_second_one_stands_by_and_takes_over(
+def test_a_second_sequencer_stands_by_and_takes_over(
     start: Start, db: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
     first = start()
@@ -223,13 +223,13 @@ def test_a_second_one_stands_by_and_takes_over(
 def test_a43_a_lock_that_another_login_holds_does_not_stop_it(
     start: Start, db: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
-    """Any login can take it while the sequencer is restarted: nothing would ever run again."""
+    """Any login can take the lock during a restart; the sequencer must still start."""
     with psycopg.connect(url("hitl_web"), autocommit=True) as web:
         web.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         first = start()
         write(3)
         until(lambda: leaves(db) == 3, "it waits for a lock that is not its own")
-        # Two of them: whoever is beaten to a leaf begins again, and the tree stays one.
+        # Of two sequencers, the one that loses the race for a leaf restarts, and one tree remains.
         start()
         for size in range(4, 24):
             write(1)
@@ -240,10 +240,10 @@ def test_a43_a_lock_that_another_login_holds_does_not_stop_it(
     check(db, (tmp_path / "vkey").read_text())
 
 
-def test_one_that_slept_and_lost_its_lock_writes_nothing(
+def test_a_paused_sequencer_that_lost_its_lock_writes_nothing(
     start: Start, db: psycopg.Connection[Any], tmp_path: Path
 ) -> None:
-    """Stopped, its session ended by the server, another one leading: it comes back to no lock."""
+    """It is stopped, the server ends its session, another one leads; then it continues."""
     first = start()
     write(2)
     until(lambda: leaves(db) == 2, "the first does not integrate")
@@ -278,7 +278,7 @@ def test_a50_it_refuses_a_restored_database_and_says_so(
     until(lambda: leaves(db) == 2, "the first does not integrate")
     first.send_signal(signal.SIGTERM)
     assert first.wait(PATIENCE_S) == 0
-    # The file has seen more than the database now holds.
+    # The head file is ahead of the restored database.
     from audit import signing
 
     signer = signing.load(f"file:{tmp_path / 'key'}")
@@ -291,8 +291,8 @@ def test_a50_it_refuses_a_restored_database_and_says_so(
     assert leaves(db) == 2
 
 
-def test_asked_it_comes_at_once(start: Start, db: psycopg.Connection[Any]) -> None:
-    """NOTIFY in autocommit wakes it; how fast is for the benchmark."""
+def test_a_notify_wakes_the_sequencer_at_once(start: Start, db: psycopg.Connection[Any]) -> None:
+    """NOTIFY in autocommit wakes it; the benchmark measures how fast."""
     start()
     until(lambda: locks(db) == 1, "nobody leads")
     with psycopg.connect(url("hitl_web"), autocommit=True) as web:

@@ -1,4 +1,4 @@
-"""Keys: files that only their owner reads, the environment, commands; erasure by two people."""
+"""Keys: private files, the environment, commands; and erasure by two people."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_key_file_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     assert str(signing.load(f"file:{file}").vkey) == vkey
 
 
-def test_a_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     secret, vkey = signing.generate("a/b")
     monkeypatch.setenv("THE_KEY", secret)
     assert str(signing.load("env:THE_KEY").vkey) == vkey
@@ -53,12 +53,12 @@ def test_a_key_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @every(
     "uri", ["", "x", "file:/nothing", "file:/tmp", "env:NOT_SET", "transit:x", "transit:ftp://a#b"]
 )
-def test_what_names_no_key_is_said(uri: str) -> None:
+def test_a_setting_that_names_no_key_is_reported(uri: str) -> None:
     with pytest.raises(KeyUnavailable):
         signing.load(uri)
 
 
-def test_what_is_no_key_never_shows_itself() -> None:
+def test_an_invalid_key_is_not_shown_in_the_error() -> None:
     secret, _ = signing.generate("a/b")
     for bad in (secret[:-3] + "AAA", secret.replace("a/b", "a/c"), "PRIVATE+KEY+a", secret[8:]):
         with pytest.raises(Malformed) as caught:
@@ -66,7 +66,7 @@ def test_what_is_no_key_never_shows_itself() -> None:
         assert secret.split("+")[-1][:16] not in str(caught.value)
 
 
-def test_a_signature_that_does_not_verify_does_not_leave() -> None:
+def test_a_signature_that_does_not_verify_is_not_returned() -> None:
     signer = signing.parse(signing.generate("a/b")[0])
     broken = signing.NoteSigner(signer.vkey, lambda message: bytes(64))
     with pytest.raises(KeyUnavailable):
@@ -104,7 +104,7 @@ def test_a_rotation_is_on_record(house: House, settings: Settings) -> None:
     assert said["data"] == {"old": old, "new": new, "reason": "yearly"}
 
 
-def test_reopening_names_the_last_head_that_somebody_saw(
+def test_reopening_names_the_last_trusted_head(
     house: House, settings: Settings, tmp_path: Path
 ) -> None:
     house.write(1)
@@ -134,7 +134,7 @@ def hidden(house: House) -> str:
     return bytes(Secret.objects.get().commitment).hex()
 
 
-def test_two_people_erase_the_value_goes_and_the_leaf_stays(
+def test_an_erasure_by_two_people_removes_the_value_and_keeps_the_leaf(
     house: House, settings: Settings
 ) -> None:
     commitment = hidden(house)
@@ -171,7 +171,7 @@ def test_one_person_or_no_ground_erases_nothing(
     assert Secret.objects.exists()
 
 
-def test_what_hides_nothing_is_said_and_nothing_else_goes(house: House) -> None:
+def test_erasing_an_unknown_commitment_is_refused_and_removes_nothing(house: House) -> None:
     commitment = hidden(house)
     with _as_login("hitl_eraser"):
         for wanted in ([commitment, "ab" * 32], ["no hex"]):

@@ -1,8 +1,8 @@
-"""The tamper matrix: every column of every table, changed by somebody who can do everything.
+"""The tamper matrix: every column of every table, changed by an attacker with all rights.
 
-Made from information_schema, so that a new column cannot be forgotten. `found` says whether the
-verification of the whole log finds it alone, `with_head` whether it does for somebody who remembers
-a head; what neither finds stands in SECURITY.md.
+Made from information_schema, so that it covers new columns. `found` says whether the
+verification of the whole log finds the change alone, `with_head` whether it does with a remembered
+head. SECURITY.md lists what neither finds.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tests.audit.conftest import House, rows, run
 from tests.domain import record
 
 TABLES = ("entry", "leaf", "node", "checkpoint", "cosignature", "secret", "search")
-# Columns whose change loses nothing: a hint for the sequencer, of no use afterwards; the name of a
-# witness, under another one of which its line counts for nobody.
+# Columns whose change does no harm: a hint for the sequencer, unused afterwards; and the name of a
+# witness, whose line does not count under another name.
 NO_EVIDENCE = {("entry", "txid"), ("cosignature", "witness")}
 
 FLIPS = {
@@ -36,7 +36,7 @@ FLIPS = {
 
 @pytest.fixture
 def log(house: House) -> House:
-    """600 leaves in three heads, commitments, a list for people."""
+    """Make 600 leaves in three heads, commitments, and a list for people."""
     house.write(2, private={"email": "ada@example.org"}, action="person:user:created")
     for count in (20, 300, 278):
         house.write(count)
@@ -93,11 +93,11 @@ def attempts() -> Iterator[tuple[str, str, bool]]:
 
 
 DELETED = {
-    # A row in the middle is found in every table but these two.
+    # A row in the middle is found in every table except these two.
     "entry": True, "leaf": True, "node": True, "search": True,
     "checkpoint": False,  # an older head: nothing is lost, newer heads cover all
-    "cosignature": False,  # less trust, not another past
-    "secret": False,  # that is what erasing is; it is an entry when it is done by the command
+    "cosignature": False,  # less trust, not another history
+    "secret": False,  # the same as an erasure, which the command records in an entry
 }  # fmt: skip
 INSERTED = {
     "leaf": "INSERT INTO audit.leaf VALUES (600, 999999, sha256('x'))",
@@ -115,7 +115,7 @@ def unguarded() -> None:
         run(f"ALTER TABLE audit.{table} DISABLE TRIGGER USER")
     run("ALTER TABLE audit.entry ALTER COLUMN id DROP IDENTITY")
     run("ALTER TABLE audit.cosignature DROP CONSTRAINT cosignature_size_fkey")
-    # Constraints that would refuse a value are the owner's to drop as well.
+    # The owner can also drop constraints that refuse a value.
     for table, name in rows(
         "SELECT conrelid::regclass::text, conname FROM pg_constraint"
         " WHERE connamespace = 'audit'::regnamespace AND contype IN ('c', 'u', 'p')"
@@ -182,7 +182,7 @@ def test_an_entry_inserted_is_only_waiting_for_its_leaf(log: House) -> None:
 
 
 def cut(size: int) -> None:
-    """A clean cut: every table back to an older signed size."""
+    """Cut every table back to an older signed size."""
     for statement in (
         f"DELETE FROM audit.entry e USING audit.leaf l WHERE l.entry_id = e.id AND l.idx >= {size}",
         f"DELETE FROM audit.leaf WHERE idx >= {size}",
@@ -195,7 +195,7 @@ def cut(size: int) -> None:
 
 
 def test_a50_bytes_that_are_no_text_are_found_in_their_leaf_too(log: House) -> None:
-    """The owner dropped what refuses them and made the leaf anew: still an answer, no traceback."""
+    """The owner dropped the constraints and made the leaf again: an answer, no traceback."""
     unguarded()
     run("UPDATE audit.entry SET body = '\\xff' WHERE id = (SELECT entry_id FROM audit.leaf"
         " WHERE idx = 5)")  # fmt: skip
@@ -204,22 +204,22 @@ def test_a50_bytes_that_are_no_text_are_found_in_their_leaf_too(log: House) -> N
         verify()
 
 
-def test_a50_a_tail_cut_is_found_by_who_remembers_a_head(log: House) -> None:
+def test_a50_a_cut_tail_is_found_with_a_remembered_head(log: House) -> None:
     unguarded()
     cut(22)
-    assert verify().size == 22  # alone, nobody can tell: SECURITY.md
+    assert verify().size == 22  # not found without a remembered head: SECURITY.md
     with pytest.raises(Rollback):
         verify(log.checkpoint())
 
 
-def test_a50_a_tail_cut_not_cleanly_is_found_alone(log: House) -> None:
+def test_a50_an_inconsistently_cut_tail_is_found_without_a_head(log: House) -> None:
     unguarded()
     run("DELETE FROM audit.leaf WHERE idx >= 500")
     with pytest.raises(TlogError):
         verify()
 
 
-def test_a50_a_rewritten_past_signed_with_the_stolen_key_is_a_fork(log: House) -> None:
+def test_a50_a_rewritten_history_signed_with_the_stolen_key_is_a_fork(log: House) -> None:
     seen = log.checkpoint()
     unguarded()
     run(
@@ -231,7 +231,7 @@ def test_a50_a_rewritten_past_signed_with_the_stolen_key_is_a_fork(log: House) -
     log.head.path.unlink()
     log.open()
     log.integrate()
-    assert verify().size == 600  # alone, nobody can tell: SECURITY.md
+    assert verify().size == 600  # not found without a remembered head: SECURITY.md
     with pytest.raises(Fork):
         verify(seen)
 

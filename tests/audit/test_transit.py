@@ -1,4 +1,4 @@
-"""Keys in a key service: a real OpenBao, whose transit engine signs and never gives the key."""
+"""Keys in a key service: a real OpenBao, whose transit engine signs and never exports the key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.domain import record
 
 ROOT_TOKEN = "root-of-a-test"
 PATIENCE_S = 30.0
-# What the sequencer's token may do, as the README says, and nothing else.
+# Exactly the rights of the sequencer's token in the README.
 POLICY = """
 path "transit/keys/audit" { capabilities = ["read"] }
 path "transit/sign/audit" { capabilities = ["update"] }
@@ -36,7 +36,7 @@ path "transit/sign/audit" { capabilities = ["update"] }
 
 @dataclass
 class Bao:
-    """A server on a port of this machine; what it holds goes with it."""
+    """Start a server on a local port; its data is gone at the end."""
 
     port: int
     process: subprocess.Popen[bytes]
@@ -59,7 +59,7 @@ class Bao:
         )
 
     def token(self, *policies: str) -> Path:
-        """A file with a token that has these policies."""
+        """Write a file with a token that has these policies."""
         made = self.ask("POST", "auth/token/create", {"policies": policies})
         file = self.directory / f"token-{len(list(self.directory.glob('token-*')))}"
         file.touch(mode=0o600)
@@ -115,7 +115,7 @@ def _wait(bao: Bao) -> None:
 
 @pytest.fixture
 def token(bao: Bao, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A token that may read and use the one key."""
+    """A token that may read and use the key."""
     file = bao.token("sequencer")
     monkeypatch.setenv("HITL_AUDIT_TRANSIT_TOKEN_FILE", str(file))
     return file
@@ -129,14 +129,14 @@ def test_the_sequencer_signs_by_it(bao: Bao, token: Path, house: House) -> None:
     assert house.sequencer is not None
     head = opened(house.sequencer.note, [signer.vkey], verify)
     assert (head.origin, head.size) == (record.ORIGIN, 3)
-    # The engine's own public key, asked for in another way, is the one that verifiers are given.
+    # The public key for verifiers equals the engine's, read in another way.
     keys = bao.ask("GET", "transit/keys/audit")["data"]
     assert keys["keys"]["1"]["public_key"] in str(signing.b64.encode(signer.vkey.public))
     assert keys["exportable"] is False
 
 
 def test_a_key_that_the_engine_rotates_is_another_key(bao: Bao, token: Path, house: House) -> None:
-    """The version of the address signs on; the new one has to be put on record first."""
+    """The version in the address keeps signing; the new one must be recorded first."""
     house.signers = [signing.load(bao.uri())]
     house.write(1)
     house.integrate()
@@ -153,12 +153,12 @@ def test_a_key_that_the_engine_rotates_is_another_key(bao: Bao, token: Path, hou
 
 
 @pytest.mark.parametrize("key", ["curve", "nothing", "other"])
-def test_a_key_that_is_none_or_not_ours_is_said(bao: Bao, token: Path, key: str) -> None:
+def test_a_missing_or_foreign_key_is_reported(bao: Bao, token: Path, key: str) -> None:
     with pytest.raises(KeyUnavailable):
         signing.load(bao.uri(key))
 
 
-def test_a_version_that_is_not_there_is_said(bao: Bao, token: Path) -> None:
+def test_a_missing_version_is_reported(bao: Bao, token: Path) -> None:
     for version in (0, 99):
         with pytest.raises(KeyUnavailable):
             signing.load(bao.uri(version=version))
@@ -178,7 +178,7 @@ def test_a_token_that_others_can_read_is_not_used(
 def test_a_token_that_ends_stops_signing_and_shows_nothing(
     bao: Bao, token: Path, house: House
 ) -> None:
-    """Nothing of the batch stays, and it goes on when the token is renewed."""
+    """The batch is rolled back, and signing continues when the token is renewed."""
     signer = signing.load(bao.uri())
     house.signers = [signer]
     house.write(1)

@@ -1,4 +1,4 @@
-"""The witness: the table of C2SP tlog-witness against a real server, and asked by the sequencer."""
+"""The witness: the table of C2SP tlog-witness on a real server, and requests by the sequencer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Answer = tuple[int, bytes, str]
 
 
 class Served:
-    """A witness on a port of this machine."""
+    """Start a witness on a local port."""
 
     def __init__(self, state: Path, port: int = 0) -> None:
         self.state = state
@@ -58,7 +58,7 @@ class Served:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """It takes requests and does not get to answering them."""
+        """Accept requests without answering them."""
         with self.remembering._lock:
             yield
 
@@ -110,13 +110,13 @@ def test_the_table_of_the_specification(served: Served, book: Book) -> None:
     text = Checkpoint("unknown.example/log", 1, bytes(32)).text()
     extended = Checkpoint(record.ORIGIN, 12, book.head(12).root, ("more",)).text()
     cases: list[tuple[int, bytes]] = [
-        (409, request(book, 3, 12)),  # not the size that is held
+        (409, request(book, 3, 12)),  # not the remembered size
         (409, request(book, 0, 12, proof=())),
         (409, request(book, 3, 5)),
         (400, request(book, 10, 12, old_size=13)),  # beyond the new size
         (422, request(book, 10, 12, proof=())),
         (422, request(book, 10, 12, proof=(bytes(32),) * 3)),
-        (422, request(book, 10, 12, note=other.note(12))),  # another past
+        (422, request(book, 10, 12, note=other.note(12))),  # another history
         (409, request(book, 10, 10, note=other.note(10))),  # two roots for one size
         (403, request(book, 10, 12, note=forged.dump())),
         (403, request(book, 10, 12, note=false.dump())),
@@ -128,7 +128,7 @@ def test_the_table_of_the_specification(served: Served, book: Book) -> None:
     ]  # fmt: skip
     for status, body in cases:
         assert served.ask(body)[0] == status, body[:200]
-    # Nothing of this moved what is remembered.
+    # None of these changed the remembered head.
     status, said, kind = served.ask(request(book, 3, 12))
     assert (status, said, kind) == (409, b"10\n", "text/x.tlog.size")
     assert served.ask(request(book, 10, 12))[0] == 200
@@ -141,14 +141,14 @@ def test_an_empty_tree_has_one_root(served: Served) -> None:
         assert served.ask(body)[0] == status
 
 
-def test_there_is_nothing_else_to_ask(served: Served) -> None:
+def test_other_paths_and_methods_are_refused(served: Served) -> None:
     assert served.ask(b"x", "/")[0] == 404
     assert served.ask(b"", "/add-checkpoint", "GET")[0] == 501
     assert served.ask(b"x" * 70_000)[0] == 400
 
 
 @pytest.mark.parametrize("length", ["9" * 5000, "-1", "65537", "1_0", "0x10", "\u0664", "", "1 1"])
-def test_a_length_that_is_none_is_a_bad_request(served: Served, length: str) -> None:
+def test_an_invalid_length_is_a_bad_request(served: Served, length: str) -> None:
     with socket.create_connection(("127.0.0.1", served.port), timeout=10) as to:
         to.sendall(f"POST /add-checkpoint HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
         assert to.recv(100).startswith(b"HTTP/1.0 400 ")
@@ -156,10 +156,10 @@ def test_a_length_that_is_none_is_a_bad_request(served: Served, length: str) -> 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /add", b"POST /add-checkpoint HTTP/1.1\r\nA: ",
     b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 60000\r\n\r\n"])  # fmt: skip
-def test_a63_who_drips_is_cut_off_and_keeps_nobody_out(
+def test_a63_a_slow_client_is_cut_off_and_blocks_nobody(
     served: Served, book: Book, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    """A byte now and then for ever, by as many clients as there is room for."""
+    """As many clients as the server allows send a byte now and then, for ever."""
     monkeypatch.setattr(witness_server, "WHOLE_S", 0.3)
     monkeypatch.setattr(witness_server, "MAX_CLIENTS", 4)
     before = threading.active_count()
@@ -180,7 +180,7 @@ def test_a63_who_drips_is_cut_off_and_keeps_nobody_out(
 
 
 def dripped(to: socket.socket) -> bool:
-    """Whether the other side still takes a byte."""
+    """Return whether the other side still accepts a byte."""
     try:
         to.sendall(b"a")
         to.setblocking(False)
@@ -207,20 +207,20 @@ def test_two_heads_at_once_are_never_both_cosigned_when_they_fork(
     assert len(won) == 1
 
 
-def test_what_is_remembered_outlives_the_process(tmp_path: Path, book: Book) -> None:
+def test_the_remembered_head_survives_a_restart(tmp_path: Path, book: Book) -> None:
     first = Served(tmp_path / "w")
     assert first.ask(request(book, 0, 9))[0] == 200
     first.stop()
     second = Served(tmp_path / "w")
     try:
         assert second.ask(request(book, 0, 9, proof=()))[0] == 409
-        # An answer that was lost is given again.
+        # A lost answer is given again.
         assert second.ask(request(book, 9, 9))[0] == 200
     finally:
         second.stop()
 
 
-def test_the_rules_are_one_for_all() -> None:
+def test_a_head_must_go_on_from_the_remembered_one() -> None:
     head = Checkpoint("o", 5, b"r" * 32)
     advance(None, head, ())
     with pytest.raises(Rollback):
@@ -252,14 +252,14 @@ def test_the_sequencer_collects_cosignatures(house: House, served: Served) -> No
         " USING (size) WHERE size = 302"
     )
     assert policy.check(note, verify).checkpoint.size == 302
-    # A new process does not know what the witness holds: it is told, and asks once more.
+    # A new process does not know the witness's head: the witness answers, and it asks again.
     house.write(1)
     house.open()
     house.integrate()
     assert rows("SELECT count(*) FROM audit.cosignature") == [(3,)]
 
 
-def test_a_witness_that_is_away_costs_its_time_and_is_asked_again(
+def test_an_unavailable_witness_costs_its_time_bound_and_is_asked_again(
     house: House, tmp_path: Path
 ) -> None:
     gone = Served(tmp_path / "w")
@@ -293,7 +293,7 @@ class Lying(Served):
     ],
     ids=["empty", "prose", "no text", "long", "of another head", "of another witness"],
 )  # fmt: skip
-def test_what_a_lying_witness_says_is_not_kept(tmp_path: Path, book: Book, answer: bytes) -> None:
+def test_a_false_cosignature_is_not_stored(tmp_path: Path, book: Book, answer: bytes) -> None:
     lying = Lying(tmp_path / "w", answer)
     try:
         cosigners = Cosigners([Witness("w", record.WITNESS.vkey, lying.url)])

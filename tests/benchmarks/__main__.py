@@ -20,12 +20,12 @@ from tests.benchmarks.house import House, house
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUT = ROOT / "test-results" / "benchmark.json"
-# How many of each kind, and the seconds after which a slow or busy machine does with fewer.
+# How many of each kind, and the seconds after which a slow or busy machine stops early.
 APPROVALS, APPROVALS_S = 160, 60.0
 ROLES, ROLES_S = 20, 15.0
 BURST, BURST_S = 200, 30.0
 PARTS, PARTS_S = 40, 10.0
-# All of it takes one to three minutes; what takes longer is stuck.
+# All takes one to three minutes; a longer run is stuck.
 LIMIT_S = 236
 
 TARGETS = """\
@@ -95,7 +95,7 @@ def _run(built: House, scale: float, began: float) -> tuple[list[str], dict[str,
 
 
 def _make_roles(built: House, count: int) -> list[str]:
-    """Roles of the second cluster that may be disabled, and the worker's way there."""
+    """Make roles of the second cluster that may be disabled, and the worker's access to it."""
     from tests.benchmarks.cast import CLUSTER
     from tests.executors import install
 

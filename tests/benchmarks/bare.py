@@ -1,4 +1,4 @@
-"""What submissions are compared with: a bare Django REST framework view that inserts one row.
+"""A bare Django REST framework view that inserts one row: the reference for submissions.
 
 The same body, the same gunicorn settings, a persistent connection to the same cluster; no
 sign-in, no checks, no record. `python -m gunicorn tests.benchmarks.bare` serves it.

@@ -1,4 +1,4 @@
-"""Who and what the benchmark is about, made through the services with the web login: alice and
+"""The benchmark's people and inventory, made through the services with the web login: alice and
 bob, an agent, and an inventory with one service and many targets.
 """
 
@@ -25,7 +25,7 @@ CLUSTER = "ledger"
 
 @dataclass(frozen=True)
 class Person:
-    """An account, the passkey that it enrolled, and the role that it approves in."""
+    """An account, its enrolled passkey, and the role that it approves in."""
 
     user: User
     passkey: SoftPasskey
@@ -59,10 +59,10 @@ class Cast:
 
 
 def cast(targets: list[tuple[str, str]]) -> Cast:
-    """Everybody, and every (kind, locator) in the inventory with a service that uses it.
+    """Make the people, and every (kind, locator) in the inventory with a service that uses it.
 
-    An inventory that a person wrote in this very week is the dearest one to judge: each guard
-    looks for what that person loosened.
+    An inventory that a person wrote this week is the most expensive one to check: each guard
+    looks for loosening by that person.
     """
     alice, bob = _person("alice", "security"), _person("bob", "service_owner")
     dave, irene = _person("dave", ""), _person("irene", accounts.INVENTORY_EDITOR)

@@ -1,9 +1,9 @@
-"""`python -m tests.benchmarks.detector [FOLDER …]`: artefacts made to be slow are not (A63),
-and in real records what is no secret is not covered.
+"""`python -m tests.benchmarks.detector [FOLDER …]`: artefacts made to be slow are not slow (A63),
+and in real records only secrets are masked.
 
-Each shape is looked through at one size and at four times that size; time that grows with the
+Searches each shape at one size and at four times that size; time that grows with the
 square would grow sixteenfold. Prints the ratio and the time for a megabyte of each, then for each
-folder (by default the real cases of the repository) what was found in it, to be looked at: every
+folder (by default the real cases of the repository) what was found in it, for inspection: every
 finding that is no secret makes a citation fail. Ends with 1 when a ratio is above the aim.
 """
 
@@ -19,7 +19,7 @@ from remediation.domain.secrets import detector
 CASES = Path(__file__).resolve().parents[2] / "hitlportal" / "demo" / "cases"
 SIZE, TIMES = 200_000, 4
 AIM = 8.0
-# A beginning that a pattern takes for a hit, over and over, without an end.
+# The beginning of a hit, repeated, without an end.
 SHAPES = (
     b"eyJ", b"sk-ant-", b"://a:b", b"-----BEGIN PRIVATE KEY-----", b'password":"', b"host=",
     b"host= pwd=abcd ", b" pwd=abcd", b"bearer ", b"bearer a", b"authorization:basic ",
@@ -36,7 +36,7 @@ SHAPES = (
 
 
 def seconds(content: bytes) -> float:
-    """The processor time of one look, the median of three."""
+    """Return the processor time of one search, the median of three."""
     taken = []
     for _ in range(3):
         begun = time.process_time()
@@ -46,7 +46,7 @@ def seconds(content: bytes) -> float:
 
 
 def _real(folder: Path) -> None:
-    """What is found in real records: rule and the field, never the value."""
+    """Print what is found in real records: the rule and the field, never the value."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     size, begun, count = 0, time.process_time(), 0
     for path in files:

@@ -1,4 +1,4 @@
-"""The agent's and the people's side of the doors: HTTP over one kept connection each."""
+"""HTTP clients of the agent and of people, each over one kept connection."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from tests.benchmarks.cast import Person
 YES = {"diagnosis": "yes", "scope": "yes", "action": "yes"}
 # Shorter than a server keeps an idle connection (house.WEB).
 IDLE_S = 20.0
-CSRF = "b" * 32  # any secret: cookie and header have to agree
+CSRF = "b" * 32  # any value: cookie and header must agree
 
 
 class Refused(Exception):
-    """The portal did not do what the benchmark needs."""
+    """The portal answered otherwise than the benchmark needs."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """A review that only waits for its signature: all that the last POST sends."""
+    """A review that lacks only its signature: all that the last POST sends."""
 
     proposal: str
     body: bytes
 
 
 class Door:
-    """One connection, kept open, as one caller."""
+    """One open connection of one caller."""
 
     def __init__(self, port: int, headers: Mapping[str, str]) -> None:
         self._connection = HTTPConnection(LOOPBACK, port, timeout=30)
@@ -51,7 +51,7 @@ class Door:
         self._used = time.monotonic()
 
     def post(self, path: str, body: bytes, **headers: str) -> Any:
-        """The answer's JSON. Raises Refused unless it is a 200 or 201."""
+        """Return the answer's JSON. Raises Refused unless the status is 200 or 201."""
         if time.monotonic() - self._used > IDLE_S:
             self._connection.close()  # the next request opens it again
         self._connection.request("POST", path, body, {**self._headers, **headers})
@@ -76,7 +76,7 @@ def agent(port: int, token: str) -> Door:
 
 
 def person(port: int, someone: Person) -> Door:
-    """A door with a session such as sign-in by password and passkey leaves it."""
+    """Return a client with a session as after sign-in by password and passkey."""
     store = import_module(settings.SESSION_ENGINE).SessionStore()
     store[SESSION_KEY] = str(someone.user.pk)
     store[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
@@ -96,8 +96,8 @@ def person(port: int, someone: Person) -> Door:
 
 
 def start(door: Door, someone: Person, proposal: str) -> Started:
-    """Start a review and have the passkey answer; nothing is handed in yet."""
-    looked = attention(proposal)
+    """Start a review and let the passkey sign; do not submit it yet."""
+    looked = conditions(proposal)
     asked: dict[str, Any] = {
         "opened": list(looked.artefacts),
         "typed": list(looked.names),
@@ -112,21 +112,21 @@ def start(door: Door, someone: Person, proposal: str) -> Started:
     return Started(proposal, json.dumps(body).encode())
 
 
-def attention(proposal: str) -> Conditions:
-    """What the page asks to have looked at, for people who do look."""
+def conditions(proposal: str) -> Conditions:
+    """Return what the page requires before an approval: artefacts opened, names typed."""
     row = Proposal.objects.select_related("diagnosis").get(pk=proposal)
     assessment = authorize.newest(row)
     return statement.conditions(row, assessment) if assessment else Conditions()
 
 
 def answer(someone: Person, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What the passkey answers to navigator.credentials.get()."""
+    """Return the passkey's answer to navigator.credentials.get()."""
     challenge = b64url.decode(options["challenge"])
     return someone.passkey.authentication(challenge, settings.RP_ID, settings.ORIGIN)
 
 
 def sign(door: Door, started: Started) -> float:
-    """Hand the signature in; seconds that the POST took."""
+    """Submit the signature; return the seconds of the POST."""
     return door.timed(f"/proposals/{started.proposal}/review/sign", started.body)[0]
 
 
@@ -135,7 +135,7 @@ def new_key() -> dict[str, str]:
 
 
 def report(kind: str, fields: Mapping[str, str], action: str) -> bytes:
-    """A report with one artefact and one claim that proposes one action on this target."""
+    """Return a report with one artefact, one claim and one action on this target."""
     target = {"kind": kind, **fields}
     artefact = encode({"target": "/".join(fields.values()), "seen": "misuse " * 40})
     digest = sha256(artefact).hexdigest()

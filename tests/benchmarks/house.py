@@ -1,4 +1,4 @@
-"""What the benchmark runs on: servers that keep their promises to the disk, an installed portal,
+"""The benchmark's environment: servers with durable writes, an installed portal,
 and its processes, each with the login and the addresses that it has in the demo.
 """
 
@@ -27,7 +27,7 @@ from hitlportal.demo.servers.ports import LOOPBACK, free_port
 from hitlportal.demo.servers.process import Child
 from hitlportal.demo.servers.servers import Servers
 
-# The commit's own time can then be asked for; PostgreSQL notes it before the log is on disk, so
+# Makes commit times readable; PostgreSQL records them before the WAL is on disk, so
 # a span that begins there contains the wait for the disk.
 COMMIT_TIMES = {"track_commit_timestamp": "on"}
 RESULTS = 2  # number of Valkey's database for the results of the bare task
@@ -48,7 +48,7 @@ BARE_TABLE = (
 
 
 class House:
-    """Everything below one directory; the servers run."""
+    """A directory with everything, and its running servers."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -60,7 +60,7 @@ class House:
         self._children: list[Child] = []
 
     def start(self) -> None:
-        """Servers, logins, tables, grants; no process of the portal yet."""
+        """Install servers, logins, tables and grants; start no process of the portal."""
         self.servers.start()
         self.web_port, self.bare_port = free_port(), free_port()
         origin = f"http://localhost:{self.web_port}"
@@ -75,13 +75,13 @@ class House:
         self.start_sequencer()
 
     def _make_key(self) -> None:
-        """The log's key, and a policy that names it and no witness."""
+        """Make the log's key, and a policy that names it and no witness."""
         secret, vkey = signing.generate("benchmark/audit")
         private.write(self.directory / "log-key", secret)
         (self.directory / "audit-policy").write_text(f"log {vkey}\nquorum none\n")
 
     def start_sequencer(self) -> Child:
-        """The sequencer, with the key and its own head file."""
+        """Start the sequencer, with the key and its own head file."""
         return self._spawn(
             places.command("audit_sequencer"), self.environment("sequencer"), "sequencer"
         )
@@ -96,8 +96,8 @@ class House:
         self._children.clear()
 
     def environment(self, process: str) -> dict[str, str]:
-        """What a web or worker process sees. The budgets are out of the way: nothing is measured
-        about refusals."""
+        """Return the environment of a web or worker process. Budgets are raised:
+        the benchmark measures no refusals."""
         worker = {
             "HITL_APPROVERS_FILE": str(self.approvers),
             "HITL_TARGETS_FILE": str(self.targets),
@@ -128,24 +128,24 @@ class House:
         return psycopg.connect(self.servers.portal.superuser_dsn(database), autocommit=True)
 
     def start_web(self) -> None:
-        """The portal's web process."""
+        """Start the portal's web process."""
         self._gunicorn("hitlportal.wsgi", self.web_port, self.environment("web"), "web")
         _wait_for(self.web_port, "/account/login/")
 
     def start_bare(self) -> None:
-        """The bare view, served alike."""
+        """Serve the bare view in the same way."""
         dsn = self.servers.portal.superuser_dsn("bare")
         env = {**self.environment("web"), "BENCHMARK_BARE_DATABASE_URL": dsn}
         self._gunicorn("tests.benchmarks.bare", self.bare_port, env, "bare")
         _wait_for(self.bare_port, "/")
 
     def start_worker(self) -> Child:
-        """A worker as in the demo; the caller may stop it."""
+        """Start a worker as in the demo; the caller may stop it."""
         argv = [sys.executable, "-m", "celery", "-A", "hitlportal.celery", *WORKER]
         return self._spawn(argv, self.environment("worker"), "worker")
 
     def run_worker(self, module: str) -> str:
-        """Run a module to its end with a worker's login and files; what it printed."""
+        """Run a module with a worker's login and files; return its output."""
         done = subprocess.run(
             [sys.executable, "-m", module],
             cwd=places.START,
@@ -170,7 +170,7 @@ class House:
 
 @contextmanager
 def house() -> Iterator[House]:
-    """A house in a directory of its own, gone afterwards."""
+    """Make a house in a temporary directory and remove it afterwards."""
     directory = Path(tempfile.mkdtemp(prefix="hitlportal-benchmark-"))
     directory.chmod(0o711)  # started by root, servers run under another account
     built = House(directory)

@@ -45,7 +45,7 @@ def milliseconds(values: list[float]) -> str:
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Milliseconds, and what came back."""
+    """Return the milliseconds and the result."""
     began = time.perf_counter()
     found = call()
     return (time.perf_counter() - began) * 1_000, found
@@ -85,7 +85,7 @@ def edges(services: int, identities: int, dice: random.Random) -> Iterator[str]:
 
 @contextmanager
 def installed() -> Iterator[tuple[Servers, Installation, Path]]:
-    """Servers that keep their promises to the disk, and the portal's tables, logins and grants."""
+    """Start servers with durable writes, and install the portal's tables, logins and grants."""
     directory = Path(tempfile.mkdtemp(prefix="hitlportal-benchmark-"))
     directory.chmod(0o711)  # started by root, servers run under another account
     servers = Servers(directory)
@@ -103,7 +103,7 @@ def installed() -> Iterator[tuple[Servers, Installation, Path]]:
 
 
 def imports(made: Installation, directory: Path) -> None:
-    """The command as an operator runs it: dry run, apply, and again."""
+    """Run the command as an operator does: dry run, apply, and again."""
     command = ("inventory_import", "csv", str(directory))
     for what, arguments in (
         ("dry run of everything", ()),
@@ -116,8 +116,8 @@ def imports(made: Installation, directory: Path) -> None:
 
 
 class Backend:
-    """The process behind our connection: how long it was on a processor. Other work on the machine
-    makes a query wait, but not this longer."""
+    """Return the processor time of the server process of our connection. Other work on the machine
+    makes a query wait, but does not change this."""
 
     def __init__(self) -> None:
         from django.db import connection
@@ -127,7 +127,7 @@ class Backend:
             self._file = Path(f"/proc/{cursor.fetchone()[0]}/schedstat")
 
     def spent(self, call: Callable[[], Any]) -> tuple[float, float, Any]:
-        """Milliseconds by the clock, milliseconds of the server's processor, and what came back."""
+        """Return elapsed milliseconds, the server's processor milliseconds, and the result."""
         before = self._now()
         took, found = timed(call)
         return took, self._now() - before, found
@@ -136,7 +136,7 @@ class Backend:
         return int(self._file.read_text().split()[0]) / 1e6
 
 
-# ---- what it costs to look -----------------------------------------------------------------------
+# ---- the cost of reading -----------------------------------------------------------------------
 
 
 def look(identities: int, when: str) -> list[int]:
@@ -221,7 +221,7 @@ def main() -> int:
         tables.mkdir()
         identities = write_tables(tables, services)
         imports(made, tables)
-        # As a superuser, who may take any login's rights: the tests' factories do.
+        # As superuser, because the tests' factories act as any login.
         os.environ.update(made.environment("web"))
         os.environ["HITL_DATABASE_URL"] = servers.portal.superuser_dsn("hitlportal")
         os.environ["DJANGO_SETTINGS_MODULE"] = "hitlportal.settings"

@@ -1,6 +1,6 @@
-"""`python -m tests.benchmarks.log`: the audit log's own speed, ratios within one run.
+"""`python -m tests.benchmarks.log`: the audit log's speed, as ratios within one run.
 
-Prints each figure beside its aim and never fails on one. Servers keep their promises to the disk.
+Prints each figure beside its aim and never fails on one. Servers write durably.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BODY = (
 
 
 def body(number: int) -> bytes:
-    """About 300 bytes, as the entries that were measured for the design."""
+    """Return about 300 bytes, like the entries measured for the design."""
     return BODY % (number, b"x" * 110)
 
 
@@ -49,7 +49,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def django_save(rounds: int) -> None:
-    """A Django save in its transaction, with and without one append, taking turns."""
+    """Time a Django save in its transaction, alternately with and without one append."""
     from django.contrib.auth.models import Group
     from django.db import transaction
 
@@ -80,7 +80,7 @@ def django_save(rounds: int) -> None:
 
 
 def throughput(built: House, clients: int, seconds: float, rounds: int) -> None:
-    """A business transaction (lock, update, insert) with and without the entry."""
+    """Time a business transaction (lock, update, insert) with and without the entry."""
     dsn = built.servers.portal.superuser_dsn("hitlportal")
     with psycopg.connect(dsn, autocommit=True) as root:
         root.execute("CREATE TABLE public.bench (id int PRIMARY KEY, n int)")
@@ -125,7 +125,7 @@ def throughput(built: House, clients: int, seconds: float, rounds: int) -> None:
 
 
 def on_demand(built: House, count: int) -> None:
-    """From the commit of an entry to the signed head that covers it, asked for."""
+    """Time from the commit of an entry to the requested signed head that covers it."""
     spans = []
     with (
         psycopg.connect(built.installation.login_url("web"), autocommit=True) as web,
@@ -210,7 +210,7 @@ def _proof_time(
 
 
 def offline(count: int) -> None:
-    """Verify a directory of so many entries with one process, beside openssl's own sha256."""
+    """Verify a directory of that many entries with one process, beside openssl's sha256."""
     from audit import signing
     from audit.tlog import directory
     from audit.tlog.checkpoint import Checkpoint
@@ -257,7 +257,7 @@ def offline(count: int) -> None:
 
 
 def _openssl(octets: int) -> float:
-    """Seconds that openssl takes for one SHA-256 of this size, one core."""
+    """Return the seconds that openssl takes for one SHA-256 of this size on one core."""
     done = subprocess.run(
         ["openssl", "speed", "-seconds", "1", "-bytes", str(octets), "-evp", "sha256"],
         capture_output=True,
@@ -272,7 +272,7 @@ def _openssl(octets: int) -> float:
 
 
 def kills(built: House, rounds: int) -> None:
-    """The sequencer by kill -9, every fifth time the database by an immediate stop, under load."""
+    """Under load, kill -9 the sequencer; every fifth time stop the database immediately."""
     acknowledged, stopped = [0], threading.Event()
 
     def write() -> None:
@@ -315,7 +315,7 @@ def kills(built: House, rounds: int) -> None:
 
 
 def _settled(dsn: str) -> tuple[int, int]:
-    """Entries, and those without a leaf when nothing moves any more."""
+    """Return the entries, and those without a leaf when all writing has ended."""
     give_up = time.monotonic() + 60
     while True:
         with psycopg.connect(dsn) as root:
@@ -330,7 +330,7 @@ def _settled(dsn: str) -> tuple[int, int]:
 
 
 def _crash(cluster: PostgresCluster) -> None:
-    """As a power cut: no checkpoint, recovery from the log."""
+    """Stop as in a power cut: no checkpoint, recovery from the WAL."""
     pid = cluster.pid
     assert pid is not None
     os.kill(pid, signal.SIGQUIT)
@@ -340,7 +340,7 @@ def _crash(cluster: PostgresCluster) -> None:
 
 
 def _forked(dsn: str) -> int:
-    """How many of all heads that were ever signed are not of the one tree."""
+    """Return how many of all signed heads are not of the one tree."""
     from audit.tlog.checkpoint import Checkpoint
     from audit.tlog.growth import Growth
     from audit.tlog.note import Note

@@ -1,5 +1,5 @@
-"""What is measured, section by section, from outside: clocks of the client, of the databases'
-commits, and of the line that test.noop writes when it is called.
+"""The measured sections, timed from outside: by the client's clock, the databases'
+commits, and the line that test.noop writes when called.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CLIENTS = 4
 PATIENCE_S = 60.0
 # The first ones open connections and fill caches.
 WARM_UP = 10
-# Rarely: who looks takes time away from what is measured.
+# Rarely: polling takes time away from the measured work.
 LOOK_S = 0.02
 LEAST = 2 * WARM_UP
 Item = TypeVar("Item")
@@ -62,7 +62,7 @@ def role_job(role: str) -> Job:
 
 @dataclass
 class Samples:
-    """Seconds, by what was timed."""
+    """Seconds by the name of the timed part."""
 
     by_name: dict[str, list[float]] = field(default_factory=dict)
 
@@ -74,7 +74,7 @@ class Samples:
 
 
 class Measurement:
-    """The sections, in the order in which they are run; ``samples`` grows."""
+    """The sections in the order in which they run; each adds to ``samples``."""
 
     def __init__(self, house: House, cast: Cast) -> None:
         self._house, self._cast = house, cast
@@ -85,9 +85,9 @@ class Measurement:
     # -- submissions ------------------------------------------------------------------------------
 
     def submissions(self, jobs: Sequence[Job], seconds: float) -> list[str]:
-        """Each report beside the same bytes into the bare view, taking turns; the proposals' ids.
+        """Submit each report, alternating with the bare view; return the proposals' ids.
 
-        No worker runs: its assessments would be measured with the submissions.
+        No worker runs, because its assessments would be measured too.
         """
         bare = door.Door(self._house.bare_port, {})
         proposals = []
@@ -102,7 +102,7 @@ class Measurement:
         return proposals
 
     def staged(self, jobs: Sequence[Job], seconds: float) -> list[str]:
-        """Reports that a worker has assessed; nothing is timed."""
+        """Return reports that a worker has assessed, without timing."""
         proposals = [
             self._agent.post("/api/v1/reports", job.report, **door.new_key())["proposal"]
             for job in within(seconds, jobs)
@@ -113,7 +113,7 @@ class Measurement:
     # -- from approval to effect ------------------------------------------------------------------
 
     def approvals(self, proposals: Sequence[str], seconds: float) -> None:
-        """One approval at a time, each beside a bare round trip on the idle worker."""
+        """Time one approval at a time, each beside a bare round trip on the idle worker."""
         from tests.benchmarks import tasks  # needs the address of its results
 
         counted = []
@@ -147,7 +147,7 @@ class Measurement:
             self.samples.add("to applied", recorded[proposal] - approved[proposal])
 
     def throughput(self, proposals: Sequence[str], seconds: float) -> float:
-        """Approvals executed in a second: CLIENTS of them hand in signatures as fast as they are
+        """Approvals executed in a second: CLIENTS submit signatures as fast as they are
         answered; from the first POST to the last effect."""
         ready = [self._ready(proposal) for proposal in within(seconds, proposals)]
         proposals = [started.proposal for started in ready]
@@ -167,9 +167,9 @@ class Measurement:
     # -- parts ------------------------------------------------------------------------------------
 
     def parts(self, proposals: Sequence[str]) -> list[dict[str, list[float]]]:
-        """What the time is spent on: the same services in one process, function by function.
+        """Time the same services in one process, function by function.
 
-        No worker runs. Signs here, so that the sending can be timed too; the rest is timed by
+        No worker runs. Signs here, to time the sending too; the rest is timed by
         tests.benchmarks.parts with a worker's login.
         """
         real = dispatch.wake
@@ -194,9 +194,9 @@ class Measurement:
     # -- helpers ----------------------------------------------------------------------------------
 
     def _ready(self, proposal: str) -> door.Started:
-        """All but the last signature. Alice's is not timed, so it needs no HTTP."""
+        """Make all but the last signature. Alice's is not timed, so it needs no HTTP."""
         alice = self._cast.alice
-        looked = door.attention(proposal)
+        looked = door.conditions(proposal)
         started = sign.start(
             actor=alice.user,
             proposal_id=UUID(proposal),
@@ -212,21 +212,21 @@ class Measurement:
         return door.start(self._bob, self._cast.bob, proposal)
 
     def _approved_at(self) -> dict[str, float]:
-        """Commit of the last approval, by proposal."""
+        """Return the commit time of the last approval, by proposal."""
         return self._commits(
             "SELECT proposal_id::text, pg_xact_commit_timestamp(xmin)"
             "  FROM remediation_transition WHERE to_state = 'approved'"
         )
 
     def _recorded_at(self) -> dict[str, float]:
-        """When the step is on record as applied, by proposal."""
+        """Return the time of the recorded phase applied, by proposal."""
         return self._commits(
             "SELECT e.proposal_id::text, s.recorded_at FROM remediation_steprecord s"
             "  JOIN remediation_execution e ON e.id = s.execution_id WHERE s.phase = 'applied'"
         )
 
     def _disabled_at(self) -> dict[str, float]:
-        """Commit of NOLOGIN on the second cluster, by role."""
+        """Return the commit time of NOLOGIN on the second cluster, by role."""
         with psycopg.connect(self._house.servers.target.superuser_dsn()) as connection:
             return _times(
                 connection,
@@ -235,7 +235,7 @@ class Measurement:
             )
 
     def _called_at(self) -> dict[str, float]:
-        """The line of the call of test.noop, by proposal."""
+        """Return the time in the line of test.noop's call, by proposal."""
         lines = self._house.calls.read_text(encoding="utf-8").splitlines()
         calls = [json.loads(line) for line in lines]
         return {call["proposal"]: datetime.fromisoformat(call["at"]).timestamp() for call in calls}
@@ -246,7 +246,7 @@ class Measurement:
 
 
 def within(seconds: float, items: Sequence[Item]) -> Iterator[Item]:
-    """The items one by one, until the time is used up; LEAST of them whatever it takes."""
+    """Yield items until the time is used up, but at least LEAST."""
     give_up = time.monotonic() + seconds
     for number, item in enumerate(items):
         if number >= LEAST and time.monotonic() > give_up:
@@ -264,7 +264,7 @@ def _times(connection: psycopg.Connection[Any], query: str) -> dict[str, float]:
 
 
 def ended(proposals: Sequence[str]) -> int:
-    """How many have succeeded. Raises if one came to another end."""
+    """Return how many have succeeded. Raises if one ended otherwise."""
     states = list(Proposal.objects.filter(pk__in=proposals).values_list("state", flat=True))
     wrong = set(states) - {"submitted", "in_review", "approved", "executing", "succeeded"}
     if wrong:
@@ -278,7 +278,7 @@ def wait_for_assessments(proposals: Sequence[str]) -> None:
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """Look until it is so, and give up by name."""
+    """Poll until the condition holds; raise with its name after the time limit."""
     give_up = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > give_up:

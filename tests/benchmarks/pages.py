@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.pages`: the pages people work on, beside ever more proposals.
+"""`python -m tests.benchmarks.pages`: the speed of pages with more and more proposals.
 
 A thousand, a hundred thousand, a million proposals, made by SQL beside a template that the portal
 itself made; then each page by Django's test client with the rights of the web login. Prints the
@@ -29,9 +29,9 @@ SQL = Path(__file__).with_suffix(".sql")
 ROW = re.compile(rb'<a class="queuerow|<tr>|class="event"')
 OUTPUT = Path("test-results") / "benchmark-pages.json"
 SERVICES, AGENTS = 200, 20
-# A page that knows no proposals, asked in turn with each page: the machine's speed of the moment.
+# A page without proposals, requested alternately: it shows the machine's current speed.
 BESIDE = "/passkeys/"
-# What the statements of pages.sql write to; their guards would look at each row.
+# The tables that pages.sql fills; their guards would check each row.
 TABLES = (
     "incident", "incidentreport", "incidenttransition", "evidence", "diagnosis", "proposal",
     "proposaltarget", "assessment", "assessmentservice", "transition", "reviewsession", "review",
@@ -41,7 +41,7 @@ TABLES = (
 
 @dataclass
 class Crowd:
-    """Who asks, and the rows of the portal's own making that they open."""
+    """The people who open pages, and rows made by the portal that they open."""
 
     alice: Any  # security, with the right to review every service
     rare: Any  # service owner of one service of two hundred
@@ -78,7 +78,7 @@ def main() -> None:
 
 @contextmanager
 def database() -> Iterator[str]:
-    """An installed database of its own on servers of its own; the superuser's address to it."""
+    """Install a database on separate servers; return the superuser's address."""
     from django.db import connection, connections
     from django.test.utils import setup_test_environment
 
@@ -98,7 +98,7 @@ def database() -> Iterator[str]:
 
 
 def cast(dsn: str) -> Crowd:
-    """People, agents, services, and one proposal of each kind that the portal made itself."""
+    """Make people, agents, services, and through the portal one proposal of each kind."""
     from remediation import models as m
     from tests import factories
 
@@ -152,7 +152,7 @@ def _service_ids(dsn: str) -> list[int]:
 
 @contextmanager
 def guardless(dsn: str) -> Iterator[psycopg.Connection[Any]]:
-    """The superuser, with the triggers of our tables off; on, as they were, afterwards."""
+    """Act as superuser with the triggers of our tables disabled; restore them afterwards."""
     with psycopg.connect(dsn, autocommit=True) as root:
         names = root.execute(
             "SELECT tgrelid::regclass::text, quote_ident(tgname) FROM pg_trigger"
@@ -161,7 +161,7 @@ def guardless(dsn: str) -> Iterator[psycopg.Connection[Any]]:
         ).fetchall()
         for table, name in names:
             root.execute(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
-        # Foreign keys too: what is inserted is right by its making.
+        # Foreign keys too: the inserted rows are consistent by construction.
         root.execute("SET session_replication_role = replica")
         try:
             yield root
@@ -184,7 +184,7 @@ def fill(dsn: str, crowd: Crowd, have: int, want: int) -> None:
 
 
 def check(root: psycopg.Connection[Any]) -> None:
-    """The places that pages.sql computed are those that the triggers would have kept."""
+    """Require that pages.sql computed the same places as the triggers would."""
     wrong = root.execute(
         "WITH few AS (SELECT id FROM remediation_proposal ORDER BY md5(id::text) LIMIT 200),"
         " now AS (SELECT n.* FROM few, LATERAL remediation.queue_now_v1(few.id) n),"
@@ -203,7 +203,7 @@ def check(root: psycopg.Connection[Any]) -> None:
 
 
 def pages(crowd: Crowd) -> dict[str, tuple[Any, str]]:
-    """Who asks for what."""
+    """Return who opens which page."""
     from remediation import models as m
     from remediation.views.queue.cursors import sealed
 
@@ -238,7 +238,7 @@ def pages(crowd: Crowd) -> dict[str, tuple[Any, str]]:
     }
 
 
-Result = tuple[float, float, int, int]  # seconds, those of the page beside, statements, rows
+Result = tuple[float, float, int, int]  # seconds, seconds of the reference page, statements, rows
 
 
 def measure(crowd: Crowd, only: str, explain: bool) -> dict[str, Result]:
@@ -265,7 +265,7 @@ def measure(crowd: Crowd, only: str, explain: bool) -> dict[str, Result]:
 
 
 def timed(name: str, client: Any, address: str, explain: bool) -> Result:
-    """Medians of some requests, after some that warm the caches, each beside one of a page that
+    """Return medians of requests after warm-up, each beside a request of the page that
     knows no proposals; and the statements of one."""
     from django.db import connection, reset_queries
 
@@ -311,10 +311,10 @@ def lines(found: dict[str, dict[int, Result]], sizes: list[int]) -> list[str]:
             for ours, _, count, shown in (by_size[size] for size in sizes)
         )
         first, last = by_size[sizes[0]], by_size[sizes[-1]]
-        # Beside the other page of the same minute: a machine that others use is not always as fast.
+        # Compared with the reference page of the same minute: a shared machine varies in speed.
         ratio = (last[0] / last[1]) / (first[0] / first[1])
         verdict = "reached" if ratio <= AIM else "missed"
-        # A longer page takes longer to draw; that is no matter of how many proposals there are.
+        # A longer page takes longer to render, whatever the number of proposals.
         verdict += " (more rows)" if last[3] > 1.1 * first[3] else ""
         said.append(f"{name:36}{cells}   {ratio:5.2f} {verdict}")
     return said

@@ -86,7 +86,7 @@ SELECT 1, s.recorded_at, s.id, s.proposal_id, 1, s.person, 'any', 'approve', '\x
 
 INSERT INTO public.remediation_queueentry (proposal_id, incident_id, agent_id, place, state, risk, environment,
        target, due, touched, direct, open_slots, decided, words)
-SELECT m.id, m.incident, m.agent, remediation.place_v1(m.state, x.risk, x.due, m.detected, x.moved, m.id), m.state, x.risk,
+SELECT m.id, m.incident, m.agent, remediation.urgency_v1(m.state, x.risk, x.due, m.detected, x.moved, m.id), m.state, x.risk,
        m.environment, m.locator, x.due, x.touched, x.direct,
        CASE WHEN m.state = 'in_review' THEN ARRAY(SELECT jsonb_array_elements_text(m.slots)) ELSE '{{}}' END,
        CASE WHEN r.person IS NULL THEN '{{}}' ELSE ARRAY[r.person] END,

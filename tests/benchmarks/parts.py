@@ -1,8 +1,8 @@
-"""The parts of the way from message to effect: the worker's services in one process, timed.
+"""Time the parts between message and effect: the worker's services in one process.
 
 `python -m tests.benchmarks.parts` with a worker's settings executes every approved proposal and
 prints, as JSON, for each part the seconds of every run and how many statements it sent.
-Parts that lie in another are taken out of it, so that all of them add up.
+The time of a nested part is subtracted from the outer one, so that all add up.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-# The function that makes a part, and what result.PARTS calls it. What lies in none is "rest".
+# The function of each part, and its name in result.PARTS. Time in no part is "rest".
 PARTS: Mapping[str, str] = {
     "remediation.services.execution.lease.claim": "claim",
     "remediation.services.host_files.targets": "files",
@@ -35,7 +35,7 @@ PARTS: Mapping[str, str] = {
 
 @dataclass
 class Part:
-    """What one named part took in one run."""
+    """The time and statements of one named part in one run."""
 
     seconds: float = 0.0
     statements: int = 0
@@ -43,7 +43,7 @@ class Part:
 
 @dataclass
 class Clock:
-    """Parts of the run that is on; ``stack`` holds those that are open."""
+    """The parts of the current run; ``stack`` holds the open ones."""
 
     parts: dict[str, Part] = field(default_factory=dict)
     stack: list[str] = field(default_factory=list)
@@ -72,7 +72,7 @@ class Clock:
         return execute(*arguments)
 
     def stop(self) -> None:
-        """What comes after the effect is not on the way to it."""
+        """Ends the timing: later work is not part of the way to the effect."""
         self._credit()
         self.stopped = True
 
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def _watch(clock: Clock) -> None:
-    """Put the clock around the functions that make the parts, and stop it at the effect."""
+    """Time the functions of the parts, and stop at the effect."""
     from remediation.executors.noop import Noop
 
     for path, name in PARTS.items():
@@ -117,7 +117,7 @@ def _watch(clock: Clock) -> None:
 
 
 def _time(clock: Clock, path: str, name: str) -> None:
-    """Put a timed one in the place of a function, wherever it was imported to."""
+    """Replace a function by a timed one in every module that imported it."""
     real = import_string(path)
 
     @wraps(real)

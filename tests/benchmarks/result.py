@@ -1,4 +1,4 @@
-"""From samples to numbers, aims and lines of text. Nothing here makes a run fail: a machine may be
+"""Turn samples into numbers, aims and lines of text. Never fails a run: a machine may be
 slow, and only ratios are compared."""
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Aim:
-    """One line of the issue's aims."""
+    """One aim and the measured value."""
 
     name: str
     value: float
@@ -46,7 +46,7 @@ class Aim:
 
 
 def percentile(values: Sequence[float], per_cent: int) -> float:
-    """By linear interpolation between the two nearest samples."""
+    """Return the percentile by linear interpolation between the two nearest samples."""
     if len(values) < 2:
         return values[0]
     return statistics.quantiles(values, n=100, method="inclusive")[per_cent - 1]
@@ -73,7 +73,7 @@ def aims(samples: Samples, per_second: float) -> list[Aim]:
 
 
 def parts(samples: Samples, runs: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, Any]:
-    """Median milliseconds and statements of each part, the largest first."""
+    """Return median milliseconds and statements of each part, the largest first."""
     publish = percentile(samples["publish"], 50)
     hop = max(0.0, percentile(samples["one way"], 50) - publish)
     found: dict[str, tuple[float, float]] = {"publish": (publish, 0), "hop": (hop, 0)}
@@ -91,7 +91,7 @@ def parts(samples: Samples, runs: Sequence[Mapping[str, Sequence[float]]]) -> di
 
 
 def lines(samples: Samples, per_second: float, by_part: Mapping[str, Any]) -> list[str]:
-    """What is printed."""
+    """Return the printed lines."""
 
     def row(title: str, name: str) -> str:
         found = milliseconds(samples[name])

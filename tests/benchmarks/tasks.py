@@ -23,12 +23,12 @@ RESULTS_URL = "BENCHMARK_RESULTS_URL"
     queue="execute",
 )
 def echo() -> float:
-    """When it began, by this machine's clock."""
+    """Return the time at which the task began."""
     return time.time()
 
 
 def round_trip() -> tuple[float, float]:
-    """Seconds from sending to the result, and of those the way to the task."""
+    """Return the seconds from sending to the result, and those until the task began."""
     sent = time.time()
     began: float = echo.apply_async().get(timeout=30)
     return time.time() - sent, began - sent

@@ -1,4 +1,4 @@
-"""That `make benchmark` still fits the portal, and that its sums are right; nothing is timed."""
+"""`make benchmark` still fits the portal, and its arithmetic is right; nothing is timed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from tests.conftest import AsLogin
 
 
 @pytest.mark.django_db
-def test_its_people_and_inventory_can_be_made_with_the_web_login(as_login: AsLogin) -> None:
+def test_the_benchmarks_people_and_inventory_can_be_made_with_the_web_login(
+    as_login: AsLogin,
+) -> None:
     job = measure.noop_job(1)
     with as_login("hitl_web"):
         made = cast.cast([(job.kind, job.locator)])
@@ -34,14 +36,14 @@ def test_its_people_and_inventory_can_be_made_with_the_web_login(as_login: AsLog
 
 
 @pytest.mark.parametrize("job", [measure.noop_job(1), measure.role_job("svc1")])
-def test_its_reports_are_taken(job: measure.Job) -> None:
+def test_the_benchmarks_reports_are_accepted(job: measure.Job) -> None:
     told = report.parse(job.report, protected=settings.PROTECTED_CLUSTERS, allow_test=True)
     assert told.plan is not None
     assert [target.locator for target in told.plan.targets] == [job.locator]
     assert told.incident.identity.locator == job.locator
 
 
-def test_what_the_passkey_answers_is_what_a_browser_sends() -> None:
+def test_the_passkeys_answer_has_the_form_of_a_browsers() -> None:
     from hitlportal.demo.people.passkey import SoftPasskey
     from remediation.domain.gate.signature import Assertion
 
@@ -70,7 +72,7 @@ def test_an_aim_says_whether_it_is_reached() -> None:
     assert most.line().endswith("reached")
 
 
-def test_parts_are_ordered_and_what_a_run_lacks_is_nothing() -> None:
+def test_parts_are_ordered_and_a_missing_part_counts_as_zero() -> None:
     samples = measure.Samples()
     for name, seconds in (("publish", 0.001), ("one way", 0.003)):
         samples.add(name, seconds)
@@ -79,12 +81,12 @@ def test_parts_are_ordered_and_what_a_run_lacks_is_nothing() -> None:
     assert result.parts(samples, runs)["hop"] == {"ms": 2.0, "statements": 0}
 
 
-def test_a_slow_machine_does_with_fewer_but_never_with_too_few() -> None:
+def test_a_slow_machine_measures_fewer_samples_but_a_minimum() -> None:
     assert len(list(measure.within(0, range(1000)))) == measure.LEAST
     assert len(list(measure.within(60, range(1000)))) == 1000
 
 
-def test_its_large_inventory_can_be_imported_and_looked_at(
+def test_the_benchmarks_large_inventory_can_be_imported_and_read(
     db: None, as_login: AsLogin, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     identities = inventory.write_tables(tmp_path, 25)

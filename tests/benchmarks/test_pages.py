@@ -1,4 +1,4 @@
-"""That the benchmark of the pages still fits the tables and the pages; nothing is timed."""
+"""The benchmark of the pages still fits the tables and the pages; nothing is timed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def columns(table: str) -> set[str]:
     return {field.column for field in models[table]._meta.concrete_fields}
 
 
-def test_every_row_that_it_makes_has_every_column() -> None:
-    """A column that comes to a table has to come to the benchmark's rows too."""
+def test_every_row_of_the_benchmark_has_every_column() -> None:
+    """A new column of a table must be added to the benchmark's rows too."""
     text = pages.SQL.read_text(encoding="utf-8")
     made = re.findall(r"INSERT INTO public\.(\w+)\s+\(([^)]+)\)", text)
     assert len(made) >= 14
@@ -27,7 +27,7 @@ def test_every_row_that_it_makes_has_every_column() -> None:
         assert table.removeprefix("remediation_") in pages.TABLES
 
 
-def test_it_says_which_aims_are_missed() -> None:
+def test_the_benchmark_names_missed_aims() -> None:
     found: dict[str, dict[int, pages.Result]] = {
         "as fast": {1: (0.1, 0.1, 5, 10), 2: (0.2, 0.2, 5, 10)},
         "slower": {1: (0.1, 0.1, 5, 10), 2: (0.2, 0.1, 5, 20)},

@@ -28,7 +28,7 @@ def enrol(visitor: Visitor, user: m.User) -> None:
     """With a code of the operator: password and first passkey."""
     code = enroll.invite(actor=operator(), username=user.username)
     page = visitor.open("/invite/")
-    page.get_by_label("User name").fill(user.username)
+    page.get_by_label("Username").fill(user.username)
     page.get_by_label("One-time code").fill(code)
     page.get_by_label("New password").fill(PASSWORD)
     page.get_by_label("Name of the passkey").fill("Laptop")

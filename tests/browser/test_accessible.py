@@ -18,7 +18,7 @@ from tests.browser.people import account, approver, come_in
 from tests.browser.test_import import hand_in
 from tests.domain.intake.files import GRAPHS
 from tests.flows.world import World
-from tests.services.reporting import test_secrets as secrecy
+from tests.services.reporting import leaks as secrecy
 from tests.views import walk
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
@@ -178,19 +178,19 @@ def test_errors_and_what_is_not_there(world: World, visit: Callable[[], Visitor]
     alice.complaints.clear()
 
 
-def test_secrets_covered_and_uncovered(world: World, visit: Callable[[], Visitor]) -> None:
+def test_secrets_masked_and_revealed(world: World, visit: Callable[[], Visitor]) -> None:
     proposal_id = secrecy.handed_in(world)
     world.assess(proposal_id)
     alice = visit()
     come_in(alice, approver(world, "alice-b", "security"))
-    # With a long word about what is covered: it has to break on a telephone.
+    # With a long word about what is masked: it has to break on a telephone.
     page = alice.open(f"/proposals/{proposal_id}/")
-    expect(page.get_by_text("covered: 2 secrets").first).to_be_visible()
-    wrong = judge(alice, "covered review")
+    expect(page.get_by_text("masked: 2 secrets").first).to_be_visible()
+    wrong = judge(alice, "masked review")
     page = alice.open(f"/proposals/{proposal_id}/evidence/{sha256(secrecy.LEAK).hexdigest()}/")
-    expect(page.locator(".covered").first).to_be_visible()
-    wrong += judge(alice, "covered")
-    page.get_by_label("Why you need to see it").fill(secrecy.REASON)
+    expect(page.locator(".masked").first).to_be_visible()
+    wrong += judge(alice, "masked")
+    page.get_by_label("Why you need to see them").fill(secrecy.REASON)
     page.get_by_role("button", name="Show the secrets").click()
-    expect(page.get_by_text("uncovered")).to_be_visible()
-    assert wrong + judge(alice, "uncovered") == []
+    expect(page.get_by_role("heading", name="Revealed: 2 secrets")).to_be_visible()
+    assert wrong + judge(alice, "revealed") == []

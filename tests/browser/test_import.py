@@ -66,8 +66,8 @@ def test_files_become_inventory_in_the_browser(
         assert not ed.overflows()
     # Unticked, the browser itself does not send it.
     page.get_by_role("button", name="Change the inventory").click()
-    assert page.get_by_label("less strict, and that is meant").is_visible()
-    page.get_by_label("less strict, and that is meant").check()
+    assert page.get_by_label("Yes, make the inventory less strict").is_visible()
+    page.get_by_label("Yes, make the inventory less strict").check()
     page.get_by_role("button", name="Change the inventory").click()
     expect(page.get_by_text("Imported.")).to_be_visible()
     assert m.ServiceVersion.objects.filter(service__name="emailservice").count() == 2

@@ -45,7 +45,7 @@ def test_from_a_code_to_a_signed_approval(world: World, visit: Callable[[], Visi
     approve.click()
     page.wait_for_url("**/queue/")
     expect(
-        page.get_by_text("Your decision is on record. Others still have to decide.")
+        page.get_by_text("Your decision is recorded. Others still have to decide.")
     ).to_be_visible()
     row = m.Review.objects.get(proposal_id=proposal_id)
     assert (row.person, row.slot, row.decision) == (user.person, "security", "approve")
@@ -114,17 +114,17 @@ def test_what_is_missing_is_named_and_nothing_typed_is_lost(
     page = alice.open(f"/proposals/{proposal_id}/")
     error = page.locator("[data-error]")
     page.get_by_role("button", name="Reject").click()
-    expect(error).to_have_text("Give your verdict on the diagnosis first.")
+    expect(error).to_have_text("Answer the question on the diagnosis first.")
     page.get_by_label("No, I dispute it").first.check()
     page.get_by_label("Yes, the scope is right").check()
     page.get_by_label("Yes, the action is right").check()
     page.get_by_role("button", name="Reject").click()
     expect(error).to_have_text(
-        "The action cannot be right while its diagnosis or scope is disputed."
+        "You cannot accept the action while you dispute the diagnosis or the scope."
     )
     page.get_by_label("No, I dispute it").last.check()
     page.get_by_role("button", name="Reject").click()
-    expect(error).to_contain_text("Choose a reason of the list")
+    expect(error).to_contain_text("Choose a reason from the list")
     page.locator("#reason-code").select_option("diagnosis_wrong")
     page.locator("#reason-text").fill("The address is ours: the new build host.")
     # The worker looks again: what the page shows is no longer what would be signed.
@@ -258,7 +258,7 @@ def test_an_auditor_verifies_an_entry_in_the_browser(
     visitor.shoot("audit-entries")
     page.locator("tbody a").first.click()
     verdict = page.locator("[data-result]")
-    expect(verdict).to_have_text("Holds: this entry is in the log that this key signed.")
+    expect(verdict).to_have_text("Verified: this entry is in the log that this key signed.")
     expect(page.locator("[data-steps] li")).to_have_count(3)
     visitor.shoot("audit-entry")
     page.evaluate(
@@ -266,12 +266,12 @@ def test_an_auditor_verifies_an_entry_in_the_browser(
         " it.value = btoa(atob(it.value) + ' '); })()"
     )
     page.get_by_role("button", name="Verify again").click()
-    expect(verdict).to_have_text("Does not hold.")
+    expect(verdict).to_have_text("Not verified.")
     page.reload()
-    key = page.get_by_label("Verify with this key of the log.")
+    key = page.get_by_label("Key of the log to verify with.")
     key.fill(str(record.signer(seed="other").vkey))
     key.blur()
-    expect(verdict).to_have_text("Does not hold.")
+    expect(verdict).to_have_text("Not verified.")
     expect(page.locator("[data-steps]")).to_contain_text("this key did not sign the head")
     visitor.shoot("audit-entry-fails")
     # Bytes that a page would change, by a taken-over web process.
@@ -283,7 +283,7 @@ def test_an_auditor_verifies_an_entry_in_the_browser(
         (odd,) = cursor.fetchone()
     world.integrate()
     visitor.open(f"/audit/entries/{odd}/")
-    expect(verdict).to_have_text("Holds: this entry is in the log that this key signed.")
+    expect(verdict).to_have_text("Verified: this entry is in the log that this key signed.")
     visitor.open("/audit/log/")
     visitor.shoot("audit-log")
     with page.expect_download() as taken:
@@ -324,7 +324,7 @@ def test_a18_a_failed_check_and_the_highest_risk_slow_the_hand(
     approve = page.get_by_role("button", name="Approve", exact=True)
     error = page.locator("[data-error]")
     press(approve)
-    expect(error).to_contain_text("Open each artefact")
+    expect(error).to_contain_text("First open each artefact")
     page.get_by_role("link", name="test log").click()
     expect(page.locator("details[data-opened] pre")).to_contain_text('"target"')
     expect(page.locator("[data-opened-count]")).to_have_text("1")
@@ -345,7 +345,7 @@ def test_a_suspicious_agent_is_stopped_from_the_page(
     alice, user = visit(), approver(world, "alice-b", "security")
     come_in(alice, user)
     page = alice.open(f"/proposals/{proposal_id}/")
-    page.get_by_text("Something is wrong with this agent?").click()
+    page.get_by_text("Is something wrong with this agent?").click()
     page.get_by_label("What made you suspicious?").fill("It made up the log line.")
     page.get_by_role("button", name="Suspend").click()
     expect(page.get_by_role("heading", name="is suspended")).to_be_visible()

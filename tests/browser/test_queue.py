@@ -106,7 +106,7 @@ def test_no_key_is_taken_from_what_is_typed(world: World, come: Come) -> None:
     page.keyboard.press("j")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     # Who speaks to the computer, or types with help, turns single keys off (WCAG 2.1.4).
-    page.get_by_label("Single keys do this in the queue").uncheck()
+    page.get_by_label("Use single-key shortcuts in the queue").uncheck()
     page.keyboard.press("Escape")
     page.locator("#main").focus()
     page.keyboard.press("j")
@@ -145,11 +145,11 @@ def test_filters_stand_in_the_address_and_survive_reload_and_back(world: World, 
     assert len(order(page)) == 3
     page.go_forward()
     page.wait_for_url("**/queue/?risk=high")
-    page.get_by_role("link", name="Mine to decide").click()
+    page.get_by_role("link", name="Waiting for me").click()
     page.wait_for_url("**/queue/?show=mine&risk=high")
     page.get_by_label("Environment").select_option("staging")
     page.wait_for_url("**/queue/?show=mine&risk=high&environment=staging")
-    expect(page.get_by_role("heading", name="Nothing matches")).to_be_visible()
+    expect(page.get_by_role("heading", name="No match")).to_be_visible()
     page.get_by_role("link", name="Clear all").click()
     page.wait_for_url("**/queue/")
 
@@ -216,7 +216,7 @@ def test_the_tab_counts_what_waits_and_says_so_once(world: World, come: Come) ->
     world.in_review()
     poll(page)
     expect(page).to_have_title("(1) Queue · hitlportal")
-    expect(page.locator("#changed")).to_have_text("Yours to decide: 1")
+    expect(page.locator("#changed")).to_have_text("Waiting for your decision: 1")
     assert page.locator("#queue").count() == 1
 
 
@@ -241,22 +241,22 @@ def test_who_else_looks_is_shown_and_goes_when_they_leave(world: World, come: Co
     lena.open(f"/proposals/{proposal_id}/")
     expect(lena.page.locator("#lookers")).to_be_attached()
     page = lars.open(f"/proposals/{proposal_id}/")
-    expect(page.get_by_text("lena-x looks at this now")).to_be_visible()
+    expect(page.get_by_text("lena-x is viewing this")).to_be_visible()
     lars.shoot("review-lookers")
     lars.open("/queue/")
-    expect(page.get_by_text("lena-x looks at it now")).to_be_visible()
+    expect(page.get_by_text("lena-x is viewing it")).to_be_visible()
     # Sooner than her mark would have grown old: the page said that it was closed.
     lena.page.goto("about:blank")
-    expect(page.get_by_text("lena-x looks at it now")).not_to_be_visible(timeout=20_000)
+    expect(page.get_by_text("lena-x is viewing it")).not_to_be_visible(timeout=20_000)
 
 
 def test_a_view_is_kept_and_removed(world: World, come: Come) -> None:
     several(1)
     visitor = come(lead())
     page = visitor.open("/queue/?risk=medium")
-    page.get_by_text("Keep this view").click()
+    page.get_by_text("Save view").click()
     page.get_by_label("Name of the view").fill("Middling")
-    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_role("button", name="Save", exact=True).click()
     link = page.get_by_role("link", name="Middling")
     expect(link).to_have_attribute("aria-current", "true")
     visitor.shoot("queue-kept")
@@ -264,7 +264,7 @@ def test_a_view_is_kept_and_removed(world: World, come: Come) -> None:
     page.get_by_role("link", name="Middling").click()
     page.wait_for_url("**/queue/?risk=medium")
     page.get_by_role("button", name="Remove the view Middling").click()
-    expect(page.get_by_text("The view “Middling” is removed.")).to_be_visible()
+    expect(page.get_by_text("View “Middling” removed.")).to_be_visible()
     expect(page.get_by_role("link", name="Middling")).to_have_count(0)
 
 

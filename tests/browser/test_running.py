@@ -87,7 +87,7 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     asked: list[str] = []
     alice.page.on("request", lambda request: asked.append(request.url))
     page = alice.open(f"/proposals/{proposal_id}/execution/")
-    expect(page.get_by_text("Approved. The worker asks the gate")).to_be_visible()
+    expect(page.get_by_text("Approved. The worker starts when the gate")).to_be_visible()
     worker = start("execute", proposal_id)
     wait_for(Path(f"{pauses['t1']}.here"))
     # Nobody loads the page again: it moves by itself, and the form comes.
@@ -122,8 +122,10 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     pauses["t2"].unlink()
     assert worker.wait(PATIENCE_S) == 0
     expect(page.get_by_role("heading", name="Halted by alice-b")).to_be_visible(timeout=SOON)
-    expect(page.get_by_text("A person halted it between two steps.")).to_be_visible(timeout=SOON)
-    for number, words in ((1, "undone"), (2, "undone"), (3, "not begun")):
+    expect(page.get_by_text("A person halted the run between two steps.")).to_be_visible(
+        timeout=SOON
+    )
+    for number, words in ((1, "rolled back"), (2, "rolled back"), (3, "not begun")):
         expect(page.locator(f"#step-{number} .pill").first).to_have_text(words)
     assert [(call["call"], call["target"]) for call in world.calls()] == [
         ("apply", "t1"), ("apply", "t2"), ("rollback", "t2"), ("rollback", "t1"),
@@ -182,10 +184,10 @@ def test_a_review_is_opened_again_and_what_changed_is_read(
     page = carol.open(f"/proposals/{proposal_id}/history/")
     accessible(carol)
     carol.shoot("history-links")
-    page.get_by_role("link", name="Open it as it was seen and signed").click()
+    page.get_by_role("link", name="See what was reviewed and signed").click()
     name = world.people["alice"].user.username
     expect(page.get_by_role("heading", name=f"What {name} saw and signed")).to_be_visible()
-    expect(page.get_by_text("It holds.")).to_be_visible()
+    expect(page.get_by_text("Verified.", exact=True)).to_be_visible()
     expect(page.locator("[data-proof]")).to_have_count(6)
     expect(page.locator("[data-proof] [aria-label='not the same']")).to_have_count(0)
     expect(page.locator("main form")).to_have_count(0)

@@ -63,7 +63,7 @@ def employee() -> Tale:
 
 
 def benjamin() -> Tale:
-    """Two characters apart: benjamin's key for bert-jan's. The artefact holds both."""
+    """Benjamin's key for bert-jan's, two characters apart. The artefact holds both."""
     tale = bert_jan_beside_benjamin()
     tale.retarget(user="benjamin", access_key_id=BENJAMIN)
     tale.claims.pop()
@@ -71,7 +71,7 @@ def benjamin() -> Tale:
 
 
 def zero_for_o() -> Tale:
-    """A role of the inventory that is spelled with a zero."""
+    """A role of the inventory with a zero in its name."""
     tale = orders_role().retarget(role="app_0rders")
     names = ("app_0rders", "app_orders", "app_orders_ro")
     tale.world["neighbours"] = tuple(Neighbour(f"postgres.role:orders-db/{n}") for n in names)
@@ -202,7 +202,7 @@ def statements_not_logged() -> Tale:
 
 
 def origin_first() -> Tale:
-    """The key that can make keys goes first: its maker sees it and falls back on the made one."""
+    """The plan disables the creating key first, so the intruder falls back on the created one."""
     (report,) = reported("stratus-persistence-iam-backdoor-user")
     tale = told(report)
     tale.steps.reverse()
@@ -210,7 +210,7 @@ def origin_first() -> Tale:
 
 
 def gives_it_back() -> Tale:
-    """The key that the story calls compromised is activated."""
+    """The plan activates the key that the story calls compromised."""
     tale = share()
     tale.steps[0]["action"] = "aws.iam.activate_access_key"
     tale.report["proposal"]["rationale"] = "The owner needs the key for the evening's release."
@@ -218,7 +218,7 @@ def gives_it_back() -> Tale:
 
 
 def blind_rotation() -> Tale:
-    """New key on, old key off in one go: nobody has been seen on the new one."""
+    """New key on and old key off in one plan, without any use of the new one."""
     tale = share()
     (document,) = tale.documents()
     fresh = {**tale.steps[0]["target"], "access_key_id": "AKIAYLJU0B35TFSN7QZ3"}
@@ -234,7 +234,7 @@ def blind_rotation() -> Tale:
 
 
 class _NoWayBack(Tale):
-    """A plan with a step that has no rollback; the catalogue of today holds no such action."""
+    """A plan with a step without a rollback; the catalogue has no such action yet."""
 
     def given(self) -> CheckInput:
         given = super().given()

@@ -17,7 +17,7 @@ LABELS = Path(__file__).parent / "labels.json"
 
 
 def labels() -> bytes:
-    """What each proposal is, and the digest of the report that it is made of."""
+    """Return each proposal's label and the digest of its report."""
     rows = [
         {
             "name": sample.name,

@@ -1,4 +1,4 @@
-"""Right proposals: what the reference agent reports, and tales in other words."""
+"""Right proposals: reports of the reference agent, and stories in other words."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ TELEMETRY = frozenset({"telemetry_switched_off"})
 SIBLING = frozenset({"sibling_credential"})
 
 
-# What really happened in the cases that the agent reports on.
+# What really happened in the cases that the agent reports.
 HONEST = {
     INVICTUS: TELEMETRY,
     "stratus-defense-evasion-cloudtrail-delete": TELEMETRY,
     "stratus-defense-evasion-cloudtrail-stop": TELEMETRY,
     "stratus-defense-evasion-dns-delete-logs": TELEMETRY,
     "stratus-defense-evasion-vpc-remove-flow-logs": TELEMETRY,
-    # The intruder made a key of the root user, and no action of the catalogue takes it away.
+    # The intruder made a key of the root user; no action of the catalogue disables it.
     PANTHER: SIBLING,
 }
 

@@ -1,4 +1,4 @@
-"""Right tales about AWS keys: what was done with them, and names that look alike."""
+"""Right stories about AWS keys: how they were used, and names that look alike."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def stolen_instance() -> Tale:
 
 
 def denied() -> Tale:
-    """Every attempt on the trail failed, and is told so."""
+    """Every attempt on the trail failed, and the claim says so."""
     records = [r for r in by_key(case(INVICTUS), BERT_JAN) if r.get("errorCode")]
     shown = [*of(records, "DeleteTrail")[:1], *of(records, "StopLogging")]
     claims = [

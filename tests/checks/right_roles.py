@@ -1,4 +1,4 @@
-"""Right tales about database roles."""
+"""Right stories about database roles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Right tales about AWS keys in use, in other words, times and scripts."""
+"""Right stories about AWS keys in use, in other words, times and scripts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def own_use() -> Tale:
 
 
 def own_use_coarse() -> Tale:
-    """AWS tells the last use a little later than the trail does."""
+    """AWS reports a slightly later last use than the trail."""
     tale = stolen_instance()
     record = of(case("credential-access-ec2-steal-instance-credentials"), "SendCommand")[0]
     tale.world["assessed_at"] = _at(record, minutes=31)
@@ -58,7 +58,7 @@ def second_key_off() -> Tale:
 
 
 def both_keys() -> Tale:
-    """Two keys of one user, both in wrong hands, both in the plan."""
+    """Two keys of one user, both compromised, both in the plan."""
     records = case(INVICTUS)
     one, other = by_key(records, BENJAMIN)[:6], by_key(records, "AKIATFQR7NSCUXC3DDDP")[:6]
     targets = [key(one[0]), key(other[0])]
@@ -89,7 +89,7 @@ def made_first() -> Tale:
 
 
 def other_scripts() -> Tale:
-    """Names as people have them, not only in ASCII."""
+    """People's names outside ASCII."""
     tale = share()
     (document,) = tale.documents()
     document["Records"][0]["requestParameters"]["description"] = "Przegląd – Łukasz Żółć, 東京支店"
@@ -100,7 +100,7 @@ def other_scripts() -> Tale:
 
 
 def talks_of_approval() -> Tale:
-    """Names of things that only look like orders to the reader."""
+    """Names of things that look like instructions to the reader."""
     (record,) = case("persistence-lambda-overwrite-code")
     record["requestParameters"]["functionName"] = "approve-now-handler"
     record["requestParameters"]["description"] = (
@@ -138,7 +138,7 @@ def range_of_addresses() -> Tale:
 
 
 def absence() -> Tale:
-    """Naming what did not happen."""
+    """A claim that names what did not happen."""
     tale = share()
     tale.claims[0]["text"] += (
         " There is no StopLogging or DeleteTrail call by this key in these records, and it never "
@@ -191,7 +191,7 @@ def staging_in_use() -> Tale:
 
 
 def console_failures() -> Tale:
-    """Failed sign-ins before the one that worked, told apart."""
+    """Failed sign-ins before the successful one, told as failed."""
     records = case(PANTHER)
     made = of(records, "CreateAccessKey")[-1]
     kept = [
@@ -207,7 +207,7 @@ def console_failures() -> Tale:
 
 
 def mixed_outcomes() -> Tale:
-    """Some calls failed, others did not; the claim counts both."""
+    """Some calls failed, others succeeded; the claim counts both."""
     records = of(by_key(case(INVICTUS), BERT_JAN), "RunInstances")
     claims = [
         (

@@ -1,4 +1,4 @@
-"""A report built from records, and the world around it, as the worker hands both to the checks."""
+"""A report built from records, with its context, as the worker passes both to the checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from remediation.domain.report import parse
 from remediation.domain.scope import Scope, ScopeService, ScopeTarget
 from tests.checks.records import Body
 
-# Where claims point if they do not say: who, what, when, from where.
+# Default pointers of claims: who, what, when, from where.
 USUAL = ("userIdentity/accessKeyId", "userIdentity/userName", "eventName", "eventTime")
 USUAL_ALL = (*USUAL, "sourceIPAddress", "errorCode", "responseElements/ConsoleLogin")
 ACTIONS = {
@@ -30,7 +30,7 @@ ACTIONS = {
 
 @dataclass
 class Tale:
-    """`report` is the JSON that the agent posts, `world` overrides what the worker adds."""
+    """`report` is the JSON that the agent posts; `world` overrides what the worker adds."""
 
     report: dict[str, Any]
     world: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Tale:
         return [json.loads(artefact["content"]) for artefact in self.report["evidence"]]
 
     def rewrite(self, documents: Sequence[Any]) -> Tale:
-        """Other artefacts in place of the old ones; the citations follow."""
+        """Replace the artefacts and adapt the citations."""
         for artefact, document in zip(self.report["evidence"], documents, strict=True):
             old, content = artefact["sha256"], canonical(document)
             artefact.update(sha256=sha256(content).hexdigest(), content=content.decode())
@@ -92,7 +92,7 @@ class Tale:
         return self
 
     def rename(self, names: dict[str, str]) -> Tale:
-        """Other names in evidence, claims and cited values; plan and identities stay."""
+        """Replace names in evidence, claims and cited values; keep plan and identities."""
 
         def said(value: Any) -> Any:
             text = json.dumps(value, ensure_ascii=False)

@@ -1,7 +1,7 @@
-"""Beyond the set: a plain claim on each record of the cases, once as it is and once with a lie.
+"""Beyond the labelled set: one true and one false claim on each record of the cases.
 
-The sentences are made, so this measures reading of records, not of language; the records are all
-real, and no check was written with most of them in view.
+The sentences are generated, so this measures reading records, not language. All records are
+real, and most were not used to write the checks.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from tests.agent.cases import ATTACKS
 from tests.checks.records import INVICTUS, Body, case
 from tests.checks.tale import Tale, aws, key
 
-# Of the large case every so many records, so that the test stays short.
+# Sample the large case, so that the test stays short.
 EVERY = 12
 
 
 def records() -> list[Body]:
-    """Records with a user's own access key."""
+    """Yield records with a user's own access key."""
     found: list[Body] = []
     for name in ATTACKS:
         all_of_it = case(name.removeprefix("stratus-"))
@@ -50,7 +50,7 @@ def names(tale: Tale) -> set[str]:
     return {check.name for check in run(tale.given()) if check.outcome is not Outcome.PASS}
 
 
-def test_true_claims_pass_and_each_lie_is_found() -> None:
+def test_true_claims_pass_and_every_false_one_is_found() -> None:
     lies: list[tuple[dict[str, str], str]] = [
         ({"event": "DeleteDBCluster"}, "claim_not_in_evidence"),
         ({"key": "AKIAFALSE00000000000"}, "claim_not_in_evidence"),
@@ -73,5 +73,5 @@ def test_true_claims_pass_and_each_lie_is_found() -> None:
 
 
 def all_of_it(found: list[Body]) -> list[Body]:
-    """Each kind of call of each key once: a hundred readings of one parameter say no more."""
+    """Each kind of call of each key once: repetitions add nothing."""
     return list({(r["eventName"], key(r)["access_key_id"]): r for r in found}.values())

@@ -1,4 +1,4 @@
-"""The checks, measured over the labelled set: flaws flagged by the right check, right ones left."""
+"""Score of the checks on the labelled set: the right check finds a flaw, right ones pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FALSE_AT_MOST = 0.05
 
 
 def flagged(sample: Sample) -> list[Check]:
-    """Findings that are no pass and not honestly there."""
+    """Return findings other than pass that are not honestly there."""
     return [
         check
         for check in run(sample.make().given())
@@ -24,7 +24,7 @@ def flagged(sample: Sample) -> list[Check]:
     ]
 
 
-def test_the_score(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_score_reaches_the_aims(capsys: pytest.CaptureFixture[str]) -> None:
     missed = [s for s in FLAWED if s.flaw not in {check.name for check in flagged(s)}]
     wrongly = [(s, flagged(s)) for s in RIGHT if flagged(s)]
     found = 1 - len(missed) / len(FLAWED)
@@ -49,14 +49,14 @@ def test_every_check_has_a_planted_flaw() -> None:
 
 
 @every("sample", [s for s in RIGHT if s.honest], ids=lambda s: s.name)
-def test_what_is_honestly_there_is_said(sample: Sample) -> None:
-    """A right proposal from an account whose trail is off still says so to the reviewer."""
+def test_honest_findings_of_right_proposals_are_reported(sample: Sample) -> None:
+    """The reviewer must see that the trail is off, also for a right proposal."""
     said = {c.name for c in run(sample.make().given()) if c.outcome is not Outcome.PASS}
     assert sample.honest <= said
 
 
 def test_a_flaw_brings_few_other_findings_with_it() -> None:
-    """A reviewer who sees five findings for one flaw looks at none of them."""
+    """Reviewers ignore findings when one flaw gives five of them."""
     beside = {
         sample.name: names
         for sample in FLAWED

@@ -1,4 +1,4 @@
-"""The labelled set itself: large enough, mixed, the same every time, and what it says it is."""
+"""The labelled set is large, mixed, reproducible, and labelled correctly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.checks.sample import Sample
 from tests.every import every
 
 
-def test_it_is_large_and_half_of_it_is_right() -> None:
+def test_the_set_is_large_and_half_of_it_is_right() -> None:
     assert len(RIGHT) + len(FLAWED) >= 60
     assert len(RIGHT) >= 40
     assert len(FLAWED) >= 40
@@ -33,8 +33,8 @@ def test_the_same_set_comes_out_every_time() -> None:
 
 
 @every("sample", RIGHT, ids=lambda sample: sample.name)
-def test_the_story_of_a_right_one_holds(sample: Sample) -> None:
-    """What is no matter of judgement: citations resolve, and the evidence names the target."""
+def test_citations_and_target_of_right_proposals_hold(sample: Sample) -> None:
+    """Objective facts only: citations resolve, and the evidence names the target."""
     given = sample.make().given()
     for check in (evidence_names_other_identity, citation_value_not_found, claim_without_citation):
         outcome, reason = check(given)

@@ -1,7 +1,7 @@
-"""An attack with a database login: what it does, the name of its refusal, and its control.
+"""An attack with a database login: its statements, the name of its refusal, and its control.
 
-The control is what the owner takes away (a guard trigger, a constraint, a privilege withheld);
-the attack must then succeed, or the test shows nothing about the guard.
+The control removes a protection as the owner (a guard trigger, a constraint, a revoked
+privilege). The attack must then succeed, or the test proves nothing about the guard.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Run = TypeVar("Run", bound=Callable[[World], object])
 
 
 def attack(book: list[Attack], login: str, refusal: str, *control: str) -> Callable[[Run], Run]:
-    """Enter a function into a table of attacks."""
+    """Add a function to a table of attacks."""
 
     def enter(run: Run) -> Run:
         book.append(Attack(run, login, refusal, control))
@@ -51,30 +51,30 @@ def attack(book: list[Attack], login: str, refusal: str, *control: str) -> Calla
 
 
 def off(table: str, trigger: str = "guard") -> str:
-    """Control: this guard is switched off."""
+    """Control: disable this guard."""
     return f"ALTER TABLE public.remediation_{table} DISABLE TRIGGER {trigger}"
 
 
 def dropped(table: str, constraint: str) -> str:
-    """Control: this constraint is gone."""
+    """Control: drop this constraint."""
     return f"ALTER TABLE public.remediation_{table} DROP CONSTRAINT {constraint}"
 
 
 def granted(privilege: str, table: str, login: str) -> str:
-    """Control: the login has the privilege after all."""
+    """Control: grant the privilege to the login."""
     return f"GRANT {privilege} ON public.remediation_{table} TO {login}"
 
 
 @contextmanager
 def refused(refusal: str) -> Iterator[None]:
-    """The block fails, with exactly this name (or, for privileges, with these words)."""
+    """Require that the block fails with exactly this name (or, for privileges, these words)."""
     with pytest.raises((Error, psycopg.Error)) as caught:
         yield
     assert refusal in said(caught.value), f"refused by {said(caught.value)}, not by {refusal}"
 
 
 def said(error: BaseException) -> tuple[str, ...]:
-    """The names under which the database refused: constraint, or which privilege was missing."""
+    """Return the names of the refusal: the constraint, or the missing privilege."""
     cause = error if isinstance(error, psycopg.Error) else error.__cause__
     assert isinstance(cause, psycopg.Error)
     message = cause.diag.message_primary or ""

@@ -1,4 +1,4 @@
-"""All attacks, from the files about each part of the flow."""
+"""Collect all attacks from the files for each part of the flow."""
 
 from __future__ import annotations
 

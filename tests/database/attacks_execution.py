@@ -1,4 +1,4 @@
-"""What either login tries with transitions, assessments, leases, runs and steps."""
+"""Attacks of both logins on transitions, assessments, leases, runs and steps."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _two_moves_in_one_statement(w: World) -> None:
                 proposal=w.in_review,
                 from_state="in_review",
                 to_state="withdrawn",
-                # With the guard off, what it would fill in: the control is about this guard.
+                # The disabled guard would fill this in; the control is about this guard only.
                 round=w.in_review.round,
                 actor=w.agent.actor,
                 entry=number,
@@ -254,7 +254,7 @@ def _a_run_of_what_is_not_approved(w: World) -> None:
     dropped("execution", "remediation_execution_proposal_id_key"),
 )
 def _a_second_run(w: World) -> None:
-    # Even if it were approved once more.
+    # Even after another approval.
     with acting(WORKER):
         m.Execution.objects.bulk_create(
             m.Execution(

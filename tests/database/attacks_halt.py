@@ -1,4 +1,4 @@
-"""What web tries with halts, and what a worker tries with a halted run: a halt only stops."""
+"""Attacks of web on halts and of a worker on a halted run: a halt only stops."""
 
 from __future__ import annotations
 
@@ -256,7 +256,7 @@ def _halt_as_worker(session: m.HaltSession, someone: Person) -> None:
         )
 
 
-# ---- bytes that fill the memory of the worker, which reads them until it has judged ------------
+# ---- bytes that fill the memory of the worker while it verifies them ---------------------------
 
 
 def _padded(body: bytes) -> bytes:

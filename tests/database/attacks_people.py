@@ -1,4 +1,4 @@
-"""A43: what the web login tries on accounts, agents, invitations and the record itself."""
+"""A43: attacks of the web login on accounts, agents, invitations and the audit log."""
 
 from __future__ import annotations
 

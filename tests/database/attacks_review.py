@@ -1,4 +1,4 @@
-"""A43: what the web login tries with sessions, reviews and the count."""
+"""A43: attacks of the web login on review sessions, reviews and the count."""
 
 from __future__ import annotations
 

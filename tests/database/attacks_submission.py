@@ -1,4 +1,4 @@
-"""A43: what the web login tries when it submits, and what it tries to do to the rows of others."""
+"""A43: attacks of the web login when it submits, and on rows of others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ERASER = "hitl_eraser"
 
 
 def _submit(w: World, *, target: str = "", **said: Any) -> m.Proposal:
-    """A proposal like the world's, except for what is said."""
+    """Return a proposal like the world's, with these changes."""
     usual: dict[str, Any] = {
         "incident": w.in_review.incident,
         "diagnosis": w.in_review.diagnosis,
@@ -262,7 +262,7 @@ def _bytes_go_by_hand_of_web(w: World) -> None:
     sql("DELETE FROM public.remediation_evidenceblob WHERE false")
 
 
-# ---- calling a plan the undoing of a run, to be rid of the question whether its agent may act ---
+# ---- labelling a plan a reversal, to avoid the check of its agent --------------------------------
 
 undoing = off("proposal", "reversal")
 

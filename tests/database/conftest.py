@@ -16,14 +16,14 @@ from tests.database.world import World, build
 
 @pytest.fixture(autouse=True, scope="session")
 def _other_logins_leave(django_db_setup: None) -> Iterator[None]:
-    """The other logins' connections end before the test database is dropped."""
+    """Close the other logins' connections before the test database is dropped."""
     yield
     connections.close_all()
 
 
 @pytest.fixture(scope="module")
 def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
-    """Committed, so that other logins see it; emptied after the module's last test."""
+    """Commit the world, so that other logins see it; empty it after the module's last test."""
     with django_db_blocker.unblock():
         yield build()
         call_command("flush", verbosity=0, interactive=False)
@@ -31,6 +31,6 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
 
 @pytest.fixture
 def empty(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[DatabaseWrapper]:
-    """An empty database behind Django's default connection."""
+    """Provide an empty database behind Django's default connection."""
     with django_db_blocker.unblock(), empty_database("migrations") as made:
         yield made

@@ -1,4 +1,4 @@
-"""An empty database beside the test database, and all that stands in one."""
+"""Make an empty database beside the test database, and list all objects of a database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hitlportal import database_manifest, roles
 from tests import servers
 from tests.database.logins import database, superuser
 
-# What the manifest leaves out: models and their migrations alone say it.
+# Omitted in the manifest: only models and their migrations define it.
 MORE = {
     "indexes": """
 SELECT c.oid::regclass::text, pg_get_indexdef(c.oid)
@@ -38,7 +38,7 @@ SELECT format('%s.%s', d.adrelid::regclass, a.attname), pg_get_expr(d.adbin, d.a
 
 @contextmanager
 def empty_database(suffix: str) -> Iterator[DatabaseWrapper]:
-    """Django's default connection, as hitl_owner to an empty database prepared by an operator."""
+    """Connect Django's default as hitl_owner to an empty database that an operator prepared."""
     name = f"{database()}_{suffix}"
     address = servers.addresses().portal.rsplit("/", 1)[0]
     roles.create_database(f"{address}/postgres", name)
@@ -56,7 +56,7 @@ def empty_database(suffix: str) -> Iterator[DatabaseWrapper]:
 
 
 def everything(owner: DatabaseWrapper) -> dict[tuple[str, str], object]:
-    """Every object by kind and name, with all that is known about it."""
+    """Return every object by kind and name, with its definition."""
     # A connection of its own: reading leaves it with another search_path.
     reader = owner.copy()
     try:

@@ -1,4 +1,4 @@
-"""Acting with real logins: psycopg connections, and Django's default connection exchanged."""
+"""Act with real logins: psycopg connections, and a replaced default connection of Django."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from django.db import connection, connections
 from tests import servers
 from tests.settings import login_url
 
-# What has a process or a person behind it.
+# Logins that a process or a person uses.
 LOGINS = ("hitl_web", "hitl_worker", "hitl_sequencer", "hitl_auditor", "hitl_eraser")
 ALIASES = ["default", "web", "worker", "auditor", "sequencer", "eraser"]
 
 
 def database() -> str:
-    """The name of this test process's database."""
+    """Return the name of this test process's database."""
     return str(connection.settings_dict["NAME"])
 
 
 def connect(login: str, **options: Any) -> psycopg.Connection[Any]:
-    """A connection of its own with that login, to the test database."""
+    """Open a connection with that login to the test database."""
     return psycopg.connect(login_url(login, database()), **options)
 
 
 def superuser(name: str = "", **options: Any) -> psycopg.Connection[Any]:
-    """A connection of the cluster's superuser, to the test database or the one named."""
+    """Open a connection as superuser to the test database, or to the named one."""
     address = servers.addresses().portal.rsplit("/", 1)[0]
     return psycopg.connect(f"{address}/{name or database()}", **options)
 
 
 @contextmanager
 def real_login(login: str) -> Iterator[None]:
-    """Django's default connection, in this thread, is that process's own login: models and
-    factories then act with it and nothing else. It sees only what was committed."""
+    """Replace Django's default connection in this thread by that process's login: models and
+    factories then use only it. It sees only committed rows."""
     alias = login.removeprefix("hitl_")
     before = connections["default"]
     connections["default"] = connections[alias]

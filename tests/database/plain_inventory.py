@@ -1,7 +1,7 @@
-"""The 24 hours and 7 days rules of the inventory once more, as plain as they can be said.
+"""A plain second implementation of the inventory's 24 hours and 7 days rules.
 
-Reads the whole inventory into memory and looks at every version. `scope_v1` and `excluded_v1`
-say the same with indexes; test_scale_same.py compares.
+Reads the whole inventory into memory and checks every version. `scope_v1` and `excluded_v1`
+use indexes; test_scale_same.py compares the results.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _read(table: str) -> list[Row]:
 
 
 def _in_force(versions: list[Row], since: datetime) -> list[Row]:
-    """The versions recorded after `since`, and the newest one before."""
+    """Return the versions recorded after `since`, and the newest one before."""
     older = [version for version in versions if version["recorded_at"] <= since]
     return older[-1:] + [v for v in versions if v["id"] > (older[-1]["id"] if older else 0)]
 
@@ -84,7 +84,7 @@ class Inventory:
         return not versions or any(not v["retired"] for v in self.recent("service", service))
 
     def _users(self, column: str, of: set[int]) -> set[int]:
-        """The living services with an edge to one of these."""
+        """Return the services that are not retired and have an edge to one of these."""
         return {
             edge["source_id"]
             for edge in self.edges
@@ -151,7 +151,7 @@ class Inventory:
     # ---- who loosened it ------------------------------------------------------------------------
 
     def loosened_by(self, locator: str, assessed: set[int]) -> set[str]:
-        """People who wrote a version of the last 7 days that says less than the one before."""
+        """Return people who loosened something with a version of the last 7 days."""
         identity = self.identities[locator]["id"]
         services = assessed | self._touched(identity)
         pairs = [
@@ -168,7 +168,7 @@ class Inventory:
         return {a.removeprefix("person:") for a in authors if a.startswith("person:")}
 
     def _touched(self, identity: int) -> set[int]:
-        """Services that needed it at some time in the 7 days, at any distance, retired or not."""
+        """Return services that needed it in the last 7 days, at any distance, retired or not."""
         edges = [
             edge
             for edge in self.edges
@@ -180,7 +180,7 @@ class Inventory:
         return found
 
     def _pairs(self, kind: str, pk: int) -> list[tuple[Row | None, Row]]:
-        """Each version of the last 7 days with the one before it."""
+        """Yield each version of the last 7 days with the one before it."""
         versions = self.versions(kind, pk)
         before: list[Row | None] = [None, *versions]
         return [

@@ -1,4 +1,4 @@
-"""Two or more at once, each in a thread with a real login's connection of its own."""
+"""Run two or more actions at once, each in a thread with its own connection of a real login."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from django.db import connection, connections
 
 from tests.database.logins import real_login, superuser
 
-# A race that hangs is a failure, not a wait.
+# A race that hangs must fail.
 PATIENCE = 20
 
 Racer = tuple[str, Callable[[], object]]
 
 
 def race(*racers: Racer) -> list[object]:
-    """Run all at once; give what each returned, or the exception that it raised."""
+    """Run all at once; return each result or raised exception."""
     barrier = threading.Barrier(len(racers), timeout=PATIENCE)
 
     def run(racer: Racer) -> object:
@@ -28,7 +28,7 @@ def race(*racers: Racer) -> list[object]:
                 connection.ensure_connection()
                 barrier.wait()
                 return act()
-        except Exception as error:  # the test looks at it
+        except Exception as error:  # the test checks it
             return error
         finally:
             connections.close_all()
@@ -39,9 +39,9 @@ def race(*racers: Racer) -> list[object]:
 
 @contextmanager
 def behind(login: str, act: Callable[[], object]) -> Iterator[list[object]]:
-    """Start `act` while the block's own transaction holds what it needs, and wait until it waits.
+    """Start `act` while the block's transaction holds its lock, and wait until `act` waits.
 
-    When the block ends (and with it, by then, the transaction that it is in), `act` goes on; its
+    When the block and its transaction end, `act` continues; its
     result or exception is then in the list.
     """
     found: list[object] = []
@@ -70,7 +70,7 @@ def behind(login: str, act: Callable[[], object]) -> Iterator[list[object]]:
 
 
 def _until_it_waits(backend: int) -> None:
-    """Ask the server until that backend waits for a lock."""
+    """Poll the server until that backend waits for a lock."""
     with superuser(autocommit=True) as it:
         it.execute(f"SET statement_timeout = '{PATIENCE}s'")
         it.execute(

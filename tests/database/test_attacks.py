@@ -1,5 +1,5 @@
-"""A43 and its kin: every attack with the process's real login, by name; and for each guard the
-control, that the attack succeeds once the owner has taken the guard away."""
+"""A43: every attack fails by name with the process's real login; and the control for each
+guard: the attack succeeds once the owner removed the guard."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.every import every
 
 pytestmark = pytest.mark.django_db(databases=ALIASES)
 
-# Refused for every login and every table in files of their own.
+# Other files test these refusals for every login and table.
 ELSEWHERE = {"isolation"}  # test_races.py
 
 
@@ -72,7 +72,7 @@ def test_every_guard_has_its_control(guard: str) -> None:
         assert switched == tables - {"invitation"}
 
 
-def test_a_state_that_is_no_state_is_refused_even_without_the_guard() -> None:
+def test_an_unknown_state_is_refused_even_without_the_guard() -> None:
     proposal = factories.proposal()
     everything_off = factories.unguarded("remediation_proposal")
     with everything_off, refused("proposal_state_known"), transaction.atomic():
@@ -80,8 +80,8 @@ def test_a_state_that_is_no_state_is_refused_even_without_the_guard() -> None:
 
 
 @every("kind", TARGETS, undo=True)
-def test_a_locator_in_sql_is_the_locator_in_code(kind: str) -> None:
-    """The guard derives the locator from the plan's bytes; what no action works on has none."""
+def test_locators_in_sql_and_code_agree(kind: str) -> None:
+    """The guard derives the locator from the plan's bytes; kinds without actions have none."""
     fields = {name: f"x{place}" for place, name in enumerate(TARGETS[kind].fields)}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -92,7 +92,7 @@ def test_a_locator_in_sql_is_the_locator_in_code(kind: str) -> None:
     assert found == (Target(kind, fields).locator if kind in acted_on else None)
 
 
-def test_a_digest_in_sql_is_the_digest_in_code() -> None:
+def test_digests_in_sql_and_code_agree() -> None:
     for kind in Kind:
         with connection.cursor() as cursor:
             cursor.execute("SELECT remediation.digest_v1(%s, %s)", [kind, b"\x00body\xff"])

@@ -1,4 +1,4 @@
-"""What guards read of the declarations in code: only the owner writes it."""
+"""Tables of declared edges and kinds, which guards read: only the owner writes them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.db import connection, connections, transaction
 from pytest_django import Settings
 
-from hitlportal import deploy_checks as checks
+from hitlportal import deploy_checks
 from remediation import declarations
 from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import Login
@@ -73,7 +73,7 @@ def a_kind_of_a_third_party(monkeypatch: pytest.MonkeyPatch, *fields: str) -> It
 
 @pytest.mark.parametrize("login", LOGINS)
 @pytest.mark.parametrize("statement", [EDGE, KIND, *LESS, *OTHER])
-def test_a43_no_login_writes_it(login: str, statement: str) -> None:
+def test_a43_no_login_writes_declarations(login: str, statement: str) -> None:
     options = "-c default_transaction_read_only=off"
     with connect(login, autocommit=True, options=options) as it, refused(DENIED):
         it.execute(statement)
@@ -81,7 +81,9 @@ def test_a43_no_login_writes_it(login: str, statement: str) -> None:
 
 @pytest.mark.parametrize("login", list(Login))
 @pytest.mark.parametrize("statement", [EDGE, KIND, *LESS, *OTHER])
-def test_a43_not_even_with_the_privilege(login: str, statement: str, as_login: AsLogin) -> None:
+def test_a43_no_login_writes_declarations_even_with_the_privilege(
+    login: str, statement: str, as_login: AsLogin
+) -> None:
     for table in TABLES:
         sql(f"GRANT ALL ON {table} TO {login}")
     with as_login(login), refused(APPEND_ONLY), transaction.atomic():
@@ -89,7 +91,9 @@ def test_a43_not_even_with_the_privilege(login: str, statement: str, as_login: A
 
 
 @pytest.mark.parametrize("statement", [EDGE, KIND, *LESS])
-def test_the_control_without_the_trigger_writes_it(statement: str, as_login: AsLogin) -> None:
+def test_the_control_without_the_trigger_writes_declarations(
+    statement: str, as_login: AsLogin
+) -> None:
     for table in TABLES:
         sql(f"GRANT ALL ON {table} TO hitl_web")
         sql(f"ALTER TABLE {table} DISABLE TRIGGER owner_only")
@@ -113,12 +117,12 @@ def test_the_owner_changes_no_row(statement: str) -> None:
         ("('acme:key', 'acme:key:{id}')", "target_kind_name"),
     ],
 )
-def test_a_kind_names_targets_of_its_own(row: str, rule: str) -> None:
+def test_a_locator_must_begin_with_its_kind(row: str, rule: str) -> None:
     with refused(rule), transaction.atomic():
         sql(f"INSERT INTO remediation.target_kind VALUES {row}")
 
 
-# ---- what guards read ---------------------------------------------------------------------------
+# ---- reading by guards ---------------------------------------------------------------------------
 
 
 def test_an_unknown_kind_has_no_locator() -> None:
@@ -150,7 +154,7 @@ def test_an_edge_that_is_gone_is_refused() -> None:
 # ---- filled by migrate --------------------------------------------------------------------------
 
 
-def test_migrate_fills_it_and_repairs_it() -> None:
+def test_migrate_fills_and_repairs_declarations() -> None:
     assert recorded() == declarations.declared()
     for statement in (*LESS, EDGE, KIND):
         sql(statement)
@@ -163,7 +167,7 @@ def test_a_kind_of_a_third_party_needs_no_migration(monkeypatch: pytest.MonkeyPa
     with a_kind_of_a_third_party(monkeypatch) as spec:
         declarations.fill("default")
         assert locator(kind=spec.kind, tenant="t", id="i") == "acme.key:t/i"
-    declarations.fill("default")  # the package is gone: its kind is unknown again
+    declarations.fill("default")  # without the package its kind is unknown again
     assert locator(kind="acme.key", tenant="t", id="i") is None
 
 
@@ -204,21 +208,23 @@ def test_a_kind_is_not_pointed_elsewhere_in_two_steps(monkeypatch: pytest.Monkey
 
 
 def messages() -> list[str]:
-    found = list(checks.compare_declarations(declarations.declared(), recorded()))
+    found = list(deploy_checks.compare_declarations(declarations.declared(), recorded()))
     assert {message.id for message in found} <= {"hitlportal.E013"}
     return [message.msg for message in found]
 
 
-def test_each_process_that_obeys_it_checks_it(
+def test_each_process_that_depends_on_declarations_checks_them(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    """As the login that it works with; the sequencer moves no state and may not read it."""
+    """With the process's login; the sequencer moves no state and may not read them."""
     found = {}
     with a_kind_of_a_third_party(monkeypatch):
         for process in ("web", "worker", "sequencer"):
             settings.PROCESS = process
             with opened(login_url(f"hitl_{process}", database())) as it:
-                found[process] = [message.id for message in checks.check_connection(it, "default")]
+                found[process] = [
+                    message.id for message in deploy_checks.check_connection(it, "default")
+                ]
     assert found == {"web": ["hitlportal.E013"], "worker": ["hitlportal.E013"], "sequencer": []}
 
 

@@ -1,4 +1,4 @@
-"""The guards walk the edges of the code and no other: every state, every state, every login."""
+"""The guards allow exactly the edges of the code: every pair of states, every login."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tests.every import every
 
 pytestmark = pytest.mark.django_db(databases=ALIASES)
 
-# Logins of the cluster that walk no edge, and one that does not exist.
+# Logins without edges, and one that does not exist.
 EVERYBODY = (*LOGINS, "hitl_owner", "hitl_eraser", "postgres", "nobody", "")
 NO_STATES = ("", "SUBMITTED", "submitted ", "authorised", "done")
 
 
 def walked(function: str, states: Iterable[str]) -> set[tuple[str, str, str]]:
-    """What SQL says yes to, asked for every combination."""
+    """Return the combinations that SQL allows."""
     named = [*states, *NO_STATES]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -49,14 +49,14 @@ def test_sql_and_code_agree_on_incidents() -> None:
 @pytest.mark.parametrize(
     "missing", ["NULL, 'withdrawn', 'hitl_web'", "'submitted', 'withdrawn', NULL"]
 )
-def test_an_edge_with_nothing_is_no_edge(missing: str) -> None:
+def test_a_null_state_or_login_is_no_edge(missing: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT remediation.edge_v1({missing})")
         assert not cursor.fetchone()[0]
 
 
 @every("source", list(ProposalState), undo=True)
-def test_no_row_goes_where_no_edge_leads(source: ProposalState) -> None:
+def test_no_transition_without_an_edge_is_accepted(source: ProposalState) -> None:
     """Real rows: from each state, every state, as each login that may insert transitions."""
     proposal = factories.proposal_at(source)
     for target, login in itertools.product([*ProposalState, "done"], Login):
@@ -68,8 +68,8 @@ def test_no_row_goes_where_no_edge_leads(source: ProposalState) -> None:
 
 
 @every(("source", "target"), [edge for edge in EDGES], undo=True)
-def test_every_edge_can_be_walked(source: ProposalState, target: ProposalState) -> None:
-    """And only by its logins: with what the edge asks for in place."""
+def test_every_edge_can_be_taken(source: ProposalState, target: ProposalState) -> None:
+    """And only by its logins, when its conditions are met."""
     for login in EDGES[source, target]:
         proposal = ready(source, target)
         factories.move(proposal, target, login=login, actor="agent:x")

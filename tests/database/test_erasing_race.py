@@ -1,4 +1,4 @@
-"""A61: the same bytes handed in while they are being erased, with real logins: they stay gone."""
+"""A61: bytes submitted again during their erasure stay erased (with real logins)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=ALIASES)
 CONTENT = b'{"password": "a-secret-of-last-year"}'
 
 
-def test_bytes_that_come_in_during_the_erasure_are_not_stored() -> None:
+def test_bytes_submitted_during_their_erasure_are_not_stored() -> None:
     row = factories.evidence(
         factories.incident(factories.agent(factories.person()), "x:y"), CONTENT
     )
@@ -39,8 +39,8 @@ def test_bytes_that_come_in_during_the_erasure_are_not_stored() -> None:
     assert not m.EvidenceBlob.objects.filter(pk=row.sha256).exists()
 
 
-def test_without_the_erasure_they_are() -> None:
-    """The control: the insert itself is let through."""
+def test_the_control_without_an_erasure_stores_them() -> None:
+    """The insert itself is allowed."""
     row = factories.evidence(
         factories.incident(factories.agent(factories.person()), "x:y"), CONTENT
     )

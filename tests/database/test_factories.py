@@ -1,4 +1,4 @@
-"""The factories walk to every state by real edges, and what they sign passes the domain."""
+"""The factories reach every state by real edges, and their signatures pass the domain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_every_state_can_be_reached(state: ProposalState) -> None:
     assert factories.proposal_at(state).state == state
 
 
-def test_a_review_is_really_signed() -> None:
+def test_a_review_of_the_factories_is_really_signed() -> None:
     alice = factories.person("alice", roles=["security"])
     proposal = factories.proposal_at("in_review")
     review = factories.review(proposal, alice)
@@ -38,6 +38,6 @@ def test_a_review_is_really_signed() -> None:
     )
 
 
-def test_a_usual_proposal_fails_no_check() -> None:
+def test_a_default_proposal_fails_no_check() -> None:
     proposal = factories.proposal_at("in_review")
     assert b'"fail"' not in bytes(proposal.assessments.get().checks)

@@ -1,4 +1,4 @@
-"""A halt and the next step at the same instant: the database decides, and both sides know."""
+"""A halt and the next step at the same time: the database allows one and refuses the other."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.every import every
 
 pytestmark = pytest.mark.django_db
 
-# What may change: sign-in, Django's own tables, and the lease (which has its own guard).
+# Tables that may change: sign-in, Django's own, and the lease (which has its own guard).
 CHANGING = {
     "remediation_user", "remediation_user_groups", "remediation_user_user_permissions",
     "remediation_lease",
@@ -41,7 +41,7 @@ FACTS = sorted(
     - CHANGING
 )
 
-# Rows that change, from inside a trigger only.
+# Rows that only triggers change.
 MOVED_BY_TRIGGERS = {
     "remediation_proposal", "remediation_queueentry", "remediation_queueservice",
     "remediation_incidententry",
@@ -63,7 +63,7 @@ WAYS = {
 
 
 def statement(way: str, table: str) -> str:
-    """The statement for this table, with its own columns and key."""
+    """Return the statement for this table, with its columns and key."""
     if way.startswith("merge") and connection.cursor().connection.info.server_version < 150_000:
         pytest.skip("MERGE came with PostgreSQL 15")
     with connection.cursor() as cursor:
@@ -82,7 +82,7 @@ def statement(way: str, table: str) -> str:
 
 
 def test_every_table_is_either_a_fact_or_may_change() -> None:
-    """Nothing stands beside the models, and nothing is left out."""
+    """Covers every table, also those without a model."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT CASE WHEN table_schema = 'public' THEN table_name"
@@ -104,7 +104,7 @@ def test_not_even_the_owner_changes_a_fact(table: str, way: str) -> None:
 @every("login", LOGINS)
 @every("way", WAYS, undo=True)
 def test_a43_no_login_changes_a_fact(login: str, way: str) -> None:
-    # The auditor's default is read only; a default is only a default.
+    # The auditor's session is read only by default; it can change the default.
     with connect(login, autocommit=True, options="-c default_transaction_read_only=off") as it:
         for table in FACTS:
             with refused(DENIED):
@@ -132,8 +132,8 @@ def test_not_even_a_superuser_who_plays_a_replica(table: str, root: psycopg.Conn
 
 
 @pytest.mark.parametrize("way", ["delete", "delete_no_row", "truncate", "merge_delete"])
-def test_a_lease_is_never_taken_off_the_books(way: str) -> None:
-    """Its token only grows; a lease that vanished would begin again at 1."""
+def test_a_lease_is_never_deleted(way: str) -> None:
+    """Its token only grows; a deleted lease would begin again at 1."""
     with refused(APPEND_ONLY), transaction.atomic():
         sql(statement(way, "remediation_lease"))
 

@@ -38,7 +38,7 @@ Facts = dict[tuple[str, str], object]
 
 @dataclass(frozen=True)
 class Built:
-    """What stands in a database after each step, and in the end with all grants."""
+    """Return the objects of a database after each step, and at the end with all grants."""
 
     steps: list[tuple[str, Facts]]
     whole: Facts

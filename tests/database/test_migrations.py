@@ -1,4 +1,4 @@
-"""Migrations go all the way back and forward again, on a database of their own."""
+"""Migrations run back to nothing and forward again, on a separate database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def names(facts: database_manifest.Facts) -> dict[str, set[str]]:
 
 
 def objects() -> dict[str, set[str]]:
-    """The names of all that stands in the database; read in a connection's own search_path."""
+    """Return the names of all objects, read with the connection's own search_path."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW search_path")
         path = cursor.fetchone()[0]
@@ -50,7 +50,7 @@ def test_back_to_nothing_and_forward_again(empty: DatabaseWrapper) -> None:
 
 
 def test_each_migration_goes_back_and_forward(empty: DatabaseWrapper) -> None:
-    """Step by step: a down file that forgets something makes the next up fail, or differ."""
+    """One step at a time: an incomplete down file makes the next up fail or differ."""
     migrate()
     whole = objects()
     loader = MigrationLoader(connections["default"])
@@ -66,11 +66,11 @@ def test_each_migration_goes_back_and_forward(empty: DatabaseWrapper) -> None:
     assert objects() == whole
 
 
-def test_with_the_grants_it_is_what_the_manifest_says(empty: DatabaseWrapper) -> None:
+def test_migrations_and_grants_make_the_manifest(empty: DatabaseWrapper) -> None:
     """From an empty database, by the commands that an operator runs."""
     migrate()
     call_command("install_grants", stdout=StringIO())
-    call_command("install_grants", stdout=StringIO())  # and again, as after every upgrade
+    call_command("install_grants", stdout=StringIO())  # repeated, as after every upgrade
     assert database_manifest.read(connections["default"]) == database_manifest.manifest()
 
 

@@ -1,4 +1,4 @@
-"""The lists' places: what the facts say, in the order of urgency, written by nobody."""
+"""Places in the lists follow the facts, in order of urgency; only triggers write them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def rows(statement: str, *values: Any) -> list[Any]:
 
 
 def stale() -> list[Any]:
-    """Rows that say something else than the facts, either way."""
+    """Return rows that differ from the facts, in either direction."""
     found = []
     for table, (function, facts) in PROJECTIONS.items():
         now = f"SELECT n.* FROM {facts} f, LATERAL remediation.{function}(f.id) n"
@@ -41,7 +41,7 @@ def stale() -> list[Any]:
 
 
 @every("state", [state.value for state in ProposalState], undo=True)
-def test_in_every_state_the_place_is_what_the_facts_say(state: str) -> None:
+def test_the_place_follows_the_facts_in_every_state(state: str) -> None:
     made = factories.proposal_at(state, slots=("any", "security"))
     entry = m.QueueEntry.objects.get(pk=made.pk)
     assert stale() == []
@@ -62,7 +62,7 @@ def test_a_review_takes_its_slot_out_of_the_place() -> None:
     assert (entry.open_slots, entry.decided, stale()) == (["security"], [], [])
 
 
-def test_services_of_every_round_are_seen_and_of_this_one_decided() -> None:
+def test_services_of_every_round_give_view_and_of_this_round_decision() -> None:
     made = factories.proposal("twice")
     factories.assess(made)
     old = m.Service.objects.get()
@@ -101,20 +101,20 @@ def place(**said: Any) -> str:
     )
 
 
-def test_a34_the_order_is_risk_then_the_clock_then_since_when_it_is_known() -> None:
+def test_a34_the_order_is_risk_then_deadline_then_age() -> None:
     early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
     by_risk = [place(risk=risk.value, due=late) for risk in reversed(Risk)]
     assert by_risk == sorted(by_risk)
     assert len(set(place_[1] for place_ in by_risk)) == len(Risk)
-    # The gravest with the latest clock comes before the next with the earliest.
+    # The highest risk with the latest deadline comes before the next risk with the earliest.
     assert place(risk="critical", due=late) < place(risk="high", due=early, detected=early)
     assert place(due=early, detected=late) < place(due=late, detected=early) < place(due=None)
     assert place(detected=early) < place(detected=late)
-    # What nobody has assessed cannot push itself before what somebody has.
+    # An unassessed proposal cannot come before an assessed one.
     assert place(state="in_review", risk="low") < place(state="submitted", risk="", due=early)
 
 
-def test_what_has_ended_stands_behind_the_newest_first() -> None:
+def test_ended_proposals_come_last_newest_first() -> None:
     early, late = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
     for state in FINAL:
         assert place(state="executing") < place(state=state, moved=late)
@@ -122,8 +122,8 @@ def test_what_has_ended_stands_behind_the_newest_first() -> None:
 
 
 @pytest.mark.parametrize("detected", ["-infinity", "infinity", "0001-01-01", "9999-12-31"])
-def test_a_time_beyond_all_bounds_breaks_no_place(detected: str) -> None:
-    """An agent says when it detected something; it may say anything."""
+def test_an_extreme_detection_time_breaks_no_place(detected: str) -> None:
+    """An agent may give any detection time."""
     found = rows(
         "SELECT length(remediation.place_v1('in_review', 'low', now(), %s::timestamptz, now(),"
         " gen_random_uuid()))",
@@ -147,7 +147,7 @@ def test_a43_no_login_writes_a_place(login: str, table: str) -> None:
 
 
 @pytest.mark.parametrize("function", ["queue_v1", "list_incident_v1", "queue_now_v1"])
-def test_a43_no_login_calls_what_writes_a_place(function: str) -> None:
+def test_a43_no_login_calls_the_functions_that_write_places(function: str) -> None:
     for login in ("hitl_web", "hitl_worker"):
         with connect(login) as it, refused(DENIED):
             it.execute(f"SELECT remediation.{function}(gen_random_uuid())")
@@ -164,7 +164,7 @@ def test_not_even_the_owner_writes_a_place_by_hand(table: str) -> None:
             sql(statement)
 
 
-def test_what_keeps_the_places_cannot_be_shadowed() -> None:
+def test_functions_that_write_places_cannot_be_shadowed() -> None:
     """As guards: a fixed search_path, and every relation by its schema (A43)."""
     found = rows(
         "SELECT p.proname, p.prosecdef, p.proconfig, p.prosrc FROM pg_proc p"
@@ -192,7 +192,7 @@ def test_what_keeps_the_places_cannot_be_shadowed() -> None:
     ],
     undo=True,
 )
-def test_a_search_is_words_whatever_stands_in_it(asked: str, found: bool) -> None:
+def test_a_search_text_is_read_as_words_only(asked: str, found: bool) -> None:
     agent = factories.agent(name="Watch Dog")
     incident = factories.incident(agent, "test.target:billing-1", title="Key misused: Ключ")
     made = factories.proposal("billing-1", agent=agent, incident=incident)
@@ -212,7 +212,7 @@ def test_the_names_of_saved_views_are_their_persons_own() -> None:
         )
 
 
-def test_a_place_is_as_old_as_its_move() -> None:
+def test_a_place_has_the_time_of_its_transition() -> None:
     made = factories.proposal_at("withdrawn")
     moved = made.transitions.get().recorded_at
     micros = (moved - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -1,4 +1,4 @@
-"""The queue read by services, by everybody's order and by words, beside the rule over all rows."""
+"""Reading the queue by services, by order and by words equals the plain rule over all rows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Crowd:
-    """Rows that no proposal stands behind: places of all sections, services of few and of many."""
+    """Insert places without proposals: of all sections, with few and many services."""
 
     SERVICES = range(13)
 
@@ -51,7 +51,7 @@ class Crowd:
         return self.dice.choice([risk.value for risk in Risk])
 
     def touched(self) -> list[int]:
-        """Mostly a hot service and another; now and then very many, with or without known ones."""
+        """Return mostly two services, one of them frequent; sometimes very many, known or not."""
         few = self.dice.sample(self.SERVICES, self.dice.choice([1, 1, 2, 4]))
         if self.dice.random() < 0.5:
             few.append(1)
@@ -68,7 +68,7 @@ class Crowd:
 
 @pytest.fixture(params=range(4))
 def crowd(request: pytest.FixtureRequest) -> Crowd:
-    """As their owner, within a transaction that never ends well: no guard, no proposal behind."""
+    """Insert as the owner with guards off, in a transaction that is rolled back."""
     sql("ALTER TABLE remediation_queueentry DISABLE TRIGGER append_only_update")
     for (name,) in rows(
         "SELECT quote_ident(conname) FROM pg_constraint WHERE contype = 'f'"
@@ -79,14 +79,14 @@ def crowd(request: pytest.FixtureRequest) -> Crowd:
 
 
 def by_the_rule(seen: Sequence[int], name: str, rule: Q | None = None) -> list[str]:
-    """The predicate over all rows, as it stood before there were places by service."""
+    """Return the rows by the plain predicate, without places by service."""
     start, end = SECTIONS[name]
     found = m.QueueEntry.objects.filter(rule or Q(), place__gte=start, place__lt=end)
     found = found.filter(touched__overlap=list(seen)) if seen else found.none()
     return list(found.order_by("place").values_list("place", flat=True))
 
 
-def test_rows_that_move_or_are_touched_otherwise_are_followed(crowd: Crowd) -> None:
+def test_places_by_service_follow_every_change_of_a_row(crowd: Crowd) -> None:
     assert stale() == []
     keys = list(m.QueueEntry.objects.values_list("pk", flat=True))
     for pk in crowd.dice.sample(keys, 60):
@@ -102,7 +102,7 @@ def test_rows_that_move_or_are_touched_otherwise_are_followed(crowd: Crowd) -> N
 
 
 @pytest.mark.parametrize("most", [1, 7, 40, 500])
-def test_ahead_are_the_first_in_order_and_no_other(crowd: Crowd, most: int) -> None:
+def test_the_rows_ahead_are_exactly_the_first_in_order(crowd: Crowd, most: int) -> None:
     """Every narrow one that touches a service, and the wide ones; from any place on."""
     for seen in crowd.people():
         for start, end in (*SECTIONS.values(), ("", "~"), (crowd_place(crowd), ":")):
@@ -123,7 +123,7 @@ def crowd_place(crowd: Crowd) -> str:
     return crowd.dice.choice(list(m.QueueEntry.objects.values_list("place", flat=True)))
 
 
-def test_what_is_asked_of_each_row_is_what_the_index_is_asked(crowd: Crowd) -> None:
+def test_the_row_predicate_and_the_index_agree(crowd: Crowd) -> None:
     for seen in crowd.people():
         by_index = set(visibility.places_of(seen).values_list("pk", flat=True))
         each = m.QueueEntry.objects.filter(visibility.touches(seen))
@@ -138,7 +138,7 @@ def test_what_is_asked_of_each_row_is_what_the_index_is_asked(crowd: Crowd) -> N
     [{}, {"condition": Q(risk="low")}, {"words": Q(words__said="red")}, {"rule": ~Q(target="t1")}],
     ids=["all", "risk", "words", "rule"],
 )
-def test_a12_page_by_page_everybody_sees_what_the_rule_lets_them(
+def test_a12_every_page_shows_each_person_exactly_the_permitted_rows(
     crowd: Crowd, monkeypatch: pytest.MonkeyPatch, narrowed: dict[str, Q], dense: bool
 ) -> None:
     monkeypatch.setattr(reading, "STEP", 5)
@@ -161,7 +161,7 @@ def pages(lens: Lens, name: str) -> list[str]:
             return found
 
 
-def test_a34_of_each_target_the_most_urgent_that_one_sees_stands_for_it(crowd: Crowd) -> None:
+def test_a34_each_target_is_shown_by_its_most_urgent_visible_row(crowd: Crowd) -> None:
     for seen in crowd.people():
         page = walk.walk(Lens(seen), "review", 500)
         targets = dict(m.QueueEntry.objects.values_list("place", "target"))
@@ -174,10 +174,10 @@ def test_a34_of_each_target_the_most_urgent_that_one_sees_stands_for_it(crowd: C
         ) == len(by_the_rule(seen, "review"))
 
 
-def test_everybodys_queue_is_read_for_whom_most_of_it_is(
+def test_a_person_with_most_rows_reads_the_queue_in_order(
     crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which way is taken changes nothing that is seen (above), only how long it takes."""
+    """The way of reading changes only the duration, not the rows (tests above)."""
     monkeypatch.setattr(reading, "MANY", 3)
     monkeypatch.setattr(reading, "TOO_MANY", 20)
     assert reading.dense(list(crowd.SERVICES))
@@ -187,7 +187,7 @@ def test_everybodys_queue_is_read_for_whom_most_of_it_is(
     assert not reading.dense(None)
 
 
-def test_words_are_found_whichever_way_they_are_looked_for(
+def test_both_ways_of_searching_find_the_same_words(
     crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "STEP", 5)
@@ -201,7 +201,7 @@ def test_words_are_found_whichever_way_they_are_looked_for(
                 assert pages(Lens(None, words=rule, flat=True, rare=rare), name) == wanted
 
 
-def test_rare_is_what_is_not_among_the_first_of_a_section(crowd: Crowd) -> None:
+def test_a_word_is_rare_when_the_first_rows_of_a_section_lack_it(crowd: Crowd) -> None:
     assert reading.rare("nowhere", SECTIONS) == set(SECTIONS)
     assert reading.rare("red", SECTIONS) == frozenset()
     first = m.QueueEntry.objects.filter(place__lt="2")

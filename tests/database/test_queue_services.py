@@ -1,4 +1,4 @@
-"""Places by service: kept with the queue's own, by triggers alone."""
+"""Places by service follow the queue's places; only triggers write them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.every import every
 pytestmark = pytest.mark.django_db
 
 TABLE = "remediation_queueservice"
-# More than this many services, and a proposal has no place by service (sql/queue.sql).
+# With more services than this, a proposal has no place by service (sql/queue.sql).
 WIDE = 100
 LOGINS = ("web", "worker", "auditor", "sequencer", "eraser")
 
 
 def stale() -> list[Any]:
-    """Rows by service that say something else than the queue's own, either way."""
+    """Return rows by service that differ from the queue's places, in either direction."""
     now = (
         "SELECT t.id, q.place FROM remediation_queueentry q, unnest(q.touched) AS t(id)"
         f" WHERE cardinality(q.touched) <= {WIDE}"
@@ -41,14 +41,14 @@ def place_of(proposal: m.Proposal) -> str:
 
 
 @every("state", [state.value for state in ProposalState], undo=True)
-def test_in_every_state_each_service_has_the_place_once(state: str) -> None:
+def test_each_service_has_the_place_once_in_every_state(state: str) -> None:
     made = factories.proposal_at(state, slots=("any", "security"))
     entry = m.QueueEntry.objects.get(pk=made.pk)
     assert held(entry.place) == set(entry.touched)
     assert (m.QueueService.objects.count(), stale()) == (len(entry.touched), [])
 
 
-def test_what_no_service_uses_is_under_none_until_one_is_known() -> None:
+def test_a_proposal_without_services_has_no_place_by_service_until_one_is_known() -> None:
     made = factories.proposal()
     first = place_of(made)
     assert held(first) == {m.NO_SERVICE}
@@ -71,7 +71,7 @@ def test_a43_no_login_writes_a_place_by_service(login: str) -> None:
 
 
 @pytest.mark.parametrize("login", ["worker", "auditor", "sequencer", "eraser"])
-def test_a43_only_the_web_asks_what_comes_first(login: str) -> None:
+def test_a43_only_web_may_read_the_first_places(login: str) -> None:
     with connect(f"hitl_{login}") as it, refused(DENIED):
         it.execute("SELECT remediation.queue_ahead_v1('{1}', '1', '2', 9)")
 

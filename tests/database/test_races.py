@@ -1,4 +1,4 @@
-"""A10, A30, A42: at the same instant, with real logins: one transition, no review lost."""
+"""A10, A30, A42: races with real logins: one transition, no lost review."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=ALIASES)
 
 
 def names(results: list[object]) -> list[str]:
-    """The name of each refusal, "done" for what was let through; nothing else may happen."""
+    """Return the name of each refusal, and "done" for each success; fail on any other exception."""
     return sorted(said(r)[0] if isinstance(r, Error) else "done" for r in results if check(r))
 
 
@@ -32,7 +32,7 @@ def check(result: object) -> bool:
 
 
 def decide(proposal: m.Proposal, someone: Person, slot: str = "any") -> Callable[[], bool]:
-    """What the portal does when a person signs: review, count, and the move if it is enough."""
+    """Sign as the portal does: insert the review, count, and move the state on a quorum."""
     session = factories.session(proposal, someone, slot=slot)
 
     def act() -> bool:
@@ -50,7 +50,7 @@ def decide(proposal: m.Proposal, someone: Person, slot: str = "any") -> Callable
 
 
 def approvals(proposal: m.Proposal) -> tuple[int, int, int]:
-    """Reviews, transitions to approved, messages to the worker."""
+    """Count reviews, transitions to approved, and messages to the worker."""
     return (
         proposal.reviews.count(),
         proposal.transitions.filter(to_state="approved").count(),
@@ -71,7 +71,7 @@ def test_a10_two_reviewers_at_once_are_both_counted(attempt: int) -> None:
 
 
 def test_a10_the_second_reviewer_waits_for_the_first_and_then_counts_both() -> None:
-    """The one interleaving that loses a review without the lock."""
+    """The only interleaving that loses a review without the lock."""
     proposal = factories.proposal_at("in_review", slots=["any", "any"])
     alice, bob = reviewers(2)
     first, second = decide(proposal, alice), decide(proposal, bob)
@@ -84,14 +84,14 @@ def test_a10_the_second_reviewer_waits_for_the_first_and_then_counts_both() -> N
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_a10_two_reviewers_for_one_seat(attempt: int) -> None:
+def test_a10_two_reviewers_for_one_slot(attempt: int) -> None:
     proposal = factories.proposal_at("in_review")
     results = race(*[(WEB, decide(proposal, someone)) for someone in reviewers(2)])
     assert names(results) == ["done", "review_state"]
     assert approvals(proposal) == (1, 1, 1)
 
 
-def test_one_person_in_two_windows() -> None:
+def test_one_person_in_two_windows_is_counted_once() -> None:
     proposal = factories.proposal_at("in_review", slots=["any", "any"])
     (alice,) = reviewers(1)
     results = race((WEB, decide(proposal, alice)), (WEB, decide(proposal, alice)))
@@ -100,7 +100,7 @@ def test_one_person_in_two_windows() -> None:
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_withdrawn_or_executed_but_not_both(attempt: int) -> None:
+def test_a_proposal_is_withdrawn_or_executed_but_not_both(attempt: int) -> None:
     proposal = factories.proposal_at("approved")
     locator = proposal.targets.get().locator
     token = factories.lease(locator).token
@@ -123,7 +123,7 @@ def test_withdrawn_or_executed_but_not_both(attempt: int) -> None:
     assert stale() == []
 
 
-def test_a42_two_workers_begin_one_run() -> None:
+def test_a42_of_two_workers_one_begins_the_run() -> None:
     proposal = factories.proposal_at("approved")
     locator = proposal.targets.get().locator
     token = factories.lease(locator).token
@@ -151,7 +151,7 @@ def test_a42_one_of_many_workers_gets_the_lease() -> None:
     assert set(m.Lease.objects.values_list("holder", flat=True)) == {held[0].holder}
 
 
-def test_a42_a_lease_that_ran_out_is_taken_once_and_its_token_grows() -> None:
+def test_a42_an_expired_lease_is_claimed_once_and_its_token_grows() -> None:
     old = factories.lease("test.target:a")
     factories.end_lease(old.target)
     results = race(*[(WORKER, lambda: lease.claim([old.target], worker="worker:x"))] * 4)
@@ -160,7 +160,7 @@ def test_a42_a_lease_that_ran_out_is_taken_once_and_its_token_grows() -> None:
 
 
 def test_two_workers_take_the_leases_of_two_targets_in_opposite_order() -> None:
-    """Nobody waits for the other for ever: leases are taken in one order."""
+    """No deadlock: leases are claimed in one order."""
     a, b = "test.target:a", "test.target:b"
     results = race(
         (WORKER, lambda: lease.claim([a, b], worker="worker:1")),
@@ -170,7 +170,7 @@ def test_two_workers_take_the_leases_of_two_targets_in_opposite_order() -> None:
 
 
 def test_rows_that_refer_to_a_proposal_do_not_wait_for_a_decision() -> None:
-    """FOR NO KEY UPDATE: with FOR UPDATE, every foreign key to the proposal would hang."""
+    """FOR NO KEY UPDATE: with FOR UPDATE, every insert that refers to the proposal would wait."""
     proposal = factories.proposal_at("in_review")
     with transaction.atomic():
         sql("SELECT remediation.lock_proposal_v1(%s)", proposal.pk)
@@ -194,7 +194,7 @@ def test_rows_that_refer_to_a_proposal_do_not_wait_for_a_decision() -> None:
 
 @pytest.fixture
 def behind_the_times() -> tuple[m.Proposal, Callable[[], None]]:
-    """Two seats, one filled. Web takes its snapshot, somebody rejects, and web then lets the
+    """Two slots, one filled. Web takes its snapshot, somebody rejects, and web then lets the
     last reviewer approve in the old snapshot, in which nobody has rejected."""
     proposal = factories.proposal_at("in_review", slots=["any", "any"])
     alice, bob, sue = reviewers(3)
@@ -233,7 +233,7 @@ def test_the_control_without_that_rule_approves_over_a_rejection(
         definition = cursor.fetchone()[0]
         assert "'read uncommitted')" in definition
         cursor.execute(definition.replace("'read uncommitted')", "'repeatable read')"))
-        # The place in the queue, which both write, would stop the old snapshot by chance.
+        # Both write the place in the queue, which would stop the old snapshot by chance.
         cursor.execute("ALTER TABLE remediation_review DISABLE TRIGGER queue")
         try:
             act()

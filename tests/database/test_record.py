@@ -1,4 +1,4 @@
-"""The record: append-only, in the caller's transaction, exact bytes."""
+"""The audit log's entries: append-only, in the caller's transaction, exact bytes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def entry() -> log.Appended:
     )
 
 
-def test_the_stored_bytes_are_the_canonical_ones(as_login: AsLogin) -> None:
+def test_stored_entries_have_canonical_bytes(as_login: AsLogin) -> None:
     with as_login("hitl_web"):
         made = entry()
     row = Entry.objects.get(pk=made.id)
@@ -30,7 +30,7 @@ def test_the_stored_bytes_are_the_canonical_ones(as_login: AsLogin) -> None:
     "statement",
     ["UPDATE audit.entry SET body = body", "DELETE FROM audit.entry", "TRUNCATE audit.entry"],
 )
-def test_a50_not_even_the_owner_changes_the_record(statement: str) -> None:
+def test_a50_not_even_the_owner_changes_an_entry(statement: str) -> None:
     entry()
     with (
         pytest.raises(DatabaseError, match="append-only"),

@@ -1,4 +1,4 @@
-"""A51: when the audit append fails, the business change does not happen."""
+"""A51: when the audit append fails, the business change is rolled back."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 def counts() -> dict[str, int]:
-    """Rows of every table of ours."""
+    """Count the rows of every table of this project."""
     models = apps.get_app_config("remediation").get_models()
     return {model.__name__: model._default_manager.count() for model in models}
 
@@ -62,7 +62,7 @@ def proposal() -> m.Proposal:
 
 
 @pytest.mark.parametrize("fact", FACTS)
-def test_a51_without_the_record_nothing_happens(fact: str, proposal: m.Proposal) -> None:
+def test_a51_a_failed_append_rolls_back_the_change(fact: str, proposal: m.Proposal) -> None:
     before = counts()
     sql("REVOKE INSERT (body) ON audit.entry FROM hitl_web, hitl_worker")
     with refused(DENIED), transaction.atomic():
@@ -71,7 +71,7 @@ def test_a51_without_the_record_nothing_happens(fact: str, proposal: m.Proposal)
 
 
 @pytest.mark.parametrize("fact", FACTS)
-def test_the_control_with_the_record_it_happens(fact: str, proposal: m.Proposal) -> None:
+def test_the_control_with_the_append_makes_the_change(fact: str, proposal: m.Proposal) -> None:
     before, entries = counts(), Entry.objects.count()
     FACTS[fact](proposal)
     assert counts() != before
@@ -86,7 +86,7 @@ def test_a51_an_entry_that_is_too_long_stops_the_move(proposal: m.Proposal) -> N
     assert (proposal.state, Entry.objects.count()) == ("in_review", before)
 
 
-def test_a_move_that_is_refused_leaves_no_entry(proposal: m.Proposal) -> None:
+def test_a_refused_transition_leaves_no_entry(proposal: m.Proposal) -> None:
     """One transaction: the record holds no move that did not happen."""
     entries = Entry.objects.count()
     other = m.Proposal.objects.get(pk=proposal.pk)
@@ -96,20 +96,20 @@ def test_a_move_that_is_refused_leaves_no_entry(proposal: m.Proposal) -> None:
     assert Entry.objects.count() == entries
 
 
-# The columns that say who acted, and facts that say it elsewhere.
+# The columns that name the actor, and facts that name it elsewhere.
 WHO = {"actor", "author", "agent_id", "person", "created_by", "revoked_by"}
-# Their guards: the editor, or else the agent.
+# Their guards compare the editor, or else the agent.
 ELSEWHERE = {"remediation_proposal", "remediation_diagnosis"}
 
 
-def test_a_row_that_says_who_acted_is_compared_with_its_entry() -> None:
-    """And a new table of facts cannot forget it."""
+def test_a_rows_actor_is_compared_with_its_entry() -> None:
+    """Also for every future table of facts."""
     for model in apps.get_app_config("remediation").get_models():
         columns = {field.column for field in model._meta.fields}
         if not issubclass(model, Fact) or not columns & WHO or model._meta.db_table in ELSEWHERE:
             continue
         if model is m.AgentVersion or model is m.AgentToken:
-            columns.discard("agent_id")  # whom it is about
+            columns.discard("agent_id")  # the affected person
         if model is m.Invitation:
             columns.discard("person")
         with connection.cursor() as cursor:
@@ -122,7 +122,7 @@ def test_a_row_that_says_who_acted_is_compared_with_its_entry() -> None:
         assert {column} == columns & WHO, model
 
 
-def test_a_full_disk_of_the_record_stops_the_worker_too(proposal: m.Proposal) -> None:
+def test_a_failing_append_stops_the_worker_too(proposal: m.Proposal) -> None:
     """Any error of the append, here a trigger that fails: the step is not recorded."""
     run = factories.execute(factories.proposal_at("approved"))
     sql(

@@ -1,6 +1,6 @@
 """A database that pg_dump wrote and another one read again is in order for `check --deploy`.
 
-PostgreSQL prints some constraints anew after that: the check compares what they mean.
+PostgreSQL prints some constraints differently after that: the check compares their meaning.
 """
 
 from __future__ import annotations
@@ -73,6 +73,6 @@ def test_a_restored_database_is_in_order() -> None:
         ("CHECK ((a = ANY (ARRAY[1, 2])))", "CHECK ((a = ANY (ARRAY[1, 2])))"),
     ],
 )
-def test_both_ways_to_print_a_list_are_one(printed: str, restored: str) -> None:
+def test_both_printed_forms_of_a_list_are_equal(printed: str, restored: str) -> None:
     assert database_manifest._restored(printed) == restored
     assert database_manifest._restored(restored) == restored

@@ -1,4 +1,4 @@
-"""What the count lets through: the other side of the attacks."""
+"""Reviews and counts that the guards allow: the counterpart of the attacks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def security() -> Person:
 
 
 @pytest.mark.parametrize("decision", ["reject", "return"])
-def test_who_is_entitled_may_say_no_although_the_seat_is_taken(decision: str) -> None:
+def test_an_entitled_person_may_dissent_when_the_slot_is_filled(decision: str) -> None:
     proposal = factories.proposal_at("in_review", slots=["security", "service_owner"])
     factories.review(proposal, security(), slot="security")
     factories.review(proposal, security(), decision, slot="security")
@@ -26,7 +26,7 @@ def test_who_is_entitled_may_say_no_although_the_seat_is_taken(decision: str) ->
     assert message.round == proposal.round
 
 
-def test_a_no_wakes_the_worker_and_moves_nothing() -> None:
+def test_a_dissent_wakes_the_worker_and_moves_nothing() -> None:
     proposal = factories.proposal_at("in_review")
     factories.review(proposal, security(), "reject")
     proposal.refresh_from_db()
@@ -40,7 +40,7 @@ def test_an_approval_wakes_the_worker_once() -> None:
     assert sorted(kinds) == ["assess", "execute"]
 
 
-def test_a_new_round_counts_from_nothing_and_lets_everybody_decide_again() -> None:
+def test_a_new_round_starts_without_reviews_and_everybody_may_decide_again() -> None:
     proposal, alice = factories.proposal_at("in_review"), security()
     factories.review(proposal, alice)
     factories.assess(proposal, slots=["any"])
@@ -50,7 +50,7 @@ def test_a_new_round_counts_from_nothing_and_lets_everybody_decide_again() -> No
     assert (proposal.state, proposal.round) == ("approved", 2)
 
 
-def test_who_holds_both_roles_fills_one_seat() -> None:
+def test_a_person_with_both_roles_fills_one_slot() -> None:
     both = factories.person(roles=["security", "service_owner"])
     proposal = factories.proposal_at("in_review", slots=["security", "service_owner"])
     factories.review(proposal, both, slot="service_owner")
@@ -58,7 +58,7 @@ def test_who_holds_both_roles_fills_one_seat() -> None:
         factories.review(proposal, both, slot="security")
 
 
-def test_every_move_keeps_the_round_that_it_was_made_in() -> None:
+def test_every_transition_records_its_round() -> None:
     proposal = factories.proposal_at("approved")
     rounds = proposal.transitions.order_by("id").values_list("to_state", "round")
     assert list(rounds) == [("in_review", 1), ("approved", 1)]

@@ -1,4 +1,4 @@
-"""What each login may do, with real logins: the grants are this list and nothing else."""
+"""What each login may do: the grants are exactly this list, tested with real logins."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FINDINGS = {
     "haltverdict",
 }  # fmt: skip
 AGENTS = {"agent", "agentversion"}
-# Read by web alone: tokens, codes, sessions of review, answers.
+# Read by web alone: tokens, codes, review sessions, answers.
 SECRETS = {
     "agenttoken", "agenttokenrevocation", "invitation", "invitationuse", "reviewsession",
     "idempotencyrecord", "savedview", "haltsession",
@@ -54,7 +54,7 @@ READ_BY_ALL = facts(
     {"passkeyenrolment", "evidencescan", "evidenceerasure"},
 ) | {"django_migrations", "remediation.agent_now", "remediation.edge", "remediation.target_kind"}
 
-# Places in the queue and in the list of incidents: triggers write them, no login does.
+# Places in the queue and in the list of incidents: only triggers write them.
 LISTS = facts({"queueentry", "queueservice", "incidententry"})
 
 TREE = {f"audit.{name}" for name in ("leaf", "node", "checkpoint", "cosignature", "search")}
@@ -101,9 +101,9 @@ CALLED = {
     "frozen_v1", "run_deadline_v1", "open_seats_v1", "scope_v1", "token_revoked_v1",
 }  # fmt: skip
 
-# How a line of the list is made from an entry: read by fsck and by the auditors' pages.
+# Makes a line of the list from an entry; called by fsck and the auditors' pages.
 SAID = {"instant_v1", "words_v1", "said_v1"}
-# A search of the queue, as a question to its index.
+# Turns a search text into a query of the queue's index.
 ASKED = {"asked_v1", "words_v1"}
 CALLABLE = {
     "hitl_web": CALLED | ASKED | {"hmac_v1", "queue_ahead_v1"},
@@ -143,7 +143,7 @@ def test_the_grants_are_the_allow_list(login: str) -> None:
 
 @every("login", LOGINS, undo=True)
 def test_what_a_login_can_do_in_effect_is_the_allow_list(login: str) -> None:
-    """Asked of the server, so that PUBLIC and memberships count too."""
+    """Asks the server, so that PUBLIC and memberships count too."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p, n.nspname, c.relname FROM pg_class c"
@@ -168,8 +168,8 @@ def qualified(schema: str, table: str) -> str:
 
 
 @pytest.mark.parametrize("login", ["hitl_web", "hitl_worker"])
-def test_nobody_chooses_the_number_of_a_fact(login: str) -> None:
-    """Rules ask for the newest row; ids come from the sequence."""
+def test_no_login_sets_the_id_of_a_fact(login: str) -> None:
+    """Rules read the newest row by id, so ids must come from the sequence."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
@@ -182,8 +182,8 @@ def test_nobody_chooses_the_number_of_a_fact(login: str) -> None:
 
 
 @pytest.mark.parametrize("login", ["hitl_web", "hitl_worker", "hitl_eraser"])
-def test_of_the_record_only_the_body_is_written_and_only_the_id_read(login: str) -> None:
-    """Nobody chooses the number of an entry, or the transaction that it says it is of."""
+def test_logins_write_only_the_body_of_an_entry_and_read_only_its_id(login: str) -> None:
+    """No login sets the id of an entry, or its transaction."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT privilege_type || ' ' || column_name FROM information_schema.column_privileges"
@@ -191,14 +191,14 @@ def test_of_the_record_only_the_body_is_written_and_only_the_id_read(login: str)
             [login],
         )
         found = {row[0] for row in cursor.fetchall()}
-    # The worker compares the bytes that it proved with what it is about to run.
+    # The worker compares the proven bytes with what it is about to run.
     proved = {"SELECT body"} if login == "hitl_worker" else set()
     assert found == {"INSERT body", "SELECT id"} | proved
 
 
 @every("login", LOGINS, undo=True)
-def test_only_these_functions_are_called(login: str) -> None:
-    """Guard functions run by their triggers and are nobody's to call."""
+def test_logins_may_call_only_these_functions(login: str) -> None:
+    """Guard functions run in triggers; no login may call them."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
@@ -225,7 +225,7 @@ def test_public_has_nothing() -> None:
         assert cursor.fetchone()[0] == []
 
 
-# ---- what is tried ------------------------------------------------------------------------------
+# ---- attempts ------------------------------------------------------------------------------
 
 
 @every(
@@ -251,7 +251,7 @@ def test_a47_a_read_login_opens_no_secrets(login: str, table: str) -> None:
 
 
 def test_a47_there_is_no_table_of_sessions_to_open() -> None:
-    """Sessions lie in the cache: a session key read from a table would open the admin."""
+    """Sessions are kept in the cache: a session key read from a table would open the admin."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT table_name FROM information_schema.tables WHERE table_name LIKE '%session%'"
@@ -353,7 +353,7 @@ def test_a43_no_login_grants_itself_a_right(login: str) -> None:
 
 
 @every("login", [*LOGINS, "hitl_owner"], undo=True)
-def test_no_login_is_more_than_it_is(login: str) -> None:
+def test_no_login_has_special_attributes(login: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT rolsuper, rolcreaterole, rolreplication, rolbypassrls, rolcanlogin"
@@ -375,7 +375,7 @@ def test_no_process_login_belongs_to_another_role(login: str) -> None:
 
 
 def test_the_sign_in_tables_are_the_closed_list_of_what_may_change() -> None:
-    """UPDATE and DELETE exist here and nowhere else."""
+    """Only these tables allow UPDATE and DELETE."""
     changing = {
         (login, privilege): names
         for login, listed in ALLOWED.items()
@@ -396,8 +396,8 @@ def test_the_sign_in_tables_are_the_closed_list_of_what_may_change() -> None:
     }  # fmt: skip
 
 
-def test_the_right_on_a_service_is_read_beside_keys_that_are_no_numbers() -> None:
-    """Anybody who may write guardian rows could otherwise make every question about rights fail."""
+def test_rights_on_services_are_read_beside_keys_that_are_not_numbers() -> None:
+    """Otherwise one bad guardian row would make every query of rights fail."""
     someone = factories.person()
     service = factories.service()
     factories.grant(someone.user, "review_service", service)
@@ -416,7 +416,7 @@ def test_the_right_on_a_service_is_read_beside_keys_that_are_no_numbers() -> Non
 
 
 def test_the_cluster_can_be_prepared_again() -> None:
-    """install_roles runs on every upgrade; nothing in it depends on being the first."""
+    """install_roles runs on every upgrade, so it must be repeatable."""
     from hitlportal import roles
 
     with superuser("postgres") as it:

@@ -1,5 +1,5 @@
-"""What scope_v1 and excluded_v1 find by indexes is what the plain rules find: both, side by side,
-over inventories with random histories (A45: none of the 24 hours and 7 days rules may move)."""
+"""scope_v1 and excluded_v1, which use indexes, find the same as the plain rules,
+over inventories with random histories (A45: the 24 hours and 7 days rules must hold)."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def rows(sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
 
 
 def history(dice: random.Random) -> list[float]:
-    """Ages in hours of the versions of one object, oldest first; none at all now and then."""
+    """Return the ages in hours of the versions of one object, oldest first; sometimes none."""
     count = dice.choice((0, 1, 1, 2, 2, 3))
     return sorted((dice.choice(HOURS) + dice.random() / 2 for _ in range(count)), reverse=True)
 
 
 class Random:
-    """A small inventory in which everything was changed at some time by somebody."""
+    """Make a small inventory in which everything was changed at some time."""
 
     def __init__(self, seed: int, authors: list[Person]) -> None:
         self.dice = random.Random(seed)
@@ -116,7 +116,7 @@ def make(seed: int, authors: list[Person]) -> Random:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a45_the_database_says_what_the_plain_rules_say(seed: int) -> None:
+def test_a45_the_database_and_the_plain_rules_agree(seed: int) -> None:
     authors = [factories.person(), factories.person()]
     proposals = [factories.proposal(in_inventory=False) for _ in range(3)]
     made = make(seed, authors)
@@ -135,7 +135,7 @@ def test_a45_the_database_says_what_the_plain_rules_say(seed: int) -> None:
 
 
 def about(proposal: object, locator: str) -> None:
-    """Make the proposal one about an identity of the random inventory."""
+    """Change the proposal's target to an identity of the random inventory."""
     with factories.unguarded("remediation_proposaltarget"), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE remediation_proposaltarget SET locator = %s WHERE proposal_id = %s",
@@ -143,7 +143,7 @@ def about(proposal: object, locator: str) -> None:
         )
 
 
-def test_the_random_inventories_hold_what_the_rules_are_about() -> None:
+def test_the_random_inventories_exercise_every_rule() -> None:
     """Otherwise the comparison would prove nothing."""
     found: set[tuple[str, Any]] = set()
     loosened: set[int] = set()

@@ -1,4 +1,4 @@
-"""Who may not decide (promise 4), as `excluded_v1` says: A07, A11, A45."""
+"""Who is excluded from deciding (promise 4), by `excluded_v1`: A07, A11, A45."""
 
 from __future__ import annotations
 
@@ -46,13 +46,15 @@ def eve() -> Person:
 # ---- agents -------------------------------------------------------------------------------------
 
 
-def test_a11_owner_and_maker_of_the_token_and_nobody_else(dave: Person, eve: Person) -> None:
+def test_a11_exactly_the_owner_and_the_maker_of_the_token_are_excluded(
+    dave: Person, eve: Person
+) -> None:
     agent = factories.agent(dave)
     proposal = factories.proposal(agent=agent, token=factories.token(agent, by=eve))
     assert excluded(proposal) == {str(dave.id): {OWNER}, str(eve.id): {TOKEN}}
 
 
-def test_a11_who_was_owner_when_the_token_was_made(dave: Person, eve: Person) -> None:
+def test_a11_the_owner_at_the_time_of_the_token_is_excluded(dave: Person, eve: Person) -> None:
     agent = factories.agent(dave)
     token = factories.token(agent)
     factories.agent_version(agent, eve)
@@ -61,23 +63,21 @@ def test_a11_who_was_owner_when_the_token_was_made(dave: Person, eve: Person) ->
     assert why(proposal, eve) == {OWNER}
 
 
-def test_a11_who_becomes_owner_after_the_proposal(dave: Person, eve: Person) -> None:
+def test_a11_an_owner_after_the_proposal_is_excluded(dave: Person, eve: Person) -> None:
     agent = factories.agent(dave)
     proposal = factories.proposal(agent=agent)
     factories.agent_version(agent, eve)
     assert why(proposal, eve) == {OWNER}
 
 
-def test_who_gave_the_agent_away_before_the_token_was_made_may_decide(
-    dave: Person, eve: Person
-) -> None:
+def test_an_owner_before_the_token_was_made_may_decide(dave: Person, eve: Person) -> None:
     agent = factories.agent(dave)
     factories.agent_version(agent, eve)
     proposal = factories.proposal(agent=agent, token=factories.token(agent))
     assert why(proposal, dave) == set()
 
 
-def test_a11_who_rotated_the_token(dave: Person, eve: Person) -> None:
+def test_a11_the_person_who_rotated_the_token_is_excluded(dave: Person, eve: Person) -> None:
     agent = factories.agent()
     old, new = factories.token(agent, by=dave), factories.token(agent, by=eve)
     proposal = factories.proposal(agent=agent, token=new)
@@ -86,20 +86,20 @@ def test_a11_who_rotated_the_token(dave: Person, eve: Person) -> None:
     assert why(proposal, eve) == {TOKEN, ROTATED}
 
 
-def test_who_made_a_token_that_ended_before_may_decide(dave: Person) -> None:
+def test_the_maker_of_a_token_that_ended_before_may_decide(dave: Person) -> None:
     agent = factories.agent()
     factories.revoke(factories.token(agent, by=dave), dave)
     proposal = factories.proposal(agent=agent, token=factories.token(agent))
     assert why(proposal, dave) == set()
 
 
-def test_a07_who_edited_the_plan(eve: Person) -> None:
+def test_a07_the_editor_of_the_plan_is_excluded(eve: Person) -> None:
     old = factories.proposal_at("superseded")
     proposal = factories.proposal(supersedes=old, editor=eve)
     assert why(proposal, eve) == {EDITED}
 
 
-def test_a07_an_edited_plan_is_not_washed_by_the_agents_own_resubmission(eve: Person) -> None:
+def test_a07_the_editor_stays_excluded_when_the_agent_submits_the_plan_again(eve: Person) -> None:
     edited = factories.proposal(supersedes=factories.proposal_at("superseded"), editor=eve)
     factories.move(edited, "superseded", login=factories.WEB, actor=edited.agent.actor)
     proposal = factories.proposal(supersedes=edited)
@@ -107,7 +107,7 @@ def test_a07_an_edited_plan_is_not_washed_by_the_agents_own_resubmission(eve: Pe
     assert why(proposal, eve) == {EDITED}
 
 
-def test_the_reason_stands_in_the_refusal(dave: Person) -> None:
+def test_the_refusal_names_the_reason(dave: Person) -> None:
     agent = factories.agent(dave)
     proposal = factories.proposal_at("in_review", agent=agent)
     with pytest.raises(Exception, match=OWNER), transaction.atomic():
@@ -118,7 +118,7 @@ def test_the_reason_stands_in_the_refusal(dave: Person) -> None:
 
 
 class Place:
-    """A proposal on an identity that one service uses, which another service uses in turn."""
+    """Make a proposal on an identity that one service uses, which another service uses in turn."""
 
     def __init__(self) -> None:
         said: dict[str, Any] = dict(STRICT)
@@ -169,54 +169,64 @@ def _edge(edge: m.Dependency, author: str) -> None:
     factories.dependency_version(edge, present=False, author=author)
 
 
-def test_nobody_is_excluded_for_an_old_inventory(place: Place) -> None:
+def test_an_old_inventory_excludes_nobody(place: Place) -> None:
     assert LOOSENED not in set().union(*excluded(place.proposal).values())
 
 
 @pytest.mark.parametrize("what", LOOSENINGS)
-def test_a45_who_loosened_the_inventory(what: str, place: Place, eve: Person) -> None:
+def test_a45_a_person_who_loosened_the_inventory_is_excluded(
+    what: str, place: Place, eve: Person
+) -> None:
     LOOSENINGS[what](place, eve.actor)
     assert why(place.proposal, eve) == {LOOSENED}
 
 
 @pytest.mark.parametrize("what", LOOSENINGS)
-def test_after_seven_days_who_loosened_may_decide(what: str, place: Place, eve: Person) -> None:
+def test_a_person_who_loosened_may_decide_after_seven_days(
+    what: str, place: Place, eve: Person
+) -> None:
     LOOSENINGS[what](place, eve.actor)
     factories.settle_inventory(days=7.01)
     assert why(place.proposal, eve) == set()
 
 
 @pytest.mark.parametrize("what", LOOSENINGS)
-def test_on_the_sixth_day_not_yet(what: str, place: Place, eve: Person) -> None:
+def test_a_person_who_loosened_is_excluded_on_the_sixth_day(
+    what: str, place: Place, eve: Person
+) -> None:
     LOOSENINGS[what](place, eve.actor)
     factories.settle_inventory(days=6.99)
     assert why(place.proposal, eve) == {LOOSENED}
 
 
-def test_a45_loosened_for_a_minute_and_restored(place: Place, eve: Person, dave: Person) -> None:
+def test_a45_loosening_for_a_minute_excludes(place: Place, eve: Person, dave: Person) -> None:
     near(place, payment_path=False, author=eve.actor)
     near(place, payment_path=True, author=dave.actor)
     assert why(place.proposal, eve) == {LOOSENED}
     assert why(place.proposal, dave) == set()
 
 
-def test_a45_an_edge_removed_and_restored(place: Place, eve: Person, dave: Person) -> None:
+def test_a45_removing_and_restoring_an_edge_excludes(
+    place: Place, eve: Person, dave: Person
+) -> None:
     factories.dependency_version(place.far_edge, present=False, author=eve.actor)
     factories.dependency_version(place.far_edge, present=True, author=dave.actor)
     assert why(place.proposal, eve) == {LOOSENED}
     assert why(place.proposal, dave) == set()
 
 
-def test_a45_who_hides_behind_a_removed_edge(place: Place, eve: Person, dave: Person) -> None:
-    """The edge went first; the service that it led to counts all the same."""
+def test_a45_loosening_behind_a_removed_edge_excludes(
+    place: Place, eve: Person, dave: Person
+) -> None:
+    """The edge was removed first; its service still counts."""
     factories.dependency_version(place.near_edge, present=False, author=dave.actor)
     factories.dependency_version(place.far_edge, present=False, author=dave.actor)
     far(place, payment_path=False, author=eve.actor)
     assert why(place.proposal, eve) == {LOOSENED}
 
 
-def test_a45_who_adds_the_edge_that_an_identity_lacked(eve: Person) -> None:
-    """No service known is unknown scope, and that asks for two people."""
+def test_a45_adding_the_first_edge_of_an_identity_excludes(eve: Person) -> None:
+    """Without a known service the scope is unknown, which requires two people."""
     proposal = factories.proposal(in_inventory=False)
     target = factories.identity(proposal.targets.get().locator)
     service = factories.service()
@@ -225,14 +235,14 @@ def test_a45_who_adds_the_edge_that_an_identity_lacked(eve: Person) -> None:
     assert why(proposal, eve) == {LOOSENED}
 
 
-def test_who_adds_an_edge_between_services_may_decide(place: Place, eve: Person) -> None:
+def test_a_person_who_adds_an_edge_between_services_may_decide(place: Place, eve: Person) -> None:
     other = factories.service()
     factories.settle_inventory(other)
     factories.dependency(other, place.near, author=eve.actor)
     assert why(place.proposal, eve) == set()
 
 
-def test_a45_who_names_the_first_owner_team(place: Place, eve: Person, dave: Person) -> None:
+def test_a45_naming_the_first_owner_team_excludes(place: Place, eve: Person, dave: Person) -> None:
     near(place, owner_team="")
     near(place, owner_team="mine", author=eve.actor)
     near(place, owner_team="theirs", author=dave.actor)
@@ -240,18 +250,18 @@ def test_a45_who_names_the_first_owner_team(place: Place, eve: Person, dave: Per
     assert why(place.proposal, dave) == set()
 
 
-def test_a45_who_ends_a_retirement(place: Place, eve: Person) -> None:
+def test_a45_ending_a_retirement_excludes(place: Place, eve: Person) -> None:
     near(place, retired=True)
     near(place, retired=False, author=eve.actor)
     assert why(place.proposal, eve) == {LOOSENED}
 
 
-def test_who_tightens_the_inventory_may_decide(place: Place, eve: Person) -> None:
+def test_a_person_who_tightens_the_inventory_may_decide(place: Place, eve: Person) -> None:
     near(place, criticality="critical", external_partner=True, author=eve.actor)
     assert why(place.proposal, eve) == set()
 
 
-def test_a_service_elsewhere_is_not_looked_at(place: Place, eve: Person) -> None:
+def test_an_unrelated_service_does_not_matter(place: Place, eve: Person) -> None:
     other = factories.service(payment_path=True)
     factories.settle_inventory(other)
     factories.service_version(other, payment_path=False, author=eve.actor)
@@ -259,20 +269,20 @@ def test_a_service_elsewhere_is_not_looked_at(place: Place, eve: Person) -> None
 
 
 @pytest.mark.parametrize("environment", ["development", "production"])
-def test_the_first_version_takes_the_unknown_away(environment: str, eve: Person) -> None:
+def test_the_first_version_of_an_identity_excludes(environment: str, eve: Person) -> None:
     proposal = factories.proposal(in_inventory=False)
     locator = proposal.targets.get().locator
     factories.identity(locator, environment=environment, author=eve.actor)
     assert why(proposal, eve) == {LOOSENED}
 
 
-def test_services_that_depend_on_each_other_are_followed_once(place: Place, eve: Person) -> None:
+def test_a_cycle_of_services_is_followed_once(place: Place, eve: Person) -> None:
     factories.dependency(place.near, place.far)
     far(place, payment_path=False, author=eve.actor)
     assert why(place.proposal, eve) == {LOOSENED}
 
 
-def test_a45_who_loosened_after_the_assessment_is_refused(eve: Person) -> None:
+def test_a45_loosening_after_the_assessment_excludes(eve: Person) -> None:
     proposal = factories.proposal_at("in_review")
     identity = m.Identity.objects.get(locator=proposal.targets.get().locator)
     factories.identity_version(identity, environment="development", author=eve.actor)

@@ -1,6 +1,6 @@
 """A43: a temporary table that shadows what a guard reads.
 
-TEMPORARY is revoked; here the owner grants it back, and the guards hold all the same, because
+TEMPORARY is revoked; here the owner grants it, and the guards still hold, because
 they name every object with its schema. The control unqualifies one name in the guards, and the
 same attack succeeds.
 """
@@ -22,7 +22,7 @@ from tests.every import every
 pytestmark = pytest.mark.django_db(databases=ALIASES)
 
 BY_NAME: dict[str, Attack] = {attack.name: attack for attack in ATTACKS}
-# No guards: one informs its caller, with the caller's rights; the others keep the lists' places
+# No guards: one informs its caller, with the caller's rights; the others write the lists' places
 # (tests/database/test_queue.py).
 LISTS = ("queue_now_v1", "queue_v1", "queue_services_v1", "queue_targets_v1", "queue_by_service_v1",
          "queue_ahead_v1", "incident_now_v1",
@@ -32,7 +32,7 @@ NO_GUARDS = ("scope_v1", *LISTS)
 
 @dataclass(frozen=True)
 class Shadow:
-    """Copies of these tables or views, changed by `forge`, would let the attack through."""
+    """An attack that copies of these tables or views, changed by `forge`, would let through."""
 
     attack: str
     names: tuple[str, ...]
@@ -180,7 +180,7 @@ SHADOWS = [
 
 
 def cast(shadow: Shadow, w: World) -> Attack:
-    """Lay the shadows, in this transaction; give the attack."""
+    """Create the shadows in this transaction; return the attack."""
     attack = BY_NAME[shadow.attack]
     sql(f'GRANT TEMPORARY ON DATABASE "{database()}" TO {attack.login}')
     for name in shadow.names:
@@ -189,7 +189,7 @@ def cast(shadow: Shadow, w: World) -> Attack:
         sql(f"GRANT ALL ON pg_temp.{copy} TO PUBLIC")
     for statement in shadow.forge.split("; "):
         sql(statement.format(w=w))
-    # The attack's own statements mean the real tables; what the guards see is their own affair.
+    # The attack's statements use the real tables; only the guards could see the shadows.
     sql("SET LOCAL search_path = public, pg_temp")
     return attack
 
@@ -247,7 +247,9 @@ def test_a43_a_temporary_table_shadows_nothing(shadow: Shadow, world: World) -> 
 
 
 @every("shadow", SHADOWS, ids=lambda s: f"{s.attack}-{s.names[0]}", undo=True)
-def test_the_control_with_an_unqualified_name_is_fooled(shadow: Shadow, world: World) -> None:
+def test_the_control_with_an_unqualified_name_lets_the_attack_through(
+    shadow: Shadow, world: World
+) -> None:
     attack = cast(shadow, world)
     unqualify(shadow.names)
     attack.run(world)

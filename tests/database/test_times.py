@@ -1,4 +1,4 @@
-"""Every time that a rule reads is the database's; deadlines only come earlier."""
+"""Rules read only times of the database, and deadlines only come earlier."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_every_fact_is_dated_and_has_an_entry() -> None:
 
 
 def test_the_first_trigger_of_a_table_is_the_clock() -> None:
-    """Triggers fire by name; a guard that read the time before would read the caller's."""
+    """Triggers fire by name; an earlier guard would read the caller's time."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT tgrelid::regclass::text, min(tgname) FROM pg_trigger"
@@ -87,7 +87,7 @@ def insert(row: models.Model, login: str = WEB) -> Any:
 
 
 @pytest.mark.parametrize("then", [LONG_AGO, datetime(2100, 1, 1, tzinfo=UTC)])
-def test_a43_a_time_that_was_sent_is_ignored(then: datetime) -> None:
+def test_a43_a_time_from_the_caller_is_ignored(then: datetime) -> None:
     agent = factories.agent()
     proposal = factories.proposal_at("in_review")
     rows = [
@@ -101,20 +101,20 @@ def test_a43_a_time_that_was_sent_is_ignored(then: datetime) -> None:
         assert abs(row.recorded_at - now()) < timedelta(minutes=1)
 
 
-def test_a43_the_control_without_the_clock_keeps_what_was_sent() -> None:
+def test_a43_the_control_without_the_clock_keeps_the_callers_time() -> None:
     with factories.unguarded("remediation_freeze", "a_fact"):
         assert insert(m.Freeze(frozen=False, recorded_at=LONG_AGO), WORKER).recorded_at == LONG_AGO
 
 
-def test_an_invitation_lives_fifteen_minutes_whatever_was_sent() -> None:
+def test_an_invitation_is_valid_for_fifteen_minutes_whatever_was_sent() -> None:
     someone = factories.person()
     made = insert(m.Invitation(person=someone.id, expires_at=datetime(2100, 1, 1, tzinfo=UTC)), WEB)
     assert timedelta(minutes=14) < made.expires_at - now() <= timedelta(minutes=15)
     factories.use(made)
 
 
-def test_the_columns_that_rules_read_come_from_the_ruling() -> None:
-    """Whatever the worker sends beside the bytes that people sign."""
+def test_columns_that_rules_read_come_from_the_ruling() -> None:
+    """Even if the worker sends other values beside the bytes that people sign."""
     proposal = factories.proposal()
     with transaction.atomic():
         made = factories.insert_assessment(
@@ -133,7 +133,7 @@ def test_the_columns_that_rules_read_come_from_the_ruling() -> None:
     assert "x" not in (made.pin_digest, made.scope_digest, made.checks_digest)
 
 
-def test_a_deadline_may_come_earlier_and_then_never_later_again() -> None:
+def test_a_deadline_only_comes_earlier() -> None:
     proposal = factories.proposal_at("in_review")
     was = proposal.assessments.get().decide_by
     assert was is not None
@@ -144,7 +144,7 @@ def test_a_deadline_may_come_earlier_and_then_never_later_again() -> None:
     assert proposal.round == 3
 
 
-def test_an_assessment_is_signed_until_it_is_ten_minutes_old() -> None:
+def test_an_assessment_can_be_signed_for_ten_minutes() -> None:
     proposal = factories.proposal_at("in_review", slots=["any", "any"])
     assessment = proposal.assessments.get()
     factories.backdate(assessment, minutes=9, seconds=50)
@@ -154,14 +154,14 @@ def test_an_assessment_is_signed_until_it_is_ten_minutes_old() -> None:
         factories.review(proposal, factories.person(roles=["security"]))
 
 
-def test_a_statement_is_signed_until_it_is_five_minutes_old() -> None:
+def test_a_statement_can_be_signed_for_five_minutes() -> None:
     proposal, alice = factories.proposal_at("in_review"), factories.person(roles=["security"])
     session = factories.session(proposal, alice)
     factories.backdate(session, "expires_at", minutes=4, seconds=50)
     factories.sign(session, alice)
 
 
-def test_a30_an_approval_runs_until_its_time_is_over() -> None:
+def test_a30_an_approval_can_run_until_its_deadline() -> None:
     proposal = factories.proposal_at("approved")
     approval = proposal.transitions.get(to_state="approved")
     run_within = proposal.assessments.get().run_within_s
@@ -184,7 +184,7 @@ def test_the_time_to_run_counts_from_the_newest_approval() -> None:
 
 
 def test_an_unknown_deadline_runs_nothing_and_expires_nothing() -> None:
-    """Fail closed: a comparison with nothing is not true."""
+    """Fail closed: a comparison with NULL is not true."""
     proposal = factories.proposal_at("approved")
     with factories.unguarded("remediation_assessment"):
         proposal.assessments.update(round=9)

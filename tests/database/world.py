@@ -1,4 +1,4 @@
-"""The world that attacks are run against: people, and proposals in every interesting situation."""
+"""The world that attacks run against: people, and proposals in every relevant state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remediation import models as m
 from tests import factories
 from tests.factories import Person
 
-# Leases outlive the tests of a module; ten minutes is the longest there is.
+# The longest lease, ten minutes, outlives the tests of a module.
 LONG = 590
 TWO = ("security", "service_owner")
 
@@ -27,17 +27,17 @@ class World:
     eve: Person  # made the agent's token, and an approver
     sue: Person  # approver, security
     gone: Person  # approver, deactivated
-    lou: Person  # approver, security; loosened what `loose` rests on
+    lou: Person  # approver, security; loosened the inventory of `loose`
     agent: m.Agent
     token: m.AgentToken
     submitted: m.Proposal
-    in_review: m.Proposal  # one seat, for anybody
-    two: m.Proposal  # a seat of each role, alice's taken
-    pair: m.Proposal  # two seats for anybody, alice's taken
-    filled: m.Proposal  # one seat, taken, not yet moved
+    in_review: m.Proposal  # one slot, for any role
+    two: m.Proposal  # a slot of each role, alice's filled
+    pair: m.Proposal  # two slots for any role, alice's filled
+    filled: m.Proposal  # one slot, filled, not yet moved
     filled_late: m.Proposal  # the same, and the time to decide has passed
     again: m.Proposal  # in its second round; alice approved in the first one
-    disputed: m.Proposal  # one seat; rejected and, by hand of the owner, approved as well
+    disputed: m.Proposal  # one slot; rejected, and approved by hand of hitl_owner
     loose: m.Proposal  # in review
     stale: m.Proposal  # in review, assessed more than ten minutes ago
     late: m.Proposal  # in review, the time to decide has passed
@@ -54,7 +54,7 @@ class World:
     stopped: m.Execution  # the same, and the worker found that alice's halt holds
     begun_halt: m.HaltSession  # alice's, on executing
     late_halt: m.HaltSession  # alice's, on executing, expired
-    useless: m.Halt  # alice's; the run ended by itself before anybody verified it
+    useless: m.Halt  # alice's; the run ended before anybody verified the halt
     overdue: m.Execution  # two steps, the first verified; the time to run has passed
     slept: m.Execution  # the first step intended; then the lease ran out
     unknown: m.Execution
@@ -129,7 +129,7 @@ def _names() -> tuple[str, str]:
 
 
 def _orphaned(old: m.Proposal) -> m.Proposal:
-    """In review: to undo a run, proposed by somebody who has left."""
+    """Make a reversal in review whose proposer has left."""
     someone = factories.person(roles=["security"])
     proposal = factories.insert_proposal(
         factories.load(old),

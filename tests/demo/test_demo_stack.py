@@ -11,7 +11,7 @@ import pytest
 
 from hitlportal.demo import story
 from hitlportal.demo.play import offline
-from hitlportal.demo.play.checks import Checks
+from hitlportal.demo.play.expectations import Checks
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.errors import ServerFailed
 from hitlportal.demo.servers.ports import LOOPBACK, free_port

@@ -1,4 +1,4 @@
-"""docs/attacks.md: which tests name which attack line. `python -m tests.docs.attacks` writes it."""
+"""Write into docs/attacks.md which tests name each attack line: `python -m tests.docs.attacks`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tests.docs.pages import ROOT
 PAGE = ROOT / "docs" / "attacks.md"
 LINE = re.compile(r"^\* (A\d\d) .*$", re.MULTILINE)
 NAMED = re.compile(r"\bA\d\d\b")
-# What was generated before: everything indented below a line.
+# The generated part: everything indented below a line.
 GENERATED = re.compile(r"^  .*\n", re.MULTILINE)
 
 
 def named() -> dict[str, list[str]]:
-    """The test files that name each line, by line."""
+    """Return the test files that name each line, by line."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in (ROOT / "tests").rglob("*.py"):
         name = path.relative_to(ROOT).as_posix()
@@ -26,7 +26,7 @@ def named() -> dict[str, list[str]]:
 
 
 def render(text: str) -> str:
-    """The page with the names of tests below each line."""
+    """Return the page with the names of tests below each line."""
     tests = named()
 
     def below(match: re.Match[str]) -> str:

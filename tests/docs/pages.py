@@ -1,4 +1,4 @@
-"""The documents: their texts, and the commands that stand in them."""
+"""Read the documents: their texts and the commands in them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# Words that begin a command when they stand in `code` inside a sentence or a table.
+# A command in `code` inside a sentence or a table begins with one of these words.
 INLINE = re.compile(r"`((?:hitlportal|hitlportal-as|make|python3?|\.ci/run) [^`]+|\.ci/run)`")
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command as a reader would type it."""
+    """A command as a reader types it."""
 
     page: str
     text: str
-    # Only mentioned in a sentence: it may leave out what the command needs.
+    # Mentioned in a sentence, where it may omit arguments that the command needs.
     mentioned: bool = False
 
     @property
@@ -32,13 +32,13 @@ class Command:
 
 
 def pages() -> dict[str, str]:
-    """Every document, by its path from the root of the repository."""
+    """Return the text of every document by its path from the root of the repository."""
     found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")]
     return {path.relative_to(ROOT).as_posix(): path.read_text("utf-8") for path in sorted(found)}
 
 
 def commands() -> Iterator[Command]:
-    """Every command of a fenced `sh` block, and every inline one."""
+    """Yield every command of a fenced `sh` block, and every inline one."""
     for page, text in pages().items():
         for language, block in FENCE.findall(text):
             if language == "sh":

@@ -1,4 +1,4 @@
-"""docs/images/review.png, taken anew: `python -m tests.docs.picture ORIGIN CODE`.
+"""Take docs/images/review.png again: `python -m tests.docs.picture ORIGIN CODE`.
 
 ORIGIN is that of a running `make demo`, CODE alice's one-time code. Enrols alice in a browser,
 signs her in and photographs the proposal of three steps.
@@ -18,7 +18,7 @@ PASSWORD = "correct horse battery staple"
 
 
 def come_in(page: Page, origin: str, code: str) -> None:
-    """Password and passkey by the code, then signed in."""
+    """Set password and passkey with the code, then sign in."""
     page.goto(f"{origin}/invite/")
     page.get_by_label("User name").fill("alice")
     page.get_by_label("One-time code").fill(code)

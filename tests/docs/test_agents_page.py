@@ -1,4 +1,4 @@
-"""docs/agents.md: the report is taken as it stands there, and its calls exist."""
+"""docs/agents.md: the portal accepts its report unchanged, and its calls exist."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def blocks(language: str) -> list[str]:
     return [text for found, text in FENCE.findall(PAGE) if found == language]
 
 
-def test_the_report_can_be_posted_as_it_stands() -> None:
+def test_the_report_can_be_posted_unchanged() -> None:
     body = next(block for block in blocks("json") if '"evidence": [' in block)
     parsed = report.parse(body.encode(), protected=frozenset())
     assert parsed.plan is not None

@@ -1,4 +1,4 @@
-"""ARCHITECTURE.md: every function that it names exists, and each way enters each layer once."""
+"""ARCHITECTURE.md: every named function exists, and each way enters each layer once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMED = re.compile(r"`((?:remediation|audit|hitlportal)(?:\.\w+)+)`")
 WAY = re.compile(r"^### (.+?)\n(.+?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 WAYS = {title: body for title, body in WAY.findall(TEXT)}
 PLACE = re.compile(r"^\| [^|]+ \| `([\w/.]+):(\w+)` \|$", re.MULTILINE)
-# From the top down, and what each layer's functions begin with.
+# The layers from the top down, with the module prefixes of their functions.
 LAYERS = {
     "Door": r"remediation\.(api|views|admin|tasks|management)\b",
     "Services": r"remediation\.services\b",
@@ -34,7 +34,7 @@ LAYERS = {
 
 
 def found(dotted: str) -> Any:
-    """The object with this name: the longest prefix that is a module, then attributes."""
+    """Return the object with this name: the longest prefix that is a module, then attributes."""
     parts = dotted.split(".")
     for end in range(len(parts), 0, -1):
         try:
@@ -73,7 +73,7 @@ def test_each_way_enters_each_layer_once_from_the_top_down(title: str) -> None:
 
 
 def test_no_function_of_a_way_calls_a_layer_above_it() -> None:
-    """Imports point down: import-linter says so of every module; here of those that are named."""
+    """Imports point down. import-linter checks every module; this checks the named functions."""
     above = {"domain": ("services", "models", "executors", "api", "views", "management", "tasks")}
     above["models"] = above["executors"] = above["domain"][0:1] + above["domain"][3:]
     above["services"] = above["domain"][3:]

@@ -1,4 +1,4 @@
-"""docs/attacks.md names, for each attack line, the tests that name it; no number is used twice."""
+"""docs/attacks.md lists for each attack line the tests that name it; no number is used twice."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from tests.docs import attacks
 
 TEXT = attacks.PAGE.read_text("utf-8")
 LINES = attacks.LINE.findall(TEXT)
-# The highest number that was ever given, and those below it that never were or were withdrawn.
+# The highest number so far, and lower numbers that were never used or were withdrawn.
 LAST = 89
 NEVER_GIVEN = {8, 9, 19, *range(22, 30), *range(35, 40), 48, 49, *range(54, 60)}
 
 
 def test_the_tests_of_each_line_are_those_that_name_it() -> None:
-    """A line marked open that a test names fails, and so does a named test that is gone."""
+    """Fails for a line marked open that a test names, and for a listed test that is gone."""
     assert attacks.render(TEXT) == TEXT, "run: python -m tests.docs.attacks"
 
 
-def test_no_test_names_a_line_that_is_not_there() -> None:
+def test_no_test_names_an_unknown_line() -> None:
     assert set(attacks.named()) <= set(LINES)
 
 

@@ -1,4 +1,4 @@
-"""Every command in the documents exists and is proven: parsed by its own parser here, run by CI, by
+"""Every command in the documents exists and is proven: parsed by its own parser here; run by CI, by
 the demo or by a named test, or marked as not to be run, with the reason."""
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from remediation.management.operator import OperatorCommand
 from tests.docs.pages import ROOT, Command, commands, pages
 
 COMMANDS = list(commands())
-# What stands in tables for what a reader puts there.
+# Values for the placeholders in tables.
 PLACEHOLDERS = {
     "INCIDENT": "6f1a7c7e-3f4c-4a52-9a3e-0c4a5d1f7b11",
     "PROPOSAL": "0b6c1f0e-8f0e-4d9a-b8f1-2d7e5a9c3e42",
     "ROLE": "security",
     "FORMAT": "csv",
 }
-# Django's own commands that this project only makes refuse.
+# Django's commands that this project only makes refuse.
 REFUSING = {"createsuperuser", "changepassword"}
 WITHOUT_SETTINGS = {"verify_evidence", "audit_witness", "demo"}
 
@@ -73,7 +73,7 @@ RUN_BY = {
     "database_manifest": "hitlportal/development/manifest.py",
     "demo": "tests/demo/test_demo_command.py",
 }
-# What cannot be run here, by its first words, and why.
+# Commands that cannot run here, by their first words, and why.
 NOT_RUN = {
     ".ci/run": "it is what runs this test",
     "python3 -m venv": "makes an environment in a system directory; make does the same for .venv",
@@ -89,11 +89,13 @@ NOT_RUN = {
 
 
 def manage(words: Sequence[str]) -> str:
-    """What is wrong with the words after `hitlportal`; "" if its parser takes them."""
+    """Return what is wrong with the words after `hitlportal`; "" if its parser accepts them."""
     name, arguments = words[0], [PLACEHOLDERS.get(word, word) for word in words[1:]]
     heard = io.StringIO()
     try:
         with contextlib.redirect_stderr(heard):
+            if name == "--version":  # tests/hitlportal/test_command_line.py runs it
+                return "" if not arguments else "--version takes no arguments"
             if name == "verify_evidence":
                 from remediation.management import offline
 
@@ -101,7 +103,7 @@ def manage(words: Sequence[str]) -> str:
             elif name == "audit_witness":
                 from audit import witness_server
 
-                # Arguments that it takes lead to a key that is not there: 2, without an exit.
+                # With valid arguments it returns 2, for the key is missing; it does not exit.
                 assert witness_server.main(arguments) == 2
             elif name == "demo":
                 from hitlportal.demo import __main__ as demo
@@ -145,7 +147,7 @@ def tlog(words: Sequence[str]) -> str:
 
 
 def curl(words: Sequence[str]) -> str:
-    """The address exists, and takes the method."""
+    """Return what is wrong with the address or the method; "" if nothing is."""
     address = next(word for word in words if word.startswith("https://portal.example"))
     found = resolve(address.removeprefix("https://portal.example"))
     method = words[words.index("-X") + 1] if "-X" in words else "GET"
@@ -174,9 +176,9 @@ def make(words: Sequence[str]) -> str:
 
 
 def problem_of(words: Sequence[str]) -> str:
-    """What is wrong with a command; "" if it is proven, or is marked as not to be run."""
+    """Return what is wrong with a command; "" if it is proven or marked as not to be run."""
     words = list(words)
-    while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):  # variables for this command alone
+    while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):  # variables for this command only
         words.pop(0)
     text = " ".join(words)
     words[0] = words[0].removeprefix("/opt/hitlportal/venv/bin/")
@@ -259,14 +261,14 @@ def test_the_table_names_the_process_that_each_command_needs() -> None:
                 assert process == command.process, name
 
 
-def test_nothing_is_marked_that_no_document_says() -> None:
+def test_every_command_marked_as_not_to_be_run_is_documented() -> None:
     texts = [" ".join(command.words) for command in COMMANDS]
     for known in NOT_RUN:
         assert any(text.startswith(known) for text in texts), known
 
 
-def test_a_command_that_is_wrong_is_found() -> None:
-    """The test tests: a word, an option, a target, an address and a process that do not exist."""
+def test_a_wrong_command_is_found() -> None:
+    """Tries a word, an option, a target, an address and a process that do not exist."""
     for text in (
         "hitlportal nothing",
         "hitlportal invite --nothing alice",

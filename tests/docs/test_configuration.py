@@ -14,7 +14,7 @@ from tests.docs.pages import ROOT, pages
 VARIABLES = ROOT / "hitlportal" / "variables.toml"
 PACKAGES = ("hitlportal", "remediation", "audit")
 NAME = re.compile(r"HITL_[A-Z_]+")
-# What only tests set for each other, to find servers that another process started.
+# Tests set these for each other, to find servers that another process started.
 FOR_TESTS = re.compile(r"HITL_TEST_(?!POSTGRES$)|HITL_SHOTS$")
 
 
@@ -26,7 +26,7 @@ def sources() -> Iterator[Path]:
 
 @cache
 def read_variables() -> tuple[set[str], set[str]]:
-    """Names that are the first argument of a call or an index, and those read as secrets."""
+    """Return names that are the first argument of a call or an index, and those read as secrets."""
     names, secrets = set(), set()
     for path in sources():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -46,13 +46,13 @@ def read_variables() -> tuple[set[str], set[str]]:
 
 
 def rows() -> list[tuple[str, str]]:
-    """(variables, the rest of the row) of every table row of the page."""
+    """Yield (variables, the rest of the row) of every table row of the page."""
     text = pages()["docs/configuration.md"]
     return re.findall(r"^\| (`HITL_[^|]+) \|(.+)\|$", text, re.MULTILINE)
 
 
 def processes(cell: str) -> set[str]:
-    """Which processes a cell of the second column means."""
+    """Return the processes that a cell of the second column means."""
     every = {"web", "worker", "owner", "sequencer", "eraser", "beat"}
     words = {word.strip(" `") for word in cell.split(",")}
     return {"all": every, "all but beat": every - {"beat"}}.get(cell.strip(), words)

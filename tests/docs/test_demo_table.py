@@ -1,4 +1,4 @@
-"""docs/demo.md: each check line of the play has a row that says what it is about."""
+"""docs/demo.md: each demo check has a row in the table that explains it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""deploy/: the sample files, checked by the programs that read them where those are installed."""
+"""deploy/: the programs that read the sample files check them, where they are installed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CELERY_WORKERS = [unit for unit in UNITS if "hitlportal.celery worker" in unit.r
 
 
 def settings(unit: Path) -> dict[str, list[str]]:
-    """The assignments of a unit file, by name."""
+    """Return the assignments of a unit file, by name."""
     found: dict[str, list[str]] = {}
     for name, value in re.findall(r"^(\w+)=(.*)$", unit.read_text("utf-8"), re.MULTILINE):
         found.setdefault(name, []).append(value)
@@ -35,7 +35,7 @@ def settings(unit: Path) -> dict[str, list[str]]:
 
 
 def environment(unit: Path) -> set[str]:
-    """The variables that a unit gives its process: its env file, its credentials."""
+    """Return the variables that a unit gives its process, by env file and credentials."""
     given = settings(unit)
     names = {value.partition("=")[0] for value in given.get("Environment", [])}
     for path in given.get("EnvironmentFile", []):
@@ -49,8 +49,8 @@ def test_there_is_a_unit_for_each_process() -> None:
     assert names == {"web", "worker", "sweeper", "sequencer", "beat", "witness"}
 
 
-def test_systemd_takes_the_units(tmp_path: Path) -> None:
-    """With programs of this environment in place of those of an installation."""
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    """With programs of this environment in place of installed ones."""
     needs("systemd-analyze", bool(shutil.which("systemd-analyze")))
     for name in ("gunicorn", "celery", "hitlportal"):
         shutil.copy("/bin/true", tmp_path / name)
@@ -70,12 +70,12 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", CELERY_WORKERS, ids=lambda unit: unit.stem)
-def test_workers_live_under_the_acls(unit: Path) -> None:
+def test_workers_work_under_the_acls(unit: Path) -> None:
     (command,) = settings(unit)["ExecStart"]
     assert {"--without-mingle", "--without-gossip", "--without-heartbeat"} <= set(command.split())
 
 
-def test_both_kinds_of_worker_are_there_and_take_every_queue() -> None:
+def test_both_kinds_of_worker_exist_and_together_serve_every_queue() -> None:
     from hitlportal.celery import app
 
     taken = [
@@ -145,15 +145,15 @@ def test_environment_files_hold_variables_and_no_secret() -> None:
                 assert name in known - secrets, f"{file.name}: {name}"
 
 
-def test_the_acl_file_gives_what_the_demo_gives() -> None:
+def test_the_acl_file_grants_the_same_as_the_demo() -> None:
     for process, keys in broker.KEYS.items():
         (line,) = re.findall(rf"^user hitl_{process} on >\S+ (.*)$", ACL, re.MULTILINE)
         assert set(line.split()) == {*broker.COMMANDS, *keys}
     assert "user default off" in ACL.splitlines()
 
 
-def test_valkey_takes_configuration_and_acl_file(tmp_path: Path) -> None:
-    """Loaded by a real server: the worker's login does not read a session."""
+def test_valkey_accepts_configuration_and_acl_file(tmp_path: Path) -> None:
+    """Loads them in a real server: the worker's login cannot read a session."""
     port = free_port()
     (tmp_path / "users.acl").write_text(ACL, "utf-8")
     text = (DEPLOY / "valkey" / "valkey.conf").read_text("utf-8")
@@ -196,7 +196,7 @@ def logged_in(port: int, process: str) -> redis.Redis:
     return client
 
 
-def test_nginx_takes_the_sample(tmp_path: Path) -> None:
+def test_nginx_accepts_the_sample(tmp_path: Path) -> None:
     needs("nginx", bool(shutil.which("nginx")))
     subprocess.run(
         [
@@ -214,7 +214,7 @@ def test_nginx_takes_the_sample(tmp_path: Path) -> None:
     subprocess.run(["nginx", "-t", "-c", str(conf), "-p", str(tmp_path)], check=True)
 
 
-def test_nginx_lets_a_whole_report_through_and_waits_for_no_half_request() -> None:
+def test_nginx_passes_a_whole_report_and_does_not_wait_for_a_partial_request() -> None:
     from remediation.domain import report
 
     text = (DEPLOY / "nginx" / "hitlportal.conf").read_text("utf-8")
@@ -236,7 +236,7 @@ def test_rabbitmq_gives_each_process_the_queues_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("script", ["bin/hitlportal-as", "rabbitmq/permissions.sh"])
-def test_shell_scripts_can_be_read(script: str) -> None:
+def test_shell_scripts_have_valid_syntax(script: str) -> None:
     subprocess.run(["sh", "-n", str(DEPLOY / script)], check=True)
 
 

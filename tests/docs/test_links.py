@@ -1,4 +1,4 @@
-"""Links between the documents lead somewhere, headings included."""
+"""Links between the documents resolve, including headings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def anchors(text: str) -> set[str]:
-    """The anchors of a page's headings, as the usual renderers make them."""
+    """Return the anchors of a page's headings, as the usual renderers make them."""
     headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

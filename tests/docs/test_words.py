@@ -1,4 +1,4 @@
-"""GLOSSARY.md decides one word for each idea; the documents name nothing that is not there."""
+"""GLOSSARY.md fixes one word for each idea; paths that the documents name exist."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def test_each_word_is_decided_once() -> None:
 
 
 def test_no_row_tells_to_avoid_its_own_word() -> None:
-    """Another row's word may stand there: it is the word for another idea."""
+    """It may list another row's word: that one means another idea."""
     for terms, _, instead in TERMS:
         avoided = {word.strip() for word in re.sub(r"\([^)]*\)", "", instead).split(",")}
         assert not avoided & set(terms.split(", ")), terms
 
 
 def test_documents_use_the_words_that_the_glossary_decided() -> None:
-    """The twins of before: none of them comes back into the documents for people."""
+    """Words that the glossary replaced do not return."""
     avoided = re.compile(r"\b(seats?|uncover(ed|s)?|take[ns]? back|leads? back|lookers)\b")
     for page, text in pages().items():
         if page not in ("GLOSSARY.md", "CHANGELOG.md", "docs/attacks.md"):

@@ -23,7 +23,7 @@ from tests.domain.story import (
 
 
 def _logged(prove: Callable[[Book, list[int]], LogEvidence]) -> Callable[[], Evidence]:
-    """The story is right; what the log proves of it is not."""
+    """A valid story whose log proves something else."""
 
     def make() -> Evidence:
         given = Story().evidence()

@@ -1,4 +1,4 @@
-"""Evidence whose reviews, people or approvers do not hold."""
+"""Evidence with invalid reviews, people or approvers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _with(**changes: Any) -> Callable[[], Evidence]:
 
 
 def _alice(**changes: Any) -> Callable[[], Evidence]:
-    """Alice's statement says something else; she signs it, and bob signs as he should."""
+    """Alice signs a statement that says something else; bob signs the right one."""
     return lambda: _alice_says(Story(), **changes)
 
 
@@ -38,7 +38,7 @@ def _alice_says(story: Story, **changes: Any) -> Evidence:
 
 
 def _alices_review(**changes: Any) -> Callable[[], Evidence]:
-    """Alice signs as she should; what is recorded of it says something else."""
+    """Alice signs the right statement; the recorded one says something else."""
 
     def make() -> Evidence:
         alices, bobs = Story().reviews()
@@ -87,7 +87,7 @@ def _eve() -> Evidence:
 
 
 def _new_key_of_alice() -> Evidence:
-    """A passkey that was enrolled in alice's name, but that no operator added to the file (A43)."""
+    """A passkey enrolled in alice's name that no operator added to the file (A43)."""
     story = Story()
     key = SoftPasskey.from_seed("a stolen session enrolled this")
     return story.evidence(
@@ -144,7 +144,7 @@ _LENA = PersonEvidence("1e0a0000-0000-4000-8000-000000000006", True, ("lead",))
 
 
 def _undoing(person: PersonEvidence, digest: str = "", **changes: Any) -> Callable[[], Evidence]:
-    """The story's plan undoes a run, and this person proposed that."""
+    """The story's plan is a reversal that this person proposed."""
 
     def make() -> Evidence:
         proposer = replace(person, **changes)

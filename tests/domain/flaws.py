@@ -1,4 +1,4 @@
-"""Every way in which evidence can fail: one flaw each, made from the one approved story.
+"""Evidence with one flaw each, made from the approved story: every way in which it can fail.
 
 `FLAWS` maps a name to the gate's step that must find it, the reason, and the evidence. The stored
 fixtures in tests/vectors are made from it (tests/vectors/make.py) and replayed by test_vectors.py.
@@ -74,7 +74,7 @@ from tests.domain.story import (
 
 @dataclass(frozen=True)
 class Flaw:
-    """The step that must find it first, the refusal's name, and how to make it."""
+    """The step that must find the flaw first, the refusal's name, and how to make the flaw."""
 
     step: int
     reason: str
@@ -99,7 +99,7 @@ def _unreadable(**changes: Any) -> Callable[[], Evidence]:
 
 
 def _weak_ruling() -> Evidence:
-    """A web process that could write assessments would ask for less; policy is applied again."""
+    """A web process that wrote the assessment asks for less; the gate applies policy again."""
     story = Story()
     asked = replace(story.the_ruling().requirements, slots=("any",), risk="low")
     story.ruling = Ruling(asked, story.the_ruling().decide_by)
@@ -130,7 +130,7 @@ def _hidden_failure() -> Evidence:
 
 
 def _another_inventory() -> Evidence:
-    """Since the approval the inventory learnt that the service is on the payment path (A32)."""
+    """Since the approval, the inventory says that the service is on the payment path (A32)."""
     given = Story().evidence()
     return replace(given, facts=replace(given.facts, payment_path=True))
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt
-from remediation.domain.halt.statement import HaltStatement, taken_back
+from remediation.domain.halt.statement import HaltStatement, rolled_back_steps
 from remediation.domain.plan import parse
 from tests.domain.story import ALICE, EVE, KEYS, NOW, ORIGIN, RP_ID, Story
 
@@ -37,7 +37,7 @@ def statement(person: str = ALICE, **said: Any) -> HaltStatement:
         proposal=PROPOSAL,
         round=1,
         plan=PLAN.digest,
-        takes_back=taken_back(PLAN),
+        takes_back=rolled_back_steps(PLAN),
         reason=WHY,
         person=person,
         nonce="0" * 32,

@@ -1,4 +1,4 @@
-"""A log in memory, with a fixed key: the entries of a story, their proofs, and whom to believe."""
+"""A log in memory with a fixed key: the entries of a story, their proofs, and the trusted keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _keys: dict[bytes, bytes] = {}
 
 
 def signed_by(passkey: SoftPasskey) -> None:
-    """The log of the story will name this key for its credential."""
+    """Make the story's log name this key for its credential."""
     _keys[passkey.credential_id] = passkey.cose_key
 
 
@@ -51,7 +51,7 @@ def trust(seen: Checkpoint | None = None, policy: Policy = POLICY) -> LogTrust:
 
 @dataclass
 class Book:
-    """Entries in their order; heads of any of its sizes; proofs under them."""
+    """Ordered entries, with heads of any size and proofs under them."""
 
     bodies: list[bytes] = field(default_factory=list)
 
@@ -98,7 +98,7 @@ class Book:
     def prove(
         self, indices: Sequence[int], *, seen: int = 0, note: str = "", size: int | None = None
     ) -> LogEvidence:
-        """Evidence about these entries under the head of `size`, with the way from `seen`."""
+        """Return evidence about these entries under the head of `size`, going on from `seen`."""
         size = len(self.bodies) if size is None else size
         read = self.reader(size)
         return LogEvidence(
@@ -114,7 +114,7 @@ class Book:
 
 
 def told(evidence: Evidence, **approval: Any) -> tuple[Book, list[int]]:
-    """The log of a story: other entries, one for each review, the approval, other entries."""
+    """Make the log of a story: other entries, one for each review, the approval, other entries."""
     book = Book()
     book.filler(3)
     about = f"proposal:{evidence.proposal_id}"

@@ -1,4 +1,4 @@
-"""One approved proposal, told with fixed people, keys and times, for the domain's tests.
+"""One approved proposal with fixed people, keys and times, for tests of the domain.
 
 alice (security) and bob (service owner) approved to disable a role of a production cluster.
 """
@@ -236,7 +236,7 @@ class Story:
         return replace(statement, **changes)
 
     def evidence(self, *reviews: ReviewEvidence, **changes: Any) -> Evidence:
-        """The evidence; with no reviews given, those of alice and bob."""
+        """Return the evidence; by default with the reviews of alice and bob."""
         given = Evidence(
             proposal_id=PROPOSAL,
             round=self.round,
@@ -275,7 +275,7 @@ class Story:
 
 
 def sign(statement: Statement, *, key: SoftPasskey | None = None, **changes: Any) -> ReviewEvidence:
-    """The review of a statement, signed by the person's own key or another."""
+    """Sign a statement with the person's own key or another."""
     signer = key or KEYS[statement.person]
     record.signed_by(signer)
     review = ReviewEvidence(

@@ -1,4 +1,4 @@
-"""A17, A18: what a hasty approval is asked first."""
+"""A17, A18: conditions that a hasty approval must meet first."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ PASSED = (Check("hidden_characters", Outcome.PASS, "None."),)
 FAILED = (Check("target_unknown", Outcome.FAIL, "It is not in the inventory."),)
 
 
-def test_nothing_is_asked_when_all_is_well() -> None:
+def test_no_condition_below_critical_risk_when_every_check_passed() -> None:
     assert asked(story.a_plan(), story.a_diagnosis(), PASSED, "high") == Conditions()
 
 
-def test_a_failed_check_asks_for_every_cited_artefact_once() -> None:
+def test_a_failed_check_requires_opening_every_cited_artefact_once() -> None:
     claim = story.a_diagnosis().claims[0]
     diagnosis = replace(story.a_diagnosis(), claims=(claim, claim))
     found = asked(story.a_plan(), diagnosis, FAILED, "high")
@@ -30,7 +30,7 @@ def test_a_failed_check_asks_for_every_cited_artefact_once() -> None:
         found.check(["another"], [])
 
 
-def test_the_highest_risk_asks_for_the_targets_name() -> None:
+def test_critical_risk_requires_typing_the_targets_name() -> None:
     found = asked(story.a_plan(), story.a_diagnosis(), PASSED, "critical")
     assert found == Conditions(names=("app_orders",))
     found.check([], ["app_orders"])

@@ -1,4 +1,4 @@
-"""base64url: one text for one byte string."""
+"""base64url: each byte string has exactly one text."""
 
 from __future__ import annotations
 

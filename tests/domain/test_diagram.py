@@ -1,4 +1,4 @@
-"""The drawing of the scope: everything in its column, nothing on top of anything."""
+"""The drawing of the scope: a column for each depth, and no overlaps."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def test_columns_by_depth_and_lines_from_left_to_right() -> None:
     found = draw(scope, [(7, 8), (8, 9), (9, 7)])
     assert [node.kind for node in found.nodes] == ["target", "direct", "downstream", "downstream"]
     assert sorted({node.x for node in found.nodes}) == [node.x for node in found.nodes]
-    # The line back is not drawn, and each of the others is recorded.
+    # The backward line is not drawn; every other line is recorded.
     assert len(found.edges) == 3
     assert all(edge.x1 < edge.x2 and edge.recorded for edge in found.edges)
     assert not overlap(found)
 
 
-def test_a_service_whose_way_is_not_recorded_is_not_left_alone() -> None:
+def test_a_service_without_a_recorded_path_is_still_connected() -> None:
     found = draw(a_scope(services=(a_service(id=8, depth=2),)), [])
     assert [edge.recorded for edge in found.edges] == [False]
 
@@ -39,7 +39,7 @@ def test_marks_are_words() -> None:
     assert node.marks == ("payment path", "partner", "no owner")
 
 
-def test_what_is_not_known_is_drawn() -> None:
+def test_unknown_services_are_drawn() -> None:
     found = draw(a_scope(unknown=("services without an owner team: a",)), [])
     assert [node.kind for node in found.nodes] == ["target", "unknown", "direct"]
     assert not overlap(found)
@@ -55,7 +55,7 @@ def test_one_service_over_two_targets_is_one_card_with_two_lines() -> None:
     assert len(found.edges) == 2
 
 
-def test_many_are_drawn_up_to_a_bound_gravest_first_and_counted() -> None:
+def test_services_beyond_the_bound_are_counted_and_the_gravest_are_drawn() -> None:
     services = tuple(a_service(id=n, name=f"s{n}") for n in range(1, 1001))
     grave = a_service(id=2000, name="zzz", payment_path=True, criticality="critical")
     found = draw(a_scope(services=(*services, grave)), [])
@@ -66,7 +66,7 @@ def test_many_are_drawn_up_to_a_bound_gravest_first_and_counted() -> None:
     assert found.height >= max(node.y for node in found.nodes) + HEIGHT
 
 
-def test_a_long_name_is_whole_in_its_title() -> None:
+def test_a_long_name_is_complete_in_its_title() -> None:
     node = draw(a_scope(services=(a_service(name="x" * 80),)), []).nodes[1]
     assert node.title == "x" * 80
     assert len(node.short) == FITS

@@ -1,4 +1,4 @@
-"""Differences: everything that differs, whole, and nothing else."""
+"""Differences: everything that differs, complete, and nothing else."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_true_is_not_one() -> None:
     assert differences({"a": True}, {"a": 1}) == (Difference("a", "true", "1"),)
 
 
-def test_members_of_a_list_are_known_again_wherever_they_stand() -> None:
+def test_members_of_a_list_are_matched_at_any_position() -> None:
     old: Json = {"services": [service("a", "low"), service("b", "low")]}
     new: Json = {"services": [service("b", "high"), service("a", "low"), service("c", "low")]}
     assert [(row.word, row.place, row.old, row.new) for row in differences(old, new)] == [
@@ -67,7 +67,7 @@ def test_no_word_is_lost_between_two_texts(old: str, new: str) -> None:
     assert "".join(p.text for p in pieces if p.word != "removed") == new
 
 
-def test_a_long_text_is_shown_whole_without_comparing_words() -> None:
+def test_a_long_text_is_shown_complete_without_comparing_words() -> None:
     old, new = "a " * 5_000, "b " * 5_000
     assert [(p.word, p.text) for p in words(old, new)] == [("removed", old), ("added", new)]
 

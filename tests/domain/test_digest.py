@@ -1,4 +1,4 @@
-"""Digests: separated by kind, and frozen for ever in tests/vectors/digest.json."""
+"""Digests are separated by kind, and tests/vectors/digest.json freezes them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_every_kind_has_vectors() -> None:
     assert {vector["kind"] for vector in VECTORS} == set(Kind)
 
 
-def test_the_form_is_the_domain_the_kind_a_nul_and_the_body() -> None:
+def test_a_digest_covers_the_domain_the_kind_a_nul_and_the_body() -> None:
     assert digest(Kind.PLAN, b"{}") == sha256(b"hitlportal/plan/v1\x00{}").hexdigest()
 
 
@@ -29,7 +29,7 @@ def test_the_same_bytes_have_another_digest_for_every_kind() -> None:
     assert len({digest(kind, b"{}") for kind in Kind}) == len(Kind)
 
 
-def test_a_review_is_about_six_digests() -> None:
+def test_a_review_signs_six_digests() -> None:
     found = Digests.of(plan=b"1", diagnosis=b"1", scope=b"1", ruling=b"1", pin=b"1", checks=b"1")
     assert found.plan == digest(Kind.PLAN, b"1")
     assert found.pin == digest(Kind.PIN, b"1")

@@ -1,4 +1,4 @@
-"""The vocabulary of the record."""
+"""The vocabulary of the audit log's events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WORD = r"(?:agent|person|worker|operator|system):[a-z_]+:[a-z_]+"
 
 
 def code() -> dict[str, str]:
-    """The product's own code by path, without the vocabulary and its sentences."""
+    """Return the product's code by path, without the vocabulary and its sentences."""
     return {
         str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
         for package in ("remediation", "audit", "hitlportal")
@@ -34,10 +34,10 @@ def code() -> dict[str, str]:
 
 
 def test_every_name_is_emitted_somewhere() -> None:
-    """A word that nobody says is a promise that nobody keeps."""
+    """An event that no code emits would mislead auditors."""
     text = "".join(code().values())
     said = set(re.findall(r"\bEvent\.([A-Z_]+)\b", text))
-    # The log knows no other app: what it says itself stands there as the word.
+    # The audit app imports no other app, so its own events are literals.
     words = set(re.findall(rf'"({WORD})"', text))
     assert [e for e in Event if e.name not in said and e.value not in words] == []
 
@@ -53,7 +53,7 @@ def test_nothing_is_emitted_that_the_vocabulary_lacks() -> None:
     assert unknown == set()
 
 
-def test_the_log_takes_no_other_word() -> None:
-    """Also what no test here can read in the code: a word that is put together at run time."""
+def test_the_log_refuses_an_unknown_event() -> None:
+    """Also a name that is composed at run time, which no test can read in the code."""
     with pytest.raises(ValueError, match="vocabulary"):
         log.append(action="person:proposal:aproved", actor="a", object="b", data={})

@@ -1,4 +1,4 @@
-"""A cited value among its neighbours: the value whole, in its place, whatever it is."""
+"""An excerpt shows a cited value complete, in its place, among its neighbours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_value_among_its_neighbours() -> None:
     )  # fmt: skip
 
 
-def test_a_value_of_many_lines_is_whole() -> None:
+def test_a_value_of_many_lines_is_complete() -> None:
     found = excerpt(EVENT, "/user")
     assert found is not None
     assert json.loads(found.value.removeprefix('"user": ')) == EVENT["user"]
@@ -36,7 +36,7 @@ def test_an_item_of_a_list() -> None:
     assert (found.before, found.value, found.after) == ("1", "2", "3")
 
 
-def test_what_is_far_away_is_counted() -> None:
+def test_distant_neighbours_are_counted() -> None:
     found = excerpt({f"k{n:03}": n for n in range(100)}, "/k050")
     assert found is not None
     assert (found.cut_before, found.cut_after) == (50 - CONTEXT_LINES, 49 - CONTEXT_LINES)
@@ -48,7 +48,7 @@ def test_the_whole_document_has_no_surroundings() -> None:
 
 
 @pytest.mark.parametrize("pointer", ["/nothing", "/user/arn/deeper", "/list/9", "/list/-"])
-def test_nothing_is_there(pointer: str) -> None:
+def test_a_pointer_to_nothing_gives_no_excerpt(pointer: str) -> None:
     with pytest.raises(LookupError):
         excerpt(EVENT, pointer)
 
@@ -73,7 +73,7 @@ def pointers(value: Any, at: str = "") -> list[str]:
 
 
 @given(values)
-def test_every_value_of_any_document_is_shown_whole(document: Any) -> None:
+def test_every_value_of_any_document_is_shown_complete(document: Any) -> None:
     for pointer in pointers(document):
         found = excerpt(document, pointer)
         assert found is not None

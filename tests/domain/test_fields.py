@@ -1,4 +1,4 @@
-"""Taking fields out of JSON: every mismatch has a name and a place."""
+"""Reading fields from JSON: every mismatch is refused by name and place."""
 
 from __future__ import annotations
 

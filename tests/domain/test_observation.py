@@ -22,7 +22,7 @@ def test_an_observation_reads_back() -> None:
     assert Observation.from_json(seen.to_json()) == seen
 
 
-def test_the_pin_holds_state_and_not_what_is_only_shown() -> None:
+def test_the_pin_holds_the_state_without_the_fields_for_display() -> None:
     busy = replace(an_observation(), shown={"sessions": 99})
     body = pin(a_plan(), {LOCATOR: busy})
     assert body == pin(a_plan(), {LOCATOR: an_observation()})
@@ -56,12 +56,12 @@ def test_a_pin_that_is_not_canonical_is_refused() -> None:
 
 
 def test_true_is_not_one() -> None:
-    """To Python True == 1; to a target a flag that became a number is another state."""
+    """In Python True == 1, but a flag that became a number is another state of a target."""
     assert not Pinned("x", True, {"a": True}).same_as(Pinned("x", True, {"a": 1}))
     assert not Pinned("x", True, {"a": None}).same_as(Pinned("x", True, {}))
     assert Pinned("x", True, {"a": 1, "b": 2}).same_as(Pinned("x", True, {"b": 2, "a": 1}))
 
 
-def test_the_record_of_observations_shows_what_could_not_be_seen() -> None:
+def test_recorded_observations_include_unobservable_targets() -> None:
     assert observation_body({LOCATOR: None}) == f'{{"{LOCATOR}":null}}'.encode()
     assert b'"sessions":0' in observation_body({LOCATOR: an_observation()})

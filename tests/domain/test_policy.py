@@ -56,7 +56,7 @@ FACTS = st.builds(
 )
 
 
-def test_even_the_calmest_proposal_needs_a_person() -> None:
+def test_every_proposal_needs_a_person() -> None:
     asked = evaluate(CALM)
     assert (asked.slots, asked.risk, asked.assurance) == (("any",), "low", "user_verified")
     assert (asked.decide_within_s, asked.run_within_s) == (14_400, 900)
@@ -82,7 +82,7 @@ def test_even_the_calmest_proposal_needs_a_person() -> None:
         ({"actions": ("never.heard.of",)}, ("any",), "medium", 3_600),
     ],
 )
-def test_each_fact_adds_what_it_must(
+def test_each_fact_adds_its_requirement(
     change: dict[str, Any], slots: tuple[str, ...], risk: str, within: int
 ) -> None:
     asked = evaluate(replace(CALM, **change))
@@ -166,7 +166,7 @@ def test_the_facts_come_from_plan_scope_checks_and_observations() -> None:
         ),
     ],
 )
-def test_a_scope_that_does_not_hold_the_target_is_unknown_and_so_a_risk(scope: Scope) -> None:
+def test_a_scope_without_the_target_counts_as_unknown(scope: Scope) -> None:
     found = facts(a_plan(environment="development"), scope, (), {LOCATOR: an_observation()})
     assert found.unknown == (f"{LOCATOR} is not in the inventory",)
     assert evaluate(found).slots == BOTH
@@ -185,7 +185,7 @@ def test_any_failed_check_asks_for_two_roles(name: str) -> None:
 
 
 def test_a45_facts_that_were_loosened_for_a_minute_rule_by_their_strictest_value() -> None:
-    """The services hand in the strictest scope of 24 h; here: loosening now changes nothing."""
+    """The services pass the strictest scope of 24 h, so loosening now changes nothing."""
     strict = replace(CALM, payment_path=True, environments=("production",))
     loosened = CALM
     assert evaluate(strict.strictest(loosened)) == evaluate(strict)
@@ -215,7 +215,7 @@ def test_the_deadline_is_fixed_by_the_first_assessment_and_only_comes_earlier() 
         ({"assurance": "two_keys"}, "assurance"),
     ],
 )
-def test_a32_anything_more_than_the_ruling_tightens_it(change: dict[str, Any], word: str) -> None:
+def test_a32_any_added_requirement_tightens_the_ruling(change: dict[str, Any], word: str) -> None:
     asked = evaluate(CALM)
     reason = tightened(Ruling(asked, ASSESSED), replace(asked, **change))
     assert reason is not None and word in reason
@@ -232,6 +232,6 @@ def test_two_of_anyone_do_not_cover_one_of_each_role() -> None:
     assert tightened(Ruling(asked, ASSESSED), replace(asked, slots=BOTH)) is not None
 
 
-def test_no_slots_cover_nothing() -> None:
+def test_a_ruling_without_slots_covers_nothing() -> None:
     asked = evaluate(CALM)
     assert tightened(Ruling(replace(asked, slots=()), ASSESSED), asked) is not None

@@ -1,4 +1,4 @@
-"""The extension points of the domain, performed: a check, a rule of policy, an inventory format.
+"""Perform the domain's recipes: add a check, a policy rule, an inventory format.
 
 Each is one function in one file and one entry in a registry. A format of records has a test of its
 own: tests/domain/formats/test_recipe.py.
@@ -26,7 +26,7 @@ from tests.domain.story import a_check_input, a_plan, a_scope
 
 
 def plan_is_long(given: CheckInput) -> Result:
-    """No plan of this test is short enough."""
+    """Fail on every plan of this test."""
     long = len(given.plan.steps) > 0
     return (Outcome.FAIL, "More than no step.") if long else (Outcome.PASS, "It is short.")
 
@@ -35,7 +35,7 @@ def test_a_check_is_one_function_and_one_entry(monkeypatch: pytest.MonkeyPatch) 
     before = checks.run(a_check_input())
     monkeypatch.setattr(checks, "CHECKS", {**checks.CHECKS, "plan_is_long": plan_is_long})
     found = checks.run(a_check_input())
-    # It is run, it is recorded, and policy asks for more: nothing else names it.
+    # It runs, it is recorded, and policy asks for more; no other code names it.
     assert found == (*before, Check("plan_is_long", Outcome.FAIL, "More than no step."))
     assert checks.parse(checks.body(found)) == found
     facts = policy.facts(a_plan(), a_scope(), found, {})

@@ -48,7 +48,7 @@ def changed(path: str, value: Any) -> Any:
     return report
 
 
-def test_a_whole_report_is_read() -> None:
+def test_a_complete_report_is_read() -> None:
     report = read(report_json())
     assert report.incident.identity.locator == "postgres.role:billing-db/app_orders"
     assert report.incident.external_id == ""
@@ -61,7 +61,7 @@ def test_a_whole_report_is_read() -> None:
 
 
 def test_a_report_without_a_proposal_is_read_too() -> None:
-    """No action of the catalogue fits: the exposure still gets an owner and a clock."""
+    """When no action of the catalogue fits, the incident still gets an owner and a deadline."""
     value = report_json()
     del value["proposal"]
     report = read(value)
@@ -149,7 +149,7 @@ def test_one_artefact_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize("content", ["not base64!", "AAA", "é"])
-def test_base64_that_is_not_is_refused(content: str) -> None:
+def test_invalid_base64_is_refused(content: str) -> None:
     artefact = artefact_json(b"") | {"encoding": "base64", "content": content}
     assert refusal(report_json(evidence=[artefact])) == ("bad_value", "/evidence/0/content")
 

@@ -1,4 +1,4 @@
-"""The scope: the same scope has the same bytes, and another shape is refused."""
+"""The scope: equal scopes have equal bytes, and any other shape is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any entry becomes one plain sentence."""
+"""Every entry becomes one plain sentence, whatever it holds."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_steps_are_counted_from_one_and_lists_by_number() -> None:
     assert describe(report) == "Agent 9e1f2a3b reported incident 9e1f2a3b with 2 artefacts."
 
 
-def test_an_unknown_kind_is_named_as_that() -> None:
+def test_an_unknown_kind_is_called_unknown() -> None:
     assert describe({"action": "x:y:z", "actor": "system:portal", "object": "page:a"}) == (
         "The portal recorded x:y:z about page a."
     )
@@ -95,6 +95,6 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     action=st.sampled_from([*map(str, Event), "", "no:such:event"]),
     entry=st.dictionaries(st.sampled_from(["actor", "object", "data"]), JSON),
 )
-def test_nothing_makes_it_raise(action: str, entry: dict[str, Any]) -> None:
+def test_no_entry_makes_it_raise(action: str, entry: dict[str, Any]) -> None:
     said = describe({**entry, "action": action})
     assert re.search(r"\S", said)

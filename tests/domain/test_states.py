@@ -57,7 +57,7 @@ def test_every_state_can_be_reached_from_submitted() -> None:
 
 
 def test_every_state_that_is_not_final_can_be_left_by_the_worker() -> None:
-    """Nothing lingers: what people leave alone, the worker can end."""
+    """A proposal that people ignore can still be ended by the worker."""
     for state in set(S) - FINAL:
         assert any(old is state and Login.WORKER in logins for (old, _), logins in EDGES.items())
 

@@ -1,4 +1,4 @@
-"""Strict JSON: what parsers disagree about is refused (A06), and memory is bounded (A63)."""
+"""Strict JSON refuses input that parsers read differently (A06) and bounds memory (A63)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.vectors import make
 HERE = Path(__file__).parents[1] / "vectors"
 TRUST = LogTrust(Policy.parse((HERE / "log_policy.txt").read_text()))
 APPROVERS = Approvers.parse((HERE / "approvers.json").read_bytes())
-# These come from outside the evidence: from the lease, the log and the policy's own file.
+# These reasons come from outside the evidence: from the lease, the log and the policy file.
 NOT_IN_EVIDENCE = {"target_busy", "audit_unavailable", "policy_unavailable"}
 
 
@@ -31,8 +31,8 @@ def findings(given: Evidence) -> tuple[gate.Finding, ...]:
     return gate.examine(given, approvers=APPROVERS, now=given.database_now, log=TRUST)
 
 
-def test_the_stored_files_are_what_the_code_of_today_makes() -> None:
-    """A format never changes unseen: what was signed years ago must still verify."""
+def test_todays_code_makes_the_stored_files() -> None:
+    """A format must not change unnoticed: old signed evidence must still verify."""
     stored = {
         path.name: path.read_bytes()
         for path in HERE.glob("*.*")

@@ -1,4 +1,4 @@
-"""Makes rows for tests the way the processes make them.
+"""Make rows for tests the way the processes make them.
 
 Each fact gets its audit entry in one transaction, under the login that may write it, with
 canonical bodies from the domain. One module a subject; all names can be imported from here.

@@ -11,7 +11,7 @@ from remediation.domain.events import Event
 from tests.factories.logins import WEB, acting, entry, number
 from tests.factories.people import Person, person
 
-# Far enough for any test, and an exact second: bodies stay readable.
+# Later than any test, at a whole second so that bodies stay readable.
 SOON = timedelta(hours=1)
 
 
@@ -26,7 +26,7 @@ def agent(owner: Person | None = None, *, name: str = "", enabled: bool = True) 
 
 
 def agent_version(agent: m.Agent, owner: Person, *, enabled: bool = True) -> m.AgentVersion:
-    """A new owner, or suspended, from now on."""
+    """Record a new version of the agent: another owner, or suspended."""
     with acting(WEB):
         return m.AgentVersion.objects.create(
             agent=agent,
@@ -40,7 +40,7 @@ def agent_version(agent: m.Agent, owner: Person, *, enabled: bool = True) -> m.A
 def token(
     agent: m.Agent, by: Person | None = None, *, secret: str = "", expires: timedelta = SOON
 ) -> m.AgentToken:
-    """A token of the agent, made by that person; `secret` is what the agent would send."""
+    """Make a token of the agent as that person; `secret` is what the agent would send."""
     by = by or person()
     secret = secret or secrets.token_urlsafe(32)
     with acting(WEB):

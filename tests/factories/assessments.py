@@ -20,7 +20,7 @@ from tests.factories.proposals import load, move
 
 
 def scope(proposal: m.Proposal) -> Scope:
-    """The targets, and the services that use them directly, as the newest versions say."""
+    """Return the scope by the newest versions: targets and the services that use them directly."""
     targets, services = [], []
     for row in proposal.targets.order_by("step"):
         identity = m.Identity.objects.filter(locator=row.locator).first()
@@ -56,7 +56,7 @@ def _scope_service(service: m.Service, via: str) -> ScopeService:
 
 
 def found_state(proposal: m.Proposal, state: str = "on") -> dict[str, Observation | None]:
-    """Each test target as observed in this state."""
+    """Return an observation of each test target in this state."""
     return {
         row.locator: Observation(True, {"state": state}, {}, simulated=True)
         for row in proposal.targets.all()
@@ -70,7 +70,7 @@ def bodies(
     decide_by: datetime | None = None,
     run_within_s: int | None = None,
 ) -> dict[str, bytes]:
-    """The bodies of an assessment, as the worker would find them; the ruling may be overridden."""
+    """Return an assessment's bodies as the worker would make them; `ruling` may be overridden."""
     plan, seen, reach = load(proposal), found_state(proposal), scope(proposal)
     found = checks.run(
         checks.CheckInput(
@@ -112,7 +112,7 @@ def bodies(
 def insert_assessment(
     proposal: m.Proposal, *, login: str = WORKER, round: int | None = None, **said: Any
 ) -> m.Assessment:
-    """The row with its services; `said` are arguments of `bodies` or bodies themselves."""
+    """Insert the row with its services; `said` are arguments of `bodies`, or bodies."""
     proposal.refresh_from_db()
     ruled = {k: said.pop(k) for k in ("slots", "decide_by", "run_within_s") if k in said}
     found = {**bodies(proposal, **ruled), **said}
@@ -133,7 +133,7 @@ def insert_assessment(
 
 
 def assess(proposal: m.Proposal, **said: Any) -> m.Assessment:
-    """An assessment and the round that it opens, in one transaction."""
+    """Insert an assessment and the round that it opens, in one transaction."""
     with transaction.atomic():
         made = insert_assessment(proposal, **said)
         move(proposal, ProposalState.IN_REVIEW)

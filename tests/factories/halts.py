@@ -15,20 +15,20 @@ from django.conf import settings
 from remediation import models as m
 from remediation.domain import b64url
 from remediation.domain.events import Event
-from remediation.domain.halt.statement import HaltStatement, taken_back
+from remediation.domain.halt.statement import HaltStatement, rolled_back_steps
 from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, entry
 from tests.factories.people import Person
 from tests.factories.proposals import load
 
 
 def halt_statement(proposal: m.Proposal, someone: Person, **said: Any) -> HaltStatement:
-    """What the person would sign to halt the run; `said` overrides fields of the statement."""
+    """Return what the person would sign to halt the run; `said` overrides its fields."""
     proposal.refresh_from_db()
     usual = HaltStatement(
         proposal=str(proposal.pk),
         round=proposal.round,
         plan=proposal.plan_digest,
-        takes_back=taken_back(load(proposal)),
+        takes_back=rolled_back_steps(load(proposal)),
         reason="It is the wrong account.",
         person=str(someone.id),
         nonce=secrets.token_hex(32),
@@ -40,7 +40,7 @@ def halt_statement(proposal: m.Proposal, someone: Person, **said: Any) -> HaltSt
 
 
 def halt_session(composed: HaltStatement, proposal: m.Proposal, **fields: Any) -> m.HaltSession:
-    """The started halt of this statement; `fields` override what the statement says."""
+    """Insert the started halt of this statement; `fields` override what the statement says."""
     said = {
         "person": UUID(composed.person),
         "nonce": composed.nonce,
@@ -67,7 +67,7 @@ def halt(
     columns: Mapping[str, Any] = MappingProxyType({}),
     **said: Any,
 ) -> m.Halt:
-    """The run is halted by this person, really signed. `said` overrides fields of the statement,
+    """Halt the run as this person, with a real signature. `said` overrides fields of the statement,
     `columns` those of the row, `actor` and `object` what the entry names."""
     composed = halt_statement(proposal, someone, **said)
     made = someone.passkey.assertion(composed.challenge(), composed.rp_id, composed.origin)
@@ -99,7 +99,7 @@ def halt(
 
 
 def halt_verdict(halt: m.Halt, refusal: str = "", *, login: str = WORKER) -> m.HaltVerdict:
-    """What the worker found about a halt: it holds, or the name of the refusal."""
+    """Insert the worker's verdict on a halt: it holds, or the name of the refusal."""
     event = Event.WORKER_HALT_REFUSED if refusal else Event.WORKER_HALT_VERIFIED
     with acting(login):
         return m.HaltVerdict.objects.create(

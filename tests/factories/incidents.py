@@ -14,7 +14,7 @@ from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, entry
 
 
 def plan(*names: str, environment: str = "staging") -> plans.Plan:
-    """A plan with one `test.noop` step for each named test target."""
+    """Return a plan with one `test.noop` step for each named test target."""
     steps: list[Json] = [
         {
             "action": "test.noop",

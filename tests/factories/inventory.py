@@ -12,12 +12,12 @@ from remediation import models as m
 from remediation.domain.events import Event
 from tests.factories.logins import WEB, acting, entry, number, unguarded
 
-# An editor of the inventory who is nobody in the story.
+# An inventory editor without another part in a test.
 CLERK = f"person:{uuid4()}"
 
 
 def service(name: str = "", *, author: str = CLERK, **said: Any) -> m.Service:
-    """A service of the inventory; by default in staging, of low criticality, on no payment path."""
+    """Make a service; by default in staging, of low criticality, on no payment path."""
     with acting(WEB):
         made = m.Service.objects.create(
             name=name or f"service{number()}",
@@ -70,8 +70,8 @@ def identity_version(
 
 
 def settle_inventory(*objects: models.Model, days: float = 8) -> None:
-    """What the inventory says about these objects (default: all) was said that long ago: nobody
-    loosened it in the last 7 days, and nothing in it is younger than 24 hours."""
+    """Age what the inventory says about these objects (default: all) by that much: nobody
+    loosened it in the last 7 days, and nothing is younger than 24 hours."""
     for model, field in (
         (m.ServiceVersion, "service"),
         (m.IdentityVersion, "identity"),
@@ -88,7 +88,7 @@ def settle_inventory(*objects: models.Model, days: float = 8) -> None:
 def dependency(
     source: m.Service, on: m.Service | m.Identity, *, author: str = CLERK
 ) -> m.Dependency:
-    """`source` cannot work without `on`."""
+    """Record that `source` depends on `on`."""
     end = {"service": on} if isinstance(on, m.Service) else {"identity": on}
     with acting(WEB):
         made = m.Dependency.objects.create(

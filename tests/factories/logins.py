@@ -1,4 +1,4 @@
-"""Acting as a process's login, audit entries, and rows made older than they are."""
+"""Act as a process's login, append audit entries, age rows."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _numbers = itertools.count(1)
 
 
 def number() -> int:
-    """A number that no other row of this process got."""
+    """Return a number that no other row of this process got."""
     return next(_numbers)
 
 
 @contextmanager
 def acting(login: str) -> Iterator[None]:
-    """A transaction (or savepoint) in which the default connection has this login's rights."""
+    """Open a transaction (or savepoint) in which the default connection has this login's rights."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT current_user")
         before = cursor.fetchone()[0]
@@ -41,12 +41,12 @@ def acting(login: str) -> Iterator[None]:
 
 
 def as_owner() -> Any:
-    """Act as hitl_owner, whoever acts now."""
+    """Act as hitl_owner, whichever login acts now."""
     return acting("hitl_owner")
 
 
 def entry(action: str, actor: str, object: str, **data: Any) -> int:
-    """One audit entry; its id."""
+    """Append one audit entry; return its id."""
     return log.append(action=action, actor=actor, object=object, data=data).id
 
 
@@ -62,10 +62,10 @@ def backdate(row: models.Model, field: str = "recorded_at", **delta: float) -> N
 
 @contextmanager
 def unguarded(table: str, *triggers: str) -> Iterator[None]:
-    """As owner, with all guards of the table (or the named ones) disabled; ALWAYS afterwards."""
+    """Act as the owner with the table's guards (or the named ones) disabled; restore ALWAYS."""
     with as_owner(), connection.cursor() as cursor:
         names = list(triggers) or guards_of(table)
-        # Deferred foreign keys are pending trigger events, and ALTER TABLE refuses beside those.
+        # ALTER TABLE fails while deferred foreign keys wait to be checked.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for name in names:
             cursor.execute(f'ALTER TABLE {table} DISABLE TRIGGER "{name}"')
@@ -86,5 +86,5 @@ def guards_of(table: str) -> list[str]:
 
 
 def soon() -> datetime:
-    """A minute from now."""
+    """Return the time a minute from now."""
     return datetime.now(UTC) + timedelta(minutes=1)

@@ -40,7 +40,7 @@ class Person:
 
 
 def person(name: str = "", *, roles: Sequence[str] = (), active: bool = True) -> Person:
-    """An account in these groups (security, service_owner, lead, auditor, …), with a passkey."""
+    """Make an account in these groups (security, lead, auditor, …) with a passkey."""
     name = name or f"person{number()}"
     passkey = SoftPasskey.create()
     with acting(WEB):
@@ -70,7 +70,7 @@ def join(user: m.User, role: str) -> None:
 
 
 def grant(user: m.User, right: str, service: m.Service) -> None:
-    """An object right (view_service, review_service) on one service."""
+    """Grant an object right (view_service, review_service) on one service."""
     with acting(WEB):
         kind = ContentType.objects.get_for_model(m.Service)
         permission = kind.permission_set.get(codename=right)
@@ -80,7 +80,7 @@ def grant(user: m.User, right: str, service: m.Service) -> None:
 
 
 def approvers(*people: Person, roles: Sequence[str] = policy.ROLES) -> Approvers:
-    """An approvers file that holds these people's passkeys."""
+    """Return an approvers file that holds these people's passkeys."""
     return Approvers(tuple(_approver(someone, roles) for someone in people))
 
 

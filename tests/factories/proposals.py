@@ -65,7 +65,7 @@ def _place(locators: Sequence[str]) -> None:
 
 
 def insert_proposal(plan: plans.Plan, *, login: str = WEB, **fields: Any) -> m.Proposal:
-    """The row itself, with its targets; `fields` may say anything."""
+    """Insert the row with its targets; `fields` may override any column."""
     made = m.Proposal(plan=plan.body, plan_digest=plan.digest, **fields)
     if "incident" not in fields:
         made.incident = made.diagnosis.incident
@@ -95,7 +95,7 @@ def move(
     reason: str = "",
     entry_says: Mapping[str, Any] | None = None,
 ) -> m.Transition:
-    """Insert a transition. `source` is the state said to be left (default: the true one);
+    """Insert a transition. `source` is the state that the row names (default: the current one);
     `entry_says` overrides what the audit entry names (actor, object, from, to)."""
     proposal.refresh_from_db()
     source = proposal.state if source is None else source

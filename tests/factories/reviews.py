@@ -38,7 +38,7 @@ def statement(
     slot: str = "any",
     **said: Any,
 ) -> Statement:
-    """What the person would sign now; `said` overrides fields of the statement."""
+    """Return what the person would sign now; `said` overrides fields of the statement."""
     proposal.refresh_from_db()
     yes = decision == Decision.APPROVE
     rejected = decision == Decision.REJECT
@@ -61,7 +61,7 @@ def statement(
 
 
 def session(proposal: m.Proposal, someone: Person, **said: Any) -> m.ReviewSession:
-    """A started review; `said` are arguments of `statement`."""
+    """Start a review; `said` are arguments of `statement`."""
     return insert_session(
         statement(proposal, someone, **said), proposal=proposal, person=someone.id
     )
@@ -70,7 +70,7 @@ def session(proposal: m.Proposal, someone: Person, **said: Any) -> m.ReviewSessi
 def insert_session(
     composed: Statement, *, login: str = WEB, proposal: m.Proposal, person: UUID, **fields: Any
 ) -> m.ReviewSession:
-    """The row itself; `fields` override what the statement says."""
+    """Insert the row; `fields` override what the statement says."""
     said = {
         "round": composed.round,
         "nonce": composed.nonce,
@@ -88,7 +88,7 @@ def insert_session(
 
 
 def sign(session: m.ReviewSession, someone: Person, *, login: str = WEB, **said: Any) -> m.Review:
-    """The review of a started session, really signed; `said` overrides columns."""
+    """Insert the review of a started session with a real signature; `said` overrides columns."""
     composed = Statement.parse(bytes(session.statement))
     made = someone.passkey.assertion(composed.challenge(), composed.rp_id, composed.origin)
     columns = {
@@ -117,7 +117,7 @@ def sign(session: m.ReviewSession, someone: Person, *, login: str = WEB, **said:
 def review(
     proposal: m.Proposal, someone: Person, decision: str = "approve", slot: str = "any"
 ) -> m.Review:
-    """Session and signed review; the state does not move."""
+    """Start and sign a review; the proposal's state stays."""
     return sign(session(proposal, someone, decision=decision, slot=slot), someone)
 
 

@@ -14,7 +14,7 @@ from tests.factories.proposals import move
 
 
 def lease(target: str, *, holder: str = WORKER_ACTOR, secs: float = 60) -> m.Lease:
-    """Claim a target's lease: a new token."""
+    """Claim a target's lease; return the new token."""
     with acting(WORKER), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO remediation_lease AS l (target, token, holder, until)"
@@ -27,7 +27,7 @@ def lease(target: str, *, holder: str = WORKER_ACTOR, secs: float = 60) -> m.Lea
 
 
 def end_lease(target: str) -> None:
-    """The lease has run out a second ago; nobody renewed it."""
+    """Make the lease end a second ago."""
     with unguarded("remediation_lease"), connection.cursor() as cursor:
         cursor.execute(
             "UPDATE remediation_lease SET until = clock_timestamp() - interval '1 second'"
@@ -43,7 +43,7 @@ def execution(
     login: str = WORKER,
     tokens: Mapping[str, int] | None = None,
 ) -> m.Execution:
-    """The run's row, with leases on all targets unless `tokens` are given."""
+    """Insert the run's row, with leases on all targets unless `tokens` are given."""
     if tokens is None:
         tokens = {
             row.locator: lease(row.locator, holder=holder).token for row in proposal.targets.all()
@@ -66,7 +66,7 @@ def step(
     token: int | None = None,
     login: str = WORKER,
 ) -> m.StepRecord:
-    """One phase of one step, with the run's token unless another is given."""
+    """Insert one phase of one step, with the run's token unless another is given."""
     if token is None:
         locator = execution.proposal.targets.get(step=step).locator
         token = execution.tokens[locator]
@@ -84,7 +84,7 @@ def step(
 
 
 def execute(proposal: m.Proposal, *, tokens: Mapping[str, int] | None = None) -> m.Execution:
-    """approved → executing with the first step intended, in one transaction."""
+    """Move approved → executing and record the first step as intended, in one transaction."""
     with transaction.atomic():
         made = execution(proposal, tokens=tokens)
         move(proposal, ProposalState.EXECUTING)
@@ -93,7 +93,7 @@ def execute(proposal: m.Proposal, *, tokens: Mapping[str, int] | None = None) ->
 
 
 def finish_steps(execution: m.Execution) -> None:
-    """Every step applied and verified."""
+    """Record every step as applied and verified."""
     for row in execution.proposal.targets.order_by("step"):
         if row.step:
             step(execution, "intended", row.step)

@@ -1,4 +1,4 @@
-"""Proposals that walked to any state."""
+"""Make proposals in any state, by real transitions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def proposal_at(
     ruling: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> m.Proposal:
-    """A proposal that walked to this state by the edges that exist, with all that they ask for.
+    """Make a proposal and move it to this state along existing edges, with all that they require.
 
     `fields` are arguments of `proposal`; `ruling` may hold decide_by and run_within_s.
     """

@@ -19,7 +19,7 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
 from remediation.services.execution import execute, halt
-from remediation.services.execution import halt_check as halted
+from remediation.services.execution import judge_halt as halted
 from remediation.services.execution.run import Run
 from tests import factories
 from tests.factories import WEB, WORKER, Person

@@ -237,7 +237,7 @@ class World:
             codes = {"reject": "diagnosis_wrong", "return": "evidence_missing"}
             reason = reason or {"code": codes[decision], "text": "It does not hold."}
         with acts(WEB):
-            looked = self.attention(proposal_id)
+            looked = self.conditions(proposal_id)
             started = sign.start(
                 actor=someone.user,
                 proposal_id=proposal_id,
@@ -252,7 +252,7 @@ class World:
             answer = self.assertion(name, started)
             return sign.sign(actor=someone.user, session_id=started.session_id, assertion=answer)
 
-    def attention(self, proposal_id: UUID) -> Conditions:
+    def conditions(self, proposal_id: UUID) -> Conditions:
         """Return the conditions that the page requires: opened artefacts and typed names."""
         proposal = self.get(proposal_id)
         assessment = authorize.newest(proposal)

@@ -1,4 +1,4 @@
-"""`hitlportal`: help without settings, and missing settings named at once, in words."""
+"""`hitlportal`: help needs no settings, and missing settings are named at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMANDS = sorted(
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A command of the tree, with these variables and none else of ours."""
+    """Run a command of the tree with only these variables of ours."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
@@ -44,7 +44,7 @@ def test_help_of_every_command_needs_no_settings() -> None:
     done = subprocess.run(
         [sys.executable, "-c", script, *COMMANDS, "verify_evidence", "audit_witness", "demo"],
         cwd=ROOT,
-        # A wrong value cannot stop it either.
+        # An invalid value does not stop it either.
         env={"PATH": os.environ["PATH"], "HITL_PROCESS": "nothing", "HITL_DEBUG": "perhaps"},
         capture_output=True,
         text=True,
@@ -83,7 +83,7 @@ def test_the_list_of_commands_needs_no_settings() -> None:
         ("sequencer", {"DATABASE_URL", "ORIGIN"}),
     ],
 )
-def test_missing_settings_are_named_all_at_once(
+def test_all_missing_settings_are_named_at_once(
     process: str, needed: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in VARIABLES:
@@ -98,7 +98,7 @@ def test_missing_settings_are_named_all_at_once(
     assert {line.split()[0] for line in lines} == {f"HITL_{name}" for name in needed}
 
 
-def test_a_command_without_settings_says_so_and_shows_no_traceback() -> None:
+def test_a_command_without_settings_gives_a_message_and_no_traceback() -> None:
     done = run("migrate", HITL_PROCESS="web")
     assert done.returncode == 1
     assert done.stdout == ""
@@ -107,7 +107,7 @@ def test_a_command_without_settings_says_so_and_shows_no_traceback() -> None:
     assert [line.split()[0] for line in lines] == [each.name for each in required_by("web")][1:]
 
 
-def test_a_secret_in_a_file_is_not_missing_and_a_wrong_value_is_said_in_a_line(
+def test_a_secret_in_a_file_is_not_missing_and_an_invalid_value_is_named(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "url").write_text("postgresql://hitl_sequencer:x@127.0.0.1:1/none")
@@ -135,13 +135,13 @@ def test_install_roles_asks_for_the_superusers_url_alone(tmp_path: Path) -> None
     assert not (tmp_path / "passwords").exists()
 
 
-def test_the_version_is_said_by_option_and_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_option_and_command_print_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     for asked in ("--version", "version"):
         assert command_line.main([asked]) == 0
         assert capsys.readouterr().out == f"hitlportal {__version__}\n"
 
 
-def test_every_process_is_told_what_it_needs() -> None:
+def test_every_process_names_the_settings_that_it_needs() -> None:
     for process in PROCESSES:
         assert {each.name for each in required_by(process)} == {
             name

@@ -1,4 +1,4 @@
-"""`check --deploy` sees every change of what guards, and the manifest says what is there."""
+"""`check --deploy` finds every change of a guard, and the manifest is up to date."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def found() -> list[CheckMessage]:
-    """What the check says about this transaction's database."""
+    """Return the check's messages about this transaction's database."""
     return list(
         deploy_checks.compare(
             database_manifest.manifest(), database_manifest.read(connections["default"])
@@ -48,7 +48,7 @@ def test_the_manifest_is_what_migrations_and_grants_make() -> None:
 
 
 def test_every_function_of_the_manifest_stands_in_a_file() -> None:
-    """The hashes are those of the texts that people reviewed."""
+    """The hashes belong to the reviewed texts."""
     texts = re.compile(
         r"^CREATE FUNCTION (\w+\.\w+)\(.*?AS \$\$(.*?)\$\$", re.DOTALL | re.MULTILINE
     )
@@ -65,7 +65,7 @@ def test_every_function_of_the_manifest_stands_in_a_file() -> None:
 
 
 def test_every_guard_of_the_manifest_is_safe_by_the_rules() -> None:
-    """What the database's design asks of each function and trigger, of the manifest itself."""
+    """Checks the manifest by the design rules for functions and triggers."""
     manifest = database_manifest.manifest()
     for name, said in manifest["functions"].items():
         assert "search_path=pg_catalog, pg_temp" in said["config"], name
@@ -172,7 +172,7 @@ TAMPERING = {
 
 
 @pytest.mark.parametrize("what", TAMPERING)
-def test_it_sees(what: str) -> None:
+def test_the_check_finds_the_change(what: str) -> None:
     statement, number, name = TAMPERING[what]
     sql(statement.format(database=database()))
     messages = found()
@@ -185,7 +185,7 @@ def test_it_sees(what: str) -> None:
 
 @contextmanager
 def opened(url: str) -> Iterator[DatabaseWrapper]:
-    """A connection of its own, as the check opens it."""
+    """Open a separate connection, as the check does."""
     made = DatabaseWrapper({**connections.settings["default"], **env.postgres(url)}, "default")
     try:
         yield made
@@ -201,7 +201,9 @@ def test_every_process_finds_its_database_in_order(process: str, settings: Setti
 
 
 @pytest.mark.parametrize(("process", "login"), [("web", "hitl_worker"), ("worker", "hitl_owner")])
-def test_a_process_with_the_login_of_another(process: str, login: str, settings: Settings) -> None:
+def test_a_process_with_another_login_is_reported(
+    process: str, login: str, settings: Settings
+) -> None:
     settings.PROCESS = process
     with opened(login_url(login, database())) as it:
         messages = list(deploy_checks.check_connection(it, "default"))
@@ -209,7 +211,7 @@ def test_a_process_with_the_login_of_another(process: str, login: str, settings:
     assert f"{login}, not hitl_{process}" in messages[0].msg
 
 
-def test_a_login_that_plays_another(settings: Settings) -> None:
+def test_a_login_that_may_act_as_another_is_reported(settings: Settings) -> None:
     settings.PROCESS = "web"
     with opened(login_url("hitl_owner", database())) as it:
         with it.cursor() as cursor:
@@ -230,7 +232,7 @@ ROLES = {
 }
 
 
-def test_a_login_that_is_more_than_it_says() -> None:
+def test_a_login_with_special_attributes_is_reported() -> None:
     """One test, since two ALTER ROLE at once fail; all is rolled back."""
     address = servers.addresses().portal.rsplit("/", 1)[0]
     with opened(f"{address}/{database()}") as it:
@@ -245,7 +247,7 @@ def test_a_login_that_is_more_than_it_says() -> None:
         assert list(deploy_checks.check_roles(it)) == []
 
 
-def test_a_server_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_too_old_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploy_checks, "OLDEST", 990_000)
     messages = list(deploy_checks.check_version(connections["default"]))
     assert [message.id for message in messages] == ["hitlportal.E012"]
@@ -264,7 +266,7 @@ def command(url: str) -> subprocess.CompletedProcess[str]:
         "HITL_SECRET_KEY": "k" * 60 + "0123456789",
         "HITL_ORIGIN": "https://portal.example",
     }
-    # What the browser tests need in this process is nothing for a deployment.
+    # Browser tests set this in the process; a deployment does not have it.
     wanted_not = {*wanted, "DJANGO_ALLOW_ASYNC_UNSAFE"}
     kept = {name: value for name, value in os.environ.items() if name not in wanted_not}
     return subprocess.run(
@@ -278,7 +280,7 @@ def command(url: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_command_is_content_with_a_database_in_order() -> None:
+def test_the_command_accepts_a_correct_database() -> None:
     done = command(login_url("hitl_web", database()))
     assert done.returncode == 0, done.stderr
     assert "hitlportal.E" not in done.stderr
@@ -292,7 +294,7 @@ def test_the_command_fails_when_it_cannot_connect() -> None:
     assert "default: the database cannot be asked" in done.stderr
 
 
-def test_the_command_fails_on_a_database_that_holds_nothing() -> None:
+def test_the_command_fails_on_an_empty_database() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_proc WHERE pronamespace = 'remediation'::regnamespace"

@@ -1,4 +1,4 @@
-"""`install_roles`: the database that it is told, and a password of each login that is kept."""
+"""`install_roles` uses the named database and keeps each login's password."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUPERUSER = "postgresql://postgres:x@127.0.0.1:1/postgres"
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    """What would be done to a cluster: a real one is shared with other tests, passwords too."""
+    """Record the calls instead of changing the cluster, which other tests share."""
     calls: list[tuple[Any, ...]] = []
     for name in ("create_logins", "create_database", "narrow_database"):
         monkeypatch.setattr(roles, name, lambda *given, name=name: calls.append((name, *given)))

@@ -1,4 +1,4 @@
-"""A source tree and an installed copy are told apart, and each finds its own."""
+"""A source tree and an installed copy are distinguished, and each finds its own files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hitlportal import places
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_this_is_a_source_tree() -> None:
+def test_this_checkout_is_a_source_tree() -> None:
     assert places.SOURCE_TREE == places.START == ROOT
     assert places.LOCALE == ROOT / "locale"
     assert places.data(".demo") == ROOT / ".demo"
@@ -21,7 +21,7 @@ def test_this_is_a_source_tree() -> None:
     ]  # fmt: skip
 
 
-def test_site_packages_are_none_even_if_another_package_left_a_file_there(tmp_path: Path) -> None:
+def test_site_packages_are_no_source_tree_even_with_files_of_other_packages(tmp_path: Path) -> None:
     package = tmp_path / "site-packages" / "hitlportal"
     package.mkdir(parents=True)
     (package.parent / "manage.py").touch()

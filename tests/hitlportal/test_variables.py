@@ -1,4 +1,4 @@
-"""`variables.toml` says all that is read from the environment, and nothing besides."""
+"""`variables.toml` lists exactly the variables that the code reads."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SOURCES = [
     ),
     ROOT / "tests" / "servers.py",
 ]
-# How code reads a variable: by `env`, or straight from the environment.
+# Code reads a variable by `env`, or directly from the environment.
 READ = re.compile(r"""(?:env\.(\w+)|environ(?:\.get)?)[(\[]\s*["'](HITL_[A-Z_]+)["']""")
 # Read where Django and its settings may not be: by the log's signer, and by Celery before beat.
 STRAIGHT = {"HITL_AUDIT_TRANSIT_TOKEN_FILE", "HITL_PROCESS", "HITL_TEST_POSTGRES"}
 
 
 def readings() -> list[tuple[str, str]]:
-    """How, and which variable: each place in the code."""
+    """Yield how the code reads a variable, and which, for each place."""
     return [found for path in SOURCES for found in READ.findall(path.read_text("utf-8"))]
 
 
@@ -41,17 +41,17 @@ def test_variables_are_read_in_one_way() -> None:
             assert VARIABLES[name].secret == (how == "secret"), name
 
 
-def test_each_entry_says_what_a_reader_needs() -> None:
+def test_each_entry_has_the_fields_that_a_reader_needs() -> None:
     others = {"install_roles", "demo", "tests"}
     for name, variable in VARIABLES.items():
         assert variable.meaning and variable.used_by, name
         assert set(variable.used_by) <= {*PROCESSES, *others}, name
-        # What an empty default stands for is said; where there is another default, it says itself.
+        # An empty default needs an explanation; any other default explains itself.
         assert bool(variable.otherwise) == (variable.default == ""), name
 
 
 def test_a_variable_that_is_not_in_the_table_cannot_be_read() -> None:
     with pytest.raises(KeyError):
         env.text("HITL_UNKNOWN")
-    with pytest.raises(TypeError, match="is no secret"):
+    with pytest.raises(TypeError, match="not marked as secret"):
         env.secret("HITL_ORIGIN")

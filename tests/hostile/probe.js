@@ -30,7 +30,7 @@
   const own = (node) =>
     (node.tagName === "SPAN" && node.attributes.length === 2 && node.className === "cp") ||
     // The portal's own mark over a secret, with its icon.
-    node.closest(".covered") ||
+    node.closest(".masked") ||
     (node.tagName === "A" && node.getAttribute("href").startsWith("/audit/entries/?")) ||
     node.matches(".excerpt mark, .excerpt .cut") ||
     node.matches(".inert");

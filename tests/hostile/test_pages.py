@@ -27,7 +27,7 @@ from tests.hostile import scene as scenes
 from tests.hostile.conftest import Visit
 from tests.hostile.corpus import REFUSED
 from tests.hostile.scene import BETWEEN, TEXTS, TITLES, Scene
-from tests.services.reporting import test_secrets as secrecy
+from tests.services.reporting import leaks as secrecy
 from tests.views import walk
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
@@ -223,25 +223,25 @@ def _pages_of_an_auditor(carol: Visitor, scene: Scene) -> None:
     )
 
 
-def test_a61_a_secret_is_uncovered_on_one_page_only(world: World, visit: Visit) -> None:
+def test_a61_a_secret_is_revealed_on_one_page_only(world: World, visit: Visit) -> None:
     proposal_id = secrecy.handed_in(world)
     world.assess(proposal_id)
     alice = visit(world.people["alice"])
     digest = sha256(secrecy.LEAK).hexdigest()
     page = opened(alice, "review", proposal_id).page
-    expect(page.get_by_text("covered: 2 secrets").first).to_be_visible()
+    expect(page.get_by_text("masked: 2 secrets").first).to_be_visible()
     alice.shoot("secret-review")
     opened(alice, "evidence", proposal_id, digest)
-    expect(page.locator(".covered")).to_have_count(2)
+    expect(page.locator(".masked")).to_have_count(2)
     assert secrecy.AWS not in page.content()
     looked_at(alice, [])
-    alice.shoot("secret-covered")
-    page.get_by_text("Uncover, with a reason on record").click()
-    page.get_by_label("Why you need to see it").fill(secrecy.REASON)
+    alice.shoot("secret-masked")
+    page.get_by_text("Reveal, with a reason on record").click()
+    page.get_by_label("Why you need to see them").fill(secrecy.REASON)
     alice.shoot("secret-asked")
     page.get_by_role("button", name="Show the secrets").click()
-    expect(page.get_by_text("uncovered")).to_be_visible()
+    expect(page.get_by_role("heading", name="Revealed: 2 secrets")).to_be_visible()
     assert secrecy.AWS in looked_at(alice, [secrecy.LEAK.decode()])[-1]
-    alice.shoot("secret-uncovered")
+    alice.shoot("secret-revealed")
     opened(alice, "evidence", proposal_id, digest)
     assert secrecy.AWS not in page.content()

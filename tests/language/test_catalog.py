@@ -46,7 +46,7 @@ def test_no_message_holds_a_placeholder_without_a_name() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        "%(names)s look at it now",
+        "%(names)s are viewing it",
         "{days} d {hours} h",
         'By <a href="%(url)s">x &amp; y</a>, 90 %%',
     ],

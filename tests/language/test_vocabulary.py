@@ -136,6 +136,7 @@ def _notes() -> set[str]:
 
 def test_titles_of_pages_cover_what_they_are_of() -> None:
     assert set(check_cards.TITLES) == set(checks.CHECKS)
+    assert set(check_cards.TITLES_FAILED) == set(checks.CHECKS)
     assert set(CLOSE_TITLES) == set(CloseReason)
     assert set(ENDS) == {
         ProposalState.SUCCEEDED,

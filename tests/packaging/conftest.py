@@ -1,4 +1,4 @@
-"""A wheel and an environment that holds it, made once for all workers of a test run."""
+"""Build a wheel and install it in an environment, once for all workers of a test run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_NETWORK = ("--quiet", "--no-index", "--no-deps")
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A directory of this test run, the same for all of its workers."""
+    """Return a directory that all workers of this test run share."""
     base = tmp_path_factory.getbasetemp()
     place = (base if worker_id == "master" else base.parent) / "packaging"
     place.mkdir(exist_ok=True)
@@ -28,7 +28,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel(shared: Path) -> Path:
-    """The wheel, made from the source distribution that is made from the tracked files."""
+    """Build the wheel from the source distribution of the tracked files."""
     with _once(shared / "wheel") as missing:
         if missing:
             _build(shared)
@@ -38,7 +38,7 @@ def wheel(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(shared: Path, wheel: Path) -> Path:
-    """The `bin` of a fresh environment that holds the wheel, and reads the locked packages of the
+    """Return the `bin` of a fresh environment with the wheel, which uses the locked packages of the
     environment that runs the tests: no test reaches a registry."""
     home = shared / "environment"
     with _once(shared / "installed") as missing:
@@ -53,7 +53,7 @@ def installed(shared: Path, wheel: Path) -> Path:
 
 
 def tracked() -> list[str]:
-    """What a commit of this tree would hold, by path below the root."""
+    """Return the files that a commit of this tree would hold, by path below the root."""
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -63,7 +63,7 @@ def tracked() -> list[str]:
 
 @contextmanager
 def _once(mark: Path) -> Iterator[bool]:
-    """Only one worker at a time; True for the first one that comes through."""
+    """Let one worker in at a time; yield True for the first."""
     with mark.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield not mark.with_suffix(".done").exists()

@@ -1,4 +1,4 @@
-"""A wheel in an environment of its own, with no source tree: installed, migrated, one effect."""
+"""A wheel in a separate environment without source tree: install, migrate, execute once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FROM_SOURCE = {"PYTHONPATH", "VIRTUAL_ENV", "DJANGO_SETTINGS_MODULE", "HITL_DEMO
 def run(
     installed: Path, directory: Path, *command: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of the environment, with no variable of ours, somewhere else."""
+    """Run a program of the environment in another directory, without our variables."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -28,7 +28,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,  # of a busy machine; it takes half a minute
+        timeout=600,  # for a busy machine; usually it takes half a minute
     )
 
 
@@ -75,7 +75,9 @@ def test_the_verifier_for_auditors_can_be_built(installed: Path, tmp_path: Path)
     assert said.returncode == 0
 
 
-def test_an_installed_copy_takes_a_report_to_its_effect(installed: Path, tmp_path: Path) -> None:
+def test_an_installed_copy_carries_a_report_through_to_execution(
+    installed: Path, tmp_path: Path
+) -> None:
     """Servers, logins, migrate, grants, `check --deploy`, all processes; a report over HTTP, two
     passkeys, the effect at a real server, the evidence replayed."""
     done = run(installed, tmp_path, "hitlportal", "demo", "--brief")

@@ -1,4 +1,4 @@
-"""Developers' tools name the same commands, and their help is true."""
+"""Developers' tools run the same commands, and their help is correct."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def recipe(target: str) -> list[str]:
-    """The commands of a target, as a shell gets them."""
+    """Return the commands of a target, as a shell gets them."""
     done = subprocess.run(
-        # As if .venv were built: what building it would do is not asked for here.
+        # As if .venv were built: the commands that build it are left out.
         ["make", "--dry-run", "--old-file", ".venv/.installed", target],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
@@ -30,7 +30,7 @@ def test_the_hooks_and_make_check_run_the_same_commands() -> None:
     assert [repository["repo"] for repository in configuration["repos"]] == ["local"]
     (hooks,) = (repository["hooks"] for repository in configuration["repos"])
     assert [hook["entry"] for hook in hooks] == recipe("check")
-    assert all(hook["language"] == "system" for hook in hooks)  # nothing is fetched
+    assert all(hook["language"] == "system" for hook in hooks)  # nothing is downloaded
 
 
 def test_the_help_names_every_target_and_no_other() -> None:
@@ -39,7 +39,7 @@ def test_the_help_names_every_target_and_no_other() -> None:
     assert set(phony.split()) - {"test-embedded", "test-machine"} == helped
 
 
-def test_tests_say_their_slowest_ten_and_the_rule_is_45_minutes() -> None:
+def test_make_test_prints_the_slowest_ten_and_ci_stops_after_45_minutes() -> None:
     runs = [line for line in recipe("test") if " -m pytest " in line]
     assert runs and all("--durations=10" in line for line in runs)
     assert "limit=2700 " in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
@@ -70,7 +70,7 @@ def test_the_locks_hold_hashes_and_name_no_host() -> None:
         ("a>=1 \\\n    --hash=sha256:00\n", ["pins no version"]),
     ],
 )
-def test_a_lock_that_is_not_one_is_found(tmp_path: Path, text: str, found: list[str]) -> None:
+def test_an_invalid_lock_is_found(tmp_path: Path, text: str, found: list[str]) -> None:
     (tmp_path / "requirements.txt").write_text("# made by uv\n" + text)
     said = list(check_locks.problems(tmp_path))
     assert len(said) == len(found)

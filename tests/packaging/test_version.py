@@ -1,4 +1,4 @@
-"""One version: in the package, on the command line, in the API's description, in the changelog."""
+"""The package, the command line, the API's description and the changelog have one version."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def test_the_package_and_the_api_have_this_version(wheel: Path) -> None:
     assert wheel.name == f"hitlportal-{hitlportal.__version__}-py3-none-any.whl"
     info = SchemaGenerator().get_schema(public=True)["info"]
     assert info["x-hitlportal-version"] == hitlportal.__version__
-    # The API's own version is another one: it counts what agents rely on.
+    # The API has its own version, for agents.
     assert info["version"] == settings.SPECTACULAR_SETTINGS["VERSION"] == "1"
 
 
-def test_no_other_file_of_the_product_names_it() -> None:
+def test_no_other_file_of_the_product_names_the_version() -> None:
     named = {
         name
         for name in tracked()

@@ -1,4 +1,4 @@
-"""The wheel holds everything that the three packages and locale/ hold, and nothing else."""
+"""The wheel holds exactly the files of the three packages and of locale/."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from zipfile import ZipFile
 
 from tests.packaging.conftest import ROOT, tracked
 
-# Where a wheel keeps what lies elsewhere in the tree.
+# Files that have another place in the wheel than in the tree.
 INSIDE = {"hitlportal/": "hitlportal/", "remediation/": "remediation/", "audit/": "audit/"}
 INSIDE |= {"locale/": "hitlportal/locale/"}
 
 
 def expected() -> dict[str, str]:
-    """By path in the wheel, the path in the tree."""
+    """Return the path in the tree by the path in the wheel."""
     return {
         there + name.removeprefix(here): name
         for name in tracked()

@@ -1,4 +1,4 @@
-"""The time that deadlines are read by is the database's (remediation/services/clock.py)."""
+"""Deadlines are compared with the database's time (remediation/services/clock.py)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from remediation.services.clock import database_now
 
 
 @pytest.mark.django_db
-def test_it_is_aware_in_utc_and_goes_on_within_a_transaction() -> None:
-    """`clock_timestamp()`; `now()` would stand still until the transaction ends."""
+def test_the_clock_is_in_utc_and_advances_within_a_transaction() -> None:
+    """`now()` would return the start of the transaction, so it reads `clock_timestamp()`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         begun = cursor.fetchone()[0]

@@ -1,4 +1,4 @@
-"""The worker's two files are parsed again whenever they may have changed, and only then."""
+"""The worker's two files are parsed again only when they may have changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 class Reader:
-    """Counts how often the file was parsed."""
+    """Count how often the file was parsed."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.kept, self.times = path, host_files._Kept[bytes](), 0
@@ -38,21 +38,21 @@ class Reader:
 
 
 def at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if every file had been left alone for a day."""
+    """Make every file look unchanged for a day."""
     import time
 
     now = time.time()
     monkeypatch.setattr(host_files.time, "time", lambda: now + 86_400)
 
 
-def test_a_file_at_rest_is_parsed_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_file_is_parsed_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_rest(monkeypatch)
     reader = Reader(path)
     assert [reader.get() for _ in range(3)] == [b"one"] * 3
     assert reader.times == 1
 
 
-def test_a_file_that_was_just_written_is_not_kept(path: Path) -> None:
+def test_a_file_that_was_just_written_is_not_cached(path: Path) -> None:
     reader = Reader(path)
     assert reader.get() == b"one"
     assert reader.get() == b"one"
@@ -89,7 +89,9 @@ def test_a_change_of_the_same_length_is_seen_at_once(
     assert reader.get() == b"two"
 
 
-def test_what_cannot_be_parsed_is_not_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_parsed_is_not_cached(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at_rest(monkeypatch)
     kept = host_files._Kept[bytes]()
 
@@ -103,7 +105,7 @@ def test_what_cannot_be_parsed_is_not_kept(path: Path, monkeypatch: pytest.Monke
             kept.get(path, refuse)
 
 
-def test_another_setting_is_another_reading(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_setting_parses_the_file_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     at_rest(monkeypatch)
     reader = Reader(path)
     reader.get(frozenset({"portal"}))
@@ -111,7 +113,7 @@ def test_another_setting_is_another_reading(path: Path, monkeypatch: pytest.Monk
     assert reader.times == 2
 
 
-def test_a_file_that_is_gone_approves_and_observes_nothing(
+def test_a_missing_file_approves_and_observes_nothing(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_rest(monkeypatch)

@@ -23,7 +23,7 @@ BODIES = ("", "{}", '{"a":"ä\u2028"}')
 
 
 def files() -> dict[str, bytes]:
-    """Give every fixture by its file name."""
+    """Return every fixture by its file name."""
     vectors = [
         {"kind": kind.value, "body": body, "digest": digest(kind, body.encode())}
         for kind in Kind

@@ -31,7 +31,7 @@ def stored() -> dict[str, str]:
 
 
 def listed() -> dict[str, str]:
-    """The digests that the manifest holds, as `sha256sum` writes them."""
+    """Read the manifest's digests, in the format of `sha256sum`."""
     lines = MANIFEST.read_text(encoding="utf-8").splitlines()
     pairs = [line.split("  ", 1) for line in lines]
     found = {name: digest for digest, name in pairs}
@@ -51,7 +51,7 @@ def test_every_stored_vector_is_in_the_manifest() -> None:
 
 
 def append() -> None:
-    """Add what is new; what is listed stays as it is listed."""
+    """Append new vectors to the manifest; keep the listed lines."""
     known = listed() if MANIFEST.exists() else {}
     new = {name: digest for name, digest in stored().items() if name not in known}
     with MANIFEST.open("a", encoding="utf-8") as file:

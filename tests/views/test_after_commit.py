@@ -1,4 +1,4 @@
-"""After a commit nothing turns success into an error (CONTRIBUTING.md)."""
+"""After a commit nothing turns success into an error."""
 
 from __future__ import annotations
 

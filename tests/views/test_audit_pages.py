@@ -65,7 +65,7 @@ def test_an_auditor_reads_entries_newest_first(
     world: World, carol: Person, browser_of: BrowserOf
 ) -> None:
     world.in_review()
-    assert "not in the tree yet" in text_of(browser_of(carol).get("audit_entries"))
+    assert "waiting to be added to the tree" in text_of(browser_of(carol).get("audit_entries"))
     world.integrate()
     found = ids(text_of(browser_of(carol).get("audit_entries")))
     assert found == sorted(found, reverse=True)
@@ -209,13 +209,16 @@ def test_a_commitment_is_opened_until_it_is_erased(
 
 def test_the_state_of_the_log(world: World, carol: Person, browser_of: BrowserOf) -> None:
     page = text_of(browser_of(carol).get("audit_log"))
-    assert "none yet" in page
+    assert "not run yet" in page
     log.append(
         action="system:log:broken", actor="system:v", object="log:all", data={"problem": "leaf 7"}
     )
     world.integrate()
-    for name in ("audit_log", "audit_entries"):
-        assert "does not hold" in text_of(browser_of(carol).get(name))
+    for name, words in (
+        ("audit_log", "failed<small>"),
+        ("audit_entries", "The last verification of the log failed."),
+    ):
+        assert words in text_of(browser_of(carol).get(name))
     assert "leaf 7" in text_of(browser_of(carol).get("audit_log"))
 
 
@@ -270,11 +273,11 @@ def test_a_record_that_is_too_long_for_a_page_says_so(
     incident = m.Proposal.objects.get(pk=world.in_review()).incident
     world.integrate()
     browser = browser_of(carol)
-    assert "are not shown" not in text_of(browser.get("incident_record", incident.pk))
+    assert "Only the first" not in text_of(browser.get("incident_record", incident.pk))
     monkeypatch.setattr(reading, "TIMELINE", 2)
     page = text_of(browser.get("incident_record", incident.pk))
     assert page.count("· <a href=") == 2
-    assert "There are more than these 2 entries" in page
+    assert "Only the first 2 entries are shown" in page
 
 
 def test_a43_no_entry_keeps_an_auditor_from_the_pages(

@@ -85,7 +85,7 @@ def folders() -> list[Path]:
 
 @pytest.mark.parametrize("folder", folders(), ids=lambda path: path.name)
 def test_every_page_has_the_same_names(folder: Path) -> None:
-    """Views speak HTTP, a presenter reads rows, the page's data is plain (CONTRIBUTING.md)."""
+    """Views speak HTTP, a presenter reads rows, the page's data is plain."""
     assert {path.name for path in folder.glob("*.py")} >= NAMES
     assert (TEMPLATES / folder.name / "page.html").is_file()
     page = (folder / "page.py").read_text(encoding="utf-8")

@@ -177,5 +177,5 @@ def test_a01_a_hostile_report_is_shown_whole_on_the_page(
         assert text == visible(hostile)
     assert "<script>alert" not in page
     assert "hidden characters shown as code points" in page
-    assert "No hidden characters" in page  # the check of that name, which fails
+    assert "texts contain hidden characters" in page  # the title of the failed check
     assert "check fail" in page

@@ -13,7 +13,7 @@ from audit.management import operator
 
 class Command(BaseCommand):
     help = (
-        "Erase the salt and the value behind commitments; the entries stay. An auditor's page of an"
+        "Erase salt and value behind commitments; the entries stay. The auditors' page of an"
         " entry shows its commitments. Runs as HITL_PROCESS=eraser, which can do nothing else."
     )
     requires_system_checks: list[str] = []
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("commitments", nargs="+", metavar="HEX")
         parser.add_argument("--ground", required=True, help="the legal ground, in words")
         parser.add_argument("--by", required=True, help="who erases")
-        parser.add_argument("--second", required=True, help="who else answers for it")
+        parser.add_argument("--second", required=True, help="the second person responsible")
 
     def handle(self, *args: Any, **options: Any) -> None:
         operator.need("eraser")
@@ -36,4 +36,4 @@ class Command(BaseCommand):
             )
         except EraseRefused as error:
             raise CommandError(f"refused, {error}") from error
-        self.stdout.write(f"{count} erased, and on record")
+        self.stdout.write(f"{count} erased and recorded")

@@ -24,14 +24,14 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("path", type=Path, help="a directory or file that is not there yet")
+        parser.add_argument("path", type=Path, help="a directory or file that does not exist yet")
         parser.add_argument("--format", choices=("tiles", *VIEWS), default="tiles")
 
     def handle(self, *args: Any, **options: Any) -> None:
         operator.need("worker")
         path, kind = options["path"], options["format"]
         if path.exists():
-            raise CommandError(f"{path} is there already")
+            raise CommandError(f"{path} exists already")
         try:
             policy = Policy.parse(Path(settings.AUDIT_POLICY_FILE).read_text(encoding="utf-8"))
             head = export.head(policy)

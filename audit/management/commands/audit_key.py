@@ -18,8 +18,8 @@ from audit.tlog.note import COSIGNATURE, ED25519, VerifierKey
 
 class Command(BaseCommand):
     help = (
-        "generate: a new key; show: the public key of one; rotate: put on record that the log"
-        " will be signed by another key too."
+        "generate: create a key; show: print a key's public key; rotate: record that another key"
+        " signs the log, too."
     )
     requires_system_checks: list[str] = []
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         show.add_argument("uri", help="file:PATH, env:NAME or transit:URL#NAME")
         rotate = verbs.add_parser("rotate")
         rotate.add_argument("--old", required=True, help="the vkey in use")
-        rotate.add_argument("--new", required=True, help="the vkey that signs too from now on")
+        rotate.add_argument("--new", required=True, help="the vkey that signs, too, from now on")
         rotate.add_argument("--reason", required=True)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -61,7 +61,7 @@ class Command(BaseCommand):
         operator.need("worker")
         old, new = VerifierKey.parse(options["old"]), VerifierKey.parse(options["new"])
         if old.name != new.name or old == new:
-            raise CommandError("the new key has the log's name, and is another key")
+            raise CommandError("the new key must have the log's name and differ from the old key")
         with transaction.atomic():
             log.append(
                 action="operator:log_key:rotated",
@@ -70,7 +70,7 @@ class Command(BaseCommand):
                 data={"old": str(old), "new": str(new), "reason": options["reason"]},
             )
         self.stdout.write(
-            "On record. Now: add the new key to every policy file, give the sequencer both keys\n"
-            "(HITL_AUDIT_KEY, HITL_AUDIT_KEY_NEXT); when every verifier has it, let the new one\n"
-            "sign alone and take the old one out of the policy files."
+            "Recorded. Now add the new key to every policy file, and give the sequencer both keys\n"
+            "(HITL_AUDIT_KEY, HITL_AUDIT_KEY_NEXT). When every verifier has the new key, let it\n"
+            "sign alone and remove the old key from the policy files."
         )

@@ -18,16 +18,16 @@ from audit.tlog.note import Note, VerifierKey, from_bytes
 
 class Command(BaseCommand):
     help = (
-        "Put on record that the log goes on under a new name and key, with the last head that an"
-        " outsider saw under the old one. Stop the sequencer first; start it with the new key, the"
-        " new name and a new head file. Verifiers trust the new key by its vkey, as the first."
+        "Record that the log continues under a new name and key, with the last head that an"
+        " outsider saw under the old name. Stop the sequencer first; then start it with the new"
+        " key, the new name and a new head file. Verifiers need the vkey of the new key."
     )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--vkey", required=True, help="the new key; its name is the new origin")
         parser.add_argument(
-            "--seen", type=Path, required=True, help="the last head that a witness or worker keeps"
+            "--seen", type=Path, required=True, help="the last head that a witness or worker has"
         )
         parser.add_argument("--reason", required=True)
 
@@ -53,4 +53,4 @@ class Command(BaseCommand):
                     "reason": options["reason"],
                 },
             )
-        self.stdout.write(f"On record: {head.origin} at size {head.size} goes on as {vkey.name}.")
+        self.stdout.write(f"Recorded: {head.origin} at size {head.size} continues as {vkey.name}.")

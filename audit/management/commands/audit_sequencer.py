@@ -25,14 +25,14 @@ AGAIN_S = 1.0
 
 
 class Command(BaseCommand):
-    help = "Turn committed entries into leaves and sign the head; runs until it is told to stop."
+    help = "Turn committed entries into leaves and sign the head; runs until it is stopped."
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.PROCESS != "sequencer":
             raise CommandError("run this as HITL_PROCESS=sequencer, with its own database login")
         if not settings.AUDIT_HEAD_FILE:
-            raise CommandError("HITL_AUDIT_HEAD_FILE names where the last signed head is kept")
+            raise CommandError("set HITL_AUDIT_HEAD_FILE to the file for the last signed head")
         make = _maker()
         ended: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -42,12 +42,12 @@ class Command(BaseCommand):
                 serving.serve(make, lambda: bool(ended))
             except (signing.KeyUnavailable, psycopg.Error, OSError) as error:
                 # The database or the key service is unavailable: unsigned entries are signed later.
-                logger.error("begin again: %s: %s", type(error).__name__, error)
+                logger.error("restarting after an error: %s: %s", type(error).__name__, error)
                 time.sleep(AGAIN_S)
             except TlogError as error:
                 # The log was rolled back, forked or damaged, or the key is missing: a person must
                 # look. Continuing would sign a log that nobody should trust.
-                logger.critical("the log does not go on: %s", error)
+                logger.critical("the log cannot continue: %s", error)
                 raise CommandError(f"refused, {error}", returncode=3) from error
 
 
@@ -62,6 +62,6 @@ def _maker() -> serving.Make:
     except (TlogError, OSError) as error:
         raise CommandError(f"HITL_AUDIT_KEY, HITL_AUDIT_POLICY_FILE: {error}") from error
     if not signers:
-        raise CommandError("HITL_AUDIT_KEY names the key that signs the log (file:PATH)")
+        raise CommandError("set HITL_AUDIT_KEY to the key that signs the log (file:PATH)")
     head = HeadFile(settings.AUDIT_HEAD_FILE)
     return lambda connection: Sequencer(connection, signers, head, witnesses)

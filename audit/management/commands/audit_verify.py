@@ -20,12 +20,12 @@ BAR = 40
 
 
 class Command(BaseCommand):
-    help = "Verify every row of the log. Exit status: 0 it holds, 1 it does not, 2 not to be read."
+    help = "Verify every row of the log. Exit status: 0 it holds, 1 it does not, 2 unreadable."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--policy", type=Path, help="default: HITL_AUDIT_POLICY_FILE")
-        parser.add_argument("--seen", type=Path, help="a head that you have: default: this host's")
+        parser.add_argument("--seen", type=Path, help="a head that you have (default: this host's)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         policy, seen = _given(options)
@@ -37,7 +37,11 @@ class Command(BaseCommand):
             f"{found.size} entries, {found.nodes} nodes, {found.heads} heads, root"
             f" {found.root.hex()}\n{found.backlog} entries are not in the tree yet;"
             f" {found.opened} commitments open, {found.erased} erased"
-            + ("" if seen else "\nno head from elsewhere was given: a clean cut goes unseen")
+            + (
+                ""
+                if seen
+                else "\nno head from elsewhere was given (--seen): a log cut short would go unseen"
+            )
             + "\nHOLDS"
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hitlportal.demo.people.player import Player
-from hitlportal.demo.play.checks import Checks
+from hitlportal.demo.play.expectations import Checks
 from hitlportal.demo.play.record import Record
 from hitlportal.demo.play.reporting import Reported
 from hitlportal.demo.servers.cloud import Key

@@ -1,4 +1,4 @@
-"""manage.py database_manifest: what `check --deploy` compares the database with."""
+"""Print or write the manifest that `hitlportal check --deploy` compares the database with."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hitlportal import database_manifest
 
 class Command(BaseCommand):
     help = (
-        "Prints what this database holds (guards, views, constraints, owners, grants), freshly "
-        "migrated and granted; --write keeps it as hitlportal/sql/manifest.json."
+        "Prints the guards, views, constraints, owners and grants of this database, which must be "
+        "freshly migrated and granted; --write stores them as hitlportal/sql/manifest.json."
     )
     requires_system_checks: list[str] = []
 

@@ -1,4 +1,4 @@
-"""manage.py install_grants: the allow-list of every login, after each migrate, as hitl_owner."""
+"""Apply the grants of every login (`hitlportal install_grants`, after each migrate)."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ class Command(BaseCommand):
         with transaction.atomic():
             connection.ensure_connection()
             roles.apply_grants(connection.connection)
-        self.stdout.write("Grants are as hitlportal/sql/grants.sql says.")
+        self.stdout.write("Applied hitlportal/sql/grants.sql.")

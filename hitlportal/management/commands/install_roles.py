@@ -1,4 +1,4 @@
-"""`hitlportal install_roles`: logins, database and its narrowing; needs a superuser once."""
+"""Create logins and database, once, as superuser (`hitlportal install_roles`)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
 
 def read_or_make(directory: Path) -> dict[str, str]:
-    """The password of each login from ``directory/<login>``, made (0600) where missing."""
+    """Return each login's password from ``directory/<login>``; create missing files (0600)."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = {}
     for login in roles.PROCESS_LOGINS:

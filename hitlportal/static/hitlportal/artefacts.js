@@ -1,5 +1,5 @@
-/* Artefacts on the review page: a citation leads to its artefact and opens it; what was loaded whole
-   counts as opened. */
+/* Artefacts on the review page: a citation links to its artefact and opens it; an artefact that was
+   loaded in full counts as opened. */
 "use strict";
 (() => {
   const opened = () =>

@@ -1,5 +1,5 @@
-/* Keeps relative times current. The server drew each of them already; without this script they
-   only stop moving. The words are the server's, from the page (templatetags/portal.py). */
+/* Keeps relative times current. The server renders each of them; without this script they
+   do not update. The texts come from the server, in the page (templatetags/portal.py). */
 "use strict";
 (() => {
   const { word } = window.hitl;
@@ -19,7 +19,7 @@
     until: (at, now) => word("clock", at > now ? "left" : "over", { span: span(Math.abs(at - now) / 1000) }),
   };
 
-  // A deadline is the server's; a laptop that is ten minutes off must not show ten minutes more.
+  // Use the server's clock: a laptop that is ten minutes off must not show ten minutes more.
   let skew = 0;
   const tick = () => {
     const now = Date.now() + skew;

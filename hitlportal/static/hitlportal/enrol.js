@@ -11,7 +11,7 @@
     return data;
   };
 
-  /* Ceremony after ceremony: each needs the gesture of its own prompt, the server keeps the order. */
+  /* Run the ceremonies one by one: each needs its own gesture; the server enforces the order. */
   const enrol = async (form) => {
     const token = form.elements.csrfmiddlewaretoken.value;
     const body = typed(form);

@@ -1,5 +1,5 @@
-/* Parts of a page that are read again by themselves: not while nobody can see them, at once when
-   somebody comes back. And: who has a review page open says when it is closed. */
+/* Pause the polling of a page that is hidden, and poll at once when it is visible again. Also
+   report when a review page is closed. */
 "use strict";
 (() => {
   const isLive = (element) => element && element.matches && element.matches('[hx-trigger*="every"]');

@@ -76,7 +76,7 @@
 
   const REASONS = ["NotAllowedError", "InvalidStateError", "SecurityError", "NotSupportedError", "AbortError"];
 
-  /* What to tell a person about an error of a ceremony or of postJson. */
+  /* Describe an error of a ceremony or of postJson. */
   const explain = (error) =>
     (REASONS.includes(error.name) && word("passkey", error.name)) || error.message || word("passkey", "failed");
 

@@ -49,8 +49,8 @@
     const chosen = document.getSelection();
     return chosen && !chosen.isCollapsed && chosen.rangeCount > 0 && chosen.getRangeAt(0).intersectsNode(list());
   };
-  /* What must be as it was: open groups, the row with the focus, and where rows stand in the window.
-     A row that went to another section (decided, ended) has left its place: its neighbour counts. */
+  /* Restore the open groups, the row with the focus, and the position of rows in the window. For a
+     row that moved to another section (decided, ended), use its neighbour. */
   const sectionOf = (row) => row.closest("section").getAttribute("aria-labelledby");
   const top = (row) => row.getBoundingClientRect().top;
   const same = ({ id, section }) => {
@@ -87,7 +87,7 @@
 
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target !== list()) return;
-    // Somebody is copying text out of the list: it is read again in a quarter of a minute.
+    // Text of the list is selected, maybe to copy it: wait for the next poll, in 15 seconds.
     if (selecting()) event.detail.shouldSwap = false;
     before = event.detail.shouldSwap ? remember() : null;
   });
@@ -109,7 +109,7 @@
     form.addEventListener("change", (event) => {
       if (event.target.matches("select")) form.requestSubmit();
     });
-    // An address holds what was chosen, nothing else.
+    // The address has only the chosen filters.
     form.addEventListener("formdata", (event) => {
       for (const [key, value] of [...event.formData]) if (!value) event.formData.delete(key);
     });

@@ -1,4 +1,4 @@
-/* What a script says stands in the page, in the reader's language: <template data-words="name"> with
+/* The texts of scripts are in the page, in the reader's language: <template data-words="name"> with
    <p data-word="key">text</p>. A {name} in a text is filled with the value of that name. */
 "use strict";
 (() => {

@@ -1,9 +1,9 @@
-"""The closed catalogue: kinds of target, and the actions that exist for them.
+"""The closed catalogue: kinds of target and the actions on them.
 
-What is not here cannot be proposed, shown, approved or run. A provider's declaration is one module
-beside this file, or one of another package (entry-point group `hitlportal.catalogue`), which
-`remediation.extensions` hands to `register` when the process starts. `TARGETS`, `ACTIONS` and
-`PROVIDERS` are views: they show what was registered since.
+Nothing else can be proposed, shown, approved or run. A provider's declaration is a module in this
+folder or in another package (entry-point group `hitlportal.catalogue`); `remediation.extensions`
+registers the latter when the process starts. `TARGETS`, `ACTIONS` and `PROVIDERS` are live views,
+so they include what is registered after their import.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ ACTIONS: Mapping[str, ActionSpec] = MappingProxyType(_actions)
 
 
 def register(*providers: Provider) -> None:
-    """Add declarations to the catalogue: all of them, or none.
+    """Add declarations to the catalogue: all of them or none.
 
     Only at the start of a process. Raises CatalogueInvalid.
     """
@@ -81,28 +81,30 @@ register(*BUILT_IN)
 
 
 def provider_of(kind: str) -> Provider | None:
-    """The provider of a kind of target or action; None for what nobody declared."""
+    """Return the provider of a kind of target or action; None for an undeclared kind."""
     return PROVIDERS.get(kind.partition(".")[0])
 
 
 def is_test(kind: str) -> bool:
-    """Whether the kind exists for tests and benchmarks only."""
+    """Return whether the kind exists for tests and benchmarks only."""
     provider = provider_of(kind)
     return provider is not None and provider.for_tests
 
 
 def kind_of(locator: str) -> TargetSpec | None:
-    """The kind that a locator begins with; None for what nobody declared."""
+    """Return the kind that a locator begins with; None for an undeclared one."""
     return TARGETS.get(locator.partition(":")[0])
 
 
 def is_report_only(locator: str) -> bool:
-    """Whether no action exists for the identity with this locator."""
+    """Return whether no action exists for the identity with this locator."""
     kind = kind_of(locator)
     return kind is None or kind.report_only
 
 
 def after(action: str, state: Mapping[str, Json]) -> dict[str, Json]:
-    """The pinned state that the action leads to from this one; reviewers see it, executors verify
-    it. Raises KeyError for an action that is not in the catalogue."""
+    """Return the pinned state after the action; reviewers see it, and executors verify it.
+
+    Raises KeyError for an action that is not in the catalogue.
+    """
     return {**state, **ACTIONS[action].leads_to}

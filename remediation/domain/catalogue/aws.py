@@ -44,7 +44,7 @@ ACCESS_KEY = TargetSpec(
     holder="user",
     shown_fields=("created", "last_used", "last_used_service", "last_used_region", "other_keys"),
 )
-# Identities that an incident can be about and for which there is no action yet.
+# Identities for which there is no action yet; an incident can be about them.
 USER = TargetSpec(
     kind="aws.iam.user",
     title=gettext_noop("AWS IAM user"),
@@ -85,7 +85,7 @@ DEACTIVATE = ActionSpec(
     rollback="aws.iam.activate_access_key",
     reversible=True,
     hard_timeout_s=30,
-    # IAM is eventually consistent; a change of status takes minutes to reach every service.
+    # IAM is eventually consistent: a change of status takes minutes to reach every service.
     propagation_s=300,
     pin_fields=_PIN,
     leads_to=MappingProxyType({"status": "Inactive"}),

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from remediation.domain.catalogue.spec import Provider, TargetSpec, gettext_noop, pgettext
 
-# RFC 1123 names; of the 253 characters of an object's name as many as a locator has room for.
+# RFC 1123 names; limited to fewer than the allowed 253 characters to fit into a locator.
 _FIELDS: Mapping[str, str] = MappingProxyType(
     {
         "cluster": r"[a-z0-9][a-z0-9_-]{0,62}",

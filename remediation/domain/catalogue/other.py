@@ -1,8 +1,8 @@
-"""Any other identity, so that no finding is refused because its identity has no kind.
+"""Any other identity, so that every incident can be reported even if its identity has no kind.
 
-`provider` says where the identity lives (`github`, `azure`, `vault`), `name` is what it is called
-there. A name with other characters than the pattern allows is written percent-encoded, as in a
-URL: no "/" stands in a field, so that a locator reads in one way only.
+`provider` is the system of the identity (`github`, `azure`, `vault`), `name` its name there.
+Percent-encode characters that the pattern does not allow: no field may contain "/", so that a
+locator can be parsed in only one way.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ IDENTITY = TargetSpec(
     title=gettext_noop("Other identity"),
     fields={
         "provider": r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?",
-        # 279 characters of locator at the most; the column has 300.
+        # Locators have at most 279 characters; the column has 300.
         "name": r"[A-Za-z0-9_%](?:[A-Za-z0-9_.+=,@~$%-]{0,198}[A-Za-z0-9_=$])?",
     },
     distinguishing="name",

@@ -1,4 +1,4 @@
-"""Join declarations into one catalogue; refuse what contradicts itself or another declaration."""
+"""Join declarations into one catalogue; refuse contradictions within or between them."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _KIND = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)+")
 MAX_KIND = 64
 # Guards read locators by the same form (sql/proposals.sql); `kind` names the kind of the target.
 _FIELD = re.compile(r"(?!kind\Z)[a-z][a-z0-9_]{0,62}")
-# A worker ends a task after 300 s; apply, verify and rollback each take at most this long.
+# Each of apply, verify and rollback; the worker ends a task after 300 s.
 MAX_TIMEOUT_S = 60
-# What no field may hold: what separates fields and kinds, what is unseen, what looks like ASCII.
+# No field may match these: separators of fields and kinds, invisible and look-alike characters.
 _NEVER = ("", "a/b", "a:b", "a b", "a\nb", "a\x00b", "ａ", "а", "/", ":", " ")
 
 
 class CatalogueInvalid(ValueError):
-    """A declaration contradicts itself or another one; the process must not start with it."""
+    """A declaration contradicts itself or another one; the process must not start."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """All declarations, by name of the provider, by kind of target, by kind of action."""
+    """All declarations: providers by name, targets by kind, actions by kind."""
 
     providers: Mapping[str, Provider]
     targets: Mapping[str, TargetSpec]
@@ -38,7 +38,7 @@ class Catalogue:
 
 
 def build(providers: Iterable[Provider]) -> Catalogue:
-    """Raises CatalogueInvalid, with the kind at fault in its words."""
+    """Build the catalogue. Raises CatalogueInvalid, which names the invalid kind."""
     found: dict[str, Provider] = {}
     targets: dict[str, TargetSpec] = {}
     actions: dict[str, ActionSpec] = {}

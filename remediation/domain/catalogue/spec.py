@@ -1,7 +1,7 @@
-"""What a provider declares: its kinds of target, its actions, and the words for both.
+"""The form of a provider's declaration: kinds of target, actions, and words for both.
 
-A declaration is data. Pages, checks, policy and the API read everything that they show or judge
-from it, and nothing else in the product names a kind. It imports only from this module.
+A declaration is data and imports only from this module. Pages, checks, policy and the API read it;
+no other code names a kind.
 """
 
 from __future__ import annotations
@@ -13,30 +13,33 @@ from types import MappingProxyType
 
 from audit.tlog.canonical import Json
 
-# The database keeps locators in columns of this length.
+# The length of the database columns for locators.
 MAX_LOCATOR = 300
 
 
 def gettext_noop(text: str) -> str:
-    """Mark a sentence for translators. `make messages` finds it by the name of this function;
-    `remediation.vocabulary` translates it when a page is drawn."""
+    """Mark a sentence for translators, and return it unchanged.
+
+    `make messages` finds it by this function's name; `remediation.vocabulary` translates it when a
+    page is rendered.
+    """
     return text
 
 
 @dataclass(frozen=True)
 class Word:
-    """A word for pages, and what it is a word for: translators need both."""
+    """A word for pages, with its context for translators."""
 
     context: str
     text: str
 
 
 def pgettext(context: str, text: str) -> Word:
-    """Mark a word for translators; as `gettext_noop`."""
+    """Mark a word with its context for translators, as `gettext_noop` does."""
     return Word(context, text)
 
 
-# What people and agents read about a kind that no action works on.
+# Shown to people and agents for a kind that no action works on.
 REPORT_ONLY = gettext_noop("The portal cannot change this; a person has to.")
 
 _NO_PARAMETERS: Mapping[str, Json] = MappingProxyType(
@@ -46,60 +49,59 @@ _NO_PARAMETERS: Mapping[str, Json] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Protected:
-    """Values of a field that no plan may name, and why."""
+    """Values of a field that no plan may name, and the reason."""
 
     field: str
     why: str
-    # Matches the whole value, in upper or lower case. Left out: the names that the deployment
-    # lists as the portal's own (HITL_PROTECTED_CLUSTERS).
+    # Matches the whole value, ignoring case. The portal's own clusters are not listed here but in
+    # HITL_PROTECTED_CLUSTERS.
     pattern: str = ""
 
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """A kind of target: its fields (name → anchored pattern) and its one-line name."""
+    """A kind of target: its fields (name → anchored pattern) and its locator."""
 
     kind: str
     title: str
-    # In the order of the locator. No pattern may let "/" through: a locator reads in one way only.
+    # In the locator's order. No pattern may match "/": a locator must parse in only one way.
     fields: Mapping[str, str]
-    # The field that tells this target from its neighbours; evidence has to name its value.
+    # The field that distinguishes this target from its neighbours; evidence must name its value.
     distinguishing: str
     # Values for documentation and for the contract test.
     example: Mapping[str, str]
-    # Fields in which one name can be taken for another; the check of look-alikes reads them.
+    # Fields with names that people may confuse; the check of look-alikes reads them.
     names: tuple[str, ...] = ()
-    # The field that log records call the account; the check of places compares them.
+    # The field that equals the account in log records; the check of places compares them.
     account: str = ""
-    # The field that names who holds this credential and may hold others of the same kind.
+    # The field that names this credential's holder, who may have others of the same kind.
     holder: str = ""
-    # The field for whatever the identity is called elsewhere; a report with a secret in it is
-    # refused, for a name is never covered.
+    # The field for a free name of the identity; a report with a secret in it is refused, because
+    # names are never masked.
     free: str = ""
     protected: tuple[Protected, ...] = ()
-    # What the executor shows beside the pinned fields; the words for them are the provider's.
+    # Fields that the executor shows besides the pinned ones; the provider has words for them.
     shown_fields: tuple[str, ...] = ()
-    # Incidents can be about it, but no action works on it.
+    # True if incidents can be about it but no action works on it.
     report_only: bool = False
 
     @property
     def locator(self) -> str:
-        """A str.format template over the fields: `kind:{first}/{second}`."""
+        """Return a str.format template over the fields: `kind:{first}/{second}`."""
         return f"{self.kind}:" + "/".join(f"{{{name}}}" for name in self.fields)
 
 
 @dataclass(frozen=True)
 class ActionSpec:
-    """An action: what it does, on what, with which limits, and what it cannot do.
+    """An action: its effect, its kind of target, its limits, and what it cannot do.
 
-    `version` is part of every plan's digest: raise it whenever the executor comes to do something
-    else than before.
+    `version` is part of every plan's digest: raise it whenever the executor's behaviour changes.
     """
 
     kind: str
     version: int
     title: str
-    # str.format template over the target's fields; the sentence at the top of a review.
+    # A str.format template over the target's fields; the first sentence of a review page.
     sentence: str
     target_kind: str
     rollback: str | None
@@ -109,12 +111,12 @@ class ActionSpec:
     pin_fields: tuple[str, ...]
     ends_sessions: str
     cannot: tuple[str, ...]
-    # The pinned fields that are different afterwards, and how: what a reviewer is shown as after,
-    # and what the executor verifies.
+    # The pinned fields that change, with their new values: reviewers see them and the executor
+    # verifies them.
     leads_to: Mapping[str, Json]
-    # Why there is nothing to pin; empty when there are pin fields.
+    # Why there is nothing to pin; empty if there are pin fields.
     unpinned_reason: str = ""
-    # Gives an identity its access (back): asks for more care than taking it away.
+    # True if it gives an identity access; policy then asks for more than for removing access.
     grants_access: bool = False
     parameters: Mapping[str, Json] = field(default_factory=lambda: _NO_PARAMETERS)
     # Values for documentation and for the contract test.
@@ -123,22 +125,23 @@ class ActionSpec:
 
 @dataclass(frozen=True)
 class Provider:
-    """One declaration. `name` begins each of its kinds (`name.…`) and names its section of the
-    targets file. A provider without any action is report-only and needs no executor."""
+    """One declaration. `name` is the prefix of its kinds (`name.…`) and the name of its section in
+    the targets file. A provider without actions is report-only and needs no executor."""
 
     name: str
     title: str
     targets: tuple[TargetSpec, ...]
     actions: tuple[ActionSpec, ...] = ()
-    # Words for fields of targets, parameters and observations, as far as pages need a word that
-    # is not the name itself.
+    # Words for fields of targets, parameters and observations, where the name itself is not
+    # suitable for pages.
     words: Mapping[str, Word] = field(default_factory=lambda: MappingProxyType({}))
-    # Exists for tests and benchmarks; plans may name it only where the deployment allows it.
+    # True for a provider for tests and benchmarks; plans may use it only if the deployment
+    # allows it.
     for_tests: bool = False
 
     @cached_property
     def sentences(self) -> frozenset[str]:
-        """The sentences and titles that pages show and translators translate."""
+        """Return the sentences and titles for pages and translators."""
         of_actions = (
             text
             for spec in self.actions

@@ -1,6 +1,7 @@
-"""Machine findings beside the agent's story. Each check is one pure function of the same input.
+"""Run all checks: machine findings that are independent of the agent's story.
 
-By theme: `story`, `claims`, `denied`, `place` (the diagnosis against its evidence), `texts` and
+Each check is one pure function of the same input. By theme: `story`, `claims`, `denied`, `place`
+(the diagnosis against its evidence), `texts` and
 `injection` (the words), `target`, `names`, `siblings`, `use` and `protection` (what the plan acts
 on), `telemetry`, `order` (the plan itself), `history` (other proposals). They are measured by the
 labelled set in tests/checks.
@@ -11,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from remediation.domain.checks.claims import claim_not_in_evidence
-from remediation.domain.checks.covered import secret_in_evidence
 from remediation.domain.checks.denied import denied_told_as_done
 from remediation.domain.checks.finding import (
     MAX_BYTES,
@@ -30,6 +30,7 @@ from remediation.domain.checks.order import containment_order, irreversible
 from remediation.domain.checks.place import place_and_time_mismatch
 from remediation.domain.checks.precheck import precheck_refused
 from remediation.domain.checks.protection import protected_target
+from remediation.domain.checks.secrets_in_evidence import secret_in_evidence
 from remediation.domain.checks.siblings import sibling_credential
 from remediation.domain.checks.story import (
     citation_value_not_found,

@@ -1,4 +1,4 @@
-"""What claims say in words, held against the records that they cite."""
+"""Compare the text of claims with the records that they cite."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VERBS = (
     "Request|Reset|Restore|Resume|Resync|Retire|Revoke|Rotate|Run|Scan|Schedule|Select|Send|Set|"
     "Share|Start|Stop|Suspend|Switch|Tag|Terminate|Transfer|Untag|Update|Upload|Verify"
 )
-# How an event, a credential, a resource, an account and an address look in a sentence.
+# Patterns of events, credentials, resources, accounts and addresses in a sentence.
 _EVENT = re.compile(rf"\b(?:{_VERBS})(?:[A-Z][a-z0-9]*)+\b")
 _WORDS = (
     ("key", re.compile(r"\bA(?:KIA|SIA|BIA|CCA|IDA|ROA|GPA|NPA|IPA)[A-Z0-9]{12,124}\b")),
@@ -38,21 +38,21 @@ _NAMED = re.compile(
     r"\b(?:user|role|login|principal|session)\s+([`\"'“‘]?)([A-Za-z_][\w.@+$-]{1,63})",
     re.IGNORECASE,
 )
-# What follows on "user" in a sentence and is a word of its own: taken only when it is written as
-# a name, with a quote before it or a digit, dot or dash in it.
+# Ordinary words that can follow "user": they count as a name only after a quote, or with a digit,
+# dot or dash in them.
 _NAMELIKE = re.compile(r"[\d_@+$]|\w[.-]\w")
 
 
 @dataclass(frozen=True)
 class Token:
-    """Something checkable that a claim names."""
+    """Something that a claim names and that evidence can confirm."""
 
     kind: str
     text: str
     time: Told | None = None
 
     def stands_in(self, text: str) -> bool:
-        """Whether a text of evidence names it."""
+        """Return whether a text of evidence names it."""
         if self.time is not None:
             return any(self.time.is_at(other.at) for other in times_in(text))
         if self.kind == "event":
@@ -63,10 +63,10 @@ class Token:
 
 
 def claim_not_in_evidence(given: CheckInput) -> Result:
-    """Whatever a claim names (event, key, address, user, time) stands in what it cites.
+    """Check that the cited records contain each event, key, address, user and time of a claim.
 
-    Nowhere in the evidence: fails. There, but only in records of others than those whom the cited
-    records are about: a warning, for the reader has to look.
+    Fail for one that occurs nowhere in the evidence. Warn for one that occurs only in records of
+    actors other than those of the cited records: a reviewer must look at it.
     """
     everything = "\n".join(given.texts.values())
     looking = _Looking(given)
@@ -86,14 +86,17 @@ def claim_not_in_evidence(given: CheckInput) -> Result:
 
 
 class _Looking:
-    """What the records around a claim say; claims about the same actors share it."""
+    """The texts of records related to a claim, cached for claims about the same actors."""
 
     def __init__(self, given: CheckInput) -> None:
         self._given = given
         self._beside: dict[frozenset[str], str] = {}
 
     def near(self, claim: Claim) -> str:
-        """The cited records, and all others of the same actors or addresses: claims sum up."""
+        """Return the cited records and all others of the same actors or addresses.
+
+        A claim may summarise records that it does not cite.
+        """
         cited = self._given.cited_events(claim)
         actors = {event.actor for event in cited} | {event.address for event in cited}
         known = frozenset(actors - {""})
@@ -104,7 +107,7 @@ class _Looking:
 
 
 def _in_the_title(given: CheckInput, everything: str) -> Iterator[str]:
-    """The title may name keys and addresses of the evidence and of the plan."""
+    """Yield what the title names and neither the evidence nor the plan contains."""
     known = f"{everything}\n{given.plan.body.decode()}"
     for token in (*_matches("key", _WORDS[0][1], given.title), *_addresses(given.title)):
         if given.cited and not token.stands_in(known):
@@ -142,7 +145,7 @@ def _names(text: str) -> Iterator[Token]:
 
 
 def _holds_one_of(network: str, text: str) -> bool:
-    """Whether an address of the network stands in the text."""
+    """Return whether the text contains an address of the network."""
     try:
         wanted = ip_network(network, strict=False)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How the cited calls ended, and whether the claim says so."""
+"""Compare the outcome of the cited calls with the claim about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.wording import denied_before
 from remediation.domain.formats.record import Event
 
-# Words that say that something did not come off, unless "without" or "not" stands before them.
+# Words for a failure, unless "without" or "not" comes before them.
 _FAILURES = re.compile(
     r"(?<!without )(?<!without an )(?<!without any )(?<!without being )(?<!no )(?<!not )(?<!never )"
     r"\b(?:fail(?:ed|s|ing|ures?)?|den(?:y|ied|ies|ial|ials)|refus\w+|reject\w+|block(?:ed|s)|"
@@ -34,9 +34,9 @@ _BOASTS = re.compile(
 
 
 def denied_told_as_done(given: CheckInput) -> Result:
-    """No claim tells as done what the cited records say was denied or failed.
+    """Fail if a claim describes as done what the cited records show as denied or failed.
 
-    To say nothing of the failure ("asked for") is a warning, unless another claim tells it.
+    Warn if a claim does not mention the failure ("asked for") and no other claim does.
     """
     elsewhere = set(_told_as_denied(given))
     failed, warned = [], []
@@ -55,7 +55,7 @@ def denied_told_as_done(given: CheckInput) -> Result:
 
 
 def _told_as_denied(given: CheckInput) -> Iterator[tuple[str, str]]:
-    """Whose calls and which errors the claims that speak of denial cite."""
+    """Yield the actors and errors that claims about a denial cite."""
     for claim in given.diagnosis.claims:
         failed = [event for event in given.cited_events(claim) if event.error]
         if _admits(claim.text, failed):
@@ -63,7 +63,7 @@ def _told_as_denied(given: CheckInput) -> Iterator[tuple[str, str]]:
 
 
 def _denied_events(text: str, cited: tuple[Event, ...]) -> list[Event]:
-    """The cited records that failed, if nothing of the kind that the claim names succeeded."""
+    """Return the cited records that failed, if no call that the claim names succeeded."""
     failed = [event for event in cited if event.error]
     done = {event.name for event in cited if not event.error and event.acts}
     if not done:
@@ -72,7 +72,7 @@ def _denied_events(text: str, cited: tuple[Event, ...]) -> list[Event]:
 
 
 def _admits(text: str, denied: Iterable[Event]) -> bool:
-    """Whether the claim says so: by the error's name, or in words that it does not take back."""
+    """Return whether the claim admits the failure, by the error's name or in words not negated."""
     if any(event.error.rpartition(".")[2] in text for event in denied):
         return True
     told = _FAILURES.search(text) or _IN_VAIN.search(text)

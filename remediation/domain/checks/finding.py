@@ -1,4 +1,4 @@
-"""What a check gives back, and the record of all of them that people sign."""
+"""The result of a check, and the canonical record of all results that people sign."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from remediation.domain.inert import visible
 from remediation.domain.strict import parse as parse_json
 
 MAX_BYTES = 512 * 1024
-# A reason is read by a person: it names the first few findings and counts the rest.
+# People read a reason, so it names only the first few findings and counts the rest.
 SHOWN = 5
 _QUOTED = 120
 
@@ -30,7 +30,7 @@ Result = tuple[Outcome, str]
 
 @dataclass(frozen=True)
 class Check:
-    """One finding. A fail adds requirements (policy); a warning is only shown."""
+    """One finding. A fail makes policy ask for more; a warning is only shown."""
 
     name: str
     outcome: Outcome
@@ -50,12 +50,12 @@ class Check:
 
 
 def body(checks: tuple[Check, ...]) -> bytes:
-    """Give the canonical record of the findings."""
+    """Return the canonical record of the findings."""
     return encode({"checks": [check.to_json() for check in checks]})
 
 
 def parse(raw: bytes) -> tuple[Check, ...]:
-    """Read stored findings. Raises BadInput when not canonical or of another shape."""
+    """Parse stored findings. Raises BadInput unless they are canonical and well-formed."""
     source = Fields(parse_json(raw, max_bytes=MAX_BYTES), required=("checks",))
     checks = source.array("checks", Check.from_json, least=1, most=100)
     if body(checks) != raw:
@@ -68,7 +68,7 @@ def checks_digest(raw: bytes) -> str:
 
 
 def verdict(failed: Sequence[str], passed: str, *, warned: Sequence[str] = ()) -> Result:
-    """Fail with the graver findings first, warn with the lesser alone, or pass with a sentence."""
+    """Return a fail (with `failed` before `warned`), a warning, or a pass with its sentence."""
     found = [*failed, *warned]
     if not found:
         return Outcome.PASS, passed
@@ -78,12 +78,12 @@ def verdict(failed: Sequence[str], passed: str, *, warned: Sequence[str] = ()) -
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
+    """Format the first few names, and the number of the others."""
     rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + rest
 
 
 def quoted(text: str) -> str:
-    """Foreign words in a reason: short, in one line, with what is hidden made visible."""
+    """Quote untrusted text for a reason: short, on one line, hidden characters made visible."""
     line = visible(" ".join(text.split()))
     return f"“{line[:_QUOTED]} […]”" if len(line) > _QUOTED else f"“{line}”"

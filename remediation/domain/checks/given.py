@@ -1,4 +1,4 @@
-"""All that checks may look at."""
+"""The input of the checks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
 from remediation.domain.report import Claim, Diagnosis
 from remediation.domain.scope import Scope
-from remediation.domain.secrets.covering import masked, names_of, quotable
 from remediation.domain.secrets.detector import Found, Looked, look, with_known
+from remediation.domain.secrets.masking import masked, names_of, quotable
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """An identity of the inventory near a target, or the target itself: what it is called there."""
+    """An identity of the inventory: a target itself, or one near it, with its name there."""
 
     locator: str
     name: str = ""
@@ -29,7 +29,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class OpenProposal:
-    """Another proposal that can still run, with its actions and their targets' locators."""
+    """Another proposal that can still run, with its actions and the locators of their targets."""
 
     id: str
     state: str
@@ -38,7 +38,7 @@ class OpenProposal:
 
 @dataclass(frozen=True)
 class Rejection:
-    """An earlier proposal on the same targets that people rejected, and why, in their words."""
+    """An earlier proposal on the same targets that people rejected, with their reason."""
 
     proposal: str
     reason: str = ""
@@ -46,14 +46,13 @@ class Rejection:
 
 @dataclass(frozen=True)
 class CheckInput:
-    """What the worker knows of a proposal when it assesses it.
+    """What the worker knows about a proposal when it assesses it.
 
-    `evidence` holds the artefacts by SHA-256, `attacker_writable` those that an intruder could
-    have written in; `identity_locators` the identities that the incident names, `observations`
-    None where the target could not be observed; `protected` says of a locator why it is
-    protected, `prechecks` of a step why its executor would refuse it now; `title` and `rationale`
-    are the agent's texts outside plan and diagnosis.
-    `assessed_at` is the database's time, and None only where no check of times is wanted.
+    `evidence`: the artefacts by SHA-256. `attacker_writable`: artefacts that an intruder could
+    have changed. `identity_locators`: the identities that the incident names. `observations`: None
+    for a target that could not be observed. `protected`: why a locator is protected. `prechecks`:
+    why a step's executor would refuse it now. `title` and `rationale`: the agent's texts outside
+    plan and diagnosis. `assessed_at`: the database's time, or None to skip checks of times.
     """
 
     plan: Plan
@@ -75,16 +74,18 @@ class CheckInput:
     assessed_at: datetime | None = None
 
     @cached_property
-    def covered(self) -> Mapping[str, bytes]:
-        """The artefacts with their secrets covered, as the values that citations quote were when
-        they were handed in: no reason of a check may quote a secret (A61)."""
+    def masked(self) -> Mapping[str, bytes]:
+        """Return the artefacts with their secrets masked, like the values in stored citations.
+
+        The reason of a check must not quote a secret (A61).
+        """
         return {
             sha256: masked(content, self.found[sha256]) for sha256, content in self.evidence.items()
         }
 
     @cached_property
     def found(self) -> Mapping[str, Found]:
-        """The secrets in each artefact; looking takes time, so it is done once."""
+        """Return the secrets in each artefact, cached because the search takes time."""
         return {
             sha256: with_known(content, self._looked[sha256].found, self.secrets)
             for sha256, content in self.evidence.items()
@@ -92,35 +93,35 @@ class CheckInput:
 
     @cached_property
     def _looked(self) -> Mapping[str, Looked]:
-        return {sha256: look(content, self.spared) for sha256, content in self.evidence.items()}
+        return {sha256: look(content, self.exempt) for sha256, content in self.evidence.items()}
 
     @cached_property
-    def spared(self) -> frozenset[str]:
-        """Names that are no secrets, whatever field an intruder wrote them into."""
+    def exempt(self) -> frozenset[str]:
+        """Return names that never count as secrets, whatever field an intruder writes them into."""
         targets = (*self.plan.targets, self.diagnosis.identity)
         known = (target for target in targets if target.locator in self.known_locators)
         return names_of(known) | {service.name for service in self.scope.services}
 
     @cached_property
     def secrets(self) -> frozenset[str]:
-        """The secrets of all artefacts, as the agent's texts were covered of them."""
-        return frozenset().union(*(quotable(one, self.spared) for one in self._looked.values()))
+        """Return the secrets of all artefacts that are masked in the agent's texts."""
+        return frozenset().union(*(quotable(one, self.exempt) for one in self._looked.values()))
 
     @cached_property
     def documents(self) -> Mapping[str, Json | Unreadable]:
-        """Each artefact of the incident as JSON, or why it cannot be read as that."""
-        return {sha256: read_artefact(content) for sha256, content in self.covered.items()}
+        """Return each artefact of the incident as JSON, or why it cannot be parsed."""
+        return {sha256: read_artefact(content) for sha256, content in self.masked.items()}
 
     @cached_property
     def cited(self) -> frozenset[str]:
-        """The artefacts that some claim cites."""
+        """Return the artefacts that a claim cites."""
         return frozenset(
             citation.evidence for claim in self.diagnosis.claims for citation in claim.citations
         )
 
     @cached_property
     def records(self) -> Mapping[str, Records]:
-        """The records of each artefact; none in one that cannot be read."""
+        """Return the records of each artefact; none for an artefact that cannot be parsed."""
         return {
             sha256: Records.of(sha256, document)
             for sha256, document in self.documents.items()
@@ -129,21 +130,21 @@ class CheckInput:
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
-        """Every record of the evidence, cited or not."""
+        """Return every record of the evidence, cited or not."""
         return tuple(event for records in self.records.values() for event in records.found.values())
 
     @cached_property
     def texts(self) -> Mapping[str, str]:
-        """All that each artefact says, one value a line; the bytes of what is no JSON."""
+        """Return the values of each artefact, one per line; the text itself if it is not JSON."""
         return {
-            sha256: self.covered[sha256].decode(errors="replace")
+            sha256: self.masked[sha256].decode(errors="replace")
             if isinstance(document, Unreadable)
             else "\n".join(text for _, text in strings_in(document))
             for sha256, document in self.documents.items()
         }
 
     def cited_events(self, claim: Claim) -> tuple[Event, ...]:
-        """The records that a claim cites, each once, in the order of the citations."""
+        """Return the records that a claim cites, each once, in the order of the citations."""
         found = (
             self.records[citation.evidence].at(citation.pointer)
             for citation in claim.citations
@@ -153,7 +154,7 @@ class CheckInput:
 
     @cached_property
     def all_cited(self) -> tuple[Event, ...]:
-        """The records that some claim cites, each once."""
+        """Return the records that any claim cites, each once."""
         return tuple(
             dict.fromkeys(
                 event for claim in self.diagnosis.claims for event in self.cited_events(claim)

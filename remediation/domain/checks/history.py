@@ -1,4 +1,4 @@
-"""Other proposals on the same targets: what people said before, and what is still open."""
+"""Check other proposals on the same targets: rejected ones and open ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from remediation.domain.checks.given import CheckInput
 
 
 def earlier_rejection(given: CheckInput) -> Result:
-    """No earlier proposal on these targets was rejected (A33)."""
+    """Check that no earlier proposal on these targets was rejected (A33)."""
     found = [
         f"proposal {earlier.proposal} was rejected"
         + (f": {quoted(earlier.reason)}" if earlier.reason else "")
@@ -17,7 +17,10 @@ def earlier_rejection(given: CheckInput) -> Result:
 
 
 def duplicate_proposal(given: CheckInput) -> Result:
-    """No other open proposal acts on these targets. The same action fails, another one warns."""
+    """Check that no other open proposal acts on these targets.
+
+    Fail for the same action on a target; warn for another action.
+    """
     mine = {step.target.locator: step.action for step in given.plan.steps}
     same, other = [], []
     for open_one in given.open_proposals:

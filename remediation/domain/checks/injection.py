@@ -1,4 +1,4 @@
-"""Text that speaks to its reader, a person or a model, instead of saying what happened (A60)."""
+"""Find text that addresses its reader, a person or a model (prompt injection, A60)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from remediation.domain.formats.body import strings_in
 _CODED = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,}={0,2}")
 _JOINTS = re.compile(r"[^\w]+|_+")
 _OTHERS = re.compile(r"[^\w-]+")
-# A text is looked at in overlapping pieces, so that no pattern meets more than this at once.
+# Texts are searched in overlapping pieces, which bounds the input of each pattern.
 _PIECE, _OVERLAP = 4_000, 300
-# Of the texts that hold one of the words at all: some seconds of work at the very most.
+# The limit for texts that contain one of the words; searching them takes some seconds at most.
 MOST_CHARACTERS = 4 * 1024 * 1024
 
 
 def addresses_the_reader(given: CheckInput) -> Result:
-    """Neither the agent's texts nor the evidence speak to whoever reads them.
+    """Check that neither the agent's texts nor the evidence address the reader.
 
-    Such words in evidence are an intruder's, and may have led the agent; in the agent's texts
-    they ask for a decision that is not the agent's.
+    In evidence such words come from an intruder and may have misled the agent. In the agent's
+    texts they ask for a decision that the agent may not make.
     """
     looking = _Looking()
     evidence = [found for sha256 in given.evidence for found in looking.at(given, sha256)]
@@ -48,7 +48,7 @@ def addresses_the_reader(given: CheckInput) -> Result:
 
 
 class _Looking:
-    """Each text of the evidence is looked at once, and no more of them than a worker can."""
+    """Search each text of the evidence once, up to `MOST_CHARACTERS` in total."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -56,7 +56,7 @@ class _Looking:
         self._skipped = 0
 
     def at(self, given: CheckInput, sha256: str) -> Iterator[tuple[str, str]]:
-        """Places in an artefact that address the reader, with the words."""
+        """Yield the places in an artefact that address the reader, with the words."""
         mark = ", attacker-writable" if sha256 in given.attacker_writable else ""
         document = given.documents[sha256]
         whole = isinstance(document, Unreadable)
@@ -84,7 +84,7 @@ class _Looking:
 
 
 def _all_texts(document: object) -> Iterator[tuple[str, str]]:
-    """Values, and the keys that are longer than a name: callers choose those too."""
+    """Yield all values and long keys: callers choose keys, too."""
     yield from strings_in(document)  # type: ignore[arg-type]
     rest = [document]
     while rest:
@@ -97,7 +97,7 @@ def _all_texts(document: object) -> Iterator[tuple[str, str]]:
 
 
 def _phrase(text: str, patterns: tuple[re.Pattern[str], ...]) -> str:
-    """The words that address the reader, "" if none do."""
+    """Return the words that address the reader, or ""."""
     for piece in _pieces(text):
         for reading in _readings(piece):
             if found := _spoken(reading, patterns):
@@ -111,7 +111,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _readings(text: str) -> Iterator[str]:
-    """The text as a person reads it, and as a model would decode it."""
+    """Yield the text as a person reads it, and as a model would decode it."""
     seen = readable(text)
     yield seen
     if not seen.isascii():
@@ -124,7 +124,7 @@ def _readings(text: str) -> Iterator[str]:
 
 
 def _decoded(coded: str) -> str:
-    """What base64 says, if it is text."""
+    """Return the content of base64 if it is text, else ""."""
     plain = coded.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         said = base64.b64decode(plain + "=" * (-len(plain) % 4)).decode()
@@ -134,7 +134,7 @@ def _decoded(coded: str) -> str:
 
 
 def _may_speak(text: str) -> bool:
-    """Most texts hold none of the words; the rest are read in all ways, which takes long."""
+    """Return whether the text needs the slow search; most texts contain none of the words."""
     if not text.isascii() or _CODED.search(text) or "%" in text or "&" in text:
         return True
     lowered = text.casefold()
@@ -147,7 +147,7 @@ def _spoken(text: str, patterns: tuple[re.Pattern[str], ...]) -> str:
     for marker in MARKERS:
         if match := marker.search(text):
             return match[0]
-    # Names have no blanks: the surest phrases are looked for through dashes and dots too.
+    # Names contain no spaces, so the surest phrases are searched across dashes and dots, too.
     apart, together = _JOINTS.sub(" ", text), _OTHERS.sub(" ", text)
     for pattern in WORDED:
         if match := pattern.search(apart):

@@ -1,4 +1,4 @@
-"""Look-alikes: a name near the target's that the evidence means, or that people may confuse."""
+"""Find look-alikes: names similar to the target's that the evidence means or people confuse."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _USER = re.compile(r":user/(?:[^\s\"/]+/)*([^\s\"/]+)")
 
 
 def look_alike_names(given: CheckInput) -> Result:
-    """The evidence names the target itself, not a name that looks like it.
+    """Check that the evidence names the target itself, not a name that looks like it.
 
-    Where the cited records name the exact target, look-alikes beside it are only mentioned.
+    If the cited records name the exact target, look-alikes in them are only warnings.
     """
     cited = "\n".join(event.text for event in given.all_cited)
     everything = "\n".join(given.texts[sha256] for sha256 in given.cited if sha256 in given.texts)
@@ -52,14 +52,16 @@ def look_alike_names(given: CheckInput) -> Result:
 
 
 def _names(target: Target) -> Iterator[tuple[str, str]]:
-    """Fields in which one name can be taken for another; an account is compared by `place`."""
+    """Yield the fields with names that people can confuse; `place` compares accounts."""
     for field in TARGETS[target.kind].names:
         yield field, target.fields[field]
 
 
 def _people(events: Iterable[Event]) -> Iterator[str]:
-    """Names of users in the records: where the target itself is named, any other word that
-    happens to look like its user's name means nothing."""
+    """Yield the names of users in the records.
+
+    Used where the records name the target itself: there, other similar words mean nothing.
+    """
     for event in events:
         for pointer, text in strings_in(dict(event.body)):
             if pointer.lower().endswith("username"):
@@ -68,7 +70,7 @@ def _people(events: Iterable[Event]) -> Iterator[str]:
 
 
 def _neighbours(given: CheckInput, target: Target) -> dict[str, list[str]]:
-    """Names of the inventory that look like the target's, by field."""
+    """Return the inventory's names that look like the target's, by field."""
     found: dict[str, list[str]] = {}
     for neighbour in given.neighbours:
         fields = _fields_of(target.kind, neighbour.locator)
@@ -79,7 +81,7 @@ def _neighbours(given: CheckInput, target: Target) -> dict[str, list[str]]:
 
 
 def _fields_of(kind: str, locator: str) -> dict[str, str]:
-    """A locator of the kind taken apart into its fields; none of another kind."""
+    """Parse a locator of the kind into its fields; empty for another kind."""
     match = _locator(kind).fullmatch(locator)
     return match.groupdict() if match else {}
 
@@ -98,7 +100,7 @@ def _stands_in(value: str, text: str) -> bool:
 
 
 def _similar(value: str, text: str) -> list[str]:
-    """Words of the text that look like the name. Most words are ruled out by length and ends."""
+    """Return words of the text that look like the name; length and ends exclude most words fast."""
     length, third = len(value), max(1, len(value) // 3)
     shape = skeleton(value)
     ends = (shape[:third], shape[-third:])

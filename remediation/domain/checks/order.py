@@ -1,7 +1,8 @@
-"""The plan itself: the order of its steps, and whether each can be undone.
+"""Check the plan itself: the order of its steps, and whether each can be reversed.
 
-Containment goes: what the intruder made, then what could make more; disable, and delete later,
-never at once; a rotation retires the old only when the new one is seen in use.
+The order of a containment: first what the intruder created, then what can create more. Disable
+first and delete later, never at once. A rotation retires the old credential only after the new one
+was seen in use.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ def removes(step: Step) -> bool:
 
 
 def takes_away(step: Step) -> bool:
-    """It ends or narrows access; what the catalogue does not know is taken for that."""
+    """Return whether the step removes or narrows access; so does an unknown action."""
     return not grants(step)
 
 
 def made_keys(given: CheckInput) -> Iterator[tuple[str, str, str]]:
-    """Keys made in the evidence by whom the claims or the plan are about: maker, key, user.
+    """Yield (maker, key, user) for keys created by actors of the cited records or by targets.
 
-    A key that the evidence shows deleted or switched off again is left out.
+    Leaves out keys that the evidence shows as deleted or deactivated later.
     """
     makers = {event.actor for event in given.all_cited}
     makers |= {target.distinguishing for target in given.plan.targets}
@@ -54,7 +55,7 @@ def made_keys(given: CheckInput) -> Iterator[tuple[str, str, str]]:
 
 
 def containment_order(given: CheckInput) -> Result:
-    """The steps follow the order of a containment."""
+    """Check that the steps follow the order of a containment."""
     failed = [*_maker_first(given), *_blind_rotation(given), *_removed_first(given)]
     return verdict(
         failed, "The steps follow the order of a containment.", warned=list(_given_back(given))
@@ -72,7 +73,7 @@ def _maker_first(given: CheckInput) -> Iterator[str]:
 
 
 def _blind_rotation(given: CheckInput) -> Iterator[str]:
-    """One credential on, its sibling off, and nobody seen on the new one."""
+    """Yield steps that retire a credential before its replacement was seen in use."""
     for new in filter(grants, given.plan.steps):
         seen = given.observations.get(new.target.locator)
         family = new.target.locator.rpartition("/")[0]
@@ -108,7 +109,7 @@ def _given_back(given: CheckInput) -> Iterator[str]:
 
 
 def irreversible(given: CheckInput) -> Result:
-    """Each step can be undone."""
+    """Check that each step can be reversed."""
     found = [
         f"step {step.index + 1}, {step.action} on {step.target.locator}, cannot be undone"
         for step in given.plan.steps

@@ -1,14 +1,14 @@
-"""Phrases by which text speaks to its reader, without accents and in small letters.
+"""Phrases that address the reader, in lower case and without accents.
 
-They are looked for in evidence, where nobody honest addresses a reviewer, and in agents' texts.
-A phrase is listed when it makes no sense as a name or description of a thing.
+They are searched in agents' texts and in evidence, where no honest author addresses a reviewer.
+A phrase is listed if it makes no sense as a name or description of a thing.
 """
 
 from __future__ import annotations
 
 import re
 
-# A text without any of these is not looked at further: evidence is large.
+# Texts without any of these are skipped, because evidence is large.
 HINTS = (
     "ignor", "disregard", "forget", "overrid", "bypass", "instruct", "approv", "you ", "assistant",
     "reviewer", "analyst", "model", "system", "dear ", "note ", "message", "attention", "hello",
@@ -33,7 +33,7 @@ def _words(*patterns: str) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(rf"\b(?:{pattern})\b") for pattern in patterns)
 
 
-# Signs of a conversation with a model, in the text as it is written.
+# Markers of a conversation with a model, in the unchanged text.
 MARKERS = (
     re.compile(r"<\|(?:im_start|im_end|system|user|assistant|endoftext)\|>"),
     re.compile(r"\[/?inst\]|<</?sys>>"),
@@ -44,7 +44,7 @@ MARKERS = (
     re.compile(r"(?:以前|これまで|上記|前).{0,6}(?:指示|命令).{0,8}(?:無視|忘れ)"),
 )
 
-# Through blanks, dashes, dots and underscores alike.
+# Matched across spaces, dashes, dots and underscores.
 WORDED = _words(
     rf"(?:ignore|disregard|forget|override|bypass|discard) (?:\w+ ){{0,3}}{_OLD} (?:\w+ )?"
     rf"{_ORDERS}",
@@ -62,7 +62,7 @@ WORDED = _words(
     r"(?:предыдущие|прежние|все) (?:\w+ )?(?:инструкции|указания)",
 )
 
-# Where words stand apart.
+# Dashes and underscores are kept here, so that names do not match.
 ANYWHERE = _words(
     rf"you are (?:now |actually )?(?:a |an |the |my )?(?:\w+ ){{0,3}}{_WHO}",
     rf"(?:dear|note to|note for|message to|message for|attention|hello|hey|instructions? to|"
@@ -87,7 +87,7 @@ ANYWHERE = _words(
     r"aprueb[ae] (?:esta|este|la|el|inmediatamente)",
 )
 
-# In the texts of an agent: it says what happened and why; it does not plead.
+# Only in agents' texts, which should say what happened and why, and not plead.
 AGENT = _words(
     r"(?:please|kindly) (?:just )?(?:approve|confirm|accept|sign|authori[sz]e|click)",
     r"(?:you|reviewers?|approvers?) (?:should|must|can safely|may safely|need to|have to) "

@@ -1,4 +1,4 @@
-"""Account, region and time: the target's, the claim's and the record's are the same."""
+"""Check that account, region and time of target, claims and records agree."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from remediation.domain.checks.finding import Result, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.plan import Target
 
-# us-east-1, ap-southeast-2, us-gov-west-1, and the data sets' made-up ones (ap-central-2r).
+# us-east-1, ap-southeast-2, us-gov-west-1, and invented ones of data sets (ap-central-2r).
 _REGION = re.compile(
     r"\b[a-z]{2,7}(?:-[a-z]{3,4})?-(?:north|south|east|west|central){1,2}-\d[a-z]{0,2}\b"
 )
-# Clocks of different machines differ by so much without meaning anything.
+# A smaller difference between the clocks of two machines means nothing.
 _CLOCKS = timedelta(minutes=5)
 
 
 def place_and_time_mismatch(given: CheckInput) -> Result:
-    """The cited records are of the target's account, the claimed region, and of before now."""
+    """Check that the cited records have the target's account, the claim's region and past times."""
     found = [*_accounts(given), *_regions(given), *_times(given)]
     return verdict(found, "Account, region and times of plan, claims and evidence agree.")
 
 
 def _accounts(given: CheckInput) -> Iterator[str]:
-    """Records that name the target's own key, user or role, all of another account."""
+    """Yield targets whose cited records are all of another account."""
     for target in given.plan.targets:
         wanted = target.fields.get(TARGETS[target.kind].account)
         accounts = {event.account for event in given.all_cited if _is_about(event.text, target)}
@@ -48,7 +48,7 @@ def _regions(given: CheckInput) -> Iterator[str]:
         cited = given.cited_events(claim)
         said = "\n".join(event.text for event in cited)
         for region in told:
-            # A zone is named after its region: eu-central-1a.
+            # The name of a zone starts with its region: eu-central-1a.
             if cited and region not in said and region.rstrip("abcdefgh") not in said:
                 regions = sorted({event.region for event in cited} - {""})
                 yield (

@@ -1,4 +1,4 @@
-"""What the executor itself would refuse, asked of the observation before anybody decides."""
+"""Report before the decision what the executor would refuse."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from remediation.domain.checks.given import CheckInput
 
 
 def precheck_refused(given: CheckInput) -> Result:
-    """Every step would pass its executor's precheck on what was observed."""
+    """Check that every step passes its executor's precheck on the observation."""
     found = [
         f"step {step.index + 1} would be refused: {given.prechecks[step.index]}"
         for step in given.plan.steps

@@ -1,4 +1,4 @@
-"""Targets that must stay when everything else is taken away."""
+"""Check that a plan leaves protected targets alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
 
-# The account that people fall back on. "glass breakage" and "emergency room" are none.
+# The account for emergencies. "glass breakage" and "emergency room" do not match.
 _BREAK_GLASS = re.compile(
     r"(?<![a-z])(?:break[\W_]?glass|emergency[\W_]?(?:access|admin\w*)|fire[\W_]?fighter)(?![a-z])",
     re.IGNORECASE,
@@ -15,7 +15,7 @@ _BREAK_GLASS = re.compile(
 
 
 def protected_target(given: CheckInput) -> Result:
-    """No target is break-glass access, the portal's own, or on the worker's list."""
+    """Check that no target is break-glass access, the portal's own, or on the worker's list."""
     names = {neighbour.locator: neighbour.name for neighbour in given.neighbours}
     found = []
     for target in given.plan.targets:

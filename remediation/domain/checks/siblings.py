@@ -1,4 +1,4 @@
-"""What keeps working when the target is off: second keys, made keys, members of a role."""
+"""Find access that remains without the target: second keys, created keys, members of a role."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from remediation.domain.plan import Step
 
 
 def sibling_credential(given: CheckInput) -> Result:
-    """Nothing else opens the same door. What the intruder made fails, what is only there warns."""
+    """Check that nothing else gives the same access.
+
+    Fail for a key that the intruder created; warn for other keys and members.
+    """
     covered = {step.target.distinguishing for step in given.plan.steps if takes_away(step)}
     failed = [
         f"the evidence shows that access key {made} was made for user {user}; the plan leaves it"
@@ -36,7 +39,7 @@ def _shown(given: CheckInput, step: Step, name: str) -> list[Json]:
 
 
 def _other_keys(given: CheckInput, step: Step, covered: set[str]) -> Iterator[str]:
-    """Other active keys of the holder: as observed, or else as the inventory lists them."""
+    """Yield other active keys of the holder, from the observation or else the inventory."""
     holder = TARGETS[step.target.kind].holder
     if not holder:
         return

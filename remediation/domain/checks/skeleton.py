@@ -1,4 +1,4 @@
-"""When two names look alike, and text as a reader sees it: one form for many spellings."""
+"""Decide whether two names look alike; normalise text to what a reader sees."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import unicodedata
 
 from remediation.domain import inert
 
-# Letters of other scripts that are drawn like a Latin one (Unicode confusables.txt, UTS #39,
-# those in use for names), after casefolding.
+# Letters of other scripts that look like a Latin one, after casefolding (from Unicode
+# confusables.txt, UTS #39; those used in names).
 _LATIN = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u0432\u043c"
     "\u043d\u0442\u043a\u0433\u03b1\u03bf\u03c1\u03c5\u03bd\u03b9\u03ba\u03c4\u03b5\u0131\u0251"
     "\u0261\u0578\u057d\u0585\u0566",
     "aeopcyxijshdqbmhtkraopuvikteiagnuoq",
 )
-# Signs that are taken for each other at a glance.
+# Characters that people confuse at a glance.
 _GLANCE = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "-": "_", ".": "_"})
-# Below this length a single other letter makes another word.
+# In shorter names a single different letter makes a different word.
 _ONE_EDIT, _TWO_EDITS = 5, 12
-# Invisible copies of ASCII, which a model reads.
+# Invisible copies of ASCII characters, which a model can read.
 _TAGS = re.compile("[\U000e0020-\U000e007e]+")
 
 
 def readable(text: str) -> str:
-    """Text as one reads it: wide, styled and accented letters plain, tags said, no hidden ones."""
+    """Return text as a reader sees it: plain letters, no hidden characters, tags made visible."""
     if text.isascii() and text.isprintable():
         return text.casefold()
     plain = unicodedata.normalize("NFKD", _TAGS.sub(_said, text))
@@ -39,17 +39,17 @@ def _said(tags: re.Match[str]) -> str:
 
 
 def latin(text: str) -> str:
-    """Readable text with letters of other scripts as the Latin ones that they look like."""
+    """Replace letters of other scripts by the Latin ones that they look like."""
     return text.translate(_LATIN)
 
 
 def skeleton(name: str) -> str:
-    """What a name looks like at a glance."""
+    """Return one form for all names that look alike at a glance."""
     return latin(readable(name)).translate(_GLANCE).replace("rn", "m").replace("vv", "w")
 
 
 def look_alike(one: str, other: str) -> bool:
-    """Two different names that a person could take for each other."""
+    """Return whether a person could confuse these two different names."""
     if one == other:
         return False
     if skeleton(one) == skeleton(other):
@@ -61,9 +61,9 @@ def look_alike(one: str, other: str) -> bool:
 
 
 def edits(one: str, other: str, most: int) -> int:
-    """How many letters were added, left out, changed or swapped; more than `most` is just more.
+    """Return the number of added, removed, changed or swapped letters, or a number above `most`.
 
-    Optimal string alignment, row by row; it gives up where no way is short enough.
+    Optimal string alignment, row by row; stops early when the distance must exceed `most`.
     """
     before: list[int] = []
     row = list(range(len(other) + 1))

@@ -1,4 +1,4 @@
-"""The agent's story against its own evidence: does each citation hold, is it about the target?"""
+"""Compare the agent's story with its own evidence: citations and targets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remediation.domain.report import Citation, Diagnosis
 
 
 def evidence_names_other_identity(given: CheckInput) -> Result:
-    """The plan's targets are the identities that incident, diagnosis and cited evidence name."""
+    """Check that incident, diagnosis and cited evidence name the plan's targets."""
     targets = {target.locator: target for target in given.plan.targets}
     found = [
         f"{who} is about {locator}, which the plan does not touch"
@@ -33,7 +33,7 @@ def evidence_names_other_identity(given: CheckInput) -> Result:
 
 
 def citation_value_not_found(given: CheckInput) -> Result:
-    """Every cited value stands at its pointer in the artefact."""
+    """Check that every cited value is at its pointer in the artefact."""
     missing = read_artefact(None)
     stored = Stored(given.evidence.get, lambda: given.secrets)
     found = []
@@ -45,7 +45,7 @@ def citation_value_not_found(given: CheckInput) -> Result:
 
 
 def claim_without_citation(given: CheckInput) -> Result:
-    """There are claims, and each cites something."""
+    """Check that there are claims and that each cites evidence."""
     if not given.diagnosis.claims:
         return Outcome.FAIL, "The diagnosis makes no claim."
     found = [
@@ -57,19 +57,19 @@ def claim_without_citation(given: CheckInput) -> Result:
 
 
 def citations(diagnosis: Diagnosis) -> Iterator[tuple[int, Citation]]:
-    """Each citation with the number of its claim."""
+    """Yield each citation with the number of its claim."""
     for number, claim in enumerate(diagnosis.claims, 1):
         for citation in claim.citations:
             yield number, citation
 
 
 def _cited_texts(given: CheckInput) -> Iterator[str]:
-    """The text of each artefact that a claim cites. A cited value alone is the agent's word."""
+    """Yield the text of each cited artefact; a cited value alone is only the agent's statement."""
     for sha256 in given.cited:
         if sha256 in given.evidence:
             yield given.evidence[sha256].decode(errors="replace")
 
 
 def _names(text: str, value: str) -> bool:
-    """Whether the value stands in the text as a word of its own, not as part of a longer one."""
+    """Return whether the text contains the value as a whole word."""
     return re.search(rf"(?<![\w$-]){re.escape(value)}(?![\w$-])", text) is not None

@@ -1,4 +1,4 @@
-"""The targets: known, seen, and where the plan says they are."""
+"""Check that the targets are in the inventory, observed, and in the plan's environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from remediation.domain.checks.given import CheckInput
 
 
 def target_unknown(given: CheckInput) -> Result:
-    """Every target is in the inventory."""
+    """Check that every target is in the inventory."""
     found = [
         f"{target.locator} is not in the inventory"
         for target in given.plan.targets
@@ -17,7 +17,7 @@ def target_unknown(given: CheckInput) -> Result:
 
 
 def target_unobservable(given: CheckInput) -> Result:
-    """Every target could be observed, and exists."""
+    """Check that every target could be observed and exists."""
     found = []
     for target in given.plan.targets:
         seen = given.observations.get(target.locator)
@@ -29,7 +29,7 @@ def target_unobservable(given: CheckInput) -> Result:
 
 
 def environment_mismatch(given: CheckInput) -> Result:
-    """The plan names the environment that the inventory gives its targets."""
+    """Check that the plan's environment is that of its targets in the inventory."""
     known = {target.locator: target.environment for target in given.scope.targets if target.known}
     found = [
         f"{target.locator} is in {known[target.locator]}, the plan says {given.plan.environment}"

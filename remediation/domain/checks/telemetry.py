@@ -1,4 +1,4 @@
-"""Was somebody able to act unseen? Audit logs, traffic logs and detectors switched off."""
+"""Find calls that switched off audit logs, traffic logs or detectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from remediation.domain.checks.finding import Result, quoted, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.formats.record import Event
 
-# Calls that switch off, by service; `_NARROWS` are those that do it only with some settings.
+# Calls that always switch something off, by service; `_NARROWS` do so only with some settings.
 _STOPS: Mapping[str, frozenset[str]] = {
     "cloudtrail": frozenset({"StopLogging", "DeleteTrail", "DeleteEventDataStore"}),
     "ec2": frozenset({"DeleteFlowLogs"}),
@@ -45,7 +45,7 @@ _RESTORES: Mapping[str, frozenset[str]] = {
     "PutEventSelectors": frozenset({"PutEventSelectors"}),
     "DisableAlarmActions": frozenset({"EnableAlarmActions"}),
 }
-# PostgreSQL: a setting of its log, or of pgaudit, set to nothing.
+# PostgreSQL: a log or pgaudit setting is switched off.
 _LOG_OFF = re.compile(
     r"\b(?:log_\w+|logging_collector|pgaudit\.\w+)\s*(?:=|\bto\b)\s*"
     r"'?(?:none|off|false|panic|fatal|-1|0)\b",
@@ -55,10 +55,10 @@ _SETS = re.compile(r"\b(?:alter\s+(?:system|role|user|database)|set)\b", re.IGNO
 
 
 def telemetry_switched_off(given: CheckInput) -> Result:
-    """Nothing in the evidence switched off what would show more. Attempts that failed do not count.
+    """Check that no call in the evidence switched off a log or detector; failed calls do not count.
 
-    While it is off, silence proves nothing: restore it first. Where the evidence shows it
-    restored, it is a warning.
+    Fail while it is off, because missing records then prove nothing. Warn if the evidence shows
+    that it was restored.
     """
     off = [event for event in given.events if not event.error and _switches_off(event)]
     lasting = [event for event in off if not _restored(event, given.events)]
@@ -82,12 +82,12 @@ def _switches_off(event: Event) -> bool:
 
 
 def _asked(event: Event) -> str:
-    """The request, as JSON is written."""
+    """Return the request as JSON text."""
     return json.dumps(event.value("requestParameters"))
 
 
 def _restored(event: Event, events: tuple[Event, ...]) -> bool:
-    """A later call undid it, for the same thing: the first text of both requests agrees."""
+    """Return whether a later call restored the same thing (the first text of both requests)."""
     return any(
         later.name in _RESTORES.get(event.name, ())
         and not later.error
@@ -101,7 +101,7 @@ def _restored(event: Event, events: tuple[Event, ...]) -> bool:
 
 
 def _subject(event: Event) -> str:
-    """The trail or recorder that a request names, without region and account."""
+    """Return the trail or recorder that a request names, without region and account."""
     asked = event.value("requestParameters")
     texts = [v for v in asked.values() if isinstance(v, str)] if isinstance(asked, dict) else []
     return texts[0].rpartition("/")[2] if texts else ""

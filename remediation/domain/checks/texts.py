@@ -1,4 +1,4 @@
-"""The texts of the agent: nothing hidden in them."""
+"""Check the agent's texts for hidden characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remediation.domain.checks.story import citations
 
 
 def hidden_characters(given: CheckInput) -> Result:
-    """No text of the agent holds characters that show nothing or move others (A01)."""
+    """Check that the agent's texts contain no invisible or reordering characters (A01)."""
     found = []
     for where, text in agent_texts(given):
         names = [
@@ -25,7 +25,7 @@ def hidden_characters(given: CheckInput) -> Result:
 
 
 def agent_texts(given: CheckInput) -> Iterator[tuple[str, str]]:
-    """Each text that the agent wrote, with its place in words."""
+    """Yield each text that the agent wrote, with its place in words."""
     yield "title", given.title
     yield "rationale", given.rationale
     yield "summary", given.diagnosis.summary
@@ -43,7 +43,7 @@ def agent_texts(given: CheckInput) -> Iterator[tuple[str, str]]:
 
 
 def texts_in(value: Json, at: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a JSON value, keys too, each with its pointer."""
+    """Yield every text and key in a JSON value with its pointer."""
     if isinstance(value, str):
         yield at, value
     elif isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Is the target in use right now, by somebody else than the intruder?"""
+"""Check whether someone other than the intruder uses the target now."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 
 RECENT = timedelta(hours=1)
-# The last use that AWS tells lags behind the trail by some minutes.
+# AWS reports the last use some minutes later than the trail.
 _COARSE = timedelta(minutes=15)
-# Services without a region of their own: whatever region is told is right.
+# Global services: any reported region is right.
 _GLOBAL = frozenset({"iam", "sts", "route53", "cloudfront", "organizations", "signin"})
 
 
 def used_by_production(given: CheckInput) -> Result:
-    """Within the last hour nobody but the intruder used the target in production.
+    """Check that within the last hour only the intruder used the target in production.
 
-    A use by a service or in a region that the evidence does not show fails; one that could be
-    the intruder's going on, or sessions of which nobody knows whose they are, is a warning.
+    Fail for a use of a service or region that the evidence does not show. Warn for a use that may
+    be the intruder's, and for open sessions of unknown origin.
     """
     failed: list[str] = []
     warned: list[str] = []
@@ -44,7 +44,7 @@ def _in_production(given: CheckInput, step: Step) -> bool:
 
 
 def _last_use(given: CheckInput, seen: Observation) -> datetime | None:
-    """When the key was last used, if that was within the hour."""
+    """Return when the key was last used, if within the last hour."""
     told = seen.shown.get("last_used")
     if given.assessed_at is None or not isinstance(told, str):
         return None
@@ -62,7 +62,7 @@ def _of_target(given: CheckInput, step: Step) -> list[Event]:
 
 
 def _shows_place(events: list[Event], service: str, region: str) -> bool:
-    """Whether the evidence has calls of the service in the region."""
+    """Return whether the evidence has calls of the service in the region."""
     regions = {event.region for event in events if event.service == service}
     return bool(regions) and (service in _GLOBAL or region in regions or not region)
 
@@ -98,7 +98,7 @@ def _continued(given: CheckInput, step: Step, seen: Observation) -> Iterator[str
 
 
 def _sessions(given: CheckInput, step: Step, seen: Observation) -> Iterator[str]:
-    """Open sessions beyond those that the evidence shows."""
+    """Yield a warning if more sessions are open than the evidence shows."""
     count = seen.shown.get("sessions")
     if not isinstance(count, int) or isinstance(count, bool):
         return

@@ -1,4 +1,4 @@
-"""Plain English around a word: is it denied, or only supposed?"""
+"""Decide from the English around a word whether it is negated or only supposed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _DENIED_AFTER = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r"[.;:!?]\s")
-# A clause that is longer says something else by then.
+# A "not" further away belongs to another statement.
 _FAR = 80
 
 
 def denied_before(text: str, at: int) -> bool:
-    """The clause up to the word holds a "not"."""
+    """Return whether the clause before the word contains a negation."""
     return _DENIAL.search(_before(text, at)) is not None
 
 
 def not_asserted(text: str, start: int, end: int) -> bool:
-    """The sentence says that it did not happen, or speaks of what could or should happen."""
+    """Return whether the sentence negates it, or says that it could or should happen."""
     before = _before(text, start)
     return (
         _DENIAL.search(before) is not None

@@ -1,4 +1,4 @@
-"""One class per refusal, by what it refuses; all are imported from here."""
+"""Export every refusal class; each module groups them by the cause of the refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refusals of the one who asks: that person, agent or token may not."""
+"""Refusals because of the caller: this person, agent or token may not do it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class AccessRefused(Refused):
 
 
 class NotAuthenticated(AccessRefused):
-    """The caller is not known."""
+    """The caller is not authenticated."""
 
 
 class TokenExpired(AccessRefused):
@@ -26,18 +26,18 @@ class AgentDisabled(AccessRefused):
 
 
 class ProposerLost(AccessRefused):
-    """Who proposed to undo this is no longer active or holds no role any more."""
+    """The person who proposed this reversal is no longer active or no longer holds a role."""
 
 
 class NotEntitled(AccessRefused):
-    """The caller does not hold the right that this needs."""
+    """The caller does not have the right to do this."""
 
 
 class Separation(AccessRefused):
     """The person took part in this proposal and may not decide on it."""
 
     def __init__(self, *reasons: str) -> None:
-        """`reasons` are each a way in which the person took part."""
+        """Each of `reasons` is a way in which the person took part."""
         self.reasons = reasons
         super().__init__("; ".join(reasons))
 

@@ -1,4 +1,4 @@
-"""Refusals of the moment: it is too late, too early, too often, or done already."""
+"""Refusals because of the moment: too late, too early, too often, or done already."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from remediation.domain.errors.refused import Refused
 
 
 class Conflict(Refused):
-    """The object is no longer, or not yet, in a state that allows this."""
+    """This conflicts with the current state of the object."""
 
 
 class WrongState(Conflict):
@@ -14,7 +14,7 @@ class WrongState(Conflict):
 
 
 class StaleDigest(Conflict):
-    """What was decided on is no longer what stands."""
+    """The content that was decided on has changed since."""
 
 
 class SessionExpired(Conflict):
@@ -26,7 +26,7 @@ class SessionUsed(Conflict):
 
 
 class RequestInFlight(Conflict):
-    """A request with this idempotency key is being worked on."""
+    """A request with this idempotency key is still in progress."""
 
 
 class AlreadyReviewed(Conflict):
@@ -34,23 +34,23 @@ class AlreadyReviewed(Conflict):
 
 
 class AlreadyExists(Conflict):
-    """There is one already."""
+    """This exists already."""
 
 
 class NothingToCorrect(Conflict):
-    """The correction says what stands already."""
+    """The correction changes nothing."""
 
 
 class InventoryBusy(Conflict):
-    """Somebody else is changing the inventory."""
+    """Someone else is changing the inventory right now."""
 
 
 class WouldLoosen(Conflict):
-    """The change makes policy ask for less than before, and nobody said that it may."""
+    """The change makes policy ask for less than before, and this was not confirmed."""
 
 
 class LastPasskey(Conflict):
-    """The last passkey of an account stays: without it nobody can sign in."""
+    """The last passkey of an account cannot be removed: without it nobody can sign in."""
 
 
 class Halted(Conflict):

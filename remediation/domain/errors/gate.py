@@ -1,4 +1,4 @@
-"""Refusals of the gate, and what each leads to."""
+"""Refusals of the gate, and what happens to the proposal after each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from remediation.domain.errors.refused import Refused
 
 
 class Next(StrEnum):
-    """Where a refusal of the gate leads (the refusal table)."""
+    """What happens to the proposal after a refusal of the gate."""
 
     REVIEW = "review"  # back to in_review, a new round, with a new assessment
     RETRY = "retry"  # stays approved; back-off until the run deadline
@@ -36,7 +36,7 @@ class TargetGone(GateRefused):
 
 
 class RulingTightened(GateRefused):
-    """Policy now asks for more than was asked of the reviewers."""
+    """Policy now asks for more than the ruling that the reviewers signed."""
 
     next = Next.REVIEW
 
@@ -60,13 +60,13 @@ class TargetUnobservable(GateRefused):
 
 
 class TargetBusy(GateRefused):
-    """Another execution holds the target."""
+    """Another run holds the target."""
 
     next = Next.RETRY
 
 
 class AuditUnavailable(GateRefused):
-    """The audit log cannot be written, or has no signed head yet that covers the approval."""
+    """The audit log cannot be written, or no signed head covers the approval yet."""
 
     next = Next.RETRY
 
@@ -90,17 +90,17 @@ class Deadline(GateRefused):
 
 
 class Digest(GateRefused):
-    """What was signed is not what would run, or it cannot be read."""
+    """What would run differs from what was signed, or cannot be read."""
 
 
 class Signature(GateRefused):
-    """A review's statement or signature does not hold."""
+    """A review's statement or signature is invalid."""
 
 
 class UnknownApproverKey(GateRefused):
-    """A review is signed by a key that the approvers file does not give that role."""
+    """A review is signed with a key that the approvers file does not list for that role."""
 
-    # Somebody spoiled the round, by mistake or not: that must not end what others may still decide.
+    # One bad review, by mistake or not, must not end a proposal that others may still decide.
     next = Next.REVIEW
 
 
@@ -109,7 +109,7 @@ class Quorum(GateRefused):
 
 
 class SeparationOfDuties(GateRefused, name="separation"):
-    """One person fills two slots, or may not decide on this proposal."""
+    """One person fills two slots, or a reviewer may not decide on this proposal."""
 
 
 class GateAgentDisabled(GateRefused, name="agent_disabled"):
@@ -117,11 +117,11 @@ class GateAgentDisabled(GateRefused, name="agent_disabled"):
 
 
 class GateProposerLost(GateRefused, name="proposer_lost"):
-    """Who proposed to undo this is not active any more, or holds no role."""
+    """The proposer of this reversal is no longer active or no longer holds a role."""
 
 
 class BadInclusion(GateRefused):
-    """The audit log does not hold this approval, or is not the log that it was."""
+    """The audit log does not contain this approval, or does not continue the log seen before."""
 
 
 GATE_REASONS: dict[str, type[GateRefused]] = {

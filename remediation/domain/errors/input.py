@@ -1,4 +1,4 @@
-"""Refusals of what was sent: it cannot be taken."""
+"""Refusals because of the input: it cannot be accepted."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class MalformedJson(BadInput):
 
 
 class MalformedFile(BadInput):
-    """A file cannot be read as what it should be."""
+    """A file is not in the expected format."""
 
 
 class UnknownField(BadInput):
-    """A field is not known here; nothing unknown can be approved."""
+    """A field is unknown; unknown fields are refused."""
 
 
 class DuplicateKey(BadInput):
@@ -34,7 +34,7 @@ class IntegerTooLarge(BadInput):
 
 
 class LoneSurrogate(BadInput):
-    """A text holds half of a surrogate pair."""
+    """A text contains half of a surrogate pair."""
 
 
 class TooDeep(BadInput):
@@ -66,7 +66,7 @@ class UnknownAction(BadInput):
 
 
 class UnknownTargetKind(BadInput):
-    """The kind of target is not known, or is not the one that the action works on."""
+    """The kind of target is unknown, or the action does not work on it."""
 
 
 class ProtectedTarget(BadInput):
@@ -74,11 +74,11 @@ class ProtectedTarget(BadInput):
 
 
 class TwoStepsOneTarget(BadInput):
-    """Two steps work on one target."""
+    """Two steps work on the same target."""
 
 
 class EvidenceDigestMismatch(BadInput):
-    """The SHA-256 of an artefact is not the one that was stated."""
+    """The SHA-256 of an artefact differs from the one that was stated."""
 
 
 class NotCanonicalPlan(BadInput):
@@ -90,4 +90,4 @@ class PasskeyRefused(BadInput):
 
 
 class UnknownFingerprint(BadInput):
-    """The person enrolled no passkey with this fingerprint."""
+    """The person has enrolled no passkey with this fingerprint."""

@@ -1,4 +1,4 @@
-"""The base of all refusals: the docstring is the message, the name goes on record."""
+"""The base of all refusals: a class's docstring is its message; its name goes on record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Refused(Exception):
     name: ClassVar[str] = "refused"
 
     def __init__(self, detail: str = "", *, pointer: str = "") -> None:
-        """`detail` says what was wrong this time; `pointer` (RFC 6901) where in the input."""
+        """`detail` says what is wrong this time; `pointer` (RFC 6901) says where in the input."""
         self.detail = detail
         self.pointer = pointer
         super().__init__(detail)

@@ -1,4 +1,4 @@
-"""Refusals of a review that cannot stand."""
+"""Refusals of a review that cannot be accepted."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ class ReasonRequired(ReviewRefused):
 
 
 class EvidenceNotOpened(ReviewRefused):
-    """A check failed: every artefact that the diagnosis cites has to be opened before an
-    approval."""
+    """A check failed: open every artefact that the diagnosis cites before you approve."""
 
 
 class NameNotTyped(ReviewRefused):
-    """At the highest risk an approval needs the target's name, typed by hand."""
+    """At the highest risk, type the target's name by hand before you approve."""
 
 
 class SlotNotOpen(ReviewRefused):
-    """The slot is not one that the ruling still asks for."""
+    """The slot is filled, not in the ruling, or not one that you may fill."""
 
 
 class AssessmentStale(ReviewRefused):
-    """The assessment is too old to sign; the target has to be observed again."""
+    """The assessment is too old to sign; the target must be observed again."""
 
 
 class SignatureInvalid(ReviewRefused):

@@ -1,7 +1,7 @@
-"""Formats of records in evidence: one file each, one entry each in FORMATS.
+"""The formats of records in evidence: one file and one entry in FORMATS for each.
 
-A record is what every format gives: who, what, when, where, and how it ended (`record.Event`).
-Evidence is foreign: whatever has another shape is left out, and nothing here raises.
+Every format yields the same record (`record.Event`): who, what, when, where, and the outcome.
+Evidence is untrusted: anything of another form is ignored, and nothing here raises.
 """
 
 from __future__ import annotations
@@ -10,5 +10,5 @@ from remediation.domain.formats.cloudtrail import CloudTrail
 from remediation.domain.formats.form import Format
 from remediation.domain.formats.server_log import ServerLog
 
-# Where two of them read one record, what the first one says counts.
+# If two formats match a record, the first one's value counts.
 FORMATS: tuple[Format, ...] = (CloudTrail(), ServerLog())

@@ -1,4 +1,4 @@
-"""The JSON of a record, read leniently. No recursion: evidence is as deep as its writer likes."""
+"""Read the JSON of a record leniently. No recursion, because evidence can be very deep."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Body = Mapping[str, Json]
 
 
 def say(body: Body, *path: str) -> str:
-    """The text at a path, "" where there is none; names match without regard to case."""
+    """Return the text at a path, "" if there is none; names match in any case."""
     value = value_at(body, *path)
     return value if isinstance(value, str) else ""
 
 
 def value_at(body: Body, *path: str) -> Json:
-    """The value at a path, None where there is none; names match as in `say`."""
+    """Return the value at a path, None if there is none; names match as in `say`."""
     found: Json = dict(body)
     for name in path:
         found = _member(found, name)
@@ -24,7 +24,7 @@ def value_at(body: Body, *path: str) -> Json:
 
 
 def _member(value: Json, name: str) -> Json:
-    """Exporters change ``accessKeyId``: exactly so, else in any case."""
+    """Return the member of this name, else in any case: exporters change ``accessKeyId``."""
     if not isinstance(value, dict):
         return None
     if name in value:
@@ -33,7 +33,7 @@ def _member(value: Json, name: str) -> Json:
 
 
 def members(at: str, value: Json) -> Iterator[tuple[str, Json]]:
-    """What an object or a list holds, each with its pointer."""
+    """Yield each member of an object or a list with its pointer."""
     if isinstance(value, dict):
         yield from ((f"{at}/{_escaped(name)}", member) for name, member in value.items())
     elif isinstance(value, list):
@@ -45,7 +45,7 @@ def _escaped(name: str) -> str:
 
 
 def strings_in(value: Json, at: str = "") -> Iterator[tuple[str, str]]:
-    """Every text and number in a JSON value with its pointer."""
+    """Yield every text and number in a JSON value with its pointer."""
     rest: list[tuple[str, Json]] = [(at, value)]
     while rest:
         pointer, item = rest.pop()

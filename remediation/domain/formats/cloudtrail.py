@@ -11,7 +11,7 @@ from remediation.domain.formats.form import Format
 # Lambda's event names end in the API date and a version: AddPermission20150331v2.
 _API_DATE = re.compile(r"\d{8}(v\d+)?$")
 _READING = re.compile(r"(Get|List|Describe|Head|Lookup|BatchGet)[A-Z]")
-# A reading call that finds nothing configured has told its caller what is there: nothing.
+# A read that finds nothing configured still succeeded: its caller learnt that nothing is there.
 _NOTHING_THERE = re.compile(r"NoSuch|NotFound|NotConfigured")
 
 

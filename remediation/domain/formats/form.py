@@ -1,4 +1,4 @@
-"""What a format can say of a record. Each answer is "" where it does not say."""
+"""The values that a format reads from a record; "" where the record does not have one."""
 
 from __future__ import annotations
 
@@ -8,73 +8,73 @@ from remediation.domain.formats.body import Body
 
 
 class Format:
-    """One format of records; a new one overrides what it can say."""
+    """One format of records; a subclass overrides what it can read."""
 
     def is_record(self, names: Set[str]) -> bool:
-        """Whether an object with members of these names, in lower case, is a record of it."""
+        """Return whether an object with these lower-case member names is a record of it."""
         raise NotImplementedError
 
     def name(self, body: Body) -> str:
-        """The call that was made."""
+        """Return the name of the call."""
         return ""
 
     def service(self, body: Body) -> str:
-        """The service that was called."""
+        """Return the service that was called."""
         return ""
 
     def region(self, body: Body) -> str:
-        """The region in which it was called."""
+        """Return the region of the call."""
         return ""
 
     def time(self, body: Body) -> str:
-        """The text in which the time stands."""
+        """Return the text with the time."""
         return ""
 
     def key(self, body: Body) -> str:
-        """The credential by which it was called."""
+        """Return the credential of the caller."""
         return ""
 
     def user(self, body: Body) -> str:
-        """The name of the caller."""
+        """Return the name of the caller."""
         return ""
 
     def actor(self, body: Body) -> str:
-        """Who called, where that is told more closely than by key or name."""
+        """Return the caller, if the record has something more exact than key or name."""
         return ""
 
     def address(self, body: Body) -> str:
-        """The address from which it was called."""
+        """Return the address of the caller."""
         return ""
 
     def account(self, body: Body) -> str:
-        """The account in which it happened."""
+        """Return the account of the call."""
         return ""
 
     def message(self, body: Body) -> str:
-        """What a line says, without its prefix where the agent took it apart."""
+        """Return the message of a log line, without its prefix if the agent split it off."""
         return ""
 
     def acts(self, body: Body) -> bool:
-        """A call or a statement, not a line that only says who came and went."""
+        """Return whether it is a call or statement, and not only a line about a connection."""
         return False
 
     def session(self, body: Body) -> str:
-        """What tells this session's records from those of others."""
+        """Return the id of the session."""
         return ""
 
     def ends_session(self, body: Body) -> bool:
-        """Whether the session is over with it."""
+        """Return whether this record ends the session."""
         return False
 
     def error(self, body: Body) -> str | None:
-        """Why it did not take effect; "" when it did, None when the format does not say."""
+        """Return why it had no effect; "" if it had, None if the format does not say."""
         return None
 
     def late_errors(
         self, bodies: Sequence[tuple[str, Body]], errors: Mapping[str, str]
     ) -> Mapping[str, str]:
-        """Errors that another record than the one that failed tells, by the pointer of the latter.
+        """Return errors that a later record reports, by the pointer of the record that failed.
 
-        ``bodies`` are all records of the artefact in their order, ``errors`` what `error` said.
+        ``bodies`` are all records of the artefact in order, ``errors`` the results of `error`.
         """
         return {}

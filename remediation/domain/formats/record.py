@@ -1,4 +1,4 @@
-"""Records in the evidence, whatever their format: what each says, and where it stands."""
+"""Read records from evidence, independent of their format."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from remediation.domain.formats.times import first_time
 
 
 def _first(read: Callable[[Format], str]) -> str:
-    """What the first format says that says anything."""
+    """Return the first format's value that is not empty."""
     return next((said for said in map(read, formats.FORMATS) if said), "")
 
 
 @dataclass(frozen=True, eq=False)
 class Event:
-    """One record: where it stands, and what it says of who, what, when, where and how it ended.
+    """One record with its place: who, what, when, where, and the outcome.
 
-    `error` is why the call did not take effect, "" when it did.
+    `error` is why the call had no effect, "" if it had.
     """
 
     sha256: str
@@ -33,7 +33,7 @@ class Event:
 
     @cached_property
     def text(self) -> str:
-        """Everything that the record says, one value a line."""
+        """Return all values of the record, one per line."""
         return "\n".join(text for _, text in strings_in(dict(self.body)))
 
     @cached_property
@@ -62,7 +62,7 @@ class Event:
 
     @property
     def actor(self) -> str:
-        """Who made the call, as closely as the record says."""
+        """Return the caller, as exactly as the record says."""
         return self.key or _first(lambda form: form.actor(self.body)) or self.user
 
     @property
@@ -75,12 +75,12 @@ class Event:
 
     @property
     def message(self) -> str:
-        """What a line of a log says, without its prefix where the agent took it apart."""
+        """Return the message of a log line, without its prefix if the agent split it off."""
         return _first(lambda form: form.message(self.body))
 
     @property
     def acts(self) -> bool:
-        """A call or a statement, not a line that only says who came and went."""
+        """Return whether it is a call or statement, and not only a line about a connection."""
         return any(form.acts(self.body) for form in formats.FORMATS)
 
     @property
@@ -92,7 +92,7 @@ class Event:
         return any(form.ends_session(self.body) for form in formats.FORMATS)
 
     def say(self, *path: str) -> str:
-        """The text at a path, "" where there is none; names match without regard to case."""
+        """Return the text at a path, "" if there is none; names match in any case."""
         return say(self.body, *path)
 
     def value(self, *path: str) -> Json:
@@ -107,7 +107,7 @@ class Records:
 
     @classmethod
     def of(cls, sha256: str, document: Json) -> Records:
-        """Find them in an artefact, at any depth, in any of the formats. Raises nothing."""
+        """Find the records of an artefact, at any depth and in any format. Raises nothing."""
         bodies = list(_bodies(document))
         errors = {pointer: _error(body) for pointer, body in bodies}
         for form in formats.FORMATS:
@@ -117,7 +117,7 @@ class Records:
         )
 
     def at(self, pointer: str) -> Event | None:
-        """The innermost record that holds what stands at the pointer."""
+        """Return the innermost record that contains the pointer."""
         while pointer not in self.found:
             if not pointer:
                 return None
@@ -126,7 +126,7 @@ class Records:
 
 
 def _bodies(document: Json) -> Iterator[tuple[str, Body]]:
-    """Whatever looks like a record, at any depth, in the document's order; none inside another."""
+    """Yield all records at any depth, in the document's order; not those inside another record."""
     rest: list[tuple[str, Json]] = [("", document)]
     while rest:
         at, value = rest.pop()
@@ -142,7 +142,7 @@ def _is_record(value: Body) -> bool:
 
 
 def _error(body: Body) -> str:
-    """Of the first format that says how it ended."""
+    """Return the error from the first format that knows the outcome."""
     for form in formats.FORMATS:
         said = form.error(body)
         if said is not None:

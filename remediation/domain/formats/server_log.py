@@ -1,4 +1,4 @@
-"""Lines of a server's log, as PostgreSQL writes it; an agent may have taken them apart."""
+"""Lines of a PostgreSQL server log, whole or split into fields by an agent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PROCESS = re.compile(r"\[(\d+)\]")
 
 
 class ServerLog(Format):
-    """A line is an object with ``user`` and ``message`` or ``text``, the whole line."""
+    """A line is an object with ``user``, and ``message`` or ``text`` (the whole line)."""
 
     def is_record(self, names: Set[str]) -> bool:
         return "user" in names and bool(names & {"message", "text"})
@@ -46,7 +46,7 @@ class ServerLog(Format):
     def late_errors(
         self, bodies: Sequence[tuple[str, Body]], errors: Mapping[str, str]
     ) -> Mapping[str, str]:
-        """PostgreSQL writes a statement first and its error after it, from the same process."""
+        """Find errors in later lines: PostgreSQL writes an error after its statement."""
         open_now: dict[str, str] = {}
         refused: dict[str, str] = {}
         for pointer, body in bodies:

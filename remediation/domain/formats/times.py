@@ -1,4 +1,4 @@
-"""Times in texts: what a claim says and what a record says, compared as instants."""
+"""Find times in texts, to compare claims and records as instants."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Told:
-    """A time as it is written, and the instant that it means; without a zone it is UTC."""
+    """A written time and its instant; without a zone it is UTC."""
 
     text: str
     at: datetime
     by_the_second: bool
 
     def is_at(self, other: datetime) -> bool:
-        """Whether the other instant is this one, as precisely as this one was told: cut to the
-        second, or cut or rounded to the minute."""
+        """Compare with another instant, as precisely as this time is written.
+
+        Either truncated to the second, or truncated or rounded to the minute.
+        """
         if self.by_the_second:
             return self.at == other.replace(microsecond=0)
         return abs(self.at - other) <= _MINUTE
 
 
 def times_in(text: str) -> Iterator[Told]:
-    """Each date with a time of day; what is no real date is left out."""
+    """Yield each date with a time of day; ignores impossible dates."""
     for match in _TIME.finditer(text):
         year, month, day, hour, minute = (int(part) for part in match.groups()[:5])
         try:

@@ -1,4 +1,4 @@
-"""The approvers file: who may approve or halt, by which key. It lies on the worker's host alone."""
+"""The approvers file: who may approve or halt, by which key. Only the worker's host has it."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Approver:
         return fingerprint(self.key)
 
     def may_fill(self, slot: str) -> bool:
-        """Whether the file gives this key the role of the slot. A lead's fills none."""
+        """Return whether the file gives this key the role of the slot. A lead's key fills none."""
         return bool(set(self.roles) & set(ROLES)) if slot == ANY else slot in self.roles
 
     def may_halt(self, slots: Collection[str]) -> bool:
-        """Whether the file lets this key halt a run that was approved in these slots."""
+        """Return whether the file lets this key halt a run that was approved in these slots."""
         return LEAD in self.roles or any(self.may_fill(slot) for slot in slots)
 
     def valid(self, at: datetime) -> bool:
@@ -95,7 +95,7 @@ class Approver:
 
 @dataclass(frozen=True)
 class Approvers:
-    """The whole file. No credential and no key occurs twice, so one key is one person."""
+    """The whole file. No credential or key occurs twice, so each key belongs to one person."""
 
     entries: tuple[Approver, ...]
 
@@ -105,18 +105,18 @@ class Approvers:
 
     @classmethod
     def parse(cls, raw: bytes) -> Approvers:
-        """Read the file. Raises a subclass of BadInput: a file in doubt approves nothing."""
+        """Parse the file. Raises a subclass of BadInput; an invalid file approves nothing."""
         source = Fields(parse_json(raw, max_bytes=MAX_BYTES), required=("type", "approvers"))
         source.one_of("type", (TYPE,))
         return cls(source.array("approvers", Approver.from_json, most=10_000))
 
     def dump(self) -> bytes:
-        """Write the file: stable, and laid out for an operator to read."""
+        """Return the file's bytes, in a stable layout that an operator can read."""
         value = {"type": TYPE, "approvers": [entry.to_json() for entry in self.entries]}
         return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True).encode() + b"\n"
 
     def find(self, person: str, credential_id: str, at: datetime | None = None) -> Approver | None:
-        """Give the entry of this person and credential; with `at`, only if it is valid then."""
+        """Return the entry of this person and credential; with `at`, only if it is valid then."""
         for entry in self.entries:
             if (entry.person, entry.credential_id) == (person, credential_id):
                 return entry if at is None or entry.valid(at) else None
@@ -124,10 +124,10 @@ class Approvers:
 
 
 def fingerprint(cose_key: bytes) -> str:
-    """Give the short name of a key that two people can read to each other.
+    """Return a key's fingerprint, which two people can read to each other.
 
-    The first 32 hex characters of its SHA-256, in groups of four: 128 bits, as many as make
-    finding a second key with the same name hopeless.
+    The first 32 hex characters of its SHA-256, in groups of four: with 128 bits nobody can find a
+    second key with the same fingerprint.
     """
     text = sha256(cose_key).hexdigest()[:32]
     return " ".join(text[start : start + 4] for start in range(0, 32, 4))

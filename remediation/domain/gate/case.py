@@ -1,6 +1,6 @@
-"""One run of the gate: what was given, and what is read from it on the way.
+"""One run of the gate: its input, and the values parsed from it.
 
-Reading is part of the gate: bytes that cannot be read are the refusals `digest` or `signature`.
+Parsing is part of the gate: malformed bytes cause the refusal `digest` or `signature`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Case:
-    """What was given to the gate; everything else is read from it, once."""
+    """The gate's input; every other value is parsed from it, once."""
 
     evidence: Evidence
     approvers: Approvers
@@ -83,12 +83,12 @@ class Case:
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
-        """What was signed, in the order of the reviews."""
+        """Return the signed statements, in the order of the reviews."""
         return tuple(_statement(review) for review in self.evidence.reviews)
 
     @property
     def counted(self) -> tuple[CountedReview, ...]:
-        """The reviews as counting sees them: by what was signed, not by what a row says."""
+        """Return the reviews for counting, from the signed statements and not from the rows."""
         return tuple(
             CountedReview(s.person, s.slot, s.decision, s.round, s.digests) for s in self.statements
         )
@@ -115,5 +115,5 @@ def _statement(review: ReviewEvidence) -> Statement:
 
 
 def _bytes(text: str) -> bytes:
-    """The recorded bytes. A lone surrogate gives bytes that no parser here accepts."""
+    """Return the recorded bytes. A lone surrogate becomes bytes that no parser here accepts."""
     return text.encode(errors="surrogatepass")

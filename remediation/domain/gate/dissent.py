@@ -1,4 +1,4 @@
-"""One review by itself: a signed no counts only when its signature holds."""
+"""Verify one review by itself: a dissent counts only if its signature is valid."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def verify_review(
     protected: frozenset[str] = frozenset(),
     allow_test: bool = False,
 ) -> Statement:
-    """Verify the review at ``index`` as the gate would, and give what was signed.
+    """Verify the review at ``index`` as the gate would, and return the signed statement.
 
     Raises Digest, Signature, UnknownApproverKey or SeparationOfDuties. The other reviews of the
-    evidence are not looked at: one that is forged must not take a real one down with it.
+    evidence are ignored: a forged one must not invalidate a real one.
     """
     review = evidence.reviews[index]
     alone = Evidence(**{**vars(evidence), "reviews": (review,)})

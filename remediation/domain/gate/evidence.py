@@ -1,7 +1,7 @@
-"""Everything that the gate looks at, and nothing else; as JSON it replays without a database.
+"""The gate's whole input, also as a JSON file that can be verified again without a database.
 
-The bodies are the recorded bytes, as text: their digests are taken again by the gate. What the
-worker saw now (facts, people, observations, clocks) is the worker's word in this file.
+The bodies are the recorded bytes, as text; the gate computes their digests again. The current
+facts, people, observations and clocks are the worker's own statement.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _BODIES = ("plan", "diagnosis", "scope", "checks", "ruling", "pin")
 
 @dataclass(frozen=True)
 class ReviewEvidence:
-    """One recorded review: who, for which slot, what was signed, and the assertion."""
+    """One recorded review: person, slot, signed statement and assertion."""
 
     person: str
     slot: str
@@ -62,7 +62,7 @@ class ReviewEvidence:
 
 @dataclass(frozen=True)
 class PersonEvidence:
-    """Whether a person is active now, and the approver roles held now."""
+    """Whether a person is active now, and the approver roles that the person holds now."""
 
     person: str
     active: bool
@@ -83,9 +83,9 @@ class PersonEvidence:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A person who may not decide on this proposal, and why; one for each reason.
+    """A person who may not decide on this proposal, with one reason.
 
-    In evidence from before, one has all reasons of the person, with "; " between them.
+    In older evidence one object has all reasons of the person, separated by "; ".
     """
 
     person: str
@@ -102,7 +102,7 @@ class Excluded:
 
 @dataclass(frozen=True)
 class AgentEvidence:
-    """The agent that proposed this, and whether it is enabled now."""
+    """The agent that made the proposal, and whether it is enabled now."""
 
     id: str
     enabled: bool
@@ -118,8 +118,8 @@ class AgentEvidence:
 
 @dataclass(frozen=True)
 class ReversalEvidence:
-    """That this undoes a run that succeeded: which, the digest of the plan that leads back from
-    what that run changed (empty when none does), and the person who proposes it, now."""
+    """For a reversal: the reversed run, the digest of its inverse plan (empty if there is none),
+    and the proposer's current state."""
 
     of: str
     plan: str
@@ -140,7 +140,7 @@ class ReversalEvidence:
 
 @dataclass(frozen=True)
 class Unobservable:
-    """A target that could not be observed now, and why."""
+    """A target that cannot be observed now, and why."""
 
     locator: str
     why: str
@@ -171,31 +171,31 @@ class Evidence:
     people: tuple[PersonEvidence, ...]
     excluded: tuple[Excluded, ...]
     agent: AgentEvidence
-    # Why execution is frozen; empty when it is not.
+    # Why execution is frozen; empty if it is not.
     frozen: str
     observations: tuple[Pinned, ...]
     unobservable: tuple[Unobservable, ...]
-    # The step about to run, and those that ran.
+    # The next step, and the steps that were applied.
     step: int
     applied: tuple[int, ...]
     approved_at: datetime
     database_now: datetime
     worker_now: datetime
     token: int
-    # What the log proves; None where the gate is not asked to run anything.
+    # What the log proves; None where the gate clears no step.
     log: LogEvidence | None = None
-    # Set where a person proposes to undo a run; then the agent is not asked.
+    # Set for a reversal; then the state of the agent does not matter.
     reversal: ReversalEvidence | None = None
 
     def step_pin(self) -> Pinned:
-        """Give the pin of this step's target. Raises BadInput when the pin cannot be read."""
+        """Return the pin of this step's target. Raises BadInput when the pin cannot be parsed."""
         targets = parse_pin(self.pin.encode(errors="surrogatepass"))
         if not 0 <= self.step < len(targets):
             raise BadValue("the pin has no entry for this step")
         return targets[self.step]
 
     def why_excluded(self, person: str) -> tuple[str, ...]:
-        """Why the person may not decide; empty when nothing says so."""
+        """Return the reasons why the person may not decide; empty if there are none."""
         return tuple(entry.why for entry in self.excluded if entry.person == person)
 
     def to_json(self) -> dict[str, Json]:
@@ -223,17 +223,17 @@ class Evidence:
         }
 
     def dump(self) -> bytes:
-        """Write the evidence file."""
+        """Return the bytes of the evidence file."""
         return encode(self.to_json()) + b"\n"
 
     @classmethod
     def parse(cls, raw: bytes) -> Evidence:
-        """Read an evidence file. Raises a subclass of BadInput."""
+        """Parse an evidence file. Raises a subclass of BadInput."""
         return cls.from_json(parse_json(raw, max_bytes=MAX_BYTES, max_keys=MAX_KEYS))
 
     @classmethod
     def from_json(cls, value: Json, at: str = "") -> Evidence:
-        """Read evidence. Raises a subclass of BadInput."""
+        """Build evidence from parsed JSON. Raises a subclass of BadInput."""
         source = Fields(
             value,
             at,

@@ -1,9 +1,8 @@
-"""The gate: evidence in, a clearance or a named refusal out. Nothing runs without it.
+"""The gate: verify evidence and return a clearance, or raise a refusal. Nothing runs without it.
 
-Seven numbered steps, the same numbers in the code below, on the page and in an auditor's replay:
-1 digests, 2 ruling, 3 signatures, 4 quorum and separation of duties, 5 freshness, 6 drift, 7 audit
-inclusion. All seven run again before every step of a plan. Whatever is malformed is one of the
-named refusals.
+Code, pages and an auditor's replay use the same seven numbered steps: 1 digests, 2 ruling,
+3 signatures, 4 quorum and separation of duties, 5 freshness, 6 drift, 7 audit inclusion. All seven
+run again before every step of a plan. Malformed evidence raises a refusal and no other error.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from remediation.domain.gate.case import Case
 from remediation.domain.gate.evidence import Evidence
 from remediation.domain.gate.inclusion import LogTrust
 
-# From the gate's yes to the call: long enough to commit and connect, too short to matter.
+# How long a clearance lasts: enough to commit and connect, and too short for much to change.
 CLEARANCE_S = 30.0
 
 
 @dataclass(frozen=True)
 class Success:
-    """The step holds."""
+    """The evidence passes the step."""
 
     def __bool__(self) -> bool:
         return True
@@ -34,7 +33,7 @@ class Success:
 
 @dataclass(frozen=True)
 class Failure:
-    """The step does not hold: the refusal's name, and what was found."""
+    """The evidence fails the step: the refusal's name, and what was found."""
 
     reason: str
     detail: str
@@ -67,7 +66,7 @@ _SEAL: Final = object()
 
 @final
 class Clearance:
-    """Leave to run one step once, for thirty seconds. Only this module makes one."""
+    """Permission to run one step once, for thirty seconds. Only this module creates one."""
 
     __slots__ = ("_fields",)
 
@@ -82,12 +81,12 @@ class Clearance:
         token: int = -1,
         pin_digest: str = "",
         ends: float = 0.0,
-        undo: bool = False,
+        rollback: bool = False,
     ) -> None:
         if seal is not _SEAL:
             raise TypeError("only the gate makes a clearance")
         object.__setattr__(
-            self, "_fields", (proposal_id, plan_digest, step, token, pin_digest, ends, undo)
+            self, "_fields", (proposal_id, plan_digest, step, token, pin_digest, ends, rollback)
         )
 
     _fields: tuple[str, str, int, int, str, float, bool]
@@ -114,12 +113,12 @@ class Clearance:
 
     @property
     def ends(self) -> float:
-        """When it ends, on the caller's monotonic clock."""
+        """Return when it ends, on the caller's monotonic clock."""
         return self._fields[5]
 
     @property
-    def undo(self) -> bool:
-        """Whether it is leave to undo the step, instead of to apply it."""
+    def rollback(self) -> bool:
+        """Return whether it permits to roll the step back instead of applying it."""
         return self._fields[6]
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
@@ -129,7 +128,7 @@ class Clearance:
         raise TypeError("a clearance cannot be stored or sent")
 
     def __repr__(self) -> str:
-        verb = "undo" if self.undo else "apply"
+        verb = "undo" if self.rollback else "apply"
         return f"<Clearance to {verb} step {self.step} of {self.proposal_id}>"
 
 
@@ -144,11 +143,11 @@ def examine(
     protected: frozenset[str] = frozenset(),
     allow_test: bool = False,
 ) -> tuple[Finding, ...]:
-    """Run all seven steps and give what each found; raises nothing for what evidence can hold.
+    """Run all seven steps and return each finding; raises nothing for any evidence.
 
-    In: the evidence, the approvers file, the database's time; whom to believe about the audit
-    log (without it step 7 fails); `rp_id` and `origin` pin, beyond the file's entries, where the
-    passkeys were used; `protected` and `allow_test` as in `plan`.
+    `now` is the database's time. `log` says whom to trust about the audit log; without it step 7
+    fails. `rp_id` and `origin` restrict where passkeys were used, in addition to the approvers
+    file. `protected` and `allow_test` are as in `plan`.
     """
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
     return tuple(Finding(number, name, _result(check, case)) for number, name, check in STEPS)
@@ -166,14 +165,14 @@ def verify(
     protected: frozenset[str] = frozenset(),
     allow_test: bool = False,
 ) -> Clearance:
-    """Give a clearance to apply `evidence.step`, or raise the refusal of the first failed step.
+    """Return a clearance to apply `evidence.step`, or raise the refusal of the first failed step.
 
-    `monotonic` is the caller's monotonic clock now; the rest is as in `examine`.
+    `monotonic` is the current time of the caller's monotonic clock; the rest is as in `examine`.
     """
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
     for _, _, check in STEPS:
         check(case)
-    return _clearance(case, monotonic, undo=False)
+    return _clearance(case, monotonic, rollback=False)
 
 
 def verify_rollback(
@@ -187,12 +186,12 @@ def verify_rollback(
     protected: frozenset[str] = frozenset(),
     allow_test: bool = False,
 ) -> Clearance:
-    """Give a clearance to undo `evidence.step`, which must be among the applied ones.
+    """Return a clearance to roll back `evidence.step`, which must be an applied step.
 
-    It asks again whether this plan was approved: digests, signatures and quorum. It does not ask
-    about deadline, freeze, what became of the reviewers since, or whether the audit log can be
-    read: an effect must not stay half done because of them. Raises Digest, Signature,
-    UnknownApproverKey, SeparationOfDuties, Quorum.
+    It verifies again that this plan was approved: digests, signatures and quorum. It ignores the
+    deadline, a freeze, the reviewers' current state and the audit log, because none of them may
+    leave a plan half done. Raises Digest, Signature, UnknownApproverKey, SeparationOfDuties or
+    Quorum.
     """
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
     steps.what_was_signed(case)
@@ -204,7 +203,7 @@ def verify_rollback(
     for review, statement in zip(evidence.reviews, case.statements, strict=True):
         steps.signature(case, review, statement, (review.recorded_at,))
     steps.counted(case)
-    return _clearance(case, monotonic, undo=True)
+    return _clearance(case, monotonic, rollback=True)
 
 
 def _result(check: Callable[[Case], None], case: Case) -> Success | Failure:
@@ -215,7 +214,7 @@ def _result(check: Callable[[Case], None], case: Case) -> Success | Failure:
     return Success()
 
 
-def _clearance(case: Case, monotonic: float, *, undo: bool) -> Clearance:
+def _clearance(case: Case, monotonic: float, *, rollback: bool) -> Clearance:
     return Clearance(
         _SEAL,
         proposal_id=case.evidence.proposal_id,
@@ -224,5 +223,5 @@ def _clearance(case: Case, monotonic: float, *, undo: bool) -> Clearance:
         token=case.evidence.token,
         pin_digest=case.digests.pin,
         ends=monotonic + CLEARANCE_S,
-        undo=undo,
+        rollback=rollback,
     )

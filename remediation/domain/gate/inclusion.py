@@ -1,4 +1,4 @@
-"""What the log proves about an approval, as evidence; and whom the gate believes about the log."""
+"""What the log proves about an approval, and whom the gate trusts about the log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from audit.tlog.policy import Policy
 from remediation.domain.errors import BadValue
 from remediation.domain.fields import Fields
 
-# A path has one hash for each bit of a size.
+# A path has one hash per bit of a size.
 _MAX_HASHES = 63
 # An entry has at most 65,535 bytes.
 _MAX_BODY = 65_535
@@ -22,7 +22,7 @@ _MAX_BODY = 65_535
 
 @dataclass(frozen=True)
 class RecordedEntry:
-    """An entry's exact bytes, as text, its place in the log, and its path to the root."""
+    """An entry's exact bytes as text, its leaf index, and its path to the root."""
 
     index: int
     body: str
@@ -47,7 +47,7 @@ class RecordedEntry:
 
 @dataclass(frozen=True)
 class LogEvidence:
-    """Entries under one signed head, and the way to it from the head that the worker remembered."""
+    """Entries under one signed head, and the consistency proof from the worker's last head."""
 
     checkpoint: str
     entries: tuple[RecordedEntry, ...]
@@ -72,12 +72,14 @@ class LogEvidence:
 
 @dataclass(frozen=True)
 class LogTrust:
-    """Whom the caller believes: keys and witnesses, and the head that it remembers (None on first
-    use). Never taken from evidence."""
+    """Whom the caller trusts: keys, witnesses, and its last head (None on first use).
+
+    Never taken from evidence.
+    """
 
     policy: Policy
     seen: Checkpoint | None = None
-    # `cryptography` in the worker; offline the standard library.
+    # The worker uses `cryptography`; an offline verifier uses the standard library.
     verify: Verify = field(default=ed25519.verify, repr=False)
 
 

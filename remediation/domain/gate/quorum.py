@@ -1,4 +1,4 @@
-"""What all reviews of a round mean together: one pure function, at the door and at the gate."""
+"""Resolve the reviews of a round. The web process and the gate use the same pure function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Resolution(StrEnum):
 
 @dataclass(frozen=True)
 class CountedReview:
-    """What counting needs of a review."""
+    """The parts of a review that counting needs."""
 
     person: str
     slot: str
@@ -31,10 +31,11 @@ class CountedReview:
 def resolve(
     slots: tuple[str, ...], reviews: Iterable[CountedReview], *, number: int, digests: Digests
 ) -> Resolution | None:
-    """Give the resolution of round `number`, or None while it is open.
+    """Return the resolution of round `number`, or None while it is open.
 
-    Reviews of another round or over other digests count nothing. One reject rejects; else one
-    return returns; else every slot needs an approval of its own person. No slots: never approved.
+    Reviews of another round or over other digests do not count. One reject rejects; otherwise one
+    return returns; otherwise every slot needs an approval by a different person. A ruling without
+    slots is never approved.
     """
     counted = _counted(reviews, number, digests)
     decisions = {review.decision for review in counted}
@@ -50,12 +51,12 @@ def resolve(
 def open_slots(
     slots: tuple[str, ...], reviews: Iterable[CountedReview], *, number: int, digests: Digests
 ) -> tuple[str, ...]:
-    """Give the slots that no approval of the round fills yet, in the ruling's order."""
+    """Return the slots that no approval of the round fills yet, in the ruling's order."""
     return _open(slots, _counted(reviews, number, digests))
 
 
 def repeated_people(reviews: Iterable[CountedReview]) -> tuple[str, ...]:
-    """Give the people who occur more than once; whoever counts must count each once."""
+    """Return the people who occur more than once; each person may count only once."""
     times = Counter(review.person for review in reviews)
     return tuple(person for person, number in times.items() if number > 1)
 
@@ -71,7 +72,7 @@ def _open(slots: tuple[str, ...], counted: tuple[CountedReview, ...]) -> tuple[s
     seen: set[str] = set()
     for review in counted:
         if review.decision == Decision.APPROVE and review.person not in seen:
-            # One person, one slot (A10): the first approval of a person is the one that counts.
+            # One person fills one slot (A10): only the person's first approval counts.
             seen.add(review.person)
             filled[review.slot] += 1
     still = []

@@ -1,6 +1,6 @@
 """Verify a passkey's assertion over a statement (Web Authentication Level 2, section 7.2).
 
-The same function serves the door, the worker's gate and an auditor without a database.
+The web process, the worker's gate and an auditor without a database use the same function.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from remediation.domain.strict import parse as parse_json
 # An assertion of a platform or security key has a few hundred bytes; RSA-4096 signs with 512.
 _MAX_FIELD = 8 * 1024
 
-# COSE algorithms taken: ES256, EdDSA, ES384, RS256 (RFC 9053 section 2, RFC 8812 section 2).
+# Accepted COSE algorithms: ES256, EdDSA, ES384, RS256 (RFC 9053 section 2, RFC 8812 section 2).
 ALGORITHMS = frozenset({-7, -8, -35, -257})
 
 
 @dataclass(frozen=True)
 class Assertion:
-    """What the browser hands over after navigator.credentials.get()."""
+    """The browser's result of navigator.credentials.get()."""
 
     credential_id: bytes
     authenticator_data: bytes
@@ -46,7 +46,7 @@ class Assertion:
 
     @classmethod
     def from_json(cls, value: Json, at: str = "") -> Assertion:
-        """Read the form that `to_json` writes. Raises BadInput."""
+        """Parse the form that `to_json` writes. Raises BadInput."""
         names = ("credential_id", "authenticator_data", "client_data_json", "signature")
         source = Fields(value, at, required=names)
         return cls(
@@ -55,9 +55,9 @@ class Assertion:
 
     @classmethod
     def from_browser(cls, value: Json, at: str = "") -> Assertion:
-        """Read PublicKeyCredential.toJSON() (WebAuthn Level 3, 5.1). Raises BadInput.
+        """Parse PublicKeyCredential.toJSON() (WebAuthn Level 3, 5.1). Raises BadInput.
 
-        What an authenticator may add there (user handle, extensions, attachment) is not used.
+        Ignores what an authenticator may add (user handle, extensions, attachment).
         """
         top = Fields(
             value,
@@ -84,10 +84,9 @@ class Assertion:
 def verify(
     assertion: Assertion, *, challenge: bytes, cose_key: bytes, rp_id: str, origin: str
 ) -> None:
-    """Check the assertion against one key, one challenge, one relying party and one origin.
+    """Verify the assertion for one key, one challenge, one relying party and one origin.
 
-    Returns nothing when it holds. Raises SignatureInvalid, whose detail names the part that does
-    not; malformed bytes are never another error.
+    Raises SignatureInvalid, also for malformed bytes; its detail names the invalid part.
     """
     _check_sizes(assertion)
     _check_client_data(assertion.client_data_json, challenge, origin)
@@ -97,12 +96,12 @@ def verify(
     try:
         key.verify(signed, assertion.signature)
     except Exception as error:
-        # cryptography and fido2 raise many kinds on foreign bytes; each means "does not hold".
+        # cryptography and fido2 raise many types for malformed bytes; each means "invalid".
         raise SignatureInvalid("the signature does not match the key") from error
 
 
 def load_key(cose_key: bytes) -> CoseKey:
-    """Read a COSE key of an allowed algorithm. Raises SignatureInvalid."""
+    """Parse a COSE key of an accepted algorithm. Raises SignatureInvalid."""
     try:
         decoded = cbor.decode(cose_key)
         if not isinstance(decoded, Mapping) or decoded.get(3) not in ALGORITHMS:
@@ -111,7 +110,7 @@ def load_key(cose_key: bytes) -> CoseKey:
     except SignatureInvalid:
         raise
     except Exception as error:
-        # fido2's CBOR reader raises many kinds on foreign bytes; each means "not a key".
+        # fido2's CBOR reader raises many types for malformed bytes; each means "not a key".
         raise SignatureInvalid("the key cannot be read") from error
 
 
@@ -131,7 +130,7 @@ def _check_sizes(assertion: Assertion) -> None:
 
 
 def _check_client_data(raw: bytes, challenge: bytes, origin: str) -> None:
-    """Section 7.2, steps 7 to 13. Keys that are not read may be present (section 5.8.1)."""
+    """Verify section 7.2, steps 7 to 13. Unknown keys may be present (section 5.8.1)."""
     try:
         data = parse_json(raw, max_bytes=_MAX_FIELD)
     except BadInput as error:
@@ -152,11 +151,11 @@ def _check_client_data(raw: bytes, challenge: bytes, origin: str) -> None:
 
 
 def _check_authenticator_data(raw: bytes, rp_id: str) -> None:
-    """Section 7.2, steps 15 to 17, and the backup flags of Level 3."""
+    """Verify section 7.2, steps 15 to 17, and the backup flags of Level 3."""
     try:
         data = AuthenticatorData(raw)
     except Exception as error:
-        # fido2's reader raises many kinds on foreign bytes; each means "cannot be read".
+        # fido2's reader raises many types for malformed bytes; each means "cannot be read".
         raise SignatureInvalid("authenticator data cannot be read") from error
     if data.has_extension_data() and not isinstance(data.extensions, Mapping):
         raise SignatureInvalid("authenticator data has extensions that are none")

@@ -1,15 +1,14 @@
-"""Whether a halt is what it says: asked by the worker before anything is taken back.
+"""Verify a signed halt; the worker does so before it stops or rolls back anything.
 
-A halt that does not hold stops nothing: the run goes on. That is the safe direction. What goes on
-is what several people signed for and the gate clears again before each step; what a halt does is
-to give access back that a containment has just taken away, in the middle of it. So the one who
-has nothing but the database's password of the web process, or a stolen session, must get nothing
-by writing a halt; and a person whose halt is refused is not without means: it is on record, the
-lead is told at once, and others can halt, or the operator freeze.
+An invalid halt stops nothing and the run continues. That is the safe direction: several people
+signed the plan, and the gate clears it again before each step. A halt restores access that a
+containment has just removed. So an attacker with only the web process's database password, or a
+stolen session, must gain nothing by writing a halt. A refused halt is recorded and the lead is
+notified at once; others can still halt, and an operator can freeze execution.
 
-Whether the person's account was active and held the role is asked by the guard of the row, at the
-moment of the halt. That the halt is in the audit log is not asked: as with a rollback, what stops
-must not wait for the log.
+The row's guard verifies, at the moment of the halt, that the account is active and has the role.
+Nothing here requires the halt to be in the audit log: like a rollback, it must not wait for the
+log.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from remediation.domain.errors import (
 )
 from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.domain.gate.signature import Assertion, verify
-from remediation.domain.halt.statement import HaltStatement, taken_back
+from remediation.domain.halt.statement import HaltStatement, rolled_back_steps
 from remediation.domain.plan import Plan
 
 
 @dataclass(frozen=True)
 class SignedHalt:
-    """A halt as it was recorded."""
+    """A recorded halt."""
 
     person: str
     reason: str
@@ -46,7 +45,7 @@ class SignedHalt:
 
 @dataclass(frozen=True)
 class HaltedRun:
-    """The run that it is about, and who may halt it: which slots its ruling has, who took part."""
+    """The run to halt, the slots of its ruling, and the people who may not halt it."""
 
     proposal: str
     round: int
@@ -58,10 +57,9 @@ class HaltedRun:
 def verify_halt(
     halt: SignedHalt, run: HaltedRun, *, approvers: Approvers, now: datetime
 ) -> HaltStatement:
-    """Verify one halt, by the approvers file as it stands for then and for now.
+    """Verify one halt with the entries of the approvers file valid at its time and now.
 
-    Raises Signature, Digest, UnknownApproverKey, SeparationOfDuties; what is malformed is one of
-    them.
+    Raises Signature, Digest, UnknownApproverKey or SeparationOfDuties, also for malformed input.
     """
     statement = _read(halt)
     _check_about(statement, halt, run)
@@ -99,7 +97,7 @@ def _check_about(statement: HaltStatement, halt: SignedHalt, run: HaltedRun) -> 
         raise Signature(f"{halt.person}: another reason was signed")
     if statement.expires < halt.recorded_at:
         raise Signature(f"{halt.person}: the statement had expired when it was recorded")
-    if statement.plan != run.plan.digest or statement.takes_back != taken_back(run.plan):
+    if statement.plan != run.plan.digest or statement.takes_back != rolled_back_steps(run.plan):
         raise Digest(f"{halt.person} signed to take back something else than this plan's steps")
 
 

@@ -1,4 +1,4 @@
-"""What a person signs who halts a run: which run, that it stops, and what is taken back."""
+"""The statement that a person signs to halt a run: the run, and the steps to roll back."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MIN_REASON, MAX_REASON = 10, 500
 
 
 @dataclass(frozen=True, slots=True)
-class TakenBack:
-    """A step that is taken back if it was applied; ``by`` is null where nothing undoes it."""
+class RollbackStep:
+    """A step to roll back if it was applied; ``by`` is null if no action reverses it."""
 
     step: int
     target: str
@@ -31,18 +31,20 @@ class TakenBack:
         return {"step": self.step, "target": self.target, "by": self.by}
 
     @classmethod
-    def from_json(cls, value: Json, at: str = "") -> TakenBack:
+    def from_json(cls, value: Json, at: str = "") -> RollbackStep:
         source = Fields(value, at, required=("step", "target", "by"))
         by = None if source.value("by") is None else source.text("by", 100, least=1)
         return cls(source.integer("step", 0, MAX_STEPS), source.text("target", 400, least=1), by)
 
 
-def taken_back(plan: Plan) -> tuple[TakenBack, ...]:
-    """What a halt of this plan's run can take back, in the order in which it happens: of these
-    steps, those that were applied when it takes hold. Never the last: once that has begun, nothing
-    is left to halt."""
+def rolled_back_steps(plan: Plan) -> tuple[RollbackStep, ...]:
+    """Return the steps that a halt can roll back, in the order of rollback.
+
+    Of these, only the steps that were applied when the halt takes effect are rolled back. The last
+    step is not among them: once it has begun, nothing is left to halt.
+    """
     return tuple(
-        TakenBack(step.index, step.target.locator, step.rollback)
+        RollbackStep(step.index, step.target.locator, step.rollback)
         for step in reversed(plan.steps[:-1])
     )
 
@@ -51,15 +53,15 @@ def taken_back(plan: Plan) -> tuple[TakenBack, ...]:
 class HaltStatement:
     """One person's halt. Its digest is the passkey's challenge, so every field is signed.
 
-    It has a type and a domain of digests of its own: no signature under it is one under a review,
-    nor the other way round. What is taken back is named for the whole plan and not for the steps
-    that have begun at this moment, since the run goes on while the person reaches for the passkey.
+    Its own type and digest kind exclude that its signature is used for a review, or the reverse.
+    The steps to roll back are those of the whole plan, because the run goes on while the person
+    uses the passkey.
     """
 
     proposal: str
     round: int
     plan: str
-    takes_back: tuple[TakenBack, ...]
+    takes_back: tuple[RollbackStep, ...]
     reason: str
     person: str
     nonce: str
@@ -99,7 +101,7 @@ class HaltStatement:
             proposal=source.uuid("proposal"),
             round=source.integer("round", 1, 1_000_000),
             plan=source.sha256("plan"),
-            takes_back=source.array("takes_back", TakenBack.from_json, most=MAX_STEPS),
+            takes_back=source.array("takes_back", RollbackStep.from_json, most=MAX_STEPS),
             reason=source.text("reason", MAX_REASON, least=MIN_REASON),
             person=source.uuid("person"),
             nonce=source.text("nonce", 200, least=16),
@@ -113,7 +115,7 @@ class HaltStatement:
 
     @classmethod
     def parse(cls, body: bytes) -> HaltStatement:
-        """Read a stored statement. Raises BadInput when not canonical or of another shape."""
+        """Parse a stored statement. Raises BadInput unless it is canonical and well-formed."""
         statement = cls.from_json(parse_json(body, max_bytes=MAX_BYTES))
         if statement.body() != body:
             raise BadValue("the statement is not canonical")
@@ -124,5 +126,5 @@ class HaltStatement:
         return digest(Kind.HALT, self.body())
 
     def challenge(self) -> bytes:
-        """The 32 bytes that the passkey signs."""
+        """Return the 32 bytes that the passkey signs."""
         return bytes.fromhex(self.digest)

@@ -1,5 +1,5 @@
-"""What files say about the inventory: read strictly, compared with what stands, never guessed.
+"""Read inventory files strictly and compare them with the current inventory.
 
-Backstage, Kubernetes, docker-compose and CSV become `stated.Stated`; `changes.compare` says what
-would be different. Pure: bytes go in, facts and refusals come out.
+Readers turn Backstage, Kubernetes, docker-compose and CSV files into `stated.Stated`;
+`changes.compare` returns the changes.
 """

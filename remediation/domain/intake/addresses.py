@@ -1,6 +1,6 @@
-"""Addresses in the environment of a program: which hosts a value names.
+"""Find host names in the values of environment variables.
 
-A value may hold a password; what leaves this module is host names alone.
+A value may contain a password, so this module returns only host names.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Names after which a bare word is a host.
+# Names of variables whose value can be a bare host name.
 _HOST_KEYS = re.compile(
     r"(?:^|_)(?:HOST|HOSTNAME|ADDR|ADDRESS|ADDRESSES|URL|URI|ENDPOINT|SERVER|SERVERS|BROKER|BROKERS)$",
     re.IGNORECASE,
@@ -25,14 +25,14 @@ _HERE = frozenset({"localhost"})
 
 @dataclass(frozen=True)
 class Address:
-    """A host, and whether the value can only be meant as an address."""
+    """A host, and whether the value is certainly an address."""
 
     host: str
     certain: bool
 
 
 def hosts(key: str, value: str) -> Iterator[Address]:
-    """The hosts that an environment variable names; this machine and numbers are left out."""
+    """Yield the hosts that an environment variable names, without this machine and numbers."""
     value = value[:_LONGEST]
     certain = [*_URL.findall(value), *_PORT.findall(_URL.sub("", value)), *_PAIR.findall(value)]
     bare = [value] if _HOST_KEYS.search(key) and _BARE.fullmatch(value) else []
@@ -48,12 +48,12 @@ def _is_name(host: str) -> bool:
     return host.lower() not in _HERE and re.search(r"[A-Za-z]", host) is not None
 
 
-# What OpenTelemetry programs say about themselves, when we know what it means.
+# Self-descriptions of OpenTelemetry programs that the product understands.
 _RESOURCE = "OTEL_RESOURCE_ATTRIBUTES"
 
 
 def resource_attributes(key: str, value: str) -> dict[str, str]:
-    """The pairs of OTEL_RESOURCE_ATTRIBUTES; of any other variable, none."""
+    """Return the pairs of OTEL_RESOURCE_ATTRIBUTES; none for any other variable."""
     if key != _RESOURCE:
         return {}
     pairs = (pair.partition("=") for pair in value.split(","))

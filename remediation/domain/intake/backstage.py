@@ -1,8 +1,8 @@
-"""Backstage catalogue files (``catalog-info.yaml``).
+"""Read Backstage catalogue files (``catalog-info.yaml``).
 
-Components and resources become services. A component that consumes an API needs the components
-that provide it. Backstage says nothing of criticality or payment paths: annotations of ours do.
-Its references are ``[kind:][namespace/]name``, and their letter case does not count.
+Components and resources become services. A component that consumes an API depends on the components
+that provide it. Our own annotations state criticality and payment paths, which Backstage does not
+have. References are ``[kind:][namespace/]name``, in any letter case.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from remediation.domain.intake.stated import Edge, Options, Said, Stated, annota
 
 _TAKEN = ("Component", "Resource")
 _LOOKED_AT = (*_TAKEN, "API", "System", "Group", "User")
-# Backstage: experimental is "an early, non-production component"; whatever else is said counts as
-# production, also "deprecated", which still runs.
+# Backstage: experimental is "an early, non-production component". Any other value counts as
+# production, also "deprecated", because it still runs.
 _EXPERIMENTAL = "experimental"
 _DEFAULT = "default"
 
 
 @dataclass(frozen=True)
 class _Ref:
-    """A reference to an entity, in lower case; `name` keeps its letters."""
+    """A reference to an entity, in lower case; `name` keeps its letter case."""
 
     kind: str
     name: str
@@ -44,7 +44,7 @@ class _Ref:
 
 @dataclass
 class _Catalogue:
-    """The entities of all files, before they are looked up by each other."""
+    """The entities of all files, before references are resolved."""
 
     entities: list[tuple[_Ref, Node]] = field(default_factory=list)
     systems: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class _Catalogue:
 
 
 def read(documents: Iterable[Node], options: Options) -> Stated:
-    """What the catalogue states. Raises BadInput with file, document and path."""
+    """Return what the catalogue states. Raises BadInput with file, document and path."""
     stated, found = Stated(), _Catalogue()
     for document in documents:
         _collect(document, found, stated)
@@ -96,7 +96,7 @@ def _service(ref: _Ref, node: Node, found: _Catalogue, stated: Stated) -> None:
 
 
 def _said(node: Node, found: _Catalogue) -> Said:
-    """Owner and environment; an owner that is missing is its system's."""
+    """Return owner and environment; a missing owner is that of the system."""
     owner, system = node.said("spec", "owner"), node.said("spec", "system")
     if not owner and system:
         owner = found.systems.get(_Ref.read(system, "system").key, "")
@@ -137,6 +137,6 @@ def _providers(
 
 
 def _team(owner: str) -> str:
-    """A group by its name; a person, who is no team, with the kind before it."""
+    """Return a group's name; a person, who is not a team, gets the kind as prefix."""
     ref = _Ref.read(owner, "group")
     return ref.name if ref.kind == "group" else f"{ref.kind}:{ref.name}"

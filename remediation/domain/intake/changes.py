@@ -1,8 +1,8 @@
-"""What would be different: files against the inventory, before anything is written.
+"""Compare files with the inventory before anything is written.
 
-What a file is silent about stays; of something new it means the strictest there is. What loosens
-is marked by the rules of `remediation.loosened_v2` (sql/inventory.sql): a person who loosens cannot
-approve for 7 days what rests on it (promise 4).
+An attribute that a file does not state keeps its value; in a new object it gets the strictest one.
+Loosening changes are marked by the same rules as in `remediation.loosened_v2` (sql/inventory.sql):
+a person who loosens something cannot approve what depends on it for 7 days (promise 4).
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ STRICTEST: Facts = {
     "retired": False,
 }
 _IDENTITY: Facts = {"name": "", "environment": "production", "owner_team": "", "retired": False}
-# Attributes whose silence is worth saying: policy reads them.
+# Policy reads these attributes, so the report says when no file states them.
 _ASSUMED = ("environment", "criticality", "payment_path", "external_partner")
 
 
 @dataclass(frozen=True)
 class Known:
-    """The inventory as it stands: facts of newest versions (None: an object without a version)."""
+    """The current inventory: the facts of newest versions (None: an object without a version)."""
 
     services: Mapping[str, Facts | None]
     identities: Mapping[str, Facts | None]
@@ -54,7 +54,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Change:
-    """One object that would get a version. `before` is None where there is none yet."""
+    """One object that would get a new version. `before` is None if it has none yet."""
 
     what: str
     name: str
@@ -67,7 +67,7 @@ class Change:
 
     @property
     def differing(self) -> list[tuple[str, str | bool, str | bool]]:
-        """Attributes with their values before and after; none of something new."""
+        """Return changed attributes with their values before and after; none for a new object."""
         before = self.before or {}
         return [
             (name, before[name], value)
@@ -82,11 +82,11 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """Everything that an import would do, and what people should know before."""
+    """All changes of an import, and notes for the person who confirms it."""
 
     changes: tuple[Change, ...] = ()
     unchanged: int = 0
-    # In the inventory, not in the files; left as they are unless the files are complete.
+    # In the inventory but not in the files; unchanged unless the files are complete.
     missing_services: tuple[str, ...] = ()
     missing_edges: tuple[str, ...] = ()
     unowned: tuple[str, ...] = ()
@@ -101,19 +101,22 @@ class ChangeSet:
         return [c for c in self.changes if c.before is not None]
 
     def loosening(self) -> list[Change]:
-        """Changes of what stood before after which policy may ask for less."""
+        """Return the changes of existing objects after which policy may ask for less."""
         return [c for c in self.changed() if c.loosens]
 
     def digest(self, source: Json) -> str:
-        """Over every change and where it came from: what a person confirms."""
+        """Return the digest that a person confirms: of every change and its source."""
         rows: list[Json] = [change.to_json() for change in self.changes]
         body = encode({"source": source, "changes": rows})
         return sha256(b"hitlportal/import/v1\0" + body).hexdigest()
 
 
 def compare(stated: Stated, known: Known, options: Options) -> ChangeSet:
-    """What applying the files would change. Raises BadValue where a dependency names a service or
-    an identity that neither they nor the inventory know."""
+    """Return what applying the files would change.
+
+    Raises BadValue for a dependency on a service or identity that neither the files nor the
+    inventory have.
+    """
     edges, unresolved = _resolved(stated, known)
     compared = (
         *_services(stated, known, options),
@@ -184,7 +187,7 @@ def _object(
 
 
 def _loosened(before: Facts, after: Facts) -> Iterator[str]:
-    """Which attributes say less than before."""
+    """Yield the attributes that became less strict."""
     for name, order in (("environment", ENVIRONMENTS), ("criticality", CRITICALITIES)):
         if name in before and order.index(str(after[name])) < order.index(str(before[name])):
             yield name
@@ -193,7 +196,7 @@ def _loosened(before: Facts, after: Facts) -> Iterator[str]:
             yield name
     if before["retired"] != after["retired"]:
         yield "retired"
-    # An identity's owner is no part of the ruling; a service without one is a reason of its own.
+    # Policy does not read an identity's owner; a service without an owner raises the requirements.
     if "criticality" in before and not before["owner_team"] and after["owner_team"]:
         yield "owner_team"
 
@@ -202,7 +205,7 @@ def _loosened(before: Facts, after: Facts) -> Iterator[str]:
 
 
 def _resolved(stated: Stated, known: Known) -> tuple[dict[tuple[str, str, str], Edge], list[str]]:
-    """Edges whose ends are known, and in words those that lead to nothing known."""
+    """Return the edges with known ends, and descriptions of those with an unknown end."""
     found: dict[tuple[str, str, str], Edge] = {}
     unresolved = []
     for key, edge in stated.edges.items():
@@ -227,12 +230,13 @@ def _edges(edges: Mapping[tuple[str, str, str], Edge], known: Known) -> Iterator
     for key, edge in edges.items():
         before = known.edges.get(key)
         if before is None and not edge.present:
-            continue  # never there, and not to be
+            continue  # it does not exist, and should not
         yield _edge(key, before, edge.present, edge.place)
 
 
 def _edge(key: tuple[str, str, str], before: bool | None, present: bool, place: Place) -> Change:
-    # A removed edge hides its source; a first edge to an identity takes an unknown away.
+    # A removed edge hides its source from the scope; a restored edge to an identity removes an
+    # unknown.
     loosens = before is not None and before != present and bool(not present or key[2])
     return Change(
         DEPENDENCY,
@@ -248,8 +252,10 @@ def _edge(key: tuple[str, str, str], before: bool | None, present: bool, place: 
 def _dropped(
     missing: list[str], gone: list[tuple[str, str, str]], known: Known
 ) -> tuple[Change, ...]:
-    """What goes because the files are complete: services retire, dependencies between services end.
-    Identities, and dependencies on them, go by name alone."""
+    """Return the removals because the files are complete: services retire, their dependencies end.
+
+    Identities, and dependencies on them, are removed only if a file says so by name.
+    """
     place = Place("the files do not state it")
     retired = (
         _object(SERVICE, name, Said(retired=True), place, known.services[name], STRICTEST)
@@ -264,7 +270,7 @@ def _dropped(
 def _owners(
     stated: Stated, known: Known, compared: tuple[Change, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Services of the files without an owner; teams that nobody knew before."""
+    """Return the services without an owner, and the teams that are new."""
     services = [one for one in compared if one.what == SERVICE and not one.after["retired"]]
     unowned = sorted(one.name for one in services if not one.after["owner_team"])
     named = {str(one.after["owner_team"]) for one in services} - {""}

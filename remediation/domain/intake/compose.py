@@ -1,7 +1,7 @@
-"""docker-compose files: services, ``depends_on``, ``links``, and hosts in the environment.
+"""Read docker-compose files: services, ``depends_on``, ``links``, and hosts in the environment.
 
-Several files are layers of one project, as with ``-f a -f b``. ``${NAME:-default}`` is read as its
-default; a variable without one is not known here, and so what it would say is not either.
+Several files are layers of one project, as with ``-f a -f b``. ``${NAME:-default}`` becomes its
+default; a variable without a default is unknown here, and so is the value that contains it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Project:
 
 
 def read(documents: Iterable[Node], options: Options) -> Stated:
-    """What the project states. Raises BadInput with file, document and path."""
+    """Return what the project states. Raises BadInput with file, document and path."""
     stated, project = Stated(), _Project()
     for document in documents:
         for name, node in document.need("services").items():
@@ -77,7 +77,7 @@ def _hostnames(name: str, node: Node) -> Iterator[str]:
 
 
 def _declared(node: Node) -> Iterator[tuple[str, Place]]:
-    """depends_on, links, volumes_from, and whose network it shares."""
+    """Yield the services in depends_on, links and volumes_from, and of a shared network."""
     depends = node.get("depends_on")
     if depends is not None and isinstance(depends.value, dict):
         for name in depends.value:
@@ -103,7 +103,7 @@ def _addressed(node: Node, project: _Project) -> Iterator[tuple[str, Place]]:
 
 
 def _of_telemetry(node: Node) -> Said:
-    """A service may say itself how critical it is, and where it runs."""
+    """Return criticality and environment from the service's OpenTelemetry attributes."""
     said: dict[str, str] = {}
     for key, value, _ in _environment(node):
         said |= resource_attributes(key, value)
@@ -121,7 +121,7 @@ def _environment(node: Node) -> Iterator[tuple[str, str, Place]]:
 
 
 def _as_mapping(node: Node, key: str) -> Node:
-    """``KEY: VALUE`` or ``- KEY=VALUE``, both as the former; a key without a value says nothing."""
+    """Return ``KEY: VALUE`` and ``- KEY=VALUE`` as the former; ignores a key without a value."""
     found = node.get(key)
     if found is None:
         return Node({}, node.place.below(key))

@@ -1,8 +1,8 @@
-"""YAML from files that nobody vouches for, with bounds (docs/attacks.md A63).
+"""Parse untrusted YAML with limits (docs/attacks.md A63).
 
-Built from the parser's events, one after the other: nothing recurses, nothing is made of a tag, a
-key counts once, and what aliases would grow to is counted before it is made (billion laughs).
-Every plain scalar stays text, so that no version of YAML turns a team called ``no`` into a truth.
+Works on the parser's events without recursion. Creates no objects from tags, refuses repeated keys,
+and counts the expanded size of aliases before it expands them (billion laughs). Every plain scalar
+stays text, so that no version of YAML turns a team called ``no`` into a boolean.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ from remediation.domain.intake.place import Place
 
 MAX_FILE = 64 * 1024 * 1024
 MAX_DEPTH = 64
-# Of one document with its aliases written out; the list of everything in a large
-# cluster has a million.
+# For one document with expanded aliases; a list of all objects of a large cluster has a million.
 MAX_NODES = 2_000_000
 MAX_DOCUMENTS = 100_000
 
-# Text, or what holds text; None is a null.
+# Text, or a container of text; None is a null.
 Value: TypeAlias = "str | list[Any] | dict[str, Any] | None"
 _Frame: TypeAlias = "_Mapping | _Sequence"
 
@@ -40,7 +39,7 @@ _CORE = "tag:yaml.org,2002:"
 _TAGS = frozenset(
     {None, "!"} | {_CORE + name for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 )
-# The C parser where it was built; the events are the same.
+# The C parser if it is available; the events are the same.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -92,7 +91,7 @@ class _Mapping:
 
 
 class _Document:
-    """One document while its events come in."""
+    """The state of one document while its events arrive."""
 
     def __init__(self, place: Place) -> None:
         self.place = self._here = place
@@ -102,7 +101,7 @@ class _Document:
         self._nodes = 0
 
     def take(self, event: Any) -> None:
-        """The next event. Raises as `documents`."""
+        """Process the next event. Raises the errors of `documents`."""
         line = event.start_mark.line + 1
         self._here = replace(self.place, part=f"{self.place.part}, line {line}")
         if isinstance(event, yaml.ScalarEvent):
@@ -139,7 +138,7 @@ class _Document:
 
 
 def documents(text: str, file: str) -> Iterator[tuple[Place, Value]]:
-    """The documents of a file, one by one, with their places; empty ones are left out.
+    """Yield the documents of a file with their places, without empty ones.
 
     Raises MalformedFile (with the line), DuplicateKey, TooDeep, TooManyKeys, WrongType.
     """
@@ -161,7 +160,7 @@ def documents(text: str, file: str) -> Iterator[tuple[Place, Value]]:
 
 
 def decoded(content: bytes, file: str) -> str:
-    """The text of a file. Raises TooLarge, MalformedFile."""
+    """Decode a file. Raises TooLarge or MalformedFile."""
     if len(content) > MAX_FILE:
         raise Place(file).refusal(f"more than {MAX_FILE // 2**20} MiB", TooLarge)
     try:

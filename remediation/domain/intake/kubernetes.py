@@ -1,7 +1,7 @@
-"""Kubernetes manifests: workloads are services; their service accounts and secrets are identities.
+"""Read Kubernetes manifests: workloads become services, service accounts and secrets identities.
 
-A workload needs the workloads behind the Service addresses in its environment, its service
-account, and the secrets that it refers to. What a Secret holds is never read.
+A workload depends on the workloads behind the Service addresses in its environment, on its service
+account, and on the secrets that it refers to. The content of a Secret is never read.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Workload:
 @dataclass
 class _Cluster:
     workloads: list[_Workload] = field(default_factory=list)
-    # By namespace and one label: with thousands of workloads nobody looks at all of them.
+    # An index by namespace and label, because there can be thousands of workloads.
     labelled: dict[tuple[str, str, str], list[_Workload]] = field(default_factory=dict)
     selectors: dict[_Key, dict[str, str]] = field(default_factory=dict)
     config: dict[_Key, dict[str, str]] = field(default_factory=dict)
@@ -64,17 +64,17 @@ class _Cluster:
             self.labelled.setdefault((workload.namespace, *label), []).append(workload)
 
     def behind(self, service: _Key) -> list[str]:
-        """Names of the workloads that a Service leads to."""
+        """Return the names of the workloads behind a Service."""
         wanted = self.selectors[service].items()
         having = [self.labelled.get((service[0], *label), []) for label in wanted]
         if not having:
-            return []  # without a selector it leads to nothing that these files name
+            return []  # a Service without a selector has no workload in these files
         fewest = min(having, key=len)
         return [one.name for one in fewest if wanted <= one.labels.items()]
 
 
 def read(documents: Iterable[Node], options: Options) -> Stated:
-    """What the manifests state. Raises BadInput with file, document and path."""
+    """Return what the manifests state. Raises BadInput with file, document and path."""
     stated, cluster = Stated(), _Cluster()
     for document in documents:
         for node in _flat(document):
@@ -155,18 +155,18 @@ def _addressed(one: _Workload, cluster: _Cluster) -> Iterator[Edge]:
 
 
 def _service_key(host: str, namespace: str) -> _Key | None:
-    """Namespace and name of a Service's address; None for a host outside of the cluster."""
+    """Return namespace and name of a Service's address; None for a host outside the cluster."""
     name, *rest = host.split(".")
     if not rest:
         return (namespace, name)
-    # name.namespace, then as much of svc.cluster.local as was written; two labels may be a domain.
+    # name.namespace, with any part of svc.cluster.local; two labels may also be a public domain.
     if len(rest) >= 2 and tuple(rest[1:]) == _DOMAIN[: len(rest) - 1]:
         return (rest[0], name)
     return None
 
 
 def _environment(one: _Workload, cluster: _Cluster) -> Iterator[tuple[str, str, Place]]:
-    """Variables with values, also those that come from a ConfigMap of the same files."""
+    """Yield variables with values, also from a ConfigMap of the same files."""
     for container in (*one.pod.each("containers"), *one.pod.each("initContainers")):
         for variable in container.each("env"):
             name = variable.need("name").text()

@@ -1,4 +1,4 @@
-"""A value of a document together with its place; readers ask it for what they need."""
+"""A value of a document with its place, and typed access to its members."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from remediation.domain.intake.place import Place
 
 @dataclass(frozen=True)
 class Node:
-    """A value that is there (a null is as good as absent)."""
+    """An existing value; a null counts as absent."""
 
     value: Value
     place: Place
 
     def get(self, *keys: str) -> Node | None:
-        """What stands below these keys, or None. Raises WrongType where a mapping is no mapping."""
+        """Return the node below these keys, or None. Raises WrongType for a wrong parent."""
         node = self
         for key in keys:
             inner = node._mapping().get(key)
@@ -28,7 +28,7 @@ class Node:
         return node
 
     def need(self, *keys: str) -> Node:
-        """As `get`. Raises MissingField."""
+        """Return the node as `get` does. Raises MissingField if it does not exist."""
         found = self.get(*keys)
         if found is None:
             raise self.place.refusal(f"{'.'.join(keys)} is missing", MissingField)
@@ -40,12 +40,12 @@ class Node:
         return self.value
 
     def said(self, *keys: str, default: str = "") -> str:
-        """The text below these keys, or the default."""
+        """Return the text below these keys, or the default."""
         found = self.get(*keys)
         return default if found is None else found.text()
 
     def items(self, *keys: str) -> Iterator[tuple[str, Node]]:
-        """The members of the mapping below these keys; of none, none."""
+        """Yield the members of the mapping below these keys, if it exists."""
         found = self.get(*keys)
         if found is not None:
             for key, value in found._mapping().items():
@@ -53,7 +53,7 @@ class Node:
                     yield key, Node(value, found.place.below(key))
 
     def each(self, *keys: str) -> Iterator[Node]:
-        """The members of the list below these keys; of none, none. Raises WrongType."""
+        """Yield the items of the list below these keys, if it exists. Raises WrongType."""
         found = self.get(*keys)
         if found is None:
             return

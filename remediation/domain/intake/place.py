@@ -1,4 +1,4 @@
-"""Where in the files something stands, so that a refusal can name it."""
+"""Places in files, which refusals name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Place:
         return replace(self, path=self.path + step)
 
     def refusal(self, what: str, kind: type[BadInput] = BadValue) -> BadInput:
-        """A refusal that names this place; what the file says is made harmless to look at."""
+        """Return a refusal that names this place; text from the file is made inert."""
         return kind(f"{self}: {visible(what)}")
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Where a manifest holds its pod, and which identities a pod uses."""
+"""Find the pod in a manifest, and the identities that a pod uses."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _ROLE = re.compile(
 
 
 def locator_of(kind: str, options: Options, namespace: str, name: str, place: Place) -> str:
-    """Raises BadValue where nobody said which cluster the files are of."""
+    """Return the locator of an identity. Raises BadValue if the cluster's name is not given."""
     if not options.cluster:
         raise place.refusal("name the cluster that these manifests are of (cluster)")
     return TARGETS[kind].locator.format(cluster=options.cluster, namespace=namespace, name=name)
 
 
 def pod_of(kind: str, node: Node) -> Node | None:
-    """The pod that a workload makes; None for what is no workload. Raises MissingField."""
+    """Return the pod of a workload; None for any other object. Raises MissingField."""
     if kind not in _POD_AT:
         return None
     keys = _POD_AT[kind]
@@ -42,7 +42,7 @@ def pod_of(kind: str, node: Node) -> Node | None:
 
 
 def identities_of(pod: Node) -> Iterator[tuple[str, str, Place]]:
-    """Kind and name of its service account (not the default one) and of every secret it uses."""
+    """Yield kind and name of its service account (not the default one) and of every secret."""
     account = pod.get("serviceAccountName") or pod.get("serviceAccount")
     if account is not None and account.text() != "default":
         yield SERVICE_ACCOUNT.kind, account.text(), account.place
@@ -63,7 +63,7 @@ def _secret_names(pod: Node) -> Iterator[Node]:
 
 
 def aws_role(account: Node) -> tuple[str, Place] | None:
-    """The AWS role that a service account may take (IRSA), as a locator. Raises BadValue."""
+    """Return the locator of the AWS role of a service account (IRSA). Raises BadValue."""
     arn = account.get("metadata", "annotations", _ROLE_ANNOTATION)
     if arn is None:
         return None

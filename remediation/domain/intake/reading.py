@@ -1,4 +1,4 @@
-"""Files of one format into what they state."""
+"""Read files of one format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CLUSTER = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 @dataclass(frozen=True)
 class File:
-    """A file by the name that a person knows it by, and its bytes."""
+    """A file's name, as the person knows it, and its bytes."""
 
     name: str
     content: bytes
@@ -55,7 +55,7 @@ FORMATS: Mapping[str, Callable[[Sequence[File], Options], Stated]] = {
 
 
 def read(format: str, files: Sequence[File], options: Options) -> Stated:
-    """What the files state. Raises BadInput, which names file, part and path."""
+    """Return what the files state. Raises BadInput, which names file, part and path."""
     if format not in FORMATS:
         raise BadValue(f"{format!r} is not one of {', '.join(FORMATS)}")
     if options.environment and options.environment not in ENVIRONMENTS:
@@ -70,7 +70,7 @@ def read(format: str, files: Sequence[File], options: Options) -> Stated:
 
 
 def source(format: str, files: Sequence[File], options: Options) -> dict[str, Json]:
-    """Where changes come from: the bytes of every file, and how they were read."""
+    """Return the source of changes: the digest of every file, and the options."""
     return {
         "format": format,
         "cluster": options.cluster,

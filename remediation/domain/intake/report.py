@@ -1,4 +1,4 @@
-"""A change set as lines of plain text: what a person reads before it is applied."""
+"""Format a change set as plain text for the person who confirms it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ _ONE = {SERVICE: "service", IDENTITY: "identity", DEPENDENCY: "dependency"}
 
 
 def lines(found: ChangeSet, *, most: int | None = 20) -> Iterator[str]:
-    """Everything that changes what stands, whole; of what is added, missing or unknown `most`
-    lines of a kind (None: all)."""
+    """Yield all changes of existing objects, and at most `most` lines of each other kind.
+
+    `most` None means all.
+    """
     yield from _section("Less strict than before", [_changed(c) for c in found.loosening()], None)
     others = [change for change in found.changed() if not change.loosens]
     yield from _section("Changed", [_changed(change) for change in others], None)
@@ -25,14 +27,14 @@ def lines(found: ChangeSet, *, most: int | None = 20) -> Iterator[str]:
 
 
 def notes(found: ChangeSet) -> list[tuple[str, Sequence[str]]]:
-    """What people should know and no import changes by itself; harmless to look at."""
+    """Return notes, as (title, inert lines), about what the import does not change."""
     told = [
         ("Without an owner", found.unowned),
-        ("Owner teams that nobody knew before", found.unknown_teams),
+        ("New owner teams", found.unknown_teams),
         ("In the inventory, not in these files", found.missing_services),
         ("Dependencies in the inventory, not in these files", found.missing_edges),
-        ("Leads to nothing known, not taken", found.unresolved),
-        ("Not taken", found.remarks),
+        ("Dependencies on something unknown, not imported", found.unresolved),
+        ("Not imported", found.remarks),
     ]
     return [(title, [visible(row) for row in rows]) for title, rows in told]
 

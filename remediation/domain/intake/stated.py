@@ -1,7 +1,7 @@
-"""What files state: services, identities, and which service cannot work without what.
+"""What files state: services, identities, and dependencies.
 
-A file says some attributes and is silent on others (None). Silence never changes what stands, and
-of something new it means the strictest there is: missing inventory is risk.
+A file may leave out attributes (None). That never changes existing values; a new object gets the
+strictest value, because missing inventory is risk.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ _TRUE, _FALSE = frozenset({"yes", "true"}), frozenset({"no", "false"})
 
 @dataclass(frozen=True)
 class Options:
-    """What the files cannot say themselves. `environment` is for services whose file says none;
-    `complete`: these files are all there is, so what they do not state goes."""
+    """What the files cannot state.
+
+    `environment` is for services without one in the files. With `complete` the files state all
+    services, so that others are removed.
+    """
 
     cluster: str = ""
     environment: str = ""
@@ -32,7 +35,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Said:
-    """Attributes of a service or an identity, as far as a file says them."""
+    """The attributes of a service or identity that a file states."""
 
     owner_team: str | None = None
     environment: str | None = None
@@ -49,8 +52,11 @@ class Said:
 
 @dataclass(frozen=True)
 class Edge:
-    """`source` needs a service, or an identity by its locator. A `named` edge comes from an address
-    or a reference: it may lead to nothing known, which is told and not taken."""
+    """`source` depends on a service, or on an identity (by locator).
+
+    A `named` edge comes from an address or a reference. If its end is unknown, it is reported and
+    not imported.
+    """
 
     source: str
     service: str = ""
@@ -66,7 +72,7 @@ class Edge:
 
 @dataclass
 class Stated:
-    """Everything that a set of files states; readers add to it. One thing is said in one way."""
+    """Everything that a set of files states. Readers add to it; contradictions are refused."""
 
     services: dict[str, tuple[Said, Place]] = field(default_factory=dict)
     identities: dict[str, tuple[Said, Place]] = field(default_factory=dict)
@@ -75,21 +81,21 @@ class Stated:
     remarks: list[str] = field(default_factory=list)
 
     def service(self, name: str, said: Said, place: Place) -> None:
-        """Raises BadValue where two files contradict each other."""
+        """Add a service. Raises BadValue if two files contradict each other."""
         _add(self.services, name, said, place)
 
     def identity(self, locator: str, said: Said, place: Place) -> None:
         _add(self.identities, locator, said, place)
 
     def uses(self, name: str, identities: list[tuple[str, Place]]) -> None:
-        """A service needs identities that it names by their locators."""
+        """Add a service's dependencies on identities, by their locators."""
         for locator, place in identities:
             kind_of(locator, place)
             self.identity(locator, Said(), place)
             self.edge(Edge(name, identity=locator, place=place))
 
     def edge(self, edge: Edge) -> None:
-        """A service needs itself in many files: that says nothing. Raises BadValue."""
+        """Add a dependency; ignores one of a service on itself. Raises BadValue if contradicted."""
         if edge.source == edge.service:
             return
         other = self.edges.get(edge.key)
@@ -137,7 +143,7 @@ def truth(text: str, place: Place) -> bool:
 
 
 def kind_of(locator: str, place: Place) -> str:
-    """The kind that a locator begins with. Raises BadValue."""
+    """Return the kind that a locator begins with. Raises BadValue."""
     kind = locator.partition(":")[0]
     if kind not in TARGETS:
         raise place.refusal(f"{locator!r} begins with none of {', '.join(TARGETS)}")
@@ -148,7 +154,7 @@ T = TypeVar("T")
 
 
 def maybe(text: str, read: Callable[[str, Place], T], place: Place) -> T | None:
-    """Read a value, if there is one."""
+    """Read a value if it is not empty."""
     return read(text, place) if text else None
 
 
@@ -167,9 +173,9 @@ IDENTITIES = "identities"
 
 
 def annotated(node: Node, *keys: str) -> tuple[Said, list[tuple[str, Place]]]:
-    """What annotations say about a service, and the identities that it needs.
+    """Return what annotations state about a service, and the identities that it depends on.
 
-    Raises BadValue, also for a key of ours that nobody knows: a typing error is not silence.
+    Raises BadValue, also for an unknown key with our prefix, which may be a typing error.
     """
     said: dict[str, object] = {}
     needs: list[tuple[str, Place]] = []

@@ -1,12 +1,12 @@
-"""CSV: three tables, told apart by their header, read strictly.
+"""Read CSV strictly: three tables, recognised by their header.
 
     service,owner_team,environment,criticality,payment_path,external_partner,retired
     identity,name,owner_team,environment,retired
     service,needs_service,needs_identity,present
 
-Comma, UTF-8, every column there and no other, in any order. An empty cell says nothing. Truths are
-``yes`` and ``no``. A cell that a spreadsheet would run (it begins with ``= + - @``, a tab or a line
-break) is refused, so what is read here can be opened and written there (docs/attacks.md A52).
+Comma, UTF-8, exactly these columns in any order. An empty cell states nothing. Booleans are ``yes``
+and ``no``. A cell that a spreadsheet would execute (it begins with ``= + - @``, a tab or a line
+break) is refused, so that accepted files are safe to open in a spreadsheet (docs/attacks.md A52).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from remediation.domain.intake.stated import (
 
 MAX_ROWS = 1_000_000
 _LONGEST_CELL = 1_000
-# Not splitlines(): it cuts at characters that are no line break in CSV.
+# Not splitlines(), which splits at characters that are not a line break in CSV.
 _ENDS = re.compile(r"[^\n]*\n|[^\n]+")
 _RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -111,7 +111,7 @@ _TABLES: Mapping[frozenset[str], Callable[[_Row, Stated], None]] = {
 
 
 def read(files: list[tuple[str, str]], options: Options) -> Stated:
-    """What the tables (name, text) state. Raises BadInput with file, line and column."""
+    """Return what the tables (name, text) state. Raises BadInput with file, line and column."""
     stated = Stated()
     for name, text in files:
         lines = _lines(name, text)

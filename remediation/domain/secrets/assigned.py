@@ -1,9 +1,9 @@
-"""Values of fields whose name says that they are a secret: `password: …`, `API_TOKEN=…`.
+"""Find secrets by the name of their field: `password: …`, `API_TOKEN=…`.
 
-The name alone says little: a form has a label, a program a variable, a log a word of it. So a
-value in quotes is taken as it is, and one without quotes only when it does not look like a word, a
-path, a piece of a program, or a reference to a secret elsewhere. A false finding makes a citation
-of the value fail, so the measure is real records (tests/benchmarks/detector.py).
+The name alone is weak evidence: it can be a form's label, a program's variable or a word of a log.
+So a quoted value counts; an unquoted one counts only if it does not look like a word, a path, code
+or a reference to a secret elsewhere. A false finding makes a citation of the value fail, so the
+rules are measured on real records (tests/benchmarks/detector.py).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-# Names that a secret stands under, in lower case; the group is those of passwords and passphrases.
-# The others name what machines show, and of tokens only kinds that open something.
+# Lower-case names of fields with secrets; the group matches passwords and passphrases. The others
+# are machine-made secrets, and only those kinds of token that give access.
 _NAMES = re.compile(
     r"(passwor[dt]|passwd|passphrase|identified by|(?<![a-z])pwd|"
     r"(?<![a-z0-9])pass(?=\\{0,3}[\"']\s{0,3}:))|"
@@ -22,17 +22,17 @@ _NAMES = re.compile(
     re.ASCII,
 )
 _SIGN = r"\\{0,3}[\"']?\s{0,3}(?:=>|[:=])\s{0,3}"
-# A pair, as of an environment of Kubernetes: {"name": "DB_PASSWORD", "value": "…"}.
+# A pair, as in a Kubernetes environment: {"name": "DB_PASSWORD", "value": "…"}.
 _PAIR = rf"\\{{0,3}}[\"']?[\s,]{{0,40}}\\{{0,3}}[\"']?(?i:value){_SIGN}"
-# In quotes: of JSON, of JSON that stands in JSON, of a shell or a program. No line ends within, and
-# no bare quote: what an intruder leaves open never reaches into the next value.
+# Quotes of JSON, of JSON within JSON, of a shell or a program. Without line ends and bare quotes,
+# so that a quote that an intruder leaves open cannot reach into the next value.
 _QUOTED = (
     r"\"((?:[^\"\\\x00-\x1f]|\\.){6,256})\"",
     r"\\\"((?:[^\"\\\x00-\x1f]|\\\\(?:\\[\"\\]|[^\"\\\x00-\x1f])){6,256})\\\"",
     r"\\{0,3}'((?:[^\"'\\\x00-\x1f]|\\.){6,256})'",
     r"\\{2,7}[\"']([^\"'\\\s]{6,256})\\{1,7}[\"']",
 )
-# To white space or what ends a value; a comma or the like may stand within a password.
+# Ends at white space or at a delimiter; a password may contain a comma or similar.
 _BARE = r"((?:[^\s\"'`\\,;&<>{}()\[\]|]|[,;&](?![\s,;&]|[\w.-]{1,40}[=:]|$)){6,256})"
 _IN_QUOTES = (
     *(re.compile(rf"(?:{_SIGN}|{_PAIR}){value}", re.ASCII) for value in _QUOTED),
@@ -46,7 +46,7 @@ _WITHOUT = re.compile(
 _OPTION = re.compile(rf"[ \t]{{1,3}}{_BARE}", re.ASCII)
 _IS_OPTION = re.compile(r"--(?:[a-z-]{0,30}-)?\Z", re.ASCII)
 
-# What stands where a secret was, by whoever wrote the log; and references to a secret elsewhere.
+# Placeholders that the log's writer put in place of a secret; references to a secret elsewhere.
 _PLACEHOLDER = re.compile(
     r"(?i)(.)\1*|(..|...)\2+|\[masked\]|hidden_due_to_security_reasons|[<\[({]?(?:redacted[\w-]*|masked|"
     r"hidden|sensitive|removed|null|none|true|false|password|secret|string|required|optional|"
@@ -54,13 +54,13 @@ _PLACEHOLDER = re.compile(
     r"(?:arn|aws|vault|ssm|projects|secretref|valuefrom):.*|%\(?\w*\)?s?",
     re.DOTALL,
 )
-# Identifiers of keys, roles and accounts (AWS), and of things (UUID): they open nothing.
+# Identifiers of keys, roles and accounts (AWS), and UUIDs: they give no access.
 _IDENTIFIER = re.compile(
     r"(?:AKIA|ASIA|AROA|AIDA|ANPA|ANVA|AGPA|AIPA|APKA|ACCA|ABIA|ABSK)[A-Z0-9]{16}|[0-9]{12}|"
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     re.ASCII,
 )
-# A variable or attribute of a program, a path, a time.
+# A variable or attribute of a program, a path, or a time.
 _PROGRAM = re.compile(
     r"[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*)+|\.?[\w-]+(?:/[\w.-]+)+/?|"
     r"(?:\.{1,2}|~)?/[\w./-]*|(?:https?|file)://.*|[0-9]{4}-[0-9]{2}-[0-9]{2}.*",
@@ -68,29 +68,29 @@ _PROGRAM = re.compile(
 )
 _WORDS = re.compile(r"[A-Za-z_.:/-]+[.!?:]?", re.ASCII)
 _TOKEN_LEAST = 16
-# What str calls a digit and a letter, of the 256 characters that there are here. As patterns, since
-# an artefact can have a name every few bytes, each with a long value behind it (A63).
+# Digits and letters (as `str` defines them) among the 256 characters of latin-1. As patterns, which
+# are fast: an artefact can have a name every few bytes, each followed by a long value (A63).
 _DIGIT = re.compile("[0-9\xb2\xb3\xb9]")
 _LETTER = re.compile("[A-Za-z\xaa\xb5\xba\xc0-\xd6\xd8-\xf6\xf8-\xff]")
-# Names that stand in the value of a name are looked at too, but only so many: each of them has up
-# to 256 characters behind it, and there can be one every few bytes (A63).
+# How many names within the value of another name are examined: each can have a value of 256
+# characters, and there can be a name every few bytes (A63).
 _WITHIN = 4
 
 
 def is_no_secret(text: str, start: int, end: int) -> bool:
-    """Whether a placeholder, a reference or an identifier stands there."""
+    """Return whether this part of the text is a placeholder, a reference or an identifier."""
     return bool(_PLACEHOLDER.fullmatch(text, start, end) or _IDENTIFIER.fullmatch(text, start, end))
 
 
 def assigned(text: str, lower: str) -> Iterator[tuple[int, int]]:
-    """Where the values stand; ``lower`` is the text in lower case."""
+    """Yield start and end of each value; ``lower`` is the text in lower case."""
     reached, within = 0, 0
     for name in _NAMES.finditer(lower):
         within = within + 1 if name.start() < reached else 0
         if within > _WITHIN:
             continue
         for start, end, quoted in _values(text, lower, name):
-            # Only what is not in quotes can go on over other names.
+            # Only an unquoted value can extend over other names.
             reached = reached if quoted or within else end
             if is_no_secret(text, start, end):
                 continue
@@ -101,7 +101,7 @@ def assigned(text: str, lower: str) -> Iterator[tuple[int, int]]:
 
 
 def _values(text: str, lower: str, name: re.Match[str]) -> Iterator[tuple[int, int, bool]]:
-    """What stands behind the name: where, and whether in quotes."""
+    """Yield start and end of the value after the name, and whether it is quoted."""
     for pattern in _IN_QUOTES:
         if match := pattern.match(text, name.end()):
             yield *match.span(1), True
@@ -114,7 +114,7 @@ def _values(text: str, lower: str, name: re.Match[str]) -> Iterator[tuple[int, i
 
 
 def _is_token(value: str) -> bool:
-    """Long, of letters and digits: what a machine made, not a word about tokens."""
+    """Return whether the value looks machine-made: long, with letters and digits."""
     mixed = bool(_DIGIT.search(value) and _LETTER.search(value))
     return len(value) >= _TOKEN_LEAST and mixed and " " not in value
 
@@ -123,5 +123,5 @@ def _is_bare_secret(text: str, start: int, end: int) -> bool:
     value = text[start:end]
     if text[end : end + 1] == "(" or _PROGRAM.fullmatch(value) or value.startswith("--"):
         return False
-    # A word behind a colon is a sentence; behind an equals sign without a space it is a value.
+    # A word after a colon is prose; directly after an equals sign it is a value.
     return not _WORDS.fullmatch(value) or (text[start - 1] == "=" and value.isalpha())

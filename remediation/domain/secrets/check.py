@@ -1,4 +1,4 @@
-"""The check that says how many secrets are covered on the page, and in which artefacts (A61)."""
+"""Describe how many secrets are masked, and in which artefacts (A61)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN = 5
 
 
 def secrets_said(artefacts: Mapping[str, Found]) -> str:
-    """What was found in artefacts by SHA-256, in words without a value; empty when nothing was."""
+    """Describe the findings in artefacts (by SHA-256) without any value; "" if there are none."""
     said = []
     for sha256, found in sorted(artefacts.items()):
         if not found.whole:

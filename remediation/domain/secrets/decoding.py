@@ -1,7 +1,7 @@
-"""A text as programs read it: escapes of JSON and URLs resolved, base64 and UTF-16 decoded once.
+"""Decode a text as programs do: escapes of JSON and URLs, and one level of base64 and UTF-16.
 
-A reading knows where each of its characters stands in the bytes, so that a secret found in it is
-covered there. All of it takes time that grows with the size alone (docs/attacks.md A63).
+A reading knows the place of each of its characters in the bytes, so that a secret found in it can
+be masked there. The running time is linear in the size (docs/attacks.md A63).
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 
 Span = Callable[[int, int], tuple[int, int]]
 
-# Between pieces: no rule goes across it.
+# Separates pieces; no rule matches across it.
 _BETWEEN = "\n\0\n"
-# A character as JSON may escape it, also within JSON that stands in JSON, and those of base64 as
-# URLs do. Quotes and backslashes stay: they would move the ends of texts.
+# Characters escaped by JSON, also by JSON within JSON, and base64 characters escaped by URLs.
+# Quotes and backslashes stay escaped, because they would move the ends of texts.
 _ESCAPED = re.compile(
     r"\\{1,3}(?:/|u00(?!22|5[cC])(0[9aAdD]|[2-7][0-9A-Fa-f])|x(?!22|5[cC])([2-7][0-9A-Fa-f]))"
     r"|%(2[BbFf]|3[ADad]|40)"
 )
 _PRINTED = r"[\t\n\r\x20-\x7e]"
-# Little and big endian; twelve characters in a row are no chance.
+# Little and big endian; twelve characters in a row do not occur by chance.
 _WIDE = re.compile(rf"(?:{_PRINTED}\0){{12,}}+|(?:\0{_PRINTED}){{12,}}+")
-# Runs of base64 of either alphabet, over the ends of lines, which JSON may have escaped.
+# Runs of base64 in either alphabet, across line ends, which JSON may have escaped.
 _BASE64 = re.compile(
     r"[A-Za-z0-9+/_-]{24,}+(?:(?:(?:\\{1,3}r)?\\{1,3}n|\r?\n)[A-Za-z0-9+/_-]{4,}+)*+={0,2}",
     re.ASCII,
@@ -37,7 +37,7 @@ _URLS = str.maketrans("-_", "+/")
 
 @dataclass(frozen=True)
 class Reading:
-    """A text and, for a run of its characters, the place that they were read from."""
+    """A decoded text that maps its characters to their places in the bytes."""
 
     text: str
     span: Span
@@ -48,7 +48,7 @@ def as_it_is(text: str) -> Reading:
 
 
 def readings(text: str) -> Iterator[Reading]:
-    """All ways in which the text is read, the text itself first."""
+    """Yield all readings of the text, the text itself first."""
     plain = as_it_is(text)
     for one in (plain, _wide(plain)):
         if one is None:
@@ -66,9 +66,9 @@ def readings(text: str) -> Iterator[Reading]:
 
 
 def _escaped(of: Reading) -> Reading | None:
-    """With its escapes read, or None where it has none."""
+    """Return the reading with its escapes decoded, or None if it has none."""
     text, pieces, at = of.text, list[str](), 0
-    # Pairs of places from which on both texts go side by side.
+    # Pairs of places from which both texts run in parallel.
     read, written = [0], [0]
     for match in _ESCAPED.finditer(text):
         code = match[1] or match[2] or match[3]
@@ -89,7 +89,7 @@ def _escaped(of: Reading) -> Reading | None:
 
 
 def _wide(of: Reading) -> Reading | None:
-    """What stands in UTF-16, as ASCII."""
+    """Return the UTF-16 parts as ASCII."""
     if "\0" not in of.text:
         return None
     found = []
@@ -104,7 +104,7 @@ def _every_second(at: int) -> Span:
 
 
 def _decoded(of: Reading) -> Reading | None:
-    """What base64 says, where that is a text."""
+    """Return the content of base64 where it is text."""
     found = []
     for match in _BASE64.finditer(of.text):
         packed, places = _unbroken(match[0], match.start())
@@ -121,7 +121,7 @@ def _decoded(of: Reading) -> Reading | None:
 
 
 def _unbroken(run: str, at: int) -> tuple[str, list[tuple[int, int]]]:
-    """The run without padding and line ends; from which places on it goes side by side."""
+    """Return the run without padding and line ends, with pairs of (place in it, in the text)."""
     pieces, places, length, begun = list[str](), [(0, at)], 0, 0
     run = run.rstrip("=")
     for gap in _BREAK.finditer(run):
@@ -130,12 +130,12 @@ def _unbroken(run: str, at: int) -> tuple[str, list[tuple[int, int]]]:
         begun = gap.end()
         places.append((length, at + begun))
     packed = "".join((*pieces, run[begun:]))
-    # One letter more than a multiple of four says nothing.
+    # A single character after a multiple of four encodes nothing.
     return packed[: len(packed) - (len(packed) % 4 == 1)], places
 
 
 def _in_base64(places: list[tuple[int, int]], step: int) -> Span:
-    """Four letters are three bytes."""
+    """Map decoded bytes to places: four characters encode three bytes."""
     starts = [place for place, _ in places]
 
     def written(place: int) -> int:
@@ -150,7 +150,7 @@ def _in_base64(places: list[tuple[int, int]], step: int) -> Span:
 
 
 def _joined(found: list[tuple[str, Span]], of: Reading) -> Reading | None:
-    """Pieces of a text as one, so that each rule looks once."""
+    """Join the pieces of a text, so that each rule searches once."""
     if not found:
         return None
     starts, at = [], 0

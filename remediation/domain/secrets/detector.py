@@ -1,8 +1,8 @@
-"""Secret values in bytes of evidence: where they stand, by which rule; never the value itself.
+"""Find secrets in bytes of evidence; a finding has place and rule, never the value.
 
-The rules stand in `rules`; the bytes are read as they are, with the escapes of JSON and
-URLs, and once out of base64 and UTF-16 (`decoding`). What is encoded twice, compressed or
-encrypted is not found.
+`rules` has the rules. They search the bytes as they are, with JSON and URL escapes decoded, and
+with one level of base64 and UTF-16 decoded (`decoding`). Values that are encoded twice, compressed
+or encrypted are not found.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ __all__ = [
     "with_known",
 ]
 
-# Changes with every rule, so that older findings are told from newer ones.
+# Change it with every rule, to distinguish older findings from newer ones.
 VERSION = "detect-secrets 1.5.0, hitlportal 3"
-# More than this in one artefact: it is a store of secrets, and none of it is shown.
+# An artefact with more secrets counts as a store of secrets, and none of it is shown.
 MOST = 100
-# So many of its values are looked for in texts.
+# How many of an artefact's values are searched in texts.
 MOST_VALUES = 2_000
-# Findings, also of one secret by several rules, after which the whole is covered unread.
+# After this many findings (several rules may find one secret) the whole artefact is masked.
 _ENOUGH = 5_000
 # Rules that know less about a secret than the others.
 _VAGUE = ("assigned_secret", "repeated_secret")
-# Shorter values stand in many places by chance.
+# Shorter values occur in many places by chance.
 _REPEATED = 16
-# Shorter ones are not looked for in texts at all (`masking`).
+# Shorter values are not searched in texts at all (`masking`).
 _LEAST = 8
 _FEW = 50
 
 
 @dataclass(frozen=True)
 class Found:
-    """The findings in one artefact; ``whole`` is False when there were too many to list."""
+    """The findings in one artefact; ``whole`` is False if there are too many to list."""
 
     secrets: tuple[Secret, ...] = ()
     whole: bool = True
@@ -59,7 +59,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Looked:
-    """An artefact looked through: where its secrets stand, and what they are."""
+    """The findings in a searched artefact, with the secret values."""
 
     found: Found
     values: frozenset[str] = field(repr=False)
@@ -67,25 +67,25 @@ class Looked:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A finding at its place in the bytes, and the value as it was read there."""
+    """A finding at its place in the bytes, and its decoded value."""
 
     secret: Secret
     value: str
 
 
-def find(content: bytes, spared: Collection[str] = ()) -> Found:
-    """The secrets in the bytes, in their order, none within another. Raises nothing."""
-    return look(content, spared).found
+def find(content: bytes, exempt: Collection[str] = ()) -> Found:
+    """Return the secrets in the bytes in order, without overlaps. Raises nothing."""
+    return look(content, exempt).found
 
 
-def look(content: bytes, spared: Collection[str] = ()) -> Looked:
-    """As `find`, with the secrets themselves, as they stand in the bytes and as they are read.
+def look(content: bytes, exempt: Collection[str] = ()) -> Looked:
+    """Return the findings as `find` does, with the secret values, both raw and decoded.
 
-    ``spared`` are names: whoever writes a log can put the name of a target into the field of a
-    password, and would cover it wherever else it stands.
+    ``exempt`` are exempt names: otherwise an intruder could get a target's name masked everywhere
+    by writing it into a password field.
     """
     text = _text(content)
-    first = list(islice(_seen(text, spared), _ENOUGH))
+    first = list(islice(_seen(text, exempt), _ENOUGH))
     merged = _merged(sorted({*(seen.secret for seen in first), *_again(text, first)}))
     whole = len(merged) <= MOST and len(first) < _ENOUGH
     kept: set[str] = set()
@@ -96,7 +96,7 @@ def look(content: bytes, spared: Collection[str] = ()) -> Looked:
 
 
 def with_known(content: bytes, found: Found, known: Collection[str]) -> Found:
-    """The findings, and where secrets stand that other artefacts of the incident gave away."""
+    """Add the places of ``known`` secrets from other artefacts of the incident to the findings."""
     if not found.whole:
         return found
     text = _text(content)
@@ -111,8 +111,11 @@ def with_known(content: bytes, found: Found, known: Collection[str]) -> Found:
 
 
 def standing_in(text: str, known: Collection[str]) -> frozenset[str]:
-    """Which of the secrets stand in the text. Of many in one walk: an intruder can make tens of
-    thousands of them, and an agent a text of megabytes. None is shorter than `_LEAST`."""
+    """Return those of the secrets that occur in the text.
+
+    Searches many secrets in one pass, because an intruder can create tens of thousands of them and
+    an agent a text of megabytes. No secret is shorter than `_LEAST`.
+    """
     if len(known) <= _FEW:
         return frozenset(value for value in known if value in text)
     heads: dict[str, dict[int, set[str]]] = {}
@@ -127,22 +130,22 @@ def standing_in(text: str, known: Collection[str]) -> frozenset[str]:
 
 
 def _text(content: bytes) -> str:
-    # One character for each byte, so that a place in the text is a place in the bytes.
+    # One character per byte, so that places in the text are places in the bytes.
     return content.decode("latin-1")
 
 
-def _seen(text: str, spared: Collection[str]) -> Iterator[_Seen]:
+def _seen(text: str, exempt: Collection[str]) -> Iterator[_Seen]:
     for reading in readings(text):
         for one in secret_rules.found(reading.text):
             value = reading.text[one.offset : one.end]
-            if value in spared:
+            if value in exempt:
                 continue
             start, end = reading.span(one.offset, one.end)
             yield _Seen(Secret(start, end - start, one.rule), value)
 
 
 def _merged(found: Sequence[Secret]) -> list[Secret]:
-    """None within another; the name is that of the rule that knows more than a field's name."""
+    """Merge overlapping findings, and keep the more specific rule."""
     merged: list[Secret] = []
     for one in found:
         if merged and one.offset < merged[-1].end:
@@ -155,7 +158,7 @@ def _merged(found: Sequence[Secret]) -> list[Secret]:
 
 
 def _again(text: str, seen: Collection[_Seen]) -> Iterator[Secret]:
-    """Further places of what was found where its surroundings gave it away."""
+    """Yield further places of found values, also where no rule matches."""
     rules: dict[str, str] = {}
     for one in sorted(seen, key=lambda one: one.secret)[:MOST]:
         if one.secret.rule != "private_key":

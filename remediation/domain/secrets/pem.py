@@ -1,7 +1,7 @@
-"""Private keys in PEM: from the first line of each to its last, or as far as it looks like one.
+"""Find private keys in PEM: from first to last line, or as far as the text looks like a key.
 
-Between the two lines only what a key is made of is taken: else two lines that an intruder wrote,
-each into an event of his, would cover the events between them (docs/attacks.md A60).
+Only key data between the two lines counts. Otherwise an intruder could write one line into each of
+two events and get all events between them masked (docs/attacks.md A60).
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Iterator
 
 _HEAD = re.compile(r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----")
 _TAIL = re.compile(r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----")
-# Line ends as they are, and as JSON within JSON escapes them.
+# Line ends, plain or escaped by JSON or JSON within JSON.
 _GAP = r"(?:\s|\\{1,7}[nrt])*+"
 _HEADERS = re.compile(
     rf"(?:{_GAP}(?:Proc-Type|DEK-Info|Version|Comment|Charset|Hash): ?[\w.,:/+@() -]{{1,100}})"
     r"{0,8}+",
     re.ASCII,
 )
-# Lines of base64. Words of a log are shorter; only the last line may be.
+# Lines of base64. Words in a log are shorter; of a key only the last line may be shorter.
 _LINE = re.compile(rf"{_GAP}([A-Za-z0-9+/=]{{16,}}+)", re.ASCII)
 _LAST = re.compile(rf"{_GAP}=?[A-Za-z0-9+/=]{{1,15}}+(?![A-Za-z0-9])", re.ASCII)
-# A key whose lines are the items of a list, each in its quotes.
+# A key as a list of quoted lines.
 _ITEM = re.compile(
     r"\\{0,3}[\"']\s{0,20},\s{0,40}\\{0,3}[\"']([A-Za-z0-9+/=]{16,80}+)(?=\\{0,3}[\"'])", re.ASCII
 )
@@ -37,7 +37,7 @@ def private_keys(text: str) -> Iterator[tuple[int, int]]:
         if tail:
             end = tail.end()
         yield head.start(), end
-        # A list may be short of lines here: what follows the first line stands in items.
+        # In a list the lines after the first one are separate items.
         while not lines and (item := _ITEM.match(text, end)):
             yield item.span(1)
             end = item.end()
@@ -45,7 +45,7 @@ def private_keys(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _body(text: str, at: int) -> tuple[int, bool]:
-    """Where the key's lines end, and whether there were any."""
+    """Return where the key's lines end, and whether there are any."""
     headers = _HEADERS.match(text, at)
     end = headers.end() if headers else at
     begun = False

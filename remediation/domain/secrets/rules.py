@@ -1,10 +1,10 @@
-"""The rules by which a secret is told from its surroundings in a text.
+"""The rules that find secrets in a text.
 
-Formats of vendors come from detect-secrets (Yelp, Apache-2.0): only its patterns are used, and
-nothing is verified over a network. What needs its surroundings (AWS secrets, connection strings,
-bearer tokens, assigned passwords) has a rule here. Identifiers of keys and accounts are no secrets,
-whatever the field that they stand in is called. Every pattern is bounded or begins with a literal,
-so that an artefact made to be slow is not (docs/attacks.md A61, A63).
+Vendors' formats come from detect-secrets (Yelp, Apache-2.0): only its patterns are used, and
+nothing is verified over a network. Secrets that only their context identifies (AWS secrets,
+connection strings, bearer tokens, assigned passwords) have rules here. Identifiers of keys and
+accounts are not secrets, whatever the name of their field. Every pattern is bounded or begins with
+a literal, so that a hostile artefact cannot make the search slow (docs/attacks.md A61, A63).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ TITLES = {
 
 @dataclass(frozen=True, order=True)
 class Secret:
-    """One finding: where it begins, how long it is, and the rule that found it."""
+    """One finding: its start, its length, and the rule that found it."""
 
     offset: int
     length: int
@@ -68,9 +68,9 @@ class Secret:
         return self.offset + self.length
 
 
-# Between the name of a field and its value: quotes, escapes of nested JSON, colon, equals sign.
+# Between a field's name and its value: quotes, escapes of nested JSON, colon, equals sign.
 _GAP = r"[\s\"'\\:=>,]{1,12}"
-# (rule, pattern); where it has a group, the group is the secret.
+# (rule, pattern); if the pattern has a group, the group is the secret.
 _OWN: tuple[tuple[str, str], ...] = (
     (
         "aws_secret_key",
@@ -116,16 +116,16 @@ _RULES = tuple((rule, re.compile(pattern, re.ASCII)) for rule, pattern in _OWN) 
     (rule, pattern) for rule, patterns in _OF_VENDORS for pattern in patterns
 )
 _GROUPED = frozenset(rule for rule, pattern in _OWN if re.compile(pattern).groups)
-# A run of the token's alphabet is looked at once, at its beginning.
+# Matches only at the beginning of a run of the token's alphabet, so each run is examined once.
 _JWT = re.compile(r"(?<![\w=-])eyJ[\w=-]{8,}+\.[\w=-]{8,}+(?:\.[\w=-]*+)?", re.ASCII)
-# password=… of a connection string, where it says before which server or user it is for.
+# password=… of a connection string that names a server or user before it.
 _PASSWORD = re.compile(r"(?i:[;\s](?:password|pwd)\s?=\s?)([^;\s\"']{4,128})", re.ASCII)
 _SERVER = re.compile(
     r"(?i:\b(?:server|host|data source|user id|uid|user|dbname|database)\s?=)", re.ASCII
 )
 _BEFORE = 200
 
-# Looked for first, in lower case, since most artefacts hold none of them.
+# Searched first, in lower case, because most artefacts contain none of them.
 _NEEDLES: dict[str, tuple[str, ...]] = {
     "aws_secret_key": ("secret",),
     "aws_session_token": ("token",),
@@ -150,7 +150,7 @@ _NEEDLES: dict[str, tuple[str, ...]] = {
 
 
 def found(text: str) -> Iterator[Secret]:
-    """What the rules find in the text as it stands; findings may lie within each other."""
+    """Yield what the rules find in this text; findings may overlap."""
     lower = text.lower()
     yield from _by_form(text, lower)
     for start, end in assigned.assigned(text, lower):

@@ -1,5 +1,5 @@
--- What hitlportal may do on a PostgreSQL cluster that it protects: installed there, by a superuser,
--- once per cluster, in the database that the worker's DSNs name. Safe to run again (an upgrade).
+-- The functions that hitlportal may call on a PostgreSQL cluster that it protects. A superuser installs
+-- them once per cluster, in the database of the worker's DSNs. Safe to run again (for an upgrade).
 -- PostgreSQL 14-18. Plain SQL: psql -v ON_ERROR_STOP=1 -f hitl_ops.sql, or one psycopg execute().
 --
 -- Afterwards, by hand, with passwords of your own:
@@ -7,12 +7,12 @@
 --   ALTER ROLE hitl_operator LOGIN PASSWORD '...';   -- the worker's operate_dsn_file
 --   SELECT hitl_ops.manage('orders_app');            -- once for each role that may be disabled
 --
--- Who owns the functions. They run with the rights of hitl_ops_owner (SECURITY DEFINER), a role
--- that cannot log in and has no members. From 16 on CREATEROLE reaches only roles on which it
--- holds ADMIN, and manage() gives it just the enrolled ones: even a mistake in these functions
--- could not touch another role. On 14 and 15 CREATEROLE reaches every role that is no superuser;
--- there the checks in managed_role() are the only limit. Ownership by a superuser would be worse
--- on each version, and a CREATEROLE login for the worker would be worse still.
+-- Ownership: the functions run with the rights of hitl_ops_owner (SECURITY DEFINER), a role that
+-- cannot log in and has no members. From PostgreSQL 16 on, CREATEROLE can change only roles on which
+-- it has ADMIN, and manage() grants that for enrolled roles only: even a mistake in these functions
+-- cannot change another role. On 14 and 15 CREATEROLE can change every role that is not a superuser,
+-- so managed_role() is the only limit. Ownership by a superuser would be worse on every version, and
+-- a CREATEROLE login for the worker even worse.
 
 BEGIN;
 SET LOCAL search_path = pg_catalog, pg_temp;
@@ -30,14 +30,14 @@ BEGIN
         EXECUTE format(
             'ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', name);
     END LOOP;
-    -- The logins' power is EXECUTE on the functions below and nothing that they inherit.
+    -- The logins have no rights but EXECUTE on the functions below; they inherit none.
     IF EXISTS (
         SELECT FROM pg_catalog.pg_auth_members
         WHERE member IN (SELECT oid FROM pg_catalog.pg_roles
                          WHERE rolname IN ('hitl_observer', 'hitl_operator'))
            OR roleid IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = 'hitl_ops_owner')
     ) THEN
-        RAISE 'hitl_observer and hitl_operator may be members of no role, hitl_ops_owner have none'
+        RAISE 'hitl_observer and hitl_operator must be members of no role; hitl_ops_owner must have none'
             USING ERRCODE = 'check_violation';
     END IF;
 END
@@ -53,7 +53,7 @@ GRANT USAGE ON SCHEMA hitl_ops TO hitl_observer, hitl_operator;
 
 SET LOCAL ROLE hitl_ops_owner;
 
--- The oid of a role that these functions may change; every other name is refused.
+-- Returns the oid of a role that these functions may change; refuses every other name.
 CREATE OR REPLACE FUNCTION hitl_ops.managed_role(target text) RETURNS oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
@@ -86,7 +86,7 @@ BEGIN
 END
 $body$;
 
--- New logins are refused from the commit on; sessions that are open stay (see terminate).
+-- Refuses new logins from the commit on; open sessions stay (see terminate).
 CREATE OR REPLACE FUNCTION hitl_ops.disable(target text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
@@ -103,7 +103,7 @@ BEGIN
 END
 $body$;
 
--- Signals every session of the role to end; returns how many. They end a moment later.
+-- Signals every session of the role to end, and returns their number. They end a moment later.
 CREATE OR REPLACE FUNCTION hitl_ops.terminate(target text) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
@@ -122,9 +122,9 @@ BEGIN
 END
 $body$;
 
--- Replaces the password by a SCRAM verifier made elsewhere, so that no password comes here.
--- A caller can become the role. So a role that could lead to more rights is refused, and
--- EXECUTE is granted to nobody until the catalogue has an action that needs it.
+-- Replaces the password by a SCRAM verifier that was computed elsewhere, so that no password comes
+-- here. A caller can become the role. So a role that could give more rights is refused, and nobody has
+-- EXECUTE until the catalogue has an action that needs it.
 CREATE OR REPLACE FUNCTION hitl_ops.set_verifier(target text, verifier text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
@@ -151,8 +151,8 @@ BEGIN
 END
 $body$;
 
--- How many sessions a role has, and when one of them last did something. Only these two, so that
--- the observer needs no right to read what others run (pg_read_all_stats shows query texts).
+-- Returns the number of a role's sessions and the time of their last activity. Nothing else, so that
+-- the observer does not need pg_read_all_stats, which shows the query texts of others.
 CREATE OR REPLACE FUNCTION hitl_ops.sessions(
     target oid, OUT sessions integer, OUT last_activity timestamp with time zone)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
@@ -161,17 +161,17 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $b
      WHERE usesysid = target
 $body$;
 
--- Enrols a role, run by a superuser of the cluster with their own rights (SECURITY INVOKER).
+-- Enrols a role. A superuser of the cluster runs it with their own rights (SECURITY INVOKER).
 CREATE OR REPLACE FUNCTION hitl_ops.manage(target text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
     EXECUTE format('GRANT hitl_managed TO %I', target);
-    -- The syntax of 16, where ADMIN alone is enough to ALTER the role and nothing is inherited.
+    -- Syntax of 16, where ADMIN alone is enough to ALTER the role, and nothing is inherited.
     IF current_setting('server_version_num')::integer >= 160000 THEN
         EXECUTE format(
             'GRANT %I TO hitl_ops_owner WITH ADMIN TRUE, INHERIT FALSE, SET FALSE', target);
     END IF;
-    PERFORM hitl_ops.managed_role(target);  -- refuses, and so undoes, what may not be managed
+    PERFORM hitl_ops.managed_role(target);  -- an error here rolls both grants back
 END
 $body$;
 

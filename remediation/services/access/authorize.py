@@ -1,7 +1,7 @@
-"""Who may decide what: group rows and guardian's object rows, read here.
+"""Decide who may decide what, from group rows and guardian's object rows.
 
-Never `user.has_perm` or guardian's shortcuts: they say yes to every superuser (A13).
-What a person sees: visibility.py; what a list asks of many proposals at once: slots.py.
+Never uses `user.has_perm` or guardian's shortcuts: they allow everything to superusers (A13).
+See visibility.py for what a person may see, slots.py for many proposals at once.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ AUDITOR, LEAD, SECURITY = "auditor", "lead", "security"
 
 
 def roles(user: User) -> frozenset[str]:
-    """The groups of an active account; none for an inactive one."""
+    """Return the groups of an active account; none for an inactive one."""
     if not user.is_active:
         return frozenset()
     return frozenset(user.groups.values_list("name", flat=True))
 
 
 def approver_roles(person: UUID) -> frozenset[str]:
-    """The approver roles that an active account holds, by person."""
+    """Return the approver roles that the person's active account holds."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT role FROM remediation.entitlement"
@@ -36,7 +36,7 @@ def approver_roles(person: UUID) -> frozenset[str]:
 
 
 def holds_role(person: UUID) -> bool:
-    """Whether the person is active and an approver or a lead: who may propose to undo a run."""
+    """Return whether the person is active and an approver or a lead."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT EXISTS (SELECT 1 FROM remediation.entitlement"
@@ -47,7 +47,7 @@ def holds_role(person: UUID) -> bool:
 
 
 def service_ids(person: UUID, *rights: str) -> frozenset[int]:
-    """The services on which the person holds one of the rights, by own rows or a group's."""
+    """Return the services on which the person holds one of the rights, personally or by a group."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT service_id FROM remediation.service_right"
@@ -58,7 +58,7 @@ def service_ids(person: UUID, *rights: str) -> frozenset[int]:
 
 
 def excluded(proposal_id: UUID) -> dict[str, tuple[str, ...]]:
-    """People who may not decide this proposal, each with the reasons (promise 4)."""
+    """Return the people who may not decide this proposal, with the reasons (promise 4)."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT person, why FROM remediation.excluded_v1(%s)", [proposal_id])
         found: dict[str, tuple[str, ...]] = {}
@@ -68,18 +68,22 @@ def excluded(proposal_id: UUID) -> dict[str, tuple[str, ...]]:
 
 
 def newest(proposal: Proposal) -> Assessment | None:
-    """The assessment of the proposal's round."""
+    """Return the assessment of the proposal's present round."""
     return Assessment.objects.filter(proposal=proposal, round=proposal.round).first()
 
 
 def direct_services(assessment: Assessment) -> frozenset[int]:
+    """Return the services that use a target of the assessed plan directly."""
     return frozenset(assessment.services.filter(depth=1).values_list("service_id", flat=True))
 
 
 def entitled_roles(person: UUID, assessment: Assessment | None) -> frozenset[str]:
-    """The approver roles that count on this proposal: held, with the right `review` on every
-    service that uses the target directly. Where the inventory knows no such service the role
-    alone counts, and policy asks for two of different roles."""
+    """Return the approver roles that count on this proposal.
+
+    The person must hold the right `review` on every service that uses a target directly. Where
+    the inventory knows no such service the role is enough; policy then asks for two approvals by
+    different roles.
+    """
     held = approver_roles(person)
     if not held or assessment is None:
         return held
@@ -89,13 +93,14 @@ def entitled_roles(person: UUID, assessment: Assessment | None) -> frozenset[str
 
 
 def may_review(person: UUID, proposal: Proposal) -> bool:
+    """Return whether the person may decide on the proposal: entitled and not excluded."""
     return bool(entitled_roles(person, newest(proposal))) and str(person) not in excluded(
         proposal.pk
     )
 
 
 def slots_of(user: User, assessment: Assessment) -> tuple[str, ...]:
-    """The slots of the ruling whose role the person holds, whether they are taken or not."""
+    """Return the ruling's slots that the person's roles fit, whether they are open or not."""
     held = entitled_roles(user.person, assessment)
     return tuple(
         dict.fromkeys(slot for slot in assessment.slots if (held and slot == ANY) or slot in held)
@@ -103,4 +108,5 @@ def slots_of(user: User, assessment: Assessment) -> tuple[str, ...]:
 
 
 def may_audit(user: User) -> bool:
+    """Return whether the person is an auditor."""
     return AUDITOR in roles(user)

@@ -1,7 +1,7 @@
-"""Refusals on record: after the refused transaction rolled back, before the answer is sent.
+"""Record refusals: after the refused transaction rolled back, before the answer is sent.
 
-Each is written in a transaction of its own on the same connection. Callers who are not known are
-counted by minute instead, or anybody could fill the log.
+Each has its own transaction on the same connection. Refusals of unknown callers are only counted
+by minute; otherwise anybody could fill the log.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from audit.tlog.canonical import Json
 from remediation.domain import inert
 from remediation.domain.errors import Refused
 from remediation.domain.events import Event
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.models import Proposal, Refusal, User
 from remediation.services.access import visibility
 from remediation.services.actors import SYSTEM, Actor, AgentActor, PersonActor
@@ -34,12 +34,11 @@ def record(
     proposal_id: UUID | None = None,
     data: dict[str, Json] | None = None,
 ) -> int:
-    """Append the refusal; where it concerns a proposal that exists, its history shows it. Gives
-    the entry's id.
+    """Append the refusal to the log; return the entry's id.
 
-    Must be called outside the refused transaction (the door catches `Refused` outside
-    `atomic()`). A crash before this commit leaves a refused action without its line, never an
-    action.
+    If ``proposal_id`` names a proposal, its history shows the refusal. Call it outside the
+    refused transaction (the door catches `Refused` outside `atomic()`). A crash before this
+    commit loses the entry; the refused action did not happen in any case.
     """
     detail = printable(error.detail or error.message)
     with transaction.atomic():
@@ -61,8 +60,10 @@ def record(
 
 
 def seen(actor: Actor, proposal_id: UUID | None) -> UUID | None:
-    """The proposal when the actor may see it, else None: what strangers are refused is no line of
-    its history and goes into no file about it."""
+    """Return the proposal's id if the actor may see the proposal, else None.
+
+    A refusal of a stranger must not appear in the proposal's history or in files about it.
+    """
     if proposal_id is None:
         return None
     if isinstance(actor, AgentActor):
@@ -77,14 +78,18 @@ def seen(actor: Actor, proposal_id: UUID | None) -> UUID | None:
 
 
 def printable(text: str) -> str:
-    """Text that the record accepts whatever an attacker sent: no control character, no half of a
-    surrogate pair, no secret; cut to DETAIL_MAX."""
-    return inert.noted(covering.covered(text), DETAIL_MAX)
+    """Return the text in a form that the record always accepts.
+
+    Replaces control characters and lone surrogates, masks secrets, and cuts to DETAIL_MAX.
+    """
+    return inert.noted(masking.mask_text(text), DETAIL_MAX)
 
 
 def count_unknown(kind: str, minute: int) -> None:
-    """Count a refusal of a caller who is not known; the minute's first one goes on record at
-    once, the sum when the next minute's first comes."""
+    """Count a refusal of an unknown caller.
+
+    The first one of a minute is recorded at once, together with the total of the minute before.
+    """
     key = f"unknown:{kind}:{minute}"
     if cache.add(key, 1, timeout=3600):
         before = cache.get(f"unknown:{kind}:{minute - 1}", 0)

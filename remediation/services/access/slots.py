@@ -1,4 +1,4 @@
-"""Which seats a person could take, asked for whole lists in a few queries."""
+"""Find the slots that a person could fill, for whole lists in a few queries."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from remediation.services.access import authorize
 
 @dataclass(frozen=True)
 class Rights:
-    """What a person holds, read once for one page; nothing for an account that is not active."""
+    """A person's roles and rights, read once per page; empty for an inactive account."""
 
     person: UUID
     roles: frozenset[str]
-    approver: frozenset[str]  # those of the roles that may decide
-    view: frozenset[int]  # services of which proposals are seen
-    review: frozenset[int]  # and decided
+    approver: frozenset[str]  # the approver roles among them
+    view: frozenset[int]  # services whose proposals the person may see
+    review: frozenset[int]  # services whose proposals the person may decide
 
 
 def rights_of(user: User) -> Rights:
-    """Read in three queries."""
+    """Read a person's roles and rights, in three queries."""
     found = authorize.roles(user)
     held: dict[str, set[int]] = {"view_service": set(), "review_service": set()}
     if found:
@@ -48,19 +48,21 @@ def rights_of(user: User) -> Rights:
 
 
 def open_slots_for(user: User, proposal: Proposal) -> tuple[str, ...]:
-    """The slots of the round that this person could fill now; empty when it may not decide."""
+    """Return the slots of the round that this person could fill now; empty if none."""
     return open_slots_of(rights_of(user), [proposal]).get(proposal.pk, ())
 
 
 def open_slots_of(rights: Rights, proposals: Iterable[Proposal]) -> dict[UUID, tuple[str, ...]]:
-    """The slots that this person could fill now, by proposal."""
+    """Return the slots that this person could fill now, by proposal."""
     waiting = [proposal.pk for proposal in proposals if proposal.state == "in_review"]
     return open_slots_by_id(rights, waiting)
 
 
 def open_slots_by_id(rights: Rights, waiting: list[UUID]) -> dict[UUID, tuple[str, ...]]:
-    """As `open_slots_of`, in four queries however many there are; a proposal that is not in review
-    or on which the person may not decide is left out."""
+    """Return the slots that this person could fill now, by proposal id, in four queries.
+
+    Leaves out proposals that are not in review or that the person may not decide.
+    """
     if not waiting or not rights.approver:
         return {}
     direct, taken = _direct_services(waiting), _taken(waiting)
@@ -81,7 +83,7 @@ def open_slots_by_id(rights: Rights, waiting: list[UUID]) -> dict[UUID, tuple[st
 
 
 def excluded_from(person: UUID, proposals: Iterable[UUID]) -> frozenset[UUID]:
-    """Those of the proposals that this person may not decide (promise 4), in one query."""
+    """Return the proposals from which this person is excluded (promise 4), in one query."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p.id FROM unnest(%s::uuid[]) AS p (id) WHERE EXISTS ("
@@ -129,8 +131,10 @@ def _free(slots: Iterable[str], taken: Iterable[str]) -> list[str]:
 
 
 def perhaps_mine(rights: Rights) -> Q | None:
-    """Which places may be the person's to decide: all that are, and few that are not, for the
-    exact answer costs more (`open_slots_of`). None when it can be none at all."""
+    """Return a filter for queue entries that the person may be able to decide; None if none.
+
+    Over-approximates, since the exact answer costs more; confirm with `open_slots_of`.
+    """
     if not rights.approver:
         return None
     slots = [*sorted(rights.approver), ANY]
@@ -142,8 +146,10 @@ def perhaps_mine(rights: Rights) -> Q | None:
 
 
 def _own_agents(person: UUID) -> list[UUID]:
-    """Agents of which the person is owner now, or made a token that lives: whatever they propose,
-    this person never decides it."""
+    """Return the agents that the person owns, or for which it made a token that is still valid.
+
+    The person never decides on their proposals.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT a.agent_id FROM remediation.agent_now a WHERE a.owner = %s"

@@ -1,4 +1,4 @@
-"""What a person may see of proposals, incidents and evidence, and what only who sees may do."""
+"""Decide what a person may see, and which actions depend on it (reveal, close, halt)."""
 
 from __future__ import annotations
 
@@ -35,8 +35,11 @@ from remediation.services.access.slots import Rights
 
 
 def visible_proposals(user: User) -> QuerySet[Proposal]:
-    """What a person may see: auditors and leads all; others what touches a service on which they
-    hold a right; approvers also what touches no known service."""
+    """Return the proposals that a person may see.
+
+    Auditors and leads see all. Others see what touches a service on which they hold a right;
+    approvers also see what touches no known service.
+    """
     found = roles(user)
     if found & {AUDITOR, LEAD}:
         return Proposal.objects.all()
@@ -49,24 +52,28 @@ def visible_proposals(user: User) -> QuerySet[Proposal]:
 
 
 def may_view(user: User, proposal: Proposal) -> bool:
+    """Return whether the person may see the proposal."""
     return visible_proposals(user).filter(pk=proposal.pk).exists()
 
 
 def seen_services(rights: Rights) -> list[int] | None:
-    """The services whose proposals a person sees, NO_SERVICE among them for approvers; None for
-    those who see all. The same rule as `visible_proposals`, as the projections ask it."""
+    """Return the services whose proposals a person sees; None for a person who sees all.
+
+    Contains NO_SERVICE for approvers. The same rule as `visible_proposals`, in the form that the
+    projections need.
+    """
     if rights.roles & {AUDITOR, LEAD}:
         return None
     return sorted(rights.view | {NO_SERVICE}) if rights.roles & set(ROLES) else sorted(rights.view)
 
 
 def visible_queue(rights: Rights) -> QuerySet[QueueEntry]:
-    """The places of what `visible_proposals` lets the person see (a test compares the two)."""
+    """Return the queue entries of `visible_proposals` (a test compares the two)."""
     return places_of(seen_services(rights))
 
 
 def places_of(seen: Sequence[int] | None) -> QuerySet[QueueEntry]:
-    """What touches one of these services; None is everything, none is nothing."""
+    """Return the queue entries that touch one of these services; all of them for None."""
     if seen is None:
         return QueueEntry.objects.all()
     entries = QueueEntry.objects
@@ -74,12 +81,15 @@ def places_of(seen: Sequence[int] | None) -> QuerySet[QueueEntry]:
 
 
 def touches(seen: Sequence[int] | None) -> Q:
-    """The same rule, for rows that are at hand already (a test compares the two)."""
+    """Return the rule of `places_of` as a filter for rows already read (a test compares them)."""
     return Q() if seen is None else Q(touched__holds_any=list(seen))
 
 
 def visible_incidents(user: User) -> QuerySet[Incident]:
-    """Incidents of visible proposals; those without a proposal are for approvers and leads."""
+    """Return the incidents of visible proposals.
+
+    Incidents without a proposal are visible to approvers, leads and auditors.
+    """
     found = roles(user)
     if found & {AUDITOR, LEAD}:
         return Incident.objects.all()
@@ -90,7 +100,7 @@ def visible_incidents(user: User) -> QuerySet[Incident]:
 
 
 def visible_incident_entries(rights: Rights) -> QuerySet[IncidentEntry]:
-    """The places of what `visible_incidents` lets the person see (a test compares the two)."""
+    """Return the incident entries of `visible_incidents` (a test compares the two)."""
     seen = seen_services(rights)
     if seen is None:
         return IncidentEntry.objects.all()
@@ -99,12 +109,15 @@ def visible_incident_entries(rights: Rights) -> QuerySet[IncidentEntry]:
 
 
 def may_reveal(user: User, proposal: Proposal) -> bool:
-    """Who may look at secrets in evidence: the security role, with the right to review every
-    service that uses what the incident is about. No lead, auditor or superuser as such."""
+    """Return whether the person may reveal secrets in the incident's evidence.
+
+    This needs the security role and the right to review every service that uses an affected
+    identity. Being lead, auditor or superuser is not enough.
+    """
     if not user.is_active or newest(proposal) is None or not may_view(user, proposal):
         return False
-    # Of every proposal of the incident: evidence is the incident's, and a proposal on something
-    # small beside it must not open what a graver one rests on.
+    # All proposals of the incident count, since they share its evidence: a small proposal must not
+    # open evidence that belongs to a graver one.
     assessed = AssessmentService.objects.filter(
         assessment__proposal__incident=proposal.incident_id, depth=1
     ).values_list("service_id", flat=True)
@@ -114,8 +127,10 @@ def may_reveal(user: User, proposal: Proposal) -> bool:
 
 
 def _users_of(incident: Incident) -> set[int]:
-    """The services that use what the incident and its proposals name, as the inventory says now: a
-    proposal may have ended before anybody assessed it."""
+    """Return the services that use an identity of the incident or of its proposals now.
+
+    Read from the inventory, since a proposal may end before it is assessed.
+    """
     planned = ProposalTarget.objects.filter(proposal__incident=incident).values("locator")
     latest = DependencyVersion.objects.filter(dependency=OuterRef("pk")).order_by("-id")
     edges = Dependency.objects.filter(
@@ -125,8 +140,10 @@ def _users_of(incident: Incident) -> set[int]:
 
 
 def may_close_incidents(user: User, incident: Incident) -> bool:
-    """An approver or lead who may see it. The owner of the reporting agent may not make its
-    incident vanish."""
+    """Return whether the person may close the incident: an approver or lead who may see it.
+
+    Owners of the reporting agent, present or past, may not.
+    """
     if not roles(user) & {*ROLES, LEAD}:
         return False
     owned = Incident.objects.filter(pk=incident.pk, agent__versions__owner=user.person).exists()
@@ -134,8 +151,11 @@ def may_close_incidents(user: User, incident: Incident) -> bool:
 
 
 def may_halt(user: User, proposal: Proposal) -> bool:
-    """Halt a run, or propose to undo one: a lead, or an approver who could fill a slot of the
-    round; nobody who is excluded from deciding, since undoing gives access back."""
+    """Return whether the person may halt a run or propose its reversal.
+
+    A lead may, and an approver whose role fits a slot of the round. People who are excluded from
+    deciding may not, since a rollback or reversal gives access back.
+    """
     if not may_view(user, proposal) or str(user.person) in excluded(proposal.pk):
         return False
     assessment = newest(proposal)
@@ -143,9 +163,9 @@ def may_halt(user: User, proposal: Proposal) -> bool:
 
 
 def refuse_to_halt(user: User, proposal: Proposal) -> None:
-    """Raises Separation or NotEntitled unless `may_halt`."""
+    """Refuse a person who may not halt (`may_halt`). Raises Separation, NotEntitled."""
     why = excluded(proposal.pk).get(str(user.person))
     if why:
         raise errors.Separation(*why)
     if not may_halt(user, proposal):
-        raise errors.NotEntitled("an approver of this proposal, or a lead")
+        raise errors.NotEntitled("only approvers of this proposal and leads")

@@ -1,4 +1,4 @@
-"""Assessment: what the worker finds, in one transaction, and the round that it opens."""
+"""Assess a proposal: record what the worker finds and open a new round, in one transaction."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from remediation.services.assessment.observe import Seen, observe
 from remediation.services.assessment.scope import scope_of
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
+from remediation.services.load_plan import load_plan
 from remediation.services.outbox import mail
-from remediation.services.plans import load_plan
 
 ASSESSABLE = (ProposalState.SUBMITTED, ProposalState.IN_REVIEW, ProposalState.APPROVED)
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What goes on record about a proposal."""
+    """What an assessment found about a proposal."""
 
     plan: Plan
     seen: Seen
@@ -53,8 +53,10 @@ class Findings:
 
 
 def asked_for(proposal: Proposal) -> bool:
-    """Is there an assessment to make? Once for a submission, once for each person's request of
-    the current round: a message that comes twice finds nothing to do (docs/attacks.md A41)."""
+    """Return whether an assessment is due: for a submission, or at a person's request this round.
+
+    Each is answered once, so a repeated message finds nothing to do (docs/attacks.md A41).
+    """
     if proposal.state == ProposalState.SUBMITTED:
         return True
     requests = ObservationRequest.objects.filter(proposal=proposal, round=proposal.round)
@@ -62,11 +64,11 @@ def asked_for(proposal: Proposal) -> bool:
 
 
 def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment | None:
-    """Observe, find, rule, and open the next round; None when nothing asked for it.
+    """Observe the targets, run the checks, rule, and open the next round; None when none is due.
 
-    With ``reason`` (a refusal of the gate, a person's request) the proposal is assessed again
-    from any state in which it may be. The observation runs before the transaction: a crash
-    between them leaves nothing, and the sweeper asks again.
+    With ``reason``, such as a refusal of the gate, the proposal is assessed again from every
+    state in ASSESSABLE. The observation runs before the transaction: a crash between them leaves
+    nothing, and the sweeper sends the message again. Raises WrongState when the proposal moved.
     """
     proposal = (
         Proposal.objects.filter(pk=proposal_id).select_related("incident", "diagnosis").first()
@@ -86,7 +88,7 @@ def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment |
 
 
 def find(proposal: Proposal, plan: Plan, seen: Seen) -> Findings:
-    """Scope, checks and facts as they are now."""
+    """Return scope, checks and policy facts as of now; writes nothing."""
     scope = scope_of(plan)
     diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
     evidence = context.artefacts(proposal, diagnosis)
@@ -118,7 +120,7 @@ def find(proposal: Proposal, plan: Plan, seen: Seen) -> Findings:
 
 
 def _record(actor: Actor, proposal: Proposal, found: Findings, reason: str) -> Assessment:
-    # The earliest deadline so far: it may only come earlier (the guard asks the same).
+    # The earliest deadline so far; a new one is never later (a guard enforces this too).
     soonest = proposal.assessments.order_by("decide_by").first()
     earlier = Ruling.parse(bytes(soonest.ruling)) if soonest else None
     ruling = policy.rule(policy.evaluate(found.facts), database_now(), earlier=earlier)
@@ -183,8 +185,10 @@ def _insert(
 
 
 def _prechecks(plan: Plan, seen: Mapping[str, Observation | None]) -> dict[int, str]:
-    """Why a step's executor would refuse it on what was observed; what could not be observed is
-    a finding of its own."""
+    """Return by step why its executor would refuse what was observed ("" if it would not).
+
+    Steps whose target could not be observed are left out: another check reports them.
+    """
     found = {}
     for step in plan.steps:
         observed = seen.get(step.target.locator)
@@ -194,5 +198,5 @@ def _prechecks(plan: Plan, seen: Mapping[str, Observation | None]) -> dict[int, 
 
 
 def _pinnable(observations: Mapping[str, Observation | None]) -> dict[str, Observation | None]:
-    """What could not be seen is pinned as absent: the gate then never finds it unchanged."""
+    """Replace failed observations by "absent", so that the gate never finds them unchanged."""
     return {locator: seen or GONE for locator, seen in observations.items()}

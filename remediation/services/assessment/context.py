@@ -1,6 +1,8 @@
-"""What lies around a proposal, for the checks: its evidence, neighbours of its targets in the
-inventory, other proposals on them, and what this worker must not touch. Reads only, each in a
-bounded query."""
+"""Read the context of a proposal for the checks; every query is bounded.
+
+The context is its evidence, similar names in the inventory, other proposals on its targets, and
+targets that this worker must not touch.
+"""
 
 from __future__ import annotations
 
@@ -30,28 +32,28 @@ from remediation.models import (
 from remediation.services import host_files
 from remediation.services.reporting.propose import ALIVE
 
-# A person reads these: more than so many are not looked at one by one.
+# A person reads these; a longer list helps nobody.
 MOST_PROPOSALS = 20
 MOST_NEIGHBOURS = 500
-# Reports add to an incident without end; beside what is cited, the newest artefacts count.
+# Reports may add to an incident without end; of artefacts that are not cited, read the newest.
 MOST_OTHER_ARTEFACTS = 50
 MOST_OTHER_BYTES = 16 * 1024 * 1024
-# A look-alike has at most so many letters more or less (domain.checks.skeleton).
+# A look-alike is at most this much longer or shorter (domain.checks.skeleton).
 _LONGER = 2
 
 
 @dataclass(frozen=True)
 class Artefacts:
-    """The bytes by SHA-256, and which of them an intruder could have written in."""
+    """Artefacts by SHA-256, and which of them an attacker could have written to."""
 
     content: dict[str, bytes]
     attacker_writable: frozenset[str]
 
 
 def artefacts(proposal: Proposal, diagnosis: Diagnosis) -> Artefacts:
-    """All that the diagnosis cites, and of the rest of the incident's evidence the newest.
+    """Return all artefacts that the diagnosis cites, and the newest of the incident's others.
 
-    What was erased under law is not there any more.
+    Artefacts that were erased under law are missing.
     """
     rows = list(
         proposal.incident.evidence.order_by("-pk").values_list(
@@ -71,8 +73,11 @@ def artefacts(proposal: Proposal, diagnosis: Diagnosis) -> Artefacts:
 
 
 def neighbours(plan: Plan) -> tuple[Neighbour, ...]:
-    """The targets and identities near them: same cluster or account, a name that begins or ends
-    alike, about as long. Whether people could confuse them is for the checks to say."""
+    """Return the targets and identities with similar names in the same cluster or account.
+
+    Similar: the same beginning or end, and about the same length. The checks decide whether
+    people could confuse them.
+    """
     names = IdentityVersion.objects.filter(identity=OuterRef("pk")).order_by("-pk")
     found: dict[str, Neighbour] = {}
     for target in plan.targets:
@@ -88,7 +93,7 @@ def neighbours(plan: Plan) -> tuple[Neighbour, ...]:
 
 
 def _rank(target: Target) -> Case:
-    """The target first, then what else belongs to its user: those are never cut off."""
+    """Sort the target first, then its user's other keys, so that the limit never drops them."""
     return Case(
         When(locator=target.locator, then=0),
         When(locator__startswith=target.locator.rpartition("/")[0] + "/", then=1),
@@ -97,7 +102,7 @@ def _rank(target: Target) -> Case:
 
 
 def _near(target: Target) -> Q:
-    """The target itself, other keys of its user, and names that look like its own."""
+    """Match the target itself, other keys of its user, and similar names."""
     locator = target.locator
     container = "".join(locator.partition("/" if "/" in locator else ":")[:2])
     name = locator.removeprefix(container)
@@ -113,8 +118,11 @@ def _near(target: Target) -> Q:
 
 
 def open_proposals(proposal: Proposal, plan: Plan) -> tuple[OpenProposal, ...]:
-    """Earlier proposals on these targets that can still run. The later one is the duplicate:
-    otherwise an agent could spoil any proposal by posting another beside it."""
+    """Return earlier proposals on these targets that can still run.
+
+    Only the later one counts as the duplicate: otherwise an agent could spoil any proposal by
+    submitting another one.
+    """
     rows = (
         Proposal.objects.filter(
             state__in=ALIVE,
@@ -134,7 +142,7 @@ def _on(plan: Plan) -> Subquery:
 
 
 def _steps(body: bytes) -> tuple[tuple[str, str], ...]:
-    """Actions and locators of a stored plan, of whatever catalogue it was."""
+    """Return action and locator of each step of a stored plan, also under an older catalogue."""
     found = []
     for step in json.loads(body)["steps"]:
         try:
@@ -146,7 +154,7 @@ def _steps(body: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def rejections(proposal: Proposal, plan: Plan) -> tuple[Rejection, ...]:
-    """Rejected proposals on these targets, each with the reason that people gave."""
+    """Return rejected proposals on these targets, each with the reason that people gave."""
     rows = (
         Transition.objects.filter(to_state=ProposalState.REJECTED, proposal__in=_on(plan))
         .exclude(proposal=proposal.pk)
@@ -162,7 +170,7 @@ def rejections(proposal: Proposal, plan: Plan) -> tuple[Rejection, ...]:
 
 
 def _reasons(keys: Iterable[UUID]) -> dict[tuple[UUID, int, str], str]:
-    """What the rejecting reviews say, by proposal, round and reason code."""
+    """Return the rejecting reviews' reasons, by proposal, round and reason code."""
     rows = Review.objects.filter(proposal__in=list(keys), decision="reject").order_by("-pk")
     found = {}
     for review in rows[: 4 * MOST_PROPOSALS]:
@@ -170,13 +178,13 @@ def _reasons(keys: Iterable[UUID]) -> dict[tuple[UUID, int, str], str]:
             reason = Statement.parse(bytes(review.statement)).reason
         except BadInput:
             continue
-        told = f"{REJECT_REASONS.get(reason.code, reason.code)}: {reason.text}"
-        found[(review.proposal_id, review.round, reason.code)] = told
+        text = f"{REJECT_REASONS.get(reason.code, reason.code)}: {reason.text}"
+        found[(review.proposal_id, review.round, reason.code)] = text
     return found
 
 
 def protected(plan: Plan) -> dict[str, str]:
-    """Targets that this worker lists, or that it works with itself; why, by locator."""
+    """Return protected targets by locator with the reason: listed here, or used by the portal."""
     found = {
         target.locator: "it is on the worker's list (HITL_PROTECTED_TARGETS)"
         for target in plan.targets

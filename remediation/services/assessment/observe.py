@@ -1,4 +1,4 @@
-"""Looking at targets: read-only credentials, inventory only, a budget for each agent."""
+"""Observe targets with read-only credentials; only inventory targets, within a budget per agent."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from remediation.services import host_files
 
 @dataclass(frozen=True)
 class Seen:
-    """Observations by locator (None where it failed), and why those failed."""
+    """Observations by locator (None where one failed), and the reasons of the failures."""
 
     observations: Mapping[str, Observation | None]
     failures: Mapping[str, str]
 
 
 def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
-    """Observe the target of each step; never raises for a target.
+    """Observe the target of each step; a target that fails is reported, not raised.
 
-    With ``agent_id`` the call is on an agent's account: only identities of the inventory are
-    looked at, and within its hourly budget; otherwise an agent could make the worker spend its
-    credentials on targets of its choice.
+    Only identities of the inventory are observed. With ``agent_id`` each observation also counts
+    against that agent's hourly budget; otherwise an agent could make the worker use its
+    credentials without limit.
     """
     chosen = list(steps)
     locators = [step.target.locator for step in chosen]
@@ -51,7 +51,7 @@ def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
 
 
 def _known(locators: list[str]) -> set[str]:
-    """Those that the inventory knows."""
+    """Return those of the locators that the inventory knows."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT locator FROM public.remediation_identity WHERE locator = ANY (%s)", [locators]

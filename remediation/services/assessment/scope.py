@@ -1,7 +1,7 @@
-"""The scope of a plan, read from the inventory by one recursive query (sql/scope.sql).
+"""Read the scope of a plan from the inventory, by one recursive query (sql/scope.sql).
 
 For each attribute and edge the strictest value of the last 24 hours counts (docs/attacks.md A45):
-of an object's versions those recorded within that time and the newest one before.
+the versions recorded within that time and the newest one before it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from django.db import connection
 from remediation.domain.plan import Plan, Target
 from remediation.domain.scope import MAX_SERVICES, Scope, ScopeService, ScopeTarget
 
-# Real chains of services are shorter; one that is longer is shown as unknown, not followed.
+# Real chains of services are shorter. A longer one is not followed but reported as unknown.
 MAX_DEPTH = 32
-# An unknown reason is read by a person: it names the first few and counts the rest.
+# A person reads the reasons: each names the first few and counts the rest.
 _NAMED = 5
 
 
 class _Row(NamedTuple):
-    """One target with one service that it reaches, or with none."""
+    """One target with one service that it reaches, or with no service."""
 
     place: int
     environment: str | None  # None: no version, so the inventory does not know it
@@ -68,7 +68,7 @@ class _Reached:
         return tuple(row for row in self.rows if row.service_id is not None)
 
     def unknown(self) -> list[str]:
-        """What the inventory does not say about the target, in words."""
+        """Describe what the inventory does not say about the target."""
         locator = self.target.locator
         if not self.known:
             return [f"{locator} is not in the inventory"]
@@ -87,8 +87,11 @@ class _Reached:
 
 
 def scope_of(plan: Plan) -> Scope:
-    """Everything that the plan's targets reach: direct services (depth 1), those that depend on
-    them, and in words what is not known. Reads only; the time is the database's."""
+    """Return everything that the plan's targets reach, and what is not known.
+
+    Depth 1 are services that use a target directly; deeper ones depend on those. Reads only, at
+    the database's time.
+    """
     found = _read(plan.targets)
     rows = [(reached.target, row) for reached in found for row in reached.services()]
     shown = [(target, row) for target, row in rows if row.depth <= MAX_DEPTH][:MAX_SERVICES]
@@ -119,7 +122,7 @@ def _read(targets: tuple[Target, ...]) -> list[_Reached]:
 
 
 def _service(target: Target, row: _Row) -> ScopeService:
-    """Where details were missing in the last 24 hours they were the strictest there are."""
+    """Convert a row. Details that were missing in the last 24 hours get the strictest values."""
     bare = row.bare
     return ScopeService(
         id=row.service_id or 0,
@@ -135,7 +138,7 @@ def _service(target: Target, row: _Row) -> ScopeService:
 
 
 def _gaps(rows: Iterable[_Row]) -> list[str]:
-    """What is not known about the services reached: one sentence for each kind of gap."""
+    """Describe what is not known about the reached services, one sentence per kind of gap."""
     rows = list(rows)
     kinds: tuple[tuple[str, Callable[[_Row], bool]], ...] = (
         ("services without any details", lambda row: row.bare),

@@ -1,7 +1,7 @@
-"""Execution: claim → gather → gate → one transaction → call → result, step by step.
+"""Execute an approved proposal: claim → gather → gate → one transaction → call → result, per step.
 
-What runs is decided by rows; the message that woke the worker holds only an id. Each commit point
-below says what a crash there leaves behind; `reconcile` repairs all of them by reading the target.
+Rows decide what runs; the message that wakes the worker holds only an id. Each commit point below
+says what a crash there leaves behind; `reconcile` repairs it by reading the target.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ from remediation.models import Execution, Proposal
 from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import observe
-from remediation.services.execution import gate_refusal, halt_check, inclusion, lease, record_step
+from remediation.services.execution import gate_refusal, inclusion, judge_halt, lease, record_step
 from remediation.services.execution import run as runs
-from remediation.services.execution.rollback import undo
+from remediation.services.execution.rollback import roll_back
 from remediation.services.execution.run import Run, mark
 from remediation.services.guards import translated
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 
 logger = logging.getLogger(__name__)
 
 
 def execute(proposal_id: UUID, *, actor: Actor) -> None:
-    """Run an approved proposal once, if the gate lets it.
+    """Run an approved proposal once, if the gate allows it.
 
-    A message for anything else does nothing (A41). Refusals of the gate go where the
-    refusal table says; none is raised.
+    Does nothing for a proposal in any other state (A41). Refusals of the gate are handled by
+    `gate_refusal`, not raised.
     """
     proposal = (
         Proposal.objects.select_related("diagnosis", "incident").filter(pk=proposal_id).first()
@@ -80,7 +80,7 @@ def execute(proposal_id: UUID, *, actor: Actor) -> None:
         gate_refusal.handle(proposal, refusal, actor=actor)
         return
     except Conflict as error:
-        # Withdrawn, superseded or begun by another worker since it was read: that stands.
+        # Withdrawn, superseded or begun by another worker since it was read: nothing to do.
         if held is not None:
             held.release()
         logger.info("%s moved meanwhile: %s", proposal_id, error)
@@ -89,9 +89,9 @@ def execute(proposal_id: UUID, *, actor: Actor) -> None:
 
 
 def finish(run: Run, *, start: int) -> None:
-    """Run the steps from ``start`` on and bring the proposal to its end.
+    """Run the steps from ``start`` on and move the proposal to its end state.
 
-    Whatever raises here leaves the lease to run out: only then may the target be read.
+    An exception leaves the lease to run out; only then may `reconcile` read the target.
     """
     for index in range(start, len(run.plan.steps)):
         if not _step(run, index):
@@ -107,9 +107,12 @@ def _plan(proposal: Proposal) -> Plan:
 
 
 def _clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
-    """Observe, gather, gate: the clearance of one step, and the snapshot for its rollback."""
-    # The clearance's time begins with the look at the target, not after it: a pause between
-    # looking and judging must not be free.
+    """Observe, gather and gate one step; return evidence, clearance and the rollback's snapshot.
+
+    Raises GateRefused, NotApplied (the executor refuses the target's state), ClearanceRefused.
+    """
+    # The clearance's time begins before the observation, so that a pause between observing and
+    # judging counts.
     began = time.monotonic()
     seen = observe(run.plan.steps[index:])
     with inclusion.judging(run.proposal, lambda: run.evidence(index, seen)) as judged:
@@ -124,17 +127,18 @@ def _clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json
             allow_test=settings.ALLOW_TEST_ACTIONS,
         )
     observation = seen.observations[run.plan.steps[index].target.locator]
-    assert observation is not None  # the gate refuses what could not be observed
+    assert observation is not None  # the gate refuses a target that was not observed
     snapshot = run_prepare(clearance, run.body, index, host_files.targets(), observation)
     run.clearances[index], run.snapshots[index] = clearance, snapshot
     return evidence, clearance, snapshot
 
 
 def _begin(run: Run) -> None:
-    """Gate the first step; then, in one transaction, `approved → executing` and `intended`.
+    """Gate the first step; then, in one transaction, move to `executing` and record `intended`.
 
     A crash before the commit leaves an approved proposal and a lease that runs out; the sweeper
-    sends again. A crash after it leaves `intended` without a result: reconcile reads the target.
+    sends the message again. A crash after it leaves `intended` without a result; `reconcile` reads
+    the target.
     """
     evidence, _, snapshot = _clear_first(run)
     seen = evidence.dump()
@@ -148,7 +152,7 @@ def _begin(run: Run) -> None:
                     "step": 0,
                     "plan": run.proposal.plan_digest,
                     "evidence": sha256(seen).hexdigest(),
-                    # null: nothing was remembered, so the first head that came was believed.
+                    # null: this host remembered no head, so it trusted the first one it saw.
                     "remembered": run.remembered.size if run.remembered is not None else None,
                 },
             )
@@ -178,15 +182,15 @@ def _clear_first(run: Run) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
     try:
         return _clear(run, 0)
     except NotApplied as error:
-        # The executor will not try on a target in this state: as good as drift.
+        # The executor refuses a target in this state: treat it as drift.
         raise Drift(error.detail) from error
     except ClearanceRefused as error:
-        # The worker slept between looking and judging: what it saw is too old to act on.
+        # The worker paused between observing and judging: the observation is too old.
         raise TargetUnobservable(f"the observation is too old: {error.detail}") from error
 
 
 def _step(run: Run, index: int) -> bool:
-    """Run one step; False when the run has ended with it."""
+    """Run one step; return False when the run ended with it."""
     assert run.execution is not None
     if index > 0 and not _intend(run, index):
         return False
@@ -196,22 +200,22 @@ def _step(run: Run, index: int) -> bool:
         run.leases.ensure(spec.hard_timeout_s)
         outcome = run_apply(run.clearances[index], run.body, index, host_files.targets())
     except OutcomeUnknown as error:
-        # Nobody knows what happened; the lease is left to run out, then the target is read.
+        # The lease runs out, then `reconcile` reads the target.
         mark(run, index, "unknown", error)
         runs.conclude(run, ProposalState.UNKNOWN, error.name)
         return False
     except PartlyApplied as error:
         mark(run, index, "failed", error)
         run.applied.append(index)
-        undo(run, error.name)
+        roll_back(run, error.name)
         return False
     except Refused as error:
         # Nothing was changed at this target.
         mark(run, index, "failed", error)
-        undo(run, error.name)
+        roll_back(run, error.name)
         return False
     run.applied.append(index)
-    # A crash before this commit: `intended` without result, settled by reading the target.
+    # A crash before this commit leaves `intended` without a result; `reconcile` reads the target.
     record_step.record(
         run.actor, run.execution, index, "applied", run.token(index), dict(outcome.detail)
     )
@@ -225,7 +229,7 @@ def _verify(run: Run, index: int) -> bool:
         outcome = run_verify(run.clearances[index], run.body, index, host_files.targets())
     except VerifyFailed as error:
         mark(run, index, "failed", error)
-        undo(run, error.name)
+        roll_back(run, error.name)
         return False
     record_step.record(
         run.actor, run.execution, index, "verified", run.token(index), dict(outcome.detail)
@@ -234,30 +238,32 @@ def _verify(run: Run, index: int) -> bool:
 
 
 def _intend(run: Run, index: int) -> bool:
-    """Gate a later step; its refusal, or a halt that holds, ends the run and rolls back what was
-    applied."""
+    """Gate a later step and record `intended`.
+
+    A refusal or a valid halt ends the run and rolls back the applied steps; then returns False.
+    """
     try:
-        halt_check.refuse_if_halted(run)
+        judge_halt.refuse_if_halted(run)
         _, _, snapshot = _clear(run, index)
         run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
         _record_intended(run, index, snapshot)
     except Refused as error:
         gate_refusal.record(run.proposal, error, actor=run.actor)
-        undo(run, error.name)
+        roll_back(run, error.name)
         return False
     return True
 
 
 def _record_intended(run: Run, index: int, snapshot: Mapping[str, Json]) -> None:
-    """Begin a later step, unless a halt came between the question and this. Raises what it raises.
+    """Record `intended` for a later step, unless a halt arrived meanwhile. Raises Refused.
 
-    One transaction under the proposal's lock: a halt that comes later is too late for this step.
-    What was found about a halt is committed also when the step is refused for another reason.
+    One transaction under the proposal's lock: a halt after it is too late for this step. The
+    verdict on a halt is committed even when the step is refused for another reason.
     """
     assert run.execution is not None
     refusal: Refused | None
     with transaction.atomic():
-        refusal = halt_check.judge(run)
+        refusal = judge_halt.judge(run)
         if refusal is None:
             try:
                 record_step.record(

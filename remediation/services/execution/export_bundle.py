@@ -1,6 +1,6 @@
-"""The evidence bundle of an incident: everything that a court or an auditor needs, in one file.
+"""Export the evidence bundle of an incident: all that an auditor or a court needs, in one file.
 
-The form, and who checks it, stand in `audit.tlog.bundle_form` and `audit.tlog.bundle`.
+`audit.tlog.bundle_form` defines the format, `audit.tlog.bundle` verifies it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from remediation.services.actors import Actor, PersonActor
 from remediation.services.execution import inclusion
 from remediation.services.reporting import secrets
 
-# (domain, digest) -> the bytes; None for an artefact, whose bytes are read when they are written.
+# (domain, digest) -> the bytes; None for an artefact, whose bytes are read on output.
 Documents: TypeAlias = dict[tuple[str, str], bytes | None]
 
 _COMMITMENT = re.compile("[0-9a-f]{64}")
@@ -64,12 +64,13 @@ def make(
     seen: Checkpoint | None = None,
     with_artefacts: bool = True,
 ) -> Bundle:
-    """The bundle, to be iterated; that it is made is on record before its first byte is given.
+    """Record the export and return the bundle, to be iterated.
 
-    ``using`` is the login that reads (an auditor's page: the auditor's). ``seen`` is a head of
-    the caller's: the way from it is put in. Artefacts are left out, all of them, when with them a
-    verifier would refuse the file for its length. Raises NoSuchObject, and AuditUnavailable while
-    the log does not cover the incident or is behind a head that the gate accepted.
+    ``using`` is the login that reads (the auditor's, for an auditor's page). ``seen`` is a head
+    that the caller knows: a consistency proof from it is included. All artefacts are left out when
+    the file would otherwise exceed the length that a verifier accepts. Raises NoSuchObject, and
+    AuditUnavailable while the log does not cover the incident or is behind a head that the gate
+    accepted.
     """
     incident = Incident.objects.using(using).filter(pk=incident_id).first()
     if incident is None:
@@ -89,11 +90,11 @@ def make(
 
 @dataclass
 class Bundle:
-    """A bundle of which all is in memory but the artefacts, which can be large and many."""
+    """A bundle in memory, except for its artefacts, which may be large and many."""
 
     parts: dict[str, Any]
     documents: Documents
-    # Artefacts that go in; each is read twice, for the length and for the file.
+    # The artefacts to include; each is read twice, for the length and for the file.
     artefacts: frozenset[str]
     size: int
     using: str
@@ -104,7 +105,7 @@ class Bundle:
 
     @cached_property
     def octets(self) -> int:
-        """How many bytes it has."""
+        """Return the bundle's length in bytes."""
         return sum(len(piece) for piece in self)
 
     def __iter__(self) -> Iterator[bytes]:
@@ -114,17 +115,17 @@ class Bundle:
         for domain, stated in sorted(self.documents):
             body = self.documents[domain, stated]
             if body is None and stated in self.artefacts:
-                # An artefact that is erased in this moment breaks the file off: its length is said.
+                # If it was erased just now, the file ends here; the stated length shows that.
                 body = bytes(EvidenceBlob.objects.using(self.using).get(pk=stated).content)
             yield bundle_form.document(domain, stated, body)
 
 
 class _Making:
-    """One bundle while it is collected, through one login.
+    """Collects one bundle through one login.
 
-    The web process can append entries that say anything. What it makes up about an incident is in
-    the bundle, and seen; what is no entry about it, or named by none, would spoil the file, and
-    stays out.
+    The web process can append any entry. Invented entries about the incident are in the bundle,
+    where a reader sees them. Entries about other objects, and documents that no entry names, would
+    make the file invalid and stay out.
     """
 
     def __init__(self, incident: Incident, using: str) -> None:
@@ -140,12 +141,12 @@ class _Making:
     def bundle(self, seen: Checkpoint | None, with_artefacts: bool) -> Bundle:
         found = self._proven()
         head = Checkpoint.parse(Note.parse(found.note).text)
-        said = {one.index: read(one.body) or {} for one in found.entries}
+        bodies = {one.index: read(one.body) or {} for one in found.entries}
         entries = sorted(
-            (one for one in found.entries if said[one.index].get("object") in self.objects),
+            (one for one in found.entries if bodies[one.index].get("object") in self.objects),
             key=lambda one: one.index,
         )
-        named = {text for one in entries for text in strings(said[one.index])}
+        named = {text for one in entries for text in strings(bodies[one.index])}
         documents = self._documents()
         parts = {
             "incident": str(self.incident.pk),
@@ -184,7 +185,7 @@ class _Making:
             raise AuditUnavailable(str(error)) from error
 
     def _entries(self) -> set[int]:
-        """By the rows that point to them, and by what the list says that they are about."""
+        """Return the entries that rows of the incident refer to, and those about its objects."""
         keys = [proposal.pk for proposal in self.proposals]
         found = {self.incident.entry}
         of_incident: tuple[Any, ...] = (
@@ -210,10 +211,10 @@ class _Making:
         return found
 
     def _heads(self, newest: Checkpoint, seen: Checkpoint | None) -> list[dict[str, Any]]:
-        """The heads under which the gate let something run, and the caller's own.
+        """Return the heads under which the gate cleared a step, and the caller's own.
 
-        After the log was reopened under another name, those of the old name stay out: a verifier
-        of the new one may not have their key.
+        Heads of an earlier origin (the log was reopened under another name) stay out: a verifier
+        of the present log may not have their key.
         """
         notes: dict[int, str] = {}
         for execution in self.executions:
@@ -257,8 +258,10 @@ class _Making:
         return found
 
     def _blobs(self, documents: Documents) -> frozenset[str]:
-        """The artefacts whose bytes were not erased, without those that hold secrets: a file that
-        goes from hand to hand is no place for them (A61)."""
+        """Return the artefacts that are stored and hold no secrets.
+
+        The file is passed on, so secrets must not be in it (A61).
+        """
         digests = [stated for (_, stated), body in documents.items() if body is None]
         rows = Evidence.objects.using(self.using).filter(incident=self.incident)
         found = secrets.found_in(list(rows), self.using)

@@ -1,4 +1,4 @@
-"""What the gate saw when it cleared a proposal, for somebody who replays it elsewhere."""
+"""Export the gate evidence of a run, so that it can be replayed elsewhere."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from remediation.services.people import accounts
 
 @transaction.atomic
 def export(*, actor: Actor, proposal_id: UUID) -> bytes:
-    """The evidence file of the proposal's run, byte for byte as the worker stored it.
+    """Record the export and return the evidence file, byte for byte as the worker stored it.
 
-    Reading it is on record before the first byte is handed out. Raises NotEntitled, and
-    NoSuchObject for a proposal that was never executed.
+    Raises NotEntitled, and NoSuchObject for a proposal that was never executed.
     """
     accounts.require(actor)
     execution = Execution.objects.filter(proposal_id=proposal_id).first()

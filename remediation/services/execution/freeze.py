@@ -1,8 +1,8 @@
-"""The freeze: one insert-only table whose newest row stops or resumes all execution.
+"""Freeze all execution or lift the freeze: the newest row of an insert-only table decides.
 
-The guards read it before every step, and the gate before every call; setting it needs the
-worker's login, which the web process does not have. Nothing is locked: whoever could hold a lock
-could hold back the freeze.
+The guards read it before every step and the gate before every call. Writing it needs the worker's
+login, which the web process does not have. It takes no lock: a process that held it could delay
+the freeze.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_REASON = 200
 
 
 class Status(NamedTuple):
-    """What the newest row says."""
+    """The newest row of the freeze."""
 
     frozen: bool
     reason: str = ""
@@ -32,7 +32,7 @@ class Status(NamedTuple):
 
 
 def status() -> Status:
-    """Whether execution is frozen, why, by whom and since when; running when nobody ever said."""
+    """Return whether execution is frozen, why, by whom and since when; not frozen by default."""
     newest = Freeze.objects.order_by("-id").first()
     if newest is None:
         return Status(frozen=False)
@@ -40,12 +40,12 @@ def status() -> Status:
 
 
 def freeze(*, actor: Actor, reason: str) -> Freeze:
-    """Stop all execution from now on; a second freeze only adds its reason. Raises BadValue."""
+    """Freeze all execution; repeating it only adds another reason. Raises BadValue."""
     return _insert(actor, True, reason)
 
 
 def lift(*, actor: Actor, reason: str) -> Freeze:
-    """Let execution go on. Raises BadValue, and WrongState when nothing is frozen."""
+    """Lift the freeze. Raises BadValue, and WrongState when execution is not frozen."""
     return _insert(actor, False, reason)
 
 
@@ -53,7 +53,7 @@ def lift(*, actor: Actor, reason: str) -> Freeze:
 def _insert(actor: Actor, frozen: bool, reason: str) -> Freeze:
     reason = reason.strip()
     if not 0 < len(reason) <= MAX_REASON or visible(reason) != reason or "\n" in reason:
-        raise BadValue(f"a reason in one line, 1 to {MAX_REASON} characters")
+        raise BadValue(f"give a reason in one line, 1 to {MAX_REASON} characters")
     if not frozen and not status().frozen:
         raise WrongState("execution is not frozen")
     entry = log.append(

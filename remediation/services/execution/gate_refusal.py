@@ -1,4 +1,4 @@
-"""Where a refusal of the gate leads: the refusal table, in one place."""
+"""Handle a refusal of the gate, as the refusal's class says (`Next`)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from remediation.services import transition
 from remediation.services.access import record_refusal
 from remediation.services.actors import Actor
 from remediation.services.assessment import assess
-from remediation.services.outbox import mail, report_result
+from remediation.services.outbox import mail, notify_result
 
 logger = logging.getLogger(__name__)
 
 
 def handle(proposal: Proposal, refusal: GateRefused, *, actor: Actor) -> None:
-    """Record the refusal and do what the table says; raises nothing that the table foresees."""
+    """Record the refusal, then leave, assess again, expire or refuse, as `refusal.next` says."""
     if refusal.next is Next.RETRY:
         _stay(proposal, refusal, actor)
         return
@@ -43,12 +43,12 @@ def handle(proposal: Proposal, refusal: GateRefused, *, actor: Actor) -> None:
             logger.critical("gate refused %s for good: %s", proposal.pk, refusal)
             _move(proposal, ProposalState.REFUSED, Event.WORKER_PROPOSAL_REFUSED, refusal, actor)
     except WrongState as error:
-        # Somebody else moved it meanwhile (withdrawn, superseded, another worker): that stands.
+        # Withdrawn, superseded or moved by another worker meanwhile: nothing to do.
         logger.info("%s moved meanwhile: %s", proposal.pk, error)
 
 
 def record(proposal: Proposal, refusal: Refused, *, actor: Actor) -> None:
-    """Put the refusal on record, in a transaction of its own."""
+    """Record the refusal, in a transaction of its own."""
     record_refusal.record(
         actor=actor,
         event=Event.WORKER_GATE_REFUSED,
@@ -60,7 +60,7 @@ def record(proposal: Proposal, refusal: Refused, *, actor: Actor) -> None:
 
 
 def _stay(proposal: Proposal, refusal: GateRefused, actor: Actor) -> None:
-    """The proposal stays approved; the sweeper comes back. On record when the reason changes."""
+    """Leave the proposal approved, for the sweeper; record the refusal if its reason is new."""
     newest = Refusal.objects.filter(proposal=proposal).order_by("-id").first()
     if newest is None or newest.reason != refusal.name:
         record(proposal, refusal, actor=actor)
@@ -78,4 +78,4 @@ def _move(
             target=target,
             reason=refusal.name,
         )
-        report_result.after_commit(proposal.pk, actor=actor)
+        notify_result.notify_after_commit(proposal.pk, actor=actor)

@@ -1,8 +1,8 @@
-"""Halting a run between two steps: the portal composes a statement, a person signs it.
+"""Halt a run between two steps: compose the statement, take the person's signature.
 
-A halt only stops: nothing reads it in order to go on. But what was applied is then taken back,
-which can give access back; so it is signed with a passkey, and the worker verifies the signature
-before it stops (`halted`). The guard on the step's row holds up the next step until it has.
+A halt cannot make anything run, but it rolls back the applied steps, which can give access back.
+So it is signed with a passkey, and the worker verifies the signature before it stops
+(`judge_halt`). Until then the guard on step rows refuses the next step.
 """
 
 from __future__ import annotations
@@ -21,38 +21,43 @@ from audit.tlog.canonical import Json
 from remediation.domain import b64url, errors
 from remediation.domain.events import Event
 from remediation.domain.gate.signature import Assertion
-from remediation.domain.halt.statement import MAX_REASON, MIN_REASON, HaltStatement, taken_back
+from remediation.domain.halt.statement import (
+    MAX_REASON,
+    MIN_REASON,
+    HaltStatement,
+    rolled_back_steps,
+)
 from remediation.domain.inert import visible
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.states import ProposalState
 from remediation.models import Halt, HaltSession, Proposal, User
 from remediation.services import transition
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
+from remediation.services.load_plan import load_plan
 from remediation.services.people import passkeys
-from remediation.services.plans import load_plan
 from remediation.services.reporting import secrets as secrecy
 
 
 @dataclass(frozen=True)
 class Started:
-    """What the browser needs: the session, and options for navigator.credentials.get()."""
+    """What the browser needs: the session's id and options for navigator.credentials.get()."""
 
     session_id: UUID
     options: dict[str, Any]
 
 
 def start(*, actor: User, proposal_id: UUID, reason: str) -> Started:
-    """Compose what this person signs in order to halt this run, once, within five minutes.
+    """Compose the statement that halts this run, for this person to sign once within five minutes.
 
     Raises NoSuchObject, Separation, NotEntitled, ReasonRequired, TooLarge, BadValue, and
-    WrongState when nothing runs.
+    WrongState when the proposal is not running.
     """
     reason = checked(reason, MAX_REASON)
     found = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
     if found is not None:
-        # Before the lock: nothing waits for the evidence to be looked through.
+        # Before the lock, since it searches the evidence, which may take time.
         reason = told(found, reason)
     with transaction.atomic():
         proposal = _running(actor, proposal_id)
@@ -72,17 +77,17 @@ def start(*, actor: User, proposal_id: UUID, reason: str) -> Started:
                 expires_at=statement.expires,
                 entry=entry.id,
             )
-        # Before the commit: when the passkeys cannot be read, nothing has been started.
+        # Before the commit: when the passkeys cannot be read, no session remains.
         return Started(session.pk, passkeys.options(actor, statement.challenge()))
 
 
 def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Halt:
-    """Take the passkey's assertion: no step begins any more until the worker has verified it.
+    """Record a signed halt: no further step begins before the worker has verified it.
 
-    On record when this returns. Raises SessionExpired, SessionUsed, SignatureInvalid, what
-    `start` raises, and WrongState when no step is left that has not begun or the worker has
-    verified another halt. A crash before the commit leaves no halt; after it the worker, or
-    whoever settles the run in its place, finds the row.
+    ``assertion`` is the passkey's assertion over the started statement. Raises SessionExpired,
+    SessionUsed, SignatureInvalid, what `start` raises, and WrongState when every step has begun or
+    the worker has verified another halt. A crash before the commit leaves no halt; after it the
+    worker, or `reconcile`, finds the row.
     """
     given = Assertion.from_browser(dict(assertion))
     with transaction.atomic():
@@ -92,7 +97,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Hal
         _running(actor, session.proposal_id)
         statement = HaltStatement.parse(bytes(session.statement))
         cose_key = passkeys.signed_by(actor, given, statement.challenge())
-        # The assertion stands in the record itself: an outsider verifies it without our tables.
+        # The entry holds the assertion, so that outsiders can verify it without our tables.
         entry = log.append(
             action=Event.PERSON_EXECUTION_HALTED,
             actor=actor.actor,
@@ -120,24 +125,24 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Hal
 
 
 def told(proposal: Proposal, reason: str) -> str:
-    """The reason as it goes on record, without the secrets of the incident's evidence (A61)."""
-    return covering.covered(reason, secrecy.known_values(proposal.incident))
+    """Return the reason to record, with secrets of the incident's evidence masked (A61)."""
+    return masking.mask_text(reason, secrecy.known_values(proposal.incident))
 
 
 def checked(reason: str, most: int) -> str:
-    """A person's reason as it goes on record. Raises ReasonRequired, TooLarge, BadValue."""
-    said = reason.replace("\r\n", "\n").strip()
-    if len(said) < MIN_REASON:
-        raise errors.ReasonRequired(f"say why in {MIN_REASON} characters or more")
-    if len(said) > most:
-        raise errors.TooLarge(f"{most} characters at most")
-    if visible(said) != said:
-        raise errors.BadValue("the reason has characters that cannot be seen")
-    return said
+    """Return a person's reason, stripped and valid. Raises ReasonRequired, TooLarge, BadValue."""
+    stripped = reason.replace("\r\n", "\n").strip()
+    if len(stripped) < MIN_REASON:
+        raise errors.ReasonRequired(f"give a reason of at least {MIN_REASON} characters")
+    if len(stripped) > most:
+        raise errors.TooLarge(f"at most {most} characters")
+    if visible(stripped) != stripped:
+        raise errors.BadValue("the reason contains invisible characters")
+    return stripped
 
 
 def _running(actor: User, proposal_id: UUID) -> Proposal:
-    """The locked proposal, if it runs and this person may halt it."""
+    """Lock and return the proposal, if it is running and this person may halt it."""
     transition.lock(proposal_id)
     proposal = Proposal.objects.filter(pk=proposal_id).first()
     if proposal is None or not visibility.may_view(actor, proposal):
@@ -153,7 +158,7 @@ def _compose(actor: User, proposal: Proposal, reason: str) -> HaltStatement:
         proposal=str(proposal.pk),
         round=proposal.round,
         plan=proposal.plan_digest,
-        takes_back=taken_back(load_plan(bytes(proposal.plan))),
+        takes_back=rolled_back_steps(load_plan(bytes(proposal.plan))),
         reason=reason,
         person=str(actor.person),
         nonce=secrets.token_hex(32),

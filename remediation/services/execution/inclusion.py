@@ -1,7 +1,7 @@
-"""Step 7 on the worker's host: whom it believes about the log, which head it remembers, the proofs.
+"""Serve step 7 of the gate on the worker's host: trusted keys, remembered head, proofs.
 
-The head is read, judged and kept under one lock of the host, so two workers are never shown two
-logs.
+The head is read, judged and stored under one lock of the host, so that two workers cannot accept
+two different logs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from remediation.models import Proposal
 
 logger = logging.getLogger(__name__)
 
-# The entries that an approval rests on: of each review of the round, and of the last approval.
+# The entries that an approval depends on: of each review of the round, and of the last approval.
 _NEEDED = """
 SELECT r.entry FROM public.remediation_review r WHERE r.proposal_id = %s AND r.round = %s
 UNION ALL
@@ -43,7 +43,7 @@ UNION ALL
 
 @dataclass(frozen=True)
 class Judged:
-    """The evidence with what the log proves, and whom to believe about it."""
+    """The evidence with the log's proofs, and the keys and head that this host trusts."""
 
     evidence: Evidence
     trust: LogTrust
@@ -51,13 +51,13 @@ class Judged:
 
 @contextmanager
 def judging(proposal: Proposal, gather: Callable[[], Evidence]) -> Iterator[Judged]:
-    """The evidence to judge, with what the log proves of it; when the block ends without a refusal,
-    the head is remembered.
+    """Give the evidence with the log's proofs; store the head when the block ends without error.
 
-    Mostly the sequencer was faster than the broker. If not, it is waited for, holding neither a
-    transaction nor the head's lock, and ``gather`` is called again: what it gave is too old then.
-    A crash before the head is kept leaves the older one, from which the log goes on too.
-    Raises AuditUnavailable after HITL_AUDIT_WAIT_MS, BadInclusion when the log is not what it was.
+    Usually the sequencer has integrated the entries before the message arrives. If not, this waits,
+    holding neither a transaction nor the head's lock, and calls ``gather`` again, since the first
+    evidence is then too old. A crash before the head is stored leaves the older one, which the log
+    still extends. Raises AuditUnavailable after HITL_AUDIT_WAIT_MS, and BadInclusion when the log
+    contradicts the remembered head or a proof.
     """
     needed, believed, head = _needed(proposal), policy(), _head_file()
     evidence = gather()
@@ -93,7 +93,7 @@ def _with(evidence: Evidence, found: log.Included) -> Evidence:
             RecordedEntry(one.index, one.body.decode(), one.hashes) for one in found.entries
         )
     except UnicodeDecodeError as error:
-        raise BadInclusion(f"an entry is no text: {error}") from error
+        raise BadInclusion(f"an entry is not UTF-8 text: {error}") from error
     return replace(evidence, log=LogEvidence(found.note, entries, found.consistency))
 
 
@@ -105,11 +105,11 @@ def _remember(head: HeadFile, seen: Checkpoint | None, note: str) -> None:
     try:
         head.write(note)
     except OSError as error:
-        raise AuditUnavailable(f"the head cannot be kept: {error.strerror}") from error
+        raise AuditUnavailable(f"the head cannot be stored: {error.strerror}") from error
 
 
 def policy() -> Policy:
-    """The policy file as it is now. Raises AuditUnavailable when it is missing or in doubt."""
+    """Return the present policy file. Raises AuditUnavailable when it is missing or invalid."""
     if not settings.AUDIT_POLICY_FILE:
         raise AuditUnavailable("this worker has no audit policy (HITL_AUDIT_POLICY_FILE)")
     path = Path(settings.AUDIT_POLICY_FILE)
@@ -122,15 +122,15 @@ def policy() -> Policy:
 
 def _head_file() -> HeadFile:
     if not settings.AUDIT_HEAD_FILE:
-        raise AuditUnavailable("this worker remembers no head (HITL_AUDIT_HEAD_FILE)")
+        raise AuditUnavailable("this worker has no file for the head (HITL_AUDIT_HEAD_FILE)")
     return HeadFile(settings.AUDIT_HEAD_FILE)
 
 
 def _seen(head: HeadFile, believed: Policy) -> Checkpoint | None:
-    """What this host accepted last; none at all means the first use of this log here.
+    """Return the head that this host accepted last; None at the first use of this log.
 
-    A file that cannot be read, or whose signature no longer fits, is not forgotten and is no fork
-    of the log either: nothing runs until an operator has looked.
+    A file that cannot be read, or whose signature is invalid, neither counts as the first use nor
+    proves a fork: nothing runs until an operator repairs it.
     """
     try:
         note = head.read()
@@ -140,7 +140,7 @@ def _seen(head: HeadFile, believed: Policy) -> Checkpoint | None:
         try:
             return opened(note, believed.logs, verify)
         except UnknownKey:
-            # By a key that was replaced since, or of another log, which `advance` refuses.
+            # Signed by a key that was replaced since, or by another log, which `advance` refuses.
             return Checkpoint.parse(Note.parse(note).text)
     except (OSError, TlogError) as error:
         logger.error("the remembered head %s is damaged: %s", head.path, error)
@@ -148,14 +148,14 @@ def _seen(head: HeadFile, believed: Policy) -> Checkpoint | None:
 
 
 def _check_private(path: Path) -> None:
-    """Who writes these files says which log is believed: not even the group may."""
+    """Refuse a file that group or others can write: it decides which log is trusted."""
     if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise PermissionError(errno.EPERM, "group or others can write it", str(path))
 
 
 @contextmanager
 def _alone(head: HeadFile) -> Iterator[None]:
-    """The only process of this host that reads, judges and keeps a head."""
+    """Hold this host's lock on the head. Raises AuditUnavailable."""
     with ExitStack() as held:
         try:
             held.enter_context(head.locked(settings.AUDIT_WAIT_MS / 1000))
@@ -166,7 +166,7 @@ def _alone(head: HeadFile) -> Iterator[None]:
 
 @contextmanager
 def _named() -> Iterator[None]:
-    """What the log says, in the gate's words."""
+    """Translate errors of the log into refusals of the gate."""
     try:
         yield
     except log.Unavailable as error:

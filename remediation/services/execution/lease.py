@@ -1,7 +1,8 @@
-"""Leases on targets: one worker touches a target at a time, and a stale one writes nothing.
+"""Lease targets: one worker uses a target at a time, and a stale worker can record nothing.
 
-Compare-and-set with a growing token, on the database's clock. The holder also counts on its own
-monotonic clock, from before the statement was sent: it believes in less time than it has.
+A lease is compared and set with a growing token, on the database's clock. The holder also counts
+on its own monotonic clock, starting before the statement was sent, so it never assumes more time
+than it has.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from django.db import connection, transaction
 
 from remediation.domain.errors import TargetBusy
 
-# Twice the longest hard timeout (30 s) for call and verification, and room to record.
+# Twice the longest hard timeout (30 s), for call and verification, and time to record.
 LEASE_S = 90
 # A call may start only if the lease outlives its hard timeout by this much.
 MARGIN_S = 5
@@ -39,17 +40,18 @@ UPDATE public.remediation_lease
 
 @dataclass
 class Leases:
-    """Leases that are held; ``ends`` is on this process's monotonic clock."""
+    """Held leases; ``ends`` is a time of this process's monotonic clock."""
 
     holder: str
     tokens: Mapping[str, int]
     ends: float
 
     def remaining(self) -> float:
+        """Return the seconds left on this process's own clock."""
         return self.ends - time.monotonic()
 
     def ensure(self, seconds: float) -> None:
-        """Make sure that ``seconds`` plus the margin are left; else raise TargetBusy."""
+        """Renew if needed, so that ``seconds`` plus the margin are left. Raises TargetBusy."""
         if self.remaining() > seconds + MARGIN_S and self.remaining() > LEASE_S / 2:
             return
         started = time.monotonic()
@@ -63,28 +65,28 @@ class Leases:
             raise TargetBusy("the lease is too short for the call")
 
     def release(self) -> None:
-        """Let the next one in. A crash before this leaves the lease to run out."""
+        """Release the leases. After a crash before this they run out."""
         with connection.cursor() as cursor:
             for target, token in self.tokens.items():
                 cursor.execute(RENEW, {**_row(target, self.holder, token), "secs": 0})
 
 
 def claim(targets: Iterable[str], *, worker: str) -> Leases:
-    """Take the leases of all targets, or none: raises TargetBusy when one is held.
+    """Take the leases of all targets or of none. Raises TargetBusy when one is held.
 
-    Each claim has a holder of its own, so that two runs in one worker are two holders.
+    Each claim has its own holder, so that two runs in one worker are two holders.
     """
     holder = f"{worker}/{uuid4()}"
     wanted = sorted(set(targets))
     started = time.monotonic()
-    # One statement is a transaction by itself: only several leases need one around them.
+    # A single statement is its own transaction; several leases need one around them.
     with transaction.atomic() if len(wanted) > 1 else nullcontext():
         tokens = {target: _take(target, holder) for target in wanted}
     return Leases(holder, tokens, started + LEASE_S)
 
 
 def _take(target: str, holder: str) -> int:
-    """The lease's new token. Raises TargetBusy."""
+    """Take one lease; return its new token. Raises TargetBusy."""
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, _row(target, holder))
         row = cursor.fetchone()

@@ -1,8 +1,8 @@
-"""What the gate would say now, for the reviewer's page; a preview that changes and calls nothing.
+"""Preview what the gate would find now, for the review page. Writes nothing, calls no target.
 
-It is the gate's own code over the same rows. Three things the web process cannot know, and the page
-says so: the approvers file (here the keys stand as enrolled), the target (here as pinned), and
-whether the audit log covers the approval, which step 7 leaves to the worker.
+It runs the gate's own code over the same rows. The web process does not know three things, and the
+page says so: the approvers file (the preview assumes the enrolled keys), the target (it assumes
+the pin), and whether the audit log covers the approval (step 7, which only the worker verifies).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from remediation.domain.gate.gate import Failure, Finding
 from remediation.domain.observation import Observation, parse_pin
 from remediation.domain.policy import ROLES
 from remediation.models import Assessment, Proposal, Review
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 from remediation.services.review.gather import gather
 
 
 def preview(proposal: Proposal) -> tuple[Finding, ...]:
-    """The seven findings as they would be now; before the first assessment none."""
+    """Return the seven findings as of now; none before the first assessment."""
     assessment = Assessment.objects.filter(proposal=proposal, round=proposal.round).first()
     if assessment is None:
         return ()

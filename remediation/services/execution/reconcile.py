@@ -1,7 +1,7 @@
-"""Settling runs that nobody holds any more: by reading the target, never by trying again.
+"""Settle runs that no worker holds any more, by reading the target, never by a retry.
 
-Runs whose worker died, slept past its lease or got no answer. Only after every lease has run out
-(no call can still be in flight, see lease.py) the reconciler takes the leases and reads.
+Their worker died, lost its lease or got no answer. The reconciler takes the leases only after all
+of them have run out; then no call can still be in flight (see lease.py), and it reads the target.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from remediation.executors.run import executor_of
 from remediation.models import Execution, Proposal
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import Seen, observe
-from remediation.services.execution import execute, halt_check, lease, record_step
+from remediation.services.execution import execute, judge_halt, lease, record_step
 from remediation.services.execution import run as runs
-from remediation.services.execution.rollback import undo
+from remediation.services.execution.rollback import roll_back
 from remediation.services.execution.run import Run
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 
 logger = logging.getLogger(__name__)
 
 Phases = dict[int, dict[str, dict[str, object]]]
-# A step that failed with one of these has changed its target, and is undone with the others.
+# A step that failed with one of these has changed its target, so it is rolled back too.
 CHANGED = ("partly_applied", "verify_failed")
 
 
 def reconcile(*, actor: Actor) -> int:
-    """Settle every run that nobody holds. Returns how many were looked at."""
+    """Settle every run that no worker holds; return how many were processed."""
     open_runs = Proposal.objects.filter(
         state__in=[ProposalState.EXECUTING, ProposalState.UNKNOWN], execution__isnull=False
     ).values_list("pk", flat=True)
-    looked = 0
+    settled = 0
     for proposal_id in list(open_runs):
         try:
-            looked += settle(proposal_id, actor=actor)
+            settled += settle(proposal_id, actor=actor)
         except Refused as error:
             logger.warning("%s is not settled yet: %s", proposal_id, error)
-    return looked
+    return settled
 
 
 def settle(proposal_id: UUID, *, actor: Actor) -> bool:
-    """Settle one run; False when its leases are still held."""
+    """Settle one run; return False when its leases are still held or it has ended."""
     execution = Execution.objects.select_related("proposal__incident", "proposal__diagnosis").get(
         proposal_id=proposal_id
     )
@@ -54,7 +54,7 @@ def settle(proposal_id: UUID, *, actor: Actor) -> bool:
         held = lease.claim([t.locator for t in plan.targets], worker=actor.ref)
     except TargetBusy:
         return False
-    # Read again under the lease: the worker may have finished between.
+    # Read again under the lease: the worker may have finished meanwhile.
     proposal.refresh_from_db(fields=["state", "round"])
     if proposal.state not in (ProposalState.EXECUTING, ProposalState.UNKNOWN):
         held.release()
@@ -74,7 +74,7 @@ def _phases(execution: Execution) -> Phases:
 
 
 def _load(run: Run, phases: Phases) -> None:
-    """What was applied, and what a rollback needs, from the record."""
+    """Load the applied steps and the rollback's snapshots from the record."""
     for index in range(len(run.plan.steps)):
         done = phases.get(index, {})
         if "intended" in done:
@@ -94,7 +94,7 @@ def _settle(run: Run, phases: Phases) -> None:
     done = phases.get(index, {}) if index is not None else {}
     undoing = any("undo_intended" in found for found in phases.values())
     if undoing or "failed" in done:
-        _undo(run, phases, "settled")
+        _roll_back(run, phases, "settled")
     elif index is not None and "intended" not in done:
         _not_started(run, phases, index)
     elif index is not None:
@@ -102,15 +102,15 @@ def _settle(run: Run, phases: Phases) -> None:
 
 
 def _not_started(run: Run, phases: Phases, index: int) -> None:
-    """The worker died between two steps. The next was never begun: beginning it is no retry."""
+    """Continue a run whose worker died between two steps; the next step was never begun."""
     if run.proposal.state == ProposalState.EXECUTING:
         execute.finish(run, start=index)
     else:
-        _undo(run, phases, "settled")
+        _roll_back(run, phases, "settled")
 
 
 def _read(run: Run, phases: Phases, index: int) -> None:
-    """A step was begun and has no result: read the target."""
+    """Settle a step that began and has no result, by reading its target."""
     assert run.execution is not None
     step = run.plan.steps[index]
     seen = observe([step])
@@ -126,7 +126,7 @@ def _read(run: Run, phases: Phases, index: int) -> None:
         )
         if index in run.applied:
             run.applied.remove(index)
-        _undo(run, phases, "not_applied")
+        _roll_back(run, phases, "not_applied")
         return
     if "applied" not in phases.get(index, {}):
         record_step.record(run.actor, run.execution, index, "applied", token, dict(data))
@@ -142,13 +142,16 @@ def _still_unknown(run: Run, seen: Seen) -> None:
     logger.warning("%s stays unknown: %s", run.proposal.pk, dict(seen.failures))
 
 
-def _undo(run: Run, phases: Phases, reason: str) -> None:
-    """Roll back what was applied and is not undone yet; what failed to be undone is never tried
-    again, and people have to look. A run that a person halted ends with that as its reason."""
+def _roll_back(run: Run, phases: Phases, reason: str) -> None:
+    """Roll back the applied steps that are not rolled back yet.
+
+    A rollback that failed is never tried again: people must look at the target. If a person halted
+    the run, it ends with the reason `halted`.
+    """
     failed = any("failed" in done for done in phases.values())
-    if not failed and halt_check.judge(run) is not None:
+    if not failed and judge_halt.judge(run) is not None:
         reason = "halted"
     run.applied = [i for i in run.applied if "undone" not in phases.get(i, {})]
     begun = {i for i, done in phases.items() if "undo_intended" in done}
     lost = {i for i, done in phases.items() if "undo_failed" in done}
-    undo(run, reason, begun=begun, lost=lost)
+    roll_back(run, reason, begun=begun, lost=lost)

@@ -1,4 +1,4 @@
-"""Step records: each phase of each step once, with its audit entry, in its own transaction."""
+"""Record the phases of steps: each phase once, with its audit entry, in its own transaction."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from remediation.services.guards import translated
 def record(
     actor: Actor, execution: Execution, step: int, phase: str, token: int, data: dict[str, Json]
 ) -> StepRecord:
-    """Record one phase. The guard refuses a stale token (TargetBusy), a phase that already is or
-    comes out of order (WrongState), and for `intended` a freeze or a passed deadline."""
+    """Record one phase of a step.
+
+    Raises TargetBusy for a stale token, WrongState for a phase that is recorded already or comes
+    out of order; for `intended` also Frozen, Deadline and Halted.
+    """
     with transaction.atomic():
         entry = log.append(
             action=Event.WORKER_STEP_RECORDED,

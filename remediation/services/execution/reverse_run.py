@@ -1,9 +1,9 @@
-"""Undoing a run that succeeded: a new proposal with the reversed plan, reviewed like any other.
+"""Reverse a run that succeeded: propose the inverse plan, which is reviewed like any other.
 
-There is no way back round the gate: what a run did is undone by another run, which other people
-approve. Whoever asks for it is recorded as the plan's editor and cannot decide on it (promise 4).
-That person has to be active and hold a role until it has run; the agent of what is undone is not
-asked. A person's edit of it is an ordinary proposal again.
+A reversal does not bypass the gate: it is another run, which other people approve. The person who
+proposes it is recorded as the plan's editor and cannot decide on it (promise 4). That person must
+stay active and keep a role until it has run; the agent of the reversed run need not be enabled. A
+person's edit of a reversal is an ordinary proposal.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from remediation.services.access import authorize, visibility
 from remediation.services.actors import PersonActor
 from remediation.services.execution.halt import checked
 from remediation.services.outbox import dispatch
-from remediation.services.reporting.propose import ALIVE, to_undo
-from remediation.services.review.reversal import reversed_plan
+from remediation.services.reporting.propose import ALIVE, propose_reversal
+from remediation.services.review.reversal import inverse_plan
 
 MAX_REASON = 2_000
 
 
 def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
-    """Propose to undo what a successful run changed; the new proposal's id.
+    """Propose the reversal of a successful run; return the new proposal's id.
 
-    One that waits already with the same plan is found, not doubled. Raises NoSuchObject,
+    If a reversal with the same plan already waits, its id is returned. Raises NoSuchObject,
     Separation, NotEntitled, ReasonRequired, TooLarge, BadValue, and WrongState when the run did
-    not succeed or nothing of it can be undone. A crash before the commit leaves nothing.
+    not succeed or nothing of it can be reversed. A crash before the commit leaves nothing; after
+    it the sweeper gets the new proposal assessed.
     """
     reason = checked(reason, MAX_REASON)
     with transaction.atomic():
@@ -41,20 +42,20 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
         if old is None or not visibility.may_view(actor, old):
             raise errors.NoSuchObject()
         visibility.refuse_to_halt(actor, old)
-        back = reversed_plan(old)
+        back = inverse_plan(old)
         if back is None:
-            raise errors.WrongState("there is nothing that can be undone by a plan")
-        # Not an agent's plan that says the same: that one stands and falls with its agent.
+            raise errors.WrongState("nothing that this run changed can be reversed by a plan")
+        # Only reversals: an agent's proposal with the same plan depends on its agent.
         same = old.reversals.filter(plan_digest=back.digest, state__in=ALIVE)
-        # Nor one whose proposer left: nobody can approve that any more.
+        # Not one whose proposer lost the role: nobody can approve that any more.
         for waiting in same:
             if waiting.editor is not None and authorize.holds_role(waiting.editor):
                 return waiting.pk
-        made = to_undo(
+        made = propose_reversal(
             actor=PersonActor(actor.person, actor.pk),
             old=old,
             plan=back,
-            rationale=f"To undo proposal {old.pk}, which succeeded. {reason}",
+            rationale=f"Reverses proposal {old.pk}, which succeeded. {reason}",
         )
         transaction.on_commit(lambda: dispatch.wake("assess", made), robust=True)
     return made

@@ -1,4 +1,4 @@
-"""Rolling back: the applied steps in reverse, each under a clearance to undo it."""
+"""Roll back a run: restore its applied steps in reverse, each under a clearance for it."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from remediation.services.execution.run import Run, mark
 logger = logging.getLogger(__name__)
 
 
-def undo(
+def roll_back(
     run: Run, reason: str, *, begun: Set[int] = frozenset(), lost: Set[int] = frozenset()
 ) -> None:
-    """Roll back the applied steps in reverse, whatever the deadline or a freeze says now.
+    """Roll back the applied steps in reverse, regardless of the deadline or a freeze.
 
-    ``begun`` are steps whose rollback a dead worker began: restoring a state that is already
-    restored changes nothing. ``lost`` are those whose rollback failed: never tried again. What
-    the gate cannot answer for the moment is raised; the run is then settled after its lease.
+    ``begun`` are steps whose rollback a dead worker began; it is repeated, since restoring twice
+    changes nothing. ``lost`` are steps whose rollback failed; it is never repeated. Raises a
+    GateRefused that can be retried; `reconcile` then settles the run after its lease.
     """
     undone = [
-        index not in lost and _undo_step(run, index, index in begun)
+        index not in lost and _roll_back_step(run, index, index in begun)
         for index in reversed(run.applied)
     ]
     target = ProposalState.ROLLED_BACK if undone and all(undone) else ProposalState.FAILED
     runs.conclude(run, target, reason)
 
 
-def _undo_step(run: Run, index: int, begun: bool) -> bool:
+def _roll_back_step(run: Run, index: int, begun: bool) -> bool:
     assert run.execution is not None
     token = run.token(index)
     spec = run.plan.steps[index].spec
@@ -49,7 +49,7 @@ def _undo_step(run: Run, index: int, begun: bool) -> bool:
         if not begun:
             record_step.record(run.actor, run.execution, index, "undo_intended", token, {})
         outcome = run_rollback(
-            _clear_undo(run, index), run.body, index, host_files.targets(), run.snapshots[index]
+            _clear_rollback(run, index), run.body, index, host_files.targets(), run.snapshots[index]
         )
     except Refused as error:
         if isinstance(error, GateRefused) and error.next is Next.RETRY:
@@ -61,9 +61,11 @@ def _undo_step(run: Run, index: int, begun: bool) -> bool:
     return True
 
 
-def _clear_undo(run: Run, index: int) -> Clearance:
-    """Leave to undo an applied step: the gate is asked whether this plan was approved, not
-    whether it is still in time."""
+def _clear_rollback(run: Run, index: int) -> Clearance:
+    """Return a clearance to roll back an applied step. Raises GateRefused.
+
+    The gate verifies that the plan was approved, not that it is still in time.
+    """
     evidence = replace(run.evidence(index, Seen({}, {})), applied=tuple(range(index + 1)))
     return gate.verify_rollback(
         evidence,

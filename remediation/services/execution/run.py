@@ -1,4 +1,4 @@
-"""One run of an approved proposal: what its steps share, and how it ends."""
+"""Hold the state of one run of an approved proposal, and conclude it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import Seen
 from remediation.services.execution import lease, record_step
-from remediation.services.outbox import report_result
+from remediation.services.outbox import notify_result
 from remediation.services.reporting import incidents
 from remediation.services.review.gather import gather
 
@@ -43,13 +43,15 @@ class Run:
 
     @property
     def body(self) -> bytes:
-        """The very bytes that were approved: those go to the executor."""
+        """Return the plan exactly as approved, for the executor."""
         return bytes(self.proposal.plan)
 
     def token(self, index: int) -> int:
+        """Return the fencing token of the lease on this step's target."""
         return self.leases.tokens[self.plan.steps[index].target.locator]
 
     def evidence(self, index: int, seen: Seen) -> Evidence:
+        """Gather the gate evidence of this step from current rows."""
         return gather(
             self.proposal,
             self.plan,
@@ -63,7 +65,7 @@ class Run:
 
 
 def mark(run: Run, index: int, phase: str, error: Refused) -> None:
-    """Record the phase that a refusal leads to, with its name."""
+    """Record a phase together with the refusal that caused it."""
     assert run.execution is not None
     data: dict[str, Json] = {"refusal": error.name, "detail": error.detail[:500]}
     record_step.record(run.actor, run.execution, index, phase, run.token(index), data)
@@ -78,9 +80,9 @@ ENDS = {
 
 
 def conclude(run: Run, target: ProposalState, reason: str) -> None:
-    """Move to the end state; a success contains the incident, anything else leaves it open.
+    """Move the proposal to its end state; a success marks the incident as contained.
 
-    A crash before this commit leaves `executing` with all its results; reconcile concludes.
+    A crash before this commit leaves `executing` with all step results; `reconcile` concludes.
     """
     with transaction.atomic():
         transition.move(
@@ -99,7 +101,8 @@ def conclude(run: Run, target: ProposalState, reason: str) -> None:
                 incident=run.proposal.incident,
                 reason=f"proposal {run.proposal.pk}",
             )
-        report_result.after_commit(run.proposal.pk, actor=run.actor)
+        notify_result.notify_after_commit(run.proposal.pk, actor=run.actor)
     if target is not ProposalState.UNKNOWN:
-        # A call without an answer may still be running at the target: its lease runs out.
+        # A call without an answer may still run at the target, so an unknown run keeps its lease
+        # until it runs out.
         run.leases.release()

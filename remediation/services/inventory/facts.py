@@ -1,7 +1,7 @@
-"""The inventory: services, identities and dependencies as versioned rows, changed here alone.
+"""Change the inventory: add versions of services, identities and dependencies.
 
 A change never overwrites: it adds a version with author, audit entry and the database's time.
-Every function takes who acts, runs in one transaction, and raises `Refused`.
+Every change takes `actor=`, runs in one transaction, and raises `Refused`.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from remediation.models.inventory import Criticality, Environment
 from remediation.services.actors import Actor, PersonActor
 from remediation.services.people import accounts
 
-# One change of the inventory at a time: changes are rare, and "newest version" stays true
-# between reading and writing. Any number will do.
+# One change of the inventory at a time, so that the newest version stays the newest between
+# reading and writing; changes are rare. The number is arbitrary.
 _LOCK = 0x696E7631
 _LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's name for a lock_timeout
 
 
 @dataclass(frozen=True)
 class ServiceFacts:
-    """What a version says about a service."""
+    """The attributes in one version of a service."""
 
     owner_team: str
     environment: str
@@ -58,6 +58,7 @@ class ServiceFacts:
     retired: bool = False
 
     def check(self) -> None:
+        """Refuse values that are not allowed. Raises BadValue."""
         _text("owner team", self.owner_team, 100, least=0)
         _one_of("environment", self.environment, Environment.values)
         _one_of("criticality", self.criticality, Criticality.values)
@@ -69,7 +70,7 @@ class ServiceFacts:
 
 @dataclass(frozen=True)
 class IdentityFacts:
-    """What a version says about an identity."""
+    """The attributes in one version of an identity."""
 
     name: str
     environment: str
@@ -77,6 +78,7 @@ class IdentityFacts:
     retired: bool = False
 
     def check(self) -> None:
+        """Refuse values that are not allowed. Raises BadValue."""
         _text("name", self.name, 200, least=0)
         _text("owner team", self.owner_team, 100, least=0)
         _one_of("environment", self.environment, Environment.values)
@@ -88,12 +90,12 @@ class IdentityFacts:
 
 @transaction.atomic
 def add_service(*, actor: Actor, name: str, facts: ServiceFacts) -> Service:
-    """A service with its first version. Raises NotEntitled, BadValue, AlreadyExists."""
+    """Add a service with its first version. Raises NotEntitled, BadValue, AlreadyExists."""
     begin(actor)
     check_name(name)
     facts.check()
     if Service.objects.filter(name=name).exists():
-        raise AlreadyExists(f"a service is called {name}")
+        raise AlreadyExists(f"there is already a service named {name}")
     entry = _record(actor, f"service:{name}", None, asdict(facts))
     service = Service.objects.create(name=name, entry=entry)
     ServiceVersion.objects.create(service=service, author=actor.ref, entry=entry, **asdict(facts))
@@ -104,10 +106,10 @@ def add_service(*, actor: Actor, name: str, facts: ServiceFacts) -> Service:
 def change_service(
     *, actor: Actor, service_id: int, facts: ServiceFacts, based_on: int | None = None
 ) -> ServiceVersion:
-    """The next version of a service, or the newest one when nothing differs.
+    """Add the next version of a service; return the present one when nothing differs.
 
     ``based_on`` is the version that the editor saw. Raises NotEntitled, BadValue, NoSuchObject,
-    and StaleDigest when somebody else changed the service since.
+    and StaleDigest when somebody else has changed the service since.
     """
     begin(actor)
     facts.check()
@@ -129,7 +131,7 @@ def change_service(
 
 @transaction.atomic
 def add_identity(*, actor: Actor, kind: str, locator: str, facts: IdentityFacts) -> Identity:
-    """An identity, known by the locator of its kind (`domain.catalogue.TARGETS`).
+    """Add an identity with its first version; ``kind`` is one of `domain.catalogue.TARGETS`.
 
     Raises NotEntitled, UnknownTargetKind, BadValue, AlreadyExists.
     """
@@ -137,7 +139,7 @@ def add_identity(*, actor: Actor, kind: str, locator: str, facts: IdentityFacts)
     check_locator(kind, locator)
     facts.check()
     if Identity.objects.filter(locator=locator).exists():
-        raise AlreadyExists(f"{locator} is in the inventory")
+        raise AlreadyExists(f"{locator} is already in the inventory")
     entry = _record(actor, f"identity:{locator}", None, asdict(facts))
     identity = Identity.objects.create(locator=locator, kind=kind, entry=entry)
     IdentityVersion.objects.create(
@@ -150,7 +152,7 @@ def add_identity(*, actor: Actor, kind: str, locator: str, facts: IdentityFacts)
 def change_identity(
     *, actor: Actor, identity_id: int, facts: IdentityFacts, based_on: int | None = None
 ) -> IdentityVersion:
-    """The next version of an identity; as `change_service`."""
+    """Add the next version of an identity; see `change_service`."""
     begin(actor)
     facts.check()
     identity = Identity.objects.filter(pk=identity_id).first()
@@ -173,10 +175,11 @@ def change_identity(
 def set_dependency(
     *, actor: Actor, source_id: int, needs: Service | Identity, present: bool
 ) -> Dependency:
-    """State that ``source`` cannot work without ``needs``, or no longer needs it.
+    """Record that ``source`` cannot work without ``needs``, or that it no longer needs it.
 
-    What is stated already changes nothing; what a reviewer's correction stated is confirmed by an
-    editor who is somebody else. Raises NotEntitled, BadValue, NoSuchObject.
+    Writes nothing when that is recorded already. One exception: if it was recorded by a
+    reviewer's correction, an editor who is somebody else confirms it. Raises NotEntitled,
+    BadValue, NoSuchObject.
     """
     begin(actor)
     return _set_edge(actor, source_id, needs, present=present)[0]
@@ -190,7 +193,7 @@ def _set_edge(
     present: bool,
     by_reviewer: bool = False,
 ) -> tuple[Dependency, bool]:
-    """The edge, and whether that was news."""
+    """Return the edge, and whether a version was added."""
     source = Service.objects.filter(pk=source_id).first()
     if source is None:
         raise NoSuchObject(f"service {source_id}")
@@ -223,31 +226,33 @@ def _set_edge(
 
 
 def _edge(needs: Service | Identity, present: bool, by_reviewer: bool) -> dict[str, Json]:
-    said: dict[str, Json] = {"depends_on": str(needs), "present": present}
-    return {**said, "by_reviewer": True} if by_reviewer else said
+    stated: dict[str, Json] = {"depends_on": str(needs), "present": present}
+    return {**stated, "by_reviewer": True} if by_reviewer else stated
 
 
 @transaction.atomic
 def widen(*, actor: PersonActor, source_id: int, needs: Identity) -> bool:
-    """State that ``source`` uses the identity, as a reviewer's word; whether that was news. Nothing
-    can be loosened so: the caller says who may. Raises NoSuchObject."""
+    """Record as a reviewer that ``source`` uses the identity; return whether that is new.
+
+    The caller verifies who may do this; it only tightens. Raises NoSuchObject, InventoryBusy.
+    """
     _lock()
     return _set_edge(actor, source_id, needs, present=True, by_reviewer=True)[1]
 
 
 def check_locator(kind: str, locator: str) -> None:
-    """Raises UnknownTargetKind or BadValue unless the locator is the one form of this kind."""
+    """Refuse a locator that does not have its kind's form. Raises UnknownTargetKind, BadValue."""
     spec = TARGETS.get(kind)
     if spec is None or (is_test(kind) and not settings.ALLOW_TEST_ACTIONS):
         raise UnknownTargetKind(f"{kind!r} is not one of {', '.join(kinds())}")
-    # Whatever a pattern says, "/" stands between the fields and in none of them.
+    # "/" separates fields and is never part of one, even if a field's pattern would allow it.
     whole = len(locator) <= MAX_LOCATOR and locator.count("/") == len(spec.fields) - 1
     if not whole or not _pattern(kind).fullmatch(locator):
-        raise BadValue(f"a {spec.title} is written {spec.locator}")
+        raise BadValue(f"the locator of a {spec.title} has the form {spec.locator}")
 
 
 def kinds() -> tuple[str, ...]:
-    """The kinds of identity that may be in the inventory."""
+    """Return the kinds of identity that the inventory may hold."""
     return tuple(k for k in TARGETS if settings.ALLOW_TEST_ACTIONS or not is_test(k))
 
 
@@ -262,15 +267,15 @@ def _pattern(kind: str) -> re.Pattern[str]:
 
 
 def check_name(name: str) -> None:
-    """Raises BadValue unless a service may be called so."""
+    """Refuse a name that no service may have. Raises BadValue."""
     _text("name", name, 100)
 
 
 def begin(actor: Actor) -> None:
-    """What every change begins with, in its transaction: who may, and one at a time.
+    """Begin a change, in its transaction: verify the actor's role and lock the inventory.
 
-    Raises NotEntitled; InventoryBusy when another change, such as a large import, takes longer than
-    the connection's lock_timeout.
+    Raises NotEntitled, and InventoryBusy when another change, such as a large import, takes longer
+    than the connection's lock_timeout.
     """
     accounts.require(actor, accounts.INVENTORY_EDITOR)
     _lock()
@@ -301,11 +306,11 @@ def _refuse_stale(newest: ServiceVersion | IdentityVersion | None, based_on: int
 
 
 def _text(what: str, value: str, most: int, *, least: int = 1) -> None:
-    """Names go into pages, mails and the record: nothing unseen, no space at the ends."""
+    """Refuse text for pages and mails with a wrong length, invisible characters or outer spaces."""
     if not least <= len(value) <= most:
         raise BadValue(f"{what}: {least} to {most} characters")
     if value != value.strip() or visible(value) != value or "\n" in value or "\t" in value:
-        raise BadValue(f"{what}: an unseen character, or a space at an end")
+        raise BadValue(f"{what}: an invisible character, or a space at the start or end")
 
 
 def _one_of(what: str, value: str, allowed: list[str]) -> None:

@@ -1,8 +1,7 @@
-"""Files into the inventory: first what would change, then exactly that.
+"""Import files into the inventory: show what would change, then change exactly that.
 
-`prepare` reads and compares; it writes nothing. `apply` does it again under the lock of the
-inventory and refuses when the outcome is another one than the one that was shown. It is one
-transaction: all of it, or nothing.
+`prepare` reads and compares; it writes nothing. `apply` repeats this under the inventory's lock,
+refuses if the result differs from what was shown, and writes everything in one transaction.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from remediation.services.people import accounts
 
 @dataclass(frozen=True)
 class Prepared:
-    """What an import would do, and the digest that stands for it."""
+    """The changes that an import would make, and their digest."""
 
     changes: ChangeSet
     digest: str
@@ -45,7 +44,7 @@ class Prepared:
 def prepare(
     *, actor: Actor, format: str, files: Sequence[File], options: Options | None = None
 ) -> Prepared:
-    """What these files would change. Writes nothing.
+    """Return what these files would change; writes nothing.
 
     Raises NotEntitled, and BadInput with the file, the document or line, and the path.
     """
@@ -64,10 +63,11 @@ def apply(
     digest: str,
     loosen: bool = False,
 ) -> Prepared:
-    """Change the inventory as it was shown under this digest; where nothing differs write nothing.
+    """Make the changes that were shown under this digest.
 
-    Raises as `prepare`; StaleDigest when the files or the inventory say something else by now;
-    WouldLoosen when something that stands would become less strict and `loosen` does not say so.
+    Writes nothing where nothing differs. Raises what `prepare` raises; StaleDigest when the files
+    or the inventory have changed since; WouldLoosen when something would become less strict and
+    ``loosen`` is not set.
     """
     options = options or Options()
     accounts.require(actor, accounts.INVENTORY_EDITOR)
@@ -83,7 +83,7 @@ def apply(
         if loosening and not loosen:
             first = ", ".join(change.name for change in loosening[:5])
             raise WouldLoosen(f"{len(loosening)} changes, among them {first}")
-        # Until the commit nobody sees any of it; a crash before leaves nothing.
+        # A crash before the commit leaves nothing.
         write(actor, Import(digest, format, len(files)), prepared.changes.changes)
     return prepared
 
@@ -102,14 +102,14 @@ def _prepared(stated: Stated, origin: Json, options: Options) -> Prepared:
 
 
 def _take_time() -> None:
-    """A large import computes for longer between two statements than a request ever should."""
+    """Allow a large import more time between two statements than a request may take."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '10min'")
 
 
-# ---- the inventory as it stands ------------------------------------------------------------------
+# ---- the present inventory -----------------------------------------------------------------------
 
-# The newest version of every object at once; a lateral step in an index for each would take longer.
+# All newest versions in one pass; a lateral join with one index look-up per object takes longer.
 _NEWEST = """
 SELECT o.{key}, v.* FROM remediation_{table} o
   LEFT JOIN (SELECT DISTINCT ON ({table}_id) {table}_id, {columns}
@@ -129,7 +129,7 @@ SELECT s.name, coalesce(n.name, ''), coalesce(i.locator, ''), coalesce(v.present
 
 
 def known() -> Known:
-    """The inventory as its newest versions say."""
+    """Return the inventory's newest versions."""
     return Known(
         services=dict(_newest("service", "name", tuple(ServiceFacts.__dataclass_fields__))),
         identities=dict(_newest("identity", "locator", tuple(IdentityFacts.__dataclass_fields__))),
@@ -151,11 +151,11 @@ def _rows(sql: str) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-# ---- what may stand in it ------------------------------------------------------------------------
+# ---- validation ----------------------------------------------------------------------------------
 
 
 def _check_names(stated: Stated) -> None:
-    """Names and locators, before anything is looked up by them."""
+    """Refuse invalid names and locators before they are used in look-ups."""
     for name, (_, place) in stated.services.items():
         _placed(place, partial(inventory.check_name, name))
     for locator, (_, place) in stated.identities.items():
@@ -172,7 +172,7 @@ def _check(change: Change) -> None:
 
 
 def _placed(place: Place, check: Callable[[], None]) -> None:
-    """Run a check; its refusal also names the place."""
+    """Run a validation; add the place to its refusal."""
     try:
         check()
     except BadInput as refusal:

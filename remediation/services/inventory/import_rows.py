@@ -1,8 +1,8 @@
-"""An import's rows: many at once, each with an entry that says what it says.
+"""Write the rows of an import in bulk, each with an audit entry that holds the same change.
 
-An entry of the log has at most 65,535 bytes and is read by the guard once for every row that
-refers to it, so the changes of an import are spread over entries of some kilobytes. Together they
-hold every change whole; each names the import by the digest that was confirmed.
+An entry of the log has at most 65,535 bytes, and the guard reads it once for every row that
+refers to it. So the changes of an import are spread over entries of a few kilobytes. Each change
+is in one of them completely; each entry names the import by the digest that was confirmed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from remediation.models import (
 from remediation.models.base import Fact
 from remediation.services.actors import Actor, ProcessActor
 
-# The guard parses an entry for each of its rows: larger entries cost time, smaller ones room.
+# The guard parses an entry once per row: larger entries cost time, smaller ones space.
 ENTRY_BYTES = 3_000
 BATCH = 2_000
 M = TypeVar("M", bound=Fact)
@@ -36,7 +36,7 @@ Ends: TypeAlias = "tuple[int, int | None, int | None]"
 
 @dataclass(frozen=True)
 class Import:
-    """Which import the rows belong to."""
+    """The import that the rows belong to."""
 
     digest: str
     format: str
@@ -50,11 +50,11 @@ class _Recorded:
 
 
 def write(actor: Actor, what: Import, changes: Sequence[Change]) -> None:
-    """Entries, then objects, then versions. In the caller's transaction and under its lock."""
+    """Write entries, then objects, then versions, in the caller's transaction."""
     recorded = list(_record(actor, what, changes))
     services = _of(recorded, SERVICE)
     identities = _of(recorded, IDENTITY)
-    # An object without a version is there already.
+    # An object may exist without a version.
     service_ids, identity_ids = _services(), _identities()
     _insert(
         Service(name=one.change.name, entry=one.entry)
@@ -75,15 +75,15 @@ def _record(actor: Actor, what: Import, changes: Sequence[Change]) -> Iterator[_
     operator = isinstance(actor, ProcessActor)
     event = Event.OPERATOR_INVENTORY_IMPORTED if operator else Event.PERSON_INVENTORY_IMPORTED
     for number, part in enumerate(parts, start=1):
-        said: list[Json] = [change.to_json() for change in part]
+        changed: list[Json] = [change.to_json() for change in part]
         data: dict[str, Json] = {
             "format": what.format,
             "files": what.files,
             "part": number,
             "parts": len(parts),
-            "changes": said,
+            "changes": changed,
         }
-        # Of an import the digest is its name.
+        # The digest identifies the import.
         entry = log.append(
             action=event, actor=actor.ref, object=f"import:{what.digest}", data=data
         ).id
@@ -92,7 +92,7 @@ def _record(actor: Actor, what: Import, changes: Sequence[Change]) -> Iterator[_
 
 
 def _parts(changes: Sequence[Change]) -> Iterator[list[Change]]:
-    """Changes by the room that they take in an entry."""
+    """Split the changes into parts that fit into an entry."""
     part: list[Change] = []
     size = 0
     for change in changes:
@@ -147,8 +147,8 @@ def _identity(one: _Recorded) -> Identity:
 
 def _version(model: type[M], actor: Actor, one: _Recorded, pk: int) -> M:
     link = model.__name__.removesuffix("Version").lower()
-    said: dict[str, Any] = {f"{link}_id": pk, **one.change.after}
-    return model(author=actor.ref, entry=one.entry, **said)
+    values: dict[str, Any] = {f"{link}_id": pk, **one.change.after}
+    return model(author=actor.ref, entry=one.entry, **values)
 
 
 def _of(recorded: list[_Recorded], what: str) -> list[_Recorded]:
@@ -156,6 +156,6 @@ def _of(recorded: list[_Recorded], what: str) -> list[_Recorded]:
 
 
 def _insert(rows: Iterator[M]) -> None:
-    """Batch by batch, so that no statement is long."""
+    """Insert the rows in batches, so that no statement gets too long."""
     while batch := [row for _, row in zip(range(BATCH), rows, strict=False)]:
         type(batch[0])._default_manager.bulk_create(batch)

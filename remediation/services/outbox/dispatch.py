@@ -1,7 +1,7 @@
-"""Waking the worker: a message with an id, sent after the commit; the outbox is the truth.
+"""Wake the worker: send a message with an id after the commit. The outbox rows decide.
 
-A message that is lost costs two seconds (the sweeper sends again), one that comes twice or late
-costs nothing (the worker claims by the database). So sending never raises and never waits long.
+A lost message costs two seconds, until the sweeper sends it again. A duplicate or late message
+does no harm, since the worker claims work in the database. So sending never raises or waits long.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TASKS = {
     "execute": "remediation.execute",
 }
 
-# What is due: the newest outbox row of a kind whose work its state still shows as undone.
+# Due work: the newest outbox row of each kind, while the proposal's state shows it is not done.
 DUE = """
 SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recorded_at))
   FROM public.remediation_outboxmessage o
@@ -42,7 +42,7 @@ HAVING max(o.recorded_at) < clock_timestamp() - interval '2 seconds'
 
 @dataclass(frozen=True)
 class Due:
-    """Work that no worker has claimed; ``age`` in seconds since it was asked for."""
+    """Work that no worker has claimed; ``age`` is in seconds since its outbox row."""
 
     kind: str
     proposal_id: UUID
@@ -50,9 +50,9 @@ class Due:
 
 
 def wake(kind: str, proposal_id: UUID) -> bool:
-    """Send one message; call it after the commit. Returns whether the broker took it.
+    """Send one message; return whether the broker took it. Call it after the commit.
 
-    A crash between the commit and this call leaves the outbox row; the sweeper sends.
+    A crash between the commit and this call leaves the outbox row; the sweeper sends the message.
     """
     try:
         current_app.send_task(TASKS[kind], args=[str(proposal_id)], retry=False)
@@ -63,7 +63,7 @@ def wake(kind: str, proposal_id: UUID) -> bool:
 
 
 def due() -> Iterator[Due]:
-    """Unclaimed work older than two seconds."""
+    """Return unclaimed work that is older than two seconds."""
     with connection.cursor() as cursor:
         cursor.execute(DUE)
         rows = cursor.fetchall()
@@ -72,9 +72,10 @@ def due() -> Iterator[Due]:
 
 
 def sweep() -> int:
-    """Send again what is due, with a back-off of 2 to 60 s that grows with the age.
+    """Send messages for due work again; return how many were sent.
 
-    The back-off lives in the cache: without it messages come more often and change nothing.
+    The back-off grows with the age of the work, from 2 to 60 s. It is kept in the cache; without
+    the cache messages come more often, which does no harm.
     """
     sent = 0
     for work in due():
@@ -85,7 +86,7 @@ def sweep() -> int:
 
 
 def _first(key: str, seconds: int) -> bool:
-    """Whether nobody sent this within the time; without the cache everything is sent."""
+    """Return whether this was not sent within the time; True when the cache does not answer."""
     try:
         return cache.add(key, 1, timeout=seconds)
     except RedisError as error:

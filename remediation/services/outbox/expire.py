@@ -1,4 +1,4 @@
-"""Deadlines: warned of at 50 and 80 per cent, expired loudly, never taken for an approval."""
+"""Enforce deadlines: warn at 50 and 80 per cent, then expire. Expiry is never an approval."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from remediation.services.outbox import mail
 
 logger = logging.getLogger(__name__)
 
-# A submission that no worker could assess in a day (the guard has the same number).
+# A submission expires when no worker could assess it for a day (the guard has the same number).
 UNASSESSED = timedelta(hours=24)
 WARN_AT = (50, 80)
 
 
 def expire(*, actor: Actor) -> int:
-    """Expire what is past its deadline and warn of what comes near. Returns how many expired."""
+    """Expire proposals past their deadline and warn of near ones; return how many expired."""
     now, ended = database_now(), 0
     waiting = Proposal.objects.filter(
         state__in=[ProposalState.SUBMITTED, ProposalState.IN_REVIEW, ProposalState.APPROVED]
@@ -34,7 +34,7 @@ def expire(*, actor: Actor) -> int:
         try:
             ended += _look(proposal, now, actor)
         except DatabaseError as error:
-            # One that somebody holds must not keep the others from expiring; it comes again.
+            # A locked proposal must not keep the others from expiring; the next call tries again.
             logger.error("%s was not looked at: %s", proposal.pk, error)
     return ended
 
@@ -49,7 +49,7 @@ def _look(proposal: Proposal, now: datetime, actor: Actor) -> bool:
 
 
 def deadline(proposal: Proposal) -> datetime | None:
-    """When the proposal's present state ends by itself; None for final states."""
+    """Return when the proposal's present state expires; None if it does not."""
     if proposal.state == ProposalState.SUBMITTED:
         return proposal.recorded_at + UNASSESSED
     assessment = Assessment.objects.filter(proposal=proposal, round=proposal.round).first()
@@ -83,7 +83,7 @@ def _expire(proposal: Proposal, actor: Actor) -> bool:
 
 
 def _wait_a_second_at_most() -> None:
-    """For the lock on this proposal, in this transaction."""
+    """Limit the wait for the proposal's lock in this transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '1s'")
 
@@ -96,7 +96,7 @@ def _warn(proposal: Proposal, due: datetime, now: datetime, actor: Actor) -> Non
     passed = [mark for mark in WARN_AT if elapsed >= mark]
     if not passed:
         return
-    # Only the newest mark: two warnings at once tell no more than one.
+    # Only the newest mark: people need one warning, not two at once.
     kind = str(passed[-1])
     with transaction.atomic():
         _wait_a_second_at_most()

@@ -1,7 +1,7 @@
-"""Mail to people: a new round, a deadline that comes near, an end. Never a decision by mail.
+"""Send mails to people: new rounds, near deadlines, results. Nobody can decide by mail.
 
-Sent after the commit by the worker, which alone reads the addresses. A mail that cannot be sent
-is logged and changes nothing: the queue and its clocks are the truth.
+The worker sends them after the commit; only it can read the addresses. A mail that cannot be sent
+is logged and changes nothing: the queue shows the same.
 """
 
 from __future__ import annotations
@@ -24,22 +24,25 @@ logger = logging.getLogger(__name__)
 
 
 def round_opened(proposal_id: UUID) -> None:
-    """Those who may decide learn that something waits for them."""
+    """Notify the people who may decide that a proposal waits for them."""
     proposal = Proposal.objects.get(pk=proposal_id)
     _send(
-        proposal, entitled(proposal), "waits for your review", "A proposal waits for your review."
+        proposal,
+        entitled(proposal),
+        "waits for your review",
+        "A proposal is waiting for your review.",
     )
 
 
 def waiting(proposal_id: UUID, per_cent: int) -> None:
-    """Half, then four fifths of the time to decide have passed."""
+    """Notify the people who may decide that this share of the time has passed."""
     proposal = Proposal.objects.get(pk=proposal_id)
-    text = f"{per_cent} % of the time to decide have passed and slots are still open."
+    text = f"{per_cent} % of the time to decide has passed, and slots are still open."
     _send(proposal, entitled(proposal), f"{per_cent} % of the time has passed", text)
 
 
 def overdue(proposal_id: UUID) -> None:
-    """A deadline passed: the lead learns of it, and those who could have decided."""
+    """Notify leads, and the people who could have decided, that a deadline passed."""
     proposal = Proposal.objects.get(pk=proposal_id)
     people = {*entitled(proposal), *holders("lead")}
     text = "The deadline passed. Nothing was executed and the incident is still open."
@@ -47,34 +50,35 @@ def overdue(proposal_id: UUID) -> None:
 
 
 def halt_refused(proposal_id: UUID, refusals: Iterable[str]) -> None:
-    """Halts that do not hold were written: the lead learns of it, since somebody forged them or
-    could not stop what they wanted to stop."""
+    """Notify leads of invalid halts: somebody forged them, or failed to stop a run."""
     proposal = Proposal.objects.get(pk=proposal_id)
     names = ", ".join(refusals)
     text = (
-        f"A halt of this run was refused ({names}): it is not signed by a key that may halt it,"
-        " and stops nothing. If the run has to stop, halt it with a key of the approvers file, or"
-        " have the operator freeze execution. If nobody meant to halt it, somebody else writes"
-        " into the portal's database."
+        f"A halt of this run was refused ({names}). It is not signed by a key that may halt the"
+        " run, so the run continues. To stop it, halt it with a key of the approvers file, or ask"
+        " an operator to freeze execution. If nobody meant to halt it, somebody is writing into"
+        " the portal's database."
     )
     _send(proposal, holders("lead"), "a halt was refused", text, page="execution")
 
 
 def unknown_key(proposal_id: UUID) -> None:
-    """An approval was signed by a key that is not in the approvers file: the lead learns of it,
-    since either an operator has to add the key or somebody made an account of their own."""
+    """Notify leads that an approval was signed by a key that is not in the approvers file.
+
+    Either an operator has to add the key, or somebody made an account for an attack.
+    """
     proposal = Proposal.objects.get(pk=proposal_id)
     text = (
-        "An approval of this proposal was signed by a key that the approvers file does not give"
-        " that role, so nothing was executed and a new round of review is opened. The history says"
-        " whose approval it was. If the person may decide, an operator adds the key on the worker's"
-        " host; if not, somebody else has to decide, and the account should be looked at."
+        "An approval of this proposal was signed by a key that does not have this role in the"
+        " approvers file. So nothing was executed, and a new round of review is open. The history"
+        " shows whose approval it was. If this person may decide, an operator must add the key on"
+        " the worker's host. If not, somebody else must decide; please investigate the account."
     )
-    _send(proposal, holders("lead"), "an approval counted nothing", text)
+    _send(proposal, holders("lead"), "an approval does not count", text)
 
 
 def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, message_id: str) -> bool:
-    """The result, as `result.tell` words it; whether the mail server took it."""
+    """Send the result in the words of `notify_result`; return whether the mail server took it."""
     executed = Execution.objects.filter(proposal=proposal).exists()
     return _send(
         proposal,
@@ -87,7 +91,7 @@ def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, messag
 
 
 def entitled(proposal: Proposal) -> set[UUID]:
-    """Active approvers with the rights for this proposal who are not excluded from it."""
+    """Return the active approvers who may review this proposal and are not excluded from it."""
     assessment = authorize.newest(proposal)
     out = set(authorize.excluded(proposal.pk))
     return {
@@ -98,7 +102,7 @@ def entitled(proposal: Proposal) -> set[UUID]:
 
 
 def holders(*roles: str) -> set[UUID]:
-    """Active people in one of the groups."""
+    """Return the active people who hold one of the roles."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT DISTINCT person FROM remediation.entitlement WHERE active AND role = ANY(%s)",
@@ -116,7 +120,7 @@ def _send(
     page: str = "proposal_history",
     headers: Mapping[str, str] | None = None,
 ) -> bool:
-    """Whether everybody who has an address was written to; the log says what went wrong."""
+    """Send one mail to everybody who has an address; return False when that failed (logged)."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT email FROM remediation.mailbox WHERE person = ANY(%s)", [list(people)]
@@ -128,7 +132,7 @@ def _send(
     body = (
         f"{text}\n\nIncident: {inert.message(title)}\n"
         f"{settings.ORIGIN}{reverse(page, args=[proposal.pk])}\n\n"
-        "Nothing can be decided from this mail.\n"
+        "You cannot decide by replying to this mail.\n"
     )
     message = EmailMessage(
         f"[hitlportal] {inert.subject(title)}: {subject}",

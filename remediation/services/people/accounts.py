@@ -1,7 +1,7 @@
-"""People and groups: changed here alone, each with its audit entry.
+"""Change accounts and groups, each change with its audit entry. Nothing else writes these rows.
 
-Who may do what hangs on group rows, read here; `is_superuser` gives nothing (docs/attacks.md A13).
-Entries name people by their opaque id and hold no name or address, so that a person can be erased.
+Rights depend on group rows; `is_superuser` gives none (docs/attacks.md A13). Entries name people
+by an opaque id and hold no name or address, so that a person can be erased.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ from remediation.services.actors import Actor, PersonActor, ProcessActor
 
 APPROVER_ROLES = frozenset(policy.ROLES)
 INVENTORY_EDITOR, AGENT_ADMIN, USER_ADMIN = "inventory_editor", "agent_admin", "user_admin"
-# Who makes accounts or agents could make themselves a second approver, or an agent to approve.
+# People who make accounts or agents could make a second approver or an agent of their own.
 ADMINISTERING = frozenset({AGENT_ADMIN, USER_ADMIN})
-# Groups with a meaning in code; a group of another name carries object rights only.
+# Groups with a meaning in code; other groups only carry object rights.
 BUILT_IN = APPROVER_ROLES | ADMINISTERING | {INVENTORY_EDITOR, authorize.AUDITOR, authorize.LEAD}
-# Members may open the admin site; what they may do there is asked again, page by page.
+# Members may open the admin site; each page there verifies rights again.
 ADMIN_SITE = ADMINISTERING | {INVENTORY_EDITOR, authorize.AUDITOR}
 
-# One way to write a name: look-alike letters and letter case make no second "alice".
+# Only these characters, so that look-alike letters or letter case cannot make a second "alice".
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,149}", re.ASCII)
 _GROUP = re.compile(r"[a-z][a-z0-9_]{0,79}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class PersonFacts:
-    """What an administrator says about an account."""
+    """The attributes of an account that an administrator sets."""
 
     email: str = ""
     first_name: str = ""
@@ -56,9 +56,10 @@ class PersonFacts:
     groups: frozenset[str] = field(default_factory=frozenset)
 
     def check(self) -> None:
+        """Refuse values that are not allowed. Raises BadValue."""
         for what, value in (("first name", self.first_name), ("last name", self.last_name)):
             if len(value) > 150 or visible(value) != value:
-                raise BadValue(f"{what}: at most 150 characters, none unseen")
+                raise BadValue(f"{what}: at most 150 characters, none invisible")
         if self.email:
             try:
                 validate_email(self.email)
@@ -67,13 +68,16 @@ class PersonFacts:
 
     @classmethod
     def of(cls, user: User) -> PersonFacts:
+        """Return the attributes of a stored account."""
         groups = frozenset(user.groups.values_list("name", flat=True))
         return cls(user.email, user.first_name, user.last_name, user.is_active, groups)
 
 
 def require(actor: Actor, *groups: str) -> None:
-    """Raises NotEntitled unless the actor is an operator, or an active person in a group; with no
-    group named it has to be an operator."""
+    """Refuse actors that are neither an operator nor an active person in one of the groups.
+
+    Without groups only an operator may act. Raises NotEntitled.
+    """
     if isinstance(actor, ProcessActor) and actor.ref.startswith("operator:"):
         return
     if isinstance(actor, PersonActor):
@@ -84,7 +88,7 @@ def require(actor: Actor, *groups: str) -> None:
 
 
 def refuse_conflict(groups: Iterable[str], *, superuser: bool) -> None:
-    """Raises RoleConflict where an approver role meets the power over users or agents."""
+    """Refuse an approver role together with the power over users or agents. Raises RoleConflict."""
     roles = APPROVER_ROLES.intersection(groups)
     powers = sorted(ADMINISTERING.intersection(groups)) + ["superuser"] * superuser
     if roles and powers:
@@ -93,17 +97,17 @@ def refuse_conflict(groups: Iterable[str], *, superuser: bool) -> None:
 
 @transaction.atomic
 def create(*, actor: Actor, username: str, facts: PersonFacts) -> User:
-    """An account that cannot sign in yet: password and passkey come with an invitation.
+    """Create an account. It cannot sign in before its person redeems an invitation.
 
     Raises NotEntitled, BadValue, AlreadyExists, RoleConflict, NoSuchObject (a group).
     """
     require(actor, USER_ADMIN)
     if not _USERNAME.fullmatch(username):
-        raise BadValue("a user name has lower-case letters, digits and . _ @ + - only")
+        raise BadValue("a user name may only contain lower-case letters, digits and . _ @ + -")
     facts.check()
     refuse_conflict(facts.groups, superuser=False)
     if User.objects.filter(username=username).exists():
-        raise AlreadyExists(f"an account is called {username}")
+        raise AlreadyExists(f"there is already an account named {username}")
     user = User(username=username)
     user.set_unusable_password()
     _record(
@@ -120,7 +124,7 @@ def create(*, actor: Actor, username: str, facts: PersonFacts) -> User:
 
 @transaction.atomic
 def change(*, actor: Actor, user_id: int, facts: PersonFacts) -> User:
-    """An account as it shall be from now on. What is so already changes nothing.
+    """Change an account to these attributes. Writes nothing when nothing changes.
 
     Raises NotEntitled, BadValue, NoSuchObject, RoleConflict.
     """
@@ -150,12 +154,12 @@ def change(*, actor: Actor, user_id: int, facts: PersonFacts) -> User:
 
 @transaction.atomic
 def create_group(*, actor: Actor, name: str) -> Group:
-    """A group that object rights can be given to. Raises NotEntitled, BadValue, AlreadyExists."""
+    """Create a group, to carry object rights. Raises NotEntitled, BadValue, AlreadyExists."""
     require(actor, USER_ADMIN)
     if not _GROUP.fullmatch(name):
-        raise BadValue("a group's name has lower-case letters, digits and _ only")
+        raise BadValue("a group's name may only contain lower-case letters, digits and _")
     if Group.objects.filter(name=name).exists():
-        raise AlreadyExists(f"a group is called {name}")
+        raise AlreadyExists(f"there is already a group named {name}")
     log.append(
         action=Event.PERSON_GROUP_CHANGED
         if isinstance(actor, PersonActor)
@@ -168,7 +172,7 @@ def create_group(*, actor: Actor, name: str) -> Group:
 
 
 def group_of(name: str) -> Group:
-    """The group's row; those with a meaning in code are made when first needed."""
+    """Return the group's row; create built-in groups when first needed. Raises NoSuchObject."""
     if name in BUILT_IN:
         return Group.objects.get_or_create(name=name)[0]
     found = Group.objects.filter(name=name).first()
@@ -192,7 +196,7 @@ def _public(facts: PersonFacts) -> dict[str, Json]:
 
 
 def _private(facts: PersonFacts, **more: str) -> dict[str, str]:
-    """Who the person is: in the record as commitments only, so that it can be erased."""
+    """Return the personal data; the record holds commitments to it, so that it can be erased."""
     known = {
         "email": facts.email,
         "first_name": facts.first_name,

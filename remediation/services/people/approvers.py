@@ -1,9 +1,9 @@
-"""Who may approve: entries of the approvers file, added and removed by an operator.
+"""Add and remove entries of the approvers file, as an operator.
 
-Keys come from what people enrolled (`PasskeyEnrolment`); the operator compared the fingerprint
-with the person, by another way than the portal's pages. The audit entry is committed before the
-file is replaced: a crash between the two leaves an entry without effect, never an effect without
-entry, and the command can be repeated.
+Keys are those that people enrolled (`PasskeyEnrolment`). The operator compares the fingerprint
+with the person outside the portal. The audit entry is committed before the file is replaced: a
+crash between the two leaves an entry without effect, never the other way round; the operator
+repeats the command.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ def add(
     roles: tuple[str, ...],
     until: datetime | None = None,
 ) -> Approver:
-    """Let a person approve with the passkey of this fingerprint, in these roles, from now on.
+    """Add an entry: this passkey of the person counts in these roles from now on.
 
     Raises BadValue, NoSuchObject (no such account), WrongState (it is inactive), RoleConflict (it
     administers users or agents), UnknownFingerprint, AlreadyExists, PolicyUnavailable.
     """
     if not roles or len(set(roles)) != len(roles) or not set(roles) <= set(KEY_ROLES):
-        raise BadValue(f"roles are of {', '.join(KEY_ROLES)}, each once")
+        raise BadValue(f"roles must be among {', '.join(KEY_ROLES)}, each at most once")
     now = database_now()
     if until is not None and until <= now:
-        raise BadValue(f"{instant.dump(until)} has passed")
+        raise BadValue(f"{instant.dump(until)} is in the past")
     person = _approvable(username)
     enrolment = _enrolment(person, key)
     added = Approver(
@@ -74,7 +74,7 @@ def add(
     )
     with approvers_file.changing(path) as before:
         try:
-            # A passkey whose entry has ended begins anew.
+            # An entry of this passkey that has ended is replaced.
             others = (
                 entry
                 for entry in before.entries
@@ -84,18 +84,17 @@ def add(
             )
             after = Approvers((*others, added))
         except BadValue as error:
-            raise AlreadyExists("this passkey is in the file; remove it first") from error
+            raise AlreadyExists("this passkey is already in the file; remove it first") from error
         _commit(actor, Event.OPERATOR_APPROVER_ADDED, path, [added], after)
     return added
 
 
 def remove(*, actor: Actor, path: Path, username: str, key: str = "") -> list[Approver]:
-    """End a person's entries from now on: the one with this fingerprint, or all of them.
+    """End a person's entries now: the one with this fingerprint, or all of them.
 
-    An ended entry stays in the file: it approves nothing more, and what was approved with it
-    before can still be verified and, if it was applied, be undone.
-
-    ``username`` may be the opaque person, for an account that is no longer there.
+    An ended entry stays in the file. It approves nothing new, but earlier approvals can still be
+    verified and applied steps be rolled back. ``username`` may be the person's opaque id, for an
+    account that no longer exists. Returns the ended entries.
     Raises BadValue, NoSuchObject, UnknownFingerprint, PolicyUnavailable.
     """
     person = _person(username)
@@ -110,8 +109,8 @@ def remove(*, actor: Actor, path: Path, username: str, key: str = "") -> list[Ap
             and (entry.until is None or entry.until > now)
         ]
         if not gone:
-            raise UnknownFingerprint(f"the file has no such entry of {username}")
-        # An entry that was never valid is taken out: it has verified nothing.
+            raise UnknownFingerprint(f"the file has no matching entry of {username}")
+        # An entry that was never valid verified nothing, so it is removed.
         kept = (
             replace(entry, until=now) if entry in gone else entry
             for entry in before.entries
@@ -123,14 +122,14 @@ def remove(*, actor: Actor, path: Path, username: str, key: str = "") -> list[Ap
 
 
 def usernames() -> dict[str, str]:
-    """Names of accounts by person, for the operator's list."""
+    """Return user names by the person's opaque id, for the operator's list."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT person, username FROM remediation.account")
         return {str(person): username for person, username in cursor.fetchall()}
 
 
 def _account(username: str) -> tuple[UUID, bool, bool]:
-    """Person, activity, superuser. Raises NoSuchObject."""
+    """Return person, activity and superuser flag of the account. Raises NoSuchObject."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT person, active, superuser FROM remediation.account WHERE username = %s",
@@ -138,7 +137,7 @@ def _account(username: str) -> tuple[UUID, bool, bool]:
         )
         row = cursor.fetchone()
     if row is None:
-        raise NoSuchObject(f"no account is called {username}")
+        raise NoSuchObject(f"there is no account named {username}")
     return row[0], row[1], row[2]
 
 
@@ -156,13 +155,16 @@ def _approvable(username: str) -> UUID:
     with connection.cursor() as cursor:
         cursor.execute("SELECT role FROM remediation.entitlement WHERE person = %s", [person])
         groups = {row[0] for row in cursor.fetchall() if row[0]}
-    # Asked again here, since the web process writes groups and this file is not its to widen.
+    # Verified again here: the web process writes groups, and must not be able to widen this file.
     accounts.refuse_conflict({*groups, *ROLES}, superuser=superuser)
     return person
 
 
 def _enrolment(person: UUID, key: str) -> PasskeyEnrolment:
-    """The enrolled passkey whose whole fingerprint is this one; computed from the key itself."""
+    """Return the person's enrolled passkey with this fingerprint. Raises UnknownFingerprint.
+
+    Compares the whole fingerprint, computed from the key itself.
+    """
     wanted = _normal(key)
     for enrolment in PasskeyEnrolment.objects.filter(person=person):
         if _normal(enrolment.fingerprint) == wanted:
@@ -171,10 +173,10 @@ def _enrolment(person: UUID, key: str) -> PasskeyEnrolment:
 
 
 def _normal(fingerprint: str) -> str:
-    """32 hexadecimal digits, however they were grouped. Raises BadValue for less than all."""
+    """Return the fingerprint as 32 hexadecimal digits without separators. Raises BadValue."""
     text = re.sub(r"[\s:-]", "", fingerprint).lower()
     if not _FINGERPRINT.fullmatch(text):
-        raise BadValue("a fingerprint has 32 hexadecimal digits, and all of them are needed")
+        raise BadValue("give all 32 hexadecimal digits of the fingerprint")
     return text
 
 
@@ -182,7 +184,7 @@ def _commit(
     actor: Actor, event: Event, path: Path, entries: list[Approver], after: Approvers
 ) -> None:
     content = after.dump()
-    Approvers.parse(content)  # what is written can be read again
+    Approvers.parse(content)  # never write a file that cannot be read again
     written = approvers_file.write_beside(path, content)
     try:
         with transaction.atomic():

@@ -1,8 +1,8 @@
-"""From an account to a person who can sign in: one-time codes and passkeys.
+"""Enrol people: one-time codes and passkeys.
 
-The first passkey is enrolled by a code that an operator made and that is good once, for fifteen
-minutes of the database's clock; every further one by somebody who holds a passkey of the account
-(A21). Enrolling is enough to sign in, never to approve: that takes the approvers file.
+The first passkey needs a code from an operator. It is valid once, for fifteen minutes of the
+database's clock. Every further passkey needs one that the account already holds (A21). An
+enrolled passkey can sign in; to approve, it must also be in the approvers file.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from remediation.services.people import accounts, registration
 from remediation.services.people.registration import Registration
 
 WEBAUTHN = Authenticator.Type.WEBAUTHN
-# Crockford's base 32 without I, L, O and U: read aloud and typed without doubt. 20 of them hold
-# 100 bits, so the hash needs no salt and no slowness.
+# Crockford's base 32, without I, L, O and U, which are easily confused. 20 characters hold
+# 100 bits, so the hash needs no salt and need not be slow.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CODE_LENGTH, _GROUP = 20, 5
 _READ_AS = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
@@ -55,7 +55,7 @@ MAX_NAME = 80
 
 @dataclass(frozen=True)
 class Held:
-    """A passkey of an account, as its person and administrators see it."""
+    """A passkey of an account, as shown to its person and to administrators."""
 
     id: int
     name: str
@@ -65,7 +65,7 @@ class Held:
 
 
 def passkeys_of(user: User) -> list[Held]:
-    """The passkeys that open sessions of the account, oldest first."""
+    """Return the passkeys that can sign in to the account, oldest first."""
     return [
         Held(row.pk, row.wrap().name, _fingerprint(row), row.created_at, row.last_used_at)
         for row in _passkeys(user).order_by("pk")
@@ -77,9 +77,9 @@ def passkeys_of(user: User) -> list[Held]:
 
 @transaction.atomic
 def invite(*, actor: Actor, username: str) -> str:
-    """A one-time code for a person without a passkey; an earlier one is void from now on.
+    """Return a one-time code for a person without a passkey. It makes earlier codes void.
 
-    Its text exists nowhere else. Raises NotEntitled, NoSuchObject, WrongState.
+    The code is stored only as a hash. Raises NotEntitled, NoSuchObject, WrongState.
     """
     accounts.require(actor)
     user = _locked(username=username)
@@ -99,9 +99,11 @@ def invite(*, actor: Actor, username: str) -> str:
 
 @transaction.atomic
 def reset(*, actor: Actor, username: str) -> list[str]:
-    """Take every passkey and the password from an account, so that its person can be invited
-    again. Gives the fingerprints of what is gone; entries in the approvers file stay until an
-    operator of the worker's host removes them. Raises NotEntitled, NoSuchObject."""
+    """Remove all passkeys and the password of an account, so that its person can be invited again.
+
+    Returns the fingerprints of the removed passkeys. Entries in the approvers file stay until an
+    operator on the worker's host removes them. Raises NotEntitled, NoSuchObject.
+    """
     accounts.require(actor)
     user = _locked(username=username)
     gone = [_fingerprint(row) for row in _passkeys(user)]
@@ -122,8 +124,11 @@ def reset(*, actor: Actor, username: str) -> list[str]:
 
 
 def open_invitation(*, username: str, code: str) -> User:
-    """The account of a valid code; writes nothing. Raises InvitationInvalid, which does not say
-    what was wrong: it tells nobody which names exist."""
+    """Return the account of a valid code; writes nothing.
+
+    Raises InvitationInvalid, which does not say what was wrong, so that nobody learns which names
+    exist.
+    """
     return _invited(username, code)[0]
 
 
@@ -137,15 +142,16 @@ def redeem(
     credential: Mapping[str, Any],
     challenge: bytes,
 ) -> Authenticator:
-    """Use the code: password and first passkey, in one transaction.
+    """Use the code: set the password and store the first passkey, in one transaction.
 
-    ``credential`` is RegistrationResponseJSON of the browser, ``challenge`` what the door kept.
+    ``credential`` is the browser's RegistrationResponseJSON, ``challenge`` the one that the view
+    stored in the session.
     Raises InvitationInvalid, BadValue (password, name), PasskeyRefused, WrongState.
     """
     user, invitation = _invited(username, code)
     user = _locked(username=user.username)
     if _passkeys(user).exists():
-        raise WrongState("the account has a passkey")
+        raise WrongState("the account already has a passkey")
     passkey = registration.verify(credential, challenge)
     try:
         validate_password(password, user)
@@ -166,23 +172,23 @@ def redeem(
 def add_passkey(
     *, actor: User, name: str, credential: Mapping[str, Any], challenge: bytes
 ) -> Authenticator:
-    """A further passkey of a person; the door has just verified one that the account holds.
+    """Add a further passkey. The caller has just verified one that the account holds.
 
-    Raises NotEntitled for an account without one, BadValue (name), PasskeyRefused, WrongState.
+    Raises NotEntitled (no passkey yet, or inactive), BadValue (name), PasskeyRefused, WrongState.
     """
     user = _locked(pk=actor.pk)
     held = _passkeys(user).count()
     if not user.is_active or not held:
-        raise NotEntitled("a passkey is enrolled with a passkey, or with a one-time code")
+        raise NotEntitled("enrolling a passkey needs another passkey or a one-time code")
     if held >= MAX_PASSKEYS:
-        raise WrongState(f"an account holds at most {MAX_PASSKEYS} passkeys")
+        raise WrongState(f"an account may have at most {MAX_PASSKEYS} passkeys")
     passkey = registration.verify(credential, challenge)
     return _store(user, name, passkey, _record(user, passkey, by="passkey"))
 
 
 @transaction.atomic
 def remove_passkey(*, actor: User, authenticator_id: int) -> None:
-    """A person's own passkey, never the last. Raises NoSuchObject, LastPasskey."""
+    """Remove one of the person's own passkeys, never the last. Raises NoSuchObject, LastPasskey."""
     user = _locked(pk=actor.pk)
     row = _passkeys(user).filter(pk=authenticator_id).first()
     if row is None:
@@ -202,8 +208,11 @@ def remove_passkey(*, actor: User, authenticator_id: int) -> None:
 
 
 def _locked(**which: Any) -> User:
-    """The account, serialised until the transaction ends: two removals must not take the last
-    two passkeys, two codes must not both be the newest."""
+    """Return the account and lock it until the transaction ends. Raises NoSuchObject.
+
+    Without the lock two removals could remove the last two passkeys, and two codes could both be
+    the newest.
+    """
     user = User.objects.select_for_update().filter(**which).first()
     if user is None:
         raise NoSuchObject("there is no such account")
@@ -227,13 +236,13 @@ def _invited(username: str, code: str) -> tuple[User, Invitation]:
 
 
 def _hash(user: User, code: str) -> str:
-    """The code as it is kept; bound to the person, so that it opens no other account."""
+    """Return the stored form of the code, bound to the person so that it fits no other account."""
     normal = code.upper().translate(_READ_AS)
     return sha256(f"hitlportal/invitation/v1\0{user.person}\0{normal}".encode()).hexdigest()
 
 
 def _record(user: User, passkey: Registration, *, by: str) -> int:
-    """The entry of an enrolment: what an operator and an auditor compare."""
+    """Append the entry of an enrolment, for operators and auditors to compare; return its id."""
     return log.append(
         action=Event.PERSON_PASSKEY_ENROLLED,
         actor=user.actor,
@@ -250,7 +259,7 @@ def _record(user: User, passkey: Registration, *, by: str) -> int:
 def _store(user: User, name: str, passkey: Registration, entry_id: int) -> Authenticator:
     name = name.strip()
     if not 0 < len(name) <= MAX_NAME or visible(name) != name or not name.isprintable():
-        raise BadValue(f"a passkey's name has 1 to {MAX_NAME} characters in one line")
+        raise BadValue(f"a passkey's name needs 1 to {MAX_NAME} characters in one line")
     try:
         PasskeyEnrolment.objects.create(
             person=user.person,
@@ -259,10 +268,10 @@ def _store(user: User, name: str, passkey: Registration, entry_id: int) -> Authe
             entry=entry_id,
         )
     except IntegrityError as error:
-        # WebAuthn section 7.1, step 26: no credential belongs to two accounts, or comes twice.
+        # WebAuthn section 7.1, step 26: a credential is registered only once.
         if "passkeyenrolment" not in guards.constraint(error):
             raise
-        raise PasskeyRefused("this passkey was enrolled before") from error
+        raise PasskeyRefused("this passkey is already enrolled") from error
     return Authenticator.objects.create(
         user=user, type=WEBAUTHN, data={"name": name, "credential": passkey.credential}
     )

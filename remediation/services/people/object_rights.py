@@ -1,4 +1,4 @@
-"""Object rights on services: guardian's rows, changed here alone, each with its audit entry."""
+"""Change object rights on services (guardian's rows), each with its audit entry."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def set_right(
     person: UUID | None = None,
     group: str = "",
 ) -> None:
-    """Give a right on a service to a person or to a group, or take it away.
+    """Grant a right on a service to a person or to a group, or revoke it.
 
-    Raises NotEntitled, BadValue, NoSuchObject. What is so already changes nothing.
+    Writes nothing when nothing changes. Raises NotEntitled, BadValue, NoSuchObject.
     """
     accounts.require(actor, accounts.USER_ADMIN)
     if right not in RIGHTS:
@@ -74,7 +74,7 @@ def set_right(
 
 @dataclass(frozen=True)
 class Right:
-    """One right on a service, as an administrator sees it."""
+    """One right on a service, as shown to an administrator."""
 
     right: str
     person: UUID | None
@@ -83,7 +83,7 @@ class Right:
 
 
 def rights_on(service_id: int) -> list[Right]:
-    """Who holds which right on the service, by own row or by a group's."""
+    """Return the rights on the service, of people and of groups."""
     mine = {
         "content_type__app_label": "remediation",
         "content_type__model": "service",

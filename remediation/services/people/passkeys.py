@@ -1,4 +1,4 @@
-"""What a person signs with: options for the browser, and whether one of the account's keys did."""
+"""Prepare a passkey signature in the browser, and verify that a key of the account made it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from remediation.domain.errors import SignatureInvalid
 from remediation.domain.gate.signature import Assertion, verify
 from remediation.models import User
 
-# Long enough to touch a key, short enough that what was shown is what stands.
+# Long enough to use a key, short enough that the page still shows the present state.
 SESSION_LIFE = timedelta(minutes=5)
 
 
 def options(user: User, challenge: bytes) -> dict[str, Any]:
-    """PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3, 5.1.10) for this challenge."""
+    """Return the PublicKeyCredentialRequestOptionsJSON (WebAuthn Level 3, 5.1.10)."""
     return {
         "challenge": websafe_encode(challenge),
         "rpId": settings.RP_ID,
@@ -33,7 +33,7 @@ def options(user: User, challenge: bytes) -> dict[str, Any]:
 
 
 def keys_of(user: User) -> dict[bytes, bytes]:
-    """The person's passkeys: COSE key by credential id, from allauth's rows."""
+    """Return the person's passkeys, COSE key by credential id, from allauth's rows."""
     rows = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
     found = {}
     for row in rows:
@@ -43,13 +43,14 @@ def keys_of(user: User) -> dict[bytes, bytes]:
 
 
 def signed_by(user: User, given: Assertion, challenge: bytes) -> bytes:
-    """The COSE key of the account that signed this challenge. Raises SignatureInvalid.
+    """Return the COSE key of the account that signed this challenge. Raises SignatureInvalid.
 
-    For a kind answer at once; what counts is the worker's verification, by the approvers file.
+    This only gives the person an early answer. The worker's verification by the approvers file
+    decides.
     """
     cose_key = keys_of(user).get(given.credential_id)
     if cose_key is None:
-        raise SignatureInvalid("the passkey is not one of this account")
+        raise SignatureInvalid("the passkey does not belong to this account")
     verify(
         given,
         challenge=challenge,

@@ -1,4 +1,4 @@
-"""A passkey's registration, checked before anything of it is kept."""
+"""Verify the registration of a passkey before anything is stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX_CREDENTIAL_ID = 1_023
 
 @dataclass(frozen=True)
 class Registration:
-    """What a verified registration gave: the public key, and what allauth is to store."""
+    """A verified registration: the public key, and the credential for allauth to store."""
 
     credential_id: bytes
     cose_key: bytes
@@ -39,8 +39,11 @@ class Registration:
 
 
 def verify(credential: Mapping[str, Any], challenge: bytes) -> Registration:
-    """Check a registration (WebAuthn section 7.1): type, challenge, exact origin, no frame, RP id,
-    user present and verified, an algorithm that the gate takes. Raises PasskeyRefused."""
+    """Verify a registration (WebAuthn section 7.1). Raises PasskeyRefused.
+
+    Verifies type, challenge, exact origin, no frame, RP id, user present and verified, and that
+    the gate accepts the algorithm.
+    """
     if len(challenge) < _LEAST_CHALLENGE:
         raise PasskeyRefused("the challenge is too short")
     if len(json.dumps(credential, default=str)) > _MAX_CREDENTIAL:
@@ -54,10 +57,10 @@ def verify(credential: Mapping[str, Any], challenge: bytes) -> Registration:
         answer = RegistrationResponse.from_dict(credential)
         data = server.register_complete(state, answer).credential_data
     except Exception as error:
-        # fido2 raises many kinds on foreign bytes; each means "not a valid registration".
+        # fido2 raises many kinds of errors on malformed input; all mean the same here.
         raise PasskeyRefused(str(error)[:200]) from error
     if data is None or data.credential_id != answer.raw_id:
-        raise PasskeyRefused("the attested credential is another one")
+        raise PasskeyRefused("the attested credential has another id")
     if answer.response.client_data.cross_origin is not False:
         raise PasskeyRefused("it was made inside a frame of another origin")
     if len(data.credential_id) > _MAX_CREDENTIAL_ID:
@@ -71,7 +74,7 @@ def verify(credential: Mapping[str, Any], challenge: bytes) -> Registration:
 
 
 def _stored(credential: Mapping[str, Any], answer: RegistrationResponse) -> dict[str, Any]:
-    """What allauth reads again, and nothing else of what the browser sent."""
+    """Return only those parts of the browser's credential that allauth reads again."""
     credential_id = websafe_encode(answer.raw_id)
     extensions = credential.get("clientExtensionResults")
     properties = extensions.get("credProps") if isinstance(extensions, dict) else None

@@ -1,7 +1,7 @@
-"""Sign-ins on record: who opened and closed a session; failures are counted by minute.
+"""Record sign-ins and sign-outs; count failed sign-ins by minute.
 
-Receivers of Django's own signals, which every way of signing in sends. An exception here ends the
-request, and Django stores no session of a request that ended so: no session without its entry.
+These are receivers of Django's own signals, which every way of signing in sends. An exception here
+fails the request, and Django then stores no session: there is no session without its entry.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from remediation.services.access import record_refusal
 
 
 def connect() -> None:
-    """Called once, when the apps are ready."""
+    """Connect the receivers; called once, when the apps are ready."""
     user_logged_in.connect(_started, dispatch_uid="hitlportal.signin.started")
     user_logged_out.connect(_ended, dispatch_uid="hitlportal.signin.ended")
     user_login_failed.connect(_failed, dispatch_uid="hitlportal.signin.failed")
@@ -33,13 +33,13 @@ def _started(*, user: User, **_: Any) -> None:
 
 
 def _ended(*, user: User | None, **_: Any) -> None:
-    # Signing out of a session that had ended already has nobody to name.
+    # A session that had already ended has no user.
     if isinstance(user, User):
         _record(user, Event.PERSON_SESSION_ENDED)
 
 
 def _failed(**_: Any) -> None:
-    """Callers who are not known: counted, or anybody could fill the record."""
+    """Count the failure; if each were recorded, unknown callers could fill the log."""
     record_refusal.count_unknown("sign_in", int(time.time() // 60))
 
 

@@ -1,7 +1,7 @@
-"""Agents and their tokens: made, changed, revoked and recognised; the only writer of their rows.
+"""Create, change, revoke and authenticate agents and their tokens. Nothing else writes these rows.
 
-Only people with the role `agent_admin` administer agents, so every token has a person who made
-it, and that person never decides on what the agent proposes (docs/attacks.md A11, promise 4).
+Only people with the role `agent_admin` administer agents. So every token has a creator, and its
+creator never decides on what the agent proposes (docs/attacks.md A11, promise 4).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from remediation.services.people import accounts
 
 MAX_NAME = 100
 DEFAULT_DAYS, MAX_DAYS = 90, 365
-# 256 bits: nobody guesses it, so one SHA-256 keeps it (NIST SP 800-63B, 3.1.2.2, look-up secrets).
+# 256 bits cannot be guessed, so one SHA-256 is enough (NIST SP 800-63B, 3.1.2.2, look-up secrets).
 SECRET_BYTES = 32
 
 IDENTIFY = """
@@ -44,7 +44,7 @@ SELECT t.agent_id, t.id, g.name, t.hash, r.id IS NOT NULL, t.expires_at <= clock
 
 @dataclass(frozen=True)
 class Known:
-    """Whose token it is, and why it may not be used, if so."""
+    """The owner of a token; ``refusal`` says why the token may not be used, None if it may."""
 
     actor: AgentActor
     refusal: errors.AccessRefused | None
@@ -55,7 +55,7 @@ class Known:
 
 @transaction.atomic
 def create(*, actor: Actor, name: str, owner_person: UUID) -> Agent:
-    """Make an enabled agent. Raises NotEntitled, BadValue (name), AlreadyExists, NoSuchObject
+    """Create an enabled agent. Raises NotEntitled, BadValue (name), AlreadyExists, NoSuchObject
     (owner)."""
     person = _administrator(actor)
     if not (0 < len(name) <= MAX_NAME and name.isprintable() and name == name.strip()):
@@ -73,7 +73,7 @@ def create(*, actor: Actor, name: str, owner_person: UUID) -> Agent:
     except IntegrityError as error:
         if constraint(error) != "remediation_agent_name_key":
             raise
-        raise errors.AlreadyExists(f"an agent is called {name}") from None
+        raise errors.AlreadyExists(f"there is already an agent named {name}") from None
     AgentVersion.objects.create(
         agent=agent, owner=owner_person, enabled=True, author=person.ref, entry=entry.id
     )
@@ -84,9 +84,9 @@ def create(*, actor: Actor, name: str, owner_person: UUID) -> Agent:
 def change(
     *, actor: Actor, agent_id: UUID, owner: UUID | None = None, enabled: bool | None = None
 ) -> Agent:
-    """Give the agent another owner, suspend it or let it act again; None leaves as it is.
+    """Change the agent's owner, suspend it or enable it again; None keeps the present value.
 
-    Nothing is written when nothing changes. Raises NotEntitled, NoSuchObject.
+    Writes nothing when nothing changes. Raises NotEntitled, NoSuchObject.
     """
     person = _administrator(actor)
     agent = locked(agent_id)
@@ -122,7 +122,7 @@ def change(
 def issue_token(
     *, actor: Actor, agent_id: UUID, days: int = DEFAULT_DAYS
 ) -> tuple[AgentToken, str]:
-    """Make a token; the second value is its text, which exists nowhere else from now on.
+    """Create a token; return it with its text, which is stored nowhere.
 
     Raises NotEntitled, NoSuchObject, BadValue (days).
     """
@@ -157,14 +157,14 @@ def issue_token(
 
 @transaction.atomic
 def revoke_token(*, actor: Actor, token_id: UUID) -> AgentTokenRevocation:
-    """End a token now. Raises NotEntitled, NoSuchObject, WrongState when it is revoked already."""
+    """Revoke a token now. Raises NotEntitled, NoSuchObject, WrongState (already revoked)."""
     person = _administrator(actor)
     token = AgentToken.objects.filter(pk=token_id).first()
     if token is None:
         raise errors.NoSuchObject()
     locked(token.agent_id)
     if AgentTokenRevocation.objects.filter(token=token).exists():
-        raise errors.WrongState("the token is revoked")
+        raise errors.WrongState("the token is already revoked")
     entry = log.append(
         action=Event.PERSON_TOKEN_REVOKED,
         actor=person.ref,
@@ -178,19 +178,19 @@ def revoke_token(*, actor: Actor, token_id: UUID) -> AgentTokenRevocation:
 def rotate_token(
     *, actor: Actor, token_id: UUID, days: int = DEFAULT_DAYS
 ) -> tuple[AgentToken, str]:
-    """Revoke a token and make another one for the same agent; both or neither."""
+    """Revoke a token and create another one for the same agent, in one transaction."""
     revoked = revoke_token(actor=actor, token_id=token_id)
     return issue_token(actor=actor, agent_id=revoked.token.agent_id, days=days)
 
 
-# ---- who calls -----------------------------------------------------------------------------------
+# ---- callers -------------------------------------------------------------------------------------
 
 
 def identify(bearer: str) -> Known | None:
-    """The agent whose token this is, with the refusal that ends it; None when it is nobody's.
+    """Return the agent that owns this token, with a refusal if it may not be used; None if unknown.
 
-    Every text costs the same: one hash and one look-up by that hash, whose timing tells nothing
-    about a secret; expiry is by the database's clock.
+    Every token costs the same: one hash and one look-up by that hash, so the timing reveals
+    nothing about a secret. The database's clock decides about expiry.
     """
     digest = _hash(bearer)
     with connection.cursor() as cursor:
@@ -210,7 +210,7 @@ def identify(bearer: str) -> Known | None:
 
 
 def authenticate(bearer: str) -> AgentActor:
-    """The agent that holds this token. Raises NotAuthenticated, TokenExpired, TokenRevoked,
+    """Return the agent that owns this token. Raises NotAuthenticated, TokenExpired, TokenRevoked,
     AgentDisabled."""
     known = identify(bearer)
     if known is None:
@@ -221,26 +221,29 @@ def authenticate(bearer: str) -> AgentActor:
 
 
 def _hash(text: str) -> str:
-    # A header holds latin-1 at most; whatever else there is hashes to nobody's token.
+    # Headers hold latin-1 at most; any other text gets a hash that no token has.
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _administrator(actor: Actor) -> PersonActor:
-    """The actor, if it is an active person with the role; no agent, worker or operator is."""
+    """Return the actor; refuse everybody but an active person with the role `agent_admin`."""
     if not isinstance(actor, PersonActor):
-        raise errors.NotEntitled("only people administer agents")
+        raise errors.NotEntitled("only people may administer agents")
     accounts.require(actor, accounts.AGENT_ADMIN)
     return actor
 
 
 def _refuse_unknown_owner(person: UUID) -> None:
     if not User.objects.filter(person=person, is_active=True).exists():
-        raise errors.NoSuchObject("the owner is no active person", pointer="/owner")
+        raise errors.NoSuchObject("the owner is not an active person", pointer="/owner")
 
 
 def locked(agent_id: UUID) -> Agent:
-    """The agent, serialised until the transaction ends: a change of owner that read the version
-    before a suspension must not write `enabled` back."""
+    """Return the agent and lock it until the transaction ends. Raises NoSuchObject.
+
+    Without the lock a change of owner could read the version before a suspension and write
+    `enabled` back.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"agent:{agent_id}"]

@@ -1,4 +1,4 @@
-"""Correcting a diagnosis or a scope: a new version that others decide on, never the corrector."""
+"""Correct a diagnosis or a scope: make a new version, on which the corrector cannot decide."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from audit.tlog.canonical import Json
 from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
-from remediation.domain.report import Diagnosis as Told
+from remediation.domain.report import Diagnosis as ReportedDiagnosis
 from remediation.domain.report import load_diagnosis, parse_diagnosis
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.domain.states import ProposalState
 from remediation.models import Diagnosis, Identity, Proposal, Service, User
@@ -24,19 +24,18 @@ from remediation.services.access import authorize, visibility
 from remediation.services.actors import PersonActor
 from remediation.services.guards import translated
 from remediation.services.inventory import facts
+from remediation.services.load_plan import load_plan
 from remediation.services.outbox import dispatch
-from remediation.services.plans import load_plan
 from remediation.services.reporting import secrets, supersede
 
-# Who finds more missing needs the inventory's own pages.
+# Larger changes belong on the inventory's own pages.
 MOST_MISSING = 20
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What a person says instead. ``claims`` are the words of each claim by its number, None for
-    one that is left out; ``missing`` names services that use the targets and were not in the scope.
-    """
+    """What a person changes. ``claims`` is the new text of each claim by its number, None to drop
+    the claim; ``missing`` names services that use the targets but were not in the scope."""
 
     summary: str
     confidence: int
@@ -45,26 +44,25 @@ class Correction:
 
 
 def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: str) -> UUID:
-    """Replace the proposal by one with the same plan that rests on the corrected diagnosis and is
-    assessed anew; gives its id.
+    """Supersede the proposal by one with the same plan and the corrected diagnosis; return its id.
 
-    Reviews of the old one stay on record and count nothing; the corrector is its editor and so
-    cannot decide on it (promise 4, A07). One transaction: diagnosis, edges, the end of
-    the old proposal and the new one. A crash before its commit leaves nothing; after it the
-    sweeper has the new one assessed.
+    Reviews of the old proposal stay on record but no longer count. The corrector is recorded as
+    the new proposal's editor and cannot decide on it (promise 4, A07). Diagnosis, edges, the end
+    of the old proposal and the new one are one transaction: a crash before the commit leaves
+    nothing; after it the sweeper gets the new proposal assessed.
 
     Raises NoSuchObject, NotEntitled, Separation, WrongState, ReasonRequired, BadInput, and
-    NothingToCorrect when it says what stands already.
+    NothingToCorrect when the correction changes nothing.
     """
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal = _correctable(actor, proposal_id)
         known = secrets.known_values(proposal.incident)
-        told = covering.covered(visible(reason.strip()), known)
-        if not MIN_REASON <= len(told) <= MAX_REASON:
+        reason = masking.mask_text(visible(reason.strip()), known)
+        if not MIN_REASON <= len(reason) <= MAX_REASON:
             raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
         person = PersonActor(actor.person, actor.pk)
-        diagnosis = _diagnosis(person, proposal, correction, told, known)
+        diagnosis = _diagnosis(person, proposal, correction, reason, known)
         edges = _add_missing(person, proposal, correction.missing)
         if diagnosis == proposal.diagnosis and not edges:
             raise errors.NothingToCorrect()
@@ -73,7 +71,7 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
             proposal_id=proposal_id,
             plan=load_plan(bytes(proposal.plan)),
             rationale=proposal.rationale,
-            reason=told,
+            reason=reason,
             diagnosis=diagnosis,
         )
         transaction.on_commit(lambda: dispatch.wake("assess", made), robust=True)
@@ -81,7 +79,7 @@ def correct(*, actor: User, proposal_id: UUID, correction: Correction, reason: s
 
 
 def may_correct(user: User, proposal: Proposal) -> bool:
-    """Whether the page offers it; `correct` asks again."""
+    """Return whether the page offers a correction; `correct` verifies it again."""
     return proposal.state == ProposalState.IN_REVIEW and authorize.may_review(user.person, proposal)
 
 
@@ -95,7 +93,7 @@ def _correctable(actor: User, proposal_id: UUID) -> Proposal:
     if why:
         raise errors.Separation(*why)
     if not authorize.entitled_roles(actor.person, authorize.newest(proposal)):
-        raise errors.NotEntitled("only those who may review may correct")
+        raise errors.NotEntitled("only people who may review may correct")
     if proposal.state != ProposalState.IN_REVIEW:
         raise errors.WrongState(f"the proposal is {proposal.state}")
     return proposal
@@ -108,35 +106,35 @@ def _diagnosis(
     reason: str,
     known: frozenset[str],
 ) -> Diagnosis:
-    """The next version, or the one that stands when nothing differs."""
+    """Return the next version of the diagnosis, or the present one when nothing differs."""
     old = proposal.diagnosis
-    # People quote secrets too, and this goes into a record that nobody can change (A61).
-    told = covering.diagnosis_covered(
-        _told(load_diagnosis(bytes(old.body), allow_test=True), correction), known
+    # A person may quote a secret, and nobody can change the record later (A61).
+    corrected = masking.mask_diagnosis(
+        _corrected(load_diagnosis(bytes(old.body), allow_test=True), correction), known
     )
-    if told.digest == old.digest:
+    if corrected.digest == old.digest:
         return old
     newest = proposal.incident.diagnoses.order_by("-version")[0]
     entry = log.append(
         action=Event.PERSON_DIAGNOSIS_CORRECTED,
         actor=person.ref,
         object=f"incident:{proposal.incident_id}",
-        data={"proposal": str(proposal.pk), "diagnosis": told.digest, "reason": reason},
+        data={"proposal": str(proposal.pk), "diagnosis": corrected.digest, "reason": reason},
     )
     with translated():
         return Diagnosis.objects.create(
             incident=proposal.incident,
             version=newest.version + 1,
-            body=told.body,
-            digest=told.digest,
+            body=corrected.body,
+            digest=corrected.digest,
             agent_id=old.agent_id,
             editor=person.person,
             entry=entry.id,
         )
 
 
-def _told(old: Told, correction: Correction) -> Told:
-    """The old diagnosis in the corrector's words; what a claim cites stays as it was cited."""
+def _corrected(old: ReportedDiagnosis, correction: Correction) -> ReportedDiagnosis:
+    """Return the old diagnosis with the corrector's texts; citations stay as they are."""
     claims: list[Json] = []
     for number, claim in enumerate(old.claims, 1):
         text = correction.claims.get(number, claim.text)
@@ -155,22 +153,24 @@ def _told(old: Told, correction: Correction) -> Told:
 
 
 def _add_missing(person: PersonActor, proposal: Proposal, missing: Sequence[str]) -> int:
-    """State that these services use the plan's targets. It can only widen the scope, so every
-    reviewer may."""
+    """Record that these services use the plan's targets; return how many edges are new.
+
+    This can only widen the scope, so every reviewer may do it.
+    """
     targets = [t.locator for t in load_plan(bytes(proposal.plan)).targets]
     identities = list(Identity.objects.filter(locator__in=targets))
     if missing and len(identities) != len(targets):
         raise errors.BadValue("the inventory does not know every target of the plan yet")
     if len(missing) > MOST_MISSING:
-        raise errors.BadValue(f"{MOST_MISSING} services at most")
+        raise errors.BadValue(f"at most {MOST_MISSING} services")
     held = authorize.service_ids(person.person, "view_service", "review_service")
     added = 0
     for name in dict.fromkeys(missing):
         service = Service.objects.filter(name=name).first()
-        # One that the corrector holds no right on is as if it were not there: adding a service
-        # says who may decide on the target, and nobody chooses that among strangers.
+        # A service on which the corrector holds no right counts as unknown: adding a service also
+        # adds people who may decide on the target, and the corrector must not choose those freely.
         if service is None or service.pk not in held:
-            raise errors.BadValue(f"no service of yours is called {visible(name)[:100]!r}")
+            raise errors.BadValue(f"you have no right on a service named {visible(name)[:100]!r}")
         for identity in identities:
             added += facts.widen(actor=person, source_id=service.pk, needs=identity)
     return added

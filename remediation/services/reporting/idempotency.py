@@ -1,8 +1,8 @@
-"""One request, one effect: the answer to an Idempotency-Key is kept with the work itself.
+"""Do the work of a request once: store the answer to an Idempotency-Key together with the work.
 
-draft-ietf-httpapi-idempotency-key-header-07. Key and answer are inserted in the transaction of
-the work and never changed, so a key cannot be taken without its work or the other way round.
-A key is an agent's own and never expires. Refused requests are not kept: the key stays free.
+Follows draft-ietf-httpapi-idempotency-key-header-07. Key and answer are inserted in the
+transaction of the work and never change, so neither exists without the other. Each agent has its
+own keys; they never expire. Refused requests are not stored: their key stays free.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from remediation.services.actors import AgentActor
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request is answered with; ``location`` is the URL of what it made, or ""."""
+    """The answer to a request; ``location`` is the URL of the object that it created, or ""."""
 
     status: int
     body: dict[str, Json]
@@ -32,12 +32,12 @@ class Answer:
 def once(
     *, actor: AgentActor, key: str, fingerprint: str, work: Callable[[], Answer]
 ) -> tuple[Answer, bool]:
-    """Do the work in a transaction, or give the answer that it got the first time (True).
+    """Do the work in a transaction and return its answer, or return the stored answer.
 
-    Never waits: RequestInFlight while another request holds the key. Raises IdempotencyKeyReused
-    when the key was used for a request with another fingerprint, and what the work raises; then
-    nothing is kept. A crash before the commit leaves nothing; after it, the repeated request gets
-    the answer that was lost.
+    The second value says whether the answer was stored before. Never waits: raises
+    RequestInFlight while another request holds the key. Raises IdempotencyKeyReused when the key
+    was used for a request with another fingerprint, and what the work raises; then nothing is
+    stored. A crash before the commit leaves nothing; after it, a repeated request gets the answer.
     """
     with transaction.atomic():
         _lock(actor.agent_id, key)
@@ -58,13 +58,13 @@ def once(
 
 
 def lock_number(agent_id: UUID, key: str) -> int:
-    """A signed 64-bit number for the advisory lock; two keys that collide get a 409, no harm."""
+    """Return a signed 64-bit number for the advisory lock. Keys that collide only cause a 409."""
     seed = b"idempotency\0" + agent_id.bytes + key.encode()
     return int.from_bytes(sha256(seed).digest()[:8], signed=True)
 
 
 def _lock(agent_id: UUID, key: str) -> None:
-    # Released after the holder's commit is visible, so whoever gets it sees the holder's record.
+    # Released once the holder's commit is visible, so the next holder sees its record.
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock_number(agent_id, key)])
         if not cursor.fetchone()[0]:

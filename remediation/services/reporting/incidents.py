@@ -1,4 +1,4 @@
-"""Incidents end by a person's word or by a remediation that worked; never by themselves."""
+"""Close or contain an incident. A person closes it; a verified remediation contains it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db import transaction
 from audit import log
 from remediation.domain import errors
 from remediation.domain.events import Event
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.states import CloseReason, IncidentState
 from remediation.models import Incident, IncidentTransition, User
 from remediation.services.access import visibility
@@ -21,26 +21,28 @@ MIN_REASON = 10
 
 
 def state(incident: Incident) -> IncidentState:
-    """Open unless a transition says otherwise."""
+    """Return the incident's state: open unless a transition says otherwise."""
     newest = incident.transitions.order_by("-id").first()
     return IncidentState(newest.to_state) if newest else IncidentState.OPEN
 
 
 def close(*, actor: User, incident_id: UUID, outcome: str, reason: str) -> None:
-    """A person closes an incident. Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState."""
+    """Close an incident. Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState."""
     with transaction.atomic():
         incident = visibility.visible_incidents(actor).filter(pk=incident_id).first()
         if incident is None:
             raise errors.NoSuchObject()
         if not visibility.may_close_incidents(actor, incident):
-            raise errors.NotEntitled("approvers and leads who do not own the reporting agent")
-        # People quote secrets too, and this goes into a record that nobody can change (A61).
-        reason = covering.covered(reason, secrets.known_values(incident))
+            raise errors.NotEntitled("only approvers and leads who do not own the reporting agent")
+        # A person may quote a secret, and nobody can change the record later (A61).
+        reason = masking.mask_text(reason, secrets.known_values(incident))
         if outcome not in set(CloseReason) or len(reason.strip()) < MIN_REASON:
-            raise errors.ReasonRequired("an outcome from the list and ten characters")
+            raise errors.ReasonRequired(
+                "choose an outcome from the list and give a reason of at least ten characters"
+            )
         source = state(incident)
         if source is IncidentState.CLOSED:
-            raise errors.WrongState("the incident is closed")
+            raise errors.WrongState("the incident is already closed")
         _move(
             actor.actor, Event.PERSON_INCIDENT_CLOSED, incident_id, source, IncidentState.CLOSED,
             outcome, reason,
@@ -48,8 +50,10 @@ def close(*, actor: User, incident_id: UUID, outcome: str, reason: str) -> None:
 
 
 def contain(*, actor: Actor, incident: Incident, reason: str) -> None:
-    """The worker marks an incident as contained after a verified remediation; in the caller's
-    transaction. An incident that has left `open` stays as it is."""
+    """Mark an open incident as contained after a verified remediation, in the caller's transaction.
+
+    An incident that is no longer open stays as it is.
+    """
     if state(incident) is IncidentState.OPEN:
         _move(
             actor.ref, Event.WORKER_INCIDENT_CONTAINED, incident.pk, IncidentState.OPEN,

@@ -1,4 +1,4 @@
-"""Record a proposal: one plan for one incident, by an agent or by a person who edits or undoes."""
+"""Record a proposal: one plan for one incident, by an agent or by a person (edit or reversal)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from uuid import UUID, uuid4
 from audit import log
 from remediation.domain.events import Event
 from remediation.domain.plan import Plan
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.states import ProposalState
 from remediation.models import Diagnosis, Incident, Proposal, ProposalTarget
 from remediation.services.actors import AgentActor, PersonActor
 from remediation.services.guards import translated
 from remediation.services.reporting import secrets
 
-# States in which a proposal still counts; an identical plan beside it would only split attention.
+# States in which a proposal can still run. A second proposal with the same plan would only split
+# the reviewers' attention.
 ALIVE = (
     ProposalState.SUBMITTED,
     ProposalState.IN_REVIEW,
@@ -24,19 +25,18 @@ ALIVE = (
 )
 
 
-def to_undo(*, actor: PersonActor, old: Proposal, plan: Plan, rationale: str) -> UUID:
-    """A plan of a person that undoes a run, beside the proposal of that run, which has ended.
+def propose_reversal(*, actor: PersonActor, old: Proposal, plan: Plan, rationale: str) -> UUID:
+    """Record a person's reversal of the run of ``old``; return the new proposal's id.
 
-    The person is recorded as its editor and cannot decide on it (promise 4); agent and token are
-    those of the proposal that it undoes, and so are those whom they keep from deciding. Whether
-    that agent may act is not asked. Returns its id.
+    The person is recorded as its editor and cannot decide on it (promise 4). It keeps the agent
+    and the token of ``old``, so the same people are excluded. The agent may be disabled by now.
     """
     return insert(
         actor=actor,
         incident=old.incident,
         diagnosis=old.diagnosis,
         plan=plan,
-        rationale=covering.covered(rationale, secrets.known_values(old.incident)),
+        rationale=masking.mask_text(rationale, secrets.known_values(old.incident)),
         token_id=old.token_id,
         agent_id=old.agent_id,
         supersedes=None,
@@ -56,9 +56,9 @@ def insert(
     supersedes: Proposal | None,
     reverses: Proposal | None = None,
 ) -> UUID:
-    """Write the proposal with its targets and its entry, in the caller's transaction; its id.
+    """Insert the proposal, its targets and its entry in the caller's transaction; return its id.
 
-    A person who proposes is the plan's editor (promise 4).
+    A person who proposes is recorded as the plan's editor (promise 4).
     """
     proposal_id = uuid4()
     person = isinstance(actor, PersonActor)

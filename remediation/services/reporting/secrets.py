@@ -1,8 +1,8 @@
-"""Secrets in evidence: what was found, who looks at the bytes all the same, and erasing them.
+"""Record, mask, reveal and erase secrets in evidence.
 
-Findings are facts of the report (`submit`); what an older version of the detector looked at is
-looked at again when it is read. Bytes with secrets leave through `reveal` alone, to people of the
-security role, after that is on record (docs/attacks.md A61).
+`submit` records what the detector finds. Artefacts that an older detector scanned are scanned
+again when they are read. Bytes with secrets leave the portal only through `reveal`, to people
+with the security role, after that is on record (docs/attacks.md A61).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from remediation.domain.errors import BadInput, BadValue, NoSuchObject, NotEntit
 from remediation.domain.events import Event
 from remediation.domain.plan import Target
 from remediation.domain.report import load_diagnosis
-from remediation.domain.secrets import covering, detector
+from remediation.domain.secrets import detector, masking
 from remediation.domain.secrets.detector import Found, Secret
 from remediation.models import (
     Evidence,
@@ -35,17 +35,17 @@ from remediation.models import (
 )
 from remediation.services.access import visibility
 from remediation.services.actors import Actor, ProcessActor
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 
 REASON_LEAST, REASON_MOST = 10, 500
-# Reports add to an incident without end, and a person's word must not wait for what an agent poured
-# in: of artefacts that hold secrets so many bytes are looked through for a text, those that came
-# first. So nothing that comes later takes the place of what was there.
+# Reports may add to an incident without end, and a person's request must not wait for that. Of the
+# artefacts that hold secrets, a text is compared with at most so many bytes, the oldest first: so
+# later artefacts cannot displace earlier ones.
 MOST_BYTES = 32 * 1024 * 1024
 
 
 def record(evidence: Evidence, found: Found) -> None:
-    """Keep what was found in an artefact that was just handed in, under its entry."""
+    """Record what the detector found in a newly submitted artefact, under the artefact's entry."""
     EvidenceScan.objects.create(
         evidence=evidence,
         detector=detector.VERSION,
@@ -56,8 +56,8 @@ def record(evidence: Evidence, found: Found) -> None:
 
 
 def found_in(rows: Sequence[Evidence], using: str = "default") -> dict[str, Found]:
-    """The secrets of these artefacts of one incident, by SHA-256: as recorded, else looked for
-    now."""
+    """Return the secrets of these artefacts of one incident, by SHA-256; scan those that have no
+    record of the present detector."""
     scans = EvidenceScan.objects.using(using).filter(
         evidence__in=[row.pk for row in rows], detector=detector.VERSION
     )
@@ -66,10 +66,10 @@ def found_in(rows: Sequence[Evidence], using: str = "default") -> dict[str, Foun
     found = {row.sha256: recorded[row.pk] for row in rows if row.pk in recorded}
     if rest:
         blobs = EvidenceBlob.objects.using(using).filter(sha256__in=list(rest))
-        names = spared_of(next(iter(rest.values())).incident)
+        names = exempt_of(next(iter(rest.values())).incident)
         content = {blob.sha256: bytes(blob.content) for blob in blobs}
         looked = {sha256: detector.look(one, names) for sha256, one in content.items()}
-        known = frozenset[str]().union(*(covering.quotable(one, names) for one in looked.values()))
+        known = frozenset[str]().union(*(masking.quotable(one, names) for one in looked.values()))
         found |= {
             sha256: detector.with_known(content[sha256], one.found, known)
             for sha256, one in looked.items()
@@ -78,16 +78,16 @@ def found_in(rows: Sequence[Evidence], using: str = "default") -> dict[str, Foun
 
 
 def masked(rows: Sequence[Evidence]) -> dict[str, bytes]:
-    """The artefacts that are still stored, by SHA-256, with every secret covered."""
+    """Return the artefacts that are still stored, by SHA-256, with every secret masked."""
     found = found_in(rows)
     blobs = EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows])
     return {
-        blob.sha256: covering.masked(bytes(blob.content), found.get(blob.sha256, _NOT_LOOKED_AT))
+        blob.sha256: masking.masked(bytes(blob.content), found.get(blob.sha256, _NOT_LOOKED_AT))
         for blob in blobs
     }
 
 
-# What nothing is known about is not shown.
+# An artefact without findings is masked as a whole.
 _NOT_LOOKED_AT = Found((), whole=False)
 
 
@@ -96,48 +96,53 @@ def _found(scan: EvidenceScan) -> Found:
 
 
 def known_values(incident: Incident) -> frozenset[str]:
-    """The secrets that evidence of the incident holds, as a later text may quote them; of more
-    than MOST_BYTES of it those of the first."""
+    """Return the secret values in the incident's evidence, to mask them where a text quotes them.
+
+    Reads at most MOST_BYTES of the artefacts that hold secrets, the oldest first.
+    """
     rows = list(incident.evidence.order_by("pk"))
     found = found_in(rows)
     holding = [row for row in rows if found.get(row.sha256)]
     if not holding:
         return frozenset()
-    names = spared_of(incident)
+    names = exempt_of(incident)
     sums = accumulate(row.size for row in holding)
     first = [row.sha256 for row, size in zip(holding, sums, strict=True) if size <= MOST_BYTES]
     blobs = EvidenceBlob.objects.filter(pk__in=first)
     return frozenset().union(
-        *(covering.values(bytes(blob.content), names) for blob in blobs.iterator(chunk_size=8))
+        *(masking.values(bytes(blob.content), names) for blob in blobs.iterator(chunk_size=8))
     )
 
 
-def spared(targets: Iterable[Target]) -> frozenset[str]:
-    """The names of those targets that the inventory knows, and of the services that use them: no
-    secrets, whatever field an intruder wrote them into. What only an agent names is not spared."""
+def exempt(targets: Iterable[Target]) -> frozenset[str]:
+    """Return the names of the targets that the inventory knows, and of the services that use them.
+
+    They are exempt: no secrets, in whatever field they appear. A name that only an agent gives
+    is not exempt.
+    """
     by_locator = {target.locator: target for target in targets}
     rows = Identity.objects.filter(locator__in=list(by_locator))
     known = [by_locator[locator] for locator in rows.values_list("locator", flat=True)]
     services = Service.objects.filter(dependencies__identity__in=rows).values_list(
         "name", flat=True
     )
-    return covering.names_of(known) | frozenset(services)
+    return masking.names_of(known) | frozenset(services)
 
 
-def spared_of(incident: Incident) -> frozenset[str]:
-    """As `spared`, of all that the incident's diagnoses and proposals name."""
+def exempt_of(incident: Incident) -> frozenset[str]:
+    """Return the exempt names of all targets that the incident's diagnoses and proposals name."""
     targets: list[Target] = []
     for body in incident.diagnoses.values_list("body", flat=True):
-        with suppress(BadInput):  # of another catalogue: then nothing of it is spared
+        with suppress(BadInput):  # of another catalogue: then none of its names is exempt
             targets.append(load_diagnosis(bytes(body), allow_test=True).identity)
     for body in incident.proposals.values_list("plan", flat=True).distinct():
         with suppress(BadInput):
             targets += load_plan(bytes(body)).targets
-    return spared(targets)
+    return exempt(targets)
 
 
 def stored(incident: Incident) -> Stored:
-    """The incident's artefacts as they are stored, to compare citations with; read when asked."""
+    """Return access to the incident's stored artefacts, for citations; reads them on demand."""
     rows = incident.evidence
 
     def read(sha256: str) -> bytes | None:
@@ -155,7 +160,7 @@ def stored(incident: Incident) -> Stored:
 
 
 def said(found: Found) -> str:
-    """The findings in words: "2 secrets: AWS secret access key, private key"."""
+    """Describe the findings: "2 secrets: AWS secret access key, private key"."""
     if not found.whole:
         return f"more than {detector.MOST} secrets"
     count = len(found.secrets)
@@ -164,14 +169,15 @@ def said(found: Found) -> str:
 
 
 def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> bytes:
-    """The bytes of an artefact as they are. That they are looked at, by whom and why, is on
-    record, committed, before they are read: a crash leaves a line too many, never one too few.
+    """Return the unmasked bytes of an artefact.
 
+    Who reveals them, and why, is committed to the record before they are read. A crash between
+    the two leaves an entry although nobody saw the bytes, never the other way round.
     Raises NotEntitled, ReasonRequired, NoSuchObject.
     """
     if not visibility.may_reveal(actor, proposal):
-        raise NotEntitled("the security role on every service that uses the target is needed")
-    reason = covering.covered(" ".join(reason.split()))
+        raise NotEntitled("only the security role with the right to review every affected service")
+    reason = masking.mask_text(" ".join(reason.split()))
     if not REASON_LEAST <= len(reason) <= REASON_MOST:
         raise ReasonRequired(f"say why in {REASON_LEAST} to {REASON_MOST} characters")
     row = Evidence.objects.filter(incident_id=proposal.incident_id, sha256=sha256).first()
@@ -191,18 +197,18 @@ def reveal(*, actor: User, proposal: Proposal, sha256: str, reason: str) -> byte
         )
     try:
         return bytes(EvidenceBlob.objects.get(pk=sha256).content)
-    except EvidenceBlob.DoesNotExist:  # erased in this moment; the line says what was asked
+    except EvidenceBlob.DoesNotExist:  # erased since; the entry records the attempt
         raise NoSuchObject("the artefact is not stored (any more)") from None
 
 
 def erase(
     *, actor: Actor, digests: Sequence[str], ground: str, by: str, second: str
 ) -> Mapping[str, int]:
-    """Erase the bytes of artefacts under law; facts, digests and entries stay. Two people answer
-    for it by name. Returns, by incident, how many of its artefacts went.
+    """Erase the bytes of artefacts under law; facts, digests and entries stay.
 
-    One transaction: a crash before its commit erases nothing and records nothing. Bytes handed in
-    again later are not stored. Raises NotEntitled, BadValue, NoSuchObject.
+    Two named people are responsible. Returns the number of erased artefacts by incident. One
+    transaction: a crash before its commit erases and records nothing. If the same bytes are
+    submitted again, they are not stored. Raises NotEntitled, BadValue, NoSuchObject.
     """
     if not (isinstance(actor, ProcessActor) and actor.ref.startswith("operator:")):
         raise NotEntitled("this needs an operator of the host")
@@ -226,7 +232,7 @@ def erase(
 
 
 def _places(wanted: Sequence[str]) -> dict[str, list[str]]:
-    """Which of them each incident holds. Raises NoSuchObject unless all are stored."""
+    """Return the digests that each incident holds. Raises NoSuchObject unless all are stored."""
     found: dict[str, list[str]] = {}
     rows = Evidence.objects.filter(sha256__in=wanted).order_by("incident_id", "sha256")
     for incident_id, sha256 in rows.values_list("incident_id", "sha256"):
@@ -235,12 +241,12 @@ def _places(wanted: Sequence[str]) -> dict[str, list[str]]:
     known = {sha256 for erased in found.values() for sha256 in erased}
     missing = set(wanted) - (known & set(kept))
     if missing or not wanted:
-        raise NoSuchObject(f"{len(missing)} of them are not stored here (any more)")
+        raise NoSuchObject(f"{len(missing)} of the artefacts are not stored (any more)")
     return found
 
 
 def _two_people(ground: str, by: str, second: str) -> None:
     if not ground.strip() or not by.strip() or not second.strip():
-        raise BadValue("say the legal ground and the names of two people")
+        raise BadValue("give the legal ground and the names of two people")
     if alike(by) == alike(second):
-        raise BadValue("two different people answer for an erasure")
+        raise BadValue("an erasure needs two different people")

@@ -1,4 +1,4 @@
-"""An agent's report becomes incident, evidence, diagnosis and proposal; one transaction."""
+"""Record an agent's report as incident, evidence, diagnosis and proposal, in one transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import connection
 from audit import log
 from remediation.domain.events import Event
 from remediation.domain.report import Report
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.models import (
     Diagnosis,
     Evidence,
@@ -24,7 +24,7 @@ from remediation.services.reporting import propose, secrets
 
 @dataclass(frozen=True)
 class Submitted:
-    """What a report led to. ``proposal_id`` is None when the report proposes nothing."""
+    """The objects that a report created or added to; ``proposal_id`` is None without a plan."""
 
     incident_id: UUID
     proposal_id: UUID | None
@@ -36,19 +36,19 @@ class Submitted:
 
 
 def report(report: Report, *, actor: AgentActor) -> Submitted:
-    """Record a report; the same incident raised again is added to, not doubled.
+    """Record a report in the caller's transaction; add to the incident if it is already open.
 
-    A secret that a text of it quotes is covered before anything is kept, since only the bytes of
-    artefacts can be erased (A61). Runs in the caller's transaction: either all of it is on record
-    or nothing. Raises AgentDisabled when the agent or its token has ended meanwhile.
+    Secrets that its texts quote are masked before anything is stored, since only the bytes of
+    artefacts can be erased later (A61). Raises AgentDisabled when the agent is disabled or its
+    token is revoked meanwhile.
     """
-    spared = secrets.spared(covering.targets_of(report))
-    searched = covering.searched(report, spared)
+    exempt = secrets.exempt(masking.targets_of(report))
+    searched = masking.searched(report, exempt)
     _serialise(report)
     incident = _same_incident(report, searched.external_id, actor)
-    known = secrets.known_values(incident) - spared if incident else frozenset[str]()
-    covered = covering.report_covered(searched, known)
-    report = covered.report
+    known = secrets.known_values(incident) - exempt if incident else frozenset[str]()
+    masked = masking.mask_report(searched, known)
+    report = masked.report
     is_new = incident is None
     incident = incident or _open_incident(report, actor)
     entry = log.append(
@@ -62,7 +62,7 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
         },
     )
     IncidentReport.objects.create(incident=incident, agent_id=actor.agent_id, entry=entry.id)
-    added = _add_evidence(incident, covered, actor, entry.id)
+    added = _add_evidence(incident, masked, actor, entry.id)
     diagnosis = _add_diagnosis(incident, report, actor, entry.id)
     proposal_id = None
     if report.plan is not None:
@@ -74,55 +74,59 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
         report.diagnosis.digest,
         is_new,
         added,
-        sum(len(found.secrets) for found in covered.found.values()),
+        sum(len(found.secrets) for found in masked.found.values()),
     )
 
 
 def _serialise(report: Report) -> None:
-    """Two reports of one incident at once: the second waits and then finds the first's."""
+    """Lock the incident's kind and identity: a concurrent report waits and then finds this one."""
     key = f"incident:{report.incident.kind}:{report.incident.identity.locator}"
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
 
 
 def _same_incident(report: Report, external_id: str, actor: AgentActor) -> Incident | None:
-    told = report.incident
+    reported = report.incident
     alive = Incident.objects.filter(transitions__isnull=True)
     if external_id:
         found = alive.filter(agent_id=actor.agent_id, external_id=external_id).first()
         if found is not None:
             return found
     return (
-        alive.filter(kind=told.kind, locator=told.identity.locator).order_by("recorded_at").first()
+        alive.filter(kind=reported.kind, locator=reported.identity.locator)
+        .order_by("recorded_at")
+        .first()
     )
 
 
 def _open_incident(report: Report, actor: AgentActor) -> Incident:
-    told, incident_id = report.incident, uuid4()
-    ended = Incident.objects.filter(kind=told.kind, locator=told.identity.locator)
+    reported, incident_id = report.incident, uuid4()
+    ended = Incident.objects.filter(kind=reported.kind, locator=reported.identity.locator)
     entry = log.append(
         action=Event.AGENT_INCIDENT_OPENED,
         actor=actor.ref,
         object=f"incident:{incident_id}",
-        data={"kind": told.kind, "title": told.title, "identity": told.identity.locator},
+        data={
+            "kind": reported.kind,
+            "title": reported.title,
+            "identity": reported.identity.locator,
+        },
     )
     return Incident.objects.create(
         id=incident_id,
-        kind=told.kind,
-        title=told.title,
-        locator=told.identity.locator,
-        external_id=told.external_id,
-        detected_at=told.detected_at,
+        kind=reported.kind,
+        title=reported.title,
+        locator=reported.identity.locator,
+        external_id=reported.external_id,
+        detected_at=reported.detected_at,
         agent_id=actor.agent_id,
         earlier=ended.order_by("-recorded_at").first(),
         entry=entry.id,
     )
 
 
-def _add_evidence(
-    incident: Incident, covered: covering.Covered, actor: AgentActor, entry: int
-) -> int:
-    artefacts = covered.report.evidence
+def _add_evidence(incident: Incident, masked: masking.Masked, actor: AgentActor, entry: int) -> int:
+    artefacts = masked.report.evidence
     had = set(incident.evidence.values_list("sha256", flat=True))
     new = [artefact for artefact in artefacts if artefact.sha256 not in had]
     EvidenceBlob.objects.bulk_create(
@@ -140,13 +144,13 @@ def _add_evidence(
             agent_id=actor.agent_id,
             entry=entry,
         )
-        secrets.record(row, covered.found[artefact.sha256])
+        secrets.record(row, masked.found[artefact.sha256])
     return len(new)
 
 
 def _add_diagnosis(incident: Incident, report: Report, actor: AgentActor, entry: int) -> Diagnosis:
     newest = incident.diagnoses.order_by("-version").first()
-    # Not a person's, though it says the same: whoever corrected it may not decide on it.
+    # Never reuse a person's version, even with the same content: its editor is excluded.
     if newest and newest.digest == report.diagnosis.digest and newest.editor is None:
         return newest
     return Diagnosis.objects.create(
@@ -161,7 +165,7 @@ def _add_diagnosis(incident: Incident, report: Report, actor: AgentActor, entry:
 
 def _propose(incident: Incident, diagnosis: Diagnosis, report: Report, actor: AgentActor) -> UUID:
     assert report.plan is not None
-    # Of this agent: another one's proposal is not its to see, to withdraw or to supersede.
+    # Only this agent's proposals: it may not see, withdraw or supersede those of other agents.
     mine = incident.proposals.filter(
         agent_id=actor.agent_id, reverses__isnull=True, state__in=propose.ALIVE
     )

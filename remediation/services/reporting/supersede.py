@@ -1,4 +1,4 @@
-"""Supersede a proposal by one with another plan; an edit is never made in place."""
+"""Supersede a proposal by a new one. Proposals are immutable: an edit is a new proposal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from remediation.domain.events import Event
 from remediation.domain.plan import Plan
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.states import ProposalState
 from remediation.models import Diagnosis
 from remediation.services.actors import AgentActor, PersonActor
@@ -22,11 +22,11 @@ def supersede(
     reason: str,
     diagnosis: Diagnosis | None = None,
 ) -> UUID:
-    """Replace a proposal by one with another plan; an edit is never made in place.
+    """Replace a proposal by one with this plan; return the new proposal's id.
 
-    Reviews of the old one stay on record and count nothing; a person who edits is recorded as
-    editor and cannot decide on the new one (promise 4). It rests on ``diagnosis``, or on the old
-    one's. Returns the new proposal's id. Raises NoSuchObject, WrongState, AgentDisabled.
+    Reviews of the old proposal stay on record but no longer count. A person is recorded as editor
+    and cannot decide on the new one (promise 4). ``diagnosis`` defaults to the old proposal's.
+    Raises NoSuchObject, WrongState, AgentDisabled.
     """
     old = withdraw.owned(actor, proposal_id)
     is_agent = isinstance(actor, AgentActor)
@@ -37,7 +37,7 @@ def supersede(
         incident=old.incident,
         diagnosis=diagnosis or old.diagnosis,
         plan=plan,
-        rationale=covering.covered(rationale, secrets.known_values(old.incident)),
+        rationale=masking.mask_text(rationale, secrets.known_values(old.incident)),
         token_id=actor.token_id if isinstance(actor, AgentActor) else old.token_id,
         agent_id=old.agent_id,
         supersedes=old,

@@ -1,4 +1,4 @@
-"""A signed no: reject and return move the state after the worker verified the signature."""
+"""Confirm dissent: a signed reject or return moves the state once the worker verified it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from remediation.services import host_files, transition
 from remediation.services.access import record_refusal
 from remediation.services.actors import Actor
 from remediation.services.assessment import assess
-from remediation.services.outbox import report_result
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
+from remediation.services.outbox import notify_result
 from remediation.services.review.gather import gather
 
 OUTCOMES = {
@@ -28,10 +28,11 @@ OUTCOMES = {
 
 
 def confirm(proposal_id: UUID, *, actor: Actor) -> None:
-    """Verify the round's rejections and returns and act on the gravest that holds.
+    """Verify the round's rejections and returns; a valid rejection wins over a valid return.
 
-    When none holds, somebody wrote reviews that nobody signed: that is put on record by name and
-    the round is opened anew, so that a forged no blocks nothing (docs/attacks.md A43).
+    When none is valid, somebody wrote reviews that nobody signed. Each is then recorded as
+    refused and a new round is opened, so that a forged dissent blocks nothing (docs/attacks.md
+    A43).
     """
     proposal = (
         Proposal.objects.select_related("diagnosis", "incident").filter(pk=proposal_id).first()
@@ -62,7 +63,7 @@ def _verified(proposal: Proposal) -> tuple[dict[Decision, str], list[GateRefused
     try:
         approvers = host_files.approvers()
     except PolicyUnavailable:
-        # Without the file nothing can be verified; the sweeper asks again.
+        # Without the file nothing can be verified; the sweeper sends the message again.
         return {}, []
     found: dict[Decision, str] = {}
     failed: list[GateRefused] = []
@@ -94,4 +95,4 @@ def _end(proposal: Proposal, decision: Decision, code: str, actor: Actor) -> Non
             target=target,
             reason=code,
         )
-        report_result.after_commit(proposal.pk, actor=actor)
+        notify_result.notify_after_commit(proposal.pk, actor=actor)

@@ -1,4 +1,4 @@
-"""From rows to evidence: everything that the gate looks at, read fresh."""
+"""Gather the gate evidence: read everything that the gate looks at from current rows."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from remediation.domain.ruling import KEY_ROLES
 from remediation.models import Assessment, Proposal
 from remediation.services.access import authorize
 from remediation.services.assessment.scope import scope_of
-from remediation.services.review.reversal import reversed_plan
+from remediation.services.review.reversal import inverse_plan
 
-# What was assessed and decided in this round: facts, which no longer change. One row a review.
+# The round's assessment and reviews: facts that no longer change. One row per review.
 _RECORDED = """
 SELECT a.id, a.scope, a.checks, a.ruling, a.pin,
        r.person, r.slot, r.statement, r.recorded_at,
@@ -40,9 +40,9 @@ SELECT a.id, a.scope, a.checks, a.ruling, a.pin,
  WHERE a.proposal_id = %s AND a.round = %s
  ORDER BY r.id
 """
-# What stands now, in one statement and so at one time: a reviewer's activity and roles (one that
-# comes without the right `review` on each direct service is none, as `authorize.entitled_roles`
-# has it), the agent, a freeze, who edited the plan, the approval, the clock.
+# The present state, in one statement and so at one time: each reviewer's activity and roles (no
+# roles without the right `review` on every direct service, as in `authorize.entitled_roles`), the
+# agent, a freeze, the plan's editor, the approval, the clock.
 _NOW = """
 SELECT (SELECT coalesce(json_agg(json_build_array(
                  p.person, e.active, CASE WHEN e.entitled THEN e.roles ELSE '{}' END)
@@ -86,11 +86,12 @@ def gather(
     token: int = 0,
     environments: tuple[str, ...] = (),
 ) -> Evidence:
-    """Collect what the gate needs about ``step`` of a proposal.
+    """Return what the gate needs about ``step`` of a proposal. Reads only.
 
-    In: observations by locator (of this step's target and, before the first step, of all), why
-    others failed, the indices of applied steps, the lease's token, and the environments that the
-    worker's host says the targets are of. Reads only.
+    ``observations`` are by locator: this step's target and, before the first step, all targets;
+    ``failures`` gives the reasons for those that failed. ``applied`` holds the indices of applied
+    steps, ``token`` the lease's token, and ``environments`` what the targets file of the worker's
+    host says.
     """
     recorded = _recorded(proposal)
     scope = scope_of(plan)
@@ -106,8 +107,8 @@ def gather(
         checks=recorded.checks.decode(),
         ruling=recorded.ruling.decode(),
         pin=recorded.pin.decode(),
-        # Without the observations: what cannot be seen now is for step 6 to name, not a ruling
-        # that asks for more.
+        # Without the observations: step 6 reports what cannot be observed now. It must not appear
+        # as a stricter ruling.
         facts=facts(plan, scope, found, {}).at_least(environments),
         reviews=recorded.reviews,
         people=now.people,
@@ -131,10 +132,10 @@ def gather(
 
 
 def _reversal(proposal: Proposal, editor: PersonEvidence) -> ReversalEvidence | None:
-    """What the worker itself finds to lead back from the run that this is said to undo."""
+    """Compute the reversal of the named run from the record, to compare the plan with."""
     if proposal.reverses is None:
         return None
-    back = reversed_plan(proposal.reverses)
+    back = inverse_plan(proposal.reverses)
     return ReversalEvidence(str(proposal.reverses_id), back.digest if back else "", editor)
 
 
@@ -152,7 +153,7 @@ class _Recorded:
 
 @dataclass(frozen=True)
 class _Now:
-    """What may have changed since."""
+    """The present values of what may have changed since the assessment."""
 
     people: tuple[PersonEvidence, ...]
     agent_enabled: bool

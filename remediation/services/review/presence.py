@@ -1,7 +1,7 @@
-"""Who is looking at a proposal now: in the shared cache, for half a minute, in no record.
+"""Note who has a proposal's page open now: in the shared cache only, for half a minute.
 
-It keeps two people from doing the same work unawares; it decides nothing. A page that is open says
-so every few seconds; when it is closed, its mark grows old.
+Presence helps two people not to do the same work; it decides nothing and is not recorded. An open
+page repeats its mark every few seconds; after it is closed the mark expires.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from uuid import UUID
 
 from django.core.cache import cache
 
-# The page says it every ten seconds; one lost message does not make somebody vanish.
+# The page sends a mark every ten seconds; one lost message must not hide a person.
 LIVES_S = 25
 
 
 def look(person: UUID, proposal_id: UUID) -> None:
-    """Note that this person has the proposal's page open. Of two notes at the same instant one may
-    be lost; the next one, ten seconds later, makes up for it."""
+    """Note that this person has the proposal's page open.
+
+    Of two marks at the same instant one may be lost; the page repeats it ten seconds later.
+    """
     now = time.time()
     marks = _fresh(cache.get(_key(proposal_id)), now)
     cache.set(_key(proposal_id), {**marks, str(person): now}, timeout=LIVES_S)
@@ -32,8 +34,10 @@ def leave(person: UUID, proposal_id: UUID) -> None:
 
 
 def lookers(proposals: Iterable[UUID]) -> dict[UUID, list[UUID]]:
-    """Who looks at each of these proposals now, in one question to the cache. The caller shows it
-    only to people who may see the proposal."""
+    """Return the people who have each proposal's page open, in one request to the cache.
+
+    The caller must show them only to people who may see the proposal.
+    """
     keys = {_key(proposal_id): proposal_id for proposal_id in proposals}
     now = time.time()
     found = cache.get_many(list(keys)) if keys else {}
@@ -49,7 +53,7 @@ def _key(proposal_id: UUID) -> str:
 
 
 def _fresh(value: object, now: float) -> dict[str, float]:
-    """The marks that still count; whatever else the cache holds counts for nothing."""
+    """Return the marks that have not expired; ignore anything malformed in the cache."""
     if not isinstance(value, dict):
         return {}
     return {

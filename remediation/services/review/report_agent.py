@@ -1,4 +1,4 @@
-"""Reporting an agent as suspicious: it is suspended, and nothing of its queue can be approved."""
+"""Report an agent as suspicious: suspend it, so that none of its proposals can be approved."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
 from remediation.domain.policy import ROLES
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.statement import MAX_REASON, MIN_REASON
 from remediation.models import Agent, AgentVersion, Proposal, User
 from remediation.services.access import authorize, visibility
@@ -20,51 +20,57 @@ from remediation.services.reporting import agents, secrets
 
 
 def is_enabled(agent_id: UUID) -> bool:
-    """Whether the agent may act, by its newest version."""
+    """Return whether the agent's newest version is enabled."""
     newest = AgentVersion.objects.filter(agent_id=agent_id).order_by("-id").first()
     return newest is not None and newest.enabled
 
 
 def check_proposer(proposal: Proposal) -> None:
-    """Refuse an approval of what somebody proposed who stands no more: the agent, or, where a
-    person proposes to undo a run, that person. Raises AgentDisabled, ProposerLost."""
+    """Refuse an approval when the proposer may no longer act.
+
+    The proposer is the agent or, for a reversal, the person who proposed it. Raises
+    AgentDisabled, ProposerLost.
+    """
     if proposal.reverses_id is None:
         if not is_enabled(proposal.agent_id):
-            raise errors.AgentDisabled("nothing that it proposed can be approved")
+            raise errors.AgentDisabled("none of its proposals can be approved")
     elif proposal.editor is None or not authorize.holds_role(proposal.editor):
         raise errors.ProposerLost()
 
 
 def may_report(user: User, proposal: Proposal) -> bool:
-    """Every approver and lead who may see one of its proposals: stopping needs no quorum."""
+    """Return whether the person may report the agent: an approver or lead who sees the proposal.
+
+    Suspending an agent needs no quorum.
+    """
     found = authorize.roles(user) & {*ROLES, authorize.LEAD}
     return bool(found) and visibility.may_view(user, proposal)
 
 
 @transaction.atomic
 def report(*, actor: User, proposal_id: UUID, reason: str) -> Agent:
-    """Suspend the agent of this proposal now; only an agent administrator lets it act again.
+    """Suspend the agent of this proposal now; only an agent administrator can enable it again.
 
     One transaction: version and entry. From its commit on the API refuses the agent, nobody can
-    begin to approve what it proposed, and the gate refuses what was approved (`agent_disabled`).
-    Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState when it is suspended already.
+    approve its proposals, and the gate refuses those that are approved (`agent_disabled`).
+    Raises NoSuchObject, NotEntitled, ReasonRequired, WrongState (already suspended).
     """
     proposal = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
     if proposal is None or not visibility.may_view(actor, proposal):
         raise errors.NoSuchObject()
     if not may_report(actor, proposal):
-        raise errors.NotEntitled("an approver or a lead")
-    told = covering.covered(visible(reason.strip()), secrets.known_values(proposal.incident))
-    if not MIN_REASON <= len(told) <= MAX_REASON:
+        raise errors.NotEntitled("only approvers and leads")
+    reason = masking.mask_text(visible(reason.strip()), secrets.known_values(proposal.incident))
+    if not MIN_REASON <= len(reason) <= MAX_REASON:
         raise errors.ReasonRequired(f"{MIN_REASON} to {MAX_REASON} characters")
-    return _suspend(PersonActor(actor.person, actor.pk), proposal, told)
+    return _suspend(PersonActor(actor.person, actor.pk), proposal, reason)
 
 
 def _suspend(person: PersonActor, proposal: Proposal, reason: str) -> Agent:
     agent = agents.locked(proposal.agent_id)
     now = agent.versions.order_by("-id")[0]
     if not now.enabled:
-        raise errors.WrongState("the agent is suspended already")
+        raise errors.WrongState("the agent is already suspended")
     entry = log.append(
         action=Event.PERSON_AGENT_REPORTED,
         actor=person.ref,

@@ -1,6 +1,6 @@
-"""The plan that takes a run back: the inverse of what the record says it changed.
+"""Compute the plan of a reversal: the inverse of what a run changed, according to the record.
 
-It is proposed from here (`execution.reverse_run`) and found again by the worker before it runs.
+`execution.reverse_run` proposes it; the worker computes it again before it runs.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal, StepRecord
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 
 
-def reversed_plan(proposal: Proposal) -> Plan | None:
-    """The plan that leads from what a successful run left back to what it found; None if none does.
+def inverse_plan(proposal: Proposal) -> Plan | None:
+    """Return the plan that reverses a successful run, or None when there is none.
 
-    Only steps after which the target was read to be another than before, the last one first; only
-    those whose rollback is, by the catalogue, an action of its own that the step in turn undoes.
-    Where the record does not say what was changed, nothing is taken for changed.
+    It holds the inverse of each step that changed its target, the last step first. A step counts
+    only if the record shows different values before and after it, and only if the catalogue pairs
+    its action with another action, each being the rollback of the other.
     """
     if proposal.state != ProposalState.SUCCEEDED:
         return None
@@ -46,7 +46,7 @@ def reversed_plan(proposal: Proposal) -> Plan | None:
 
 
 def _changed(proposal: Proposal) -> frozenset[int]:
-    """The steps before and after which the target was read with different values."""
+    """Return the steps whose target had different values before and after."""
     before: dict[int, Mapping[str, Json]] = {}
     after: dict[int, Mapping[str, Json]] = {}
     rows = StepRecord.objects.filter(execution__proposal=proposal)

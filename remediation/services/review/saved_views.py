@@ -1,4 +1,4 @@
-"""Views of the queue that a person keeps under names of its own: facts, the newest of a name."""
+"""Save a person's views of the queue under names. Rows are facts; the newest per name counts."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ NAME_MAX, QUERY_MAX = 60, 1000
 
 
 def views_of(person: User) -> list[SavedView]:
-    """The person's views, by name."""
+    """Return the person's views, sorted by name."""
     newest = SavedView.objects.filter(person=person.person).order_by("name", "-pk").distinct("name")
     return [view for view in newest if view.query]
 
 
 @transaction.atomic
 def save(*, actor: User, name: str, query: str) -> None:
-    """Keep the filters under a name; a name that is taken says the new ones from now on.
+    """Save the filters under a name; replace them if the name is in use.
 
-    Raises BadValue. What is so already changes nothing.
+    Writes nothing when nothing changes. Raises BadValue.
     """
     name = " ".join(name.split())
     if not 0 < len(name) <= NAME_MAX or printable(name) != name:
-        raise BadValue(f"a view has a name of at most {NAME_MAX} characters")
+        raise BadValue(f"a view needs a name of at most {NAME_MAX} characters")
     if not 0 < len(query) <= QUERY_MAX:
-        raise BadValue("a view filters by something")
+        raise BadValue("a view needs at least one filter")
     kept = {view.name: view.query for view in views_of(actor)}
     if kept.get(name) == query:
         return
     if name not in kept and len(kept) >= MOST:
-        raise BadValue(f"{MOST} views at most; remove one first")
+        raise BadValue(f"at most {MOST} views; remove one first")
     _append(actor, Event.PERSON_VIEW_SAVED, name, query)
 
 
 @transaction.atomic
 def remove(*, actor: User, name: str) -> None:
-    """Forget the view. Raises NoSuchObject."""
+    """Remove the view. Raises NoSuchObject."""
     if name not in {view.name for view in views_of(actor)}:
-        raise NoSuchObject("no view of this name")
+        raise NoSuchObject("there is no view with this name")
     _append(actor, Event.PERSON_VIEW_REMOVED, name, "")
 
 

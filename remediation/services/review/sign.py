@@ -1,4 +1,4 @@
-"""Review: the portal composes a statement, a person signs it, the database counts it."""
+"""Review a proposal: compose the statement, take the person's signature, count the reviews."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from remediation.services.people import passkeys
 from remediation.services.review import report_agent
 from remediation.services.review import statement as statements
 
-# An assessment is fresh for ten minutes, for a signature.
+# A signature needs an assessment that is not older.
 FRESH_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Started:
-    """What the browser needs: the session, and options for navigator.credentials.get()."""
+    """What the browser needs: the session's id and options for navigator.credentials.get()."""
 
     session_id: UUID
     options: dict[str, Any]
@@ -43,7 +43,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Signed:
-    """What the reviews of the round mean now; None while slots are open."""
+    """The resolution of the round after this review; None while slots are open."""
 
     resolution: Resolution | None
 
@@ -60,36 +60,37 @@ def start(
     opened: Iterable[str] = (),
     typed: Sequence[str] = (),
 ) -> Started:
-    """Compose the statement of exactly what stands now, for this person to sign once.
+    """Compose the statement about the present round, for this person to sign once.
 
-    ``round`` is the one that the page showed: what is signed must be what was shown (promise 2),
-    and each assessment is a round of its own. ``opened`` names artefacts that the person opened,
-    ``typed`` the names typed, as `approval_conditions` asks. Raises StaleDigest when it moved on,
-    else NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState, AssessmentStale,
-    AgentDisabled, EvidenceNotOpened, NameNotTyped, VerdictsDisagree, ReasonRequired, BadInput.
+    ``round`` is the round that the page showed: what is signed must be what was shown (promise
+    2), and each assessment opens a new round. ``opened`` names the artefacts that the person
+    opened, ``typed`` the names typed, for `approval_conditions`. Raises StaleDigest when the
+    round is over, else NoSuchObject, NotEntitled, Separation, SlotNotOpen, WrongState,
+    AssessmentStale, AgentDisabled, ProposerLost, AlreadyReviewed, EvidenceNotOpened,
+    NameNotTyped, VerdictsDisagree, ReasonRequired, BadInput.
     """
     why = statements.reason_of(proposal_id, reason)
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal, assessment = _under_review(actor, proposal_id)
         if type(round) is not int or round != proposal.round:
-            raise errors.StaleDigest("the worker assessed it again after this page was loaded")
+            raise errors.StaleDigest("the proposal was assessed again after this page was loaded")
         _check_person(actor, proposal, assessment, slot, decision)
         statement = statements.compose(actor, proposal, assessment, decision, verdicts, why, slot)
         statement.check_consistent()
         looked = statements.looked(proposal, assessment, statement.decision, set(opened), typed)
         session = _remember(_person(actor), proposal, statement, looked)
-        # Before the commit: when the passkeys cannot be read, nothing has been started.
+        # Before the commit: when the passkeys cannot be read, no session remains.
         return Started(session.pk, passkeys.options(actor, statement.challenge()))
 
 
 def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Signed:
-    """Take the passkey's assertion over a started statement; count; approve when it is enough.
+    """Record a signed review; approve the proposal when the slots are filled.
 
-    One transaction: the review, its entry and, if the slots are filled, the approval with its
-    outbox row. A crash before the commit leaves none of them; after it the sweeper finds the
-    outbox row. Raises SessionExpired, SessionUsed, StaleDigest, SignatureInvalid, and what
-    `start` raises.
+    ``assertion`` is the passkey's assertion over the started statement. One transaction: the
+    review, its entry and, with a quorum, the approval with its outbox row. A crash before the
+    commit leaves none of them; after it the sweeper finds the outbox row. Raises SessionExpired,
+    SessionUsed, StaleDigest, SignatureInvalid, and what `start` raises.
     """
     given = Assertion.from_browser(dict(assertion))
     with transaction.atomic():
@@ -101,7 +102,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
         cose_key = passkeys.signed_by(actor, given, statement.challenge())
         proposal, assessment = _under_review(actor, session.proposal_id)
         _check_person(actor, proposal, assessment, statement.slot, statement.decision)
-        # Reported as suspicious between starting and signing: what was begun ends here.
+        # The agent may have been reported as suspicious between starting and signing.
         if statement.decision is Decision.APPROVE:
             report_agent.check_proposer(proposal)
         _record(_person(actor), session, statement, given, cose_key)
@@ -113,22 +114,27 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
 
 
 def _wake(kind: str, proposal_id: UUID) -> None:
-    """After the commit. The log is asked first: it integrates while the broker delivers."""
+    """Wake sequencer and worker, after the commit.
+
+    The sequencer comes first, so that it integrates while the broker delivers.
+    """
     if kind == "execute":
         inclusion.ask()
     dispatch.wake(kind, proposal_id)
 
 
 def observe_again(*, actor: User, proposal_id: UUID) -> None:
-    """Ask the worker to look again; that opens a new round. Raises NoSuchObject, NotEntitled,
-    WrongState."""
+    """Ask the worker to assess again, which opens a new round.
+
+    Raises NoSuchObject, NotEntitled, Separation, WrongState.
+    """
     with transaction.atomic():
         transition.lock(proposal_id)
         proposal, assessment = _under_review(actor, proposal_id)
-        # It voids the round: only those may ask for it who could decide in it.
+        # It voids the round, so only people who may decide in it may ask.
         _refuse_excluded(actor, proposal)
         if not authorize.entitled_roles(actor.person, assessment):
-            raise errors.NotEntitled("only those who may review may ask")
+            raise errors.NotEntitled("only people who may review may ask")
         entry = log.append(
             action=Event.PERSON_OBSERVATION_ASKED,
             actor=actor.actor,
@@ -165,13 +171,13 @@ def _refuse_excluded(actor: User, proposal: Proposal) -> None:
 def _check_person(
     actor: User, proposal: Proposal, assessment: Assessment, slot: str, decision: str
 ) -> None:
-    """The same questions as the guard and the gate, asked first here so that the answer is kind."""
+    """Ask what guard and gate ask again, so that the person gets a helpful refusal early."""
     _refuse_excluded(actor, proposal)
     if not authorize.entitled_roles(actor.person, assessment):
-        raise errors.NotEntitled("an approver role and the right to review every direct service")
+        raise errors.NotEntitled("only approvers with the right to review every direct service")
     if Review.objects.filter(proposal=proposal, round=proposal.round, person=actor.person).exists():
         raise errors.AlreadyReviewed()
-    # An approval takes a seat; a no needs the role of one, taken or not.
+    # An approval needs an open slot; a reject or return needs the role of any slot.
     fitting = slots.open_slots_for(actor, proposal)
     if decision != Decision.APPROVE:
         fitting = authorize.slots_of(actor, assessment)
@@ -209,7 +215,7 @@ def _record(
     given: Assertion,
     cose_key: bytes,
 ) -> None:
-    # The assertion stands in the record itself: an outsider verifies it without our tables.
+    # The entry holds the assertion, so that outsiders can verify it without our tables.
     entry = log.append(
         action=Event.PERSON_REVIEW_SIGNED,
         actor=actor.ref,
@@ -255,5 +261,5 @@ def _count(actor: PersonActor, proposal: Proposal, assessment: Assessment) -> Re
             target=ProposalState.APPROVED,
             data={"round": proposal.round, "reviews": len(counted)},
         )
-    # Reject and return move the state only after the worker verified the signature.
+    # Reject and return move the state later, after the worker verified the signature.
     return resolution

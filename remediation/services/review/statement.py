@@ -1,5 +1,4 @@
-"""The statement that a reviewer signs, composed from what stands in the round; and what an approval
-asks to have been looked at before."""
+"""Compose the statement that a reviewer signs, and enforce the approval conditions."""
 
 from __future__ import annotations
 
@@ -15,12 +14,12 @@ from remediation.domain.approval_conditions import Conditions, asked
 from remediation.domain.checks import parse as parse_checks
 from remediation.domain.digest import Digests
 from remediation.domain.report import load_diagnosis
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.statement import Decision, Reason, Statement, Verdicts
 from remediation.models import Assessment, Proposal, User
 from remediation.services.clock import database_now
+from remediation.services.load_plan import load_plan
 from remediation.services.people import passkeys
-from remediation.services.plans import load_plan
 from remediation.services.reporting import secrets as secrecy
 from remediation.services.review import report_agent
 
@@ -34,7 +33,7 @@ def compose(
     reason: Reason,
     slot: str,
 ) -> Statement:
-    """Raises BadValue and what the parts of a statement raise."""
+    """Compose the statement of the present round. Raises BadInput."""
     try:
         decided = Decision(decision)
     except ValueError:
@@ -56,18 +55,20 @@ def compose(
 
 
 def reason_of(proposal_id: UUID, said: Mapping[str, str]) -> Reason:
-    """The reason as it is signed: what a reviewer quotes of a secret would be on record for ever
-    (A61). Looks through the evidence, so it is asked before anything is locked. Raises BadInput."""
+    """Return the reason to sign, with secrets masked: the record keeps it for ever (A61).
+
+    It searches the evidence, so call it before any lock. Raises BadInput.
+    """
     reason = Reason.from_json(dict(said), "/reason")
     found = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
     if not reason.text or found is None:
         return reason
     known = secrecy.known_values(found.incident)
-    return Reason(reason.code, covering.covered(reason.text, known))
+    return Reason(reason.code, masking.mask_text(reason.text, known))
 
 
 def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
-    """The six digests that a statement of this round names."""
+    """Return the six digests that a statement of this round names."""
     return Digests(
         plan=proposal.plan_digest,
         diagnosis=proposal.diagnosis.digest,
@@ -79,8 +80,10 @@ def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
 
 
 def conditions(proposal: Proposal, assessment: Assessment) -> Conditions:
-    """What an approval of this round asks a person to have looked at. Raises BadInput for what is
-    stored and cannot be read."""
+    """Return what an approval of this round needs besides yes three times.
+
+    Raises BadInput when a stored document cannot be read.
+    """
     return asked(
         load_plan(bytes(proposal.plan)),
         load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True),
@@ -96,7 +99,10 @@ def looked(
     opened: set[str],
     typed: Sequence[str],
 ) -> dict[str, Json]:
-    """Refuse a hasty approval; gives what goes on record about the looking."""
+    """Refuse an approval whose conditions are not met; return what is recorded about them.
+
+    Raises AgentDisabled, ProposerLost, EvidenceNotOpened, NameNotTyped.
+    """
     if decision is not Decision.APPROVE:
         return {}
     report_agent.check_proposer(proposal)

@@ -1,7 +1,7 @@
-"""Passkey ceremonies besides decisions: enrolling, and proving oneself before that.
+"""Passkey ceremonies other than decisions: enrol a passkey, and confirm with an existing one.
 
-Only this file speaks WebAuthn; the views decide what a result means. What the browser has to answer
-lies in the session, is used once, and ends after five minutes.
+Only this file uses WebAuthn; the views decide what a result means. The challenge is kept in the
+session, is used once, and expires after five minutes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LIFE_S = 300
 
 @dataclass(frozen=True)
 class Begun:
-    """What was asked of the browser, read back from the session."""
+    """What the browser was asked for, read from the session."""
 
     purpose: str
     create: dict[str, Any] | None
@@ -42,7 +42,7 @@ class Begun:
 
     @property
     def challenge(self) -> bytes:
-        """The challenge of the new passkey."""
+        """Return the challenge of the new passkey."""
         assert self.create is not None
         return websafe_decode(self.create["challenge"])
 
@@ -50,7 +50,7 @@ class Begun:
 def begin(
     request: HttpRequest, purpose: str, user: User, *, create: bool, prove: bool
 ) -> dict[str, Any]:
-    """Start a ceremony; give the options for the browser."""
+    """Start a ceremony; return the options for the browser."""
     options: dict[str, Any] = {}
     kept: dict[str, Any] = {"purpose": purpose, "at": time.time(), "create": None, "prove": None}
     if create:
@@ -62,7 +62,7 @@ def begin(
 
 
 def take(request: HttpRequest, purpose: str) -> Begun:
-    """What `begin` asked, once. Raises SessionExpired when there is nothing, or it is too old."""
+    """Return what `begin` asked for, once. Raises SessionExpired when missing or too old."""
     kept = request.session.pop(SESSION_KEY, None)
     if not kept or kept["purpose"] != purpose or time.time() - kept["at"] > LIFE_S:
         raise errors.SessionExpired("start again")
@@ -78,14 +78,14 @@ def prove(begun: Begun, user: User, assertion: Mapping[str, Json]) -> None:
 
 
 def credentials_of(user: User) -> list[AttestedCredentialData]:
-    """The account's passkeys, from allauth's rows."""
+    """Return the account's passkeys, from allauth's rows."""
     rows = Authenticator.objects.filter(user=user, type=Authenticator.Type.WEBAUTHN)
     return [row.wrap().authenticator_data.credential_data for row in rows]
 
 
 def _creation(user: User) -> tuple[dict[str, Any], dict[str, Any]]:
     options, state = _server().register_begin(
-        # The handle is the opaque id: a lost device names nobody.
+        # The handle is the opaque id, so a lost device does not reveal the person.
         PublicKeyCredentialUserEntity(
             id=user.person.bytes, name=user.get_username(), display_name=user.get_username()
         ),

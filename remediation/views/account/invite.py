@@ -1,4 +1,4 @@
-"""The first passkey: a one-time code of an operator sets a password and enrols it."""
+"""Enrol the first passkey and set the password, with an operator's one-time code."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from remediation.views.refusals import problem
 
 @require_safe
 def show(request: HttpRequest) -> HttpResponse:
-    """The form for a one-time code."""
+    """Show the form for a one-time code."""
     return render(request, "remediation/account/invite.html", {"page": InvitePage(InviteForm())})
 
 
 @decorators.anonymous_json_post
 @sensitive_variables("body", "form")
 def start(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
-    """Check the code, without using it up, and give the options for the new passkey."""
+    """Check the code without using it up; return the options for the new passkey."""
     form = _form(body)
     if not form.is_valid():
         return _field_errors(form)
@@ -57,7 +57,7 @@ def finish(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
     given = form.cleaned_data
     user = enroll.open_invitation(username=given["username"], code=given["code"])
     begun = ceremony.take(request, f"invite:{user.pk}")
-    # Before the commit, where a failure may still be an error: another person may be signed in.
+    # Another person may be signed in. Before the commit, a failure may still be an error.
     logout(request)
     enroll.redeem(
         username=given["username"],
@@ -78,12 +78,12 @@ def _form(body: Mapping[str, Json]) -> InviteForm:
 
 
 def _slow_down(request: HttpRequest, form: InviteForm) -> None:
-    """Limit attempts by address and by account, so that nobody guesses a code. Raises Throttled."""
+    """Limit attempts by address and by account against guessing. Raises Throttled."""
     username = str(form.cleaned_data["username"]).casefold()
     if not ratelimit.consume(request, action="invite", key=f"invite:{username}"):
         raise errors.Throttled(900)
 
 
 def _field_errors(form: InviteForm) -> HttpResponse:
-    detail = gettext("Something is missing or not right; see the fields.")
+    detail = gettext("A field is missing or not valid; see the fields.")
     return problem(errors.BadValue(), detail=detail, fields=form.errors)

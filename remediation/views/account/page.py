@@ -1,4 +1,4 @@
-"""What the pages about a person's own account get."""
+"""The data of the pages about a person's own account."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ class PasskeysPage:
 
 @dataclass(frozen=True)
 class InvitePage:
-    """The form for a one-time code, before anybody has signed in."""
+    """The form for a one-time code, used before sign-in."""
 
     form: InviteForm

@@ -1,4 +1,4 @@
-"""From allauth's rows to the list of a person's passkeys. Isolates their encoding (CBOR)."""
+"""Build the list of a person's passkeys from allauth's rows. Isolates their encoding (CBOR)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remediation.views.forms import PasskeyForm
 
 
 def passkeys_page(person: User) -> PasskeysPage:
-    """The person's passkeys, oldest first."""
+    """Return the person's passkeys, oldest first."""
     found = Authenticator.objects.filter(user=person, type=Authenticator.Type.WEBAUTHN)
     return PasskeysPage(rows=tuple(_row(row) for row in found.order_by("pk")), form=PasskeyForm())
 

@@ -1,4 +1,4 @@
-"""A person's passkeys: list, add with proof of an existing one, remove likewise."""
+"""List, add and remove a person's passkeys; both changes need an existing passkey."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from remediation.views.forms import PasskeyForm
 
 @decorators.page
 def index(request: HttpRequest) -> HttpResponse:
-    """The person's passkeys."""
+    """Show the person's passkeys."""
     page = presenter.passkeys_page(decorators.person(request))
     return render(request, "remediation/account/page.html", {"page": page})
 
 
 @decorators.json_post
 def add_start(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
-    """Options for two ceremonies: an existing passkey, then the new one (docs/attacks.md A21)."""
+    """Start two ceremonies: an existing passkey, then the new one (docs/attacks.md A21)."""
     _named(body)
     return JsonResponse(
         ceremony.begin(request, "add", decorators.person(request), create=True, prove=True)
@@ -36,7 +36,7 @@ def add_start(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
 
 @decorators.json_post
 def add(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
-    """Add the new passkey, when an old one of this account proved the person."""
+    """Add the new passkey, after the person confirmed with an existing one."""
     person = decorators.person(request)
     begun = ceremony.take(request, "add")
     ceremony.prove(begun, person, bodies.mapping(body, "assertion"))
@@ -48,14 +48,14 @@ def add(request: HttpRequest, body: Mapping[str, Json]) -> HttpResponse:
     )
     messages.success(
         request,
-        gettext("The passkey is enrolled. Tell an operator its fingerprint to approve with it."),
+        gettext("The passkey is enrolled. Give an operator its fingerprint to approve with it."),
     )
     return JsonResponse({"next": reverse("passkeys")})
 
 
 @decorators.json_post
 def remove_start(request: HttpRequest, pk: int, body: Mapping[str, Json]) -> HttpResponse:
-    """Options for proving oneself before a passkey is removed."""
+    """Start the ceremony that confirms the person before a passkey is removed."""
     person = decorators.person(request)
     return JsonResponse(ceremony.begin(request, f"remove:{pk}", person, create=False, prove=True))
 
@@ -67,7 +67,7 @@ def remove(request: HttpRequest, pk: int, body: Mapping[str, Json]) -> HttpRespo
     begun = ceremony.take(request, f"remove:{pk}")
     ceremony.prove(begun, person, bodies.mapping(body, "assertion"))
     enroll.remove_passkey(actor=person, authenticator_id=pk)
-    messages.success(request, gettext("The passkey is removed. What it signed stays on record."))
+    messages.success(request, gettext("The passkey is removed. Its signatures stay on record."))
     return JsonResponse({"next": reverse("passkeys")})
 
 

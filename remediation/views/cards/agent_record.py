@@ -1,4 +1,4 @@
-"""How people judged the earlier diagnoses of an agent: what its confidence was worth so far."""
+"""Count how people reviewed the earlier diagnoses of an agent: its track record."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from remediation.domain.report import load_diagnosis
 from remediation.domain.statement import Statement
 from remediation.models import Proposal, Review
 
-# How many reviews are read, newest first: only recent ones describe the agent of today.
+# Reads this many reviews, newest first: old ones say little about the agent as it is now.
 MOST = 200
 
 
-# Confidences that differ by at most so many per cent are compared.
+# Confidences count as similar within this many per cent.
 NEAR = 10
 
 
 @dataclass(frozen=True)
 class AgentRecord:
-    """Counts of judged diagnoses; ``near`` counts those of similar confidence."""
+    """Counts of reviewed diagnoses; ``near`` counts those of similar confidence."""
 
     judged: int
     confirmed: int
@@ -32,7 +32,7 @@ class AgentRecord:
 def record_of(proposal: Proposal, confidence: int) -> AgentRecord | None:
     """Count one verdict for each earlier incident of this agent; one "no" outweighs any "yes".
 
-    None when nobody judged one. Two queries.
+    Return None when nobody reviewed one. Two queries.
     """
     reviews = (
         Review.objects.filter(proposal__agent_id=proposal.agent_id)
@@ -61,7 +61,7 @@ def record_of(proposal: Proposal, confidence: int) -> AgentRecord | None:
 
 
 def _read(review: Review) -> tuple[bool, int] | None:
-    """The verdict on the diagnosis, and the agent's confidence; None when unreadable."""
+    """Return the verdict on the diagnosis and the agent's confidence; None when unreadable."""
     try:
         statement = Statement.parse(bytes(review.statement))
         diagnosis = load_diagnosis(bytes(review.proposal.diagnosis.body), allow_test=True)

@@ -1,4 +1,4 @@
-"""What the worker found in a round, and how the round stands."""
+"""Page data of one round: what the worker found, and which slots are filled."""
 
 from __future__ import annotations
 
@@ -52,19 +52,19 @@ class Assessed:
 
     @property
     def unpassed(self) -> tuple[CheckRow, ...]:
-        """The checks that failed or warn; the page shows them open."""
+        """Return the checks that failed or warn; the page shows them open."""
         return tuple(row for row in self.checks if row.outcome != "pass")
 
     @property
     def passed(self) -> tuple[CheckRow, ...]:
-        """The checks that passed; the page folds them."""
+        """Return the checks that passed; the page folds them."""
         return tuple(row for row in self.checks if row.outcome == "pass")
 
 
 def assessed(proposal: Proposal, assessment: Assessment, *, now: datetime) -> Assessed:
-    """Everything that the worker found about the proposal in this round.
+    """Return everything that the worker found about the proposal in this round.
 
-    Raises BadInput when what is stored cannot be read.
+    Raises BadInput when a stored body cannot be read.
     """
     ruling = Ruling.parse(bytes(assessment.ruling))
     rows = check_rows(checks.parse(bytes(assessment.checks)))
@@ -91,7 +91,7 @@ def assessed(proposal: Proposal, assessment: Assessment, *, now: datetime) -> As
 
 
 def pin_of(assessment: Assessment, now: datetime) -> Pin:
-    """The pinned state, and whether a signature may still rest on it."""
+    """Return the pin, and whether it is fresh enough to sign."""
     fresh_until = assessment.recorded_at + FRESH_FOR
     return Pin(
         digest=assessment.pin_digest,

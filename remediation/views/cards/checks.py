@@ -1,4 +1,4 @@
-"""The machine's own findings, beside what the agent says."""
+"""Page data of the checks: findings of the worker, independent of the agent."""
 
 from __future__ import annotations
 
@@ -10,30 +10,57 @@ from django.utils.translation import gettext_lazy
 
 from remediation.domain import checks
 
-# What each check asserts; a check without a title here is shown by its name.
+# Titles of passed checks: what is the case. A check without a title is shown by its name.
 TITLES = {
     "evidence_names_other_identity": gettext_lazy("The evidence is about the target"),
-    "citation_value_not_found": gettext_lazy("Cited values stand in the evidence"),
+    "citation_value_not_found": gettext_lazy("Cited values are in the evidence"),
     "claim_without_citation": gettext_lazy("Each claim cites evidence"),
     "hidden_characters": gettext_lazy("No hidden characters"),
-    "precheck_refused": gettext_lazy("The executor would take it"),
+    "precheck_refused": gettext_lazy("The executor would accept the plan"),
     "secret_in_evidence": gettext_lazy("No secrets in the evidence"),
-    "target_unknown": gettext_lazy("The inventory knows the target"),
-    "target_unobservable": gettext_lazy("The target was observed"),
+    "target_unknown": gettext_lazy("The target is in the inventory"),
+    "target_unobservable": gettext_lazy("The worker read the target"),
     "earlier_rejection": gettext_lazy("No earlier rejection"),
-    "environment_mismatch": gettext_lazy("The environment agrees"),
-    "claim_not_in_evidence": gettext_lazy("The evidence holds what claims name"),
-    "denied_told_as_done": gettext_lazy("What was denied is told as denied"),
+    "environment_mismatch": gettext_lazy("The environment matches the inventory"),
+    "claim_not_in_evidence": gettext_lazy("The evidence contains what the claims name"),
+    "denied_told_as_done": gettext_lazy("Claims say which calls were denied"),
     "place_and_time_mismatch": gettext_lazy("Account, region and times agree"),
-    "addresses_the_reader": gettext_lazy("Nothing speaks to its reader"),
-    "look_alike_names": gettext_lazy("No look-alike is meant"),
+    "addresses_the_reader": gettext_lazy("No sign of prompt injection"),
+    "look_alike_names": gettext_lazy("The evidence names the exact target"),
     "sibling_credential": gettext_lazy("No second key or member keeps access"),
-    "used_by_production": gettext_lazy("Not in use by others within the hour"),
+    "used_by_production": gettext_lazy("Not used by others in the last hour"),
     "protected_target": gettext_lazy("The target is not protected"),
     "telemetry_switched_off": gettext_lazy("Logs and detectors stayed on"),
     "containment_order": gettext_lazy("The steps are in the right order"),
-    "irreversible": gettext_lazy("Each step can be undone"),
-    "duplicate_proposal": gettext_lazy("No other open proposal acts on it"),
+    "irreversible": gettext_lazy("Each step is reversible"),
+    "duplicate_proposal": gettext_lazy("No other open proposal acts on the target"),
+}
+# Titles of checks that failed or warn. Each one is true for both outcomes.
+TITLES_FAILED = {
+    "evidence_names_other_identity": gettext_lazy(
+        "Plan, incident and evidence name different identities"
+    ),
+    "citation_value_not_found": gettext_lazy("Cited values are not in the evidence"),
+    "claim_without_citation": gettext_lazy("A claim is missing or cites no evidence"),
+    "hidden_characters": gettext_lazy("The agent's texts contain hidden characters"),
+    "precheck_refused": gettext_lazy("The executor would refuse a step"),
+    "secret_in_evidence": gettext_lazy("The evidence contains secrets (masked here)"),
+    "target_unknown": gettext_lazy("Target is not in the inventory"),
+    "target_unobservable": gettext_lazy("Target does not exist or could not be read"),
+    "earlier_rejection": gettext_lazy("An earlier proposal on this target was rejected"),
+    "environment_mismatch": gettext_lazy("Environment differs from the inventory or is unknown"),
+    "claim_not_in_evidence": gettext_lazy("Claims name what the cited evidence does not contain"),
+    "denied_told_as_done": gettext_lazy("A claim does not say that a call was denied"),
+    "place_and_time_mismatch": gettext_lazy("Account, region or times do not agree"),
+    "addresses_the_reader": gettext_lazy("Possible prompt injection, or text that was not checked"),
+    "look_alike_names": gettext_lazy("A similar name can be confused with the target"),
+    "sibling_credential": gettext_lazy("A second key or member keeps access"),
+    "used_by_production": gettext_lazy("The target may be in use in production"),
+    "protected_target": gettext_lazy("A target is protected"),
+    "telemetry_switched_off": gettext_lazy("Logging was switched off during the incident"),
+    "containment_order": gettext_lazy("The steps do not follow the order of a containment"),
+    "irreversible": gettext_lazy("A step is not reversible"),
+    "duplicate_proposal": gettext_lazy("Another open proposal acts on the target"),
 }
 
 
@@ -49,11 +76,11 @@ class CheckRow:
 
 
 def check_rows(found: Iterable[checks.Check]) -> tuple[CheckRow, ...]:
-    """The checks, worst first; equal ones in the worker's order."""
+    """Return the checks, worst first; equal ones in the worker's order."""
     rows = [
         CheckRow(
             name=check.name,
-            title=str(TITLES.get(check.name, check.name.replace("_", " "))),
+            title=_title(check),
             outcome=check.outcome.value,
             reason=check.reason,
         )
@@ -62,7 +89,12 @@ def check_rows(found: Iterable[checks.Check]) -> tuple[CheckRow, ...]:
     return tuple(sorted(rows, key=lambda row: _WORST_FIRST[row.outcome]))
 
 
+def _title(check: checks.Check) -> str:
+    titles = TITLES if check.outcome is checks.Outcome.PASS else TITLES_FAILED
+    return str(titles.get(check.name, check.name.replace("_", " ")))
+
+
 def tally(rows: Iterable[CheckRow]) -> tuple[tuple[str, int], ...]:
-    """How many checks have each outcome, worst first."""
+    """Count the checks of each outcome, worst first."""
     counts = Counter(row.outcome for row in rows)
     return tuple((word, counts[word]) for word in _WORST_FIRST)

@@ -1,4 +1,4 @@
-"""The diagnosis: its claims, and what really stands where they cite."""
+"""Page data of a diagnosis: each claim, with the artefact's own text at each citation."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from remediation.views.names import Names
 
 @dataclass(frozen=True)
 class CitationRow:
-    """One citation of a claim; ``outcome`` is pass when the value stands at the pointer."""
+    """One citation of a claim; ``outcome`` is pass when the artefact has the value there."""
 
     sha256: str
     pointer_untrusted: str
@@ -60,7 +60,7 @@ _ABSENT = read_artefact(None)
 
 
 def diagnosis_card(proposal: Proposal) -> DiagnosisCard:
-    """The diagnosis of a proposal, each citation compared with the stored artefact."""
+    """Return the diagnosis of a proposal; compare each citation with the stored artefact."""
     diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
     cited = Counter(c.evidence for claim in diagnosis.claims for c in claim.citations)
     artefacts, whole = _artefacts(proposal.incident_id, set(cited))
@@ -109,7 +109,7 @@ def _claim_row(
 
 
 def _excerpt(document: Json | Unreadable, pointer: str) -> Excerpt | None:
-    """The artefact's own text around the pointer; None when there is none."""
+    """Return the artefact's own text around the pointer; None when there is none."""
     if isinstance(document, Unreadable):
         return None
     try:
@@ -121,8 +121,10 @@ def _excerpt(document: Json | Unreadable, pointer: str) -> Excerpt | None:
 def _artefacts(
     incident_id: UUID, wanted: set[str]
 ) -> tuple[dict[str, Json | Unreadable], set[str]]:
-    """The cited artefacts, each parsed once with its secrets covered; and the digests of those
-    whose stored bytes are whole."""
+    """Parse each cited artefact once, with its secrets masked.
+
+    Also return the digests of those whose stored bytes match.
+    """
     rows = list(Evidence.objects.filter(incident_id=incident_id, sha256__in=wanted))
     parsed = {digest: read_artefact(text) for digest, text in secrets.masked(rows).items()}
     blobs = EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows])

@@ -1,4 +1,4 @@
-"""The artefacts of an incident: what each is, what is covered in it, and its text."""
+"""Page data of the artefacts of an incident: facts, masked secrets, text."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class EvidenceRow:
     attacker_writable: bool
     kept: bool  # the bytes are still stored, not erased under law
     cited: int
-    whole: bool = False  # the stored bytes have this SHA-256, as far as they were asked for
-    secrets: str = ""  # what is covered in it, in words; empty when nothing is
+    whole: bool = False  # the stored bytes have this SHA-256; checked for cited artefacts only
+    secrets: str = ""  # the masked secrets in words; empty when there are none
 
 
 def evidence_rows(incident_id: UUID, cited: Counter[str]) -> tuple[EvidenceRow, ...]:
-    """The artefacts in the order handed in; ``cited`` counts the citations of each."""
+    """Return the artefacts as submitted, in order; ``cited`` counts the citations of each."""
     rows = list(Evidence.objects.filter(incident_id=incident_id).order_by("pk"))
     found = secrets.found_in(rows)
     kept = set(
@@ -48,7 +48,7 @@ def evidence_rows(incident_id: UUID, cited: Counter[str]) -> tuple[EvidenceRow, 
 def evidence_row(
     row: Evidence, kept: bool, cited: int = 0, found: Found | None = None
 ) -> EvidenceRow:
-    """One artefact; ``found`` are the secrets that are covered in it."""
+    """Return one artefact; ``found`` are the secrets that are masked in it."""
     return EvidenceRow(
         sha256=row.sha256,
         size=row.size,
@@ -63,7 +63,7 @@ def evidence_row(
 
 
 def describe_secrets(found: Found) -> str:
-    """The covered secrets in words: "2 secrets: AWS secret access key, private key"."""
+    """Describe the masked secrets: "2 secrets: AWS secret access key, private key"."""
     if not found.whole:
         return gettext("more than %(most)d secrets") % {"most": MOST}
     kinds = dict.fromkeys(vocabulary.saying(TITLES.get(s.rule, s.rule)) for s in found.secrets)
@@ -73,7 +73,7 @@ def describe_secrets(found: Found) -> str:
 
 
 def artefact_text(content: bytes) -> tuple[str, bool]:
-    """The artefact whole: as text when it is UTF-8, else in hexadecimal (second value True)."""
+    """Return the full artefact: as text if it is UTF-8, else in hexadecimal (second value True)."""
     try:
         return content.decode(), False
     except UnicodeDecodeError:
@@ -83,5 +83,5 @@ def artefact_text(content: bytes) -> tuple[str, bool]:
 
 
 def is_whole(content: bytes, digest: str) -> bool:
-    """Whether the stored bytes have the SHA-256 under which the agent handed them in."""
+    """Tell whether the stored bytes have the SHA-256 that the agent submitted."""
     return sha256(content).hexdigest() == digest

@@ -1,4 +1,4 @@
-"""Names with their values, as the cards list them, and JSON values as text."""
+"""Names with values as the cards list them; JSON values as text."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from audit.tlog.canonical import Json
 
 @dataclass(frozen=True)
 class Field:
-    """A name and its value, both shown whole; ``pinned`` fields are compared before the effect."""
+    """A name and its value; the worker compares ``pinned`` fields again before the step."""
 
     name: str
     value: str
     pinned: bool = False
-    after: str = ""  # what the action makes of it; empty when it stays as it is
+    after: str = ""  # the value after the action; empty when it does not change
 
 
 def format_json(value: Json) -> str:
-    """A value as its canonical bytes show it: one line, keys sorted, no spaces."""
+    """Format a value as in its canonical bytes: one line, keys sorted, no spaces."""
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def format_canonical(value: Json) -> str:
-    """Text as it is, every other value as `format_json`."""
+    """Return text as it is, every other value as `format_json` does."""
     return value if isinstance(value, str) else format_json(value)
 
 
 def format_recorded(value: Json) -> str:
-    """Text as it is, every other value as JSON in the order of its record."""
+    """Return text as it is, every other value as JSON with its keys in recorded order."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

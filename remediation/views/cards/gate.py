@@ -1,4 +1,4 @@
-"""What the gate would answer now, as far as the web process can know."""
+"""Preview the gate's answer, as far as the web process can know it."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ class GateRow:
 
 
 def gate_rows(findings: Iterable[Finding], *, decided: int, state: str) -> tuple[GateRow, ...]:
-    """The gate's findings; a note stands beside each step that only the worker can judge."""
+    """Return the gate's findings, with a note on each step that only the worker can decide."""
     rows = []
     for finding in findings:
         outcome = "pass" if finding.result else "fail"
         reason, note = "" if finding.result else _detail(finding), ""
         if finding.name == "signatures" and outcome == "pass":
             note = (
-                gettext("by the keys as enrolled; the worker asks its approvers file")
+                gettext("verified with the enrolled keys; the worker uses its approvers file")
                 if decided
-                else gettext("none is handed in yet")
+                else gettext("no signature yet")
             )
             outcome = "pass" if decided else "later"
         if finding.number == 4 and state == "in_review" and _name(finding) == "quorum":
             outcome = "later"
         if finding.number == 7:
-            # In every state: only the worker has the log's key and its remembered head.
+            # In every state: only the worker has the log's key and its last known head.
             outcome = "later"
-            note = gettext("The worker proves it, before it runs anything.")
+            note = gettext("The worker verifies this before it runs anything.")
         if finding.name == "drift" and outcome == "pass":
             outcome = "later"
-            note = gettext("as pinned; the worker looks again just before the effect")
+            note = gettext("as pinned; the worker reads the target again just before the step")
         rows.append(GateRow(finding.number, finding.name, outcome, "" if note else reason, note))
     return tuple(rows)
 

@@ -1,4 +1,4 @@
-"""One line of a history: what happened, when, and who did it."""
+"""One line of a history: what happened, when, by whom."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ class HistoryRow:
 
 
 def in_order(found: list[HistoryRow]) -> list[HistoryRow]:
-    """Oldest first, by audit entry: within one transaction all times are equal, entries are not."""
+    """Sort oldest first, by audit entry: all times within one transaction are equal."""
     return sorted(found, key=lambda row: (row.entry, row.at))

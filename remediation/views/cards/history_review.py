@@ -27,14 +27,14 @@ DECISIONS = {
 
 
 def assessment_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
-    """Each assessment with its digests and its exact bytes."""
+    """Yield each assessment with its digests and its exact bytes."""
     for row in Assessment.objects.filter(proposal__in=keys):
         slots = ", ".join(vocabulary.word(slot) for slot in row.slots)
         yield HistoryRow(
             at=row.recorded_at,
             kind="assessment",
             word="in_review",
-            title=gettext("Assessed, round %(round)d: risk %(risk)s, asks for %(slots)s")
+            title=gettext("Assessed, round %(round)d: risk %(risk)s, needs %(slots)s")
             % {"round": row.round, "risk": vocabulary.word(row.risk), "slots": slots},
             actor=gettext("the worker"),
             entry=row.entry,
@@ -58,7 +58,7 @@ def assessment_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
 
 
 def review_history(rounds: dict[UUID, int]) -> Iterator[HistoryRow]:
-    """Each review, numbered as recorded; ``rounds`` holds the current round of each proposal."""
+    """Yield each review, numbered as recorded; ``rounds`` maps proposals to their current round."""
     found = list(Review.objects.filter(proposal__in=list(rounds)).order_by("pk"))
     names = Names([row.person for row in found])
     numbers: Counter[UUID] = Counter()
@@ -87,7 +87,7 @@ def review_history(rounds: dict[UUID, int]) -> Iterator[HistoryRow]:
 
 
 def request_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
-    """Each request of a person that the worker look again."""
+    """Yield each request of a person to read the target again."""
     found = list(ObservationRequest.objects.filter(proposal__in=keys))
     names = Names([row.person for row in found])
     for row in found:
@@ -95,7 +95,7 @@ def request_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
             at=row.recorded_at,
             kind="note",
             word="submitted",
-            title=gettext("Asked the worker to observe again"),
+            title=gettext("Asked the worker to read the target again"),
             actor=names.person(row.person),
             entry=row.entry,
             proposal=row.proposal_id,

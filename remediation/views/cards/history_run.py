@@ -21,7 +21,7 @@ from remediation.views.names import Names
 
 
 def step_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
-    """Each phase of each step."""
+    """Yield each phase of each step."""
     found = StepRecord.objects.filter(execution__proposal__in=keys)
     for row in found.annotate(of=F("execution__proposal_id")):
         yield HistoryRow(
@@ -38,7 +38,7 @@ def step_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
 
 
 def halt_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
-    """Each signed halt, with the worker\'s verdict on it."""
+    """Yield each signed halt, with the worker's verdict on it."""
     found = list(Halt.objects.filter(proposal__in=keys))
     verdicts = {row.halt_id: row for row in HaltVerdict.objects.filter(halt__in=found)}
     names = Names([row.person for row in found])
@@ -58,14 +58,14 @@ def halt_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
 
 def _halt_title(verdict: HaltVerdict | None) -> str:
     if verdict is None:
-        return gettext("A halt was signed; the worker has not verified it")
+        return gettext("Halt signed; the worker has not verified it yet")
     if verdict.holds:
         return gettext("Halted between two steps")
-    return gettext("A halt that the worker refused")
+    return gettext("Halt refused by the worker")
 
 
 def notice_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
-    """Each mail that was sent about the proposal."""
+    """Yield each mail that was sent about the proposal."""
     for row in Notice.objects.filter(proposal__in=keys):
         yield HistoryRow(
             at=row.recorded_at,
@@ -79,8 +79,8 @@ def notice_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
 
 
 def notice_title(kind: str) -> str:
-    """What the mail was about, in words."""
+    """Describe what the mail was about."""
     if kind.isdigit():
-        return gettext("Told that %(share)s %% of the time to decide had passed") % {"share": kind}
+        return gettext("Notified: %(share)s %% of the time to decide has passed") % {"share": kind}
     values = {"state": vocabulary.word(kind.removeprefix("told:"))}
-    return gettext("Told the result: %(state)s") % values
+    return gettext("Notified of the result: %(state)s") % values

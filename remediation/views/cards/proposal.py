@@ -1,4 +1,4 @@
-"""The proposal that a page is about: whether the person may see it, and its plan in words."""
+"""The proposal of a page: whether the person may see it, and its plan in words."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan
 from remediation.models import Proposal, User
 from remediation.services.access import visibility
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 from remediation.views.cards.assessed import Assessed
 from remediation.views.cards.diagnosis import DiagnosisCard
 from remediation.views.cards.step import StepCard
 
-UNREADABLE = "The catalogue of today cannot read this plan, so nobody can approve it."
+UNREADABLE = "The current catalogue cannot read this plan, so nobody can approve it."
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalPage:
-    """What each page with the cards of a proposal gets; the partials in `cards/` read it."""
+    """The data of each page with the cards of a proposal; the partials in `cards/` read it."""
 
     proposal_id: UUID
     state: str
@@ -46,7 +46,7 @@ class ProposalPage:
 
 
 def visible(person: User, proposal_id: UUID) -> Proposal:
-    """The proposal, if this person may see it. Raises NoSuchObject."""
+    """Return the proposal, if this person may see it. Raises NoSuchObject."""
     found = (
         visibility.visible_proposals(person)
         .select_related("incident", "diagnosis", "agent")
@@ -59,7 +59,7 @@ def visible(person: User, proposal_id: UUID) -> Proposal:
 
 
 def plan_of(proposal: Proposal) -> Plan | None:
-    """The stored plan, or None when today's catalogue cannot read it."""
+    """Return the stored plan; None when the current catalogue cannot read it."""
     try:
         return load_plan(bytes(proposal.plan))
     except BadInput:
@@ -67,19 +67,19 @@ def plan_of(proposal: Proposal) -> Plan | None:
 
 
 def sentences(plan: Plan | None) -> tuple[str, ...]:
-    """What the plan does, in the portal's words, from the plan's bytes."""
+    """Describe what the plan does, one sentence per step, from the plan's bytes."""
     return tuple(step.sentence for step in plan.steps) if plan else (UNREADABLE,)
 
 
 def undone(plan: Plan | None) -> str:
-    """The environment, and how each step is undone, in the portal's words."""
+    """Describe the environment, and how each step can be reversed."""
     if plan is None:
         return ""
     back = []
     for step in plan.steps:
         if step.rollback is None or not step.spec.reversible:
-            back.append(f"Step {step.index + 1} cannot be undone.")
+            back.append(f"Step {step.index + 1} is not reversible.")
         else:
             sentence = ACTIONS[step.rollback].sentence.format_map(step.target.fields)
-            back.append(f"Undone by {step.rollback}: {sentence}")
+            back.append(f"Reversible: {sentence}")
     return " ".join([f"In {plan.environment}.", *back])

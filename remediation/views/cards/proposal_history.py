@@ -1,4 +1,4 @@
-"""Everything on record about one or several proposals, oldest first."""
+"""List everything on record about one or several proposals, oldest first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from remediation.views.names import Names
 
 
 def rows(*proposals: Proposal) -> list[HistoryRow]:
-    """Transitions, assessments, reviews, requests, refusals, steps, halts and notices.
+    """Return transitions, assessments, reviews, requests, refusals, steps, halts and notices.
 
     The number of queries is the same for any number of proposals.
     """

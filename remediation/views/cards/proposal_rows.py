@@ -1,4 +1,4 @@
-"""Lines of proposals: a fixed number of queries for any number of lines."""
+"""Lines of proposals, with a fixed number of queries for any number of lines."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class ProposalRow:
     due: datetime | None
     target: str
     slots: tuple[SlotRow, ...]
-    mine: bool = False  # the person who looks may decide it now
+    mine: bool = False  # the person who views the page may decide it now
     lookers: tuple[str, ...] = ()  # others who have its page open now
 
 
 def rows(entries: Iterable[QueueEntry]) -> tuple[ProposalRow, ...]:
-    """Lines in the order given; five queries for all of them."""
+    """Return the lines in the given order; five queries for all of them."""
     found = list(entries)
     keys = [entry.pk for entry in found]
     slots = dict(
@@ -47,7 +47,7 @@ def rows(entries: Iterable[QueueEntry]) -> tuple[ProposalRow, ...]:
 
 
 def readable(entries: QuerySet[QueueEntry]) -> QuerySet[QueueEntry]:
-    """The entries with the columns that a line needs, and no others."""
+    """Return the entries with only the columns that a line needs."""
     return entries.select_related("proposal", "incident", "agent").only(
         *("place", "state", "risk", "environment", "target", "due"),
         *("proposal__plan", "proposal__round"),
@@ -56,7 +56,7 @@ def readable(entries: QuerySet[QueueEntry]) -> QuerySet[QueueEntry]:
 
 
 def _row(entry: QueueEntry, slots: Sequence[str], reviews: Iterable[ReviewRow]) -> ProposalRow:
-    """One line; its sentence is made from the plan's bytes."""
+    """Return one line; its sentence is made from the plan's bytes."""
     plan = plan_of(entry.proposal)
     words = sentences(plan)
     return ProposalRow(

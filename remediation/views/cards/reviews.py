@@ -1,4 +1,4 @@
-"""Reviews as people read them, and the slots that they fill."""
+"""Reviews for readers, and the slots that they fill."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ReviewRow:
     reason_text: str
     round: int
     at: datetime
-    counts: bool  # of this round, over these digests
+    counts: bool  # it is of the current round
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SlotRow:
 
 
 def review_rows(proposal: Proposal, round_: int | None = None) -> tuple[ReviewRow, ...]:
-    """Reviews of one round, or of all, oldest first."""
+    """Return the reviews of one round, or of all, oldest first."""
     found = Review.objects.filter(proposal=proposal).order_by("pk")
     if round_ is not None:
         found = found.filter(round=round_)
@@ -51,7 +51,7 @@ def review_rows(proposal: Proposal, round_: int | None = None) -> tuple[ReviewRo
 
 
 def reviews_by_proposal(keys: list[UUID]) -> dict[UUID, list[ReviewRow]]:
-    """The reviews of the current rounds of many proposals, in two queries."""
+    """Return the reviews of the current rounds of many proposals, in two queries."""
     found = Review.objects.filter(proposal__in=keys, round=F("proposal__round")).order_by("pk")
     reviews = list(found)
     names = Names([review.person for review in reviews])
@@ -62,7 +62,7 @@ def reviews_by_proposal(keys: list[UUID]) -> dict[UUID, list[ReviewRow]]:
 
 
 def review_row(review: Review, names: Names, *, counts: bool) -> ReviewRow:
-    """One review; verdicts and reason are empty when its statement cannot be read."""
+    """Return one review; verdicts and reason are empty when its statement cannot be read."""
     verdicts: tuple[tuple[str, str], ...] = ()
     code = text = ""
     try:
@@ -86,7 +86,7 @@ def review_row(review: Review, names: Names, *, counts: bool) -> ReviewRow:
 
 
 def slot_rows(slots: tuple[str, ...], reviews: Iterable[ReviewRow]) -> tuple[SlotRow, ...]:
-    """The ruling's slots in order, each with the review that fills it."""
+    """Return the ruling's slots in order, each with the review that fills it."""
     waiting = list(reviews)
     rows = []
     for slot in slots:

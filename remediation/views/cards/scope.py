@@ -1,4 +1,4 @@
-"""What the action reaches, as a table and a drawing."""
+"""Page data of the scope: a table and a drawing."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ScopeCard:
 
 
 def scope_card(scope: Scope) -> ScopeCard:
-    """The recorded scope; the lines of its drawing are read from the inventory of now."""
+    """Return the recorded scope; the lines of its drawing come from the current inventory."""
     return ScopeCard(
         diagram=diagram.draw(scope, _edges(scope)),
         digest=scope.digest,
@@ -79,7 +79,7 @@ def scope_card(scope: Scope) -> ScopeCard:
 
 
 def _edges(scope: Scope) -> list[tuple[int, int]]:
-    """The dependencies between the services of the scope, as the inventory has them now."""
+    """Return the current dependencies between the services of the scope."""
     ids = [service.id for service in scope.services]
     newest = DependencyVersion.objects.filter(dependency=OuterRef("pk")).order_by("-id")
     found = Dependency.objects.filter(source__in=ids, service__in=ids).annotate(

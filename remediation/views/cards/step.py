@@ -1,4 +1,4 @@
-"""The steps of a plan, and what the worker saw of their targets."""
+"""Page data of the steps of a plan, and of the observations of their targets."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ObservedCard:
 
     @property
     def last_use(self) -> tuple[Field, ...]:
-        """Who used the target and when, as far as the target records it."""
+        """Return who used the target and when, as far as the target records it."""
         return tuple(f for f in self.fields if f.name.startswith(("last_", "sessions")))
 
 
@@ -47,7 +47,7 @@ class StepCard:
 
 
 def step_cards(plan: Plan | None, assessment: Assessment | None) -> tuple[StepCard, ...]:
-    """One card a step; none when the plan cannot be read."""
+    """Return one card per step; none when the plan cannot be read."""
     seen = _observations(assessment)
     return tuple(_step_card(step, seen) for step in plan.steps) if plan else ()
 
@@ -74,7 +74,7 @@ def _step_card(step: Step, seen: dict[str, Observation | None]) -> StepCard:
         cannot=tuple(vocabulary.saying(one) for one in spec.cannot),
         observed=_observed(step.action, observation) if observation else None,
         unobservable=(
-            gettext("The worker could not look at %(target)s.") % {"target": locator}
+            gettext("The worker could not read %(target)s.") % {"target": locator}
             if unobservable
             else ""
         ),
@@ -82,7 +82,7 @@ def _step_card(step: Step, seen: dict[str, Observation | None]) -> StepCard:
 
 
 def _observed(action: str, observation: Observation) -> ObservedCard:
-    """What was seen, pinned fields first: they must not change before the action changes them."""
+    """Return the observation, pinned fields first: they must not change before the step."""
     then = after(action, observation.state) if observation.exists else observation.state
     pinned = [
         Field(

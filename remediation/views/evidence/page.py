@@ -1,4 +1,4 @@
-"""What the page of one artefact gets."""
+"""The data of the page of one artefact."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from remediation.views.forms import RevealForm
 
 @dataclass(frozen=True)
 class ArtefactPart:
-    """A part of the text; of a covered secret only its description is given."""
+    """A part of the text; for a masked secret only its description."""
 
     text_untrusted: str = ""
-    covered: str = ""
+    masked: str = ""
 
 
 @dataclass(frozen=True)
 class EvidencePage:
-    """The artefact whole: its facts, and its text in parts."""
+    """The full artefact: its facts, and its text in parts."""
 
     proposal_id: UUID
     row: EvidenceRow
@@ -28,10 +28,10 @@ class EvidencePage:
     binary: bool  # shown in hexadecimal
     matches: bool  # the stored bytes have the SHA-256
     revealed: bool
-    form: RevealForm | None  # None when this person may uncover nothing here
+    form: RevealForm | None  # None when this person may reveal nothing here
     erased: EvidenceErasure | None
 
     @property
     def text_untrusted(self) -> str:
-        """The shown text, by which its length is counted."""
+        """Return the shown text, to count its length."""
         return "".join(part.text_untrusted for part in self.parts)

@@ -1,4 +1,4 @@
-"""From stored bytes to the data of the artefact's page: secrets covered, or uncovered."""
+"""Build the data of an artefact's page from stored bytes: secrets masked, or revealed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 
 from remediation import vocabulary
-from remediation.domain.secrets import covering
+from remediation.domain.secrets import masking
 from remediation.domain.secrets.detector import TITLES, Found
 from remediation.models import Evidence, EvidenceBlob, EvidenceErasure, Proposal, User
 from remediation.services.access import visibility
@@ -24,20 +24,20 @@ def evidence_page(
     form: RevealForm | None = None,
     revealed: bytes | None = None,
 ) -> EvidencePage:
-    """The artefact with every secret covered, unless its bytes were ``revealed``."""
+    """Return the artefact with every secret masked, unless its bytes were ``revealed``."""
     blob = EvidenceBlob.objects.filter(pk=row.sha256).first()
     content = bytes(blob.content) if blob else b""
     found = secrets.found_in([row]).get(row.sha256, Found())
-    covered = bool(found) and revealed is None
+    masked = bool(found) and revealed is None
     may = bool(found) and visibility.may_reveal(person, proposal)
     return EvidencePage(
         proposal_id=proposal.pk,
         row=evidence_row(row, kept=blob is not None, found=found),
-        parts=_parts(content, found) if covered else _plain(content),
+        parts=_parts(content, found) if masked else _plain(content),
         binary=artefact_text(content)[1],
         matches=blob is not None and is_whole(content, row.sha256),
         revealed=revealed is not None,
-        form=(form or RevealForm()) if may and covered else None,
+        form=(form or RevealForm()) if may and masked else None,
         erased=EvidenceErasure.objects.filter(sha256=row.sha256).first(),
     )
 
@@ -47,17 +47,17 @@ def _plain(content: bytes) -> tuple[ArtefactPart, ...]:
 
 
 def _parts(content: bytes, found: Found) -> tuple[ArtefactPart, ...]:
-    """The text with each secret replaced by its description; not UTF-8: in hexadecimal."""
+    """Return the text with each secret replaced by its description; hexadecimal if not UTF-8."""
     return tuple(
-        ArtefactPart(covered=_describe_covered(part.rule, len(part.content)))
+        ArtefactPart(masked=_describe_masked(part.rule, len(part.content)))
         if part.rule
         else ArtefactPart(artefact_text(part.content)[0])
-        for part in covering.parts(content, found)
+        for part in masking.parts(content, found)
     )
 
 
-def _describe_covered(rule: str, length: int) -> str:
-    """The kind of the secret, and how many bytes are covered."""
+def _describe_masked(rule: str, length: int) -> str:
+    """Describe the kind of the secret, and how many bytes are masked."""
     kind = (
         vocabulary.saying(TITLES[rule]) if rule in TITLES else gettext("too many secrets to list")
     )

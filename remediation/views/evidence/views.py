@@ -1,4 +1,4 @@
-"""One artefact, whole and inert: its secrets covered, and uncovered for those who may."""
+"""Show one artefact as inert text: its secrets masked, or revealed to those who may see them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from remediation.views.refusals import as_recorded
 
 @decorators.page
 def show(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse:
-    """The artefact with every secret covered."""
+    """Show the artefact with every secret masked."""
     person = decorators.person(request)
     proposal, row = _artefact(person, proposal_id, sha256)
     return _answer(request, presenter.evidence_page(person, proposal, row))
@@ -29,7 +29,7 @@ def show(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse:
 
 @decorators.form
 def reveal(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse:
-    """Show the bytes uncovered, in the answer to this POST only; each time goes on record."""
+    """Reveal the bytes, only in the answer to this POST; each time is recorded."""
     person = decorators.person(request)
     proposal, row = _artefact(person, proposal_id, sha256)
     form = RevealForm(request.POST)
@@ -54,7 +54,7 @@ def reveal(request: HttpRequest, proposal_id: UUID, sha256: str) -> HttpResponse
 
 
 def _artefact(person: User, proposal_id: UUID, sha256: str) -> tuple[Proposal, Evidence]:
-    """Both, if this person may see the proposal. Raises NoSuchObject."""
+    """Return both, if this person may see the proposal. Raises NoSuchObject."""
     proposal = visible(person, proposal_id)
     row = proposal.incident.evidence.filter(sha256=sha256).first()
     if row is None:
@@ -63,7 +63,7 @@ def _artefact(person: User, proposal_id: UUID, sha256: str) -> tuple[Proposal, E
 
 
 def _answer(request: HttpRequest, page: EvidencePage, status: int = 200) -> HttpResponse:
-    """The page, or only the text when a page of review asks for that part."""
+    """Answer the page, or only the text when a review page asks for that part."""
     part = request.GET.get("part") == "1" and page.row.kept
     name = "text" if part else "page"
     return render(request, f"remediation/evidence/{name}.html", {"page": page}, status=status)

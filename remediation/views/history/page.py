@@ -1,4 +1,4 @@
-"""What the pages about the past get: the history, a review opened again, what changed."""
+"""The data of the pages about the past: history, reopened review, changes."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class HistoryPage:
 
 @dataclass(frozen=True)
 class Signed:
-    """Who signed, with which passkey, and whether the signature holds."""
+    """Who signed, with which passkey, and whether the signature is valid."""
 
     row: ReviewRow
     person: str
     fingerprint: str
     enrolled_at: datetime | None
-    own_key: bool  # the key is the one that this person enrolled
-    problem: str  # why the signature does not hold; empty when it does
+    own_key: bool  # this person enrolled the key
+    problem: str  # why the signature is not valid; empty when it is
     statement: str
     digest: str
     client_data: str
@@ -49,7 +49,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class Proof:
-    """One of the six signed digests, beside the digest of the bytes stored now."""
+    """One of the six signed digests, with the digest of the bytes stored now."""
 
     kind: str
     signed: str
@@ -63,9 +63,9 @@ class Proof:
 
 @dataclass(frozen=True, kw_only=True)
 class ReopenedPage(ProposalPage):
-    """The cards as the reviewer saw them; nothing can be decided."""
+    """The cards as the reviewer saw them, without a decision."""
 
-    # The cards then leave out what is true only now.
+    # The cards then leave out what is current only.
     reopened = True
     open_for_review = False
 
@@ -109,13 +109,13 @@ class Section:
 
 @dataclass(frozen=True)
 class RoundChange:
-    """What changed from the round before to this one."""
+    """What changed from the previous round to this one."""
 
     number: int
     at: datetime
     why: str
     actor: str
-    reviews: int  # of the round before; they count no more
+    reviews: int  # of the previous round; they no longer count
     sections: tuple[Section, ...]
 
 
@@ -141,7 +141,7 @@ class Versions:
 
 @dataclass(frozen=True)
 class Other:
-    """Another proposal of the incident, to compare with."""
+    """Another proposal of the incident, for comparison."""
 
     proposal_id: UUID
     state: str
@@ -150,7 +150,7 @@ class Other:
 
 @dataclass(frozen=True)
 class ChangesPage:
-    """What differs between rounds, and from another proposal."""
+    """The differences between rounds, and from another proposal."""
 
     proposal_id: UUID
     state: str

@@ -1,4 +1,4 @@
-"""From rows to the data of the pages about a proposal's past."""
+"""Build the data of the pages about a proposal's past."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from remediation.views.history.page import ChangesPage, HistoryPage, Other
 
 
 def history_page(proposal: Proposal, *, may_audit: bool) -> HistoryPage:
-    """Everything on record about one proposal."""
+    """Return everything on record about one proposal."""
     return HistoryPage(
         proposal_id=proposal.pk,
         incident_id=proposal.incident_id,
@@ -23,8 +23,11 @@ def history_page(proposal: Proposal, *, may_audit: bool) -> HistoryPage:
 
 
 def changes_page(user: User, proposal: Proposal, wanted: str) -> ChangesPage:
-    """Everything that changed. ``wanted`` names another proposal of the incident to compare with;
-    without it, the superseded one is taken. One that this person may not see is ignored."""
+    """Return everything that changed.
+
+    ``wanted`` is the id of another proposal of the incident to compare with; the default is the
+    superseded one. A proposal that this person may not see is ignored.
+    """
     seen = list(
         visibility.visible_proposals(user)
         .filter(incident=proposal.incident_id)

@@ -1,7 +1,8 @@
-"""A review opened again: the page as its reviewer had it, from the stored bytes that were signed.
+"""Reopen a review: show the page as its reviewer saw it, from the stored bytes.
 
-Every digest of the signed statement is taken again from the bytes that the page is drawn from. A
-section whose bytes have another digest, or cannot be read, is marked."""
+Computes every digest of the signed statement again, from the bytes that the page shows, and marks
+a section whose digest differs or whose bytes cannot be read.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ KINDS = (Kind.DIAGNOSIS, Kind.SCOPE, Kind.CHECKS, Kind.PLAN, Kind.PIN, Kind.RULI
 
 
 def reopened(proposal: Proposal, number: int) -> Reopened | None:
-    """The proposal's review of this number, counted from 1 as recorded; None if there is none."""
+    """Return the proposal's review of this number, counted from 1; None if there is none."""
     reviews = list(
         Review.objects.filter(proposal=proposal).order_by("pk").select_related("session")
     )
@@ -113,7 +114,7 @@ def _drawn(proposal: Proposal, assessment: Assessment, row: Review, ruling: Ruli
 
 
 def _diagnosis(proposal: Proposal, row: Review) -> DiagnosisCard:
-    """The diagnosis with only the artefacts that were there when the statement was composed."""
+    """Return the diagnosis with only the artefacts that existed when the statement was composed."""
     card = diagnosis_card(proposal)
     there = set(
         proposal.incident.evidence.filter(entry__lt=row.session.entry).values_list(

@@ -1,4 +1,4 @@
-"""Who signed a review, with which passkey, and whether the signature covers what is stored."""
+"""Verify again who signed a review, with which passkey, and what the signature covers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from remediation.views.names import Names
 
 
 def signed_of(row: Review) -> Signed:
-    """The signature of a review, verified again."""
+    """Verify the signature of a review again; return the result."""
     names = Names([row.person])
     key = bytes(row.cose_key)
     enrolled = PasskeyEnrolment.objects.filter(credential_id=bytes(row.credential_id)).first()
@@ -36,7 +36,7 @@ def signed_of(row: Review) -> Signed:
 
 
 def statement_of(row: Review) -> Statement | None:
-    """The signed statement; None when it is unreadable or about another review."""
+    """Return the signed statement; None when it is unreadable or about another review."""
     try:
         statement = Statement.parse(bytes(row.statement))
     except BadInput:
@@ -47,10 +47,10 @@ def statement_of(row: Review) -> Statement | None:
 
 
 def _problem(row: Review, key: bytes) -> str:
-    """Why the signature does not hold; empty when it does."""
+    """Return why the signature is not valid; empty when it is."""
     statement = statement_of(row)
     if statement is None:
-        return "the stored statement cannot be read, or speaks of another review"
+        return "the stored statement cannot be read, or is about another review"
     given = Assertion(
         bytes(row.credential_id),
         bytes(row.authenticator_data),

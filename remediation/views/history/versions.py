@@ -1,4 +1,4 @@
-"""What differs between rounds, and between two proposals."""
+"""Compare rounds of a proposal, and two proposals."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ TITLES = {
     "checks": gettext_lazy("Checks"),
     "ruling": gettext_lazy("Ruling"),
     "pin": gettext_lazy("Pin"),
-    "observation": gettext_lazy("What the worker saw"),
+    "observation": gettext_lazy("What the worker read"),
 }
 
 
 def round_changes(proposal: Proposal) -> tuple[RoundChange, ...]:
-    """Each round against the one before it, newest first."""
+    """Compare each round with the previous one, newest first."""
     found = list(Assessment.objects.filter(proposal=proposal).order_by("round"))
     moves = {t.round: t for t in proposal.transitions.filter(to_state="in_review")}
     reviews = list(proposal.reviews.values_list("round", flat=True))
@@ -69,13 +69,13 @@ def _section(name: str, old: bytes, new: bytes, digests: tuple[str, str]) -> Sec
 
 
 def _value(body: bytes) -> Json:
-    """A stored body as JSON. Raises ValueError."""
+    """Parse a stored body as JSON. Raises ValueError."""
     value: Json = json.loads(body)
     return value
 
 
 def compare(old: Proposal, new: Proposal) -> Versions | None:
-    """Two proposals of one incident; None when a stored body cannot be read."""
+    """Compare two proposals of one incident; None when a stored body cannot be read."""
     try:
         plans = [_mapping(bytes(row.plan)) for row in (old, new)]
         diagnoses = [_mapping(bytes(row.diagnosis.body)) for row in (old, new)]
@@ -121,7 +121,7 @@ def _target(step: Json) -> str:
 
 
 def _step(step: Json) -> str:
-    """Action and target of a step; every other field stands in the rows if it changed."""
+    """Return action and target of a step; other changed fields are in the rows."""
     if not isinstance(step, dict):
         return said(step)
     return f"{said(step.get('action'))} on {said(step.get('target'))}"

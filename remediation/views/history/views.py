@@ -1,4 +1,4 @@
-"""Looking back: all that happened, one review as it was seen, what changed between versions."""
+"""Pages about the past: the history, one review as it was seen, the changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from remediation.views.history import presenter, reopened
 
 @decorators.page
 def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Everything on record about the proposal."""
+    """Show everything on record about the proposal."""
     person = decorators.person(request)
     page = presenter.history_page(
         visible(person, proposal_id), may_audit=authorize.may_audit(person)
@@ -26,7 +26,7 @@ def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 @decorators.page
 def review(request: HttpRequest, proposal_id: UUID, number: int) -> HttpResponse:
-    """What one reviewer saw and signed, drawn again from the stored bytes."""
+    """Show what one reviewer saw and signed, from the stored bytes."""
     person = decorators.person(request)
     found = reopened.reopened(visible(person, proposal_id), number)
     if found is None:
@@ -42,7 +42,7 @@ def review(request: HttpRequest, proposal_id: UUID, number: int) -> HttpResponse
 
 @decorators.page
 def changes(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """What differs between its rounds, and from another proposal of the incident."""
+    """Show the differences between its rounds, and from another proposal of the incident."""
     person = decorators.person(request)
     proposal = visible(person, proposal_id)
     page = presenter.changes_page(person, proposal, request.GET.get("from", ""))

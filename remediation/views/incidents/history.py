@@ -1,4 +1,4 @@
-"""Everything on record about an incident and those of its proposals that one may see."""
+"""List everything on record about an incident and its visible proposals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from remediation.views.names import Names, describe_agent
 
 
 def history_page(person: User, entry: IncidentEntry) -> IncidentHistoryPage:
-    """Reports, evidence, diagnoses, and the proposals that this person may see."""
+    """Return reports, evidence, diagnoses, and the proposals that this person may see."""
     found = entry.incident
     proposals = list(
         visibility.visible_proposals(person).filter(incident=found).select_related("agent")
@@ -41,7 +41,7 @@ def history_page(person: User, entry: IncidentEntry) -> IncidentHistoryPage:
 
 
 def rows(found: Incident) -> Iterator[HistoryRow]:
-    """What is on record about the incident itself."""
+    """Yield what is on record about the incident itself."""
     yield from presenter.moves(found)
     artefacts = Counter(
         Evidence.objects.filter(incident=found).order_by().values_list("entry", flat=True)

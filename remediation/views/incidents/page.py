@@ -1,4 +1,4 @@
-"""What the pages about incidents get."""
+"""The data of the pages about incidents."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class IncidentsPage:
     may_audit: bool
     heading: str
     explain: str
-    next_page: str  # the query of the next part; empty when this is the last
+    next_page: str  # the query of the next part; empty on the last one
 
 
 @dataclass(frozen=True)
@@ -73,4 +73,4 @@ class RecordPage:
     incident_id: UUID
     title_untrusted: str
     lines: tuple[tuple[Row, str], ...]
-    cut: int  # how many are shown when there are more; 0 when these are all
+    cut: int  # how many are shown if there are more; 0 if these are all

@@ -1,4 +1,4 @@
-"""From rows to the data of the incidents' pages."""
+"""Build the data of the pages about incidents."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def incidents_page(
     explain: str,
     may_audit: bool,
 ) -> IncidentsPage:
-    """One part of the list, by key: it begins where the last one ended."""
+    """Return one part of the list (keyset pagination)."""
     after = _cursor(query.get("after", ""), query.get("id", ""))
     if after is not None:
         at, pk = after
-        # The first condition is what the index begins at; the second is exact.
+        # The first condition lets the index skip rows; the second is exact.
         found = found.filter(detected_at__gte=at).filter(
             Q(detected_at__gt=at) | Q(detected_at=at, incident__gt=pk)
         )
@@ -71,7 +71,7 @@ def incidents_page(
 
 
 def incident_page(person: User, entry: IncidentEntry, form: CloseForm | None) -> IncidentPage:
-    """One incident; with ``form`` what was typed stands in it again."""
+    """Return one incident; ``form`` has what was typed."""
     incident, row = entry.incident, rows([entry])[0]
     closed = row.state == IncidentState.CLOSED
     may_close = not closed and visibility.may_close_incidents(person, incident)
@@ -90,7 +90,7 @@ def incident_page(person: User, entry: IncidentEntry, form: CloseForm | None) ->
 
 
 def visible(person: User, incident_id: UUID) -> IncidentEntry:
-    """The incident's entry, if this person may see it. Raises NoSuchObject."""
+    """Return the incident's entry, if this person may see it. Raises NoSuchObject."""
     seen = visibility.visible_incident_entries(slots.rights_of(person))
     found = _whole(seen).filter(pk=incident_id).first()
     if found is None:
@@ -99,7 +99,7 @@ def visible(person: User, incident_id: UUID) -> IncidentEntry:
 
 
 def rows(entries: Sequence[IncidentEntry], using: str = "default") -> list[IncidentRow]:
-    """Lines of incidents in the order given; two queries for all of them."""
+    """Return lines of incidents in the given order; two queries for all of them."""
     counts = _counts([entry.pk for entry in entries], using)
     owners = _owners({entry.incident.locator for entry in entries}, using)
     return [
@@ -125,7 +125,7 @@ def _whole(entries: QuerySet[IncidentEntry]) -> QuerySet[IncidentEntry]:
 
 
 def _counts(incidents: list[UUID], using: str) -> dict[UUID, dict[str, Any]]:
-    """How many proposals each has, how many of them are open, and the nearest deadline."""
+    """Count the proposals of each incident and the open ones; find the nearest deadline."""
     found = (
         QueueEntry.objects.using(using)
         .filter(incident__in=incidents)
@@ -141,7 +141,7 @@ def _counts(incidents: list[UUID], using: str) -> dict[UUID, dict[str, Any]]:
 
 
 def _owners(locators: set[str], using: str) -> dict[str, str]:
-    """The owner of each identity, by the newest version of the inventory."""
+    """Return the owner of each identity, by the newest version of the inventory."""
     newest = (
         IdentityVersion.objects.using(using)
         .filter(identity__locator__in=locators)
@@ -152,7 +152,7 @@ def _owners(locators: set[str], using: str) -> dict[str, str]:
 
 
 def moves(incident: Incident) -> list[HistoryRow]:
-    """The incident's states, oldest first."""
+    """Return the incident's states, oldest first."""
     found = list(incident.transitions.order_by("pk"))
     names = Names.of_actors([incident.agent.actor, *(move.actor for move in found)])
     opened = HistoryRow(
@@ -181,7 +181,7 @@ def _move(move: IncidentTransition, names: Names) -> HistoryRow:
 
 
 def _cursor(after: str, pk: str) -> tuple[datetime, UUID] | None:
-    """The place in an address; None when it is none."""
+    """Read the place in an address; None when it is not valid."""
     try:
         at = parse_datetime(after)
         return (at, UUID(pk)) if at is not None and at.tzinfo is not None else None

@@ -1,4 +1,4 @@
-"""For auditors: the life of an incident as one timeline of entries, through their own login."""
+"""For auditors: all log entries of an incident on one timeline, through their own login."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALIAS = "auditor"
 
 
 def check_auditor(person: User) -> None:
-    """Raises NotEntitled for others than auditors, and where their login is missing."""
+    """Refuse people who are not auditors, and a portal without their login. Raises NotEntitled."""
     if not authorize.may_audit(person):
         raise errors.NotEntitled("this page is for auditors")
     if ALIAS not in settings.DATABASES:
@@ -28,13 +28,16 @@ def check_auditor(person: User) -> None:
 
 
 def note_reading(person: User, object: str, data: dict[str, Json]) -> None:
-    """Put on record that this auditor reads, before the first row is read."""
+    """Record that this auditor reads, before the first row is read."""
     with transaction.atomic():
         log.append(action=Event.PERSON_AUDIT_READ, actor=person.actor, object=object, data=data)
 
 
 def record_page(incident_id: UUID) -> RecordPage:
-    """Every entry about the incident and its proposals, oldest first. Raises NoSuchObject."""
+    """Return every entry about the incident and its proposals, oldest first.
+
+    Raises NoSuchObject.
+    """
     incident = Incident.objects.using(ALIAS).filter(pk=incident_id).first()
     if incident is None:
         raise errors.NoSuchObject()

@@ -1,4 +1,4 @@
-"""Open incidents by age, one incident, closing it; for auditors all incidents and their record."""
+"""List, show and close incidents; for auditors all incidents and their entries."""
 
 from __future__ import annotations
 
@@ -27,17 +27,14 @@ from remediation.views.incidents import record as records
 
 @decorators.page
 def index(request: HttpRequest) -> HttpResponse:
-    """Open and contained incidents, oldest first: nothing lingers unseen (promise 10)."""
+    """List open and contained incidents, oldest first, so that none is forgotten."""
     person = decorators.person(request)
     found = visibility.visible_incident_entries(slots.rights_of(person))
     page = presenter.incidents_page(
         found.exclude(state=IncidentState.CLOSED),
         request.GET,
         heading=gettext("Open incidents"),
-        explain=gettext(
-            "Oldest first. An incident stays open until a person closes it, whatever becomes"
-            " of its proposals."
-        ),
+        explain=gettext("Oldest first. An incident stays here until a person closes it."),
         may_audit=authorize.may_audit(person),
     )
     return render(request, "remediation/incidents/page.html", {"page": page})
@@ -45,7 +42,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @decorators.page
 def audit_index(request: HttpRequest) -> HttpResponse:
-    """All incidents, for auditors, through the login that can only read."""
+    """List all incidents, for auditors, through the login that can only read."""
     person = decorators.person(request)
     records.check_auditor(person)
     records.note_reading(person, "page:incidents", {"query": request.GET.urlencode()[:500]})
@@ -53,9 +50,7 @@ def audit_index(request: HttpRequest) -> HttpResponse:
         IncidentEntry.objects.using(records.ALIAS),
         request.GET,
         heading=gettext("All incidents"),
-        explain=gettext(
-            "Open and closed, oldest first. That you read this page is an audit entry too."
-        ),
+        explain=gettext("Open and closed, oldest first. Reading this page is recorded too."),
         may_audit=True,
     )
     return render(request, "remediation/incidents/page.html", {"page": page})
@@ -63,13 +58,13 @@ def audit_index(request: HttpRequest) -> HttpResponse:
 
 @decorators.page
 def show(request: HttpRequest, incident_id: UUID) -> HttpResponse:
-    """One incident."""
+    """Show one incident."""
     return _answer(request, incident_id, None)
 
 
 @decorators.form
 def close(request: HttpRequest, incident_id: UUID) -> HttpResponse:
-    """Close it, with an outcome and a reason."""
+    """Close the incident, with an outcome and a reason."""
     form = CloseForm(request.POST)
     if not form.is_valid():
         return _answer(request, incident_id, form, status=422)
@@ -79,13 +74,13 @@ def close(request: HttpRequest, incident_id: UUID) -> HttpResponse:
         outcome=form.cleaned_data["outcome"],
         reason=form.cleaned_data["reason"],
     )
-    messages.success(request, gettext("The incident is closed, with your reason on record."))
+    messages.success(request, gettext("The incident is closed. Your reason is recorded."))
     return redirect("incident", incident_id)
 
 
 @decorators.page
 def history(request: HttpRequest, incident_id: UUID) -> HttpResponse:
-    """The whole life of an incident."""
+    """Show the full history of an incident."""
     person = decorators.person(request)
     page = histories.history_page(person, presenter.visible(person, incident_id))
     return render(request, "remediation/incidents/history.html", {"page": page})
@@ -93,7 +88,7 @@ def history(request: HttpRequest, incident_id: UUID) -> HttpResponse:
 
 @decorators.page
 def record(request: HttpRequest, incident_id: UUID) -> HttpResponse:
-    """For auditors: every entry of the log about the incident and its proposals."""
+    """Show auditors every entry of the log about the incident and its proposals."""
     person = decorators.person(request)
     records.check_auditor(person)
     records.note_reading(person, f"incident:{incident_id}", {"as": "timeline"})
@@ -103,13 +98,13 @@ def record(request: HttpRequest, incident_id: UUID) -> HttpResponse:
 
 @decorators.page
 def download(request: HttpRequest, incident_id: UUID) -> HttpResponse:
-    """The evidence bundle, streamed; that it is taken is on record before its first byte."""
+    """Stream the evidence bundle; the download is recorded before its first byte."""
     person = decorators.person(request)
     records.check_auditor(person)
     actor = PersonActor(person.person, person.pk)
     made = export_bundle.make(incident_id, actor=actor, using=records.ALIAS)
     answer = StreamingHttpResponse(iter(made), content_type="application/json")
-    # The browser shows progress by it.
+    # So that the browser shows progress.
     answer["Content-Length"] = str(made.octets)
     answer["Content-Disposition"] = f'attachment; filename="incident-{incident_id}.json"'
     return cast(HttpResponse, answer)  # the decorator reads only its status

@@ -1,4 +1,4 @@
-"""The choices around the list: tabs, filters, agents and saved views."""
+"""Page data around the list: tabs, filters, agents and saved views."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from remediation.services.review import saved_views
 from remediation.views.queue import filters
 from remediation.views.queue.page import Tab
 
-# The most agents in the list of choices; the address and the search take any name.
+# At most this many agents are listed as choices; the address and the search accept any name.
 AGENTS = 200
 
 
 def around(person: User, chosen: filters.Filters, odd: tuple[str, ...]) -> dict[str, object]:
-    """The parts of the page around the list; polling does not draw them again."""
+    """Return the parts of the page around the list; polling does not render them again."""
     roles = authorize.roles(person)
     saved = saved_views.views_of(person)
     agents = list(Agent.objects.order_by("name")[:AGENTS]) if roles else []
@@ -35,7 +35,7 @@ def _tabs(chosen: filters.Filters) -> list[Tab]:
     titles = {
         # Translators: all proposals.
         "": pgettext("tab of the queue", "All"),
-        filters.MINE: gettext("Mine to decide"),
+        filters.MINE: gettext("Waiting for me"),
         filters.SERVICES: gettext("My services"),
     }
     return [Tab(title, chosen.but(show=key), chosen.show == key) for key, title in titles.items()]

@@ -1,6 +1,6 @@
-"""The place at which a page of the queue ended, encrypted for the address of the next page.
+"""Encrypt where a page of the queue ended, for the address of the next page.
 
-A page may end at a row that its reader may not see, and a place tells its risk and deadline. The
+A page may end at a row that its reader may not see, and a place contains risk and deadline. The
 encryption is deterministic: the same page has the same address.
 """
 

@@ -1,4 +1,4 @@
-"""The filters of the queue, as they stand in the address."""
+"""The filters of the queue, read from the address."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLACE = re.compile(rf"(?:[123][0-4][0-9]{{32}}|9[0-9]{{16}}){_UUID}")
 
 @dataclass(frozen=True)
 class Filters:
-    """All empty: everything that is open. The names are those in the address."""
+    """The filters by their names in the address. All empty: everything that is open."""
 
     show: str = ""
     state: str = ""
@@ -44,21 +44,21 @@ class Filters:
 
     @property
     def query(self) -> str:
-        """The query of the address; equal filters give the same query."""
+        """Return the query of the address; equal filters give the same query."""
         return urlencode({key: value for key, value in asdict(self).items() if value})
 
     @property
     def narrows(self) -> bool:
-        """Whether it leaves out more than whole sections."""
+        """Tell whether the filters leave out more than whole sections."""
         return self != Filters(show=self.show if self.show == MINE else "", state=self.state)
 
     def but(self, **changes: str) -> str:
-        """The query of these filters with some of them changed."""
+        """Return the query of these filters with some of them changed."""
         return replace(self, **changes).query
 
 
 def read(query: Mapping[str, str]) -> tuple[Filters, tuple[str, ...]]:
-    """The filters of an address, and the names of those with an unknown value."""
+    """Return the filters of an address, and the names of those with an unknown value."""
     given = {field.name: query.get(field.name, "").strip()[:LONGEST] for field in fields(Filters)}
     odd = tuple(key for key, allowed in CHOICES.items() if given[key] and given[key] not in allowed)
     # PostgreSQL stores no NUL in text.
@@ -67,14 +67,14 @@ def read(query: Mapping[str, str]) -> tuple[Filters, tuple[str, ...]]:
 
 
 def cursor(query: Mapping[str, str]) -> str:
-    """The place after which the page begins; empty for the first page and for an invalid one."""
+    """Return the place after which the page begins; empty for the first or an invalid page."""
     after = cursors.opened(query.get("after", "")[:LONGEST])
     return after if _PLACE.fullmatch(after) else ""
 
 
 def services(rights: slots.Rights, filters: Filters) -> list[int] | None:
-    """The services whose proposals are shown: never more than the person may see (None: all)."""
-    # A person who sees no proposals sees no services of theirs either.
+    """Return the services whose proposals are shown: only those the person may see (None: all)."""
+    # A person who may see no proposals gets no services here either.
     seen = visibility.seen_services(rights)
     return sorted(rights.view) if filters.show == SERVICES and seen != [] else seen
 
@@ -89,8 +89,10 @@ def section(entries: QuerySet[QueueEntry], name: str) -> QuerySet[QueueEntry]:
 
 
 def condition(filters: Filters) -> Q:
-    """The condition on a proposal's own columns. `show`, the section and the search are not in it:
-    they decide how the page is read."""
+    """Return the condition on a proposal's own columns.
+
+    `show`, the section and the search are not part of it: they decide how the page is read.
+    """
     rule = Q()
     if filters.risk:
         rule &= Q(risk=filters.risk)

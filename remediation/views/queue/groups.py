@@ -1,4 +1,4 @@
-"""Groups lines by target, and adds who else has them open."""
+"""Group lines by target, and add who else has them open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from remediation.views.queue.page import TargetGroup
 def grouped(
     first: Sequence[ProposalRow], others: Iterable[ProposalRow], totals: Mapping[str, int]
 ) -> tuple[TargetGroup, ...]:
-    """Each of the first rows with those behind it on the same target."""
+    """Group each of the first rows with the less urgent ones on the same target."""
     waiting: dict[str, list[ProposalRow]] = {}
     for row in others:
         waiting.setdefault(row.target, []).append(row)
@@ -28,7 +28,7 @@ def grouped(
 
 
 def looked_at(found: Sequence[ProposalRow], person: UUID) -> dict[UUID, ProposalRow]:
-    """The rows with who else has them open now. The caller may see all of them."""
+    """Add to each row who else has it open now. The caller may see all rows."""
     now = presence.lookers(row.proposal_id for row in found)
     others = {key: [one for one in people if one != person] for key, people in now.items()}
     names = Names([one for people in others.values() for one in people])

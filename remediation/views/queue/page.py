@@ -1,4 +1,4 @@
-"""What the queue's page gets: sections of lines, most urgent first."""
+"""The data of the queue's page: sections of lines, most urgent first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from remediation.views.cards.proposal_rows import ProposalRow
 
 @dataclass(frozen=True)
 class TargetGroup:
-    """Proposals on one target: the most urgent one, and those behind it."""
+    """Proposals on one target: the most urgent one first, then the others."""
 
     first: ProposalRow
     others: tuple[ProposalRow, ...] = ()
@@ -17,7 +17,7 @@ class TargetGroup:
 
     @property
     def unseen(self) -> int:
-        """How many proposals on the target this page leaves out."""
+        """Return how many proposals on the target this page leaves out."""
         return self.total - 1 - len(self.others)
 
 
@@ -29,7 +29,7 @@ class QueueGroup:
     title: str
     hint: str
     groups: tuple[TargetGroup, ...]
-    more: str = ""  # the address of what follows; empty when this is all
+    more: str = ""  # the query of the next page; empty on the last page
     looked: int = 0  # how many rows were read, at most
 
     @property
@@ -43,18 +43,18 @@ class QueueGroup:
 
 @dataclass(frozen=True)
 class QueuePage:
-    """The part of the page that is drawn again when something changed: ``seen`` changes then."""
+    """The part of the page that is rendered again when ``seen`` changes."""
 
     groups: tuple[QueueGroup, ...]
     mine: str  # how many wait for the person: "3", or "50+"
     first: bool  # whether it is the first page
-    may_see: bool  # whether the person's roles let it see any proposal
+    may_see: bool  # whether the person may see any proposal
     seen: str = ""
 
 
 @dataclass(frozen=True)
 class Tab:
-    """A choice of whose proposals are shown."""
+    """A tab: whose proposals are shown."""
 
     title: str
     query: str

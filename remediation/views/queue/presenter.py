@@ -1,4 +1,4 @@
-"""Which rows stand on a page of the queue: sections side by side, or one section by pages."""
+"""Choose the rows of a page of the queue: all sections together, or one section by pages."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from remediation.views.queue.walk import Found, Place
 # Lines of a section on a page, and of a short section.
 PAGE, FEW = 25, 10
 LATELY = timedelta(hours=24)
-# 16 digits less microseconds: the newest first (place_v1 in sql/queue.sql).
+# 16 digits less microseconds: the newest first (urgency_v1 in sql/queue.sql).
 _LAST = 9_999_999_999_999_999
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TITLES = {
-    MINE: (gettext_lazy("Yours to decide"), gettext_lazy("A role that you hold is still needed.")),
+    MINE: (gettext_lazy("Waiting for your decision"), gettext_lazy("Your role is still needed.")),
     "others": (gettext_lazy("Waiting for others"), ""),
     REVIEW: (gettext_lazy("In review"), ""),
     NEW: (gettext_lazy("Waiting for the worker's assessment"), ""),
     RUNNING: (gettext_lazy("Approved and running"), ""),
-    ENDED: (pgettext_lazy("section of the queue", "Ended"), gettext_lazy("The newest first.")),
+    ENDED: (pgettext_lazy("section of the queue", "Ended"), gettext_lazy("Newest first.")),
     "lately": (gettext_lazy("Ended in the last 24 hours"), ""),
 }
 
 
 @dataclass
 class Part:
-    """A section before its rows are made."""
+    """A section before its rows are built."""
 
     key: str
     found: Found
     more: str = ""
-    title: str = ""  # a key of TITLES, when it is another than its own
+    title: str = ""  # a key of TITLES, if it differs from `key`
 
 
 def page(person: User, filters: Filters, after: str) -> QueuePage:
-    """The page of these filters; `after` is the place at which the one before it ended."""
+    """Return the page of these filters; `after` is the place where the previous page ended."""
     rights = slots.rights_of(person)
     perhaps = slots.perhaps_mine(rights)
     dense = reading.dense(visibility.seen_services(rights))
@@ -73,8 +73,10 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
 
 
 def next_for(person: User) -> UUID | None:
-    """The most urgent proposal that this person could decide now, among the first hundred that
-    may be."""
+    """Return the most urgent proposal that this person can decide now.
+
+    Looks only at the first hundred candidates.
+    """
     rights = slots.rights_of(person)
     perhaps = slots.perhaps_mine(rights)
     if perhaps is None:
@@ -100,7 +102,7 @@ def _side_by_side(
 ) -> list[Part]:
     mine, seemed = _mine(rights, lens, perhaps, filters)
     rest = lens if perhaps is None else lens.narrowed(~perhaps)
-    # When the person's own proposals fill the head of the queue, this part may stay short.
+    # If the person's own proposals fill the head of the queue, this part may be short.
     steps = reading.STEPS if lens.two_sided else 2
     others = _part("others", rest, REVIEW, PAGE, filters.but(state=REVIEW), steps=steps)
     others.found.first = sorted([*others.found.first, *seemed], key=lambda place: place.place)
@@ -120,7 +122,7 @@ def _mine(
     filters: Filters,
     after: str | None = None,
 ) -> tuple[Part, list[Place]]:
-    """What the person may decide by the exact rule; and what only seemed so at first."""
+    """Return what the person may decide by the exact rule, and the other candidates."""
     if perhaps is None:
         return Part(MINE, Found()), []
     whole = filters.but(show=MINE, state="")
@@ -131,7 +133,7 @@ def _mine(
     theirs = sorted(
         (place for place in found.places if place.proposal_id in able), key=lambda one: one.place
     )
-    # The most urgent of a target may be for others: the first that is theirs leads its group.
+    # The most urgent proposal on a target may be for others: the group starts with their first.
     leading: dict[str, Place] = {}
     for place in theirs:
         alone = lens.flat or not place.target
@@ -142,7 +144,7 @@ def _mine(
 
 
 def _all_mine(rights: slots.Rights, perhaps: Q | None, dense: bool) -> Part:
-    """What waits for the person, under no filter."""
+    """Return what waits for the person, without filters."""
     return _mine(rights, reading.lens(rights, Filters(), dense), perhaps, Filters())[0]
 
 
@@ -155,8 +157,10 @@ def _part(
     after: str | None = None,
     steps: int = reading.STEPS,
 ) -> Part:
-    """The first lines of a section. With `after` the link to more continues there; without it,
-    the link opens the whole section."""
+    """Return the first lines of a section.
+
+    With `after`, the link to more continues there; without it, the link opens the whole section.
+    """
     found = walk.walk(lens, name, most, after=after or "", steps=steps)
     if after is not None:
         more = f"{more}&after={cursors.sealed(found.following)}"
@@ -201,7 +205,7 @@ def _groups(person: UUID, parts: list[Part], mine: set[UUID]) -> tuple[QueueGrou
 
 
 def _format_count(mine: Part) -> str:
-    """`3`, or `50+` when there are more than were read."""
+    """Format the count: `3`, or `50+` when there are more than were read."""
     found = mine.found
     shown = len(found.places)
     counted = [place for place in found.places if place.target in found.totals]

@@ -1,9 +1,9 @@
-"""Reads a section of the queue in the order of an index, from a place on, until a page is full.
+"""Read a section of the queue in index order, from a place on, until a page is full.
 
-With all conditions at once, the planner expects few rows, fetches the whole section and sorts it.
-So a limited number of rows is read in the order of the index with the conditions that the planner
-judges well, and the other conditions are checked on those rows only. For a person who may see some
-services only, the places of those services are read in order, and the rest is checked on them.
+With all conditions in one query, the planner expects few rows, fetches the whole section and sorts
+it. So each step reads a limited number of rows in index order, with the conditions that the planner
+estimates well, and checks the other conditions on those rows only. For a person who may see only
+some services, it reads the places of those services in order and checks the rest on them.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from remediation.services.access import slots, visibility
 from remediation.views.queue import filters as asked
 from remediation.views.queue.filters import Filters
 
-# The first step reads STEP rows, each further one FACTOR times as many, STEPS steps at most. A page
-# that is not full by then says where it stopped; no request reads the whole queue.
+# The first step reads STEP rows, each further one FACTOR times as many, at most STEPS steps. A page
+# that is not full then links to where it stopped; no request reads the whole queue.
 STEP, FACTOR, STEPS = 120, 4, 4
-# For so many steps rows are read in order before the index of the condition is used: common rows
-# are found sooner in order, rare ones only by their own index.
+# The first IN_ORDER steps read rows in order, the later ones use the index of the condition: common
+# rows are found faster in order, rare ones only by their own index.
 IN_ORDER = 2
-# With more than MANY services the queue of everybody is read in order, if the person may see one in
-# SHARE of its first rows; with more than TOO_MANY it always is.
+# With more than MANY services, the queue of everybody is read in order if the person may see one in
+# SHARE of its first rows; with more than TOO_MANY services always.
 MANY, TOO_MANY = 50, 2_000
 SHARE = 4
 
 
 @dataclass(frozen=True)
 class Lens:
-    """What to read: places of these services (None: of all), by conditions on columns, by words to
-    find, and by a rule."""
+    """What to read: the places of these services (None: all), filtered by conditions on columns,
+    search words and a rule."""
 
     services: list[int] | None
     condition: Q = field(default_factory=Q)
@@ -46,9 +46,9 @@ class Lens:
     rule: Q = field(default_factory=Q)
     # Whether the queue of everybody is read instead of the places of each service.
     dense: bool = False
-    # Sections whose first rows hold none of the words: reading in order would find nothing soon.
+    # Sections without the words in their first rows: reading in order would find nothing there.
     rare: frozenset[str] = frozenset()
-    # For one target every proposal is shown by itself, not grouped.
+    # With one target, proposals are not grouped.
     flat: bool = False
 
     def narrowed(self, rule: Q) -> Lens:
@@ -56,24 +56,23 @@ class Lens:
 
     @property
     def entries(self) -> QuerySet[QueueEntry]:
-        """The rows that an index can give."""
+        """Return the rows that an index can give."""
         return visibility.places_of(self.services).filter(self.condition)
 
     @property
     def each(self) -> Q:
-        """Every condition, to be checked row by row."""
+        """Return all conditions, to be checked row by row."""
         return visibility.touches(self.services) & self.condition & self.words & self.rule
 
     @property
     def two_sided(self) -> bool:
-        """Whether one index has the order and another the rows."""
+        """Tell whether one index has the order and another one has the rows."""
         return bool(self.words) or (self.services is not None and bool(self.condition))
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """The next rows in order, and the conditions still to be checked on them; more rows may follow
-    after `last`."""
+    """The next rows in order, and the conditions to check on them; more rows may follow `last`."""
 
     rows: QuerySet[QueueEntry]
     still: Q
@@ -84,7 +83,7 @@ Read: TypeAlias = Callable[[Lens, str, str, int], Chunk]
 
 
 def dense(services: list[int] | None) -> bool:
-    """Whether a person with these services sees enough that the queue of everybody is read."""
+    """Tell whether a person with these services sees enough to read the queue of everybody."""
     if services is None or len(services) <= MANY:
         return False
     if len(services) > TOO_MANY:
@@ -95,7 +94,7 @@ def dense(services: list[int] | None) -> bool:
 
 
 def lens(rights: slots.Rights, filters: Filters, dense: bool, after: str = "") -> Lens:
-    """What this person asks to see, from a place on."""
+    """Return what this person asks to see, from a place on."""
     services = asked.services(rights, filters)
     seldom: frozenset[str] = frozenset()
     if filters.q and not after and (dense or services is None):
@@ -111,7 +110,7 @@ def lens(rights: slots.Rights, filters: Filters, dense: bool, after: str = "") -
 
 
 def rare(words: str, names: Iterable[str]) -> frozenset[str]:
-    """The sections whose first rows, as many as are read in order, hold none of the words."""
+    """Return the sections without the words in the rows that are read in order."""
     first = STEP * sum(FACTOR**step for step in range(IN_ORDER))
     # A subquery for each section with its own limits: the planner has to know how long each is.
     question = (
@@ -127,7 +126,7 @@ def rare(words: str, names: Iterable[str]) -> frozenset[str]:
 
 
 def looks(lens: Lens, name: str, steps: int) -> Iterator[tuple[Read, int]]:
-    """How each step reads, and how many rows."""
+    """Yield how each step reads, and how many rows."""
     services = lens.services
     if services == []:
         return
@@ -144,13 +143,16 @@ def looks(lens: Lens, name: str, steps: int) -> Iterator[tuple[Read, int]]:
 
 
 def _by_index(lens: Lens, start: str, end: str, size: int) -> Chunk:
-    """Rows of an index with an order; words and rule are checked on each."""
+    """Read rows by an index in order; check words and rule on each."""
     return _in_order(lens.entries, start, end, size, lens.words & lens.rule)
 
 
 def _by_condition(lens: Lens, start: str, end: str, size: int) -> Chunk:
-    """Rows of an index without an order. The planner does not know how rare words are and would
-    read in order; ordering by an expression, which has no index, prevents that."""
+    """Read rows by an index without an order.
+
+    The planner does not know how rare words are and would read in order; ordering by an
+    expression, which has no index, prevents that.
+    """
     entries = lens.entries.filter(lens.words)
     if not lens.words:
         return _in_order(entries, start, end, size, lens.rule)
@@ -159,12 +161,12 @@ def _by_condition(lens: Lens, start: str, end: str, size: int) -> Chunk:
 
 
 def _by_queue(lens: Lens, start: str, end: str, size: int) -> Chunk:
-    """The queue of everybody; every condition is checked on each row."""
+    """Read the queue of everybody; check every condition on each row."""
     return _in_order(QueueEntry.objects.all(), start, end, size, lens.each)
 
 
 def _by_service(lens: Lens, start: str, end: str, size: int) -> Chunk:
-    """The places of each service; every condition is checked on each row, visibility too."""
+    """Read the places of each service; check every condition on each row, visibility too."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT remediation.queue_ahead_v1(%s::bigint[], %s, %s, %s)",

@@ -1,4 +1,4 @@
-"""Saves the filters of the queue under a name, and removes them."""
+"""Save the filters of the queue under a name, and remove them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from remediation.views.queue import filters
 
 @decorators.form
 def save(request: HttpRequest) -> HttpResponse:
-    """Save the filters in their one form; anything else in the query is dropped."""
+    """Save the filters in their canonical form; anything else in the query is dropped."""
     chosen, _ = filters.read(QueryDict(request.POST.get("query", "")[: saved_views.QUERY_MAX]))
     name = request.POST.get("view", "")
     saved_views.save(actor=decorators.person(request), name=name, query=chosen.query)
     messages.success(
-        request, gettext("This view is kept as “%(name)s”.") % {"name": " ".join(name.split())}
+        request, gettext("View saved as “%(name)s”.") % {"name": " ".join(name.split())}
     )
     return redirect(f"{reverse('queue')}?{chosen.query}")
 
 
 @decorators.form
 def remove(request: HttpRequest) -> HttpResponse:
-    """Forget a view of this person."""
+    """Remove a saved view of this person."""
     name = request.POST.get("view", "")
     saved_views.remove(actor=decorators.person(request), name=name)
-    messages.info(request, gettext("The view “%(name)s” is removed.") % {"name": name})
+    messages.info(request, gettext("View “%(name)s” removed.") % {"name": name})
     return redirect("queue")

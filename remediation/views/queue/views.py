@@ -1,4 +1,4 @@
-"""The queue, and the way to the next proposal."""
+"""Show the queue, and redirect to the next proposal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from remediation.views.queue import choices, filters, presenter
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """The portal begins at the queue."""
+    """Redirect to the queue."""
     return redirect("queue")
 
 
@@ -18,15 +18,14 @@ def home(request: HttpRequest) -> HttpResponse:
 def following(request: HttpRequest) -> HttpResponse:
     """Redirect to the next proposal that this person may decide, or to the queue.
 
-    A route of its own: the search may fail, and a decision that is on record must not fail with
-    it.
+    A route of its own: the search may fail, and a recorded decision must not fail with it.
     """
     proposal_id = presenter.next_for(decorators.person(request))
     return redirect("review", proposal_id) if proposal_id else redirect("queue")
 
 
 def show(request: HttpRequest) -> HttpResponse:
-    """The queue; a page that polls after its session ended is told to load itself again."""
+    """Show the queue; make a page reload that polls after its session ended."""
     if not request.user.is_authenticated and request.headers.get("HX-Request"):
         return HttpResponse(status=204, headers={"HX-Refresh": "true"})
     return _show(request)
@@ -40,7 +39,7 @@ def _show(request: HttpRequest) -> HttpResponse:
     context = {"page": page, "filters": chosen, "address": request.get_full_path()}
     if request.headers.get("HX-Request"):
         if request.headers.get("X-Seen") == page.seen:
-            # Nothing changed, so nothing is drawn: focus, selection and scroll stay.
+            # Nothing changed: without a new list, focus, selection and scroll stay.
             return HttpResponse(status=204)
         return render(request, "remediation/queue/polled.html", context)
     return render(

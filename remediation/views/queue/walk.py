@@ -1,4 +1,4 @@
-"""One page of a section of the queue: the most urgent proposal of each target, from a place on."""
+"""Find a page of a section of the queue: the most urgent proposal of each target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from remediation.models import QueueEntry
 from remediation.views.queue.filters import ENDED, SECTIONS, section
 from remediation.views.queue.reading import STEPS, Lens, looks
 
-# How many further proposals on a target are shown under its most urgent one.
+# At most this many further proposals on a target are shown under its most urgent one.
 BEHIND = 3
 
 
@@ -25,8 +25,10 @@ class Place:
 
 @dataclass
 class Found:
-    """The first places of a section, those behind them on the same targets, how many each target
-    has, the place after which more may follow (empty: none), and how many rows were read, at most.
+    """The result of a walk.
+
+    The first places of a section, further ones on the same targets, the number per target, the
+    place after which more may follow (empty: none), and the most rows that were read.
     """
 
     first: list[Place] = field(default_factory=list)
@@ -43,8 +45,10 @@ class Found:
 def walk(
     lens: Lens, name: str, most: int, *, after: str = "", until: str = "", steps: int = STEPS
 ) -> Found:
-    """Up to `most` places of the section, the most urgent of each target: a flood on one
-    target is one line (docs/attacks.md A34). Ended proposals are not grouped."""
+    """Find up to `most` places of the section, the most urgent of each target.
+
+    So a flood on one target is one line (docs/attacks.md A34). Ended proposals are not grouped.
+    """
     start, end = SECTIONS[name]
     start, end = after or start, until or end
     kept: list[Place] = []
@@ -71,8 +75,10 @@ def _places(entries: QuerySet[QueueEntry]) -> list[Place]:
 
 
 def _leads(lens: Lens, name: str) -> Q:
-    """The condition that no visible proposal on the same target is more urgent. For each row it
-    costs one descent in the index of target and place."""
+    """Return the condition that no visible proposal on the same target is more urgent.
+
+    Costs one descent per row in the index of target and place.
+    """
     if name == ENDED or lens.flat:
         return Q()
     start, _ = SECTIONS[name]
@@ -81,7 +87,7 @@ def _leads(lens: Lens, name: str) -> Q:
 
 
 def _stand_behind(lens: Lens, name: str, found: Found) -> None:
-    """The next few of each target, and how many it has in this section."""
+    """Add the next few proposals of each target, and its number in this section."""
     targets = {place.target for place in found.first if place.target}
     if not targets:
         return

@@ -1,4 +1,4 @@
-"""The form in which a reviewer corrects a diagnosis or a scope; others decide on the result."""
+"""Let a reviewer correct a diagnosis or a scope; others decide on the result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CLAIM = re.compile(r"claim-[0-9]{1,4}", re.ASCII)
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def correct(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """GET shows the form, POST makes the new version."""
+    """Show the form (GET), or make the new version (POST)."""
     door = _correct if request.method == "POST" else _show
     return door(request, proposal_id=proposal_id)
 
@@ -49,15 +49,15 @@ def _correct(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     messages.success(
         request,
         gettext(
-            "This is the corrected version. The worker assesses it now, and others decide on it:"
-            " you edited it, so you cannot."
+            "This is the corrected version. The worker assesses it now. Others decide on it,"
+            " because you edited it."
         ),
     )
     return redirect("review", made)
 
 
 def _correction(request: HttpRequest) -> service.Correction:
-    """What the form asks to change. Raises BadValue when the confidence is not a number."""
+    """Return what the form asks to change. Raises BadValue when the confidence is not a number."""
     sent = request.POST
     confidence = sent.get("confidence", "")
     if not re.fullmatch("[0-9]{1,3}", confidence, re.ASCII):
@@ -76,5 +76,5 @@ def _correction(request: HttpRequest) -> service.Correction:
 
 
 def _lines(text: str) -> str:
-    # A form sends CR LF for every line end.
+    # A form sends every line end as CR LF.
     return text.replace("\r\n", "\n")

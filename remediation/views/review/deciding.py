@@ -1,4 +1,4 @@
-"""Whether this person may decide, and if not, why."""
+"""Tell whether this person may decide, and if not, why."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def decide(
     readable: bool,
     now: datetime,
 ) -> Decide:
-    """What this person may do. For the page only: the services check all of it again."""
+    """Return what this person may do. For the page only: the services check all of it again."""
     slots = open_slots.open_slots_for(user, proposal)
     return Decide(
         slots=tuple(Choice(slot, _title(slot)) for slot in slots),
@@ -35,7 +35,7 @@ def decide(
         reject_reasons=_choices(REJECT_REASONS),
         return_reasons=_choices(RETURN_REASONS),
         person=user.get_username(),
-        attention=(
+        conditions=(
             statement.conditions(proposal, assessment) if assessment and readable else Conditions()
         ),
         may_report=report_agent.may_report(user, proposal),
@@ -44,7 +44,7 @@ def decide(
 
 
 def _title(slot: str) -> str:
-    # Translators: the role of somebody who decides; "any" of them may.
+    # Translators: the role of a person who decides; "any" of them may.
     return gettext("approver") if slot == "any" else vocabulary.word(slot)
 
 
@@ -62,33 +62,33 @@ def _why_not(
     now: datetime,
 ) -> str:
     if assessment is None:
-        return gettext("The worker has not assessed this yet.")
+        return gettext("The worker has not assessed this proposal yet.")
     if not readable:
-        return gettext(
-            "The plan cannot be read under today's catalogue, so nobody can decide on it."
-        )
+        return gettext("The current catalogue cannot read this plan, so nobody can decide on it.")
     mine = Review.objects.filter(
         proposal=proposal, round=proposal.round, person=user.person
     ).first()
     if mine is not None:
-        return gettext("You decided in this round: %(decision)s as %(slot)s.") % {
+        return gettext("You already decided in this round: %(decision)s as %(slot)s.") % {
             "decision": vocabulary.word(mine.decision),
             "slot": vocabulary.word(mine.slot),
         }
     excluded = authorize.excluded(proposal.pk).get(str(user.person))
     if excluded:
         because = "; ".join(vocabulary.saying(one) for one in excluded)
-        return gettext("You may look but not decide: %(because)s.") % {"because": because}
+        return gettext("You cannot decide here because you took part: %(because)s.") % {
+            "because": because
+        }
     if not authorize.entitled_roles(user.person, assessment):
         return gettext(
-            "You may look but not decide: that needs an approver role and the right to review"
+            "You cannot decide here: that needs an approver role and the right to review"
             " every service that uses the target directly."
         )
     if not slots:
-        return gettext("The roles that you hold are already filled in this round.")
+        return gettext("The slots of your roles are already filled in this round.")
     if assessment.recorded_at + FRESH_FOR <= now:
         return gettext(
-            "What the worker saw is older than ten minutes, too old to sign on."
-            " Ask it to observe again (section 3), then decide on what it finds."
+            "The worker read the target more than 10 minutes ago, too long ago to sign."
+            " Ask it to read the target again (section 3), then decide on the new round."
         )
     return ""

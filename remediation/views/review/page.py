@@ -1,4 +1,4 @@
-"""What the page of a decision gets."""
+"""The data of the review page."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Decide:
     reject_reasons: tuple[Choice, ...]
     return_reasons: tuple[Choice, ...]
     person: str
-    # What a person must have opened and typed before an approval.
-    attention: Conditions = field(default_factory=Conditions)
+    # What a person must open and type before an approval.
+    conditions: Conditions = field(default_factory=Conditions)
     may_report: bool = False
     may_correct: bool = False
 
 
 @dataclass(frozen=True)
 class Rail:
-    """The part of a review page that is read again while it is open."""
+    """The part of a review page that is updated while it is open."""
 
     proposal_id: UUID
     state: str
@@ -51,7 +51,7 @@ class ReviewPage(ProposalPage):
 
     decide: Decide
     agent_enabled: bool = True
-    # The proposal whose run this one reverses: then a person proposed it, not the agent.
+    # The proposal whose run this one reverses; a person proposed such a reversal, not the agent.
     undoes: UUID | None = None
     earlier: tuple[ReviewRow, ...] = ()
 
@@ -62,11 +62,11 @@ class ReviewPage(ProposalPage):
 
 @dataclass(frozen=True)
 class CorrectPage:
-    """The form in which a person corrects; hidden characters are written out already."""
+    """The form for a correction; hidden characters are shown as code points."""
 
     proposal_id: UUID
     version: int
-    by_person: bool  # whether a person corrected this version already
+    by_person: bool  # whether a person already corrected this version
     confidence: int
     summary_now: str
-    claims: tuple[tuple[str, int], ...]  # the text, and how many places it cites
+    claims: tuple[tuple[str, int], ...]  # the text, and its number of citations

@@ -1,4 +1,4 @@
-"""Who else has the page of a proposal open: the page posts it every few seconds."""
+"""Show who else has the review page open: the page posts every few seconds."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from remediation.views.names import Names
 
 @require_POST
 def look(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Note that this person looks or left; answer who else looks now.
+    """Note that this person views the page or left it; answer who else views it now.
 
-    A person who may not see the proposal gets an empty answer and leaves no mark. No refusal is
-    recorded: a page that was open when a right was taken away goes on asking.
+    A person who may not see the proposal gets an empty answer and is not noted. No refusal is
+    recorded: a page that was open when a right was taken away continues to post.
     """
     if not request.user.is_authenticated:
         return HttpResponse(status=STOP_POLLING)

@@ -1,4 +1,4 @@
-"""From rows to the data of the page of a decision."""
+"""Build the data of the review page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from remediation.views.review.page import CorrectPage, Rail, ReviewPage
 
 
 def review_page(user: User, proposal: Proposal) -> ReviewPage:
-    """The whole page for this person; reads only."""
+    """Return the whole page for this person; reads only."""
     now = database_now()
     assessment = authorize.newest(proposal)
     plan = plan_of(proposal)
@@ -50,7 +50,7 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
 
 
 def rail(proposal: Proposal) -> Rail:
-    """The side of the page: what changes while it is open."""
+    """Return the side of the page, which changes while it is open."""
     assessment = authorize.newest(proposal)
     return Rail(
         proposal_id=proposal.pk,
@@ -62,9 +62,9 @@ def rail(proposal: Proposal) -> Rail:
 
 
 def correct_page(proposal: Proposal) -> CorrectPage:
-    """The form with the diagnosis as it stands."""
+    """Return the form with the current diagnosis."""
     diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
-    # Hidden characters are written out: who corrects sees them, and sends them back as plain text.
+    # Hidden characters become visible code points; the form sends them back as plain text.
     return CorrectPage(
         proposal_id=proposal.pk,
         version=proposal.diagnosis.version,

@@ -1,4 +1,4 @@
-"""The page of a decision, and the two steps of deciding."""
+"""The review page, and the two steps of a decision: start and sign."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from remediation.views.review import presenter
 
 @decorators.page
 def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """The whole page."""
+    """Show the whole page."""
     proposal = visible(decorators.person(request), proposal_id)
     page = presenter.review_page(decorators.person(request), proposal)
     return render(request, "remediation/review/page.html", {"page": page})
@@ -32,7 +32,7 @@ def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 @require_safe
 def rail(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """The side of the page, read again every few seconds; it warns when the page is out of date."""
+    """Update the side of the page every few seconds; warn when the page is out of date."""
     if not request.user.is_authenticated:
         return signed_out(request)
     return _rail(request, proposal_id=proposal_id)
@@ -54,12 +54,12 @@ def _rail(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 @decorators.form
 def observe(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Ask the worker to look again; that opens a new round."""
+    """Ask the worker to read the target again; that opens a new round."""
     service.observe_again(actor=decorators.person(request), proposal_id=proposal_id)
     messages.info(
         request,
         gettext(
-            "The worker was asked to look again. The page says when it has; that is a new round."
+            "The worker will read the target again. This page tells you when the new round is open."
         ),
     )
     return redirect("review", proposal_id)
@@ -67,7 +67,7 @@ def observe(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 @decorators.json_post
 def start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
-    """Compose the statement, if the page showed what stands now."""
+    """Compose the statement, if the page showed the current state."""
     person = decorators.person(request)
     started = service.start(
         actor=person,
@@ -94,8 +94,8 @@ def report_agent(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     messages.warning(
         request,
         gettext(
-            "%(name)s is suspended. Nothing that it proposed can be approved or run"
-            " until an agent administrator lets it act again."
+            "%(name)s is suspended. Its proposals cannot be approved or run"
+            " until an agent administrator enables it again."
         )
         % {"name": agent.name},
     )
@@ -104,7 +104,7 @@ def report_agent(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 @decorators.json_post
 def sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
-    """Take the passkey's assertion; answer where to go next."""
+    """Record the passkey's assertion; answer where to go next."""
     person = decorators.person(request)
     try:
         session_id = UUID(bodies.text(body, "session"))
@@ -115,15 +115,15 @@ def sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> H
     )
     messages.success(request, _describe(signed))
     resolution = signed.resolution.value if signed.resolution else None
-    # The decision is committed: what is next is asked at its own address, where it may fail.
+    # The decision is committed: the search for the next proposal may fail, so it has its own route.
     return JsonResponse({"next": reverse("queue_next"), "resolution": resolution})
 
 
 def _describe(signed: service.Signed) -> str:
     if signed.resolution is None:
-        return gettext("Your decision is on record. Others still have to decide.")
+        return gettext("Your decision is recorded. Others still have to decide.")
     return {
-        "approved": gettext("Your decision is on record. It was the last one needed: approved."),
-        "rejected": gettext("Your rejection is on record. The worker verifies its signature now."),
-        "returned": gettext("Your return is on record. The worker verifies its signature now."),
+        "approved": gettext("Your decision is recorded. It was the last one needed: approved."),
+        "rejected": gettext("Your rejection is recorded. The worker verifies its signature now."),
+        "returned": gettext("Your return is recorded. The worker verifies its signature now."),
     }[signed.resolution.value]

@@ -1,4 +1,4 @@
-"""What the page of a run gets, and the portal's words for what happened."""
+"""The data of the page of a run, and the texts for what happened."""
 
 from __future__ import annotations
 
@@ -12,47 +12,45 @@ from remediation.domain.outcome import Outcome
 from remediation.domain.states import ProposalState
 
 S = ProposalState
-# States that the worker still moves on by itself.
+# States that the worker still changes by itself.
 LIVE = frozenset({S.APPROVED, S.EXECUTING, S.UNKNOWN})
 PHASES = {
-    "intended": gettext_lazy("Cleared by the gate and begun"),
+    "intended": gettext_lazy("Started with the gate's clearance"),
     "applied": gettext_lazy("Applied"),
     "verified": gettext_lazy("Verified on the target"),
     "failed": gettext_lazy("Failed"),
-    "unknown": gettext_lazy("No answer: the target will be read"),
-    "undo_intended": gettext_lazy("Undoing begun"),
-    "undone": gettext_lazy("Undone"),
-    "undo_failed": gettext_lazy("Could not be undone"),
+    "unknown": gettext_lazy("No answer: the worker will read the target"),
+    "undo_intended": gettext_lazy("Rollback started"),
+    "undone": gettext_lazy("Rolled back"),
+    "undo_failed": gettext_lazy("Rollback failed"),
 }
 ENDS = {
     S.SUCCEEDED: gettext_lazy("Every step was applied and verified on the target."),
-    S.ROLLED_BACK: gettext_lazy(
-        "It did not go through. Every step that was applied has been undone."
-    ),
+    S.ROLLED_BACK: gettext_lazy("The run failed. Every applied step was rolled back."),
     S.FAILED: gettext_lazy(
-        "It did not go through, and not everything that was applied has been undone."
+        "The run failed. Some applied steps may not be rolled back; see each step."
     ),
     S.UNKNOWN: gettext_lazy(
-        "A call got no answer. When no call can be under way any more, the worker reads the"
-        " target; it never tries again blindly."
+        "A call got no answer. The worker reads the target once no call can still be running."
+        " It never repeats a call without that."
     ),
 }
 # Why a run ended; refusals of the gate have words of their own.
 REASONS = {
-    "halted": gettext_lazy("A person halted it between two steps."),
-    "settled": gettext_lazy("Its worker was gone; what it left was read from the target."),
-    "not_applied": gettext_lazy("The target was not changed by the step."),
-    "partly_applied": gettext_lazy("The target was changed only in part."),
-    "verify_failed": gettext_lazy("The effect could not be seen on the target."),
-    "outcome_unknown": gettext_lazy("The target gave no answer."),
-    "rollback_failed": gettext_lazy("The target did not take the rollback."),
-    "clearance_refused": gettext_lazy("The clearance of the gate had ended."),
+    "halted": gettext_lazy("A person halted the run between two steps."),
+    "settled": gettext_lazy("The worker was gone; the outcome was read from the target."),
+    "not_applied": gettext_lazy("The step did not change the target."),
+    "partly_applied": gettext_lazy("The step was applied only in part."),
+    "verify_failed": gettext_lazy("The target does not show the effect."),
+    "outcome_unknown": gettext_lazy("The target did not answer."),
+    "rollback_failed": gettext_lazy("The rollback failed on the target."),
+    "clearance_refused": gettext_lazy("The clearance had expired."),
 }
 
 
 @dataclass(frozen=True)
 class Change:
-    """A field of the target before the step, as read after it, and as read after undoing it."""
+    """A field of the target before the step, after it, and after its rollback."""
 
     name: str
     before: str | None
@@ -98,14 +96,14 @@ class LeaseRow:
 
 @dataclass(frozen=True)
 class HaltCard:
-    """A recorded halt. It stops the run once the worker has verified its signature."""
+    """A recorded halt. It stops the run after the worker has verified its signature."""
 
     person: str
     reason: str
     at: datetime
     entry: int
     holds: bool
-    refusal: str  # why the worker refused it, in words
+    refusal: str  # why the worker refused it
 
     @property
     def waits(self) -> bool:
@@ -114,7 +112,7 @@ class HaltCard:
 
 @dataclass(frozen=True)
 class RunPage:
-    """The run as it stands now, for one person."""
+    """The current state of the run, for one person."""
 
     proposal_id: UUID
     state: str
@@ -133,18 +131,18 @@ class RunPage:
     holder: str
     leases: tuple[LeaseRow, ...]
     halts: tuple[HaltCard, ...]
-    # What a halt would undo, in this order; the signed statement lists the same.
+    # What a halt would roll back, in this order; the signed statement has the same list.
     takes_back: tuple[str, ...]
-    next_step: int  # the number of the step before which a halt would hold; 0: none is left
+    next_step: int  # the number of the step that a halt would prevent; 0: none is left
     may_halt: bool
-    # The steps of a plan that reverses it, in order; empty when this person may not propose it or
-    # nothing can be undone.
-    undo: tuple[str, ...]
+    # The steps of a reversal, in order; empty when this person may not propose one or nothing is
+    # reversible.
+    reversal: tuple[str, ...]
     version: str
 
     @property
     def haltable(self) -> bool:
-        # A halt that is not verified yet takes the button from nobody: it may be forged.
+        # A halt that is not verified yet does not remove the button: it may be forged.
         return self.may_halt and self.next_step > 0 and not self.halted
 
     @property
@@ -153,7 +151,7 @@ class RunPage:
 
     @property
     def halt_key(self) -> str:
-        """Which box about halting is shown; the page replaces the box when the key changes."""
+        """Return which box about halting is shown; the page replaces it when the key changes."""
         if self.haltable:
             return "form"
         if self.state != S.EXECUTING:

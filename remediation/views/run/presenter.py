@@ -1,4 +1,4 @@
-"""From rows to the data of a run's page."""
+"""Build the data of the page of a run."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from datetime import datetime
 
 from django.utils.translation import ngettext
 
-from remediation.domain.halt.statement import taken_back
+from remediation.domain.halt.statement import rolled_back_steps
 from remediation.domain.plan import Plan
 from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
-from remediation.services.review.reversal import reversed_plan
+from remediation.services.review.reversal import inverse_plan
 from remediation.views.cards.proposal import plan_of, sentences, undone
 from remediation.views.names import Names
 from remediation.views.run.page import ENDS, LIVE, HaltCard, LeaseRow, RunPage, S
@@ -20,7 +20,7 @@ from remediation.views.run.steps import describe_reason, run_steps
 
 
 def run_page(user: User, proposal: Proposal) -> RunPage:
-    """Everything about the run of the proposal as it stands now; reads only."""
+    """Return the current state of the run of the proposal; reads only."""
     plan = plan_of(proposal)
     run = Execution.objects.defer("evidence").filter(proposal=proposal).first()
     records = list(run.steps.order_by("id")) if run else []
@@ -54,18 +54,18 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         takes_back=_takes_back(plan) if may_halt else (),
         next_step=upcoming,
         may_halt=may_halt,
-        undo=_undo(user, proposal),
+        reversal=_reversal(user, proposal),
         version=version(proposal),
     )
 
 
 def is_live(proposal: Proposal) -> bool:
-    """Whether the worker still moves it on by itself."""
+    """Tell whether the worker still changes its state by itself."""
     return proposal.state in LIVE
 
 
 def version(proposal: Proposal) -> str:
-    """A text that changes whenever the page would; asked for every two seconds."""
+    """Return a text that changes whenever the page would; requested every two seconds."""
     steps = StepRecord.objects.filter(execution__proposal=proposal).count()
     halts = Halt.objects.filter(proposal=proposal).count()
     verified = HaltVerdict.objects.filter(halt__proposal=proposal).count()
@@ -92,11 +92,11 @@ def _halts(proposal: Proposal) -> tuple[HaltCard, ...]:
 def _takes_back(plan: Plan | None) -> tuple[str, ...]:
     if plan is None:
         return ()
-    return tuple(plan.steps[step.step].sentence for step in taken_back(plan) if step.by)
+    return tuple(plan.steps[step.step].sentence for step in rolled_back_steps(plan) if step.by)
 
 
 def _next_step(proposal: Proposal, plan: Plan | None, records: Iterable[StepRecord]) -> int:
-    """The number of the first step that has not begun, while a halt can still hold it up."""
+    """Return the number of the first step that a halt can still prevent; 0: none."""
     if plan is None or proposal.state != S.EXECUTING:
         return 0
     phases = {(row.step, row.phase) for row in records}
@@ -107,15 +107,15 @@ def _next_step(proposal: Proposal, plan: Plan | None, records: Iterable[StepReco
 
 
 def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
-    """How many steps are verified, or undone."""
+    """Describe how many steps are verified, or rolled back."""
     phases = [row.phase for row in records]
     if state in (S.ROLLED_BACK, S.FAILED):
         begun = phases.count("undo_intended")
         values = {"undone": phases.count("undone"), "begun": begun}
         return (
             ngettext(
-                "%(undone)d of %(begun)d applied step undone",
-                "%(undone)d of %(begun)d applied steps undone",
+                "%(undone)d of %(begun)d applied step rolled back",
+                "%(undone)d of %(begun)d applied steps rolled back",
                 begun,
             )
             % values
@@ -132,15 +132,15 @@ def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
     )
 
 
-def _undo(user: User, proposal: Proposal) -> tuple[str, ...]:
+def _reversal(user: User, proposal: Proposal) -> tuple[str, ...]:
     if proposal.state != S.SUCCEEDED or not visibility.may_halt(user, proposal):
         return ()
-    back = reversed_plan(proposal)
+    back = inverse_plan(proposal)
     return tuple(step.sentence for step in back.steps) if back else ()
 
 
 def _leases(run: Execution | None) -> tuple[LeaseRow, ...]:
-    """The run's own tokens, and whether each is still held, by the database's clock."""
+    """Return the run's fencing tokens, and whether each lease is held, by the database's clock."""
     if run is None:
         return ()
     held = {row.target: row for row in Lease.objects.filter(pk__in=list(run.tokens))}
@@ -160,7 +160,7 @@ def _is_held(lease: Lease | None, run: Execution, token: int, now: datetime) -> 
 
 
 def _waiting_for(proposal: Proposal) -> str:
-    """Why an approved proposal has not begun, as the worker recorded last."""
+    """Return why an approved proposal has not started, as the worker last recorded."""
     if proposal.state != S.APPROVED:
         return ""
     since = proposal.transitions.filter(to_state=S.APPROVED).order_by("-id").first()

@@ -1,4 +1,4 @@
-"""The steps of a run: what was done, read back and undone."""
+"""Build the steps of a run: what was applied, read back and rolled back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from remediation.views.run.page import PHASES, REASONS, Change, PhaseRow, RunSte
 
 
 def run_steps(plan: Plan, records: list[StepRecord], run: Execution | None) -> tuple[RunStep, ...]:
-    """Each step of the plan with its recorded phases."""
+    """Return each step of the plan with its recorded phases."""
     told = outcomes(len(plan.steps), ((r.step, r.phase, r.data) for r in records))
     return tuple(
         _step(step, [r for r in records if r.step == step.index], run, found.outcome, found.words)
@@ -24,7 +24,7 @@ def run_steps(plan: Plan, records: list[StepRecord], run: Execution | None) -> t
 
 
 def describe_reason(name: str) -> str:
-    """A recorded reason in words; an unknown name is shown as it is."""
+    """Describe a recorded reason; an unknown name is shown as it is."""
     if name in GATE_REASONS:
         return vocabulary.message(GATE_REASONS[name])
     return str(REASONS[name]) if name in REASONS else vocabulary.word(name)
@@ -62,8 +62,10 @@ def _phase(record: StepRecord) -> PhaseRow:
 
 
 def _changes(data: Mapping[str, Mapping[str, Json]]) -> tuple[Change, ...]:
-    """Each field before the step, after it, and after undoing it. Until the worker has read the
-    target back, "after" is what the call answered."""
+    """Return each field before the step, after it, and after its rollback.
+
+    Until the worker has read the target again, "after" is the answer of the call.
+    """
     before = data.get("intended", {}).get("snapshot")
     before = before if isinstance(before, dict) else {}
     after: dict[str, Json] = {}

@@ -1,4 +1,4 @@
-"""The page of a run: live progress, halting it between two steps, proposing to undo it."""
+"""The page of a run: live progress, a halt between two steps, a proposal to reverse it."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from remediation.views.run.page import RunPage
 
 @decorators.page
 def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """The whole page."""
+    """Show the whole page."""
     return render(request, "remediation/run/page.html", _context(request, proposal_id))
 
 
 @require_safe
 def progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """The part that changes; polled every two seconds until the run has ended."""
+    """Show the part that changes; polled every two seconds until the run has ended."""
     if not request.user.is_authenticated:
         return signed_out(request)
     answer = _progress(request, proposal_id=proposal_id)
     if answer.status_code >= 400:
-        # The refusal is on record. Polling on would record it every two seconds.
+        # The refusal is recorded. Further polls would record it every two seconds.
         return render(request, "remediation/run/gone.html", status=STOP_POLLING)
     return answer
 
@@ -47,11 +47,11 @@ def progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     proposal = visible(decorators.person(request), proposal_id)
     if presenter.is_live(proposal) and request.GET.get("seen") == presenter.version(proposal):
-        # Nothing is replaced: selection and focus stay.
+        # Nothing changed: without a new part, selection and focus stay.
         return HttpResponse(status=204)
     context = _context(request, proposal_id)
     page: RunPage = context["page"]  # type: ignore[assignment]
-    # The form is replaced only when it appears or disappears: a reason being typed is not lost.
+    # Replace the form only when it appears or disappears, so that a typed reason is not lost.
     context["moved"] = True
     context["swap_halt"] = request.GET.get("halt") != page.halt_key
     return render(
@@ -64,7 +64,7 @@ def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 @decorators.json_post
 def halt_start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
-    """Compose what this person signs to stop the run before its next step."""
+    """Compose the halt statement that this person signs."""
     started = service.start(
         actor=decorators.person(request),
         proposal_id=proposal_id,
@@ -75,7 +75,7 @@ def halt_start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]
 
 @decorators.json_post
 def halt_sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
-    """Take the passkey's assertion; it is on record before this answers."""
+    """Record the passkey's assertion before this answers."""
     try:
         session_id = UUID(bodies.text(body, "session"))
     except ValueError:
@@ -88,16 +88,16 @@ def halt_sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json])
     messages.warning(
         request,
         gettext(
-            "Signed. No further step begins before the worker has verified it; then it undoes the"
-            " steps that it applied."
+            "Signed. No further step begins. When the worker has verified the signature, it rolls"
+            " back the applied steps."
         ),
     )
     return JsonResponse({"next": reverse("execution", args=[proposal_id])})
 
 
 @decorators.form
-def undo(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Propose to undo a run that succeeded; others decide on it."""
+def propose_reversal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Propose to reverse a run that succeeded; others decide on it."""
     made = reverse_run.propose(
         actor=decorators.person(request),
         proposal_id=proposal_id,
@@ -106,8 +106,8 @@ def undo(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     messages.info(
         request,
         gettext(
-            "Proposed. Nothing has been undone yet: the worker assesses it and others decide on it."
-            " You cannot, since the plan is yours."
+            "Proposed. Nothing is reversed yet: the worker assesses it and others decide on it."
+            " You cannot decide, because you are its author."
         ),
     )
     return redirect("review", made)

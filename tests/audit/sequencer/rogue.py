@@ -1,4 +1,4 @@
-"""Witnesses of another kind: what a machine of somebody else may do instead of an answer."""
+"""Rogue witnesses: what a foreign machine may send instead of an answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 
 
 class Rogue:
-    """A server that takes connections and does with each what it is told; ends with the block."""
+    """Serve connections with the given function until the block ends."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self._behaviour = behaviour
@@ -44,7 +44,7 @@ class Rogue:
                 accepted.recv(65536)
                 self._behaviour(accepted, self.over)
             except OSError:
-                return  # the other side had enough
+                return  # the other side closed the connection
 
 
 def says(answer: bytes) -> Behaviour:
@@ -56,7 +56,7 @@ def hangs(to: socket.socket, over: threading.Event) -> None:
 
 
 def drips(beginning: bytes) -> Behaviour:
-    """A byte now and then for ever: no single wait is long."""
+    """Send a byte now and then for ever: no single wait is long."""
 
     def drip(to: socket.socket, over: threading.Event) -> None:
         to.sendall(beginning)

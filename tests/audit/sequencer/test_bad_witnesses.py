@@ -1,4 +1,4 @@
-"""A witness that hangs, lies or pours costs its time bound once, and nobody else anything."""
+"""A witness that hangs, lies or floods costs its time bound once and affects nobody else."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def named(name: str, url: str, seed: str = "witness") -> Witness:
     return Witness(name, key.vkey, url)
 
 
-def test_it_costs_its_bound_and_the_log_goes_on(house: House, bad: Rogue) -> None:
+def test_a_bad_witness_costs_its_bound_and_the_log_continues(house: House, bad: Rogue) -> None:
     house.witnesses = (named("bad", bad.url),)
     house.open()
     for size in (1, 2):
@@ -82,7 +82,7 @@ def test_it_costs_its_bound_and_the_log_goes_on(house: House, bad: Rogue) -> Non
     assert rows("SELECT count(*) FROM audit.cosignature") == [(0,)]
 
 
-def test_a_good_witness_beside_a_bad_one_is_stored_first_and_is_enough(
+def test_the_cosignature_of_a_good_witness_is_enough_beside_a_bad_one(
     house: House, bad: Rogue, good: Served
 ) -> None:
     house.witnesses = (named("bad", bad.url, "bad"), named("good", good.url))
@@ -93,8 +93,8 @@ def test_a_good_witness_beside_a_bad_one_is_stored_first_and_is_enough(
         assert rows("SELECT witness FROM audit.cosignature WHERE size = %s", [size]) == [("good",)]
 
 
-def test_who_let_the_log_wait_once_is_not_waited_for_again(house: House) -> None:
-    """Else one machine of somebody else makes every approval a second late."""
+def test_a_slow_witness_is_not_waited_for_again(house: House) -> None:
+    """Otherwise one foreign machine delays every approval by a second."""
     with Rogue(rogue.hangs) as bad:
         house.witnesses = (named("bad", bad.url),)
         house.open()
@@ -107,10 +107,10 @@ def test_who_let_the_log_wait_once_is_not_waited_for_again(house: House) -> None
         assert time.monotonic() - began < 4 * TIMEOUT_S  # eight heads
 
 
-def test_who_is_always_late_is_waited_for_once(
+def test_a_witness_that_is_always_late_is_waited_for_once(
     house: House, good: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An answer that comes too late is an answer, and no promise that the next one is in time."""
+    """A late answer is stored, but the next one is not waited for."""
     monkeypatch.setattr(cosigning, "TIMEOUT_S", 0.2)
     add = good.remembering.add
 
@@ -131,7 +131,7 @@ def test_who_is_always_late_is_waited_for_once(
     assert sum(one > 0.15 for one in waited) <= 1, waited
     monkeypatch.setattr(good.remembering, "add", add)
     give_up = time.monotonic() + 10
-    while True:  # when it is in time again, it is waited for again
+    while True:  # after an answer in time, it is waited for again
         house.write(1)
         house.integrate()
         size = house.checkpoint().size
@@ -144,7 +144,7 @@ def test_who_is_always_late_is_waited_for_once(
 def test_under_load_slow_witnesses_have_heads_in_common_and_the_gate_finds_them(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One prompt, two slow ones of different speed, and all three are needed: many heads pass by
+    """One fast witness and two slow ones of different speed, all three needed: many heads pass
     before the slow ones have answered."""
     monkeypatch.setattr(cosigning, "TIMEOUT_S", 0.05)
     keys = {name: record.signer(f"{name}.example/w", name, 4) for name in "abc"}
@@ -175,7 +175,7 @@ def test_under_load_slow_witnesses_have_heads_in_common_and_the_gate_finds_them(
         one.stop()
 
 
-def test_where_there_is_no_room_for_a_thread_the_witness_is_away(
+def test_without_a_free_thread_the_witness_counts_as_unavailable(
     house: House, good: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.witnesses = (named("good", good.url),)
@@ -196,7 +196,7 @@ def test_where_there_is_no_room_for_a_thread_the_witness_is_away(
 
 
 def test_a_sequencer_that_ends_leaves_no_request_behind() -> None:
-    """It begins again every second while the database fails."""
+    """The sequencer restarts every second while the database fails."""
     book = Book()
     book.filler(2)
     before = threading.active_count()
@@ -208,10 +208,10 @@ def test_a_sequencer_that_ends_leaves_no_request_behind() -> None:
         while any(thread.name == "witness bad" for thread in threading.enumerate()):
             assert time.monotonic() < give_up, threading.enumerate()
             time.sleep(0.01)
-    assert threading.active_count() <= before + 2  # those of the server
+    assert threading.active_count() <= before + 2  # the server's threads
 
 
-def test_a_late_line_is_kept_under_the_head_that_it_is_for(
+def test_a_late_cosignature_is_stored_under_its_own_head(
     house: House, good: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cosigning, "TIMEOUT_S", 0.05)
@@ -230,7 +230,7 @@ def test_a_late_line_is_kept_under_the_head_that_it_is_for(
         house.sequencer.cosign()
 
 
-def test_who_never_ends_is_cut_off_and_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_answer_is_cut_off_and_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TIMEOUT_S", "BACKGROUND_S", "PAUSE_S"):
         monkeypatch.setattr(cosigning, name, 0.05)
     book = Book()
@@ -244,7 +244,7 @@ def test_who_never_ends_is_cut_off_and_asked_again(monkeypatch: pytest.MonkeyPat
             time.sleep(0.01)
 
 
-def test_one_that_comes_back_is_believed_again(house: House, tmp_path: Path) -> None:
+def test_a_witness_that_recovers_is_used_again(house: House, tmp_path: Path) -> None:
     gone = Served(tmp_path / "w")
     port = gone.port
     gone.stop()
@@ -276,8 +276,8 @@ def test_threads_do_not_pile_up() -> None:
         assert bad.asked == 1
 
 
-def test_a50_one_that_has_seen_more_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
-    """Database and head file were set back together: only the witness knows."""
+def test_a50_a_witness_with_a_larger_head_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    """Database and head file were set back together: only the witness can notice."""
     book = Book()
     book.filler(2)
     with Rogue(BAD["holds more than there is"]) as bad:
@@ -292,12 +292,12 @@ def test_a_redirect_is_not_followed(good: Served) -> None:
     with Rogue(rogue.says(away.encode())) as bad:
         found = list(Cosigners([named("w", bad.url)]).collect(book.note(2), 2, lambda old: ()))
     assert found == []
-    assert good.ask(b"")[0] == 400  # it was there, and nobody had asked it for a head
+    assert good.ask(b"")[0] == 400  # it was available, and got no request for a head
     assert not list(good.state.glob("*.note"))
 
 
-def test_what_it_says_does_not_reach_a_log_line(caplog: pytest.LogCaptureFixture) -> None:
-    """A52: nor does it fill the disk."""
+def test_a_witness_cannot_write_log_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """A52: nor can it fill the disk."""
     book = Book()
     book.filler(2)
     for answer in (b"\x1b[2J\nCRITICAL owned\r\n", b"HTTP/1.1 500 \x1b[31m\r\n\r\n" + b"x" * 70000):
@@ -315,7 +315,7 @@ def test_what_it_says_does_not_reach_a_log_line(caplog: pytest.LogCaptureFixture
     ["http://nobody.invalid", "ftp://a", "http://", "http://a:99999", "http://[::1", "file:///etc",
      "http://ä" + "b" * 70 + ".example", "http://a b/"],
 )  # fmt: skip
-def test_an_address_that_is_none(url: str) -> None:
+def test_an_invalid_address_is_refused(url: str) -> None:
     book = Book()
     book.filler(2)
     assert list(Cosigners([named("w", url)]).collect(book.note(2), 2, lambda old: ())) == []

@@ -1,4 +1,4 @@
-"""Whoever asks without end: NOTIFY is free for every login of the database."""
+"""Endless requests: every login of the database can send NOTIFY."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Busy:
-    """Nothing new, witnesses that are away, and a list that is behind."""
+    """Run with nothing new, unavailable witnesses, and a list that lags behind."""
 
     def __init__(self) -> None:
         self.behind = 10 * serving.LISTED
@@ -40,7 +40,7 @@ class Busy:
 
 @pytest.fixture
 def asking() -> Iterator[None]:
-    """Several at once, so that there is always one."""
+    """Ask from several threads, so that a request always waits."""
     over = threading.Event()
 
     def ask() -> None:
@@ -65,7 +65,7 @@ def _serve(busy: Busy, seconds: float) -> None:
         serving._turns(connection, sequencer, lambda: time.monotonic() > give_up)
 
 
-def test_who_never_stops_asking_keeps_nobody_from_his_share(
+def test_endless_requests_do_not_stop_the_other_work(
     asking: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "COSIGN_AGAIN_S", 0.1)
@@ -76,8 +76,8 @@ def test_who_never_stops_asking_keeps_nobody_from_his_share(
     assert busy.cosigned > 2
 
 
-def test_a_list_that_is_behind_is_caught_up_without_waiting_turns() -> None:
+def test_a_list_that_lags_behind_catches_up_without_waiting() -> None:
     busy = Busy()
     _serve(busy, 3 * serving.TURN_S)
     assert busy.behind == 0
-    assert busy.turns < 20  # and then it sleeps
+    assert busy.turns < 20  # then it sleeps

@@ -1,4 +1,4 @@
-"""A small incident and its bundle, made in memory: nothing but the log's maths and a fixed key."""
+"""A small incident and its bundle in memory, with a fixed key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def document(domain: str, body: bytes | None, hexed: str = "") -> dict[str, Any]
 
 @dataclass
 class Case:
-    """What a maker of bundles has before him; tests change it and then `dump` it."""
+    """The parts of a bundle; tests change them and then `dump` it."""
 
     book: Book = field(default_factory=Book)
     mine: list[int] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Case:
     notes: dict[int, str] = field(default_factory=dict)
 
     def add(self, action: str, about: str, data: dict[str, Any], actor: str = "worker:w") -> int:
-        """An entry of the incident; others of no concern stand around it."""
+        """Add an entry of the incident, between unrelated ones."""
         self.book.filler(2)
         index = self.book.add(action, actor, about, data)
         self.mine.append(index)
@@ -83,7 +83,7 @@ class Case:
 
 
 def case(proposed: str = "agent:proposal:submitted") -> Case:
-    """Reported, proposed, assessed, signed by one person, approved, cleared and carried out."""
+    """Make an incident: reported, proposed, assessed, reviewed, approved, cleared, executed."""
     made = Case()
     incident, proposal = f"incident:{INCIDENT}", f"proposal:{PROPOSAL}"
     named = {kind: made.document(f"hitlportal/{kind}/v1", encode([kind, "☂"])) for kind in KINDS}

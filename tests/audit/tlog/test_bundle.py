@@ -1,4 +1,4 @@
-"""Bundles, attacked part by part: every byte, every part left out, every part slipped in."""
+"""Attacks on every part of a bundle: each byte changed, each part left out or added."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def part(name: str) -> Any:
     return json.loads(GOOD)[name]
 
 
-def test_it_holds() -> None:
+def test_a_valid_bundle_holds() -> None:
     found = check(GOOD)
     assert (found.incident, len(found.entries), len(found.documents)) == (INCIDENT, 11, 10)
     assert (found.left_out, found.remarks, len(found.heads)) == (0, (), 1)
@@ -61,7 +61,7 @@ def test_it_holds() -> None:
 
 
 def test_a50_every_flipped_byte_is_found() -> None:
-    """All of the file, one bit of each byte; a signature line of a stranger is not in it."""
+    """One bit of each byte of the file, which has no signature line of an unknown key."""
     pick = random.Random(3)
     for at in range(len(GOOD)):
         flipped = GOOD[:at] + bytes([GOOD[at] ^ 1 << pick.randrange(8)]) + GOOD[at + 1 :]
@@ -96,7 +96,7 @@ JSON = st.recursive(
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_any_value_at_any_place_is_refused_by_name(data: st.DataObject) -> None:
-    """Never another exception, whatever stands where."""
+    """No other exception, for any value at any place."""
     value = json.loads(GOOD)
     at, key = value, data.draw(st.sampled_from(sorted(value)))
     while isinstance(at[key], dict | list) and at[key] and data.draw(st.integers(0, 3)):
@@ -113,7 +113,7 @@ def test_any_value_at_any_place_is_refused_by_name(data: st.DataObject) -> None:
         found = check(text.encode(errors="surrogatepass") + b"\n")
     except TlogError:
         return
-    # A commitment that is not opened, an artefact without bytes: allowed, and said.
+    # Allowed and reported: an unopened commitment, an artefact without bytes.
     assert found.remarks or found.left_out
 
 
@@ -140,7 +140,7 @@ def test_a46_a_perfect_bundle_of_a_forgers_log_does_not_hold() -> None:
     size = len(made.book.bodies)
     made.notes = {n: made.book.note(n, by=(forger,)) for n in (size, *made.heads)}
     raw = made.dump()
-    assert check(raw, Policy.single(forger.vkey)).incident == INCIDENT  # perfect in itself
+    assert check(raw, Policy.single(forger.vkey)).incident == INCIDENT  # valid by itself
     with pytest.raises(UnknownKey):
         check(raw)
 
@@ -158,13 +158,13 @@ def witnessed(at: int | None = 1_800_000_000) -> Case:
     return made
 
 
-def test_the_quorum_of_witnesses_is_asked_for() -> None:
+def test_the_quorum_of_witnesses_is_required() -> None:
     assert check(witnessed().dump(), record.WITNESSED).checked.witnesses == (("w", 1_800_000_000),)
     with pytest.raises(QuorumMissing):
         check(GOOD, record.WITNESSED)
 
 
-def test_a_witness_that_nobody_named_is_said_to_be_unchecked() -> None:
+def test_an_unnamed_witness_is_reported_as_unchecked() -> None:
     found = check(witnessed().dump())
     assert found.remarks == (f"not checked: what {record.WITNESS.vkey.name} signed, no key of it"
                              " was given",)  # fmt: skip
@@ -177,8 +177,8 @@ def test_a50_a_flipped_byte_in_a_witness_line_is_found_in_every_head() -> None:
     for start in lines:
         for at in range(start, raw.index(b"\\n", start)):
             flipped = raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :]
-            # A changed name or key id makes it a stranger's line: then a witness is missing, in
-            # the newest head; in an older one the line says nothing, and that is said.
+            # A changed name or key id makes the line unknown: then a witness is missing in
+            # the newest head; in an older head the line does not count, which is reported.
             try:
                 found = check(flipped, record.WITNESSED)
             except TlogError:
@@ -215,7 +215,7 @@ def test_entries_stand_in_their_order_each_once() -> None:
 
 
 @every("index", [True, -1, 2**53, "1", None, 1.5])
-def test_an_index_is_a_place_in_the_tree(index: object) -> None:
+def test_an_index_must_lie_in_the_tree(index: object) -> None:
     entries = part("entries")
     entries[0]["index"] = index
     raw = json.dumps({**json.loads(GOOD), "entries": entries}, sort_keys=True,
@@ -231,7 +231,7 @@ def test_an_entry_of_another_place_or_proof_is_found() -> None:
         check(changed(entries=entries))
 
 
-def test_a_proof_is_no_shorter_and_no_longer() -> None:
+def test_a_proof_must_have_its_exact_length() -> None:
     for wrong in ([], part("entries")[0]["proof"][:-1], part("entries")[0]["proof"] * 2):
         entries = part("entries")
         entries[0]["proof"] = wrong
@@ -239,7 +239,7 @@ def test_a_proof_is_no_shorter_and_no_longer() -> None:
             check(changed(entries=entries))
 
 
-def test_an_entry_about_something_else_has_no_place_in_it() -> None:
+def test_an_entry_about_something_else_is_refused() -> None:
     made = case()
     made.mine = sorted([*made.mine, 0])
     with pytest.raises(Mismatch, match="something else"):
@@ -262,7 +262,7 @@ def test_entries_of_hostile_depth_are_refused_without_a_traceback() -> None:
 
 
 @every("wrong", [7, True, [None], [["x"]], {"a": 1}, [{"a": []}]])
-def test_what_an_entry_names_is_a_digest(wrong: object) -> None:
+def test_an_entry_must_name_documents_by_digest(wrong: object) -> None:
     made = case()
     made.add("agent:report:submitted", f"incident:{INCIDENT}", {"evidence": wrong})
     with pytest.raises(Mismatch, match="is no digest"):
@@ -294,8 +294,8 @@ def test_only_an_artefact_may_be_there_without_its_bytes() -> None:
     assert [one["encoding"] for one in erased] == ["base64"]
 
 
-def test_an_artefact_that_is_something_else_too_may_not_go() -> None:
-    """An agent that reports the facts' own bytes as its artefact does not make them erasable."""
+def test_an_artefact_that_is_another_document_too_must_be_there() -> None:
+    """An agent that submits a document's bytes as an artefact does not make them erasable."""
     made = case()
     facts = next(d["digest"] for d in made.documents if d["body"] == '{"facts":1}')
     made.add("agent:report:submitted", f"incident:{INCIDENT}", {"evidence": [facts]})
@@ -307,7 +307,7 @@ def test_an_artefact_that_is_something_else_too_may_not_go() -> None:
 
 
 @every(("action", "needed"), sorted(RULES.rests_on.items()))
-def test_what_an_entry_rests_on_must_be_there(action: str, needed: str) -> None:
+def test_entries_that_another_entry_requires_must_be_there(action: str, needed: str) -> None:
     made = case()
     if not any(f'"{action}"'.encode() in body for body in made.book.bodies):
         made.add(action, f"proposal:{PROPOSAL}", {})
@@ -325,7 +325,7 @@ def test_a_run_whose_gate_was_left_out_is_found() -> None:
         check(made.dump())
 
 
-def test_the_words_are_those_of_the_vocabulary() -> None:
+def test_events_of_the_rules_are_in_the_vocabulary() -> None:
     from remediation.domain.events import Event
 
     words = {*RULES.named, *RULES.rests_on, *RULES.rests_on.values(), *RULES.proposed}
@@ -335,14 +335,14 @@ def test_the_words_are_those_of_the_vocabulary() -> None:
 # ---- documents ----------------------------------------------------------------------------------
 
 
-def test_a_document_that_nobody_names_has_no_place_in_it() -> None:
+def test_a_document_that_no_entry_names_is_refused() -> None:
     extra = document("", b"slipped in")
     documents = sorted([*part("documents"), extra], key=lambda d: (d["domain"], d["digest"]))
     with pytest.raises(Missing, match="named by no entry"):
         check(changed(documents=documents))
 
 
-def test_a_document_has_one_form_and_stands_once() -> None:
+def test_a_document_has_one_form_and_is_listed_once() -> None:
     for at, one in enumerate(part("documents")):
         twice = part("documents")
         twice.insert(at, one)
@@ -359,7 +359,7 @@ def test_a_document_has_one_form_and_stands_once() -> None:
 
 
 def test_a_document_of_another_kind_is_not_the_one_that_was_named() -> None:
-    """The same bytes under another domain: a pin shown as a plan."""
+    """The same bytes under another digest domain: a pin given as a plan."""
     for one in part("documents"):
         documents = [{**d, "domain": "hitlportal/other/v1"} if d == one else d
                      for d in part("documents")]  # fmt: skip
@@ -395,7 +395,7 @@ def test_a_gate_that_was_shown_another_log_is_found() -> None:
         check(made.dump())
 
 
-def test_a_gate_under_the_logs_earlier_name_is_remarked() -> None:
+def test_a_gate_under_the_logs_earlier_name_is_reported() -> None:
     made = case()
     older = Checkpoint("portal.example/older", 9, b"r" * 32)
     note = Note(older.text(), (record.signer("portal.example/older").line(older.text()),)).dump()
@@ -414,7 +414,7 @@ def test_what_the_gate_saw_names_a_head(saw: bytes) -> None:
         check(made.dump())
 
 
-def test_heads_have_to_lead_to_the_newest() -> None:
+def test_heads_must_be_consistent_with_the_newest() -> None:
     size = len(case().book.bodies)
     for wrong in ([], ["AAAA"], part("heads")[0]["consistency"] * 2):
         with pytest.raises(TlogError):
@@ -430,7 +430,7 @@ def test_heads_have_to_lead_to_the_newest() -> None:
         check(changed(heads=[{"note": unsigned, "consistency": []}]))
 
 
-def test_a_head_of_the_readers_own() -> None:
+def test_a_head_that_the_reader_remembers_is_compared() -> None:
     found = check(GOOD)
     newest, older = found.checked.checkpoint, found.heads[0]
     check(GOOD, seen=newest)
@@ -453,7 +453,7 @@ def test_a_value_that_is_not_opened_is_counted() -> None:
     assert "1 committed values are not opened" in check(changed(opened=[])).remarks[0]
 
 
-def test_an_opened_value_is_the_one_that_was_committed() -> None:
+def test_an_opened_value_must_match_its_commitment() -> None:
     (one,) = part("opened")
     for wrong in (
         {**one, "value": "bob@example.org"}, {**one, "salt": SALT.hex().upper()},
@@ -465,7 +465,7 @@ def test_an_opened_value_is_the_one_that_was_committed() -> None:
         check(changed(opened=[one, one]))
 
 
-def test_a_value_that_nobody_committed_has_no_place_in_it() -> None:
+def test_a_value_without_a_commitment_is_refused() -> None:
     import hmac
 
     other = hmac.digest(SALT, b"x", "sha256").hex()

@@ -1,4 +1,4 @@
-"""`python -m audit.tlog`: what it says, and how it ends, whatever it is given."""
+"""`python -m audit.tlog`: output and exit code for any input."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Said = Callable[[], str]
 
 @pytest.fixture
 def out(capsys: pytest.CaptureFixture[str]) -> Said:
-    """All that was printed since the last call; ASCII without controls, always (A52)."""
+    """Return the output since the last call; require ASCII without control characters (A52)."""
 
     def said() -> str:
         both = capsys.readouterr()
@@ -56,7 +56,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def proof(tmp_path: Path) -> Path:
-    """A proof of entry 2 and its body, as the page of an entry gives them."""
+    """Return a proof of entry 2 and its body, as the page of an entry gives them."""
     book = case().book
     found = book.prove([2])
     made = Proof(2, found.entries[0].proof, found.checkpoint)
@@ -67,7 +67,7 @@ def proof(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiles(tmp_path: Path) -> Path:
-    """A tlog-tiles directory as other software writes it: no entries.jsonl, no policy."""
+    """Make a tlog-tiles directory as other software writes it: no entries.jsonl, no policy."""
     book, root = case().book, tmp_path / "log"
     hashes = [leaf_hash(body) for body in book.bodies]
     for name, content in (
@@ -192,7 +192,7 @@ def test_what_is_no_bundle_does_not_hold(content: bytes, file: Path, out: Said) 
     assert out().splitlines()[-1] == "DOES NOT HOLD"
 
 
-# ---- A52: what a file says cannot steer a terminal ----------------------------------------------
+# ---- A52: a file's text cannot control a terminal ----------------------------------------------
 
 
 @given(st.text())
@@ -222,7 +222,7 @@ def test_a52_hostile_bytes_in_every_part(file: Path, tiles: Path, out: Said) -> 
 
 
 def test_a52_a_strangers_name_under_a_head(file: Path, out: Said) -> None:
-    """A name that is right for a signed note may still hold what a terminal understands."""
+    """A valid name in a signed note may still hold terminal control sequences."""
     name = "evil\x7f\x9b\u202e"
     made = case()
     size = len(made.book.bodies)
@@ -238,7 +238,7 @@ def test_a52_a_strangers_name_under_a_head(file: Path, out: Said) -> None:
 # ---- hostile directories ------------------------------------------------------------------------
 
 
-def test_a_directory_can_neither_hang_nor_swell_nor_break_it(tiles: Path, out: Said) -> None:
+def test_a_directory_cannot_hang_it_exhaust_memory_or_make_it_raise(tiles: Path, out: Said) -> None:
     os.mkfifo(tiles / "entries.jsonl")
     assert main(["verify", str(tiles), "--key", KEY]) == 1
     (tiles / "entries.jsonl").unlink()
@@ -272,7 +272,7 @@ def test_a_directory_can_neither_hang_nor_swell_nor_break_it(tiles: Path, out: S
 def test_flipped_bytes_end_with_one_and_a_name(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Through the door, in a process of its own parts only: no exception ever comes out."""
+    """Calls the command's main function: no exception escapes."""
     raw = bytearray(GOOD)
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(raw) - 1))
@@ -282,7 +282,7 @@ def test_flipped_bytes_end_with_one_and_a_name(
     assert main(["verify", str(file), "--key", KEY]) == (0 if bytes(raw) == GOOD else 1)
 
 
-def test_as_a_module(file: Path) -> None:
+def test_it_runs_as_a_module(file: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "audit.tlog", "verify", str(file), "--key", KEY],
         cwd=ROOT, env={}, capture_output=True, text=True, check=False,

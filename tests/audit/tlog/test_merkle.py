@@ -49,7 +49,7 @@ def vectors(kind: str) -> list[Any]:
 
 
 def raw(text: str | None) -> bytes:
-    """A hash of a vector; what must not matter is written as a text of another length there."""
+    """Decode a hash of a vector; the vectors write unused hashes as texts of another length."""
     value = base64.b64decode(text or "")
     return value if len(value) in (0, 32) else sha256(value).digest()
 
@@ -65,7 +65,7 @@ def naive(hashes: list[bytes]) -> bytes:
 
 
 def reader(size: int) -> TileReader:
-    """Tiles out of a list, as the database and a directory have them."""
+    """Serve tiles from a list, as the database and a directory do."""
 
     def fetch(row: int, number: int, width: int) -> list[bytes]:
         span = 256**row
@@ -99,7 +99,7 @@ def test_public_inclusion_vectors(vector: dict[str, Any]) -> None:
 @every("vector", vectors("consistency"))
 def test_public_consistency_vectors(vector: dict[str, Any]) -> None:
     if vector["desc"] == "size1 is zero and size2 is not zero":
-        # There, whoever calls answers for the empty tree; here it is the beginning of every tree.
+        # There the caller handles the empty tree; here every tree goes on from the empty one.
         vector = {**vector, "wantErr": False}
 
     def check() -> None:

@@ -104,7 +104,7 @@ def test_mangled_checkpoints_are_refused(text: str) -> None:
         Checkpoint.parse(text)
 
 
-def test_a_checkpoint_is_its_origins() -> None:
+def test_a_checkpoint_belongs_to_its_origin() -> None:
     """A key with another name signs another log."""
     book = Book()
     book.filler(2)
@@ -128,7 +128,7 @@ quorum some
 """
 
 
-def test_a_policy_says_what_it_says() -> None:
+def test_a_policy_is_read() -> None:
     policy = Policy.parse(TEXT)
     assert policy.logs == (KEY,)
     assert [(w.name, w.url) for w in policy.witnesses] == [
@@ -153,7 +153,7 @@ def test_a_policy_says_what_it_says() -> None:
         f"log {KEY}\nwitness w {W1}\nwitness w {W2}\nquorum none",
     ],
 )  # fmt: skip
-def test_a_policy_in_doubt_is_refused(text: str) -> None:
+def test_a_doubtful_policy_is_refused(text: str) -> None:
     with pytest.raises(Malformed):
         Policy.parse(text)
 
@@ -180,7 +180,7 @@ def test_the_quorum_counts_cosignatures(quorum: str, by: tuple[str, ...], met: b
             policy.check(note, verify)
 
 
-def test_a_cosignature_is_of_this_head_and_this_time() -> None:
+def test_a_cosignature_covers_its_head_and_time() -> None:
     text = Checkpoint("o", 1, bytes(32)).text()
     line = record.WITNESS.cosign(text, 1_700_000_000)
     assert cosignature.time_of(line) == 1_700_000_000
@@ -193,7 +193,7 @@ def test_a_cosignature_is_of_this_head_and_this_time() -> None:
     ):  # fmt: skip
         with pytest.raises(BadSignature):
             cosignature.check(other_text, other_line, key, verify)
-    # The log's own kind of signature is none of a witness, and the other way round.
+    # A log's signature is no cosignature, and the other way round.
     with pytest.raises(BadSignature):
         cosignature.check(text, record.SIGNER.cosign(text, 1), KEY, verify)
 
@@ -209,7 +209,7 @@ def a_proof() -> tuple[Proof, bytes]:
     return Proof(6, entry.proof, evidence.checkpoint), entry.body.encode()
 
 
-def test_a_proof_is_one_text() -> None:
+def test_a_proof_has_one_text() -> None:
     proof, body = a_proof()
     text = proof.dump()
     assert text.startswith("c2sp.org/tlog-proof@v1\nindex 6\n")

@@ -1,4 +1,4 @@
-"""What a bundle must hold comes to the log as data, and the log's code knows no word of it."""
+"""The required contents of a bundle are data; the log's code names no event of the product."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.domain import record
 
 AUDIT = Path(rules.__file__).resolve().parents[1]
 WORD = re.compile(r'"((?:agent|person|worker|operator|system):[a-z_]+:[a-z_]+)"')
-# What the log itself says: of its own pages, commands and checks.
+# The log's own events: of its pages, commands and checks.
 OWN = {
     "operator:audit:exported",
     "operator:log:reopened",
@@ -32,18 +32,18 @@ OWN = {
 }
 
 
-def test_the_file_is_what_the_product_says() -> None:
-    """Else run `python -m remediation.management.bundle_rules`."""
+def test_the_rules_file_is_up_to_date() -> None:
+    """If this fails: run `python -m remediation.management.bundle_rules`."""
     assert bundle_rules.path().read_bytes() == bundle_rules.RULES.dump()
     assert rules.default() == bundle_rules.RULES == Rules.parse(bundle_rules.RULES.dump())
 
 
-def test_the_code_of_the_log_knows_no_word_of_the_product() -> None:
+def test_the_code_of_the_log_names_no_event_of_the_product() -> None:
     said, domains = set(), set()
     for path in AUDIT.rglob("*.py"):
         text = path.read_text()
         said |= set(WORD.findall(text))
-        if path.name != "bundle_form.py":  # its docstring shows one, in an example
+        if path.name != "bundle_form.py":  # its docstring has one as an example
             domains |= set(re.findall(r'"hitlportal/[a-z]+/v\d+"', text))
     assert said <= OWN
     assert domains == set()
@@ -60,13 +60,13 @@ def test_a_caller_may_give_rules_of_its_own() -> None:
 
 
 def test_a_person_may_have_proposed_what_a_bundle_holds() -> None:
-    """Entries from before the word existed say `agent:` for both; they hold too (`test_bundle`)."""
+    """Older entries use `agent:` for both and still hold (`test_bundle`)."""
     bundle.verify(case("person:proposal:submitted").dump(), record.POLICY)
     with pytest.raises(Mismatch, match="about something else"):
         bundle.verify(case("worker:proposal:submitted").dump(), record.POLICY)
 
 
-def test_the_vocabulary_says_how_grave_a_word_is() -> None:
+def test_the_vocabulary_gives_the_severity_of_each_event() -> None:
     assert {event: event.severity for event in Event if event.severity > 1} == {
         Event.SYSTEM_LOG_BROKEN: 5,
         Event.WORKER_PROPOSAL_REFUSED: 4,

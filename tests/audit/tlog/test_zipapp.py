@@ -1,4 +1,4 @@
-"""`make verifier`: one file, the same source, the standard library, no secret (A53)."""
+"""`make verifier` builds one file from the same source, with the standard library only (A53)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def zipapp(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(zipapp: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """With no environment, no site-packages, in the file's own directory."""
+    """Run it without environment and site-packages, in the file's own directory."""
     return subprocess.run(
         [sys.executable, "-I", "-S", zipapp, *arguments],
         env={}, cwd=zipapp.parent, capture_output=True, text=True, check=False,
@@ -45,7 +45,7 @@ def test_a53_it_verifies_alone(zipapp: Path, tmp_path: Path) -> None:
     assert "verify" in run(zipapp, "--help").stdout
 
 
-def test_it_is_the_source_byte_for_byte_and_nothing_else(zipapp: Path) -> None:
+def test_it_holds_exactly_the_source_bytes(zipapp: Path) -> None:
     expected = {"audit/__init__.py", "__main__.py", "audit/tlog/rules.json"} | {
         f"audit/tlog/{path.name}" for path in (ROOT / "audit/tlog").glob("*.py")
     }
@@ -55,8 +55,8 @@ def test_it_is_the_source_byte_for_byte_and_nothing_else(zipapp: Path) -> None:
             assert archive.read(name) == (ROOT / name).read_bytes()
 
 
-def test_the_same_source_is_the_same_bytes(zipapp: Path, tmp_path: Path) -> None:
-    """Whenever, wherever, by whomever it is built."""
+def test_the_same_source_gives_the_same_bytes(zipapp: Path, tmp_path: Path) -> None:
+    """At any time, in any place, by any user."""
     again = tmp_path / "again.pyz"
     subprocess.run(
         [sys.executable, "-m", "audit.verifier", again],
@@ -67,7 +67,7 @@ def test_the_same_source_is_the_same_bytes(zipapp: Path, tmp_path: Path) -> None
 
 
 def test_it_names_nothing_outside_the_standard_library() -> None:
-    """By its source: an import inside a function, which no run may reach, counts too."""
+    """Read from the source: an import inside a function counts too, even if no run reaches it."""
     for path in [ROOT / "audit/__init__.py", *(ROOT / "audit/tlog").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = []

@@ -1,4 +1,4 @@
-"""The catalogue is whole and agrees with itself."""
+"""The catalogue is complete and consistent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fields_of(template: str) -> set[str]:
 FROZEN = json.loads((Path(__file__).parent / "frozen.json").read_text(encoding="utf-8"))
 
 
-def test_what_was_signed_once_still_means_the_same() -> None:
+def test_signed_actions_keep_their_meaning() -> None:
     """The file is append-only: a new kind, or a new version of an action, adds to it."""
     for kind, told in FROZEN["targets"].items():
         spec = TARGETS[kind]
@@ -43,7 +43,7 @@ def test_what_was_signed_once_still_means_the_same() -> None:
     assert set(FROZEN["targets"]) == set(TARGETS)
 
 
-def test_what_exists_for_tests_is_told_by_its_provider() -> None:
+def test_actions_for_tests_come_from_the_test_provider() -> None:
     assert {kind for kind in (*ACTIONS, *TARGETS) if is_test(kind)} == {
         *(spec.kind for spec in test_provider.PROVIDER.actions),
         *(spec.kind for spec in test_provider.PROVIDER.targets),
@@ -63,12 +63,12 @@ def test_every_rollback_is_an_action_on_the_same_kind_of_target() -> None:
             assert ACTIONS[spec.rollback].target_kind == spec.target_kind
 
 
-def test_an_action_without_a_pin_carries_a_written_reason() -> None:
+def test_an_action_without_a_pin_has_a_written_reason() -> None:
     for spec in ACTIONS.values():
         assert bool(spec.pin_fields) != bool(spec.unpinned_reason), spec.kind
 
 
-def test_every_action_says_what_it_cannot_do_and_what_becomes_of_sessions() -> None:
+def test_every_action_states_its_limits_and_its_effect_on_sessions() -> None:
     for spec in ACTIONS.values():
         assert spec.cannot
         assert spec.ends_sessions
@@ -81,7 +81,7 @@ def test_parameters_are_closed_json_schemas() -> None:
         assert spec.parameters["additionalProperties"] is False
 
 
-def test_a_locator_reads_in_one_way_only() -> None:
+def test_a_locator_is_unambiguous() -> None:
     """No pattern lets "/" or ":" through, so two targets never share a locator."""
     for spec in TARGETS.values():
         assert fields_of(spec.locator) == set(spec.fields)

@@ -1,4 +1,4 @@
-"""A declaration that contradicts itself or another one is refused, with its kind in the words."""
+"""The registry refuses a declaration that contradicts itself or another, and names its kind."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ OTHER = {"name": "other2", "targets": (kubernetes.SECRET,), "actions": ()}
         (action(example={"x": 1}), "the example is not valid"),
     ],
 )
-def test_a_false_declaration_is_refused(declared: Provider, says: str) -> None:
+def test_an_inconsistent_declaration_is_refused(declared: Provider, says: str) -> None:
     with pytest.raises(CatalogueInvalid) as refused:
         build([declared])
     assert says in str(refused.value)

@@ -1,4 +1,4 @@
-"""Kinds that no action works on, and the one for what has no kind: reported, never acted on."""
+"""Kinds without actions, and the kind for any other identity: reported, never acted on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def identity(name: str, provider: str = "github") -> dict[str, str]:
     return {"kind": other.IDENTITY.kind, "provider": provider, "name": name}
 
 
-def test_a_name_from_anywhere_is_taken_and_its_locator_reads_in_one_way() -> None:
+def test_names_of_any_system_are_accepted_and_their_locators_are_unambiguous() -> None:
     for name in NAMES:
         target = parse_target(dict(identity(name)))
         assert target.locator == f"other.identity:github/{name}"
@@ -71,8 +71,8 @@ def test_an_incident_about_any_identity_is_accepted() -> None:
         assert accepted.incident.identity.kind == kind
 
 
-def test_a_secret_is_no_name() -> None:
-    """An agent that reports a leaked token under the token itself: nothing would cover it."""
+def test_a_name_that_holds_a_secret_is_refused() -> None:
+    """An agent might use a leaked token as the name, and names are never masked."""
     token = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
     for place in ("incident", "diagnosis"):
         value: Any = report_json()
@@ -102,10 +102,10 @@ def test_no_plan_can_be_made_for_what_is_report_only() -> None:
                 )
 
 
-def test_a_pattern_that_forgets_itself_lets_no_separator_through(
+def test_a_loose_pattern_lets_no_separator_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The registry tries some values; what it misses is refused when a target is read."""
+    """The registry tries some values; reading a target refuses what it misses."""
     from remediation.domain import plan
 
     assert not plan._compiled(r"x.*").fullmatch("xa/b")

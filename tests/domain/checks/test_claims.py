@@ -1,4 +1,4 @@
-"""What claims say in words against the records that they cite: names, outcomes, place and time."""
+"""Checks that compare a claim's words with the cited records: names, outcomes, place, time."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def claiming(text: str, *records: dict[str, Any], cite: tuple[int, ...] = (0,)) 
         "Version 1.2.3.4.5 of the tool, from 203.0.113.",
     ],
 )
-def test_what_stands_in_the_record_passes(text: str) -> None:
+def test_a_value_in_the_cited_record_passes(text: str) -> None:
     outcome, reason = claim_not_in_evidence(claiming(text, event()))
     assert outcome is Outcome.PASS, reason
 
@@ -109,13 +109,13 @@ def test_what_stands_in_the_record_passes(text: str) -> None:
         ("It is not new. It called DeleteSecret.", "event"),
     ],
 )
-def test_what_stands_nowhere_fails_and_is_named(text: str, kind: str) -> None:
+def test_a_value_found_nowhere_fails_and_is_named(text: str, kind: str) -> None:
     outcome, reason = claim_not_in_evidence(claiming(text, event()))
     assert outcome is Outcome.FAIL
     assert f"claim 1 names {kind} “" in reason
 
 
-def test_what_stands_only_in_records_of_others_is_a_warning() -> None:
+def test_a_value_found_only_in_records_of_others_warns() -> None:
     stranger = event(
         "DeleteSecret",
         sourceIPAddress="198.51.100.4",
@@ -156,7 +156,7 @@ DENIED = event("StopLogging", errorCode="AccessDenied")
         "It failed over to StopLogging and succeeded.",
     ],
 )
-def test_what_was_denied_and_is_told_as_done_fails(text: str) -> None:
+def test_a_denied_call_told_as_done_fails(text: str) -> None:
     outcome, reason = denied_told_as_done(claiming(text, DENIED))
     assert outcome is Outcome.FAIL
     assert "StopLogging failed (AccessDenied)" in reason
@@ -184,11 +184,11 @@ def test_denied_attempts_told_as_denied_are_right(text: str) -> None:
     assert outcome is Outcome.PASS, reason
 
 
-def test_to_be_silent_about_the_failure_is_a_warning() -> None:
+def test_a_claim_silent_about_the_failure_warns() -> None:
     assert denied_told_as_done(claiming("It asked for a stop.", DENIED))[0] is Outcome.WARN
 
 
-def test_what_another_claim_tells_as_denied_is_told() -> None:
+def test_a_denial_told_by_another_claim_counts() -> None:
     silent = claiming("It asked for a stop.", DENIED)
     claims = [
         {"text": claim.text, "citations": [c.to_json() for c in claim.citations]}
@@ -199,19 +199,19 @@ def test_what_another_claim_tells_as_denied_is_told() -> None:
     assert denied_told_as_done(told)[0] is Outcome.PASS
 
 
-def test_one_that_worked_among_the_cited_is_enough() -> None:
+def test_one_successful_call_among_the_cited_is_enough() -> None:
     told = claiming("It stopped the trail.", DENIED, event("StopLogging"), cite=(0, 1))
     assert denied_told_as_done(told)[0] is Outcome.PASS
 
 
-def test_another_call_that_worked_does_not_carry_the_one_that_failed() -> None:
+def test_a_successful_call_does_not_excuse_another_failed_one() -> None:
     told = claiming(
         "GetTrailStatus, then StopLogging.", DENIED, event("GetTrailStatus"), cite=(0, 1)
     )
     assert denied_told_as_done(told)[0] is Outcome.FAIL
 
 
-def test_a_reading_call_that_finds_nothing_has_worked() -> None:
+def test_a_reading_call_that_finds_nothing_counts_as_successful() -> None:
     empty = event("GetBucketPolicy", errorCode="NoSuchBucketPolicy")
     assert denied_told_as_done(claiming("It read the policy.", empty))[0] is Outcome.PASS
     refused = event("GetBucketPolicy", errorCode="AccessDenied")
@@ -262,7 +262,7 @@ def test_another_account_region_or_time_fails(record: dict[str, Any], text: str,
     assert why in reason
 
 
-def test_clocks_differ_a_little() -> None:
+def test_a_small_clock_difference_passes() -> None:
     later = (datetime(2026, 3, 1, 10, 5, tzinfo=UTC) + timedelta(minutes=4)).isoformat()
     assert place_and_time_mismatch(claiming("x", event(eventTime=later)))[0] is Outcome.PASS
 
@@ -321,7 +321,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 @given(TEXT, st.recursive(st.text(max_size=8), lambda s: st.lists(s, max_size=3)))
-def test_whatever_a_claim_and_a_record_say_nothing_falls_over(text: str, odd: Any) -> None:
+def test_no_claim_and_record_make_a_check_raise(text: str, odd: Any) -> None:
     record = event(userIdentity=odd, requestParameters=odd, eventTime=odd, errorCode=odd)
     told = claiming(text or "x", record)
     for check in (claim_not_in_evidence, denied_told_as_done, place_and_time_mismatch):

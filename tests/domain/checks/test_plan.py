@@ -1,4 +1,4 @@
-"""The plan's order, what cannot be undone, and telemetry that was switched off."""
+"""Checks of the plan's order, of irreversible steps and of telemetry switched off."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def of_steps(*steps: Json, records: tuple[dict[str, Any], ...] = ()) -> CheckInp
 # --- containment_order
 
 
-def test_the_made_key_goes_before_its_maker() -> None:
+def test_a_created_key_must_be_disabled_before_its_creator() -> None:
     right = of_steps(step(OTHER_TARGET), step(TARGET), records=(made(),))
     wrong = of_steps(step(TARGET), step(OTHER_TARGET), records=(made(),))
     assert containment_order(right)[0] is Outcome.PASS
@@ -62,7 +62,7 @@ def rotation(**shown: Any) -> CheckInput:
     return replace(told, observations={KEY_LOCATOR.replace(KEY, OTHER): seen})
 
 
-def test_a_rotation_waits_until_somebody_was_seen_on_the_new_key() -> None:
+def test_a_rotation_needs_a_use_of_the_new_key() -> None:
     outcome, reason = containment_order(rotation(last_used=None))
     assert outcome is Outcome.FAIL
     assert "nobody was seen using" in reason
@@ -71,7 +71,7 @@ def test_a_rotation_waits_until_somebody_was_seen_on_the_new_key() -> None:
     assert containment_order(replace(seen, observations={}))[0] is Outcome.FAIL
 
 
-def test_giving_access_back_to_whom_the_diagnosis_is_about_warns() -> None:
+def test_restoring_access_of_the_diagnosed_identity_warns() -> None:
     assert containment_order(of_steps(step(TARGET, "activate")))[0] is Outcome.WARN
     assert containment_order(of_steps(step(OTHER_TARGET, "activate")))[0] is Outcome.PASS
 
@@ -85,7 +85,7 @@ def deleting(index: int, locator: dict[str, Json] = TARGET) -> Step:
 @pytest.mark.parametrize(
     ("status", "outcome"), [("Active", Outcome.FAIL), ("Inactive", Outcome.PASS)]
 )
-def test_nothing_is_deleted_that_was_not_disabled_before(status: str, outcome: Outcome) -> None:
+def test_a_deletion_needs_an_earlier_disable(status: str, outcome: Outcome) -> None:
     told = of_steps(step(TARGET))
     seen = {KEY_LOCATOR: Observation(True, {"status": status}, {}, False)}
     told = replace(told, plan=replace(told.plan, steps=(deleting(0),)), observations=seen)
@@ -102,7 +102,7 @@ def test_deleting_comes_last() -> None:
 # --- irreversible
 
 
-def test_a_step_that_cannot_be_undone_fails() -> None:
+def test_an_irreversible_step_fails() -> None:
     assert irreversible(a_check_input())[0] is Outcome.PASS
     told = of_steps(step(TARGET))
     for broken in (deleting(0), replace(told.plan.steps[0], rollback=None)):
@@ -191,7 +191,9 @@ def test_a_trail_that_was_started_again_is_a_warning() -> None:
         ("update orders set state = 'none'", Outcome.PASS),
     ],
 )
-def test_settings_of_postgresqls_log(statement: str, outcome: Outcome) -> None:
+def test_postgresql_log_settings_that_were_switched_off_fail(
+    statement: str, outcome: Outcome
+) -> None:
     line = {
         "user": "ada",
         "text": f"2026-03-01 10:00:00 UTC [7] LOG:  statement: {statement}",

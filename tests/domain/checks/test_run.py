@@ -1,4 +1,4 @@
-"""Machine findings beside the agent's story."""
+"""The checks of an assessment run on a whole report."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_evidence_that_never_names_the_target_fails() -> None:
     assert "no cited evidence names app_orders" in found.reason
 
 
-def test_an_artefact_that_no_claim_cites_does_not_speak_for_the_target() -> None:
+def test_an_uncited_artefact_is_no_evidence_for_the_target() -> None:
     other = json.dumps({"events": [{"client": "x"}]}).encode()
     sha = sha256(other).hexdigest()
     given = a_check_input(
@@ -110,7 +110,7 @@ def test_an_artefact_that_no_claim_cites_does_not_speak_for_the_target() -> None
         (None, "/events/0/none"),
     ],
 )
-def test_a_value_that_does_not_stand_there_fails(value: Json, pointer: str) -> None:
+def test_a_cited_value_that_is_not_at_its_place_fails(value: Json, pointer: str) -> None:
     given = a_check_input(diagnosis=citing(value, pointer))
     assert finding("citation_value_not_found", given).outcome is Outcome.FAIL
 
@@ -119,7 +119,7 @@ def test_a_value_that_does_not_stand_there_fails(value: Json, pointer: str) -> N
     ("value", "pointer"),
     [("198.51.100.7", "/events/0/client"), (12, "/events/0/count"), (True, "/events/0/odd")],
 )
-def test_a_value_that_stands_there_passes(value: Json, pointer: str) -> None:
+def test_a_cited_value_at_its_place_passes(value: Json, pointer: str) -> None:
     given = a_check_input(diagnosis=citing(value, pointer))
     assert finding("citation_value_not_found", given).outcome is Outcome.PASS
 
@@ -264,13 +264,13 @@ def test_an_environment_other_than_the_inventorys_fails() -> None:
     assert "production" in found.reason and "staging" in found.reason
 
 
-def test_an_environment_that_is_not_known_is_a_warning() -> None:
+def test_an_unknown_environment_warns() -> None:
     unplaced = (ScopeTarget(LOCATOR, False, "", "", ""),)
     found = finding("environment_mismatch", a_check_input(scope=a_scope(targets=unplaced)))
     assert found.outcome is Outcome.WARN
 
 
-def test_a_long_list_of_findings_is_counted_not_cut_in_silence() -> None:
+def test_a_long_list_of_findings_is_cut_and_counted() -> None:
     many = tuple(Rejection(f"p-{n}") for n in range(20))
     reason = finding("earlier_rejection", a_check_input(earlier_rejections=many)).reason
     assert "p-4" in reason and "p-5" not in reason and reason.endswith("and 15 more")
@@ -280,7 +280,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 @given(TEXT.filter(bool), TEXT, st.binary(max_size=60), st.sampled_from(["", "/", "/a", "/0"]))
-def test_no_report_that_parses_makes_a_check_fall_over(
+def test_no_valid_report_makes_a_check_raise(
     summary: str, title: str, content: bytes, pointer: str
 ) -> None:
     sha = sha256(content).hexdigest()

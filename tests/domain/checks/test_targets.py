@@ -1,4 +1,4 @@
-"""What a plan acts on: look-alikes, second keys, use in production, protection, duplicates."""
+"""Checks of a plan's targets: look-alikes, second keys, production use, protection, duplicates."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_names_that_look_alike(one: str, other: str) -> None:
         ("AKIATFQR7NSC8Q4X20BJ", "AKIATFQR7NSCUXC3DDDP"),
     ],
 )
-def test_names_that_do_not(one: str, other: str) -> None:
+def test_names_that_do_not_look_alike(one: str, other: str) -> None:
     assert not look_alike(one, other)
 
 
@@ -97,7 +97,7 @@ def test_a_look_alike_in_the_evidence_fails() -> None:
     assert f"“{OTHER}”" in reason and f"“{KEY}”" in reason
 
 
-def test_a_look_alike_beside_the_exact_name_is_only_mentioned() -> None:
+def test_a_look_alike_beside_the_exact_name_passes_with_a_mention() -> None:
     near = Neighbour(KEY_LOCATOR.replace(KEY, OTHER))
     told = replace(claiming("It is so.", event()), neighbours=(near, Neighbour(KEY_LOCATOR)))
     outcome, reason = look_alike_names(told)
@@ -124,7 +124,7 @@ def test_a_word_that_looks_like_the_users_name_means_nothing_beside_the_exact_ke
     assert look_alike_names(replace(named, plan=five))[0] is Outcome.FAIL
 
 
-def test_the_records_that_are_cited_count_not_the_artefact_around_them() -> None:
+def test_only_cited_records_count_not_the_rest_of_the_artefact() -> None:
     stranger = event(userIdentity={"accessKeyId": OTHER, "userName": "ada"})
     assert look_alike_names(claiming("x", stranger, event()))[0] is Outcome.FAIL
     assert look_alike_names(claiming("x", stranger, event(), cite=(1,)))[0] is Outcome.PASS
@@ -166,7 +166,7 @@ def test_a_key_that_the_intruder_made_fails() -> None:
         event("UpdateAccessKey", requestParameters={"accessKeyId": OTHER, "status": "Inactive"}),
     ],
 )
-def test_a_made_key_that_is_off_again_passes(beside: dict[str, Any]) -> None:
+def test_a_created_key_that_is_disabled_again_passes(beside: dict[str, Any]) -> None:
     assert sibling_credential(claiming("x", made(), beside))[0] is Outcome.PASS
 
 
@@ -194,7 +194,7 @@ def test_members_of_a_role_keep_its_rights() -> None:
 
 
 def used(minutes: int, service: str = "s3", region: str = "eu-central-1") -> CheckInput:
-    """The key was last used so many minutes before the assessment."""
+    """Return a case whose key was last used that many minutes before the assessment."""
     told = seeing(
         claiming("x", event()),
         last_used=(NOW - timedelta(minutes=minutes)).isoformat(),
@@ -240,7 +240,7 @@ def test_a_last_use_that_cannot_be_read_is_no_use(told: Any) -> None:
     assert used_by_production(given_)[0] is Outcome.PASS
 
 
-def test_open_sessions_that_nobody_accounts_for_warn() -> None:
+def test_unexplained_open_sessions_warn() -> None:
     outcome, reason = used_by_production(role_seen(sessions=3))
     assert (outcome, "3 sessions of app_orders" in reason) == (Outcome.WARN, True)
     for calm in (0, None, True, "3"):
@@ -300,7 +300,7 @@ def test_an_open_proposal_on_another_target_passes() -> None:
     assert duplicate_proposal(a_check_input(open_proposals=(other,)))[0] is Outcome.PASS
 
 
-def test_a33_the_reason_of_an_earlier_rejection_is_told_and_made_visible() -> None:
+def test_a33_the_reason_of_an_earlier_rejection_is_shown_with_hidden_characters_visible() -> None:
     said = Rejection("p-1", "The diagnosis is wrong: it is\u202e the backup")
     _, reason = earlier_rejection(a_check_input(earlier_rejections=(said,)))
     assert "proposal p-1 was rejected: “The diagnosis is wrong: it is⟨U+202E⟩ the backup”" in reason

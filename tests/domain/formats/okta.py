@@ -1,4 +1,4 @@
-"""The recipe of CONTRIBUTING.md performed: a format of records in one file."""
+"""A log format in one file, by the recipe in CONTRIBUTING.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A new format is one file and one entry: records are found, and checks read them as any other."""
+"""Add a log format with one file and one entry; checks then read its records."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DENIED: dict[str, Json] = {
 
 @pytest.fixture
 def okta(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one entry."""
+    """The single entry."""
     monkeypatch.setattr(formats, "FORMATS", (*formats.FORMATS, Okta()))
 
 
@@ -41,7 +41,7 @@ def test_its_records_are_found(okta: None) -> None:
     assert record.time is not None and record.acts
 
 
-def test_without_the_entry_they_are_none() -> None:
+def test_without_the_entry_nothing_is_found() -> None:
     assert Records.of("0" * 64, {"events": [DENIED]}).found == {}
 
 

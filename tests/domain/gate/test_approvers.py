@@ -1,4 +1,4 @@
-"""The approvers file: one key is one person, and a file in doubt approves nothing."""
+"""The approvers file: each key belongs to one person, and a doubtful file approves nothing."""
 
 from __future__ import annotations
 

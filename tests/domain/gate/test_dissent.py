@@ -1,4 +1,4 @@
-"""One review by itself: a forged no does not count, and does not take a real one down."""
+"""A single dissent: a forged one does not count and does not invalidate a real one."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def check(evidence: Evidence, index: int = 0) -> Statement:
     return verify_review(evidence, index, approvers=approvers(), now=NOW)
 
 
-def test_a_signed_no_holds_by_itself() -> None:
+def test_a_signed_dissent_holds_by_itself() -> None:
     story = Story()
     evidence = story.evidence(sign(story.statement(ALICE, "security", **NO)))
     assert check(evidence).decision is Decision.REJECT
 
 
-def test_a43_a_no_that_alice_did_not_sign_does_not_count_and_bobs_still_does() -> None:
+def test_a43_a_forged_dissent_of_alice_does_not_count_and_bobs_still_does() -> None:
     story = Story()
     forged = sign(story.statement(ALICE, "security", **NO), key=KEYS[BOB])
     bobs = sign(story.statement(BOB, "service_owner", **NO))
@@ -44,7 +44,7 @@ def test_a43_a_no_that_alice_did_not_sign_does_not_count_and_bobs_still_does() -
     assert check(evidence, 1).person == BOB
 
 
-def test_a43_a_no_with_another_signature_does_not_count() -> None:
+def test_a43_a_dissent_with_another_signature_does_not_count() -> None:
     story = Story()
     review = sign(story.statement(ALICE, "security", **NO))
     broken = replace(review.assertion, signature=b"\x30" + review.assertion.signature[1:-1])
@@ -52,7 +52,7 @@ def test_a43_a_no_with_another_signature_does_not_count() -> None:
         check(story.evidence(replace(review, assertion=broken)))
 
 
-def test_a_no_of_someone_unknown_excluded_or_about_something_else_does_not_count() -> None:
+def test_a_dissent_of_someone_unknown_or_excluded_or_on_another_digest_does_not_count() -> None:
     story = Story()
     with pytest.raises(UnknownApproverKey):
         check(story.evidence(sign(story.statement(EVE, "security", **NO))))

@@ -1,4 +1,4 @@
-"""The evidence file: what is written reads back, and every other shape is refused."""
+"""The evidence file reads back as written, and every other shape is refused."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_no_field_may_be_of_another_type(name: str) -> None:
         {"approved_at": "now"}, {"proposal": "x"},
     ],
 )  # fmt: skip
-def test_values_that_make_no_sense_are_refused(changes: dict[str, Any]) -> None:
+def test_impossible_values_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(BadInput):
         Evidence.from_json(json.loads(RAW) | changes)
 

@@ -1,4 +1,4 @@
-"""verify_evidence: the gate replayed with nothing but files and arguments."""
+"""verify_evidence replays the gate from files and arguments alone."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_json_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def forgery(directory: Path) -> Path:
-    """Evidence that is perfect in itself: the forger made keys, statements and file himself."""
+    """Return consistent evidence whose keys, statements and file a forger made."""
     story = Story()
     keys = {ALICE: SoftPasskey.create(), BOB: SoftPasskey.create()}
     statements = (story.statement(ALICE, "security"), story.statement(BOB, "service_owner"))
@@ -97,7 +97,7 @@ def test_a46_a_perfect_forgery_with_the_forgers_own_keys_does_not_hold(
     made = forgery(tmp_path)
     assert offline.main([str(made / "evidence.json"), *TRUST]) == 1
     assert "3 signatures" in capsys.readouterr().out
-    # Only whoever also trusts the forger's approvers file would believe it.
+    # It holds only for a caller who trusts the forger's approvers file.
     forgers = ("--approvers", str(made / "approvers.json"), *TRUST[2:])
     assert offline.main([str(made / "evidence.json"), *forgers]) == 0
 
@@ -110,13 +110,13 @@ def test_a46_the_relying_party_and_origin_come_from_the_arguments() -> None:
 
 
 def test_a46_the_key_of_the_log_comes_from_the_arguments() -> None:
-    """The forger's log is as perfect as his keys; it is not the one that is asked about."""
+    """The forger's log is consistent too, but the caller trusts another log."""
     other = str(record.signer(seed="forger").vkey)
     assert run("ok", trust=(*TRUST[:-2], "--log-key", other)) == 1
     assert run("ok", trust=(*TRUST[:-2], "--log-key", str(record.SIGNER.vkey))) == 0
 
 
-def test_a_file_that_cannot_be_read_is_another_answer_than_no(
+def test_an_unreadable_file_has_another_exit_code_than_a_refusal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     broken = tmp_path / "broken"
@@ -140,7 +140,7 @@ def test_trust_has_no_default(dropped: str) -> None:
     assert run("ok", trust=TRUST[:at] + TRUST[at + 2 :]) == 2
 
 
-def test_a52_what_a_file_says_cannot_steer_a_terminal(
+def test_a52_a_files_text_cannot_control_a_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = replace(Story().evidence(), frozen="\x1b[2J\x1b[1;1HHOLDS\n1 digests ok\u202e\x9b")
@@ -152,14 +152,14 @@ def test_a52_what_a_file_says_cannot_steer_a_terminal(
     assert len(said.splitlines()) == 11
 
 
-def test_the_time_is_the_evidences_own() -> None:
-    """A file that held when it was written holds for ever, whenever it is replayed."""
+def test_replay_uses_the_time_in_the_evidence() -> None:
+    """A file that held when it was written holds at any later replay."""
     assert run("ok") == 0
     assert run("deadline") == 1
 
 
 def test_it_runs_without_django_settings_or_database() -> None:
-    """Imported by itself in a fresh interpreter, in which importing Django is made to fail."""
+    """Runs in a fresh interpreter in which importing Django fails."""
     code = (
         "import sys\n"
         "class NoDjango:\n"

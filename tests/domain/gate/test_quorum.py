@@ -1,4 +1,4 @@
-"""Counting: distinct people, one slot each, one round, the same digests."""
+"""The quorum counts distinct people, one slot each, in one round, over the same digests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_slot_is_filled_only_by_a_review_for_it() -> None:
     assert outcome(("security",), review(ALICE, "any")) is None
 
 
-def test_one_reject_rejects_and_else_one_return_returns() -> None:
+def test_one_reject_rejects_and_otherwise_one_return_returns() -> None:
     approvals = (review(ALICE, "security"), review(BOB, "service_owner"))
     back = review(EVE, "any", "return")
     no = review(EVE, "any", "reject")
@@ -59,19 +59,19 @@ def test_a_ruling_without_slots_is_never_approved() -> None:
     assert outcome((), review(ALICE, "any")) is None
 
 
-def test_a04_reviews_of_another_round_count_nothing() -> None:
+def test_a04_reviews_of_another_round_do_not_count() -> None:
     old = replace(review(ALICE, "any"), round=2)
     assert outcome(("any",), old) is None
     assert outcome(("any",), replace(old, decision="reject")) is None
 
 
 @every("name", Digests.__dataclass_fields__)
-def test_a04_reviews_over_any_other_digest_count_nothing(name: str) -> None:
+def test_a04_reviews_over_any_other_digest_do_not_count(name: str) -> None:
     other = replace(review(ALICE, "any"), digests=replace(D, **{name: "x"}))
     assert outcome(("any",), other) is None
 
 
-def test_what_is_open_stands_in_the_rulings_order() -> None:
+def test_open_slots_keep_the_rulings_order() -> None:
     slots = ("security", "service_owner", "any")
     assert open_slots(slots, (), number=1, digests=D) == slots
     one = (review(BOB, "service_owner"),)

@@ -1,4 +1,4 @@
-"""A review on record, judged by somebody else: any value at any place, never an exception."""
+"""Replaying a recorded review: any value at any place is a problem by name, never an exception."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOSTILE: tuple[Any, ...] = (
 
 
 def said(at: str = "2026-11-22T10:06:00.000000+00:00") -> dict[str, Any]:
-    """The entry of a good review, out of the vectors."""
+    """Return the entry of a valid review from the vectors."""
     given = json.loads((VECTORS / "evidence_ok.json").read_bytes())["reviews"][0]
     statement = json.loads(given["statement"])
     return {
@@ -50,7 +50,7 @@ def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from paths(one, (*at, key))
 
 
-def test_a_good_review() -> None:
+def test_a_valid_review_holds() -> None:
     found = judge(said())
     assert (found.problem, found.decision) == ("", "approve")
 
@@ -70,7 +70,7 @@ def test_any_other_value_is_a_problem_with_a_name(path: tuple[Any, ...]) -> None
         assert judge(entry).problem
 
 
-def test_a_review_counts_in_its_time_only() -> None:
+def test_a_review_counts_only_while_its_entry_is_valid() -> None:
     assert judge(said("2019-01-01T00:00:00+00:00")).problem.endswith("at that time")
     assert "had expired" in judge(said("2027-01-01T00:00:00+00:00")).problem
 

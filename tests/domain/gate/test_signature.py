@@ -186,13 +186,13 @@ def wrong_curve_key() -> bytes:
         KEY.cose_key + b"\x00",
         wrong_curve_key(),
     ],
-    # The last key is another one in each process; names must be the same in all (xdist).
+    # The last key differs by process, but xdist needs the same test ids in all.
     ids=[
         "empty", "no_cbor", "a_list", "a_map", "no_curve", "an_algorithm_not_allowed",
         "no_algorithm", "no_point", "no_coordinates", "a_byte_more", "another_curve",
     ],
 )  # fmt: skip
-def test_a_key_that_is_none_is_refused(key: bytes) -> None:
+def test_an_invalid_key_is_refused(key: bytes) -> None:
     refusal(GOOD, cose_key=key)
 
 
@@ -206,11 +206,11 @@ def test_an_assertion_reads_back_from_its_json() -> None:
     assert Assertion.from_json(GOOD.to_json()) == GOOD
 
 
-def test_what_a_browser_sends_is_read() -> None:
+def test_a_browsers_answer_is_read() -> None:
     assert Assertion.from_browser(KEY.authentication(CHALLENGE, RP_ID, ORIGIN)) == GOOD
 
 
-def test_what_a_browser_would_not_send_is_refused() -> None:
+def test_an_answer_of_another_shape_is_refused() -> None:
     sent = KEY.authentication(CHALLENGE, RP_ID, ORIGIN)
     wrong: tuple[dict[str, Any], ...] = (
         {"id": b64url.encode(OTHER.credential_id)},

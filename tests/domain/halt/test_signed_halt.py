@@ -1,4 +1,4 @@
-"""A halt by itself: what it says is what is signed, by a key that may, and nothing else holds."""
+"""A signed halt holds only for the exact statement, by a key that may halt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from remediation.domain.errors import (
 from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
-from remediation.domain.halt.statement import HaltStatement, TakenBack, taken_back
+from remediation.domain.halt.statement import HaltStatement, RollbackStep, rolled_back_steps
 from remediation.domain.statement import Statement
 from tests.domain.halted import OTHER, PLAN, RUN, signed, statement
 from tests.domain.story import ALICE, BOB, NOW, Story, approvers, sign
@@ -34,10 +34,10 @@ def check(halt: SignedHalt, run: HaltedRun = RUN, known: Approvers | None = None
     return verify_halt(halt, run, approvers=known or approvers(), now=NOW)
 
 
-def test_a_signed_halt_holds_and_says_what_is_taken_back_the_last_one_first() -> None:
+def test_a_signed_halt_lists_the_steps_to_roll_back_last_first() -> None:
     found = check(signed(statement()))
     assert [step.step for step in found.takes_back] == [1, 0]
-    assert found.takes_back[0] == TakenBack(1, "postgres.role:crm/b", "postgres.role.enable")
+    assert found.takes_back[0] == RollbackStep(1, "postgres.role:crm/b", "postgres.role.enable")
     assert HaltStatement.parse(found.body()) == found
 
 
@@ -51,7 +51,7 @@ def test_a_signed_halt_holds_and_says_what_is_taken_back_the_last_one_first() ->
         (lambda: signed(statement(expires=NOW - timedelta(seconds=1))), Signature),
         (lambda: signed(statement(plan="0" * 64)), Digest),
         (lambda: signed(statement(takes_back=())), Digest),
-        (lambda: signed(statement(takes_back=tuple(reversed(taken_back(PLAN))))), Digest),
+        (lambda: signed(statement(takes_back=tuple(reversed(rolled_back_steps(PLAN))))), Digest),
         (lambda: signed(statement(origin="https://evil.example")), Signature),
         (lambda: signed(statement(rp_id="evil.example")), Signature),
         (lambda: signed(statement(), key=BOB), UnknownApproverKey),
@@ -61,7 +61,7 @@ def test_a_signed_halt_holds_and_says_what_is_taken_back_the_last_one_first() ->
         (lambda: signed(statement(), assertion=Assertion(b"", b"", b"", b"")), UnknownApproverKey),
     ],
 )  # fmt: skip
-def test_what_was_not_signed_so_does_not_hold(
+def test_a_changed_statement_does_not_hold(
     make: Callable[[], SignedHalt], refusal: type[GateRefused]
 ) -> None:
     with pytest.raises(refusal):
@@ -77,7 +77,7 @@ def test_a_broken_assertion_is_a_signature_that_does_not_hold(part: str) -> None
             check(broken)
 
 
-def test_a_key_that_the_file_does_not_hold_or_not_now_halts_nothing() -> None:
+def test_a_key_that_is_not_in_the_file_now_cannot_halt() -> None:
     halt = signed(statement())
     with pytest.raises(UnknownApproverKey):
         check(halt, known=Approvers(()))
@@ -87,26 +87,26 @@ def test_a_key_that_the_file_does_not_hold_or_not_now_halts_nothing() -> None:
             check(halt, known=known)
 
 
-def test_a_key_of_another_role_halts_nothing_and_that_of_a_lead_halts_all() -> None:
+def test_a_key_of_another_role_cannot_halt_and_a_leads_key_can() -> None:
     halt = signed(statement())
     owners = replace(RUN, slots=("service_owner",))
     with pytest.raises(UnknownApproverKey):
         check(halt, owners)
     leads = Approvers(tuple(replace(e, roles=("lead",)) for e in approvers().entries))
     assert check(halt, owners, leads)
-    # It fills no slot: a lead's key approves nothing.
+    # A lead's key fills no slot.
     assert not any(e.may_fill(slot) for e in leads.entries for slot in ("any", "security"))
 
 
-def test_a11_who_took_part_halts_nothing() -> None:
+def test_a11_an_excluded_person_cannot_halt() -> None:
     run = replace(RUN, excluded={ALICE: ("edited the plan",)})
     with pytest.raises(SeparationOfDuties):
         check(signed(statement()), run)
 
 
 def test_an_approval_is_no_halt_and_a_halt_is_no_approval() -> None:
-    """Types and domains of digests are apart: neither statement reads as the other, and the
-    signature under one is none under the other."""
+    """Types and digest domains differ: neither statement reads as the other, and the
+    signature of one does not verify for the other."""
     story = Story()
     approval = story.statement(ALICE, "security")
     review = sign(approval)
@@ -126,7 +126,7 @@ def test_an_approval_is_no_halt_and_a_halt_is_no_approval() -> None:
 
 
 def test_the_stored_halt_still_holds() -> None:
-    """What was signed once stays readable: statement, digest and assertion out of the vectors."""
+    """Reads statement, digest and assertion of the vectors: old signatures must verify."""
     stored = json.loads((VECTORS / "halt.json").read_bytes())
     body = stored["statement"].encode()
     assert HaltStatement.parse(body).digest == stored["digest"]

@@ -1,4 +1,4 @@
-"""What the tests of the readers hand in."""
+"""Input files for tests of the readers."""
 
 from __future__ import annotations
 

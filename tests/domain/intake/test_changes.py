@@ -1,4 +1,4 @@
-"""What an import would change: silence nothing, something new the strictest; loosening is said."""
+"""An import: new objects get the strictest value, silence changes nothing, loosening is marked."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ KNOWN = Known(
 )
 
 
-def test_something_new_is_the_strictest_where_the_file_is_silent_and_says_so() -> None:
+def test_a_new_object_gets_the_strictest_value_where_the_file_is_silent() -> None:
     (made,) = difference(state("csv", SERVICES + "new,,,low,,,\n")).changes
     assert (made.before, made.after) == (None, {**STRICTEST, "criticality": "low"})
     assert made.assumed == ("environment", "payment_path", "external_partner")
     assert made.loosens == ()
 
 
-def test_silence_changes_nothing_that_stands() -> None:
+def test_silence_of_a_file_changes_no_existing_value() -> None:
     found = difference(state("csv", SERVICES + "web,,,,,,\napi,shop,,,,,\n"), KNOWN)
     assert (found.changes, found.unchanged) == ((), 2)
     assert report.summary(found) == "Nothing to do: 2 objects match the files."
@@ -53,7 +53,7 @@ def test_silence_changes_nothing_that_stands() -> None:
         ("web,other,,,,,", "owner_team", False),
     ],
 )
-def test_a45_what_loosens_is_marked(row: str, attribute: str, loosens: bool) -> None:
+def test_a45_loosening_changes_are_marked(row: str, attribute: str, loosens: bool) -> None:
     found = difference(state("csv", SERVICES + row + "\n"), KNOWN)
     (changed,) = found.changes
     assert [name for name, _, _ in changed.differing] == [attribute]
@@ -62,7 +62,7 @@ def test_a45_what_loosens_is_marked(row: str, attribute: str, loosens: bool) -> 
     assert any("(looser)" in line for line in report.lines(found)) == loosens
 
 
-def test_a45_a_first_owner_takes_an_unknown_away() -> None:
+def test_a45_a_first_owner_counts_as_loosening() -> None:
     known = Known({"a": {**MILD, "owner_team": ""}}, {}, {})
     (changed,) = difference(state("csv", SERVICES + "a,shop,,,,,\n"), known).changes
     assert changed.loosens == ("owner_team",)
@@ -81,14 +81,14 @@ def test_a45_an_identity_of_less_weight_loosens() -> None:
     assert [change.loosens for change in found.changes] == [("environment",)]
 
 
-def test_what_the_files_lack_is_listed_and_left() -> None:
+def test_objects_missing_from_the_files_are_listed_and_kept() -> None:
     found = difference(state("csv", SERVICES + "web,,,,,,\nlast,,,,,,\n"), KNOWN)
     assert found.missing_services == ("api", "old")
     assert found.missing_edges == ("web → api",)
     assert [change.name for change in found.changes] == ["last"]
 
 
-def test_with_complete_files_it_goes_but_identities_stay() -> None:
+def test_complete_files_retire_missing_services_but_keep_identities() -> None:
     found = difference(state("csv", SERVICES + "web,,,,,,\n"), KNOWN, complete=True)
     assert [(c.name, c.loosens) for c in found.changes] == [
         ("api", ("retired",)),
@@ -97,7 +97,7 @@ def test_with_complete_files_it_goes_but_identities_stay() -> None:
     ]
 
 
-def test_with_complete_files_what_is_stated_again_lives_again() -> None:
+def test_complete_files_restore_what_they_state_again() -> None:
     known = Known({"web": {**MILD, "retired": True}}, {}, {})
     (back,) = difference(state("csv", SERVICES + "web,,,,,,\n"), known, complete=True).changes
     assert back.differing == [("retired", True, False)]
@@ -115,7 +115,7 @@ def test_a_dependency_on_nothing_is_refused_by_line(edge: str) -> None:
         difference(state("csv", EDGES + edge + "\n"), KNOWN)
 
 
-def test_a_reference_to_nothing_is_told() -> None:
+def test_a_dangling_reference_is_reported() -> None:
     found = difference(state("compose", "services: {a: {depends_on: [unheard]}}"), KNOWN)
     assert found.unresolved == ("a → unheard: nothing known is called unheard",)
     assert not found.added("dependency")
@@ -128,7 +128,7 @@ def test_the_digest_changes_with_every_change_and_with_every_byte_of_the_files()
     assert one.digest({}) == difference(state("csv", SERVICES + "a,,,low,,,\n")).digest({})
 
 
-def test_the_report_holds_everything_that_changes_what_stands() -> None:
+def test_the_report_holds_every_change_of_existing_values() -> None:
     many = Known({f"s{n}": MILD for n in range(50)}, {}, {})
     text = SERVICES + "".join(f"s{n},,production,,,,\nn{n},,,,,,\n" for n in range(50))
     told = "\n".join(report.lines(difference(state("csv", text), many), most=20))

@@ -1,4 +1,4 @@
-"""A63: files of any kind are refused by name and place, quickly, and nothing is made of them."""
+"""A63: hostile files are refused quickly, by name and place, and create nothing."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ REFUSED: dict[str, tuple[str | bytes, type[BadInput], str]] = {
 
 @every("what", REFUSED)
 @every("format", ["backstage", "kubernetes", "compose"])
-def test_a63_what_is_refused_says_where(format: str, what: str) -> None:
+def test_a63_a_refusal_names_the_place(format: str, what: str) -> None:
     text, kind, said = REFUSED[what]
     with pytest.raises(kind) as refusal:
         state(format, text)
     assert said in str(refusal.value)
 
 
-def test_a63_billion_laughs_take_no_room() -> None:
+def test_a63_a_billion_laughs_file_takes_no_memory() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(errors.TooManyKeys):
@@ -95,7 +95,7 @@ def test_a63_documents_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_plain_words_stay_text() -> None:
-    """No version of YAML makes a truth of a team called "no", or an octal number of a name."""
+    """A team called "no" does not become false, nor a name an octal number, in any YAML version."""
     (_, value), *_ = documents("[no, on, 0777, 1e3, 2026-11-26, ~, null, '~', .inf]", "f")
     assert value == ["no", "on", "0777", "1e3", "2026-11-26", None, None, "~", ".inf"]
 
@@ -105,7 +105,7 @@ def test_merging_adds_what_is_missing_and_keeps_what_is_there() -> None:
     assert value == {"a": {"x": "1", "y": "2"}, "b": {"x": "3", "y": "2"}}
 
 
-def test_a52_a_refusal_shows_what_is_unseen() -> None:
+def test_a52_a_refusal_makes_hidden_characters_visible() -> None:
     with pytest.raises(errors.BadValue) as refusal:
         state("csv", "service,needs_service,needs_identity,present\na,\u202eb\x1b[2J,,maybe\n")
     assert "\x1b" not in str(refusal.value)

@@ -1,4 +1,4 @@
-"""What each format states, on files small enough to be read."""
+"""What each inventory format yields, shown on small files."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_backstage_consumers_need_the_providers_and_references_are_looked_up() -
     }
 
 
-def test_backstage_what_is_not_taken_is_told_and_nothing_is_fetched() -> None:
+def test_backstage_skipped_entities_are_reported_and_nothing_is_fetched() -> None:
     remarks = state("backstage", CATALOGUE).remarks
     assert "1 of kind Location: not taken" in remarks
     assert any("checkout needs system:shop, not taken" in remark for remark in remarks)
@@ -107,7 +107,7 @@ def test_backstage_two_components_of_one_name_are_refused() -> None:
         state("backstage", component, component)
 
 
-def test_a_misspelt_annotation_is_not_silence() -> None:
+def test_a_misspelt_annotation_is_refused() -> None:
     with pytest.raises(errors.BadValue, match=r"document 3, metadata\.annotations\.hitlportal/pay"):
         state("backstage", CATALOGUE.replace("payment-path", "payment_path"))
 
@@ -204,7 +204,7 @@ def test_kubernetes_workloads_are_services() -> None:
 
 
 def test_kubernetes_addresses_lead_through_services_to_workloads() -> None:
-    """Also through a ConfigMap; a bare word counts only where an address is meant."""
+    """Also through a ConfigMap; a bare word counts only in a field for addresses."""
     stated = state("kubernetes", MANIFESTS, cluster="east")
     assert service_edges(stated) == {
         ("shop/api", "shop/db"),
@@ -222,7 +222,7 @@ def test_kubernetes_accounts_and_secrets_are_identities_and_a_role_behind_an_acc
     }
 
 
-def test_a61_what_a_secret_holds_goes_nowhere() -> None:
+def test_a61_the_content_of_a_kubernetes_secret_is_not_read() -> None:
     assert "hunter2" not in repr(state("kubernetes", MANIFESTS, cluster="east"))
 
 

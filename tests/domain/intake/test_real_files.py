@@ -1,4 +1,4 @@
-"""The graphs of real repositories are read as their curator read them."""
+"""The readers find the dependencies of real repositories that a person found by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_online_boutiques_service_accounts_are_identities_that_its_workloads_nee
     assert set(stated.identities) == {locator for _, locator in wanted}
 
 
-def test_an_address_that_no_manifest_explains_is_told_and_not_taken() -> None:
+def test_an_address_without_a_manifest_is_reported_and_not_imported() -> None:
     stated = real("kubernetes", "online-boutique/kubernetes-manifests.yaml", cluster="shop")
     found = difference(stated)
     assert found.unresolved == (

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from remediation.domain.secrets import assigned, covering, detector
+from remediation.domain.secrets import assigned, detector, masking
 from remediation.domain.secrets import rules as secret_rules
 from remediation.domain.secrets.detector import Found, Secret
 from tests.every import every
@@ -142,7 +142,7 @@ NOT_HELD = [
 
 @every(("rule", "text", "secret"), HELD, ids=[f"{r}-{n}" for n, (r, _, _)
                                                                in enumerate(HELD)])  # fmt: skip
-def test_a61_a_secret_is_found_where_it_stands(rule: str, text: str, secret: str) -> None:
+def test_a61_a_secret_is_found_at_its_place(rule: str, text: str, secret: str) -> None:
     content = ("é " + text).encode()
     (found,) = detector.find(content).secrets
     assert found.rule == rule
@@ -150,18 +150,18 @@ def test_a61_a_secret_is_found_where_it_stands(rule: str, text: str, secret: str
 
 
 @every("text", NOT_HELD)
-def test_a61_what_is_no_secret_is_not_found(text: str) -> None:
+def test_a61_ordinary_values_are_not_found(text: str) -> None:
     assert detector.find(text.encode()) == Found()
 
 
-def test_a61_the_real_cases_hold_none() -> None:
-    """Their session tokens were taken out by who published them; everything else is a name."""
+def test_a61_the_real_cases_hold_no_secret() -> None:
+    """Their publishers removed the session tokens; every remaining value is a name."""
     files = [path for path in CASES.rglob("*") if path.suffix in (".json", ".yml")]
     assert len(files) > 40
     assert [path for path in files if detector.find(path.read_bytes())] == []
 
 
-def test_a61_the_real_cases_would_not_hide_one() -> None:
+def test_a61_a_secret_planted_in_a_real_case_is_found() -> None:
     for path in sorted(CASES.rglob("events.json"))[:5]:
         content = path.read_bytes()
         planted = content[: len(content) // 2] + f'"secretAccessKey": "{AWS}"'.encode() + content
@@ -177,7 +177,7 @@ def test_every_rule_has_a_title_and_a_case() -> None:
     }
     assert rules == set(detector.TITLES)
     assert {rule for rule, _, _ in HELD} >= rules - {
-        # Taken as detect-secrets has them.
+        # Rules copied from detect-secrets.
         "repeated_secret", "discord_token", "mailchimp_key", "pypi_token", "square_secret",
     }  # fmt: skip
 
@@ -189,23 +189,23 @@ def test_findings_do_not_overlap() -> None:
     assert content[found[0].offset : found[0].end].decode() == f"https://a:{PASSWORD}@b/"
 
 
-def test_a63_a_store_of_secrets_is_not_listed() -> None:
+def test_a63_an_artefact_full_of_secrets_is_not_listed() -> None:
     found = detector.find(b"\n".join(b"ghp_" + b"%036d" % n for n in range(detector.MOST + 1)))
     assert len(found.secrets) == detector.MOST
     assert not found.whole
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\0\x80" * 1000, bytes(range(256)), b"\xed\xa0\x80"])
-def test_a63_any_bytes_are_looked_through(content: bytes) -> None:
+def test_a63_any_bytes_can_be_searched(content: bytes) -> None:
     held = content + f" ghp_{'a1B2' * 9} ".encode() + content
     assert detector.find(held).secrets == (Secret(len(content) + 1, 40, "github_token"),)
 
 
 @pytest.mark.parametrize("name", ["token=", "password:", "api_key="])
-def test_a63_a_name_in_every_value_is_not_a_value_for_every_name(
+def test_a63_many_names_without_values_are_searched_in_linear_time(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each has 256 characters behind it: eight megabytes of them held a worker for a minute."""
+    """Each name reads 256 characters after it; eight megabytes of names took a worker a minute."""
     looked, values = [], assigned._values
 
     def counted(text: str, lower: str, match: re.Match[str]) -> Any:
@@ -220,7 +220,7 @@ def test_a63_a_name_in_every_value_is_not_a_value_for_every_name(
 
 def test_a_secret_behind_a_few_names_is_found() -> None:
     content = f"kind=token:password:secret={PASSWORD} and so on".encode()
-    assert PASSWORD.encode() not in covering.masked(content, detector.find(content))
+    assert PASSWORD.encode() not in masking.masked(content, detector.find(content))
 
 
 def test_letters_and_digits_are_those_of_python() -> None:
@@ -229,34 +229,34 @@ def test_letters_and_digits_are_those_of_python() -> None:
         assert bool(assigned._LETTER.search(one)) == one.isalpha()
 
 
-def test_a60_two_lines_of_an_intruder_do_not_cover_what_lies_between_them() -> None:
+def test_a60_two_lines_of_an_intruder_do_not_mask_the_text_between_them() -> None:
     names = ["ListUsers", "StopLogging", "GetUser"]
     agents = ["-----BEGIN " + "PRIVATE KEY-----", "aws-cli", "-----END " + "PRIVATE KEY-----"]
     events = [{"eventName": n, "userAgent": a} for n, a in zip(names, agents, strict=True)]
     content = json.dumps({"Records": events}).encode()
-    document = json.loads(covering.masked(content, detector.find(content)))
+    document = json.loads(masking.masked(content, detector.find(content)))
     assert [one["eventName"] for one in document["Records"]] == names
 
 
-def test_a60_one_line_of_an_intruder_does_not_cover_the_lines_of_a_log_after_it() -> None:
-    """Neither does a pair of them: between them only what a key is made of is covered."""
+def test_a60_one_line_of_an_intruder_does_not_mask_later_log_lines() -> None:
+    """Nor does a pair of lines: between them only key material is masked."""
     theirs = "Nov 27 01:00:00 host sshd 12: Accepted publickey for root from 10.0.0.1 port 22\n" * 9
     begin, end = "-----BEGIN " + "PRIVATE KEY-----", "-----END " + "PRIVATE KEY-----"
     for text in (f"agent {begin}\n{theirs}", f"agent {begin}\n{theirs}agent {end}\n"):
-        assert theirs in covering.masked(text.encode(), detector.find(text.encode())).decode()
+        assert theirs in masking.masked(text.encode(), detector.find(text.encode())).decode()
 
 
-def test_a60_a_quote_that_an_intruder_leaves_open_covers_nothing_of_others() -> None:
+def test_a60_an_unclosed_quote_of_an_intruder_masks_nothing_of_others() -> None:
     for opened in ('password="abcdef', "password='abcdef", '\\"password\\":\\"abcdef'):
         events = [{"userAgent": opened}, {"eventName": "StopLogging"}, {"userAgent": "it's"}]
         content = json.dumps(events).encode()
-        document = json.loads(covering.masked(content, detector.find(content)))
+        document = json.loads(masking.masked(content, detector.find(content)))
         assert document[1:] == events[1:]
 
 
-def test_a61_a_key_whose_lines_are_items_of_a_list_is_covered_line_by_line() -> None:
+def test_a61_a_key_whose_lines_are_list_items_is_masked_line_by_line() -> None:
     content = json.dumps({"key": KEY.replace("7\n", "7abcdef\n").split("\n"), "x": "y"}).encode()
-    covered = covering.masked(content, detector.find(content))
+    covered = masking.masked(content, detector.find(content))
     assert b"MIIEow" not in covered
     assert json.loads(covered)["x"] == "y"
 
@@ -288,37 +288,37 @@ ENCODED = {
 
 
 @every("content", ENCODED.values(), ids=ENCODED)
-def test_a61_what_is_encoded_once_is_found_and_known_in_the_clear(content: bytes) -> None:
+def test_a61_an_encoded_secret_is_found_and_known_decoded(content: bytes) -> None:
     found = detector.find(content)
     assert found.secrets
-    # Where it stands: decoding what is left shows it nowhere.
-    assert detector.find(covering.masked(content, found)) == Found()
-    # An agent that quotes it decoded is covered too.
-    assert {AWS, PASSWORD} & covering.values(content)
+    # In place: decoding the masked text shows it nowhere.
+    assert detector.find(masking.masked(content, found)) == Found()
+    # A decoded quote by an agent is masked too.
+    assert {AWS, PASSWORD} & masking.values(content)
 
 
-def test_a61_a_value_of_kubernetes_is_known_decoded() -> None:
+def test_a61_a_kubernetes_value_is_known_decoded() -> None:
     packed = base64.b64encode(PASSWORD.encode())
     content = b"data:\n  password: " + packed + b"\n"
-    assert PASSWORD in covering.values(content)
-    assert packed not in covering.masked(content, detector.find(content))
+    assert PASSWORD in masking.values(content)
+    assert packed not in masking.masked(content, detector.find(content))
 
 
 def test_a61_more_secrets_than_are_listed_are_still_known() -> None:
-    """A hundred of an intruder's would else let an agent quote the one after them."""
+    """Otherwise a hundred secrets of an intruder would let an agent quote the next one."""
     many = "\n".join(f"ghp_{n:036d}" for n in range(detector.MOST + 1))
     content = f"{many}\npassword: {PASSWORD}".encode()
     assert not detector.find(content).whole
-    assert PASSWORD in covering.values(content)
+    assert PASSWORD in masking.values(content)
 
 
-def test_a60_a_name_in_the_field_of_a_password_is_covered_nowhere() -> None:
+def test_a60_a_known_name_in_a_password_field_is_masked_nowhere() -> None:
     name = "payments-deploy-2024"
     content = json.dumps([{"password": name}, {"userName": name, "password": PASSWORD}]).encode()
-    covered = covering.masked(content, detector.find(content, {name}))
+    covered = masking.masked(content, detector.find(content, {name}))
     assert covered.count(name.encode()) == 2
     assert PASSWORD.encode() not in covered
-    assert covering.values(content, {name}) == {PASSWORD}
+    assert masking.values(content, {name}) == {PASSWORD}
 
 
 @pytest.mark.parametrize(
@@ -331,14 +331,14 @@ def test_a60_a_name_in_the_field_of_a_password_is_covered_nowhere() -> None:
         json.dumps({"password": PASSWORD}).replace("&", "\\u0026"),
     ],
 )
-def test_a61_what_json_escapes_is_found_all_the_same(content: str) -> None:
+def test_a61_a_secret_with_json_escapes_is_found(content: str) -> None:
     found = detector.find(content.encode())
-    read = json.dumps(json.loads(covering.masked(content.encode(), found)))
+    read = json.dumps(json.loads(masking.masked(content.encode(), found)))
     assert len(found.secrets) == 1
-    assert covering.MASK in read
+    assert masking.MASK in read
     assert AWS not in read and PASSWORD not in read
 
 
-def test_a61_the_same_secret_is_covered_wherever_it_stands() -> None:
+def test_a61_every_occurrence_of_a_secret_is_masked() -> None:
     content = json.dumps({"secretAccessKey": AWS, "argv": ["aws", "configure", AWS]}).encode()
-    assert AWS.encode() not in covering.masked(content, detector.find(content))
+    assert AWS.encode() not in masking.masked(content, detector.find(content))

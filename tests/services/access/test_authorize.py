@@ -1,4 +1,4 @@
-"""Who may see and decide: group rows and object rows, never a superuser's shortcut (A13)."""
+"""Who may see and decide: by group rows and object rows, never by superuser status (A13)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def world(tmp_path, settings):  # type: ignore[no-untyped-def]
     return World(tmp_path, settings)
 
 
-def test_a13_a_superuser_sees_and_decides_nothing_by_being_superuser(world: World) -> None:
+def test_a13_superuser_status_gives_no_right_to_see_or_decide(world: World) -> None:
     root = factories.person()
     with factories.acting(factories.WEB):
         root.user.is_superuser = root.user.is_staff = True
@@ -31,14 +31,14 @@ def test_a13_a_superuser_sees_and_decides_nothing_by_being_superuser(world: Worl
         assert not authorize.may_audit(root.user)
 
 
-def test_a_role_without_the_right_on_the_service_counts_nothing(world: World) -> None:
+def test_a_role_without_the_right_on_the_service_does_not_count(world: World) -> None:
     carol = factories.person(roles=["security"])
     proposal = world.get(world.in_review())
     assert slots.open_slots_for(carol.user, proposal) == ()
     assert authorize.entitled_roles(carol.id, authorize.newest(proposal)) == frozenset()
 
 
-def test_a_right_by_a_group_counts_like_an_own_one(world: World) -> None:
+def test_a_right_through_a_group_counts_like_a_personal_one(world: World) -> None:
     carol = factories.person(roles=["security", "payments"])
     service = m.Service.objects.get()
     with factories.acting(factories.WEB):

@@ -1,4 +1,4 @@
-"""What the projections let a person see and decide is what the facts let them (A12, A13)."""
+"""The projections let a person see and decide exactly what the facts allow (A12, A13)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def proposals() -> list[m.Proposal]:
-    """Of many kinds: services known and not, every standing of a round, and what has ended."""
+    """Make proposals with known and unknown services, in every state of a round, and ended ones."""
     made = [factories.proposal_at("in_review", slots=("any", "security")) for _ in range(3)]
     made += [
         factories.proposal_at("in_review", in_inventory=False, slots=("service_owner",)),
@@ -33,7 +33,7 @@ def proposals() -> list[m.Proposal]:
 
 
 def people(proposals: list[m.Proposal]) -> dict[str, Person]:
-    """Every mixture of role and right that the rules tell apart."""
+    """Make people with every combination of role and right that the rules distinguish."""
     services = list(m.Service.objects.order_by("pk"))
     made = {role: factories.person(roles=[role]) for role in ("security", "service_owner", "lead")}
     made["auditor"] = factories.person(roles=["auditor"])
@@ -64,7 +64,7 @@ def people(proposals: list[m.Proposal]) -> dict[str, Person]:
     return made
 
 
-def test_the_queue_shows_what_the_facts_let_each_person_see(proposals: list[m.Proposal]) -> None:
+def test_the_queue_shows_each_person_what_the_facts_allow(proposals: list[m.Proposal]) -> None:
     seen = {}
     for name, someone in people(proposals).items():
         facts = set(visibility.visible_proposals(someone.user).values_list("pk", flat=True))
@@ -80,7 +80,7 @@ def test_the_queue_shows_what_the_facts_let_each_person_see(proposals: list[m.Pr
     assert 0 < seen["viewer"] < seen["reviewer of some"] < len(proposals)
 
 
-def test_incidents_are_listed_for_whom_the_facts_let_see_them(
+def test_incidents_are_listed_for_the_people_whom_the_facts_allow(
     proposals: list[m.Proposal],
 ) -> None:
     factories.incident(proposals[0].agent, "test.target:alone")
@@ -91,13 +91,13 @@ def test_incidents_are_listed_for_whom_the_facts_let_see_them(
 
 
 def exactly(user: m.User) -> set[UUID]:
-    """By the rule for one proposal, over all that there are."""
+    """Apply the rule for one proposal to all proposals."""
     return {
         proposal.pk for proposal in m.Proposal.objects.all() if seats.open_slots_for(user, proposal)
     }
 
 
-def test_whoever_may_decide_is_never_left_out(proposals: list[m.Proposal]) -> None:
+def test_every_person_who_may_decide_is_found(proposals: list[m.Proposal]) -> None:
     decided = {}
     for name, someone in people(proposals).items():
         mine = exactly(someone.user)
@@ -112,7 +112,7 @@ def test_whoever_may_decide_is_never_left_out(proposals: list[m.Proposal]) -> No
     assert decided["nobody"] == decided["without a role"] == decided["who left"] == 0
 
 
-def test_many_are_asked_as_one_is(proposals: list[m.Proposal]) -> None:
+def test_the_rule_for_many_proposals_equals_the_rule_for_one(proposals: list[m.Proposal]) -> None:
     everything = list(m.Proposal.objects.all())
     for name, someone in people(proposals).items():
         together = seats.open_slots_of(seats.rights_of(someone.user), everything)

@@ -1,4 +1,4 @@
-"""What lies around a proposal, as the worker's login may read it, in bounded queries."""
+"""The context of a proposal, read with the worker's login in a bounded number of queries."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def as_worker(look: Callable[[], Found]) -> Found:
 
 
 def names(*locators: str) -> set[str]:
-    """The neighbours of Ada's key among these identities."""
+    """Return the neighbours of Ada's key among these identities."""
     for locator in locators:
         factories.identity(locator, kind="aws.iam.access_key")
     return {found.locator for found in as_worker(lambda: context.neighbours(AS_KEY))}
@@ -56,15 +56,15 @@ def test_other_keys_of_the_user_and_names_that_look_alike_are_neighbours() -> No
     assert names(mine, second, alike, other_account, far, role) == {mine, second, alike}
 
 
-def test_a_neighbour_is_called_what_its_newest_version_says() -> None:
+def test_a_neighbour_has_the_name_of_its_newest_version() -> None:
     row = factories.identity(ADA + KEY, kind="aws.iam.access_key", name="old name")
     factories.identity_version(row, name="Break glass")
     (found,) = as_worker(lambda: context.neighbours(AS_KEY))
     assert found.name == "Break glass"
 
 
-def test_signs_of_a_pattern_in_a_name_are_no_pattern() -> None:
-    """IAM names may hold an underscore, which LIKE would take for any letter."""
+def test_pattern_characters_in_a_name_match_literally() -> None:
+    """IAM names may hold an underscore, which LIKE would match with any letter."""
     plan = factories.plan("a-b")
     for name in ("a-b", "a-c", "axb", "b-a"):
         factories.identity(f"test.target:{name}")
@@ -72,7 +72,7 @@ def test_signs_of_a_pattern_in_a_name_are_no_pattern() -> None:
     assert found == {"test.target:a-b", "test.target:a-c"}
 
 
-def test_however_large_the_inventory_is_so_many_are_looked_at(
+def test_the_number_of_neighbours_read_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(context, "MOST_NEIGHBOURS", 3)
@@ -85,7 +85,9 @@ def test_however_large_the_inventory_is_so_many_are_looked_at(
 # ---- evidence ------------------------------------------------------------------------------------
 
 
-def test_what_is_cited_comes_whole_the_rest_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cited_evidence_is_whole_and_the_rest_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made = factories.proposal("t")
     extra = [b"one", b"two", b"three"]
     for content in extra:
@@ -103,8 +105,8 @@ def test_what_is_cited_comes_whole_the_rest_up_to_a_bound(monkeypatch: pytest.Mo
     assert set(few.content.values()) == {factories.artefact("t")}
 
 
-def test_the_evidence_of_another_incident_is_not_there() -> None:
-    """A citation of it then says that the artefact is not part of this incident."""
+def test_evidence_of_another_incident_is_not_included() -> None:
+    """A citation of it is reported as an artefact that is not part of this incident."""
     other = factories.proposal("t")
     mine = factories.proposal("u")
     told = load_diagnosis(bytes(other.diagnosis.body), allow_test=True)
@@ -140,19 +142,19 @@ def test_a_later_proposal_does_not_spoil_an_earlier_one() -> None:
     assert opened(first) == ()
 
 
-def test_a_proposal_on_another_target_is_not_there() -> None:
+def test_a_proposal_on_another_target_is_not_included() -> None:
     factories.proposal("t")
     assert opened(factories.proposal("u")) == ()
 
 
-def test_so_many_proposals_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_proposals_read_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "MOST_PROPOSALS", 2)
     for _ in range(3):
         factories.proposal("t")
     assert len(opened(factories.proposal("t"))) == 2
 
 
-def test_a33_a_rejection_is_told_with_its_reason() -> None:
+def test_a33_an_earlier_rejection_is_included_with_its_reason() -> None:
     earlier = factories.proposal_at("in_review", "t")
     factories.review(earlier, factories.person(roles=["security"]), "reject")
     factories.move(earlier, "rejected", reason="action_wrong")
@@ -169,7 +171,7 @@ def test_a33_a_rejection_is_told_with_its_reason() -> None:
 
 
 def test_a_forged_review_gives_no_reason() -> None:
-    """The worker wrote the code that it verified; a review that says another is not told."""
+    """The worker stored the code that it verified; a review with another code is ignored."""
     earlier = factories.proposal_at("in_review", "t")
     factories.review(earlier, factories.person(roles=["security"]), "reject")
     factories.move(earlier, "rejected", reason="other")
@@ -178,7 +180,7 @@ def test_a_forged_review_gives_no_reason() -> None:
     assert found.reason == "Another reason"
 
 
-# ---- what must not be touched --------------------------------------------------------------------
+# ---- protected targets --------------------------------------------------------------------
 
 
 def test_the_workers_list_and_its_own_keys_are_protected(
@@ -208,7 +210,7 @@ def test_the_workers_list_and_its_own_keys_are_protected(
 # ---- cost ----------------------------------------------------------------------------------------
 
 
-def test_the_number_of_queries_does_not_grow_with_what_is_there() -> None:
+def test_the_number_of_queries_does_not_grow_with_the_data() -> None:
     def count() -> int:
         made = factories.proposal("t")
         plan = factories.load(made)

@@ -1,4 +1,4 @@
-"""The scope: one query over the inventory, as the worker's login may read it."""
+"""The scope: one query over the inventory, with the worker's login."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def target(name: str = "t", **said: str) -> m.Identity:
 
 
 def used(name: str = "t", **said: object) -> tuple[m.Identity, m.Service]:
-    """An identity and the one service that uses it, both long in the inventory."""
+    """Make an identity and the one service that uses it, both old in the inventory."""
     identity, service = target(name), factories.service(f"uses-{name}", **said)
     factories.dependency(service, identity)
     factories.settle_inventory()
@@ -43,7 +43,7 @@ def reached(scope: Scope) -> list[tuple[str, int]]:
 
 
 def chain(first: m.Service, length: int) -> m.Service:
-    """`length` further services, each depending on the one before; gives the last."""
+    """Add `length` services, each depending on the one before; return the last."""
     for _ in range(length):
         following = factories.service()
         factories.dependency(following, first)
@@ -118,7 +118,7 @@ def test_a_cycle_ends() -> None:
     assert scope_of("t").unknown == ()
 
 
-def test_a_chain_longer_than_the_limit_is_unknown_beyond_it() -> None:
+def test_a_chain_is_unknown_beyond_the_limit() -> None:
     _, first = used()
     last = chain(first, scopes.MAX_DEPTH - 1)
     factories.settle_inventory()
@@ -133,7 +133,7 @@ def test_a_chain_longer_than_the_limit_is_unknown_beyond_it() -> None:
     assert found.unknown == ("services depend on each other over more than 32 steps",)
 
 
-def test_more_services_than_a_scope_holds_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_services_beyond_the_limit_of_a_scope_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     _, first = used()
     for _ in range(3):
         factories.dependency(factories.service(), first)
@@ -141,7 +141,7 @@ def test_more_services_than_a_scope_holds_are_unknown(monkeypatch: pytest.Monkey
     monkeypatch.setattr(scopes, "MAX_SERVICES", 3)
     found = scope_of("t")
     assert len(found.services) == 3
-    assert found.services[0].depth == 1  # the nearest are the ones that stay
+    assert found.services[0].depth == 1  # the nearest are kept
     assert found.unknown == ("more than 3 services are reached",)
 
 
@@ -151,7 +151,7 @@ def test_the_body_can_be_read_again() -> None:
     assert Scope.parse(found.body()).digest == found.digest
 
 
-# ---- what is not known ---------------------------------------------------------------------------
+# ---- unknown scope ---------------------------------------------------------------------------
 
 
 def test_a_target_that_is_not_in_the_inventory_is_unknown() -> None:
@@ -187,7 +187,7 @@ def test_a45_an_identity_added_just_now_is_unknown_for_24_hours() -> None:
 
 
 def test_a45_a_target_whose_first_user_was_recorded_just_now_was_unknown_before() -> None:
-    """Who adds an edge takes "no service uses it" away; that reason counts for 24 hours more."""
+    """A new edge removes the reason "no service uses it"; the reason counts for 24 more hours."""
     identity, service = target(), factories.service("late")
     factories.settle_inventory()
     edge = factories.dependency(service, identity)
@@ -200,7 +200,7 @@ def test_a45_a_target_whose_first_user_was_recorded_just_now_was_unknown_before(
     assert scope_of("t").unknown == ()
 
 
-def test_a45_an_only_user_that_was_gone_for_a_minute_was_missing() -> None:
+def test_a45_an_only_user_removed_for_a_minute_counts_as_missing() -> None:
     _, service = used()
     edge = m.Dependency.objects.get(source=service)
     gone = factories.dependency_version(edge, present=False)
@@ -212,7 +212,7 @@ def test_a45_an_only_user_that_was_gone_for_a_minute_was_missing() -> None:
     assert scope_of("t").unknown == ()
 
 
-def test_a45_an_only_user_that_was_retired_till_now_was_missing() -> None:
+def test_a45_an_only_user_retired_until_now_counts_as_missing() -> None:
     _, service = used()
     factories.service_version(service, retired=True)
     factories.settle_inventory()
@@ -223,7 +223,7 @@ def test_a45_an_only_user_that_was_retired_till_now_was_missing() -> None:
     )
 
 
-def test_a45_details_given_just_now_were_missing_before() -> None:
+def test_a45_details_added_just_now_count_as_missing() -> None:
     _, service = used()
     with factories.unguarded("remediation_serviceversion"):
         service.versions.all().delete()
@@ -244,7 +244,7 @@ def test_a_service_added_just_now_only_widens_the_scope() -> None:
     assert found.unknown == ()
 
 
-def test_gaps_of_services_are_named_once_for_each_kind() -> None:
+def test_each_kind_of_gap_is_named_once() -> None:
     _, first = used(owner_team="")
     bare = factories.service("bare")
     with factories.unguarded("remediation_serviceversion"):
@@ -340,7 +340,7 @@ def test_a45_a_value_that_was_strict_for_a_minute_counts_for_24_hours() -> None:
     assert not scope_of("t").services[0].payment_path
 
 
-def test_a45_an_owner_named_a_minute_ago_was_missing_before() -> None:
+def test_a45_an_owner_named_a_minute_ago_counts_as_missing() -> None:
     _, service = used(owner_team="")
     named = factories.service_version(service, owner_team="payments")
     found = scope_of("t")

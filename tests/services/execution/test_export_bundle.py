@@ -1,4 +1,4 @@
-"""Bundles made from whole runs, among what a taken-over web process or an erasure left behind."""
+"""Bundles of whole runs, also beside entries of a compromised web process and after erasure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def world(tmp_path: Path, settings: Settings) -> World:
 
 @pytest.fixture
 def done(world: World) -> UUID:
-    """A proposal that was carried out; its incident's life is in the log."""
+    """Return an executed proposal whose incident is completely in the log."""
     proposal_id = world.approved()
     world.execute(proposal_id)
     world.integrate()
@@ -69,14 +69,14 @@ def check(raw: bytes, policy: Policy = record.POLICY, **more: Any) -> bundle.Ver
 
 
 def says(body: bytes) -> int:
-    """An entry as the web's login can write it: any JSON object at all."""
+    """Append an entry as the web's login can: any JSON object."""
     with acts(WEB), connection.cursor() as cursor:
         cursor.execute("INSERT INTO audit.entry (body) VALUES (%s) RETURNING id", [body])
         return int(cursor.fetchone()[0])
 
 
 def replay(world: World, raw: bytes, *more: str) -> int:
-    """verify_evidence with the world's trust."""
+    """Verify the bundle with the world's trust."""
     (world.directory / "bundle.json").write_bytes(raw)
     return offline.main([
         str(world.directory / "bundle.json"), "--approvers", world.settings.APPROVERS_FILE,
@@ -102,7 +102,7 @@ def test_it_is_streamed_and_on_record_before_its_first_byte(done: UUID) -> None:
     assert said["data"] == {"size": found.checked.checkpoint.size, "artefacts": True}
 
 
-def test_a51_what_cannot_be_put_on_record_is_not_handed_out(
+def test_a51_an_export_that_cannot_be_recorded_is_refused(
     done: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "MAX_BODY", 10)
@@ -110,14 +110,14 @@ def test_a51_what_cannot_be_put_on_record_is_not_handed_out(
         make(done)
 
 
-def test_the_next_bundle_tells_of_the_first(world: World, done: UUID) -> None:
+def test_the_next_bundle_holds_the_entry_of_the_first(world: World, done: UUID) -> None:
     make(done)
     world.integrate()
     actions = [entry.action for entry in check(make(done)).entries]
     assert actions[-1] == "operator:bundle:exported"
 
 
-def test_an_incident_that_is_not_there_is_not_exported(db: None) -> None:
+def test_an_unknown_incident_is_not_exported(db: None) -> None:
     with acts("hitl_worker"), pytest.raises(NoSuchObject):
         service.make(UUID(int=0), actor=operator())
     assert not Entry.objects.exists()
@@ -137,7 +137,7 @@ def test_erased_bytes_are_absent_and_the_rest_holds(done: UUID) -> None:
     assert found.documents.keys() == whole.documents.keys()
 
 
-def test_one_that_a_verifier_would_refuse_for_its_length_goes_without_artefacts(
+def test_a_bundle_too_long_for_a_verifier_omits_artefacts(
     done: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = len(make(done))
@@ -146,10 +146,10 @@ def test_one_that_a_verifier_would_refuse_for_its_length_goes_without_artefacts(
     assert found.left_out == 1
 
 
-# ---- a taken-over web process -------------------------------------------------------------------
+# ---- a compromised web process -------------------------------------------------------------------
 
 
-def test_a43_what_the_web_makes_up_does_not_spoil_the_bundle(world: World) -> None:
+def test_a43_forged_entries_of_the_web_process_do_not_break_the_bundle(world: World) -> None:
     proposal_id = world.in_review()
     incident = incident_of(proposal_id)
     about = f'"object":"incident:{incident}"'
@@ -163,7 +163,7 @@ def test_a43_what_the_web_makes_up_does_not_spoil_the_bundle(world: World) -> No
         '{"object":{"a":1}}',
     ):
         says(body.encode())
-    # A row about the proposal that points to an entry about something else.
+    # A row about the proposal that refers to an entry about something else.
     with acts(WEB):
         actor = f"person:{world.people['alice'].id}"
         other = log.append(
@@ -179,8 +179,8 @@ def test_a43_what_the_web_makes_up_does_not_spoil_the_bundle(world: World) -> No
     assert replay(world, raw) == 0
 
 
-def test_a43_a_made_up_report_is_named(world: World, done: UUID) -> None:
-    """What the web claims was reported and nobody has: the bundle says which entry, and fails."""
+def test_a43_a_forged_report_is_named(world: World, done: UUID) -> None:
+    """The web process records a report that nobody has: the bundle names it and fails."""
     data = {"diagnosis": "ab" * 32, "evidence": ["cd" * 32]}
     index = Entry.objects.count()
     with acts(WEB):
@@ -196,10 +196,10 @@ def test_a43_a_made_up_report_is_named(world: World, done: UUID) -> None:
 # ---- passkeys -----------------------------------------------------------------------------------
 
 
-def test_a_review_without_an_approvers_key_is_told_and_led_to_nothing(
+def test_a_review_without_an_approvers_key_is_reported_and_has_no_effect(
     world: World, done: UUID, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """mallory's passkey is enrolled, and in no approvers file: the worker throws the no away."""
+    """mallory's passkey is enrolled but in no approvers file: the worker ignores her dissent."""
     proposal_id = world.in_review()
     world.decide("mallory", proposal_id, "reject")
     world.settle(proposal_id)
@@ -223,7 +223,7 @@ def test_an_end_that_no_approver_signed_does_not_hold(
     raw = make(proposal_id)
     assert replay(world, raw) == 0
     assert "1 " not in capsys.readouterr().out.split("HOLDS")[1]
-    # To somebody whose approvers file does not know alice, nobody rejected it.
+    # For a reader whose approvers file lacks alice, nobody rejected it.
     world.approve_keys_of("bob")
     assert replay(world, raw) == 1
     assert f"no verified review says {decision}" in capsys.readouterr().out
@@ -234,13 +234,13 @@ def test_an_end_that_no_approver_signed_does_not_hold(
 
 
 def test_a_review_counts_as_of_its_time(world: World, done: UUID) -> None:
-    """alice left afterwards: what she signed before still holds."""
+    """alice left afterwards: her earlier signatures still hold."""
     raw = make(done)
     world.end_key_of("alice")
     assert replay(world, raw) == 0
 
 
-def test_a_review_under_another_proposal_is_none(
+def test_a_review_entered_for_another_proposal_does_not_count(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """alice's no to one proposal, entered again as if it were about the next, which "ended" so."""
@@ -271,7 +271,7 @@ def test_a46_the_gate_is_replayed_with_the_callers_trust_alone(
     raw = make(done)
     assert replay(world, raw) == 0
     capsys.readouterr()
-    # A forger's approvers, log and witnesses are nobody's business but his.
+    # Only the forger trusts the forger's approvers, log and witnesses.
     assert replay(world, raw, "--log-key", str(record.signer(seed="forger").vkey)) == 1
     assert "unknown_key" in capsys.readouterr().out
     (world.directory / "policy").write_text(record.WITNESSED.dump(), encoding="utf-8")
@@ -294,7 +294,7 @@ def test_a_run_whose_gate_is_left_out_does_not_hold(world: World, done: UUID) ->
 # ---- heads --------------------------------------------------------------------------------------
 
 
-def test_the_way_from_a_head_of_the_readers_own(world: World, done: UUID) -> None:
+def test_a_bundle_goes_on_from_a_head_that_the_reader_remembers(world: World, done: UUID) -> None:
     note = world.sequencer.note  # type: ignore[union-attr]
     seen = Checkpoint.parse(Note.parse(note).text)
     world.in_review()
@@ -304,10 +304,10 @@ def test_the_way_from_a_head_of_the_readers_own(world: World, done: UUID) -> Non
     assert check(make(done, seen=seen), seen=seen).heads[-1] == seen
 
 
-def test_after_the_log_was_reopened_under_another_name(
+def test_a_bundle_after_the_log_was_reopened_under_another_name(
     world: World, done: UUID, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The old key is not trusted any more, or it is: either is the reader's to say."""
+    """The reader decides whether to trust the old key."""
     new = record.signer("portal.example/audit-2", "audit-2")
     with acts(WORKER):
         log.append(
@@ -358,7 +358,7 @@ def test_the_command_writes_a_file_for_its_owner_alone(
     assert not list(tmp_path.glob(".b.json*"))
 
 
-def test_the_command_says_what_it_cannot_write_or_read(
+def test_the_command_names_what_it_cannot_write_or_read(
     done: UUID, as_login: AsLogin, settings: Settings, tmp_path: Path
 ) -> None:
     settings.PROCESS = "worker"

@@ -1,4 +1,4 @@
-"""Handing out the evidence of a run: the stored bytes, to an operator, on record first."""
+"""Export the evidence of a run: the stored bytes, to an operator, recorded first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 OPERATOR = ProcessActor("operator:root@worker1")
 
 
-def test_the_stored_bytes_are_handed_out_and_that_is_on_record(as_login: AsLogin) -> None:
+def test_the_stored_bytes_are_exported_and_the_export_is_recorded(as_login: AsLogin) -> None:
     proposal = factories.proposal_at("succeeded")
     with as_login(WORKER):
         content = export_evidence.export(actor=OPERATOR, proposal_id=proposal.pk)
@@ -39,13 +39,13 @@ def test_the_stored_bytes_are_handed_out_and_that_is_on_record(as_login: AsLogin
 
 
 @pytest.mark.parametrize("state", ["in_review", "approved", "rejected"])
-def test_what_was_not_executed_has_no_evidence(state: str) -> None:
+def test_a_proposal_that_never_ran_has_no_evidence(state: str) -> None:
     proposal = factories.proposal_at(state)
     with pytest.raises(NoSuchObject):
         export_evidence.export(actor=OPERATOR, proposal_id=proposal.pk)
 
 
-def test_an_account_is_no_operator() -> None:
+def test_a_person_cannot_export_as_operator() -> None:
     proposal, somebody = factories.proposal_at("succeeded"), factories.person(roles=["auditor"])
     with pytest.raises(NotEntitled):
         export_evidence.export(
@@ -65,7 +65,7 @@ def test_the_command_writes_a_file(as_login: AsLogin, settings: Settings, tmp_pa
     assert out.getvalue().endswith("bytes\n")
 
 
-def test_a_refused_export_is_on_record_and_writes_nothing(
+def test_a_refused_export_is_recorded_and_writes_nothing(
     as_login: AsLogin, settings: Settings, tmp_path: Path
 ) -> None:
     settings.PROCESS = "worker"

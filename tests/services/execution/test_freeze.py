@@ -1,4 +1,4 @@
-"""The freeze: the newest row counts, set by the worker's login alone."""
+"""The freeze: the newest row counts, and only the worker's login sets it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 OPERATOR = ProcessActor("operator:root@host")
 
 
-def test_without_a_word_execution_runs() -> None:
+def test_without_a_freeze_execution_runs() -> None:
     with factories.acting(WORKER):
         assert freeze.status() == freeze.Status(frozen=False)
 
@@ -45,7 +45,7 @@ def test_the_newest_row_counts_and_each_is_on_record() -> None:
     assert m.Freeze.objects.count() == 3
 
 
-def test_what_is_not_frozen_is_not_lifted() -> None:
+def test_lifting_without_a_freeze_is_refused() -> None:
     with pytest.raises(WrongState), factories.acting(WORKER):
         freeze.lift(actor=OPERATOR, reason="over")
 
@@ -76,7 +76,7 @@ def run(as_login: AsLogin, *arguments: str) -> str:
     return out.getvalue()
 
 
-def test_the_command(as_login: AsLogin, settings: Settings) -> None:
+def test_the_command_freezes_and_lifts(as_login: AsLogin, settings: Settings) -> None:
     settings.PROCESS = "worker"
     assert run(as_login, "status") == "running\n"
     assert run(as_login, "on", "key leaked").startswith("frozen since 20")

@@ -1,4 +1,4 @@
-"""Step 7 beside real processes: asking the sequencer, waiting in bounds, one head for one host."""
+"""Step 7 with real processes: ask the sequencer, wait a bounded time, keep one head a host."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def run(proposal_id: UUID) -> None:
 
 @contextmanager
 def sequencer_that_is_asked(directory: Path) -> Iterator[list[str]]:
-    """As the real one, but it never looks by itself: only when somebody asks."""
+    """Run the real sequencer, but only when asked."""
     asked: list[str] = []
     with connect("hitl_sequencer", autocommit=True) as listening:
         listening.execute("LISTEN audit_want")
@@ -83,7 +83,7 @@ def sequencer_that_is_asked(directory: Path) -> Iterator[list[str]]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_worker_asks_and_goes_on_as_soon_as_there_is_a_head(
+def test_the_worker_asks_and_continues_as_soon_as_there_is_a_head(
     world: World, tmp_path: Path
 ) -> None:
     proposal_id = world.approved()
@@ -98,8 +98,8 @@ def test_the_worker_asks_and_goes_on_as_soon_as_there_is_a_head(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_a_sequencer_it_refuses_in_time_and_holds_nothing_meanwhile(world: World) -> None:
-    """Neither a transaction (it would hold back every vacuum) nor the lock of the head."""
+def test_without_a_sequencer_it_refuses_in_time_and_holds_no_lock_meanwhile(world: World) -> None:
+    """Neither a transaction (it would delay every vacuum) nor the lock of the head."""
     proposal_id = world.approved()
     world.settings.AUDIT_WAIT_MS = 700
     with connection.cursor() as cursor:
@@ -138,7 +138,7 @@ def test_without_a_sequencer_it_refuses_in_time_and_holds_nothing_meanwhile(worl
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_log_that_may_not_be_read_has_a_name(world: World) -> None:
+def test_an_unreadable_log_is_refused_by_name(world: World) -> None:
     proposal_id = world.approved()
     world.integrate()
     with superuser(autocommit=True) as owner:
@@ -153,8 +153,8 @@ def test_a_log_that_may_not_be_read_has_a_name(world: World) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_seen_while_waiting_is_gathered_again(world: World, tmp_path: Path) -> None:
-    """A32: a freeze that came while the worker waited for the log holds it."""
+def test_evidence_is_gathered_again_after_waiting(world: World, tmp_path: Path) -> None:
+    """A32: a freeze set while the worker waited for the log stops the run."""
     from remediation.services.actors import ProcessActor
     from remediation.services.execution import freeze
 
@@ -174,7 +174,7 @@ def test_what_was_seen_while_waiting_is_gathered_again(world: World, tmp_path: P
 
 
 @pytest.mark.django_db
-def test_asking_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_the_sequencer_never_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     inclusion.ask()
     connection.close()
     with monkeypatch.context() as patch:
@@ -187,7 +187,7 @@ def test_asking_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Child:
-    """A worker process that is shown one of two logs."""
+    """Start a worker process that sees one of two logs."""
 
     def __init__(self, head: Path, policy: Path, side: str) -> None:
         command = [
@@ -228,8 +228,8 @@ class Child:
 def test_a50_two_workers_of_one_host_never_both_accept_forked_heads(
     tmp_path: Path, remembered: bool
 ) -> None:
-    """Both are shown a log that is right in itself; the second one waits for the first, and then
-    remembers what that one accepted."""
+    """Each sees a log that is valid by itself; the second waits for the first, and then
+    compares with what the first accepted."""
     head, policy = tmp_path / "head", tmp_path / "policy"
     policy.write_text(record.POLICY.dump())
     if remembered:
@@ -252,7 +252,9 @@ def test_a50_two_workers_of_one_host_never_both_accept_forked_heads(
     assert Checkpoint.parse(Note.parse(kept.read_text()).text).size == 9
 
 
-def test_a_worker_killed_while_it_judges_leaves_the_lock_and_the_older_head(tmp_path: Path) -> None:
+def test_a_worker_killed_while_verifying_leaves_the_older_head_and_no_lock(
+    tmp_path: Path,
+) -> None:
     head, policy = tmp_path / "head", tmp_path / "policy"
     policy.write_text(record.POLICY.dump())
     with Child(head, policy, "one") as one:
@@ -266,11 +268,11 @@ def test_a_worker_killed_while_it_judges_leaves_the_lock_and_the_older_head(tmp_
         assert other.says() == "accepted"
 
 
-# ---- the proofs that are read -------------------------------------------------------------------
+# ---- reading proofs -------------------------------------------------------------------
 
 
 def filled(house: House, count: int) -> list[int]:
-    """So many entries in the tree; their ids. One statement, for sizes beyond a tile of tiles."""
+    """Insert that many entries into the tree in one statement; return their ids."""
     with acts("hitl_web"), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO audit.entry (body) SELECT convert_to('{\"n\":' || g || '}', 'UTF8')"
@@ -314,7 +316,7 @@ def test_proofs_hold_and_take_two_statements(house: House, count: int) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("size", [1, 5, 256, 300, 700])
-def test_one_statement_reads_what_tile_by_tile_reads(house: House, size: int) -> None:
+def test_one_statement_reads_the_same_as_tile_by_tile(house: House, size: int) -> None:
     filled(house, 700)
     query = tree.query_of("default")
     plain = tree.reader(size, query)
@@ -328,7 +330,7 @@ def test_one_statement_reads_what_tile_by_tile_reads(house: House, size: int) ->
 
 
 @pytest.mark.django_db
-def test_what_is_proven_is_what_was_asked_for_in_that_order(house: House) -> None:
+def test_proofs_come_for_the_requested_entries_in_order(house: House) -> None:
     ids = house.write(5)
     house.integrate()
     asked = [ids[3], ids[0], ids[3]]
@@ -339,7 +341,7 @@ def test_what_is_proven_is_what_was_asked_for_in_that_order(house: House) -> Non
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("what", ["nothing asked", "no such entry", "no leaf", "no head"])
-def test_what_is_not_there_yet_is_unavailable(house: House, what: str) -> None:
+def test_an_entry_that_is_not_in_the_tree_yet_is_unavailable(house: House, what: str) -> None:
     ids = house.write(1)
     if what == "no head":
         with pytest.raises(inclusion.Unavailable, match="no head"):
@@ -355,19 +357,19 @@ def test_what_is_not_there_yet_is_unavailable(house: House, what: str) -> None:
 
 
 @pytest.mark.django_db
-def test_a_log_that_ends_before_what_was_seen_is_a_rollback(house: House) -> None:
+def test_a_log_shorter_than_the_remembered_head_is_a_rollback(house: House) -> None:
     ids = house.write(3)
     house.integrate()
     seen = Checkpoint(record.ORIGIN, 4, bytes(32))
     with pytest.raises(Rollback):
         inclusion.prove(ids, policy=record.POLICY, seen=seen)
-    # Also when the entries themselves went with it.
+    # Also when the entries are gone too.
     with pytest.raises(Rollback):
         inclusion.prove([10**9], policy=record.POLICY, seen=seen)
 
 
 @pytest.mark.django_db
-def test_a_private_value_is_no_part_of_what_is_proven(house: House) -> None:
+def test_a_private_value_is_not_part_of_the_proof(house: House) -> None:
     """Erasing it later changes no proof."""
     with acts("hitl_web"):
         made = log.append(
@@ -385,7 +387,7 @@ def test_a_private_value_is_no_part_of_what_is_proven(house: House) -> None:
     assert inclusion.prove([made.id], policy=record.POLICY, seen=None) == before
 
 
-def test_a_policy_file_is_read_anew(tmp_path: Path, settings: Settings) -> None:
+def test_a_changed_policy_file_is_read_again(tmp_path: Path, settings: Settings) -> None:
     settings.AUDIT_POLICY_FILE = str(tmp_path / "policy")
     (tmp_path / "policy").write_text(record.POLICY.dump())
     assert step_7.policy() == record.POLICY

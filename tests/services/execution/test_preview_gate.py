@@ -1,4 +1,4 @@
-"""What the gate would say now: the gate's own answer, and never a change (A44)."""
+"""The preview of the gate: the gate's own answer, without any change (A44)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def world(tmp_path: Any, settings: Any) -> World:
 
 
 def everything() -> dict[str, int]:
-    """How many rows each table holds."""
+    """Return the number of rows of each table."""
     models = [*apps.get_app_config("remediation").get_models(), Entry]
     return {model.__name__: model._default_manager.count() for model in models}
 
@@ -50,12 +50,12 @@ def test_the_preview_is_the_gates_own_answer(world: World) -> None:
     assert names == {1: True, 2: True, 3: True, 4: False, 5: True, 6: True, 7: False}
     world.decide("alice", proposal_id)
     world.decide("bob", proposal_id)
-    # Whether the log covers it is for the worker to prove: never a yes here.
+    # Only the worker proves inclusion in the log, so step 7 never passes here.
     found = {finding.number: bool(finding.result) for finding in _preview(world, proposal_id)}
     assert found == {1: True, 2: True, 3: True, 4: True, 5: True, 6: True, 7: False}
 
 
-def test_before_an_assessment_there_is_nothing_to_say(world: World) -> None:
+def test_without_an_assessment_there_is_no_preview(world: World) -> None:
     assert _preview(world, world.submit()) == ()
 
 

@@ -1,4 +1,4 @@
-"""Undoing a success: a new proposal that other people decide on, never a way round the gate."""
+"""Reversing a successful run: a new proposal that other people decide on, through the gate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from remediation.services.execution import reverse_run
 from remediation.services.reporting import supersede, withdraw
 from remediation.services.review import report_agent
 from remediation.services.review.gather import gather
-from remediation.services.review.reversal import reversed_plan
+from remediation.services.review.reversal import inverse_plan
 from tests import factories
 from tests.factories import WEB, WORKER, acting, entry
 from tests.flows.world import World, acts
@@ -46,7 +46,7 @@ def steps(*roles: str) -> list[Any]:
 
 
 def succeeded(world: World, before: dict[str, bool]) -> m.Proposal:
-    """A run that took the login of these roles; ``before`` says whether each had it."""
+    """Return a run that disabled login of these roles; ``before`` says whether each had it."""
     made = plan.parse(
         {"version": 1, "environment": "staging", "steps": steps(*before)},
         protected=frozenset(),
@@ -104,10 +104,10 @@ def actions(proposal_id: UUID) -> list[tuple[str, str]]:
     return [(step.action, step.target.fields["role"]) for step in made.steps]
 
 
-def test_what_changed_is_reversed_the_last_one_first(world: World) -> None:
+def test_changed_steps_are_reversed_last_first(world: World) -> None:
     old = succeeded(world, {"a": True, "idle": False, "b": True})
     new = propose(world, "alice", old.pk)
-    # The role that had no login before gets none now.
+    # The role that had no login before gets none.
     assert actions(new) == [("postgres.role.enable", "b"), ("postgres.role.enable", "a")]
     made = m.Proposal.objects.get(pk=new)
     assert (made.state, made.incident_id) == ("submitted", old.incident_id)
@@ -115,14 +115,14 @@ def test_what_changed_is_reversed_the_last_one_first(world: World) -> None:
     assert WHY in made.rationale and str(old.pk) in made.rationale
     said = Entry.objects.get(pk=made.entry).data
     assert said["actor"] == world.people["alice"].actor
-    # It waits for the worker like any other; nothing is executed.
+    # It waits for the worker like any proposal; nothing is executed.
     assert (
         m.OutboxMessage.objects.filter(proposal=new).values_list("kind", flat=True)[0] == "assess"
     )
     assert m.Proposal.objects.get(pk=old.pk).state == "succeeded"
 
 
-def test_a11_who_proposes_to_undo_cannot_decide_on_it_and_others_can(world: World) -> None:
+def test_a11_the_proposer_of_a_reversal_cannot_decide_on_it_and_others_can(world: World) -> None:
     old = succeeded(world, {"a": True})
     new = propose(world, "alice", old.pk)
     world.assess(new)
@@ -133,13 +133,13 @@ def test_a11_who_proposes_to_undo_cannot_decide_on_it_and_others_can(world: Worl
     assert world.state_of(new) == "approved"
 
 
-def test_it_is_not_doubled_while_it_waits(world: World) -> None:
+def test_a_second_reversal_is_refused_while_one_waits(world: World) -> None:
     old = succeeded(world, {"a": True})
     assert propose(world, "alice", old.pk) == propose(world, "bob", old.pk)
 
 
 @pytest.mark.parametrize("state", ["in_review", "approved", "executing", "rolled_back", "failed"])
-def test_only_a_success_is_undone_so(world: World, state: str) -> None:
+def test_only_a_successful_run_can_be_reversed(world: World, state: str) -> None:
     proposal_id = world.in_review()
     if state != "in_review":
         world.decide("alice", proposal_id)
@@ -152,10 +152,10 @@ def test_only_a_success_is_undone_so(world: World, state: str) -> None:
         propose(world, "alice", proposal_id)
 
 
-def test_what_changed_nothing_or_does_not_lead_back_is_not_proposed(world: World) -> None:
+def test_a_run_without_changes_or_without_an_inverse_is_not_reversed(world: World) -> None:
     with pytest.raises(errors.WrongState):
         propose(world, "alice", succeeded(world, {"idle": False}).pk)
-    # test.noop undoes itself only from a snapshot: as an action of its own it leads nowhere else.
+    # test.noop is rolled back from a snapshot only; it has no inverse action.
     noop = world.approved()
     world.execute(noop)
     assert world.state_of(noop) == "succeeded"
@@ -167,7 +167,7 @@ def test_what_changed_nothing_or_does_not_lead_back_is_not_proposed(world: World
     ("name", "refusal"),
     [("dave", errors.Separation), ("eve", errors.Separation), ("carol", errors.NotEntitled)],
 )
-def test_a12_who_may_propose_it_is_who_may_halt(
+def test_a12_only_people_who_may_halt_may_propose_a_reversal(
     world: World, name: str, refusal: type[errors.Refused]
 ) -> None:
     world.people["carol"] = factories.person(roles=["auditor"])
@@ -177,15 +177,15 @@ def test_a12_who_may_propose_it_is_who_may_halt(
 
 
 @pytest.mark.parametrize("reason", ["", "too short", "hidden \u202e text here"])
-def test_it_needs_a_reason_that_can_be_read(world: World, reason: str) -> None:
+def test_a_reversal_needs_a_readable_reason(world: World, reason: str) -> None:
     old = succeeded(world, {"a": True})
     with pytest.raises(errors.Refused) as caught:
         propose(world, "alice", old.pk, reason)
     assert caught.value.name in ("reason_required", "bad_value")
 
 
-def test_what_the_record_does_not_say_is_not_taken_for_changed(world: World) -> None:
-    """A step that was settled by reading says that it was applied, not what was there before."""
+def test_a_step_without_a_recorded_former_state_is_not_reversed(world: World) -> None:
+    """A step settled by reading is recorded as applied, without its former state."""
     old = succeeded(world, {"a": True})
     with factories.unguarded("remediation_steprecord"):
         m.StepRecord._base_manager.filter(phase="verified").update(data={"settled": "applied"})
@@ -193,7 +193,7 @@ def test_what_the_record_does_not_say_is_not_taken_for_changed(world: World) -> 
         propose(world, "alice", old.pk)
 
 
-# ---- the agent of what is undone is suspended ---------------------------------------------------
+# ---- the agent of the reversed run is suspended --------------------------------------------------
 
 
 def suspend(world: World) -> None:
@@ -209,7 +209,7 @@ def gathered(proposal_id: UUID) -> Any:
 
 
 def freshness(proposal_id: UUID) -> str:
-    """What step 5 of the gate says; "" when it holds."""
+    """Return the refusal of the gate's step 5; "" when it holds."""
     evidence = gathered(proposal_id)
     found = gate.examine(evidence, approvers=Approvers(()), now=evidence.database_now)
     result = next(f.result for f in found if f.name == "freshness")
@@ -217,7 +217,7 @@ def freshness(proposal_id: UUID) -> str:
 
 
 def undone(world: World, *, by: str = "alice") -> UUID:
-    """Approved by mallory and bob: to undo a run of an agent that is suspended meanwhile."""
+    """Make a reversal, approved by mallory and bob, of a run whose agent is now suspended."""
     world.approve_keys_of("alice", "bob", "mallory")
     old = succeeded(world, {"a": True})
     suspend(world)
@@ -229,7 +229,7 @@ def undone(world: World, *, by: str = "alice") -> UUID:
     return new
 
 
-def test_what_a_suspended_agent_proposed_is_undone_by_people(world: World) -> None:
+def test_people_can_reverse_a_run_of_a_suspended_agent(world: World) -> None:
     new = undone(world)
     proposal = m.Proposal.objects.get(pk=new)
     assert proposal.reverses is not None and proposal.reverses.state == "succeeded"
@@ -243,7 +243,7 @@ def test_what_a_suspended_agent_proposed_is_undone_by_people(world: World) -> No
 
 
 @pytest.mark.parametrize("how", ["inactive", "no role"])
-def test_a16_who_proposed_it_must_stand_until_it_runs(world: World, how: str) -> None:
+def test_a16_the_proposer_must_stay_active_until_the_reversal_runs(world: World, how: str) -> None:
     new = undone(world)
     alice = world.people["alice"].user
     with acting(WEB):
@@ -254,7 +254,7 @@ def test_a16_who_proposed_it_must_stand_until_it_runs(world: World, how: str) ->
     assert freshness(new) == "proposer_lost"
 
 
-def test_a16_and_until_it_is_approved(world: World) -> None:
+def test_a16_the_proposer_must_stay_active_until_the_reversal_is_approved(world: World) -> None:
     old = succeeded(world, {"a": True})
     suspend(world)
     new = propose(world, "alice", old.pk)
@@ -263,11 +263,11 @@ def test_a16_and_until_it_is_approved(world: World) -> None:
         world.people["alice"].user.groups.clear()
     with pytest.raises(errors.ProposerLost):
         world.decide("bob", new)
-    # A no is always taken.
+    # Dissent is always accepted.
     world.decide("bob", new, "reject")
 
 
-def test_a11_a_person_without_a_role_proposes_nothing(world: World) -> None:
+def test_a11_a_person_without_a_role_cannot_propose_a_reversal(world: World) -> None:
     old = succeeded(world, {"a": True})
     with acting(WEB):
         m.User.objects.filter(pk=world.people["alice"].user.pk).update(is_active=False)
@@ -276,8 +276,8 @@ def test_a11_a_person_without_a_role_proposes_nothing(world: World) -> None:
         propose(world, "alice", old.pk)
 
 
-def test_a11_the_people_of_the_agent_are_kept_out_also_of_undoing_it(world: World) -> None:
-    """Owner and maker of the token, though the agent is not asked; and who corrected."""
+def test_a11_the_people_of_the_agent_are_excluded_from_the_reversal_too(world: World) -> None:
+    """Owner and token maker, though the agent is not checked, and the person who corrected."""
     world.approve_keys_of("alice", "bob", "mallory", "dave", "eve")
     old = succeeded(world, {"a": True})
     suspend(world)
@@ -291,11 +291,11 @@ def test_a11_the_people_of_the_agent_are_kept_out_also_of_undoing_it(world: Worl
             world.decide(name, new)
 
 
-def test_an_agents_plan_that_says_the_same_is_none(world: World) -> None:
-    """A suspended agent had proposed the very plan that leads back: it stays refused, and a
-    person's proposal beside it is another one."""
+def test_an_agents_proposal_with_the_same_plan_is_no_reversal(world: World) -> None:
+    """A suspended agent proposed the same inverse plan: it stays refused, and a
+    person's reversal is a separate proposal."""
     old = succeeded(world, {"a": True})
-    back = reversed_plan(old)
+    back = inverse_plan(old)
     assert back is not None
     dressed = factories.insert_proposal(
         back, diagnosis=old.diagnosis, agent=old.agent, token=old.token
@@ -307,9 +307,9 @@ def test_an_agents_plan_that_says_the_same_is_none(world: World) -> None:
     assert propose(world, "alice", old.pk) != dressed.pk
 
 
-def test_a_plan_that_web_calls_an_undoing_is_compared_with_what_leads_back(world: World) -> None:
-    """Two steps changed something, and the plan undoes one: each of its steps undoes one of that
-    run, so the database takes it, and the gate does not."""
+def test_a43_a_forged_reversal_is_compared_with_the_inverse_plan(world: World) -> None:
+    """Two steps changed something and the plan reverses one. Each of its steps reverses one of the
+    run, so the database accepts it, but the gate refuses."""
     world.approve_keys_of("alice", "bob", "mallory")
     old = succeeded(world, {"a": True, "b": True})
     suspend(world)
@@ -330,16 +330,16 @@ def test_a_plan_that_web_calls_an_undoing_is_compared_with_what_leads_back(world
     world.assess(dressed.pk)
     world.decide("mallory", dressed.pk)
     world.decide("bob", dressed.pk)
-    back = reversed_plan(old)
+    back = inverse_plan(old)
     assert back is not None and back.digest != dressed.plan_digest
-    # Step 1 refuses the difference (tests/domain/gate/test_gate.py).
+    # Step 1 refuses the difference (tests/domain/gate/test_gate_reversals.py).
     assert gathered(dressed.pk).reversal.plan == back.digest
 
 
-def test_a16_the_guard_asks_for_who_proposed_it_when_the_service_does_not(
+def test_a16_the_guard_checks_the_proposer_when_the_service_does_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A43: whoever writes the row of the review is asked the same as the service asks."""
+    """A43: the guard of the review's row checks the same as the service."""
     old = succeeded(world, {"a": True})
     suspend(world)
     new = propose(world, "alice", old.pk)
@@ -351,11 +351,11 @@ def test_a16_the_guard_asks_for_who_proposed_it_when_the_service_does_not(
         world.decide("bob", new)
 
 
-# ---- whose it is: the person's, though agent and token are those of what is undone ---------------
+# ---- a reversal belongs to the person, though its agent and token are the run's ---------------
 
 
-def test_the_agent_cannot_end_what_undoes_its_own_work(world: World) -> None:
-    """A12: its owner sees the number on a page, and keeps the work in force by its token."""
+def test_the_agent_cannot_withdraw_the_reversal_of_its_run(world: World) -> None:
+    """A12: otherwise its owner could keep the run's effect with the agent's token."""
     old = succeeded(world, {"a": True})
     new = propose(world, "alice", old.pk)
     with acts(WEB), pytest.raises(errors.NoSuchObject):
@@ -371,8 +371,8 @@ def test_the_agent_cannot_end_what_undoes_its_own_work(world: World) -> None:
     assert world.state_of(new) == "submitted"
 
 
-def test_one_whose_proposer_left_does_not_stand_in_the_way(world: World) -> None:
-    """A16: nobody can approve that any more, so the next who asks gets another one."""
+def test_a_reversal_whose_proposer_left_does_not_block_another(world: World) -> None:
+    """A16: nobody can approve it any more, so the next person gets a new one."""
     old = succeeded(world, {"a": True})
     first = propose(world, "alice", old.pk)
     with acting(WEB):

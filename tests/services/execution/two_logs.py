@@ -1,4 +1,4 @@
-"""A worker that is shown one of two logs, as a process of its own: for test_inclusion.py.
+"""Run a worker process that sees one of two logs; for test_inclusion.py.
 
 `python -m tests.services.execution.two_logs HEAD POLICY SIDE` reads, judges and keeps one head as
 the real worker does; only the database that it reads is made up. It says `judging` while it holds

@@ -1,4 +1,4 @@
-"""The inventory grows by versions; nothing is overwritten, and everything is on record."""
+"""The inventory grows by versions: nothing is overwritten, and every change is recorded."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def newest_entry() -> Any:
 # ---- services ------------------------------------------------------------------------------------
 
 
-def test_a_service_comes_with_its_first_version_and_one_entry(editor: PersonActor) -> None:
+def test_a_new_service_has_its_first_version_and_one_entry(editor: PersonActor) -> None:
     before = Entry.objects.count()
     service = add(editor)
     version = service.versions.get()
@@ -84,7 +84,7 @@ def test_a_service_comes_with_its_first_version_and_one_entry(editor: PersonActo
     assert entry["data"]["after"]["payment_path"] is True
 
 
-def test_a_change_adds_a_version_and_leaves_the_one_before(editor: PersonActor) -> None:
+def test_a_change_adds_a_version_and_keeps_the_previous_one(editor: PersonActor) -> None:
     service = add(editor)
     change(editor, service, replace(SERVICE, criticality="low"))
     assert [v.criticality for v in service.versions.order_by("id")] == ["critical", "low"]
@@ -92,14 +92,14 @@ def test_a_change_adds_a_version_and_leaves_the_one_before(editor: PersonActor) 
     assert newest_entry()["data"]["after"]["criticality"] == "low"
 
 
-def test_what_changes_nothing_writes_nothing(editor: PersonActor) -> None:
+def test_a_change_without_difference_writes_nothing(editor: PersonActor) -> None:
     service = add(editor)
     before = Entry.objects.count()
     assert change(editor, service, SERVICE) == service.versions.get()
     assert Entry.objects.count() == before
 
 
-def test_who_edits_an_old_version_is_told(editor: PersonActor) -> None:
+def test_an_edit_of_an_old_version_is_refused(editor: PersonActor) -> None:
     service = add(editor)
     seen = service.versions.get().pk
     change(editor, service, replace(SERVICE, criticality="high"), based_on=seen)
@@ -108,14 +108,14 @@ def test_who_edits_an_old_version_is_told(editor: PersonActor) -> None:
     assert service.versions.count() == 2
 
 
-def test_a_name_is_taken_once(editor: PersonActor) -> None:
+def test_a_service_name_is_unique(editor: PersonActor) -> None:
     add(editor)
     with pytest.raises(AlreadyExists):
         add(editor)
 
 
 @pytest.mark.parametrize("name", ["", " billing", "billing ", "bil\u202eling", "a\nb", "x" * 101])
-def test_a_name_shows_all_that_it_holds(editor: PersonActor, name: str) -> None:
+def test_an_invalid_name_is_refused(editor: PersonActor, name: str) -> None:
     with pytest.raises(BadValue):
         add(editor, name)
     assert not m.Service.objects.exists()
@@ -124,13 +124,13 @@ def test_a_name_shows_all_that_it_holds(editor: PersonActor, name: str) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"environment": "prod"}, {"criticality": "none"}, {"owner_team": "\u200b"}]
 )
-def test_a_value_is_one_of_the_list(editor: PersonActor, wrong: dict[str, str]) -> None:
+def test_a_value_outside_the_list_is_refused(editor: PersonActor, wrong: dict[str, str]) -> None:
     service = add(editor)
     with pytest.raises(BadValue):
         change(editor, service, replace(SERVICE, **wrong))
 
 
-def test_a_service_that_is_not_there_is_not_changed(editor: PersonActor) -> None:
+def test_an_unknown_service_cannot_be_changed(editor: PersonActor) -> None:
     with pytest.raises(NoSuchObject), factories.acting(WEB):
         inventory.change_service(actor=editor, service_id=1 << 40, facts=SERVICE)
 
@@ -209,7 +209,7 @@ def test_an_identity_changes_by_versions(editor: PersonActor) -> None:
 # ---- dependencies --------------------------------------------------------------------------------
 
 
-def test_an_edge_is_stated_and_taken_back_by_versions(editor: PersonActor) -> None:
+def test_an_edge_is_added_and_removed_by_versions(editor: PersonActor) -> None:
     source, needed = add(editor, "a"), add(editor, "b")
     with factories.acting(WEB):
         for present in (True, True, False, True):
@@ -221,7 +221,7 @@ def test_an_edge_is_stated_and_taken_back_by_versions(editor: PersonActor) -> No
     assert newest_entry()["data"]["after"] == {"depends_on": "b", "present": True}
 
 
-def test_an_edge_leads_to_an_identity_as_well(editor: PersonActor) -> None:
+def test_an_edge_can_lead_to_an_identity(editor: PersonActor) -> None:
     source, identity = add(editor, "a"), factories.identity()
     with factories.acting(WEB):
         edge = inventory.set_dependency(
@@ -247,7 +247,7 @@ def test_only_inventory_editors_change_the_inventory(role: str) -> None:
     assert not m.Service.objects.exists()
 
 
-def test_a13_a_superuser_edits_nothing_by_being_one() -> None:
+def test_a13_superuser_status_gives_no_right_to_edit() -> None:
     actor = person()
     m.User.objects.filter(pk=actor.user_id).update(is_superuser=True, is_staff=True)
     with pytest.raises(NotEntitled):
@@ -271,7 +271,7 @@ def test_an_inactive_editor_edits_nothing() -> None:
         add(person("inventory_editor", active=False))
 
 
-def test_an_operator_may(editor: PersonActor) -> None:
+def test_an_operator_may_edit_the_inventory(editor: PersonActor) -> None:
     assert add(ProcessActor("operator:root@host")).versions.get().author == "operator:root@host"
 
 
@@ -289,8 +289,8 @@ def test_a51_without_its_entry_there_is_no_version(
     assert service.versions.count() == 1
 
 
-def test_a_change_that_waits_too_long_for_another_is_told(editor: PersonActor) -> None:
-    """A large import holds the inventory for minutes; an edit meanwhile is refused by name."""
+def test_a_change_that_waits_too_long_for_another_is_refused(editor: PersonActor) -> None:
+    """A large import locks the inventory for minutes; an edit meanwhile is refused by name."""
     with connect("hitl_web") as other, other.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [inventory._LOCK])
         with connection.cursor() as ours:

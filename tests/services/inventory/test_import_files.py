@@ -1,4 +1,4 @@
-"""Imports: a dry run writes nothing, applying writes exactly what was shown, once, or nothing."""
+"""Imports: a dry run writes nothing; applying writes exactly what was shown, or nothing."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def apply(
 
 
 def rows() -> tuple[int, ...]:
-    """How much of everything there is; the log too."""
+    """Count the rows of the inventory and of the log."""
     models = (
         *(m.Service, m.ServiceVersion, m.Identity, m.IdentityVersion, m.Dependency),
         *(m.DependencyVersion, Entry),
@@ -136,7 +136,7 @@ def test_applying_writes_rows_with_author_and_entry() -> None:
     assert entry["data"]["changes"] == [change.to_json() for change in found.changes.changes]
 
 
-def test_the_same_files_again_have_nothing_to_do_and_write_nothing() -> None:
+def test_importing_the_same_files_again_writes_nothing() -> None:
     actor = editor()
     apply(actor, files(*TABLES))
     before = rows()
@@ -146,17 +146,15 @@ def test_the_same_files_again_have_nothing_to_do_and_write_nothing() -> None:
     assert rows() == before
 
 
-def test_a_change_adds_a_version_and_leaves_the_others() -> None:
+def test_a_change_adds_a_version_only_to_the_changed_object() -> None:
     actor = editor()
     apply(actor, files(*TABLES))
     found = apply(actor, files(SERVICES + "web,,,critical,,,\napi,,,,,,\n"))
     assert [change.differing for change in found.changes.changes] == [
         [("criticality", "high", "critical")]
     ]
-    assert [v.criticality for v in m.ServiceVersion.objects.filter(service__name="web")] == [
-        "high",
-        "critical",
-    ]
+    versions = m.ServiceVersion.objects.filter(service__name="web").order_by("pk")
+    assert [version.criticality for version in versions] == ["high", "critical"]
     assert imported()[-1]["data"]["changes"][0]["before"]["criticality"] == "high"
 
 
@@ -167,7 +165,7 @@ def test_the_real_graphs_can_be_imported_twice() -> None:
         "backstage": ["backstage-demo/catalog-info.yaml"],
     }.items():
         given = [File(name, (GRAPHS / name).read_bytes()) for name in names]
-        # A name in two graphs is one service; the second graph makes it as mild as it says.
+        # A name in two graphs is one service; the second graph loosens it to its own values.
         assert apply(OPERATOR, given, format, loosen=True, cluster="shop").changes.changes
         before = rows()
         assert not apply(OPERATOR, given, format, cluster="shop").changes.changes
@@ -177,7 +175,7 @@ def test_the_real_graphs_can_be_imported_twice() -> None:
     ).exists()
 
 
-def test_many_changes_are_spread_over_entries_that_hold_them_all() -> None:
+def test_many_changes_are_recorded_completely_in_several_entries() -> None:
     actor = editor()
     text = SERVICES + "".join(f"service-{n},team,staging,low,no,no,no\n" for n in range(100))
     found = apply(actor, files(text))
@@ -200,17 +198,17 @@ def test_an_object_without_a_version_gets_one() -> None:
     assert m.Service.objects.get().versions.get().owner_team == "shop"
 
 
-# ---- what was shown is what is done --------------------------------------------------------------
+# ---- only the shown changes are applied ----------------------------------------------------------
 
 
-def test_other_bytes_than_those_that_were_shown_are_refused() -> None:
+def test_other_file_bytes_than_those_shown_are_refused() -> None:
     actor = editor()
     shown = prepare(actor, files(*TABLES)).digest
     before = rows()
     others = files(TABLES[0].replace("yes", "no"), *TABLES[1:])
     with pytest.raises(StaleDigest):
         apply(actor, others, digest=shown)
-    # The same changes from other bytes were not shown either.
+    # The same changes from other bytes are refused too.
     with pytest.raises(StaleDigest):
         apply(actor, files(TABLES[0] + "\n", *TABLES[1:]), digest=shown)
     with pytest.raises(StaleDigest):
@@ -218,7 +216,7 @@ def test_other_bytes_than_those_that_were_shown_are_refused() -> None:
     assert rows()[:6] == before[:6]
 
 
-def test_an_inventory_that_changed_meanwhile_is_refused() -> None:
+def test_an_import_is_refused_when_the_inventory_changed_meanwhile() -> None:
     actor = editor()
     shown = prepare(actor, files(*TABLES)).digest
     factories.service("web", owner_team="other")
@@ -227,7 +225,7 @@ def test_an_inventory_that_changed_meanwhile_is_refused() -> None:
     assert m.Service.objects.count() == 1
 
 
-def test_a45_loosening_has_to_be_said_aloud() -> None:
+def test_a45_loosening_must_be_confirmed() -> None:
     actor = editor()
     apply(actor, files(*TABLES))
     milder = files(SERVICES + "web,,,low,,,\nnew,,,,,,\n")
@@ -256,8 +254,8 @@ NOT_LOOSENED = {
 
 
 @pytest.mark.parametrize("what", [*LOOSENED, *NOT_LOOSENED])
-def test_a45_what_is_marked_as_loosening_is_what_keeps_its_author_from_approving(what: str) -> None:
-    """The marks of the diff and the rule of the database are one rule."""
+def test_a45_changes_marked_as_loosening_exclude_their_author_from_approving(what: str) -> None:
+    """The marks of the diff and the rule of the database agree."""
     someone = editor()
     apply(OPERATOR, files(*TABLES))
     factories.settle_inventory()
@@ -301,18 +299,18 @@ def test_a51_a_failure_in_the_last_part_leaves_nothing(monkeypatch: pytest.Monke
     ("text", "kind", "said"),
     [
         (SERVICES + "a" * 101 + ",,,,,,\n", BadValue, "line 2: name: 1 to 100 characters"),
-        (SERVICES + "a\u200b,,,,,,\n", BadValue, "line 2: name: an unseen character"),
-        (SERVICES + " a,,,,,,\n", BadValue, "a space at an end"),
+        (SERVICES + "a\u200b,,,,,,\n", BadValue, "line 2: name: an invisible character"),
+        (SERVICES + " a,,,,,,\n", BadValue, "a space at the start or end"),
         (SERVICES + "a," + "x" * 101 + ",,,,,\n", BadValue, "owner team: 0 to 100 characters"),
         (
             IDENTITIES + "postgres.role:UPPER,,,,\n",
             BadValue,
-            "line 2: a PostgreSQL role is written",
+            "line 2: the locator of a PostgreSQL role has the form",
         ),
         (IDENTITIES + "test.target:t,,,,\n", UnknownTargetKind, "line 2: 'test.target' is not one"),
     ],
 )
-def test_a63_what_may_not_stand_in_the_inventory_is_refused_by_its_place(
+def test_a63_invalid_values_are_refused_by_their_place(
     text: str, kind: type[BadInput], said: str, settings: Settings
 ) -> None:
     settings.ALLOW_TEST_ACTIONS = False
@@ -326,7 +324,7 @@ def test_a63_what_may_not_stand_in_the_inventory_is_refused_by_its_place(
 
 
 @pytest.mark.parametrize("role", ["security", "user_admin", "auditor", ""])
-def test_a12_only_inventory_editors_import_or_look(role: str) -> None:
+def test_a12_only_inventory_editors_import_or_preview(role: str) -> None:
     someone = factories.person(roles=[role] if role else [])
     actor = PersonActor(someone.id, someone.user.pk)
     for call in (prepare, lambda a, f: apply(a, f, digest="0" * 64)):
@@ -353,7 +351,7 @@ def run(as_login: AsLogin, settings: Settings) -> Any:
     return running
 
 
-def test_the_command_shows_then_applies_then_has_nothing_to_do(run: Any, tmp_path: Path) -> None:
+def test_the_command_shows_applies_and_then_finds_no_changes(run: Any, tmp_path: Path) -> None:
     for number, text in enumerate(TABLES):
         (tmp_path / f"{number}.csv").write_text(text)
     (tmp_path / "notes.txt").write_text("not an inventory")
@@ -371,7 +369,7 @@ def test_the_command_shows_then_applies_then_has_nothing_to_do(run: Any, tmp_pat
     assert len(imported()) == 1
 
 
-def test_the_command_refuses_to_loosen_unasked_and_says_what(run: Any, tmp_path: Path) -> None:
+def test_the_command_refuses_unconfirmed_loosening_and_names_it(run: Any, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(TABLES[0])
     run("csv", str(tmp_path), "--apply")
     (tmp_path / "a.csv").write_text(SERVICES + "web,,,low,,,\n")
@@ -405,7 +403,7 @@ def test_a63_the_command_reads_regular_files_only(run: Any, tmp_path: Path) -> N
     assert "New services (2)" in run("csv", str(tmp_path))
 
 
-def test_a63_a_bad_file_is_an_error_and_no_traceback(run: Any, tmp_path: Path) -> None:
+def test_a63_a_bad_file_gives_an_error_and_no_traceback(run: Any, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("services: {a: {depends_on: {b: [}}}")
     with pytest.raises(CommandError, match=r"a\.yaml, line 1: this is not YAML"):
         run("compose", str(tmp_path))

@@ -1,4 +1,4 @@
-"""Waking the worker: never raises, never waits; the outbox is the truth."""
+"""Waking the worker never raises and never waits; the outbox rows decide what is done."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def world(tmp_path, settings):  # type: ignore[no-untyped-def]
     return World(tmp_path, settings)
 
 
-def test_a_broker_that_is_down_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_broker_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(current_app.conf, "broker_url", "redis://127.0.0.1:1/0")
     with current_app.connection("redis://127.0.0.1:1/0") as dead:
         from functools import partial
@@ -33,7 +33,7 @@ def test_a_broker_that_is_down_raises_nothing(monkeypatch: pytest.MonkeyPatch) -
         assert dispatch.wake("execute", uuid4()) is False
 
 
-def test_what_no_worker_claimed_is_sent_again_with_back_off(world: World) -> None:
+def test_an_unclaimed_message_is_sent_again_with_back_off(world: World) -> None:
     proposal_id = world.approved()
     for row in m.OutboxMessage.objects.all():
         factories.backdate(row, seconds=10)
@@ -62,7 +62,7 @@ def test_a41_a_message_for_an_id_that_does_not_exist_does_nothing() -> None:
 
 
 @pytest.mark.parametrize("state", ["submitted", "in_review"])
-def test_a41_a_message_for_what_is_not_approved_runs_nothing(world: World, state: str) -> None:
+def test_a41_a_message_for_an_unapproved_proposal_runs_nothing(world: World, state: str) -> None:
     proposal_id = world.submit() if state == "submitted" else world.in_review()
     world.execute(proposal_id)
     assert world.calls() == []
@@ -75,7 +75,7 @@ def test_an_assessment_message_that_comes_twice_opens_one_round(world: World) ->
     assert world.get(proposal_id).round == 1
 
 
-def test_a_cache_that_is_down_stops_no_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_cache_stops_no_sweep(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from redis.exceptions import ConnectionError as CacheDown
 
     world.approved()

@@ -1,4 +1,4 @@
-"""Deadlines are warned of, expire loudly, and are never an approval."""
+"""Deadlines: a warning first, then a notified expiry, never an approval."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(world: World) -> int:
 
 
 def age(world: World, share: float) -> None:
-    """Let this share of the time to decide have passed."""
+    """Age the proposal by this share of its time to decide."""
     assessment = m.Assessment.objects.get()
     assert assessment.decide_by is not None
     whole = assessment.decide_by - assessment.recorded_at
@@ -53,11 +53,11 @@ def test_a_warning_goes_once_to_those_who_may_decide(world: World, share: float,
     assert list(m.Notice.objects.values_list("kind", flat=True)) == [kind]
     (message,) = mail.outbox
     entitled = {world.people[name].user.email for name in ("alice", "bob", "mallory")}
-    # dave owns the agent and eve made its token: nobody asks them.
+    # dave owns the agent and eve made its token: they are excluded.
     assert set(message.bcc) == entitled
 
 
-def test_a_deadline_that_passed_expires_and_tells_the_lead(world: World) -> None:
+def test_a_passed_deadline_expires_and_notifies_the_lead(world: World) -> None:
     lead = factories.person(roles=["lead"])
     proposal_id = world.in_review()
     age(world, 1.1)
@@ -78,7 +78,7 @@ def test_an_expired_proposal_is_never_executed(world: World) -> None:
     assert world.calls() == []
 
 
-def test_a_submission_that_nobody_assessed_expires_after_a_day(world: World) -> None:
+def test_an_unassessed_submission_expires_after_a_day(world: World) -> None:
     proposal_id = world.submit()
     assert run(world) == 0
     factories.backdate(world.get(proposal_id), hours=25)

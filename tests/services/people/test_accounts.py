@@ -1,4 +1,4 @@
-"""People, groups and rights: who changes them, and which powers never meet."""
+"""People, groups and rights: who changes them, and which powers one person cannot combine."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_an_account_is_made_without_any_way_to_sign_in(admin: PersonActor) -> No
     assert (user.email, user.is_superuser, user.is_staff) == ("alice@example.org", False, False)
 
 
-def test_entries_name_nobody(admin: PersonActor) -> None:
+def test_entries_hold_no_names(admin: PersonActor) -> None:
     """A person can be erased while the record stays."""
     facts = groups("lead", email="alice@example.org", first_name="Alice", last_name="Arnold")
     user = create(admin, facts=facts)
@@ -74,7 +74,7 @@ def test_entries_name_nobody(admin: PersonActor) -> None:
     hidden = {"username", "email", "first_name", "last_name"}
     assert made["data"].keys() - hidden == {"active", "groups"}
     assert changed["data"]["changed"] == ["email", "last_name"]
-    # Who it is stands there as commitments, which can be opened until they are erased.
+    # Entries hold the names as commitments, which can be opened until they are erased.
     for entry, names in ((made, hidden), (changed, {"email", "last_name"})):
         assert {n for n in hidden if entry["data"].get(n, {}).keys() == {"hmac-sha256"}} == names
     assert {s.value for s in Secret.objects.all()} >= {"alice@example.org", "Arnold", "Berg"}
@@ -90,7 +90,7 @@ def test_an_operator_makes_the_first_accounts() -> None:
 
 
 @pytest.mark.parametrize("username", ["", "Alice", "\u0430lice", "al ice", "-alice", "a" * 151])
-def test_a_name_is_written_in_one_way(admin: PersonActor, username: str) -> None:
+def test_a_user_name_has_one_form(admin: PersonActor, username: str) -> None:
     with pytest.raises(BadValue):
         create(admin, username)
 
@@ -98,12 +98,12 @@ def test_a_name_is_written_in_one_way(admin: PersonActor, username: str) -> None
 @pytest.mark.parametrize(
     "wrong", [{"email": "nobody"}, {"first_name": "A\u202elice"}, {"last_name": "x" * 151}]
 )
-def test_facts_are_checked(admin: PersonActor, wrong: dict[str, str]) -> None:
+def test_invalid_account_data_is_refused(admin: PersonActor, wrong: dict[str, str]) -> None:
     with pytest.raises(BadValue):
         create(admin, facts=groups(**wrong))
 
 
-def test_a_name_is_taken_once(admin: PersonActor) -> None:
+def test_a_user_name_is_unique(admin: PersonActor) -> None:
     create(admin)
     with pytest.raises(AlreadyExists):
         create(admin)
@@ -120,7 +120,7 @@ def test_a_change_moves_groups_and_activity(admin: PersonActor) -> None:
     assert entry["data"]["after"] == {"active": False, "groups": ["auditor", "lead"]}
 
 
-def test_what_changes_nothing_writes_nothing(admin: PersonActor) -> None:
+def test_a_change_without_difference_writes_nothing(admin: PersonActor) -> None:
     user = create(admin, facts=groups("security"))
     change(admin, user, groups("security"))
     assert entries("person:user:changed") == []
@@ -134,12 +134,12 @@ def test_an_unknown_group_or_account_is_refused(admin: PersonActor) -> None:
     assert not m.User.objects.filter(username="alice").exists()
 
 
-# ---- powers that never meet ----------------------------------------------------------------------
+# ---- powers that exclude each other --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", sorted(accounts.APPROVER_ROLES))
 @pytest.mark.parametrize("power", sorted(accounts.ADMINISTERING))
-def test_a11_who_administers_is_no_approver_whichever_comes_first(
+def test_a11_an_administrator_is_no_approver_in_either_order(
     admin: PersonActor, role: str, power: str
 ) -> None:
     with pytest.raises(RoleConflict):
@@ -150,7 +150,7 @@ def test_a11_who_administers_is_no_approver_whichever_comes_first(
         change(admin, approver, groups(role, power))
     with pytest.raises(RoleConflict):
         change(admin, administrator, groups(role, power))
-    # One after the other is a change of duties, and on record.
+    # Holding one after the other is a recorded change of duties.
     change(admin, approver, groups(power))
 
 
@@ -163,7 +163,7 @@ def test_a13_a_superuser_becomes_no_approver(admin: PersonActor, role: str) -> N
 
 
 def test_an_inventory_editor_may_approve(admin: PersonActor) -> None:
-    """Who loosened the inventory is kept from deciding, proposal by proposal (promise 4)."""
+    """A person who loosened the inventory is excluded per proposal (promise 4)."""
     user = create(admin, facts=groups("security", "inventory_editor"))
     assert user.is_staff
 
@@ -188,7 +188,7 @@ def test_a12_only_user_administrators_change_people(role: str) -> None:
         )
 
 
-def test_a13_a_superuser_changes_nobody_by_being_one() -> None:
+def test_a13_superuser_status_gives_no_right_to_change_people() -> None:
     made = factories.person()
     m.User.objects.filter(pk=made.user.pk).update(is_superuser=True, is_staff=True)
     with pytest.raises(NotEntitled):
@@ -214,7 +214,7 @@ def test_a_group_of_a_team_carries_object_rights_only(admin: PersonActor) -> Non
 
 
 @pytest.mark.parametrize("name", ["", "Security", "sec urity", "s\u0435curity", "1team"])
-def test_a_groups_name_is_written_in_one_way(admin: PersonActor, name: str) -> None:
+def test_a_group_name_has_one_form(admin: PersonActor, name: str) -> None:
     with pytest.raises(BadValue), factories.acting(WEB):
         accounts.create_group(actor=admin, name=name)
     assert not Group.objects.filter(name=name).exists()
@@ -250,7 +250,7 @@ def test_a_right_of_a_group_counts_for_its_members(admin: PersonActor) -> None:
     ]
 
 
-def test_a_right_is_one_of_two_and_has_one_holder(admin: PersonActor) -> None:
+def test_an_unknown_right_or_two_holders_are_refused(admin: PersonActor) -> None:
     alice, service = factories.person(), factories.service()
     call: dict[str, Any] = {"actor": admin, "service_id": service.pk, "held": True}
     for wrong, error in (

@@ -1,4 +1,4 @@
-"""The approvers file: whole or not at all, by an operator, with the whole fingerprint."""
+"""The approvers file: changed atomically, by an operator who types the whole fingerprint."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OPERATOR = ProcessActor("operator:root@host")
 
 
 def second_passkey(someone: Person) -> SoftPasskey:
-    """A further passkey of the person, as the web process records it."""
+    """Enrol another passkey of the person, as the web process does."""
     passkey = SoftPasskey.create()
     with factories.acting(WEB):
         m.PasskeyEnrolment.objects.create(
@@ -83,7 +83,7 @@ def remove(path: Path, username: str, **said: Any) -> list[Approver]:
 
 
 def approving(path: Path) -> list[Approver]:
-    """Who may approve now."""
+    """Return who may approve now."""
     now = datetime.now(UTC)
     return [entry for entry in approvers_file.load(path).entries if entry.valid(now)]
 
@@ -131,7 +131,7 @@ def test_the_file_is_for_its_owner_alone(path: Path) -> None:
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_group_that_may_read_it_keeps_that_and_nobody_else_gets_it(path: Path) -> None:
+def test_a_groups_right_to_read_is_kept_and_nobody_else_gets_it(path: Path) -> None:
     add(path, person())
     path.chmod(0o640)
     add(path, person("bob"))
@@ -142,7 +142,7 @@ def test_a_group_that_may_read_it_keeps_that_and_nobody_else_gets_it(path: Path)
 
 
 @pytest.mark.parametrize("spelled", [str.upper, lambda f: f.replace(" ", ""), lambda f: f" {f} "])
-def test_a_fingerprint_is_read_however_it_is_grouped(path: Path, spelled: Any) -> None:
+def test_a_fingerprint_is_read_in_any_grouping(path: Path, spelled: Any) -> None:
     alice = person()
     add(path, alice, key=spelled(alice.passkey.fingerprint))
 
@@ -166,7 +166,7 @@ def test_a_part_of_a_fingerprint_is_refused(path: Path, length: int) -> None:
 
 
 def test_a43_the_passkey_of_another_person_is_refused(path: Path) -> None:
-    """Someone who can write the database enrols his key; the name is what the operator typed."""
+    """An attacker with write access enrols a key; the operator typed another person's name."""
     alice, mallory = person(), person("mallory")
     with pytest.raises(UnknownFingerprint):
         add(path, alice, key=mallory.passkey.fingerprint)
@@ -178,7 +178,7 @@ def test_a_key_nobody_enrolled_is_refused(path: Path) -> None:
         add(path, alice, key=SoftPasskey.create().fingerprint)
 
 
-def test_one_person_may_have_two_passkeys_and_each_is_there_once(path: Path) -> None:
+def test_one_person_may_have_two_passkeys_each_listed_once(path: Path) -> None:
     alice = person()
     second = second_passkey(alice)
     add(path, alice)
@@ -193,12 +193,12 @@ def test_one_person_may_have_two_passkeys_and_each_is_there_once(path: Path) -> 
 
 
 @pytest.mark.parametrize("roles", [(), ("auditor",), ("security", "security"), ("any",)])
-def test_roles_are_of_the_list_each_once(path: Path, roles: tuple[str, ...]) -> None:
+def test_an_unknown_or_repeated_role_is_refused(path: Path, roles: tuple[str, ...]) -> None:
     with pytest.raises(BadValue):
         add(path, person(), roles=roles)
 
 
-def test_an_end_lies_ahead(path: Path) -> None:
+def test_an_end_in_the_past_is_refused(path: Path) -> None:
     alice = person()
     with pytest.raises(BadValue):
         add(path, alice, until=datetime.now(UTC) - timedelta(hours=1))
@@ -208,7 +208,7 @@ def test_an_end_lies_ahead(path: Path) -> None:
 
 @pytest.mark.parametrize("power", ["agent_admin", "user_admin"])
 def test_a11_an_account_that_administers_is_not_added(path: Path, power: str) -> None:
-    """Also where the groups were written past the service that refuses it."""
+    """Also when the groups were written around the service that refuses it."""
     with pytest.raises(RoleConflict):
         add(path, person("both", "security", power))
     assert not path.exists()
@@ -253,7 +253,7 @@ def test_one_entry_is_removed_or_all_of_a_person(path: Path) -> None:
     ]
 
 
-def test_what_is_not_there_is_not_removed(path: Path) -> None:
+def test_removing_an_unknown_entry_is_refused(path: Path) -> None:
     add(path, person())
     person("bob")
     for username, key in (("bob", ""), ("alice", SoftPasskey.create().fingerprint)):
@@ -304,7 +304,7 @@ def test_a_file_that_others_can_write_approves_nothing(path: Path, mode: int) ->
         add(path, person("bob"))
 
 
-def test_a_file_in_doubt_is_neither_read_nor_changed(path: Path) -> None:
+def test_a_doubtful_file_is_neither_read_nor_changed(path: Path) -> None:
     path.write_bytes(b'{"type": "hitlportal-approvers/v1", "approvers": [')
     with pytest.raises(PolicyUnavailable):
         approvers_file.load(path)
@@ -340,7 +340,7 @@ def test_a51_without_its_entry_the_file_stays_as_it_was(
 def test_the_entry_is_committed_before_the_file_changes(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A crash between the two leaves an entry without effect, and the command can be repeated."""
+    """A crash between the two leaves an entry without effect; repeating the command repairs it."""
     alice = person()
 
     def crash(*_: Any) -> None:
@@ -348,7 +348,7 @@ def test_the_entry_is_committed_before_the_file_changes(
 
     with monkeypatch.context() as patched:
         patched.setattr("remediation.services.people.approvers.os.replace", crash)
-        # Without a transaction around it, as the command has none.
+        # The command runs without a surrounding transaction, and so does this test.
         with pytest.raises(KeyboardInterrupt):
             approvers.add(
                 actor=OPERATOR,
@@ -363,8 +363,8 @@ def test_the_entry_is_committed_before_the_file_changes(
     assert len(approvers_file.load(path).entries) == 1
 
 
-def test_a_reader_never_finds_half_a_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the new content is written, the old file is whole and no second operator writes."""
+def test_a_reader_never_sees_a_partial_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the new content is written, the old file stays whole and no second operator writes."""
     add(path, person())
     bob = person("bob", "service_owner")
     seen: list[int] = []
@@ -451,7 +451,7 @@ def test_a_refusal_of_the_command_is_on_record(as_login: AsLogin, host: Path) ->
     assert entry["data"]["refusal"] == "unknown_fingerprint"
 
 
-def test_a_role_out_of_the_list_and_a_missing_file_are_named(
+def test_the_command_names_an_unknown_role_and_a_missing_file(
     as_login: AsLogin, settings: Settings, host: Path
 ) -> None:
     with pytest.raises(CommandError, match="invalid choice"):

@@ -1,4 +1,4 @@
-"""From a one-time code to passkeys: once, in time, with user verification, on record."""
+"""Enrol passkeys with a one-time code: once, in time, with user verification, on record."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ UP, UV = 0x01, 0x04
 
 
 def account(username: str = "alice", **said: Any) -> m.User:
-    """An account without password and passkey."""
+    """Make an account without password and passkey."""
     with factories.acting(WEB):
         user = m.User(username=username, **said)
         user.set_unusable_password()
@@ -132,7 +132,7 @@ def test_a_code_opens_the_account_once_and_the_passkey_is_on_record() -> None:
     assert Authenticator.objects.count() == 1
 
 
-def test_making_a_code_is_on_record_and_the_code_is_not() -> None:
+def test_making_a_code_is_recorded_without_the_code() -> None:
     user = account()
     code = invite()
     (entry,) = entries("operator:invitation:made")
@@ -143,7 +143,7 @@ def test_making_a_code_is_on_record_and_the_code_is_not() -> None:
         assert code.replace("-", "") not in text
 
 
-def test_a_code_has_a_hundred_bits_and_no_doubtful_letters() -> None:
+def test_a_code_has_a_hundred_bits_and_no_ambiguous_letters() -> None:
     account()
     code = invite()
     assert len(code.replace("-", "")) == 20
@@ -156,7 +156,7 @@ def test_a_code_is_read_as_people_type_it(typed: Any) -> None:
     assert enroll.open_invitation(username="alice", code=typed(invite())) == user
 
 
-def test_a_code_is_good_for_fifteen_minutes_of_the_database_clock() -> None:
+def test_a_code_is_valid_for_fifteen_minutes_of_the_database_clock() -> None:
     user = account()
     code = invite()
     made = m.Invitation.objects.get()
@@ -189,7 +189,7 @@ def test_a_code_opens_no_other_account() -> None:
 
 
 @pytest.mark.parametrize("username", ["alice", "nobody", ""])
-def test_the_refusal_does_not_say_what_was_wrong(username: str) -> None:
+def test_the_refusal_does_not_reveal_the_cause(username: str) -> None:
     account()
     invite()
     with pytest.raises(InvitationInvalid) as refused:
@@ -227,7 +227,7 @@ def test_a_code_made_before_the_account_was_deactivated_is_void() -> None:
 
 
 def test_only_an_operator_invites() -> None:
-    """Not even a user administrator: who makes accounts could make a second person of himself."""
+    """Not even a user administrator, who could create a second account for himself."""
     account()
     made = factories.person(roles=["user_admin"])
     with pytest.raises(NotEntitled):
@@ -244,7 +244,7 @@ def test_a_weak_password_leaves_the_code_unused(password: str) -> None:
     redeem(code)
 
 
-def test_a51_when_the_log_does_not_take_it_nothing_is_enrolled(
+def test_a51_without_its_entry_nothing_is_enrolled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     user = account()
@@ -263,7 +263,7 @@ def test_a51_when_the_log_does_not_take_it_nothing_is_enrolled(
 
 
 def with_flags(credential: dict[str, Any], flags: int) -> dict[str, Any]:
-    """The registration with other flags; what an authenticator without a PIN would answer."""
+    """Return the registration with other flags, as from an authenticator without a PIN."""
     attestation = AttestationObject(b64url.decode(credential["response"]["attestationObject"]))
     data = bytearray(attestation.auth_data)
     data[32] = flags
@@ -304,7 +304,7 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a20_a_registration_that_does_not_hold_is_refused(what: str) -> None:
+def test_a20_an_invalid_registration_is_refused(what: str) -> None:
     user = account()
     code = invite()
     with pytest.raises(PasskeyRefused):
@@ -312,7 +312,7 @@ def test_a20_a_registration_that_does_not_hold_is_refused(what: str) -> None:
     assert nothing_happened(user)
 
 
-def test_the_same_registration_unaltered_is_taken() -> None:
+def test_the_control_with_the_unaltered_registration_is_accepted() -> None:
     account()
     redeem(invite(), credential=GOOD, challenge=NONCE)
 
@@ -340,7 +340,7 @@ def test_an_algorithm_that_the_gate_does_not_take_is_refused() -> None:
         redeem(invite(), credential=credential, challenge=NONCE)
 
 
-def test_only_what_is_read_again_is_stored() -> None:
+def test_only_known_fields_of_a_credential_are_stored() -> None:
     account()
     row = redeem(
         invite(),
@@ -357,7 +357,7 @@ def test_only_what_is_read_again_is_stored() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 81, "lap\u202etop", "lap\ntop"])
-def test_a_passkeys_name_is_one_visible_line(name: str) -> None:
+def test_a_passkey_name_is_one_visible_line(name: str) -> None:
     user = account()
     code = invite()
     with pytest.raises(BadValue):
@@ -370,7 +370,7 @@ def test_a_passkey_belongs_to_one_account_for_ever() -> None:
     account("bob")
     passkey = SoftPasskey.create()
     redeem(invite(), passkey)
-    with pytest.raises(PasskeyRefused, match="before"):
+    with pytest.raises(PasskeyRefused, match="already enrolled"):
         redeem(invite("bob"), passkey, username="bob")
 
 
@@ -395,7 +395,7 @@ def test_a_further_passkey_is_enrolled_and_on_record() -> None:
 
 
 def test_a21_without_a_passkey_none_is_added() -> None:
-    """A session that a password alone opened, or a forged one, enrols nothing."""
+    """A session opened by a password alone, or a forged one, cannot enrol."""
     user = account()
     with pytest.raises(NotEntitled):
         add(user)

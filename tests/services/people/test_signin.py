@@ -1,4 +1,4 @@
-"""Sessions are on record; failures of unknown callers are counted, not listed."""
+"""Sessions are on record; failed sign-ins of unknown callers are counted, not listed."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def test_a_session_is_on_record_from_its_start_to_its_end(alice: Person) -> None
     ]
 
 
-def test_ending_what_was_never_begun_names_nobody() -> None:
+def test_ending_an_unknown_session_names_nobody() -> None:
     with factories.acting(WEB):
         logout(request())
     assert entries() == []
 
 
-def test_a51_no_session_without_its_entry(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a51_a_session_needs_its_entry(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(**_: Any) -> None:
         raise Refused("the log is gone")
 
@@ -68,7 +68,9 @@ def test_a51_no_session_without_its_entry(alice: Person, monkeypatch: pytest.Mon
         login(request(), alice.user, backend=BACKEND)
 
 
-def test_failures_are_counted_by_minute(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_sign_ins_are_counted_by_minute(
+    alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache.clear()
     monkeypatch.setattr(signin.time, "time", lambda: 60.0 * 1000)
     with factories.acting(WEB):

@@ -1,4 +1,4 @@
-"""Agents and tokens: who may make them, what is kept, who is recognised."""
+"""Agents and tokens: who may make them, what is stored, which tokens are accepted."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def acting(person: Person) -> PersonActor:
 
 @pytest.fixture
 def eve() -> Person:
-    """Administers agents."""
+    """A person who administers agents."""
     return factories.person(roles=["agent_admin"])
 
 
 @pytest.fixture
 def dave() -> Person:
-    """Owns the agent."""
+    """The person who owns the agent."""
     return factories.person()
 
 
@@ -76,12 +76,12 @@ def test_an_agent_is_made_enabled_with_its_owner_and_on_record(
 
 
 @pytest.mark.parametrize("name", ["", " a", "a\n", "a\u202eb", "x" * 101])
-def test_a_name_that_cannot_be_shown_is_refused(name: str, eve: Person, dave: Person) -> None:
+def test_an_invalid_name_is_refused(name: str, eve: Person, dave: Person) -> None:
     with pytest.raises(errors.BadValue):
         agents.create(actor=acting(eve), name=name, owner_person=dave.id)
 
 
-def test_two_agents_never_have_one_name(agent: m.Agent, eve: Person, dave: Person) -> None:
+def test_an_agents_name_is_unique(agent: m.Agent, eve: Person, dave: Person) -> None:
     with pytest.raises(errors.AlreadyExists):
         agents.create(actor=acting(eve), name=agent.name, owner_person=dave.id)
     assert m.Agent.objects.filter(name=agent.name).count() == 1
@@ -95,7 +95,7 @@ def test_the_owner_is_an_active_person(eve: Person) -> None:
             agents.create(actor=acting(eve), name="x", owner_person=nobody)
 
 
-def test_a_change_is_a_new_version_and_nothing_else_changes(
+def test_a_change_adds_a_version_with_the_other_values_kept(
     agent: m.Agent, eve: Person, dave: Person, as_login: AsLogin
 ) -> None:
     heir = factories.person()
@@ -115,7 +115,7 @@ def test_a_change_is_a_new_version_and_nothing_else_changes(
 def test_a_change_of_owner_never_undoes_a_suspension(
     agent: m.Agent, eve: Person, as_login: AsLogin
 ) -> None:
-    """Both read the version before, unless the second one waits for the first."""
+    """Without a lock, both would read the same previous version."""
     heir, began = factories.person(), Signal()
 
     def suspend() -> None:
@@ -182,7 +182,7 @@ def test_a11_only_a_person_with_the_role_administers_agents(
     assert agents.authenticate(text).agent_id == agent.pk
 
 
-def test_a11_who_makes_rotates_or_owns_may_not_decide(
+def test_a11_the_owner_and_the_makers_of_tokens_are_excluded(
     agent: m.Agent, made: tuple[m.AgentToken, str], eve: Person, dave: Person, as_login: AsLogin
 ) -> None:
     second = factories.person(roles=["agent_admin"])
@@ -198,7 +198,7 @@ def test_a11_who_makes_rotates_or_owns_may_not_decide(
 # ---- tokens --------------------------------------------------------------------------------------
 
 
-def test_the_text_of_a_token_is_kept_nowhere(
+def test_the_text_of_a_token_is_not_stored(
     made: tuple[m.AgentToken, str], eve: Person, agent: m.Agent
 ) -> None:
     token, text = made
@@ -227,7 +227,7 @@ def test_the_database_too_ends_a_token_after_a_year(agent: m.Agent, eve: Person)
         factories.token(agent, eve, expires=timedelta(days=367))
 
 
-def test_a_known_token_is_its_agent(agent: m.Agent, made: tuple[m.AgentToken, str]) -> None:
+def test_a_known_token_belongs_to_its_agent(agent: m.Agent, made: tuple[m.AgentToken, str]) -> None:
     token, text = made
     assert agents.authenticate(text) == AgentActor(agent.pk, token.pk, agent.name)
 
@@ -235,12 +235,14 @@ def test_a_known_token_is_its_agent(agent: m.Agent, made: tuple[m.AgentToken, st
 @pytest.mark.parametrize(
     "text", ["", "x", "hitl_", "hitl_00000000_" + "A" * 43, "é\ud800\0", "x" * 100_000]
 )
-def test_an_unknown_token_is_nobody(text: str, made: tuple[m.AgentToken, str]) -> None:
+def test_an_unknown_token_belongs_to_no_agent(text: str, made: tuple[m.AgentToken, str]) -> None:
     with pytest.raises(errors.NotAuthenticated):
         agents.authenticate(text)
 
 
-def test_a_token_with_one_other_character_is_nobody(made: tuple[m.AgentToken, str]) -> None:
+def test_a_token_with_one_changed_character_is_unknown(
+    made: tuple[m.AgentToken, str],
+) -> None:
     text = made[1]
     for other in (
         text[:-1],
@@ -291,7 +293,7 @@ def test_a16_a_suspended_agent_is_refused_by_name_until_it_may_act_again(
     assert agents.authenticate(made[1]).agent_id == agent.pk
 
 
-def test_a_rotated_token_gives_way_to_a_new_one(
+def test_a_rotation_revokes_the_old_token_and_makes_a_new_one(
     agent: m.Agent, made: tuple[m.AgentToken, str], eve: Person
 ) -> None:
     _, text = agents.rotate_token(actor=acting(eve), token_id=made[0].pk)
@@ -308,7 +310,7 @@ def test_a_rotation_that_cannot_make_a_token_keeps_the_old_one(
     assert agents.authenticate(made[1]).token_id == made[0].pk
 
 
-def test_what_is_not_there_cannot_be_changed(eve: Person) -> None:
+def test_an_unknown_agent_or_token_cannot_be_changed(eve: Person) -> None:
     for missing in (
         lambda: agents.change(actor=acting(eve), agent_id=uuid4(), enabled=False),
         lambda: agents.issue_token(actor=acting(eve), agent_id=uuid4()),

@@ -1,4 +1,4 @@
-"""A07: a correction is a new proposal, voids what was decided; its author decides on nothing."""
+"""A07: a correction is a new proposal that voids earlier decisions; its author is excluded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from remediation.services.reporting.correct import Correction
 from tests import factories
 from tests.factories import WEB
 from tests.flows.world import World, acts
-from tests.services.reporting.test_secrets import AWS, PASSWORD, everything_but_blobs, handed_in
+from tests.services.reporting.leaks import AWS, PASSWORD, everything_but_blobs, handed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +78,7 @@ def test_a_new_version_with_the_same_plan_that_others_decide_on(world: World) ->
     world.decide("mallory", new)
     world.decide("bob", new)
     world.execute(new)
-    # mallory's key is not in the approvers file; what matters: the corrector's was not asked for.
+    # mallory's key is not in the approvers file; the corrector's key was not needed.
     assert world.refusals(new)[-1] == "unknown_approver_key"
 
 
@@ -109,7 +109,7 @@ def test_a_correction_of_the_scope_alone_keeps_the_diagnosis(world: World) -> No
         world.decide("alice", new)
 
 
-def test_who_may_not_decide_may_not_correct(world: World) -> None:
+def test_an_excluded_person_may_not_correct(world: World) -> None:
     old = world.in_review()
     world.people["nobody"] = factories.person()
     world.people["carol"] = factories.person(roles=["auditor"])
@@ -136,7 +136,7 @@ def test_who_may_not_decide_may_not_correct(world: World) -> None:
         ({"summary": "It is misused.", "confidence": 90}, errors.NothingToCorrect),
     ],
 )
-def test_what_cannot_be_corrected_leaves_everything(
+def test_a_refused_correction_changes_nothing(
     world: World, changes: dict[str, Any], error: type[errors.Refused]
 ) -> None:
     old = world.in_review()
@@ -148,13 +148,13 @@ def test_what_cannot_be_corrected_leaves_everything(
     assert Entry.objects.count() == entries
 
 
-def test_what_is_approved_is_not_corrected(world: World) -> None:
+def test_an_approved_proposal_cannot_be_corrected(world: World) -> None:
     with pytest.raises(errors.WrongState):
         corrected(world, "alice", world.approved())
 
 
 def test_the_agent_that_says_the_same_again_makes_a_version_of_its_own(world: World) -> None:
-    """Else a corrector could decide on the agent's next proposal, which rests on his words."""
+    """Otherwise a corrector could decide on the agent's next proposal, which has his words."""
     old = world.in_review()
     new = corrected(world, "alice", old)
     said = bytes(world.get(new).diagnosis.body)
@@ -167,7 +167,7 @@ def test_the_agent_that_says_the_same_again_makes_a_version_of_its_own(world: Wo
 
 @pytest.mark.parametrize("actor", ["agent", "another person"])
 def test_a43_a_corrected_diagnosis_names_its_corrector_on_record(world: World, actor: str) -> None:
-    """The guard: web writes a diagnosis as somebody's whose entry names somebody else."""
+    """The guard refuses a diagnosis of web whose entry names another person."""
     proposal = world.get(world.in_review())
     row = m.Diagnosis.objects.get(pk=proposal.diagnosis_id)
     who = world.agent.ref if actor == "agent" else world.people["bob"].actor
@@ -189,7 +189,7 @@ def test_a43_a_corrected_diagnosis_names_its_corrector_on_record(world: World, a
         )
 
 
-def test_a61_what_a_corrector_quotes_is_covered(world: World) -> None:
+def test_a61_a_secret_quoted_in_a_correction_is_masked(world: World) -> None:
     proposal_id = handed_in(world)
     world.assess(proposal_id)
     corrected(
@@ -204,7 +204,7 @@ def test_a61_what_a_corrector_quotes_is_covered(world: World) -> None:
     assert AWS.encode() not in raw and PASSWORD.encode() not in raw
 
 
-def test_a07_who_corrected_the_diagnosis_does_not_decide_on_undoing(world: World) -> None:
+def test_a07_the_corrector_of_the_diagnosis_is_excluded_from_the_reversal(world: World) -> None:
     like = world.get(corrected(world, "alice", world.in_review()))
     factories.move(like, "withdrawn", login=WEB, actor=like.agent.actor)
     proposal = factories.insert_proposal(
@@ -219,7 +219,7 @@ def test_a07_who_corrected_the_diagnosis_does_not_decide_on_undoing(world: World
 
 
 def undone_like(world: World, like: m.Proposal) -> m.Proposal:
-    """A person's own proposal beside one that ended, as undoing makes it."""
+    """Make a person's own proposal beside one that ended, as a reversal is made."""
     factories.move(like, "withdrawn", login=WEB, actor=like.agent.actor)
     made = factories.insert_proposal(
         world.plan(), diagnosis=like.diagnosis, agent=like.agent, token=like.token
@@ -228,10 +228,10 @@ def undone_like(world: World, like: m.Proposal) -> m.Proposal:
     return made
 
 
-def test_a07_who_corrected_first_decides_on_nothing_after_a_second_correction(
+def test_a07_the_first_corrector_stays_excluded_after_a_second_correction(
     world: World,
 ) -> None:
-    """The last corrector is one name of two: the first one's words stand in it as well."""
+    """The second version holds words of both correctors."""
     first = corrected(world, "alice", world.in_review())
     world.assess(first)
     second = corrected(world, "bob", first, summary="It is misused from the car park.")
@@ -241,7 +241,7 @@ def test_a07_who_corrected_first_decides_on_nothing_after_a_second_correction(
     assert out[str(world.people["bob"].id)] == ("corrected the diagnosis",)
 
 
-def test_a07_who_corrected_does_not_decide_where_the_agent_repeats_the_words(world: World) -> None:
+def test_a07_the_corrector_is_excluded_when_the_agent_repeats_the_words(world: World) -> None:
     new = world.get(corrected(world, "alice", world.in_review()))
     factories.move(new, "withdrawn", login=WEB, actor=new.agent.actor)
     told = json.loads(bytes(new.diagnosis.body))
@@ -254,8 +254,8 @@ def test_a07_who_corrected_does_not_decide_where_the_agent_repeats_the_words(wor
         world.decide("alice", again.proposal_id)
 
 
-def test_who_corrected_decides_on_what_the_agent_says_in_words_of_its_own(world: World) -> None:
-    """Nobody honest is shut out for good: new words are not the corrector's."""
+def test_the_corrector_may_decide_on_new_words_of_the_agent(world: World) -> None:
+    """The exclusion ends with new words, which are not the corrector's."""
     new = world.get(corrected(world, "alice", world.in_review()))
     factories.move(new, "withdrawn", login=WEB, actor=new.agent.actor)
     told = {**json.loads(bytes(new.diagnosis.body)), "summary": "It is something else."}
@@ -267,7 +267,7 @@ def test_who_corrected_decides_on_what_the_agent_says_in_words_of_its_own(world:
 
 
 def unused(world: World) -> tuple[m.Identity, UUID]:
-    """A proposal on a target that no service is known to use, old enough to be no news."""
+    """Make a proposal on an old target that no known service uses."""
     identity = m.Identity.objects.get(locator="test.target:t1")
     edge = m.Dependency.objects.get(identity=identity)
     with factories.unguarded("remediation_dependencyversion"):
@@ -283,8 +283,8 @@ def scope_reasons(world: World) -> tuple[str, ...]:
 UNUSED = "no service is recorded as using test.target:t1 throughout the last 24 hours"
 
 
-def test_a45_a_reviewers_word_does_not_answer_whether_a_user_is_known(world: World) -> None:
-    """One person added a service of his own, waited, and was alone enough where two had to be."""
+def test_a45_a_correction_does_not_make_an_unknown_user_known(world: World) -> None:
+    """Otherwise one person could add his own service, wait, and approve alone where two must."""
     identity, old = unused(world)
     mine = factories.service("mine", environment="development")
     factories.grant(world.people["alice"].user, "review_service", mine)
@@ -294,7 +294,7 @@ def test_a45_a_reviewers_word_does_not_answer_whether_a_user_is_known(world: Wor
     assert edge.versions.get().by_reviewer
     assert scope_reasons(world) == (UNUSED,)
 
-    # The corrector confirms nothing; an editor of the inventory does, and is then not to decide.
+    # An inventory editor confirms it, not the corrector, and is then excluded.
     people = {name: factories.person(roles=["inventory_editor"]) for name in ("clerk",)}
     for who, versions in ((world.people["alice"], 1), (people["clerk"], 2)):
         factories.join(who.user, "inventory_editor")
@@ -312,7 +312,7 @@ def test_a45_a_reviewers_word_does_not_answer_whether_a_user_is_known(world: Wor
     assert scope_reasons(world) == ()
 
 
-def test_a45_a_reviewers_word_does_not_weaken_what_the_inventory_says(world: World) -> None:
+def test_a45_a_correction_does_not_weaken_the_inventory(world: World) -> None:
     old = world.in_review()
     usual = m.Dependency.objects.get(identity__locator="test.target:t1").source
     with pytest.raises(errors.NothingToCorrect):

@@ -1,4 +1,4 @@
-"""Bytes of evidence are erased by two people named, on record, and stay gone (A61)."""
+"""Two named people erase bytes of evidence, on record, and the bytes stay gone (A61)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests import factories
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
 from tests.domain import record
 from tests.flows.world import World, acts
-from tests.services.reporting.test_secrets import AWS, leaking
+from tests.services.reporting.leaks import AWS, leaking
 
 pytestmark = pytest.mark.django_db
 
@@ -58,16 +58,14 @@ def erase(*digests: str, **changes: Any) -> Any:
         {"second": "\uff21da"},
     ],
 )
-def test_without_ground_and_two_people_nothing_is_erased(
-    sha256: str, changes: dict[str, str]
-) -> None:
+def test_an_erasure_needs_a_ground_and_two_people(sha256: str, changes: dict[str, str]) -> None:
     with pytest.raises(BadValue):
         erase(sha256, **changes)
     assert m.EvidenceBlob.objects.filter(pk=sha256).exists()
 
 
 @pytest.mark.parametrize("digests", [(), ("0" * 64,), ("no digest",)])
-def test_what_is_not_stored_is_not_erased(sha256: str, digests: tuple[str, ...]) -> None:
+def test_unknown_bytes_cannot_be_erased(sha256: str, digests: tuple[str, ...]) -> None:
     before = Entry.objects.count()
     for wanted in (digests, (*digests, sha256) if digests else ()):
         with pytest.raises(NoSuchObject):
@@ -76,7 +74,7 @@ def test_what_is_not_stored_is_not_erased(sha256: str, digests: tuple[str, ...])
     assert Entry.objects.count() == before
 
 
-def test_a13_no_person_erases_by_the_service(world: World, sha256: str) -> None:
+def test_a13_no_person_can_call_the_erasure(world: World, sha256: str) -> None:
     for someone in world.people.values():
         with pytest.raises(NotEntitled):
             secrets.erase(
@@ -98,12 +96,12 @@ def test_no_other_login_erases(sha256: str, login: str) -> None:
     "statement",
     ["UPDATE remediation_evidenceblob SET sha256 = sha256", "TRUNCATE remediation_evidenceblob"],
 )
-def test_bytes_are_erased_never_rewritten(sha256: str, statement: str) -> None:
+def test_bytes_can_be_erased_but_not_rewritten(sha256: str, statement: str) -> None:
     with refused(APPEND_ONLY), transaction.atomic():
         sql(statement)
 
 
-def test_the_bytes_go_and_everything_else_stays(world: World, sha256: str) -> None:
+def test_an_erasure_removes_the_bytes_and_keeps_everything_else(world: World, sha256: str) -> None:
     incident = m.Incident.objects.get()
     assert erase(sha256) == {str(incident.pk): 1}
     assert not m.EvidenceBlob.objects.filter(pk=sha256).exists()
@@ -117,8 +115,8 @@ def test_the_bytes_go_and_everything_else_stays(world: World, sha256: str) -> No
         erase(sha256)
 
 
-def test_what_was_erased_is_not_stored_again(world: World, sha256: str) -> None:
-    """An agent that repeats its report, or reports another incident with the same bytes."""
+def test_erased_bytes_are_not_stored_again(world: World, sha256: str) -> None:
+    """Neither when an agent repeats its report nor in a report of another incident."""
     erase(sha256)
     again = leaking(world)
     with acts("hitl_web"), transaction.atomic():
@@ -129,7 +127,7 @@ def test_what_was_erased_is_not_stored_again(world: World, sha256: str) -> None:
     assert not m.EvidenceBlob.objects.filter(pk=sha256).exists()
 
 
-def test_each_incident_that_held_them_learns_of_it(world: World, sha256: str) -> None:
+def test_each_incident_with_the_bytes_gets_an_entry(world: World, sha256: str) -> None:
     content = bytes(m.EvidenceBlob.objects.get(pk=sha256).content)
     other = factories.incident(m.Agent.objects.get(), "test.target:t9")
     factories.evidence(other, content)

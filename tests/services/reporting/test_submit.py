@@ -1,4 +1,4 @@
-"""A report is searched and covered once; who proposes is who the record says."""
+"""A report is searched and masked once, and its entries name the real proposer."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from audit import log
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import report
-from remediation.domain.secrets import covering, detector
+from remediation.domain.secrets import detector, masking
 from remediation.services.actors import PersonActor
 from remediation.services.reporting import submit, supersede
 from tests import factories
 from tests.emitted import WrongSource, asked
 from tests.flows.world import World, acts
-from tests.services.reporting.test_secrets import LEAK, PASSWORD, leaking
+from tests.services.reporting.leaks import LEAK, PASSWORD, leaking
 
 pytestmark = pytest.mark.django_db
 
@@ -37,22 +37,22 @@ def handed_in(world: World, given: report.Report) -> submit.Submitted:
         return submit.report(given, actor=world.agent)
 
 
-def test_a61_texts_are_covered_once_also_of_a_known_incident(
+def test_a61_texts_are_masked_once_also_for_a_known_incident(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handed_in(world, leaking(world))
     calls: list[str] = []
-    cover, look = covering.texts_covered, detector.look
+    cover, look = masking.mask_texts, detector.look
 
     def covered(given: report.Report, known: Any) -> report.Report:
         calls.append("texts")
         return cover(given, known)
 
-    def looked(content: bytes, spared: Any = ()) -> Any:
+    def looked(content: bytes, exempt: Any = ()) -> Any:
         calls.append("artefact" if content == LEAK + b" " else "other")
-        return look(content, spared)
+        return look(content, exempt)
 
-    monkeypatch.setattr(covering, "texts_covered", covered)
+    monkeypatch.setattr(masking, "mask_texts", covered)
     monkeypatch.setattr(detector, "look", looked)
     again = leaking(world)
     held = replace(again.evidence[0], sha256=sha256(LEAK + b" ").hexdigest(), content=LEAK + b" ")
@@ -62,7 +62,7 @@ def test_a61_texts_are_covered_once_also_of_a_known_incident(
 
 
 def test_a61_an_incident_is_found_by_an_external_name_that_quotes_a_secret(world: World) -> None:
-    """It is kept covered, so it is looked for covered; nothing else would find it."""
+    """The name is stored masked, so the look-up masks it too."""
     given = leaking(world)
     named = replace(given, incident=replace(given.incident, external_id=f"case {PASSWORD}"))
     first = handed_in(world, named)
@@ -84,7 +84,7 @@ def said_of(proposal_id: UUID) -> tuple[str, str]:
     return found
 
 
-def test_a_proposal_is_recorded_as_of_the_one_who_made_it(world: World) -> None:
+def test_a_proposal_is_recorded_with_its_maker_as_actor(world: World) -> None:
     first = handed_in(world, world.report()).proposal_id
     assert first is not None
     assert said_of(first) == ("agent:proposal:submitted", world.agent.ref)

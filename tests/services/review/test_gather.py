@@ -1,4 +1,4 @@
-"""What the gate is told about people is what `services.authorize` says, asked in one statement."""
+"""The gate's facts about people equal those of `services.authorize`, read in one statement."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def nothing(someone: Person) -> None:
         (take_other_roles, True, ("security", "service_owner")),
     ],
 )
-def test_people_are_what_authorize_says(
+def test_facts_about_people_equal_those_of_authorize(
     world: World, change: Callable[[Person], None], active: bool, roles: tuple[str, ...]
 ) -> None:
     proposal_id = world.approved()
@@ -87,7 +87,7 @@ def test_reviews_come_in_order_and_the_approval_with_its_time(world: World) -> N
     assert evidence.frozen == ""
 
 
-def test_before_any_review_there_is_nobody_to_ask_about(world: World) -> None:
+def test_without_reviews_there_are_no_people(world: World) -> None:
     proposal_id = world.in_review()
     with acts(WORKER):
         evidence = gather(world.get(proposal_id), world.plan(), observations={}, failures={})

@@ -1,4 +1,4 @@
-"""A suspicious agent is stopped by one person, at once, on record; and by no one who may not."""
+"""One entitled person can suspend a suspicious agent at once, on record."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def report(world: World, name: str, proposal_id: object, reason: str = WHY) -> m
         )
 
 
-def test_it_is_suspended_on_record_and_nothing_of_it_can_be_approved(world: World) -> None:
+def test_a_reported_agent_is_suspended_and_its_proposals_cannot_be_approved(
+    world: World,
+) -> None:
     proposal_id = world.in_review()
     report(world, "alice", proposal_id)
     assert not report_agent.is_enabled(world.agent.agent_id)
@@ -48,11 +50,11 @@ def test_it_is_suspended_on_record_and_nothing_of_it_can_be_approved(world: Worl
     assert entry["data"]["reason"] == WHY
     with pytest.raises(errors.AgentDisabled):
         world.decide("bob", proposal_id)
-    # A no is still possible: the incident has to be dealt with.
+    # Dissent stays possible: the incident has to be closed.
     world.decide("bob", proposal_id, "reject")
 
 
-def test_a16_what_was_approved_before_is_refused_by_the_gate(world: World) -> None:
+def test_a16_the_gate_refuses_what_was_approved_before(world: World) -> None:
     proposal_id = world.approved()
     report(world, "bob", proposal_id)
     world.execute(proposal_id)
@@ -60,7 +62,7 @@ def test_a16_what_was_approved_before_is_refused_by_the_gate(world: World) -> No
     assert world.refusals(proposal_id)[-1] == "agent_disabled"
 
 
-def test_only_an_agent_administrator_lets_it_act_again(world: World) -> None:
+def test_only_an_agent_administrator_enables_it_again(world: World) -> None:
     proposal_id = world.in_review()
     report(world, "alice", proposal_id)
     alice = world.people["alice"]
@@ -72,7 +74,7 @@ def test_only_an_agent_administrator_lets_it_act_again(world: World) -> None:
         report(world, "bob", proposal_id)
 
 
-def test_who_may_not_see_or_holds_no_role_stops_nothing(world: World) -> None:
+def test_a_person_without_view_right_or_role_cannot_report(world: World) -> None:
     proposal_id = world.in_review()
     world.people["nobody"] = factories.person()
     world.people["carol"] = factories.person(roles=["auditor"])
@@ -106,7 +108,7 @@ def test_a52_control_characters_in_the_reason_are_visible_on_record(world: World
 def test_a_signature_begun_before_the_report_approves_nothing(world: World) -> None:
     proposal_id = world.in_review()
     world.decide("alice", proposal_id)
-    bob, looked = world.people["bob"], world.attention(proposal_id)
+    bob, looked = world.people["bob"], world.conditions(proposal_id)
     with acts(WEB):
         started = sign.start(
             actor=bob.user,

@@ -27,7 +27,7 @@ def test_a_whole_life_is_told_in_order(world: World, browser_of: BrowserOf) -> N
     page = text_of(browser_of(world.people["alice"]).get("proposal_history", proposal_id))
     assert titles(page) == [
         "Submitted",
-        "Assessed, round 1: risk high, asks for security, service owner",
+        "Assessed, round 1: risk high, needs security, service owner",
         "In review, round 1",
         "Approved as security, round 1",
         "Approved as service owner, round 1",
@@ -101,7 +101,7 @@ def test_a_result_a_halt_and_an_opened_review_stand_in_it(
     halt = factories.halt(run.proposal, factories.person(roles=["security"]), reason=said)
     carol = factories.person(roles=["auditor"])
     page = text_of(browser_of(carol).get("proposal_history", run.proposal.pk))
-    assert "A halt was signed; the worker has not verified it" in page
+    assert "Halt signed; the worker has not verified it yet" in page
     factories.halt_verdict(halt)
     page = text_of(browser_of(carol).get("proposal_history", run.proposal.pk))
     assert "Halted between two steps" in page and "Wrong account." in page
@@ -122,13 +122,13 @@ def test_an_incident_is_told_whole_with_all_its_proposals(
         "Reported, with 1 new artefact",
         "Diagnosis, version 1",
         "Submitted",
-        "Assessed, round 1: risk high, asks for security, service owner",
+        "Assessed, round 1: risk high, needs security, service owner",
         "In review, round 1",
         "Rejected as security, round 1",
         "Rejected",
         "Reported, with 0 new artefacts",
         "Submitted",
-        "Assessed, round 1: risk high, asks for security, service owner",
+        "Assessed, round 1: risk high, needs security, service owner",
         "In review, round 1",
         "Approved as security, round 1",
         "Approved as service owner, round 1",

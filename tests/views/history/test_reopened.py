@@ -49,7 +49,7 @@ def test_every_digest_is_taken_again_from_the_bytes_that_are_shown(
 ) -> None:
     page = text_of(bob.get("proposal_review", reviewed, 1))
     assert proofs(page) == dict.fromkeys(KINDS, "the same")
-    assert "It holds." in page
+    assert "Verified." in page
     assessment = m.Assessment.objects.get(proposal_id=reviewed)
     proposal = m.Proposal.objects.get(pk=reviewed)
     stored = {
@@ -82,7 +82,7 @@ def test_it_stays_what_it_was_when_the_world_moves_on(
     page = text_of(bob.get("proposal_review", reviewed, 1))
     for kind in KINDS:
         assert bytes_of(page, kind) == bytes_of(old, kind)
-    assert "It holds." in page
+    assert "Verified." in page
     assert "payment path" not in page and "payment path" in text_of(bob.get("review", reviewed))
     assert '"state":"on"' in bytes_of(page, "pin")
 
@@ -99,7 +99,7 @@ def test_a50_changed_bytes_are_named_and_nothing_is_called_right(
     page = text_of(bob.get("proposal_review", reviewed, 1))
     assert proofs(page)[kind] == "not the same"
     assert sum(word == "not the same" for word in proofs(page).values()) == 1
-    assert "It does not hold." in page and f"The stored {kind} is not the one" in page
+    assert "Not verified." in page and f"The stored {kind} differs from the signed one" in page
 
 
 def other(kind: str, body: bytes) -> bytes:
@@ -137,12 +137,12 @@ def test_a20_a_changed_statement_or_another_key_is_named(
             statement=said.replace(b'"diagnosis":"yes"', b'"diagnosis":"no"')
         )
     page = text_of(bob.get("proposal_review", reviewed, 1))
-    assert "It does not hold. The signature" in re.sub(r"<[^>]+>", "", page)
+    assert "Not verified. The signature" in re.sub(r"<[^>]+>", "", page)
     mine = world.people["bob"].passkey
     with factories.unguarded("remediation_review"):
         m.Review._base_manager.update(statement=said, cose_key=mine.cose_key)
     page = text_of(bob.get("proposal_review", reviewed, 1))
-    assert "It does not hold." in page
+    assert "Not verified." in page
 
 
 def test_reviews_of_each_round_have_numbers_that_stay(

@@ -63,7 +63,7 @@ def test_a07_a_plan_that_was_replaced_is_compared_step_by_step(
     new = supersede(world, proposal_id, plan(("t1", "from a quiet test"), ("t2", "")), "Stop both.")
     page = text_of(bob.get("proposal_changes", new))
     words = plain(page)
-    assert "From the proposal that it supersedes" in words
+    assert "Compared with the proposal that it supersedes" in words
     assert "changed parameters / note from a test from a quiet test" in words
     assert re.search(r"added Step 2 test.noop on .*t2", words)
     assert str(proposal_id) in words
@@ -117,7 +117,7 @@ def test_between_rounds_everything_that_moved_is_named(
     world.assess(proposal_id, reason="drift")
     words = plain(text_of(bob.get("proposal_changes", proposal_id)))
     assert "Round 1 to round 2" in words
-    assert ": drift ." in words and "1 review of the round before counts no more" in words
+    assert ": drift ." in words and "1 review of the previous round no longer counts" in words
     assert f"services / {service.name} via test.target:t1 / payment_path false true" in words
     assert re.search(r"Pin changed .*state on off", words)
     assert re.search(r"Ruling changed", words)
@@ -128,7 +128,7 @@ def test_a_round_in_which_nothing_moved_says_so(
 ) -> None:
     world.assess(proposal_id, reason="asked")
     page = plain(text_of(bob.get("proposal_changes", proposal_id)))
-    for title in ("Scope", "Checks", "Pin", "What the worker saw"):
+    for title in ("Scope", "Checks", "Pin", "What the worker read"):
         assert f"{title} unchanged" in page
 
 
@@ -173,7 +173,7 @@ def test_any_other_proposal_of_the_incident_can_be_compared(
     page = plain(text_of(bob.get("proposal_changes", again)))
     assert "It supersedes no other proposal" in page
     page = plain(text_of(bob.get("proposal_changes", again, **{"from": str(proposal_id)})))
-    assert "From another proposal of the incident" in page and "unchanged Step 1" in page
+    assert "Compared with another proposal of the incident" in page and "unchanged Step 1" in page
 
 
 def test_a_persons_edit_is_compared_like_an_agents(

@@ -31,7 +31,7 @@ def test_open_incidents_are_listed_oldest_first(
     newer = factories.incident(agent, "test.target:t9", title="Newer")
     page = text_of(browser_of(factories.person(roles=["lead"])).get("incidents"))
     assert listed(page) == [str(incident_of(proposal_id).pk), str(newer.pk)]
-    assert "nobody proposes" in page
+    assert "no open proposal" in page
 
 
 def test_an_incident_shows_its_owner_and_its_clock(
@@ -107,8 +107,8 @@ def test_the_evidence_is_shown_whole_with_its_digest_checked(
 ) -> None:
     row = m.Evidence.objects.get()
     page = text_of(browser_of(world.people["alice"]).get("evidence", proposal_id, row.sha256))
-    assert "the bytes below have this SHA-256" in page
-    assert "the attacker can write this" in page
+    assert "SHA-256 matches" in page
+    assert "attacker could have forged this source" in page
     assert "{&quot;seen&quot;:&quot;misuse&quot;,&quot;target&quot;:&quot;t1&quot;}" in page
 
 

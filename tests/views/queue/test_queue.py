@@ -154,7 +154,7 @@ def test_a34_a_thousand_trivial_ones_do_not_push_a_grave_one_off_the_page(
     page = group(text_of(lead.get("queue")), "others")
     assert order(page)[0] == str(grave)
     assert len(order(page)) == presenter.PAGE
-    assert "All of them" in page
+    assert "Show all" in page
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_filters_leave_what_they_name(
     page = text_of(lead.get("queue", **query))
     names = {str(pk): name for name, pk in made.items()}
     assert {names[pk] for pk in order(page)} == found
-    assert ("filter that does not exist" in page) == (query.get("risk") == "purple")
+    assert ("unknown filter" in page) == (query.get("risk") == "purple")
 
 
 def test_mine_and_my_services(world: World, proposal_id: UUID, browser_of: BrowserOf) -> None:
@@ -208,7 +208,7 @@ def test_mine_and_my_services(world: World, proposal_id: UUID, browser_of: Brows
     assert order(text_of(browser.get("queue", show="mine"))) == [str(proposal_id)]
     assert order(text_of(browser.get("queue", show="services"))) == [str(proposal_id)]
     page = text_of(browser.get("queue", show="mine", risk="low"))
-    assert "Nothing matches" in page
+    assert "No match" in page
     # The number in the tab is what waits for the person, whatever the page shows.
     assert "<title>(1) Queue" in page
 
@@ -369,7 +369,7 @@ def test_a_poll_draws_nothing_while_nothing_changed(
 
 
 def test_without_a_role_the_queue_says_why_it_is_empty(db: None, browser_of: BrowserOf) -> None:
-    assert "Your account holds no role" in text_of(browser_of(factories.person()).get("queue"))
+    assert "Your account has no role" in text_of(browser_of(factories.person()).get("queue"))
 
 
 def test_what_an_agent_calls_itself_or_its_target_is_text(lead: Browser) -> None:
@@ -399,7 +399,7 @@ def test_a_view_is_kept_shown_and_removed_with_its_entries(
     assert "Grave ones" not in text_of(bob.get("queue")), "views are their person's own"
     assert bob.post("view_remove", view="Grave ones").status_code == 404
     assert alice.post("view_remove", view="Grave ones").status_code == 302
-    assert "The view “Grave ones” is removed." in text_of(alice.get("queue"))
+    assert "View “Grave ones” removed." in text_of(alice.get("queue"))
     assert "Grave ones" not in text_of(alice.get("queue"))
     said = [e.data for e in Entry.objects.all() if ":view:" in e.data["action"]]
     assert [(e["action"], e["actor"], e["data"]) for e in said] == [
@@ -446,17 +446,17 @@ def test_who_looks_is_shown_to_others_who_may_see_it(
 ) -> None:
     alice, bob = browser_of(world.people["alice"]), browser_of(world.people["bob"])
     entries = Entry.objects.count()
-    assert "look" not in text_of(alice.post("looking", proposal_id))
+    assert "viewing" not in text_of(alice.post("looking", proposal_id))
     name = world.people["alice"].user.username
-    assert f"{name} looks at this now" in text_of(bob.post("looking", proposal_id))
-    assert f"{name} looks at it now" in text_of(bob.get("queue"))
+    assert f"{name} is viewing this" in text_of(bob.post("looking", proposal_id))
+    assert f"{name} is viewing it" in text_of(bob.get("queue"))
     page = text_of(alice.get("queue"))
-    assert f"{name} looks" not in page
-    assert f"{world.people['bob'].user.username} looks at it now" in page
+    assert f"{name} is viewing" not in page
+    assert f"{world.people['bob'].user.username} is viewing it" in page
     # The page knows already: it is not read out again.
     assert bob.post("looking", proposal_id, was=name).status_code == 204
     assert alice.post("looking", proposal_id, left="1").status_code == 204
-    assert "looks" not in text_of(bob.get("queue"))
+    assert "is viewing" not in text_of(bob.get("queue"))
     assert Entry.objects.count() == entries, "looking is in no record"
 
 
@@ -510,8 +510,8 @@ def test_a_walk_that_finds_nothing_says_where_to_look_further(
     may_review_everything(world.people["alice"])
     alice = browser_of(world.people["alice"])
     page = text_of(alice.get("queue", show="mine"))
-    assert "Nothing among the most urgent" in page
-    assert f"Up to {reading.STEPS} proposals were looked at." in page
+    assert "No match among the most urgent proposals" in page
+    assert f"Up to {reading.STEPS} proposals were searched." in page
     assert "<title>Queue" in page
     pages = walk(alice, f"{reverse('queue')}?show=mine", as_login)
     assert [pk for page in pages for pk in page] == [str(mine.pk)]

@@ -16,7 +16,7 @@ from remediation.services.actors import operator
 from remediation.services.reporting import secrets
 from tests import factories
 from tests.flows.world import World, acts
-from tests.services.reporting.test_secrets import AWS, LEAK, PASSWORD, REASON, handed_in
+from tests.services.reporting.leaks import AWS, LEAK, PASSWORD, REASON, handed_in
 from tests.views.conftest import BrowserOf, text_of
 
 DIGEST = sha256(LEAK).hexdigest()
@@ -39,12 +39,12 @@ def test_a61_the_page_covers_the_secrets_and_shows_all_else(
     page = text_of(browser_of(world.people["alice"]).get("evidence", leak, DIGEST))
     assert AWS not in page
     assert PASSWORD not in page
-    assert "Covered here: 2 secrets: AWS secret access key, password in a connection" in page
+    assert "Masked here: 2 secrets: AWS secret access key, password in a connection" in page
     (pre,) = re.findall(r'<pre class="inert code" lang="">\n(.*?)</pre>', page, re.DOTALL)
     shown = re.sub(r'<span class="covered".*?</span>', "#", pre, flags=re.DOTALL)
     expected = LEAK.decode().replace(AWS, "#").replace(PASSWORD, "#")
     assert html.unescape(re.sub(r"<[^>]+>", "", shown)) == expected
-    assert "Uncover, with a reason on record" in page
+    assert "Reveal, with a reason on record" in page
 
 
 @pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
@@ -70,8 +70,8 @@ def test_a61_no_page_of_the_flow_shows_a_secret(
             assert PASSWORD not in html.unescape(page), address
     review = text_of(browser_of(world.people["alice"]).get("review", leak))
     assert "[masked]" in review
-    assert "covered: 2 secrets: AWS secret access key" in review
-    assert "No secrets in the evidence" in review
+    assert "masked: 2 secrets: AWS secret access key" in review
+    assert "The evidence contains secrets (masked here)" in review
 
 
 def test_a17_a_get_uncovers_nothing(world: World, leak: UUID, browser_of: BrowserOf) -> None:
@@ -133,7 +133,7 @@ def test_a61_the_security_role_sees_the_bytes_once_and_it_is_on_record(
     page = html.unescape(text_of(answer))
     assert AWS in page
     assert PASSWORD in page
-    assert "That you looked, and why, is on record" in page
+    assert "Your name and your reason are on record" in page
     assert revealed() == 1
     assert AWS not in text_of(alice.get("evidence", leak, DIGEST))
 

@@ -238,7 +238,7 @@ def test_asking_to_observe_again_is_on_record_and_opens_no_round_by_itself(
     assert m.ObservationRequest.objects.get().person == world.people["alice"].id
     assert world.get(proposal_id).round == 1
     page = alice.get("review", proposal_id).content.decode()
-    assert "Asked, waiting for the worker" in page
+    assert "Requested, waiting for the worker" in page
 
 
 def test_asking_to_observe_again_is_for_those_who_may_review(
@@ -247,7 +247,7 @@ def test_asking_to_observe_again_is_for_those_who_may_review(
     carol = factories.person(roles=["auditor"])
     answer = browser_of(carol).post("observe", proposal_id)
     assert answer.status_code == 403
-    assert "only those who may review may ask" in answer.content.decode()
+    assert "only people who may review may ask" in answer.content.decode()
     assert not m.ObservationRequest.objects.exists()
 
 
@@ -276,7 +276,7 @@ def test_a18_after_a_failed_check_the_cited_artefacts_have_to_be_opened(
         answer = alice.send("review_start", proposal_id, body=asked(opened=opened))
         assert (answer.status_code, refused_as(answer)) == (422, "evidence_not_opened")
     assert recorded("evidence_not_opened")
-    wanted = world.attention(proposal_id).artefacts
+    wanted = world.conditions(proposal_id).artefacts
     answer = alice.send("review_start", proposal_id, body=asked(opened=list(wanted)))
     assert answer.status_code == 200
     begun = [e.data for e in Entry.objects.all() if e.data["action"] == "person:review:started"]

@@ -103,7 +103,7 @@ def test_an_approved_one_waits_and_says_for_what(world: World, alice: Browser) -
     factories.freeze()
     world.execute(proposal_id)
     page = text_of(alice.get("execution", proposal_id))
-    assert "It said last: <strong>frozen</strong>" in page
+    assert "Last refusal: <strong>frozen</strong>" in page
 
 
 def test_while_it_runs_each_step_stands_where_it_is(
@@ -167,8 +167,8 @@ def test_a_failed_run_says_what_was_undone_and_why(world: World, alice: Browser)
     row = re.search(r'<tr class="changed">(.*?)</tr>', page, re.DOTALL)
     assert row is not None
     assert re.findall(r'code">(\w+)<', row[1]) == ["on", "off", "on"]
-    assert "Every step that was applied has been undone." in page
-    assert "The target was not changed" in page
+    assert "Every applied step was rolled back." in page
+    assert "The step did not change the target" in page
 
 
 def test_halting_from_the_page_is_on_record_before_the_answer_and_stops_the_run(
@@ -195,7 +195,7 @@ def test_halting_from_the_page_is_on_record_before_the_answer_and_stops_the_run(
     page = text_of(alice.get("execution", proposal_id))
     assert f"Halted by {world.people['alice'].user.username}" in page
     assert WHY in page
-    assert "A person halted it between two steps." in page
+    assert "A person halted the run between two steps." in page
     assert steps(page) == ["undone", "not_begun"]
 
 
@@ -214,7 +214,7 @@ def test_a_halt_says_what_is_taken_back_before_it_is_signed(
     meanwhile(look)
     world.execute(proposal_id)
     box = pages[0][pages[0].index('id="halt"') :]
-    assert "Of these, what was applied is taken back" in box
+    assert "It rolls back these, as far as they were applied" in box
     assert box.count("<li") == 1 and "t1" in box and "t2" not in box
     (statement,) = composed
     assert statement["decision"] == "halt" and statement["proposal"] == str(proposal_id)
@@ -242,8 +242,8 @@ def test_a_halt_that_the_worker_refused_is_shown_as_that(
     assert world.state_of(proposal_id) == "succeeded"
     name = world.people["mallory"].user.username
     page = text_of(alice.get("execution", proposal_id))
-    assert f"Refused: a halt in the name of {name}" in page and "Halted by" not in page
-    assert "A halt that the worker refused" in text_of(alice.get("proposal_history", proposal_id))
+    assert f"Refused: halt in the name of {name}" in page and "Halted by" not in page
+    assert "Halt refused by the worker" in text_of(alice.get("proposal_history", proposal_id))
 
 
 def test_what_is_no_session_or_no_assertion_is_refused_by_name(
@@ -306,7 +306,7 @@ def test_a11_who_took_part_sees_the_run_and_no_form(
     meanwhile(lambda: pages.append(text_of(browser.get("execution", proposal_id))))
     world.execute(proposal_id)
     assert "<textarea" not in pages[0]
-    assert "can halt it between two steps" in pages[0]
+    assert "can halt the run between two steps" in pages[0]
 
 
 def test_a14_a_stranger_sees_no_run(world: World, browser_of: BrowserOf) -> None:
@@ -338,21 +338,21 @@ def test_the_page_says_what_it_would_do_and_leads_to_the_new_proposal(
     alice = browser_of(world.people["alice"])
     page = text_of(alice.get("execution", old.pk))
     assert "Give role a on PostgreSQL cluster crm the right to log in." in page
-    assert "Propose to undo it" in page
-    assert "Propose to undo it" not in text_of(
+    assert "Propose a reversal" in page
+    assert "Propose a reversal" not in text_of(
         browser_of(world.people["dave"]).get("execution", old.pk)
     )
-    answer = alice.post("propose_undo", old.pk, reason=WHY_BACK)
+    answer = alice.post("propose_reversal", old.pk, reason=WHY_BACK)
     made = m.Proposal.objects.latest("recorded_at")
     assert answer["Location"] == f"/proposals/{made.pk}/"
     page = text_of(browser_of(world.people["bob"]).get("review", made.pk))
-    assert f"Written by {world.people['alice'].user.username}, whose plan this is" in page
+    assert f"Why this plan, written by {world.people['alice'].user.username}" in page
     # Whoever proposed what is undone, a person proposed this: its agent's suspension is no matter.
     factories.agent_version(made.agent, world.people["dave"], enabled=False)
     page = text_of(browser_of(world.people["bob"]).get("review", made.pk))
-    assert "It undoes an earlier run" in page and f"/proposals/{old.pk}/execution/" in page
+    assert "This reverses an earlier run" in page and f"/proposals/{old.pk}/execution/" in page
     assert "is suspended" not in page
-    refused = browser_of(world.people["eve"]).post("propose_undo", old.pk, reason=WHY_BACK)
+    refused = browser_of(world.people["eve"]).post("propose_reversal", old.pk, reason=WHY_BACK)
     assert refused.status_code == 403 and WHY_BACK in text_of(refused)
     assert world.refusals(old.pk) == ["separation"]
 

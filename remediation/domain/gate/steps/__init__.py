@@ -1,7 +1,7 @@
-"""The seven numbered steps of the gate. Each takes the case and raises, or returns nothing.
+"""The seven numbered steps of the gate. Each takes the case and raises a refusal if it fails.
 
 `bodies` holds 1 digests and 2 ruling, `people` 3 signatures and 4 quorum and separation of duties,
-`present` 5 freshness and 6 drift, `log` 7 audit inclusion. Their order stands in `gate.STEPS`.
+`present` 5 freshness and 6 drift, `log` 7 audit inclusion. `gate.STEPS` has their order.
 """
 
 from remediation.domain.gate.steps.bodies import (

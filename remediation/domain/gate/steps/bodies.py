@@ -1,4 +1,4 @@
-"""Steps 1 and 2: what was signed is what would run, and asks for what policy asks for now."""
+"""Steps 1 and 2: the signed bodies are what would run, and the ruling meets today's policy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from remediation.domain.errors import (
 )
 from remediation.domain.gate.case import Case
 
-# (1) Digests: what was signed is what would run, byte by byte, under today's catalogue.
+# (1) Digests: the bodies that would run equal the signed ones byte by byte, in today's catalogue.
 
 
 def digests(case: Case) -> None:
     what_was_signed(case)
-    _leads_back(case)
+    _reversal_is_inverse(case)
 
 
 def what_was_signed(case: Case) -> None:
@@ -27,7 +27,7 @@ def what_was_signed(case: Case) -> None:
             raise Digest(f"{statement.person} signed other digests than those of this evidence")
 
 
-def _leads_back(case: Case) -> None:
+def _reversal_is_inverse(case: Case) -> None:
     """A reversal must carry exactly the inverse of the run's plan."""
     reversal = case.evidence.reversal
     if reversal is not None and reversal.plan != case.plan.digest:
@@ -41,7 +41,7 @@ def _read_bodies(case: Case) -> None:
         raise Digest("the pin does not hold the plan's targets in their order")
 
 
-# (2) Ruling: policy is applied again, to the facts of then and of now together; it only tightens.
+# (2) Ruling: policy is applied again to the stricter of the facts then and now; it only tightens.
 
 
 def ruling(case: Case) -> None:

@@ -20,11 +20,11 @@ from remediation.domain.gate.inclusion import LogEvidence, LogTrust, RecordedEnt
 from remediation.domain.states import ProposalState
 from remediation.domain.strict import parse as parse_json
 
-# An entry of the log is at most this long, and so has no more keys than that.
+# The maximum length of an entry, and so of its number of keys.
 _MAX_ENTRY = 65_535
 
 
-# (7) Audit inclusion: what is relied on is in the log, and the log is the one that it was.
+# (7) Audit inclusion: the log contains the reviews and the approval, and continues the one seen.
 
 
 def inclusion(case: Case) -> None:
@@ -43,7 +43,7 @@ def inclusion(case: Case) -> None:
 
 
 def _head(trust: LogTrust, given: LogEvidence) -> Checkpoint:
-    """The signed head, by a pinned key and enough witnesses, that goes on from the one seen."""
+    """Return the head, signed by a trusted key and enough witnesses, that extends the last one."""
     try:
         head = trust.policy.check(given.checkpoint, trust.verify).checkpoint
         advance(trust.seen, head, given.consistency if trust.seen is not None else ())
@@ -55,7 +55,7 @@ def _head(trust: LogTrust, given: LogEvidence) -> Checkpoint:
 
 
 def _proven(entry: RecordedEntry, head: Checkpoint) -> Json:
-    """What an entry says, out of the very bytes that are proven."""
+    """Return an entry, parsed from exactly the bytes that are proven."""
     body = entry.body.encode(errors="surrogatepass")
     try:
         verify_inclusion(
@@ -71,8 +71,8 @@ def _proven(entry: RecordedEntry, head: Checkpoint) -> Json:
 
 
 def _records(case: Case, review: ReviewEvidence, said: Json) -> bool:
-    """Whether this entry is that of the review: the same person, proposal, statement, assertion,
-    and the key by which outsiders who read the record verify it."""
+    """Return whether this entry records the review: person, proposal, statement, assertion, and
+    the key with which outsiders verify it."""
     data = _about(case, said, Event.PERSON_REVIEW_SIGNED)
     credential = b64url.encode(review.assertion.credential_id)
     known = case.approvers.find(review.person, credential)
@@ -87,7 +87,7 @@ def _records(case: Case, review: ReviewEvidence, said: Json) -> bool:
 
 
 def _approves(case: Case, said: Json) -> bool:
-    """Whether this entry is that of the approval of this round, by one of its reviewers."""
+    """Return whether this entry records the approval of this round by one of its reviewers."""
     data = _about(case, said, Event.PERSON_PROPOSAL_APPROVED)
     if data is None or not isinstance(said, dict):
         return False
@@ -100,7 +100,7 @@ def _approves(case: Case, said: Json) -> bool:
 
 
 def _about(case: Case, said: Json, event: Event) -> dict[str, Json] | None:
-    """The data of an entry of this kind about this proposal; None for any other."""
+    """Return the data of an entry of this event about this proposal; None for any other."""
     if not isinstance(said, dict) or said.get("action") != event:
         return None
     data = said.get("data")

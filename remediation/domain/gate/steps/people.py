@@ -1,4 +1,4 @@
-"""Steps 3 and 4: reviews by keys of the approvers file, of enough people who took no part."""
+"""Steps 3 and 4: signatures by keys of the approvers file, of enough people who may decide."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from remediation.domain.gate.quorum import Resolution
 from remediation.domain.gate.signature import verify as verify_assertion
 from remediation.domain.statement import Statement
 
-# (3) Signatures: each review by a key of the approvers file, over exactly its statement.
+# (3) Signatures: a key of the approvers file signed exactly the statement of each review.
 
 
 def signatures(case: Case) -> None:
@@ -36,7 +36,7 @@ def signatures(case: Case) -> None:
 def signature(
     case: Case, review: ReviewEvidence, statement: Statement, instants: tuple[datetime, ...]
 ) -> None:
-    """Check one review, by the approvers file as it stood at each of the instants."""
+    """Verify one review with the entries of the approvers file that are valid at each instant."""
     _check_belongs(case, review, statement)
     entry = _approver(case, review, instants)
     _check_place(case, statement, entry)
@@ -76,14 +76,14 @@ def _approver(case: Case, review: ReviewEvidence, instants: tuple[datetime, ...]
 
 
 def _check_place(case: Case, statement: Statement, entry: Approver) -> None:
-    """Statement, approvers file and (if given) the caller agree on relying party and origin."""
+    """Require the relying party and origin of the approvers file and, if given, the caller."""
     if (statement.rp_id, statement.origin) != (entry.rp_id, entry.origin):
         raise Signature(f"{statement.person}: signed for another relying party or origin")
     if case.rp_id not in (None, entry.rp_id) or case.origin not in (None, entry.origin):
         raise UnknownApproverKey(f"{statement.person}: the key is for {entry.origin}")
 
 
-# (4) Quorum and separation of duties: distinct people, none of whom took part.
+# (4) Quorum and separation of duties: enough different people, and none of them took part.
 
 
 def quorum_and_separation(case: Case) -> None:

@@ -1,4 +1,4 @@
-"""Steps 5 and 6: the approval still counts now, and the target is still as it was pinned."""
+"""Steps 5 and 6: the approval is still valid, and the target still matches its pin."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from remediation.domain.gate.case import Case
 from remediation.domain.observation import Pinned
 from remediation.domain.ruling import KEY_ROLES
 
-# Two hosts that keep time by NTP differ by milliseconds; beyond this, deadlines mean nothing.
+# Hosts with NTP differ by milliseconds; with a larger difference deadlines are meaningless.
 MAX_SKEW = timedelta(seconds=2)
 
 
-# (5) Freshness: in time, by people who still stand, for a proposer who does, and not frozen.
+# (5) Freshness: in time, reviewers and proposer still entitled, execution not frozen.
 
 
 def freshness(case: Case) -> None:
     given = case.evidence
-    # The clock first: without it no deadline means anything.
+    # The clocks come first, because deadlines depend on them.
     if max(abs(given.database_now - given.worker_now), abs(case.now - given.worker_now)) > MAX_SKEW:
         raise ClockSkew()
     if given.approved_at > case.now + MAX_SKEW:
@@ -51,8 +51,10 @@ def _deadlines(case: Case) -> None:
 
 
 def _proposer(case: Case) -> None:
-    """Who proposed it stands: the agent, or the person who proposes to undo what one did. The
-    agent of what is undone is not asked: its suspension must not keep its work in force."""
+    """Refuse a suspended agent, or for a reversal a proposer who is inactive or holds no role.
+
+    A reversal ignores the state of the agent: suspending it must not keep its changes in force.
+    """
     reversal = case.evidence.reversal
     if reversal is None:
         if not case.evidence.agent.enabled:
@@ -74,7 +76,7 @@ def _reviewers(case: Case) -> None:
             raise ReviewerLost(f"{review.person} does not hold the role for {review.slot}")
 
 
-# (6) Drift: the target is as it was pinned.
+# (6) Drift: the target equals its pin.
 
 
 def drift(case: Case) -> None:
@@ -82,7 +84,7 @@ def drift(case: Case) -> None:
     if given.applied != tuple(range(given.step)):
         raise Digest("the steps before this one are not the applied ones")
     _target_unchanged(case, case.step.index)
-    # The targets still to come, as far as they were looked at: better to stop before the first.
+    # Also the observed targets of later steps: it is better to stop before the first step.
     looked_at = {o.locator for o in given.observations} | {u.locator for u in given.unobservable}
     for step in case.plan.steps[given.step + 1 :]:
         if step.target.locator in looked_at:

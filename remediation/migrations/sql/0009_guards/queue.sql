@@ -31,7 +31,7 @@ $$;
 -- The urgency of a row of the queue, as a text that sorts: state, risk, deadline, then the time of
 -- detection. Never arrival alone, or an agent could push an incident down (A34). What has ended stands
 -- behind all that is open, the newest first.
-CREATE FUNCTION remediation.place_v1(
+CREATE FUNCTION remediation.urgency_v1(
   state text, risk text, due timestamptz, detected timestamptz, moved timestamptz, id uuid)
 RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE
@@ -69,7 +69,7 @@ BEGIN
                           WHEN 'in_review' THEN a.decide_by
                           WHEN 'approved' THEN remediation.run_deadline_v1(p.id) END AS due) AS c
     CROSS JOIN LATERAL (
-      SELECT remediation.place_v1(p.state, a.risk, c.due, i.detected_at, coalesce(m.at, p.recorded_at), p.id)
+      SELECT remediation.urgency_v1(p.state, a.risk, c.due, i.detected_at, coalesce(m.at, p.recorded_at), p.id)
              AS place) AS x
     CROSS JOIN LATERAL (
       SELECT array_agg(DISTINCT v.service_id ORDER BY v.service_id) AS touched,
@@ -81,7 +81,7 @@ BEGIN
     CROSS JOIN LATERAL (
       SELECT array_agg(DISTINCT e.name ORDER BY e.name) AS slots
         FROM jsonb_array_elements_text(a.slots) AS e(name)
-       WHERE p.state = 'in_review' AND remediation.open_seats_v1(p.id, p.round, e.name) > 0) AS o
+       WHERE p.state = 'in_review' AND remediation.open_slots_v1(p.id, p.round, e.name) > 0) AS o
     CROSS JOIN LATERAL (
       SELECT array_agg(w.person ORDER BY w.person) AS people
         FROM public.remediation_review w WHERE w.proposal_id = p.id AND w.round = p.round) AS r

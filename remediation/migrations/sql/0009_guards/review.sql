@@ -103,7 +103,7 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_reviewsession
 ALTER TABLE public.remediation_reviewsession ENABLE ALWAYS TRIGGER guard;
 
 -- How many seats of this slot the round's ruling has, less those taken by approvals.
-CREATE FUNCTION remediation.open_seats_v1(proposal uuid, round integer, slot text) RETURNS integer
+CREATE FUNCTION remediation.open_slots_v1(proposal uuid, round integer, slot text) RETURNS integer
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT ((SELECT count(*) FROM public.remediation_assessment a, jsonb_array_elements_text(a.slots) AS e(name)
             WHERE a.proposal_id = $1 AND a.round = $2 AND e.name = $3)
@@ -142,7 +142,7 @@ BEGIN
     PERFORM remediation.refuse_v1('review_entitlement', 'the account does not hold the role of the slot');
   END IF;
   -- A reject or return needs a seat of the role, not a free one: an entitled person may always object.
-  IF remediation.open_seats_v1(NEW.proposal_id, NEW.round, NEW.slot) < 1 AND (
+  IF remediation.open_slots_v1(NEW.proposal_id, NEW.round, NEW.slot) < 1 AND (
        NEW.decision = 'approve' OR NOT EXISTS (
          SELECT 1 FROM public.remediation_assessment a
           WHERE a.proposal_id = NEW.proposal_id AND a.round = NEW.round AND a.slots ? NEW.slot)) THEN
@@ -206,7 +206,7 @@ BEGIN
   IF needed IS NULL OR needed < 1 OR EXISTS (
        SELECT 1 FROM public.remediation_assessment a, jsonb_array_elements_text(a.slots) AS e(name)
         WHERE a.proposal_id = $1 AND a.round = $2
-          AND remediation.open_seats_v1($1, $2, e.name) <> 0)
+          AND remediation.open_slots_v1($1, $2, e.name) <> 0)
      OR needed <> (SELECT count(DISTINCT r.person) FROM public.remediation_review r
                     WHERE r.proposal_id = $1 AND r.round = $2 AND r.decision = 'approve') THEN
     PERFORM remediation.refuse_v1('quorum_not_met', 'the reviews of this round do not fill the slots in time');

@@ -1,4 +1,4 @@
-"""Stored plans are read under today's catalogue and settings (remediation/services/plans.py)."""
+"""Stored plans are read with the current catalogue and settings."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 from pytest_django import Settings
 
 from remediation.domain.errors import BadInput
-from remediation.services.plans import load_plan
+from remediation.services.load_plan import load_plan
 from tests import factories
 
 
-def test_a_stored_plan_is_the_plan() -> None:
+def test_a_stored_plan_reads_back() -> None:
     plan = factories.plan("t1", "t2")
     assert load_plan(plan.body) == plan
     assert load_plan(memoryview(plan.body)) == plan  # type: ignore[arg-type]  # as read from a row
@@ -22,6 +22,6 @@ def test_test_actions_are_refused_where_they_are_not_allowed(settings: Settings)
         load_plan(factories.plan("t1").body)
 
 
-def test_other_bytes_than_the_canonical_ones_are_no_plan() -> None:
+def test_bytes_that_are_not_canonical_are_refused() -> None:
     with pytest.raises(BadInput):
         load_plan(factories.plan("t1").body + b" ")

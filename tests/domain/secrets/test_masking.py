@@ -1,4 +1,4 @@
-"""Secrets covered: in what a page shows, and in what is kept for ever (docs/attacks.md A61)."""
+"""Secrets are masked on pages and in what is kept for ever (docs/attacks.md A61)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remediation.domain import citations, report
-from remediation.domain.secrets import covering, detector
+from remediation.domain.secrets import detector, masking
 from remediation.domain.secrets.detector import Found, Secret
 from tests.domain.secrets.test_detector import AWS, PASSWORD
 from tests.factories import artefact
@@ -21,43 +21,43 @@ CONTENT = json.dumps({"url": f"amqp://app:{PASSWORD}@mq/", "secretAccessKey": AW
 
 def test_a61_masked_json_is_still_json_without_the_secret() -> None:
     found = detector.find(CONTENT)
-    shown = covering.masked(CONTENT, found)
+    shown = masking.masked(CONTENT, found)
     assert json.loads(shown) == {"url": "amqp://app:[masked]@mq/", "secretAccessKey": "[masked]"}
 
 
 @given(st.binary(max_size=200), st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9))))
-def test_the_parts_are_the_whole_artefact(content: bytes, gaps: list[tuple[int, int]]) -> None:
+def test_the_parts_make_up_the_whole_artefact(content: bytes, gaps: list[tuple[int, int]]) -> None:
     secrets, at = [], 0
     for gap, length in gaps:
         if at + gap + length <= len(content):
             secrets.append(Secret(at + gap, length, "jwt"))
             at = secrets[-1].end
-    cut = covering.parts(content, Found(tuple(secrets)))
+    cut = masking.parts(content, Found(tuple(secrets)))
     assert b"".join(part.content for part in cut) == content
     assert [len(part.content) for part in cut if part.rule] == [one.length for one in secrets]
 
 
-def test_a63_where_there_are_too_many_nothing_is_shown() -> None:
-    assert covering.masked(CONTENT, Found((), whole=False)) == b"[masked]"
+def test_a63_an_artefact_with_too_many_secrets_is_not_shown() -> None:
+    assert masking.masked(CONTENT, Found((), whole=False)) == b"[masked]"
 
 
-def test_a_short_plain_password_does_not_cover_words() -> None:
+def test_a_short_plain_password_does_not_mask_words() -> None:
     content = b"postgres://postgres:postgres@db/x"
-    assert covering.values(content) == frozenset()
+    assert masking.values(content) == frozenset()
 
 
-def test_a61_a_text_is_covered_by_itself_and_by_what_evidence_holds() -> None:
-    known = covering.values(CONTENT)
+def test_a61_a_text_is_masked_by_its_own_secrets_and_those_of_evidence() -> None:
+    known = masking.values(CONTENT)
     assert known == {AWS, PASSWORD}
-    assert covering.covered(f"The password is {PASSWORD}!", known) == "The password is [masked]!"
-    assert covering.covered(f"The password is {PASSWORD}!") == f"The password is {PASSWORD}!"
-    assert covering.covered(f"secret key: {AWS}") == "secret key: [masked]"
-    assert covering.covered("nothing to hide \ud800") == "nothing to hide \ud800"
+    assert masking.mask_text(f"The password is {PASSWORD}!", known) == "The password is [masked]!"
+    assert masking.mask_text(f"The password is {PASSWORD}!") == f"The password is {PASSWORD}!"
+    assert masking.mask_text(f"secret key: {AWS}") == "secret key: [masked]"
+    assert masking.mask_text("nothing to hide \ud800") == "nothing to hide \ud800"
 
 
 @given(st.text())
 def test_a_text_without_secrets_stays_as_it_is(text: str) -> None:
-    assert covering.covered(text) == text
+    assert masking.mask_text(text) == text
 
 
 def reported(**changes: Any) -> report.Report:
@@ -105,10 +105,10 @@ def reported(**changes: Any) -> report.Report:
 
 def test_a61_no_text_of_a_report_keeps_a_secret() -> None:
     given = replace(reported(), rationale=f"Because of {AWS}")
-    made = covering.report_covered(covering.searched(given))
+    made = masking.mask_report(masking.searched(given))
     kept = made.report
     assert kept.evidence[0].content == CONTENT
-    texts = [*covering._texts(kept), kept.diagnosis.body.decode(), str(kept.incident)]
+    texts = [*masking._texts(kept), kept.diagnosis.body.decode(), str(kept.incident)]
     assert not any(AWS in text or PASSWORD in text for text in texts)
     assert kept.incident.title == "Leaked [masked]"
     assert kept.rationale == "Because of [masked]"
@@ -118,10 +118,10 @@ def test_a61_no_text_of_a_report_keeps_a_secret() -> None:
     ]
 
 
-def test_a_covered_diagnosis_is_canonical_and_covered_once() -> None:
-    kept = covering.report_covered(covering.searched(reported())).report
+def test_a_masked_diagnosis_is_canonical_and_masked_once() -> None:
+    kept = masking.mask_report(masking.searched(reported())).report
     assert report.load_diagnosis(kept.diagnosis.body, allow_test=True) == kept.diagnosis
-    assert covering.report_covered(covering.searched(kept)).report == kept
+    assert masking.mask_report(masking.searched(kept)).report == kept
 
 
 def test_a_report_without_secrets_keeps_its_diagnosis() -> None:
@@ -140,11 +140,11 @@ def test_a_report_without_secrets_keeps_its_diagnosis() -> None:
             allow_test=True,
         ),
     )
-    assert covering.report_covered(covering.searched(plain)).report.diagnosis is plain.diagnosis
+    assert masking.mask_report(masking.searched(plain)).report.diagnosis is plain.diagnosis
 
 
-def test_a63_citations_that_do_not_hold_are_looked_at_again_only_so_often() -> None:
-    """Four thousand wrong ones would else each have the artefact read and looked through."""
+def test_a63_few_failed_citations_are_compared_again() -> None:
+    """Otherwise four thousand wrong ones would each search the whole artefact."""
     reads: list[str] = []
     wrong = report.Citation("0" * 64, "/url", "no")
 

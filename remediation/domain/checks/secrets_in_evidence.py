@@ -1,4 +1,4 @@
-"""Secrets in the evidence: said to the reviewer, covered on every page."""
+"""Report secrets in the evidence to the reviewer; every page masks them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from remediation.domain.secrets.check import secrets_said
 
 
 def secret_in_evidence(given: CheckInput) -> Result:
-    """No artefact holds a secret; where one does, pages cover it (A61)."""
+    """Warn if an artefact contains a secret; pages mask it (A61)."""
     said = secrets_said(given.found)
     return (Outcome.WARN, said) if said else (Outcome.PASS, "No secret in the evidence.")

@@ -1,8 +1,8 @@
-"""The worker's question before each step: did a person halt this run, and does the halt hold?
+"""Verify, before each step, whether a person halted the run with a valid signature.
 
-It is asked where the freeze is asked, immediately before the step, and again under the lock on
-the proposal that a halt takes too: one of the two is first. What does not hold is put on record by
-its name, the lead is told, and the run goes on (why: `domain.halting`).
+The worker asks immediately before the step, and again under the proposal's lock, which a halt
+takes too, so that one of the two is first. An invalid halt is recorded by its refusal, leads are
+notified, and the run continues (see `domain.halt.signed_halt`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_if_halted(run: Run) -> None:
-    """Raises Halted when a halt of this run holds, and PolicyUnavailable when there is one and the
-    approvers file cannot be read. Commits what it found."""
+    """Refuse to go on when the run has a valid halt. Commits the verdicts.
+
+    Raises Halted, and PolicyUnavailable when a halt waits and the approvers file cannot be read.
+    """
     found = judge(run)
     if found is not None:
         raise found
@@ -37,10 +39,11 @@ def refuse_if_halted(run: Run) -> None:
 
 @transaction.atomic
 def judge(run: Run) -> Halted | None:
-    """Verify the run's halts that were not verified yet; the first one that holds, as a refusal.
+    """Verify the run's halts that have no verdict; return the first valid one as a refusal.
 
-    In a transaction it keeps the lock on the proposal, so that no halt comes before its end. A
-    crash before the commit leaves the halts to be verified again; no step begins before that.
+    Inside a transaction it holds the proposal's lock until the end, so that no other halt comes
+    between. A crash before the commit leaves the halts unverified; no step begins before the next
+    call verifies them. Raises PolicyUnavailable.
     """
     transition.lock(run.proposal.pk)
     held = HaltVerdict.objects.filter(halt__proposal=run.proposal, refusal="").first()
@@ -67,7 +70,7 @@ def _halted(halt: Halt) -> Halted:
 
 
 def _refusal(run: Run, halt: Halt) -> GateRefused | None:
-    """Why the halt does not hold. Raises PolicyUnavailable: that says nothing about the halt."""
+    """Return why the halt is invalid, or None. Raises PolicyUnavailable (no verdict possible)."""
     approvers = host_files.approvers()
     assessment = authorize.newest(run.proposal)
     about = HaltedRun(

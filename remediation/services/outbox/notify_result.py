@@ -1,8 +1,8 @@
-"""Telling the result to those who decided: by mail, once for each end, also after a crash.
+"""Notify the people who decided of the result: by mail, once per result, also after a crash.
 
-What was told is a fact (a notice). A mail is sent before its notice is recorded, under a lock, so
-that of two workers one sends; a worker that dies between the two leaves a mail that is sent again
-with the same Message-ID, by which mail systems know it again. Agents read the result themselves.
+The notice is a fact. The mail is sent before the notice is recorded, under a lock, so that only
+one worker sends. If a worker dies between the two, the mail is sent again with the same
+Message-ID, so that mail systems can recognise the duplicate. Agents read the result themselves.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from remediation.domain.outcome import outcomes
 from remediation.domain.states import ProposalState
 from remediation.models import Halt, Notice, Proposal, Review, StepRecord
 from remediation.services.actors import Actor
+from remediation.services.load_plan import load_plan
 from remediation.services.outbox import mail
-from remediation.services.plans import load_plan
 
 logger = logging.getLogger(__name__)
 
-# Ends that those who decided are told; what a person or an agent ended by hand is not among them.
+# Results that people are notified of. Not among them: what a person or an agent ended by hand.
 TOLD = (
     ProposalState.SUCCEEDED,
     ProposalState.FAILED,
@@ -40,7 +40,7 @@ TOLD = (
     ProposalState.RETURNED,
     ProposalState.REFUSED,
 )
-# Of the ends of the last days, those that nobody was told; the newest move says since when.
+# Results of the last days without a notice, once the newest transition is five seconds old.
 PENDING = """
 SELECT p.id FROM public.remediation_proposal p
  WHERE p.state = ANY (%(states)s) AND p.recorded_at > clock_timestamp() - interval '8 days'
@@ -54,11 +54,11 @@ SELECT p.id FROM public.remediation_proposal p
 RETRY_S = 60
 
 
-def tell(proposal_id: UUID, *, actor: Actor) -> bool:
-    """Mail the proposal's result, unless that was done; whether it was done now.
+def notify(proposal_id: UUID, *, actor: Actor) -> bool:
+    """Mail the proposal's result unless that is done; return whether it was sent now.
 
-    Call it after the commit of the end. No row is written before the mail is out: a transaction
-    that has written and then waits for a mail server would hold up the log's sequencer.
+    Call it after the commit of the end state. Nothing is written before the mail is out: a
+    transaction that has written and waits for a mail server would hold up the log's sequencer.
     """
     proposal = Proposal.objects.select_related("incident").get(pk=proposal_id)
     if proposal.state not in TOLD:
@@ -82,21 +82,21 @@ def tell(proposal_id: UUID, *, actor: Actor) -> bool:
     return True
 
 
-def after_commit(proposal_id: UUID, *, actor: Actor) -> None:
-    """Tell it when this transaction is committed; what fails there is told by `tell_pending`."""
-    transaction.on_commit(lambda: tell(proposal_id, actor=actor) and None, robust=True)
+def notify_after_commit(proposal_id: UUID, *, actor: Actor) -> None:
+    """Notify when this transaction is committed; `notify_pending` repeats what fails there."""
+    transaction.on_commit(lambda: notify(proposal_id, actor=actor) and None, robust=True)
 
 
-def tell_pending(*, actor: Actor) -> int:
-    """Tell the ends that a crash or a mail server kept from being told. Returns how many."""
+def notify_pending(*, actor: Actor) -> int:
+    """Notify of results that a crash or the mail server prevented; return how many were sent."""
     with connection.cursor() as cursor:
         cursor.execute(PENDING, {"states": [state.value for state in TOLD]})
         found = [row[0] for row in cursor.fetchall()]
-    return sum(tell(key, actor=actor) for key in found if _is_due(key))
+    return sum(notify(key, actor=actor) for key in found if _is_due(key))
 
 
 def _is_due(proposal_id: UUID) -> bool:
-    """Each once a minute; without the cache, each time."""
+    """Return whether to try again: once a minute, or always when the cache does not answer."""
     try:
         return cache.add(f"told:{proposal_id}", 1, timeout=RETRY_S)
     except RedisError:
@@ -104,7 +104,7 @@ def _is_due(proposal_id: UUID) -> bool:
 
 
 def _alone(proposal_id: UUID, kind: str) -> bool:
-    """Nobody else is telling this; until the transaction ends nobody else will."""
+    """Lock this notice until the transaction ends; return False if another worker holds it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"{kind}:{proposal_id}"]
@@ -117,14 +117,14 @@ def _was_told(proposal: Proposal, kind: str) -> bool:
 
 
 def _people(proposal: Proposal) -> set[UUID]:
-    """Who decided, in whatever round, who halted, and every other entitled reviewer."""
+    """Return the people who decided in any round, who halted, or who may review."""
     decided = Review.objects.filter(proposal=proposal).values_list("person", flat=True)
     halted = _halts(proposal).values_list("person", flat=True)
     return {*mail.entitled(proposal), *decided, *halted}
 
 
 def _halts(proposal: Proposal) -> QuerySet[Halt]:
-    """Those that stopped it: verified by the worker."""
+    """Return the halts that the worker verified as valid."""
     return Halt.objects.filter(proposal=proposal, verdict__refusal="")
 
 
@@ -134,7 +134,7 @@ def _message_id(proposal: Proposal) -> str:
 
 
 def _text(proposal: Proposal) -> str:
-    """What became of it, and of each of its steps."""
+    """Describe the result of the proposal and of each step."""
     end = proposal.transitions.order_by("-id").first()
     reason = f" ({end.reason.replace('_', ' ')})" if end and end.reason else ""
     lines = [f"The proposal is now: {proposal.state.replace('_', ' ')}{reason}."]
@@ -156,7 +156,7 @@ def _steps(proposal: Proposal) -> list[str]:
     return [
         "",
         *(
-            f"Step {told.step + 1}, {told.words}: {inert.message(step.sentence)}"
-            for step, told in zip(plan.steps, outcomes(len(plan.steps), found), strict=True)
+            f"Step {outcome.step + 1}, {outcome.words}: {inert.message(step.sentence)}"
+            for step, outcome in zip(plan.steps, outcomes(len(plan.steps), found), strict=True)
         ),
     ]

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from remediation import models as m
 from remediation.domain import errors, plan, report
 from remediation.services.execution import reverse_run
-from remediation.services.review.reversal import reversed_plan
+from remediation.services.review.reversal import inverse_plan
 from tests import factories
 from tests.executors import moto
 from tests.executors.contract import AwsWorld
@@ -172,7 +172,7 @@ def test_the_same_plan_as_the_agents_own_is_refused_while_it_is_suspended(
     first = world.approved()
     world.execute(first)
     old = world.get(first)
-    back = reversed_plan(old)
+    back = inverse_plan(old)
     assert back is not None
     own = factories.insert_proposal(
         back, diagnosis=old.diagnosis, agent=old.agent, token=old.token

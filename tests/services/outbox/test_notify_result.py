@@ -1,4 +1,4 @@
-"""The result is told once for each end, whatever dies or hangs."""
+"""People are notified once of each result, even when a process dies or hangs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_django import Settings
 from audit.models import Entry
 from remediation import models as m
 from remediation.services.execution import execute
-from remediation.services.outbox import report_result
+from remediation.services.outbox import notify_result
 from tests import factories
 from tests.factories import WORKER
 from tests.flows.world import WORKER_ACTOR, World, acts
@@ -33,7 +33,7 @@ def world(transactional_db: None, tmp_path: Path, settings: Settings) -> World:
 
 @pytest.fixture
 def done(world: World) -> UUID:
-    """A run that has ended; what it led to by mail was thrown away."""
+    """Return a run that has ended and whose notice was not sent."""
     proposal_id = world.approved()
     world.execute(proposal_id)
     return proposal_id
@@ -43,15 +43,15 @@ def results() -> list[Any]:
     return [m for m in mail.outbox if "Message-ID" in m.extra_headers]
 
 
-def tell(proposal_id: UUID) -> bool:
+def notify(proposal_id: UUID) -> bool:
     with acts(WORKER):
-        return report_result.tell(proposal_id, actor=WORKER_ACTOR)
+        return notify_result.notify(proposal_id, actor=WORKER_ACTOR)
 
 
-def tell_pending() -> int:
+def notify_pending() -> int:
     cache.clear()
     with acts(WORKER):
-        return report_result.tell_pending(actor=WORKER_ACTOR)
+        return notify_result.notify_pending(actor=WORKER_ACTOR)
 
 
 def grown_old(proposal_id: UUID) -> None:
@@ -59,20 +59,20 @@ def grown_old(proposal_id: UUID) -> None:
         factories.backdate(move, seconds=60)
 
 
-def test_those_who_decided_are_told_what_became_of_each_step(world: World) -> None:
+def test_deciders_are_notified_of_the_outcome_of_each_step(world: World) -> None:
     proposal_id = world.approved()
     world.inject({"t2": {"fail_apply": True}})
     world.execute(proposal_id)
     (message,) = results()
     assert {world.people[name].user.email for name in ("alice", "bob")} <= set(message.bcc)
     assert "The proposal is now: rolled back (not applied)." in message.body
-    assert "Step 1, undone: Record a call for test target t1." in message.body
+    assert "Step 1, rolled back: Record a call for test target t1." in message.body
     assert "Step 2, failed: Record a call for test target t2." in message.body
     assert f"/proposals/{proposal_id}/execution/" in message.body
     assert message.subject.endswith(": rolled back")
 
 
-def test_that_it_was_told_is_on_record(world: World, done: UUID) -> None:
+def test_the_notice_is_on_record(world: World, done: UUID) -> None:
     notice = m.Notice.objects.get(kind="told:succeeded")
     said = Entry.objects.get(pk=notice.entry).data
     assert said["action"] == "worker:notice:sent"
@@ -80,35 +80,35 @@ def test_that_it_was_told_is_on_record(world: World, done: UUID) -> None:
     assert said["data"]["people"] == 3  # alice, bob, and mallory, who could have
 
 
-def test_it_is_told_once_however_often_one_is_asked(world: World, done: UUID) -> None:
+def test_repeated_calls_notify_once(world: World, done: UUID) -> None:
     grown_old(done)
-    assert tell(done) is False
-    assert tell_pending() == 0
+    assert notify(done) is False
+    assert notify_pending() == 0
     assert len(results()) == 1
 
 
-def test_a_worker_that_died_after_the_end_leaves_it_to_be_told(
+def test_the_notice_of_a_worker_that_died_is_sent_later(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proposal_id = world.approved()
-    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    monkeypatch.setattr(notify_result, "notify_after_commit", lambda *_, **__: None)
     world.execute(proposal_id)
     assert results() == []
-    assert tell_pending() == 0  # it may be telling it just now
+    assert notify_pending() == 0  # a worker may be sending it just now
     grown_old(proposal_id)
-    assert tell_pending() == 1
-    assert tell_pending() == 0
+    assert notify_pending() == 1
+    assert notify_pending() == 0
     assert len(results()) == 1
 
 
 class Hung(BaseEmailBackend):
-    """A mail server that is away."""
+    """Make the mail server unreachable."""
 
     def send_messages(self, email_messages: Any) -> int:
         raise TimeoutError("timed out")
 
 
-def test_a_mail_server_that_is_away_loses_nothing_and_breaks_nothing(
+def test_an_unreachable_mail_server_loses_no_notice_and_breaks_no_run(
     world: World, settings: Settings
 ) -> None:
     settings.EMAIL_BACKEND = f"{__name__}.Hung"
@@ -116,17 +116,17 @@ def test_a_mail_server_that_is_away_loses_nothing_and_breaks_nothing(
     world.execute(proposal_id)
     assert world.state_of(proposal_id) == "succeeded"
     assert not m.Notice.objects.exists()
-    # The leases were given back all the same.
+    # The leases were released nevertheless.
     with acts(WORKER):
         assert execute.lease.claim(["test.target:t1"], worker="worker:next")
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     grown_old(proposal_id)
-    assert tell_pending() == 1
+    assert notify_pending() == 1
     assert len(results()) == 1
 
 
 class Slow(BaseEmailBackend):
-    """Waits until both tellers have tried."""
+    """Wait until both workers have tried."""
 
     barrier = threading.Event()
 
@@ -136,11 +136,11 @@ class Slow(BaseEmailBackend):
         return len(email_messages)
 
 
-def test_of_two_workers_one_tells(
+def test_of_two_workers_one_sends_the_notice(
     world: World, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     proposal_id = world.approved()
-    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    monkeypatch.setattr(notify_result, "notify_after_commit", lambda *_, **__: None)
     world.execute(proposal_id)
     settings.EMAIL_BACKEND = f"{__name__}.Slow"
     Slow.barrier.clear()
@@ -148,14 +148,14 @@ def test_of_two_workers_one_tells(
 
     def other() -> None:
         try:
-            found.append(tell(proposal_id))
+            found.append(notify(proposal_id))
         finally:
             connection.close()
 
     first, second = threading.Thread(target=other), threading.Thread(target=other)
     first.start()
     second.start()
-    # One is at the mail server; the other finds the lock taken and goes.
+    # One waits for the mail server; the other finds the lock taken and stops.
     while not found:
         threading.Event().wait(0.01)
     assert found == [False]
@@ -168,34 +168,34 @@ def test_of_two_workers_one_tells(
 
 
 class Dies(BaseEmailBackend):
-    """The mail is out, and then the process is gone."""
+    """Die after the mail was sent."""
 
     def send_messages(self, email_messages: Any) -> int:
         mail.outbox.extend(email_messages)
         raise SystemExit
 
 
-def test_a_mail_that_goes_out_twice_is_the_same_mail(
+def test_a_mail_sent_twice_has_the_same_message_id(
     world: World, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    """Between the mail server's yes and the commit lies an instant that nobody can close."""
+    """A crash between the mail server's answer and the commit sends the mail again."""
     proposal_id = world.approved()
-    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    monkeypatch.setattr(notify_result, "notify_after_commit", lambda *_, **__: None)
     world.execute(proposal_id)
     settings.EMAIL_BACKEND = f"{__name__}.Dies"
     with pytest.raises(SystemExit):
-        tell(proposal_id)
+        notify(proposal_id)
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    assert tell(proposal_id)
+    assert notify(proposal_id)
     assert len({message.extra_headers["Message-ID"] for message in results()}) == 1
 
 
-def test_while_a_mail_is_being_sent_the_log_is_not_held_up(
+def test_sending_a_mail_does_not_delay_the_log(
     world: World, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    """The sequencer passes no transaction that has written and is still open."""
+    """The sequencer waits for every open transaction that has written."""
     proposal_id = world.approved()
-    monkeypatch.setattr(report_result, "after_commit", lambda *_, **__: None)
+    monkeypatch.setattr(notify_result, "notify_after_commit", lambda *_, **__: None)
     world.execute(proposal_id)
     seen: list[bool] = []
 
@@ -207,7 +207,7 @@ def test_while_a_mail_is_being_sent_the_log_is_not_held_up(
             return 1
 
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend", Looks)
-    assert tell(proposal_id)
+    assert notify(proposal_id)
     assert seen == [True]
 
 
@@ -222,7 +222,7 @@ def test_an_unknown_outcome_and_its_settlement_are_two_results(world: World) -> 
     assert len(results()) == 2
 
 
-def test_who_halted_is_told_and_why_stands_in_the_mail(
+def test_the_person_who_halted_is_notified_with_the_reason(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lena = factories.person("lena", roles=["lead"])
@@ -240,12 +240,12 @@ def test_who_halted_is_told_and_why_stands_in_the_mail(
     world.execute(proposal_id)
     (message,) = results()
     assert lena.user.email in message.bcc
-    # One line, whatever was typed: nobody writes further lines of the mail (A52).
+    # The reason stays one line, so nobody can add lines to the mail (A52).
     assert "A person halted it between two steps: The wrong⟨U+000A⟩account." in message.body
     assert "Step 2, not begun" in message.body
 
 
-def test_a_rejection_is_told_too(world: World) -> None:
+def test_a_rejection_is_notified_too(world: World) -> None:
     proposal_id = world.in_review()
     world.decide("alice", proposal_id, "reject")
     world.settle(proposal_id)
@@ -254,10 +254,8 @@ def test_a_rejection_is_told_too(world: World) -> None:
     assert f"/proposals/{proposal_id}/history/" in message.body
 
 
-def test_a52_what_a_mail_says_leaves_by_the_rule_for_mails(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A reason of a person and a name in the plan are the same to a mail's reader: no link."""
+def test_a52_texts_in_a_mail_are_made_inert(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a person's reason nor a name in the plan becomes a link in a mail."""
     proposal = world.get(world.approved())
     with factories.unguarded("remediation_halt"), factories.unguarded("remediation_haltverdict"):
         halt = m.Halt.objects.create(
@@ -267,5 +265,5 @@ def test_a52_what_a_mail_says_leaves_by_the_rule_for_mails(
             entry=factories.entry("person:execution:halted", "person:x", "proposal:x"),
         )
         factories.halt_verdict(halt)
-    said = report_result._text(proposal)
+    said = notify_result._text(proposal)
     assert "https[://]evil.example/x [@]all" in said

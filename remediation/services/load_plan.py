@@ -1,4 +1,4 @@
-"""Stored plans, read under today's catalogue and this portal's own clusters."""
+"""Load stored plans under the present catalogue and the portal's protected clusters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from remediation.domain.plan import Plan, load
 
 
 def load_plan(body: bytes) -> Plan:
-    """A stored plan. Raises BadInput when today's catalogue would not accept these bytes."""
+    """Return a stored plan. Raises BadInput when the present catalogue does not accept it."""
     return load(
         bytes(body),
         protected=settings.PROTECTED_CLUSTERS,

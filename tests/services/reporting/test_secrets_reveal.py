@@ -1,0 +1,224 @@
+"""Revealing masked bytes: for few people, and on record before a byte is read (A61)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from audit import log
+from audit.models import Entry
+from remediation import models as m
+from remediation.domain.errors import NoSuchObject, NotEntitled, ReasonRequired
+from remediation.services.access import visibility
+from remediation.services.reporting import secrets, submit, withdraw
+from tests import factories
+from tests.conftest import AsLogin
+from tests.flows.world import World, acts
+from tests.services.reporting.leaks import (
+    AWS,
+    LEAK,
+    REASON,
+    everything_but_blobs,
+    handed_in,
+    leaking,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world(db: None, tmp_path: Any, settings: Settings) -> World:
+    return World(tmp_path, settings)
+
+
+@pytest.fixture
+def proposal(world: World) -> m.Proposal:
+    proposal_id = handed_in(world)
+    world.assess(proposal_id)
+    return world.get(proposal_id)
+
+
+def reveal(someone: factories.Person, proposal: m.Proposal, **changes: str) -> bytes:
+    said = {"sha256": sha256(LEAK).hexdigest(), "reason": REASON, **changes}
+    with acts("hitl_web"):
+        return secrets.reveal(actor=someone.user, proposal=proposal, **said)
+
+
+def revealed() -> list[Any]:
+    found = [entry.data for entry in Entry.objects.order_by("id")]
+    return [said for said in found if said["action"] == "person:evidence:revealed"]
+
+
+@pytest.mark.parametrize("roles", [[], ["lead"], ["auditor"], ["service_owner"], ["user_admin"]])
+def test_a61_a_person_without_the_security_role_is_refused(
+    proposal: m.Proposal, roles: list[str]
+) -> None:
+    someone = factories.person(roles=roles)
+    service = m.Service.objects.get()
+    factories.grant(someone.user, "review_service", service)
+    with pytest.raises(NotEntitled):
+        reveal(someone, proposal)
+    assert revealed() == []
+
+
+def test_a13_a_superuser_is_refused(proposal: m.Proposal) -> None:
+    someone = factories.person()
+    m.User.objects.filter(pk=someone.user.pk).update(is_superuser=True, is_staff=True)
+    someone.user.refresh_from_db()
+    with pytest.raises(NotEntitled):
+        reveal(someone, proposal)
+
+
+def test_a61_security_without_the_right_on_the_service_is_refused(proposal: m.Proposal) -> None:
+    with pytest.raises(NotEntitled):
+        reveal(factories.person(roles=["security"]), proposal)
+    assert revealed() == []
+
+
+def test_a16_a_deactivated_person_is_refused(world: World, proposal: m.Proposal) -> None:
+    alice = world.people["alice"]
+    m.User.objects.filter(pk=alice.user.pk).update(is_active=False)
+    alice.user.refresh_from_db()
+    with pytest.raises(NotEntitled):
+        reveal(alice, proposal)
+
+
+@pytest.mark.parametrize("reason", ["", "why", " " * 40, "x" * 501])
+def test_a61_without_a_valid_reason_nothing_is_revealed(
+    world: World, proposal: m.Proposal, reason: str
+) -> None:
+    with pytest.raises(ReasonRequired):
+        reveal(world.people["alice"], proposal, reason=reason)
+    assert revealed() == []
+
+
+def test_a61_evidence_of_another_incident_is_not_revealed(
+    world: World, proposal: m.Proposal
+) -> None:
+    other = factories.incident(m.Agent.objects.get(), "test.target:t9")
+    foreign = factories.evidence(other, LEAK + b" ")
+    with pytest.raises(NoSuchObject):
+        reveal(world.people["alice"], proposal, sha256=foreign.sha256)
+    assert revealed() == []
+
+
+def test_a61_revealing_to_the_security_role_is_on_record(
+    world: World, proposal: m.Proposal
+) -> None:
+    alice = world.people["alice"]
+    assert reveal(alice, proposal, reason=f'{REASON} "secretAccessKey": "{AWS}"') == LEAK
+    (said,) = revealed()
+    assert said["actor"] == f"person:{alice.id}"
+    assert said["object"] == f"incident:{proposal.incident_id}"
+    assert said["data"]["reason"] == f'{REASON} "secretAccessKey": "[masked]"'
+    assert said["data"]["secrets"].startswith("2 secrets: AWS secret access key")
+    assert AWS.encode() not in everything_but_blobs()
+
+
+def test_a51_without_its_entry_no_byte_is_read(
+    world: World, proposal: m.Proposal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**said: Any) -> None:
+        raise OSError("no space")
+
+    read: list[str] = []
+    blobs = m.EvidenceBlob.objects
+    monkeypatch.setattr(log, "append", full)
+    monkeypatch.setattr(blobs, "get", lambda **asked: read.append("read"))
+    with pytest.raises(OSError, match="no space"):
+        reveal(world.people["alice"], proposal)
+    assert read == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a61_the_entry_is_committed_before_the_bytes_are_read(
+    world: World, as_login: AsLogin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies while it reads the bytes leaves the entry."""
+    proposal_id = handed_in(world)
+    world.assess(proposal_id)
+
+    def dies(**asked: Any) -> None:
+        assert not connection.in_atomic_block
+        raise OSError("the machine is gone")
+
+    monkeypatch.setattr(m.EvidenceBlob.objects, "get", dies)
+    with pytest.raises(OSError, match="gone"):
+        reveal(world.people["alice"], world.get(proposal_id))
+    assert len(revealed()) == 1
+
+
+def test_a61_before_an_assessment_nothing_is_revealed(world: World) -> None:
+    """The services of the target are not known yet."""
+    proposal_id = handed_in(world)
+    stranger = factories.person(roles=["security"])
+    with acts("hitl_web"), pytest.raises(NotEntitled):
+        secrets.reveal(
+            actor=stranger.user,
+            proposal=world.get(proposal_id),
+            sha256=sha256(LEAK).hexdigest(),
+            reason=REASON,
+        )
+
+
+def test_a61_another_proposal_of_the_incident_gives_no_right_to_reveal(world: World) -> None:
+    """An agent reports the same again and withdraws at once: the incident stays as it was."""
+    proposal_id = handed_in(world)
+    world.assess(proposal_id)
+    stranger = factories.person(roles=["security"])
+    with acts("hitl_web"):
+        withdraw.withdraw(actor=world.agent, proposal_id=proposal_id, reason="x")
+        told = submit.report(leaking(world), actor=world.agent)
+        assert told.proposal_id is not None
+        assert told.incident_id == world.get(proposal_id).incident_id
+        withdraw.withdraw(actor=world.agent, proposal_id=told.proposal_id, reason="x")
+        with pytest.raises(NotEntitled):
+            secrets.reveal(
+                actor=stranger.user,
+                proposal=world.get(told.proposal_id),
+                sha256=sha256(LEAK).hexdigest(),
+                reason=REASON,
+            )
+
+
+# ---- revealing needs the right on every service of the incident ------------------------------
+
+
+def test_a61_an_unassessed_proposal_of_the_incident_restricts_revealing(
+    world: World,
+) -> None:
+    """The grave proposal is withdrawn before its assessment; the other one is on a target
+    that no service uses. Both rest on the same evidence."""
+    grave = handed_in(world)
+    with acts("hitl_web"):
+        withdraw.withdraw(actor=world.agent, proposal_id=grave, reason="x")
+    stray = replace(leaking(world), plan=factories.plan("t9", environment="staging"))
+    beside = handed_in(world, stray)
+    world.assess(beside)
+    assert not m.AssessmentService.objects.exists()
+    stranger = factories.person(roles=["security"])
+    assert visibility.may_view(stranger.user, world.get(beside))
+    with pytest.raises(NotEntitled):
+        reveal(stranger, world.get(beside))
+    assert reveal(world.people["alice"], world.get(beside)) == LEAK
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bytes_erased_during_the_request_are_refused_by_name(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposal_id = handed_in(world)
+    world.assess(proposal_id)
+
+    def gone(**asked: Any) -> None:
+        raise m.EvidenceBlob.DoesNotExist
+
+    monkeypatch.setattr(m.EvidenceBlob.objects, "get", gone)
+    with pytest.raises(NoSuchObject):
+        reveal(world.people["alice"], world.get(proposal_id))
+    assert len(revealed()) == 1
