@@ -7,7 +7,7 @@ crash leaves them unchanged. `check --deploy` reports a difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,10 +109,14 @@ def _refuse_repointing(should: Mapping[str, str], has: Mapping[str, str]) -> Non
             )
 
 
-def _refuse_forgetting(database: BaseDatabaseWrapper, kinds: Iterable[str]) -> None:
+def _refuse_forgetting(database: BaseDatabaseWrapper, kinds: Collection[str]) -> None:
     """A kind stays as long as a run may hold a lease on its targets: else a `migrate` without its
     package, and one with another form of it, would point it elsewhere in two steps."""
+    if not kinds:
+        return
     with database.cursor() as cursor:
+        # No proposal comes in between this look and the commit; after it the guard refuses one.
+        cursor.execute("LOCK TABLE public.remediation_proposaltarget IN SHARE MODE")
         for kind in sorted(kinds):
             cursor.execute(
                 "SELECT t.proposal_id FROM public.remediation_proposaltarget t"

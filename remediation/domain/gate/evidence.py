@@ -257,7 +257,8 @@ class Evidence:
             facts=Facts.from_json(source.value("facts"), source.at("facts")),
             reviews=source.array("reviews", ReviewEvidence.from_json, most=100),
             people=source.array("people", PersonEvidence.from_json, most=1_000),
-            excluded=source.array("excluded", Excluded.from_json, most=4_000),
+            # A thousand people, each for all six reasons that there are (sql/people.sql).
+            excluded=source.array("excluded", Excluded.from_json, most=6_000),
             agent=AgentEvidence.from_json(source.value("agent"), source.at("agent")),
             frozen=source.text("frozen", 4_000),
             observations=source.array("observations", Pinned.from_json, most=100),

@@ -30,6 +30,18 @@ def test_evidence_reads_back() -> None:
     assert Evidence.from_json(GIVEN.to_json()) == GIVEN
 
 
+def test_everybody_excluded_for_every_reason_reads_back() -> None:
+    """As many people as before, though each reason is an entry of its own now: evidence that cannot
+    be read back would refuse to a verifier what the gate let through."""
+    people = [f"00000000-0000-4000-8000-{number:012}" for number in range(1_000)]
+    whole = replace(
+        GIVEN,
+        excluded=tuple(Excluded(one, f"reason {number}") for one in people for number in range(6)),
+    )
+    assert Evidence.parse(whole.dump()) == whole
+    assert whole.why_excluded(people[-1]) == tuple(f"reason {number}" for number in range(6))
+
+
 def test_the_pin_of_the_step_is_that_of_its_target() -> None:
     assert GIVEN.step_pin().locator == LOCATOR
     for broken in (replace(GIVEN, step=1), replace(GIVEN, pin="{}"), replace(GIVEN, pin="\ud800")):
