@@ -23,6 +23,7 @@ ACTION = (
     " reversible=False)"
 )
 ROLE = "replace(ours.ROLE, kind='mine.role')"
+REPORTED = "replace(ours.ROLE, kind='mine.role', report_only=True)"
 
 
 def declares(provider: str, module: str = "kubernetes") -> str:
@@ -47,7 +48,8 @@ FALSE_DECLARATIONS = {
     ),
     "an action on an unknown kind": (
         declares(
-            f"Provider('mine', 'Mine', ({ROLE},), ({ACTION.format(on='nothing')},))", "postgres"
+            f"Provider('mine', 'Mine', ({REPORTED},), ({ACTION.format(on='nothing')},))",
+            "postgres",
         ),
         "action mine.stop: it works on mine.nothing, which mine does not declare",
     ),

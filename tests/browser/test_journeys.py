@@ -130,7 +130,7 @@ def test_what_is_missing_is_named_and_nothing_typed_is_lost(
     # The worker looks again: what the page shows is no longer what would be signed.
     world.assess(proposal_id, reason="drift")
     page.get_by_role("button", name="Reject").click()
-    expect(error).to_contain_text("assessed it again")
+    expect(error).to_contain_text("was assessed again")
     alice.complaints.clear()  # Chromium reports each answer of 4xx; this 409 is the point
     page.get_by_role("link", name="Load the page again").click()
     expect(page.locator("#reason-text")).to_have_value("The address is ours: the new build host.")

@@ -95,7 +95,7 @@ def place(**said: Any) -> str:
     values = {**usual, **said}
     return str(
         rows(
-            "SELECT remediation.place_v1(%s, %s, %s, %s, %s, %s::uuid)",
+            "SELECT remediation.urgency_v1(%s, %s, %s, %s, %s, %s::uuid)",
             *(values[key] for key in usual),
         )[0][0]
     )
@@ -125,7 +125,7 @@ def test_ended_proposals_come_last_newest_first() -> None:
 def test_an_extreme_detection_time_breaks_no_place(detected: str) -> None:
     """An agent may give any detection time."""
     found = rows(
-        "SELECT length(remediation.place_v1('in_review', 'low', now(), %s::timestamptz, now(),"
+        "SELECT length(remediation.urgency_v1('in_review', 'low', now(), %s::timestamptz, now(),"
         " gen_random_uuid()))",
         detected,
     )

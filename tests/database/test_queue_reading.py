@@ -36,7 +36,7 @@ class Crowd:
                 )
                 cursor.execute(
                     "INSERT INTO remediation_queueentry SELECT x.id, x.id, x.id,"
-                    " remediation.place_v1(%s, %s, now() + %s * interval '1 hour', now(),"
+                    " remediation.urgency_v1(%s, %s, now() + %s * interval '1 hour', now(),"
                     "  now() - %s * interval '1 hour', x.id),"
                     " %s, %s, 'staging', %s, NULL, %s::bigint[], '{}', '{}', '{}',"
                     " array_to_tsvector(ARRAY[%s]) FROM (SELECT gen_random_uuid() AS id) AS x",
@@ -93,8 +93,8 @@ def test_places_by_service_follow_every_change_of_a_row(crowd: Crowd) -> None:
         if crowd.dice.random() < 0.7:
             m.QueueEntry.objects.filter(pk=pk).update(touched=crowd.touched())
         if crowd.dice.random() < 0.7:
-            sql("UPDATE remediation_queueentry SET place = remediation.place_v1('in_review', 'low',"
-                " now(), now(), now(), proposal_id) WHERE proposal_id = %s", pk)  # fmt: skip
+            sql("UPDATE remediation_queueentry SET place = remediation.urgency_v1('in_review',"
+                " 'low', now(), now(), now(), proposal_id) WHERE proposal_id = %s", pk)  # fmt: skip
     assert stale() == []
     wide = m.QueueEntry.objects.filter(touched__len__gt=WIDE)
     assert wide.exists()

@@ -41,7 +41,12 @@ def make_plan(action: str, target: dict[str, Json], parameters: dict[str, Json])
 
 
 def clearance(
-    for_plan: Plan, *, step: int = 0, undo: bool = False, ends_in: float = 30.0, digest: str = ""
+    for_plan: Plan,
+    *,
+    step: int = 0,
+    rollback: bool = False,
+    ends_in: float = 30.0,
+    digest: str = "",
 ) -> Clearance:
     """Make a clearance for this plan without an approval and the gate."""
     return Clearance(
@@ -52,7 +57,7 @@ def clearance(
         token=1,
         pin_digest="",
         ends=time.monotonic() + ends_in,
-        undo=undo,
+        rollback=rollback,
     )
 
 

@@ -52,7 +52,7 @@ def test_the_holder_of_the_key_is_refused_and_after_rollback_let_in_again(world:
     assert run_verify(clearance(plan), plan.body, 0, targets).detail["status"] == "Inactive"
     with pytest.raises(ClientError, match="InvalidClientTokenId"):
         who_am_i(world)
-    run_rollback(clearance(plan, undo=True), plan.body, 0, targets, snapshot)
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
     who_am_i(world)
 
 

@@ -73,7 +73,7 @@ def test_a_missing_credential_changes_nothing_and_says_so(world: World) -> None:
 def forged(world: World) -> list[object]:
     """Values that code without a clearance might pass."""
     real = clearance(world.plan())
-    names = ("proposal_id", "plan_digest", "step", "token", "pin_digest", "ends", "undo")
+    names = ("proposal_id", "plan_digest", "step", "token", "pin_digest", "ends", "rollback")
     return [None, True, "", {}, SimpleNamespace(**{name: getattr(real, name) for name in names})]
 
 
@@ -109,7 +109,7 @@ def test_a03_a05_other_bytes_than_the_approved_ones_reach_no_target(world: World
         with pytest.raises(Digest):
             run_apply(given, other, 0, targets)
         with pytest.raises(Digest):
-            run_rollback(clearance(world.plan(), undo=True), other, 0, targets, {})
+            run_rollback(clearance(world.plan(), rollback=True), other, 0, targets, {})
     assert (world.look(), world.changes()) == (before, 0)
 
 
@@ -118,11 +118,11 @@ def test_a_clearance_is_for_one_step_one_use_and_a_short_time(world: World) -> N
     for refused in (
         clearance(plan, step=1),
         clearance(plan, ends_in=-0.001),
-        clearance(plan, undo=True),
+        clearance(plan, rollback=True),
     ):
         with pytest.raises(ClearanceRefused):
             run_apply(refused, plan.body, 0, targets)
-    for refused in (clearance(plan), clearance(plan, undo=True, ends_in=-0.001)):
+    for refused in (clearance(plan), clearance(plan, rollback=True, ends_in=-0.001)):
         with pytest.raises(ClearanceRefused):
             run_rollback(refused, plan.body, 0, targets, {})
     assert world.changes() == 0
@@ -145,7 +145,7 @@ def test_apply_verify_and_rollback_lead_back_to_the_pinned_state(world: World) -
     assert executor.settled(changed) is Settled.APPLIED
     assert world.changes() > 0
 
-    run_rollback(clearance(plan, undo=True), plan.body, 0, targets, snapshot)
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
     restored = run_observe(world.step, targets)
     assert restored.state == original.state
     assert executor.settled(restored) is Settled.NOT_APPLIED
@@ -164,7 +164,7 @@ def test_rolling_back_what_had_no_effect_changes_nothing_that_is_pinned(world: W
     plan, targets = world.plan(), world.targets()
     original = run_observe(world.step, targets)
     snapshot = run_prepare(clearance(plan), plan.body, 0, targets, original)
-    run_rollback(clearance(plan, undo=True), plan.body, 0, targets, snapshot)
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
     assert run_observe(world.step, targets).state == original.state
 
 

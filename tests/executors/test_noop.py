@@ -70,7 +70,7 @@ def test_observe_verify_and_rollback_fail_as_told(world: NoopWorld) -> None:
         run_verify(clearance(plan), plan.body, 0, playing(world, "fail_verify = true"))
     with pytest.raises(RollbackFailed):
         run_rollback(
-            clearance(plan, undo=True),
+            clearance(plan, rollback=True),
             plan.body,
             0,
             playing(world, "fail_rollback = true"),
@@ -132,7 +132,7 @@ def test_what_no_executor_foresaw_has_a_name_and_never_counts_as_done(world: Noo
         with pytest.raises(outcome, match="KeyError"):
             call()
     with pytest.raises(RollbackFailed, match="KeyError"):  # a snapshot that lacks the state
-        run_rollback(clearance(plan, undo=True), plan.body, 0, targets, {})
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, {})
 
 
 def test_without_a_test_section_a_test_action_cannot_run(world: NoopWorld) -> None:

@@ -79,7 +79,7 @@ def test_rolled_back_the_role_logs_in_again_with_its_own_password(world: Postgre
     seen = run_observe(world.step, targets)
     snapshot = run_prepare(clearance(plan), plan.body, 0, targets, seen)
     disable(world)
-    run_rollback(clearance(plan, undo=True), plan.body, 0, targets, snapshot)
+    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
     psycopg.connect(world.own_dsn).close()
 
 

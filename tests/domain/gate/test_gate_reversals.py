@@ -17,7 +17,7 @@ from remediation.domain.gate.evidence import (
     PersonEvidence,
     ReversalEvidence,
 )
-from tests.domain.gate.verifying import GOOD, undo, verify
+from tests.domain.gate.verifying import GOOD, roll_back, verify
 from tests.domain.story import (
     Story,
     a_plan,
@@ -76,7 +76,7 @@ def test_without_a_reversal_the_agent_must_be_enabled() -> None:
 def test_a_rollback_within_a_reversal_needs_no_proposer() -> None:
     """Applied steps are rolled back even when the person is gone by then."""
     gone = replace(undoing(replace(LENA, active=False)), applied=(0,))
-    assert undo(gone).undo
+    assert roll_back(gone).rollback
 
 
 def test_evidence_with_and_without_a_reversal_reads_back() -> None:

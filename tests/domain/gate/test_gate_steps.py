@@ -20,7 +20,7 @@ from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.evidence import (
     AgentEvidence,
 )
-from tests.domain.gate.verifying import GOOD, two_steps, undo, verify
+from tests.domain.gate.verifying import GOOD, roll_back, two_steps, verify
 from tests.domain.story import (
     ALICE,
     APPROVED,
@@ -76,28 +76,28 @@ def test_an_applied_step_may_be_rolled_back_after_deadline_freeze_and_lost_revie
         agent=AgentEvidence("a", False),
         facts=replace(GOOD.facts, payment_path=True),
     )
-    clearance = undo(after)
-    assert (clearance.undo, clearance.step) == (True, 0)
+    clearance = roll_back(after)
+    assert (clearance.rollback, clearance.step) == (True, 0)
     assert "undo step 0" in repr(clearance)
     removed = an_approver(ALICE, "security", until=NOW)
-    undo(after, approvers=Approvers((removed, an_approver(BOB, "service_owner"))))
+    roll_back(after, approvers=Approvers((removed, an_approver(BOB, "service_owner"))))
 
 
 def test_a_step_that_was_not_applied_is_not_rolled_back() -> None:
     with pytest.raises(Digest, match="not applied"):
-        undo(GOOD)
+        roll_back(GOOD)
 
 
 def test_a_step_that_was_never_approved_is_not_rolled_back() -> None:
     story = Story()
     with pytest.raises(Quorum):
-        undo(replace(APPLIED, reviews=(sign(story.statement(ALICE, "security")),)))
+        roll_back(replace(APPLIED, reviews=(sign(story.statement(ALICE, "security")),)))
     with pytest.raises(UnknownApproverKey):
-        undo(APPLIED, approvers=Approvers(()))
+        roll_back(APPLIED, approvers=Approvers(()))
     with pytest.raises(Digest):
-        undo(replace(APPLIED, pin=GOOD.pin.replace("16400", "16401")))
+        roll_back(replace(APPLIED, pin=GOOD.pin.replace("16400", "16401")))
     with pytest.raises(Signature):
-        undo(replace(APPLIED, round=2))
+        roll_back(replace(APPLIED, round=2))
 
 
 def test_a_step_that_was_approved_without_a_rollback_is_not_rolled_back(
@@ -109,4 +109,4 @@ def test_a_step_that_was_approved_without_a_rollback_is_not_rolled_back(
     monkeypatch.setattr("remediation.domain.plan.ACTIONS", {**ACTIONS, kind: final})
     applied = replace(Story().evidence(), applied=(0,))
     with pytest.raises(Digest, match="no rollback"):
-        undo(applied)
+        roll_back(applied)

@@ -314,7 +314,7 @@ def test_a_rollback_needs_no_proof() -> None:
     """An effect must not stay half done because the log is unavailable."""
     done = replace(GOOD, applied=(0,), log=None)
     leave = gate.verify_rollback(done, approvers=approvers(), now=NOW, monotonic=0.0)
-    assert leave.undo
+    assert leave.rollback
 
 
 def test_a_head_of_an_empty_log_is_refused() -> None:

@@ -35,7 +35,7 @@ def verify(evidence: Evidence, *, now: datetime | None = None, **changes: Any) -
     return gate.verify(evidence, **{**given_, **changes})
 
 
-def undo(evidence: Evidence, **changes: Any) -> Clearance:
+def roll_back(evidence: Evidence, **changes: Any) -> Clearance:
     given_ = {"approvers": approvers(), "now": evidence.database_now, "monotonic": 50.0}
     return gate.verify_rollback(evidence, **{**given_, **changes})
 

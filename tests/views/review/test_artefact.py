@@ -41,7 +41,7 @@ def test_a61_the_page_covers_the_secrets_and_shows_all_else(
     assert PASSWORD not in page
     assert "Masked here: 2 secrets: AWS secret access key, password in a connection" in page
     (pre,) = re.findall(r'<pre class="inert code" lang="">\n(.*?)</pre>', page, re.DOTALL)
-    shown = re.sub(r'<span class="covered".*?</span>', "#", pre, flags=re.DOTALL)
+    shown = re.sub(r'<span class="masked".*?</span>', "#", pre, flags=re.DOTALL)
     expected = LEAK.decode().replace(AWS, "#").replace(PASSWORD, "#")
     assert html.unescape(re.sub(r"<[^>]+>", "", shown)) == expected
     assert "Reveal, with a reason on record" in page
