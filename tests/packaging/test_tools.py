@@ -19,7 +19,7 @@ def recipe(target: str) -> list[str]:
     """Return the commands of a target, as a shell gets them."""
     done = subprocess.run(
         # As if .venv were built: the commands that build it are left out.
-        ["make", "--dry-run", "--old-file", ".venv/.installed", target],
+        ["make", "--no-print-directory", "--dry-run", "--old-file", ".venv/.installed", target],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout.splitlines()
