@@ -85,7 +85,7 @@ class TargetSpec:
     # True if incidents can be about it but no action works on it.
     report_only: bool = False
 
-    @property
+    @cached_property
     def locator(self) -> str:
         """Return a str.format template over the fields: `kind:{first}/{second}`."""
         return f"{self.kind}:" + "/".join(f"{{{name}}}" for name in self.fields)
