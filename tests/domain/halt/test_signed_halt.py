@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -24,10 +24,22 @@ from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_ha
 from remediation.domain.halt.statement import HaltStatement, RollbackStep, rolled_back_steps
 from remediation.domain.statement import Statement
 from tests.domain.halted import OTHER, PLAN, RUN, signed, statement
-from tests.domain.story import ALICE, BOB, NOW, Story, approvers, sign
+from tests.domain.story import (
+    ALICE,
+    BOB,
+    KEYS,
+    NOW,
+    ORIGIN,
+    RP_ID,
+    Story,
+    an_approver,
+    approvers,
+    sign,
+)
 from tests.every import every
 
 VECTORS = Path(__file__).parents[2] / "vectors"
+TICK = timedelta(microseconds=1)
 
 
 def check(halt: SignedHalt, run: HaltedRun = RUN, known: Approvers | None = None) -> HaltStatement:
@@ -85,6 +97,64 @@ def test_a_key_that_is_not_in_the_file_now_cannot_halt() -> None:
         known = Approvers(tuple(replace(e, until=ended) for e in approvers().entries))
         with pytest.raises(UnknownApproverKey):
             check(halt, known=known)
+
+
+def alice_from(since: datetime, until: datetime | None = None) -> Approvers:
+    return Approvers((an_approver(ALICE, "security", since=since, until=until),))
+
+
+def test_the_key_must_be_valid_at_the_halt_and_now_and_both_ends_are_exact() -> None:
+    halted_at = NOW - timedelta(minutes=1)
+    halt = signed(statement(), recorded_at=halted_at)
+    assert check(halt, known=alice_from(halted_at, NOW + TICK))
+    only_at_the_halt = alice_from(halted_at, NOW)
+    only_now = alice_from(halted_at + TICK)
+    neither = alice_from(halted_at + TICK, NOW)
+    for known in (only_at_the_halt, only_now, neither):
+        with pytest.raises(UnknownApproverKey, match="with credential"):
+            check(halt, known=known)
+
+
+def test_a_statement_that_expires_when_it_is_recorded_still_halts() -> None:
+    assert check(signed(statement(expires=NOW)))
+    with pytest.raises(Signature, match="had expired"):
+        check(signed(statement(expires=NOW - TICK)))
+
+
+PLACES = [
+    {"rp_id": "evil.example"},
+    {"origin": "https://evil.example"},
+    {"rp_id": "evil.example", "origin": "https://evil.example"},
+]
+
+
+@every("place", PLACES)
+def test_a_statement_for_another_relying_party_or_origin_does_not_halt(
+    place: dict[str, str],
+) -> None:
+    """The passkey was used at the right place, but the signed statement names another."""
+    elsewhere = statement(**place)
+    made = KEYS[ALICE].assertion(elsewhere.challenge(), RP_ID, ORIGIN)
+    with pytest.raises(Signature, match="another relying party or origin"):
+        check(signed(elsewhere, assertion=made))
+
+
+@every("place", PLACES)
+def test_a_passkey_used_at_another_relying_party_or_origin_does_not_halt(
+    place: dict[str, str],
+) -> None:
+    """The signed statement names the right place, but the passkey was used at another."""
+    used_at = {"rp_id": RP_ID, "origin": ORIGIN} | place
+    made = KEYS[ALICE].assertion(statement().challenge(), **used_at)
+    with pytest.raises(Signature, match="the (relying party|origin) is another one"):
+        check(signed(statement(), assertion=made))
+
+
+@every("place", PLACES)
+def test_a_key_that_is_in_the_file_for_another_place_does_not_halt(place: dict[str, str]) -> None:
+    known = Approvers((an_approver(ALICE, "security", **place),))
+    with pytest.raises(Signature, match="another relying party or origin"):
+        check(signed(statement()), known=known)
 
 
 def test_a_key_of_another_role_cannot_halt_and_a_leads_key_can() -> None:
