@@ -146,7 +146,7 @@ def test_a_passkey_used_at_another_relying_party_or_origin_does_not_halt(
     """The signed statement names the right place, but the passkey was used at another."""
     used_at = {"rp_id": RP_ID, "origin": ORIGIN} | place
     made = KEYS[ALICE].assertion(statement().challenge(), **used_at)
-    with pytest.raises(Signature, match="the (relying party|origin) is another one"):
+    with pytest.raises(Signature, match=r"the (relying party|origin) is another one"):
         check(signed(statement(), assertion=made))
 
 
