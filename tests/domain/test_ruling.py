@@ -125,6 +125,15 @@ def test_another_shape_is_refused(name: str, value: Any) -> None:
         Ruling.from_json(RULING.to_json() | {name: value})
 
 
+def test_a_refusal_names_the_place_in_the_document() -> None:
+    with pytest.raises(BadInput) as unknown:
+        Ruling.from_json(RULING.to_json() | {"slots": ["lead"]}, "/ruling")
+    assert (unknown.value.detail, unknown.value.pointer) == ("unknown slot", "/ruling/slots")
+    with pytest.raises(BadInput) as wrong:
+        Ruling.from_json(RULING.to_json() | {"decide_by": "soon"}, "/ruling")
+    assert wrong.value.pointer == "/ruling/decide_by"
+
+
 def test_twenty_slots_and_long_reasons_are_read() -> None:
     full = replace(
         RULING, requirements=replace(ASKED, slots=("any",) * 20, reasons=("x" * 100_000,))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from remediation.domain import b64url
 from remediation.domain.errors import (
     BadInput,
     Digest,
@@ -23,7 +24,7 @@ from remediation.domain.gate.signature import Assertion
 from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
 from remediation.domain.halt.statement import HaltStatement, RollbackStep, rolled_back_steps
 from remediation.domain.statement import Statement
-from tests.domain.halted import OTHER, PLAN, RUN, signed, statement
+from tests.domain.halted import OTHER, PLAN, PROPOSAL, RUN, signed, statement
 from tests.domain.story import (
     ALICE,
     BOB,
@@ -78,6 +79,59 @@ def test_a_changed_statement_does_not_hold(
 ) -> None:
     with pytest.raises(refusal):
         check(make())
+
+
+CREDENTIAL = b64url.encode(KEYS[ALICE].credential_id)
+TWICE = {ALICE: ("edited the plan", "owner of the agent")}
+
+
+@every(
+    ("halt", "run", "said"),
+    [
+        (
+            signed(statement(), statement=b"{}"), RUN,
+            f"{ALICE}: the statement cannot be read: ",
+        ),
+        (
+            signed(statement(round=2)), RUN,
+            f"{ALICE}: the statement is about {(PROPOSAL, 2, ALICE)}, not {(PROPOSAL, 1, ALICE)}",
+        ),
+        (
+            signed(statement(), reason="Another reason, which nobody signed."), RUN,
+            f"{ALICE}: another reason was signed",
+        ),
+        (
+            signed(statement(expires=NOW - TICK)), RUN,
+            f"{ALICE}: the statement had expired when it was recorded",
+        ),
+        (
+            signed(statement(takes_back=())), RUN,
+            f"{ALICE} signed to take back something else than this plan's steps",
+        ),
+        (
+            signed(statement()), replace(RUN, slots=()),
+            f"{ALICE} is not in the file for halting this",
+        ),
+        (
+            signed(statement()), replace(RUN, excluded=TWICE),
+            f"{ALICE}: edited the plan; owner of the agent",
+        ),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_person_and_the_reason(
+    halt: SignedHalt, run: HaltedRun, said: str
+) -> None:
+    """The refusal is recorded and sent to the lead."""
+    with pytest.raises(GateRefused) as refused:
+        check(halt, run)
+    assert refused.value.detail.startswith(said)
+
+
+def test_a_refused_key_is_named_by_the_start_of_its_credential() -> None:
+    assert len(CREDENTIAL) > 24
+    with pytest.raises(UnknownApproverKey) as refused:
+        check(signed(statement()), known=Approvers(()))
+    assert refused.value.detail == f"{ALICE} with credential {CREDENTIAL[:24]}"
 
 
 @pytest.mark.parametrize("part", ["authenticator_data", "client_data_json", "signature"])
