@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from remediation.domain.errors import BadInput
+from remediation.domain.errors import BadInput, BadValue
 from remediation.domain.ruling import Requirements, Risk, Ruling, rule, tightened
 from tests.domain.story import ASSESSED
 from tests.every import every
@@ -98,6 +98,9 @@ def test_bytes_that_are_not_canonical_are_refused() -> None:
     for broken in (body + b" ", json.dumps(json.loads(body)).encode(), b"{}", b"", b"\xff"):
         with pytest.raises(BadInput):
             Ruling.parse(broken)
+    with pytest.raises(BadValue) as refused:
+        Ruling.parse(body.replace(b",", b", ", 1))
+    assert refused.value.detail == "the ruling is not canonical"
 
 
 @every(
