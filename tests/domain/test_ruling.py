@@ -135,6 +135,9 @@ def test_a_refusal_names_the_place_in_the_document() -> None:
     with pytest.raises(BadInput) as wrong:
         Ruling.from_json(RULING.to_json() | {"decide_by": "soon"}, "/ruling")
     assert wrong.value.pointer == "/ruling/decide_by"
+    with pytest.raises(BadInput) as alone:
+        Ruling.from_json(RULING.to_json() | {"slots": ["lead"]})
+    assert alone.value.pointer == "/slots"
 
 
 def test_twenty_slots_and_long_reasons_are_read() -> None:
