@@ -2,12 +2,13 @@
 # make demo AUTO=1    play the demo, verify what happened, stop
 # make test           run all tests on servers of their own, and list the ten slowest
 # make benchmark      measure speed on this machine against its aims, in under four minutes
+# make mutants        change the rules that let something run, and list changes that no test notices
 # make check          check style, types, import contracts, locks, migrations, deployment checks
 # make messages       write locale/: the catalog of the pages' texts, for translators
 # make manifest       write hitlportal/sql/manifest.json, after a change of the database
 # make wheel          build dist/hitlportal-VERSION-py3-none-any.whl, for `pip install`
 # make verifier       build dist/audit-verify.pyz: verifies a log with Python's standard library
-# make lock           renew requirements.txt (production), -aws.txt (with AWS) and -dev.txt
+# make lock           renew requirements.txt (production), -aws.txt, -dev.txt and -mutation.txt
 # make clean          remove everything that these commands made
 #
 # All but verifier and clean build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
@@ -32,7 +33,7 @@ DATABASE_TESTS := tests/database tests/hitlportal/test_deploy_checks.py \
 	halt_meets_trouble.py halt_processes.py halt_forged.py reversal.py breaks_gate.py \
 	gate_refusals.py dissent.py failures.py)
 
-.PHONY: demo test test-embedded test-machine benchmark check messages manifest wheel verifier lock clean
+.PHONY: demo test test-embedded test-machine benchmark mutants check messages manifest wheel verifier lock clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -55,6 +56,14 @@ endif
 
 benchmark: $(STAMP)
 	@$(BIN)/python -m tests.benchmarks
+
+# Not in CI. RULES=remediation.domain.ruling.* runs the changes of one module; a second call goes on.
+RULES ?=
+MUTATION := .venv-mutation
+
+mutants: $(MUTATION)/.installed
+	$(MUTATION)/bin/mutmut run --max-children 1 $(RULES)
+	$(MUTATION)/bin/mutmut results | sed '/: not checked$$/d'
 
 check: $(STAMP)
 	$(BIN)/ruff check .
@@ -85,6 +94,7 @@ lock: $(STAMP)
 	$(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) --extra aws --extra demo --extra test -c requirements.txt pyproject.toml -o requirements-dev.txt
 	$(COMPILE) --extra aws -c requirements-dev.txt pyproject.toml -o requirements-aws.txt
+	$(COMPILE) --extra test --extra mutation -c requirements-dev.txt pyproject.toml -o requirements-mutation.txt
 
 # Rebuilt when the lock changes; an interrupted installation leaves no stamp.
 $(STAMP): requirements-dev.txt
@@ -94,5 +104,11 @@ $(STAMP): requirements-dev.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
+# With the tests' packages, and with the tool, which nothing else needs.
+$(MUTATION)/.installed: requirements-mutation.txt
+	$(PYTHON) -m venv $(MUTATION)
+	$(MUTATION)/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements-mutation.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles
+	rm -rf $(VENV) $(MUTATION) mutants dist build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis staticfiles

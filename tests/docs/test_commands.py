@@ -46,6 +46,7 @@ MAKE = {
     "manifest": "tests/hitlportal/test_deploy_checks.py",
     "wheel": "the test of the package builds one",
     "lock": "asks a package registry",
+    "mutants": "installs from a package registry, and takes too long for CI",
 }
 # Which test or which part of the demo runs each command of the portal.
 RUN_BY = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -12,10 +13,22 @@ from remediation.domain.errors import (
     Signature,
     UnknownApproverKey,
 )
+from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.dissent import verify_review
 from remediation.domain.gate.evidence import Evidence, Excluded
 from remediation.domain.statement import Decision, Reason, Statement, Verdicts
-from tests.domain.story import ALICE, BOB, EVE, KEYS, NOW, Story, approvers, sign
+from tests.domain.story import (
+    ALICE,
+    BOB,
+    EVE,
+    KEYS,
+    NOW,
+    SIGNED,
+    Story,
+    an_approver,
+    approvers,
+    sign,
+)
 
 NO = {
     "decision": Decision.REJECT,
@@ -61,3 +74,15 @@ def test_a_dissent_of_someone_unknown_or_excluded_or_on_another_digest_does_not_
         check(story.evidence(good, excluded=(Excluded(ALICE, "owner of the agent"),)))
     with pytest.raises(Digest):
         check(replace(story.evidence(good), pin=story.pin().decode().replace("16400", "1")))
+
+
+def test_the_key_of_a_dissent_is_valid_from_the_review_to_now_and_both_ends_are_exact() -> None:
+    tick = timedelta(microseconds=1)
+    story = Story()
+    evidence = story.evidence(sign(story.statement(ALICE, "security", **NO)))
+    exact = Approvers((an_approver(ALICE, "security", since=SIGNED, until=NOW + tick),))
+    assert verify_review(evidence, 0, approvers=exact, now=NOW).person == ALICE
+    for since, until in ((SIGNED + tick, None), (SIGNED, NOW)):
+        file = Approvers((an_approver(ALICE, "security", since=since, until=until),))
+        with pytest.raises(UnknownApproverKey):
+            verify_review(evidence, 0, approvers=file, now=NOW)

@@ -61,7 +61,7 @@ def test_good_evidence_gives_a_clearance_for_this_step_and_thirty_seconds() -> N
     assert clearance.plan_digest == a_plan().digest
     assert (clearance.step, clearance.token, clearance.rollback) == (0, 1, False)
     assert clearance.pin_digest == Story().digests().pin
-    assert clearance.ends == 50.0 + CLEARANCE_S
+    assert clearance.ends == 50.0 + CLEARANCE_S == 80.0
     assert "apply step 0" in repr(clearance)
 
 

@@ -23,7 +23,7 @@ from remediation.domain.gate.inclusion import LogEvidence, LogTrust
 from tests.domain import record
 from tests.domain.gate.logs import GOOD, KNOWN, SEEN, book, holds, refused, verify, waits
 from tests.domain.record import Book
-from tests.domain.story import NOW, approvers
+from tests.domain.story import NOW, SIGNED, approvers
 
 # ---- the proofs ---------------------------------------------------------------------------------
 
@@ -286,9 +286,16 @@ def test_a_changed_file_never_holds_and_only_named_refusals_come(data: st.DataOb
         changed = Evidence.parse(raw[:at] + bytes([raw[at] ^ 1 << bit]) + raw[at + 1 :])
     except BadInput:
         return
-    if changed != GOOD:
-        found = examine(changed, approvers=approvers(), now=NOW, log=record.trust())
+    found = examine(changed, approvers=approvers(), now=NOW, log=record.trust())
+    if without_unsigned(changed) != GOOD:
         assert not all(finding.result for finding in found)
+
+
+def without_unsigned(given: Evidence) -> Evidence:
+    """Return the evidence with the good values of the fields that nobody signs: the fencing token
+    and two times, within whose limits another value holds too."""
+    reviews = tuple(replace(review, recorded_at=SIGNED) for review in given.reviews)
+    return replace(given, token=GOOD.token, worker_now=GOOD.worker_now, reviews=reviews)
 
 
 def test_a_hash_has_one_spelling() -> None:

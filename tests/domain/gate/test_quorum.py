@@ -45,6 +45,15 @@ def test_a_slot_is_filled_only_by_a_review_for_it() -> None:
     assert outcome(("security",), review(ALICE, "any")) is None
 
 
+@every("slot", ["any", "security"])
+def test_a_slot_that_is_needed_twice_is_filled_by_two_people(slot: str) -> None:
+    two = (review(ALICE, slot), review(BOB, slot))
+    assert open_slots((slot, slot), two[:1], number=1, digests=D) == (slot,)
+    assert open_slots((slot, slot), two, number=1, digests=D) == ()
+    assert open_slots((slot, slot, slot), two, number=1, digests=D) == (slot,)
+    assert outcome((slot, slot), *two) is Resolution.APPROVED
+
+
 def test_one_reject_rejects_and_otherwise_one_return_returns() -> None:
     approvals = (review(ALICE, "security"), review(BOB, "service_owner"))
     back = review(EVE, "any", "return")

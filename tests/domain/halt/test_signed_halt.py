@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from remediation.domain import b64url
 from remediation.domain.errors import (
     BadInput,
     Digest,
@@ -23,11 +24,23 @@ from remediation.domain.gate.signature import Assertion
 from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
 from remediation.domain.halt.statement import HaltStatement, RollbackStep, rolled_back_steps
 from remediation.domain.statement import Statement
-from tests.domain.halted import OTHER, PLAN, RUN, signed, statement
-from tests.domain.story import ALICE, BOB, NOW, Story, approvers, sign
+from tests.domain.halted import OTHER, PLAN, PROPOSAL, RUN, signed, statement
+from tests.domain.story import (
+    ALICE,
+    BOB,
+    KEYS,
+    NOW,
+    ORIGIN,
+    RP_ID,
+    Story,
+    an_approver,
+    approvers,
+    sign,
+)
 from tests.every import every
 
 VECTORS = Path(__file__).parents[2] / "vectors"
+TICK = timedelta(microseconds=1)
 
 
 def check(halt: SignedHalt, run: HaltedRun = RUN, known: Approvers | None = None) -> HaltStatement:
@@ -68,6 +81,59 @@ def test_a_changed_statement_does_not_hold(
         check(make())
 
 
+CREDENTIAL = b64url.encode(KEYS[ALICE].credential_id)
+TWICE = {ALICE: ("edited the plan", "owner of the agent")}
+
+
+@every(
+    ("halt", "run", "said"),
+    [
+        (
+            signed(statement(), statement=b"{}"), RUN,
+            f"{ALICE}: the statement cannot be read: ",
+        ),
+        (
+            signed(statement(round=2)), RUN,
+            f"{ALICE}: the statement is about {(PROPOSAL, 2, ALICE)}, not {(PROPOSAL, 1, ALICE)}",
+        ),
+        (
+            signed(statement(), reason="Another reason, which nobody signed."), RUN,
+            f"{ALICE}: another reason was signed",
+        ),
+        (
+            signed(statement(expires=NOW - TICK)), RUN,
+            f"{ALICE}: the statement had expired when it was recorded",
+        ),
+        (
+            signed(statement(takes_back=())), RUN,
+            f"{ALICE} signed to take back something else than this plan's steps",
+        ),
+        (
+            signed(statement()), replace(RUN, slots=()),
+            f"{ALICE} is not in the file for halting this",
+        ),
+        (
+            signed(statement()), replace(RUN, excluded=TWICE),
+            f"{ALICE}: edited the plan; owner of the agent",
+        ),
+    ],
+)  # fmt: skip
+def test_a_refusal_names_the_person_and_the_reason(
+    halt: SignedHalt, run: HaltedRun, said: str
+) -> None:
+    """The refusal is recorded and sent to the lead."""
+    with pytest.raises(GateRefused) as refused:
+        check(halt, run)
+    assert refused.value.detail.startswith(said)
+
+
+def test_a_refused_key_is_named_by_the_start_of_its_credential() -> None:
+    assert len(CREDENTIAL) > 24
+    with pytest.raises(UnknownApproverKey) as refused:
+        check(signed(statement()), known=Approvers(()))
+    assert refused.value.detail == f"{ALICE} with credential {CREDENTIAL[:24]}"
+
+
 @pytest.mark.parametrize("part", ["authenticator_data", "client_data_json", "signature"])
 def test_a_broken_assertion_is_a_signature_that_does_not_hold(part: str) -> None:
     halt = signed(statement())
@@ -85,6 +151,64 @@ def test_a_key_that_is_not_in_the_file_now_cannot_halt() -> None:
         known = Approvers(tuple(replace(e, until=ended) for e in approvers().entries))
         with pytest.raises(UnknownApproverKey):
             check(halt, known=known)
+
+
+def alice_from(since: datetime, until: datetime | None = None) -> Approvers:
+    return Approvers((an_approver(ALICE, "security", since=since, until=until),))
+
+
+def test_the_key_must_be_valid_at_the_halt_and_now_and_both_ends_are_exact() -> None:
+    halted_at = NOW - timedelta(minutes=1)
+    halt = signed(statement(), recorded_at=halted_at)
+    assert check(halt, known=alice_from(halted_at, NOW + TICK))
+    only_at_the_halt = alice_from(halted_at, NOW)
+    only_now = alice_from(halted_at + TICK)
+    neither = alice_from(halted_at + TICK, NOW)
+    for known in (only_at_the_halt, only_now, neither):
+        with pytest.raises(UnknownApproverKey, match="with credential"):
+            check(halt, known=known)
+
+
+def test_a_statement_that_expires_when_it_is_recorded_still_halts() -> None:
+    assert check(signed(statement(expires=NOW)))
+    with pytest.raises(Signature, match="had expired"):
+        check(signed(statement(expires=NOW - TICK)))
+
+
+PLACES = [
+    {"rp_id": "evil.example"},
+    {"origin": "https://evil.example"},
+    {"rp_id": "evil.example", "origin": "https://evil.example"},
+]
+
+
+@every("place", PLACES)
+def test_a_statement_for_another_relying_party_or_origin_does_not_halt(
+    place: dict[str, str],
+) -> None:
+    """The passkey was used at the right place, but the signed statement names another."""
+    elsewhere = statement(**place)
+    made = KEYS[ALICE].assertion(elsewhere.challenge(), RP_ID, ORIGIN)
+    with pytest.raises(Signature, match="another relying party or origin"):
+        check(signed(elsewhere, assertion=made))
+
+
+@every("place", PLACES)
+def test_a_passkey_used_at_another_relying_party_or_origin_does_not_halt(
+    place: dict[str, str],
+) -> None:
+    """The signed statement names the right place, but the passkey was used at another."""
+    used_at = {"rp_id": RP_ID, "origin": ORIGIN} | place
+    made = KEYS[ALICE].assertion(statement().challenge(), **used_at)
+    with pytest.raises(Signature, match=r"the (relying party|origin) is another one"):
+        check(signed(statement(), assertion=made))
+
+
+@every("place", PLACES)
+def test_a_key_that_is_in_the_file_for_another_place_does_not_halt(place: dict[str, str]) -> None:
+    known = Approvers((an_approver(ALICE, "security", **place),))
+    with pytest.raises(Signature, match="another relying party or origin"):
+        check(signed(statement()), known=known)
 
 
 def test_a_key_of_another_role_cannot_halt_and_a_leads_key_can() -> None:
