@@ -20,7 +20,7 @@ PASSWORD = "correct horse battery staple"
 def come_in(page: Page, origin: str, code: str) -> None:
     """Set password and passkey with the code, then sign in."""
     page.goto(f"{origin}/invite/")
-    page.get_by_label("User name").fill("alice")
+    page.get_by_label("Username").fill("alice")
     page.get_by_label("One-time code").fill(code)
     page.get_by_label("New password").fill(PASSWORD)
     page.get_by_label("Name of the passkey").fill("Laptop")
