@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence, Set
 
 from remediation.domain.formats.body import Body
 
 
-class Format:
+class Format(ABC):
     """One format of records; a subclass overrides what it can read."""
 
+    @abstractmethod
     def is_record(self, names: Set[str]) -> bool:
         """Return whether an object with these lower-case member names is a record of it."""
-        raise NotImplementedError
 
     def name(self, body: Body) -> str:
         """Return the name of the call."""

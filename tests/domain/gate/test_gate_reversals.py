@@ -57,7 +57,7 @@ def test_the_proposer_of_a_reversal_must_be_active_and_hold_a_role(
 @pytest.mark.parametrize("digest", ["0" * 64, "x", a_plan(environment="staging").digest])
 def test_a_reversal_must_carry_exactly_the_inverse_plan(digest: str) -> None:
     """An attacker could label another plan a reversal to avoid the check of its agent."""
-    with pytest.raises(Digest, match="leads back"):
+    with pytest.raises(Digest, match="not the inverse"):
         verify(undoing(digest=digest))
 
 

@@ -52,7 +52,7 @@ def leaking(world: World) -> report.Report:
         incident=replace(usual.incident, title=f"Leaked: {PASSWORD}"),
         evidence=(*usual.evidence, held),
         diagnosis=told,
-        rationale=f"Whoever has {AWS} can do everything.",
+        rationale=f"Anyone with {AWS} can do everything.",
     )
 
 

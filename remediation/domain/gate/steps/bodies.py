@@ -31,7 +31,7 @@ def _reversal_is_inverse(case: Case) -> None:
     """A reversal must carry exactly the inverse of the run's plan."""
     reversal = case.evidence.reversal
     if reversal is not None and reversal.plan != case.plan.digest:
-        raise Digest(f"the plan is not the one that leads back from {reversal.of}")
+        raise Digest(f"the plan is not the inverse of what proposal {reversal.of} ran")
 
 
 def _read_bodies(case: Case) -> None:
