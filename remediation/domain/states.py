@@ -23,7 +23,8 @@ class ProposalState(StrEnum):
     APPROVED = "approved"
     EXECUTING = "executing"
     SUCCEEDED = "succeeded"
-    FAILED = "failed"
+    FAILED = "failed"  # nothing was changed
+    STOPPED = "stopped"  # part of the plan is applied, confirmed or not, and stays
     ROLLED_BACK = "rolled_back"
     UNKNOWN = "unknown"
     REJECTED = "rejected"
@@ -80,12 +81,16 @@ EDGES: Mapping[tuple[ProposalState, ProposalState], frozenset[Login]] = MappingP
         (_S.APPROVED, _S.REFUSED): _WORKER,
         (_S.EXECUTING, _S.SUCCEEDED): _WORKER,
         (_S.EXECUTING, _S.FAILED): _WORKER,
-        (_S.EXECUTING, _S.ROLLED_BACK): _WORKER,
+        (_S.EXECUTING, _S.STOPPED): _WORKER,
         (_S.EXECUTING, _S.UNKNOWN): _WORKER,
         # Settled by reading the target, never by trying again.
         (_S.UNKNOWN, _S.SUCCEEDED): _WORKER,
         (_S.UNKNOWN, _S.FAILED): _WORKER,
+        (_S.UNKNOWN, _S.STOPPED): _WORKER,
+        # Only as a person's verified signature asks; the guard looks for it.
+        (_S.EXECUTING, _S.ROLLED_BACK): _WORKER,
         (_S.UNKNOWN, _S.ROLLED_BACK): _WORKER,
+        (_S.STOPPED, _S.ROLLED_BACK): _WORKER,
     }
 )
 

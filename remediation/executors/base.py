@@ -29,6 +29,22 @@ class Outcome:
     detail: Mapping[str, Json] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Point:
+    """A place that lets the identity in, or does not: a server, a replica, an account's API."""
+
+    place: str
+    # None: it was not looked at, or could not be read.
+    without_access: bool | None
+    # What is still open there, in words, by server and session; empty if nothing is.
+    open: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "place": self.place, "without_access": self.without_access, "open": list(self.open)
+        }  # fmt: skip
+
+
 class Settled(StrEnum):
     """The outcome that reading the target shows for a call with an unknown outcome."""
 
@@ -93,6 +109,36 @@ class Executor(ABC):
             return None
         wanted = self.after(observation.state) == observation.state
         return Settled.APPLIED if wanted else Settled.NOT_APPLIED
+
+    def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
+        """Return every place that the action must take effect at, as it was seen there. Pure.
+
+        For an action that takes access away: an incident counts as contained only when each point
+        is without access.
+        """
+        without = self.settled(observation) is Settled.APPLIED
+        return (Point(step.target.locator, without if observation.exists else None),)
+
+    def left_open(self, step: Step, observation: Observation) -> tuple[str, ...]:
+        """Return what the action did not reach yet, in words; empty if nothing is left. Pure.
+
+        A step is confirmed only when the target is in the wanted state and nothing is left open.
+        """
+        return tuple(text for point in self.points(step, observation) for text in point.open)
+
+    def seen(self, observation: Observation) -> dict[str, Json]:
+        """Return what the step record keeps of an observation that confirms the step. Pure."""
+        return dict(observation.state)
+
+    def tighten(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        """Try again what `apply` left open, for example sessions that did not end.
+
+        It may only take access away, and changes nothing that somebody else has set since. An
+        action that leaves nothing open does nothing here. Raises StepFailed.
+        """
+        return Outcome()
 
     @abstractmethod
     def apply(

@@ -82,6 +82,18 @@ def run_apply(clearance: Clearance, plan_body: bytes, step_index: int, targets: 
         return executor_of(step).apply(clearance, step, targets, _deadline(step))
 
 
+def run_tighten(
+    clearance: Clearance, plan_body: bytes, step_index: int, targets: Targets
+) -> Outcome:
+    """Try again what an applied step left open; it can only take access away.
+
+    Raises StepFailed, and Digest or ClearanceRefused as `run_apply` does.
+    """
+    step = _cleared(clearance, plan_body, step_index, targets)
+    with _unforeseen_is(OutcomeUnknown):
+        return executor_of(step).tighten(clearance, step, targets, _deadline(step))
+
+
 def run_verify(
     clearance: Clearance, plan_body: bytes, step_index: int, targets: Targets
 ) -> Outcome:

@@ -2,7 +2,7 @@
 
 ALTER TABLE public.remediation_proposal
   ADD CONSTRAINT proposal_state_known CHECK (state::text IN (
-    'submitted', 'in_review', 'approved', 'executing', 'succeeded', 'failed', 'rolled_back',
+    'submitted', 'in_review', 'approved', 'executing', 'succeeded', 'failed', 'stopped', 'rolled_back',
     'unknown', 'rejected', 'returned', 'withdrawn', 'superseded', 'expired', 'refused'));
 
 -- Which login may make which move. Data, not code: hitl_owner fills it after every migrate from

@@ -89,6 +89,7 @@ DEACTIVATE = ActionSpec(
     propagation_s=300,
     pin_fields=_PIN,
     leads_to=MappingProxyType({"status": "Inactive"}),
+    removes_access=True,
     ends_sessions=gettext_noop("It ends no session; requests signed with the key are refused."),
     cannot=_CANNOT,
 )

@@ -57,6 +57,7 @@ DISABLE = ActionSpec(
     propagation_s=0,
     pin_fields=_PIN,
     leads_to=MappingProxyType({"login": False}),
+    removes_access=True,
     ends_sessions=gettext_noop(
         "It ends every open session of the role, after new logins are refused."
     ),

@@ -176,6 +176,8 @@ def _of_limits(spec: ActionSpec) -> Iterator[str]:
         yield "it has pin fields, or a reason why there is nothing to pin"
     if not set(spec.leads_to) <= set(spec.pin_fields):
         yield "it leads to fields that are not pinned"
+    if spec.grants_access and spec.removes_access:
+        yield "it both gives and takes access"
     if not spec.ends_sessions or not spec.cannot:
         yield "it does not say what becomes of sessions, or what it cannot do"
 

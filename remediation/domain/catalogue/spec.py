@@ -118,6 +118,8 @@ class ActionSpec:
     unpinned_reason: str = ""
     # True if it gives an identity access; policy then asks for more than for removing access.
     grants_access: bool = False
+    # True if it takes access away from an identity. Only such an action can contain an incident.
+    removes_access: bool = False
     parameters: Mapping[str, Json] = field(default_factory=lambda: _NO_PARAMETERS)
     # Values for documentation and for the contract test.
     example: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))

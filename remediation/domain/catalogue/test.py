@@ -33,6 +33,7 @@ NOOP = ActionSpec(
     propagation_s=0,
     pin_fields=("state",),
     leads_to=MappingProxyType({"state": "off"}),
+    removes_access=True,
     ends_sessions=gettext_noop("It ends no session."),
     cannot=(gettext_noop("It changes nothing outside a file of the worker."),),
     parameters={
