@@ -114,7 +114,8 @@ class Noop(Executor):
         target = _Target(step, targets)
         if target.plays("fail_verify") or not target.is_there() or target.state() != OFF:
             raise VerifyFailed("injected, or it is not off")
-        return Outcome({"state": OFF})
+        seen = Observation(True, {"state": OFF}, {}, simulated=True)
+        return Outcome({"state": OFF}, seen)
 
     def rollback(
         self,
