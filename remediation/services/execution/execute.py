@@ -230,7 +230,7 @@ def _step(run: Run, index: int) -> bool:
         return False
     except PartlyApplied as error:
         # The effect is in, but something goes on that it must end.
-        data = {"incomplete": error.detail[:500]}
+        data: dict[str, Json] = {"incomplete": error.detail[:500]}
     except Refused as error:
         # Nothing was changed at this target; what earlier steps changed stays.
         record_result(run, index, "failed", failure(error))

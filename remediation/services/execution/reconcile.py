@@ -59,7 +59,8 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
     )
     plan = load_plan(bytes(execution.proposal.plan))
     locators = [target.locator for target in plan.targets]
-    if open_call(phases_of(execution)) and not in_flight.is_over(proposal_id, locators):
+    open_ = open_call(phases_of(execution))
+    if open_ is not None and not in_flight.is_over(proposal_id, locators):
         return False
     try:
         held = lease.claim(locators, worker=actor.ref)
