@@ -41,6 +41,8 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_DIAGNOSIS_CORRECTED: "{who} corrected the diagnosis of {what}: {reason}.",
     Event.PERSON_HALT_STARTED: "{who} began to sign a halt of {what}.",
     Event.PERSON_EXECUTION_HALTED: "{who} signed a halt of {what}: {statement.reason}.",
+    Event.PERSON_SETTLEMENT_STARTED: "{who} began to sign that {what} is settled by hand.",
+    Event.PERSON_RUN_SETTLED: "{who} signed that {what} is settled by hand: {statement.reason}.",
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
     Event.PERSON_EVIDENCE_REVEALED: (
         "{who} looked at {secrets} in artefact {artefact} of {what}: {reason}."
@@ -80,6 +82,7 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_PROPOSAL_EXECUTING: "{who} began to execute {what}.",
     Event.WORKER_PROPOSAL_SUCCEEDED: "{who} carried out {what}.",
     Event.WORKER_PROPOSAL_FAILED: "{what} failed: {reason}.",
+    Event.WORKER_PROPOSAL_STOPPED: "{what} stopped and keeps what was applied: {reason}.",
     Event.WORKER_PROPOSAL_ROLLED_BACK: "{who} rolled {what} back: {reason}.",
     Event.WORKER_PROPOSAL_UNKNOWN: "The outcome of {what} is not known: {reason}.",
     Event.WORKER_STEP_RECORDED: "{who} recorded step {step+1} of {what} as {phase}.",
@@ -88,6 +91,8 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_REVIEW_REFUSED: "{who} refused a review of {what}: {refusal}.",
     Event.WORKER_HALT_VERIFIED: "{who} verified a signed halt of {what}: it stops there.",
     Event.WORKER_HALT_REFUSED: "{who} refused a halt of {what}: {refusal}. It goes on.",
+    Event.WORKER_SETTLEMENT_VERIFIED: "{who} verified a signature that settles {what} by hand.",
+    Event.WORKER_SETTLEMENT_REFUSED: "{who} refused a settlement of {what}: {refusal}.",
     Event.WORKER_INCIDENT_CONTAINED: "{what} is contained: {reason}.",
     Event.WORKER_NOTICE_SENT: "{who} sent a notice about {what}: {kind}.",
     Event.OPERATOR_APPROVER_ADDED: (

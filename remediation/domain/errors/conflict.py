@@ -56,6 +56,11 @@ class LastPasskey(Conflict):
 class Halted(Conflict):
     """A person halted this run between two steps."""
 
+    def __init__(self, detail: str = "", *, pointer: str = "", decision: str = "") -> None:
+        """`decision` is `keep` or `undo`; empty when a guard refused before a worker verified."""
+        super().__init__(detail, pointer=pointer)
+        self.decision = decision
+
 
 class IdempotencyKeyMissing(Refused):
     """The Idempotency-Key header is missing or malformed."""

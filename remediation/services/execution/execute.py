@@ -263,7 +263,8 @@ def _record_intended(run: Run, index: int, snapshot: Mapping[str, Json]) -> None
     assert run.execution is not None
     refusal: Refused | None
     with transaction.atomic():
-        refusal = judge_halt.judge(run)
+        halted = judge_halt.judge(run)
+        refusal = halted.refusal() if halted is not None else None
         if refusal is None:
             try:
                 record_step.record(

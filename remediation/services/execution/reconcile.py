@@ -16,7 +16,13 @@ from remediation.executors.run import executor_of
 from remediation.models import Execution, Proposal
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import Seen, observe
-from remediation.services.execution import execute, judge_halt, lease, record_step
+from remediation.services.execution import (
+    execute,
+    judge_halt,
+    lease,
+    record_step,
+    settle_by_hand,
+)
 from remediation.services.execution import run as runs
 from remediation.services.execution.rollback import roll_back
 from remediation.services.execution.run import Run
@@ -43,8 +49,19 @@ def reconcile(*, actor: Actor) -> int:
     return settled
 
 
+def reconcile_one(proposal_id: UUID, *, actor: Actor) -> bool:
+    """Settle one run about which a person signed; a refusal is logged, and tried again later."""
+    try:
+        return settle(proposal_id, actor=actor)
+    except Refused as error:
+        logger.warning("%s is not settled yet: %s", proposal_id, error)
+        return False
+
+
 def settle(proposal_id: UUID, *, actor: Actor) -> bool:
     """Settle one run; return False when its leases are still held or it has ended."""
+    if settle_by_hand.settle(proposal_id, actor=actor):
+        return True
     execution = Execution.objects.select_related("proposal__incident", "proposal__diagnosis").get(
         proposal_id=proposal_id
     )
