@@ -20,8 +20,7 @@ from remediation.services import transition
 from remediation.services.actors import Actor
 from remediation.services.execution import judge_halt
 from remediation.services.outbox import notify_result
-
-REASON = "settled_by_people"
+from remediation.services.review.reversal import BY_PEOPLE
 
 
 def settle(proposal_id: UUID, *, actor: Actor) -> bool:
@@ -49,7 +48,7 @@ def settle(proposal_id: UUID, *, actor: Actor) -> bool:
             proposal_id=proposal_id,
             source=ProposalState.UNKNOWN,
             target=target,
-            reason=REASON,
+            reason=BY_PEOPLE[found],
         )
         notify_result.notify_after_commit(proposal_id, actor=actor)
     return True
