@@ -58,9 +58,7 @@ def _changed(proposal: Proposal, done: Plan) -> frozenset[int]:
     nobody saw them; it counts if its action changes the values that were there before. So does an
     unknown step of which two people said that it was applied.
     """
-    said = proposal.transitions.filter(
-        from_state=ProposalState.UNKNOWN, reason=BY_PEOPLE["applied"]
-    ).exists()
+    said = proposal.transitions.filter(reason=BY_PEOPLE["applied"]).exists()
     data: dict[int, dict[str, Mapping[str, Json]]] = {}
     for row in StepRecord.objects.filter(execution__proposal=proposal):
         data.setdefault(row.step, {})[row.phase] = row.data

@@ -26,6 +26,7 @@ from tests.flows.world import World, acts
 
 pytestmark = pytest.mark.django_db
 WHY = "The role belongs to the nightly report."
+DONE = ["applied", "verified"]
 PIN = {"superuser": False, "member_of_managed": True, "oid": 4711}
 
 
@@ -51,7 +52,7 @@ def succeeded(world: World, before: dict[str, bool]) -> m.Proposal:
         {"version": 1, "environment": "staging", "steps": steps(*before)},
         protected=frozenset(),
     )
-    return ended(world, made, before, dict.fromkeys(before, ["applied", "verified"]), "succeeded")
+    return ended(world, made, before, {role: DONE for role in before}, "succeeded")
 
 
 def ended(
@@ -405,16 +406,11 @@ def stopped(world: World, before: dict[str, bool], phases: dict[str, list[str]])
 
 
 def test_a_stopped_run_is_reversed_as_far_as_the_record_shows_a_change(world: World) -> None:
-    """Confirmed, and applied without being confirmed; not what was undone, nor what never began."""
+    """Confirmed, or applied and not confirmed; not what had no login, nor what never began."""
     old = stopped(
         world,
-        {"seen": True, "unseen": True, "idle": False, "back": True, "never": True},
-        {
-            "seen": ["applied", "verified"],
-            "unseen": ["applied"],
-            "idle": ["applied"],
-            "back": ["applied", "undo_intended", "undone"],
-        },
+        {"seen": True, "idle": False, "unseen": True, "never": True},
+        {"seen": DONE, "idle": DONE, "unseen": ["applied"]},
     )
     new = propose(world, "alice", old.pk)
     assert actions(new) == [("postgres.role.enable", "unseen"), ("postgres.role.enable", "seen")]
@@ -422,7 +418,19 @@ def test_a_stopped_run_is_reversed_as_far_as_the_record_shows_a_change(world: Wo
     assert world.state_of(old.pk) == "stopped"
 
 
-def test_a_stopped_run_that_changed_nothing_has_no_reversal(world: World) -> None:
-    old = stopped(world, {"a": True}, {"a": ["failed"]})
+@pytest.mark.parametrize(
+    ("before", "phases"),
+    [
+        (True, ["failed"]),  # the call changed nothing
+        (False, ["applied"]),  # nobody saw it applied, and the role had no login before
+        (True, ["unknown"]),  # nobody says that it was applied
+        (True, ["applied", "undo_intended", "undone"]),
+    ],
+)
+def test_a_stopped_run_that_changed_nothing_has_no_reversal(
+    world: World, before: bool, phases: list[str]
+) -> None:
+    with factories.unguarded("remediation_steprecord"):
+        old = stopped(world, {"a": before}, {"a": phases})
     with pytest.raises(errors.WrongState, match="nothing that this run changed"):
         propose(world, "alice", old.pk)
