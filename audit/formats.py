@@ -28,6 +28,7 @@ _ACTIVITY = {
     "read": READ, "exported": READ, "counted": READ, "verified": READ, "assessed": READ,
     "changed": UPDATE, "approved": UPDATE, "rejected": UPDATE, "returned": UPDATE,
     "executing": UPDATE, "succeeded": UPDATE, "failed": UPDATE, "rolled_back": UPDATE,
+    "stopped": UPDATE, "settled": UPDATE,
     "expired": UPDATE, "refused": UPDATE, "withdrawn": UPDATE, "superseded": UPDATE,
     "rotated": UPDATE, "reopened": UPDATE, "set": UPDATE, "lifted": UPDATE, "contained": UPDATE,
     "closed": UPDATE, "cleared": UPDATE, "reassessed": UPDATE, "unknown": UPDATE, "asked": UPDATE,

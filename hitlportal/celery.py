@@ -44,6 +44,7 @@ app.conf.update(
     task_routes={
         "remediation.execute": {"queue": "execute"},
         "remediation.settle": {"queue": "execute"},
+        "remediation.reconcile_one": {"queue": "execute"},
         "remediation.assess": {"queue": "assess"},
         "remediation.sweep": {"queue": "sweep"},
         "remediation.expire": {"queue": "sweep"},

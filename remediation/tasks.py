@@ -57,6 +57,13 @@ def reconcile() -> None:
     reconcile_.reconcile(actor=worker())
 
 
+@shared_task(name="remediation.reconcile_one")
+def reconcile_one(proposal_id: str) -> None:
+    """Do what a person signed about a stopped or unknown run."""
+    if key := _id(proposal_id):
+        reconcile_.reconcile_one(key, actor=worker())
+
+
 @shared_task(name="remediation.expire")
 def expire() -> None:
     """Expire proposals past their deadline, and warn of near deadlines."""

@@ -36,6 +36,11 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>/execution/halt/", run.halt_start, name="halt"),
     path("proposals/<uuid:proposal_id>/execution/halt/sign", run.halt_sign, name="halt_sign"),
     path(
+        "proposals/<uuid:proposal_id>/execution/rest/",
+        run.rest,
+        name="propose_rest",
+    ),
+    path(
         "proposals/<uuid:proposal_id>/execution/reverse/",
         run.propose_reversal,
         name="propose_reversal",

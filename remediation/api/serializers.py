@@ -246,7 +246,7 @@ class Proposal(serializers.Serializer[Any]):
     result = inline_serializer(
         "RunResult",
         {
-            "state": serializers.ChoiceField(["succeeded", "failed", "rolled_back"]),
+            "state": serializers.ChoiceField(["succeeded", "failed", "stopped", "rolled_back"]),
             "reason": serializers.CharField(allow_blank=True),
             "at": _instant(),
         },

@@ -28,6 +28,8 @@ class Event(StrEnum):
     PERSON_DIAGNOSIS_CORRECTED = "person:diagnosis:corrected"
     PERSON_HALT_STARTED = "person:halt:started"
     PERSON_EXECUTION_HALTED = "person:execution:halted"
+    PERSON_SETTLEMENT_STARTED = "person:settlement:started"
+    PERSON_RUN_SETTLED = "person:run:settled"
     PERSON_INCIDENT_CLOSED = "person:incident:closed"
     PERSON_EVIDENCE_REVEALED = "person:evidence:revealed"
     PERSON_REQUEST_REFUSED = "person:request:refused"
@@ -75,6 +77,8 @@ class Event(StrEnum):
     WORKER_REVIEW_REFUSED = "worker:review:refused"
     WORKER_HALT_VERIFIED = "worker:halt:verified"
     WORKER_HALT_REFUSED = "worker:halt:refused"
+    WORKER_SETTLEMENT_VERIFIED = "worker:settlement:verified"
+    WORKER_SETTLEMENT_REFUSED = "worker:settlement:refused"
     WORKER_INCIDENT_CONTAINED = "worker:incident:contained"
     WORKER_NOTICE_SENT = "worker:notice:sent"
 

@@ -41,6 +41,8 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_DIAGNOSIS_CORRECTED: "{who} corrected the diagnosis of {what}: {reason}.",
     Event.PERSON_HALT_STARTED: "{who} began to sign a halt of {what}.",
     Event.PERSON_EXECUTION_HALTED: "{who} signed a halt of {what}: {statement.reason}.",
+    Event.PERSON_SETTLEMENT_STARTED: "{who} began to sign that {what} is settled by hand.",
+    Event.PERSON_RUN_SETTLED: "{who} signed that {what} is settled by hand: {statement.reason}.",
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
     Event.PERSON_EVIDENCE_REVEALED: (
         "{who} looked at {secrets} in artefact {artefact} of {what}: {reason}."
@@ -90,6 +92,8 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_GATE_REFUSED: "The gate refused {what}: {refusal}.",
     Event.WORKER_REVIEW_REFUSED: "{who} refused a review of {what}: {refusal}.",
     Event.WORKER_HALT_VERIFIED: "{who} verified a signed halt of {what}: it stops there.",
+    Event.WORKER_SETTLEMENT_VERIFIED: "{who} verified a signature that settles {what} by hand.",
+    Event.WORKER_SETTLEMENT_REFUSED: "{who} refused a settlement of {what}: {refusal}.",
     Event.WORKER_HALT_REFUSED: "{who} refused a halt of {what}: {refusal}. It goes on.",
     Event.WORKER_INCIDENT_CONTAINED: "{what} is contained: {reason}.",
     Event.WORKER_NOTICE_SENT: "{who} sent a notice about {what}: {kind}.",

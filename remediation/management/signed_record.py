@@ -17,7 +17,7 @@ from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.gate.signature import verify as verify_assertion
 from remediation.domain.gate.steps import MAX_SKEW
-from remediation.domain.halt.statement import HaltStatement, rolled_back_steps
+from remediation.domain.halt.statement import HaltStatement, signed_steps
 from remediation.domain.plan import Plan
 from remediation.domain.statement import Statement
 
@@ -90,8 +90,10 @@ def signed_halt(entry: Entry, trust: Trust, *, plan: Plan | None, slots: tuple[s
         or _of_plan(statement, plan)
         or _by_key(statement, assertion, at, trust, lambda known: known.may_halt(slots))
     )
-    said = f"halt by {statement.person}, round {statement.round}"
-    return Signed(entry.index, entry.object, said, "halt", problem, statement.person)
+    decision = statement.decision
+    said = "halt" if decision == "halt" else f"{decision} of the run"
+    said = f"{said} by {statement.person}, round {statement.round}"
+    return Signed(entry.index, entry.object, said, decision.value, problem, statement.person)
 
 
 def _assertion(data: Any) -> Assertion:
@@ -125,7 +127,7 @@ def _consistent(statement: Statement) -> str:
 def _of_plan(statement: HaltStatement, plan: Plan | None) -> str:
     if plan is None or statement.plan != plan.digest:
         return "the plan of the run is not the one that was signed"
-    if statement.takes_back != rolled_back_steps(plan):
+    if statement.takes_back != signed_steps(statement.decision, plan):
         return "it undoes other steps than those of the plan"
     return ""
 

@@ -83,7 +83,7 @@ class LateResult(Fact):
 
 
 class HaltSession(Fact):
-    """A halt statement for one person and one run, valid for five minutes."""
+    """A statement about one run, composed for one person to sign within five minutes."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT)
@@ -97,9 +97,9 @@ class HaltSession(Fact):
 
 
 class Halt(Fact):
-    """A person's signed request to stop a run between two steps, with the full assertion.
+    """A person's signed statement about a run, with the full assertion (domain/halt).
 
-    A run can have several: an invalid halt must not prevent a valid one.
+    A run can have several: an invalid statement must not prevent a valid one.
     """
 
     session = models.OneToOneField(HaltSession, on_delete=models.PROTECT, null=True)
@@ -112,9 +112,11 @@ class Halt(Fact):
     client_data_json = models.BinaryField()
     signature = models.BinaryField()
     cose_key = models.BinaryField()
+    # From the statement; the guard compares. "halt" is version 1.
+    decision = models.CharField(max_length=10)
 
     def __str__(self) -> str:
-        return f"halt of {self.proposal_id}"
+        return f"{self.decision} of {self.proposal_id}"
 
 
 class HaltVerdict(Fact):

@@ -45,6 +45,7 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "halted": errors.Halted,
     "halt_state": errors.WrongState,
     "halt_late": errors.WrongState,
+    "halt_found": errors.WrongState,
     "halt_reason": errors.ReasonRequired,
     "halt_separation": errors.Separation,
     "halt_entitlement": errors.NotEntitled,

@@ -104,7 +104,7 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_proposaltarget
   FOR EACH ROW EXECUTE FUNCTION remediation.proposal_target_v1();
 ALTER TABLE public.remediation_proposaltarget ENABLE ALWAYS TRIGGER guard;
 
--- A person proposes the reversal of a run that succeeded; the person must hold a role, and the state of
+-- A person proposes the reversal of a run that succeeded, or stopped and kept; the person must hold a role, and the state of
 -- the agent does not matter. So only a real reversal may be marked as one: here each step must reverse a
 -- step of that run, and the worker verifies that the plan is exactly the inverse (gate, step 1).
 CREATE FUNCTION remediation.reversal_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -119,10 +119,10 @@ BEGIN
     PERFORM remediation.refuse_v1('reversal_person', 'a reversal is proposed by a person and supersedes nothing');
   END IF;
   SELECT * INTO old FROM public.remediation_proposal p WHERE p.id = NEW.reverses_id;
-  IF old.state IS DISTINCT FROM 'succeeded' OR old.incident_id IS DISTINCT FROM NEW.incident_id
+  IF (old.state IN ('succeeded', 'stopped')) IS NOT TRUE OR old.incident_id IS DISTINCT FROM NEW.incident_id
      OR old.diagnosis_id IS DISTINCT FROM NEW.diagnosis_id
      OR old.agent_id IS DISTINCT FROM NEW.agent_id OR old.token_id IS DISTINCT FROM NEW.token_id THEN
-    PERFORM remediation.refuse_v1('reversal_of', 'only a run that succeeded can be reversed, in its own incident');
+    PERFORM remediation.refuse_v1('reversal_of', 'only a run that succeeded or stopped can be reversed, in its own incident');
   END IF;
   done := convert_from(old.plan, 'UTF8')::jsonb -> 'steps';
   IF EXISTS (SELECT 1 FROM jsonb_array_elements(convert_from(NEW.plan, 'UTF8')::jsonb -> 'steps') AS n(step)

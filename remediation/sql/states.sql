@@ -126,8 +126,9 @@ BEGIN
       PERFORM remediation.refuse_v1('stale_token', 'the leases on the targets are not held');
     END IF;
   ELSIF NEW.to_state IN ('failed', 'stopped') THEN
-    -- failed: nothing was changed. stopped: something was, and stays.
-    IF remediation.applied_v1(NEW.proposal_id) IS DISTINCT FROM (NEW.to_state = 'stopped') THEN
+    -- failed: nothing was changed. stopped: something was, and stays; or people say so of an unknown run.
+    IF remediation.applied_v1(NEW.proposal_id) IS DISTINCT FROM (NEW.to_state = 'stopped')
+       AND NOT (NEW.from_state = 'unknown' AND NEW.to_state = 'stopped') THEN
       PERFORM remediation.refuse_v1('transition_applied',
         format('the record of the steps says something else than %s', NEW.to_state));
     END IF;

@@ -172,6 +172,7 @@ TONES = {
     "executing": ("accent", "play"),
     "succeeded": ("ok", "check"),
     "failed": ("bad", "cross"),
+    "stopped": ("warn", "stop"),
     "rolled_back": ("warn", "undo"),
     "unknown": ("bad", "warn"),
     "rejected": ("bad", "cross"),

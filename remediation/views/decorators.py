@@ -25,7 +25,7 @@ from remediation.views.refusals import problem, refused_page
 
 # Routes about the run of a proposal: a refusal there is not a refused review.
 ABOUT_A_RUN = frozenset(
-    {"execution", "execution_progress", "halt", "halt_sign", "propose_reversal"}
+    {"execution", "execution_progress", "halt", "halt_sign", "propose_reversal", "propose_rest"}
 )
 
 

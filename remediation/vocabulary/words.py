@@ -18,6 +18,7 @@ WORDS = {
     "executing": pgettext_lazy("state of a proposal", "executing"),
     "succeeded": pgettext_lazy("state of a proposal", "succeeded"),
     "failed": pgettext_lazy("state of a proposal", "failed"),
+    "stopped": pgettext_lazy("state of a proposal", "stopped"),
     "rolled_back": pgettext_lazy("state of a proposal", "rolled back"),
     "unknown": pgettext_lazy("state of a proposal", "unknown"),
     "rejected": pgettext_lazy("state of a proposal", "rejected"),
@@ -54,8 +55,11 @@ WORDS = {
     "security": pgettext_lazy("role", "security"),
     "service_owner": pgettext_lazy("role", "service owner"),
     "any": pgettext_lazy("role", "any"),
-    # Signed in place of a decision.
+    # Signed about a run.
     "halt": pgettext_lazy("decision", "halt"),
+    "keep": pgettext_lazy("decision", "stop and keep"),
+    "undo": pgettext_lazy("decision", "stop and undo"),
+    "settle": pgettext_lazy("decision", "settled by hand"),
     # Groups that decide nothing.
     "lead": pgettext_lazy("group of people", "lead"),
     "auditor": pgettext_lazy("group of people", "auditor"),

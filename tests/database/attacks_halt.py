@@ -1,10 +1,11 @@
-"""Attacks of web on halts and of a worker on a halted run: a halt only stops."""
+"""Attacks of web on what people sign about a run, and of a worker on a halted run."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from remediation import models as m
+from remediation.domain.halt.statement import Found
 from tests import factories
 from tests.database.attack import DENIED, Attack, attack, dropped, granted, off
 from tests.database.world import World
@@ -243,6 +244,7 @@ def _halt_as_worker(session: m.HaltSession, someone: Person) -> None:
             session=session,
             proposal_id=session.proposal_id,
             person=someone.id,
+            decision="keep",
             reason="It is the wrong account.",
             statement=bytes(session.statement),
             credential_id=made.credential_id,
@@ -254,6 +256,100 @@ def _halt_as_worker(session: m.HaltSession, someone: Person) -> None:
                 "person:execution:halted", someone.actor, f"proposal:{session.proposal_id}"
             ),
         )
+
+
+# ---- stop and undo, and settled by hand (A65) --------------------------------------------------
+
+
+@attack(ATTACKS, WEB, "halt_late", halting, composing)
+def _a65_undone_by_one_person_an_hour_after_it_stopped(w: World) -> None:
+    halt(w.kept_long.proposal, w.alice, decision="undo")
+
+
+@attack(ATTACKS, WEB, "halt_late", halting)
+def _a65_undone_although_nothing_is_on_record_as_applied(w: World) -> None:
+    halt(w.kept_empty.proposal, w.alice, decision="undo")
+
+
+@attack(ATTACKS, WEB, "halt_late", halting)
+def _a66_undone_twice(w: World) -> None:
+    halt(w.undoing.proposal, w.bob, decision="undo")
+
+
+@attack(ATTACKS, WEB, "halt_state", halting, composing)
+def _a65_undone_after_it_succeeded(w: World) -> None:
+    halt(w.succeeded.proposal, w.alice, decision="undo")
+
+
+@attack(ATTACKS, WEB, "halt_state", halting, composing)
+def _a65_an_unknown_run_is_undone(w: World) -> None:
+    halt(w.unknown.proposal, w.alice, decision="undo")
+
+
+@attack(ATTACKS, WEB, "halt_state", halting, composing)
+def _a_stopped_run_is_kept_once_more(w: World) -> None:
+    halt(w.kept.proposal, w.alice)
+
+
+@attack(ATTACKS, WEB, "halt_separation", halting)
+def _a65_the_owner_of_the_agent_undoes(w: World) -> None:
+    halt(w.kept.proposal, w.dave, decision="undo")
+
+
+@attack(ATTACKS, WEB, "halt_entitlement", halting)
+def _a65_an_auditor_undoes(w: World) -> None:
+    halt(w.kept.proposal, w.carol, decision="undo")
+
+
+@attack(ATTACKS, WEB, "halt_entitlement", halting)
+def _a65_who_lost_the_role_undoes(w: World) -> None:
+    halt(w.kept.proposal, w.gone, decision="undo")
+
+
+@attack(ATTACKS, WEB, "halt_digest", halting)
+def _a65_what_was_signed_as_a_keep_is_written_as_an_undo(w: World) -> None:
+    halt(w.executing.proposal, w.alice, decision="keep", columns={"decision": "undo"})
+
+
+@attack(ATTACKS, WEB, "halt_digest", halting, composing)
+def _a65_a_new_halt_of_version_1(w: World) -> None:
+    halt(w.executing.proposal, w.alice, decision="halt")
+
+
+@attack(ATTACKS, WEB, "halt_state", halting, composing)
+def _settled_while_it_runs(w: World) -> None:
+    halt(w.executing.proposal, w.alice, decision="settle")
+
+
+@attack(ATTACKS, WEB, "halt_state", halting, composing)
+def _settled_before_it_runs(w: World) -> None:
+    halt(w.approved, w.alice, decision="settle")
+
+
+@attack(ATTACKS, WEB, "halt_found", halting, composing)
+def _an_unknown_run_settled_without_saying_what_was_found(w: World) -> None:
+    halt(w.unknown.proposal, w.alice, decision="settle", found=Found.NOTHING_SAID)
+
+
+@attack(ATTACKS, WEB, "halt_found", halting, composing)
+def _a_stopped_run_settled_as_not_applied(w: World) -> None:
+    halt(w.kept.proposal, w.alice, decision="settle", found=Found.NOT_APPLIED)
+
+
+@attack(ATTACKS, WEB, "halt_late", halting)
+def _settled_twice(w: World) -> None:
+    halt(w.settled.proposal, w.bob, decision="settle")
+
+
+@attack(ATTACKS, WEB, "halt_separation", halting)
+def _the_owner_of_the_agent_settles(w: World) -> None:
+    halt(w.unknown.proposal, w.dave, decision="settle")
+
+
+@attack(ATTACKS, WEB, DENIED, granted("INSERT", "outboxmessage", WEB))
+def _web_asks_a_worker_to_undo(w: World) -> None:
+    with factories.acting(WEB):
+        m.OutboxMessage.objects.create(proposal=w.kept.proposal, kind="undo", round=1)
 
 
 # ---- bytes that fill the memory of the worker while it verifies them ---------------------------

@@ -52,6 +52,11 @@ class World:
     ended: m.Execution  # two steps, the first applied and not confirmed
     halted: m.Execution  # two steps, the first verified; then alice halted it, and bob
     stopped: m.Execution  # the same, and the worker found that alice's halt holds
+    kept: m.Execution  # two steps, the first applied; then the run stopped and keeps it
+    kept_long: m.Execution  # the same, and it stopped more than an hour ago
+    kept_empty: m.Execution  # two steps; stopped, and nothing is on record as applied
+    settled: m.Execution  # stopped, and alice settled it by hand
+    undoing: m.Execution  # two steps, the first applied; a verified undo of alice
     begun_halt: m.HaltSession  # alice's, on executing
     late_halt: m.HaltSession  # alice's, on executing, expired
     useless: m.Halt  # alice's; the run ended before anybody verified the halt
@@ -84,7 +89,7 @@ def build() -> World:
         return proposal
 
     in_review = at("in_review")
-    approved_steps = [at("approved", *_names()) for _ in range(6)]
+    approved_steps = [at("approved", *_names()) for _ in range(11)]
     executing = _executing(approved_steps[0])
     overdue = _overdue(approved_steps[2])
     return World(
@@ -111,6 +116,11 @@ def build() -> World:
         ended=_run(approved_steps[1], "applied", "unconfirmed"),
         halted=_halted(approved_steps[3], alice, bob),
         stopped=_stopped(approved_steps[4], alice),
+        kept=_kept(approved_steps[6], "applied"),
+        kept_long=_kept_long(approved_steps[7]),
+        kept_empty=_kept(approved_steps[8]),
+        settled=_settled(approved_steps[9], alice),
+        undoing=_undoing(approved_steps[10], alice),
         begun_halt=_begun_halt(executing.proposal, alice),
         late_halt=_expired(_begun_halt(executing.proposal, alice)),
         useless=_useless(approved_steps[5], alice),
@@ -229,6 +239,30 @@ def _halted(proposal: m.Proposal, *people: Person) -> m.Execution:
 def _stopped(proposal: m.Proposal, alice: Person) -> m.Execution:
     run = _halted(proposal, alice)
     factories.halt_verdict(proposal.halts.get())
+    return run
+
+
+def _kept(proposal: m.Proposal, *phases: str) -> m.Execution:
+    run = _run(proposal, *phases)
+    factories.move(proposal, "stopped")
+    return run
+
+
+def _kept_long(proposal: m.Proposal) -> m.Execution:
+    run = _kept(proposal, "applied")
+    factories.backdate(proposal.transitions.get(to_state="stopped"), minutes=61)
+    return run
+
+
+def _settled(proposal: m.Proposal, alice: Person) -> m.Execution:
+    run = _kept(proposal, "applied")
+    factories.halt_verdict(factories.halt(proposal, alice, decision="settle"))
+    return run
+
+
+def _undoing(proposal: m.Proposal, alice: Person) -> m.Execution:
+    run = _run(proposal, "applied")
+    factories.halt_verdict(factories.halt(proposal, alice, decision="undo"))
     return run
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt
-from remediation.domain.halt.statement import HaltStatement, rolled_back_steps
+from remediation.domain.halt.statement import Found, HaltStatement, RunDecision, signed_steps
 from remediation.domain.plan import parse
 from tests.domain.story import ALICE, EVE, KEYS, NOW, ORIGIN, RP_ID, Story
 
@@ -32,18 +32,22 @@ RUN = HaltedRun(PROPOSAL, 1, PLAN, ("security", "service_owner"), {EVE: "owner o
 WHY = "It is the key of the build host."
 
 
-def statement(person: str = ALICE, **said: Any) -> HaltStatement:
+def statement(
+    person: str = ALICE, decision: RunDecision = RunDecision.UNDO, **said: Any
+) -> HaltStatement:
     usual = HaltStatement(
+        decision=decision,
         proposal=PROPOSAL,
         round=1,
         plan=PLAN.digest,
-        takes_back=rolled_back_steps(PLAN),
+        takes_back=signed_steps(decision, PLAN),
         reason=WHY,
         person=person,
         nonce="0" * 32,
         expires=NOW + timedelta(minutes=5),
         rp_id=RP_ID,
         origin=ORIGIN,
+        found=Found.APPLIED if decision is RunDecision.SETTLE else Found.NOTHING_SAID,
     )
     return replace(usual, **said)
 
@@ -52,5 +56,7 @@ def signed(composed: HaltStatement, key: str = "", **fields: Any) -> SignedHalt:
     made = KEYS[key or composed.person].assertion(
         composed.challenge(), composed.rp_id, composed.origin
     )
-    usual = SignedHalt(composed.person, composed.reason, composed.body(), made, NOW)
+    usual = SignedHalt(
+        composed.person, composed.decision, composed.reason, composed.body(), made, NOW
+    )
     return replace(usual, **fields)

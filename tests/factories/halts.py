@@ -15,26 +15,32 @@ from django.conf import settings
 from remediation import models as m
 from remediation.domain import b64url
 from remediation.domain.events import Event
-from remediation.domain.halt.statement import HaltStatement, rolled_back_steps
+from remediation.domain.halt.statement import Found, HaltStatement, RunDecision, signed_steps
 from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, entry
 from tests.factories.people import Person
 from tests.factories.proposals import load
 
 
-def halt_statement(proposal: m.Proposal, someone: Person, **said: Any) -> HaltStatement:
-    """Return what the person would sign to halt the run; `said` overrides its fields."""
+def halt_statement(
+    proposal: m.Proposal, someone: Person, decision: str = "keep", **said: Any
+) -> HaltStatement:
+    """Return what the person would sign about the run; `said` overrides its fields."""
     proposal.refresh_from_db()
+    asked = RunDecision(decision)
+    unknown = asked is RunDecision.SETTLE and proposal.state == "unknown"
     usual = HaltStatement(
+        decision=asked,
         proposal=str(proposal.pk),
         round=proposal.round,
         plan=proposal.plan_digest,
-        takes_back=rolled_back_steps(load(proposal)),
+        takes_back=signed_steps(asked, load(proposal)),
         reason="It is the wrong account.",
         person=str(someone.id),
         nonce=secrets.token_hex(32),
         expires=datetime.now(UTC) + timedelta(minutes=5),
         rp_id=settings.RP_ID,
         origin=settings.ORIGIN,
+        found=Found.APPLIED if unknown else Found.NOTHING_SAID,
     )
     return replace(usual, **said)
 
@@ -67,7 +73,7 @@ def halt(
     columns: Mapping[str, Any] = MappingProxyType({}),
     **said: Any,
 ) -> m.Halt:
-    """Halt the run as this person, with a real signature. `said` overrides fields of the statement,
+    """Sign about the run as this person, with a real signature. `said` overrides the statement,
     `columns` those of the row, `actor` and `object` what the entry names."""
     composed = halt_statement(proposal, someone, **said)
     made = someone.passkey.assertion(composed.challenge(), composed.rp_id, composed.origin)
@@ -75,6 +81,7 @@ def halt(
         "session": halt_session(composed, proposal),
         "proposal": proposal,
         "person": someone.id,
+        "decision": composed.decision.value,
         "reason": composed.reason,
         "statement": composed.body(),
         "credential_id": made.credential_id,
@@ -87,7 +94,9 @@ def halt(
     with acting(WEB):
         return m.Halt.objects.create(
             entry=entry(
-                Event.PERSON_EXECUTION_HALTED,
+                Event.PERSON_EXECUTION_HALTED
+                if composed.decision.halts
+                else Event.PERSON_RUN_SETTLED,
                 actor or someone.actor,
                 object or f"proposal:{proposal.pk}",
                 statement=composed.to_json(),

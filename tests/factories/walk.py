@@ -8,11 +8,12 @@ from typing import Any
 from remediation import models as m
 from remediation.domain.states import ProposalState
 from tests.factories.assessments import assess
+from tests.factories.halts import halt, halt_verdict
 from tests.factories.logins import WEB, backdate
 from tests.factories.people import Person, person
 from tests.factories.proposals import move, proposal
 from tests.factories.reviews import approve, review
-from tests.factories.runs import execute, finish_steps
+from tests.factories.runs import execute, finish_steps, step
 
 S = ProposalState
 
@@ -62,5 +63,17 @@ def _from_approved(proposal: m.Proposal, state: ProposalState) -> None:
         run = execute(proposal)
         if state is S.SUCCEEDED:
             finish_steps(run)
+        if state in (S.STOPPED, S.ROLLED_BACK):
+            step(run, "applied")
+        if state is S.ROLLED_BACK:
+            _undo(run)
         if state is not S.EXECUTING:
             move(proposal, state)
+
+
+def _undo(run: m.Execution) -> None:
+    """Record the rollback of the first step, as a person signed."""
+    someone = person(roles=["security"])
+    halt_verdict(halt(run.proposal, someone, decision="undo"))
+    step(run, "undo_intended")
+    step(run, "undone")

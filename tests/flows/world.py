@@ -264,11 +264,19 @@ class World:
         passkey = self.people[name].passkey
         return passkey.authentication(challenge, self.settings.RP_ID, self.settings.ORIGIN)
 
-    def halt(self, name: str, proposal_id: UUID, reason: str) -> m.Halt:
-        """Start and sign a halt as a browser with this person's passkey would."""
+    def halt(
+        self, name: str, proposal_id: UUID, reason: str, decision: str = "undo", found: str = ""
+    ) -> m.Halt:
+        """Start and sign about a run as a browser with this person's passkey would."""
         user = self.people[name].user
         with acts(WEB):
-            started = halt.start(actor=user, proposal_id=proposal_id, reason=reason)
+            started = halt.start(
+                actor=user,
+                proposal_id=proposal_id,
+                decision=decision,
+                reason=reason,
+                found=found,
+            )
             answer = self.assertion(name, started)
             return halt.sign(actor=user, session_id=started.session_id, assertion=answer)
 

@@ -20,6 +20,7 @@ from remediation.domain.differences import Difference
 from remediation.domain.digest import Kind
 from remediation.domain.errors import Refused
 from remediation.domain.gate.gate import STEPS
+from remediation.domain.halt.statement import RunDecision
 from remediation.domain.intake import report
 from remediation.domain.outcome import Outcome
 from remediation.domain.ruling import SLOTS, Risk
@@ -85,6 +86,7 @@ def test_the_words_are_those_of_the_domain() -> None:
     expected = {
         *ProposalState, *IncidentState, *Risk, *Criticality.values, *Environment.values, *Decision,
         "yes", "no", *Finding, *SLOTS, *accounts.BUILT_IN, "staff", *Outcome, *PHASES, "halted",
+        *RunDecision,
         *(name for _, name, _ in STEPS), *Kind, *Verdicts.__slots__,
         "same", "added", "removed", "changed",
         "service", "identity", "dependency", "present",
@@ -142,6 +144,7 @@ def test_titles_of_pages_cover_what_they_are_of() -> None:
         ProposalState.SUCCEEDED,
         ProposalState.ROLLED_BACK,
         ProposalState.FAILED,
+        ProposalState.STOPPED,
         ProposalState.UNKNOWN,
     }
     assert all(issubclass(kind, Refused) for kind, _ in ADVICE)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from audit.tlog.canonical import Json
 from remediation.domain.digest import Kind, digest
+from remediation.domain.halt.statement import RunDecision
 from tests.domain import halted, record
 from tests.domain.flaws import FLAWS
 from tests.domain.story import Story, approvers
@@ -33,20 +34,22 @@ def files() -> dict[str, bytes]:
         "digest.json": json.dumps(vectors, indent=1).encode() + b"\n",
         "approvers.json": approvers().dump(),
         "log_policy.txt": record.POLICY.dump().encode(),
-        "halt.json": json.dumps(_halt(), indent=1).encode() + b"\n",
+        "halt.json": _halt(RunDecision.HALT),
+        **{f"halt_v2_{name}.json": _halt(name) for name in RunDecision if name != "halt"},
         "evidence_ok.json": Story().evidence().dump(),
         **{f"evidence_{name}.json": flaw.make().dump() for name, flaw in FLAWS.items()},
     }
 
 
-def _halt() -> dict[str, Json]:
-    """alice's halt: what she signed, its digest, and her passkey's answer."""
-    composed = halted.statement()
-    return {
+def _halt(decision: RunDecision) -> bytes:
+    """alice's statement about a run: what she signed, its digest, and her passkey's answer."""
+    composed = halted.statement(decision=decision)
+    stored: dict[str, Json] = {
         "statement": composed.body().decode(),
         "digest": composed.digest,
         "assertion": halted.signed(composed).assertion.to_json(),
     }
+    return json.dumps(stored, indent=1).encode() + b"\n"
 
 
 def main() -> None:

@@ -30,8 +30,8 @@ SHORTEST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
 # Conflict while the first request runs, too many requests, temporarily unavailable.
 AGAIN = frozenset({409, 429, 502, 503, 504})
 ENDED = frozenset(
-    {"succeeded", "failed", "rolled_back", "unknown", "rejected", "returned"}
-    | {"withdrawn", "superseded", "expired", "refused"}
+    {"succeeded", "failed", "stopped", "rolled_back", "unknown", "rejected"}
+    | {"returned", "withdrawn", "superseded", "expired", "refused"}
 )
 
 

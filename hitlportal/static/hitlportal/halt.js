@@ -1,14 +1,16 @@
-/* Halting a run: ask the server for what is signed, sign it with a passkey, hand it in. The form
-   comes and goes while the page is open, so the document listens, not the form. What was typed
-   survives any failure. */
+/* Signing about a run (halt it, undo it, settle it): ask the server for what is signed, sign it with
+   a passkey, hand it in. The forms come and go while the page is open, so the document listens, not
+   the form. What was typed survives any failure. */
 "use strict";
 (() => {
   const { usePasskey, postJson, tell } = window.hitl;
 
   const halt = async (form) => {
     const token = form.elements.csrfmiddlewaretoken.value;
-    const reason = form.elements.reason.value;
-    const started = await postJson(form.getAttribute("action"), { reason }, token);
+    const given = new FormData(form);
+    const said = (name) => given.get(name) || "";
+    const asked = { decision: said("decision"), found: said("found"), reason: said("reason") };
+    const started = await postJson(form.getAttribute("action"), asked, token);
     const assertion = await usePasskey(started.options);
     return postJson(form.dataset.halt, { session: started.session, assertion }, token);
   };

@@ -56,8 +56,10 @@ class LastPasskey(Conflict):
 class Halted(Conflict):
     """A person halted this run between two steps."""
 
-    # Whether the person signed to undo what was applied, too.
-    undo = False
+    def __init__(self, detail: str = "", *, pointer: str = "", decision: str = "") -> None:
+        """`decision` is `keep` or `undo`; empty when a guard refused before a worker verified."""
+        super().__init__(detail, pointer=pointer)
+        self.decision = decision
 
 
 class IdempotencyKeyMissing(Refused):

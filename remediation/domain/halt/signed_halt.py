@@ -1,14 +1,15 @@
-"""Verify a signed halt; the worker does so before it stops or rolls back anything.
+"""Verify a signed statement about a run; the worker does so before it takes effect.
 
-An invalid halt stops nothing and the run continues. That is the safe direction: several people
-signed the plan, and the gate clears it again before each step. A halt restores access that a
-containment has just removed. So an attacker with only the web process's database password, or a
-stolen session, must gain nothing by writing a halt. A refused halt is recorded and the lead is
-notified at once; others can still halt, and an operator can freeze execution.
+An invalid statement stops nothing, undoes nothing and settles nothing. That is the safe direction:
+several people signed the plan, and the gate clears it again before each step. Undoing gives back
+access that a containment has just removed, and settling ends the search for an outcome. So an
+attacker with only the web process's database password, or a stolen session, must gain nothing by
+writing a statement. A refused statement is recorded and the lead is notified at once; others can
+still halt, and an operator can freeze execution.
 
-The row's guard verifies, at the moment of the halt, that the account is active and has the role.
-Nothing here requires the halt to be in the audit log: like a rollback, it must not wait for the
-log.
+The row's guard verifies, at the moment of the statement, that the account is active and has the
+role. Nothing here requires the statement to be in the audit log: like a rollback, it must not wait
+for the log.
 """
 
 from __future__ import annotations
@@ -28,15 +29,16 @@ from remediation.domain.errors import (
 )
 from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.domain.gate.signature import Assertion, verify
-from remediation.domain.halt.statement import HaltStatement, rolled_back_steps
+from remediation.domain.halt.statement import HaltStatement, signed_steps
 from remediation.domain.plan import Plan
 
 
 @dataclass(frozen=True)
 class SignedHalt:
-    """A recorded halt."""
+    """A recorded statement about a run."""
 
     person: str
+    decision: str
     reason: str
     statement: bytes
     assertion: Assertion
@@ -45,7 +47,7 @@ class SignedHalt:
 
 @dataclass(frozen=True)
 class HaltedRun:
-    """The run to halt, the slots of its ruling, and the people who may not halt it."""
+    """The run, the slots of its ruling, and the people who may not decide about it."""
 
     proposal: str
     round: int
@@ -57,7 +59,7 @@ class HaltedRun:
 def verify_halt(
     halt: SignedHalt, run: HaltedRun, *, approvers: Approvers, now: datetime
 ) -> HaltStatement:
-    """Verify one halt with the entries of the approvers file valid at its time and now.
+    """Verify one statement with the entries of the approvers file valid at its time and now.
 
     Raises Signature, Digest, UnknownApproverKey or SeparationOfDuties, also for malformed input.
     """
@@ -93,11 +95,14 @@ def _check_about(statement: HaltStatement, halt: SignedHalt, run: HaltedRun) -> 
     recorded = (run.proposal, run.round, halt.person)
     if signed != recorded:
         raise Signature(f"{halt.person}: the statement is about {signed}, not {recorded}")
+    if statement.decision != halt.decision:
+        raise Signature(f"{halt.person}: another decision was signed")
     if statement.reason != halt.reason:
         raise Signature(f"{halt.person}: another reason was signed")
     if statement.expires < halt.recorded_at:
         raise Signature(f"{halt.person}: the statement had expired when it was recorded")
-    if statement.plan != run.plan.digest or statement.takes_back != rolled_back_steps(run.plan):
+    steps = signed_steps(statement.decision, run.plan)
+    if statement.plan != run.plan.digest or statement.takes_back != steps:
         raise Digest(f"{halt.person} signed to take back something else than this plan's steps")
 
 

@@ -1,9 +1,13 @@
-"""The statement that a person signs to halt a run: the run, and the steps to roll back."""
+"""The statement that a person signs about a run: stop and keep, stop and undo, or settled by hand.
+
+Version 1 knew one decision, a halt that rolls back what was applied.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from audit.tlog.canonical import Json, encode
 from remediation.domain import instant
@@ -13,10 +17,35 @@ from remediation.domain.fields import Fields
 from remediation.domain.plan import MAX_STEPS, Plan
 from remediation.domain.strict import parse as parse_json
 
-TYPE = "hitlportal-halt/v1"
-DECISION = "halt"
+V1, V2 = "hitlportal-halt/v1", "hitlportal-halt/v2"
 MAX_BYTES = 32 * 1024
 MIN_REASON, MAX_REASON = 10, 500
+
+
+class RunDecision(StrEnum):
+    """What a person decides about a run."""
+
+    HALT = "halt"  # version 1: stop and roll back. New statements never say it.
+    KEEP = "keep"  # begin no further step; what was applied stays
+    UNDO = "undo"  # begin no further step, and undo what was applied
+    SETTLE = "settle"  # a person has settled it by hand
+
+    @property
+    def undoes(self) -> bool:
+        return self in (RunDecision.HALT, RunDecision.UNDO)
+
+    @property
+    def halts(self) -> bool:
+        """Return whether it stops the run; settling by hand is about a run that does not go on."""
+        return self is not RunDecision.SETTLE
+
+
+class Found(StrEnum):
+    """What people say that they found at the target of an unknown step; "" for a stopped run."""
+
+    NOTHING_SAID = ""
+    APPLIED = "applied"
+    NOT_APPLIED = "not_applied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +67,46 @@ class RollbackStep:
 
 
 def rolled_back_steps(plan: Plan) -> tuple[RollbackStep, ...]:
-    """Return the steps that a halt can roll back, in the order of rollback.
+    """Return the steps that a halt of version 1 rolls back: all but the last one, last first."""
+    return undone_steps(plan)[1:]
 
-    Of these, only the steps that were applied when the halt takes effect are rolled back. The last
-    step is not among them: once it has begun, nothing is left to halt.
+
+def undone_steps(plan: Plan) -> tuple[RollbackStep, ...]:
+    """Return every step of the plan in the order of undoing.
+
+    Of these, only the steps that are applied when the undoing begins are undone. The last step is
+    among them: the run can be undone while that step is being confirmed, and after it stopped.
     """
     return tuple(
         RollbackStep(step.index, step.target.locator, step.rollback)
-        for step in reversed(plan.steps[:-1])
+        for step in reversed(plan.steps)
     )
+
+
+def signed_steps(decision: RunDecision, plan: Plan) -> tuple[RollbackStep, ...]:
+    """Return the steps that a statement with this decision must name for this plan."""
+    if decision is RunDecision.HALT:
+        return rolled_back_steps(plan)
+    return undone_steps(plan) if decision is RunDecision.UNDO else ()
+
+
+_NEW = (RunDecision.KEEP, RunDecision.UNDO, RunDecision.SETTLE)
+_FIELDS = (
+    "type", "decision", "proposal", "round", "plan", "takes_back", "reason", "person",
+    "nonce", "expires", "rp_id", "origin",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class HaltStatement:
-    """One person's halt. Its digest is the passkey's challenge, so every field is signed.
+    """What one person signs about a run. Its digest is the passkey's challenge.
 
     Its own type and digest kind exclude that its signature is used for a review, or the reverse.
-    The steps to roll back are those of the whole plan, because the run goes on while the person
-    uses the passkey.
+    The steps to undo are those of the whole plan, because the run goes on while the person uses
+    the passkey. The decision `halt` belongs to version 1, which is still read and verified.
     """
 
+    decision: RunDecision
     proposal: str
     round: int
     plan: str
@@ -68,15 +117,18 @@ class HaltStatement:
     expires: datetime
     rp_id: str
     origin: str
+    found: Found = Found.NOTHING_SAID
 
     def to_json(self) -> dict[str, Json]:
+        old = self.decision is RunDecision.HALT
         return {
-            "type": TYPE,
-            "decision": DECISION,
+            "type": V1 if old else V2,
+            "decision": self.decision.value,
             "proposal": self.proposal,
             "round": self.round,
             "plan": self.plan,
             "takes_back": [step.to_json() for step in self.takes_back],
+            **({} if old else {"found": self.found.value}),
             "reason": self.reason,
             "person": self.person,
             "nonce": self.nonce,
@@ -87,17 +139,13 @@ class HaltStatement:
 
     @classmethod
     def from_json(cls, value: Json, at: str = "") -> HaltStatement:
-        source = Fields(
-            value,
-            at,
-            required=(
-                "type", "decision", "proposal", "round", "plan", "takes_back", "reason", "person",
-                "nonce", "expires", "rp_id", "origin",
-            ),
-        )  # fmt: skip
-        source.one_of("type", (TYPE,))
-        source.one_of("decision", (DECISION,))
-        return cls(
+        old = isinstance(value, dict) and value.get("type") == V1
+        source = Fields(value, at, required=_FIELDS if old else (*_FIELDS, "found"))
+        source.one_of("type", (V1 if old else V2,))
+        decisions = (RunDecision.HALT,) if old else _NEW
+        found = Found.NOTHING_SAID if old else Found(source.one_of("found", tuple(Found)))
+        made = cls(
+            decision=RunDecision(source.one_of("decision", decisions)),
             proposal=source.uuid("proposal"),
             round=source.integer("round", 1, 1_000_000),
             plan=source.sha256("plan"),
@@ -108,7 +156,11 @@ class HaltStatement:
             expires=source.instant("expires"),
             rp_id=source.text("rp_id", 253, least=1),
             origin=source.text("origin", 300, least=1),
+            found=found,
         )
+        if made.found and made.decision is not RunDecision.SETTLE:
+            raise BadValue("only a settlement says what was found", pointer=source.at("found"))
+        return made
 
     def body(self) -> bytes:
         return encode(self.to_json())

@@ -33,6 +33,7 @@ from remediation.domain.events import Event
 from remediation.domain.gate import gate
 from remediation.domain.gate.evidence import Evidence
 from remediation.domain.gate.gate import Clearance
+from remediation.domain.halt.statement import RunDecision
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
 from remediation.executors.errors import (
@@ -117,10 +118,10 @@ def succeed(run: Run, reason: str) -> None:
     """
     with transaction.atomic():
         judged = judge_halt.judge(run)
-        if judged is None or not judged.undo:
+        if judged is None or not judged.undoes:
             runs.conclude(run, ProposalState.SUCCEEDED, reason)
             return
-    roll_back(run, judged.name)
+    roll_back(run, Halted.name)
 
 
 def _plan(proposal: Proposal) -> Plan:
@@ -257,7 +258,7 @@ def _intend(run: Run, index: int) -> bool:
         _record_intended(run, index, snapshot)
     except Refused as error:
         gate_refusal.record(run.proposal, error, actor=run.actor)
-        if isinstance(error, Halted) and error.undo:
+        if isinstance(error, Halted) and error.decision == RunDecision.UNDO:
             roll_back(run, error.name)
         else:
             runs.end(run, error.name)
@@ -274,7 +275,8 @@ def _record_intended(run: Run, index: int, snapshot: Mapping[str, Json]) -> None
     assert run.execution is not None
     refusal: Refused | None
     with transaction.atomic():
-        refusal = judge_halt.judge(run)
+        halted = judge_halt.judge(run)
+        refusal = halted.refusal() if halted is not None else None
         if refusal is None:
             try:
                 record_step.record(

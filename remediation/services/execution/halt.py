@@ -1,8 +1,9 @@
-"""Halt a run between two steps: compose the statement, take the person's signature.
+"""Sign about a run: halt it (stop and keep, or stop and undo), or settle it by hand.
 
-A halt cannot make anything run, but it rolls back the applied steps, which can give access back.
-So it is signed with a passkey, and the worker verifies the signature before it stops
-(`judge_halt`). Until then the guard on step rows refuses the next step.
+Compose the statement, take the person's signature. None of them can make anything run, but an undo
+gives access back, and a settlement ends the search for an outcome. So each is signed with a
+passkey, and the worker verifies the signature before it takes effect (`judge_halt`). Until then
+the guard on step rows refuses the next step of a halted run.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ from remediation.domain.gate.signature import Assertion
 from remediation.domain.halt.statement import (
     MAX_REASON,
     MIN_REASON,
+    Found,
     HaltStatement,
-    rolled_back_steps,
+    RunDecision,
+    signed_steps,
 )
 from remediation.domain.inert import visible
 from remediation.domain.secrets import masking
@@ -36,6 +39,7 @@ from remediation.services.access import visibility
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
 from remediation.services.load_plan import load_plan
+from remediation.services.outbox import dispatch
 from remediation.services.people import passkeys
 from remediation.services.reporting import secrets as secrecy
 
@@ -48,25 +52,41 @@ class Started:
     options: dict[str, Any]
 
 
-def start(*, actor: User, proposal_id: UUID, reason: str) -> Started:
-    """Compose the statement that halts this run, for this person to sign once within five minutes.
+# The states in which each decision can be signed; the guard on the row says the rest.
+STATES = {
+    RunDecision.KEEP: (ProposalState.EXECUTING,),
+    RunDecision.UNDO: (ProposalState.EXECUTING, ProposalState.STOPPED),
+    RunDecision.SETTLE: (ProposalState.UNKNOWN, ProposalState.STOPPED),
+}
 
-    Raises NoSuchObject, Separation, NotEntitled, ReasonRequired, TooLarge, BadValue, and
-    WrongState when the proposal is not running.
+
+def start(
+    *, actor: User, proposal_id: UUID, decision: str, reason: str, found: str = ""
+) -> Started:
+    """Compose the statement about this run, for this person to sign once within five minutes.
+
+    ``decision`` is keep, undo or settle; ``found`` is what the person found at the target of an
+    unknown run. Raises NoSuchObject, Separation, NotEntitled, ReasonRequired, TooLarge, BadValue,
+    and WrongState when the run is not in a state for it.
     """
+    chosen, saw = _decision(decision), _found(found)
     reason = checked(reason, MAX_REASON)
-    found = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
-    if found is not None:
+    known = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
+    if known is not None:
         # Before the lock, since it searches the evidence, which may take time.
-        reason = told(found, reason)
+        reason = told(known, reason)
     with transaction.atomic():
-        proposal = _running(actor, proposal_id)
-        statement = _compose(actor, proposal, reason)
+        proposal = _open(actor, proposal_id, chosen)
+        statement = _compose(actor, proposal, chosen, saw, reason)
         entry = log.append(
-            action=Event.PERSON_HALT_STARTED,
+            action=Event.PERSON_HALT_STARTED if chosen.halts else Event.PERSON_SETTLEMENT_STARTED,
             actor=actor.actor,
             object=f"proposal:{proposal_id}",
-            data={"round": proposal.round, "statement": statement.digest},
+            data={
+                "round": proposal.round,
+                "statement": statement.digest,
+                "decision": chosen.value,
+            },
         )
         with translated():
             session = HaltSession.objects.create(
@@ -82,24 +102,27 @@ def start(*, actor: User, proposal_id: UUID, reason: str) -> Started:
 
 
 def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Halt:
-    """Record a signed halt: no further step begins before the worker has verified it.
+    """Record a signed statement: no further step begins before the worker has verified a halt.
 
     ``assertion`` is the passkey's assertion over the started statement. Raises SessionExpired,
-    SessionUsed, SignatureInvalid, what `start` raises, and WrongState when every step has begun or
-    the worker has verified another halt. A crash before the commit leaves no halt; after it the
-    worker, or `reconcile`, finds the row.
+    SessionUsed, SignatureInvalid, what `start` raises, and WrongState when it comes too late to
+    have an effect. A crash before the commit leaves nothing; after it the worker finds the row. Of
+    a run that no worker holds, the row's trigger asks for one, and the sweeper sends the message
+    again.
     """
     given = Assertion.from_browser(dict(assertion))
     with transaction.atomic():
         session = HaltSession.objects.filter(pk=session_id, person=actor.person).first()
         if session is None:
             raise errors.NoSuchObject()
-        _running(actor, session.proposal_id)
         statement = HaltStatement.parse(bytes(session.statement))
+        proposal = _open(actor, session.proposal_id, statement.decision)
         cose_key = passkeys.signed_by(actor, given, statement.challenge())
         # The entry holds the assertion, so that outsiders can verify it without our tables.
         entry = log.append(
-            action=Event.PERSON_EXECUTION_HALTED,
+            action=Event.PERSON_EXECUTION_HALTED
+            if statement.decision.halts
+            else Event.PERSON_RUN_SETTLED,
             actor=actor.actor,
             object=f"proposal:{session.proposal_id}",
             data={
@@ -109,10 +132,11 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Hal
             },
         )
         with translated():
-            return Halt.objects.create(
+            made = Halt.objects.create(
                 session=session,
                 proposal_id=session.proposal_id,
                 person=actor.person,
+                decision=statement.decision.value,
                 reason=statement.reason,
                 statement=bytes(session.statement),
                 credential_id=given.credential_id,
@@ -122,6 +146,10 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Hal
                 cose_key=cose_key,
                 entry=entry.id,
             )
+        if proposal.state != ProposalState.EXECUTING:
+            kind = "undo" if statement.decision.halts else "settle_run"
+            transaction.on_commit(lambda: dispatch.wake(kind, proposal.pk), robust=True)
+    return made
 
 
 def told(proposal: Proposal, reason: str) -> str:
@@ -141,28 +169,44 @@ def checked(reason: str, most: int) -> str:
     return stripped
 
 
-def _running(actor: User, proposal_id: UUID) -> Proposal:
-    """Lock and return the proposal, if it is running and this person may halt it."""
+def _decision(given: str) -> RunDecision:
+    if given not in STATES:
+        raise errors.BadValue("choose what to do", pointer="/decision")
+    return RunDecision(given)
+
+
+def _found(given: str) -> Found:
+    if given not in tuple(Found):
+        raise errors.BadValue("say what was found", pointer="/found")
+    return Found(given)
+
+
+def _open(actor: User, proposal_id: UUID, decision: RunDecision) -> Proposal:
+    """Lock and return the proposal, if this person may decide this about it now."""
     transition.lock(proposal_id)
     proposal = Proposal.objects.filter(pk=proposal_id).first()
     if proposal is None or not visibility.may_view(actor, proposal):
         raise errors.NoSuchObject()
-    if proposal.state != ProposalState.EXECUTING:
+    if proposal.state not in STATES[decision]:
         raise errors.WrongState(f"the proposal is {proposal.state}")
     visibility.refuse_to_halt(actor, proposal)
     return proposal
 
 
-def _compose(actor: User, proposal: Proposal, reason: str) -> HaltStatement:
+def _compose(
+    actor: User, proposal: Proposal, decision: RunDecision, found: Found, reason: str
+) -> HaltStatement:
     return HaltStatement(
+        decision=decision,
         proposal=str(proposal.pk),
         round=proposal.round,
         plan=proposal.plan_digest,
-        takes_back=rolled_back_steps(load_plan(bytes(proposal.plan))),
+        takes_back=signed_steps(decision, load_plan(bytes(proposal.plan))),
         reason=reason,
         person=str(actor.person),
         nonce=secrets.token_hex(32),
         expires=database_now() + passkeys.SESSION_LIFE,
         rp_id=settings.RP_ID,
         origin=settings.ORIGIN,
+        found=found,
     )

@@ -1,13 +1,18 @@
-"""Verify, before each step, whether a person halted the run with a valid signature.
+"""Verify what people signed about a run: a halt before each step, a settlement when one waits.
 
 The worker asks immediately before the step, and again under the proposal's lock, which a halt
-takes too, so that one of the two is first. An invalid halt is recorded by its refusal, leads are
-notified, and the run continues (see `domain.halt.signed_halt`).
+takes too, so that one of the two is first. It asks again when a step is applied and before the run
+ends, since an undo may come until then. An invalid statement is recorded by its refusal, leads are
+notified, and it has no effect (see `domain.halt.signed_halt`).
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
 
 from django.db import transaction
 
@@ -17,62 +22,162 @@ from remediation.domain.errors import GateRefused, Halted
 from remediation.domain.events import Event
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
-from remediation.models import Halt, HaltVerdict
+from remediation.domain.halt.statement import Found, HaltStatement, RunDecision
+from remediation.domain.plan import Plan
+from remediation.domain.states import ProposalState
+from remediation.models import Halt, HaltVerdict, Proposal
 from remediation.services import host_files, transition
 from remediation.services.access import authorize, record_refusal
+from remediation.services.actors import Actor, worker
 from remediation.services.clock import database_now
-from remediation.services.execution.run import Run
+from remediation.services.load_plan import load_plan
 from remediation.services.outbox import mail
 
 logger = logging.getLogger(__name__)
 
+# How many different people must say the same about an unknown run.
+PEOPLE = 2
 
-def refuse_if_halted(run: Run) -> None:
+
+class Judging(Protocol):
+    """What the statements are about; a `Run` has it."""
+
+    @property
+    def actor(self) -> Actor: ...
+    @property
+    def proposal(self) -> Proposal: ...
+    @property
+    def plan(self) -> Plan: ...
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A valid halt: stop and keep, or stop and undo (so also a halt of version 1)."""
+
+    decision: RunDecision
+    person: UUID
+    reason: str
+
+    @property
+    def undoes(self) -> bool:
+        return self.decision.undoes
+
+    def refusal(self) -> Halted:
+        """Return the halt as the refusal of the next step."""
+        return Halted(f"by person:{self.person}: {self.reason}", decision=self.decision.value)
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    actor: Actor
+    proposal: Proposal
+    plan: Plan
+
+
+def refuse_if_halted(run: Judging) -> None:
     """Refuse to go on when the run has a valid halt. Commits the verdicts.
 
     Raises Halted, and PolicyUnavailable when a halt waits and the approvers file cannot be read.
     """
     found = judge(run)
     if found is not None:
-        raise found
+        raise found.refusal()
 
 
 @transaction.atomic
-def judge(run: Run) -> Halted | None:
-    """Verify the run's halts that have no verdict; return the first valid one as a refusal.
+def judge(run: Judging) -> Judged | None:
+    """Verify the run's halts that have no verdict; return the valid one that decides.
 
-    Inside a transaction it holds the proposal's lock until the end, so that no other halt comes
-    between. A crash before the commit leaves the halts unverified; no step begins before the next
-    call verifies them. Raises PolicyUnavailable.
+    A valid undo wins over a keep, whichever was first; of several alike, the first decides and
+    the others stay without a verdict. Inside a transaction it holds the proposal's lock until the
+    end, so that no other halt comes between. A crash before the commit leaves the halts
+    unverified; no step begins before the next call verifies them. Raises PolicyUnavailable.
     """
     transition.lock(run.proposal.pk)
-    held = HaltVerdict.objects.filter(halt__proposal=run.proposal, refusal="").first()
-    if held is not None:
-        return _halted(held.halt)
-    waiting = Halt.objects.filter(proposal=run.proposal, verdict__isnull=True).order_by("id")
+    halts = Halt.objects.filter(proposal=run.proposal)
+    undo = _first_valid(run, halts.exclude(decision__in=_NOT_UNDO).order_by("id"))
+    found = undo or _first_valid(run, halts.filter(decision=RunDecision.KEEP).order_by("id"))
+    if found is None:
+        return None
+    decision = RunDecision.UNDO if undo else RunDecision.KEEP
+    return Judged(decision, found.person, found.reason)
+
+
+_NOT_UNDO = (RunDecision.KEEP, RunDecision.SETTLE)
+
+
+@transaction.atomic
+def settlement(proposal: Proposal, *, actor: Actor | None = None) -> str | None:
+    """Verify the settlements of a run; return what two people say of an unknown one.
+
+    That is "applied" or "not_applied", when two different people say the same and nobody who signed
+    says the other. A person may say something else later; the newest valid statement counts.
+    For a stopped run it records the verdicts, which mark the run as settled, and returns None.
+    Raises PolicyUnavailable.
+    """
+    transition.lock(proposal.pk)
+    proposal.refresh_from_db(fields=["state", "round"])
+    run = _Waiting(actor or worker(), proposal, load_plan(bytes(proposal.plan)))
+    rows = Halt.objects.filter(proposal=proposal, decision=RunDecision.SETTLE).order_by("id")
+    said = {row.person: found_of(row) for row in _valid(run, rows)}
+    if proposal.state != ProposalState.UNKNOWN or len(set(said.values())) != 1:
+        return None
+    found = next(iter(said.values()))
+    return found.value if found and len(said) >= PEOPLE else None
+
+
+def found_of(halt: Halt) -> Found:
+    """Return what the person of this settlement says was found."""
+    return HaltStatement.parse(bytes(halt.statement)).found
+
+
+def settlers(proposal: Proposal, found: Found) -> tuple[Halt, ...]:
+    """Return the valid settlements that say this, one for each person, the first ones."""
+    rows = Halt.objects.filter(
+        proposal=proposal, decision=RunDecision.SETTLE, verdict__refusal=""
+    ).order_by("id")
+    first: dict[UUID, Halt] = {}
+    for row in rows:
+        if found_of(row) is found:
+            first.setdefault(row.person, row)
+    return tuple(first.values())
+
+
+def _first_valid(run: Judging, halts: Iterable[Halt]) -> Halt | None:
+    """Return the first valid halt. Those that have a verdict need no file and no passkey."""
+    rows = list(halts)
+    held = HaltVerdict.objects.filter(halt__in=rows, refusal="").order_by("halt_id").first()
+    return held.halt if held is not None else next(iter(_valid(run, rows, most=1)), None)
+
+
+def _valid(run: Judging, halts: Iterable[Halt], most: int | None = None) -> list[Halt]:
+    """Verify statements without a verdict; return the valid ones, at most so many."""
+    rows = list(halts)
+    verdicts = {row.halt_id: row for row in HaltVerdict.objects.filter(halt__in=rows)}
+    valid: list[Halt] = []
     refused: list[str] = []
-    found = None
-    for halt in waiting:
-        refusal = _refusal(run, halt)
-        _record(run, halt, refusal)
-        if refusal is None:
-            found = _halted(halt)
+    for halt in rows:
+        known = verdicts.get(halt.pk)
+        if known is None:
+            refusal = _refusal(run, halt)
+            _record(run, halt, refusal)
+            if refusal is not None:
+                refused.append(refusal.name)
+                continue
+        elif not known.holds:
+            continue
+        valid.append(halt)
+        if len(valid) == most:
             break
-        refused.append(refusal.name)
     if refused:
         key = run.proposal.pk
-        transaction.on_commit(lambda: mail.halt_refused(key, refused), robust=True)
-    return found
+        settles = rows[0].decision == RunDecision.SETTLE
+        transaction.on_commit(lambda: mail.halt_refused(key, refused, settles), robust=True)
+    return valid
 
 
-def _halted(halt: Halt) -> Halted:
-    halted = Halted(f"by person:{halt.person}: {halt.reason}")
-    halted.undo = True
-    return halted
-
-
-def _refusal(run: Run, halt: Halt) -> GateRefused | None:
-    """Return why the halt is invalid, or None. Raises PolicyUnavailable (no verdict possible)."""
+def _refusal(run: Judging, halt: Halt) -> GateRefused | None:
+    """Return why the statement is invalid, or None. Raises PolicyUnavailable (no verdict)."""
     approvers = host_files.approvers()
     assessment = authorize.newest(run.proposal)
     about = HaltedRun(
@@ -84,6 +189,7 @@ def _refusal(run: Run, halt: Halt) -> GateRefused | None:
     )
     signed = SignedHalt(
         person=str(halt.person),
+        decision=halt.decision,
         reason=halt.reason,
         statement=bytes(halt.statement),
         assertion=Assertion(
@@ -97,16 +203,19 @@ def _refusal(run: Run, halt: Halt) -> GateRefused | None:
     try:
         verify_halt(signed, about, approvers=approvers, now=database_now())
     except GateRefused as error:
-        logger.critical("a halt of %s does not hold: %s", run.proposal.pk, error)
+        logger.critical("a signature about %s does not hold: %s", run.proposal.pk, error)
         return error
     return None
 
 
-def _record(run: Run, halt: Halt, refusal: GateRefused | None) -> None:
-    about: dict[str, Json] = {"halt": halt.entry, "person": str(halt.person)}
+def _record(run: Judging, halt: Halt, refusal: GateRefused | None) -> None:
+    settles = halt.decision == RunDecision.SETTLE
+    about: dict[str, Json] = {
+        "halt": halt.entry, "person": str(halt.person), "decision": halt.decision,
+    }  # fmt: skip
     if refusal is None:
         entry = log.append(
-            action=Event.WORKER_HALT_VERIFIED,
+            action=Event.WORKER_SETTLEMENT_VERIFIED if settles else Event.WORKER_HALT_VERIFIED,
             actor=run.actor.ref,
             object=f"proposal:{run.proposal.pk}",
             data=about,
@@ -114,7 +223,7 @@ def _record(run: Run, halt: Halt, refusal: GateRefused | None) -> None:
     else:
         entry = record_refusal.record(
             actor=run.actor,
-            event=Event.WORKER_HALT_REFUSED,
+            event=Event.WORKER_SETTLEMENT_REFUSED if settles else Event.WORKER_HALT_REFUSED,
             error=refusal,
             object=f"proposal:{run.proposal.pk}",
             proposal_id=run.proposal.pk,
@@ -127,8 +236,3 @@ def _record(run: Run, halt: Halt, refusal: GateRefused | None) -> None:
         detail=record_refusal.printable(refusal.detail) if refusal else "",
         entry=entry,
     )
-
-
-def settlement(run: Run) -> str | None:
-    """Return what two people said about an unknown run, or None."""
-    return None

@@ -50,3 +50,12 @@ def open_call(phases: Phases) -> int | None:
         if "undo_intended" in done and not {"undone", "undo_failed"} & set(done):
             return index
     return None
+
+
+def to_undo(phases: Phases) -> tuple[int, ...]:
+    """Return the applied steps that are neither undone nor given up, first one first."""
+    return tuple(
+        index
+        for index, done in sorted(phases.items())
+        if was_applied(done) and not {"undone", "undo_failed"} & set(done)
+    )

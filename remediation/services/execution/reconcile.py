@@ -9,19 +9,29 @@ access back: that is left to people.
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import Q
 
 from remediation.domain.errors import Refused, TargetBusy
+from remediation.domain.halt.statement import RunDecision
 from remediation.domain.states import ProposalState
 from remediation.models import Execution, Halt, Proposal
 from remediation.services.actors import Actor
+from remediation.services.clock import database_now
 from remediation.services.execution import confirm as confirm_
-from remediation.services.execution import execute, in_flight, judge_halt, lease, settle
+from remediation.services.execution import (
+    execute,
+    in_flight,
+    judge_halt,
+    lease,
+    settle,
+    settle_by_hand,
+)
 from remediation.services.execution import run as runs
 from remediation.services.execution.confirm import Confirmed
-from remediation.services.execution.phases import Phases, load, open_call, phases_of
+from remediation.services.execution.phases import Phases, load, open_call, phases_of, to_undo
 from remediation.services.execution.rollback import roll_back
 from remediation.services.execution.run import Run
 from remediation.services.load_plan import load_plan
@@ -29,38 +39,52 @@ from remediation.services.load_plan import load_plan
 logger = logging.getLogger(__name__)
 
 _LIVE = (ProposalState.EXECUTING, ProposalState.UNKNOWN)
+# How long a stopped run with a signed undo is gone on with, if a crash or a target that cannot be
+# read keeps it from ending. Then people have to sign anew.
+UNDO_FOR = timedelta(days=1)
 
 
 def reconcile(*, actor: Actor) -> int:
     """Go on with every run that no worker holds; return how many were processed."""
-    done = 0
-    for proposal_id in list(_open()):
-        try:
-            done += go_on(proposal_id, actor=actor)
-        except Refused as error:
-            logger.warning("%s is not settled yet: %s", proposal_id, error)
-    return done
+    return sum(reconcile_one(proposal_id, actor=actor) for proposal_id in _open())
+
+
+def reconcile_one(proposal_id: UUID, *, actor: Actor) -> bool:
+    """Go on with one run; a refusal is logged, and it is tried again later."""
+    try:
+        return go_on(proposal_id, actor=actor)
+    except Refused as error:
+        logger.warning("%s is not settled yet: %s", proposal_id, error)
+        return False
 
 
 def _open() -> list[UUID]:
-    """Return the runs that have not ended, and stopped ones that a person signed to undo."""
-    signed = Halt.objects.filter(Q(verdict__isnull=True) | Q(verdict__refusal=""))
-    waiting = Q(state__in=_LIVE) | Q(
-        state=ProposalState.STOPPED, pk__in=signed.values("proposal_id")
-    )
-    rows = Proposal.objects.filter(waiting, execution__isnull=False)
-    return list(rows.values_list("pk", flat=True))
+    """Return the runs that have not ended, and stopped ones about which people have signed."""
+    signed = Halt.objects.filter(
+        Q(verdict__isnull=True) | Q(verdict__refusal=""),
+        recorded_at__gt=database_now() - UNDO_FOR,
+        proposal__state=ProposalState.STOPPED,
+    ).exclude(decision=RunDecision.KEEP)
+    live = Proposal.objects.filter(state__in=_LIVE, execution__isnull=False)
+    return [*live.values_list("pk", flat=True), *set(signed.values_list("proposal_id", flat=True))]
 
 
 def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
-    """Go on with one run; return False when that must wait, or it has ended."""
+    """Go on with one run; return False when that must wait, or it has ended.
+
+    Raises Refused when something that can pass is in the way.
+    """
+    if settle_by_hand.settle(proposal_id, actor=actor):
+        return True
     execution = Execution.objects.select_related("proposal__incident", "proposal__diagnosis").get(
         proposal_id=proposal_id
     )
+    phases = phases_of(execution)
+    if execution.proposal.state == ProposalState.STOPPED and not to_undo(phases):
+        return False
     plan = load_plan(bytes(execution.proposal.plan))
     locators = [target.locator for target in plan.targets]
-    open_ = open_call(phases_of(execution))
-    if open_ is not None and not in_flight.is_over(proposal_id, locators):
+    if open_call(phases) is not None and not in_flight.is_over(proposal_id, locators):
         return False
     try:
         held = lease.claim(locators, worker=actor.ref)
@@ -72,7 +96,7 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
     run = Run(actor, proposal, plan, held, execution=execution)
     phases = load(run)
     if proposal.state == ProposalState.STOPPED:
-        return _undo_stopped(run, phases)
+        return _undo_stopped(run)
     if proposal.state not in _LIVE:
         held.release()
         return False
@@ -80,14 +104,13 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
     return True
 
 
-def _undo_stopped(run: Run, phases: Phases) -> bool:
-    """Roll back a stopped run if a person signed for it and that is not done yet."""
+def _undo_stopped(run: Run) -> bool:
+    """Roll back a stopped run if a person signed for it."""
     judged = judge_halt.judge(run)
-    left = [i for i in run.applied if not {"undone", "undo_failed"} & set(phases.get(i, {}))]
-    if judged is None or not judged.undo or not left:
+    if judged is None or not judged.undoes:
         run.leases.release()
         return False
-    roll_back(run, judged.name)
+    roll_back(run, "halted")
     return True
 
 
@@ -98,8 +121,8 @@ def _go_on(run: Run, phases: Phases) -> None:
             _go_on(run, load(run))
         return
     judged = judge_halt.judge(run)
-    if judged is not None and judged.undo and run.applied:
-        roll_back(run, judged.name)
+    if judged is not None and judged.undoes and run.applied:
+        roll_back(run, "halted")
         return
     index = next((i for i in range(len(run.plan.steps)) if "verified" not in phases.get(i, {})), -1)
     done = phases.get(index, {})
@@ -110,7 +133,7 @@ def _go_on(run: Run, phases: Phases) -> None:
     elif "applied" in done:
         _confirm(run, index)
     elif judged is not None:
-        runs.end(run, judged.name)
+        runs.end(run, "halted")
     elif run.proposal.state == ProposalState.UNKNOWN:
         # People were told that the outcome was unknown; the rest of the plan is theirs to propose.
         runs.end(run, "outcome_unknown")

@@ -1,4 +1,4 @@
-"""Reverse a run that succeeded: propose the inverse plan, which is reviewed like any other.
+"""Reverse a run that succeeded or stopped: propose the inverse plan, reviewed like any other.
 
 A reversal does not bypass the gate: it is another run, which other people approve. The person who
 proposes it is recorded as the plan's editor and cannot decide on it (promise 4). That person must
@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import transaction
 
 from remediation.domain import errors
+from remediation.domain.states import ProposalState
 from remediation.models import Proposal, User
 from remediation.services import transition
 from remediation.services.access import authorize, visibility
@@ -26,11 +27,11 @@ MAX_REASON = 2_000
 
 
 def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
-    """Propose the reversal of a successful run; return the new proposal's id.
+    """Propose the reversal of a run that succeeded or stopped; return the new proposal's id.
 
     If a reversal with the same plan already waits, its id is returned. Raises NoSuchObject,
     Separation, NotEntitled, ReasonRequired, TooLarge, BadValue, and WrongState when the run did
-    not succeed or nothing of it can be reversed. A crash before the commit leaves nothing; after
+    neither or nothing of it can be reversed. A crash before the commit leaves nothing; after
     it the sweeper gets the new proposal assessed.
     """
     reason = checked(reason, MAX_REASON)
@@ -55,7 +56,13 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
             actor=PersonActor(actor.person, actor.pk),
             old=old,
             plan=back,
-            rationale=f"Reverses proposal {old.pk}, which succeeded. {reason}",
+            rationale=f"Reverses proposal {old.pk}, which {_ended(old)}. {reason}",
         )
         transaction.on_commit(lambda: dispatch.wake("assess", made), robust=True)
     return made
+
+
+def _ended(old: Proposal) -> str:
+    if old.state == ProposalState.STOPPED:
+        return "stopped and kept what was applied"
+    return "succeeded"

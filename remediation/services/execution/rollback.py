@@ -18,11 +18,12 @@ from audit.tlog.canonical import encode
 from remediation.domain.errors import GateRefused, Next, Refused, TargetUnobservable
 from remediation.domain.gate import gate
 from remediation.domain.gate.gate import Clearance
+from remediation.domain.halt.statement import RunDecision
 from remediation.domain.observation import Observation
 from remediation.domain.states import ProposalState
 from remediation.executors.errors import RollbackFailed
 from remediation.executors.run import executor_of, run_rollback
-from remediation.models import HaltVerdict, StepRecord
+from remediation.models import Halt, StepRecord
 from remediation.services import host_files
 from remediation.services.assessment.observe import Seen, observe
 from remediation.services.clock import database_now
@@ -139,10 +140,11 @@ def _require_restored(run: Run, index: int, observation: Observation) -> None:
 
 def _wait(run: Run, why: str) -> None:
     """Raise TargetUnobservable, so that the reconciler tries again; after PATIENCE give up."""
-    asked = (
-        HaltVerdict.objects.filter(halt__proposal=run.proposal, refusal="").order_by("id").last()
+    signed = Halt.objects.filter(proposal=run.proposal, verdict__refusal="").exclude(
+        decision__in=(RunDecision.KEEP, RunDecision.SETTLE)
     )
-    if asked is not None and database_now() - asked.recorded_at > PATIENCE:
+    asked = signed.order_by("verdict__recorded_at").values_list("verdict__recorded_at").first()
+    if asked is not None and database_now() - asked[0] > PATIENCE:
         raise RollbackFailed(why)
     raise TargetUnobservable(why)
 

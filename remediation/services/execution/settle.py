@@ -1,7 +1,7 @@
-"""Settle a call without a result: read its target, or take the word of two people.
+"""Settle a call without a result by reading its target.
 
 Nothing is tried again. A target that cannot tell leaves the run unknown: it is read again with
-back-off, and two people may settle it by hand, which is recorded as their word.
+back-off, and two people may settle it by hand (`settle_by_hand`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from remediation.executors.run import executor_of
 from remediation.models import StepRecord
 from remediation.services.assessment.observe import Seen, observe
 from remediation.services.clock import database_now
-from remediation.services.execution import judge_halt, record_step
+from remediation.services.execution import record_step
 from remediation.services.execution import run as runs
 from remediation.services.execution.phases import Phases, load
 from remediation.services.execution.rollback import roll_back
@@ -33,10 +33,6 @@ def settle(run: Run, phases: Phases, index: int) -> bool:
     """Settle the open call of step ``index``; return whether the run can go on from there."""
     if "undo_intended" in phases[index]:
         roll_back(run, "halted")
-        return False
-    said = judge_halt.settlement(run)
-    if said is not None:
-        _by_hand(run, index, said)
         return False
     if run.proposal.state == ProposalState.UNKNOWN and not _due(run, index):
         run.leases.release()
@@ -68,21 +64,6 @@ def _by_reading(run: Run, index: int) -> bool:
         return True
     _still_unknown(run, seen)
     return False
-
-
-def _by_hand(run: Run, index: int, said: str) -> None:
-    """Record what two people said: `applied` or `not_applied`. Nobody saw it, so the run stops."""
-    assert run.execution is not None
-    data: dict[str, Json] = {"settled": "by_hand"}
-    if said == "applied":
-        record_step.record(run.actor, run.execution, index, "applied", run.token(index), data)
-        unseen: dict[str, Json] = {**data, "refusal": "not_confirmed"}
-        record_step.record(run.actor, run.execution, index, "unconfirmed", run.token(index), unseen)
-    else:
-        failed: dict[str, Json] = {**data, "refusal": "not_applied"}
-        record_step.record(run.actor, run.execution, index, "failed", run.token(index), failed)
-    load(run)
-    runs.end(run, "settled_by_hand")
 
 
 def _may_spread(run: Run, index: int) -> bool:

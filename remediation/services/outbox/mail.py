@@ -60,15 +60,23 @@ def late_result(proposal_id: UUID, step: int) -> None:
     _send(proposal, holders("lead"), "a result came too late", text, page="execution")
 
 
-def halt_refused(proposal_id: UUID, refusals: Iterable[str]) -> None:
-    """Notify leads of invalid halts: somebody forged them, or failed to stop a run."""
+def halt_refused(proposal_id: UUID, refusals: Iterable[str], settles: bool = False) -> None:
+    """Notify leads of invalid halts or settlements: somebody forged them, or used a wrong key."""
     proposal = Proposal.objects.get(pk=proposal_id)
     names = ", ".join(refusals)
+    if settles:
+        text = (
+            f"A statement that this run is settled by hand was refused ({names}). It is not signed"
+            " by a key that may halt the run, so the run stays as it is. If nobody meant to sign"
+            " it, somebody is writing into the portal's database."
+        )
+        _send(proposal, holders("lead"), "a settlement was refused", text, page="execution")
+        return
     text = (
         f"A halt of this run was refused ({names}). It is not signed by a key that may halt the"
-        " run, so the run continues. To stop it, halt it with a key of the approvers file, or ask"
-        " an operator to freeze execution. If nobody meant to halt it, somebody is writing into"
-        " the portal's database."
+        " run, so it stops nothing and undoes nothing. To stop a run, halt it with a key of the"
+        " approvers file, or ask an operator to freeze execution. If nobody meant to halt it,"
+        " somebody is writing into the portal's database."
     )
     _send(proposal, holders("lead"), "a halt was refused", text, page="execution")
 

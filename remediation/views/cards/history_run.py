@@ -47,7 +47,7 @@ def halt_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
             at=row.recorded_at,
             kind="refusal",
             word="halted",
-            title=_halt_title(verdicts.get(row.pk)),
+            title=_halt_title(row.decision, verdicts.get(row.pk)),
             actor=names.person(row.person),
             entry=row.entry,
             reason=row.reason,
@@ -56,11 +56,20 @@ def halt_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
         )
 
 
-def _halt_title(verdict: HaltVerdict | None) -> str:
+def _halt_title(decision: str, verdict: HaltVerdict | None) -> str:
+    if decision == "settle":
+        if verdict is None:
+            return gettext("Settlement signed; the worker has not verified it yet")
+        if verdict.holds:
+            return gettext("Settled by hand")
+        return gettext("Settlement refused by the worker")
     if verdict is None:
         return gettext("Halt signed; the worker has not verified it yet")
     if verdict.holds:
-        return gettext("Halted between two steps")
+        return {
+            "keep": gettext("Halted between two steps: stop and keep"),
+            "undo": gettext("Halted: stop and undo"),
+        }.get(decision, gettext("Halted between two steps"))
     return gettext("Halt refused by the worker")
 
 

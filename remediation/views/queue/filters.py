@@ -17,8 +17,14 @@ from remediation.views.queue import cursors
 
 MINE, SERVICES = "mine", "services"
 # Sections of the queue: the first place of each, and the place where it ends.
-REVIEW, NEW, RUNNING, ENDED = "review", "new", "running", "ended"
-SECTIONS = {REVIEW: ("1", "2"), NEW: ("2", "3"), RUNNING: ("3", "4"), ENDED: ("9", ":")}
+STOPPED, REVIEW, NEW, RUNNING, ENDED = "stopped", "review", "new", "running", "ended"
+SECTIONS = {
+    STOPPED: ("0", "1"),
+    REVIEW: ("1", "2"),
+    NEW: ("2", "3"),
+    RUNNING: ("3", "4"),
+    ENDED: ("9", ":"),
+}
 CHOICES = {
     "show": (MINE, SERVICES),
     "state": tuple(SECTIONS),
@@ -27,7 +33,7 @@ CHOICES = {
 }
 LONGEST = 300
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_PLACE = re.compile(rf"(?:[123][0-4][0-9]{{32}}|9[0-9]{{16}}){_UUID}")
+_PLACE = re.compile(rf"(?:[0123][0-4][0-9]{{32}}|9[0-9]{{16}}){_UUID}")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from remediation.models import QueueEntry, User
 from remediation.services.access import slots, visibility
 from remediation.views.cards import proposal_rows
 from remediation.views.queue import cursors, groups, reading, walk
-from remediation.views.queue.filters import ENDED, MINE, NEW, REVIEW, RUNNING, Filters
+from remediation.views.queue.filters import ENDED, MINE, NEW, REVIEW, RUNNING, STOPPED, Filters
 from remediation.views.queue.page import QueueGroup, QueuePage
 from remediation.views.queue.reading import Lens
 from remediation.views.queue.walk import Found, Place
@@ -31,6 +31,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TITLES = {
     MINE: (gettext_lazy("Waiting for your decision"), gettext_lazy("Your role is still needed.")),
     "others": (gettext_lazy("Waiting for others"), ""),
+    STOPPED: (
+        gettext_lazy("Stopped in the middle"),
+        gettext_lazy("A part is done. A person must go on."),
+    ),
     REVIEW: (gettext_lazy("In review"), ""),
     NEW: (gettext_lazy("Waiting for the worker's assessment"), ""),
     RUNNING: (gettext_lazy("Approved and running"), ""),
@@ -108,6 +112,7 @@ def _side_by_side(
     others.found.first = sorted([*others.found.first, *seemed], key=lambda place: place.place)
     return [
         mine,
+        _part(STOPPED, lens, STOPPED, FEW, filters.but(state=STOPPED)),
         others,
         _part(NEW, lens, NEW, FEW, filters.but(state=NEW)),
         _part(RUNNING, lens, RUNNING, FEW, filters.but(state=RUNNING)),

@@ -8,8 +8,11 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy
 
+from remediation.domain.halt.statement import RunDecision
 from remediation.domain.outcome import Outcome
 from remediation.domain.states import ProposalState
+from remediation.services.review.reversal import BY_PEOPLE
+from remediation.views.run.ways import Undoing, Ways
 
 S = ProposalState
 # States that the worker still changes by itself.
@@ -26,13 +29,31 @@ PHASES = {
 }
 ENDS = {
     S.SUCCEEDED: gettext_lazy("Every step was applied and verified on the target."),
-    S.ROLLED_BACK: gettext_lazy("The run failed. Every applied step was rolled back."),
-    S.FAILED: gettext_lazy(
-        "The run failed. Some applied steps may not be rolled back; see each step."
+    S.ROLLED_BACK: gettext_lazy("Every applied step was rolled back."),
+    S.FAILED: gettext_lazy("The run failed. Nothing was changed at a target."),
+    S.STOPPED: gettext_lazy(
+        "The run stopped. What was applied stays; only people give access back."
     ),
     S.UNKNOWN: gettext_lazy(
         "A call got no answer. The worker reads the target once no call can still be running."
         " It never repeats a call without that."
+    ),
+}
+# Of runs before there was `stopped`.
+FAILED_IN_PART = gettext_lazy(
+    "The run failed. Some applied steps may not be rolled back; see each step."
+)
+# What follows a signature; it takes effect when the worker has verified it.
+SIGNED = {
+    RunDecision.KEEP: gettext_lazy(
+        "Signed. No further step begins. What was applied stays as it is."
+    ),
+    RunDecision.UNDO: gettext_lazy(
+        "Signed. No further step begins. When the worker has verified the signature, it rolls back"
+        " the applied steps, as far as the targets are as the run left them."
+    ),
+    RunDecision.SETTLE: gettext_lazy(
+        "Signed. It counts when the worker has verified the signature."
     ),
 }
 # Why a run ended; refusals of the gate have words of their own.
@@ -40,6 +61,13 @@ REASONS = {
     "halted": gettext_lazy("A person halted the run between two steps."),
     "settled": gettext_lazy("The worker was gone; the outcome was read from the target."),
     "not_applied": gettext_lazy("The step did not change the target."),
+    "not_confirmed": gettext_lazy("The effect was not seen at the target in time."),
+    BY_PEOPLE["applied"]: gettext_lazy(
+        "Two people said that the step was applied. The worker did not see it."
+    ),
+    BY_PEOPLE["not_applied"]: gettext_lazy(
+        "Two people said that the step changed nothing. The worker did not see it."
+    ),
     "partly_applied": gettext_lazy("The step was applied only in part."),
     "verify_failed": gettext_lazy("The target does not show the effect."),
     "outcome_unknown": gettext_lazy("The target did not answer."),
@@ -96,9 +124,11 @@ class LeaseRow:
 
 @dataclass(frozen=True)
 class HaltCard:
-    """A recorded halt. It stops the run after the worker has verified its signature."""
+    """A signed statement about a run. It has an effect after the worker verified its signature."""
 
     person: str
+    decision: str
+    found: str  # what a settlement of an unknown run says
     reason: str
     at: datetime
     entry: int
@@ -131,29 +161,42 @@ class RunPage:
     holder: str
     leases: tuple[LeaseRow, ...]
     halts: tuple[HaltCard, ...]
-    # What a halt would roll back, in this order; the signed statement has the same list.
-    takes_back: tuple[str, ...]
+    # What an undo would take back, in this order; the signed statement has the same steps.
+    undo: Undoing
     next_step: int  # the number of the step that a halt would prevent; 0: none is left
     may_halt: bool
-    # The steps of a reversal, in order; empty when this person may not propose one or nothing is
-    # reversible.
-    reversal: tuple[str, ...]
+    can_undo: bool  # an undo of the running run would have an effect
+    ways: Ways
+    settled: bool  # a person settled this stopped run by hand
     version: str
 
     @property
-    def haltable(self) -> bool:
+    def can_keep(self) -> bool:
         # A halt that is not verified yet does not remove the button: it may be forged.
         return self.may_halt and self.next_step > 0 and not self.halted
 
     @property
+    def haltable(self) -> bool:
+        return self.can_keep or (self.may_halt and self.can_undo and not self.is_undone)
+
+    @property
     def halted(self) -> bool:
-        return any(halt.holds for halt in self.halts)
+        return any(halt.holds and halt.decision != "settle" for halt in self.halts)
+
+    @property
+    def is_undone(self) -> bool:
+        """Return whether a verified signature asks for undoing."""
+        return any(halt.holds and halt.decision in ("undo", "halt") for halt in self.halts)
 
     @property
     def halt_key(self) -> str:
-        """Return which box about halting is shown; the page replaces it when the key changes."""
+        """Return which box is shown; the page replaces it when the key changes."""
         if self.haltable:
-            return "form"
+            return "form" if self.can_keep else "undo"
+        if self.state in (S.STOPPED, S.UNKNOWN):
+            # The form stays in place while somebody else signs: only verified statements count.
+            valid = sum(halt.holds for halt in self.halts)
+            return f"{self.state}{valid}"
         if self.state != S.EXECUTING:
             return "none"
         return "halted" if self.halted else "late" if self.may_halt else "others"

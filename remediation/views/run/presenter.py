@@ -7,16 +7,16 @@ from datetime import datetime
 
 from django.utils.translation import ngettext
 
-from remediation.domain.halt.statement import rolled_back_steps
 from remediation.domain.plan import Plan
 from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
-from remediation.services.review.reversal import inverse_plan
+from remediation.services.execution.judge_halt import found_of
 from remediation.views.cards.proposal import plan_of, sentences, undone
 from remediation.views.names import Names
-from remediation.views.run.page import ENDS, LIVE, HaltCard, LeaseRow, RunPage, S
+from remediation.views.run.page import ENDS, FAILED_IN_PART, LIVE, HaltCard, LeaseRow, RunPage, S
 from remediation.views.run.steps import describe_reason, run_steps
+from remediation.views.run.ways import Undoing, is_settled, undoing, ways_of
 
 
 def run_page(user: User, proposal: Proposal) -> RunPage:
@@ -27,7 +27,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
     moves = {
         move.to_state: move
         for move in proposal.transitions.order_by("id")
-        if move.to_state == "executing" or move.from_state in ("executing", "unknown")
+        if move.to_state == "executing" or move.from_state in ("executing", "unknown", "stopped")
     }
     end = moves.get(proposal.state) if proposal.state != S.EXECUTING else None
     waiting = _waiting_for(proposal)
@@ -43,7 +43,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         begun=run is not None,
         steps=run_steps(plan, records, run) if plan else (),
         tally=_tally(plan, records, proposal.state),
-        ending=str(ENDS.get(S(proposal.state), "")),
+        ending=_ending(proposal.state, records),
         reason=describe_reason(end.reason) if end else "",
         waiting_for=waiting,
         started=moves["executing"].recorded_at if "executing" in moves else None,
@@ -51,17 +51,26 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         holder=run.holder if run else "",
         leases=_leases(run),
         halts=_halts(proposal),
-        takes_back=_takes_back(plan) if may_halt else (),
+        undo=undoing(plan) if plan and may_halt else Undoing(),
         next_step=upcoming,
         may_halt=may_halt,
-        reversal=_reversal(user, proposal),
+        can_undo=may_halt and _can_undo(plan, records),
+        ways=ways_of(user, proposal, plan),
+        settled=proposal.state == S.STOPPED and is_settled(proposal),
         version=version(proposal),
     )
 
 
 def is_live(proposal: Proposal) -> bool:
-    """Tell whether the worker still changes its state by itself."""
-    return proposal.state in LIVE
+    """Tell whether the worker still changes its state by itself, or has a statement to verify."""
+    if proposal.state != S.STOPPED:
+        return proposal.state in LIVE
+    halts = Halt.objects.filter(proposal=proposal)
+    waiting = halts.filter(verdict__isnull=True)
+    undo = halts.filter(decision="undo", verdict__refusal="")
+    # An undoing that failed has ended: people must look.
+    failed = StepRecord.objects.filter(execution__proposal=proposal, phase="undo_failed")
+    return waiting.exists() or (undo.exists() and not failed.exists())
 
 
 def version(proposal: Proposal) -> str:
@@ -79,6 +88,8 @@ def _halts(proposal: Proposal) -> tuple[HaltCard, ...]:
     return tuple(
         HaltCard(
             person=names.person(row.person),
+            decision=row.decision,
+            found=found_of(row).value if row.decision == "settle" else "",
             reason=row.reason,
             at=row.recorded_at,
             entry=row.entry,
@@ -89,10 +100,20 @@ def _halts(proposal: Proposal) -> tuple[HaltCard, ...]:
     )
 
 
-def _takes_back(plan: Plan | None) -> tuple[str, ...]:
-    if plan is None:
-        return ()
-    return tuple(plan.steps[step.step].sentence for step in rolled_back_steps(plan) if step.by)
+def _ending(state: str, records: Iterable[StepRecord]) -> str:
+    if state == S.FAILED and any(row.phase == "applied" for row in records):
+        return str(FAILED_IN_PART)
+    return str(ENDS.get(S(state), ""))
+
+
+def _can_undo(plan: Plan | None, records: Iterable[StepRecord]) -> bool:
+    """Return whether an undo has an effect: a step is not confirmed yet, and none is being undone.
+
+    The guard asks the same (`halt_late_v1`).
+    """
+    phases = [row.phase for row in records]
+    ending = any(phase.startswith("undo") for phase in phases) or "undone" in phases
+    return plan is not None and not ending and phases.count("verified") < len(plan.steps)
 
 
 def _next_step(proposal: Proposal, plan: Plan | None, records: Iterable[StepRecord]) -> int:
@@ -109,8 +130,8 @@ def _next_step(proposal: Proposal, plan: Plan | None, records: Iterable[StepReco
 def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
     """Describe how many steps are verified, or rolled back."""
     phases = [row.phase for row in records]
-    if state in (S.ROLLED_BACK, S.FAILED):
-        begun = phases.count("undo_intended")
+    begun = phases.count("undo_intended")
+    if state == S.ROLLED_BACK or begun:
         values = {"undone": phases.count("undone"), "begun": begun}
         return (
             ngettext(
@@ -130,13 +151,6 @@ def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
         )
         % values
     )
-
-
-def _reversal(user: User, proposal: Proposal) -> tuple[str, ...]:
-    if proposal.state != S.SUCCEEDED or not visibility.may_halt(user, proposal):
-        return ()
-    back = inverse_plan(proposal)
-    return tuple(step.sentence for step in back.steps) if back else ()
 
 
 def _leases(run: Execution | None) -> tuple[LeaseRow, ...]:

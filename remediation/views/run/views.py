@@ -1,4 +1,4 @@
-"""The page of a run: live progress, a halt between two steps, a proposal to reverse it."""
+"""The page of a run: live progress, a halt, and people's ways out of a stopped or unknown run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from django.views.decorators.http import require_safe
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors
-from remediation.domain.halt.statement import MAX_REASON, MIN_REASON
+from remediation.domain.halt.statement import MAX_REASON, MIN_REASON, RunDecision
 from remediation.services.access import authorize
 from remediation.services.execution import halt as service
-from remediation.services.execution import reverse_run
+from remediation.services.execution import propose_rest, reverse_run
 from remediation.views import bodies, decorators
 from remediation.views.cards.proposal import visible
 from remediation.views.errors import STOP_POLLING, signed_out
 from remediation.views.run import presenter
-from remediation.views.run.page import RunPage
+from remediation.views.run.page import SIGNED, RunPage
 
 
 @decorators.page
@@ -64,11 +64,13 @@ def _progress(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 
 @decorators.json_post
 def halt_start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> HttpResponse:
-    """Compose the halt statement that this person signs."""
+    """Compose the statement that this person signs about the run."""
     started = service.start(
         actor=decorators.person(request),
         proposal_id=proposal_id,
+        decision=bodies.text(body, "decision"),
         reason=bodies.text(body, "reason"),
+        found=bodies.text({"found": "", **body}, "found"),
     )
     return JsonResponse({"session": str(started.session_id), "options": started.options})
 
@@ -80,24 +82,39 @@ def halt_sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json])
         session_id = UUID(bodies.text(body, "session"))
     except ValueError:
         raise errors.BadValue("not an id", pointer="/session") from None
-    service.sign(
+    signed = service.sign(
         actor=decorators.person(request),
         session_id=session_id,
         assertion=bodies.mapping(body, "assertion"),
     )
     messages.warning(
         request,
-        gettext(
-            "Signed. No further step begins. When the worker has verified the signature, it rolls"
-            " back the applied steps."
-        ),
+        str(SIGNED[RunDecision(signed.decision)]),
     )
     return JsonResponse({"next": reverse("execution", args=[proposal_id])})
 
 
 @decorators.form
+def rest(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Propose the steps that a stopped run did not confirm; others decide on them."""
+    made = propose_rest.propose(
+        actor=decorators.person(request),
+        proposal_id=proposal_id,
+        reason=request.POST.get("reason", ""),
+    )
+    messages.info(
+        request,
+        gettext(
+            "Proposed. Nothing runs yet: the worker assesses it and others decide on it. You cannot"
+            " decide, because you are its author."
+        ),
+    )
+    return redirect("review", made)
+
+
+@decorators.form
 def propose_reversal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
-    """Propose to reverse a run that succeeded; others decide on it."""
+    """Propose to reverse a run that succeeded or stopped; others decide on it."""
     made = reverse_run.propose(
         actor=decorators.person(request),
         proposal_id=proposal_id,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from audit.tlog.canonical import encode
 from remediation.domain import b64url
 from remediation.domain.errors import (
     BadInput,
@@ -22,7 +23,14 @@ from remediation.domain.errors import (
 from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
-from remediation.domain.halt.statement import HaltStatement, RollbackStep, rolled_back_steps
+from remediation.domain.halt.statement import (
+    Found,
+    HaltStatement,
+    RollbackStep,
+    RunDecision,
+    rolled_back_steps,
+    undone_steps,
+)
 from remediation.domain.statement import Statement
 from tests.domain.halted import OTHER, PLAN, PROPOSAL, RUN, signed, statement
 from tests.domain.story import (
@@ -47,11 +55,75 @@ def check(halt: SignedHalt, run: HaltedRun = RUN, known: Approvers | None = None
     return verify_halt(halt, run, approvers=known or approvers(), now=NOW)
 
 
-def test_a_signed_halt_lists_the_steps_to_roll_back_last_first() -> None:
+def test_a_signed_undo_lists_every_step_to_undo_last_first() -> None:
+    """The last step, too: a run can be undone while that step is confirmed, or when it stopped."""
     found = check(signed(statement()))
-    assert [step.step for step in found.takes_back] == [1, 0]
-    assert found.takes_back[0] == RollbackStep(1, "postgres.role:crm/b", "postgres.role.enable")
+    assert [step.step for step in found.takes_back] == [2, 1, 0]
+    assert found.takes_back[0] == RollbackStep(2, "postgres.role:crm/c", "postgres.role.enable")
     assert HaltStatement.parse(found.body()) == found
+
+
+@every("decision", [RunDecision.KEEP, RunDecision.SETTLE])
+def test_a_statement_that_keeps_names_no_step_to_undo(decision: RunDecision) -> None:
+    found = check(signed(statement(decision=decision)))
+    assert (found.decision, found.takes_back) == (decision, ())
+    with pytest.raises(Digest):
+        check(signed(statement(decision=decision, takes_back=undone_steps(PLAN))))
+
+
+def test_a_halt_of_version_1_still_holds_and_means_that_it_rolled_back() -> None:
+    found = check(signed(statement(decision=RunDecision.HALT)))
+    assert [step.step for step in found.takes_back] == [1, 0]
+    assert found.decision.undoes and found.decision.halts
+    with pytest.raises(Digest):
+        check(signed(statement(decision=RunDecision.HALT, takes_back=undone_steps(PLAN))))
+    with pytest.raises(Digest):
+        check(signed(statement(takes_back=rolled_back_steps(PLAN))))
+
+
+def test_what_is_signed_as_a_keep_is_no_undo() -> None:
+    """The row of the database says undo; the passkey signed that it stays."""
+    kept = statement(decision=RunDecision.KEEP)
+    for other in ("undo", "settle", "halt", ""):
+        with pytest.raises(Signature, match="another decision was signed"):
+            check(signed(kept, decision=other))
+    steps = [step.to_json() for step in undone_steps(PLAN)]
+    undone = json.loads(kept.body()) | {"decision": "undo", "takes_back": steps}
+    with pytest.raises(Signature):
+        check(signed(kept, decision="undo", statement=encode(undone)))
+
+
+@every(
+    "change",
+    [
+        {"decision": "halt"},
+        {"decision": "resume"},
+        {"type": "hitlportal-halt/v1"},
+        {"type": "hitlportal-halt/v3"},
+        {"found": "applied"},
+        {"found": "seen"},
+        {"found": None},
+        {"also": ""},
+    ],
+)
+def test_a_statement_of_another_form_is_not_read(change: dict[str, object]) -> None:
+    body = json.loads(statement(decision=RunDecision.KEEP).body())
+    with pytest.raises(BadInput):
+        HaltStatement.parse(encode(body | change))
+
+
+def test_the_two_versions_do_not_mix() -> None:
+    old = json.loads(statement(decision=RunDecision.HALT).body())
+    assert "found" not in old
+    for change in ({"found": ""}, {"decision": "undo"}, {"type": "hitlportal-halt/v2"}):
+        with pytest.raises(BadInput):
+            HaltStatement.parse(encode(old | change))
+
+
+def test_only_a_settlement_says_what_was_found() -> None:
+    for found in Found:
+        said = statement(decision=RunDecision.SETTLE, found=found)
+        assert HaltStatement.parse(said.body()).found is found
 
 
 @every(
@@ -64,7 +136,7 @@ def test_a_signed_halt_lists_the_steps_to_roll_back_last_first() -> None:
         (lambda: signed(statement(expires=NOW - timedelta(seconds=1))), Signature),
         (lambda: signed(statement(plan="0" * 64)), Digest),
         (lambda: signed(statement(takes_back=())), Digest),
-        (lambda: signed(statement(takes_back=tuple(reversed(rolled_back_steps(PLAN))))), Digest),
+        (lambda: signed(statement(takes_back=tuple(reversed(undone_steps(PLAN))))), Digest),
         (lambda: signed(statement(origin="https://evil.example")), Signature),
         (lambda: signed(statement(rp_id="evil.example")), Signature),
         (lambda: signed(statement(), key=BOB), UnknownApproverKey),
@@ -249,10 +321,19 @@ def test_an_approval_is_no_halt_and_a_halt_is_no_approval() -> None:
     assert digest(Kind.HALT, body) != digest(Kind.STATEMENT, body)
 
 
-def test_the_stored_halt_still_holds() -> None:
+@every(
+    ("name", "decision"),
+    [
+        ("halt", "halt"),
+        ("halt_v2_keep", "keep"),
+        ("halt_v2_undo", "undo"),
+        ("halt_v2_settle", "settle"),
+    ],
+)
+def test_the_stored_statements_still_hold(name: str, decision: str) -> None:
     """Reads statement, digest and assertion of the vectors: old signatures must verify."""
-    stored = json.loads((VECTORS / "halt.json").read_bytes())
+    stored = json.loads((VECTORS / f"{name}.json").read_bytes())
     body = stored["statement"].encode()
     assert HaltStatement.parse(body).digest == stored["digest"]
     made = Assertion.from_json(stored["assertion"])
-    assert check(SignedHalt(ALICE, HaltStatement.parse(body).reason, body, made, NOW))
+    assert check(SignedHalt(ALICE, decision, HaltStatement.parse(body).reason, body, made, NOW))

@@ -26,6 +26,7 @@ from tests.flows.world import World, acts
 
 pytestmark = pytest.mark.django_db
 WHY = "The role belongs to the nightly report."
+DONE = ["applied", "verified"]
 PIN = {"superuser": False, "member_of_managed": True, "oid": 4711}
 
 
@@ -51,6 +52,13 @@ def succeeded(world: World, before: dict[str, bool]) -> m.Proposal:
         {"version": 1, "environment": "staging", "steps": steps(*before)},
         protected=frozenset(),
     )
+    return ended(world, made, before, {role: DONE for role in before}, "succeeded")
+
+
+def ended(
+    world: World, made: plan.Plan, before: dict[str, bool], phases: dict[str, list[str]], end: str
+) -> m.Proposal:
+    """Return a run of this plan that ended so; a role without phases has not begun."""
     like = m.Proposal.objects.get(pk=world.in_review())
     factories.move(like, "withdrawn", login=WEB, actor=like.agent.actor)
     service = m.Service.objects.get()
@@ -66,16 +74,17 @@ def succeeded(world: World, before: dict[str, bool]) -> m.Proposal:
     run = factories.execution(proposal)
     factories.move(proposal, "executing")
     for step in made.steps:
-        record(
-            run,
-            step.index,
-            "intended",
-            {"snapshot": {**PIN, "login": before[step.target.fields["role"]]}},
-        )
-        record(run, step.index, "applied", {})
-        record(run, step.index, "verified", {**PIN, "login": False, "sessions": 0})
-    factories.move(proposal, "succeeded")
+        role = step.target.fields["role"]
+        for phase in ("intended", *phases[role]) if role in phases else ():
+            record(run, step.index, phase, data_of(phase, before[role]))
+    factories.move(proposal, end)
     return proposal
+
+
+def data_of(phase: str, before: bool) -> dict[str, Any]:
+    if phase == "intended":
+        return {"snapshot": {**PIN, "login": before}}
+    return {**PIN, "login": False, "sessions": 0} if phase == "verified" else {}
 
 
 def record(run: m.Execution, step: int, phase: str, data: dict[str, Any]) -> None:
@@ -382,3 +391,46 @@ def test_a_reversal_whose_proposer_left_does_not_block_another(world: World) -> 
     assert propose(world, "mallory", old.pk) == second
     world.assess(second)
     world.decide("bob", second)
+
+
+# ---- a stopped run -----------------------------------------------------------------------------
+
+
+def stopped(world: World, before: dict[str, bool], phases: dict[str, list[str]]) -> m.Proposal:
+    """Return a stopped run; ``phases`` are those of each step after `intended`, by role."""
+    made = plan.parse(
+        {"version": 1, "environment": "staging", "steps": steps(*before)},
+        protected=frozenset(),
+    )
+    return ended(world, made, before, phases, "stopped")
+
+
+def test_a_stopped_run_is_reversed_as_far_as_the_record_shows_a_change(world: World) -> None:
+    """Confirmed, or applied and not confirmed; not what had no login, nor what never began."""
+    old = stopped(
+        world,
+        {"seen": True, "idle": False, "unseen": True, "never": True},
+        {"seen": DONE, "idle": DONE, "unseen": ["applied"]},
+    )
+    new = propose(world, "alice", old.pk)
+    assert actions(new) == [("postgres.role.enable", "unseen"), ("postgres.role.enable", "seen")]
+    assert "stopped and kept" in m.Proposal.objects.get(pk=new).rationale
+    assert world.state_of(old.pk) == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("before", "phases"),
+    [
+        (True, ["failed"]),  # the call changed nothing
+        (False, ["applied"]),  # nobody saw it applied, and the role had no login before
+        (True, ["unknown"]),  # nobody says that it was applied
+        (True, ["applied", "undo_intended", "undone"]),
+    ],
+)
+def test_a_stopped_run_that_changed_nothing_has_no_reversal(
+    world: World, before: bool, phases: list[str]
+) -> None:
+    with factories.unguarded("remediation_steprecord"):
+        old = stopped(world, {"a": before}, {"a": phases})
+    with pytest.raises(errors.WrongState, match="nothing that this run changed"):
+        propose(world, "alice", old.pk)

@@ -63,10 +63,16 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
 
 
 def halts(
-    world: World, browser: Browser, proposal_id: UUID, reason: str, name: str = "alice"
+    world: World,
+    browser: Browser,
+    proposal_id: UUID,
+    reason: str,
+    name: str = "alice",
+    **said: str,
 ) -> Any:
     """Start and sign, as the page's script does."""
-    started = browser.send("halt", proposal_id, body={"reason": reason})
+    asked = {"decision": "undo", "found": "", "reason": reason, **said}
+    started = browser.send("halt", proposal_id, body=asked)
     assert started.status_code == 200
     challenge = b64url.decode(started.json()["options"]["challenge"])
     place = (world.settings.RP_ID, world.settings.ORIGIN)
@@ -208,18 +214,28 @@ def test_a_halt_says_what_is_taken_back_before_it_is_signed(
 
     def look() -> None:
         pages.append(text_of(alice.get("execution", proposal_id)))
-        assert alice.send("halt", proposal_id, body={"reason": WHY}).status_code == 200
-        composed.append(json.loads(bytes(m.HaltSession.objects.get().statement)))
+        for decision in ("keep", "undo"):
+            body = {"decision": decision, "reason": WHY}
+            assert alice.send("halt", proposal_id, body=body).status_code == 200
+            session = m.HaltSession.objects.latest("recorded_at")
+            composed.append(json.loads(bytes(session.statement)))
+        for decision in ("halt", "settle", "resume", ""):
+            body = {"decision": decision, "reason": WHY}
+            assert alice.send("halt", proposal_id, body=body).status_code in (400, 409)
 
     meanwhile(look)
     world.execute(proposal_id)
     box = pages[0][pages[0].index('id="halt"') :]
-    assert "It rolls back these, as far as they were applied" in box
-    assert box.count("<li") == 1 and "t1" in box and "t2" not in box
-    (statement,) = composed
-    assert statement["decision"] == "halt" and statement["proposal"] == str(proposal_id)
-    assert statement["plan"] == world.get(proposal_id).plan_digest
-    assert statement["takes_back"] == [{"step": 0, "target": "test.target:t1", "by": "test.noop"}]
+    assert box.index("Stop and keep") < box.index("Stop and undo") and "checked" not in box
+    assert "It gives access back to" in box and "test.target:t1" in box
+    assert box.count("<li") == 2 and box.index("t2") < box.index("t1")
+    keep, undo = composed
+    assert keep["decision"] == "keep" and keep["proposal"] == str(proposal_id)
+    assert keep["plan"] == world.get(proposal_id).plan_digest and keep["takes_back"] == []
+    assert undo["decision"] == "undo" and undo["takes_back"] == [
+        {"step": 1, "target": "test.target:t2", "by": "test.noop"},
+        {"step": 0, "target": "test.target:t1", "by": "test.noop"},
+    ]
     # Begun and not signed: nothing is held up.
     assert world.state_of(proposal_id) == "succeeded"
 
@@ -268,7 +284,7 @@ def test_what_is_no_session_or_no_assertion_is_refused_by_name(
 
 def test_a_refused_halt_is_on_record(world: World, alice: Browser) -> None:
     proposal_id = world.approved()
-    answer = alice.send("halt", proposal_id, body={"reason": WHY})
+    answer = alice.send("halt", proposal_id, body={"decision": "keep", "reason": WHY})
     assert answer.status_code == 409 and answer.json()["reload"]
     said = Entry.objects.latest("id").data
     assert (said["action"], said["data"]["refusal"]) == ("person:request:refused", "wrong_state")

@@ -1,0 +1,103 @@
+"""Propose the rest of a stopped run: a new proposal with the steps that were not confirmed.
+
+It is an ordinary proposal, assessed and reviewed like any other. The person who proposes it is
+recorded as the plan's editor and cannot decide on it (promise 4); so are the editors of the stopped
+plan, because the rest follows it in the chain of `supersedes`.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+
+from audit.tlog.canonical import Json
+from remediation.domain import errors, plan
+from remediation.domain.errors import BadInput
+from remediation.domain.plan import Plan
+from remediation.domain.states import ProposalState
+from remediation.models import Proposal, StepRecord, User
+from remediation.services import transition
+from remediation.services.access import visibility
+from remediation.services.actors import PersonActor
+from remediation.services.execution.halt import checked, told
+from remediation.services.load_plan import load_plan
+from remediation.services.outbox import dispatch
+from remediation.services.reporting import propose as proposing
+from remediation.services.review.report_agent import check_proposer
+
+MAX_REASON = 2_000
+
+
+def rest_of(proposal: Proposal) -> Plan | None:
+    """Return the plan of what a stopped run did not confirm, or None when nothing is left.
+
+    A step that was applied only in part is in it again: applying twice changes nothing. So is one
+    whose outcome is not known.
+    """
+    if proposal.state != ProposalState.STOPPED:
+        return None
+    rows = StepRecord.objects.filter(execution__proposal=proposal, phase="verified")
+    confirmed = set(rows.values_list("step", flat=True))
+    try:
+        done = load_plan(bytes(proposal.plan))
+        steps: list[Json] = [
+            step.to_json() for step in done.steps if step.index not in confirmed
+        ]  # fmt: skip
+        if not steps:
+            return None
+        return plan.parse(
+            {"version": 1, "environment": done.environment, "steps": steps},
+            protected=settings.PROTECTED_CLUSTERS,
+            allow_test=settings.ALLOW_TEST_ACTIONS,
+        )
+    except BadInput:
+        return None
+
+
+def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
+    """Propose the rest of a stopped run; return the new proposal's id.
+
+    If a proposal that follows this run is still open, its id is returned. Raises NoSuchObject,
+    Separation, NotEntitled, AgentDisabled, ReasonRequired, TooLarge, BadValue, and WrongState when
+    the run did not stop or nothing of it is left. A crash before the commit leaves nothing; after
+    it the sweeper gets the new proposal assessed.
+    """
+    reason = checked(reason, MAX_REASON)
+    with transaction.atomic():
+        transition.lock(proposal_id)
+        old = (
+            Proposal.objects.select_related("incident", "diagnosis").filter(pk=proposal_id).first()
+        )
+        if old is None or not visibility.may_view(actor, old):
+            raise errors.NoSuchObject()
+        visibility.refuse_to_halt(actor, old)
+        rest = rest_of(old)
+        if rest is None:
+            raise errors.WrongState("no step of this run is left to propose")
+        check_proposer(old)
+        last = newest_after(old)
+        if last.pk != old.pk and last.state in proposing.ALIVE:
+            return last.pk
+        made = proposing.insert(
+            actor=PersonActor(actor.person, actor.pk),
+            incident=old.incident,
+            diagnosis=old.diagnosis,
+            plan=rest,
+            rationale=told(old, f"The rest of proposal {old.pk}, which stopped. {reason}"),
+            token_id=old.token_id,
+            agent_id=old.agent_id,
+            supersedes=last,
+        )
+        transaction.on_commit(lambda: dispatch.wake("assess", made), robust=True)
+    return made
+
+
+def newest_after(proposal: Proposal) -> Proposal:
+    """Return the last proposal that follows this one; itself when none does."""
+    while True:
+        following = Proposal.objects.filter(supersedes=proposal).first()
+        if following is None:
+            return proposal
+        proposal = following
