@@ -23,7 +23,10 @@ RETRY_AFTER: dict[str, int] = {
     ProposalState.APPROVED: 2,
     ProposalState.EXECUTING: 2,
     ProposalState.UNKNOWN: 10,
+    ProposalState.STOPPED: 60,
 }
+
+_RAN = (ProposalState.EXECUTING, ProposalState.UNKNOWN, ProposalState.STOPPED)
 
 
 def url(proposal_id: UUID, verb: str = "") -> str:
@@ -158,10 +161,11 @@ def _outcomes(found: Proposal) -> list[Json]:
 
 
 def _result(found: Proposal) -> dict[str, Json] | None:
-    """Return the result of the run; None while it runs, and if nothing ran."""
-    end = found.transitions.filter(
-        from_state__in=(ProposalState.EXECUTING, ProposalState.UNKNOWN), to_state=found.state
-    ).last()
-    if end is None or found.state not in FINAL:
+    """Return the result of the run; None while it runs, and if nothing ran.
+
+    A stopped run has one, too, although a person may still undo it.
+    """
+    end = found.transitions.filter(from_state__in=_RAN, to_state=found.state).last()
+    if end is None or found.state not in (*FINAL, ProposalState.STOPPED):
         return None
     return {"state": end.to_state, "reason": end.reason, "at": instant.dump(end.recorded_at)}

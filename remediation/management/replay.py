@@ -5,6 +5,7 @@ Runs without Django, settings and database; `remediation.management.offline` is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from remediation.domain.events import PROPOSED, Event
 from remediation.domain.gate import gate
 from remediation.domain.gate.evidence import Evidence
 from remediation.domain.gate.inclusion import LogTrust
+from remediation.domain.halt.statement import RunDecision
 from remediation.domain.plan import Plan
 from remediation.domain.plan import load as load_plan
 from remediation.domain.ruling import Ruling
@@ -23,6 +25,10 @@ from remediation.domain.statement import Decision
 from remediation.management.signed_record import Signed, Trust, signed_halt, signed_review
 
 _PLAN = "hitlportal/plan/v1"
+# A rollback that a halt asked for rests on one of these; a halt of version 1 asked for it, too.
+_UNDOES = tuple(decision for decision in RunDecision if decision.undoes)
+# The reasons of an end that people settled, not the worker.
+BY_PEOPLE = ("people_said_applied", "people_said_not_applied")
 # The worker ends a proposal this way only after a verified review with this decision.
 _ENDED: Mapping[str, str] = {
     Event.WORKER_PROPOSAL_REJECTED: Decision.REJECT,
@@ -96,7 +102,7 @@ def check_bundle(raw: bytes, trust: Trust) -> Whole:
             slots=_slots(entry, replays),
         )
         for entry in found.entries
-        if entry.action == Event.PERSON_EXECUTION_HALTED
+        if entry.action in (Event.PERSON_EXECUTION_HALTED, Event.PERSON_RUN_SETTLED)
     )
     unfounded = tuple(_unfounded(found.entries, reviews, halts))
     return Whole(found, reviews, halts, replays, unfounded)
@@ -140,7 +146,18 @@ def _unfounded(
     entries: Sequence[Entry], reviews: Sequence[Signed], halts: Sequence[Signed]
 ) -> Iterator[str]:
     verified = {(one.proposal, one.decision) for one in reviews if not one.problem}
-    halted = {one.proposal for one in halts if not one.problem}
+    halted = {
+        one.proposal for one in halts if not one.problem and one.decision != RunDecision.SETTLE
+    }
+    undone = {one.proposal for one in halts if not one.problem and one.decision in _UNDOES}
+    settled = Counter(
+        proposal
+        for proposal, _ in {
+            (one.proposal, one.person)
+            for one in halts
+            if not one.problem and one.decision == RunDecision.SETTLE
+        }
+    )
     by = {(one.proposal, one.person) for one in halts if not one.problem}
     for entry in entries:
         decision = _ENDED.get(entry.action)
@@ -148,12 +165,25 @@ def _unfounded(
             yield f"entry {entry.index}, {entry.action}: no verified review says {decision}"
         if _says_halted(entry) and entry.object not in halted:
             yield f"entry {entry.index}, {entry.action}: no verified halt stopped it"
-        if entry.action == Event.WORKER_HALT_VERIFIED:
+        elif _says_halted(entry) and _is_rollback(entry) and entry.object not in undone:
+            yield f"entry {entry.index}, {entry.action}: no verified halt asked for undoing"
+        if _says_settled(entry) and settled[entry.object] < 2:
+            yield f"entry {entry.index}, {entry.action}: no two people's signatures settled it"
+        if entry.action in (Event.WORKER_HALT_VERIFIED, Event.WORKER_SETTLEMENT_VERIFIED):
             person = str(find(entry.said, "data.person"))
             if (entry.object, person) not in by:
                 yield f"entry {entry.index}, {entry.action}: no verified halt is by {person}"
 
 
 def _says_halted(entry: Entry) -> bool:
-    ended = (Event.WORKER_PROPOSAL_ROLLED_BACK, Event.WORKER_PROPOSAL_FAILED)
-    return entry.action in ended and find(entry.said, "data.reason") == "halted"
+    ended = (Event.WORKER_PROPOSAL_STOPPED, Event.WORKER_PROPOSAL_FAILED)
+    found = entry.action in ended or _is_rollback(entry)
+    return found and find(entry.said, "data.reason") == "halted"
+
+
+def _is_rollback(entry: Entry) -> bool:
+    return entry.action == Event.WORKER_PROPOSAL_ROLLED_BACK
+
+
+def _says_settled(entry: Entry) -> bool:
+    return str(find(entry.said, "data.reason")) in BY_PEOPLE

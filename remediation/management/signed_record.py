@@ -91,8 +91,9 @@ def signed_halt(entry: Entry, trust: Trust, *, plan: Plan | None, slots: tuple[s
         or _by_key(statement, assertion, at, trust, lambda known: known.may_halt(slots))
     )
     decision = statement.decision
-    said = "halt" if decision == "halt" else f"{decision} of the run"
-    said = f"{said} by {statement.person}, round {statement.round}"
+    kind = "halt" if decision.halts else "settlement"
+    asked = "" if decision == "halt" else f" ({decision})"
+    said = f"{kind}{asked} by {statement.person}, round {statement.round}"
     return Signed(entry.index, entry.object, said, decision.value, problem, statement.person)
 
 

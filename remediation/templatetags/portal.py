@@ -190,7 +190,7 @@ TONES = {
     "yes": ("ok", "check"),
     "no": ("bad", "cross"),
     "intended": ("accent", "play"),
-    "applied": ("ok", "check"),
+    "applied": ("accent", "check"),
     "verified": ("ok", "check"),
     "undo_intended": ("warn", "undo"),
     "undone": ("warn", "undo"),

@@ -94,6 +94,8 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     expect(page.locator("#step-1 .pill").first).to_have_text("being applied", timeout=SOON)
     reason = page.get_by_label("Reason")
     expect(reason).to_be_visible()
+    expect(page.get_by_role("radio", checked=True)).to_have_count(0)
+    page.get_by_role("radio", name="Stop and undo").check()
     reason.fill("It is the key of the ")
     pauses["t1"].unlink()
     wait_for(Path(f"{pauses['t2']}.here"))

@@ -75,6 +75,94 @@ def test_a_halted_run_begins_no_further_step_and_is_rolled_back(
     assert (2, "intended") not in world.phases(proposal_id)
 
 
+def test_a_kept_run_begins_no_further_step_and_keeps_what_was_applied(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    proposal_id = world.approved()
+    meanwhile(0, lambda: world.halt("alice", proposal_id, WHY, "keep"))
+    world.execute(proposal_id)
+    assert calls(world) == [("apply", "t1")]
+    assert (world.state("t1"), world.state("t2")) == ("off", "on")
+    assert world.state_of(proposal_id) == "stopped"
+    end = m.Transition.objects.filter(proposal_id=proposal_id).last()
+    assert end is not None and end.reason == "halted"
+    assert (1, "intended") not in world.phases(proposal_id)
+
+
+def test_an_undo_wins_over_a_keep_whoever_was_first(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    proposal_id = world.approved()
+
+    def both() -> None:
+        world.halt("alice", proposal_id, WHY, "keep")
+        world.halt("bob", proposal_id, WHY, "undo")
+
+    meanwhile(0, both)
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "rolled_back"
+    assert world.state("t1") == "on"
+
+
+def test_a_forged_undo_beside_a_real_keep_gives_nothing_back(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    """A65: alice keeps; the undo in bob's name is written with the password of `hitl_web`."""
+    proposal_id = world.approved()
+
+    def both() -> None:
+        world.halt("alice", proposal_id, WHY, "keep")
+        factories.halt(
+            world.get(proposal_id),
+            world.people["bob"],
+            decision="undo",
+            columns={"signature": b"\0" * 70},
+        )
+
+    meanwhile(0, both)
+    world.execute(proposal_id)
+    assert calls(world) == [("apply", "t1")] and world.state("t1") == "off"
+    assert world.state_of(proposal_id) == "stopped"
+
+
+def test_an_undo_while_the_last_step_is_being_confirmed_undoes_the_whole_run(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    proposal_id = world.approved()
+    meanwhile(2, lambda: world.halt("alice", proposal_id, WHY, "undo"))
+    world.execute(proposal_id)
+    assert [world.state(name) for name in ("t1", "t2", "t3")] == ["on", "on", "on"]
+    assert world.state_of(proposal_id) == "rolled_back"
+
+
+def test_a_kept_run_is_undone_by_a_signature_within_the_hour(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    proposal_id = world.approved()
+    meanwhile(0, lambda: world.halt("alice", proposal_id, WHY, "keep"))
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "stopped"
+    world.halt("bob", proposal_id, WHY, "undo")
+    world.reconcile()
+    assert world.state("t1") == "on"
+    assert world.state_of(proposal_id) == "rolled_back"
+
+
+def test_a_kept_run_that_was_changed_by_hand_is_not_undone(
+    world: World, meanwhile: Callable[[int, Callable[[], object]], None]
+) -> None:
+    """A66: the target is not as the step left it, so the undo does nothing to it."""
+    proposal_id = world.approved()
+    meanwhile(0, lambda: world.halt("alice", proposal_id, WHY, "keep"))
+    world.execute(proposal_id)
+    world.set_state("t1", "locked")
+    world.halt("bob", proposal_id, WHY, "undo")
+    world.reconcile()
+    assert world.state("t1") == "locked"
+    assert calls(world) == [("apply", "t1")]
+    assert world.state_of(proposal_id) == "stopped"
+
+
 def test_a_halt_is_on_record_with_its_reason_before_it_is_answered(
     world: World, meanwhile: Callable[[int, Callable[[], object]], None]
 ) -> None:
@@ -110,7 +198,7 @@ def test_a_halt_is_refused_when_the_last_step_has_started(
 
     def too_late() -> None:
         with pytest.raises(errors.WrongState, match="no step is left"):
-            stop(world, "alice", proposal_id)
+            world.halt("alice", proposal_id, WHY, "keep")
 
     meanwhile(2, too_late)
     world.execute(proposal_id)

@@ -51,7 +51,8 @@ def calls(world: World) -> list[tuple[str, str]]:
 
 
 def forge(world: World, proposal_id: UUID, name: str = "alice", **said: Any) -> m.Halt:
-    return factories.halt(world.get(proposal_id), world.people[name], reason=WHY, **said)
+    asked = {"decision": "undo", "reason": WHY, **said}
+    return factories.halt(world.get(proposal_id), world.people[name], **asked)
 
 
 def goes_on(world: World, proposal_id: UUID, refusals: Sequence[str]) -> None:
@@ -73,7 +74,10 @@ def forge_with_own_key(world: World, proposal_id: UUID) -> m.Halt:
     """Forge a halt of alice with a key that the web process made and enrolled for her."""
     alice = world.people["alice"]
     return factories.halt(
-        world.get(proposal_id), replace(alice, passkey=SoftPasskey.create()), reason=WHY
+        world.get(proposal_id),
+        replace(alice, passkey=SoftPasskey.create()),
+        decision="undo",
+        reason=WHY,
     )
 
 
@@ -330,7 +334,9 @@ def test_a_signature_that_comes_after_the_run_ended_is_too_late(
 
     def begin() -> None:
         with acts(WEB):
-            started.append(halt.start(actor=user, proposal_id=proposal_id, reason=WHY))
+            started.append(
+                halt.start(actor=user, proposal_id=proposal_id, decision="undo", reason=WHY)
+            )
 
     meanwhile(0, begin)
     world.execute(proposal_id)
@@ -347,7 +353,7 @@ def test_one_signature_halts_once(world: World, meanwhile: Meanwhile) -> None:
 
     def twice() -> None:
         with acts(WEB):
-            started = halt.start(actor=user, proposal_id=proposal_id, reason=WHY)
+            started = halt.start(actor=user, proposal_id=proposal_id, decision="undo", reason=WHY)
             answer = world.assertion("alice", started)
             halt.sign(actor=user, session_id=started.session_id, assertion=answer)
             with pytest.raises(errors.SessionUsed):
@@ -364,7 +370,7 @@ def test_another_persons_session_and_key_are_refused(world: World, meanwhile: Me
 
     def try_all() -> None:
         with acts(WEB):
-            started = halt.start(actor=alice, proposal_id=proposal_id, reason=WHY)
+            started = halt.start(actor=alice, proposal_id=proposal_id, decision="undo", reason=WHY)
             answer = world.assertion("alice", started)
             with pytest.raises(errors.NoSuchObject):
                 halt.sign(actor=bob, session_id=started.session_id, assertion=answer)
@@ -389,7 +395,7 @@ def test_who_lost_the_right_between_starting_and_signing_halts_nothing(
 
     def leave() -> None:
         with acts(WEB):
-            started = halt.start(actor=lena, proposal_id=proposal_id, reason=WHY)
+            started = halt.start(actor=lena, proposal_id=proposal_id, decision="undo", reason=WHY)
         with factories.acting(WEB):
             lena.groups.clear()
         with acts(WEB), pytest.raises(errors.NoSuchObject):

@@ -17,7 +17,7 @@ def halt(player: Player, proposal: str) -> None:
     address = f"/proposals/{proposal}/execution/"
     page = expect(player.browser.get(address), 200)
     form = page.form(action=f"{address}halt/")
-    player.sign(page, form, form.attributes["data-halt"], {"reason": WHY})
+    player.sign(page, form, form.attributes["data-halt"], {"decision": "undo", "reason": WHY})
 
 
 def check(scene: Scene) -> None:

@@ -152,6 +152,11 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Hal
     return made
 
 
+def found_of(halt: Halt) -> Found:
+    """Return what the person of this settlement says was found."""
+    return HaltStatement.parse(bytes(halt.statement)).found
+
+
 def told(proposal: Proposal, reason: str) -> str:
     """Return the reason to record, with secrets of the incident's evidence masked (A61)."""
     return masking.mask_text(reason, secrecy.known_values(proposal.incident))

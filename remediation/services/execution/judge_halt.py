@@ -22,7 +22,7 @@ from remediation.domain.errors import GateRefused, Halted
 from remediation.domain.events import Event
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
-from remediation.domain.halt.statement import Found, HaltStatement, RunDecision
+from remediation.domain.halt.statement import RunDecision
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
 from remediation.models import Halt, HaltVerdict, Proposal
@@ -30,6 +30,7 @@ from remediation.services import host_files, transition
 from remediation.services.access import authorize, record_refusal
 from remediation.services.actors import Actor, worker
 from remediation.services.clock import database_now
+from remediation.services.execution.halt import found_of
 from remediation.services.load_plan import load_plan
 from remediation.services.outbox import mail
 
@@ -124,23 +125,6 @@ def settlement(proposal: Proposal, *, actor: Actor | None = None) -> str | None:
         return None
     found = next(iter(said.values()))
     return found.value if found and len(said) >= PEOPLE else None
-
-
-def found_of(halt: Halt) -> Found:
-    """Return what the person of this settlement says was found."""
-    return HaltStatement.parse(bytes(halt.statement)).found
-
-
-def settlers(proposal: Proposal, found: Found) -> tuple[Halt, ...]:
-    """Return the valid settlements that say this, one for each person, the first ones."""
-    rows = Halt.objects.filter(
-        proposal=proposal, decision=RunDecision.SETTLE, verdict__refusal=""
-    ).order_by("id")
-    first: dict[UUID, Halt] = {}
-    for row in rows:
-        if found_of(row) is found:
-            first.setdefault(row.person, row)
-    return tuple(first.values())
 
 
 def _first_valid(run: Judging, halts: Iterable[Halt]) -> Halt | None:

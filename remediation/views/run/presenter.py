@@ -11,7 +11,7 @@ from remediation.domain.plan import Plan
 from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
-from remediation.services.execution.judge_halt import found_of
+from remediation.services.execution.halt import found_of
 from remediation.views.cards.proposal import plan_of, sentences, undone
 from remediation.views.names import Names
 from remediation.views.run.page import ENDS, FAILED_IN_PART, LIVE, HaltCard, LeaseRow, RunPage, S

@@ -13,6 +13,9 @@ from remediation.models import Execution, StepRecord
 from remediation.views.cards.fields import format_recorded
 from remediation.views.run.page import PHASES, REASONS, Change, PhaseRow, RunStep
 
+# Members of a step record that are no fields of its target.
+NOT_FIELDS = frozenset({"incomplete", "open"})
+
 
 def run_steps(plan: Plan, records: list[StepRecord], run: Execution | None) -> tuple[RunStep, ...]:
     """Return each step of the plan with its recorded phases."""
@@ -57,8 +60,18 @@ def _phase(record: StepRecord) -> PhaseRow:
         at=record.recorded_at,
         entry=record.entry,
         reason=describe_reason(name) if name else "",
-        detail=str(record.data.get("detail", "")),
+        detail=" ".join([str(record.data.get("detail", "")), *_left_open(record.data)]).strip(),
     )
+
+
+def _left_open(data: Mapping[str, Json]) -> list[str]:
+    """Return what the call did not reach, as the executor says it."""
+    still = data.get("open")
+    return [
+        str(text)
+        for text in (data.get("incomplete"), *(still if isinstance(still, list) else ()))
+        if text
+    ]
 
 
 def _changes(data: Mapping[str, Mapping[str, Json]]) -> tuple[Change, ...]:
@@ -75,6 +88,7 @@ def _changes(data: Mapping[str, Mapping[str, Json]]) -> tuple[Change, ...]:
     return tuple(
         Change(name, _value(before, name), _value(after, name), _value(undone, name))
         for name in dict.fromkeys([*before, *after, *undone])
+        if name not in NOT_FIELDS
     )
 
 

@@ -13,7 +13,7 @@ from remediation.models import Halt, Lease, Proposal, StepRecord, User
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
 from remediation.services.execution import propose_rest
-from remediation.services.execution.judge_halt import found_of
+from remediation.services.execution.halt import found_of
 from remediation.services.review.reversal import inverse_plan
 
 S = ProposalState
