@@ -118,7 +118,7 @@ def build() -> World:
         stopped=_stopped(approved_steps[4], alice),
         kept=_kept(approved_steps[6], "applied"),
         kept_long=_kept_long(approved_steps[7]),
-        kept_empty=_kept(approved_steps[8]),
+        kept_empty=_kept_by_word(approved_steps[8]),
         settled=_settled(approved_steps[9], alice),
         undoing=_undoing(approved_steps[10], alice),
         begun_halt=_begun_halt(executing.proposal, alice),
@@ -244,6 +244,14 @@ def _stopped(proposal: m.Proposal, alice: Person) -> m.Execution:
 
 def _kept(proposal: m.Proposal, *phases: str) -> m.Execution:
     run = _run(proposal, *phases)
+    factories.move(proposal, "stopped")
+    return run
+
+
+def _kept_by_word(proposal: m.Proposal) -> m.Execution:
+    """Stop an unknown run whose record shows no applied step, as people may say."""
+    run = _run(proposal, "unknown")
+    factories.move(proposal, "unknown")
     factories.move(proposal, "stopped")
     return run
 
