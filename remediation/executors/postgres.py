@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import psycopg
 
@@ -38,6 +38,7 @@ from remediation.executors.errors import (
     VerifyFailed,
 )
 from remediation.executors.postgres_cluster import PostgresServer, cluster, read
+from remediation.executors.postgres_ending import LOOK_SECONDS, Ending, ending_meanwhile
 from remediation.executors.postgres_look import OBSERVE_SECONDS, Server, look, standby_name
 from remediation.executors.postgres_session import Connection, NotUsable, session, words
 from remediation.executors.targets import Targets
@@ -45,20 +46,16 @@ from remediation.executors.targets import Targets
 # An operator of the target installs this file there.
 INSTALL_SQL = Path(__file__).parent / "sql" / "hitl_ops.sql"
 
-# Between two reads of a role's sessions. A login that was accepted just before the commit of
-# NOLOGIN appears as a session some milliseconds later.
-LOOK_SECONDS = 0.1
 # How long `apply` and `tighten` wait for sessions to end and for standbys to follow. Then the step
 # is recorded as partly applied, and the worker comes back later.
 PATIENCE_SECONDS = 5.0
 # Kept of the time allowed, to read which sessions are left.
 NAMING_SECONDS = 2.0
+# How long to wait for a lock before the role's own sessions are suspected of it.
+LOCK_SECONDS = 1.0
 
-# Ends the sessions only while logins are off there: somebody may have set LOGIN on purpose.
-_TERMINATE = """
-SELECT CASE WHEN NOT rolcanlogin THEN hitl_ops.terminate(rolname::text) END AS open
-  FROM pg_roles WHERE rolname = %s
-"""
+_DISABLE = "SELECT hitl_ops.disable(%s)"
+_ENABLE = "SELECT hitl_ops.enable(%s)"
 
 
 class _Role(Executor):
@@ -176,10 +173,36 @@ class DisableRole(_Role):
     ) -> Outcome:
         with ExitStack() as stack:
             primary = self._primary(stack, clearance, step, targets, deadline)
-            _change(primary, "SELECT hitl_ops.disable(%s)", step.target.fields["role"])
+            self._disable(primary, stack, clearance, step, targets, deadline)
             ending = Ending(step.target.fields["role"])
             ending.add(step.target.fields["cluster"], primary)
             return self._end(ending, stack, clearance, step, targets, deadline)
+
+    def _disable(
+        self,
+        primary: Connection,
+        stack: ExitStack,
+        clearance: Clearance,
+        step: Step,
+        targets: Targets,
+        deadline: Deadline,
+    ) -> None:
+        """Commit NOLOGIN; end the role's sessions first if one may hold a lock on the role."""
+        role = step.target.fields["role"]
+        try:
+            _change(primary, _DISABLE, role, wait=LOCK_SECONDS)
+            return
+        except NotApplied as refusal:
+            if not isinstance(refusal.__cause__, psycopg.errors.LockNotAvailable):
+                raise
+        second = self._primary(stack, clearance, step, targets, deadline)
+        try:
+            with ending_meanwhile(second, role):
+                _change(primary, _DISABLE, role, wait=deadline.left)
+        except NotApplied as refusal:
+            raise NotApplied(
+                f"{refusal.detail}; the role stays on, its open sessions were signalled to end"
+            ) from refusal
 
     def tighten(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -237,7 +260,7 @@ class EnableRole(_Role):
     ) -> Outcome:
         with ExitStack() as stack:
             primary = self._primary(stack, clearance, step, targets, deadline)
-            _change(primary, "SELECT hitl_ops.enable(%s)", step.target.fields["role"])
+            _change(primary, _ENABLE, step.target.fields["role"], wait=deadline.left)
             return Outcome()
 
 
@@ -271,66 +294,20 @@ def _operate(
     )
 
 
-def _change(connection: Connection, statement: Any, role: str) -> None:
-    """Execute one statement in one transaction. Raises NotApplied or OutcomeUnknown."""
+def _change(connection: Connection, statement: str, role: str, *, wait: float) -> None:
+    """Execute one statement in one transaction, which waits for locks no longer than this.
+
+    The session's limit for a statement counts, too. Raises NotApplied or OutcomeUnknown.
+    """
     try:
-        connection.execute(statement, [role])
+        limit = str(max(1, int(wait * 1000)))
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [limit])
+        connection.execute(statement.encode(), [role])
     except psycopg.Error as error:
         # After an ERROR the statement is rolled back; after FATAL or no answer that is unknown.
         if error.diag.severity_nonlocalized == "ERROR":
             raise NotApplied(words(error)) from error
         raise OutcomeUnknown(words(error)) from error
-
-
-class Ending:
-    """End a role's sessions on several servers, each until two looks in a row find none.
-
-    A server where the role is still on (a standby that has not received NOLOGIN) is not done.
-    """
-
-    def __init__(self, role: str) -> None:
-        self._role = role
-        self._servers: dict[str, Connection] = {}
-        self._found: dict[str, int] = {}
-        self._quiet: dict[str, int] = {}
-        self.on = False  # the role was on at the last look at some server
-        self.failed: dict[str, str] = {}  # why a server is not done, by server
-
-    @property
-    def count(self) -> int:
-        return sum(self._found.values())
-
-    def add(self, name: str, connection: Connection) -> None:
-        """Add a server, and signal its sessions at once."""
-        self._servers[name] = connection
-        self._found[name] = self._quiet[name] = 0
-        self._signal(name)
-
-    def finish(self, deadline: Deadline) -> bool:
-        """Repeat on all servers; return whether all are done when they are or time is up."""
-        while True:
-            todo = [n for n in self._servers if self._quiet[n] < 2 and n not in self.failed]
-            if not todo:
-                return not self.failed
-            if deadline.passed:
-                return False
-            time.sleep(LOOK_SECONDS)
-            self.on = False
-            for name in todo:
-                self._signal(name)
-
-    def _signal(self, name: str) -> None:
-        try:
-            row = self._servers[name].execute(_TERMINATE, [self._role]).fetchone()
-        except psycopg.Error as error:
-            self.failed[name] = words(error)
-            return
-        still_open = row["open"] if row else 0
-        if still_open is None:
-            self.on, self._quiet[name] = True, 0
-            return
-        self._found[name] = max(self._found[name], still_open)
-        self._quiet[name] = 0 if still_open else self._quiet[name] + 1
 
 
 DRIVER = Driver(PROVIDER.name, (DisableRole, EnableRole), read)

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -23,11 +23,17 @@ from remediation.domain import plan
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import Digest
 from remediation.domain.plan import Step
-from remediation.executors import postgres
+from remediation.executors import postgres, postgres_ending, postgres_session
 from remediation.executors.base import Deadline
 from remediation.executors.errors import NotApplied, PartlyApplied
 from remediation.executors.postgres import DisableRole
-from remediation.executors.run import run_apply, run_observe, run_tighten, would_refuse
+from remediation.executors.run import (
+    run_apply,
+    run_observe,
+    run_rollback,
+    run_tighten,
+    would_refuse,
+)
 from tests.executors import clusters, install
 from tests.executors.conftest import Cluster
 from tests.executors.contract import CLUSTER, PostgresWorld, clearance
@@ -268,6 +274,72 @@ def test_a64_a_function_that_takes_no_interrupt_keeps_its_session_and_not_the_lo
     tighten(world)
     assert left_open(world) == ()
     assert not can_login(world)
+
+
+def holding(world: PostgresWorld, stop: threading.Event) -> None:
+    """Lock the role's own row, again and again: every role may change its own password."""
+    while not stop.is_set():
+        with suppress(psycopg.Error), psycopg.connect(world.own_dsn) as connection:
+            connection.execute("ALTER ROLE CURRENT_USER PASSWORD 'x'")
+            stop.wait(60)
+            connection.rollback()
+
+
+def test_a64_a_role_that_keeps_its_own_row_locked_is_disabled(world: PostgresWorld) -> None:
+    stop = threading.Event()
+    threads = [threading.Thread(target=holding, args=(world, stop)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND query LIKE 'ALTER%%'"
+    try:
+        clusters.until(lambda: world.ask(waiting, world.role) == (3,))
+        disable(world)
+        assert not can_login(world)
+        assert left_open(world) == ()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a64_control_without_ending_its_sessions_the_lock_keeps_the_login_on(
+    world: PostgresWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "ending_meanwhile", lambda *_: nullcontext())
+    monkeypatch.setattr(postgres_session, "STATEMENT_SECONDS", 1.5)
+    with psycopg.connect(world.own_dsn) as holder:
+        holder.execute("ALTER ROLE CURRENT_USER PASSWORD 'x'")
+        with pytest.raises(NotApplied, match="timeout"):
+            disable(world)
+        holder.rollback()
+    assert can_login(world)
+
+
+def test_a64_control_a_rollback_after_a_partly_applied_step_would_give_the_login_back(
+    world: PostgresWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the guard prevents: no automatic step calls `rollback`. Tests of runs hold that."""
+    monkeypatch.setattr(postgres, "PATIENCE_SECONDS", 0.3)
+    before = run_observe(world.step, world.targets())
+    with psycopg.connect(world.own_dsn) as stuck, stopped(stuck.info.backend_pid):
+        with pytest.raises(PartlyApplied):
+            disable(world)
+        undo, body = clearance(world.plan(), rollback=True), world.plan().body
+        run_rollback(undo, body, 0, world.targets(), DisableRole().snapshot(before))
+        assert can_login(world)
+
+
+def test_a64_control_tightening_without_a_look_would_end_sessions_that_somebody_let_in(
+    world: PostgresWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    always = "SELECT hitl_ops.terminate(rolname::text) AS open FROM pg_roles WHERE rolname = %s"
+    monkeypatch.setattr(postgres_ending, "_TERMINATE", always)
+    disable(world)
+    execute(world, "ALTER ROLE {} LOGIN", world.role)
+    with psycopg.connect(world.own_dsn) as session:
+        tighten(world)
+        with pytest.raises(psycopg.OperationalError):
+            session.execute("SELECT 1")
 
 
 # --- Versions ------------------------------------------------------------------------------------
