@@ -59,13 +59,14 @@ SELECT pid, date_trunc('second', since)::text AS since FROM hitl_ops.session_lis
 """
 # A function with the rights of its owner, for somebody else than the owner (or for everybody).
 _DEFINER = """
-SELECT format('%%I.%%I', n.nspname, p.proname) AS name
+SELECT format('%%I.%%I', n.nspname, p.proname) AS name, count(*) OVER () AS total
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
  WHERE p.prosecdef AND p.proowner = %s::oid
    AND (p.proacl IS NULL OR EXISTS (
             SELECT FROM aclexplode(p.proacl) a
              WHERE a.privilege_type = 'EXECUTE' AND a.grantee <> p.proowner))
  ORDER BY 1
+ LIMIT %s
 """
 _STANDBY = """
 SELECT r.rolcanlogin AS login, (SELECT system_identifier FROM pg_control_system()) AS cluster
@@ -144,7 +145,7 @@ def look(
             members = connection.execute(
                 "SELECT * FROM hitl_ops.members(%s::oid)", [row["oid"]]
             ).fetchall()
-            definers = [f"{row['database']}: {each}" for each in _definers(connection, row["oid"])]
+            definers = [*_definers(connection, row["database"], row["oid"])]
     except (psycopg.Error, NotUsable) as error:
         raise TargetUnobservable(f"server {name}: {words(error)}") from error
     definers += _definers_elsewhere(dsn, row, portal, deadline)
@@ -155,7 +156,7 @@ def look(
         "sessions": sum(len(each.sessions) + each.more for each in servers),
         "members": _at_most([each["member"] for each in members], MOST_MEMBERS),
         "member_sessions": _at_most([_describe_member(m) for m in members if m["sessions"]]),
-        "definer_functions": _at_most(definers),
+        "definer_functions": definers,
         "servers": [each.to_json() for each in servers],
         "standbys_unseen": [each.name for each in servers if each.login is None],
         "subscribers": sorted({n for each in servers for n, logical in each.replicas if logical}),
@@ -232,8 +233,16 @@ def _not_named(name: str, target: PostgresTarget, servers: Iterable[Server]) -> 
     ]
 
 
-def _definers(connection: Connection, oid: int) -> list[str]:
-    return [row["name"] for row in connection.execute(_DEFINER, [oid]).fetchall()]
+def _definers(connection: Connection, database: str, oid: int) -> Iterator[str]:
+    """Yield the functions of one database; the role may have made very many."""
+    try:
+        found = connection.execute(_DEFINER, [oid, MOST_NAMES]).fetchall()
+    except psycopg.Error as error:
+        yield f"{database}: not looked at ({words(error)})"
+        return
+    yield from (f"{database}: {each['name']}" for each in found)
+    if found and found[0]["total"] > MOST_NAMES:
+        yield f"{database}: {found[0]['total'] - MOST_NAMES} more"
 
 
 def _definers_elsewhere(
@@ -252,7 +261,7 @@ def _definers_elsewhere(
                 read_only=True,
                 functions=False,
             ) as connection:
-                yield from (f"{database}: {each}" for each in _definers(connection, row["oid"]))
+                yield from _definers(connection, database, row["oid"])
         except (psycopg.Error, NotUsable) as error:
             yield f"{database}: not looked at ({words(error)})"
 

@@ -205,9 +205,17 @@ def test_functions_with_the_roles_rights_for_others_are_named_in_every_database(
                 connection.execute(sql.SQL(statement).format(**names))  # type: ignore[arg-type]
     shown = run_observe(world.step, world.targets()).shown
     assert shown["definer_functions"] == [f"postgres: {schema}.open", f"{other}: {schema}.open"]
+    for index in range(30):
+        one = "CREATE FUNCTION {}.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"
+        execute(world, one.replace("f()", f"f{index}()"), schema)
+        execute(world, f"ALTER FUNCTION {{}}.f{index}() OWNER TO {{}}", schema, world.role)
+    functions = run_observe(world.step, world.targets()).shown["definer_functions"]
+    assert isinstance(functions, list)
+    assert (len(functions), functions[20]) == (22, "postgres: 11 more")
     execute(world, "ALTER DATABASE {} CONNECTION LIMIT 0", other)
     functions = run_observe(world.step, world.targets()).shown["definer_functions"]
-    assert isinstance(functions, list) and str(functions[1]).startswith(f"{other}: not looked at")
+    assert isinstance(functions, list)
+    assert str(functions[-1]).startswith(f"{other}: not looked at")
     execute(world, "DROP DATABASE {}", other)
 
 

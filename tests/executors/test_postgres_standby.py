@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import ExecStatus
 
 from hitlportal.demo.servers.postgres import PostgresCluster
 from remediation.domain.errors import TargetUnobservable
@@ -46,7 +48,7 @@ class Pair:
 @pytest.fixture(scope="module", params=clusters.VERSIONS)
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     """Start both. hitl_ops was installed in its first version, and is upgraded in place."""
-    settings = {"log_statement": "all"}
+    settings = {"log_statement": "all", "wal_level": "logical"}
     if request.param == "newest":
         settings["reserved_connections"] = str(RESERVED)
     with (
@@ -239,6 +241,27 @@ def test_the_observer_reads_what_is_connected_and_not_the_rest_of_the_statistics
         raw = connection.execute("SELECT client_addr, state FROM pg_stat_replication").fetchall()
     assert seen == [(NAME, "127.0.0.1", "streaming", False)]
     assert raw == [(None, None)]
+
+
+def test_subscribers_of_logical_replication_are_named_and_are_no_standbys(
+    world: StandbyWorld,
+) -> None:
+    name = f"slot_{world.role}"
+    with psycopg.connect(world.superuser, autocommit=True) as connection:
+        connection.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", [name])
+        connection.execute("DROP PUBLICATION IF EXISTS p")
+        connection.execute("CREATE PUBLICATION p")
+        dsn = make_conninfo(world.superuser, replication="database", application_name="warehouse")
+        subscriber = psycopg.pq.PGconn.connect(dsn.encode())
+        start = f"START_REPLICATION SLOT {name} LOGICAL 0/0"
+        options = " (proto_version '1', publication_names 'p')"
+        assert subscriber.exec_((start + options).encode()).status == ExecStatus.COPY_BOTH
+        shown = run_observe(world.step, world.targets()).shown
+        assert (shown["subscribers"], shown["standbys_unseen"]) == (["warehouse"], [])
+        subscriber.finish()
+        gone = "SELECT active_pid IS NULL FROM pg_replication_slots WHERE slot_name = %s"
+        clusters.until(lambda: world.ask(gone, name) == (True,))
+        connection.execute("SELECT pg_drop_replication_slot(%s)", [name])
 
 
 # --- A full cluster ------------------------------------------------------------------------------
