@@ -17,7 +17,7 @@ from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal, StepRecord
-from remediation.services.load_plan import load_plan
+from remediation.services.load_plan import read_plan
 
 # The reason of a move out of `unknown` that people settled (execution.settle_by_hand).
 BY_PEOPLE = {"applied": "people_said_applied", "not_applied": "people_said_not_applied"}
@@ -35,7 +35,7 @@ def inverse_plan(proposal: Proposal) -> Plan | None:
     if proposal.state not in REVERSIBLE:
         return None
     try:
-        done = load_plan(bytes(proposal.plan))
+        done = read_plan(bytes(proposal.plan))
         changed = _changed(proposal, done)
         back: list[Json] = [
             _back(step) for step in reversed(done.steps) if step.index in changed and _inverse(step)
