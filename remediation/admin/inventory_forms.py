@@ -103,6 +103,12 @@ class IdentityForm(BasedOnForm):
         self.fields["locator"].help_text = gettext("The form depends on the kind: %(forms)s") % {
             "forms": forms_of_locators
         }
+        escaped = ", ".join(dict.fromkeys(name for kind in kinds for name in TARGETS[kind].escaped))
+        if escaped:
+            self.fields["locator"].help_text += " " + gettext(
+                "Percent-encode each byte of %(fields)s other than letters, digits and _ $ . -,"
+                " for example %(encoded)s for a space."
+            ) % {"fields": escaped, "encoded": "%20"}
 
     def facts(self) -> IdentityFacts:
         return IdentityFacts(**{name: self.cleaned_data[name] for name in IDENTITY_FACTS})

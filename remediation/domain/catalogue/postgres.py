@@ -21,9 +21,11 @@ ROLE = TargetSpec(
     title=gettext_noop("PostgreSQL role"),
     fields={
         "cluster": r"[a-z0-9][a-z0-9_-]{0,62}",
-        # NAMEDATALEN - 1 bytes (PostgreSQL manual, 4.1.1).
-        "role": r"[A-Za-z_][A-Za-z0-9_$.-]{0,62}",
+        # Any text: with quotes PostgreSQL takes every character but NUL.
+        "role": r"[^\x00]+",
     },
+    # NAMEDATALEN - 1 bytes (PostgreSQL manual, 4.1.1).
+    escaped=MappingProxyType({"role": 63}),
     distinguishing="role",
     example={"cluster": "billing", "role": "svc_reporting"},
     names=("role",),

@@ -64,7 +64,8 @@ class TargetSpec:
 
     kind: str
     title: str
-    # In the locator's order. No pattern may match "/": a locator must parse in only one way.
+    # In the locator's order. No pattern may match "/", except those of escaped fields: a locator
+    # must parse in only one way.
     fields: Mapping[str, str]
     # The field that distinguishes this target from its neighbours; evidence must name its value.
     distinguishing: str
@@ -79,6 +80,10 @@ class TargetSpec:
     # The field for a free name of the identity; a report with a secret in it is refused, because
     # names are never masked.
     free: str = ""
+    # Fields with free values (any text, "/" and line breaks too), each with the most UTF-8 bytes of
+    # a value. The locator escapes them, and sentences quote what could be misread
+    # (catalogue/locators.py). A field stays escaped for ever.
+    escaped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     protected: tuple[Protected, ...] = ()
     # Fields that the executor shows besides the pinned ones; the provider has words for them.
     shown_fields: tuple[str, ...] = ()
@@ -87,8 +92,24 @@ class TargetSpec:
 
     @cached_property
     def locator(self) -> str:
-        """Return a str.format template over the fields: `kind:{first}/{second}`."""
+        """Return a str.format template over the escaped fields: `kind:{first}/{second}`."""
         return f"{self.kind}:" + "/".join(f"{{{name}}}" for name in self.fields)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Something that an action does not stop, said from what was seen at the target.
+
+    `field` is one of the target's `shown_fields`; its value in the observation chooses the
+    sentence. `present`: a list with members, a text, or a number other than 0; in it alone
+    "{value}" is replaced by what was seen. `absent`: an empty list or text, or 0; "" says nothing.
+    `unknown`: the field was not read.
+    """
+
+    field: str
+    present: str
+    absent: str
+    unknown: str
 
 
 @dataclass(frozen=True)
@@ -110,10 +131,13 @@ class ActionSpec:
     propagation_s: int
     pin_fields: tuple[str, ...]
     ends_sessions: str
+    # What it never stops, at any target.
     cannot: tuple[str, ...]
     # The pinned fields that change, with their new values: reviewers see them and the executor
     # verifies them.
     leads_to: Mapping[str, Json]
+    # What it does not stop at this target, said from the observation (domain/limits.py).
+    limits: tuple[Limit, ...] = ()
     # Why there is nothing to pin; empty if there are pin fields.
     unpinned_reason: str = ""
     # True if it gives an identity access; policy then asks for more than for removing access.
@@ -149,5 +173,11 @@ class Provider:
             for spec in self.actions
             for text in (spec.ends_sessions, spec.unpinned_reason, *spec.cannot)
         )
+        of_limits = (
+            text
+            for spec in self.actions
+            for limit in spec.limits
+            for text in (limit.present, limit.absent, limit.unknown)
+        )
         of_targets = (spec.title for spec in self.targets)
-        return frozenset(text for text in (*of_targets, *of_actions) if text)
+        return frozenset(text for text in (*of_targets, *of_actions, *of_limits) if text)

@@ -6,20 +6,19 @@ Every change takes `actor=`, runs in one transaction, and raises `Refused`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
-from string import Formatter
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from audit import log
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue import MAX_LOCATOR, TARGETS, TargetSpec, is_test
+from remediation.domain.catalogue import TARGETS, TargetSpec, is_test
+from remediation.domain.catalogue.locators import unescape
 from remediation.domain.errors import (
     AlreadyExists,
+    BadInput,
     BadValue,
     InventoryBusy,
     NoSuchObject,
@@ -28,6 +27,7 @@ from remediation.domain.errors import (
 )
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
+from remediation.domain.plan import parse_target, target_at
 from remediation.models import (
     Dependency,
     DependencyVersion,
@@ -245,25 +245,35 @@ def check_locator(kind: str, locator: str) -> None:
     spec = TARGETS.get(kind)
     if spec is None or (is_test(kind) and not settings.ALLOW_TEST_ACTIONS):
         raise UnknownTargetKind(f"{kind!r} is not one of {', '.join(kinds())}")
-    # "/" separates fields and is never part of one, even if a field's pattern would allow it.
-    whole = len(locator) <= MAX_LOCATOR and locator.count("/") == len(spec.fields) - 1
-    if not whole or not _pattern(kind).fullmatch(locator):
-        raise BadValue(f"the locator of a {spec.title} has the form {spec.locator}")
+    try:
+        target = target_at(locator, allow_test=settings.ALLOW_TEST_ACTIONS)
+    except BadInput:
+        raise BadValue(_form_of(spec, locator)) from None
+    if target.kind != kind:
+        raise BadValue(_form_of(spec, locator))
+
+
+def _form_of(spec: TargetSpec, locator: str) -> str:
+    """Say how a locator of this kind is written; for a name as it is, how that one is."""
+    form = f"the locator of a {spec.title} has the form {spec.locator}"
+    if not spec.escaped:
+        return form
+    form += f"; in {', '.join(spec.escaped)} every byte but A-Z a-z 0-9 _ $ . - is percent-encoded"
+    # Only the last field can be read out of a locator that is not escaped.
+    *others, last = spec.fields
+    parts = locator.removeprefix(f"{spec.kind}:").split("/", len(others))
+    if len(parts) != len(spec.fields) or last not in spec.escaped or unescape(parts[-1]):
+        return form
+    try:
+        meant = parse_target({"kind": spec.kind, **dict(zip(spec.fields, parts, strict=True))})
+    except BadInput:
+        return form
+    return f"{form}: {meant.locator}"
 
 
 def kinds() -> tuple[str, ...]:
     """Return the kinds of identity that the inventory may hold."""
     return tuple(k for k in TARGETS if settings.ALLOW_TEST_ACTIONS or not is_test(k))
-
-
-@cache
-def _pattern(kind: str) -> re.Pattern[str]:
-    spec: TargetSpec = TARGETS[kind]
-    parts = [
-        re.escape(literal) + (f"(?:{spec.fields[name]})" if name else "")
-        for literal, name, _, _ in Formatter().parse(spec.locator)
-    ]
-    return re.compile("".join(parts), re.ASCII)
 
 
 def check_name(name: str) -> None:
