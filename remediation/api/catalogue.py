@@ -61,6 +61,15 @@ def action(spec: ActionSpec) -> dict[str, Json]:
         "propagation_s": spec.propagation_s,
         "pin_fields": list(spec.pin_fields),
         "ends_sessions": spec.ends_sessions,
+        "limits": [
+            {
+                "field": limit.field,
+                "present": limit.present,
+                "absent": limit.absent,
+                "unknown": limit.unknown,
+            }
+            for limit in spec.limits
+        ],
         "cannot": list(spec.cannot),
     }
 

@@ -243,6 +243,20 @@ class Proposal(serializers.Serializer[Any]):
         many=True,
         help_text="The outcome of each step, once the run has started.",
     )
+    does_not_stop = inline_serializer(
+        "StepLimits",
+        {
+            "step": serializers.IntegerField(),
+            "seen_at": _schema({"type": "string", "format": "date-time", "nullable": True}),
+            "seen": serializers.ListField(child=serializers.CharField()),
+            "never": serializers.ListField(child=serializers.CharField()),
+        },
+        many=True,
+        help_text=(
+            "What each step does not stop: as the worker saw it at the target, and always. Only"
+            ' reviewers read what stands for "{value}".'
+        ),
+    )
     result = inline_serializer(
         "RunResult",
         {
@@ -271,7 +285,20 @@ class Action(serializers.Serializer[Any]):
     propagation_s = serializers.IntegerField()
     pin_fields = serializers.ListField(child=serializers.CharField())
     ends_sessions = serializers.CharField()
-    cannot = serializers.ListField(child=serializers.CharField())
+    limits = inline_serializer(
+        "Limit",
+        {
+            "field": serializers.CharField(help_text="The field of the observation that decides."),
+            "present": serializers.CharField(help_text="Said where the field is not empty."),
+            "absent": serializers.CharField(allow_blank=True),
+            "unknown": serializers.CharField(help_text="Said where it was not looked at."),
+        },
+        many=True,
+        help_text="What the action does not stop, as the worker sees it at the target.",
+    )
+    cannot = serializers.ListField(
+        child=serializers.CharField(), help_text="What the action never stops."
+    )
 
 
 class Catalogue(serializers.Serializer[Any]):

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from remediation.domain.outcome import Outcome
 from remediation.domain.states import ProposalState
+from remediation.views.cards.limits import DoesNotStop
 
 S = ProposalState
 # States that the worker still changes by itself.
@@ -85,6 +86,7 @@ class RunStep:
     phases: tuple[PhaseRow, ...]
     changes: tuple[Change, ...]
     was_undone: bool
+    does_not_stop: DoesNotStop | None = None
 
 
 @dataclass(frozen=True)

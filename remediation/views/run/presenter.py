@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 from remediation.domain.halt.statement import rolled_back_steps
 from remediation.domain.plan import Plan
 from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
-from remediation.services.access import visibility
+from remediation.services.access import authorize, visibility
 from remediation.services.clock import database_now
 from remediation.services.review.reversal import inverse_plan
 from remediation.views.cards.proposal import plan_of, sentences, undone
@@ -41,7 +41,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         undone=undone(plan) if plan and len(plan.steps) == 1 else "",
         live=is_live(proposal),
         begun=run is not None,
-        steps=run_steps(plan, records, run) if plan else (),
+        steps=run_steps(plan, records, run, authorize.newest(proposal)) if plan else (),
         tally=_tally(plan, records, proposal.state),
         ending=str(ENDS.get(S(proposal.state), "")),
         reason=describe_reason(end.reason) if end else "",
