@@ -9,25 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from audit import log
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue import TARGETS, TargetSpec, is_test
-from remediation.domain.catalogue.locators import unescape
 from remediation.domain.errors import (
     AlreadyExists,
-    BadInput,
     BadValue,
     InventoryBusy,
     NoSuchObject,
     StaleDigest,
-    UnknownTargetKind,
 )
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
-from remediation.domain.plan import parse_target, target_at
 from remediation.models import (
     Dependency,
     DependencyVersion,
@@ -38,6 +32,7 @@ from remediation.models import (
 )
 from remediation.models.inventory import Criticality, Environment
 from remediation.services.actors import Actor, PersonActor
+from remediation.services.inventory.identity_kinds import check_locator
 from remediation.services.people import accounts
 
 # One change of the inventory at a time, so that the newest version stays the newest between
@@ -238,42 +233,6 @@ def widen(*, actor: PersonActor, source_id: int, needs: Identity) -> bool:
     """
     _lock()
     return _set_edge(actor, source_id, needs, present=True, by_reviewer=True)[1]
-
-
-def check_locator(kind: str, locator: str) -> None:
-    """Refuse a locator that does not have its kind's form. Raises UnknownTargetKind, BadValue."""
-    spec = TARGETS.get(kind)
-    if spec is None or (is_test(kind) and not settings.ALLOW_TEST_ACTIONS):
-        raise UnknownTargetKind(f"{kind!r} is not one of {', '.join(kinds())}")
-    try:
-        target = target_at(locator, allow_test=settings.ALLOW_TEST_ACTIONS)
-    except BadInput:
-        raise BadValue(_form_of(spec, locator)) from None
-    if target.kind != kind:
-        raise BadValue(_form_of(spec, locator))
-
-
-def _form_of(spec: TargetSpec, locator: str) -> str:
-    """Say how a locator of this kind is written; for a name as it is, how that one is."""
-    form = f"the locator of a {spec.title} has the form {spec.locator}"
-    if not spec.escaped:
-        return form
-    form += f"; in {', '.join(spec.escaped)} every byte but A-Z a-z 0-9 _ $ . - is percent-encoded"
-    # Only the last field can be read out of a locator that is not escaped.
-    *others, last = spec.fields
-    parts = locator.removeprefix(f"{spec.kind}:").split("/", len(others))
-    if len(parts) != len(spec.fields) or last not in spec.escaped or unescape(parts[-1]):
-        return form
-    try:
-        meant = parse_target({"kind": spec.kind, **dict(zip(spec.fields, parts, strict=True))})
-    except BadInput:
-        return form
-    return f"{form}: {meant.locator}"
-
-
-def kinds() -> tuple[str, ...]:
-    """Return the kinds of identity that the inventory may hold."""
-    return tuple(k for k in TARGETS if settings.ALLOW_TEST_ACTIONS or not is_test(k))
 
 
 def check_name(name: str) -> None:
