@@ -146,12 +146,20 @@ def compare_declarations(
     """Report each edge or kind of target that differs between the code and the guards' tables."""
     for what, should, has in (
         ("edge", declared.edges, recorded.edges),
-        ("kind of target", declared.kinds, recorded.kinds),
+        ("kind of target", _kinds(declared), _kinds(recorded)),
     ):
         for row in sorted({*should} - {*has}):
             yield _error("E013", f"{what} {', '.join(row)} is missing")
         for row in sorted({*has} - {*should}):
             yield _error("E013", f"{what} {', '.join(row)} is not declared")
+
+
+def _kinds(held: declarations.Declarations) -> set[tuple[str, ...]]:
+    """Return the kinds in words: kind, locator, and the fields that it escapes, if any."""
+    return {
+        (kind, form, f"escapes {' '.join(escaped)}") if escaped else (kind, form)
+        for kind, form, escaped in held.kinds
+    }
 
 
 def _difference(should: dict[str, Any] | None, has: dict[str, Any] | None) -> str:

@@ -7,6 +7,7 @@ crash leaves them unchanged. `check --deploy` reports a difference.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,26 +16,32 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from remediation.domain.catalogue import ACTIONS, TARGETS
+from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import EDGES, FINAL, INCIDENT_EDGES, Login
+
+_FIELD = re.compile(r"\{([a-z0-9_]+)\}")
+# The escaped fields are sorted.
+Kind = tuple[str, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Declarations:
-    """Rows of the two tables: (subject, from, to, login), and (kind, locator)."""
+    """Rows of the two tables: (subject, from, to, login), and (kind, locator, escaped fields)."""
 
     edges: frozenset[tuple[str, str, str, str]]
-    kinds: frozenset[tuple[str, str]]
+    kinds: frozenset[Kind]
 
 
 def declared() -> Declarations:
     """Return what the code declares; of kinds, only those that an action works on."""
     return Declarations(
         edges=_edges("proposal", EDGES) | _edges("incident", INCIDENT_EDGES),
-        kinds=frozenset(
-            (spec.target_kind, TARGETS[spec.target_kind].locator) for spec in ACTIONS.values()
-        ),
+        kinds=frozenset(_kind(TARGETS[spec.target_kind]) for spec in ACTIONS.values()),
     )
+
+
+def _kind(spec: TargetSpec) -> Kind:
+    return (spec.kind, spec.locator, tuple(sorted(spec.escaped)))
 
 
 def _edges(
@@ -52,15 +59,17 @@ def recorded(database: BaseDatabaseWrapper) -> Declarations:
     with database.cursor() as cursor:
         cursor.execute("SELECT subject, from_state, to_state, login FROM remediation.edge")
         edges = frozenset(cursor.fetchall())
-        cursor.execute("SELECT kind, locator FROM remediation.target_kind")
-        return Declarations(edges, frozenset(cursor.fetchall()))
+        cursor.execute("SELECT kind, locator, escaped FROM remediation.target_kind")
+        kinds = ((kind, locator, tuple(escaped)) for kind, locator, escaped in cursor.fetchall())
+        return Declarations(edges, frozenset(kinds))
 
 
 def fill(using: str, **_: object) -> None:
     """Make the tables hold exactly the declarations; a receiver of post_migrate.
 
-    Raises ImproperlyConfigured when a kind is declared with another locator than before, or is not
-    declared any more while a proposal on its targets has not ended.
+    Raises ImproperlyConfigured when a kind is declared with another locator than before, makes
+    other locators than recorded ones, or is not declared any more while a proposal on its targets
+    has not ended.
     """
     database = connections[using]
     with transaction.atomic(using=using):
@@ -69,8 +78,9 @@ def fill(using: str, **_: object) -> None:
         should, has = declared(), recorded(database)
         if should == has:
             return
-        _refuse_repointing(dict(should.kinds), dict(has.kinds))
-        _refuse_forgetting(database, {kind for kind, _ in has.kinds - should.kinds})
+        _refuse_repointing(should.kinds, has.kinds)
+        _refuse_other_locators(database, should.kinds, has.kinds)
+        _refuse_forgetting(database, {row[0] for row in has.kinds - should.kinds}, should.kinds)
         with database.cursor() as cursor:
             cursor.executemany(
                 "DELETE FROM remediation.edge WHERE (subject, from_state, to_state, login)"
@@ -83,35 +93,86 @@ def fill(using: str, **_: object) -> None:
                 sorted(should.edges - has.edges),
             )
             cursor.executemany(
-                "DELETE FROM remediation.target_kind WHERE (kind, locator) = (%s, %s)",
-                sorted(has.kinds - should.kinds),
+                "DELETE FROM remediation.target_kind WHERE kind = %s",
+                [(kind,) for kind, _, _ in sorted(has.kinds - should.kinds)],
             )
             cursor.executemany(
-                "INSERT INTO remediation.target_kind (kind, locator) VALUES (%s, %s)",
-                sorted(should.kinds - has.kinds),
+                "INSERT INTO remediation.target_kind (kind, locator, escaped) VALUES (%s, %s, %s)",
+                [
+                    (kind, form, list(names))
+                    for kind, form, names in sorted(should.kinds - has.kinds)
+                ],
             )
 
 
 def _exist(database: BaseDatabaseWrapper) -> bool:
-    """Say whether the tables exist: not before their migration ran, nor after it was reversed."""
+    """Say whether the tables have their form: not before the last migration of them ran, nor after
+    it was reversed."""
     with database.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('remediation.target_kind') IS NOT NULL")
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attname = 'escaped'"
+            " AND attrelid = to_regclass('remediation.target_kind') AND NOT attisdropped)"
+        )
         return bool(cursor.fetchone()[0])
 
 
-def _refuse_repointing(should: Mapping[str, str], has: Mapping[str, str]) -> None:
+def _refuse_repointing(should: Collection[Kind], has: Collection[Kind]) -> None:
     """Refuse a changed locator: leases under the old one would not exclude runs under the new."""
-    for kind in sorted(should.keys() & has.keys()):
-        if should[kind] != has[kind]:
+    declared_now = {kind: (form, names) for kind, form, names in should}
+    for kind, form, names in sorted(has):
+        new, escaped = declared_now.get(kind, (form, names))
+        if new != form:
             raise ImproperlyConfigured(
-                f"kind {kind} is declared with locator {should[kind]!r}, the database holds"
-                f" {has[kind]!r}: give the new form a kind of its own"
+                f"kind {kind} is declared with locator {new!r}, the database holds"
+                f" {form!r}: give the new form a kind of its own"
+            )
+        lost = sorted(set(names) - set(escaped))
+        if lost:
+            raise ImproperlyConfigured(
+                f"kind {kind} does not escape {', '.join(lost)} any more, which the database"
+                " does: give the new form a kind of its own"
             )
 
 
-def _refuse_forgetting(database: BaseDatabaseWrapper, kinds: Collection[str]) -> None:
+def _refuse_other_locators(
+    database: BaseDatabaseWrapper, should: Collection[Kind], has: Collection[Kind]
+) -> None:
+    """A field may become an escaped one only if every recorded locator of the kind stays the same:
+    its value there consists of characters that are not escaped."""
+    before = {kind: names for kind, _, names in has}
+    with database.cursor() as cursor:
+        for kind, form, names in sorted(should):
+            new = set(names) - set(before.get(kind, names))
+            if not new:
+                continue
+            pattern = _pattern(form, new)
+            # No proposal comes in between this look and the commit; after it the guard refuses one.
+            cursor.execute("LOCK TABLE public.remediation_proposaltarget IN SHARE MODE")
+            cursor.execute(
+                "SELECT locator FROM public.remediation_proposaltarget"
+                " WHERE starts_with(locator, %s) AND locator !~ %s LIMIT 1",
+                [f"{kind}:", pattern],
+            )
+            other = cursor.fetchone()
+            if other is not None:
+                raise ImproperlyConfigured(
+                    f"kind {kind} would escape {', '.join(sorted(new))}, which gives {other[0]!r}"
+                    " another locator: give the new form a kind of its own"
+                )
+
+
+def _pattern(form: str, escaped: Collection[str]) -> str:
+    """Return a pattern of locators in which these fields have nothing to escape."""
+    parts = ("[A-Za-z0-9_$.-]+" if name in escaped else "[^/]+" for name in _FIELD.findall(form))
+    return "^" + re.escape(form.partition(":")[0]) + ":" + "/".join(parts) + "$"
+
+
+def _refuse_forgetting(
+    database: BaseDatabaseWrapper, gone: Collection[str], should: Collection[Kind]
+) -> None:
     """A kind stays as long as a run may hold a lease on its targets: else a `migrate` without its
     package, and one with another form of it, would point it elsewhere in two steps."""
+    kinds = set(gone) - {kind for kind, _, _ in should}
     if not kinds:
         return
     with database.cursor() as cursor:

@@ -8,6 +8,7 @@ in angle brackets, ``⟨U+202E⟩``; nothing is dropped or reordered
 |---|---|---|
 | page | `pieces` | the template filter `inert` escapes them and marks invisible characters |
 | title, attribute | `line` | one line |
+| name in a sentence | `quoted` | one line in quotes that the text cannot end |
 | mail, chat | `message` | one line without links and mentions |
 | subject of a mail | `subject` | as `message`, visibly truncated |
 | log | `log_line` | ASCII, one line, also for a traceback |
@@ -39,6 +40,10 @@ _BLANK = frozenset(
 )
 # Characters that start a formula in a spreadsheet, also in forms that it normalises.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+# In Unicode names of characters that a reader could take for the end of a quotation; two of the
+# latter beside each other look like one.
+_QUOTES = re.compile("QUOTATION MARK|DOUBLE PRIME|DOUBLE ACUTE|DITTO|GERSHAYIM")
+_HALVES = re.compile("APOSTROPHE|PRIME|ACUTE ACCENT|GRAVE ACCENT|GERESH|TURNED COMMA")
 _CONTROLS = {number: f"\\x{number:02x}" for number in (*range(32), 127)}
 # Text that clients of mail and chat turn into links and mentions: a scheme, "www.", chat markup.
 # The decisive character is put in brackets, so that the text stays readable.
@@ -73,7 +78,7 @@ def pieces(text: str, *, one_line: bool = False) -> Iterator[Piece]:
         if plain:
             yield Piece("".join(plain))
             plain.clear()
-        yield Piece(f"⟨U+{ord(character):04X}⟩", unicodedata.name(character, "unnamed character"))
+        yield Piece(_code(character), unicodedata.name(character, "unnamed character"))
     if plain:
         yield Piece("".join(plain))
 
@@ -86,6 +91,21 @@ def visible(text: str) -> str:
 def line(text: str) -> str:
     """Return ``text`` on one line: line feeds and tabs become code points, too."""
     return "".join(piece.text for piece in pieces(text, one_line=True))
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` whole, on one line and in quotes that it cannot end.
+
+    All that resembles a quotation mark, spaces at an end or beside another one, and the brackets
+    of code points stand as code points, too: so different texts always read differently.
+    """
+    shown, before = [], " "
+    for character in text:
+        shown.append(_code(character) if _misleads(character, before) else character)
+        before = character
+    if before == " " and text:
+        shown[-1] = _code(" ")
+    return f"“{line(''.join(shown))}”"
 
 
 def message(text: str) -> str:
@@ -128,6 +148,20 @@ def noted(text: str, most: int) -> str:
     and lone surrogates."""
     clean = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in clean)[:most]
+
+
+def _code(character: str) -> str:
+    return f"⟨U+{ord(character):04X}⟩"
+
+
+def _misleads(character: str, before: str) -> bool:
+    """Return whether a character could end a quotation, or be overlooked in it."""
+    if character == " ":
+        return before == " "
+    name = unicodedata.name(character, "")
+    if character in "⟨⟩" or _QUOTES.search(name):
+        return True
+    return bool(_HALVES.search(name) and _HALVES.search(unicodedata.name(before, "")))
 
 
 def _is_unseen(character: str) -> bool:

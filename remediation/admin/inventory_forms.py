@@ -12,7 +12,7 @@ from remediation.admin.base import CHOOSE, PortalForm, yes_no, yes_or_no
 from remediation.domain.catalogue import TARGETS
 from remediation.models import Dependency, Identity, IdentityVersion, Service, ServiceVersion
 from remediation.models.inventory import Criticality, Environment
-from remediation.services.inventory import facts as inventory
+from remediation.services.inventory import identity_kinds
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from remediation.vocabulary.words import WORDS
 
@@ -91,7 +91,7 @@ class IdentityForm(BasedOnForm):
             newest = self.instance.versions.order_by("-id").first()
             self.start(newest, *IDENTITY_FACTS)
             return
-        kinds = inventory.kinds()
+        kinds = identity_kinds.kinds()
         self.fields["kind"] = forms.ChoiceField(
             label=gettext_lazy("Kind"),
             choices=[
@@ -99,9 +99,15 @@ class IdentityForm(BasedOnForm):
                 *((kind, vocabulary.saying(TARGETS[kind].title)) for kind in kinds),
             ],
         )
-        forms_of_locators = ", ".join(TARGETS[kind].locator for kind in kinds)
-        self.fields["locator"].help_text = gettext("The form depends on the kind: %(forms)s") % {
-            "forms": forms_of_locators
+        self.fields["locator"].help_text = gettext(
+            "The form depends on the kind: %(forms)s. Percent-encode each byte of %(fields)s other"
+            " than letters, digits and _ $ . - (%(space)s for a space)."
+        ) % {
+            "forms": ", ".join(TARGETS[kind].locator for kind in kinds),
+            "fields": ", ".join(
+                f"{kind} {{{name}}}" for kind in kinds for name in TARGETS[kind].escaped
+            ),
+            "space": "%20",
         }
 
     def facts(self) -> IdentityFacts:

@@ -7,13 +7,16 @@ from uuid import UUID
 
 from audit.tlog.canonical import Json
 from remediation.domain import instant
-from remediation.domain.errors import NoSuchObject
+from remediation.domain.errors import BadInput, NoSuchObject
+from remediation.domain.limits import limits
+from remediation.domain.observation import parse_observations
 from remediation.domain.outcome import outcomes
 from remediation.domain.report import Report
 from remediation.domain.states import FINAL, ProposalState
-from remediation.models import Proposal, Refusal, Review, StepRecord, Transition
+from remediation.models import Assessment, Proposal, Refusal, Review, StepRecord, Transition
 from remediation.services.access import authorize
 from remediation.services.actors import AgentActor
+from remediation.services.load_plan import load_plan
 from remediation.services.reporting.submit import Submitted
 
 # Retry-After by state, in seconds: the worker takes seconds, people take minutes.
@@ -91,9 +94,30 @@ def proposal(found: Proposal) -> dict[str, Json]:
         "refusals": _refusals(found),
         "steps": _steps(found),
         "outcomes": _outcomes(found),
+        "does_not_stop": _does_not_stop(found, assessment),
         "result": _result(found),
         "urls": urls(found.pk),
     }
+
+
+def _does_not_stop(found: Proposal, assessment: Assessment | None) -> list[Json]:
+    """Return the limits of each step without the names that the worker saw at the target: an agent
+    may be compromised, and has no business there."""
+    try:
+        plan = load_plan(bytes(found.plan))
+    except BadInput:  # of another catalogue
+        return []
+    seen = parse_observations(bytes(assessment.observation)) if assessment else {}
+    at = instant.dump(assessment.recorded_at) if assessment else None
+    return [
+        {
+            "step": step.index,
+            "seen_at": at,
+            "seen": [one.sentence for one in limits(step, seen.get(step.target.locator))],
+            "never": list(step.spec.cannot),
+        }
+        for step in plan.steps
+    ]
 
 
 def _transition(row: Transition) -> dict[str, Json]:

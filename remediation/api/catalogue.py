@@ -61,6 +61,15 @@ def action(spec: ActionSpec) -> dict[str, Json]:
         "propagation_s": spec.propagation_s,
         "pin_fields": list(spec.pin_fields),
         "ends_sessions": spec.ends_sessions,
+        "limits": [
+            {
+                "field": limit.field,
+                "present": limit.present,
+                "absent": limit.absent,
+                "unknown": limit.unknown,
+            }
+            for limit in spec.limits
+        ],
         "cannot": list(spec.cannot),
     }
 
@@ -68,7 +77,7 @@ def action(spec: ActionSpec) -> dict[str, Json]:
 def target_schema(spec: TargetSpec) -> dict[str, Json]:
     """A JSON Schema (2020-12) of the target object."""
     fields: dict[str, Json] = {
-        name: {"type": "string", "pattern": f"^(?:{pattern})$"}
+        name: _field_schema(pattern, spec.escaped.get(name))
         for name, pattern in spec.fields.items()
     }
     return {
@@ -76,4 +85,20 @@ def target_schema(spec: TargetSpec) -> dict[str, Json]:
         "properties": {"kind": {"type": "string", "enum": [spec.kind]}, **fields},
         "required": ["kind", *spec.fields],
         "additionalProperties": False,
+    }
+
+
+def _field_schema(pattern: str, most: int | None) -> dict[str, Json]:
+    """`most` is the number of bytes of a free value; None for a field without free values."""
+    schema: dict[str, Json] = {"type": "string", "pattern": f"^(?:{pattern})$"}
+    if most is None:
+        return schema
+    # JSON Schema counts characters; the portal counts bytes.
+    return {
+        **schema,
+        "minLength": 1,
+        "maxLength": most,
+        "description": (
+            f"The name as it is, unescaped: any text of 1 to {most} bytes of UTF-8 without NUL."
+        ),
     }

@@ -16,6 +16,7 @@ from rest_framework import serializers
 
 from remediation.api import examples
 from remediation.api import serializers as shapes
+from remediation.api.catalogue_shape import Catalogue
 from remediation.api.problems import MEDIA_TYPE
 
 KEY = OpenApiParameter(
@@ -150,7 +151,7 @@ actions = extend_schema(
     description="Only actions of the catalogue can be proposed.",
     parameters=[IF_NONE_MATCH, ETAG],
     responses={
-        200: shapes.Catalogue,
+        200: Catalogue,
         304: OpenApiResponse(description="Unchanged since the ETag that you sent."),
         **_problems(),
     },

@@ -22,7 +22,7 @@ SHA256 = r"^[0-9a-f]{64}$"
 ACTION_KINDS = [kind for kind in ACTIONS if not is_test(kind)]
 
 
-def _schema(schema: dict[str, Any], **options: Any) -> serializers.JSONField:
+def with_schema(schema: dict[str, Any], **options: Any) -> serializers.JSONField:
     """A field with a given schema."""
 
     @extend_schema_field(schema)
@@ -38,11 +38,11 @@ def _target() -> serializers.JSONField:
         for spec in TARGETS.values()
         if not is_test(spec.kind)
     ]
-    return _schema({"oneOf": kinds})
+    return with_schema({"oneOf": kinds})
 
 
 def _instant() -> serializers.JSONField:
-    return _schema(
+    return with_schema(
         {
             "type": "string",
             "format": "date-time",
@@ -92,7 +92,7 @@ class Citation(serializers.Serializer[Any]):
         max_length=1000,
         help_text="RFC 6901 pointer into the artefact, read as JSON.",
     )
-    value = _schema(
+    value = with_schema(
         {
             "description": "The exact value at this place.",
             "oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}],
@@ -116,13 +116,13 @@ class Diagnosis(serializers.Serializer[Any]):
 class Step(serializers.Serializer[Any]):
     action = serializers.ChoiceField(ACTION_KINDS)
     target = _target()
-    parameters = _schema(
+    parameters = with_schema(
         {"type": "object", "description": "According to the action's schema in the catalogue."}
     )
     executor = serializers.IntegerField(
         required=False, help_text="Version of the action; default: the catalogue's."
     )
-    rollback = _schema(
+    rollback = with_schema(
         {
             "type": "string",
             "nullable": True,
@@ -194,7 +194,7 @@ class Proposal(serializers.Serializer[Any]):
     plan_digest = serializers.RegexField(SHA256)
     diagnosis_digest = serializers.RegexField(SHA256)
     submitted_at = _instant()
-    decide_by = _schema({"type": "string", "format": "date-time", "nullable": True})
+    decide_by = with_schema({"type": "string", "format": "date-time", "nullable": True})
     supersedes = serializers.UUIDField(allow_null=True)
     superseded_by = serializers.UUIDField(allow_null=True)
     transitions = inline_serializer(
@@ -243,6 +243,20 @@ class Proposal(serializers.Serializer[Any]):
         many=True,
         help_text="The outcome of each step, once the run has started.",
     )
+    does_not_stop = inline_serializer(
+        "StepLimits",
+        {
+            "step": serializers.IntegerField(),
+            "seen_at": with_schema({"type": "string", "format": "date-time", "nullable": True}),
+            "seen": serializers.ListField(child=serializers.CharField()),
+            "never": serializers.ListField(child=serializers.CharField()),
+        },
+        many=True,
+        help_text=(
+            "What each step does not stop: as the worker saw it at the target, and always. Only"
+            ' reviewers read what stands for "{value}".'
+        ),
+    )
     result = inline_serializer(
         "RunResult",
         {
@@ -254,43 +268,6 @@ class Proposal(serializers.Serializer[Any]):
         help_text="How the run ended; null while it runs and if nothing ran.",
     )
     urls = Urls()
-
-
-class Action(serializers.Serializer[Any]):
-    action = serializers.CharField()
-    executor = serializers.IntegerField(help_text="Version; part of every plan's digest.")
-    title = serializers.CharField()
-    sentence = serializers.CharField(
-        help_text="What the action does, with placeholders for fields of the target."
-    )
-    target = _schema({"type": "object", "description": "JSON Schema of the target."})
-    parameters = _schema({"type": "object", "description": "JSON Schema of the parameters."})
-    rollback = serializers.CharField(allow_null=True)
-    reversible = serializers.BooleanField()
-    hard_timeout_s = serializers.IntegerField()
-    propagation_s = serializers.IntegerField()
-    pin_fields = serializers.ListField(child=serializers.CharField())
-    ends_sessions = serializers.CharField()
-    cannot = serializers.ListField(child=serializers.CharField())
-
-
-class Catalogue(serializers.Serializer[Any]):
-    actions = Action(many=True)
-    targets = inline_serializer(
-        "TargetKind",
-        {
-            "kind": serializers.CharField(),
-            "title": serializers.CharField(),
-            "schema": _schema({"type": "object"}),
-            "report_only": serializers.BooleanField(
-                help_text="Incidents can be about it, but no action works on it."
-            ),
-            "note": serializers.CharField(allow_blank=True),
-        },
-        many=True,
-    )
-    environments = serializers.ListField(child=serializers.CharField())
-    limits = serializers.DictField(child=serializers.IntegerField())
 
 
 class Problem(serializers.Serializer[Any]):

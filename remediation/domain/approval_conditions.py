@@ -6,12 +6,15 @@ person looked.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from remediation.domain import inert
+from remediation.domain.catalogue.locators import escape
 from remediation.domain.checks import Check, Outcome
 from remediation.domain.errors import EvidenceNotOpened, NameNotTyped
-from remediation.domain.plan import Plan
+from remediation.domain.plan import Plan, Target
 from remediation.domain.report import Diagnosis
 from remediation.domain.ruling import Risk
 
@@ -29,9 +32,21 @@ class Conditions:
         missing = [sha256 for sha256 in self.artefacts if sha256 not in had]
         if missing:
             raise EvidenceNotOpened(f"{len(missing)} of {len(self.artefacts)} were not opened")
-        # An exact comparison: this exists to catch names that only look alike.
         if tuple(typed) != self.names and self.names:
             raise NameNotTyped("type " + ", then ".join(self.names))
+
+
+def to_type(target: Target) -> str:
+    """Return what a person types for a target: its distinguishing name.
+
+    The comparison is exact, because it exists to catch names that only look alike. A name that
+    a keyboard or a browser would change (line breaks, invisible characters, spaces at an end or in
+    a row, letters and marks that are not composed) is typed as its locator writes it; so is one
+    with "%", which could be read as written that way.
+    """
+    name = target.distinguishing
+    kept = unicodedata.normalize("NFC", name) == name == " ".join(name.split())
+    return name if kept and inert.line(name) == name and "%" not in name else escape(name)
 
 
 def asked(plan: Plan, diagnosis: Diagnosis, checks: Iterable[Check], risk: str) -> Conditions:
@@ -44,5 +59,5 @@ def asked(plan: Plan, diagnosis: Diagnosis, checks: Iterable[Check], risk: str) 
     failed = any(check.outcome is Outcome.FAIL for check in checks)
     return Conditions(
         artefacts=tuple(dict.fromkeys(cited)) if failed else (),
-        names=tuple(t.distinguishing for t in plan.targets) if risk == Risk.CRITICAL else (),
+        names=tuple(to_type(target) for target in plan.targets) if risk == Risk.CRITICAL else (),
     )

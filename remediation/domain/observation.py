@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from audit.tlog.canonical import Json, encode
 from remediation.domain.digest import Kind, digest
-from remediation.domain.errors import BadValue, TargetUnobservable
+from remediation.domain.errors import BadValue, TargetUnobservable, WrongType
 from remediation.domain.fields import Fields
 from remediation.domain.plan import MAX_STEPS, Plan
 from remediation.domain.strict import parse as parse_json
@@ -108,6 +108,17 @@ def observation_body(observations: Mapping[str, Observation | None]) -> bytes:
             for locator, seen in observations.items()
         }
     )
+
+
+def parse_observations(body: bytes) -> dict[str, Observation | None]:
+    """Parse a stored body of observations. Raises BadInput."""
+    value = parse_json(body, max_bytes=len(body))
+    if not isinstance(value, dict):
+        raise WrongType("not an object")
+    return {
+        locator: Observation.from_json(item) if item is not None else None
+        for locator, item in value.items()
+    }
 
 
 def pin_digest(body: bytes) -> str:

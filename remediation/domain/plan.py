@@ -11,10 +11,20 @@ from types import MappingProxyType
 from jsonschema import Draft202012Validator, ValidationError
 
 from audit.tlog.canonical import Json, encode
-from remediation.domain.catalogue import ACTIONS, MAX_LOCATOR, TARGETS, ActionSpec, is_test
+from remediation.domain import inert
+from remediation.domain.catalogue import (
+    ACTIONS,
+    MAX_LOCATOR,
+    TARGETS,
+    ActionSpec,
+    TargetSpec,
+    is_test,
+)
+from remediation.domain.catalogue.locators import fields_of, is_plain, locator_of
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import (
     BadValue,
+    LoneSurrogate,
     MissingField,
     NotCanonicalPlan,
     ProtectedTarget,
@@ -42,12 +52,26 @@ class Target:
 
     @property
     def locator(self) -> str:
-        return TARGETS[self.kind].locator.format_map(self.fields)
+        return locator_of(TARGETS[self.kind], self.fields)
 
     @property
     def distinguishing(self) -> str:
         """Return the value that distinguishes this target from its neighbours."""
         return self.fields[TARGETS[self.kind].distinguishing]
+
+    def describe(self, sentence: str) -> str:
+        """Return a sentence of the catalogue with this target's values.
+
+        A free value that a reader could take for more or less than a name is quoted, so that no
+        name adds words to the portal's sentence (A01).
+        """
+        escaped = TARGETS[self.kind].escaped
+        return sentence.format_map(
+            {
+                name: format_name(value) if name in escaped else value
+                for name, value in self.fields.items()
+            }
+        )
 
     def to_json(self) -> dict[str, Json]:
         return {"kind": self.kind, **self.fields}
@@ -74,7 +98,7 @@ class Step:
     @property
     def sentence(self) -> str:
         """Return what the step does, in the portal's words."""
-        return self.spec.sentence.format_map(self.target.fields)
+        return self.target.describe(self.spec.sentence)
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -103,6 +127,11 @@ class Plan:
     def outdated(self) -> bool:
         """Return whether it is for an earlier version of an action; such a plan never runs."""
         return any(step.executor != ACTIONS[step.action].version for step in self.steps)
+
+
+def format_name(value: str) -> str:
+    """Return a free value for a sentence: quoted unless letters, digits and `_ $ . -` alone."""
+    return value if is_plain(value) else inert.quoted(value)
 
 
 def parse(
@@ -160,20 +189,42 @@ def parse_target(value: Json, at: str = "", *, allow_test: bool = False) -> Targ
     kind = value["kind"]
     if not isinstance(kind, str) or kind not in TARGETS or (is_test(kind) and not allow_test):
         raise UnknownTargetKind(repr(kind)[:100], pointer=f"{at}/kind")
-    patterns = TARGETS[kind].fields
-    source = Fields(value, at, required=("kind", *patterns))
-    fields = {
-        name: source.matching(name, _compiled(p), f"a {name}") for name, p in patterns.items()
-    }
+    spec = TARGETS[kind]
+    source = Fields(value, at, required=("kind", *spec.fields))
+    fields = {name: _value(source, spec, name) for name in spec.fields}
     target = Target(kind, MappingProxyType(fields))
     if len(target.locator) > MAX_LOCATOR:
         raise TooLarge(f"the identity's locator has over {MAX_LOCATOR} characters", pointer=at)
     return target
 
 
+def target_at(locator: str, *, allow_test: bool = False) -> Target:
+    """Return the target that a locator names. Raises BadInput."""
+    spec = TARGETS.get(locator.partition(":")[0])
+    fields = fields_of(spec, locator) if spec else None
+    if spec is None or fields is None:
+        raise BadValue(f"{locator[:MAX_LOCATOR]!r} is not the locator of a target")
+    return parse_target({"kind": spec.kind, **fields}, allow_test=allow_test)
+
+
+def _value(source: Fields, spec: TargetSpec, name: str) -> str:
+    pattern, most = spec.fields[name], spec.escaped.get(name)
+    if most is None:
+        return source.matching(name, _compiled(pattern), f"a {name}")
+    what = f"a {name}: these are texts of 1 to {most} bytes of UTF-8 without NUL"
+    value = source.matching(name, re.compile(pattern, re.ASCII), what)
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise LoneSurrogate(name, pointer=source.at(name)) from None
+    if size > most:
+        raise BadValue(f"not {what}; it has {size}", pointer=source.at(name))
+    return value
+
+
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a field's pattern; no field may contain "/", the separator of locators."""
+    """Compile a field's pattern; no such field may contain "/", the separator of locators."""
     return re.compile(rf"(?![\s\S]*/)(?:{pattern})", re.ASCII)
 
 
@@ -217,7 +268,8 @@ def _refuse_protected(target: Target, at: str, protected: frozenset[str]) -> Non
 
 
 def _matches(pattern: str, value: str) -> bool:
-    return re.fullmatch(pattern, value, re.IGNORECASE) is not None
+    # DOTALL: else a line break in a free value would lead around ".*".
+    return re.fullmatch(pattern, value, re.IGNORECASE | re.DOTALL) is not None
 
 
 @cache

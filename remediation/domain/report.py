@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from audit.tlog.canonical import Json, encode
 from remediation.domain.catalogue import TARGETS
+from remediation.domain.catalogue.locators import is_plain
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import (
     BadValue,
@@ -177,9 +178,12 @@ def _refuse_secret(identity: Target, at: str) -> None:
 
     Applies to new input only; a stored diagnosis must stay readable.
     """
-    field = TARGETS[identity.kind].free
-    if field and look(identity.fields[field].encode(), frozenset()).found.secrets:
-        raise BadValue("it looks like a secret; say what it is called", pointer=f"{at}/{field}")
+    spec = TARGETS[identity.kind]
+    for name, value in identity.fields.items():
+        # In letters alone a free value is a name; with more it may be a connection string.
+        free = name == spec.free or (name in spec.escaped and not is_plain(value))
+        if free and look(value.encode(), frozenset()).found.secrets:
+            raise BadValue("it looks like a secret; say what it is called", pointer=f"{at}/{name}")
 
 
 def _incident(value: Json, at: str, *, allow_test: bool) -> IncidentReport:

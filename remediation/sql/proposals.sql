@@ -56,10 +56,11 @@ ALTER TABLE public.remediation_proposal ENABLE ALWAYS TRIGGER outbox;
 -- The kinds of target that an action works on, with the templates of their locators. Data, not code, so
 -- that a third party's kind needs no migration. hitl_owner fills it after every migrate from the
 -- catalogue (remediation/declarations.py), and `check --deploy` compares. A locator begins with its
--- kind, so no kind can name another one's target.
+-- kind, so no kind can name another one's target. `escaped` are the fields with free values.
 CREATE TABLE remediation.target_kind (
   kind    text PRIMARY KEY,
   locator text NOT NULL,
+  escaped text[] NOT NULL DEFAULT '{}',
   CONSTRAINT target_kind_name CHECK (kind ~ '^[a-z0-9_]+([.-][a-z0-9_]+)*$'),
   CONSTRAINT target_kind_locator CHECK (
     starts_with(locator, kind || ':') AND locator ~ '^[^{}]+(\{[a-z0-9_]+\}[^{}]*)+$')
@@ -73,12 +74,29 @@ CREATE TRIGGER owner_only BEFORE INSERT OR DELETE ON remediation.target_kind
 ALTER TABLE remediation.target_kind ENABLE ALWAYS TRIGGER no_rewrite;
 ALTER TABLE remediation.target_kind ENABLE ALWAYS TRIGGER owner_only;
 
+-- A free value as it stands in a locator: every byte of its UTF-8 but A-Z a-z 0-9 _ $ . - percent-encoded
+-- (RFC 3986). The same as domain/catalogue/locators.py; bytes, because ranges of characters depend on the
+-- collation.
+CREATE FUNCTION remediation.escaped_v1(value text) RETURNS text LANGUAGE sql STABLE STRICT
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(string_agg(
+           CASE WHEN b.byte BETWEEN 48 AND 57 OR b.byte BETWEEN 65 AND 90 OR b.byte BETWEEN 97 AND 122
+                  OR b.byte IN (36, 45, 46, 95) THEN chr(b.byte)
+                ELSE '%' || upper(lpad(to_hex(b.byte), 2, '0')) END, '' ORDER BY n.place), '')
+    FROM (SELECT convert_to($1, 'UTF8') AS bytes) AS v
+   CROSS JOIN LATERAL generate_series(0, octet_length(v.bytes) - 1) AS n(place)
+   CROSS JOIN LATERAL (SELECT get_byte(v.bytes, n.place) AS byte) AS b
+$$;
+
 -- The locator of a target in a plan's bytes: the kind's template with the target's fields in place of
--- their names. NULL for a kind that is not in the table, and for a target that lacks a field.
+-- their names, escaped where they are free. NULL for a kind that is not in the table, and for a target that lacks a field.
 CREATE FUNCTION remediation.locator_v1(target jsonb) RETURNS text LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE WHEN bool_and(p.value IS NOT NULL) THEN string_agg(p.value, '' ORDER BY p.place) END
-    FROM (SELECT m.place, CASE WHEN m.part[1] IS NULL THEN m.part[2] ELSE $1 ->> m.part[1] END AS value
+    FROM (SELECT m.place, CASE
+                   WHEN m.part[1] IS NULL THEN m.part[2]
+                   WHEN m.part[1] = ANY (k.escaped) THEN remediation.escaped_v1($1 ->> m.part[1])
+                   ELSE $1 ->> m.part[1] END AS value
             FROM remediation.target_kind k
            CROSS JOIN LATERAL regexp_matches(k.locator, '\{([a-z0-9_]+)\}|([^{}]+)', 'g')
                  WITH ORDINALITY AS m(part, place)

@@ -54,7 +54,7 @@ BEGIN
          coalesce(substring(encode(p.plan, 'escape') FROM '^\{"environment":"([a-z]{1,20})"'), '')::varchar(20),
          coalesce(t.first, '')::varchar(300), c.due, coalesce(s.touched, '{0}'), coalesce(s.direct, '{}'),
          coalesce(o.slots, '{}'), coalesce(r.people, '{}'),
-         array_to_tsvector(remediation.words_v1(concat_ws(' ', i.title, t.every, g.name)))
+         array_to_tsvector(remediation.words_v1(concat_ws(' ', i.title, t.every, n.names, g.name)))
     FROM public.remediation_proposal p
     JOIN public.remediation_incident i ON i.id = p.incident_id
     JOIN public.remediation_agent g ON g.id = p.agent_id
@@ -62,6 +62,12 @@ BEGIN
     CROSS JOIN LATERAL (
       SELECT min(l.locator) FILTER (WHERE l.step = 0) AS first, string_agg(l.locator, ' ') AS every
         FROM public.remediation_proposaltarget l WHERE l.proposal_id = p.id) AS t
+    -- People search for a name as it is; where the locator escapes it, the plan has it.
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN strpos(t.every, '%') > 0 THEN (
+               SELECT string_agg(f.value, ' ')
+                 FROM jsonb_array_elements(convert_from(p.plan, 'UTF8')::jsonb -> 'steps') AS s(step)
+                CROSS JOIN LATERAL jsonb_each_text(s.step -> 'target') AS f) END AS names) AS n
     CROSS JOIN LATERAL (
       SELECT max(m.recorded_at) AS at FROM public.remediation_transition m WHERE m.proposal_id = p.id) AS m
     CROSS JOIN LATERAL (

@@ -12,7 +12,7 @@ from django.urls import reverse
 from remediation import models as m
 from remediation.domain.catalogue import REPORT_ONLY
 from remediation.domain.errors import BadValue
-from remediation.services.inventory import facts
+from remediation.services.inventory import identity_kinds
 from tests import factories
 from tests.api.conftest import Caller, report
 from tests.views.conftest import sign_in
@@ -76,7 +76,7 @@ def test_a_hostile_name_is_refused_with_its_place(scanner: Caller) -> None:
 
 
 def test_the_inventory_takes_it_by_the_same_form() -> None:
-    facts.check_locator("other.identity", "other.identity:github/deploy-bot")
+    identity_kinds.check_locator("other.identity", "other.identity:github/deploy-bot")
     for wrong in ("github/a/b", "github/", "/a", "GitHub/a", "github/" + "x" * 201, "github"):
         with pytest.raises(BadValue):
-            facts.check_locator("other.identity", f"other.identity:{wrong}")
+            identity_kinds.check_locator("other.identity", f"other.identity:{wrong}")

@@ -122,8 +122,13 @@ def test_the_catalogue_shows_every_action_with_schemas_that_hold(
     (role,) = [each for each in shown["actions"] if each["action"] == "postgres.role.disable"]
     target = Draft202012Validator(role["target"])
     assert target.is_valid(examples.ROLE)
-    for wrong in ({**examples.ROLE, "x": "y"}, {**examples.ROLE, "role": "a b"}, {"kind": "x"}):
+    for wrong in ({**examples.ROLE, "x": "y"}, {**examples.ROLE, "role": ""}, {"kind": "x"}):
         assert not target.is_valid(wrong)
+    assert target.is_valid({**examples.ROLE, "role": "my app identity"})
+    assert not target.is_valid({**examples.ROLE, "role": "a\0b"})
+    assert not target.is_valid({**examples.ROLE, "role": "a" * 64})
+    assert "1 to 63 bytes of UTF-8" in role["target"]["properties"]["role"]["description"]
+    assert {limit["field"] for limit in role["limits"]} == {"members"}
     assert Draft202012Validator(role["parameters"]).is_valid({})
     assert shown["limits"]["plan_bytes"] == 32_768
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+import hypothesis
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
@@ -18,11 +19,14 @@ from pytest_django import Settings
 from hitlportal import deploy_checks
 from remediation import declarations
 from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
+from remediation.domain.catalogue.locators import escape
+from remediation.domain.plan import parse_target
 from remediation.domain.states import Login
 from tests import factories
 from tests.conftest import AsLogin
 from tests.database.attack import APPEND_ONLY, DENIED, refused, sql
 from tests.database.logins import LOGINS, connect, database
+from tests.domain.catalogue.test_locators import CLUSTERS, LISTED, NAMES
 from tests.hitlportal.test_deploy_checks import opened
 from tests.settings import login_url
 
@@ -51,7 +55,9 @@ def locator(**target: Any) -> str | None:
 
 
 @contextmanager
-def a_kind_of_a_third_party(monkeypatch: pytest.MonkeyPatch, *fields: str) -> Iterator[TargetSpec]:
+def a_kind_of_a_third_party(
+    monkeypatch: pytest.MonkeyPatch, *fields: str, escaped: Mapping[str, int] | None = None
+) -> Iterator[TargetSpec]:
     """Declared with these fields, in the order of the locator."""
     names = fields or ("tenant", "id")
     spec = TargetSpec(
@@ -60,6 +66,7 @@ def a_kind_of_a_third_party(monkeypatch: pytest.MonkeyPatch, *fields: str) -> It
         fields=dict.fromkeys(names, "[a-z]+"),
         distinguishing="id",
         example=dict.fromkeys(names, "x"),
+        escaped=escaped or {},
     )
     action = replace(ACTIONS["test.noop"], kind="acme.key.disable", target_kind=spec.kind)
     with monkeypatch.context() as patch:
@@ -139,7 +146,36 @@ def test_a_target_without_a_field_has_no_locator() -> None:
 
 
 def test_a_value_is_never_read_as_a_template() -> None:
-    assert locator(kind="postgres.role", cluster="{role}", role="{x}") == "postgres.role:{role}/{x}"
+    assert locator(kind="postgres.role", cluster="{role}", role="{x}") == (
+        "postgres.role:{role}/%7Bx%7D"
+    )
+
+
+@pytest.mark.parametrize("name", [*LISTED, "'); DROP TABLE x; --", "\\x41", "\x7f\x80", "a'b"])
+def test_guards_escape_a_free_name_as_the_code_does(name: str) -> None:
+    fields = {"kind": "postgres.role", "cluster": "billing", "role": name}
+    assert locator(**fields) == parse_target({**fields}).locator
+
+
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.given(CLUSTERS, NAMES)
+def test_guards_escape_any_name_as_the_code_does(cluster: str, name: str) -> None:
+    fields = {"kind": "postgres.role", "cluster": cluster, "role": name}
+    assert locator(**fields) == parse_target({**fields}).locator
+
+
+def test_guards_escape_every_character_that_has_its_own_rule() -> None:
+    every = "".join(map(chr, range(1, 0x180)))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT remediation.escaped_v1(%s)", [every])
+        assert cursor.fetchone()[0] == escape(every)
+
+
+def test_only_declared_fields_are_escaped() -> None:
+    fields = {"account": "123456789012", "user": "a@b,c", "access_key_id": "AKIA"}
+    assert locator(kind="aws.iam.access_key", **fields) == (
+        "aws.iam.access_key:123456789012/a@b,c/AKIA"
+    )
 
 
 def test_an_edge_that_is_gone_is_refused() -> None:
@@ -183,6 +219,39 @@ def test_a_kind_is_never_pointed_elsewhere(
     ):
         declarations.fill("default")
     assert locator(kind="acme.key", tenant="t", id="i") == "acme.key:t/i"
+
+
+def test_a_field_once_escaped_stays_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    with a_kind_of_a_third_party(monkeypatch, escaped={"id": 9, "tenant": 9}):
+        declarations.fill("default")
+        assert locator(kind="acme.key", tenant="t/", id="i i") == "acme.key:t%2F/i%20i"
+    with (
+        a_kind_of_a_third_party(monkeypatch, escaped={"tenant": 9}),
+        pytest.raises(ImproperlyConfigured, match=r"acme\.key does not escape id any more"),
+    ):
+        declarations.fill("default")
+    assert locator(kind="acme.key", tenant="t", id="i i") == "acme.key:t/i%20i"
+
+
+@pytest.mark.parametrize(("name", "stays"), [("a-1_$.Z", True), ("a@1", False), ("a%401", False)])
+def test_a_field_becomes_an_escaped_one_if_no_recorded_locator_changes(
+    name: str, stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a lease under the old locator would not exclude a run under the new one. The name
+    `a%401` would even be read as another one."""
+    factories.proposal("t1")
+    with connection.cursor() as cursor, factories.unguarded("public.remediation_proposaltarget"):
+        cursor.execute("UPDATE public.remediation_proposaltarget SET locator = %s",
+                       [f"test.target:{name}"])  # fmt: skip
+    spec = replace(TARGETS["test.target"], escaped={"name": 63})
+    monkeypatch.setattr(declarations, "TARGETS", {**TARGETS, spec.kind: spec})
+    if stays:
+        declarations.fill("default")
+        assert locator(kind="test.target", name="a b") == "test.target:a%20b"
+        return
+    with pytest.raises(ImproperlyConfigured, match=r"test\.target would escape name, which gives"):
+        declarations.fill("default")
+    assert locator(kind="test.target", name="a b") == "test.target:a b"
 
 
 def without_test_actions(patch: pytest.MonkeyPatch) -> None:
@@ -239,4 +308,14 @@ def test_the_check_sees_every_difference() -> None:
         "edge proposal, in_review, executing, hitl_web is not declared",
         "kind of target test.target, test.target:{name} is missing",
         "kind of target acme.key, acme.key:{id} is not declared",
+    ]
+
+
+def test_the_check_sees_a_field_that_is_not_escaped() -> None:
+    sql("DELETE FROM remediation.target_kind WHERE kind = 'postgres.role'")
+    form = "'postgres.role', 'postgres.role:{cluster}/{role}'"
+    sql(f"INSERT INTO remediation.target_kind VALUES ({form})")
+    assert messages() == [
+        "kind of target postgres.role, postgres.role:{cluster}/{role}, escapes role is missing",
+        "kind of target postgres.role, postgres.role:{cluster}/{role} is not declared",
     ]

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from remediation.domain import checks
-from remediation.domain.approval_conditions import Conditions, asked
+from remediation.domain.approval_conditions import Conditions, asked, to_type
 from remediation.domain.checks import Check, Outcome
 from remediation.domain.errors import EvidenceNotOpened, NameNotTyped
+from remediation.domain.plan import parse_target
 from tests.domain import story
 
 PASSED = (Check("hidden_characters", Outcome.PASS, "None."),)
@@ -43,3 +44,30 @@ def test_critical_risk_requires_typing_the_targets_name() -> None:
 def test_real_findings_of_the_story_pass() -> None:
     found = checks.run(story.a_check_input())
     assert asked(story.a_plan(), story.a_diagnosis(), found, "high") == Conditions()
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("app_orders", "app_orders"),
+        ("billing-sa@acme.iam", "billing-sa@acme.iam"),
+        ("my app identity", "my app identity"),
+        ("\u00fcn\u00efcode", "\u00fcn\u00efcode"),
+        # A keyboard, or the form's field, gives other bytes.
+        ("u\u0308", "u%CC%88"),
+        ("two\nlines", "two%0Alines"),
+        ("a\u200bb", "a%E2%80%8Bb"),
+        (" a", "%20a"),
+        ("a  b", "a%20%20b"),
+        ("a\u00a0b", "a%C2%A0b"),
+        ("two%0Alines", "two%250Alines"),
+    ],
+)
+def test_every_name_can_be_typed_and_only_as_it_is(name: str, typed: str) -> None:
+    target = parse_target({"kind": "postgres.role", "cluster": "billing", "role": name})
+    assert to_type(target) == typed
+    conditions = Conditions(names=(to_type(target),))
+    conditions.check([], [typed])
+    for other in {name, typed, "app_order", "svc_rep\u03bfrts"} - {typed}:
+        with pytest.raises(NameNotTyped):
+            conditions.check([], [other])

@@ -14,6 +14,7 @@ from remediation.domain.catalogue import ACTIONS, TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import MAX_STEPS, load, parse, parse_target
+from tests.domain.catalogue.test_locators import NAMES
 from tests.domain.story import TARGET, plan_json
 from tests.every import every
 
@@ -90,15 +91,66 @@ def test_the_portal_composes_the_sentence_and_the_locator() -> None:
         (with_step(target={"kind": "host"}), "unknown_target_kind", "/steps/0/target/kind"),
         (with_step(target={"kind": ["x"]}), "unknown_target_kind", "/steps/0/target/kind"),
         (with_step(target={**TARGET, "port": 1}), "unknown_field", "/steps/0/target"),
-        (with_step(target={**TARGET, "role": "a b"}), "bad_value", "/steps/0/target/role"),
-        (with_step(target={**TARGET, "role": "a\n"}), "bad_value", "/steps/0/target/role"),
-        (with_step(target={**TARGET, "role": "аpp"}), "bad_value", "/steps/0/target/role"),
+        (with_step(target={**TARGET, "role": ""}), "bad_value", "/steps/0/target/role"),
+        (with_step(target={**TARGET, "role": "a\0"}), "bad_value", "/steps/0/target/role"),
+        (with_step(target={**TARGET, "role": "a" * 64}), "bad_value", "/steps/0/target/role"),
+        (with_step(target={**TARGET, "role": "ü" * 32}), "bad_value", "/steps/0/target/role"),
+        (with_step(target={**TARGET, "role": "\ud800"}), "lone_surrogate", "/steps/0/target/role"),
+        (with_step(target={**TARGET, "cluster": "a b"}), "bad_value", "/steps/0/target/cluster"),
+        (with_step(target={**TARGET, "cluster": "a\n"}), "bad_value", "/steps/0/target/cluster"),
+        (with_step(target={**TARGET, "cluster": "аpp"}), "bad_value", "/steps/0/target/cluster"),
+        (with_step(target={**TARGET, "cluster": "a%20"}), "bad_value", "/steps/0/target/cluster"),
         (with_step(target=dict(EXAMPLES["aws.iam.access_key"])), "unknown_target_kind",
          "/steps/0/target"),
     ],
 )  # fmt: skip
 def test_a06_everything_else_is_refused_at_its_place(value: Any, name: str, pointer: str) -> None:
     assert refusal(value) == (name, pointer)
+
+
+def sentence_of(name: str) -> str:
+    return parse(with_step(target={**TARGET, "role": name}), protected=NONE).steps[0].sentence
+
+
+ORDINARY = (
+    "Take the right to log in from role {} on PostgreSQL cluster billing-db,"
+    " and end its open sessions."
+)
+
+
+@every(
+    ("name", "shown"),
+    [
+        ("app_orders", "app_orders"),
+        ("1st_sync", "1st_sync"),
+        ("billing-sa@acme.iam", "“billing-sa@acme.iam”"),
+        ("my app identity", "“my app identity”"),
+        ("x on PostgreSQL cluster prod, and end", "“x on PostgreSQL cluster prod, and end”"),
+        ("x” on PostgreSQL cluster prod", "“x⟨U+201D⟩ on PostgreSQL cluster prod”"),
+        ('x" on it', "“x⟨U+0022⟩ on it”"),
+        ("x'' on it", "“x'⟨U+0027⟩ on it”"),
+        ("x⟨U+0022⟩", "“x⟨U+27E8⟩U+0022⟨U+27E9⟩”"),
+        ("a\nb", "“a⟨U+000A⟩b”"),
+        ("\u202etxt", "“⟨U+202E⟩txt”"),
+        ("\u0301a", "“⟨U+0301⟩a”"),
+        ("a ", "“a⟨U+0020⟩”"),
+        ("{cluster}", "“{cluster}”"),
+        ("%(role)s", "“%(role)s”"),
+    ],
+)  # fmt: skip
+def test_a01_a_name_adds_no_words_to_the_portals_sentence(name: str, shown: str) -> None:
+    assert sentence_of(name) == ORDINARY.format(shown)
+
+
+@given(NAMES, NAMES)
+def test_different_names_read_differently_in_a_sentence(one: str, other: str) -> None:
+    assert (sentence_of(one) == sentence_of(other)) == (one == other)
+
+
+@every("name", ["hitl_web", "HITL_web", "hitl_x\ny", "pg_\nmonitor", "postgres"])
+def test_a_line_break_leads_around_no_protected_name(name: str) -> None:
+    value = with_step(target={**TARGET, "role": name})
+    assert refusal(value) == ("protected_target", "/steps/0/target/role")
 
 
 def test_test_actions_and_targets_must_be_allowed() -> None:

@@ -116,15 +116,44 @@ def test_reported_shown_approved_and_executed(
         "let in",
         "It does not lock a door that is open.",
         "A badge has no session.",
+        "Doors that it opened may still be open: 3.",
+        "on harbour",
     ):
         assert words in page, words
     house.decide("alice", proposal_id)
     house.decide("bob", proposal_id)
     house.execute(proposal_id)
     assert house.state_of(proposal_id) == "succeeded", house.refusals(proposal_id)
-    held = json.loads((tmp_path / "harbour" / "B0017.json").read_text())
+    held = json.loads((tmp_path / "harbour" / "badge-B0017.json").read_text())
     assert held["admitted"] is False
     assert (tmp_path / "harbour" / "changes.log").read_text() == "B0017 False SEC-17\n"
+
+
+def test_a_free_name_is_escaped_in_the_locator_and_quoted_in_the_sentence(
+    house: World,
+    scanner: Caller,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    name = "guest A/B at site bay"
+    guest = {**BADGE, "badge": name}
+    locator = "acme.badge:harbour/guest%20A%2FB%20at%20site%20bay"
+    held = tmp_path / "harbour" / "badge-guest%20A%2FB%20at%20site%20bay.json"
+    held.write_text(json.dumps({"admitted": True, "doors": 0}))
+    key = factories.identity(locator, kind="acme.badge", environment="production")
+    factories.dependency(m.Service.objects.get(), key)
+    made = value(target=guest)
+    made["incident"]["identity"] = made["diagnosis"]["identity"] = guest
+    proposal_id = UUID(told(scanner.post("reports", made), 201)["proposal"])
+    assert [row.locator for row in house.get(proposal_id).targets.all()] == [locator]
+    house.assess(proposal_id)
+    page = review_page(house, proposal_id)
+    assert f"Block badge “{name}” at site harbour." in page
+    assert "It opened no door." in page
+    house.decide("alice", proposal_id)
+    house.decide("bob", proposal_id)
+    house.execute(proposal_id)
+    assert house.state_of(proposal_id) == "succeeded", house.refusals(proposal_id)
+    assert json.loads(held.read_text())["admitted"] is False
 
 
 def test_an_incident_about_a_report_only_kind_says_so(

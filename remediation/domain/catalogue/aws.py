@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from remediation.domain.catalogue.spec import (
     ActionSpec,
+    Limit,
     Provider,
     TargetSpec,
     gettext_noop,
@@ -91,6 +92,16 @@ DEACTIVATE = ActionSpec(
     leads_to=MappingProxyType({"status": "Inactive"}),
     removes_access=True,
     ends_sessions=gettext_noop("It ends no session; requests signed with the key are refused."),
+    limits=(
+        Limit(
+            "other_keys",
+            present=gettext_noop(
+                "The user has other access keys, which stay as they are: {value}."
+            ),
+            absent=gettext_noop("The user has no other access key."),
+            unknown=gettext_noop("It was not looked at whether the user has other access keys."),
+        ),
+    ),
     cannot=_CANNOT,
 )
 

@@ -35,9 +35,11 @@ ROLE = TargetSpec(
     title=gettext_noop("PostgreSQL role"),
     fields={
         "cluster": r"[a-z0-9][a-z0-9_-]{0,62}",
-        # NAMEDATALEN - 1 bytes (PostgreSQL manual, 4.1.1).
-        "role": r"[A-Za-z_][A-Za-z0-9_$.-]{0,62}",
+        # Any text: with quotes PostgreSQL takes every character but NUL.
+        "role": r"[^\x00]+",
     },
+    # NAMEDATALEN - 1 bytes (PostgreSQL manual, 4.1.1).
+    escaped=MappingProxyType({"role": 63}),
     distinguishing="role",
     example={"cluster": "billing", "role": "svc_reporting"},
     names=("role",),
@@ -136,6 +138,18 @@ _DISABLE_1 = ActionSpec(
     removes_access=True,
     ends_sessions=gettext_noop(
         "It ends every open session of the role, after new logins are refused."
+    ),
+    limits=(
+        Limit(
+            "members",
+            present=gettext_noop(
+                "Roles that are members of it keep its rights, and their sessions go on: {value}."
+            ),
+            absent="",
+            unknown=gettext_noop(
+                "It was not looked at which roles are members of it; members keep its rights."
+            ),
+        ),
     ),
     cannot=(
         gettext_noop("It does not revoke grants: other roles that are members of it keep them."),

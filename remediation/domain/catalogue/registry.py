@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from remediation.domain.catalogue.spec import MAX_LOCATOR, ActionSpec, Provider, TargetSpec
+from remediation.domain.catalogue.locators import locator_of
+from remediation.domain.catalogue.spec import (
+    MAX_LOCATOR,
+    ActionSpec,
+    Limit,
+    Provider,
+    TargetSpec,
+)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 # The database keeps kinds in columns of 64 characters.
@@ -20,7 +27,10 @@ MAX_KIND = 64
 _FIELD = re.compile(r"(?!kind\Z)[a-z][a-z0-9_]{0,62}")
 # Each of apply, verify and rollback; the worker ends a task after 300 s.
 MAX_TIMEOUT_S = 60
-# No field may match these: separators of fields and kinds, invisible and look-alike characters.
+# An escaped field may match anything else: PostgreSQL and JSON readers of ours know no NUL.
+_NEVER_ESCAPED = ("", "a\x00b", "\x00")
+# No other field may match these: separators of fields and kinds, invisible and look-alike
+# characters.
 _NEVER = ("", "a/b", "a:b", "a b", "a\nb", "a\x00b", "ａ", "а", "/", ":", " ")
 
 
@@ -87,7 +97,7 @@ def _of_target(spec: TargetSpec, provider: Provider) -> Iterator[str]:
         if not _FIELD.fullmatch(name):
             yield f"{name[:80]!r} is not a name for a field"
     named = (spec.distinguishing, spec.account, spec.holder, spec.free, *spec.names)
-    for name in (*named, *(each.field for each in spec.protected)):
+    for name in (*named, *spec.escaped, *(each.field for each in spec.protected)):
         if name and name not in spec.fields:
             yield f"it has no field {name}"
     if not spec.distinguishing:
@@ -95,7 +105,7 @@ def _of_target(spec: TargetSpec, provider: Provider) -> Iterator[str]:
     yield from _of_patterns(spec)
     if set(spec.example) != set(spec.fields):
         yield "the example does not have exactly its fields"
-    elif len(spec.locator.format_map(spec.example)) > MAX_LOCATOR:
+    elif len(locator_of(spec, spec.example)) > MAX_LOCATOR:
         yield "the example's locator is too long"
     acted_on = any(action.target_kind == spec.kind for action in provider.actions)
     if acted_on and spec.report_only:
@@ -106,22 +116,25 @@ def _of_target(spec: TargetSpec, provider: Provider) -> Iterator[str]:
 
 def _of_patterns(spec: TargetSpec) -> Iterator[str]:
     for name, pattern in spec.fields.items():
-        problem = _of_pattern(pattern)
+        value = spec.example.get(name, "")
+        problem = _of_pattern(pattern, _NEVER_ESCAPED if name in spec.escaped else _NEVER)
         if problem:
             yield f"field {name}: {problem}"
-        elif not re.fullmatch(pattern, spec.example.get(name, ""), re.ASCII):
+        elif not re.fullmatch(pattern, value, re.ASCII):
             yield f"field {name}: the example does not match the pattern"
+        elif len(value.encode()) > spec.escaped.get(name, MAX_LOCATOR):
+            yield f"field {name}: the example has more bytes than a value may have"
     for each in spec.protected:
         problem = _compiles(each.pattern)
         if problem:
             yield f"protected {each.field}: {problem}"
 
 
-def _of_pattern(pattern: str) -> str:
+def _of_pattern(pattern: str, never: Iterable[str]) -> str:
     problem = _compiles(pattern)
     if problem:
         return problem
-    for value in _NEVER:
+    for value in never:
         if re.fullmatch(pattern, value, re.ASCII):
             return f"the pattern takes {value!r}, which no locator can hold"
     return ""
@@ -148,7 +161,8 @@ def _of_action(
         yield "it is reversible if and only if it has a rollback"
     elif spec.rollback is not None and (back is None or back.target_kind != spec.target_kind):
         yield f"its rollback {spec.rollback} is no action on the same kind"
-    yield from _of_limits(spec)
+    yield from _of_execution(spec)
+    yield from _of_limits(spec, kinds[spec.target_kind])
     yield from _of_parameters(spec)
 
 
@@ -165,7 +179,7 @@ def _of_sentence(sentence: str, target: TargetSpec) -> Iterator[str]:
         yield "the sentence changes a value: braces hold the name of a field and nothing else"
 
 
-def _of_limits(spec: ActionSpec) -> Iterator[str]:
+def _of_execution(spec: ActionSpec) -> Iterator[str]:
     if spec.version < 1:
         yield "the version is at least 1"
     versions = [each.version for each in spec.earlier]
@@ -185,6 +199,33 @@ def _of_limits(spec: ActionSpec) -> Iterator[str]:
         yield "it both gives and takes access"
     if not spec.ends_sessions or not spec.cannot:
         yield "it does not say what becomes of sessions, or what it cannot do"
+
+
+def _of_limits(spec: ActionSpec, target: TargetSpec) -> Iterator[str]:
+    fields = [limit.field for limit in spec.limits]
+    for limit in spec.limits:
+        if limit.field not in target.shown_fields:
+            yield f"limit {limit.field}: {target.kind} shows no such field"
+        if fields.count(limit.field) > 1:
+            yield f"limit {limit.field} is declared twice"
+        yield from _of_sentences(limit)
+
+
+def _of_sentences(limit: Limit) -> Iterator[str]:
+    """What was not looked at must be said; only where something was seen can it be named."""
+    if not limit.present or not limit.unknown:
+        yield f"limit {limit.field}: it does not say what is present, or what is unknown"
+    if _braces(limit.present) not in ([], ["value"]) or _braces(limit.absent + limit.unknown):
+        yield f"limit {limit.field}: only {{value}}, once and in what is present, is replaced"
+
+
+def _braces(sentence: str) -> list[str]:
+    """Return what stands in braces, "?" for what is no plain name."""
+    try:
+        parts = [part for part in string.Formatter().parse(sentence) if part[1] is not None]
+    except ValueError:
+        return ["?"]
+    return [name if not form and not conversion else "?" for _, name, form, conversion in parts]  # type: ignore[misc]
 
 
 def _of_parameters(spec: ActionSpec) -> Iterator[str]:

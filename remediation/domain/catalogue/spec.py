@@ -64,7 +64,8 @@ class TargetSpec:
 
     kind: str
     title: str
-    # In the locator's order. No pattern may match "/": a locator must parse in only one way.
+    # In the locator's order. No pattern may match "/", except those of escaped fields: a locator
+    # must parse in only one way.
     fields: Mapping[str, str]
     # The field that distinguishes this target from its neighbours; evidence must name its value.
     distinguishing: str
@@ -79,6 +80,10 @@ class TargetSpec:
     # The field for a free name of the identity; a report with a secret in it is refused, because
     # names are never masked.
     free: str = ""
+    # Fields with free values (any text, "/" and line breaks too), each with the most UTF-8 bytes of
+    # a value. The locator escapes them, and sentences quote what could be misread
+    # (catalogue/locators.py). A field stays escaped for ever.
+    escaped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     protected: tuple[Protected, ...] = ()
     # Fields that the executor shows besides the pinned ones; the provider has words for them.
     shown_fields: tuple[str, ...] = ()
@@ -87,7 +92,7 @@ class TargetSpec:
 
     @cached_property
     def locator(self) -> str:
-        """Return a str.format template over the fields: `kind:{first}/{second}`."""
+        """Return a str.format template over the escaped fields: `kind:{first}/{second}`."""
         return f"{self.kind}:" + "/".join(f"{{{name}}}" for name in self.fields)
 
 
@@ -95,10 +100,10 @@ class TargetSpec:
 class Limit:
     """Something that an action does not stop, said from what was seen at the target.
 
-    `field` is one of the target's `shown_fields`. Its value in the observation decides which
-    sentence people read: `present` if it is a list with members, a text or a number other than 0,
-    `absent` if it is empty or 0 ("" says nothing), `unknown` if it was not read. In `present`
-    alone "{value}" is replaced by what was seen.
+    `field` is one of the target's `shown_fields`; its value in the observation chooses the
+    sentence. `present`: a list with members, a text, or a number other than 0; in it alone
+    "{value}" is replaced by what was seen. `absent`: an empty list or text, or 0; "" says nothing.
+    `unknown`: the field was not read.
     """
 
     field: str

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from audit.tlog.canonical import Json, encode
+from remediation.domain import inert
+from remediation.domain.catalogue.locators import escape, is_plain
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadValue
 from remediation.domain.fields import Fields
-from remediation.domain.inert import visible
 from remediation.domain.strict import parse as parse_json
 
 MAX_BYTES = 512 * 1024
@@ -85,5 +86,10 @@ def listed(names: Sequence[str]) -> str:
 
 def quoted(text: str) -> str:
     """Quote untrusted text for a reason: short, on one line, hidden characters made visible."""
-    line = visible(" ".join(text.split()))
+    line = inert.visible(" ".join(text.split()))
     return f"“{line[:_QUOTED]} […]”" if len(line) > _QUOTED else f"“{line}”"
+
+
+def shown(name: str) -> str:
+    """Return the free name of a target: as it is, or quoted and with its escaped form."""
+    return name if is_plain(name) else f"{inert.quoted(name)} ({escape(name)})"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 
 from remediation.domain.catalogue import TARGETS
-from remediation.domain.checks.finding import Result, listed, quoted, verdict
+from remediation.domain.catalogue.locators import fields_of, is_plain
+from remediation.domain.checks.finding import Result, listed, quoted, shown, verdict
 from remediation.domain.checks.given import CheckInput
-from remediation.domain.checks.skeleton import look_alike, skeleton
+from remediation.domain.checks.skeleton import look_alike, skeleton, stands_in, twin
 from remediation.domain.formats.body import strings_in
 from remediation.domain.formats.record import Event
 from remediation.domain.plan import Target
 
 _TOKEN = re.compile(r"[\w$@+-]+(?:\.[\w$@+-]+)*")
 _DIFFERENCE = 2
+# What stands around a name in a text.
+_AROUND = "\"'“”,;:()[]{}"
 _USER = re.compile(r":user/(?:[^\s\"/]+/)*([^\s\"/]+)")
 
 
@@ -31,20 +33,25 @@ def look_alike_names(given: CheckInput) -> Result:
     for target in given.plan.targets:
         near, spec = _neighbours(given, target), TARGETS[target.kind]
         for field, value in _names(target):
-            if _stands_in(value, text):
-                beside += near.get(field, [])
+            if stands_in(value, text):
+                twins = [name for name in near.get(field, []) if twin(name, value)]
+                beside += [shown(name) for name in near.get(field, []) if name not in twins]
+                if twins:
+                    warned.append(
+                        f"{shown(value)} looks exactly like {_listed(twins)} of the inventory"
+                    )
                 continue
-            if field != spec.distinguishing and _stands_in(target.distinguishing, text):
+            if field != spec.distinguishing and stands_in(target.distinguishing, text):
                 found = _similar(value, "\n".join(_people(given.all_cited)))
             else:
                 found = _similar(value, text) or _similar(value, everything)
             if found:
                 failed.append(
                     f"the cited evidence is about {listed([quoted(name) for name in found])}, "
-                    f"the plan about {quoted(value)}, which looks like it"
+                    f"the plan about {_named(value)}, which looks like it"
                 )
-            elif near.get(field) and not _stands_in(value, everything):
-                warned.append(f"{quoted(value)} looks like {listed(near[field])} of the inventory")
+            elif near.get(field) and not stands_in(value, everything):
+                warned.append(f"{_named(value)} looks like {_listed(near[field])} of the inventory")
     passed = "The cited evidence names the exact targets."
     if beside:
         passed += f" Beside them the inventory has {listed(sorted(set(beside)))}."
@@ -73,30 +80,19 @@ def _neighbours(given: CheckInput, target: Target) -> dict[str, list[str]]:
     """Return the inventory's names that look like the target's, by field."""
     found: dict[str, list[str]] = {}
     for neighbour in given.neighbours:
-        fields = _fields_of(target.kind, neighbour.locator)
+        fields = fields_of(TARGETS[target.kind], neighbour.locator) or {}
         for field, value in _names(target):
             if field in fields and look_alike(fields[field], value):
                 found.setdefault(field, []).append(fields[field])
     return found
 
 
-def _fields_of(kind: str, locator: str) -> dict[str, str]:
-    """Parse a locator of the kind into its fields; empty for another kind."""
-    match = _locator(kind).fullmatch(locator)
-    return match.groupdict() if match else {}
+def _named(value: str) -> str:
+    return quoted(value) if is_plain(value) else shown(value)
 
 
-@lru_cache(maxsize=32)
-def _locator(kind: str) -> re.Pattern[str]:
-    spec = TARGETS[kind]
-    pattern = re.escape(spec.locator)
-    for field in spec.fields:
-        pattern = pattern.replace(re.escape(f"{{{field}}}"), f"(?P<{field}>[^/]+)")
-    return re.compile(pattern)
-
-
-def _stands_in(value: str, text: str) -> bool:
-    return re.search(rf"(?<![\w$-]){re.escape(value)}(?![\w$-])", text) is not None
+def _listed(names: list[str]) -> str:
+    return listed([shown(name) for name in names])
 
 
 def _similar(value: str, text: str) -> list[str]:
@@ -105,10 +101,22 @@ def _similar(value: str, text: str) -> list[str]:
     shape = skeleton(value)
     ends = (shape[:third], shape[-third:])
     found = []
-    for word in dict.fromkeys(_TOKEN.findall(text)):
+    for word in dict.fromkeys(_words(value, text)):
         if abs(len(word) - length) > _DIFFERENCE:
             continue
         seen = skeleton(word)
         if (seen[:third] == ends[0] or seen[-third:] == ends[1]) and look_alike(word, value):
             found.append(word)
     return sorted(found)
+
+
+def _words(value: str, text: str) -> Iterator[str]:
+    """Yield what may be a name in the text: as many words in a row as the name has."""
+    if _TOKEN.fullmatch(value):
+        yield from _TOKEN.findall(text)
+        return
+    count = max(1, len(value.split()))
+    for line in text.split("\n"):
+        words = line.split()
+        for at in range(len(words) - count + 1):
+            yield " ".join(words[at : at + count]).strip(_AROUND)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from remediation.domain.catalogue import ACTIONS
-from remediation.domain.checks.finding import Result, verdict
+from remediation.domain.checks.finding import Result, shown, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.plan import Step
 
@@ -81,9 +81,10 @@ def _blind_rotation(given: CheckInput) -> Iterator[str]:
             if old.target.locator.rpartition("/")[0] != family or family == new.target.locator:
                 continue
             if seen is None or not (seen.shown.get("last_used") or seen.shown.get("sessions")):
+                leaves, comes = shown(old.target.distinguishing), shown(new.target.distinguishing)
                 yield (
-                    f"step {old.index + 1} retires {old.target.distinguishing} while nobody was "
-                    f"seen using {new.target.distinguishing}, which step {new.index + 1} starts"
+                    f"step {old.index + 1} retires {leaves} while nobody was seen using {comes}, "
+                    f"which step {new.index + 1} starts"
                 )
 
 

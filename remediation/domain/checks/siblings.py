@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from audit.tlog.canonical import Json
 from remediation.domain.catalogue import TARGETS
-from remediation.domain.checks.finding import Result, listed, verdict
+from remediation.domain.checks.finding import Result, listed, shown, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.order import made_keys, takes_away
 from remediation.domain.plan import Step
@@ -61,4 +61,5 @@ def _members(given: CheckInput, step: Step, covered: set[str]) -> Iterator[str]:
     names = [str(name) for name in _shown(given, step, "members") if str(name) not in covered]
     if names:
         what = TARGETS[step.target.kind].distinguishing
-        yield f"members of {what} {step.target.distinguishing} keep its rights: {listed(names)}"
+        whose = f"{what} {shown(step.target.distinguishing)}"
+        yield f"members of {whose} keep its rights: {listed([shown(name) for name in names])}"

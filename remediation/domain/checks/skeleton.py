@@ -1,4 +1,4 @@
-"""Decide whether two names look alike; normalise text to what a reader sees."""
+"""Decide whether two names look alike; normalise text to what a reader sees; find names in it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from remediation.domain import inert
+from remediation.domain.catalogue.locators import is_plain
 
 # Letters of other scripts that look like a Latin one, after casefolding (from Unicode
 # confusables.txt, UTS #39; those used in names).
@@ -60,6 +61,13 @@ def look_alike(one: str, other: str) -> bool:
     return near and 0 < edits(one, other, allowed) <= allowed
 
 
+def twin(one: str, other: str) -> bool:
+    """Return whether two different names read the same, one of them by unusual characters."""
+    if one == other or (is_plain(one) and is_plain(other)):
+        return False
+    return latin(readable(one)) == latin(readable(other))
+
+
 def edits(one: str, other: str, most: int) -> int:
     """Return the number of added, removed, changed or swapped letters, or a number above `most`.
 
@@ -78,3 +86,14 @@ def edits(one: str, other: str, most: int) -> int:
             return most + 1
         before = last
     return row[-1]
+
+
+def stands_in(value: str, text: str) -> bool:
+    """Return whether the text contains the value as a whole word.
+
+    A value without a letter or digit stands in nearly every text; it must be a line of its own,
+    as values of JSON are here.
+    """
+    if not re.search(r"\w", value):
+        return re.search(rf"^{re.escape(value)}$", text, re.MULTILINE) is not None
+    return re.search(rf"(?<![\w$-]){re.escape(value)}(?![\w$-])", text) is not None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from remediation.domain.checks.finding import Outcome, Result, verdict
+from remediation.domain.checks.finding import Outcome, Result, shown, verdict
 from remediation.domain.checks.given import CheckInput
+from remediation.domain.checks.skeleton import stands_in
 from remediation.domain.citations import Stored, problem_of, read_artefact
 from remediation.domain.report import Citation, Diagnosis
 
@@ -25,9 +25,9 @@ def evidence_names_other_identity(given: CheckInput) -> Result:
     ]
     texts = list(_cited_texts(given))
     found += [
-        f"no cited evidence names {target.distinguishing} of {locator}"
+        f"no cited evidence names {shown(target.distinguishing)} of {locator}"
         for locator, target in targets.items()
-        if not any(_names(text, target.distinguishing) for text in texts)
+        if not any(stands_in(target.distinguishing, text) for text in texts)
     ]
     return verdict(found, "Incident, diagnosis and cited evidence name the plan's targets.")
 
@@ -64,12 +64,11 @@ def citations(diagnosis: Diagnosis) -> Iterator[tuple[int, Citation]]:
 
 
 def _cited_texts(given: CheckInput) -> Iterator[str]:
-    """Yield the text of each cited artefact; a cited value alone is only the agent's statement."""
+    """Yield the text of each cited artefact; a cited value alone is only the agent's statement.
+
+    Also its values: in JSON, quotes, backslashes and letters of a name may be escaped.
+    """
     for sha256 in given.cited:
         if sha256 in given.evidence:
             yield given.evidence[sha256].decode(errors="replace")
-
-
-def _names(text: str, value: str) -> bool:
-    """Return whether the text contains the value as a whole word."""
-    return re.search(rf"(?<![\w$-]){re.escape(value)}(?![\w$-])", text) is not None
+            yield given.texts[sha256]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from remediation.domain.checks.finding import Result, verdict
+from remediation.domain.checks.finding import Result, shown, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.checks.order import takes_away
 from remediation.domain.formats.record import Event
@@ -105,8 +105,8 @@ def _sessions(given: CheckInput, step: Step, seen: Observation) -> Iterator[str]
     known = _open_in_evidence(given, step.target.distinguishing)
     if count > known:
         yield (
-            f"{count} sessions of {step.target.distinguishing} are open, {known} of them are in "
-            "the evidence: the others may be production's, and would end"
+            f"{count} sessions of {shown(step.target.distinguishing)} are open, {known} of them "
+            "are in the evidence: the others may be production's, and would end"
         )
 
 

@@ -15,7 +15,10 @@ from django.conf import settings
 from django.db.models import Case, OuterRef, Q, Subquery, When
 from django.db.models.functions import Length
 
+from remediation.domain.catalogue import TARGETS
+from remediation.domain.catalogue.locators import escape, unescape
 from remediation.domain.checks import Neighbour, OpenProposal, Rejection
+from remediation.domain.checks.skeleton import latin, readable
 from remediation.domain.errors import BadInput, TargetUnobservable
 from remediation.domain.plan import Plan, Target, parse_target
 from remediation.domain.report import Diagnosis
@@ -93,10 +96,16 @@ def neighbours(plan: Plan) -> tuple[Neighbour, ...]:
 
 
 def _rank(target: Target) -> Case:
-    """Sort the target first, then its user's other keys, so that the limit never drops them."""
+    """Sort the target first, then its user's other keys, so that the limit never drops them.
+
+    Names with escaped characters come last: a cluster may have very many.
+    """
+    family = target.locator.rpartition("/")[0] + "/"
+    own = [When(locator__startswith=family, then=1)] if target.locator.count("/") > 1 else []
     return Case(
         When(locator=target.locator, then=0),
-        When(locator__startswith=target.locator.rpartition("/")[0] + "/", then=1),
+        *own,
+        When(locator__contains="%", then=3),
         default=2,
     )
 
@@ -111,10 +120,31 @@ def _near(target: Target) -> Q:
     )
     length = len(locator)
     alike &= Q(length__gte=length - _LONGER, length__lte=length + _LONGER)
-    near = Q(locator=locator) | alike
+    near = Q(locator=locator) | alike | _near_as_read(target, container, name)
     if "/" in name:
         near |= Q(locator__startswith=locator.rpartition("/")[0] + "/")
     return near
+
+
+def _near_as_read(target: Target, container: str, name: str) -> Q:
+    """Match names that read like this one with other bytes; a locator writes each as %XX.
+
+    A name in plain letters may have a look-alike of another script, and the other way round.
+    """
+    if not TARGETS[target.kind].escaped:
+        return Q(pk__in=())
+    read = "/".join(escape(latin(readable(unescape(part) or part))) for part in name.split("/"))
+    first, last = read[:2], read[-3:]
+    beginnings = Q()
+    for variant in dict.fromkeys((first, first.upper(), first.capitalize(), "%")):
+        beginnings |= Q(locator__startswith=container + variant)
+    ends = Q(locator__endswith=last) | Q(locator__endswith=last.upper())
+    foreign = Q(locator__startswith=container, locator__contains="%") & (beginnings | ends)
+    if read == name:
+        return foreign
+    plain = Q(length__gte=len(container + read) - _LONGER)
+    plain &= Q(length__lte=len(container + read) + _LONGER)
+    return foreign | (plain & Q(locator__startswith=container) & (beginnings | ends))
 
 
 def open_proposals(proposal: Proposal, plan: Plan) -> tuple[OpenProposal, ...]:

@@ -31,7 +31,7 @@ from remediation.services.access import authorize, record_refusal
 from remediation.services.actors import Actor, worker
 from remediation.services.clock import database_now
 from remediation.services.execution.halt import found_of
-from remediation.services.load_plan import load_plan
+from remediation.services.load_plan import read_plan
 from remediation.services.outbox import mail
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ def settlement(proposal: Proposal, *, actor: Actor | None = None) -> str | None:
     """
     transition.lock(proposal.pk)
     proposal.refresh_from_db(fields=["state", "round"])
-    run = _Waiting(actor or worker(), proposal, load_plan(bytes(proposal.plan)))
+    run = _Waiting(actor or worker(), proposal, read_plan(bytes(proposal.plan)))
     rows = Halt.objects.filter(proposal=proposal, decision=RunDecision.SETTLE).order_by("id")
     said = {row.person: found_of(row) for row in _valid(run, rows)}
     if proposal.state != ProposalState.UNKNOWN or len(set(said.values())) != 1:

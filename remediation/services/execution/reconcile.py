@@ -34,7 +34,7 @@ from remediation.services.execution.confirm import Confirmed
 from remediation.services.execution.phases import Phases, load, open_call, phases_of, to_undo
 from remediation.services.execution.rollback import roll_back
 from remediation.services.execution.run import Run
-from remediation.services.load_plan import load_plan
+from remediation.services.load_plan import read_plan
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
     phases = phases_of(execution)
     if execution.proposal.state == ProposalState.STOPPED and not to_undo(phases):
         return False
-    plan = load_plan(bytes(execution.proposal.plan))
+    plan = read_plan(bytes(execution.proposal.plan))
     locators = [target.locator for target in plan.targets]
     if open_call(phases) is not None and not in_flight.is_over(proposal_id, locators):
         return False

@@ -6,25 +6,19 @@ Every change takes `actor=`, runs in one transaction, and raises `Refused`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
-from string import Formatter
 
-from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from audit import log
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue import MAX_LOCATOR, TARGETS, TargetSpec, is_test
 from remediation.domain.errors import (
     AlreadyExists,
     BadValue,
     InventoryBusy,
     NoSuchObject,
     StaleDigest,
-    UnknownTargetKind,
 )
 from remediation.domain.events import Event
 from remediation.domain.inert import visible
@@ -38,6 +32,7 @@ from remediation.models import (
 )
 from remediation.models.inventory import Criticality, Environment
 from remediation.services.actors import Actor, PersonActor
+from remediation.services.inventory.identity_kinds import check_locator
 from remediation.services.people import accounts
 
 # One change of the inventory at a time, so that the newest version stays the newest between
@@ -238,32 +233,6 @@ def widen(*, actor: PersonActor, source_id: int, needs: Identity) -> bool:
     """
     _lock()
     return _set_edge(actor, source_id, needs, present=True, by_reviewer=True)[1]
-
-
-def check_locator(kind: str, locator: str) -> None:
-    """Refuse a locator that does not have its kind's form. Raises UnknownTargetKind, BadValue."""
-    spec = TARGETS.get(kind)
-    if spec is None or (is_test(kind) and not settings.ALLOW_TEST_ACTIONS):
-        raise UnknownTargetKind(f"{kind!r} is not one of {', '.join(kinds())}")
-    # "/" separates fields and is never part of one, even if a field's pattern would allow it.
-    whole = len(locator) <= MAX_LOCATOR and locator.count("/") == len(spec.fields) - 1
-    if not whole or not _pattern(kind).fullmatch(locator):
-        raise BadValue(f"the locator of a {spec.title} has the form {spec.locator}")
-
-
-def kinds() -> tuple[str, ...]:
-    """Return the kinds of identity that the inventory may hold."""
-    return tuple(k for k in TARGETS if settings.ALLOW_TEST_ACTIONS or not is_test(k))
-
-
-@cache
-def _pattern(kind: str) -> re.Pattern[str]:
-    spec: TargetSpec = TARGETS[kind]
-    parts = [
-        re.escape(literal) + (f"(?:{spec.fields[name]})" if name else "")
-        for literal, name, _, _ in Formatter().parse(spec.locator)
-    ]
-    return re.compile("".join(parts), re.ASCII)
 
 
 def check_name(name: str) -> None:

@@ -28,6 +28,7 @@ from remediation.domain.intake.reading import File, read, source
 from remediation.domain.intake.stated import Options, Stated
 from remediation.services.actors import Actor
 from remediation.services.inventory import facts as inventory
+from remediation.services.inventory import identity_kinds
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from remediation.services.inventory.import_rows import Import, write
 from remediation.services.people import accounts
@@ -160,7 +161,7 @@ def _check_names(stated: Stated) -> None:
         _placed(place, partial(inventory.check_name, name))
     for locator, (_, place) in stated.identities.items():
         kind = locator.partition(":")[0]
-        _placed(place, partial(inventory.check_locator, kind, locator))
+        _placed(place, partial(identity_kinds.check_locator, kind, locator))
 
 
 def _check(change: Change) -> None:

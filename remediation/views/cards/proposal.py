@@ -80,6 +80,6 @@ def undone(plan: Plan | None) -> str:
         if step.rollback is None or not step.spec.reversible:
             back.append(f"Step {step.index + 1} is not reversible.")
         else:
-            sentence = ACTIONS[step.rollback].sentence.format_map(step.target.fields)
+            sentence = step.target.describe(ACTIONS[step.rollback].sentence)
             back.append(f"Reversible: {sentence}")
     return " ".join([f"In {plan.environment}.", *back])

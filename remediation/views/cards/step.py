@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.utils.translation import gettext
 
 from remediation import vocabulary
 from remediation.domain.catalogue import after
-from remediation.domain.observation import Observation
+from remediation.domain.observation import Observation, parse_observations
 from remediation.domain.plan import Plan, Step
-from remediation.domain.strict import parse as parse_json
 from remediation.models import Assessment
 from remediation.views.cards.fields import Field, format_canonical
+from remediation.views.cards.limits import DoesNotStop, does_not_stop
 
 
 @dataclass(frozen=True)
@@ -41,18 +42,19 @@ class StepCard:
     propagation_s: int
     ends_sessions: str
     unpinned_reason: str
-    cannot: tuple[str, ...]
+    does_not_stop: DoesNotStop
     observed: ObservedCard | None
     unobservable: str = ""
 
 
 def step_cards(plan: Plan | None, assessment: Assessment | None) -> tuple[StepCard, ...]:
     """Return one card per step; none when the plan cannot be read."""
-    seen = _observations(assessment)
-    return tuple(_step_card(step, seen) for step in plan.steps) if plan else ()
+    seen = observations_of(assessment)
+    at = assessment.recorded_at if assessment else None
+    return tuple(_step_card(step, seen, at) for step in plan.steps) if plan else ()
 
 
-def _step_card(step: Step, seen: dict[str, Observation | None]) -> StepCard:
+def _step_card(step: Step, seen: dict[str, Observation | None], at: datetime | None) -> StepCard:
     spec, locator = step.spec, step.target.locator
     observation = seen.get(locator)
     unobservable = locator in seen and observation is None
@@ -71,7 +73,7 @@ def _step_card(step: Step, seen: dict[str, Observation | None]) -> StepCard:
         propagation_s=spec.propagation_s,
         ends_sessions=vocabulary.saying(spec.ends_sessions),
         unpinned_reason=vocabulary.saying(spec.unpinned_reason),
-        cannot=tuple(vocabulary.saying(one) for one in spec.cannot),
+        does_not_stop=does_not_stop(step, observation, at),
         observed=_observed(step.action, observation) if observation else None,
         unobservable=(
             gettext("The worker could not read %(target)s.") % {"target": locator}
@@ -97,13 +99,6 @@ def _observed(action: str, observation: Observation) -> ObservedCard:
     return ObservedCard(observation.exists, observation.simulated, (*pinned, *shown))
 
 
-def _observations(assessment: Assessment | None) -> dict[str, Observation | None]:
-    if assessment is None:
-        return {}
-    raw = bytes(assessment.observation)
-    value = parse_json(raw, max_bytes=len(raw) + 1)
-    assert isinstance(value, dict)
-    return {
-        locator: Observation.from_json(item) if item is not None else None
-        for locator, item in value.items()
-    }
+def observations_of(assessment: Assessment | None) -> dict[str, Observation | None]:
+    """Return what the worker saw, by locator; None for a target that it could not read."""
+    return parse_observations(bytes(assessment.observation)) if assessment else {}

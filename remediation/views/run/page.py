@@ -12,6 +12,7 @@ from remediation.domain.halt.statement import RunDecision
 from remediation.domain.outcome import Outcome
 from remediation.domain.states import ProposalState
 from remediation.services.review.reversal import BY_PEOPLE
+from remediation.views.cards.limits import DoesNotStop
 from remediation.views.run.ways import Undoing, Ways
 
 S = ProposalState
@@ -113,6 +114,7 @@ class RunStep:
     phases: tuple[PhaseRow, ...]
     changes: tuple[Change, ...]
     was_undone: bool
+    does_not_stop: DoesNotStop | None = None
 
 
 @dataclass(frozen=True)

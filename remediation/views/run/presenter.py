@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from remediation.domain.plan import Plan
 from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
-from remediation.services.access import visibility
+from remediation.services.access import authorize, visibility
 from remediation.services.clock import database_now
 from remediation.services.execution.halt import found_of
 from remediation.views.cards.proposal import plan_of, sentences, undone
@@ -41,7 +41,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         undone=undone(plan) if plan and len(plan.steps) == 1 else "",
         live=is_live(proposal),
         begun=run is not None,
-        steps=run_steps(plan, records, run) if plan else (),
+        steps=run_steps(plan, records, run, authorize.newest(proposal)) if plan else (),
         tally=_tally(plan, records, proposal.state),
         ending=_ending(proposal.state, records),
         reason=describe_reason(end.reason) if end else "",

@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from audit.tlog.canonical import Json
 from remediation import vocabulary
 from remediation.domain.errors import GATE_REASONS
 from remediation.domain.outcome import Outcome, outcomes
 from remediation.domain.plan import Plan, Step
-from remediation.models import Execution, StepRecord
+from remediation.models import Assessment, Execution, StepRecord
 from remediation.views.cards.fields import format_recorded
+from remediation.views.cards.limits import does_not_stop
+from remediation.views.cards.step import observations_of
 from remediation.views.run.page import PHASES, REASONS, Change, PhaseRow, RunStep
 
 # Members of a step record that are no fields of its target.
 NOT_FIELDS = frozenset({"incomplete", "open"})
 
 
-def run_steps(plan: Plan, records: list[StepRecord], run: Execution | None) -> tuple[RunStep, ...]:
-    """Return each step of the plan with its recorded phases."""
+def run_steps(
+    plan: Plan,
+    records: list[StepRecord],
+    run: Execution | None,
+    assessment: Assessment | None = None,
+) -> tuple[RunStep, ...]:
+    """Return each step of the plan with its recorded phases, and what people were told that it
+    does not stop."""
     told = outcomes(len(plan.steps), ((r.step, r.phase, r.data) for r in records))
+    seen = observations_of(assessment)
+    at = assessment.recorded_at if assessment else None
     return tuple(
-        _step(step, [r for r in records if r.step == step.index], run, found.outcome, found.words)
+        replace(
+            _step(
+                step, [r for r in records if r.step == step.index], run, found.outcome, found.words
+            ),
+            does_not_stop=does_not_stop(step, seen.get(step.target.locator), at),
+        )
         for step, found in zip(plan.steps, told, strict=True)
     )
 

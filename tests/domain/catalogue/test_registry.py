@@ -14,6 +14,7 @@ from remediation.domain.catalogue import (
     PROVIDERS,
     TARGETS,
     CatalogueInvalid,
+    Limit,
     Protected,
     Provider,
     build,
@@ -31,6 +32,14 @@ def provider(**changes: Any) -> Provider:
 
 def target(**changes: Any) -> Provider:
     return provider(targets=(replace(ROLE, **changes),))
+
+
+def unescaped(**changes: Any) -> Provider:
+    return target(escaped={}, **changes)
+
+
+def limited(*limits: Limit) -> Provider:
+    return action(limits=limits)
 
 
 def action(**changes: Any) -> Provider:
@@ -66,9 +75,13 @@ OTHER = {"name": "other2", "targets": (kubernetes.SECRET,), "actions": ()}
         (target(protected=(Protected("role", "x", "("),)), "protected role: not a pattern"),
         (target(fields={**ROLE.fields, "role": "("}), "field role: not a pattern"),
         (target(fields={**ROLE.fields, "role": ".*"}), "field role: the pattern takes ''"),
-        (target(fields={**ROLE.fields, "role": ".+"}), "field role: the pattern takes 'a/b'"),
-        (target(fields={**ROLE.fields, "role": r"\S+"}), "the pattern takes 'a/b'"),
-        (target(fields={**ROLE.fields, "role": r"[^/]+"}), "the pattern takes 'a:b'"),
+        (unescaped(fields={**ROLE.fields, "role": ".+"}), "field role: the pattern takes 'a/b'"),
+        (unescaped(fields={**ROLE.fields, "role": r"\S+"}), "the pattern takes 'a/b'"),
+        (unescaped(fields={**ROLE.fields, "role": r"[^/]+"}), "the pattern takes 'a:b'"),
+        (unescaped(), "field role: the pattern takes 'a/b'"),
+        (target(fields={**ROLE.fields, "role": "(?s:.)+"}), r"the pattern takes 'a\x00b'"),
+        (target(escaped={"user": 63}), "no field user"),
+        (target(escaped={"role": 5}), "the example has more bytes"),
         (target(fields={**ROLE.fields, "role": "[0-9]"}), "the example does not match"),
         (target(example={"role": "x"}), "the example does not"),
         (target(report_only=True), "report-only, but an action works on it"),
@@ -89,6 +102,18 @@ OTHER = {"name": "other2", "targets": (kubernetes.SECRET,), "actions": ()}
         (action(leads_to={"password": ""}), "fields that are not pinned"),
         (action(ends_sessions=""), "sessions"),
         (action(cannot=()), "what it cannot do"),
+        (limited(Limit("sessions", "It is.", "", "")), "what is unknown"),
+        (limited(Limit("sessions", "", "", "It was not looked at.")), "what is present"),
+        (limited(Limit("login", "It is.", "", "x")), "limit login: postgres.role shows no such"),
+        (limited(Limit("pets", "It is.", "", "x")), "limit pets: postgres.role shows no such"),
+        (limited(*2 * [Limit("sessions", "x", "", "y")]), "limit sessions is declared twice"),
+        (limited(Limit("sessions", "{value} {value}", "", "x")), "only {value}, once"),
+        (limited(Limit("sessions", "{count}", "", "x")), "only {value}, once"),
+        (limited(Limit("sessions", "{value!r}", "", "x")), "only {value}, once"),
+        (limited(Limit("sessions", "{value:>9}", "", "x")), "only {value}, once"),
+        (limited(Limit("sessions", "{", "", "x")), "only {value}, once"),
+        (limited(Limit("sessions", "x", "{value}", "x")), "only {value}, once"),
+        (limited(Limit("sessions", "x", "", "{value}")), "only {value}, once"),
         (action(parameters={"type": "nothing"}), "no JSON Schema"),
         (action(parameters={"type": "object", "properties": {}}), "not a closed object"),
         (action(example={"x": 1}), "the example is not valid"),

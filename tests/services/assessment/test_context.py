@@ -12,7 +12,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
+from audit.tlog.canonical import Json
 from remediation import models as m
+from remediation.domain.catalogue.locators import escape, unescape
 from remediation.domain.checks import OpenProposal, Rejection
 from remediation.domain.report import load_diagnosis
 from remediation.executors.targets import Targets
@@ -20,7 +22,9 @@ from remediation.services import host_files
 from remediation.services.assessment import context
 from tests import factories
 from tests.domain.checks.test_claims import KEY, OTHER, TARGET
+from tests.domain.story import TARGET as ROLE
 from tests.domain.story import a_plan
+from tests.every import every
 from tests.factories import WORKER
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +58,36 @@ def test_other_keys_of_the_user_and_names_that_look_alike_are_neighbours() -> No
     far = f"aws.iam.access_key:111122223333/zoe/{'AKIAZZZZZZZZZZZZZZZZ'}"
     role = "postgres.role:ada/ada"
     assert names(mine, second, alike, other_account, far, role) == {mine, second, alike}
+
+
+def roles_near(name: str, *others: str) -> set[str]:
+    """Return those of the roles that are neighbours of the first one."""
+    cluster = f"c{factories.number()}"
+    for one in (name, *others):
+        factories.identity(f"postgres.role:{cluster}/{escape(one)}", kind="postgres.role")
+    target: Json = {**ROLE, "cluster": cluster, "role": name}
+    step: Json = {"action": "postgres.role.disable", "target": target, "parameters": {}}
+    plan = a_plan(steps=[step])
+    found = as_worker(lambda: context.neighbours(plan))
+    return {str(unescape(one.locator.rpartition("/")[2])) for one in found} - {name}
+
+
+@every(
+    ("name", "other"),
+    [
+        ("svc_rep\u03bfrts", "svc_reports"),
+        ("svc_reports", "svc_rep\u03bfrts"),
+        ("\u0455vc_reports", "svc_reports"),
+        ("svc_reports", "\u0455vc_reports"),
+        ("svc_report\u0455", "svc_reports"),
+        ("my app", "my\u00a0app"),
+        ("\u00fcn\u00efcode", "unicode"),
+        ("unicode", "u\u0308nicode"),
+        ("svc\u200b_reports", "svc_reports"),
+    ],
+)
+def test_names_of_another_script_that_read_alike_are_neighbours(name: str, other: str) -> None:
+    assert roles_near(name, other, "quite_another", "s\u00e9parate thing") == {other}
 
 
 def test_a_neighbour_has_the_name_of_its_newest_version() -> None:

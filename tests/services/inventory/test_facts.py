@@ -22,6 +22,7 @@ from remediation.domain.errors import (
 )
 from remediation.services.actors import AgentActor, PersonActor, ProcessActor, worker
 from remediation.services.inventory import facts as inventory
+from remediation.services.inventory import identity_kinds
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from tests import factories
 from tests.database.logins import connect
@@ -177,10 +178,12 @@ def test_a_locator_has_one_form(editor: PersonActor, locator: str) -> None:
 def test_test_targets_are_no_kind_outside_tests(editor: PersonActor, settings: Any) -> None:
     settings.ALLOW_TEST_ACTIONS = False
     with pytest.raises(UnknownTargetKind):
-        inventory.check_locator("test.target", "test.target:t1")
+        identity_kinds.check_locator("test.target", "test.target:t1")
     with pytest.raises(UnknownTargetKind):
-        inventory.check_locator("github.key", "github.key:1")
-    assert inventory.kinds() and not any(kind.startswith("test.") for kind in inventory.kinds())
+        identity_kinds.check_locator("github.key", "github.key:1")
+    assert identity_kinds.kinds() and not any(
+        kind.startswith("test.") for kind in identity_kinds.kinds()
+    )
 
 
 def test_an_identity_changes_by_versions(editor: PersonActor) -> None:

@@ -17,7 +17,7 @@ class BadgeWorld(World):
         self.site = directory / "harbour"
         self.site.mkdir()
         held = {"admitted": action.endswith(".block"), "doors": 3}
-        (self.site / "B0017.json").write_text(json.dumps(held))
+        (self.site / "badge-B0017.json").write_text(json.dumps(held))
         (directory / "operate.code").write_text("4711\n")
 
     @property
@@ -33,7 +33,7 @@ class BadgeWorld(World):
         return f'[acme.harbour]\ndirectory = "{where}"\noperate_code_file = "operate.code"\n'
 
     def look(self) -> object:
-        return (self.site / "B0017.json").read_text()
+        return (self.site / "badge-B0017.json").read_text()
 
     def changes(self) -> int:
         log = self.site / "changes.log"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remediation.domain.catalogue import (
     ActionSpec,
+    Limit,
     Protected,
     Provider,
     TargetSpec,
@@ -18,7 +19,9 @@ _NO_SESSION = gettext_noop("A badge has no session.")
 BADGE = TargetSpec(
     kind="acme.badge",
     title=gettext_noop("Acme badge"),
-    fields={"site": _SITE, "badge": r"B[0-9]{4,8}"},
+    # A guest's badge has any name.
+    fields={"site": _SITE, "badge": r"B[0-9]{4,8}|guest [^\x00]+"},
+    escaped={"badge": 40},
     distinguishing="badge",
     example={"site": "harbour", "badge": "B0017"},
     names=("badge",),
@@ -47,6 +50,14 @@ BLOCK = ActionSpec(
     pin_fields=("admitted",),
     leads_to={"admitted": False},
     ends_sessions=_NO_SESSION,
+    limits=(
+        Limit(
+            "doors",
+            present=gettext_noop("Doors that it opened may still be open: {value}."),
+            absent=gettext_noop("It opened no door."),
+            unknown=gettext_noop("It was not looked at which doors it opened."),
+        ),
+    ),
     cannot=_CANNOT,
     parameters={
         "type": "object",

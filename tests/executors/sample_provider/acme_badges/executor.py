@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from acme_badges.declaration import ADMIT, BLOCK, PROVIDER
 
+from remediation.domain.catalogue.locators import escape
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
@@ -115,7 +116,8 @@ def _place(step: Step, targets: Targets) -> Site:
 
 
 def _file(step: Step, site: Site) -> Path:
-    return site.directory / f"{step.target.fields['badge']}.json"
+    # A free name may hold "/" and dots; escaped it is one part of a path.
+    return site.directory / f"badge-{escape(step.target.fields['badge'])}.json"
 
 
 def _held(step: Step, targets: Targets) -> dict[str, Any] | None:

@@ -1,0 +1,47 @@
+"""Page data of what an action does not stop, and where that was seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from remediation import vocabulary
+from remediation.domain.limits import Standing, limits, place_of
+from remediation.domain.observation import Observation
+from remediation.domain.plan import Step
+
+
+@dataclass(frozen=True)
+class LimitRow:
+    """One limit. `at` and `place` say where it was seen; empty if it was not looked at."""
+
+    text_untrusted: str
+    unknown: bool
+    at: datetime | None = None
+    place_untrusted: str = ""
+
+
+@dataclass(frozen=True)
+class DoesNotStop:
+    """What was seen at this target, then what the action never stops."""
+
+    seen: tuple[LimitRow, ...]
+    never: tuple[str, ...]
+
+
+def does_not_stop(step: Step, observation: Observation | None, at: datetime | None) -> DoesNotStop:
+    """Return the limits of a step; `at` is when the worker read the target."""
+    return DoesNotStop(
+        seen=tuple(
+            LimitRow(limit.fill(vocabulary.saying(limit.sentence)), unknown=True)
+            if limit.standing is Standing.UNKNOWN
+            else LimitRow(
+                limit.fill(vocabulary.saying(limit.sentence)),
+                unknown=False,
+                at=at,
+                place_untrusted=place_of(step.target),
+            )
+            for limit in limits(step, observation)
+        ),
+        never=tuple(vocabulary.saying(one) for one in step.spec.cannot),
+    )
