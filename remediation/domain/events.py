@@ -29,6 +29,8 @@ class Event(StrEnum):
     PERSON_HALT_STARTED = "person:halt:started"
     PERSON_EXECUTION_HALTED = "person:execution:halted"
     PERSON_INCIDENT_CLOSED = "person:incident:closed"
+    PERSON_INCIDENT_CONTAINED = "person:incident:contained"
+    PERSON_LOOK_ASKED = "person:look:asked"
     PERSON_EVIDENCE_REVEALED = "person:evidence:revealed"
     PERSON_REQUEST_REFUSED = "person:request:refused"
 
@@ -73,6 +75,8 @@ class Event(StrEnum):
     WORKER_HALT_VERIFIED = "worker:halt:verified"
     WORKER_HALT_REFUSED = "worker:halt:refused"
     WORKER_INCIDENT_CONTAINED = "worker:incident:contained"
+    WORKER_INCIDENT_LOOKED = "worker:incident:looked"
+    WORKER_INCIDENT_REOPENED = "worker:incident:reopened"
     WORKER_NOTICE_SENT = "worker:notice:sent"
 
     # Actions of an operator on a host.
@@ -112,6 +116,7 @@ class Event(StrEnum):
 _GRAVE = {
     Event.SYSTEM_LOG_BROKEN: 5,
     Event.WORKER_PROPOSAL_REFUSED: 4,
+    Event.WORKER_INCIDENT_REOPENED: 4,
     Event.WORKER_GATE_REFUSED: 3,
 }
 

@@ -42,6 +42,8 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_HALT_STARTED: "{who} began to sign a halt of {what}.",
     Event.PERSON_EXECUTION_HALTED: "{who} signed a halt of {what}: {statement.reason}.",
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
+    Event.PERSON_INCIDENT_CONTAINED: "{who} confirmed a look: {what} is contained.",
+    Event.PERSON_LOOK_ASKED: "{who} asked the worker to look at the identity of {what}.",
     Event.PERSON_EVIDENCE_REVEALED: (
         "{who} looked at {secrets} in artefact {artefact} of {what}: {reason}."
     ),
@@ -89,6 +91,8 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_HALT_VERIFIED: "{who} verified a signed halt of {what}: it stops there.",
     Event.WORKER_HALT_REFUSED: "{who} refused a halt of {what}: {refusal}. It goes on.",
     Event.WORKER_INCIDENT_CONTAINED: "{what} is contained: {reason}.",
+    Event.WORKER_INCIDENT_LOOKED: "{who} looked at the identity of {what}: {found}.",
+    Event.WORKER_INCIDENT_REOPENED: "{what} is open again: {reason}.",
     Event.WORKER_NOTICE_SENT: "{who} sent a notice about {what}: {kind}.",
     Event.OPERATOR_APPROVER_ADDED: (
         "{who} let {what} approve with the key of fingerprint {fingerprint}."

@@ -18,6 +18,7 @@ from django.db import transaction
 
 from audit import log
 from audit.tlog.canonical import Json
+from remediation.domain import instant
 from remediation.domain.errors import (
     AuditUnavailable,
     BadInput,
@@ -41,11 +42,12 @@ from remediation.executors.errors import (
     PartlyApplied,
     VerifyFailed,
 )
-from remediation.executors.run import run_apply, run_prepare, run_verify
+from remediation.executors.run import executor_of, run_apply, run_prepare, run_verify
 from remediation.models import Execution, Proposal
 from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import observe
+from remediation.services.clock import database_now
 from remediation.services.execution import gate_refusal, inclusion, judge_halt, lease, record_step
 from remediation.services.execution import run as runs
 from remediation.services.execution.rollback import roll_back
@@ -232,9 +234,26 @@ def _verify(run: Run, index: int) -> bool:
         roll_back(run, error.name)
         return False
     record_step.record(
-        run.actor, run.execution, index, "verified", run.token(index), dict(outcome.detail)
+        run.actor,
+        run.execution,
+        index,
+        "verified",
+        run.token(index),
+        {**outcome.detail, **_points(run, index)},
     )
     return True
+
+
+def _points(run: Run, index: int) -> dict[str, Json]:
+    """Return where the effect was seen, for the step record."""
+    step = run.plan.steps[index]
+    observation = observe([step]).observations[step.target.locator]
+    if observation is None:
+        return {}
+    seen = executor_of(step).points(step, observation)
+    return {
+        "at": instant.dump(database_now()), "points": [point.to_json() for point in seen]
+    }  # fmt: skip
 
 
 def _intend(run: Run, index: int) -> bool:

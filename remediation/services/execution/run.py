@@ -19,9 +19,8 @@ from remediation.models import Execution, Proposal
 from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import Seen
-from remediation.services.execution import lease, record_step
+from remediation.services.execution import contain, lease, record_step
 from remediation.services.outbox import notify_result
-from remediation.services.reporting import incidents
 from remediation.services.review.gather import gather
 
 
@@ -80,7 +79,7 @@ ENDS = {
 
 
 def conclude(run: Run, target: ProposalState, reason: str) -> None:
-    """Move the proposal to its end state; a success marks the incident as contained.
+    """Move the proposal to its end state; `contain` says what that means for incidents.
 
     A crash before this commit leaves `executing` with all step results; `reconcile` concludes.
     """
@@ -96,11 +95,9 @@ def conclude(run: Run, target: ProposalState, reason: str) -> None:
             reason=reason,
         )
         if target is ProposalState.SUCCEEDED:
-            incidents.contain(
-                actor=run.actor,
-                incident=run.proposal.incident,
-                reason=f"proposal {run.proposal.pk}",
-            )
+            contain.after_success(actor=run.actor, proposal=run.proposal, plan=run.plan)
+        else:
+            contain.after_rollback(actor=run.actor, proposal=run.proposal, plan=run.plan)
         notify_result.notify_after_commit(run.proposal.pk, actor=run.actor)
     if target is not ProposalState.UNKNOWN:
         # A call without an answer may still run at the target, so an unknown run keeps its lease
