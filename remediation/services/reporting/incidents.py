@@ -40,6 +40,17 @@ def state(incident: Incident) -> IncidentState:
     return IncidentState(newest.to_state) if newest else IncidentState.OPEN
 
 
+def keeps_from_running(proposal: Proposal) -> bool:
+    """Return whether the proposal's incident is closed, so that it does not run any more (A78).
+
+    Only a reversal that was proposed after the closure may. The gate and the guards ask the same.
+    """
+    closed = proposal.incident.transitions.filter(to_state=IncidentState.CLOSED).first()
+    if closed is None:
+        return False
+    return proposal.reverses_id is None or proposal.recorded_at <= closed.recorded_at
+
+
 def lock(incident_id: UUID) -> None:
     """Lock the incident until the transaction ends; a proposal's lock comes before it."""
     with connection.cursor() as cursor:
