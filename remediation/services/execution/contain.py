@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from audit.tlog.canonical import Json
-from remediation.domain.containment import missing
+from remediation.domain.containment import Missing, Why, missing
+from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
 from remediation.models import Incident, Proposal, StepRecord
 from remediation.services.actors import Actor
+from remediation.services.load_plan import load_plan
 from remediation.services.reporting import incidents
 
 
@@ -44,6 +46,15 @@ def after_rollback(*, actor: Actor, proposal: Proposal, plan: Plan) -> None:
     steps = set(undone.values_list("step", flat=True))
     back = [step for step in plan.steps if step.index in steps and step.spec.removes_access]
     _reopen(actor, proposal, back, f"proposal {proposal.pk} was rolled back")
+
+
+def lacks(proposal: Proposal) -> tuple[Missing, ...]:
+    """Return what keeps this run from containing its incident; empty if nothing does."""
+    try:
+        plan = load_plan(bytes(proposal.plan))
+    except BadInput:
+        return (Missing(Why.NO_PLACES),)
+    return missing(plan, proposal.incident.locator, verified(proposal))
 
 
 def verified(proposal: Proposal) -> Mapping[int, Mapping[str, Json]]:
