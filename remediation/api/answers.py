@@ -6,15 +6,15 @@ import json
 from uuid import UUID
 
 from audit.tlog.canonical import Json
+from remediation.api import containment
 from remediation.domain import instant
 from remediation.domain.errors import NoSuchObject
 from remediation.domain.outcome import outcomes
 from remediation.domain.report import Report
-from remediation.domain.states import FINAL, IncidentState, ProposalState
+from remediation.domain.states import FINAL, ProposalState
 from remediation.models import Proposal, Refusal, Review, StepRecord, Transition
 from remediation.services.access import authorize
 from remediation.services.actors import AgentActor
-from remediation.services.execution import contain
 from remediation.services.reporting.submit import Submitted
 
 # Retry-After by state, in seconds: the worker takes seconds, people take minutes.
@@ -90,7 +90,7 @@ def proposal(found: Proposal) -> dict[str, Json]:
         "steps": _steps(found),
         "outcomes": _outcomes(found),
         "result": _result(found),
-        "containment": _containment(found),
+        "containment": containment.answer(found),
         "urls": urls(found.pk),
     }
 
@@ -167,22 +167,3 @@ def _result(found: Proposal) -> dict[str, Json] | None:
     if end is None or found.state not in FINAL:
         return None
     return {"state": end.to_state, "reason": end.reason, "at": instant.dump(end.recorded_at)}
-
-
-def _containment(found: Proposal) -> dict[str, Json]:
-    """Return the incident's state, the newest look, and what this run lacks to contain it.
-
-    A person's reason is omitted, and so are places and other agents' runs: an agent may be
-    compromised.
-    """
-    move = found.incident.transitions.order_by("-id").first()
-    look = found.incident.looks.order_by("-id").first()
-    succeeded = found.state == ProposalState.SUCCEEDED
-    return {
-        "state": move.to_state if move else IncidentState.OPEN.value,
-        "since": instant.dump(move.recorded_at) if move else None,
-        "by_this_run": bool(move and move.proposal_id == found.pk),
-        "looked_at": instant.dump(look.recorded_at) if look else None,
-        "found": look.found if look else None,
-        "lacks": sorted({one.why.value for one in contain.lacks(found)}) if succeeded else [],
-    }

@@ -13,11 +13,11 @@ from rest_framework import serializers
 
 from audit.tlog.canonical import Json
 from remediation.api.catalogue import target_schema
+from remediation.api.containment import Containment
 from remediation.domain import plan, report
 from remediation.domain.catalogue import ACTIONS, TARGETS, is_test
-from remediation.domain.containment import Found, Why
 from remediation.domain.outcome import Outcome
-from remediation.domain.states import IncidentState, ProposalState
+from remediation.domain.states import ProposalState
 
 SHA256 = r"^[0-9a-f]{64}$"
 ACTION_KINDS = [kind for kind in ACTIONS if not is_test(kind)]
@@ -254,23 +254,9 @@ class Proposal(serializers.Serializer[Any]):
         allow_null=True,
         help_text="How the run ended; null while it runs and if nothing ran.",
     )
-    containment = inline_serializer(
-        "Containment",
-        {
-            "state": serializers.ChoiceField([state.value for state in IncidentState]),
-            "since": _schema({"type": "string", "format": "date-time", "nullable": True}),
-            "by_this_run": serializers.BooleanField(
-                help_text="The run of this proposal brought it there."
-            ),
-            "looked_at": _schema({"type": "string", "format": "date-time", "nullable": True}),
-            "found": serializers.ChoiceField([found.value for found in Found], allow_null=True),
-            "lacks": serializers.ListField(
-                child=serializers.ChoiceField([why.value for why in Why]),
-                help_text="What kept this proposal's run from containing the incident.",
-            ),
-        },
+    containment = Containment(
         help_text="The state of the incident, the worker's newest look at its identity, and what"
-        " this proposal's run lacks to contain it.",
+        " this proposal's run lacks to contain it."
     )
     urls = Urls()
 

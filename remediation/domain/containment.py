@@ -133,7 +133,8 @@ def look_due(contained_at: datetime, last: datetime | None, unread: int) -> date
     regular = _regular(contained_at, last)
     if not unread:
         return regular
-    return min(regular, last + min(RETRY * 2 ** min(unread - 1, 10), RETRY_MOST))
+    retry = min(RETRY * (1 << min(unread - 1, 10)), RETRY_MOST)
+    return min(regular, last + retry)
 
 
 def _regular(contained_at: datetime, last: datetime) -> datetime:
@@ -141,4 +142,5 @@ def _regular(contained_at: datetime, last: datetime) -> datetime:
         if last < contained_at + after:
             return contained_at + after
     first = contained_at + LOOK_AFTER[-1]
-    return first + LOOK_EVERY * ((last - first) // LOOK_EVERY + 1)
+    days = (last - first) // LOOK_EVERY + 1
+    return first + days * LOOK_EVERY

@@ -194,7 +194,7 @@ def _move(move: IncidentTransition, names: Names) -> HistoryRow:
         title=_title(move) + (f": {outcome}" if outcome else ""),
         actor=names.actor(move.actor),
         entry=move.entry,
-        reason=move.reason,
+        reason="" if move.to_state == IncidentState.CONTAINED and move.look_id else move.reason,
         language="" if outcome else "en",
     )
 
@@ -202,6 +202,8 @@ def _move(move: IncidentTransition, names: Names) -> HistoryRow:
 def _title(move: IncidentTransition) -> str:
     if move.to_state == IncidentState.OPEN:
         return gettext("Open again")
+    if move.look_id is not None:
+        return gettext("Contained: a person confirmed a look of the worker")
     return capfirst(vocabulary.word(move.to_state))
 
 

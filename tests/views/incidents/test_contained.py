@@ -99,7 +99,7 @@ def test_a_look_that_could_not_read_is_never_shown_as_without_access(
         ),
         (
             [{"place": "primary", "without_access": True, "open": ["session 4711"]}],
-            'primary</span> The identity had access there. <span class="inert" lang="en">session',
+            "primary</span> The identity had access there. Still open there: <span",
         ),
     ],
 )

@@ -14,8 +14,7 @@ from pytest_django import Settings
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
-from remediation.services.execution import execute, look, reverse_run
-from remediation.services.outbox import notify_incident
+from remediation.services.execution import execute, look, look_subject, reverse_run
 from remediation.services.reporting import incidents
 from tests import factories
 from tests.factories import WEB, WORKER
@@ -384,6 +383,42 @@ def refuse(user: Any, incident: m.Incident, look_id: int, refusal: type[errors.R
     assert incident.transitions.count() == before
 
 
-def test_nobody_but_the_worker_sends_notices(world: RoleWorld, contained: m.Incident) -> None:
+def test_of_two_workers_that_look_at_once_one_records_its_look(
+    world: RoleWorld, contained: m.Incident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one saw what the first recorded meanwhile; people are told once."""
+    see = look._see
+
+    def meanwhile(step: Any) -> look.Seen:
+        monkeypatch.setattr(look, "_see", see)
+        assert look.look_at(contained.pk, actor=WORKER_ACTOR)
+        return see(step)
+
+    monkeypatch.setattr(look, "_see", meanwhile)
+    world.alter("LOGIN")
+    world.let_pass(contained, minutes=1)
+    assert world.look() == 0
+    assert world.found(contained) == ["access"]
+    assert world.moves(contained) == ["contained", "open"]
+    assert len(of_incident()) == 1
+
+
+def test_an_identity_that_no_action_can_work_on_is_never_without_access(
+    world: RoleWorld,
+) -> None:
+    incident = world.incident(world.in_review())
+    other = factories.incident(m.Agent.objects.get(), "kubernetes.service_account:a/b/c")
+    assert look_subject.can_look(incident) and not look_subject.can_look(other)
     with acts(WORKER):
-        assert notify_incident.notify_pending(actor=WORKER_ACTOR) == 0
+        assert look.look_at(other.pk, actor=WORKER_ACTOR)
+    made = other.looks.get()
+    assert (made.found, made.proposal, made.step) == ("unread", None, None)
+
+
+def test_a_report_about_an_incident_that_is_open_again_belongs_to_it(
+    world: RoleWorld, contained: m.Incident
+) -> None:
+    world.alter("LOGIN")
+    world.let_pass(contained, minutes=1)
+    world.look()
+    assert world.incident(world.submit()) == contained
