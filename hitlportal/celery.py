@@ -49,6 +49,7 @@ app.conf.update(
         "remediation.sweep": {"queue": "sweep"},
         "remediation.expire": {"queue": "sweep"},
         "remediation.reconcile": {"queue": "sweep"},
+        "remediation.look": {"queue": "sweep"},
         # A queue of their own, so that a hanging mail server delays no execution or expiry.
         "remediation.notify": {"queue": "record"},
         "audit.verify": {"queue": "record"},
@@ -70,6 +71,7 @@ app.conf.update(
         "sweep": {"task": "remediation.sweep", "schedule": 2.0, "options": {"expires": 10}},
         "reconcile": {"task": "remediation.reconcile", "schedule": 5.0, "options": {"expires": 10}},
         "expire": {"task": "remediation.expire", "schedule": 5.0, "options": {"expires": 10}},
+        "look": {"task": "remediation.look", "schedule": 10.0, "options": {"expires": 20}},
         "notify": {"task": "remediation.notify", "schedule": 15.0, "options": {"expires": 30}},
         "verify": {"task": "audit.verify", "schedule": 86_400.0, "options": {"expires": 3600}},
     },

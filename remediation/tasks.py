@@ -9,9 +9,11 @@ from celery import shared_task
 from remediation.services.actors import worker
 from remediation.services.assessment import assess as assess_
 from remediation.services.execution import execute as execute_
+from remediation.services.execution import look as look_
 from remediation.services.execution import reconcile as reconcile_
 from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
+from remediation.services.outbox import notify_incident as incident_
 from remediation.services.outbox import notify_result as result_
 from remediation.services.review import confirm_dissent
 
@@ -74,3 +76,10 @@ def expire() -> None:
 def notify() -> None:
     """Notify people of results that were not sent yet."""
     result_.notify_pending(actor=worker())
+    incident_.notify_pending(actor=worker())
+
+
+@shared_task(name="remediation.look")
+def look() -> None:
+    """Look whether contained incidents are still contained."""
+    look_.look(actor=worker())

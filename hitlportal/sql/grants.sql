@@ -47,7 +47,8 @@ GRANT SELECT ON public.remediation_evidenceerasure TO hitl_eraser;
 GRANT EXECUTE ON FUNCTION
   remediation.refuse_v1(text, text), remediation.digest_v1(text, bytea),
   remediation.edge_v1(text, text, text), remediation.incident_edge_v1(text, text, text),
-  remediation.lock_proposal_v1(uuid),
+  remediation.lock_proposal_v1(uuid), remediation.lock_incident_v1(uuid),
+  remediation.incident_excluded_v1(uuid, uuid),
   remediation.excluded_v1(uuid), remediation.token_revoked_v1(uuid),
   remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
   remediation.open_slots_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
@@ -65,6 +66,8 @@ GRANT SELECT ON
   public.remediation_dependency, public.remediation_dependencyversion,
   public.remediation_agent, public.remediation_agentversion,
   public.remediation_incident, public.remediation_incidenttransition,
+  public.remediation_incidentlook, public.remediation_incidentlookrequest,
+  public.remediation_incidentnotice,
   public.remediation_incidentreport, public.remediation_evidence, public.remediation_evidenceblob,
   public.remediation_diagnosis, public.remediation_proposal, public.remediation_proposaltarget,
   public.remediation_transition, public.remediation_outboxmessage,
@@ -131,11 +134,13 @@ BEGIN
       'invitation', 'invitationuse', 'incident', 'incidenttransition', 'incidentreport',
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
-      'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview']),
+      'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview',
+      'incidentlookrequest']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
-      'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze'])) AS l(login, tables)
+      'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',
+      'incidentnotice'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass

@@ -33,6 +33,18 @@ MODELS = {
     ),
     "identity": (pgettext_lazy("model", "identity"), pgettext_lazy("models", "identities")),
     "incident": (pgettext_lazy("model", "incident"), pgettext_lazy("models", "incidents")),
+    "incidentlook": (
+        pgettext_lazy("model", "look at an incident"),
+        pgettext_lazy("models", "looks at incidents"),
+    ),
+    "incidentlookrequest": (
+        pgettext_lazy("model", "request to look at an incident"),
+        pgettext_lazy("models", "requests to look at incidents"),
+    ),
+    "incidentnotice": (
+        pgettext_lazy("model", "notice about an incident"),
+        pgettext_lazy("models", "notices about incidents"),
+    ),
     "incidentreport": (
         pgettext_lazy("model", "incident report"),
         pgettext_lazy("models", "incident reports"),
@@ -65,6 +77,7 @@ MODELS = {
 
 # A column name has the same meaning on every model.
 COLUMNS = {
+    "about": pgettext_lazy("column", "about"),
     "actor": pgettext_lazy("column", "actor"),
     "agent": pgettext_lazy("column", "agent"),
     "attacker_writable": pgettext_lazy("column", "attacker writable"),
@@ -91,6 +104,7 @@ COLUMNS = {
     "execution": pgettext_lazy("column", "execution"),
     "external_id": pgettext_lazy("column", "external id"),
     "facts": pgettext_lazy("column", "facts"),
+    "found": pgettext_lazy("column", "found"),
     "from_state": pgettext_lazy("column", "from state"),
     "frozen": pgettext_lazy("column", "frozen"),
     "halt": pgettext_lazy("column", "halt"),
@@ -100,6 +114,7 @@ COLUMNS = {
     "incident": pgettext_lazy("column", "incident"),
     "kind": pgettext_lazy("column", "kind"),
     "locator": pgettext_lazy("column", "locator"),
+    "look": pgettext_lazy("column", "look"),
     "media_type": pgettext_lazy("column", "media type"),
     "name": pgettext_lazy("column", "name"),
     "observation": pgettext_lazy("column", "observation"),

@@ -6,6 +6,7 @@ import json
 from uuid import UUID
 
 from audit.tlog.canonical import Json
+from remediation.api import containment
 from remediation.domain import instant
 from remediation.domain.errors import BadInput, NoSuchObject
 from remediation.domain.limits import limits
@@ -63,7 +64,7 @@ def submitted(made: Submitted, report: Report) -> dict[str, Json]:
 def own(actor: AgentActor, proposal_id: UUID) -> Proposal:
     """Return this agent's proposal. Raises NoSuchObject, also for another agent's proposal."""
     proposal = (
-        Proposal.objects.select_related("diagnosis", "supersedes")
+        Proposal.objects.select_related("diagnosis", "supersedes", "incident")
         .filter(pk=proposal_id, agent_id=actor.agent_id)
         .first()
     )
@@ -96,6 +97,7 @@ def proposal(found: Proposal) -> dict[str, Json]:
         "outcomes": _outcomes(found),
         "does_not_stop": _does_not_stop(found, assessment),
         "result": _result(found),
+        "containment": containment.answer(found),
         "urls": urls(found.pk),
     }
 

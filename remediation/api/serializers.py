@@ -13,6 +13,7 @@ from rest_framework import serializers
 
 from audit.tlog.canonical import Json
 from remediation.api.catalogue import target_schema
+from remediation.api.containment import Containment
 from remediation.domain import plan, report
 from remediation.domain.catalogue import ACTIONS, TARGETS, is_test
 from remediation.domain.outcome import Outcome
@@ -266,6 +267,10 @@ class Proposal(serializers.Serializer[Any]):
         },
         allow_null=True,
         help_text="How the run ended; null while it runs and if nothing ran.",
+    )
+    containment = Containment(
+        help_text="The state of the incident, the worker's newest look at its identity, and what"
+        " this proposal's run lacks to contain it."
     )
     urls = Urls()
 

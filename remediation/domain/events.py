@@ -31,6 +31,8 @@ class Event(StrEnum):
     PERSON_SETTLEMENT_STARTED = "person:settlement:started"
     PERSON_RUN_SETTLED = "person:run:settled"
     PERSON_INCIDENT_CLOSED = "person:incident:closed"
+    PERSON_INCIDENT_CONTAINED = "person:incident:contained"
+    PERSON_LOOK_ASKED = "person:look:asked"
     PERSON_EVIDENCE_REVEALED = "person:evidence:revealed"
     PERSON_REQUEST_REFUSED = "person:request:refused"
 
@@ -80,6 +82,8 @@ class Event(StrEnum):
     WORKER_SETTLEMENT_VERIFIED = "worker:settlement:verified"
     WORKER_SETTLEMENT_REFUSED = "worker:settlement:refused"
     WORKER_INCIDENT_CONTAINED = "worker:incident:contained"
+    WORKER_INCIDENT_LOOKED = "worker:incident:looked"
+    WORKER_INCIDENT_REOPENED = "worker:incident:reopened"
     WORKER_NOTICE_SENT = "worker:notice:sent"
 
     # Actions of an operator on a host.
@@ -122,6 +126,7 @@ _GRAVE = {
     Event.WORKER_STEP_LATE: 4,
     Event.WORKER_PROPOSAL_STOPPED: 3,
     Event.WORKER_PROPOSAL_UNKNOWN: 3,
+    Event.WORKER_INCIDENT_REOPENED: 4,
     Event.WORKER_GATE_REFUSED: 3,
 }
 

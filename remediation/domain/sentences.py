@@ -44,6 +44,8 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_SETTLEMENT_STARTED: "{who} began to sign that {what} is settled by hand.",
     Event.PERSON_RUN_SETTLED: "{who} signed that {what} is settled by hand: {statement.reason}.",
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
+    Event.PERSON_INCIDENT_CONTAINED: "{who} confirmed a look: {what} is contained.",
+    Event.PERSON_LOOK_ASKED: "{who} asked the worker to look at the identity of {what}.",
     Event.PERSON_EVIDENCE_REVEALED: (
         "{who} looked at {secrets} in artefact {artefact} of {what}: {reason}."
     ),
@@ -96,6 +98,8 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_SETTLEMENT_REFUSED: "{who} refused a settlement of {what}: {refusal}.",
     Event.WORKER_HALT_REFUSED: "{who} refused a halt of {what}: {refusal}. It goes on.",
     Event.WORKER_INCIDENT_CONTAINED: "{what} is contained: {reason}.",
+    Event.WORKER_INCIDENT_LOOKED: "{who} looked at the identity of {what}: {found}.",
+    Event.WORKER_INCIDENT_REOPENED: "{what} is open again: {reason}.",
     Event.WORKER_NOTICE_SENT: "{who} sent a notice about {what}: {kind}.",
     Event.OPERATOR_APPROVER_ADDED: (
         "{who} let {what} approve with the key of fingerprint {fingerprint}."

@@ -98,8 +98,11 @@ _I = IncidentState
 
 INCIDENT_EDGES: Mapping[tuple[IncidentState, IncidentState], frozenset[Login]] = MappingProxyType(
     {
-        # Contained when an execution succeeded and was verified.
-        (_I.OPEN, _I.CONTAINED): _WORKER,
+        # By the worker after a run, or by a person who confirms a look of the worker. The guard
+        # asks for the run or the look.
+        (_I.OPEN, _I.CONTAINED): _BOTH,
+        # A look found access again, or a run gave it back.
+        (_I.CONTAINED, _I.OPEN): _WORKER,
         # Closing is a person's decision, with a reason.
         (_I.OPEN, _I.CLOSED): _WEB,
         (_I.CONTAINED, _I.CLOSED): _WEB,

@@ -31,7 +31,7 @@ class Incident(Fact):
 
 
 class IncidentTransition(Fact):
-    """`open → contained | closed`, `contained → closed`; each state is left once."""
+    """`open ⇄ contained`, either `→ closed`; the guard compares with the newest one."""
 
     incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="transitions")
     from_state = models.CharField(max_length=20)
@@ -39,16 +39,73 @@ class IncidentTransition(Fact):
     outcome = models.CharField(max_length=40, blank=True)
     reason = models.TextField(blank=True)
     actor = models.CharField(max_length=200)
+    # The run that contained it or gave access back, or the look that a person confirmed or that
+    # found access.
+    proposal = models.ForeignKey(
+        "Proposal", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    look = models.ForeignKey(
+        "IncidentLook", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.from_state} → {self.to_state}"
+
+
+class IncidentLook(Fact):
+    """The worker looked whether the incident's own identity has access, and what it found."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="looks")
+    # The step whose effect it looked for; null where no run acted on the identity.
+    proposal = models.ForeignKey(
+        "Proposal", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    step = models.PositiveSmallIntegerField(null=True, blank=True)
+    found = models.CharField(max_length=20)
+    # {"at": …, "points": […]}, and "why" where it could not be read.
+    data = models.JSONField()
+    actor = models.CharField(max_length=200)
 
     class Meta:
+        indexes = [models.Index(fields=["incident", "-id"], name="look_newest")]
         constraints = [
-            models.UniqueConstraint(
-                fields=["incident", "from_state"], name="incident_leaves_a_state_once"
+            models.CheckConstraint(
+                name="look_found",
+                condition=models.Q(found__in=["without", "access", "unread"]),
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.from_state} → {self.to_state}"
+        return f"{self.found}: look {self.pk}"
+
+
+class IncidentLookRequest(Fact):
+    """A person's request that the worker looks at the incident's identity now."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="look_requests")
+    person = models.UUIDField()
+
+    def __str__(self) -> str:
+        return f"look at {self.incident_id}"
+
+
+class IncidentNotice(Fact):
+    """A mail about an incident that was sent; once for each transition or look."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="notices")
+    kind = models.CharField(max_length=20)
+    # The id of the transition (`reopened`) or of the look (`unread`).
+    about = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["incident", "kind", "about"], name="incident_notice_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.kind
 
 
 class IncidentReport(Fact):

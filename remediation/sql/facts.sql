@@ -75,12 +75,13 @@ DECLARE t text; f record;
 BEGIN
   FOR f IN SELECT * FROM (VALUES
     ('', ARRAY['invitationuse', 'service', 'identity', 'dependency', 'agent', 'diagnosis', 'evidencescan',
-               'evidenceerasure', 'proposal', 'notice', 'assessment', 'execution', 'steprecord', 'lateresult']),
+               'evidenceerasure', 'proposal', 'notice', 'incidentnotice', 'assessment', 'execution', 'steprecord',
+               'lateresult']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
-    ('actor', ARRAY['incidenttransition', 'transition', 'refusal', 'freeze', 'haltverdict']),
+    ('actor', ARRAY['incidenttransition', 'incidentlook', 'transition', 'refusal', 'freeze', 'haltverdict']),
     ('agent', ARRAY['incident', 'incidentreport', 'evidence']),
     ('person', ARRAY['passkeyenrolment', 'observationrequest', 'reviewsession', 'review', 'haltsession',
-                     'halt', 'savedview']),
+                     'halt', 'savedview', 'incidentlookrequest']),
     ('maker', ARRAY['agenttoken']), ('created_by', ARRAY['invitation']),
     ('revoked_by', ARRAY['agenttokenrevocation'])) AS v(who, tables) LOOP
     FOREACH t IN ARRAY f.tables LOOP

@@ -15,32 +15,202 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_diagnosis
   FOR EACH ROW EXECUTE FUNCTION remediation.diagnosis_v1();
 ALTER TABLE public.remediation_diagnosis ENABLE ALWAYS TRIGGER guard;
 
--- An incident is contained by the worker after a verified remediation, and closed by a person with a
--- reason. An invoker function, for its current_user.
-CREATE FUNCTION remediation.incident_transition_v1() RETURNS trigger LANGUAGE plpgsql
+-- Locks an incident until the transaction ends; every decision about its state begins with this. Order:
+-- first the proposal, then its incident.
+CREATE FUNCTION remediation.lock_incident_v1(incident uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF NOT remediation.incident_edge_v1(NEW.from_state, NEW.to_state, current_user::text) THEN
+  -- With REPEATABLE READ an older snapshot would hide what was committed while this transaction waited.
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    PERFORM remediation.refuse_v1('isolation', 'decisions are made in READ COMMITTED');
+  END IF;
+  -- NO KEY: rows that only refer to the incident by a foreign key do not wait for a decision.
+  PERFORM 1 FROM public.remediation_incident i WHERE i.id = $1 FOR NO KEY UPDATE;
+END $$;
+
+-- Returns the state of an incident: that of its newest transition; without one it is open.
+CREATE FUNCTION remediation.incident_state_v1(incident uuid) RETURNS text LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce((SELECT t.to_state FROM public.remediation_incidenttransition t
+                    WHERE t.incident_id = $1 ORDER BY t.id DESC LIMIT 1), 'open')
+$$;
+
+-- Returns why this person may not say that an incident is contained; no row if nothing is against it.
+-- Separation of duties: nobody who took part in the report or in one of its proposals.
+CREATE FUNCTION remediation.incident_excluded_v1(incident uuid, person uuid) RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT 'owner of the agent' FROM public.remediation_incident i
+    JOIN public.remediation_agentversion v ON v.agent_id = i.agent_id
+   WHERE i.id = $1 AND v.owner = $2
+  UNION
+  SELECT x.why FROM public.remediation_proposal p, remediation.excluded_v1(p.id) x
+   WHERE p.incident_id = $1 AND x.person = $2::text
+$$;
+
+-- Refuses a move of an incident that this login may not make. The worker contains after a run, a person by
+-- confirming a look. An invoker function, for its current_user.
+CREATE FUNCTION remediation.incident_login_v1() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NOT remediation.incident_edge_v1(NEW.from_state, NEW.to_state, current_user::text)
+     OR (NEW.to_state = 'contained'
+         AND (current_user::text = 'hitl_worker') IS DISTINCT FROM (NEW.look_id IS NULL)) THEN
     PERFORM remediation.refuse_v1('incident_edge',
       format('%s may not move an incident from %s to %s', current_user, NEW.from_state, NEW.to_state));
   END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER b_login BEFORE INSERT ON public.remediation_incidenttransition
+  FOR EACH ROW EXECUTE FUNCTION remediation.incident_login_v1();
+ALTER TABLE public.remediation_incidenttransition ENABLE ALWAYS TRIGGER b_login;
+
+-- Refuses the confirmation of a look that is not the newest, not fresh, from before the incident's newest
+-- move, or that did not find the identity without access; and that of a person who may not confirm it.
+CREATE FUNCTION remediation.refuse_confirmation_v1(incident uuid, look bigint, actor text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE l record; who uuid;
+BEGIN
+  SELECT x.id, x.found, x.recorded_at INTO l FROM public.remediation_incidentlook x
+   WHERE x.incident_id = $1 ORDER BY x.id DESC LIMIT 1;
+  IF l.id IS DISTINCT FROM $2 OR l.found <> 'without'
+     OR l.recorded_at <= clock_timestamp() - interval '10 minutes'
+     OR l.recorded_at <= (SELECT max(t.recorded_at) FROM public.remediation_incidenttransition t
+                           WHERE t.incident_id = $1) THEN
+    PERFORM remediation.refuse_v1('incident_look',
+      'the newest look is older than ten minutes, or did not find the identity without access');
+  END IF;
+  who := CASE WHEN $3 ~ '^person:[0-9a-f-]{36}$' THEN substr($3, 8)::uuid END;
+  IF NOT EXISTS (SELECT 1 FROM remediation.entitlement e WHERE e.person = who AND e.active
+                    AND e.role IN ('security', 'service_owner', 'lead')) THEN
+    PERFORM remediation.refuse_v1('incident_entitlement', 'only an approver or a lead confirms a look');
+  END IF;
+  IF EXISTS (SELECT 1 FROM remediation.incident_excluded_v1($1, who)) THEN
+    PERFORM remediation.refuse_v1('incident_separation', 'the person took part in this incident');
+  END IF;
+END $$;
+
+-- Refuses a move that does not begin at the incident's present state (compare and set, under its lock),
+-- and one without what it asks for: a run or a look to contain it, a reason to open or close it.
+CREATE FUNCTION remediation.incident_transition_v2() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE state_now text;
+BEGIN
+  PERFORM remediation.lock_incident_v1(NEW.incident_id);
+  state_now := remediation.incident_state_v1(NEW.incident_id);
+  IF state_now IS DISTINCT FROM NEW.from_state THEN
+    PERFORM remediation.refuse_v1('incident_from',
+      format('the incident is %s, not %s', state_now, NEW.from_state));
+  END IF;
+  PERFORM remediation.entry_names_v1(NEW.entry, 'incident:' || NEW.incident_id, NEW.actor);
   IF NEW.to_state = 'closed' AND (NEW.outcome NOT IN ('false_positive', 'accepted', 'handled_outside', 'contained')
        OR length(btrim(NEW.reason)) < 10 OR NEW.actor NOT LIKE 'person:%') THEN
     PERFORM remediation.refuse_v1('incident_reason', 'a person closes an incident, with outcome and reason');
   END IF;
-  IF NEW.from_state = 'contained' AND NOT EXISTS (
-       SELECT 1 FROM public.remediation_incidenttransition t
-        WHERE t.incident_id = NEW.incident_id AND t.to_state = 'contained') THEN
-    PERFORM remediation.refuse_v1('incident_from', 'the incident is not contained');
+  IF NEW.to_state = 'closed' AND NEW.outcome = 'contained' AND NEW.from_state <> 'contained' THEN
+    PERFORM remediation.refuse_v1('incident_outcome', 'the incident is not contained now');
   END IF;
-  IF NEW.from_state = 'open' AND NEW.to_state = 'closed' AND EXISTS (
-       SELECT 1 FROM public.remediation_incidenttransition t WHERE t.incident_id = NEW.incident_id) THEN
-    PERFORM remediation.refuse_v1('incident_from', 'the incident is not open');
+  IF NEW.to_state = 'open' AND btrim(NEW.reason) = '' THEN
+    PERFORM remediation.refuse_v1('incident_reason', 'an incident is opened again with a reason');
+  END IF;
+  IF NEW.to_state = 'contained' AND NEW.look_id IS NOT NULL THEN
+    PERFORM remediation.refuse_confirmation_v1(NEW.incident_id, NEW.look_id, NEW.actor);
+  ELSIF NEW.to_state = 'contained' AND NOT EXISTS (
+       SELECT 1 FROM public.remediation_proposal p
+         JOIN public.remediation_incident i ON i.id = p.incident_id
+         JOIN public.remediation_proposaltarget t ON t.proposal_id = p.id AND t.locator = i.locator
+        WHERE p.id = NEW.proposal_id AND p.incident_id = NEW.incident_id AND p.state = 'succeeded') THEN
+    PERFORM remediation.refuse_v1('incident_run',
+      'no run of this incident succeeded on the identity of the incident');
   END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER guard BEFORE INSERT ON public.remediation_incidenttransition
-  FOR EACH ROW EXECUTE FUNCTION remediation.incident_transition_v1();
+  FOR EACH ROW EXECUTE FUNCTION remediation.incident_transition_v2();
 ALTER TABLE public.remediation_incidenttransition ENABLE ALWAYS TRIGGER guard;
+
+-- A look is about the incident's own identity, while the incident is not closed.
+CREATE FUNCTION remediation.incident_look_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM remediation.lock_incident_v1(NEW.incident_id);
+  PERFORM remediation.entry_names_v1(NEW.entry, 'incident:' || NEW.incident_id, NEW.actor);
+  IF remediation.incident_state_v1(NEW.incident_id) = 'closed' THEN
+    PERFORM remediation.refuse_v1('look_state', 'the incident is closed');
+  END IF;
+  IF NEW.proposal_id IS NOT NULL AND NOT EXISTS (
+       SELECT 1 FROM public.remediation_proposal p
+         JOIN public.remediation_incident i ON i.id = p.incident_id
+         JOIN public.remediation_proposaltarget t ON t.proposal_id = p.id AND t.locator = i.locator
+        WHERE p.id = NEW.proposal_id AND p.incident_id = NEW.incident_id AND t.step = NEW.step) THEN
+    PERFORM remediation.refuse_v1('look_of', 'the step is not about the identity of the incident');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_incidentlook
+  FOR EACH ROW EXECUTE FUNCTION remediation.incident_look_v1();
+ALTER TABLE public.remediation_incidentlook ENABLE ALWAYS TRIGGER guard;
+
+-- Who may confirm a look may ask for one, while the incident is not closed.
+CREATE FUNCTION remediation.incident_look_request_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM remediation.lock_incident_v1(NEW.incident_id);
+  PERFORM remediation.entry_names_v1(NEW.entry, 'incident:' || NEW.incident_id, 'person:' || NEW.person);
+  IF remediation.incident_state_v1(NEW.incident_id) = 'closed' THEN
+    PERFORM remediation.refuse_v1('look_state', 'the incident is closed');
+  END IF;
+  IF NOT EXISTS (SELECT 1 FROM remediation.entitlement e WHERE e.person = NEW.person AND e.active
+                    AND e.role IN ('security', 'service_owner', 'lead')) THEN
+    PERFORM remediation.refuse_v1('incident_entitlement', 'only an approver or a lead asks for a look');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_incidentlookrequest
+  FOR EACH ROW EXECUTE FUNCTION remediation.incident_look_request_v1();
+ALTER TABLE public.remediation_incidentlookrequest ENABLE ALWAYS TRIGGER guard;
+
+-- Refuses what would let a proposal of a closed incident run (A78). Only a reversal that was proposed after
+-- the closure may run. Waits for a closure that is being committed.
+CREATE FUNCTION remediation.refuse_closed_v1(proposal uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE p record; closed timestamptz;
+BEGIN
+  PERFORM remediation.lock_proposal_v1($1);
+  SELECT x.incident_id, x.reverses_id, x.recorded_at INTO p
+    FROM public.remediation_proposal x WHERE x.id = $1;
+  -- SHARE: a closure waits for the steps of all runs of the incident, these do not wait for each other.
+  PERFORM 1 FROM public.remediation_incident i WHERE i.id = p.incident_id FOR SHARE;
+  SELECT t.recorded_at INTO closed FROM public.remediation_incidenttransition t
+   WHERE t.incident_id = p.incident_id AND t.to_state = 'closed' ORDER BY t.id DESC LIMIT 1;
+  IF closed IS NOT NULL AND (p.reverses_id IS NULL OR p.recorded_at <= closed) THEN
+    PERFORM remediation.refuse_v1('incident_closed', 'the incident is closed');
+  END IF;
+END $$;
+
+-- Both fire after the guards of states.sql and execution.sql, by their name.
+CREATE FUNCTION remediation.transition_incident_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NEW.to_state IN ('approved', 'executing') THEN
+    PERFORM remediation.refuse_closed_v1(NEW.proposal_id);
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER incident BEFORE INSERT ON public.remediation_transition
+  FOR EACH ROW EXECUTE FUNCTION remediation.transition_incident_v1();
+ALTER TABLE public.remediation_transition ENABLE ALWAYS TRIGGER incident;
+
+CREATE FUNCTION remediation.step_incident_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF NEW.phase = 'intended' THEN
+    PERFORM remediation.refuse_closed_v1(
+      (SELECT x.proposal_id FROM public.remediation_execution x WHERE x.id = NEW.execution_id));
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER incident BEFORE INSERT ON public.remediation_steprecord
+  FOR EACH ROW EXECUTE FUNCTION remediation.step_incident_v1();
+ALTER TABLE public.remediation_steprecord ENABLE ALWAYS TRIGGER incident;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA remediation FROM PUBLIC;

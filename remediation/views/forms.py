@@ -42,6 +42,22 @@ class CloseForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
+    def __init__(self, *args: Any, contained: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._contained = contained
+
+    def clean_outcome(self) -> str:
+        """Refuse "contained" for an incident that is not; the service asks again."""
+        outcome: str = self.cleaned_data["outcome"]
+        if outcome == CloseReason.CONTAINED and not self._contained:
+            raise forms.ValidationError(
+                gettext_lazy(
+                    "The incident is not contained now. If it was ended outside the portal, choose"
+                    " “Handled outside the portal”."
+                )
+            )
+        return outcome
+
 
 class RevealForm(forms.Form):
     """The reason for revealing secrets."""

@@ -80,6 +80,7 @@ NAMES = {
     "signature": pgettext_lazy("name of a refusal", "signature"),
     "unknown_approver_key": pgettext_lazy("name of a refusal", "unknown approver key"),
     "quorum": pgettext_lazy("name of a refusal", "quorum"),
+    "incident_closed": pgettext_lazy("name of a refusal", "incident closed"),
     "bad_inclusion": pgettext_lazy("name of a refusal", "bad inclusion"),
 }
 
@@ -172,6 +173,7 @@ MESSAGES = (
     gettext_noop("One person fills two slots, or a reviewer may not decide on this proposal."),
     gettext_noop("The agent that proposed this is suspended."),
     gettext_noop("The proposer of this reversal is no longer active or no longer holds a role."),
+    gettext_noop("The incident is closed; only a reversal that was proposed after that may run."),
     gettext_noop(
         "The audit log does not contain this approval, or does not continue the log seen before."
     ),

@@ -244,6 +244,25 @@ def test_a_result_contains_the_outcome_of_each_step(scanner: Caller) -> None:
     assert (waiting["outcomes"], waiting["result"]) == ([], None)
 
 
+def test_an_agent_sees_whether_its_incident_is_contained(scanner: Caller) -> None:
+    made = at(scanner, "succeeded")
+    seen = told(scanner.get(f"proposals/{made.pk}"))["containment"]
+    assert seen == {
+        "state": "open", "since": None, "by_this_run": False, "looked_at": None, "found": None,
+        "lacks": ["no_places"],
+    }  # fmt: skip
+    factories.incident_move(made.incident, "contained")
+    look = factories.look(made.incident, "access")
+    factories.incident_move(
+        made.incident, "open", source="contained", look=look, reason="access was found at host-7"
+    )
+    answer = scanner.get(f"proposals/{made.pk}")
+    seen = told(answer)["containment"]
+    assert (seen["state"], seen["found"], seen["by_this_run"]) == ("open", "access", False)
+    assert seen["since"] and seen["looked_at"]
+    assert b"host-7" not in answer.content
+
+
 def test_a_halt_is_a_name_for_the_agent_and_a_persons_words_are_not_for_it(
     scanner: Caller,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.database import (
     attacks_execution,
     attacks_halt,
+    attacks_incidents,
     attacks_people,
     attacks_review,
     attacks_submission,
@@ -18,6 +19,7 @@ ATTACKS = [
         attacks_review,
         attacks_execution,
         attacks_halt,
+        attacks_incidents,
     )
     for attack in book.ATTACKS
 ]

@@ -9,7 +9,7 @@ from remediation import models as m
 from tests import factories
 from tests.database.attack import DENIED, Attack, attack, dropped, granted, off, sql
 from tests.database.world import World
-from tests.factories import WEB, WORKER, acting, entry
+from tests.factories import WEB, acting, entry
 
 ATTACKS: list[Attack] = []
 
@@ -96,59 +96,6 @@ def _a_warning_is_said_to_be_sent(w: World) -> None:
         m.Notice.objects.create(
             proposal=w.in_review, round=1, kind="half", entry=entry("worker:notice:sent", "x", "x")
         )
-
-
-@attack(ATTACKS, WEB, "incident_edge", off("incidenttransition"))
-def _web_contains_an_incident(w: World) -> None:
-    factories.incident_move(w.in_review.incident, "contained", login=WEB)
-
-
-@attack(ATTACKS, WORKER, "incident_edge", off("incidenttransition"))
-def _the_worker_closes_an_incident(w: World) -> None:
-    factories.incident_move(w.in_review.incident, "closed", outcome="accepted")
-
-
-@attack(ATTACKS, WEB, "incident_reason", off("incidenttransition"))
-def _an_incident_is_closed_without_a_reason(w: World) -> None:
-    _close(w.in_review.incident, reason="because")
-
-
-@attack(ATTACKS, WEB, "incident_reason", off("incidenttransition"))
-def _an_agent_closes_its_incident(w: World) -> None:
-    _close(w.in_review.incident, actor=w.agent.actor)
-
-
-@attack(ATTACKS, WEB, "incident_from", off("incidenttransition"))
-def _an_open_incident_leaves_containment(w: World) -> None:
-    _close(w.in_review.incident, source="contained")
-
-
-@attack(
-    ATTACKS,
-    WEB,
-    "incident_from",
-    off("incidenttransition"),
-    dropped("incidenttransition", "incident_leaves_a_state_once"),
-)
-def _a_contained_incident_is_closed_as_open(w: World) -> None:
-    _close(w.contained, source="open")
-
-
-@attack(
-    ATTACKS,
-    WORKER,
-    "incident_leaves_a_state_once",
-    dropped("incidenttransition", "incident_leaves_a_state_once"),
-)
-def _an_incident_is_contained_twice(w: World) -> None:
-    factories.incident_move(w.contained, "contained")
-
-
-def _close(incident: m.Incident, *, source: str = "open", **said: str) -> None:
-    usual = {"actor": f"person:{uuid4()}", "reason": "It is a false alarm.", **said}
-    factories.incident_move(
-        incident, "closed", source=source, login=WEB, outcome="false_positive", **usual
-    )
 
 
 @attack(ATTACKS, WEB, "evidence_blob_digest", dropped("evidenceblob", "evidence_blob_digest"))

@@ -23,10 +23,11 @@ INVENTORY = {
 SUBMISSIONS = {
     "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",
     "proposal", "proposaltarget", "transition", "observationrequest", "refusal", "halt",
+    "incidentlookrequest",
 }  # fmt: skip
 FINDINGS = {
     "assessment", "assessmentservice", "notice", "execution", "steprecord", "lateresult", "freeze",
-    "haltverdict",
+    "haltverdict", "incidentlook", "incidentnotice",
 }  # fmt: skip
 AGENTS = {"agent", "agentversion"}
 # Read by web alone: tokens, codes, review sessions, answers.
@@ -99,6 +100,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
 CALLED = {
     "refuse_v1", "digest_v1", "edge_v1", "incident_edge_v1", "lock_proposal_v1", "excluded_v1",
     "frozen_v1", "run_deadline_v1", "open_slots_v1", "scope_v1", "token_revoked_v1",
+    "lock_incident_v1", "incident_excluded_v1",
 }  # fmt: skip
 
 # Makes a line of the list from an entry; called by fsck and the auditors' pages.

@@ -67,6 +67,14 @@ class World:
     orphaned: m.Proposal
     rejected: m.Proposal
     contained: m.Incident
+    seen: m.IncidentLook  # found an open incident without access
+    seen_old: m.IncidentLook  # likewise, eleven minutes ago
+    seen_access: m.IncidentLook
+    seen_unread: m.IncidentLook
+    closed_filled: m.Proposal  # one slot, filled, not yet moved; then its incident was closed
+    closed_approved: m.Proposal  # approved, then its incident was closed
+    closed_run: m.Execution  # two steps, the first verified; then its incident was closed
+    closed_reversal: m.Proposal  # a reversal that was approved; then its incident was closed
 
 
 def build() -> World:
@@ -131,6 +139,14 @@ def build() -> World:
         orphaned=_orphaned(at("succeeded")),
         rejected=at("rejected", reviewers=[alice]),
         contained=_contained(at("succeeded")),
+        seen=factories.look(at("succeeded").incident),
+        seen_old=_old(factories.look(at("submitted").incident)),
+        seen_access=factories.look(at("submitted").incident, "access"),
+        seen_unread=factories.look(at("submitted").incident, "unread"),
+        closed_filled=_closed(taken()),
+        closed_approved=_closed(_leased(at("approved"))),
+        closed_run=_closed_run(at("approved", *_names())),
+        closed_reversal=_closed(_reversal(at("succeeded"), alice)),
     )  # fmt: skip
 
 
@@ -305,6 +321,46 @@ def _unknown(proposal: m.Proposal) -> m.Execution:
 def _contained(proposal: m.Proposal) -> m.Incident:
     factories.incident_move(proposal.incident, "contained")
     return proposal.incident
+
+
+def _old(look: m.IncidentLook) -> m.IncidentLook:
+    factories.backdate(look, minutes=11)
+    return look
+
+
+def _closed(proposal: m.Proposal) -> m.Proposal:
+    factories.incident_move(
+        proposal.incident,
+        "closed",
+        login=factories.WEB,
+        actor=factories.person(roles=["lead"]).actor,
+        outcome="handled_outside",
+        reason="It was handled outside the portal.",
+    )
+    return proposal
+
+
+def _closed_run(proposal: m.Proposal) -> m.Execution:
+    run = _run(proposal, "applied", "verified")
+    _closed(proposal)
+    return run
+
+
+def _reversal(old: m.Proposal, alice: Person) -> m.Proposal:
+    """Make an approved reversal, with the leases on its targets."""
+    proposal = factories.insert_proposal(
+        factories.load(old),
+        diagnosis=old.diagnosis,
+        agent=old.agent,
+        token=old.token,
+        editor=factories.person(roles=["security"]).id,
+        reverses=old,
+    )
+    factories.assess(proposal)
+    factories.approve(proposal, alice)
+    for target in proposal.targets.all():
+        factories.end_lease(target.locator)
+    return _leased(proposal)
 
 
 def _tokens(proposal: m.Proposal) -> dict[str, int]:

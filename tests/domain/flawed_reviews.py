@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from remediation.domain.gate.evidence import (
     Evidence,
+    IncidentEvidence,
     PersonEvidence,
     ReversalEvidence,
 )
@@ -17,6 +19,7 @@ from tests.domain.story import (
     BOB,
     EVE,
     KEYS,
+    NOW,
     Story,
     sign,
 )
@@ -144,12 +147,19 @@ _LENA = PersonEvidence("1e0a0000-0000-4000-8000-000000000006", True, ("lead",))
 
 
 def _undoing(person: PersonEvidence, digest: str = "", **changes: Any) -> Callable[[], Evidence]:
-    """The story's plan is a reversal that this person proposed."""
+    """The story's plan is a reversal that this person proposed; `incident` is the evidence's."""
+    incident = changes.pop("incident", None)
 
     def make() -> Evidence:
         proposer = replace(person, **changes)
         of = "01d00000-0000-4000-8000-000000000007"
         said = ReversalEvidence(of, digest or Story().plan.digest, proposer)
-        return Story().evidence(reversal=said)
+        return Story().evidence(reversal=said, incident=incident)
 
     return make
+
+
+def _closed(after: int) -> IncidentEvidence:
+    """The incident was closed a minute ago; the proposal came so many seconds after that."""
+    at = NOW - timedelta(minutes=1)
+    return IncidentEvidence("closed", at, at + timedelta(seconds=after))

@@ -43,6 +43,7 @@ from tests.domain.flawed_reviews import (
     _alices_review,
     _bob_fills_security,
     _bobs_assertion,
+    _closed,
     _eve,
     _new_key_of_alice,
     _not_verified,
@@ -234,6 +235,14 @@ FLAWS: dict[str, Flaw] = {
     ),
     "reviewer_lost_other_role": Flaw(
         5, "reviewer_lost", _people(_ALICE_NOW, replace(_BOB_NOW, roles=("security",)))
+    ),
+    "incident_closed": Flaw(5, "incident_closed", _with(incident=_closed(after=-1))),
+    "incident_closed_same_moment": Flaw(
+        5, "incident_closed", _undoing(_LENA, incident=_closed(after=0))
+    ),
+    "incident_closed_later": Flaw(5, "incident_closed", _with(incident=_closed(after=1))),
+    "incident_closed_reversal": Flaw(
+        5, "incident_closed", _undoing(_LENA, incident=_closed(after=-1))
     ),
     "frozen": Flaw(5, "frozen", _with(frozen="an exercise is going on")),
     # 6 drift

@@ -60,5 +60,6 @@ def test_the_refusal_table() -> None:
         "separation": Next.REFUSE,
         "agent_disabled": Next.REFUSE,
         "proposer_lost": Next.REFUSE,
+        "incident_closed": Next.REFUSE,
         "bad_inclusion": Next.REFUSE,
     }

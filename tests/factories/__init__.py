@@ -15,7 +15,16 @@ from __future__ import annotations
 from tests.factories.agents import SOON, agent, agent_version, revoke, token
 from tests.factories.assessments import assess, bodies, found_state, insert_assessment, scope
 from tests.factories.halts import halt, halt_session, halt_statement, halt_verdict
-from tests.factories.incidents import artefact, diagnosis, evidence, incident, incident_move, plan
+from tests.factories.incidents import (
+    artefact,
+    diagnosis,
+    evidence,
+    incident,
+    incident_move,
+    look,
+    look_request,
+    plan,
+)
 from tests.factories.inventory import (
     CLERK,
     dependency,
@@ -101,6 +110,8 @@ __all__ = [
     "join",
     "lease",
     "load",
+    "look",
+    "look_request",
     "move",
     "number",
     "person",

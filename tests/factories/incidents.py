@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 from audit.tlog.canonical import Json, encode
 from remediation import models as m
@@ -11,6 +12,7 @@ from remediation.domain import plan as plans
 from remediation.domain import report
 from remediation.domain.events import Event
 from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, entry
+from tests.factories.people import Person
 
 
 def plan(*names: str, environment: str = "staging") -> plans.Plan:
@@ -119,7 +121,15 @@ def incident_move(
     actor: str = WORKER_ACTOR,
     outcome: str = "",
     reason: str = "",
+    proposal: m.Proposal | None = None,
+    look: m.IncidentLook | None = None,
 ) -> m.IncidentTransition:
+    """Insert a move. The worker contains by the incident's run that succeeded, unless another is
+    given."""
+    if to == "contained" and look is None and proposal is None:
+        proposal = incident.proposals.filter(
+            state="succeeded", targets__locator=incident.locator
+        ).first()
     with acting(login):
         return m.IncidentTransition.objects.create(
             incident=incident,
@@ -128,5 +138,39 @@ def incident_move(
             outcome=outcome,
             reason=reason,
             actor=actor,
+            proposal=proposal,
+            look=look,
             entry=entry(Event.WORKER_INCIDENT_CONTAINED, actor, f"incident:{incident.pk}"),
+        )
+
+
+def look(
+    incident: m.Incident,
+    found: str = "without",
+    *,
+    login: str = WORKER,
+    actor: str = WORKER_ACTOR,
+    object: str = "",
+    **fields: Any,
+) -> m.IncidentLook:
+    """Insert a look; `fields` may name its proposal and step."""
+    with acting(login):
+        return m.IncidentLook.objects.create(
+            incident=incident,
+            found=found,
+            data={"at": "2026-11-22T10:00:00Z", "points": []},
+            actor=actor,
+            entry=entry(Event.WORKER_INCIDENT_LOOKED, actor, object or f"incident:{incident.pk}"),
+            **fields,
+        )
+
+
+def look_request(
+    incident: m.Incident, person: Person, *, login: str = WEB, object: str = ""
+) -> m.IncidentLookRequest:
+    with acting(login):
+        return m.IncidentLookRequest.objects.create(
+            incident=incident,
+            person=person.id,
+            entry=entry(Event.PERSON_LOOK_ASKED, person.actor, object or f"incident:{incident.pk}"),
         )

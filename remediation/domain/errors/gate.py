@@ -120,6 +120,10 @@ class GateProposerLost(GateRefused, name="proposer_lost"):
     """The proposer of this reversal is no longer active or no longer holds a role."""
 
 
+class IncidentClosed(GateRefused):
+    """The incident is closed; only a reversal that was proposed after that may run."""
+
+
 class BadInclusion(GateRefused):
     """The audit log does not contain this approval, or does not continue the log seen before."""
 
@@ -131,6 +135,6 @@ GATE_REASONS: dict[str, type[GateRefused]] = {
         Frozen, TargetUnobservable, TargetBusy, AuditUnavailable, PolicyUnavailable, ClockSkew,
         Deadline,
         Digest, Signature, UnknownApproverKey, Quorum, SeparationOfDuties, GateAgentDisabled,
-        GateProposerLost, BadInclusion,
+        GateProposerLost, IncidentClosed, BadInclusion,
     )
 }  # fmt: skip

@@ -18,6 +18,7 @@ from remediation.domain.gate.inclusion import LogEvidence
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.observation import Pinned, parse_pin
 from remediation.domain.plan import MAX_STEPS
+from remediation.domain.states import IncidentState
 from remediation.domain.strict import parse as parse_json
 
 TYPE = "hitlportal-evidence/v2"
@@ -139,6 +140,32 @@ class ReversalEvidence:
 
 
 @dataclass(frozen=True)
+class IncidentEvidence:
+    """The incident's present state, when it was closed, and when this proposal was recorded."""
+
+    state: str
+    closed_at: datetime | None
+    proposed_at: datetime
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "state": self.state,
+            "closed_at": instant.dump(self.closed_at) if self.closed_at else None,
+            "proposed_at": instant.dump(self.proposed_at),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> IncidentEvidence:
+        source = Fields(value, at, required=("state", "closed_at", "proposed_at"))
+        closed = source.value("closed_at") is not None
+        return cls(
+            source.one_of("state", tuple(IncidentState)),
+            source.instant("closed_at") if closed else None,
+            source.instant("proposed_at"),
+        )
+
+
+@dataclass(frozen=True)
 class Unobservable:
     """A target that cannot be observed now, and why."""
 
@@ -186,6 +213,8 @@ class Evidence:
     log: LogEvidence | None = None
     # Set for a reversal; then the state of the agent does not matter.
     reversal: ReversalEvidence | None = None
+    # None in evidence from before a closed incident kept its proposals from running.
+    incident: IncidentEvidence | None = None
 
     def step_pin(self) -> Pinned:
         """Return the pin of this step's target. Raises BadInput when the pin cannot be parsed."""
@@ -220,6 +249,7 @@ class Evidence:
             "token": self.token,
             "log": self.log.to_json() if self.log is not None else None,
             **({"reversal": self.reversal.to_json()} if self.reversal is not None else {}),
+            **({"incident": self.incident.to_json()} if self.incident is not None else {}),
         }
 
     def dump(self) -> bytes:
@@ -242,7 +272,7 @@ class Evidence:
                 "agent", "frozen", "observations", "unobservable", "step", "applied",
                 "approved_at", "database_now", "worker_now", "token", "log",
             ),
-            optional=("reversal",),
+            optional=("reversal", "incident"),
         )  # fmt: skip
         source.one_of("type", (TYPE,))
         return cls(
@@ -272,6 +302,9 @@ class Evidence:
             log=_log(source.value("log"), source.at("log")),
             reversal=ReversalEvidence.from_json(source.value("reversal"), source.at("reversal"))
             if "reversal" in source
+            else None,
+            incident=IncidentEvidence.from_json(source.value("incident"), source.at("incident"))
+            if "incident" in source
             else None,
         )
 

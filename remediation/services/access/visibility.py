@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from remediation.domain import errors
@@ -148,6 +149,26 @@ def may_close_incidents(user: User, incident: Incident) -> bool:
         return False
     owned = Incident.objects.filter(pk=incident.pk, agent__versions__owner=user.person).exists()
     return not owned and visible_incidents(user).filter(pk=incident.pk).exists()
+
+
+def refuse_to_confirm(user: User, incident: Incident) -> None:
+    """Refuse a person who may not ask for looks at an incident's identity, or confirm one.
+
+    Approvers and leads may who see the incident and took no part in its report or its proposals.
+    Raises NotEntitled, Separation.
+    """
+    if not roles(user) & {*ROLES, LEAD}:
+        raise errors.NotEntitled("only approvers and leads")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT why FROM remediation.incident_excluded_v1(%s, %s) AS x (why) ORDER BY why",
+            [incident.pk, user.person],
+        )
+        why = [row[0] for row in cursor.fetchall()]
+    if why:
+        raise errors.Separation(*why)
+    if not visible_incidents(user).filter(pk=incident.pk).exists():
+        raise errors.NoSuchObject()
 
 
 def may_halt(user: User, proposal: Proposal) -> bool:

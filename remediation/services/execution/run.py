@@ -19,9 +19,8 @@ from remediation.models import Execution, Proposal
 from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import Seen
-from remediation.services.execution import in_flight, lease, record_step
+from remediation.services.execution import contain, in_flight, lease, record_step
 from remediation.services.outbox import notify_result
-from remediation.services.reporting import incidents
 from remediation.services.review.gather import gather
 
 
@@ -91,14 +90,16 @@ def end(run: Run, reason: str) -> None:
     A run that had stopped before stays as it is.
     """
     if run.proposal.state == ProposalState.STOPPED:
-        notify_result.notify_after_commit(run.proposal.pk, actor=run.actor)
+        with transaction.atomic():
+            contain.after_rollback(actor=run.actor, proposal=run.proposal, plan=run.plan)
+            notify_result.notify_after_commit(run.proposal.pk, actor=run.actor)
         run.leases.release()
         return
     conclude(run, ProposalState.STOPPED if run.applied else ProposalState.FAILED, reason)
 
 
 def conclude(run: Run, target: ProposalState, reason: str) -> None:
-    """Move the proposal to its end state; a success marks the incident as contained.
+    """Move the proposal to its end state; `contain` says what that means for incidents.
 
     A crash before this commit leaves `executing` with all step results; `reconcile` concludes.
     """
@@ -112,11 +113,9 @@ def conclude(run: Run, target: ProposalState, reason: str) -> None:
             reason=reason,
         )
         if target is ProposalState.SUCCEEDED:
-            incidents.contain(
-                actor=run.actor,
-                incident=run.proposal.incident,
-                reason=f"proposal {run.proposal.pk}",
-            )
+            contain.after_success(actor=run.actor, proposal=run.proposal, plan=run.plan)
+        else:
+            contain.after_rollback(actor=run.actor, proposal=run.proposal, plan=run.plan)
         notify_result.notify_after_commit(run.proposal.pk, actor=run.actor)
     in_flight.forget(run.proposal.pk)
     if target is not ProposalState.UNKNOWN:

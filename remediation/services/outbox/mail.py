@@ -17,7 +17,8 @@ from django.urls import reverse
 
 from remediation.domain import inert
 from remediation.domain.policy import ROLES
-from remediation.models import Execution, Proposal
+from remediation.domain.ruling import LEAD
+from remediation.models import Execution, Incident, Proposal
 from remediation.services.access import authorize
 
 logger = logging.getLogger(__name__)
@@ -109,6 +110,45 @@ def send_result(proposal: Proposal, people: Iterable[UUID], *, text: str, messag
     )
 
 
+def incident_reopened(incident: Incident, *, reason: str, message_id: str) -> bool:
+    """Notify lead and reviewers that an incident is not contained any more."""
+    text = (
+        "This incident was contained and is open again: its identity has access.\n"
+        f"Why: {inert.message(reason)}"
+    )
+    return _send_about(
+        incident.title,
+        {*holders(LEAD), *_reviewers(incident)},
+        "open again: access was found",
+        text,
+        reverse("incident", args=[incident.pk]),
+        {"Message-ID": message_id},
+    )
+
+
+def incident_unread(incident: Incident, *, why: str, message_id: str) -> bool:
+    """Notify leads that three looks in a row could not read a contained incident's identity."""
+    text = (
+        "This incident counts as contained, but three looks in a row could not read its identity,"
+        " so nobody knows whether it still is. The worker tries again at least every hour.\n"
+        f"Why: {inert.message(why)}"
+    )
+    return _send_about(
+        incident.title,
+        holders(LEAD),
+        "cannot be looked at",
+        text,
+        reverse("incident", args=[incident.pk]),
+        {"Message-ID": message_id},
+    )
+
+
+def _reviewers(incident: Incident) -> set[UUID]:
+    """Return who may review the newest proposal; every approver where there is none."""
+    newest = incident.proposals.order_by("-recorded_at").first()
+    return entitled(newest) if newest is not None else holders(*ROLES)
+
+
 def entitled(proposal: Proposal) -> set[UUID]:
     """Return the active approvers who may review this proposal and are not excluded from it."""
     assessment = authorize.newest(proposal)
@@ -139,6 +179,20 @@ def _send(
     page: str = "proposal_history",
     headers: Mapping[str, str] | None = None,
 ) -> bool:
+    """Send one mail about a proposal to everybody who has an address."""
+    return _send_about(
+        proposal.incident.title, people, subject, text, reverse(page, args=[proposal.pk]), headers
+    )
+
+
+def _send_about(
+    title: str,
+    people: Iterable[UUID],
+    subject: str,
+    text: str,
+    path: str,
+    headers: Mapping[str, str] | None = None,
+) -> bool:
     """Send one mail to everybody who has an address; return False when that failed (logged)."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -147,10 +201,9 @@ def _send(
         addresses = sorted({row[0] for row in cursor.fetchall()})
     if not addresses:
         return True
-    title = proposal.incident.title
     body = (
         f"{text}\n\nIncident: {inert.message(title)}\n"
-        f"{settings.ORIGIN}{reverse(page, args=[proposal.pk])}\n\n"
+        f"{settings.ORIGIN}{path}\n\n"
         "You cannot decide by replying to this mail.\n"
     )
     message = EmailMessage(
@@ -162,6 +215,6 @@ def _send(
     try:
         message.send()
     except OSError as error:
-        logger.error("mail about %s was not sent: %s", proposal.pk, error)
+        logger.error("mail about %s was not sent: %s", path, error)
         return False
     return True

@@ -11,6 +11,7 @@ from audit import log
 from remediation.domain.events import Event
 from remediation.domain.report import Report
 from remediation.domain.secrets import masking
+from remediation.domain.states import IncidentState
 from remediation.models import (
     Diagnosis,
     Evidence,
@@ -87,7 +88,8 @@ def _serialise(report: Report) -> None:
 
 def _same_incident(report: Report, external_id: str, actor: AgentActor) -> Incident | None:
     reported = report.incident
-    alive = Incident.objects.filter(transitions__isnull=True)
+    # Never moved, or open again.
+    alive = Incident.objects.filter(listed__state=IncidentState.OPEN)
     if external_id:
         found = alive.filter(agent_id=actor.agent_id, external_id=external_id).first()
         if found is not None:

@@ -15,6 +15,7 @@ from remediation.domain.gate.evidence import (
     AgentEvidence,
     Evidence,
     Excluded,
+    IncidentEvidence,
     PersonEvidence,
     ReversalEvidence,
     ReviewEvidence,
@@ -25,6 +26,7 @@ from remediation.domain.observation import Observation, Pinned
 from remediation.domain.plan import Plan
 from remediation.domain.policy import ROLES, facts
 from remediation.domain.ruling import KEY_ROLES
+from remediation.domain.states import IncidentState
 from remediation.models import Assessment, Proposal
 from remediation.services.access import authorize
 from remediation.services.assessment.scope import scope_of
@@ -42,7 +44,7 @@ SELECT a.id, a.scope, a.checks, a.ruling, a.pin,
 """
 # The present state, in one statement and so at one time: each reviewer's activity and roles (no
 # roles without the right `review` on every direct service, as in `authorize.entitled_roles`), the
-# agent, a freeze, the plan's editor, the approval, the clock.
+# agent, a freeze, the plan's editor, the approval, the incident, the clock.
 _NOW = """
 SELECT (SELECT coalesce(json_agg(json_build_array(
                  p.person, e.active, CASE WHEN e.entitled THEN e.roles ELSE '{}' END)
@@ -71,6 +73,10 @@ SELECT (SELECT coalesce(json_agg(json_build_array(
        (SELECT t.recorded_at FROM public.remediation_transition t
          WHERE t.proposal_id = %(proposal)s AND t.to_state = 'approved'
          ORDER BY t.id DESC LIMIT 1),
+       (SELECT m.to_state FROM public.remediation_incidenttransition m
+         WHERE m.incident_id = %(incident)s ORDER BY m.id DESC LIMIT 1),
+       (SELECT m.recorded_at FROM public.remediation_incidenttransition m
+         WHERE m.incident_id = %(incident)s AND m.to_state = 'closed' ORDER BY m.id DESC LIMIT 1),
        clock_timestamp()
 """
 
@@ -128,6 +134,7 @@ def gather(
         worker_now=datetime.now(UTC),
         token=token,
         reversal=_reversal(proposal, now.editor),
+        incident=IncidentEvidence(now.incident_state, now.closed_at, proposal.recorded_at),
     )
 
 
@@ -160,6 +167,8 @@ class _Now:
     frozen: str
     editor: PersonEvidence
     approved_at: datetime
+    incident_state: str
+    closed_at: datetime | None
     at: datetime
 
 
@@ -194,11 +203,12 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
             "agent": proposal.agent_id,
             "token": proposal.token_id,
             "proposal": proposal.pk,
+            "incident": proposal.incident_id,
             "editor": proposal.editor,
             "proposers": list(KEY_ROLES),
         },
     )
-    people, agent_enabled, frozen, (active, roles), approved_at, at = rows[0]
+    people, agent_enabled, frozen, (active, roles), approved_at, incident, closed_at, at = rows[0]
     return _Now(
         people=tuple(
             PersonEvidence(person, stands, tuple(held)) for person, stands, held in people
@@ -207,6 +217,8 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
         frozen=frozen or "",
         editor=PersonEvidence(str(proposal.editor), active, tuple(roles)),
         approved_at=approved_at or at,
+        incident_state=incident or IncidentState.OPEN.value,
+        closed_at=closed_at,
         at=at,
     )
 

@@ -16,6 +16,7 @@ from remediation.models import (
 )
 from remediation.services.access import authorize, visibility
 from remediation.views.cards import proposal_history
+from remediation.views.cards.containment import look_rows
 from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow, in_order
 from remediation.views.incidents import presenter
@@ -43,6 +44,7 @@ def history_page(person: User, entry: IncidentEntry) -> IncidentHistoryPage:
 def rows(found: Incident) -> Iterator[HistoryRow]:
     """Yield what is on record about the incident itself."""
     yield from presenter.moves(found)
+    yield from look_rows(found)
     artefacts = Counter(
         Evidence.objects.filter(incident=found).order_by().values_list("entry", flat=True)
     )

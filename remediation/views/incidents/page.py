@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from audit.reading import Row
+from remediation.views.cards.containment import Containment
 from remediation.views.cards.history import HistoryRow
 from remediation.views.cards.proposal_rows import ProposalRow
 from remediation.views.forms import CloseForm
@@ -38,6 +39,10 @@ class IncidentsPage:
     heading: str
     explain: str
     next_page: str  # the query of the next part; empty on the last one
+    # The state that the list is limited to; empty for all that it shows.
+    state: str = ""
+    # The states to choose from; empty where the list has no filter.
+    states: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,8 @@ class IncidentPage:
     earlier: UUID | None
     report_only: str  # why the portal cannot contain the identity; empty where it can
     form: CloseForm | None  # None when this person may not close it
+    containment: Containment
+    alive: tuple[ProposalRow, ...]  # those that do not run any more when it is closed
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from remediation import vocabulary
 from remediation.domain import errors
@@ -27,6 +28,7 @@ from remediation.models import (
 )
 from remediation.services.access import slots, visibility
 from remediation.views.cards import proposal_rows
+from remediation.views.cards.containment import containment
 from remediation.views.cards.history import HistoryRow
 from remediation.views.forms import CLOSE_TITLES, CloseForm
 from remediation.views.incidents.page import IncidentPage, IncidentRow, IncidentsPage
@@ -48,8 +50,12 @@ def incidents_page(
     heading: str,
     explain: str,
     may_audit: bool,
+    state: str = "",
+    states: tuple[str, ...] = (),
 ) -> IncidentsPage:
-    """Return one part of the list (keyset pagination)."""
+    """Return one part of the list (keyset pagination), perhaps of one of ``states`` only."""
+    if state:
+        found = found.filter(state=state)
     after = _cursor(query.get("after", ""), query.get("id", ""))
     if after is not None:
         at, pk = after
@@ -65,8 +71,18 @@ def incidents_page(
         heading=heading,
         explain=explain,
         next_page=(
-            urlencode({"after": last.detected_at.isoformat(), "id": str(last.pk)}) if last else ""
+            urlencode(
+                {
+                    **({"state": state} if state else {}),
+                    "after": last.detected_at.isoformat(),
+                    "id": str(last.pk),
+                }
+            )
+            if last
+            else ""
         ),
+        state=state,
+        states=states,
     )
 
 
@@ -76,16 +92,19 @@ def incident_page(person: User, entry: IncidentEntry, form: CloseForm | None) ->
     closed = row.state == IncidentState.CLOSED
     may_close = not closed and visibility.may_close_incidents(person, incident)
     seen = visibility.visible_queue(slots.rights_of(person)).filter(incident=incident)
+    proposals = proposal_rows.rows(
+        proposal_rows.readable(seen).order_by("-proposal__recorded_at", "pk")
+    )
     return IncidentPage(
         incident=row,
-        proposals=proposal_rows.rows(
-            proposal_rows.readable(seen).order_by("-proposal__recorded_at", "pk")
-        ),
+        proposals=proposals,
         moves=tuple(moves(incident)),
         reports=incident.reports.count(),
         earlier=incident.earlier_id,
         report_only=vocabulary.saying(REPORT_ONLY) if is_report_only(incident.locator) else "",
         form=(form or CloseForm()) if may_close else None,
+        containment=containment(person, incident, row.state),
+        alive=tuple(one for one in proposals if one.state not in _ENDED),
     )
 
 
@@ -172,12 +191,20 @@ def _move(move: IncidentTransition, names: Names) -> HistoryRow:
         at=move.recorded_at,
         kind="transition",
         word=move.to_state,
-        title=capfirst(vocabulary.word(move.to_state)) + (f": {outcome}" if outcome else ""),
+        title=_title(move) + (f": {outcome}" if outcome else ""),
         actor=names.actor(move.actor),
         entry=move.entry,
-        reason=move.reason,
+        reason="" if move.to_state == IncidentState.CONTAINED and move.look_id else move.reason,
         language="" if outcome else "en",
     )
+
+
+def _title(move: IncidentTransition) -> str:
+    if move.to_state == IncidentState.OPEN:
+        return gettext("Open again")
+    if move.look_id is not None:
+        return gettext("Contained: a person confirmed a look of the worker")
+    return capfirst(vocabulary.word(move.to_state))
 
 
 def _cursor(after: str, pk: str) -> tuple[datetime, UUID] | None:

@@ -24,6 +24,9 @@ from remediation.views.incidents import history as histories
 from remediation.views.incidents import presenter
 from remediation.views.incidents import record as records
 
+# The states that the list of open incidents can be limited to.
+NOT_CLOSED = (IncidentState.OPEN.value, IncidentState.CONTAINED.value)
+
 
 @decorators.page
 def index(request: HttpRequest) -> HttpResponse:
@@ -36,6 +39,8 @@ def index(request: HttpRequest) -> HttpResponse:
         heading=gettext("Open incidents"),
         explain=gettext("Oldest first. An incident stays here until a person closes it."),
         may_audit=authorize.may_audit(person),
+        state=_chosen(request),
+        states=NOT_CLOSED,
     )
     return render(request, "remediation/incidents/page.html", {"page": page})
 
@@ -63,9 +68,31 @@ def show(request: HttpRequest, incident_id: UUID) -> HttpResponse:
 
 
 @decorators.form
+def look(request: HttpRequest, incident_id: UUID) -> HttpResponse:
+    """Ask the worker to look at the incident's identity."""
+    service.ask_look(actor=decorators.person(request), incident_id=incident_id)
+    messages.success(request, gettext("The worker looks at the identity within some seconds."))
+    return redirect("incident", incident_id)
+
+
+@decorators.form
+def confirm(request: HttpRequest, incident_id: UUID) -> HttpResponse:
+    """Confirm that the identity was seen without access, which contains the incident."""
+    look_id = request.POST.get("look", "")
+    service.confirm_look(
+        actor=decorators.person(request),
+        incident_id=incident_id,
+        look_id=int(look_id) if look_id.isascii() and look_id.isdigit() else 0,
+    )
+    messages.success(request, gettext("The incident is contained. Your confirmation is recorded."))
+    return redirect("incident", incident_id)
+
+
+@decorators.form
 def close(request: HttpRequest, incident_id: UUID) -> HttpResponse:
     """Close the incident, with an outcome and a reason."""
-    form = CloseForm(request.POST)
+    entry = presenter.visible(decorators.person(request), incident_id)
+    form = CloseForm(request.POST, contained=entry.state == IncidentState.CONTAINED)
     if not form.is_valid():
         return _answer(request, incident_id, form, status=422)
     service.close(
@@ -108,6 +135,12 @@ def download(request: HttpRequest, incident_id: UUID) -> HttpResponse:
     answer["Content-Length"] = str(made.octets)
     answer["Content-Disposition"] = f'attachment; filename="incident-{incident_id}.json"'
     return cast(HttpResponse, answer)  # the decorator reads only its status
+
+
+def _chosen(request: HttpRequest) -> str:
+    """Return the state that the list is limited to; empty for an unknown one."""
+    state = request.GET.get("state", "")
+    return state if state in NOT_CLOSED else ""
 
 
 def _answer(

@@ -14,7 +14,7 @@ from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
 from remediation.services.access import authorize
 from remediation.services.access import slots as open_slots
-from remediation.services.reporting import correct
+from remediation.services.reporting import correct, incidents
 from remediation.services.review import report_agent, statement
 from remediation.services.review.sign import FRESH_FOR
 from remediation.views.review.page import Choice, Decide
@@ -32,7 +32,8 @@ def decide(
     slots = open_slots.open_slots_for(user, proposal)
     return Decide(
         slots=tuple(Choice(slot, _title(slot)) for slot in slots),
-        why_not=_why_not(user, proposal, assessment, slots, plan=plan, now=now),
+        why_not=_closed(proposal)
+        or _why_not(user, proposal, assessment, slots, plan=plan, now=now),
         reject_reasons=_choices(REJECT_REASONS),
         return_reasons=_choices(RETURN_REASONS),
         person=user.get_username(),
@@ -44,6 +45,12 @@ def decide(
         may_report=report_agent.may_report(user, proposal),
         may_correct=correct.may_correct(user, proposal),
     )
+
+
+def _closed(proposal: Proposal) -> str:
+    if not incidents.keeps_from_running(proposal):
+        return ""
+    return gettext("The incident is closed, so this proposal does not run any more.")
 
 
 def _title(slot: str) -> str:

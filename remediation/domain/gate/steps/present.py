@@ -13,6 +13,7 @@ from remediation.domain.errors import (
     Frozen,
     GateAgentDisabled,
     GateProposerLost,
+    IncidentClosed,
     ReviewerLost,
     TargetGone,
     TargetUnobservable,
@@ -20,6 +21,7 @@ from remediation.domain.errors import (
 from remediation.domain.gate.case import Case
 from remediation.domain.observation import Pinned
 from remediation.domain.ruling import KEY_ROLES
+from remediation.domain.states import IncidentState
 
 # Hosts with NTP differ by milliseconds; with a larger difference deadlines are meaningless.
 MAX_SKEW = timedelta(seconds=2)
@@ -37,6 +39,7 @@ def freshness(case: Case) -> None:
         raise ClockSkew("the approval lies in the future")
     _deadlines(case)
     _proposer(case)
+    _incident(case)
     _reviewers(case)
     if given.frozen:
         raise Frozen(given.frozen)
@@ -63,6 +66,20 @@ def _proposer(case: Case) -> None:
     person = reversal.proposer
     if not person.active or not set(person.roles) & set(KEY_ROLES):
         raise GateProposerLost(person.person)
+
+
+def _incident(case: Case) -> None:
+    """Refuse a proposal of a closed incident, except a reversal from after the closure (A78).
+
+    Who closes an incident ends what was asked for it; taking back what a run changed stays
+    possible.
+    """
+    incident = case.evidence.incident
+    if incident is None or incident.state != IncidentState.CLOSED:
+        return
+    after = incident.closed_at is not None and incident.proposed_at > incident.closed_at
+    if case.evidence.reversal is None or not after:
+        raise IncidentClosed()
 
 
 def _reviewers(case: Case) -> None:

@@ -1,0 +1,76 @@
+"""Say what the end of a run means for incidents, in the transaction that ends it.
+
+A success contains the run's incident only if the incident's own identity was seen without access
+at every place. What gave access back opens contained incidents again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from audit.tlog.canonical import Json
+from remediation.domain.containment import Missing, Why, missing
+from remediation.domain.errors import BadInput
+from remediation.domain.plan import Plan, Step
+from remediation.models import Incident, Proposal, StepRecord
+from remediation.services.actors import Actor
+from remediation.services.load_plan import load_plan
+from remediation.services.reporting import incidents
+
+
+def after_success(*, actor: Actor, proposal: Proposal, plan: Plan) -> bool:
+    """Contain the incident of a run that succeeded, or open incidents again; return if contained.
+
+    Call it after the transition to `succeeded`, in its transaction. Reads what the step records
+    keep of each step when it was verified: the key `points`.
+    """
+    back = [step for step in plan.steps if _gives_access(proposal, step)]
+    _reopen(actor, proposal, back, f"proposal {proposal.pk} gave access back")
+    if missing(plan, proposal.incident.locator, verified(proposal)):
+        return False
+    return incidents.contain(
+        actor=actor,
+        incident=proposal.incident,
+        proposal=proposal,
+        reason=f"proposal {proposal.pk}",
+    )
+
+
+def after_rollback(*, actor: Actor, proposal: Proposal, plan: Plan) -> None:
+    """Open incidents again whose identity got its access back by the rollback of this run.
+
+    Call it after the transition that ends the run, in its transaction, also when only some steps
+    were rolled back.
+    """
+    undone = StepRecord.objects.filter(execution__proposal=proposal, phase="undone")
+    steps = set(undone.values_list("step", flat=True))
+    back = [step for step in plan.steps if step.index in steps and step.spec.removes_access]
+    _reopen(actor, proposal, back, f"proposal {proposal.pk} was rolled back")
+
+
+def lacks(proposal: Proposal) -> tuple[Missing, ...]:
+    """Return what keeps this run from containing its incident; empty if nothing does."""
+    try:
+        plan = load_plan(bytes(proposal.plan))
+    except BadInput:
+        return (Missing(Why.NO_PLACES),)
+    return missing(plan, proposal.incident.locator, verified(proposal))
+
+
+def verified(proposal: Proposal) -> Mapping[int, Mapping[str, Json]]:
+    """Return what the step records keep of each step when it was seen, by its index."""
+    rows = StepRecord.objects.filter(execution__proposal=proposal, phase="verified")
+    return dict(rows.values_list("step", "data"))
+
+
+def _gives_access(proposal: Proposal, step: Step) -> bool:
+    spec = step.spec
+    return spec.grants_access or (proposal.reverses_id is not None and not spec.removes_access)
+
+
+def _reopen(actor: Actor, proposal: Proposal, steps: Iterable[Step], reason: str) -> None:
+    """Open every contained incident about these identities, also those of other proposals."""
+    locators = [step.target.locator for step in steps]
+    # In the order of the ids, so that two runs never wait for each other.
+    for incident in Incident.objects.filter(locator__in=locators).order_by("pk"):
+        incidents.reopen(actor=actor, incident=incident, reason=reason, proposal=proposal)

@@ -1,0 +1,69 @@
+"""The page of an incident in each state of its containment: WCAG 2.2 AA, in both themes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from remediation import models as m
+from remediation.services.execution import execute, look
+from tests import factories
+from tests.browser.chromium import Visitor
+from tests.browser.test_accessible import judge
+from tests.factories import WORKER
+from tests.flows.world import WORKER_ACTOR, World, acts
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
+
+
+def looks(incident: m.Incident) -> None:
+    """The worker looks, after a day has passed."""
+    for row in [*incident.transitions.all(), *incident.looks.all()]:
+        factories.backdate(row, days=1)
+    with acts(WORKER):
+        assert look.look(actor=WORKER_ACTOR) == 1
+
+
+def test_each_state_of_an_incident(
+    world: World, come: Callable[[m.User], Visitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [
+        {"place": "ledger-replica-2.internal:5432", "without_access": None, "open": []},
+        {"place": "ledger-primary.internal:5432", "without_access": True, "open": ["pid 4711"]},
+    ]
+    points_of = execute._points
+    monkeypatch.setattr(execute, "_points", lambda run, index: {"points": points, "at": "x"})
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    incident = world.get(proposal_id).incident
+    lena = come(factories.person(f"lena{factories.number()}", roles=["lead"]).user)
+    path = f"/incidents/{incident.pk}/"
+    wrong: list[str] = []
+
+    def check(state: str, says: str) -> None:
+        page = lena.open(path)
+        assert says in " ".join(page.inner_text("main").split())
+        wrong.extend(judge(lena, f"incident {state}"))
+
+    check("acted-on", "Acted on, not contained")
+    lena.page.get_by_role("button", name="Look now").click()
+    with acts(WORKER):
+        assert look.look(actor=WORKER_ACTOR) == 1
+    check("confirmable", "Confirm: it is contained")
+    lena.page.get_by_role("button", name="Confirm: it is contained").click()
+    check("contained", "a look of the worker, confirmed by lena")
+    world.inject({"t1": {"unobservable": True}})
+    looks(incident)
+    check("unread", "could not be read")
+    world.inject({})
+    world.set_state("t1", "on")
+    looks(incident)
+    check("reopened", "Open again,")
+    monkeypatch.setattr(execute, "_points", points_of)
+    again = world.approved()
+    check("closing", "What will not run any more")
+    assert world.state_of(again) == "approved"
+    lena.open("/incidents/?state=open")
+    wrong.extend(judge(lena, "incidents open"))
+    assert not wrong, "\n".join(wrong)
