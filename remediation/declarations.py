@@ -1,8 +1,9 @@
-"""Write the declarations that SQL guards read into tables: edges of states, locators of kinds.
+"""Write the declarations that SQL guards read into tables: edges, locators of kinds, writers.
 
-Two tables of hitl_owner hold them (`sql/states.sql`, `sql/proposals.sql`), so that a third party's
-kind of target needs no migration. Every `migrate` fills them as hitl_owner, in one transaction: a
-crash leaves them unchanged. `check --deploy` reports a difference.
+Three tables of hitl_owner hold them (`sql/states.sql`, `sql/proposals.sql`, and in the audit app
+`sql/writer.sql`), so that a third party's kind of target needs no migration. Every `migrate` fills
+them as hitl_owner, in one transaction: a crash leaves them unchanged. `check --deploy` reports a
+difference.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from remediation.domain.catalogue import ACTIONS, TARGETS
 from remediation.domain.states import EDGES, FINAL, INCIDENT_EDGES, Login
+from remediation.domain.writers import WRITERS
 
 
 @dataclass(frozen=True)
 class Declarations:
-    """Rows of the two tables: (subject, from, to, login), and (kind, locator)."""
+    """Rows of the tables: (subject, from, to, login), (kind, locator), and (login, action)."""
 
     edges: frozenset[tuple[str, str, str, str]]
     kinds: frozenset[tuple[str, str]]
+    authors: frozenset[tuple[str, str]]
 
 
 def declared() -> Declarations:
@@ -33,6 +36,9 @@ def declared() -> Declarations:
         edges=_edges("proposal", EDGES) | _edges("incident", INCIDENT_EDGES),
         kinds=frozenset(
             (spec.target_kind, TARGETS[spec.target_kind].locator) for spec in ACTIONS.values()
+        ),
+        authors=frozenset(
+            (login, action) for login, actions in WRITERS.items() for action in actions
         ),
     )
 
@@ -53,7 +59,9 @@ def recorded(database: BaseDatabaseWrapper) -> Declarations:
         cursor.execute("SELECT subject, from_state, to_state, login FROM remediation.edge")
         edges = frozenset(cursor.fetchall())
         cursor.execute("SELECT kind, locator FROM remediation.target_kind")
-        return Declarations(edges, frozenset(cursor.fetchall()))
+        kinds = frozenset(cursor.fetchall())
+        cursor.execute("SELECT login, action FROM audit.author")
+        return Declarations(edges, kinds, frozenset(cursor.fetchall()))
 
 
 def fill(using: str, **_: object) -> None:
@@ -90,12 +98,23 @@ def fill(using: str, **_: object) -> None:
                 "INSERT INTO remediation.target_kind (kind, locator) VALUES (%s, %s)",
                 sorted(should.kinds - has.kinds),
             )
+            cursor.executemany(
+                "DELETE FROM audit.author WHERE (login, action) = (%s, %s)",
+                sorted(has.authors - should.authors),
+            )
+            cursor.executemany(
+                "INSERT INTO audit.author (login, action) VALUES (%s, %s)",
+                sorted(should.authors - has.authors),
+            )
 
 
 def _exist(database: BaseDatabaseWrapper) -> bool:
     """Say whether the tables exist: not before their migration ran, nor after it was reversed."""
     with database.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('remediation.target_kind') IS NOT NULL")
+        cursor.execute(
+            "SELECT to_regclass('remediation.target_kind') IS NOT NULL"
+            " AND to_regclass('audit.author') IS NOT NULL"
+        )
         return bool(cursor.fetchone()[0])
 
 

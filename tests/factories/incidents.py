@@ -10,7 +10,7 @@ from remediation import models as m
 from remediation.domain import plan as plans
 from remediation.domain import report
 from remediation.domain.events import Event
-from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, entry
+from tests.factories.logins import WEB, WORKER, acting, actor_of, entry
 
 
 def plan(*names: str, environment: str = "staging") -> plans.Plan:
@@ -116,10 +116,11 @@ def incident_move(
     *,
     source: str = "open",
     login: str = WORKER,
-    actor: str = WORKER_ACTOR,
+    actor: str = "",
     outcome: str = "",
     reason: str = "",
 ) -> m.IncidentTransition:
+    actor = actor or actor_of(login)
     with acting(login):
         return m.IncidentTransition.objects.create(
             incident=incident,
