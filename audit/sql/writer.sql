@@ -46,7 +46,7 @@ BEGIN
     RAISE EXCEPTION 'an entry is one object in canonical form'
       USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_form';
   END IF;
-  kind := split_part(said ->> 'actor', ':', 1);
+  kind := substring(said ->> 'actor' FROM '^([^:]+):');
   IF kind IS DISTINCT FROM split_part(said ->> 'action', ':', 1)
      OR NOT EXISTS (SELECT FROM audit.author a
                      WHERE a.login = current_user AND a.action IN (said ->> 'action', kind || ':*')) THEN

@@ -32,8 +32,8 @@ def why_forged(said: Mapping[str, Any], writers: Writers) -> str:
     actor, action, writer = said.get("actor"), said.get("action"), said.get(MEMBER)
     if not (isinstance(actor, str) and isinstance(action, str) and isinstance(writer, str)):
         return "its actor, action or writer is no text"
-    kind = actor.partition(":")[0]
-    if kind != action.partition(":")[0]:
+    kind, colon, _ = actor.partition(":")
+    if not colon or kind != action.partition(":")[0]:
         return f"says {action} for {actor}, written by {writer}"
     if not {action, f"{kind}:*"} & set(writers.get(writer, ())):
         return f"says {actor}, written by {writer}, which may not write {action}"

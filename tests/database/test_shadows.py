@@ -167,8 +167,7 @@ SHADOWS = [
         "bytes_go_without_an_erasure",
         ("public.remediation_evidenceerasure",),
         "INSERT INTO audit.entry (body) VALUES (convert_to('"
-        '{{"action":"operator:request:refused","actor":"operator:x","at":"","data":{{}},"object":"",'
-        '"v":1}}'
+        '{{"action":"database:x","actor":"database:x","at":"","data":{{}},"object":"","v":1}}'
         "', 'UTF8')); "
         "INSERT INTO pg_temp.remediation_evidenceerasure (sha256, entry)"
         " SELECT b.sha256, (SELECT max(id) FROM audit.entry)"

@@ -77,12 +77,12 @@ def test_the_first_trigger_of_a_table_is_the_clock() -> None:
 
 
 def insert(row: models.Model, login: str = WEB) -> Any:
-    actor = row.agent.actor if isinstance(row, m.Incident) else getattr(row, "actor", "")
-    if isinstance(row, m.Refusal | m.Freeze):
-        row.actor = actor = factories.actor_of(login)
+    for name in ("actor", "created_by"):
+        if hasattr(row, name):
+            setattr(row, name, factories.actor_of(login))
+    actor = row.agent.actor if isinstance(row, m.Incident) else factories.actor_of(login)
     with acting(login):
         if isinstance(row, Fact):
-            actor = getattr(row, "created_by", actor) or factories.actor_of(login)
             row.entry = entry("worker:notice:sent", actor, "x")
         row.save(force_insert=True)
     row.refresh_from_db()

@@ -69,7 +69,7 @@ SELECT (SELECT coalesce(json_agg(json_build_array(
                    FILTER (WHERE x.active AND x.role = ANY (%(proposers)s)), '{}'))
           FROM remediation.entitlement x WHERE x.person = %(editor)s),
        (SELECT t.recorded_at FROM public.remediation_transition t
-         WHERE t.proposal_id = %(proposal)s AND t.to_state = 'approved'
+         WHERE t.proposal_id = %(proposal)s AND t.to_state = 'approved' AND t.round = %(round)s
          ORDER BY t.id DESC LIMIT 1),
        clock_timestamp()
 """
@@ -194,6 +194,7 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
             "agent": proposal.agent_id,
             "token": proposal.token_id,
             "proposal": proposal.pk,
+            "round": proposal.round,
             "editor": proposal.editor,
             "proposers": list(KEY_ROLES),
         },
