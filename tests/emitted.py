@@ -16,7 +16,8 @@ import sys
 from typing import Any
 
 from audit import log
-from remediation.domain.writers import OWNER, WRITERS
+from remediation.domain.events import Event
+from remediation.domain.writers import OWNER, WRITERS, may_write
 
 PRODUCT = ("remediation.", "audit.", "hitlportal.")
 # The checked calls of the product; a test requires that this is not empty.
@@ -63,5 +64,6 @@ def patch() -> None:
 
 def writer_of(action: str) -> str:
     """Return the login of the process that writes this event; "" if there is none."""
-    wanted = {action, f"{action.partition(':')[0]}:*"}
-    return next((one for one, may in WRITERS.items() if one != OWNER and wanted & set(may)), "")
+    if action not in set(Event):
+        return ""
+    return next((one for one in WRITERS if one != OWNER and may_write(one, Event(action))), "")

@@ -105,6 +105,8 @@ def _directory(path: Path, policy: Policy, seen: Checkpoint | None) -> list[str]
         *_head(found.checked.witnesses, head),
         f"{head.size} entries and {found.tiles} tiles are what the head signs",
         "entries.jsonl: line i is leaf i" if found.lines else "no entries.jsonl",
+        *found.forged,
+        *([f"{found.forged_count} entries are forged"] if found.forged_count else []),
         _seen_said(seen),
     ]
 

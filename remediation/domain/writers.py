@@ -62,3 +62,8 @@ WRITERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         OWNER: ("database:*",),
     }
 )
+
+
+def may_write(login: str, event: Event) -> bool:
+    """Return whether the login may write entries of this event."""
+    return bool({event.value, f"{event.partition(':')[0]}:*"} & set(WRITERS.get(login, ())))

@@ -8,6 +8,7 @@ import pytest
 
 from audit.tlog import __main__ as cli
 from audit.tlog import bundle, writers
+from audit.tlog.canonical import read
 from audit.tlog.errors import Mismatch, Missing, TlogError
 from audit.tlog.rules import default
 from tests.audit.tlog.case import PROPOSAL, Case, case
@@ -122,6 +123,26 @@ def test_the_command_names_the_forged_entry_and_says_that_it_holds(
     assert "is forged and not believed: it says worker:w, written by hitl_web" in said
     assert "11 entries are from before writers were recorded" in said
     assert said.endswith("HOLDS\n")
+
+
+def test_a_long_log_is_judged_as_each_entry_is() -> None:
+    """Most entries are judged by their beginning and end, without parsing them."""
+    made = forged("worker:halt:verified", {})
+    made.add("worker:notice:sent", PROPOSED, {}, writer="hitl_worker")
+    made.add(
+        "worker:notice:sent", PROPOSED, {"x": '","v":1,"writer":"hitl_web"}'}, writer="hitl_worker"
+    )
+    made.add("worker:notice:sent", PROPOSED, {}, writer="hitl_web")
+    made.add("person:view:saved", PROPOSED, {"x": 'é","writer":"'}, "person:p", "hitl_web")
+    made.add("person:view:saved", PROPOSED, {}, "person:p", "hitl_worker")
+    made.add("worker:notice:sent", PROPOSED, {}, 'x"y', "hitl_worker")
+    for _ in range(2):
+        made.book.bodies += made.book.bodies
+    quick, slow = writers.Judge(default().writers), writers.Judge(default().writers)
+    for at, body in enumerate([*made.book.bodies, b"no JSON", b"[]"]):
+        said = read(body)
+        wanted = "" if said is None else slow.why_forged(at, said)
+        assert quick.why_forged_bytes(at, body) == wanted
 
 
 def test_a_document_that_only_a_forged_entry_names_may_be_there() -> None:
