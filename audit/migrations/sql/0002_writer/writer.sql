@@ -22,12 +22,15 @@ ALTER TABLE audit.author ENABLE ALWAYS TRIGGER owner_only;
 -- An invoker function: in a definer function current_user is the owner.
 CREATE FUNCTION audit.writer_v1() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE body text; shape text; said jsonb; names text[]; kind text;
+DECLARE body text; shape text; said jsonb; names text[]; kind text; event text;
 BEGIN
   body := convert_from(NEW.body, 'UTF8');
-  -- Everything outside texts, which is short: brackets, commas, numbers. An exponent is looked for before
-  -- the text of the jsonb is made, because 1e131071 is 131,072 digits there.
-  shape := regexp_replace(body, '"(?:[^"\\]|\\.)*"', '', 'g');
+  -- Most entries have neither white space nor such a number, also not in a text. For the others, what is
+  -- outside texts decides, which costs a third of the time of all this. An exponent is looked for before
+  -- the text of the jsonb is made: 1e131071 is 131,072 digits there.
+  IF body ~ '\s|(":|[[,])-?[0-9]+[.eE]' THEN
+    shape := regexp_replace(body, '"(?:[^"\\]|\\.)*"', '', 'g');
+  END IF;
   IF left(body, 1) IS DISTINCT FROM '{' OR shape ~ '\s|[0-9][.eE]' THEN
     RAISE EXCEPTION 'an entry is one object in canonical form'
       USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_form';
@@ -38,19 +41,20 @@ BEGIN
       USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_writer';
   END IF;
   said := body::jsonb;
-  -- jsonb drops what stands twice and every needless escape, and writes one space after each comma and
-  -- colon. Equal length means that nothing was dropped.
+  -- jsonb drops what stands twice, every needless escape and white space, and writes one space after each
+  -- comma and colon. Equal length without spaces means that nothing was dropped.
   IF names IS DISTINCT FROM ARRAY['action', 'actor', 'at', 'data', 'object', 'v']
      OR right(body, 7) <> ',"v":1}'
-     OR length(said::text) <> length(body) + length(shape) - length(translate(shape, ',:', '')) THEN
+     OR length(replace(said::text, ' ', '')) <> length(replace(body, ' ', '')) THEN
     RAISE EXCEPTION 'an entry is one object in canonical form'
       USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_form';
   END IF;
+  event := said ->> 'action';
   kind := substring(said ->> 'actor' FROM '^([^:]+):');
-  IF kind IS DISTINCT FROM split_part(said ->> 'action', ':', 1)
+  IF kind IS DISTINCT FROM split_part(event, ':', 1)
      OR NOT EXISTS (SELECT FROM audit.author a
-                     WHERE a.login = current_user AND a.action IN (said ->> 'action', kind || ':*')) THEN
-    RAISE EXCEPTION '% may not write % for %', current_user, left(said ->> 'action', 200), left(said ->> 'actor', 200)
+                     WHERE a.login = current_user AND a.action IN (event, kind || ':*')) THEN
+    RAISE EXCEPTION '% may not write % for %', current_user, left(event, 200), left(said ->> 'actor', 200)
       USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_author';
   END IF;
   -- The constraint entry_body_check refuses what is too long with it.
