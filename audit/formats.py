@@ -17,6 +17,7 @@ from audit.export import Line
 from audit.log import severity
 from audit.tlog.canonical import read
 from audit.tlog.inert import csv_cell
+from audit.tlog.writers import MEMBER
 
 # OCSF 1.8.0: API Activity (category 6, class 6003); type_uid is class_uid * 100 + activity_id.
 OCSF_VERSION = "1.8.0"
@@ -39,7 +40,7 @@ _ACTIVITY_NAME = {
 }  # fmt: skip
 # Status: 1 success, 2 failure.
 
-COLUMNS = ("index", "entry", "at", "action", "actor", "object", "data", "sha256")
+COLUMNS = ("index", "entry", "at", "action", "actor", "object", "data", "sha256", "writer")
 
 
 def jsonl(lines: Iterator[Line]) -> Iterator[bytes]:
@@ -55,7 +56,8 @@ def csv_rows(lines: Iterator[Line]) -> Iterator[bytes]:
         said = _said(body)
         data = json.dumps(said.get("data", {}), ensure_ascii=False, sort_keys=True)
         texts = [str(said.get(name, "")) for name in ("at", "action", "actor", "object")]
-        yield _csv((index, entry_id, *texts, data, sha256(body).hexdigest()))
+        writer = str(said.get(MEMBER, ""))
+        yield _csv((index, entry_id, *texts, data, sha256(body).hexdigest(), writer))
 
 
 def ocsf(lines: Iterator[Line]) -> Iterator[bytes]:
@@ -101,7 +103,7 @@ def event(index: int, entry_id: int, body: bytes) -> dict[str, Any]:
             "value": sha256(body).hexdigest(),
         },
         "raw_data_size": len(body),
-        "unmapped": {"data": said.get("data", {})},
+        "unmapped": {"data": said.get("data", {}), "writer": said.get(MEMBER)},
     }
 
 

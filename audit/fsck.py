@@ -21,6 +21,8 @@ from audit.tlog.growth import Growth
 from audit.tlog.merkle import leaf_hash, tree_root
 from audit.tlog.note import Note, SignatureLine
 from audit.tlog.policy import Policy
+from audit.tlog.rules import default
+from audit.tlog.writers import Judge
 from audit.verifying import verify as check_signature
 
 # Rows of about 300 bytes, 64 KiB at most.
@@ -55,6 +57,8 @@ class Result:
     backlog: int
     opened: int
     erased: int
+    # Leaves that their writer may not have written: the guard of entries was switched off.
+    forged: tuple[int, ...] = ()
 
 
 def verify(
@@ -92,6 +96,8 @@ class _Run:
         self.nodes = 0
         self.listed_up_to: int | None = None
         self.committed: set[str] = set()
+        self.judge = Judge(default().writers)
+        self.forged: list[int] = []
 
     def result(self) -> Result:
         (row,) = self.query("SELECT coalesce(max(idx) + 1, 0), count(*) FROM audit.leaf", ())
@@ -120,6 +126,7 @@ class _Run:
             int(backlog[0][0]),
             opened_count,
             erased,
+            tuple(self.forged),
         )
 
     # ---- heads ----------------------------------------------------------------------------------
@@ -195,6 +202,8 @@ class _Run:
             )
             if not found or bytes(found[0][0]) != value:
                 raise Mismatch(f"node {number} of level {row} is not what its leaves give", at)
+        if self.judge.why_forged_bytes(at, raw):
+            self.forged.append(at)
         if log.COMMITTED.encode() in raw:
             self.committed.update(_commitments(read(raw)))
 

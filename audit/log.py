@@ -16,6 +16,7 @@ from functools import cache
 
 from django.conf import settings
 from django.db import connections
+from django.db.backends.utils import CursorWrapper
 from django.utils.module_loading import import_string
 
 from audit.tlog.canonical import Json, encode
@@ -23,6 +24,8 @@ from audit.tlog.errors import NotCanonical
 
 # C2SP tlog-tiles entry bundles carry a uint16 length: an entry has at most 65,535 bytes.
 MAX_BODY = 65_535
+# Room for what the database adds, `,"writer":"<login>"`: a login has at most 63 bytes.
+_STAMP = 75
 # The limit of audit.entry for lists and objects, so that no reader's stack overflows.
 MAX_BRACKETS = 6_000
 _NO_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[^\[{"]+')
@@ -55,6 +58,9 @@ def append(
 ) -> Appended:
     """Store one fact as canonical JSON ``{v, at, action, actor, object, data}``.
 
+    The database adds ``writer``, the login, and refuses an actor that this login may not write for
+    (``audit/sql/writer.sql``).
+
     ``action`` is a word of the closed vocabulary, ``actor`` and ``object`` are opaque references
     such as ``person:<uuid>``. Values in ``private`` enter the entry only as commitments,
     ``{"hmac-sha256": hex}``; their salt and value are stored in a table and can be erased there.
@@ -76,18 +82,35 @@ def append(
             "data": {**data, **{key: {COMMITTED: c.hex()} for key, (c, _, _) in opened.items()}},
         }
     )
-    if len(body) > MAX_BODY:
-        raise NotCanonical(f"an audit entry has at most {MAX_BODY} bytes, this one {len(body)}")
+    if len(body) + _STAMP > MAX_BODY:
+        raise NotCanonical(
+            f"an audit entry has at most {MAX_BODY} bytes, this one {len(body)} and {_STAMP} more"
+            " for its writer"
+        )
     if len(body) > MAX_BRACKETS and len(_NO_BRACKETS.sub(b"", body)) > MAX_BRACKETS:
         raise NotCanonical(f"an audit entry has at most {MAX_BRACKETS} lists and objects")
     with connections[using].cursor() as cursor:
-        cursor.execute("INSERT INTO audit.entry (body) VALUES (%s) RETURNING id", [body])
-        (entry_id,) = cursor.fetchone()
+        entry_id, writer = store(cursor, body)
         for secret in opened.values():
             cursor.execute(
                 "INSERT INTO audit.secret (commitment, salt, value) VALUES (%s, %s, %s)", secret
             )
-    return Appended(entry_id, body)
+    return Appended(entry_id, stamped(body, writer))
+
+
+def store(cursor: CursorWrapper, body: bytes) -> tuple[int, str]:
+    """Insert one entry; return its id and the login that wrote it. Only `append` calls this."""
+    # The stamped bytes cannot be returned: the web login may not read entries.
+    cursor.execute(
+        "INSERT INTO audit.entry (body) VALUES (%s) RETURNING id, current_user::text", [body]
+    )
+    entry_id, writer = cursor.fetchone()
+    return entry_id, writer
+
+
+def stamped(body: bytes, writer: str) -> bytes:
+    """Return the bytes that the database stores: with the writer as the last member."""
+    return body[:-1] + b',"writer":' + encode(writer) + b"}"
 
 
 @cache

@@ -18,6 +18,8 @@ from audit.tlog.canonical import read
 from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import TlogError
 from audit.tlog.note import Note
+from audit.tlog.rules import default
+from audit.tlog.writers import MEMBER, why_forged
 
 PAGE = 50
 # An incident has a few dozen entries; more than this is an attempt to hide some of them.
@@ -73,6 +75,16 @@ class Row:
     @property
     def object(self) -> str:
         return str(self.said.get("object", ""))
+
+    @property
+    def writer(self) -> str:
+        """The login that wrote it; "" in entries from before writers were recorded."""
+        return str(self.said.get(MEMBER, ""))
+
+    @property
+    def forged(self) -> str:
+        """Why its writer may not have written it; "" if it may."""
+        return why_forged(self.said, default().writers)
 
 
 @dataclass(frozen=True)

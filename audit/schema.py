@@ -5,5 +5,5 @@ from __future__ import annotations
 from pathlib import Path
 
 SQL = Path(__file__).resolve().parent / "sql"
-# `log` uses the table and functions of `entry`.
-FILES = ("entry", "log")
+# `writer` and `log` use the table and functions of `entry`.
+FILES = ("entry", "writer", "log")

@@ -81,7 +81,8 @@ def check_connection(database: BaseDatabaseWrapper, alias: str) -> Iterator[Chec
         yield from check_roles(database)
         found = database_manifest.read(database)
         yield from compare(database_manifest.manifest(), found)
-        if settings.PROCESS not in ALONE and "remediation.target_kind" in found["relations"]:
+        tables = {"remediation.target_kind", "audit.author"}
+        if settings.PROCESS not in ALONE and tables <= found["relations"].keys():
             yield from compare_declarations(
                 declarations.declared(), declarations.recorded(database)
             )
@@ -147,6 +148,7 @@ def compare_declarations(
     for what, should, has in (
         ("edge", declared.edges, recorded.edges),
         ("kind of target", _kinds(declared), _kinds(recorded)),
+        ("writer of entries", declared.authors, recorded.authors),
     ):
         for row in sorted({*should} - {*has}):
             yield _error("E013", f"{what} {', '.join(row)} is missing")

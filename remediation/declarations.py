@@ -1,8 +1,9 @@
-"""Write the declarations that SQL guards read into tables: edges of states, locators of kinds.
+"""Write the declarations that SQL guards read into tables: edges, locators of kinds, writers.
 
-Two tables of hitl_owner hold them (`sql/states.sql`, `sql/proposals.sql`), so that a third party's
-kind of target needs no migration. Every `migrate` fills them as hitl_owner, in one transaction: a
-crash leaves them unchanged. `check --deploy` reports a difference.
+Three tables of hitl_owner hold them (`sql/states.sql`, `sql/proposals.sql`, and in the audit app
+`sql/writer.sql`), so that a third party's kind of target needs no migration. Every `migrate` fills
+them as hitl_owner, in one transaction: a crash leaves them unchanged. `check --deploy` reports a
+difference.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from remediation.domain.catalogue import ACTIONS, TARGETS, TargetSpec
 from remediation.domain.states import EDGES, FINAL, INCIDENT_EDGES, Login
+from remediation.domain.writers import WRITERS
 
 _FIELD = re.compile(r"\{([a-z0-9_]+)\}")
 # The escaped fields are sorted.
@@ -26,10 +28,12 @@ Kind = tuple[str, str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Declarations:
-    """Rows of the two tables: (subject, from, to, login), and (kind, locator, escaped fields)."""
+    """Rows of the tables: (subject, from, to, login), (kind, locator, escaped fields), and (login,
+    action)."""
 
     edges: frozenset[tuple[str, str, str, str]]
     kinds: frozenset[Kind]
+    authors: frozenset[tuple[str, str]]
 
 
 def declared() -> Declarations:
@@ -37,6 +41,9 @@ def declared() -> Declarations:
     return Declarations(
         edges=_edges("proposal", EDGES) | _edges("incident", INCIDENT_EDGES),
         kinds=frozenset(_kind(TARGETS[spec.target_kind]) for spec in ACTIONS.values()),
+        authors=frozenset(
+            (login, action) for login, actions in WRITERS.items() for action in actions
+        ),
     )
 
 
@@ -61,7 +68,9 @@ def recorded(database: BaseDatabaseWrapper) -> Declarations:
         edges = frozenset(cursor.fetchall())
         cursor.execute("SELECT kind, locator, escaped FROM remediation.target_kind")
         kinds = ((kind, locator, tuple(escaped)) for kind, locator, escaped in cursor.fetchall())
-        return Declarations(edges, frozenset(kinds))
+        kinds_ = frozenset(kinds)
+        cursor.execute("SELECT login, action FROM audit.author")
+        return Declarations(edges, kinds_, frozenset(cursor.fetchall()))
 
 
 def fill(using: str, **_: object) -> None:
@@ -103,6 +112,14 @@ def fill(using: str, **_: object) -> None:
                     for kind, form, names in sorted(should.kinds - has.kinds)
                 ],
             )
+            cursor.executemany(
+                "DELETE FROM audit.author WHERE (login, action) = (%s, %s)",
+                sorted(has.authors - should.authors),
+            )
+            cursor.executemany(
+                "INSERT INTO audit.author (login, action) VALUES (%s, %s)",
+                sorted(should.authors - has.authors),
+            )
 
 
 def _exist(database: BaseDatabaseWrapper) -> bool:
@@ -112,6 +129,7 @@ def _exist(database: BaseDatabaseWrapper) -> bool:
         cursor.execute(
             "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attname = 'escaped'"
             " AND attrelid = to_regclass('remediation.target_kind') AND NOT attisdropped)"
+            " AND to_regclass('audit.author') IS NOT NULL"
         )
         return bool(cursor.fetchone()[0])
 

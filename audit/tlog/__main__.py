@@ -105,6 +105,8 @@ def _directory(path: Path, policy: Policy, seen: Checkpoint | None) -> list[str]
         *_head(found.checked.witnesses, head),
         f"{head.size} entries and {found.tiles} tiles are what the head signs",
         "entries.jsonl: line i is leaf i" if found.lines else "no entries.jsonl",
+        *found.forged,
+        *([f"{found.forged_count} entries are forged"] if found.forged_count else []),
         _seen_said(seen),
     ]
 
@@ -114,7 +116,9 @@ def _bundle(raw: bytes, policy: Policy, seen: Checkpoint | None) -> list[str]:
     return [
         f"incident {found.incident}",
         *_head(found.checked.witnesses, found.checked.checkpoint),
-        f"{len(found.entries)} entries are in it",
+        f"{len(found.entries) + len(found.forged)} entries are in it",
+        *map(str, found.forged),
+        *_unwritten(found.unwritten),
         f"{len(found.documents)} documents are what entries name, {found.left_out} without bytes",
         f"{len(found.heads)} older heads lead to it",
         *found.remarks,
@@ -146,6 +150,10 @@ def _head(witnesses: Sequence[tuple[str, int]], head: Checkpoint) -> list[str]:
 
 def _witnesses(witnesses: Sequence[tuple[str, int]]) -> list[str]:
     return [f"cosigned by {name} at {time} (POSIX seconds)" for name, time in witnesses]
+
+
+def _unwritten(count: int) -> list[str]:
+    return [f"{count} entries are from before writers were recorded"] if count else []
 
 
 def _seen_said(seen: Checkpoint | None) -> str:

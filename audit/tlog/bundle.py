@@ -23,14 +23,26 @@ from audit.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from audit.tlog.note import Note, Verify
 from audit.tlog.policy import NONE, Checked, Policy
 from audit.tlog.rules import Rules, default
+from audit.tlog.writers import Judge, recorded
 
 # The key of a committed value in an entry: `audit.log.append(private=...)`.
 COMMITTED = "hmac-sha256"
 
 
 @dataclass(frozen=True)
+class Forged:
+    """An entry that its writer may not have written. It is in the log, and nothing believes it."""
+
+    entry: Entry
+    why: str
+
+    def __str__(self) -> str:
+        return f"entry {self.entry.index} is forged and not believed: it {self.why}"
+
+
+@dataclass(frozen=True)
 class Verified:
-    """The verified content of a bundle."""
+    """The verified content of a bundle. ``entries`` are those that can be believed."""
 
     incident: str
     checked: Checked
@@ -40,6 +52,12 @@ class Verified:
     opened: Mapping[str, str] = field(default_factory=dict)
     # Notes for the reader that do not decide the result.
     remarks: tuple[str, ...] = ()
+    forged: tuple[Forged, ...] = ()
+
+    @property
+    def unwritten(self) -> int:
+        """The number of entries from before writers were recorded."""
+        return sum(not recorded(entry.said) for entry in self.entries)
 
     @property
     def left_out(self) -> int:
@@ -65,18 +83,23 @@ def verify(
     given = bundle_form.read_file(raw)
     note = bundle_form.text(given, "checkpoint")
     checked = policy.check(note, verify)
-    entries = tuple(_entries(given, checked.checkpoint))
-    documents = dict(_documents(given, entries))
+    proven = tuple(_entries(given, checked.checkpoint))
+    documents = dict(_documents(given, proven))
+    rules = rules or default()
+    forged = tuple(_forged(proven, rules))
+    # A forged entry counts as not there: nothing that it says is required or believed.
+    unbelieved = {one.entry.index for one in forged}
+    entries = tuple(entry for entry in proven if entry.index not in unbelieved)
     heads = tuple(_heads(given, policy, checked.checkpoint, verify))
     about = bundle_form.text(given, "incident")
     heads_here = (checked.checkpoint, *heads)
-    remarks = incident.check(about, entries, documents, heads_here, rules or default())
-    said = dict(_opened(given, entries))
+    remarks = incident.check(about, entries, documents, heads_here, rules)
+    said = dict(_opened(given, proven))
     if seen is not None:
         check_seen(seen, checked.checkpoint, heads)
     notes = (note, *(item["note"] for item in given["heads"]))
     remarks = (*_strangers(notes, policy), *_closed(entries, said), *remarks)
-    return Verified(about, checked, entries, documents, heads, said, remarks)
+    return Verified(about, checked, entries, documents, heads, said, remarks, forged)
 
 
 def _entries(given: dict[str, Any], head: Checkpoint) -> Iterator[Entry]:
@@ -99,6 +122,13 @@ def _entries(given: dict[str, Any], head: Checkpoint) -> Iterator[Entry]:
             raise Mismatch(f"entry {index} is no JSON object", index)
         yield Entry(index, body, said)
     bundle_form.ascending("entries", [item["index"] for item in given["entries"]])
+
+
+def _forged(proven: tuple[Entry, ...], rules: Rules) -> Iterator[Forged]:
+    judge = Judge(rules.writers)
+    for entry in proven:
+        if why := judge.why_forged(entry.index, entry.said):
+            yield Forged(entry, why)
 
 
 def _documents(

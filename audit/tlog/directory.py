@@ -18,6 +18,7 @@ from audit.tlog.growth import Growth
 from audit.tlog.merkle import HASH_SIZE
 from audit.tlog.note import MAX_NOTE, Verify, from_bytes
 from audit.tlog.policy import Checked, Policy
+from audit.tlog.rules import default
 from audit.tlog.tiles import (
     MAX_ENTRY,
     WIDTH,
@@ -28,9 +29,12 @@ from audit.tlog.tiles import (
     unpack_entries,
     widths,
 )
+from audit.tlog.writers import Judge
 
 # A full bundle of the longest entries.
 MAX_BUNDLE = WIDTH * (MAX_ENTRY + 2)
+# Forged entries that are named; all are counted.
+MAX_NAMED = 100
 
 # Exact bytes, also on Windows; do not wait for a writer if the file is a pipe.
 _FLAGS = os.O_RDONLY | sum(getattr(os, n, 0) for n in ("O_BINARY", "O_CLOEXEC", "O_NONBLOCK"))
@@ -46,6 +50,9 @@ class Verified:
     tiles: int
     # Whether entries.jsonl exists and its lines equal the leaves.
     lines: bool
+    # Entries that their writer may not have written, the first ones, and how many there are.
+    forged: tuple[str, ...] = ()
+    forged_count: int = 0
 
 
 def verify(
@@ -85,6 +92,9 @@ class _Run:
         self.rows: list[list[bytes]] = [[] for _ in widths(self.size)] or [[]]
         self.counts = [0] * (len(self.rows) + 1)
         self.tiles = 0
+        self.judge = Judge(default().writers)
+        self.forged: list[str] = []
+        self.forged_count = 0
 
     def result(self) -> Verified:
         jsonl = self.path / "entries.jsonl"
@@ -104,7 +114,9 @@ class _Run:
         if self.seen is not None and self.seen.size == 0:
             self.seen = None
         self._leftovers()
-        return Verified(self.checked, self.tiles, lines is not None)
+        return Verified(
+            self.checked, self.tiles, lines is not None, tuple(self.forged), self.forged_count
+        )
 
     def _bundle(self, number: int, lines: Iterator[bytes] | None) -> None:
         width = min(WIDTH, self.size - number * WIDTH)
@@ -121,9 +133,18 @@ class _Run:
         whole = name == entries_path(number, width)
         if len(hashes) < width or (len(hashes) > width and whole):
             raise Mismatch(f"{name}: {len(hashes)} entries, not {width}", number * WIDTH)
+        entries = unpack_entries(raw)[:width]
         if lines is not None:
-            self._compare_lines(unpack_entries(raw)[:width], lines, number * WIDTH)
+            self._compare_lines(entries, lines, number * WIDTH)
+        self._judge(entries, number * WIDTH)
         self._add(hashes[:width], width)
+
+    def _judge(self, entries: list[bytes], first: int) -> None:
+        for at, entry in enumerate(entries, first):
+            if why := self.judge.why_forged_bytes(at, entry):
+                self.forged_count += 1
+                if len(self.forged) < MAX_NAMED:
+                    self.forged.append(f"entry {at} is forged and not to be believed: it {why}")
 
     def _unpacked(self, name: str) -> list[bytes]:
         try:

@@ -17,6 +17,7 @@ from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import Mismatch, Missing, TlogError
 from audit.tlog.note import Note
 from audit.tlog.rules import Rules
+from audit.tlog.writers import MEMBER
 
 # (domain, digest) -> the bytes; None if they were erased or left out.
 Documents: TypeAlias = Mapping[tuple[str, str], bytes | None]
@@ -37,6 +38,11 @@ class Entry:
     @property
     def object(self) -> str:
         return str(self.said.get("object"))
+
+    @property
+    def writer(self) -> str:
+        """The login that wrote it; "" in entries from before writers were recorded."""
+        return str(self.said.get(MEMBER, ""))
 
 
 def check(

@@ -30,6 +30,8 @@ class Rules:
     erasable: tuple[str, str]
     # An entry with this action relies on one with that action about the same object.
     rests_on: Mapping[str, str]
+    # By login, the entries that it may write: an action, or `kind:*` (`audit.tlog.writers`).
+    writers: Mapping[str, tuple[str, ...]]
 
     def dump(self) -> bytes:
         return json.dumps(asdict(self), indent=1, sort_keys=True).encode() + b"\n"
@@ -45,6 +47,9 @@ class Rules:
             named={str(word): dict(paths) for word, paths in given["named"].items()},
             erasable=(str(kind), str(path)),
             rests_on={str(word): str(other) for word, other in given["rests_on"].items()},
+            writers={
+                str(login): tuple(map(str, actions)) for login, actions in given["writers"].items()
+            },
         )
 
 

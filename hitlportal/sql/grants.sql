@@ -20,6 +20,8 @@ GRANT USAGE ON SCHEMA remediation TO hitl_web, hitl_worker, hitl_auditor;
 
 -- The record: append bytes, nothing else; txid and id are not for the writer to choose.
 GRANT INSERT (body), SELECT (id) ON audit.entry TO hitl_web, hitl_worker, hitl_eraser;
+-- The guard of entries reads, as its caller, who may write what; only the owner writes it.
+GRANT SELECT ON audit.author TO hitl_web, hitl_worker, hitl_sequencer, hitl_auditor, hitl_eraser;
 -- The worker proves what it relies on, and compares the bytes that it proved.
 GRANT SELECT (body) ON audit.entry TO hitl_worker;
 GRANT SELECT ON audit.entry TO hitl_sequencer, hitl_auditor;

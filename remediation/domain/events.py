@@ -108,6 +108,13 @@ class Event(StrEnum):
     OPERATOR_LOG_KEY_ROTATED = "operator:log_key:rotated"
     OPERATOR_LOG_REOPENED = "operator:log:reopened"
 
+    # Changes of accounts, groups, rights and passkeys, by a trigger (`sql/people.sql`); the actor
+    # is the database login.
+    DATABASE_ACCOUNT_CHANGED = "database:account:changed"
+    DATABASE_GROUP_CHANGED = "database:group:changed"
+    DATABASE_RIGHT_CHANGED = "database:right:changed"
+    DATABASE_PASSKEY_CHANGED = "database:passkey:changed"
+
     # Refusals of unauthenticated callers, counted per minute.
     SYSTEM_REFUSALS_COUNTED = "system:refusals:counted"
     # Results of the daily verification of the log.

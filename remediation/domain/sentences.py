@@ -132,6 +132,10 @@ SENTENCES: dict[Event, str] = {
     ),
     Event.OPERATOR_LOG_KEY_ROTATED: "{who} announced a new key of the log: {reason}.",
     Event.OPERATOR_LOG_REOPENED: "{who} reopened the log under the name {origin}: {reason}.",
+    Event.DATABASE_ACCOUNT_CHANGED: "{who} changed the account of {what}: {operation} in {table}.",
+    Event.DATABASE_GROUP_CHANGED: "{who} changed the groups of {what}: {operation} in {table}.",
+    Event.DATABASE_RIGHT_CHANGED: "{who} changed the rights of {what}: {operation} in {table}.",
+    Event.DATABASE_PASSKEY_CHANGED: "{who} changed a passkey of {what}: {operation} in {table}.",
     Event.SYSTEM_REFUSALS_COUNTED: "Callers who are not known were refused at {what}.",
     Event.SYSTEM_LOG_VERIFIED: "The whole log was verified, {size} entries.",
     Event.SYSTEM_LOG_BROKEN: "The log does NOT hold: {problem}.",
@@ -192,6 +196,8 @@ def _named(reference: str) -> str:
         return f"the worker on {_cut(rest)}"
     if kind == "system":
         return "the portal"
+    if kind == "database":
+        return f"the database login {_cut(rest)}"
     if not rest:
         return _cut(_UUID.sub(lambda match: match[0][:8], reference)) or "somebody"
     return f"{_cut(kind)} {_cut(rest)}".replace("_", " ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from audit.tlog.canonical import Json, encode
@@ -50,6 +50,10 @@ _REASONS = {
     Decision.REJECT: REJECT_REASONS,
     Decision.RETURN: RETURN_REASONS,
 }
+
+
+# How long a composed statement can be signed, with the tolerance that SQL has (`sql/review.sql`).
+LIFE = timedelta(minutes=5, seconds=5)
 
 
 @dataclass(frozen=True, slots=True)

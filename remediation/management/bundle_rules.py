@@ -13,6 +13,7 @@ from audit.tlog import rules
 from audit.tlog.rules import Rules
 from remediation.domain.digest import Kind, domain
 from remediation.domain.events import PROPOSED, Event
+from remediation.domain.writers import WRITERS
 
 
 def _digests(kinds: Iterable[Kind], prefix: str = "") -> Mapping[str, str]:
@@ -55,6 +56,7 @@ RULES = Rules(
             Event.WORKER_PROPOSAL_UNKNOWN: Event.WORKER_PROPOSAL_EXECUTING,
         }.items()
     },
+    writers={login: tuple(sorted(actions)) for login, actions in WRITERS.items()},
 )
 
 

@@ -164,8 +164,10 @@ def _as_text(found: Replay | Whole) -> str:
             f"incident {inside.incident}",
             f"log {head.origin}, size {head.size}: the head is signed"
             + "".join(f", cosigned by {name}" for name, _ in found.bundle.checked.witnesses),
-            f"{len(inside.entries)} entries of the bundle are in the log; they name"
-            f" {len(inside.documents)} documents, {inside.left_out} of them without bytes",
+            f"{len(inside.entries) + len(inside.forged)} entries of the bundle are in the log; they"
+            f" name {len(inside.documents)} documents, {inside.left_out} of them without bytes",
+            *map(str, inside.forged),
+            *_unwritten(inside.unwritten),
             *inside.remarks,
             *(_signed_line(signed) for signed in (*found.reviews, *found.halts)),
             *found.unfounded,
@@ -179,6 +181,10 @@ def _as_text(found: Replay | Whole) -> str:
         lines.append(_NOT_PROVEN)
     lines.append("HOLDS" if found.holds else "DOES NOT HOLD")
     return "\n".join(inert.terminal(line) for line in lines) + "\n"
+
+
+def _unwritten(count: int) -> list[str]:
+    return [f"{count} entries are from before writers were recorded"] if count else []
 
 
 def _signed_line(signed: Signed) -> str:
@@ -211,7 +217,9 @@ def _as_json(found: Replay | Whole) -> str:
             "origin": head.origin,
             "size": head.size,
             "witnesses": [name for name, _ in found.bundle.checked.witnesses],
-            "entries": len(found.bundle.entries),
+            "entries": len(found.bundle.entries) + len(found.bundle.forged),
+            "forged": [str(one) for one in found.bundle.forged],
+            "before_writers": found.bundle.unwritten,
             "documents": len(found.bundle.documents),
             "left_out": found.bundle.left_out,
             "remarks": list(found.bundle.remarks),

@@ -19,7 +19,7 @@ from remediation.domain.gate.signature import verify as verify_assertion
 from remediation.domain.gate.steps import MAX_SKEW
 from remediation.domain.halt.statement import HaltStatement, signed_steps
 from remediation.domain.plan import Plan
-from remediation.domain.statement import Statement
+from remediation.domain.statement import LIFE, Statement
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,8 @@ def _about(entry: Entry, statement: Statement | HaltStatement, at: datetime) -> 
     # The entry has the web's time, the statement the database's.
     if at.tzinfo is None or at - statement.expires > MAX_SKEW:
         return "the statement had expired when it was recorded"
+    if statement.expires - at > LIFE + MAX_SKEW:
+        return "it was recorded before the statement could be signed"
     return ""
 
 

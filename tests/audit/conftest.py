@@ -20,6 +20,7 @@ from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.head import HeadFile
 from audit.tlog.note import Note
 from audit.tlog.policy import Policy, Witness
+from tests import factories
 from tests.conftest import _as_login
 from tests.domain import record
 
@@ -39,12 +40,11 @@ class House:
         return HeadFile(self.directory / "head")
 
     def write(self, count: int = 1, **changes: Any) -> list[int]:
-        given = {"action": "worker:notice:sent", "actor": "worker:t", "object": "thing:1"}
-        with _as_login("hitl_web"):
-            return [
-                log.append(**{**given, "data": {"n": number}, **changes}).id
-                for number in range(count)
-            ]
+        kind = str(changes.get("action", "worker:notice:sent")).partition(":")[0]
+        given = {"action": "worker:notice:sent", "actor": f"{kind}:t", "object": "thing:1"}
+        return [
+            log.append(**{**given, "data": {"n": number}, **changes}).id for number in range(count)
+        ]
 
     def open(self) -> Sequencer:
         """Return a new sequencer process, which knows only its files and the database."""
@@ -83,6 +83,14 @@ def tampering(*tables: str) -> Iterator[None]:
         yield
         for table in tables:
             cursor.execute(f"ALTER TABLE audit.{table} ENABLE ALWAYS TRIGGER append_only")
+            if table == "entry":
+                cursor.execute("ALTER TABLE audit.entry ENABLE ALWAYS TRIGGER writer")
+
+
+def hostile(body: bytes) -> None:
+    """Insert any JSON object, as a login could before the guard of entries."""
+    with factories.anybody_writes():
+        run("INSERT INTO audit.entry (body) VALUES (%s)", [body])
 
 
 def rows(statement: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:

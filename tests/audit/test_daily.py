@@ -13,7 +13,7 @@ from pytest_django import Settings
 
 from audit import fsck, tasks
 from audit.models import Entry
-from tests.audit.conftest import House, run, tampering
+from tests.audit.conftest import House, hostile, run, tampering
 from tests.audit.test_sequencer_processes import url
 from tests.conftest import AsLogin
 
@@ -36,6 +36,25 @@ def test_a_log_that_holds_is_on_record(house: House, as_login: AsLogin) -> None:
     said = newest()
     assert (said["action"], said["data"]["size"]) == ("system:log:verified", 3)
     assert mail.outbox == []
+
+
+def test_a69_a_forged_entry_is_counted_every_day(
+    house: House, as_login: AsLogin, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody switched the guard of entries off; the tree holds all the same."""
+    house.write(2)
+    for writer in ("hitl_web", "hitl_worker"):
+        hostile(
+            b'{"action":"worker:halt:verified","actor":"worker:x","at":"","data":{},"object":"",'
+            b'"v":1,"writer":"%s"}' % writer.encode()
+        )
+    house.integrate()
+    with as_login("hitl_worker"):
+        tasks.verify()
+    said = newest()
+    assert said["action"] == "system:log:verified"
+    assert (said["data"]["forged"], said["data"]["first_forged"]) == (1, [2])
+    assert "the first is leaf 2" in caplog.text
 
 
 def test_a50_a_log_that_does_not_hold_is_on_record_and_notified(

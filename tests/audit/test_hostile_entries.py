@@ -1,5 +1,5 @@
-"""A43: a compromised web process appends any JSON object that PostgreSQL accepts. All readers of
-the log (pages, exports, the daily verification) must survive it."""
+"""A43: before the guard of entries, a compromised web process could append any JSON object that
+PostgreSQL accepts. All readers of the log (pages, exports, the daily verification) survive it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from audit import export, formats, fsck, log, reading, sequencer
 from audit.tlog.canonical import MAX_DEPTH, encode, read
 from audit.tlog.errors import NotCanonical
 from remediation.domain.sentences import describe
-from tests.audit.conftest import House, rows, run
+from tests.audit.conftest import House, hostile, rows, run
 from tests.domain import record
 from tests.every import every
 
@@ -41,7 +41,7 @@ HOSTILE = {
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
 def test_a43_no_entry_stops_the_readers_of_the_log(house: House, body: bytes) -> None:
     house.write(1)
-    run("INSERT INTO audit.entry (body) VALUES (%s)", [body])
+    hostile(body)
     house.write(1)
     house.integrate()
     (row,) = [row for row in reading.find(reading.Asked(), "default").rows if row.body == body]
@@ -66,7 +66,7 @@ def test_a43_an_impossible_time_does_not_hide_the_state_of_the_log(
     """As the newest entry under the head, and as one that waits for its leaf."""
     house.write(1)
     house.integrate()
-    run("INSERT INTO audit.entry (body) VALUES (%s)", [HOSTILE[at]])
+    hostile(HOSTILE[at])
     if newest:
         house.integrate()
     found = reading.state("default")
@@ -79,7 +79,7 @@ def _deepest() -> bytes:
     def taken(depth: int) -> bool:
         try:
             with transaction.atomic():
-                run("INSERT INTO audit.entry (body) VALUES (%s)", [nested(depth)])
+                hostile(nested(depth))
                 raise InterruptedError
         except InterruptedError:
             return True
@@ -98,7 +98,7 @@ def _deepest() -> bytes:
 
 def test_a43_the_deepest_entry_that_can_be_written_can_be_listed(house: House) -> None:
     """Otherwise the list stops for ever, and the sequencer restarts again and again."""
-    run("INSERT INTO audit.entry (body) VALUES (%s)", [_deepest()])
+    hostile(_deepest())
     house.integrate()
     assert rows("SELECT object FROM audit.search") == [("deepest",)]
     assert rows("SELECT count(data) FROM audit.trail") == [(1,)]
@@ -128,7 +128,7 @@ SLOW = {
 @pytest.mark.parametrize("body", SLOW.values(), ids=SLOW)
 def test_a63_no_entry_takes_long_to_list(house: House, body: bytes) -> None:
     """Approvals wait for the process that makes the list."""
-    run("INSERT INTO audit.entry (body) VALUES (%s)", [body])
+    hostile(body)
     run("SET LOCAL statement_timeout = '2s'")
     house.integrate()
     assert fsck.verify(record.POLICY).size == 1

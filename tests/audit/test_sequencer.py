@@ -19,7 +19,7 @@ from audit.tlog.merkle import leaf_hash
 from audit.tlog.note import Note, signed_by
 from audit.tlog.policy import Policy
 from audit.verifying import verify
-from tests.audit.conftest import House, rows, run, tampering
+from tests.audit.conftest import House, hostile, rows, run, tampering
 from tests.conftest import _as_login
 from tests.domain import record
 
@@ -279,7 +279,7 @@ def test_a43_forged_reopening_entries_do_not_prevent_reopening_the_log(
         f'{{{about},"data":{"[" * 5_000 + "]" * 5_000}}}',
         f'{{{about},"data":{"7" * 6_000}}}',
     ):
-        run("INSERT INTO audit.entry (body) VALUES (%s)", [body.encode()])
+        hostile(body.encode())
     fresh = House(tmp_path / "new", [new])
     with pytest.raises(OriginChanged):
         fresh.open()

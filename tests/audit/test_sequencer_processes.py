@@ -28,7 +28,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Bounds a test that would otherwise hang; no passing test waits this long.
 PATIENCE_S = 30.0
-BODY = b'{"v":1,"action":"worker:notice:sent","data":{"writer":%d,"n":%d}}'
+BODY = (
+    b'{"action":"person:request:refused","actor":"person:t","at":"","data":{"by":%d,"n":%d},'
+    b'"object":"","v":1}'
+)
 
 Start = Callable[[], "subprocess.Popen[bytes]"]
 

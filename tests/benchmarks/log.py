@@ -26,9 +26,9 @@ from hitlportal.demo.servers.postgres import PostgresCluster
 from tests.benchmarks.house import House, house
 
 BODY = (
-    b'{"v":1,"at":"2026-11-24T04:00:00.000000+00:00","action":"worker:step:recorded","actor":'
-    b'"worker:benchmark","object":"proposal:00000000-0000-4000-8000-%012d","data":{"step":0,'
-    b'"phase":"applied","token":1,"data":{"filler":"%s"}}}'
+    b'{"action":"person:review:started","actor":"person:00000000-0000-4000-8000-%012d",'
+    b'"at":"2026-11-24T04:00:00.000000+00:00","data":{"data":{"filler":"%s"},"phase":"applied",'
+    b'"step":0,"token":1},"object":"proposal:00000000-0000-4000-8000-000000000000","v":1}'
 )
 
 

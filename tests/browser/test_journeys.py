@@ -275,7 +275,7 @@ def test_an_auditor_verifies_an_entry_in_the_browser(
     expect(page.locator("[data-steps]")).to_contain_text("this key did not sign the head")
     visitor.shoot("audit-entry-fails")
     # Bytes that a page would change, by a taken-over web process.
-    with acts("hitl_web"), connection.cursor() as cursor:
+    with factories.anybody_writes(), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO audit.entry (body) VALUES (%s) RETURNING id",
             [b'\r{"a":\r"\xc3\xa9"}'],

@@ -55,6 +55,10 @@ def off(table: str, trigger: str = "guard") -> str:
     return f"ALTER TABLE public.remediation_{table} DISABLE TRIGGER {trigger}"
 
 
+# Control: every login writes any entry.
+WRITER_OFF = "ALTER TABLE audit.entry DISABLE TRIGGER writer"
+
+
 def dropped(table: str, constraint: str) -> str:
     """Control: drop this constraint."""
     return f"ALTER TABLE public.remediation_{table} DROP CONSTRAINT {constraint}"

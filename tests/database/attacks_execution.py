@@ -197,7 +197,7 @@ def _a_proposal_without_its_targets(w: World) -> None:
         m.Assessment.objects.create(
             proposal=w.targetless,
             round=1,
-            entry=entry("worker:proposal:assessed", "x", "x"),
+            entry=entry("worker:proposal:assessed", factories.WORKER_ACTOR, "x"),
             **{name: bytes(getattr(whole, name)) for name in names},
         )
 
@@ -262,7 +262,7 @@ def _a_second_run(w: World) -> None:
                 tokens={},
                 holder="x",
                 evidence=b"{}",
-                entry=entry("worker:notice:sent", "x", "x"),
+                entry=entry("worker:notice:sent", factories.WORKER_ACTOR, "x"),
             )
             for _ in range(2)
         )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from remediation import models as m
 from remediation.domain.halt.statement import Found
 from tests import factories
-from tests.database.attack import DENIED, Attack, attack, dropped, granted, off
+from tests.database.attack import DENIED, WRITER_OFF, Attack, attack, dropped, granted, off
 from tests.database.world import World
 from tests.factories import WEB, WORKER, Person, halt, step
 
@@ -232,7 +232,7 @@ def _halted_in_the_name_of_somebody_else(w: World) -> None:
     halt(w.executing.proposal, w.alice, actor=w.sue.actor)
 
 
-@attack(ATTACKS, WORKER, DENIED, granted("INSERT", "halt", WORKER))
+@attack(ATTACKS, WORKER, "entry_author", granted("INSERT", "halt", WORKER), WRITER_OFF)
 def _the_worker_halts(w: World) -> None:
     _halt_as_worker(w.begun_halt, w.alice)
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from remediation import models as m
 from tests import factories
-from tests.database.attack import DENIED, Attack, attack, dropped, granted, off, sql
+from tests.database.attack import DENIED, WRITER_OFF, Attack, attack, dropped, granted, off, sql
 from tests.database.world import World
 from tests.factories import WEB, acting, entry
 
@@ -59,13 +59,15 @@ def _a_version_that_stays_the_newest_for_ever(w: World) -> None:
         )
 
 
-@attack(ATTACKS, WEB, DENIED, "GRANT INSERT ON audit.entry TO hitl_web")
+@attack(ATTACKS, WEB, DENIED, "GRANT INSERT ON audit.entry TO hitl_web", WRITER_OFF)
 def _an_entry_hidden_from_the_sequencer(_: World) -> None:
     with acting(WEB):
         sql("INSERT INTO audit.entry (body, txid) VALUES ('{}', '3')")
 
 
-@attack(ATTACKS, WEB, "entry_is_json", "ALTER TABLE audit.entry DROP CONSTRAINT entry_is_json")
+@attack(
+    ATTACKS, WEB, "entry_form", WRITER_OFF, "ALTER TABLE audit.entry DROP CONSTRAINT entry_is_json"
+)
 def _an_entry_that_blinds_the_trail(_: World) -> None:
     with acting(WEB):
         sql("INSERT INTO audit.entry (body) VALUES ('[]')")
@@ -74,7 +76,8 @@ def _an_entry_that_blinds_the_trail(_: World) -> None:
 @attack(
     ATTACKS,
     WEB,
-    "entry_body_check",
+    "entry_form",
+    WRITER_OFF,
     "ALTER TABLE audit.entry DROP CONSTRAINT entry_body_check",
 )
 def _an_entry_of_two_lines(_: World) -> None:
@@ -83,10 +86,13 @@ def _an_entry_of_two_lines(_: World) -> None:
 
 
 @attack(ATTACKS, WEB, DENIED, granted("INSERT", "freeze", WEB))
-def _the_freeze_is_lifted(_: World) -> None:
+def _the_freeze_is_lifted(w: World) -> None:
     with acting(WEB):
         m.Freeze.objects.create(
-            frozen=False, reason="", actor="x", entry=entry("operator:freeze:lifted", "x", "freeze")
+            frozen=False,
+            reason="",
+            actor=w.sue.actor,
+            entry=entry("person:request:refused", w.sue.actor, "freeze"),
         )
 
 
@@ -94,7 +100,7 @@ def _the_freeze_is_lifted(_: World) -> None:
 def _a_warning_is_said_to_be_sent(w: World) -> None:
     with acting(WEB):
         m.Notice.objects.create(
-            proposal=w.in_review, round=1, kind="half", entry=entry("worker:notice:sent", "x", "x")
+            proposal=w.in_review, round=1, kind="half", entry=entry("", w.sue.actor, "x")
         )
 
 

@@ -72,7 +72,7 @@ def test_every_edge_can_be_taken(source: ProposalState, target: ProposalState) -
     """And only by its logins, when its conditions are met."""
     for login in EDGES[source, target]:
         proposal = ready(source, target)
-        factories.move(proposal, target, login=login, actor="agent:x")
+        factories.move(proposal, target, login=login)
         assert proposal.state == target
 
 

@@ -177,13 +177,14 @@ def test_rows_that_refer_to_a_proposal_do_not_wait_for_a_decision() -> None:
         with connect(WORKER) as it:
             it.execute("SET lock_timeout = '2s'")
             row = it.execute(
-                'INSERT INTO audit.entry (body) VALUES (\'{"actor":"x"}\') RETURNING id'
+                "INSERT INTO audit.entry (body) VALUES (%s) RETURNING id",
+                [factories.entry_body("worker:notice:sent", "worker:x")],
             ).fetchone()
             assert row is not None
             it.execute(
                 "INSERT INTO remediation_refusal"
                 " (proposal_id, reason, detail, actor, entry, recorded_at)"
-                " VALUES (%s, 'drift', '', 'x', %s, now())",
+                " VALUES (%s, 'drift', '', 'worker:x', %s, now())",
                 [proposal.pk, row[0]],
             )
     assert proposal.refusals.count() == 1

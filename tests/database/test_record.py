@@ -13,9 +13,7 @@ pytestmark = pytest.mark.django_db
 
 
 def entry() -> log.Appended:
-    return log.append(
-        action="worker:notice:sent", actor="person:x", object="thing:1", data={"n": 1}
-    )
+    return log.append(action="person:view:saved", actor="person:x", object="thing:1", data={"n": 1})
 
 
 def test_stored_entries_have_canonical_bytes(as_login: AsLogin) -> None:

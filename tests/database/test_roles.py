@@ -53,7 +53,13 @@ READ_BY_ALL = facts(
     AGENTS,
     {"review", "outboxmessage", "lease"},
     {"passkeyenrolment", "evidencescan", "evidenceerasure"},
-) | {"django_migrations", "remediation.agent_now", "remediation.edge", "remediation.target_kind"}
+) | {
+    "django_migrations",
+    "remediation.agent_now",
+    "remediation.edge",
+    "remediation.target_kind",
+    "audit.author",
+}
 
 # Places in the queue and in the list of incidents: only triggers write them.
 LISTS = facts({"queueentry", "queueservice", "incidententry"})
@@ -83,13 +89,14 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         | {"audit.entry(body)", "audit.secret"},
         "UPDATE": {"remediation_lease"},
     },
-    "hitl_sequencer": {"SELECT": TREE | {"audit.entry"}, "INSERT": TREE},
+    "hitl_sequencer": {"SELECT": TREE | {"audit.entry", "audit.author"}, "INSERT": TREE},
     "hitl_auditor": {
         "SELECT": READ_BY_ALL | TREE | LISTS | {"audit.entry", "audit.trail", "audit.secret"},
     },
     "hitl_eraser": {
         "SELECT": {
-            "audit.entry(id)", "audit.secret(commitment)", "remediation_evidenceblob(sha256)",
+            "audit.entry(id)", "audit.author", "audit.secret(commitment)",
+            "remediation_evidenceblob(sha256)",
             "remediation_evidence(sha256, incident_id)", "remediation_evidenceerasure",
         },
         "INSERT": {"audit.entry(body)", "remediation_evidenceerasure"},

@@ -166,7 +166,9 @@ SHADOWS = [
     Shadow(
         "bytes_go_without_an_erasure",
         ("public.remediation_evidenceerasure",),
-        "INSERT INTO audit.entry (body) VALUES ('{{}}'); "
+        "INSERT INTO audit.entry (body) VALUES (convert_to('"
+        '{{"action":"database:x","actor":"database:x","at":"","data":{{}},"object":"","v":1}}'
+        "', 'UTF8')); "
         "INSERT INTO pg_temp.remediation_evidenceerasure (sha256, entry)"
         " SELECT b.sha256, (SELECT max(id) FROM audit.entry)"
         "   FROM public.remediation_evidenceblob b",
@@ -271,7 +273,8 @@ GRANT ALL ON pg_temp.remediation_review TO PUBLIC;
 APPROVED = """
 WITH e AS (
   INSERT INTO audit.entry (body) VALUES (convert_to(format(
-    '{{"object":"proposal:%s","actor":"x","data":{{"from":"in_review","to":"approved"}}}}',
+    '{{"action":"person:proposal:approved","actor":"person:x","at":"",'
+    '"data":{{"from":"in_review","to":"approved"}},"object":"proposal:%s","v":1}}',
     '{proposal}'), 'UTF8')) RETURNING id)
 SELECT id FROM e
 """
@@ -293,7 +296,7 @@ def test_a43_a_forged_quorum_with_the_real_login(world: World) -> None:
                         "INSERT INTO public.remediation_transition"
                         " (proposal_id, from_state, to_state, round, actor, reason, entry,"
                         "  recorded_at)"
-                        " VALUES (%s, 'in_review', 'approved', 1, 'x', '', %s, now())",
+                        " VALUES (%s, 'in_review', 'approved', 1, 'person:x', '', %s, now())",
                         [proposal, entry[0]],
                     )
                 it.rollback()

@@ -77,10 +77,13 @@ def test_the_first_trigger_of_a_table_is_the_clock() -> None:
 
 
 def insert(row: models.Model, login: str = WEB) -> Any:
-    actor = row.agent.actor if isinstance(row, m.Incident) else getattr(row, "actor", "x")
+    for name in ("actor", "created_by"):
+        if hasattr(row, name):
+            setattr(row, name, factories.actor_of(login))
+    actor = row.agent.actor if isinstance(row, m.Incident) else factories.actor_of(login)
     with acting(login):
         if isinstance(row, Fact):
-            row.entry = entry("worker:notice:sent", getattr(row, "created_by", actor), "x")
+            row.entry = entry("worker:notice:sent", actor, "x")
         row.save(force_insert=True)
     row.refresh_from_db()
     return row

@@ -55,10 +55,14 @@ class Book:
 
     bodies: list[bytes] = field(default_factory=list)
 
-    def add(self, action: str, actor: str, object: str, data: dict[str, Any]) -> int:
+    def add(
+        self, action: str, actor: str, object: str, data: dict[str, Any], writer: str = ""
+    ) -> int:
         entry = {
             "v": 1, "at": AT, "action": action, "actor": actor, "object": object, "data": data,
         }  # fmt: skip
+        if writer:
+            entry["writer"] = writer
         self.bodies.append(encode(entry))
         return len(self.bodies) - 1
 

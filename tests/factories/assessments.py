@@ -15,7 +15,7 @@ from remediation.domain.events import Event
 from remediation.domain.observation import Observation
 from remediation.domain.scope import Scope, ScopeService, ScopeTarget
 from remediation.domain.states import ProposalState
-from tests.factories.logins import WORKER, WORKER_ACTOR, acting, entry
+from tests.factories.logins import WORKER, acting, actor_of, entry
 from tests.factories.proposals import load, move
 
 
@@ -121,7 +121,7 @@ def insert_assessment(
         made = m.Assessment.objects.create(
             proposal=proposal,
             round=proposal.round + 1 if round is None else round,
-            entry=entry(Event.WORKER_PROPOSAL_ASSESSED, WORKER_ACTOR, f"proposal:{proposal.pk}"),
+            entry=entry(Event.WORKER_PROPOSAL_ASSESSED, actor_of(login), f"proposal:{proposal.pk}"),
             **found,
         )
         m.AssessmentService.objects.bulk_create(

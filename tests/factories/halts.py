@@ -16,7 +16,7 @@ from remediation import models as m
 from remediation.domain import b64url
 from remediation.domain.events import Event
 from remediation.domain.halt.statement import Found, HaltStatement, RunDecision, signed_steps
-from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, entry
+from tests.factories.logins import WEB, WORKER, acting, actor_of, entry
 from tests.factories.people import Person
 from tests.factories.proposals import load
 
@@ -113,7 +113,7 @@ def halt_verdict(halt: m.Halt, refusal: str = "", *, login: str = WORKER) -> m.H
     with acting(login):
         return m.HaltVerdict.objects.create(
             halt=halt,
-            actor=WORKER_ACTOR,
+            actor=actor_of(login),
             refusal=refusal,
-            entry=entry(event, WORKER_ACTOR, f"proposal:{halt.proposal_id}"),
+            entry=entry(event, actor_of(login), f"proposal:{halt.proposal_id}"),
         )

@@ -11,7 +11,7 @@ from remediation import models as m
 from remediation.domain import plan as plans
 from remediation.domain import report
 from remediation.domain.events import Event
-from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, entry
+from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, actor_of, entry
 from tests.factories.people import Person
 
 
@@ -118,7 +118,7 @@ def incident_move(
     *,
     source: str = "open",
     login: str = WORKER,
-    actor: str = WORKER_ACTOR,
+    actor: str = "",
     outcome: str = "",
     reason: str = "",
     proposal: m.Proposal | None = None,
@@ -130,6 +130,7 @@ def incident_move(
         proposal = incident.proposals.filter(
             state="succeeded", targets__locator=incident.locator
         ).first()
+    actor = actor or actor_of(login)
     with acting(login):
         return m.IncidentTransition.objects.create(
             incident=incident,

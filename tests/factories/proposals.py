@@ -12,7 +12,7 @@ from remediation.domain.events import Event
 from tests.factories.agents import agent, token
 from tests.factories.incidents import artefact, diagnosis, evidence, incident, plan
 from tests.factories.inventory import dependency, identity, service, settle_inventory
-from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, entry, number
+from tests.factories.logins import WEB, WORKER, acting, actor_of, entry, number
 from tests.factories.people import Person
 
 
@@ -90,7 +90,7 @@ def move(
     to: str,
     *,
     login: str = WORKER,
-    actor: str = WORKER_ACTOR,
+    actor: str = "",
     source: str | None = None,
     reason: str = "",
     entry_says: Mapping[str, Any] | None = None,
@@ -98,7 +98,7 @@ def move(
     """Insert a transition. `source` is the state that the row names (default: the current one);
     `entry_says` overrides what the audit entry names (actor, object, from, to)."""
     proposal.refresh_from_db()
-    source = proposal.state if source is None else source
+    source, actor = proposal.state if source is None else source, actor or actor_of(login)
     said = {
         "actor": actor,
         "object": f"proposal:{proposal.pk}",

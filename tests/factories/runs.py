@@ -9,7 +9,15 @@ from django.db import connection, transaction
 from remediation import models as m
 from remediation.domain.events import Event
 from remediation.domain.states import ProposalState
-from tests.factories.logins import OPERATOR, WORKER, WORKER_ACTOR, acting, entry, unguarded
+from tests.factories.logins import (
+    OPERATOR,
+    WORKER,
+    WORKER_ACTOR,
+    acting,
+    actor_of,
+    entry,
+    unguarded,
+)
 from tests.factories.proposals import move
 
 
@@ -54,7 +62,9 @@ def execution(
             tokens=dict(tokens),
             holder=holder,
             evidence=b"{}",
-            entry=entry(Event.WORKER_PROPOSAL_EXECUTING, WORKER_ACTOR, f"proposal:{proposal.pk}"),
+            entry=entry(
+                Event.WORKER_PROPOSAL_EXECUTING, actor_of(login), f"proposal:{proposal.pk}"
+            ),
         )
 
 
@@ -78,7 +88,7 @@ def step(
             token=token,
             data={},
             entry=entry(
-                Event.WORKER_STEP_RECORDED, WORKER_ACTOR, f"proposal:{execution.proposal_id}"
+                Event.WORKER_STEP_RECORDED, actor_of(login), f"proposal:{execution.proposal_id}"
             ),
         )
 

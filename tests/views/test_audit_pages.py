@@ -211,7 +211,10 @@ def test_the_state_of_the_log(world: World, carol: Person, browser_of: BrowserOf
     page = text_of(browser_of(carol).get("audit_log"))
     assert "not run yet" in page
     log.append(
-        action="system:log:broken", actor="system:v", object="log:all", data={"problem": "leaf 7"}
+        action="system:log:broken",
+        actor="system:verification",
+        object="log:all",
+        data={"problem": "leaf 7"},
     )
     world.integrate()
     for name, words in (
@@ -296,7 +299,7 @@ def test_a43_no_entry_keeps_an_auditor_from_the_pages(
     ]
     bodies.append(f'{{"object":"incident:{incident.pk}","data":{{"n":[1e131071,-1e400]}}}}')
     bodies.append(f'{{"object":"incident:{incident.pk}","a":\r[7]}}')
-    with acts("hitl_web"), connection.cursor() as cursor:
+    with factories.anybody_writes(), connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO audit.entry (body) VALUES (%s)", [[body.encode()] for body in bodies]
         )

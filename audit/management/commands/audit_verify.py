@@ -37,6 +37,7 @@ class Command(BaseCommand):
             f"{found.size} entries, {found.nodes} nodes, {found.heads} heads, root"
             f" {found.root.hex()}\n{found.backlog} entries are not in the tree yet;"
             f" {found.opened} commitments open, {found.erased} erased"
+            f"\n{len(found.forged)} entries are forged"
             + (
                 ""
                 if seen

@@ -71,7 +71,7 @@ SELECT (SELECT coalesce(json_agg(json_build_array(
                    FILTER (WHERE x.active AND x.role = ANY (%(proposers)s)), '{}'))
           FROM remediation.entitlement x WHERE x.person = %(editor)s),
        (SELECT t.recorded_at FROM public.remediation_transition t
-         WHERE t.proposal_id = %(proposal)s AND t.to_state = 'approved'
+         WHERE t.proposal_id = %(proposal)s AND t.to_state = 'approved' AND t.round = %(round)s
          ORDER BY t.id DESC LIMIT 1),
        (SELECT m.to_state FROM public.remediation_incidenttransition m
          WHERE m.incident_id = %(incident)s ORDER BY m.id DESC LIMIT 1),
@@ -204,6 +204,7 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
             "token": proposal.token_id,
             "proposal": proposal.pk,
             "incident": proposal.incident_id,
+            "round": proposal.round,
             "editor": proposal.editor,
             "proposers": list(KEY_ROLES),
         },

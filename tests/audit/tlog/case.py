@@ -37,10 +37,17 @@ class Case:
     opened: list[dict[str, Any]] = field(default_factory=list)
     notes: dict[int, str] = field(default_factory=dict)
 
-    def add(self, action: str, about: str, data: dict[str, Any], actor: str = "worker:w") -> int:
+    def add(
+        self,
+        action: str,
+        about: str,
+        data: dict[str, Any],
+        actor: str = "worker:w",
+        writer: str = "",
+    ) -> int:
         """Add an entry of the incident, between unrelated ones."""
         self.book.filler(2)
-        index = self.book.add(action, actor, about, data)
+        index = self.book.add(action, actor, about, data, writer)
         self.mine.append(index)
         return index
 

@@ -52,7 +52,7 @@ def test_the_code_of_the_log_names_no_event_of_the_product() -> None:
 def test_a_caller_may_give_rules_of_its_own() -> None:
     own = bundle_rules.RULES
     more = {**own.rests_on, "worker:notice:sent": "worker:notice:asked"}
-    strict = Rules(own.cleared, own.proposed, own.named, own.erasable, more)
+    strict = Rules(own.cleared, own.proposed, own.named, own.erasable, more, own.writers)
     raw = case().dump()
     bundle.verify(raw, record.POLICY)
     with pytest.raises(Missing, match="worker:notice:asked"):

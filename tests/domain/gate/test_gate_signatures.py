@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +12,14 @@ from remediation.domain.errors import (
     Signature,
     UnknownApproverKey,
 )
+from remediation.domain.gate import steps
 from remediation.domain.gate.approvers import Approvers
+from remediation.domain.gate.case import Case
+from remediation.domain.gate.steps import people
 from tests.domain.gate.verifying import GOOD, verify
 from tests.domain.story import (
     ALICE,
+    APPROVED,
     ASSESSED,
     BOB,
     EVE,
@@ -23,6 +27,7 @@ from tests.domain.story import (
     NOW,
     ORIGIN,
     RP_ID,
+    SIGNED,
     Story,
     an_approver,
     sign,
@@ -91,3 +96,47 @@ def test_statement_and_file_must_name_the_same_relying_party_and_origin(
     review = replace(sign(statement), assertion=assertion)
     with pytest.raises(Signature, match="another relying party or origin"):
         verify(story.evidence(review, sign(story.statement(BOB, "service_owner"))))
+
+
+@pytest.mark.parametrize(
+    ("recorded_at", "why"),
+    [
+        (SIGNED - timedelta(seconds=6), "before the statement could be signed"),
+        (SIGNED - timedelta(days=30), "before the statement could be signed"),
+        (SIGNED + timedelta(minutes=5, seconds=1), "had expired"),
+        (APPROVED + timedelta(microseconds=1), "after the approval"),
+    ],
+)
+def test_the_time_of_recording_is_bound_by_what_was_signed(recorded_at: datetime, why: str) -> None:
+    """Nobody signs it, and an evidence file could move it to when a removed key was still valid."""
+    story = Story()
+    first = sign(story.statement(ALICE, "security"), recorded_at=recorded_at)
+    with pytest.raises(Signature, match=why):
+        verify(story.evidence(first, sign(story.statement(BOB, "service_owner"))))
+
+
+def test_a_time_within_the_signed_window_counts() -> None:
+    story = Story()
+    for recorded_at in (SIGNED - timedelta(seconds=5), APPROVED):
+        first = sign(story.statement(ALICE, "security"), recorded_at=recorded_at)
+        assert verify(story.evidence(first, sign(story.statement(BOB, "service_owner"))))
+
+
+def test_a_key_that_was_removed_is_not_brought_back_by_an_earlier_time() -> None:
+    """The control: with the window taken away, the moved time counts."""
+    story = Story()
+    removed = Approvers(
+        (
+            an_approver(ALICE, "security", until=SIGNED - timedelta(hours=1)),
+            an_approver(BOB, "service_owner"),
+        )
+    )
+    moved = sign(story.statement(ALICE, "security"), recorded_at=SIGNED - timedelta(hours=2))
+    given = story.evidence(moved, sign(story.statement(BOB, "service_owner")))
+    statement = story.statement(ALICE, "security")
+    case = Case(given, removed, NOW, None, None, frozenset(), True)
+    with pytest.raises(Signature, match="before the statement"):
+        steps.signature(case, moved, statement, (moved.recorded_at,))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(people, "LIFE", timedelta(days=1))
+        steps.signature(case, moved, statement, (moved.recorded_at,))

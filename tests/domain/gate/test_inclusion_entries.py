@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from audit.tlog.canonical import encode
 from remediation.domain import b64url
 from remediation.domain.gate.inclusion import LogEvidence
+from remediation.domain.gate.steps import log as log_step
 from tests.domain import record
 from tests.domain.gate.logs import GOOD, book, holds, refused
 from tests.domain.story import ALICE, BOB, EVE, KEYS, PROPOSAL, Story, sign
@@ -158,3 +161,22 @@ def test_a_statement_by_the_right_key_from_another_session_is_refused() -> None:
     other = sign(Story().statement(ALICE, "security", nonce="ab" * 32), key=KEYS[ALICE])
     made, needed = record.told(replace(GOOD, reviews=(other, GOOD.reviews[1])))
     refused(made.prove(needed), match=ALICE)
+
+
+@every("writer", ["hitl_worker", "hitl_eraser", "hitl_owner", "postgres", "", None, 7])
+@every("number", [0, 2])
+def test_a69_an_entry_that_its_writer_may_not_write_counts_nothing(
+    number: int, writer: object
+) -> None:
+    """A review's entry and the approval's are a person's, so hitl_web writes them."""
+    refused(telling(number, put("writer", value=writer)), match="the log holds no entry of")
+
+
+def test_an_entry_by_the_web_login_counts_and_so_does_one_from_before_writers() -> None:
+    for number in (0, 2):
+        holds(telling(number, put("writer", value="hitl_web")))
+
+
+def test_the_control_that_reads_no_writer_counts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_step, "why_forged", lambda *_: "")
+    holds(telling(0, put("writer", value="hitl_worker")))

@@ -71,7 +71,7 @@ def test_any_other_value_is_a_problem_with_a_name(path: tuple[Any, ...]) -> None
 
 
 def test_a_review_counts_only_while_its_entry_is_valid() -> None:
-    assert judge(said("2019-01-01T00:00:00+00:00")).problem.endswith("at that time")
+    assert judge(said("2019-01-01T00:00:00+00:00")).problem.endswith("could be signed")
     assert "had expired" in judge(said("2027-01-01T00:00:00+00:00")).problem
 
 

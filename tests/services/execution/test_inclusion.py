@@ -275,7 +275,9 @@ def filled(house: House, count: int) -> list[int]:
     """Insert that many entries into the tree in one statement; return their ids."""
     with acts("hitl_web"), connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO audit.entry (body) SELECT convert_to('{\"n\":' || g || '}', 'UTF8')"
+            "INSERT INTO audit.entry (body) SELECT convert_to("
+            '\'{"action":"person:request:refused","actor":"person:t","at":"","data":\''
+            ' || \'{"n":\' || g || \'},"object":"","v":1}\', \'UTF8\')'
             " FROM generate_series(1, %s) AS g RETURNING id",
             [count],
         )
@@ -373,8 +375,8 @@ def test_a_private_value_is_not_part_of_the_proof(house: House) -> None:
     """Erasing it later changes no proof."""
     with acts("hitl_web"):
         made = log.append(
-            action="worker:notice:sent",
-            actor="worker:t",
+            action="person:user:created",
+            actor="person:t",
             object="person:1",
             data={},
             private={"email": "alice@portal.example"},

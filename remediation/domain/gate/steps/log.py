@@ -7,6 +7,7 @@ from audit.tlog.checkpoint import Checkpoint
 from audit.tlog.errors import BadProof, QuorumMissing, TlogError
 from audit.tlog.merkle import leaf_hash, verify_inclusion
 from audit.tlog.witness import advance
+from audit.tlog.writers import why_forged
 from remediation.domain import b64url
 from remediation.domain.errors import (
     AuditUnavailable,
@@ -19,6 +20,7 @@ from remediation.domain.gate.evidence import ReviewEvidence
 from remediation.domain.gate.inclusion import LogEvidence, LogTrust, RecordedEntry
 from remediation.domain.states import ProposalState
 from remediation.domain.strict import parse as parse_json
+from remediation.domain.writers import WRITERS
 
 # The maximum length of an entry, and so of its number of keys.
 _MAX_ENTRY = 65_535
@@ -34,7 +36,7 @@ def inclusion(case: Case) -> None:
     if given is None:
         raise BadInclusion("the evidence holds no proof of the audit log")
     head = _head(case.log, given)
-    said = [_proven(entry, head) for entry in given.entries]
+    said = [body for body in (_proven(one, head) for one in given.entries) if _believed(body)]
     for review in case.evidence.reviews:
         if not any(_records(case, review, body) for body in said):
             raise BadInclusion(f"the log holds no entry of the review by {review.person}")
@@ -68,6 +70,11 @@ def _proven(entry: RecordedEntry, head: Checkpoint) -> Json:
         return parse_json(body, max_bytes=_MAX_ENTRY, max_keys=_MAX_ENTRY)
     except (BadProof, BadInput) as error:
         raise BadInclusion(f"entry {entry.index}: {error}") from None
+
+
+def _believed(said: Json) -> bool:
+    """Return whether the login that wrote the entry may write it; an older one names none."""
+    return isinstance(said, dict) and not why_forged(said, WRITERS)
 
 
 def _records(case: Case, review: ReviewEvidence, said: Json) -> bool:

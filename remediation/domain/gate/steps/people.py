@@ -19,7 +19,7 @@ from remediation.domain.gate.case import Case
 from remediation.domain.gate.evidence import ReviewEvidence
 from remediation.domain.gate.quorum import Resolution
 from remediation.domain.gate.signature import verify as verify_assertion
-from remediation.domain.statement import Statement
+from remediation.domain.statement import LIFE, Statement
 
 # (3) Signatures: a key of the approvers file signed exactly the statement of each review.
 
@@ -28,6 +28,8 @@ def signatures(case: Case) -> None:
     nonces: set[str] = set()
     for review, statement in zip(case.evidence.reviews, case.statements, strict=True):
         signature(case, review, statement, (review.recorded_at, case.now))
+        if review.recorded_at > case.evidence.approved_at:
+            raise Signature(f"{review.person}: recorded after the approval that rests on it")
         if statement.nonce in nonces:
             raise Signature("two reviews carry one nonce")
         nonces.add(statement.nonce)
@@ -59,6 +61,9 @@ def _check_belongs(case: Case, review: ReviewEvidence, statement: Statement) -> 
         raise Signature(f"{review.person}: the statement is about {signed}, not {recorded}")
     if statement.expires < review.recorded_at:
         raise Signature(f"{review.person}: the statement had expired when it was recorded")
+    # Nobody signs the time of recording, and keys are judged by it: the signed end bounds it.
+    if statement.expires - review.recorded_at > LIFE:
+        raise Signature(f"{review.person}: recorded before the statement could be signed")
     try:
         statement.check_consistent()
     except ReviewRefused as error:
