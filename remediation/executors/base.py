@@ -103,12 +103,30 @@ class Executor(ABC):
         """Return the pinned state after the action, which reviewers saw."""
         return catalogue.after(self.spec.kind, state)
 
-    def settled(self, observation: Observation) -> Settled | None:
-        """Return whether the action was applied; None if the observation cannot tell. Pure."""
+    def settled(self, observation: Observation, *, spread: bool = True) -> Settled | None:
+        """Return whether the action was applied; None if the observation cannot tell. Pure.
+
+        `spread`: the action's declared propagation is over. Before that, a read that shows the
+        earlier state may be a stale one, so the answer is never NOT_APPLIED.
+        """
         if not observation.exists:
             return None
-        wanted = self.after(observation.state) == observation.state
-        return Settled.APPLIED if wanted else Settled.NOT_APPLIED
+        if self.after(observation.state) == observation.state:
+            return Settled.APPLIED
+        return Settled.NOT_APPLIED if spread else None
+
+    def as_left(
+        self, snapshot: Snapshot, observation: Observation, *, spread: bool = True
+    ) -> bool | None:
+        """Return whether the target is as the step left it; None if that cannot be told. Pure.
+
+        Every undoing asks this first, and changes nothing unless the answer is True. Before the
+        declared propagation is over (`spread` is False) a difference may be a stale read: None
+        asks to look again.
+        """
+        if observation.exists and observation.state == self.after(snapshot):
+            return True
+        return False if spread else None
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         """Return every place that the action must take effect at, as it was seen there. Pure.

@@ -77,7 +77,7 @@ ROOT = TargetSpec(
 
 DEACTIVATE = ActionSpec(
     kind="aws.iam.deactivate_access_key",
-    version=1,
+    version=2,  # looks read several times; undoing what changed nothing makes no call
     title="Deactivate an AWS access key",
     sentence="Set access key {access_key_id} of IAM user {user} in AWS account {account}"
     " to Inactive.",
@@ -96,7 +96,7 @@ DEACTIVATE = ActionSpec(
 
 ACTIVATE = ActionSpec(
     kind="aws.iam.activate_access_key",
-    version=1,
+    version=2,  # looks read several times; undoing what changed nothing makes no call
     title="Activate an AWS access key",
     sentence="Set access key {access_key_id} of IAM user {user} in AWS account {account}"
     " to Active.",
