@@ -115,19 +115,6 @@ class Executor(ABC):
             return Settled.APPLIED
         return Settled.NOT_APPLIED if spread else None
 
-    def as_left(
-        self, snapshot: Snapshot, observation: Observation, *, spread: bool = True
-    ) -> bool | None:
-        """Return whether the target is as the step left it; None if that cannot be told. Pure.
-
-        Every undoing asks this first, and changes nothing unless the answer is True. Before the
-        declared propagation is over (`spread` is False) a difference may be a stale read: None
-        asks to look again.
-        """
-        if observation.exists and observation.state == self.after(snapshot):
-            return True
-        return False if spread else None
-
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         """Return every place that the action must take effect at, as it was seen there. Pure.
 

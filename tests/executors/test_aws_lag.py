@@ -137,21 +137,6 @@ def test_each_read_of_a_look_opens_a_connection_of_its_own(
     assert len(stale.connections) == len(stale.calls)
 
 
-def test_a67_whether_a_key_is_as_the_step_left_it_cannot_be_told_by_a_stale_read(
-    world: AwsWorld, stale: LaggingIam
-) -> None:
-    """A67, A66: an undoing that compares with a stale read waits; it neither acts nor gives up."""
-    targets, snapshot = deactivated(world, stale)
-    executor, seen = DeactivateAccessKey(), run_observe(world.step, targets)
-    assert executor.as_left(snapshot, seen, spread=False) is None
-    assert executor.as_left(snapshot, seen) is False
-    stale.spread()
-    seen = run_observe(world.step, targets)
-    assert executor.as_left(snapshot, seen, spread=False) is True
-    assert executor.as_left(snapshot, GONE, spread=False) is None
-    assert executor.as_left(snapshot, GONE) is False
-
-
 def test_a67_an_undoing_that_aws_accepted_is_done_though_no_read_shows_it_yet(
     world: AwsWorld, stale: LaggingIam
 ) -> None:
@@ -174,10 +159,10 @@ def test_a66_undoing_a_step_that_changed_nothing_makes_no_call(world: AwsWorld) 
 
 
 @pytest.mark.parametrize("action", [DeactivateAccessKey, ActivateAccessKey])
-def test_a78_a_key_is_without_access_only_when_inactive_was_read(
+def test_a_key_is_without_access_only_when_inactive_was_read(
     world: AwsWorld, action: type[DeactivateAccessKey | ActivateAccessKey]
 ) -> None:
-    """A78: whichever action asks; a key that is not listed or has another status is not seen."""
+    """Whichever action asks; a key that is not listed or has another status is not seen."""
     place = f"AWS account {moto.ACCOUNT} IAM (read through the observer's key)"
     expected = {"Inactive": True, "Active": False, "Expired": None}
     for status, without in expected.items():
