@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email import message_from_bytes, policy
 
 from hitlportal.demo.people.player import Player
 from hitlportal.demo.play.expectations import Checks
@@ -20,7 +21,7 @@ class Scene:
     """The shared state of the play.
 
     People approve `key_report` (its plan acts on `key`) and `role_report`, and return
-    `unknown_report`. `leak_report` has three steps and is halted; it is made after the import of
+    `unknown_report`. `leak_report` has three steps and is stopped; it is made after the import of
     the shop. `token` belongs to the reference agent, `scanner_token` to the scanner.
     """
 
@@ -54,6 +55,18 @@ class Scene:
         settings = self.stack.settings
         environment = settings.worker() if process == "worker" else settings.web()
         return self.stack.installation.manage(*command, process=process, environment=environment)
+
+    def mails(self, username: str, about: str) -> int:
+        """Return how many mails this person got whose text holds ``about``."""
+        found = 0
+        for file in (self.stack.directory / "mail").glob("*.log"):
+            # Django's file backend writes one file for each connection, with a line between mails.
+            for raw in file.read_bytes().split(b"-" * 79):
+                mail = message_from_bytes(raw.strip(), policy=policy.default)
+                body = mail.get_body() if mail["To"] else None
+                text = body.get_content() if body is not None else ""
+                found += f"{username}@" in str(mail["To"]) and about in text
+        return found
 
     def comes_true(self, what: str, condition: Callable[[], bool]) -> bool:
         """Wait for a condition; return whether it became true in time."""
