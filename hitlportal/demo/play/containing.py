@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from hitlportal.demo.play import independent
 from hitlportal.demo.play.scene import Scene
 from hitlportal.demo.story import ROLE
+
+LOOKED = "worker:incident:looked"
 
 
 def check(scene: Scene) -> None:
     """Ask for a look instead of waiting a minute for the first one that is due by itself."""
-    report = scene.role_report
+    report, ledger = scene.role_report, scene.stack.ledger
     incident = scene.record.incident_id(report.proposal)
+    ledger.let_log_in(ROLE)
+    opened = independent.login_refused(ledger.dsn(ROLE)) == ""
+    before = scene.record.incident(report.proposal), opened
+    what = f"an administrator of the target sets {ROLE} to LOGIN again and tells nobody"
+    scene.checks.equal("15", what, before, ("contained", True))
     page = f"/incidents/{incident}/"
-    scene.stack.ledger.let_log_in(ROLE)
-    before = scene.record.incident(report.proposal)
-    what = f"an administrator of the target sets {ROLE} to LOGIN again; nobody told the portal"
-    scene.checks.equal("15", what, before, "contained")
     scene.players["alice"].fill(page, f"{page}look/")
     opened = scene.comes_true(
         "a look to find access", lambda: scene.record.incident(report.proposal) == "open"
     )
-    looks = scene.record.entry_data("worker:incident:looked", f"incident:{incident}")
+    looks = scene.record.entry_data(LOOKED, f"incident:{incident}")
     found = str(looks[-1]["data"].get("found")) if looks else "no look"
     what = "alice asks for a look; the worker finds access, and the incident is open again"
     scene.checks.line("15", opened and found == "access", what, found)
