@@ -23,7 +23,7 @@ def check(scene: Scene) -> None:
 
 def rest(scene: Scene) -> None:
     """frank proposes the steps that were not done; others approve them."""
-    *done, left = LEAKED
+    left = list(LEAKED)[-1]
     stopped = scene.leak_report.proposal
     made = on_runs.propose(scene.players["frank"], stopped, "rest", REST)
     before = _log(scene)

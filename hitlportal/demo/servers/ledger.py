@@ -129,7 +129,7 @@ class Ledger:
                 os.kill(pid, signal.SIGCONT)
 
     def let_log_in(self, role: str) -> None:
-        """Set a role to LOGIN, as an administrator of the target who does not know why it is off."""
+        """Set a role to LOGIN, as an administrator who does not know why it is off."""
         with self._superuser(DATABASE) as connection:
             connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(role)))
 
