@@ -87,7 +87,7 @@ class _AccessKey(Executor):
                 why = str(error)
             else:
                 if found.state.get("status") == self.status:
-                    return Outcome(self.seen(found))
+                    return Outcome(self.seen(found), found)
                 why = f"the key's status is {found.state.get('status')}"
             if give_up.passed:
                 raise VerifyFailed(why)

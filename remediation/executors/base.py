@@ -105,17 +105,16 @@ class Executor(ABC):
         """Return the pinned state after the action, which reviewers saw."""
         return catalogue.after(self.spec.kind, state)
 
-    def settled(self, observation: Observation, *, spread: bool = True) -> Settled | None:
+    def settled(self, observation: Observation) -> Settled | None:
         """Return whether the action was applied; None if the observation cannot tell. Pure.
 
-        `spread`: the action's declared propagation is over. Before that, a read that shows the
-        earlier state may be a stale one, so the answer is never NOT_APPLIED.
+        Until the action's declared propagation is over, NOT_APPLIED may come from a stale read;
+        services take it for an answer only afterwards.
         """
         if not observation.exists:
             return None
-        if self.after(observation.state) == observation.state:
-            return Settled.APPLIED
-        return Settled.NOT_APPLIED if spread else None
+        wanted = self.after(observation.state) == observation.state
+        return Settled.APPLIED if wanted else Settled.NOT_APPLIED
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         """Return every place that the action must take effect at, as it was seen there. Pure.

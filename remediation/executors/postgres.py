@@ -95,8 +95,8 @@ class _Role(Executor):
         if not observation.state["member_of_managed"]:
             raise NotApplied("the role is not a member of hitl_managed")
 
-    def settled(self, observation: Observation, *, spread: bool = True) -> Settled | None:
-        settled = super().settled(observation, spread=spread)
+    def settled(self, observation: Observation) -> Settled | None:
+        settled = super().settled(observation)
         if settled is Settled.APPLIED and not self._complete(observation):
             return None  # NOLOGIN took effect; the sessions may still be ending
         return settled
