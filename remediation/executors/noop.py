@@ -135,7 +135,10 @@ class Noop(Executor):
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
         target = _Target(step, targets)
-        seen = self.observe(step, targets)
+        try:
+            seen = self.observe(step, targets)
+        except TargetUnobservable as error:
+            raise VerifyFailed(error.detail) from error
         if target.plays("fail_verify") or seen.state.get("state") != OFF or target.open():
             raise VerifyFailed("injected, or it is not off")
         return Outcome({"state": OFF}, seen)

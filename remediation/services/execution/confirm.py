@@ -15,6 +15,7 @@ from django.db import connection
 
 from audit.tlog.canonical import Json
 from remediation.domain import instant
+from remediation.domain.errors import TargetUnobservable
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.base import Settled
@@ -69,7 +70,7 @@ def first_look(run: Run, index: int) -> Confirmed:
         run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
         outcome = run_verify(run.clearances[index], run.body, index, host_files.targets())
         observation = outcome.observation
-    except VerifyFailed:
+    except (VerifyFailed, TargetUnobservable):
         pass  # not seen yet; `look` says what that means
     return look(run, index, observation)
 
