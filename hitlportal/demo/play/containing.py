@@ -27,5 +27,5 @@ def check(scene: Scene) -> None:
     found = str(looks[-1]["data"].get("found")) if looks else "no look"
     what = "alice asks for a look; the worker finds access, and the incident is open again"
     scene.checks.line("15", opened and found == "access", what, found)
-    told = scene.comes_true("the mail about it", lambda: scene.mails("lena", incident) > 0)
-    scene.checks.line("15", told, "the lead gets a mail about it")
+    subject = scene.mailed("open again", incident)
+    scene.checks.line("15", subject != "", "lead and reviewers get a mail about it", subject)

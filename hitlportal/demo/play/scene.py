@@ -56,16 +56,20 @@ class Scene:
         environment = settings.worker() if process == "worker" else settings.web()
         return self.stack.installation.manage(*command, process=process, environment=environment)
 
-    def mails(self, username: str, about: str) -> int:
-        """Return how many mails this person got whose text holds ``about``."""
-        found = 0
-        for file in (self.stack.directory / "mail").glob("*.log"):
-            # Django's file backend writes one file for each connection, with a line between mails.
-            for raw in file.read_bytes().split(b"-" * 79):
-                mail = message_from_bytes(raw.strip(), policy=policy.default)
-                body = mail.get_body() if mail["To"] else None
-                text = body.get_content() if body is not None else ""
-                found += f"{username}@" in str(mail["To"]) and about in text
+    def mailed(self, subject: str, about: str) -> str:
+        """Wait for a mail with these words in subject and text; return its subject, or ""."""
+        found = ""
+
+        def came() -> bool:
+            nonlocal found
+            for file in (self.stack.directory / "mail").glob("*.log"):
+                mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+                titled = " ".join(str(mail["Subject"]).split())
+                if subject in titled and about in mail.get_content():
+                    found = titled
+            return found != ""
+
+        self.comes_true(f"a mail “{subject}” about {about}", came)
         return found
 
     def comes_true(self, what: str, condition: Callable[[], bool]) -> bool:

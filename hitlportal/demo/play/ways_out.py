@@ -11,6 +11,7 @@ from hitlportal.demo.story import LEAKED
 
 REST = "The shipping team agrees: its role can go off now, too."
 BACK = "The passwords of both roles are new; the checkout needs its roles again."
+SETTLED = "Stopped, and settled by hand"  # on the page
 BY_HAND = "The database's administrators changed the second role's password themselves."
 
 
@@ -73,15 +74,14 @@ def by_hand(scene: Scene) -> None:
     what = f"{second} is locked at the target: step 2 fails, the run stops and keeps step 1"
     seen = scene.record.state(report.proposal), *_on(scene)
     scene.checks.equal("14", what, seen, ("stopped", second))
-    mailed = scene.comes_true(
-        "the mail about the stopped run", lambda: scene.mails("lena", report.proposal) > 0
-    )
-    scene.checks.line("14", mailed, "the lead gets a mail about it")
+    subject = scene.mailed("stopped", report.proposal)
+    what = "lead and reviewers get a mail that says what stays and what they can do"
+    scene.checks.line("14", subject != "", what, subject)
     on_runs.sign(scene.players["bob"], report.proposal, "settle", BY_HAND)
     page = on_runs.page_of(report.proposal)
     settled = scene.comes_true(
         "the worker to verify it",
-        lambda: "ettled by hand" in expect(scene.players["carol"].browser.get(page), 200).text,
+        lambda: SETTLED in expect(scene.players["carol"].browser.get(page), 200).text,
     )
     what = "bob settles it by hand, with a reason that everybody can read"
     scene.checks.line("14", settled, what, BY_HAND)
