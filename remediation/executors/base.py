@@ -106,7 +106,11 @@ class Executor(ABC):
         return catalogue.after(self.spec.kind, state)
 
     def settled(self, observation: Observation) -> Settled | None:
-        """Return whether the action was applied; None if the observation cannot tell. Pure."""
+        """Return whether the action was applied; None if the observation cannot tell. Pure.
+
+        Until the action's declared propagation is over, NOT_APPLIED may come from a stale read;
+        services take it for an answer only afterwards.
+        """
         if not observation.exists:
             return None
         wanted = self.after(observation.state) == observation.state

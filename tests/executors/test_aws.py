@@ -15,7 +15,7 @@ from boto3.session import Session
 from botocore.exceptions import ClientError
 
 from remediation.domain.errors import TargetUnobservable
-from remediation.executors import aws
+from remediation.executors import aws, aws_iam
 from remediation.executors.aws_account import AwsTarget
 from remediation.executors.base import Deadline
 from remediation.executors.errors import NotApplied, OutcomeUnknown, VerifyFailed
@@ -193,7 +193,7 @@ def test_a40_a_changing_call_is_made_once_whatever_the_answer(
 def test_a40_no_answer_is_an_unknown_outcome_and_not_waited_for_beyond_the_time_allowed(
     world: AwsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aws, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(aws_iam, "READ_SECONDS", 0.2)
     with endpoint(None) as (port, seen):
         targets = world.targets(port)
         with pytest.raises(OutcomeUnknown):
@@ -212,8 +212,10 @@ def test_a_garbled_answer_makes_the_target_unobservable(world: AwsWorld, body: b
 
 
 def test_no_call_is_begun_when_its_timeouts_reach_beyond_the_deadline(world: AwsWorld) -> None:
-    longest = aws.CONNECT_SECONDS + aws.READ_SECONDS
-    assert 3 * longest + aws.VERIFY_SECONDS < world.step.spec.hard_timeout_s
+    longest = aws_iam.CONNECT_SECONDS + aws_iam.READ_SECONDS
+    look = aws_iam.LOOK_SECONDS + longest
+    assert aws.VERIFY_SECONDS + look < world.step.spec.hard_timeout_s
+    assert longest + look < world.step.spec.hard_timeout_s  # undoing: the change, then one look
     with pytest.raises(NotApplied, match="no time is left"):
         aws.DeactivateAccessKey().apply(
             clearance(world.plan()), world.step, world.targets(), Deadline.within(longest - 0.5)
@@ -233,7 +235,7 @@ def test_the_environment_leads_no_call_elsewhere(monkeypatch: pytest.MonkeyPatch
         operate_access_key_id="AKIAOPERATOR",
         operate_secret=Secret(None, "secret"),
     )
-    client = aws._client(target, *target.observe())
+    client = aws_iam._client(target, *target.observe())
     assert client.meta.endpoint_url == "https://iam.amazonaws.com"
     assert client._get_credentials().access_key == "AKIAOBSERVER"
 

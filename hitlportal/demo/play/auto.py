@@ -13,6 +13,7 @@ from hitlportal.demo.agent.client import Client
 from hitlportal.demo.people.player import Player
 from hitlportal.demo.play import (
     attempts,
+    containing,
     correcting,
     effects,
     halting,
@@ -21,7 +22,9 @@ from hitlportal.demo.play import (
     proofs,
     reopening,
     revealing,
+    stopping,
     suspecting,
+    ways_out,
 )
 from hitlportal.demo.play.scene import Scene
 
@@ -57,6 +60,9 @@ def play(scene: Scene, codes: Mapping[str, str], operator: Operator) -> list[str
     _ended(scene)
     reopening.check(scene)
     halting.check(scene)
+    stopping.check(scene)
+    ways_out.check(scene)
+    containing.check(scene)
     _return(scene)
     suspecting.check(scene)
     proofs.evidence(scene)
@@ -115,9 +121,9 @@ def _return(scene: Scene) -> None:
     scene.reaches(report, "returned")
     state = scene.record.state(report.proposal)
     what = "bob returned the report on unknown keys; the worker verified his signature"
-    scene.checks.equal("13", what, state, "returned")
+    scene.checks.equal("16", what, state, "returned")
     answer = Client(scene.stack.origin, scene.token).follow(report.proposal, tries=1).body
     reasons = answer.get("reasons") if isinstance(answer, dict) else None
     code, text = BOB_SAYS
     ok = reasons == [{"code": code, "text": text}]
-    scene.checks.line("13", ok, "and the agent reads why", text if ok else reasons)
+    scene.checks.line("16", ok, "and the agent reads why", text if ok else reasons)

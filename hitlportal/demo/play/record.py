@@ -43,6 +43,17 @@ class Record:
         )
         return found
 
+    def phases(self, proposal: str, step: int) -> list[str]:
+        """Return the recorded phases of a step of the proposal's run, oldest first."""
+        rows = self._rows(
+            "SELECT s.phase FROM remediation_steprecord s"
+            "  JOIN remediation_execution e ON e.id = s.execution_id"
+            " WHERE e.proposal_id = %s AND s.step = %s ORDER BY s.id",
+            proposal,
+            step,
+        )
+        return [str(row[0]) for row in rows]
+
     def reports(self) -> int:
         """Return how many reports agents made."""
         return int(self._one("SELECT count(*) FROM remediation_incidentreport"))

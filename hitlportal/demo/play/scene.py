@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email import message_from_bytes, policy
 
 from hitlportal.demo.people.player import Player
 from hitlportal.demo.play.expectations import Checks
@@ -20,7 +21,7 @@ class Scene:
     """The shared state of the play.
 
     People approve `key_report` (its plan acts on `key`) and `role_report`, and return
-    `unknown_report`. `leak_report` has three steps and is halted; it is made after the import of
+    `unknown_report`. `leak_report` has three steps and is stopped; it is made after the import of
     the shop. `token` belongs to the reference agent, `scanner_token` to the scanner.
     """
 
@@ -54,6 +55,22 @@ class Scene:
         settings = self.stack.settings
         environment = settings.worker() if process == "worker" else settings.web()
         return self.stack.installation.manage(*command, process=process, environment=environment)
+
+    def mailed(self, subject: str, about: str) -> str:
+        """Wait for a mail with these words in subject and text; return its subject, or ""."""
+        found = ""
+
+        def came() -> bool:
+            nonlocal found
+            for file in (self.stack.directory / "mail").glob("*.log"):
+                mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+                titled = " ".join(str(mail["Subject"]).split())
+                if subject in titled and about in mail.get_content():
+                    found = titled
+            return found != ""
+
+        self.comes_true(f"a mail “{subject}” about {about}", came)
+        return found
 
     def comes_true(self, what: str, condition: Callable[[], bool]) -> bool:
         """Wait for a condition; return whether it became true in time."""

@@ -6,8 +6,10 @@ are sent as SCRAM verifiers, because the server logs every statement.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +112,26 @@ class Ledger:
                 return bool(row and row[0])
 
             yield waits
+
+    @contextmanager
+    def stuck(self, role: str) -> Iterator[int]:
+        """Keep a session of this role that takes no signal until the block ends; yields its pid.
+
+        The server's process is stopped, as a backend is that hangs in the kernel or in a function
+        that takes no interrupt.
+        """
+        with closing(psycopg.connect(self.dsn(role), autocommit=True)) as session:
+            pid = session.info.backend_pid
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                yield pid
+            finally:
+                os.kill(pid, signal.SIGCONT)
+
+    def let_log_in(self, role: str) -> None:
+        """Set a role to LOGIN, as an administrator who does not know why it is off."""
+        with self._superuser(DATABASE) as connection:
+            connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(role)))
 
     def _make_database(self) -> None:
         with self._superuser("postgres") as connection:

@@ -1,0 +1,31 @@
+"""(15) An administrator sets a disabled role on again: a look sees it, the incident is open."""
+
+from __future__ import annotations
+
+from hitlportal.demo.play import independent
+from hitlportal.demo.play.scene import Scene
+from hitlportal.demo.story import ROLE
+
+LOOKED = "worker:incident:looked"
+
+
+def check(scene: Scene) -> None:
+    """Ask for a look instead of waiting a minute for the first one that is due by itself."""
+    report, ledger = scene.role_report, scene.stack.ledger
+    incident = scene.record.incident_id(report.proposal)
+    ledger.let_log_in(ROLE)
+    opened = independent.login_refused(ledger.dsn(ROLE)) == ""
+    before = scene.record.incident(report.proposal), opened
+    what = f"an administrator of the target sets {ROLE} to LOGIN again and tells nobody"
+    scene.checks.equal("15", what, before, ("contained", True))
+    page = f"/incidents/{incident}/"
+    scene.players["alice"].fill(page, f"{page}look/")
+    opened = scene.comes_true(
+        "a look to find access", lambda: scene.record.incident(report.proposal) == "open"
+    )
+    looks = scene.record.entry_data(LOOKED, f"incident:{incident}")
+    found = str(looks[-1]["data"].get("found")) if looks else "no look"
+    what = "alice asks for a look; the worker finds access, and the incident is open again"
+    scene.checks.line("15", opened and found == "access", what, found)
+    subject = scene.mailed("open again", incident)
+    scene.checks.line("15", subject != "", "lead and reviewers get a mail about it", subject)
