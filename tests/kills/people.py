@@ -47,6 +47,12 @@ class People:
         token = m.AgentToken.objects.select_related("agent").get()
         self._agent = AgentActor(token.agent_id, token.pk, token.agent.name)
 
+    @property
+    def keys(self) -> dict[str, bytes]:
+        """Return each person's public key, from the passkey itself."""
+        both = (self.cast.alice, self.cast.bob)
+        return {str(one.user.person): bytes(one.passkey.cose_key) for one in both}
+
     def submit(self, roles: Sequence[str]) -> UUID:
         """Report an incident on the first role, with a plan that disables all."""
         given = report.from_json(
@@ -113,5 +119,3 @@ def plan_report(roles: Sequence[str]) -> bytes:
         {**plan["steps"][0], "target": {"kind": "postgres.role", **target}} for target in fields
     ]
     return encode(value)
-
-

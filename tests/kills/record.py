@@ -10,6 +10,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from remediation.domain.errors import Refused
+from remediation.domain.gate import signature
+from remediation.domain.halt.statement import HaltStatement
 from tests.kills import target_log
 from tests.kills.history import Case, History, Move, Permit, Phase, Role
 from tests.kills.stack import Stack
@@ -24,7 +27,7 @@ SELECT from_state, to_state, reason, pg_xact_commit_timestamp(xmin) AS at
   FROM remediation_transition WHERE proposal_id = %s ORDER BY id
 """
 HALTS = """
-SELECT h.statement, v.refusal, pg_xact_commit_timestamp(v.xmin) AS at
+SELECT h.*, v.refusal, pg_xact_commit_timestamp(v.xmin) AS at
   FROM remediation_halt h LEFT JOIN remediation_haltverdict v ON v.halt_id = h.id
  WHERE h.proposal_id = %s ORDER BY h.id
 """
@@ -49,19 +52,26 @@ SELECT r.rolname AS name, r.rolcanlogin AS login,
 Connection = psycopg.Connection[dict[str, Any]]
 
 
-def history(stack: Stack, runs: Mapping[str, Sequence[str]]) -> History:
-    """Return everything about these proposals, each with the roles of its steps."""
+def history(stack: Stack, runs: Mapping[str, Sequence[str]], keys: Mapping[str, bytes]) -> History:
+    """Return everything about these proposals, each with the roles of its steps.
+
+    ``keys`` are people's keys as their passkeys have them, not as the portal recorded them.
+    """
     names = [role for roles in runs.values() for role in roles]
     with _open(stack.servers.target.superuser_dsn()) as target:
         found = {row["name"]: Role(**row) for row in target.execute(ROLES, [names])}
     with open(stack.servers.target.log, encoding="utf-8", errors="replace") as lines:
         calls = target_log.read(lines)
     with _open(stack.servers.portal.superuser_dsn("hitlportal")) as portal:
-        cases = tuple(_case(portal, proposal, tuple(roles)) for proposal, roles in runs.items())
+        cases = tuple(
+            _case(portal, proposal, tuple(roles), keys) for proposal, roles in runs.items()
+        )
     return History(calls, found, cases)
 
 
-def _case(portal: Connection, proposal: str, roles: tuple[str, ...]) -> Case:
+def _case(
+    portal: Connection, proposal: str, roles: tuple[str, ...], keys: Mapping[str, bytes]
+) -> Case:
     phases, moves = _entries(portal, proposal)
     return Case(
         proposal=proposal,
@@ -74,7 +84,7 @@ def _case(portal: Connection, proposal: str, roles: tuple[str, ...]) -> Case:
             Move(row["from_state"], row["to_state"], row["reason"], _seconds(row["at"]))
             for row in portal.execute(MOVES, [proposal])
         ),
-        permits=tuple(_permit(row) for row in portal.execute(HALTS, [proposal])),
+        permits=tuple(_permit(row, keys) for row in portal.execute(HALTS, [proposal])),
         entered_phases=phases,
         entered_moves=moves,
         incident=("open", *(row["to_state"] for row in portal.execute(INCIDENT, [proposal]))),
@@ -85,11 +95,30 @@ def _case(portal: Connection, proposal: str, roles: tuple[str, ...]) -> Case:
     )
 
 
-def _permit(row: Mapping[str, Any]) -> Permit:
-    """A halt of the first version asked for undoing."""
-    decision = json.loads(bytes(row["statement"]))["decision"]
-    verified = row["refusal"] == ""
-    return Permit("undo" if decision == "halt" else decision, _seconds(row["at"], verified))
+def _permit(row: Mapping[str, Any], keys: Mapping[str, bytes]) -> Permit:
+    """Return what a person signed. A halt of the first version asked for undoing."""
+    decision = json.loads(row["statement"])["decision"]
+    holds = row["refusal"] == "" and _is_signed(row, keys)
+    return Permit(
+        "undo" if decision == "halt" else decision, _seconds(row["at"]) if holds else None
+    )
+
+
+def _is_signed(row: Mapping[str, Any], keys: Mapping[str, bytes]) -> bool:
+    """Verify the signature here, too, with the key of the person's own passkey."""
+    names = ("credential_id", "authenticator_data", "client_data_json", "signature")
+    try:
+        statement = HaltStatement.parse(bytes(row["statement"]))
+        signature.verify(
+            signature.Assertion(*(bytes(row[name]) for name in names)),
+            challenge=statement.challenge(),
+            cose_key=keys[statement.person],
+            rp_id=statement.rp_id,
+            origin=statement.origin,
+        )
+    except (Refused, KeyError):
+        return False
+    return statement.proposal == str(row["proposal_id"])
 
 
 def _entries(
@@ -114,8 +143,9 @@ def _late(portal: Connection, proposal: str) -> frozenset[int]:
     return frozenset(row["step"] for row in portal.execute(LATE, [proposal]))
 
 
-def _seconds(at: datetime | None, holds: bool = True) -> Any:
-    return at.timestamp() if at is not None and holds else None
+def _seconds(at: datetime | None) -> float:
+    """Return the time of a commit; without one, a time that is later than any."""
+    return at.timestamp() if at is not None else float("inf")
 
 
 def _open(dsn: str) -> Connection:

@@ -42,6 +42,7 @@ class Run:
     people: People
     proposal: UUID | None = None
     killed: list[str] = field(default_factory=list)
+    missed: int = 0  # kills whose place the run did not come to
     unknown: bool = False  # it was unknown for a while
     sessions: dict[str, psycopg.Connection[Any]] = field(default_factory=dict)
     lock: psycopg.Connection[Any] | None = None
@@ -226,6 +227,7 @@ def _killed(run: Run, kill: Kill, later: tuple[Kill, ...]) -> Play:
     else:
         strikes = time.monotonic() + kill.delay
         yield "its time", lambda: time.monotonic() >= strikes
+    run.missed += bool(kill.place) and not run.reached(kill)
     for following in later:
         run.set_trap(following)
     run.strike(kill)

@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +95,14 @@ class Stack(House):
         self.traps.mkdir()
         celery = [sys.executable, "-m", "celery", "-A", "hitlportal.celery", "worker"]
         loaded = ["-I", "tests.kills.traps", *QUIET]
-        work = ["--queues", "execute,assess,record", "--concurrency", str(CHILDREN), "-n", "work@%h"]
+        work = [
+            "--queues",
+            "execute,assess,record",
+            "--concurrency",
+            str(CHILDREN),
+            "-n",
+            "work@%h",
+        ]
         sweep = ["--queues", "sweep", "--pool", "solo", "-n", "sweep@%h"]
         self._serve("worker", [*celery, *work, *loaded], "worker")
         self._serve("sweeper", [*celery, *sweep, *loaded], "worker")
@@ -237,5 +244,3 @@ def _exists(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-

@@ -80,9 +80,7 @@ def _around_record(real: Callable[..., Any]) -> Callable[..., Any]:
     from django.db import transaction
 
     @wraps(real)
-    def record(
-        actor: Any, execution: Any, step: int, phase: str, *rest: Any, **named: Any
-    ) -> Any:
+    def record(actor: Any, execution: Any, step: int, phase: str, *rest: Any, **named: Any) -> Any:
         key = f"{execution.proposal_id}-{step}"
         wait(key, f"before:{phase}")
         found = real(actor, execution, step, phase, *rest, **named)
