@@ -14,6 +14,7 @@ from django.db import connection
 from kombu.exceptions import OperationalError
 
 from hitlportal.celery import app
+from hitlportal.demo.servers.servers import PostgresCluster
 from tests.kills import record
 from tests.kills.checker import Finding, check
 from tests.kills.history import History
@@ -154,7 +155,7 @@ class Campaign:
         found = record.history(self._stack, known, self._people.keys)
         return Outcome(found, check(found), self._all, self._gave_up, self._stack.started)
 
-    def _servers(self) -> tuple[object, ...]:
+    def _servers(self) -> tuple[PostgresCluster, ...]:
         return (self._stack.servers.portal, self._stack.servers.target)
 
 

@@ -1,4 +1,4 @@
-"""What the checker compares: the target's own log, its state, and the portal's record. Pure data."""
+"""What the checker compares: the target's own log, its state, the portal's record. Pure data."""
 
 from __future__ import annotations
 

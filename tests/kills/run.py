@@ -51,7 +51,7 @@ class Run:
     # -- conditions -------------------------------------------------------------------------------
 
     def state(self) -> str:
-        found = Proposal.objects.filter(pk=self.proposal).values_list("state", flat=True).first()
+        found = Proposal.objects.filter(pk=self._id).values_list("state", flat=True).first()
         self.unknown = self.unknown or found == "unknown"
         return str(found)
 
