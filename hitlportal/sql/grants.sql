@@ -71,6 +71,7 @@ GRANT SELECT ON
   public.remediation_observationrequest, public.remediation_refusal, public.remediation_notice,
   public.remediation_assessment, public.remediation_assessmentservice,
   public.remediation_review, public.remediation_execution, public.remediation_steprecord,
+  public.remediation_lateresult,
   public.remediation_freeze, public.remediation_halt, public.remediation_haltverdict,
   public.remediation_lease, public.django_migrations,
   public.remediation_passkeyenrolment, remediation.agent_now,
@@ -134,7 +135,7 @@ BEGIN
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
-      'execution', 'steprecord', 'haltverdict', 'freeze'])) AS l(login, tables)
+      'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass

@@ -64,9 +64,12 @@ class Event(StrEnum):
     WORKER_PROPOSAL_EXECUTING = "worker:proposal:executing"
     WORKER_PROPOSAL_SUCCEEDED = "worker:proposal:succeeded"
     WORKER_PROPOSAL_FAILED = "worker:proposal:failed"
+    WORKER_PROPOSAL_STOPPED = "worker:proposal:stopped"
     WORKER_PROPOSAL_ROLLED_BACK = "worker:proposal:rolled_back"
     WORKER_PROPOSAL_UNKNOWN = "worker:proposal:unknown"
     WORKER_STEP_RECORDED = "worker:step:recorded"
+    WORKER_STEP_TIGHTENED = "worker:step:tightened"
+    WORKER_STEP_LATE = "worker:step:late"
     WORKER_GATE_CLEARED = "worker:gate:cleared"
     WORKER_GATE_REFUSED = "worker:gate:refused"
     WORKER_REVIEW_REFUSED = "worker:review:refused"
@@ -112,6 +115,9 @@ class Event(StrEnum):
 _GRAVE = {
     Event.SYSTEM_LOG_BROKEN: 5,
     Event.WORKER_PROPOSAL_REFUSED: 4,
+    Event.WORKER_STEP_LATE: 4,
+    Event.WORKER_PROPOSAL_STOPPED: 3,
+    Event.WORKER_PROPOSAL_UNKNOWN: 3,
     Event.WORKER_GATE_REFUSED: 3,
 }
 

@@ -14,6 +14,7 @@ class Outcome(StrEnum):
     INTENDED = "intended"
     APPLIED = "applied"  # not yet verified
     VERIFIED = "verified"
+    UNCONFIRMED = "unconfirmed"
     FAILED = "failed"
     UNKNOWN = "unknown"
     UNDOING = "undo_intended"
@@ -24,7 +25,8 @@ class Outcome(StrEnum):
 WORDS: dict[Outcome, str] = {
     Outcome.NOT_BEGUN: "not begun",
     Outcome.INTENDED: "being applied",
-    Outcome.APPLIED: "applied, being verified",
+    Outcome.APPLIED: "applied, not yet confirmed",
+    Outcome.UNCONFIRMED: "applied, not confirmed",
     Outcome.VERIFIED: "applied and verified",
     Outcome.FAILED: "failed",
     Outcome.UNKNOWN: "outcome not known",
@@ -39,6 +41,7 @@ _LATEST = (
     Outcome.UNDOING,
     Outcome.FAILED,
     Outcome.VERIFIED,
+    Outcome.UNCONFIRMED,
     Outcome.APPLIED,
     Outcome.UNKNOWN,
     Outcome.INTENDED,
@@ -71,7 +74,7 @@ def outcomes(
     reasons: dict[int, str] = {}
     for step, phase, data in records:
         phases.setdefault(step, set()).add(phase)
-        if phase in ("failed", "unknown", "undo_failed"):
+        if phase in ("failed", "unknown", "unconfirmed", "undo_failed"):
             reasons[step] = str(data.get("refusal", ""))
     return tuple(
         StepOutcome(step, outcome_of(phases.get(step, ())), reasons.get(step, ""))

@@ -27,6 +27,8 @@ class Outcome:
     """What a call did, for the step record; contains no secret."""
 
     detail: Mapping[str, Json] = field(default_factory=dict)
+    # Of `verify`: what it saw, so that nobody has to look again at once.
+    observation: Observation | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ to the `file` of the targets file. Failures, in [test.inject.<name>]:
     unknown_apply = true           apply changes the state and then loses the answer
     fail_verify = true             verify fails
     fail_rollback = true           rollback fails
+    stale = true                   observe shows the state before the change (a read that lags)
+    open = "FILE"                  something stays open while this file exists; tightening does not
+                                   end it
     wait_before_apply = "FILE"     apply, or its return, waits while this file exists
     wait_after_apply = "FILE"      (FILE.here is created when it begins to wait); no timeout
     kill_before_apply = true       the worker is killed (SIGKILL) before, in the middle of, or
@@ -34,17 +37,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import ClassVar
 
+from audit.tlog.canonical import Json
 from remediation.domain.catalogue.test import NOOP, PROVIDER
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step, Target
-from remediation.executors.base import GONE, Deadline, Executor, Outcome, Snapshot
+from remediation.executors.base import GONE, Deadline, Executor, Outcome, Point, Snapshot
 from remediation.executors.driver import Driver, Places
 from remediation.executors.errors import (
     ClearanceRefused,
     NotApplied,
     OutcomeUnknown,
+    PartlyApplied,
     RollbackFailed,
     VerifyFailed,
 )
@@ -89,7 +94,23 @@ class Noop(Executor):
         state = target.state()
         if state is None:
             return GONE
-        return Observation(True, {"state": state}, {}, simulated=True)
+        if target.plays("stale"):
+            state = ON
+        return Observation(True, {"state": state}, {"open": target.open()}, simulated=True)
+
+    def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
+        if not observation.exists:
+            return (Point(step.target.locator, None),)
+        found = observation.shown["open"]
+        open_ = tuple(str(text) for text in found) if isinstance(found, list) else ()
+        off = observation.state["state"] == OFF and not open_
+        return (Point(step.target.locator, off, open_),)
+
+    def tighten(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        _Target(step, targets, clearance).call("tighten", clearance)
+        return Outcome()
 
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -106,15 +127,21 @@ class Noop(Executor):
         target.wait("wait_after_apply")
         if target.plays("unknown_apply"):
             raise OutcomeUnknown("injected")
+        if target.open():
+            raise PartlyApplied(f"off, but open: {target.open()}")
         return Outcome({"state": OFF})
 
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
         target = _Target(step, targets)
-        if target.plays("fail_verify") or not target.is_there() or target.state() != OFF:
+        try:
+            seen = self.observe(step, targets)
+        except TargetUnobservable as error:
+            raise VerifyFailed(error.detail) from error
+        if target.plays("fail_verify") or seen.state.get("state") != OFF or target.open():
             raise VerifyFailed("injected, or it is not off")
-        return Outcome({"state": OFF})
+        return Outcome({"state": OFF}, seen)
 
     def rollback(
         self,
@@ -161,6 +188,13 @@ class _Target:
         except (OSError, ValueError) as error:
             raise TargetUnobservable(f"{self._step.target.locator}: {error}") from error
         return str(held["state"]) if held["exists"] else None
+
+    def open(self) -> list[Json]:
+        """Return what stays open, in words."""
+        path = self._played.get("open")
+        if not isinstance(path, str) or not Path(path).exists():
+            return []
+        return [f"session of {self._name}"]
 
     def is_there(self) -> bool:
         try:

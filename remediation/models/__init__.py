@@ -16,6 +16,7 @@ from remediation.models.execution import (
     Halt,
     HaltSession,
     HaltVerdict,
+    LateResult,
     Lease,
     StepRecord,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "IncidentTransition",
     "Invitation",
     "InvitationUse",
+    "LateResult",
     "Lease",
     "Notice",
     "ObservationRequest",

@@ -54,6 +54,7 @@ class StepRecord(Fact):
                         "intended",
                         "applied",
                         "verified",
+                        "unconfirmed",
                         "failed",
                         "unknown",
                         "undo_intended",
@@ -66,6 +67,19 @@ class StepRecord(Fact):
 
     def __str__(self) -> str:
         return f"step {self.step} {self.phase}"
+
+
+class LateResult(Fact):
+    """A result of a step that came after another worker took over the run; changes no state."""
+
+    execution = models.ForeignKey(Execution, on_delete=models.PROTECT, related_name="late")
+    step = models.PositiveSmallIntegerField()
+    phase = models.CharField(max_length=20)
+    token = models.BigIntegerField()
+    data = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"late: step {self.step} {self.phase}"
 
 
 class HaltSession(Fact):

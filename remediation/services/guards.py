@@ -16,6 +16,8 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "transition_review": errors.WrongState,
     "transition_early": errors.WrongState,
     "transition_unverified": errors.WrongState,
+    "transition_applied": errors.WrongState,
+    "undo_unsigned": errors.WrongState,
     "quorum_not_met": errors.WrongState,
     "quorum_disputed": errors.WrongState,
     "review_state": errors.WrongState,

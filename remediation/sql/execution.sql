@@ -72,6 +72,20 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_execution
   FOR EACH ROW EXECUTE FUNCTION remediation.execution_v1();
 ALTER TABLE public.remediation_execution ENABLE ALWAYS TRIGGER guard;
 
+-- Returns whether a step of this run changed its target, as far as the record says. A step that failed
+-- changed nothing; before runs were stopped and kept, one that failed these two ways had.
+CREATE FUNCTION remediation.applied_v1(proposal uuid) RETURNS boolean LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM public.remediation_steprecord s
+      JOIN public.remediation_execution x ON x.id = s.execution_id
+     WHERE x.proposal_id = $1
+       AND (s.phase = 'applied' AND NOT EXISTS (
+              SELECT 1 FROM public.remediation_steprecord f
+               WHERE f.execution_id = s.execution_id AND f.step = s.step AND f.phase = 'failed')
+            OR s.phase = 'failed' AND s.data ->> 'refusal' IN ('partly_applied', 'verify_failed')))
+$$;
+
 -- Refuses a step out of order, without a live lease, too late or while execution is frozen, and a phase
 -- out of order. Halts: halt.sql.
 CREATE FUNCTION remediation.step_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -82,8 +96,13 @@ BEGIN
     JOIN public.remediation_proposal p ON p.id = e.proposal_id WHERE e.id = NEW.execution_id;
   PERFORM remediation.lock_proposal_v1(x.proposal_id);
   SELECT p.state INTO x.state FROM public.remediation_proposal p WHERE p.id = x.proposal_id;
-  IF x.state NOT IN ('executing', 'unknown') THEN
+  IF NOT (x.state IN ('executing', 'unknown')
+          OR x.state = 'stopped' AND NEW.phase IN ('undo_intended', 'undone', 'undo_failed')) THEN
     PERFORM remediation.refuse_v1('step_state', 'the proposal is not being executed');
+  END IF;
+  -- Only people give access back (promise 11): whoever has the worker's login cannot begin it alone.
+  IF NEW.phase LIKE 'undo%' AND NOT remediation.undo_signed_v1(x.proposal_id) THEN
+    PERFORM remediation.refuse_v1('undo_unsigned', 'nobody signed that this run is undone');
   END IF;
   SELECT k.token, k.until INTO l FROM public.remediation_proposaltarget t
     JOIN public.remediation_lease k ON k.target = t.locator
@@ -114,10 +133,18 @@ BEGIN
                   AND s.phase NOT IN ('intended', 'applied', 'verified')) THEN
       PERFORM remediation.refuse_v1('step_order', 'the run is ending');
     END IF;
-  ELSIF (NEW.phase IN ('applied', 'failed', 'unknown', 'undo_intended') AND NOT 'intended' = ANY (before))
-     OR (NEW.phase = 'verified' AND NOT 'applied' = ANY (before))
-     OR (NEW.phase IN ('undone', 'undo_failed') AND NOT 'undo_intended' = ANY (before)) THEN
+  ELSIF (NEW.phase IN ('applied', 'failed', 'unknown') AND NOT 'intended' = ANY (before))
+     OR (NEW.phase IN ('verified', 'unconfirmed') AND NOT 'applied' = ANY (before))
+     OR (NEW.phase IN ('undo_intended', 'undo_failed') AND NOT before && '{applied,failed}')
+     OR (NEW.phase = 'undone' AND NOT 'undo_intended' = ANY (before)) THEN
     PERFORM remediation.refuse_v1('step_order', 'a phase came before the one that it follows');
+  ELSIF (NEW.phase IN ('failed', 'unknown') AND 'applied' = ANY (before))
+     OR (NEW.phase = 'applied' AND 'failed' = ANY (before))
+     OR (NEW.phase = 'unconfirmed' AND 'verified' = ANY (before))
+     OR (NEW.phase = 'verified' AND 'unconfirmed' = ANY (before))
+     OR (NEW.phase = 'undone' AND 'undo_failed' = ANY (before))
+     OR (NEW.phase LIKE 'undo\_%' AND 'undone' = ANY (before)) THEN
+    PERFORM remediation.refuse_v1('step_order', 'a phase contradicts one on record');
   END IF;
   RETURN NEW;
 END $$;

@@ -75,7 +75,7 @@ DECLARE t text; f record;
 BEGIN
   FOR f IN SELECT * FROM (VALUES
     ('', ARRAY['invitationuse', 'service', 'identity', 'dependency', 'agent', 'diagnosis', 'evidencescan',
-               'evidenceerasure', 'proposal', 'notice', 'assessment', 'execution', 'steprecord']),
+               'evidenceerasure', 'proposal', 'notice', 'assessment', 'execution', 'steprecord', 'lateresult']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
     ('actor', ARRAY['incidenttransition', 'transition', 'refusal', 'freeze', 'haltverdict']),
     ('agent', ARRAY['incident', 'incidentreport', 'evidence']),

@@ -134,6 +134,14 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_haltverdict
   FOR EACH ROW EXECUTE FUNCTION remediation.halt_verdict_v1();
 ALTER TABLE public.remediation_haltverdict ENABLE ALWAYS TRIGGER guard;
 
+-- Returns whether a person signed that this run is undone, and the worker verified it.
+CREATE FUNCTION remediation.undo_signed_v1(proposal uuid) RETURNS boolean LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT 1 FROM public.remediation_halt h
+                   JOIN public.remediation_haltverdict w ON w.halt_id = h.id AND w.refusal = ''
+                  WHERE h.proposal_id = $1)
+$$;
+
 -- Refuses a new step while there is a halt that the worker has not found invalid. Rollback may go on.
 -- Fires after `guard` (execution.sql), by its name.
 CREATE FUNCTION remediation.step_halt_v2() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER

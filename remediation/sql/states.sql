@@ -125,6 +125,25 @@ BEGIN
     IF NOT remediation.leases_held_v1(NEW.proposal_id) THEN
       PERFORM remediation.refuse_v1('stale_token', 'the leases on the targets are not held');
     END IF;
+  ELSIF NEW.to_state IN ('failed', 'stopped') THEN
+    -- failed: nothing was changed. stopped: something was, and stays.
+    IF remediation.applied_v1(NEW.proposal_id) IS DISTINCT FROM (NEW.to_state = 'stopped') THEN
+      PERFORM remediation.refuse_v1('transition_applied',
+        format('the record of the steps says something else than %s', NEW.to_state));
+    END IF;
+  ELSIF NEW.to_state = 'rolled_back' THEN
+    -- Only people give access back (promise 11).
+    IF NOT remediation.undo_signed_v1(NEW.proposal_id) THEN
+      PERFORM remediation.refuse_v1('undo_unsigned', 'nobody signed that this run is undone');
+    END IF;
+    IF EXISTS (
+         SELECT 1 FROM public.remediation_steprecord s
+           JOIN public.remediation_execution x ON x.id = s.execution_id
+          WHERE x.proposal_id = NEW.proposal_id AND s.phase = 'applied'
+            AND NOT EXISTS (SELECT 1 FROM public.remediation_steprecord u
+                             WHERE u.execution_id = s.execution_id AND u.step = s.step AND u.phase = 'undone')) THEN
+      PERFORM remediation.refuse_v1('transition_applied', 'a step is applied and not undone');
+    END IF;
   ELSIF NEW.to_state = 'succeeded' THEN
     SELECT count(*) INTO steps FROM public.remediation_proposaltarget t WHERE t.proposal_id = NEW.proposal_id;
     SELECT count(*) INTO done FROM public.remediation_steprecord s

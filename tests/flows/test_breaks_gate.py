@@ -25,7 +25,7 @@ from remediation.domain import errors
 from remediation.executors import run
 from remediation.services import host_files
 from remediation.services.actors import PersonActor, ProcessActor
-from remediation.services.execution import execute, freeze
+from remediation.services.execution import confirm, freeze
 from remediation.services.execution import run as runs
 from remediation.services.inventory import facts
 from remediation.services.outbox import expire
@@ -179,28 +179,31 @@ def test_b08_who_can_write_the_cache_does_not_run_code_in_the_web_process(
     assert not proof.exists()
 
 
-def test_b09_undoing_is_possible_after_an_approver_was_removed(
-    world: World, monkeypatch: pytest.MonkeyPatch
+def test_b09_an_approver_removed_in_the_middle_gives_no_access_back(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A65: the second step is refused; what the first one took away stays away."""
+    world = make_world("t1", "t2")
     proposal_id = world.approved()
-    world.inject({"t1": {"fail_verify": True}})
     real = run.run_verify
 
     def removed(*args: Any) -> Any:
         world.end_key_of("alice")
         return real(*args)
 
-    monkeypatch.setattr(execute, "run_verify", removed)
+    monkeypatch.setattr(confirm, "run_verify", removed)
     world.execute(proposal_id)
-    assert (world.state_of(proposal_id), world.state()) == ("rolled_back", "on")
+    assert world.state_of(proposal_id) == "stopped"
+    assert (world.state("t1"), world.state("t2")) == ("off", "on")
 
 
-def test_b10_a_worker_killed_after_a_failed_rollback_leaves_a_state_that_ends(
-    world: World, monkeypatch: pytest.MonkeyPatch
+def test_b10_a_worker_killed_before_it_concludes_leaves_a_state_that_ends(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A40: the run ends applied, failed or unknown, and the target is not called for ever."""
+    """A40: the run ends, and no target is called again."""
+    world = make_world("t1", "t2")
     proposal_id = world.approved()
-    world.inject({"t1": {"fail_verify": True, "fail_rollback": True}})
+    world.inject({"t2": {"fail_apply": True}})
 
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -211,8 +214,8 @@ def test_b10_a_worker_killed_after_a_failed_rollback_leaves_a_state_that_ends(
             world.execute(proposal_id)
     for _ in range(3):
         world.reconcile()
-    calls = [call["call"] for call in world.calls()]
-    assert (world.state_of(proposal_id), calls.count("rollback")) == ("failed", 1)
+    calls = [(call["call"], call["target"]) for call in world.calls()]
+    assert (world.state_of(proposal_id), calls) == ("stopped", [("apply", "t1")])
 
 
 def test_b11_the_clearance_counts_from_the_observation(
@@ -298,11 +301,11 @@ def test_b17_a_token_that_was_revoked_stops_what_was_proposed_with_it(world: Wor
     assert world.calls() == []
 
 
-def test_b18_the_rollback_waits_for_an_approvers_file_that_cannot_be_read_for_a_moment(
+def test_b18_a_run_waits_for_an_approvers_file_that_cannot_be_read_for_a_moment(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A65: what was applied stays, and the run is concluded when the file can be read again."""
     proposal_id = world.approved()
-    world.inject({"t1": {"fail_verify": True}})
     file = world.directory / "approvers.json"
     kept, real = file.read_bytes(), run.run_verify
 
@@ -311,12 +314,13 @@ def test_b18_the_rollback_waits_for_an_approvers_file_that_cannot_be_read_for_a_
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(execute, "run_verify", unreadable)
+        patch.setattr(confirm, "run_verify", unreadable)
         with suppress(errors.Refused):
             world.execute(proposal_id)
+    assert world.state() == "off"
     file.write_bytes(kept)
     world.reconcile()
-    assert (world.state_of(proposal_id), world.state()) == ("rolled_back", "on")
+    assert (world.state_of(proposal_id), world.state()) == ("succeeded", "off")
 
 
 @pytest.mark.django_db(transaction=True)

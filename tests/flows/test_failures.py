@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from remediation import models as m
@@ -9,25 +11,16 @@ from tests.flows.conftest import MakeWorld
 from tests.flows.world import World
 
 
-def test_a_step_that_cannot_be_verified_is_rolled_back(world: World) -> None:
-    proposal_id = world.approved()
-    world.inject({"t1": {"fail_verify": True}})
-    world.execute(proposal_id)
-    assert world.state_of(proposal_id) == "rolled_back"
-    assert [call["call"] for call in world.calls()] == ["apply", "rollback"]
-    assert world.state() == "on"
-    phases = [phase for _, phase in world.phases(proposal_id)]
-    assert phases == ["intended", "applied", "failed", "undo_intended", "undone"]
-
-
-def test_a_later_step_that_fails_undoes_the_earlier_ones_in_reverse(make_world: MakeWorld) -> None:
+def test_a_later_step_that_fails_stops_the_run_and_keeps_the_earlier_ones(
+    make_world: MakeWorld,
+) -> None:
     world = make_world("t1", "t2", "t3")
     proposal_id = world.approved()
     world.inject({"t3": {"fail_apply": True}})
     world.execute(proposal_id)
-    assert world.state_of(proposal_id) == "rolled_back"
-    calls = [(call["call"], call["target"]) for call in world.calls()]
-    assert calls == [("apply", "t1"), ("apply", "t2"), ("rollback", "t2"), ("rollback", "t1")]
+    assert world.state_of(proposal_id) == "stopped"
+    assert [(c["call"], c["target"]) for c in world.calls()] == [("apply", "t1"), ("apply", "t2")]
+    assert [world.state(name) for name in ("t1", "t2", "t3")] == ["off", "off", "on"]
 
 
 def test_a_first_step_that_fails_leaves_nothing_to_undo(world: World) -> None:
@@ -36,14 +29,6 @@ def test_a_first_step_that_fails_leaves_nothing_to_undo(world: World) -> None:
     world.execute(proposal_id)
     assert world.state_of(proposal_id) == "failed"
     assert world.calls() == []
-
-
-def test_a_rollback_that_fails_is_a_failure_not_a_rollback(world: World) -> None:
-    proposal_id = world.approved()
-    world.inject({"t1": {"fail_verify": True, "fail_rollback": True}})
-    world.execute(proposal_id)
-    assert world.state_of(proposal_id) == "failed"
-    assert world.phases(proposal_id)[-1] == (0, "undo_failed")
 
 
 def test_a40_an_unknown_outcome_is_settled_by_reading_never_by_a_second_call(world: World) -> None:
@@ -91,25 +76,25 @@ def test_an_unknown_outcome_that_reads_as_not_applied_is_a_failure(world: World)
     assert len(world.calls()) == 1
 
 
-def test_drift_at_a_later_step_rolls_back_what_was_applied(
+def test_drift_at_a_later_step_stops_the_run_and_keeps_what_was_applied(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from remediation.services.execution import execute
-    from remediation.services.execution.run import Run
+    from remediation.executors import run
+    from remediation.services.execution import confirm
 
     world = make_world("t1", "t2")
     proposal_id = world.approved()
-    verify = execute._verify
+    real = run.run_verify
 
-    def somebody_changes_the_second_target(run: Run, index: int) -> bool:
+    def somebody_changes_the_second_target(*given: Any) -> Any:
         world.set_state("t2", "off")
-        return verify(run, index)
+        return real(*given)
 
-    monkeypatch.setattr(execute, "_verify", somebody_changes_the_second_target)
+    monkeypatch.setattr(confirm, "run_verify", somebody_changes_the_second_target)
     world.execute(proposal_id)
-    assert world.state_of(proposal_id) == "rolled_back"
+    assert (world.state_of(proposal_id), world.state("t1")) == ("stopped", "off")
     assert world.refusals(proposal_id) == ["drift"]
-    assert [call["target"] for call in world.calls()] == ["t1", "t1"]
+    assert [call["target"] for call in world.calls()] == ["t1"]
 
 
 def test_an_incident_stays_open_when_its_proposal_fails(world: World) -> None:

@@ -25,7 +25,7 @@ from audit.tlog.policy import Policy, Witness
 from remediation.domain.statement import Statement
 from remediation.executors import run as executors
 from remediation.models import Review
-from remediation.services.execution import execute
+from remediation.services.execution import confirm, execute
 from remediation.services.outbox import dispatch
 from tests.domain import record
 from tests.flows.conftest import MakeWorld
@@ -383,8 +383,8 @@ def test_a50_whatever_is_changed_in_the_tree_nothing_runs(world: World, damage: 
 def test_step_7_is_asked_again_before_each_step(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The log is changed after the first step: the second step does not run, and the first is
-    rolled back without asking the log."""
+    """A65: the log is changed after the first step: the second step does not run, and the first
+    stays applied."""
     world = make_world("t1", "t2")
     proposal_id = world.approved()
     real = executors.run_verify
@@ -395,14 +395,11 @@ def test_step_7_is_asked_again_before_each_step(
             sql("UPDATE audit.leaf SET hash = sha256(hash)")
         return real(*given)
 
-    monkeypatch.setattr(execute, "run_verify", tampered)
+    monkeypatch.setattr(confirm, "run_verify", tampered)
     world.execute(proposal_id)
     assert world.refusals(proposal_id) == ["bad_inclusion"]
-    assert [(c["call"], c["target"]) for c in world.calls()] == [
-        ("apply", "t1"),
-        ("rollback", "t1"),
-    ]
-    assert (world.state_of(proposal_id), world.state("t1")) == ("rolled_back", "on")
+    assert [(c["call"], c["target"]) for c in world.calls()] == [("apply", "t1")]
+    assert (world.state_of(proposal_id), world.state("t1")) == ("stopped", "off")
 
 
 # ---- the head that this host remembers ----------------------------------------------------------

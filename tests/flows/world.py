@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from pytest import MonkeyPatch
 from pytest_django import Settings
 
 from audit.sequencer import Sequencer
@@ -26,7 +27,7 @@ from remediation.domain.plan import Plan
 from remediation.services.access import authorize
 from remediation.services.actors import AgentActor, ProcessActor
 from remediation.services.assessment import assess
-from remediation.services.execution import execute, halt, reconcile
+from remediation.services.execution import execute, halt, in_flight, reconcile
 from remediation.services.reporting import submit
 from remediation.services.review import confirm_dissent, sign, statement
 from tests import factories
@@ -293,11 +294,12 @@ class World:
             confirm_dissent.confirm(proposal_id, actor=WORKER_ACTOR)
 
     def reconcile(self) -> None:
-        """Reconcile as if every lease had expired."""
+        """Reconcile as if every lease had run out and this process had seen it for as long."""
         if self.sequencing:
             self.integrate()
         self.end_leases()
-        with acts(WORKER):
+        with MonkeyPatch.context() as patch, acts(WORKER):
+            patch.setattr(in_flight, "WATCH_S", 0.0)
             reconcile.reconcile(actor=WORKER_ACTOR)
 
     def end_leases(self) -> None:

@@ -19,6 +19,7 @@ TARGET = TargetSpec(
     distinguishing="name",
     example={"name": "one"},
     names=("name",),
+    shown_fields=("open",),
 )
 
 NOOP = ActionSpec(
@@ -52,6 +53,7 @@ PROVIDER = Provider(
     words={
         "note": pgettext("parameter of an action", "note"),
         "state": pgettext("field of an observation", "state"),
+        "open": pgettext("field of an observation", "open"),
     },
     for_tests=True,
 )

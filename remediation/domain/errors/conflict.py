@@ -56,6 +56,9 @@ class LastPasskey(Conflict):
 class Halted(Conflict):
     """A person halted this run between two steps."""
 
+    # Whether the person signed to undo what was applied, too.
+    undo = False
+
 
 class IdempotencyKeyMissing(Refused):
     """The Idempotency-Key header is missing or malformed."""

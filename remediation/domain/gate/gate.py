@@ -175,6 +175,32 @@ def verify(
     return _clearance(case, monotonic, rollback=False)
 
 
+def verify_tightening(
+    evidence: Evidence,
+    *,
+    approvers: Approvers,
+    now: datetime,
+    monotonic: float,
+    log: LogTrust,
+    rp_id: str | None = None,
+    origin: str | None = None,
+    protected: frozenset[str] = frozenset(),
+    allow_test: bool = False,
+) -> Clearance:
+    """Return a clearance to try again what the applied step `evidence.step` left open.
+
+    It runs all steps but drift: the target differs from its pin because of this run, and the
+    executor itself looks before it acts. Raises the refusal of the first failed step.
+    """
+    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
+    if evidence.step not in evidence.applied:
+        raise Digest("the step was not applied, so it left nothing open")
+    for _, _, check in STEPS:
+        if check is not steps.drift:
+            check(case)
+    return _clearance(case, monotonic, rollback=False)
+
+
 def verify_rollback(
     evidence: Evidence,
     *,
@@ -189,9 +215,9 @@ def verify_rollback(
     """Return a clearance to roll back `evidence.step`, which must be an applied step.
 
     It verifies again that this plan was approved: digests, signatures and quorum. It ignores the
-    deadline, a freeze, the reviewers' current state and the audit log, because none of them may
-    leave a plan half done. Raises Digest, Signature, UnknownApproverKey, SeparationOfDuties or
-    Quorum.
+    deadline, a freeze, the reviewers' current state and the audit log: a person has signed that
+    this run is undone, and services verified that signature. Raises Digest, Signature,
+    UnknownApproverKey, SeparationOfDuties or Quorum.
     """
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
     steps.what_was_signed(case)

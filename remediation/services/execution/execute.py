@@ -25,6 +25,7 @@ from remediation.domain.errors import (
     Digest,
     Drift,
     GateRefused,
+    Halted,
     Refused,
     TargetUnobservable,
 )
@@ -39,17 +40,25 @@ from remediation.executors.errors import (
     NotApplied,
     OutcomeUnknown,
     PartlyApplied,
-    VerifyFailed,
 )
-from remediation.executors.run import run_apply, run_prepare, run_verify
+from remediation.executors.run import run_apply, run_prepare
 from remediation.models import Execution, Proposal
 from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import observe
-from remediation.services.execution import gate_refusal, inclusion, judge_halt, lease, record_step
+from remediation.services.execution import (
+    confirm,
+    gate_refusal,
+    inclusion,
+    judge_halt,
+    lease,
+    record_step,
+)
 from remediation.services.execution import run as runs
+from remediation.services.execution.confirm import Confirmed
+from remediation.services.execution.late_result import record_result
 from remediation.services.execution.rollback import roll_back
-from remediation.services.execution.run import Run, mark
+from remediation.services.execution.run import Run, failure
 from remediation.services.guards import translated
 from remediation.services.load_plan import load_plan
 
@@ -91,12 +100,27 @@ def execute(proposal_id: UUID, *, actor: Actor) -> None:
 def finish(run: Run, *, start: int) -> None:
     """Run the steps from ``start`` on and move the proposal to its end state.
 
-    An exception leaves the lease to run out; only then may `reconcile` read the target.
+    An exception leaves the lease to run out; only then may `reconcile` read the target. A step that
+    is not confirmed yet leaves the run to `reconcile`, too.
     """
     for index in range(start, len(run.plan.steps)):
         if not _step(run, index):
             return
-    runs.conclude(run, ProposalState.SUCCEEDED, "")
+    succeed(run, "")
+
+
+def succeed(run: Run, reason: str) -> None:
+    """End a run whose steps are all confirmed, unless a person signed meanwhile to undo it.
+
+    One transaction under the proposal's lock, which a halt takes too, so that one of the two is
+    first.
+    """
+    with transaction.atomic():
+        judged = judge_halt.judge(run)
+        if judged is None or not judged.undo:
+            runs.conclude(run, ProposalState.SUCCEEDED, reason)
+            return
+    roll_back(run, judged.name)
 
 
 def _plan(proposal: Proposal) -> Plan:
@@ -190,7 +214,7 @@ def _clear_first(run: Run) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
 
 
 def _step(run: Run, index: int) -> bool:
-    """Run one step; return False when the run ended with it."""
+    """Run one step; return False when the run ended with it, or waits to be confirmed."""
     assert run.execution is not None
     if index > 0 and not _intend(run, index):
         return False
@@ -201,46 +225,30 @@ def _step(run: Run, index: int) -> bool:
         outcome = run_apply(run.clearances[index], run.body, index, host_files.targets())
     except OutcomeUnknown as error:
         # The lease runs out, then `reconcile` reads the target.
-        mark(run, index, "unknown", error)
+        record_result(run, index, "unknown", failure(error))
         runs.conclude(run, ProposalState.UNKNOWN, error.name)
         return False
     except PartlyApplied as error:
-        mark(run, index, "failed", error)
-        run.applied.append(index)
-        roll_back(run, error.name)
-        return False
+        # The effect is in, but something goes on that it must end.
+        data: dict[str, Json] = {"incomplete": error.detail[:500]}
     except Refused as error:
-        # Nothing was changed at this target.
-        mark(run, index, "failed", error)
-        roll_back(run, error.name)
+        # Nothing was changed at this target; what earlier steps changed stays.
+        record_result(run, index, "failed", failure(error))
+        runs.end(run, error.name)
         return False
-    run.applied.append(index)
+    else:
+        data = dict(outcome.detail)
     # A crash before this commit leaves `intended` without a result; `reconcile` reads the target.
-    record_step.record(
-        run.actor, run.execution, index, "applied", run.token(index), dict(outcome.detail)
-    )
-    return _verify(run, index)
-
-
-def _verify(run: Run, index: int) -> bool:
-    assert run.execution is not None
-    try:
-        run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
-        outcome = run_verify(run.clearances[index], run.body, index, host_files.targets())
-    except VerifyFailed as error:
-        mark(run, index, "failed", error)
-        roll_back(run, error.name)
-        return False
-    record_step.record(
-        run.actor, run.execution, index, "verified", run.token(index), dict(outcome.detail)
-    )
-    return True
+    record_result(run, index, "applied", data)
+    run.applied.append(index)
+    return confirm.first_look(run, index) is Confirmed.SEEN
 
 
 def _intend(run: Run, index: int) -> bool:
     """Gate a later step and record `intended`.
 
-    A refusal or a valid halt ends the run and rolls back the applied steps; then returns False.
+    A refusal or a valid halt ends the run and returns False. What was applied stays, unless the
+    halt asks for undoing.
     """
     try:
         judge_halt.refuse_if_halted(run)
@@ -249,7 +257,10 @@ def _intend(run: Run, index: int) -> bool:
         _record_intended(run, index, snapshot)
     except Refused as error:
         gate_refusal.record(run.proposal, error, actor=run.actor)
-        roll_back(run, error.name)
+        if isinstance(error, Halted) and error.undo:
+            roll_back(run, error.name)
+        else:
+            runs.end(run, error.name)
         return False
     return True
 

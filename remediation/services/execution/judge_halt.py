@@ -66,7 +66,9 @@ def judge(run: Run) -> Halted | None:
 
 
 def _halted(halt: Halt) -> Halted:
-    return Halted(f"by person:{halt.person}: {halt.reason}")
+    halted = Halted(f"by person:{halt.person}: {halt.reason}")
+    halted.undo = True
+    return halted
 
 
 def _refusal(run: Run, halt: Halt) -> GateRefused | None:
@@ -125,3 +127,8 @@ def _record(run: Run, halt: Halt, refusal: GateRefused | None) -> None:
         detail=record_refusal.printable(refusal.detail) if refusal else "",
         entry=entry,
     )
+
+
+def settlement(run: Run) -> str | None:
+    """Return what two people said about an unknown run, or None."""
+    return None

@@ -66,9 +66,14 @@ class Leases:
 
     def release(self) -> None:
         """Release the leases. After a crash before this they run out."""
+        self.keep(0)
+
+    def keep(self, seconds: float) -> None:
+        """Let the leases end in this time, for a run that waits: nobody else has the targets until
+        then. After a crash before this they run out."""
         with connection.cursor() as cursor:
             for target, token in self.tokens.items():
-                cursor.execute(RENEW, {**_row(target, self.holder, token), "secs": 0})
+                cursor.execute(RENEW, {**_row(target, self.holder, token), "secs": seconds})
 
 
 def claim(targets: Iterable[str], *, worker: str) -> Leases:
@@ -95,5 +100,5 @@ def _take(target: str, holder: str) -> int:
     return int(row[0])
 
 
-def _row(target: str, holder: str, token: int = 0) -> dict[str, str | int]:
+def _row(target: str, holder: str, token: int = 0) -> dict[str, str | float]:
     return {"target": target, "holder": holder, "token": token, "secs": LEASE_S}

@@ -1,67 +1,153 @@
-"""Roll back a run: restore its applied steps in reverse, each under a clearance for it."""
+"""Roll back a run because a person signed for it: nothing else gives access back (promise 11).
+
+Each step is first compared with what the run left at its target. A target that somebody changed
+since is not touched. A rollback that a dead worker began is never repeated, for nobody can tell
+whether what the target shows now is that worker's or a person's doing.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Set
 from dataclasses import replace
+from datetime import timedelta
 
 from django.conf import settings
 
-from remediation.domain.errors import GateRefused, Next, Refused
+from audit.tlog.canonical import encode
+from remediation.domain.errors import GateRefused, Next, Refused, TargetUnobservable
 from remediation.domain.gate import gate
 from remediation.domain.gate.gate import Clearance
+from remediation.domain.observation import Observation
 from remediation.domain.states import ProposalState
-from remediation.executors.run import run_rollback
+from remediation.executors.errors import RollbackFailed
+from remediation.executors.run import executor_of, run_rollback
+from remediation.models import HaltVerdict, StepRecord
 from remediation.services import host_files
-from remediation.services.assessment.observe import Seen
+from remediation.services.assessment.observe import Seen, observe
+from remediation.services.clock import database_now
 from remediation.services.execution import record_step
 from remediation.services.execution import run as runs
 from remediation.services.execution.run import Run, mark
 
 logger = logging.getLogger(__name__)
 
+# How long to wait for a target that cannot be read before the rollback of its step is given up.
+PATIENCE = timedelta(minutes=15)
 
-def roll_back(
-    run: Run, reason: str, *, begun: Set[int] = frozenset(), lost: Set[int] = frozenset()
-) -> None:
-    """Roll back the applied steps in reverse, regardless of the deadline or a freeze.
 
-    ``begun`` are steps whose rollback a dead worker began; it is repeated, since restoring twice
-    changes nothing. ``lost`` are steps whose rollback failed; it is never repeated. Raises a
-    GateRefused that can be retried; `reconcile` then settles the run after its lease.
+class NotAsLeft(Refused):
+    """The target is not as this step left it, so nothing was restored."""
+
+
+class Unsettled(Refused):
+    """A worker died during this rollback, and the target does not show that it took effect."""
+
+
+def roll_back(run: Run, reason: str) -> None:
+    """Roll back the applied steps, last first, regardless of the deadline or a freeze.
+
+    Ends as `rolled_back` only when every applied step was restored, else as `stopped`. Raises a
+    GateRefused that can pass; the reconciler then goes on after the lease.
     """
-    undone = [
-        index not in lost and _roll_back_step(run, index, index in begun)
-        for index in reversed(run.applied)
-    ]
-    target = ProposalState.ROLLED_BACK if undone and all(undone) else ProposalState.FAILED
-    runs.conclude(run, target, reason)
+    assert run.execution is not None
+    phases = _phases(run)
+    for index in reversed(run.applied):
+        if not {"undone", "undo_failed"} & phases.get(index, set()):
+            _roll_back_step(run, index, begun="undo_intended" in phases.get(index, set()))
+    phases = _phases(run)
+    undone = all("undone" in phases[index] for index in run.applied)
+    if undone and run.applied:
+        runs.conclude(run, ProposalState.ROLLED_BACK, reason)
+    else:
+        runs.end(run, "rollback_failed" if run.applied else reason)
 
 
-def _roll_back_step(run: Run, index: int, begun: bool) -> bool:
+def _phases(run: Run) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    rows = StepRecord.objects.filter(execution=run.execution)
+    for step, phase in rows.values_list("step", "phase"):
+        found.setdefault(step, set()).add(phase)
+    return found
+
+
+def _roll_back_step(run: Run, index: int, *, begun: bool) -> None:
     assert run.execution is not None
     token = run.token(index)
-    spec = run.plan.steps[index].spec
     try:
-        run.leases.ensure(spec.hard_timeout_s)
-        if not begun:
-            record_step.record(run.actor, run.execution, index, "undo_intended", token, {})
+        run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
+        observation = _observe(run, index)
+        if begun:
+            _require_restored(run, index, observation)
+            record_step.record(
+                run.actor, run.execution, index, "undone", token, {"settled": "restored"}
+            )
+            return
+        _require_as_left(run, index, observation)
+        clearance = _clear(run, index)
+        record_step.record(run.actor, run.execution, index, "undo_intended", token, {})
         outcome = run_rollback(
-            _clear_rollback(run, index), run.body, index, host_files.targets(), run.snapshots[index]
+            clearance, run.body, index, host_files.targets(), run.snapshots[index]
         )
     except Refused as error:
         if isinstance(error, GateRefused) and error.next is Next.RETRY:
             raise
         logger.error("rollback of step %s of %s failed: %s", index, run.proposal.pk, error)
         mark(run, index, "undo_failed", error)
-        return False
+        return
     record_step.record(run.actor, run.execution, index, "undone", token, dict(outcome.detail))
-    return True
 
 
-def _clear_rollback(run: Run, index: int) -> Clearance:
+def _observe(run: Run, index: int) -> Observation:
+    """Read the target now. Raises TargetUnobservable, or when that lasts RollbackFailed."""
+    step = run.plan.steps[index]
+    seen = observe([step])
+    observation = seen.observations[step.target.locator]
+    if observation is None:
+        _wait(run, f"the target cannot be read: {seen.failures[step.target.locator]}")
+    assert observation is not None
+    return observation
+
+
+def _require_as_left(run: Run, index: int, observation: Observation) -> None:
+    """Refuse to touch a target that is not as the step left it.
+
+    Within the declared propagation time a read may still show the state before the step, so the
+    rollback waits. Raises NotAsLeft.
+    """
+    step = run.plan.steps[index]
+    left = executor_of(step).after(run.snapshots[index])
+    if observation.exists and encode(dict(observation.state)) == encode(left):
+        return
+    applied = StepRecord.objects.get(execution=run.execution, step=index, phase="applied")
+    if database_now() < applied.recorded_at + timedelta(seconds=step.spec.propagation_s):
+        raise TargetUnobservable("the step's change may still be spreading")
+    raise NotAsLeft(f"left {left}, found {dict(observation.state)}"[:500])
+
+
+def _require_restored(run: Run, index: int, observation: Observation) -> None:
+    """Refuse to repeat a rollback that a dead worker began. Raises Unsettled."""
+    earlier = dict(run.snapshots[index])
+    if observation.exists and encode(dict(observation.state)) == encode(earlier):
+        return
+    begun = StepRecord.objects.get(execution=run.execution, step=index, phase="undo_intended")
+    spreads = timedelta(seconds=run.plan.steps[index].spec.propagation_s)
+    if database_now() < begun.recorded_at + spreads:
+        raise TargetUnobservable("the rollback's change may still be spreading")
+    raise Unsettled(f"the target shows {dict(observation.state)}"[:500])
+
+
+def _wait(run: Run, why: str) -> None:
+    """Raise TargetUnobservable, so that the reconciler tries again; after PATIENCE give up."""
+    asked = (
+        HaltVerdict.objects.filter(halt__proposal=run.proposal, refusal="").order_by("id").last()
+    )
+    if asked is not None and database_now() - asked.recorded_at > PATIENCE:
+        raise RollbackFailed(why)
+    raise TargetUnobservable(why)
+
+
+def _clear(run: Run, index: int) -> Clearance:
     """Return a clearance to roll back an applied step. Raises GateRefused.
 
     The gate verifies that the plan was approved, not that it is still in time.

@@ -19,7 +19,7 @@ from remediation.models import Execution, Proposal
 from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment.observe import Seen
-from remediation.services.execution import lease, record_step
+from remediation.services.execution import in_flight, lease, record_step
 from remediation.services.outbox import notify_result
 from remediation.services.reporting import incidents
 from remediation.services.review.gather import gather
@@ -67,16 +67,34 @@ class Run:
 def mark(run: Run, index: int, phase: str, error: Refused) -> None:
     """Record a phase together with the refusal that caused it."""
     assert run.execution is not None
-    data: dict[str, Json] = {"refusal": error.name, "detail": error.detail[:500]}
-    record_step.record(run.actor, run.execution, index, phase, run.token(index), data)
+    record_step.record(run.actor, run.execution, index, phase, run.token(index), failure(error))
+
+
+def failure(error: Refused) -> dict[str, Json]:
+    """Return what the record of a step says about the refusal that ended it."""
+    return {"refusal": error.name, "detail": error.detail[:500]}
 
 
 ENDS = {
     ProposalState.SUCCEEDED: Event.WORKER_PROPOSAL_SUCCEEDED,
     ProposalState.FAILED: Event.WORKER_PROPOSAL_FAILED,
+    ProposalState.STOPPED: Event.WORKER_PROPOSAL_STOPPED,
     ProposalState.ROLLED_BACK: Event.WORKER_PROPOSAL_ROLLED_BACK,
     ProposalState.UNKNOWN: Event.WORKER_PROPOSAL_UNKNOWN,
 }
+
+
+def end(run: Run, reason: str) -> None:
+    """End a run before its end, and keep what was applied (promise 11).
+
+    `failed` when nothing was changed, `stopped` when part of the plan is applied, confirmed or not.
+    A run that had stopped before stays as it is.
+    """
+    if run.proposal.state == ProposalState.STOPPED:
+        notify_result.notify_after_commit(run.proposal.pk, actor=run.actor)
+        run.leases.release()
+        return
+    conclude(run, ProposalState.STOPPED if run.applied else ProposalState.FAILED, reason)
 
 
 def conclude(run: Run, target: ProposalState, reason: str) -> None:
@@ -89,9 +107,7 @@ def conclude(run: Run, target: ProposalState, reason: str) -> None:
             actor=run.actor,
             event=ENDS[target],
             proposal_id=run.proposal.pk,
-            source=ProposalState(run.proposal.state)
-            if run.proposal.state == ProposalState.UNKNOWN
-            else ProposalState.EXECUTING,
+            source=_source(run),
             target=target,
             reason=reason,
         )
@@ -102,7 +118,14 @@ def conclude(run: Run, target: ProposalState, reason: str) -> None:
                 reason=f"proposal {run.proposal.pk}",
             )
         notify_result.notify_after_commit(run.proposal.pk, actor=run.actor)
+    in_flight.forget(run.proposal.pk)
     if target is not ProposalState.UNKNOWN:
         # A call without an answer may still run at the target, so an unknown run keeps its lease
         # until it runs out.
         run.leases.release()
+
+
+def _source(run: Run) -> ProposalState:
+    """Return the state that this worker found: `approved` has become `executing` since."""
+    state = ProposalState(run.proposal.state)
+    return ProposalState.EXECUTING if state is ProposalState.APPROVED else state

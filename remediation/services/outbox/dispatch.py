@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from celery import current_app
-from django.core.cache import cache
 from django.db import connection
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+
+from remediation.services.outbox import pause as pause_
 
 logger = logging.getLogger(__name__)
 
@@ -80,15 +80,6 @@ def sweep() -> int:
     sent = 0
     for work in due():
         pause = int(min(60, max(2, work.age / 2)))
-        if _first(f"swept:{work.kind}:{work.proposal_id}", pause):
+        if pause_.first(f"swept:{work.kind}:{work.proposal_id}", pause):
             sent += wake(work.kind, work.proposal_id)
     return sent
-
-
-def _first(key: str, seconds: int) -> bool:
-    """Return whether this was not sent within the time; True when the cache does not answer."""
-    try:
-        return cache.add(key, 1, timeout=seconds)
-    except RedisError as error:
-        logger.warning("the cache does not answer, no back-off: %s", error)
-        return True

@@ -49,6 +49,17 @@ def overdue(proposal_id: UUID) -> None:
     _send(proposal, people, "expired without a decision", text)
 
 
+def late_result(proposal_id: UUID, step: int) -> None:
+    """Notify leads that a worker reported a result after another one had taken over the run."""
+    proposal = Proposal.objects.get(pk=proposal_id)
+    text = (
+        f"A worker reported the result of step {step} after its lease had ended and another worker"
+        " had taken over. The record keeps both. Compare the target with what the page says, and"
+        " ask an operator why the worker was that slow."
+    )
+    _send(proposal, holders("lead"), "a result came too late", text, page="execution")
+
+
 def halt_refused(proposal_id: UUID, refusals: Iterable[str]) -> None:
     """Notify leads of invalid halts: somebody forged them, or failed to stop a run."""
     proposal = Proposal.objects.get(pk=proposal_id)

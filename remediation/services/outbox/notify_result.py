@@ -8,6 +8,7 @@ Message-ID, so that mail systems can recognise the duplicate. Agents read the re
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
 from audit import log
+from audit.tlog.canonical import Json
 from remediation.domain import inert
 from remediation.domain.errors import BadInput
 from remediation.domain.events import Event
@@ -34,12 +36,26 @@ logger = logging.getLogger(__name__)
 TOLD = (
     ProposalState.SUCCEEDED,
     ProposalState.FAILED,
+    ProposalState.STOPPED,
     ProposalState.ROLLED_BACK,
     ProposalState.UNKNOWN,
     ProposalState.REJECTED,
     ProposalState.RETURNED,
     ProposalState.REFUSED,
 )
+# Results that leave something to people.
+OPEN = (ProposalState.STOPPED, ProposalState.UNKNOWN)
+WHAT_NOW = {
+    ProposalState.FAILED: "Nothing was changed.",
+    ProposalState.STOPPED: (
+        "What is applied stays; nothing is undone by itself. Propose the rest, undo what was done,"
+        " or settle it by hand, on the page of the run."
+    ),
+    ProposalState.UNKNOWN: (
+        "Nobody knows yet whether the call took effect. The worker goes on reading the target. Two"
+        " people can settle it by hand, on the page of the run."
+    ),
+}
 # Results of the last days without a notice, once the newest transition is five seconds old.
 PENDING = """
 SELECT p.id FROM public.remediation_proposal p
@@ -117,10 +133,14 @@ def _was_told(proposal: Proposal, kind: str) -> bool:
 
 
 def _people(proposal: Proposal) -> set[UUID]:
-    """Return the people who decided in any round, who halted, or who may review."""
+    """Return the people who decided in any round, who halted, or who may review.
+
+    Where people must act next, leads too.
+    """
+    leads = mail.holders("lead") if proposal.state in OPEN else ()
     decided = Review.objects.filter(proposal=proposal).values_list("person", flat=True)
     halted = _halts(proposal).values_list("person", flat=True)
-    return {*mail.entitled(proposal), *decided, *halted}
+    return {*mail.entitled(proposal), *decided, *halted, *leads}
 
 
 def _halts(proposal: Proposal) -> QuerySet[Halt]:
@@ -138,6 +158,9 @@ def _text(proposal: Proposal) -> str:
     end = proposal.transitions.order_by("-id").first()
     reason = f" ({end.reason.replace('_', ' ')})" if end and end.reason else ""
     lines = [f"The proposal is now: {proposal.state.replace('_', ' ')}{reason}."]
+    now_what = WHAT_NOW.get(ProposalState(proposal.state))
+    if now_what:
+        lines.append(now_what)
     halt = _halts(proposal).first()
     if halt is not None:
         lines.append(f"A person halted it between two steps: {inert.message(halt.reason)}")
@@ -153,10 +176,18 @@ def _steps(proposal: Proposal) -> list[str]:
         plan = load_plan(bytes(proposal.plan))
     except BadInput:
         return []
-    return [
-        "",
-        *(
-            f"Step {outcome.step + 1}, {outcome.words}: {inert.message(step.sentence)}"
-            for step, outcome in zip(plan.steps, outcomes(len(plan.steps), found), strict=True)
-        ),
+    told = [
+        f"Step {outcome.step + 1}, {outcome.words}: {inert.message(step.sentence)}"
+        for step, outcome in zip(plan.steps, outcomes(len(plan.steps), found), strict=True)
     ]
+    return ["", *told, *_open(found)]
+
+
+def _open(records: Iterable[tuple[int, str, Mapping[str, Json]]]) -> list[str]:
+    """Say what is still open, by server and session, as it was seen last."""
+    lines: list[str] = []
+    for step, phase, data in records:
+        texts = data.get("open") if phase == "unconfirmed" else None
+        for text in texts if isinstance(texts, list) else ():
+            lines.append(f"Step {step + 1}, still open: {inert.message(str(text))}")
+    return lines

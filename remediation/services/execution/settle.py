@@ -1,0 +1,106 @@
+"""Settle a call without a result: read its target, or take the word of two people.
+
+Nothing is tried again. A target that cannot tell leaves the run unknown: it is read again with
+back-off, and two people may settle it by hand, which is recorded as their word.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from audit.tlog.canonical import Json
+from remediation.domain.states import ProposalState
+from remediation.executors.base import Settled
+from remediation.executors.run import executor_of
+from remediation.models import StepRecord
+from remediation.services.assessment.observe import Seen, observe
+from remediation.services.clock import database_now
+from remediation.services.execution import judge_halt, record_step
+from remediation.services.execution import run as runs
+from remediation.services.execution.phases import Phases, load
+from remediation.services.execution.rollback import roll_back
+from remediation.services.execution.run import Run
+from remediation.services.outbox import pause
+
+logger = logging.getLogger(__name__)
+
+# Between two readings for an unknown run: a quarter of its age, within these bounds (seconds).
+LEAST_PAUSE, MOST_PAUSE = 5.0, 600.0
+
+
+def settle(run: Run, phases: Phases, index: int) -> bool:
+    """Settle the open call of step ``index``; return whether the run can go on from there."""
+    if "undo_intended" in phases[index]:
+        roll_back(run, "halted")
+        return False
+    said = judge_halt.settlement(run)
+    if said is not None:
+        _by_hand(run, index, said)
+        return False
+    if run.proposal.state == ProposalState.UNKNOWN and not _due(run, index):
+        run.leases.release()
+        return False
+    return _by_reading(run, index)
+
+
+def _by_reading(run: Run, index: int) -> bool:
+    assert run.execution is not None
+    step = run.plan.steps[index]
+    seen = observe([step])
+    observation = seen.observations[step.target.locator]
+    verdict = executor_of(step).settled(observation) if observation is not None else None
+    open_ = executor_of(step).left_open(step, observation) if observation is not None else ()
+    if verdict is Settled.NOT_APPLIED and _may_spread(run, index):
+        verdict = None
+    token, data = run.token(index), dict[str, Json](settled="read")
+    if verdict is Settled.NOT_APPLIED:
+        record_step.record(
+            run.actor, run.execution, index, "failed", token, {**data, "refusal": "not_applied"}
+        )
+        load(run)
+        runs.end(run, "not_applied")
+        return False
+    if verdict is Settled.APPLIED or open_:
+        if open_:
+            data["incomplete"] = "; ".join(open_)[:500]
+        record_step.record(run.actor, run.execution, index, "applied", token, data)
+        return True
+    _still_unknown(run, seen)
+    return False
+
+
+def _by_hand(run: Run, index: int, said: str) -> None:
+    """Record what two people said: `applied` or `not_applied`. Nobody saw it, so the run stops."""
+    assert run.execution is not None
+    data: dict[str, Json] = {"settled": "by_hand"}
+    if said == "applied":
+        record_step.record(run.actor, run.execution, index, "applied", run.token(index), data)
+        unseen: dict[str, Json] = {**data, "refusal": "not_confirmed"}
+        record_step.record(run.actor, run.execution, index, "unconfirmed", run.token(index), unseen)
+    else:
+        failed: dict[str, Json] = {**data, "refusal": "not_applied"}
+        record_step.record(run.actor, run.execution, index, "failed", run.token(index), failed)
+    load(run)
+    runs.end(run, "settled_by_hand")
+
+
+def _may_spread(run: Run, index: int) -> bool:
+    """Return whether a read may still show the state before the call."""
+    begun = StepRecord.objects.get(execution=run.execution, step=index, phase="intended")
+    spreads = timedelta(seconds=run.plan.steps[index].spec.propagation_s)
+    return database_now() < begun.recorded_at + spreads
+
+
+def _still_unknown(run: Run, seen: Seen) -> None:
+    if run.proposal.state == ProposalState.EXECUTING:
+        runs.conclude(run, ProposalState.UNKNOWN, "outcome_unknown")
+    run.leases.release()
+    logger.warning("%s stays unknown: %s", run.proposal.pk, dict(seen.failures))
+
+
+def _due(run: Run, index: int) -> bool:
+    """Return whether to read again: less often the longer the outcome is unknown."""
+    begun = StepRecord.objects.get(execution=run.execution, step=index, phase="intended")
+    age = (database_now() - begun.recorded_at).total_seconds()
+    return pause.first(f"settle:{run.proposal.pk}", int(max(LEAST_PAUSE, min(MOST_PAUSE, age / 4))))
