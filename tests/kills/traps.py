@@ -65,10 +65,11 @@ def _shorten() -> None:
     from remediation.domain import policy
     from remediation.domain.catalogue.postgres import DISABLE, ENABLE
     from remediation.executors import postgres_session
-    from remediation.services.execution import lease
+    from remediation.services.execution import in_flight, lease
 
     seconds = float(os.environ[LEASE])
     setattr(lease, "LEASE_S", seconds)  # noqa: B010
+    setattr(in_flight, "WATCH_S", seconds)  # noqa: B010
     setattr(lease, "MARGIN_S", seconds / MARGIN)  # noqa: B010
     setattr(postgres_session, "STATEMENT_SECONDS", seconds / STATEMENT)  # noqa: B010
     setattr(policy, "RUN_WITHIN_S", int(os.environ[RUN_WITHIN]))  # noqa: B010
