@@ -17,6 +17,8 @@ from audit.tlog.canonical import encode
 from remediation import models as m
 from remediation.domain import report
 from remediation.domain.errors import Refused
+from remediation.executors.base import Executor
+from remediation.executors.postgres import DisableRole
 from remediation.services.actors import AgentActor
 from remediation.services.execution import halt
 from remediation.services.reporting import submit
@@ -30,12 +32,9 @@ REASON = "It is the key of the build host."
 
 def abilities() -> Abilities:
     """Return what this version of the product can do."""
-    from remediation.services.execution import reconcile
-
     return Abilities(
         keep="decision" in inspect.signature(halt.start).parameters,
-        tightens="run_tighten" in inspect.getsource(reconcile)
-        or "tighten" in inspect.getsource(reconcile),
+        tightens=DisableRole.tighten is not Executor.tighten,
     )
 
 

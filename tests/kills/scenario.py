@@ -50,7 +50,7 @@ UNDO_PLACES = (
 TIGHTEN_PLACES = ("before:tighten", "after:tighten")
 # A second kill, while the run is being settled.
 SETTLING = ("before:applied", "before:verified", "before:failed", "before:end", "after:verified")
-LONGEST_DELAY_S = 2.5
+LONGEST_DELAY_S = 5.0
 
 
 @dataclass(frozen=True)
