@@ -9,7 +9,7 @@ server lived on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,7 +20,7 @@ LINE = re.compile(
     r" user=(?P<user>\S*) db=\S* app=.*?"
     r"(?P<level>LOG|DETAIL|ERROR|FATAL|PANIC|WARNING|STATEMENT|HINT|CONTEXT):  (?P<text>.*)$"
 )
-CALL = re.compile(r"^execute \S+: SELECT .*?hitl_ops\.(?P<verb>disable|enable|terminate)\(")
+CALL = re.compile(r"^execute \S+:\s+SELECT .*?hitl_ops\.(?P<verb>disable|enable|terminate)\(")
 PARAMETER = re.compile(r"parameters: \$1 = '(?P<role>[^']*)'", re.IGNORECASE)
 DONE = re.compile(r"^duration: [\d.]+ ms$")
 # The server was killed and runs again: no session of before lives.
@@ -28,15 +28,15 @@ RESTARTED = "starting PostgreSQL"
 
 
 class Reader:
-    """The sessions of one log. Feed it lines in order."""
+    """The sessions of one log. Feed it messages in order."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self._running: dict[int, int] = {}  # a session's call that is not done: its place in calls
         self._done: dict[int, int] = {}  # a session's call that is done, perhaps not committed
 
-    def feed(self, line: str) -> None:
-        found = LINE.match(line)
+    def feed(self, message: str) -> None:
+        found = LINE.match(message)
         if found is None:
             return
         pid, level, text = int(found["pid"]), found["level"], found["text"]
@@ -93,6 +93,18 @@ class Reader:
 def read(lines: Iterable[str]) -> tuple[Call, ...]:
     """Return the calls of a log, in the order in which they began."""
     reader = Reader()
-    for line in lines:
-        reader.feed(line)
+    for message in messages(lines):
+        reader.feed(message)
     return tuple(reader.finish())
+
+
+def messages(lines: Iterable[str]) -> Iterator[str]:
+    """Join the lines of each message: those after its first begin with a tab."""
+    message = ""
+    for line in lines:
+        if line.startswith("\t"):
+            message += " " + line.strip()
+            continue
+        yield message
+        message = line.rstrip("\n")
+    yield message

@@ -51,6 +51,13 @@ def test_sessions_are_told_apart() -> None:
     assert [found.effect for found in read([*mixed, *other[3:]])] == [False, True]
 
 
+def test_a_statement_of_several_lines_is_one_call() -> None:
+    first, *rest = log("LOG:  execute <unnamed>: ", NAMED, DONE, LEFT)
+    case = "\tSELECT CASE WHEN NOT rolcanlogin THEN hitl_ops.terminate(rolname::text) END AS open\n"
+    (found,) = read([first, case, "\t  FROM pg_roles WHERE rolname = $1\n", *rest])
+    assert (found.verb, found.role, found.effect) == ("terminate", "k0001a", True)
+
+
 def test_other_lines_are_passed_over() -> None:
     assert read(["", "\tSELECT hitl_ops.disable($1)", *log("LOG:  statement: SELECT 1")]) == ()
 
