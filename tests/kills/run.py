@@ -18,11 +18,11 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-from remediation.models import Proposal
+from remediation.models import Proposal, StepRecord
 from tests.executors import install
 from tests.kills import traps
 from tests.kills.people import People
-from tests.kills.scenario import Kill, Scenario
+from tests.kills.scenario import SLEEP, Kill, Scenario
 from tests.kills.stack import Stack
 
 Condition = Callable[[], bool]
@@ -51,12 +51,23 @@ class Run:
     # -- conditions -------------------------------------------------------------------------------
 
     def state(self) -> str:
-        found = Proposal.objects.filter(pk=self._id).values_list("state", flat=True).first()
+        found = Proposal.objects.filter(pk=self.id).values_list("state", flat=True).first()
         self.unknown = self.unknown or found == "unknown"
         return str(found)
 
     def ended(self) -> bool:
         return self.state() in ENDS
+
+    def undone(self) -> bool:
+        """Return whether what a person signed is carried out, or was given up."""
+        if self.state() != "stopped":
+            return True
+        rows = StepRecord.objects.filter(execution__proposal_id=self.id)
+        found: dict[int, set[str]] = {}
+        for step, phase in rows.values_list("step", "phase"):
+            found.setdefault(step, set()).add(phase)
+        taken = [phases for phases in found.values() if "applied" in phases]
+        return all({"undone", "undo_failed"} & phases for phases in taken)
 
     def in_review(self) -> bool:
         return self.state() == "in_review"
@@ -64,7 +75,7 @@ class Run:
     def approve(self) -> bool:
         state = self.state()
         if state == "in_review":
-            self.people.approve(self._id)
+            self.people.approve(self.id)
         return self.state() not in ("submitted", "in_review")
 
     def submit(self) -> bool:
@@ -117,6 +128,8 @@ class Run:
                 path.unlink(missing_ok=True)
 
     def strike(self, kill: Kill) -> None:
+        if kill.victim == SLEEP:
+            return
         where = [traps.here(path) for path in self.traps(kill)] if kill.place else []
         pids = [int(path.read_text()) for path in where if path.exists()]
         self.killed.append(self.stack.kill(kill.victim, pids[0] if pids else None))
@@ -156,7 +169,7 @@ class Run:
                 session.close()
 
     @property
-    def _id(self) -> UUID:
+    def id(self) -> UUID:
         assert self.proposal is not None
         return self.proposal
 
@@ -192,6 +205,9 @@ def play(run: Run) -> Play:
     yield "approved", run.approve
     if scenario.twist in ("undo", "keep"):
         yield from _halted(run)
+    if scenario.twist == "after":
+        yield from _undone_after(run)
+        return
     for number, kill in enumerate(scenario.kills):
         yield from _killed(run, kill, scenario.kills[number + 1 :])
     yield from _aftermath(run)
@@ -200,11 +216,12 @@ def play(run: Run) -> Play:
 
 def _before(run: Run) -> Play:
     first = run.scenario.kills[0]
-    run.set_trap(first)
-    if first.place == "during":
-        yield "a lock on the target", run.take_lock
     if run.scenario.twist in ("undo", "keep"):
         run.set_trap(_between(run))
+    if run.scenario.twist != "undo":  # its places come before the halt, too
+        run.set_trap(first)
+    if first.place == "during":
+        yield "a lock on the target", run.take_lock
 
 
 def _between(run: Run) -> Kill:
@@ -216,9 +233,26 @@ def _halted(run: Run) -> Play:
     place = _between(run)
     yield "the place of the halt", lambda: run.reached(place) or run.ended()
     if run.reached(place):
-        yield "halted", lambda: run.people.halt(run._id, run.scenario.twist) or True
-    if run.scenario.kills[0].place != place.place:
+        yield "halted", lambda: run.people.halt(run.id, run.scenario.twist) or True
+    if run.scenario.twist == "undo":
+        run.set_trap(run.scenario.kills[0])
         run.release(place)
+
+
+def _undone_after(run: Run) -> Play:
+    """A kill stops the run; a person has it undone, and the second kill comes then."""
+    lost, undoing = run.scenario.kills
+    yield from _killed(run, lost, ())
+    yield "the end", run.ended
+    if run.state() != "stopped":
+        return
+    run.set_trap(undoing)
+    yield "signed to undo", lambda: run.people.halt(run.id, "undo") or True
+    yield f"{undoing.place} of step {undoing.step}", lambda: run.reached(undoing) or run.undone()
+    run.missed += not run.reached(undoing)
+    run.strike(undoing)
+    run.release(undoing)
+    yield "undone", run.undone
 
 
 def _killed(run: Run, kill: Kill, later: tuple[Kill, ...]) -> Play:
@@ -228,6 +262,8 @@ def _killed(run: Run, kill: Kill, later: tuple[Kill, ...]) -> Play:
         strikes = time.monotonic() + kill.delay
         yield "its time", lambda: time.monotonic() >= strikes
     run.missed += bool(kill.place) and not run.reached(kill)
+    if kill.victim == SLEEP:
+        yield "the end without it", run.ended
     for following in later:
         run.set_trap(following)
     run.strike(kill)

@@ -38,11 +38,13 @@ PLACES = (
     "before:apply",
     "before:intended",
 )
-# While what a person signed is carried out.
+# While what a person signed is carried out. A rollback applies and verifies the inverse action.
 UNDO_PLACES = (
     "before:undo_intended",
     "after:undo_intended",
     "before:rollback",
+    "before:apply",
+    "before:verify",
     "after:rollback",
     "before:undone",
     "after:undone",
@@ -50,6 +52,11 @@ UNDO_PLACES = (
 TIGHTEN_PLACES = ("before:tighten", "after:tighten")
 # A second kill, while the run is being settled.
 SETTLING = ("before:applied", "before:verified", "before:failed", "before:end", "after:verified")
+# Where a process may sleep past the end of its lease. Not before a call: what a machine pause
+# there can still do stands in SECURITY.md.
+SLEEPS = ("after:apply", "before:applied", "before:verified")
+# Nobody is killed: the process in the trap sleeps until the run has ended without it.
+SLEEP = "sleep"
 LONGEST_DELAY_S = 5.0
 
 
@@ -69,10 +76,16 @@ class Scenario:
 
     number: int
     kills: tuple[Kill, ...]
-    # "": nothing; `undo`, `keep`: a person halts; `locked`: a lock on the target outlasts the
-    # kill; `stuck`: a session that cannot be ended for a while; `open`: one that never ends.
+    # "": nothing; `undo`, `keep`: a person halts; `after`: a person has a stopped run undone;
+    # `locked`: a lock on the target outlasts the kill; `stuck`: a session that cannot be ended for
+    # a while; `open`: one that never ends.
     twist: str = ""
     step: int = 0  # the step of the twist
+
+    @property
+    def count(self) -> int:
+        """Return how many kills it makes."""
+        return sum(kill.victim != SLEEP for kill in self.kills)
 
     def __str__(self) -> str:
         kills = ", then ".join(
@@ -95,6 +108,9 @@ def scenario(seed: int, number: int, able: Abilities) -> Scenario:
     dice = Random(f"{seed}/{number}")
     victim = VICTIMS[number % len(VICTIMS)]
     match number % 8:
+        case 4 if number % 16 == 12:
+            place = dice.choice(SLEEPS)
+            return Scenario(number, (Kill(SLEEP, place, dice.randrange(0, STEPS)),))
         case 3:
             return Scenario(number, (Kill(victim, "", delay=_delay(dice)),))
         case 5:
@@ -108,7 +124,7 @@ def scenario(seed: int, number: int, able: Abilities) -> Scenario:
 def campaign(seed: int, kills: int, able: Abilities) -> list[Scenario]:
     """Return as many runs as make at least ``kills`` kills."""
     found: list[Scenario] = []
-    while sum(len(one.kills) for one in found) < kills:
+    while sum(one.count for one in found) < kills:
         found.append(scenario(seed, len(found), able))
     return found
 
@@ -127,9 +143,13 @@ def _aimed(dice: Random, number: int, victim: str) -> Scenario:
 def _halted(dice: Random, number: int, victim: str, able: Abilities) -> Scenario:
     """A person halts between two steps; the kill comes then, or while the halt is carried out."""
     step = dice.randrange(0, STEPS - 1)
-    if able.keep and dice.random() < 0.4:
-        return Scenario(number, (Kill(victim, "after:verified", step),), "keep", step)
     place = dice.choice(UNDO_PLACES)
+    if able.keep and dice.random() < 0.3:
+        return Scenario(number, (Kill(victim, "after:verified", step),), "keep", step)
+    if able.keep and dice.random() < 0.4:
+        # The call of the next step is lost, so the run stops; then it is undone.
+        lost = Kill("here", "before:apply", step + 1)
+        return Scenario(number, (lost, Kill(victim, place, dice.randrange(0, step + 1))), "after")
     return Scenario(number, (Kill(victim, place, dice.randrange(0, step + 1)),), "undo", step)
 
 
