@@ -106,7 +106,7 @@ class Abilities:
 def scenario(seed: int, number: int, able: Abilities) -> Scenario:
     """Return run ``number`` of a campaign."""
     dice = Random(f"{seed}/{number}")
-    victim = VICTIMS[number % len(VICTIMS)]
+    victim = VICTIMS[(number + number // 8) % len(VICTIMS)]
     match number % 8:
         case 4 if number % 16 == 12:
             place = dice.choice(SLEEPS)
@@ -143,7 +143,7 @@ def _aimed(dice: Random, number: int, victim: str) -> Scenario:
 def _halted(dice: Random, number: int, victim: str, able: Abilities) -> Scenario:
     """A person halts between two steps; the kill comes then, or while the halt is carried out."""
     step = dice.randrange(0, STEPS - 1)
-    place = dice.choice(UNDO_PLACES)
+    place = UNDO_PLACES[number // 8 % len(UNDO_PLACES)]
     if able.keep and dice.random() < 0.3:
         return Scenario(number, (Kill(victim, "after:verified", step),), "keep", step)
     if able.keep and dice.random() < 0.4:
@@ -157,7 +157,7 @@ def _stuck(dice: Random, number: int, victim: str, able: Abilities) -> Scenario:
     """A session cannot be ended: the kill comes while the step is being confirmed."""
     step = dice.randrange(0, STEPS)
     if able.tightens and dice.random() < 0.6:
-        kill = Kill(victim, dice.choice(TIGHTEN_PLACES), step)
+        kill = Kill(victim, TIGHTEN_PLACES[number // 8 % len(TIGHTEN_PLACES)], step)
     else:
         kill = Kill(victim, "during_sessions", step)
     twist = "open" if able.tightens and dice.random() < 0.25 else "stuck"
