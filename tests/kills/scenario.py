@@ -113,7 +113,7 @@ def scenario(seed: int, number: int, able: Abilities) -> Scenario:
             return Scenario(number, (Kill(SLEEP, place, dice.randrange(0, STEPS)),))
         case 3:
             return Scenario(number, (Kill(victim, "", delay=_delay(dice)),))
-        case 5:
+        case 1 | 5:
             return _halted(dice, number, victim, able)
         case 6:
             return _stuck(dice, number, victim, able)
