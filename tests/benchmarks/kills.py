@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from tests.kills.scenario import Abilities, Scenario, campaign
+from tests.kills.scenario import Abilities, Kill, Scenario, campaign
 from tests.kills.stack import Stack, stack
 
 if TYPE_CHECKING:
@@ -61,8 +61,17 @@ def _play(built: Stack, asked: argparse.Namespace) -> Outcome:
 
 
 def chosen(asked: argparse.Namespace, able: Abilities) -> list[Scenario]:
+    if asked.this:
+        return [one_run(number, words) for number, words in enumerate(asked.this)]
     runs = campaign(asked.seed, asked.kills, able)
     return [run for run in runs if not asked.only or run.number in asked.only]
+
+
+def one_run(number: int, words: str) -> Scenario:
+    """Return a run that was written out: `victim place step [twist step]`."""
+    victim, place, step, *rest = words.split()
+    twist, at = rest if rest else ("", "0")
+    return Scenario(number, (Kill(victim, place, int(step)),), twist, int(at))
 
 
 def lines(outcome: Outcome, asked: argparse.Namespace, seconds: float) -> list[str]:
@@ -112,6 +121,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--only", type=int, nargs="*", default=[], help="play these runs alone")
+    parser.add_argument("--this", nargs="*", default=[], help="`victim place step [twist step]`")
     parser.add_argument("--at-once", type=int, default=AT_ONCE)
     parser.add_argument("--lease", type=float, default=LEASE_S)
     parser.add_argument("--run-within", type=int, default=RUN_WITHIN_S)
