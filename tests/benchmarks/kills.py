@@ -83,6 +83,7 @@ def lines(outcome: Outcome, asked: argparse.Namespace, seconds: float) -> list[s
         *(f"  {count:4} {reason}" for reason, count in sorted(outcome.reasons.items())),
         *(f"  {count:4} refused: {reason}" for reason, count in outcome.refusals.most_common(12)),
         f"  {sum(run.unknown for run in outcome.runs):4} were unknown for a while",
+        f"  {outcome.stalled:4} workers consumed nothing and were replaced",
         f"  {sum(run.missed for run in outcome.runs):4} kills came after the run's end",
         f"  {len(outcome.findings):4} disagreements",
     ]
@@ -102,6 +103,7 @@ def as_json(outcome: Outcome, asked: argparse.Namespace, seconds: float) -> dict
         "seconds": round(seconds, 1),
         "ends": dict(outcome.reasons),
         "killed_after_the_end": sum(run.missed for run in outcome.runs),
+        "stalled_workers": outcome.stalled,
         "unknown_for_a_while": sum(run.unknown for run in outcome.runs),
         "findings": [str(finding) for finding in outcome.findings],
         "gave_up": {str(number): words for number, words in outcome.gave_up.items()},

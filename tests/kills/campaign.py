@@ -64,6 +64,7 @@ class Outcome:
     runs: list[Run]
     gave_up: dict[int, str] = field(default_factory=dict)
     started_again: int = 0
+    stalled: int = 0
 
     @property
     def kills(self) -> int:
@@ -153,7 +154,9 @@ class Campaign:
             time.sleep(TICK_S)
         known = {str(run.proposal): run.roles for run in self._all if run.proposal is not None}
         found = record.history(self._stack, known, self._people.keys)
-        return Outcome(found, check(found), self._all, self._gave_up, self._stack.started)
+        ended = Outcome(found, check(found), self._all, self._gave_up)
+        ended.started_again, ended.stalled = self._stack.started, self._stack.stalled
+        return ended
 
     def _servers(self) -> tuple[PostgresCluster, ...]:
         return (self._stack.servers.portal, self._stack.servers.target)

@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 
 import psycopg
+import redis
 
 from hitlportal import places
 from hitlportal.demo.servers.account import remove_home
@@ -39,6 +40,9 @@ operate_dsn_file = "operate.dsn"
 """
 # Each call, and whether it was carried out (target_log.py).
 LOGGED = {**LOG_EVERYTHING, "log_min_duration_statement": "0", "autovacuum": "off"}
+QUEUES = ("execute", "assess", "record")
+# Longer than a trap holds the whole pool, and than a read of a target that is down.
+STALLED_S = 20.0
 SERVERS = ("portal", "target", "broker")
 
 
@@ -62,6 +66,9 @@ class Stack(House):
         self.traps = directory / "traps"
         self.stopped: set[int] = set()  # sessions of the target that do not answer
         self.started = 0  # how many processes and servers were started again
+        self.stalled = 0  # how often a worker consumed nothing and was replaced (A72)
+        self._messages = 0
+        self._consumed_at = time.monotonic()
         self._dice = dice
         self._services: dict[str, Service] = {}
         self._down: dict[str, float] = {}
@@ -97,7 +104,7 @@ class Stack(House):
         loaded = ["-I", "tests.kills.traps", *QUIET]
         work = [
             "--queues",
-            "execute,assess,record",
+            ",".join(QUEUES),
             "--concurrency",
             str(CHILDREN),
             "-n",
@@ -140,6 +147,7 @@ class Stack(House):
                 if (child is None or child.exit_code is not None) and self._is_time(name):
                     self._spawn_service(name, service)
                     self._started(name)
+        self._replace_stalled()
 
     def stop(self) -> None:
         for pid in self.stopped:
@@ -164,6 +172,26 @@ class Stack(House):
         """Return a connection of the target's superuser. Raises psycopg.OperationalError."""
         dsn = self.servers.target.superuser_dsn()
         return psycopg.connect(dsn, autocommit=True, connect_timeout=5)
+
+    def _replace_stalled(self) -> None:
+        """End a worker that consumes nothing while messages wait (A72).
+
+        After a broker was killed, kombu may count messages that it could not acknowledge as open
+        for ever, and take no others.
+        """
+        now = time.monotonic()
+        try:
+            with redis.Redis.from_url(self.servers.valkey.url(0), socket_timeout=2) as broker:
+                waiting = sum(int(str(broker.llen(name))) for name in QUEUES)
+        except redis.RedisError:
+            waiting = 0
+        if waiting == 0 or waiting < self._messages:
+            self._consumed_at = now
+        self._messages = waiting
+        if now - self._consumed_at > STALLED_S:
+            self.stalled += 1
+            self._consumed_at = now
+            self.kill("worker")
 
     def _kill_server(self, name: str) -> None:
         if name == "target":
