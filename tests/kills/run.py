@@ -97,9 +97,17 @@ class Run:
                     login = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
                     target.execute(login.format(sql.Identifier(role), install.PASSWORD))
                 target.execute("SELECT hitl_ops.manage(%s)", [role])
-            if role not in self.sessions or self.sessions[role].closed:
+            if not self._lives(role):
                 dsn = install.login(superuser, role)
                 self.sessions[role] = psycopg.connect(dsn, autocommit=True)
+        return True
+
+    def _lives(self, role: str) -> bool:
+        """Return whether the role's session is open: the target may have been killed since."""
+        try:
+            self.sessions[role].execute("SELECT 1")
+        except (KeyError, psycopg.Error):
+            return False
         return True
 
     def reached(self, kill: Kill) -> bool:
@@ -154,6 +162,7 @@ class Run:
 
     def freeze(self) -> bool:
         """Stop the backend of a session: it takes no signal but SIGKILL."""
+        self.make_roles()
         session = self.sessions[self.roles[self.scenario.step]]
         self.frozen = session.info.backend_pid
         os.kill(self.frozen, signal.SIGSTOP)
@@ -166,6 +175,12 @@ class Run:
             self.stack.go_on(self.frozen)
 
     def close(self) -> None:
+        """Let go of everything at the target, and of every process in a trap."""
+        for path in self.stack.traps.glob(f"{self.proposal}-*"):
+            path.unlink(missing_ok=True)
+        for role in self.roles:
+            for path in self.stack.traps.glob(f"{role}.*"):
+                path.unlink(missing_ok=True)
         self.drop_lock()
         self.thaw()
         for session in self.sessions.values():
@@ -204,7 +219,7 @@ def play(run: Run) -> Play:
     yield "in review", run.in_review
     yield "roles again", run.make_roles  # the target may have been killed meanwhile
     if scenario.twist in ("stuck", "open"):
-        run.freeze()
+        yield "a session that does not end", run.freeze
     yield from _before(run)
     yield "approved", run.approve
     if scenario.twist in ("undo", "keep"):
