@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-KILLS, SEED, AT_ONCE = 20, 20, 10
+KILLS, SEED, AT_ONCE = 20, 20, 20
 # A run waits for conditions, never for luck; this is for a campaign that hangs.
 PATIENCE_S = 600
 
@@ -42,7 +42,7 @@ def test_target_state_and_record_agree(campaign: dict[str, object]) -> None:
 
 def test_every_run_ended_without_people(campaign: dict[str, object]) -> None:
     assert campaign["gave_up"] == {}
-    assert campaign["kills"] == KILLS
+    assert campaign["kills"] in (KILLS, KILLS + 1)  # the last run may make two
 
 
 def test_no_process_is_left(campaign: dict[str, object]) -> None:
