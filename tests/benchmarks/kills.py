@@ -85,6 +85,7 @@ def lines(outcome: Outcome, asked: argparse.Namespace, seconds: float) -> list[s
         f"  {sum(run.unknown for run in outcome.runs):4} were unknown for a while",
         f"  {outcome.stalled:4} workers consumed nothing and were replaced",
         f"  {sum(run.missed for run in outcome.runs):4} kills came after the run's end",
+        f"  {outcome.unsequenced:4} audit entries without a place in the log",
         f"  {len(outcome.findings):4} disagreements",
     ]
     for finding in outcome.findings:
@@ -103,6 +104,7 @@ def as_json(outcome: Outcome, asked: argparse.Namespace, seconds: float) -> dict
         "seconds": round(seconds, 1),
         "ends": dict(outcome.reasons),
         "killed_after_the_end": sum(run.missed for run in outcome.runs),
+        "unsequenced_entries": outcome.unsequenced,
         "stalled_workers": outcome.stalled,
         "unknown_for_a_while": sum(run.unknown for run in outcome.runs),
         "findings": [str(finding) for finding in outcome.findings],

@@ -65,6 +65,7 @@ class Outcome:
     gave_up: dict[int, str] = field(default_factory=dict)
     started_again: int = 0
     stalled: int = 0
+    unsequenced: int = 0  # audit entries that the sequencer lost
 
     @property
     def kills(self) -> int:
@@ -86,7 +87,7 @@ class Outcome:
 
     @property
     def holds(self) -> bool:
-        return not self.findings and not self.gave_up
+        return not (self.findings or self.gave_up or self.unsequenced)
 
 
 class Campaign:
@@ -104,6 +105,7 @@ class Campaign:
         self._active: list[Active] = []
         self._gave_up: dict[int, str] = {}
         self._beat_at = 0.0
+        self._unsequenced = -1
 
     def play(self) -> Outcome:
         while self._waiting or self._active:
@@ -149,14 +151,26 @@ class Campaign:
             return  # the broker is down; beat's next message is as good
 
     def _outcome(self) -> Outcome:
-        while any(server.pid is None for server in self._servers()):
+        give_up = time.monotonic() + self._patience
+        while not self._settled() and time.monotonic() < give_up:
             self._stack.tend()
             time.sleep(TICK_S)
         known = {str(run.proposal): run.roles for run in self._all if run.proposal is not None}
         found = record.history(self._stack, known, self._people.keys)
         ended = Outcome(found, check(found), self._all, self._gave_up)
+        ended.unsequenced = self._unsequenced
         ended.started_again, ended.stalled = self._stack.started, self._stack.stalled
         return ended
+
+    def _settled(self) -> bool:
+        """Return whether both servers are up, and the sequencer has caught up."""
+        if any(server.pid is None for server in self._servers()):
+            return False
+        try:
+            self._unsequenced = record.unsequenced(self._stack)
+        except psycopg.Error:
+            return False
+        return self._unsequenced == 0
 
     def _servers(self) -> tuple[PostgresCluster, ...]:
         return (self._stack.servers.portal, self._stack.servers.target)

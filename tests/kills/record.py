@@ -44,6 +44,10 @@ LATE = """
 SELECT s.step FROM remediation_lateresult s JOIN remediation_execution e ON e.id = s.execution_id
  WHERE e.proposal_id = %s
 """
+UNSEQUENCED = """
+SELECT count(*) AS it FROM audit.entry e
+ WHERE NOT EXISTS (SELECT FROM audit.leaf l WHERE l.entry_id = e.id)
+"""
 ROLES = """
 SELECT r.rolname AS name, r.rolcanlogin AS login,
        (SELECT count(*) FROM pg_stat_activity a WHERE a.usesysid = r.oid) AS sessions
@@ -67,6 +71,14 @@ def history(stack: Stack, runs: Mapping[str, Sequence[str]], keys: Mapping[str, 
             _case(portal, proposal, tuple(roles), keys) for proposal, roles in runs.items()
         )
     return History(calls, found, cases)
+
+
+def unsequenced(stack: Stack) -> int:
+    """Return how many audit entries have no place in the log's tree."""
+    with _open(stack.servers.portal.superuser_dsn("hitlportal")) as portal:
+        row = portal.execute(UNSEQUENCED).fetchone()
+    assert row is not None  # an aggregate always returns one row
+    return int(row["it"])
 
 
 def _case(

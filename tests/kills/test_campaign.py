@@ -40,6 +40,10 @@ def test_target_state_and_record_agree(campaign: dict[str, object]) -> None:
     assert campaign["findings"] == []
 
 
+def test_the_sequencer_lost_no_entry(campaign: dict[str, object]) -> None:
+    assert campaign["unsequenced_entries"] == 0
+
+
 def test_every_run_ended_without_people(campaign: dict[str, object]) -> None:
     assert campaign["gave_up"] == {}
     assert campaign["kills"] in (KILLS, KILLS + 1)  # the last run may make two
