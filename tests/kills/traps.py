@@ -34,11 +34,11 @@ def here(of: Path) -> Path:
 
 
 def wait(step: str, place: str) -> None:
-    """Wait while there is a trap."""
+    """Wait while there is a trap that nobody is in: who takes over the run goes on."""
     found = trap(Path(os.environ[DIRECTORY]), step, place)
-    if not found.exists():
-        return
     written = here(found)
+    if not found.exists() or written.exists():
+        return
     draft = written.with_name(f"{written.name}.{os.getpid()}")
     draft.write_text(str(os.getpid()))
     draft.replace(written)
