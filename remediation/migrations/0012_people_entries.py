@@ -13,7 +13,7 @@ SQL = Path(__file__).resolve().parent / "sql" / "0012_people_entries"
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("remediation", "0010_stopped"),
+        ("remediation", "0011_stop_and_keep"),
         ("audit", "0002_writer"),
         ("account", "0009_emailaddress_unique_primary_email"),
         ("mfa", "0003_authenticator_type_uniq"),

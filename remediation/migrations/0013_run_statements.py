@@ -12,7 +12,7 @@ SQL = Path(__file__).resolve().parent / "sql" / "0013_run_statements"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0011_stop_and_keep")]
+    dependencies = [("remediation", "0012_people_entries")]
     operations = [
         # The statements before this one are halts of version 1.
         migrations.AddField(

@@ -42,7 +42,7 @@ _OPTIONAL = {"null": True, "blank": True}
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0010_stopped")]
+    dependencies = [("remediation", "0013_run_statements")]
     operations = [
         migrations.CreateModel(
             name="IncidentLook",

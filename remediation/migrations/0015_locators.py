@@ -12,5 +12,5 @@ SQL = Path(__file__).resolve().parent / "sql" / "0015_locators"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0010_stopped")]
+    dependencies = [("remediation", "0014_contained")]
     operations = [RunSQLFiles(SQL, ["proposals", "queue"])]

@@ -22,7 +22,7 @@ DROP FUNCTION remediation.incident_excluded_v1(uuid, uuid);
 DROP FUNCTION remediation.incident_state_v1(uuid);
 DROP FUNCTION remediation.lock_incident_v1(uuid);
 
-CREATE FUNCTION remediation.incident_transition_v1() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION remediation.incident_transition_v1() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NOT remediation.incident_edge_v1(NEW.from_state, NEW.to_state, current_user::text) THEN

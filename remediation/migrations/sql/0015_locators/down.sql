@@ -24,7 +24,8 @@ BEGIN
                           WHEN 'in_review' THEN a.decide_by
                           WHEN 'approved' THEN remediation.run_deadline_v1(p.id) END AS due) AS c
     CROSS JOIN LATERAL (
-      SELECT remediation.urgency_v1(p.state, a.risk, c.due, i.detected_at, coalesce(m.at, p.recorded_at), p.id)
+      SELECT remediation.urgency_v1(CASE WHEN p.state = 'stopped' AND remediation.settled_v1(p.id)
+                                         THEN 'settled' ELSE p.state END, a.risk, c.due, i.detected_at, coalesce(m.at, p.recorded_at), p.id)
              AS place) AS x
     CROSS JOIN LATERAL (
       SELECT array_agg(DISTINCT v.service_id ORDER BY v.service_id) AS touched,

@@ -1,0 +1,130 @@
+"""People of the campaign: they report, approve and halt through the services, with web's login.
+
+Each verb may be repeated: the portal's database may die in the middle.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from audit.tlog.canonical import encode
+from remediation import models as m
+from remediation.domain import report
+from remediation.domain.errors import Refused
+from remediation.executors.base import Executor
+from remediation.executors.postgres import DisableRole
+from remediation.services.access import authorize
+from remediation.services.actors import AgentActor
+from remediation.services.execution import halt
+from remediation.services.reporting import submit
+from remediation.services.review import sign
+from tests.benchmarks import cast, door
+from tests.benchmarks.cast import Cast, Person
+from tests.kills.scenario import CLUSTER, Abilities
+
+# A target that could not be read, in an assessment's pin.
+UNSEEN = b'"exists":false'
+REASON = "It is the key of the build host."
+
+
+def abilities() -> Abilities:
+    """Return what this version of the product can do."""
+    return Abilities(
+        keep="decision" in inspect.signature(halt.start).parameters,
+        tightens=DisableRole.tighten is not Executor.tighten,
+    )
+
+
+class People:
+    """alice (security) and bob (service_owner) approve; alice halts."""
+
+    def __init__(self, roles: Sequence[str]) -> None:
+        self.cast: Cast = cast.cast([("postgres.role", locator(role)) for role in roles])
+        token = m.AgentToken.objects.select_related("agent").get()
+        self._agent = AgentActor(token.agent_id, token.pk, token.agent.name)
+
+    @property
+    def keys(self) -> dict[str, bytes]:
+        """Return each person's public key, from the passkey itself."""
+        both = (self.cast.alice, self.cast.bob)
+        return {str(one.user.person): bytes(one.passkey.cose_key) for one in both}
+
+    def submit(self, roles: Sequence[str]) -> UUID:
+        """Report an incident on the first role, with a plan that disables all."""
+        given = report.from_json(
+            json.loads(plan_report(roles)), protected=frozenset(), allow_test=False
+        )
+        with transaction.atomic():
+            submitted = submit.report(given, actor=self._agent)
+        assert submitted.proposal_id is not None
+        return submitted.proposal_id
+
+    def approve(self, proposal_id: UUID) -> bool:
+        """Let both sign what was seen; return False when it must be observed again first."""
+        row = m.Proposal.objects.get(pk=proposal_id)
+        assessment = authorize.newest(row)
+        if assessment is None or UNSEEN in bytes(assessment.pin):
+            asked = m.ObservationRequest.objects.filter(proposal=row, round=row.round)
+            if not asked.exists():
+                sign.observe_again(actor=self.cast.alice.user, proposal_id=proposal_id)
+            return False
+        for someone in (self.cast.alice, self.cast.bob):
+            if not m.Review.objects.filter(
+                proposal_id=proposal_id, person=someone.user.person, round=row.round
+            ).exists():
+                self._sign(someone, proposal_id)
+        return True
+
+    def halt(self, proposal_id: UUID, decision: str) -> bool:
+        """Let alice halt the run; return False when it is too late."""
+        alice = self.cast.alice
+        if m.Halt.objects.filter(proposal_id=proposal_id).exists():
+            return True
+        asked = {"decision": decision} if abilities().keep else {}
+        try:
+            started = halt.start(actor=alice.user, proposal_id=proposal_id, reason=REASON, **asked)
+            answer = door.answer(alice, started.options)
+            halt.sign(actor=alice.user, session_id=started.session_id, assertion=answer)
+        except Refused:
+            return False
+        return True
+
+    def _sign(self, someone: Person, proposal_id: UUID) -> None:
+        looked = door.conditions(str(proposal_id))
+        row = m.Proposal.objects.get(pk=proposal_id)
+        started = sign.start(
+            actor=someone.user,
+            proposal_id=proposal_id,
+            round=row.round,
+            decision="approve",
+            verdicts=door.YES,
+            reason={"code": "", "text": ""},
+            slot=someone.role,
+            opened=looked.artefacts,
+            typed=looked.names,
+        )
+        answer = door.answer(someone, started.options)
+        sign.sign(actor=someone.user, session_id=started.session_id, assertion=answer)
+
+
+def locator(role: str) -> str:
+    return f"postgres.role:{CLUSTER}/{role}"
+
+
+def plan_report(roles: Sequence[str]) -> bytes:
+    """Return the report of an incident on the first role; its plan disables all, in order."""
+    fields = [{"cluster": CLUSTER, "role": role} for role in roles]
+    value: dict[str, Any] = json.loads(
+        door.report("postgres.role", fields[0], "postgres.role.disable")
+    )
+    plan = value["proposal"]["plan"]
+    plan["steps"] = [
+        {**plan["steps"][0], "target": {"kind": "postgres.role", **target}} for target in fields
+    ]
+    return encode(value)
