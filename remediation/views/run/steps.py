@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from audit.tlog.canonical import Json
 from remediation import vocabulary
+from remediation.domain.containment import OF_PLACES
 from remediation.domain.errors import GATE_REASONS
 from remediation.domain.outcome import Outcome, outcomes
 from remediation.domain.plan import Plan, Step
@@ -75,6 +76,7 @@ def _changes(data: Mapping[str, Mapping[str, Json]]) -> tuple[Change, ...]:
     return tuple(
         Change(name, _value(before, name), _value(after, name), _value(undone, name))
         for name in dict.fromkeys([*before, *after, *undone])
+        if name not in OF_PLACES
     )
 
 
