@@ -69,7 +69,7 @@ class Step:
 
     @property
     def spec(self) -> ActionSpec:
-        return ACTIONS[self.action]
+        return ACTIONS[self.action].of_version(self.executor) or ACTIONS[self.action]
 
     @property
     def sentence(self) -> str:
@@ -99,22 +99,32 @@ class Plan:
     def targets(self) -> tuple[Target, ...]:
         return tuple(step.target for step in self.steps)
 
+    @property
+    def outdated(self) -> bool:
+        """Return whether it is for an earlier version of an action; such a plan never runs."""
+        return any(step.executor != ACTIONS[step.action].version for step in self.steps)
+
 
 def parse(
-    value: Json, *, protected: frozenset[str], allow_test: bool = False, at: str = ""
+    value: Json,
+    *,
+    protected: frozenset[str],
+    allow_test: bool = False,
+    at: str = "",
+    earlier: bool = False,
 ) -> Plan:
     """Build a plan from an agent's JSON.
 
     In: the value, the names of the clusters that belong to the portal, whether test actions may
     be named, the plan's own JSON pointer. `executor` and `rollback` may be left out; they are
-    filled from the catalogue.
+    filled from the catalogue. `earlier`: also accept the versions that actions once had.
     Raises a subclass of BadInput for anything unknown, missing or protected.
     """
     top = Fields(value, at, required=("version", "environment", "steps"))
     top.integer("version", 1, 1)
     environment = top.one_of("environment", ENVIRONMENTS)
     steps = tuple(
-        _step(index, item, f"{top.at('steps')}/{index}", protected, allow_test)
+        _step(index, item, f"{top.at('steps')}/{index}", protected, allow_test, earlier)
         for index, item in enumerate(top.array("steps", lambda v, _: v, least=1, most=MAX_STEPS))
     )
     _refuse_two_steps_on_one_target(steps, top.at("steps"))
@@ -126,13 +136,16 @@ def parse(
     return Plan(environment, steps, body, digest(Kind.PLAN, body))
 
 
-def load(body: bytes, *, protected: frozenset[str], allow_test: bool = False) -> Plan:
+def load(
+    body: bytes, *, protected: frozenset[str], allow_test: bool = False, earlier: bool = False
+) -> Plan:
     """Parse a stored plan; its bytes must be exactly what today's catalogue encodes.
 
+    `earlier`: to show or verify it, not to run it; it may be for earlier versions of actions.
     Raises NotCanonicalPlan, and the errors of `parse`.
     """
     value = parse_json(body, max_bytes=MAX_BYTES)
-    plan = parse(value, protected=protected, allow_test=allow_test)
+    plan = parse(value, protected=protected, allow_test=allow_test, earlier=earlier)
     if plan.body != body:
         raise NotCanonicalPlan()
     return plan
@@ -164,7 +177,14 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?![\s\S]*/)(?:{pattern})", re.ASCII)
 
 
-def _step(index: int, value: Json, at: str, protected: frozenset[str], allow_test: bool) -> Step:
+def _step(
+    index: int,
+    value: Json,
+    at: str,
+    protected: frozenset[str],
+    allow_test: bool,
+    earlier: bool,
+) -> Step:
     source = Fields(
         value, at, required=("action", "target", "parameters"), optional=("executor", "rollback")
     )
@@ -173,7 +193,9 @@ def _step(index: int, value: Json, at: str, protected: frozenset[str], allow_tes
         raise UnknownAction(repr(action), pointer=source.at("action"))
     spec = ACTIONS[action]
     if "executor" in source:
-        source.integer("executor", spec.version, spec.version)
+        first = min(each.version for each in (spec, *spec.earlier)) if earlier else spec.version
+        stated = source.integer("executor", first, spec.version)
+        spec = spec.of_version(stated) or spec
     if "rollback" in source and source.value("rollback") != spec.rollback:
         raise BadValue(f"must be {spec.rollback}", pointer=source.at("rollback"))
     target = parse_target(source.value("target"), source.at("target"), allow_test=allow_test)
@@ -183,7 +205,7 @@ def _step(index: int, value: Json, at: str, protected: frozenset[str], allow_tes
         )
     _refuse_protected(target, source.at("target"), protected)
     parameters = source.mapping("parameters")
-    _check_parameters(spec.kind, parameters, source.at("parameters"))
+    _check_parameters(spec, parameters, source.at("parameters"))
     return Step(index, action, spec.version, target, MappingProxyType(parameters), spec.rollback)
 
 
@@ -199,8 +221,9 @@ def _matches(pattern: str, value: str) -> bool:
 
 
 @cache
-def _validator(action: str) -> Draft202012Validator:
-    return Draft202012Validator(dict(ACTIONS[action].parameters))
+def _validator(action: str, version: int) -> Draft202012Validator:
+    spec = ACTIONS[action].of_version(version) or ACTIONS[action]
+    return Draft202012Validator(dict(spec.parameters))
 
 
 _SCHEMA_REFUSALS = {
@@ -210,9 +233,9 @@ _SCHEMA_REFUSALS = {
 }
 
 
-def _check_parameters(action: str, parameters: dict[str, Json], at: str) -> None:
+def _check_parameters(spec: ActionSpec, parameters: dict[str, Json], at: str) -> None:
     error: ValidationError
-    for error in _validator(action).iter_errors(parameters):
+    for error in _validator(spec.kind, spec.version).iter_errors(parameters):
         refusal = _SCHEMA_REFUSALS.get(str(error.validator), BadValue)
         place = "".join(f"/{part}" for part in error.absolute_path)
         raise refusal(error.message[:200], pointer=at + place)

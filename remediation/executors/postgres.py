@@ -1,34 +1,35 @@
 """Disable and enable PostgreSQL roles through the functions that sql/hitl_ops.sql installs.
 
-Order of disabling: commit NOLOGIN → end the sessions until two reads in a row find none → verify
-with a new connection of the observer's login. In another order a connection pool would reconnect
-before its last session ended. LOGIN reverses it; ended sessions are not restored.
+Order of disabling: commit NOLOGIN at the primary → wait until each standby of the targets file
+shows it (it arrives by replication) → end the sessions of every server until two reads in a row
+find none → verify with a new connection of the observer's login. In another order a connection
+pool would reconnect before its last session ended. LOGIN reverses it; ended sessions are not
+restored.
+
+A session that does not end (a stopped process, code that takes no interrupt) leaves the step partly
+applied: the role stays off, `left_open` names server and pid, and `tighten` tries again.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import psycopg
 
-from remediation.domain.catalogue.postgres import DISABLE, ENABLE, PROVIDER, ROLE
+from audit.tlog.canonical import Json
+from remediation.domain.catalogue.postgres import DISABLE, ENABLE, PROVIDER, REFUSED, ROLE
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.executors.base import (
-    GONE,
-    Deadline,
-    Executor,
-    Outcome,
-    Settled,
-    Snapshot,
-)
+from remediation.executors.base import GONE, Deadline, Executor, Outcome, Point, Snapshot
 from remediation.executors.driver import Driver
 from remediation.executors.errors import (
+    CredentialUnavailable,
     NotApplied,
     OutcomeUnknown,
     PartlyApplied,
@@ -36,36 +37,25 @@ from remediation.executors.errors import (
     StepFailed,
     VerifyFailed,
 )
-from remediation.executors.postgres_cluster import cluster, read
+from remediation.executors.postgres_cluster import PostgresServer, cluster, read
+from remediation.executors.postgres_ending import LOOK_SECONDS, Ending, ending_meanwhile
+from remediation.executors.postgres_look import OBSERVE_SECONDS, Server, look, standby_name
 from remediation.executors.postgres_session import Connection, NotUsable, session, words
 from remediation.executors.targets import Targets
 
 # An operator of the target installs this file there.
 INSTALL_SQL = Path(__file__).parent / "sql" / "hitl_ops.sql"
 
-OBSERVE_SECONDS = 8.0  # one connection and one statement
-# Between two reads of a role's sessions. A login that was accepted just before the commit of
-# NOLOGIN appears as a session some milliseconds later.
-LOOK_SECONDS = 0.1
+# How long `apply` and `tighten` wait for sessions to end and for standbys to follow. Then the step
+# is recorded as partly applied, and the worker comes back later.
+PATIENCE_SECONDS = 5.0
+# Kept of the time allowed, to read which sessions are left.
+NAMING_SECONDS = 2.0
+# How long to wait for a lock before the role's own sessions are suspected of it.
+LOCK_SECONDS = 1.0
 
-_OBSERVE = """
-SELECT r.oid::bigint AS oid, r.rolcanlogin AS login, r.rolsuper AS superuser,
-       EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
-               WHERE g.rolname = 'hitl_managed' AND m.member = r.oid) AS member_of_managed,
-       s.sessions, date_trunc('second', s.last_activity)::text AS last_activity,
-       r.rolvaliduntil::text AS valid_until,
-       (SELECT count(*) FROM pg_shdepend d
-        WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid AND d.deptype = 'o'
-       ) AS owned_objects,
-       (SELECT count(*) FROM pg_prepared_xacts p WHERE p.owner = r.rolname
-       ) AS prepared_transactions,
-       ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
-             WHERE m.member = r.oid ORDER BY 1) AS member_of,
-       ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.member
-             WHERE m.roleid = r.oid AND g.rolname <> 'hitl_ops_owner' ORDER BY 1) AS members
-  FROM pg_roles r CROSS JOIN LATERAL hitl_ops.sessions(r.oid) s
- WHERE r.rolname = %s
-"""
+_DISABLE = "SELECT hitl_ops.disable(%s)"
+_ENABLE = "SELECT hitl_ops.enable(%s)"
 
 
 class _Role(Executor):
@@ -74,38 +64,43 @@ class _Role(Executor):
     login: ClassVar[bool]
 
     def observe(self, step: Step, targets: Targets) -> Observation:
-        dsn = cluster(targets, step.target.fields["cluster"]).observe()
-        deadline = Deadline.within(OBSERVE_SECONDS)
-        portal = targets.portal_system_identifier
-        try:
-            with session(dsn, portal=portal, deadline=deadline, read_only=True) as connection:
-                row = connection.execute(_OBSERVE, [step.target.fields["role"]]).fetchone()
-        except (psycopg.Error, NotUsable) as error:
-            raise TargetUnobservable(f"{step.target.locator}: {words(error)}") from error
-        if row is None:
+        return self._look(step, targets, OBSERVE_SECONDS)
+
+    def _look(self, step: Step, targets: Targets, seconds: float) -> Observation:
+        name = step.target.fields["cluster"]
+        found = look(
+            name,
+            cluster(targets, name),
+            step.target.fields["role"],
+            portal=targets.portal_system_identifier,
+            seconds=seconds,
+        )
+        if found is None:
             return GONE
-        state = {name: row[name] for name in self.spec.pin_fields}
-        shown = {name: row[name] for name in ROLE.shown_fields}
+        state = {field: found[field] for field in self.spec.pin_fields}
+        shown = {field: found[field] for field in ROLE.shown_fields}
         return Observation(True, state, shown, simulated=False)
 
     def precheck(self, step: Step, observation: Observation) -> None:
         super().precheck(step, observation)
-        if observation.state["superuser"]:
-            raise NotApplied("the role is a superuser")
-        if not observation.state["member_of_managed"]:
+        has = [word for field, word in REFUSED.items() if observation.state[field] is not False]
+        if has:
+            raise NotApplied(
+                f"the role administers the cluster: it has {', '.join(has)}, and the functions on"
+                " the target refuse it"
+            )
+        if observation.state["member_of_managed"] is not True:
             raise NotApplied("the role is not a member of hitl_managed")
 
-    def settled(self, observation: Observation) -> Settled | None:
-        settled = super().settled(observation)
-        if settled is Settled.APPLIED and not self._complete(observation):
-            return None  # NOLOGIN took effect; the sessions may still be ending
-        return settled
+    def seen(self, observation: Observation) -> dict[str, Json]:
+        """Add, for each server, whether it was looked at, takes logins, and has sessions."""
+        return {**observation.state, **{n: observation.shown[n] for n in ("sessions", "servers")}}
 
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        seen = self._read_until(self._complete, step, targets, deadline)
-        return Outcome({**seen.state, "sessions": seen.shown["sessions"]})
+        seen = self._read_until(lambda o: self._complete(step, o), step, targets, deadline)
+        return Outcome(self.seen(seen))
 
     def rollback(
         self,
@@ -122,9 +117,13 @@ class _Role(Executor):
         except StepFailed as error:
             raise RollbackFailed(str(error)) from error
 
-    def _complete(self, observation: Observation) -> bool:
-        """Return whether the target is completely in the wanted state."""
-        return observation.exists and observation.state["login"] is self.login
+    def _complete(self, step: Step, observation: Observation) -> bool:
+        """Return whether the target is in the wanted state, with nothing left open."""
+        return (
+            observation.exists
+            and observation.state["login"] is self.login
+            and not self.left_open(step, observation)
+        )
 
     def _read_until(
         self,
@@ -141,50 +140,113 @@ class _Role(Executor):
             if wanted(seen):
                 return seen
             if deadline.passed:
-                raise VerifyFailed(f"{dict(seen.state)}, sessions: {seen.shown.get('sessions')}")
+                still = "; ".join(self.left_open(step, seen))
+                raise VerifyFailed(still or f"the role's login is {seen.state.get('login')}")
             time.sleep(LOOK_SECONDS)
 
-    def _work(
-        self,
-        clearance: Clearance,
-        step: Step,
-        targets: Targets,
-        deadline: Deadline,
-        work: Callable[[Connection], Outcome],
-    ) -> Outcome:
-        """Call `work` with a connection of the operator's login."""
+    def _primary(
+        self, stack: ExitStack, clearance: Clearance, step: Step, targets: Targets, end: Deadline
+    ) -> Connection:
+        """Return a connection of the operator's login to the primary. Raises NotApplied."""
         try:
             target = cluster(targets, step.target.fields["cluster"])
-        except TargetUnobservable as error:
-            raise NotApplied(error.detail) from error
-        dsn = target.operate(clearance)
-        portal = targets.portal_system_identifier
-        try:
-            with session(dsn, portal=portal, deadline=deadline, read_only=False) as connection:
-                return work(connection)
-        except NotUsable as error:
+            return _operate(stack, target, clearance, targets, end)
+        except (TargetUnobservable, NotUsable) as error:
             raise NotApplied(error.detail) from error
 
 
 class DisableRole(_Role):
-    """Remove a role's right to log in, and end its sessions."""
+    """Remove a role's right to log in, and end its sessions on every server."""
 
     spec = DISABLE
     login = False
 
+    def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
+        """Return one point per server; without access: no login, and no session is left."""
+        servers = observation.shown.get("servers")
+        if not observation.exists or not isinstance(servers, list) or not servers:
+            return (Point(step.target.locator, None),)
+        return tuple(_point(step, Server.from_json(each)) for each in servers)
+
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
+        with ExitStack() as stack:
+            primary = self._primary(stack, clearance, step, targets, deadline)
+            self._disable(primary, stack, clearance, step, targets, deadline)
+            ending = Ending(step.target.fields["role"])
+            ending.add(step.target.fields["cluster"], primary)
+            return self._end(ending, stack, clearance, step, targets, deadline)
+
+    def _disable(
+        self,
+        primary: Connection,
+        stack: ExitStack,
+        clearance: Clearance,
+        step: Step,
+        targets: Targets,
+        deadline: Deadline,
+    ) -> None:
+        """Commit NOLOGIN; end the role's sessions first if one may hold a lock on the role."""
         role = step.target.fields["role"]
+        try:
+            _change(primary, _DISABLE, role, wait=LOCK_SECONDS)
+            return
+        except NotApplied as refusal:
+            if not isinstance(refusal.__cause__, psycopg.errors.LockNotAvailable):
+                raise
+        second = self._primary(stack, clearance, step, targets, deadline)
+        try:
+            with ending_meanwhile(second, role):
+                _change(primary, _DISABLE, role, wait=deadline.left)
+        except NotApplied as refusal:
+            raise NotApplied(
+                f"{refusal.detail}; the role stays on, its open sessions were signalled to end"
+            ) from refusal
 
-        def work(connection: Connection) -> Outcome:
-            _change(connection, "SELECT hitl_ops.disable(%s)", role)
-            return Outcome({"sessions_ended": _end_sessions(connection, role, deadline)})
+    def tighten(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        """End sessions again on each server where the role is off; set no NOLOGIN again."""
+        with ExitStack() as stack:
+            primary = self._primary(stack, clearance, step, targets, deadline)
+            ending = Ending(step.target.fields["role"])
+            ending.add(step.target.fields["cluster"], primary)
+            if ending.on:
+                return Outcome({"left_alone": "the role takes logins again; no session was ended"})
+            return self._end(ending, stack, clearance, step, targets, deadline)
 
-        return self._work(clearance, step, targets, deadline, work)
-
-    def _complete(self, observation: Observation) -> bool:
-        return super()._complete(observation) and observation.shown["sessions"] == 0
+    def _end(
+        self,
+        ending: Ending,
+        stack: ExitStack,
+        clearance: Clearance,
+        step: Step,
+        targets: Targets,
+        deadline: Deadline,
+    ) -> Outcome:
+        """End the role's sessions on all servers. Raises PartlyApplied with what is left."""
+        name = step.target.fields["cluster"]
+        for each, standby in cluster(targets, name).standbys.items():
+            place = standby_name(name, each)
+            try:
+                ending.add(
+                    place, _operate(stack, standby, clearance, targets, deadline, standby=True)
+                )
+            except (NotUsable, CredentialUnavailable) as error:
+                ending.failed[place] = error.detail
+        until = min(deadline.at - NAMING_SECONDS, Deadline.within(PATIENCE_SECONDS).at)
+        if ending.finish(Deadline(until)):
+            return Outcome({"sessions_ended": ending.count})
+        left = [f"server {place}: {why}" for place, why in ending.failed.items()]
+        try:
+            seen = self._look(step, targets, deadline.left)
+            left = [*dict.fromkeys([*self.left_open(step, seen), *left])]
+        except TargetUnobservable as error:
+            left.append(f"what else is open could not be read ({error.detail})")
+        if not left:  # the last session ended after the last attempt
+            return Outcome({"sessions_ended": ending.count})
+        raise PartlyApplied(f"new logins are refused; still open: {'; '.join(left)}")
 
 
 class EnableRole(_Role):
@@ -196,40 +258,56 @@ class EnableRole(_Role):
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        def work(connection: Connection) -> Outcome:
-            _change(connection, "SELECT hitl_ops.enable(%s)", step.target.fields["role"])
+        with ExitStack() as stack:
+            primary = self._primary(stack, clearance, step, targets, deadline)
+            _change(primary, _ENABLE, step.target.fields["role"], wait=deadline.left)
             return Outcome()
 
-        return self._work(clearance, step, targets, deadline, work)
+
+def _point(step: Step, server: Server) -> Point:
+    opened = tuple(server.open_for(step.target.fields["role"]))
+    if server.login is None:
+        return Point(server.place, None, opened)
+    if server.login:
+        opened = (f"server {server.name}: it still takes logins of the role", *opened)
+    return Point(server.place, not server.login and not opened, opened)
 
 
-def _change(connection: Connection, statement: Any, role: str) -> None:
-    """Execute one statement in one transaction. Raises NotApplied or OutcomeUnknown."""
+def _operate(
+    stack: ExitStack,
+    server: PostgresServer,
+    clearance: Clearance,
+    targets: Targets,
+    deadline: Deadline,
+    *,
+    standby: bool = False,
+) -> Connection:
+    """Return a connection of the operator's login, closed with the stack. Raises NotUsable."""
+    return stack.enter_context(
+        session(
+            server.operate(clearance),
+            portal=targets.portal_system_identifier,
+            deadline=deadline,
+            read_only=False,
+            standby=standby,
+        )
+    )
+
+
+def _change(connection: Connection, statement: str, role: str, *, wait: float) -> None:
+    """Execute one statement in one transaction, which waits for locks no longer than this.
+
+    The session's limit for a statement counts, too. Raises NotApplied or OutcomeUnknown.
+    """
     try:
-        connection.execute(statement, [role])
+        limit = str(max(1, int(wait * 1000)))
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [limit])
+        connection.execute(statement.encode(), [role])
     except psycopg.Error as error:
         # After an ERROR the statement is rolled back; after FATAL or no answer that is unknown.
         if error.diag.severity_nonlocalized == "ERROR":
             raise NotApplied(words(error)) from error
         raise OutcomeUnknown(words(error)) from error
-
-
-def _end_sessions(connection: Connection, role: str, deadline: Deadline) -> int:
-    """End the role's sessions and return their number. Raises PartlyApplied."""
-    found, quiet = 0, 0
-    try:
-        while quiet < 2:
-            if deadline.passed:
-                raise PartlyApplied("new logins are refused, but open sessions did not end")
-            row = connection.execute("SELECT hitl_ops.terminate(%s) AS open", [role]).fetchone()
-            still_open = row["open"] if row else 0
-            found = max(found, still_open)
-            quiet = 0 if still_open else quiet + 1
-            if quiet < 2:
-                time.sleep(LOOK_SECONDS)
-    except psycopg.Error as error:
-        raise PartlyApplied(f"new logins are refused, but: {words(error)}") from error
-    return found
 
 
 DRIVER = Driver(PROVIDER.name, (DisableRole, EnableRole), read)

@@ -4,12 +4,17 @@
 observe_dsn = "..."            or observe_dsn_file; login hitl_observer
 operate_dsn_file = "..."       login hitl_operator
 environment = "production"     optional, see targets.py
+
+[postgres.<cluster>.standby.<name>]    optional, for each standby that takes sessions; <name> is its
+observe_dsn = "..."                    application_name at the primary
+operate_dsn_file = "..."               the same logins: they are replicated
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import ClassVar
 
 from remediation.domain.errors import TargetUnobservable
@@ -22,12 +27,11 @@ from remediation.executors.targets import Targets
 
 
 @dataclass(frozen=True)
-class PostgresTarget:
-    """One cluster."""
+class PostgresServer:
+    """One server: a primary, or a standby of one."""
 
     observe_dsn: Secret
     operate_dsn: Secret
-    environment: str = ""
 
     def observe(self) -> str:
         """Return the read-only DSN. Raises TargetUnobservable."""
@@ -36,6 +40,14 @@ class PostgresTarget:
     def operate(self, clearance: Clearance) -> str:
         """Return the DSN that can change roles. Raises ClearanceRefused, CredentialUnavailable."""
         return for_operating(clearance, self.operate_dsn)
+
+
+@dataclass(frozen=True)
+class PostgresTarget(PostgresServer):
+    """One cluster: its primary, and those of its standbys that this worker can look at."""
+
+    environment: str = ""
+    standbys: Mapping[str, PostgresServer] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -55,9 +67,17 @@ def read(section: Section) -> Clusters:
 
 
 def _cluster(section: Section, _: str) -> PostgresTarget:
+    standbys = section.section("standby").each(_standby)
     return PostgresTarget(
-        section.secret("observe_dsn"), section.secret_file("operate_dsn"), section.environment()
+        section.secret("observe_dsn"),
+        section.secret_file("operate_dsn"),
+        section.environment(),
+        standbys,
     )
+
+
+def _standby(section: Section, _: str) -> PostgresServer:
+    return PostgresServer(section.secret("observe_dsn"), section.secret_file("operate_dsn"))
 
 
 def cluster(targets: Targets, name: str) -> PostgresTarget:

@@ -25,18 +25,30 @@ GRACE_SECONDS = 1.0
 Connection = psycopg.Connection[dict[str, Any]]
 
 
+# What `hitl_ops.version()` returns at least; an older installation lacks functions.
+HITL_OPS = 2
+
+
 class NotUsable(Refused):
     """The cluster cannot be used with this login; nothing was changed there."""
 
 
 @contextmanager
 def session(
-    dsn: str, *, portal: int | None, deadline: Deadline, read_only: bool
+    dsn: str,
+    *,
+    portal: int | None,
+    deadline: Deadline,
+    read_only: bool,
+    standby: bool = False,
+    functions: bool = True,
 ) -> Iterator[Connection]:
     """Yield a connection in autocommit mode that is closed soon after the deadline.
 
-    `portal` is the portal's system identifier. Raises NotUsable if there is no connection, the
-    cluster is the portal's own, or the login has more rights than to call functions.
+    `portal` is the portal's system identifier; `standby`: the server must be one, and no primary;
+    `functions`: the database must have hitl_ops. Raises NotUsable if there is no connection, the
+    cluster is the portal's own, the server has the other part, or the login has more rights than
+    to call functions.
     """
     try:
         connection = _connect(dsn, deadline, read_only)
@@ -44,7 +56,9 @@ def session(
         raise NotUsable(words(error)) from None
     with connection, _cut_off(connection, deadline.left + GRACE_SECONDS):
         try:
-            _examine(connection, portal)
+            _examine(connection, portal, standby)
+            if functions:
+                _refuse_old_functions(connection)
         except psycopg.Error as error:
             raise NotUsable(words(error)) from None
         yield connection
@@ -83,10 +97,14 @@ def _connect(dsn: str, deadline: Deadline, read_only: bool) -> Connection:
     )
 
 
-def _examine(connection: Connection, portal: int | None) -> None:
-    """Refuse the portal's own cluster, and a login with too many rights."""
+def _examine(connection: Connection, portal: int | None, standby: bool) -> None:
+    """Refuse the portal's own cluster, a login with too many rights, and the wrong part.
+
+    A standby shows yesterday's roles when its replication stands, and takes no change.
+    """
     row = connection.execute(
-        "SELECT c.system_identifier, r.rolsuper OR r.rolcreaterole AS too_much"
+        "SELECT c.system_identifier, r.rolsuper OR r.rolcreaterole AS too_much,"
+        " pg_is_in_recovery() AS standby"
         " FROM pg_control_system() c, pg_roles r WHERE r.rolname = session_user"
     ).fetchone()
     if row is None:
@@ -95,6 +113,30 @@ def _examine(connection: Connection, portal: int | None) -> None:
         raise NotUsable("protected_target: this is the portal's own cluster")
     if row["too_much"]:
         raise NotUsable("the login is a superuser or may create roles; use the hitl_* logins")
+    if row["standby"] and not standby:
+        raise NotUsable("this server is a standby; the DSN must lead to the primary")
+    if standby and not row["standby"]:
+        raise NotUsable("this server is no standby (any more)")
+
+
+def _refuse_old_functions(connection: Connection) -> None:
+    there = connection.execute(
+        "SELECT p.proname::text AS name FROM pg_proc p"
+        " JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'hitl_ops'"
+        " AND p.proname IN ('version', 'sessions')"
+    ).fetchall()
+    names = {row["name"] for row in there}
+    if not names:
+        raise NotUsable("hitl_ops is not in this database: install hitl_ops.sql there")
+    version = 1
+    if "version" in names:
+        row = connection.execute("SELECT hitl_ops.version() AS version").fetchone()
+        version = row["version"] if row else 1
+    if version < HITL_OPS:
+        raise NotUsable(
+            f"hitl_ops on this cluster has version {version}, this worker needs {HITL_OPS}:"
+            " install hitl_ops.sql again"
+        )
 
 
 @contextmanager

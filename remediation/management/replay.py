@@ -119,7 +119,12 @@ def _plan(entry: Entry, found: bundle.Verified, trust: Trust) -> Plan | None:
         if one.action in PROPOSED and one.object == entry.object:
             body = found.documents.get((_PLAN, str(find(one.said, "data.plan"))))
             try:
-                return load_plan(body or b"", protected=frozenset(), allow_test=trust.allow_test)
+                return load_plan(
+                    body or b"",
+                    protected=frozenset(),
+                    allow_test=trust.allow_test,
+                    earlier=True,
+                )
             except BadInput:
                 return None
     return None

@@ -20,6 +20,7 @@ PLAN = parse(
         "steps": [
             {
                 "action": "postgres.role.disable",
+                "executor": 1,  # the stored vector's
                 "target": {"kind": "postgres.role", "cluster": "crm", "role": role},
                 "parameters": {},
             }
@@ -27,6 +28,7 @@ PLAN = parse(
         ],
     },
     protected=frozenset(),
+    earlier=True,
 )
 RUN = HaltedRun(PROPOSAL, 1, PLAN, ("security", "service_owner"), {EVE: "owner of the agent"})
 WHY = "It is the key of the build host."

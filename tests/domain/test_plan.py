@@ -51,9 +51,9 @@ def test_every_action_can_be_proposed_and_its_bytes_load_again(kind: str) -> Non
 
 
 def test_executor_and_rollback_are_filled_from_the_catalogue() -> None:
-    stated = parse(with_step(executor=1, rollback="postgres.role.enable"), protected=NONE)
+    stated = parse(with_step(executor=2, rollback="postgres.role.enable"), protected=NONE)
     assert stated == parse(with_step(), protected=NONE)
-    assert json.loads(stated.body)["steps"][0]["executor"] == 1
+    assert json.loads(stated.body)["steps"][0]["executor"] == 2
 
 
 def test_the_portal_composes_the_sentence_and_the_locator() -> None:
@@ -78,7 +78,8 @@ def test_the_portal_composes_the_sentence_and_the_locator() -> None:
         (with_step(note="x"), "unknown_field", "/steps/0"),
         (with_step(action="postgres.role.drop"), "unknown_action", "/steps/0/action"),
         (with_step(action="Postgres.role.disable"), "unknown_action", "/steps/0/action"),
-        (with_step(executor=2), "bad_value", "/steps/0/executor"),
+        (with_step(executor=3), "bad_value", "/steps/0/executor"),
+        (with_step(executor=1), "bad_value", "/steps/0/executor"),
         (with_step(executor="1"), "wrong_type", "/steps/0/executor"),
         (with_step(rollback=None), "bad_value", "/steps/0/rollback"),
         (with_step(rollback="postgres.role.disable"), "bad_value", "/steps/0/rollback"),
@@ -162,14 +163,26 @@ def test_a05_environment_executor_and_parameters_are_in_the_digest() -> None:
     plain = parse(with_step(**noop), protected=NONE, allow_test=True)
     noted = parse(with_step(**noop, parameters={"note": "x"}), protected=NONE, allow_test=True)
     assert len({base.digest, staging.digest, plain.digest, noted.digest}) == 4
-    assert b'"executor":1' in base.body
+    assert b'"executor":2' in base.body
 
 
 def test_a05_a_plan_approved_for_another_executor_does_not_load() -> None:
-    body = parse(with_step(), protected=NONE).body.replace(b'"executor":1', b'"executor":2')
-    with pytest.raises(BadInput) as refused:
-        load(body, protected=NONE)
-    assert refused.value.name == "bad_value"
+    present = parse(with_step(), protected=NONE).body
+    for other in (b"1", b"3"):
+        body = present.replace(b'"executor":2', b'"executor":' + other)
+        with pytest.raises(BadInput) as refused:
+            load(body, protected=NONE)
+        assert refused.value.name == "bad_value"
+
+
+def test_a_plan_for_an_earlier_version_is_shown_as_it_was_signed_and_never_runs() -> None:
+    body = parse(with_step(), protected=NONE).body.replace(b'"executor":2', b'"executor":1')
+    old = load(body, protected=NONE, earlier=True)
+    assert (old.body, old.outdated, old.steps[0].executor) == (body, True, 1)
+    assert old.steps[0].spec.pin_fields == ("login", "superuser", "member_of_managed", "oid")
+    assert not parse(with_step(), protected=NONE).outdated
+    with pytest.raises(BadInput):
+        load(body.replace(b'"executor":1', b'"executor":0'), protected=NONE, earlier=True)
 
 
 @every(

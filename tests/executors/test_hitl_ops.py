@@ -291,10 +291,14 @@ def test_who_owns_the_functions_who_may_call_them_and_how_they_resolve_names(
         ("enable", True, pinned, owner, ["hitl_operator", owner]),
         ("manage", False, pinned, owner, [owner]),
         ("managed_role", False, pinned, owner, [owner]),
+        ("members", True, pinned, owner, ["hitl_observer", owner]),
+        ("replicas", True, pinned, owner, ["hitl_observer", owner]),
+        ("session_list", True, pinned, owner, ["hitl_observer", owner]),
         ("sessions", True, pinned, owner, ["hitl_observer", "hitl_operator", owner]),
         ("set_verifier", True, pinned, owner, [owner]),
         ("terminate", True, pinned, owner, ["hitl_operator", owner]),
         ("unmanage", False, pinned, owner, [owner]),
+        ("version", False, pinned, owner, ["hitl_observer", "hitl_operator", owner]),
     ]
 
 

@@ -127,6 +127,12 @@ def test_what_people_see_beside_the_pin(world: PostgresWorld) -> None:
         "prepared_transactions": 0,
         "member_of": ["hitl_managed"],
         "members": [f"{world.role}_heir"],
+        "member_sessions": [],
+        "definer_functions": [],
+        "servers": shown["servers"],
+        "standbys_unseen": [],
+        "subscribers": [],
+        "pooler": None,
     }
 
 
@@ -220,7 +226,9 @@ def test_a40_an_answer_lost_after_nologin_is_partly_applied(
         through_proxy(world, Stall(b"hitl_ops.terminate", deliver=False), PartlyApplied)
         seen = run_observe(world.step, world.targets())
         assert (seen.state["login"], seen.shown["sessions"]) == (False, 1)
-        assert DisableRole().settled(seen) is None
+        assert DisableRole().settled(seen) is Settled.APPLIED
+        (left,) = DisableRole().left_open(world.step, seen)
+        assert f"session of {world.role}, pid" in left
 
 
 def through_proxy(world: PostgresWorld, stall: Stall, outcome: type[Exception]) -> None:
@@ -237,9 +245,10 @@ def test_a_session_that_does_not_end_is_reported_and_not_called_done(world: Post
     with psycopg.connect(world.own_dsn) as stuck:
         os.kill(stuck.info.backend_pid, signal.SIGSTOP)
         try:
-            with pytest.raises(PartlyApplied, match="did not end"):
-                DisableRole().apply(given, world.step, targets, Deadline.within(1))
-            with pytest.raises(VerifyFailed, match="sessions: 1"):
+            named = f"server orders-db: session of {world.role}, pid {stuck.info.backend_pid}, open"
+            with pytest.raises(PartlyApplied, match=named):
+                DisableRole().apply(given, world.step, targets, Deadline.within(3))
+            with pytest.raises(VerifyFailed, match=named):
                 DisableRole().verify(given, world.step, targets, Deadline.within(0))
         finally:
             os.kill(stuck.info.backend_pid, signal.SIGCONT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from remediation.domain.catalogue.spec import (
@@ -75,9 +76,9 @@ ROOT = TargetSpec(
     report_only=True,
 )
 
-DEACTIVATE = ActionSpec(
+_DEACTIVATE_1 = ActionSpec(
     kind="aws.iam.deactivate_access_key",
-    version=2,  # looks read several times; undoing what changed nothing makes no call
+    version=1,
     title="Deactivate an AWS access key",
     sentence="Set access key {access_key_id} of IAM user {user} in AWS account {account}"
     " to Inactive.",
@@ -94,14 +95,14 @@ DEACTIVATE = ActionSpec(
     cannot=_CANNOT,
 )
 
-ACTIVATE = ActionSpec(
+_ACTIVATE_1 = ActionSpec(
     kind="aws.iam.activate_access_key",
-    version=2,  # looks read several times; undoing what changed nothing makes no call
+    version=1,
     title="Activate an AWS access key",
     sentence="Set access key {access_key_id} of IAM user {user} in AWS account {account}"
     " to Active.",
     target_kind=ACCESS_KEY.kind,
-    rollback=DEACTIVATE.kind,
+    rollback=_DEACTIVATE_1.kind,
     reversible=True,
     hard_timeout_s=30,
     propagation_s=300,
@@ -111,6 +112,10 @@ ACTIVATE = ActionSpec(
     cannot=(gettext_noop("It does not make the key safe to use again."),),
     grants_access=True,
 )
+
+# Version 2: a look reads several times, and undoing what changed nothing makes no call.
+DEACTIVATE = replace(_DEACTIVATE_1, version=2, earlier=(_DEACTIVATE_1,))
+ACTIVATE = replace(_ACTIVATE_1, version=2, earlier=(_ACTIVATE_1,))
 
 PROVIDER = Provider(
     name="aws",

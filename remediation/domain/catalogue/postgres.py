@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 
 from remediation.domain.catalogue.spec import (
     ActionSpec,
+    Limit,
     Protected,
     Provider,
     TargetSpec,
@@ -13,7 +15,19 @@ from remediation.domain.catalogue.spec import (
     pgettext,
 )
 
-_PIN = ("login", "superuser", "member_of_managed", "oid")
+# Every attribute by which the functions on the target refuse a role, with its word for people.
+REFUSED = MappingProxyType(
+    {
+        "superuser": "SUPERUSER",
+        "createrole": "CREATEROLE",
+        "replication": "REPLICATION",
+        "bypassrls": "BYPASSRLS",
+    }
+)
+_PIN = ("login", *REFUSED, "member_of_managed", "oid")
+_PIN_1 = ("login", "superuser", "member_of_managed", "oid")
+# A standby receives the role's state by replication; the portal looks again until then.
+_PROPAGATION_S = 60
 _NO_SESSION = gettext_noop("It ends no session.")
 
 ROLE = TargetSpec(
@@ -41,10 +55,72 @@ ROLE = TargetSpec(
         "prepared_transactions",
         "member_of",
         "members",
+        "member_sessions",
+        "definer_functions",
+        "servers",
+        "standbys_unseen",
+        "subscribers",
+        "pooler",
     ),
 )
 
-DISABLE = ActionSpec(
+_LIMITS = (
+    Limit(
+        "members",
+        gettext_noop(
+            "It does not stop its members. They keep its rights, and sessions in which they took"
+            " the role on go on: {value}."
+        ),
+        "",
+        gettext_noop("Members of the role were not looked at. They keep its rights."),
+    ),
+    Limit(
+        "member_sessions",
+        gettext_noop(
+            "Members have open sessions. PostgreSQL does not show in which of them they took the"
+            " role on: {value}."
+        ),
+        "",
+        gettext_noop("Sessions of members were not looked at."),
+    ),
+    Limit(
+        "definer_functions",
+        gettext_noop(
+            "It does not stop functions that run with the role's rights for others: {value}."
+        ),
+        "",
+        gettext_noop("Functions that run with the role's rights for others were not looked at."),
+    ),
+    Limit(
+        "standbys_unseen",
+        gettext_noop("It does not end sessions on standbys that were not looked at: {value}."),
+        "",
+        gettext_noop("Standbys were not looked at. It does not end sessions there."),
+    ),
+    Limit(
+        "subscribers",
+        gettext_noop("Subscribers of logical replication have roles of their own: {value}."),
+        "",
+        gettext_noop("Subscribers of logical replication were not looked at."),
+    ),
+    Limit(
+        "prepared_transactions",
+        gettext_noop("Transactions prepared for two-phase commit keep their locks: {value}."),
+        "",
+        gettext_noop("Transactions prepared for two-phase commit were not looked at."),
+    ),
+    Limit(
+        "pooler",
+        gettext_noop("It does not end sessions that a pooler opened as another role: {value}."),
+        "",
+        gettext_noop(
+            "A connection pooler cannot be seen. Sessions that one opened as another role are not"
+            " ended."
+        ),
+    ),
+)
+
+_DISABLE_1 = ActionSpec(
     kind="postgres.role.disable",
     version=1,
     title="Disable a PostgreSQL role",
@@ -55,7 +131,7 @@ DISABLE = ActionSpec(
     reversible=True,
     hard_timeout_s=15,
     propagation_s=0,
-    pin_fields=_PIN,
+    pin_fields=_PIN_1,
     leads_to=MappingProxyType({"login": False}),
     removes_access=True,
     ends_sessions=gettext_noop(
@@ -73,7 +149,31 @@ DISABLE = ActionSpec(
     ),
 )
 
-ENABLE = ActionSpec(
+DISABLE = replace(
+    _DISABLE_1,
+    version=2,
+    propagation_s=_PROPAGATION_S,
+    pin_fields=_PIN,
+    ends_sessions=gettext_noop(
+        "It ends every open session of the role, after new logins are refused, on the primary and"
+        " on each standby that the worker can look at."
+    ),
+    cannot=(
+        gettext_noop("It revokes no grant."),
+        gettext_noop("It does not change the password."),
+        gettext_noop(
+            "A standby that reads an archive, without a connection to its primary, is not seen."
+        ),
+        gettext_noop(
+            "Roles that administer the cluster (superuser, CREATEROLE, REPLICATION, BYPASSRLS)"
+            " are refused."
+        ),
+    ),
+    limits=_LIMITS,
+    earlier=(_DISABLE_1,),
+)
+
+_ENABLE_1 = ActionSpec(
     kind="postgres.role.enable",
     version=1,
     title="Enable a PostgreSQL role",
@@ -83,12 +183,14 @@ ENABLE = ActionSpec(
     reversible=True,
     hard_timeout_s=15,
     propagation_s=0,
-    pin_fields=_PIN,
+    pin_fields=_PIN_1,
     leads_to=MappingProxyType({"login": True}),
     ends_sessions=_NO_SESSION,
     cannot=(gettext_noop("It does not restore sessions that were ended."),),
     grants_access=True,
 )
+
+ENABLE = replace(_ENABLE_1, version=2, pin_fields=_PIN, earlier=(_ENABLE_1,))
 
 PROVIDER = Provider(
     name="postgres",
@@ -100,6 +202,9 @@ PROVIDER = Provider(
         "role": pgettext("field of a target", "role"),
         "login": pgettext("field of an observation", "login"),
         "superuser": pgettext("field of an observation", "superuser"),
+        "createrole": pgettext("field of an observation", "may create roles"),
+        "replication": pgettext("field of an observation", "replication"),
+        "bypassrls": pgettext("field of an observation", "bypasses row security"),
         "member_of_managed": pgettext("field of an observation", "member of managed"),
         "oid": pgettext("field of an observation", "oid"),
         "sessions": pgettext("field of an observation", "sessions"),
@@ -109,5 +214,11 @@ PROVIDER = Provider(
         "prepared_transactions": pgettext("field of an observation", "prepared transactions"),
         "member_of": pgettext("field of an observation", "member of"),
         "members": pgettext("field of an observation", "members"),
+        "member_sessions": pgettext("field of an observation", "sessions of members"),
+        "definer_functions": pgettext("field of an observation", "functions with its rights"),
+        "servers": pgettext("field of an observation", "servers"),
+        "standbys_unseen": pgettext("field of an observation", "standbys not looked at"),
+        "subscribers": pgettext("field of an observation", "logical subscribers"),
+        "pooler": pgettext("field of an observation", "pooler"),
     },
 )

@@ -168,6 +168,11 @@ def _of_sentence(sentence: str, target: TargetSpec) -> Iterator[str]:
 def _of_limits(spec: ActionSpec) -> Iterator[str]:
     if spec.version < 1:
         yield "the version is at least 1"
+    versions = [each.version for each in spec.earlier]
+    if versions != sorted(set(versions) - {spec.version}):
+        yield "its earlier versions are not in order, each once"
+    if any((e.kind, e.target_kind) != (spec.kind, spec.target_kind) for e in spec.earlier):
+        yield "an earlier version is another action"
     if not 0 < spec.hard_timeout_s <= MAX_TIMEOUT_S:
         yield f"the hard timeout is 1 to {MAX_TIMEOUT_S} s"
     if spec.propagation_s < 0:

@@ -92,6 +92,22 @@ class TargetSpec:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """Something that an action does not stop, said from what was seen at the target.
+
+    `field` is one of the target's `shown_fields`. Its value in the observation decides which
+    sentence people read: `present` if it is a list with members, a text or a number other than 0,
+    `absent` if it is empty or 0 ("" says nothing), `unknown` if it was not read. In `present`
+    alone "{value}" is replaced by what was seen.
+    """
+
+    field: str
+    present: str
+    absent: str
+    unknown: str
+
+
+@dataclass(frozen=True)
 class ActionSpec:
     """An action: its effect, its kind of target, its limits, and what it cannot do.
 
@@ -110,10 +126,13 @@ class ActionSpec:
     propagation_s: int
     pin_fields: tuple[str, ...]
     ends_sessions: str
+    # What it never stops, at any target.
     cannot: tuple[str, ...]
     # The pinned fields that change, with their new values: reviewers see them and the executor
     # verifies them.
     leads_to: Mapping[str, Json]
+    # What it does not stop at this target, said from the observation (domain/limits.py).
+    limits: tuple[Limit, ...] = ()
     # Why there is nothing to pin; empty if there are pin fields.
     unpinned_reason: str = ""
     # True if it gives an identity access; policy then asks for more than for removing access.
@@ -123,6 +142,13 @@ class ActionSpec:
     parameters: Mapping[str, Json] = field(default_factory=lambda: _NO_PARAMETERS)
     # Values for documentation and for the contract test.
     example: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+    # The same action in its earlier versions: plans that were signed for one are read, shown and
+    # verified with it, and never run.
+    earlier: tuple[ActionSpec, ...] = ()
+
+    def of_version(self, version: int) -> ActionSpec | None:
+        """Return this action as it was in a version; None if it never had it."""
+        return next((each for each in (self, *self.earlier) if each.version == version), None)
 
 
 @dataclass(frozen=True)
@@ -146,8 +172,15 @@ class Provider:
         """Return the sentences and titles for pages and translators."""
         of_actions = (
             text
-            for spec in self.actions
+            for action in self.actions
+            for spec in (action, *action.earlier)
             for text in (spec.ends_sessions, spec.unpinned_reason, *spec.cannot)
         )
+        of_limits = (
+            text
+            for spec in self.actions
+            for limit in spec.limits
+            for text in (limit.present, limit.absent, limit.unknown)
+        )
         of_targets = (spec.title for spec in self.targets)
-        return frozenset(text for text in (*of_targets, *of_actions) if text)
+        return frozenset(text for text in (*of_targets, *of_actions, *of_limits) if text)

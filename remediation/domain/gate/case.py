@@ -45,7 +45,10 @@ class Case:
     def plan(self) -> Plan:
         body = _bytes(self.evidence.plan)
         return _read(
-            "plan", lambda: load_plan(body, protected=self.protected, allow_test=self.allow_test)
+            "plan",
+            lambda: load_plan(
+                body, protected=self.protected, allow_test=self.allow_test, earlier=True
+            ),
         )
 
     @cached_property

@@ -1,18 +1,25 @@
--- The functions that hitlportal may call on a PostgreSQL cluster that it protects. A superuser installs
--- them once per cluster, in the database of the worker's DSNs. Safe to run again (for an upgrade).
--- PostgreSQL 14-18. Plain SQL: psql -v ON_ERROR_STOP=1 -f hitl_ops.sql, or one psycopg execute().
+-- The functions that hitlportal may call on a PostgreSQL cluster that it protects. An administrator
+-- installs them once per cluster, in the database of the worker's DSNs. Safe to run again: that is how
+-- an older version is upgraded. PostgreSQL 14-18. Plain SQL: psql -v ON_ERROR_STOP=1 -f hitl_ops.sql,
+-- or one psycopg execute().
+--
+-- Who installs: a superuser; or, where the provider of a managed server keeps that for itself, a role
+-- with CREATEROLE, with ADMIN on pg_signal_backend and pg_read_all_stats, and with CREATE on the
+-- database. On 14 and 15 CREATEROLE alone gives that ADMIN. A later version is installed by the same
+-- role or a superuser.
 --
 -- Afterwards, by hand, with passwords of your own:
 --   ALTER ROLE hitl_observer LOGIN PASSWORD '...';   -- the worker's observe_dsn
 --   ALTER ROLE hitl_operator LOGIN PASSWORD '...';   -- the worker's operate_dsn_file
 --   SELECT hitl_ops.manage('orders_app');            -- once for each role that may be disabled
+-- and in postgresql.conf of the cluster and its standbys, from 16 on: reserved_connections = 5.
 --
 -- Ownership: the functions run with the rights of hitl_ops_owner (SECURITY DEFINER), a role that
--- cannot log in and has no members. From PostgreSQL 16 on, CREATEROLE can change only roles on which
--- it has ADMIN, and manage() grants that for enrolled roles only: even a mistake in these functions
--- cannot change another role. On 14 and 15 CREATEROLE can change every role that is not a superuser,
--- so managed_role() is the only limit. Ownership by a superuser would be worse on every version, and
--- a CREATEROLE login for the worker even worse.
+-- cannot log in and that nobody can become. From PostgreSQL 16 on, CREATEROLE can change only roles on
+-- which it has ADMIN, and manage() grants that for enrolled roles only: even a mistake in these
+-- functions cannot change another role. On 14 and 15 CREATEROLE can change every role that is not a
+-- superuser, so managed_role() is the only limit. Ownership by a superuser would be worse on every
+-- version, and a CREATEROLE login for the worker even worse.
 
 BEGIN;
 SET LOCAL search_path = pg_catalog, pg_temp;
@@ -21,37 +28,79 @@ SET LOCAL client_min_messages = warning;
 DO $roles$
 DECLARE
     name text;
+    held record;
+    -- 16 made grants of roles finer: WITH ADMIN, INHERIT, SET.
+    finer boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
+    PERFORM set_config('hitl_ops.installer', current_user, true);
     FOREACH name IN ARRAY ARRAY['hitl_managed', 'hitl_observer', 'hitl_operator', 'hitl_ops_owner']
     LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
         END IF;
-        EXECUTE format(
-            'ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS', name);
+        -- Only what differs is named: NOSUPERUSER, NOREPLICATION and NOBYPASSRLS are refused to a role
+        -- that does not have these attributes, even where they would change nothing.
+        SELECT concat_ws(' ',
+                   CASE WHEN rolsuper THEN 'NOSUPERUSER' END,
+                   CASE WHEN rolcreatedb THEN 'NOCREATEDB' END,
+                   CASE WHEN rolcreaterole AND name <> 'hitl_ops_owner' THEN 'NOCREATEROLE' END,
+                   CASE WHEN rolreplication THEN 'NOREPLICATION' END,
+                   CASE WHEN rolbypassrls THEN 'NOBYPASSRLS' END,
+                   CASE WHEN rolcanlogin AND name IN ('hitl_ops_owner', 'hitl_managed')
+                        THEN 'NOLOGIN' END,
+                   CASE WHEN NOT rolcreaterole AND name = 'hitl_ops_owner' THEN 'CREATEROLE' END
+               ) AS changes
+          INTO held FROM pg_catalog.pg_roles WHERE rolname = name;
+        IF held.changes <> '' THEN
+            EXECUTE format('ALTER ROLE %I %s', name, held.changes);
+        END IF;
     END LOOP;
-    -- The logins have no rights but EXECUTE on the functions below; they inherit none.
-    IF EXISTS (
-        SELECT FROM pg_catalog.pg_auth_members
-        WHERE member IN (SELECT oid FROM pg_catalog.pg_roles
-                         WHERE rolname IN ('hitl_observer', 'hitl_operator'))
-           OR roleid IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = 'hitl_ops_owner')
-    ) THEN
-        RAISE 'hitl_observer and hitl_operator must be members of no role; hitl_ops_owner must have none'
-            USING ERRCODE = 'check_violation';
+
+    FOREACH name IN ARRAY ARRAY['pg_signal_backend', 'pg_read_all_stats']
+    LOOP
+        IF NOT EXISTS (
+            SELECT FROM pg_catalog.pg_auth_members m
+            WHERE m.roleid = name::regrole AND m.member = 'hitl_ops_owner'::regrole
+        ) THEN
+            EXECUTE format('GRANT %I TO hitl_ops_owner', name);
+        END IF;
+    END LOOP;
+
+    -- A role that holds every other connection must not keep the portal out (reserved_connections).
+    FOREACH name IN ARRAY ARRAY['hitl_observer', 'hitl_operator']
+    LOOP
+        IF finer AND NOT pg_catalog.pg_has_role(name, 'pg_use_reserved_connections', 'USAGE') THEN
+            BEGIN
+                EXECUTE format('GRANT pg_use_reserved_connections TO %I', name);
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE WARNING 'pg_use_reserved_connections was not granted to %: you have no ADMIN on'
+                    ' it. A role that holds every connection keeps the portal out.', name;
+            END;
+        END IF;
+    END LOOP;
+
+    -- Installing acts as the functions' owner. Only a superuser may do that unasked; see the end.
+    IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('GRANT hitl_ops_owner TO %I%s', current_user,
+                       CASE WHEN finer THEN ' WITH INHERIT FALSE, SET TRUE' ELSE '' END);
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'hitl_ops') THEN
+        CREATE SCHEMA hitl_ops AUTHORIZATION hitl_ops_owner;
+    ELSIF (SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'hitl_ops')
+          <> 'hitl_ops_owner'::regrole THEN
+        ALTER SCHEMA hitl_ops OWNER TO hitl_ops_owner;
     END IF;
 END
 $roles$;
 
-ALTER ROLE hitl_ops_owner NOLOGIN CREATEROLE;
-GRANT pg_signal_backend, pg_read_all_stats TO hitl_ops_owner;
+SELECT set_config('role', 'hitl_ops_owner', true);
 
-CREATE SCHEMA IF NOT EXISTS hitl_ops;
-ALTER SCHEMA hitl_ops OWNER TO hitl_ops_owner;
 REVOKE ALL ON SCHEMA hitl_ops FROM PUBLIC;
 GRANT USAGE ON SCHEMA hitl_ops TO hitl_observer, hitl_operator;
 
-SET LOCAL ROLE hitl_ops_owner;
+-- The version of this file. The worker refuses a cluster with an older one, and says so.
+CREATE OR REPLACE FUNCTION hitl_ops.version() RETURNS integer
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT 2';
 
 -- Returns the oid of a role that these functions may change; refuses every other name.
 CREATE OR REPLACE FUNCTION hitl_ops.managed_role(target text) RETURNS oid
@@ -161,7 +210,67 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $b
      WHERE usesysid = target
 $body$;
 
--- Enrols a role. A superuser of the cluster runs it with their own rights (SECURITY INVOKER).
+-- Returns the sessions of a role on this server, oldest first. application_name is the client's claim.
+CREATE OR REPLACE FUNCTION hitl_ops.session_list(
+    target oid, OUT pid integer, OUT since timestamp with time zone, OUT application_name text)
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT a.pid, a.backend_start, a.application_name
+      FROM pg_catalog.pg_stat_activity a
+     WHERE a.usesysid = target
+     ORDER BY a.backend_start, a.pid
+$body$;
+
+-- Returns the members of a role, members of members too, and how many sessions each has open on this
+-- server. PostgreSQL does not show which of those took the role on (SET ROLE). `usable` is false for a
+-- member with ADMIN alone (16 and later), who must first grant the role to itself.
+CREATE OR REPLACE FUNCTION hitl_ops.members(
+    target oid, OUT member text, OUT through text, OUT usable boolean, OUT sessions integer)
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    WITH RECURSIVE grants AS (
+        -- The options of 16 are read by name, because 14 and 15 do not have the columns.
+        SELECT m.roleid, m.member,
+               bool_or(coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
+                       OR coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true)) AS usable
+          FROM pg_catalog.pg_auth_members m
+         WHERE m.member <> 'hitl_ops_owner'::regrole
+         GROUP BY m.roleid, m.member
+    ), found(member, through, usable) AS (
+        SELECT g.member, 0::oid, g.usable FROM grants g WHERE g.roleid = target
+        UNION
+        SELECT g.member, g.roleid, g.usable AND f.usable FROM grants g JOIN found f ON g.roleid = f.member
+    )
+    SELECT r.rolname::text,
+           coalesce(min(t.rolname::text) FILTER (WHERE NOT direct.is), '') AS through,
+           bool_or(f.usable),
+           (SELECT count(*)::integer FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = f.member)
+      FROM found f
+      JOIN pg_catalog.pg_roles r ON r.oid = f.member
+      LEFT JOIN pg_catalog.pg_roles t ON t.oid = f.through
+     CROSS JOIN LATERAL (
+        SELECT EXISTS (SELECT FROM grants g WHERE g.roleid = target AND g.member = f.member) AS is
+     ) direct
+     GROUP BY f.member, r.rolname
+     ORDER BY bool_or(direct.is) DESC, r.rolname
+$body$;
+
+-- Returns what receives this server's changes: standbys (physical) and subscribers of logical
+-- replication, which have roles of their own. The observer so needs no pg_read_all_stats.
+CREATE OR REPLACE FUNCTION hitl_ops.replicas(
+    OUT name text, OUT address text, OUT state text, OUT logical boolean)
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT r.application_name, coalesce(host(r.client_addr), ''), r.state,
+           EXISTS (SELECT FROM pg_catalog.pg_replication_slots s
+                   WHERE s.active_pid = r.pid AND s.slot_type = 'logical')
+      FROM pg_catalog.pg_stat_replication r
+     WHERE r.state IS DISTINCT FROM 'backup'
+     ORDER BY r.application_name, r.client_addr, r.pid
+$body$;
+
+-- Enrols a role. An administrator of the cluster runs it with their own rights (SECURITY INVOKER);
+-- from 16 on whoever is no superuser needs ADMIN on the role.
 CREATE OR REPLACE FUNCTION hitl_ops.manage(target text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
@@ -188,7 +297,46 @@ $body$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hitl_ops FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     hitl_ops.disable(text), hitl_ops.enable(text), hitl_ops.terminate(text) TO hitl_operator;
-GRANT EXECUTE ON FUNCTION hitl_ops.sessions(oid) TO hitl_observer, hitl_operator;
+GRANT EXECUTE ON FUNCTION
+    hitl_ops.version(), hitl_ops.sessions(oid) TO hitl_observer, hitl_operator;
+GRANT EXECUTE ON FUNCTION
+    hitl_ops.session_list(oid), hitl_ops.members(oid), hitl_ops.replicas() TO hitl_observer;
 
-RESET ROLE;
+DO $installer$
+DECLARE
+    installer text := current_setting('hitl_ops.installer');
+BEGIN
+    IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = installer) THEN
+        -- What a superuser may do anyway: to enrol roles.
+        EXECUTE format('GRANT USAGE ON SCHEMA hitl_ops TO %I', installer);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION hitl_ops.manage(text), hitl_ops.unmanage(text),'
+                       ' hitl_ops.managed_role(text) TO %I', installer);
+    END IF;
+    PERFORM set_config('role', installer, true);
+    IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = installer) THEN
+        EXECUTE format('REVOKE hitl_ops_owner FROM %I', installer);
+    END IF;
+END
+$installer$;
+
+-- The logins have no rights but EXECUTE on these functions and the reserved connections; they inherit
+-- none. Nobody can become the owner. Whoever made it keeps ADMIN on it (16 and later), as on every role
+-- that it made.
+DO $verify$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_auth_members m
+        WHERE (m.member IN ('hitl_observer'::regrole, 'hitl_operator'::regrole)
+               AND m.roleid::regrole::text <> 'pg_use_reserved_connections')
+           OR (m.roleid = 'hitl_ops_owner'::regrole
+               AND (coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
+                    OR coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true)))
+    ) THEN
+        RAISE 'hitl_observer and hitl_operator must be members of no role but'
+            ' pg_use_reserved_connections; hitl_ops_owner must have none'
+            USING ERRCODE = 'check_violation';
+    END IF;
+END
+$verify$;
+
 COMMIT;

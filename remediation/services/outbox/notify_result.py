@@ -27,7 +27,7 @@ from remediation.domain.outcome import outcomes
 from remediation.domain.states import ProposalState
 from remediation.models import Halt, Notice, Proposal, Review, StepRecord
 from remediation.services.actors import Actor
-from remediation.services.load_plan import load_plan
+from remediation.services.load_plan import read_plan
 from remediation.services.outbox import mail
 
 logger = logging.getLogger(__name__)
@@ -173,7 +173,7 @@ def _steps(proposal: Proposal) -> list[str]:
     if not found:
         return []
     try:
-        plan = load_plan(bytes(proposal.plan))
+        plan = read_plan(bytes(proposal.plan))
     except BadInput:
         return []
     told = [

@@ -35,7 +35,7 @@ from remediation.models import (
 )
 from remediation.services.access import visibility
 from remediation.services.actors import Actor, ProcessActor
-from remediation.services.load_plan import load_plan
+from remediation.services.load_plan import read_plan
 
 REASON_LEAST, REASON_MOST = 10, 500
 # Reports may add to an incident without end, and a person's request must not wait for that. Of the
@@ -137,7 +137,7 @@ def exempt_of(incident: Incident) -> frozenset[str]:
             targets.append(load_diagnosis(bytes(body), allow_test=True).identity)
     for body in incident.proposals.values_list("plan", flat=True).distinct():
         with suppress(BadInput):
-            targets += load_plan(bytes(body)).targets
+            targets += read_plan(bytes(body)).targets
     return exempt(targets)
 
 

@@ -16,7 +16,7 @@ from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal, StepRecord
-from remediation.services.load_plan import load_plan
+from remediation.services.load_plan import read_plan
 
 
 def inverse_plan(proposal: Proposal) -> Plan | None:
@@ -30,7 +30,7 @@ def inverse_plan(proposal: Proposal) -> Plan | None:
         return None
     changed = _changed(proposal)
     try:
-        done = load_plan(bytes(proposal.plan))
+        done = read_plan(bytes(proposal.plan))
         back: list[Json] = [
             _back(step) for step in reversed(done.steps) if step.index in changed and _inverse(step)
         ]

@@ -12,7 +12,7 @@ from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan
 from remediation.models import Proposal, User
 from remediation.services.access import visibility
-from remediation.services.load_plan import load_plan
+from remediation.services.load_plan import read_plan
 from remediation.views.cards.assessed import Assessed
 from remediation.views.cards.diagnosis import DiagnosisCard
 from remediation.views.cards.step import StepCard
@@ -61,7 +61,7 @@ def visible(person: User, proposal_id: UUID) -> Proposal:
 def plan_of(proposal: Proposal) -> Plan | None:
     """Return the stored plan; None when the current catalogue cannot read it."""
     try:
-        return load_plan(bytes(proposal.plan))
+        return read_plan(bytes(proposal.plan))
     except BadInput:
         return None
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 
 from remediation import vocabulary
 from remediation.domain.approval_conditions import Conditions
+from remediation.domain.plan import Plan
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
 from remediation.services.access import authorize
@@ -24,19 +25,21 @@ def decide(
     proposal: Proposal,
     assessment: Assessment | None,
     *,
-    readable: bool,
+    plan: Plan | None,
     now: datetime,
 ) -> Decide:
     """Return what this person may do. For the page only: the services check all of it again."""
     slots = open_slots.open_slots_for(user, proposal)
     return Decide(
         slots=tuple(Choice(slot, _title(slot)) for slot in slots),
-        why_not=_why_not(user, proposal, assessment, slots, readable=readable, now=now),
+        why_not=_why_not(user, proposal, assessment, slots, plan=plan, now=now),
         reject_reasons=_choices(REJECT_REASONS),
         return_reasons=_choices(RETURN_REASONS),
         person=user.get_username(),
         conditions=(
-            statement.conditions(proposal, assessment) if assessment and readable else Conditions()
+            statement.conditions(proposal, assessment)
+            if assessment and plan and not plan.outdated
+            else Conditions()
         ),
         may_report=report_agent.may_report(user, proposal),
         may_correct=correct.may_correct(user, proposal),
@@ -52,19 +55,28 @@ def _choices(reasons: Mapping[str, str]) -> tuple[Choice, ...]:
     return tuple(Choice(code, vocabulary.saying(title)) for code, title in reasons.items())
 
 
+def _cannot_run(plan: Plan | None) -> str:
+    if plan is None:
+        return gettext("The current catalogue cannot read this plan, so nobody can decide on it.")
+    return gettext(
+        "This plan is for an earlier version of an action, which never runs again. Nobody can"
+        " decide on it; it must be proposed anew."
+    )
+
+
 def _why_not(
     user: User,
     proposal: Proposal,
     assessment: Assessment | None,
     slots: tuple[str, ...],
     *,
-    readable: bool,
+    plan: Plan | None,
     now: datetime,
 ) -> str:
     if assessment is None:
         return gettext("The worker has not assessed this proposal yet.")
-    if not readable:
-        return gettext("The current catalogue cannot read this plan, so nobody can decide on it.")
+    if plan is None or plan.outdated:
+        return _cannot_run(plan)
     mine = Review.objects.filter(
         proposal=proposal, round=proposal.round, person=user.person
     ).first()

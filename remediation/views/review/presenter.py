@@ -41,7 +41,7 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
         plan_text=bytes(proposal.plan).decode(),
         steps=step_cards(plan, assessment),
         diagnosis=diagnosis_card(proposal),
-        decide=deciding.decide(user, proposal, assessment, readable=plan is not None, now=now),
+        decide=deciding.decide(user, proposal, assessment, plan=plan, now=now),
         agent_enabled=report_agent.is_enabled(proposal.agent_id),
         undoes=proposal.reverses_id,
         assessed=assessed(proposal, assessment, now=now) if assessment else None,

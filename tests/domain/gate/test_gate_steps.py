@@ -105,7 +105,7 @@ def test_a_step_that_was_approved_without_a_rollback_is_not_rolled_back(
 ) -> None:
     """No such action exists yet, so the catalogue is changed for this test."""
     kind = "postgres.role.disable"
-    final = replace(ACTIONS[kind], rollback=None, reversible=False)
+    final = replace(ACTIONS[kind].earlier[0], rollback=None, reversible=False)
     monkeypatch.setattr("remediation.domain.plan.ACTIONS", {**ACTIONS, kind: final})
     applied = replace(Story().evidence(), applied=(0,))
     with pytest.raises(Digest, match="no rollback"):

@@ -39,6 +39,10 @@ def _read_bodies(case: Case) -> None:
     locators = tuple(target.locator for target in case.plan.targets)
     if tuple(entry.locator for entry in case.pinned) != locators:
         raise Digest("the pin does not hold the plan's targets in their order")
+    for step, entry in zip(case.plan.steps, case.pinned, strict=True):
+        # Another version of an action pins other fields (A05).
+        if entry.exists and set(entry.state) != set(step.spec.pin_fields):
+            raise Digest(f"the pin of {entry.locator} has other fields than {step.action} pins")
 
 
 # (2) Ruling: policy is applied again to the stricter of the facts then and now; it only tightens.

@@ -1,0 +1,280 @@
+"""Look at a role with the observer's login: at the primary, and at the targets file's standbys.
+
+What cannot be looked at is named, never left out: a standby that the primary shows and the file
+does not name, a standby that does not answer, a database that the observer may not enter.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from audit.tlog.canonical import Json
+from remediation.domain.errors import TargetUnobservable
+from remediation.executors.base import Deadline
+from remediation.executors.postgres_cluster import PostgresServer, PostgresTarget
+from remediation.executors.postgres_session import Connection, NotUsable, session, words
+
+OBSERVE_SECONDS = 8.0  # one connection and a few statements; the standbys follow, side by side
+MOST_SESSIONS = 20  # of one server, and
+MOST_NAMES = 20  # of one list, are named; the rest is counted
+MOST_MEMBERS = 200
+MOST_DATABASES = 5  # are entered to look for functions
+
+_ROLE = """
+SELECT r.oid::bigint AS oid, r.rolcanlogin AS login, r.rolsuper AS superuser,
+       r.rolcreaterole AS createrole, r.rolreplication AS replication,
+       r.rolbypassrls AS bypassrls,
+       EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+               WHERE g.rolname = 'hitl_managed' AND m.member = r.oid) AS member_of_managed,
+       s.sessions, date_trunc('second', s.last_activity)::text AS last_activity,
+       r.rolvaliduntil::text AS valid_until,
+       (SELECT count(*) FROM pg_shdepend d
+        WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = r.oid AND d.deptype = 'o'
+       ) AS owned_objects,
+       (SELECT count(*) FROM pg_prepared_xacts p WHERE p.owner = r.rolname
+       ) AS prepared_transactions,
+       ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+             WHERE m.member = r.oid ORDER BY 1) AS member_of,
+       current_database()::text AS database,
+       -- pg_proc shows this database's functions only; who owns any is noted for all databases.
+       ARRAY(SELECT d.datname::text FROM pg_database d
+             WHERE d.datallowconn AND d.datname <> current_database()
+               AND EXISTS (SELECT FROM pg_shdepend s
+                           WHERE s.dbid = d.oid AND s.classid = 'pg_proc'::regclass
+                             AND s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid
+                             AND s.deptype = 'o') ORDER BY 1) AS databases,
+       (SELECT system_identifier FROM pg_control_system()) AS system_identifier
+  FROM pg_roles r CROSS JOIN LATERAL hitl_ops.sessions(r.oid) s
+ WHERE r.rolname = %s
+"""
+_SESSIONS = """
+SELECT pid, date_trunc('second', since)::text AS since FROM hitl_ops.session_list(%s::oid)
+"""
+# A function with the rights of its owner, for somebody else than the owner (or for everybody).
+_DEFINER = """
+SELECT format('%%I.%%I', n.nspname, p.proname) AS name, count(*) OVER () AS total
+  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+ WHERE p.prosecdef AND p.proowner = %s::oid
+   AND (p.proacl IS NULL OR EXISTS (
+            SELECT FROM aclexplode(p.proacl) a
+             WHERE a.privilege_type = 'EXECUTE' AND a.grantee <> p.proowner))
+ ORDER BY 1
+ LIMIT %s
+"""
+_STANDBY = """
+SELECT r.rolcanlogin AS login, (SELECT system_identifier FROM pg_control_system()) AS cluster
+  FROM pg_roles r WHERE r.oid = %s::oid
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server as it was seen; `login` None: it was not looked at, and `why` says why."""
+
+    name: str
+    login: bool | None = None
+    sessions: tuple[tuple[int, str], ...] = ()
+    more: int = 0
+    why: str = ""
+    # False for a standby that the targets file does not name: nothing there is waited for.
+    named: bool = True
+    # What it sends its changes to, by name; True for a subscriber of logical replication.
+    replicas: tuple[tuple[str, bool], ...] = field(default=(), compare=False)
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "server": self.name,
+            "login": self.login,
+            "sessions": [{"pid": pid, "since": since} for pid, since in self.sessions],
+            "more": self.more,
+            "why": self.why,
+            "named": self.named,
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Server:
+        return cls(
+            value["server"],
+            value["login"],
+            tuple((each["pid"], each["since"]) for each in value["sessions"]),
+            value["more"],
+            value["why"],
+            value["named"],
+        )
+
+    @property
+    def place(self) -> str:
+        return f"server {self.name}"
+
+    def open_for(self, role: str) -> Iterator[str]:
+        """Yield what is still open here, in words."""
+        for pid, since in self.sessions:
+            yield f"server {self.name}: session of {role}, pid {pid}, open since {since}"
+        if self.more:
+            yield f"server {self.name}: {self.more} more sessions of {role}"
+        if self.login is None and self.named:
+            yield f"server {self.name}: not looked at: {self.why}"
+
+
+def look(
+    name: str,
+    target: PostgresTarget,
+    role: str,
+    *,
+    portal: int | None,
+    seconds: float = OBSERVE_SECONDS,
+) -> dict[str, Any] | None:
+    """Return the role's row with what was found around it; None if there is no such role.
+
+    Raises TargetUnobservable if the primary cannot be looked at.
+    """
+    dsn, deadline = target.observe(), Deadline.within(seconds)
+    try:
+        with session(dsn, portal=portal, deadline=deadline, read_only=True) as connection:
+            row = connection.execute(_ROLE, [role]).fetchone()
+            if row is None:
+                return None
+            primary = _server(connection, name, row["oid"], row["login"])
+            members = connection.execute(
+                "SELECT * FROM hitl_ops.members(%s::oid)", [row["oid"]]
+            ).fetchall()
+            definers = [*_definers(connection, row["database"], row["oid"])]
+    except (psycopg.Error, NotUsable) as error:
+        raise TargetUnobservable(f"server {name}: {words(error)}") from error
+    definers += _definers_elsewhere(dsn, row, portal, deadline)
+    servers = [primary, *_standbys(name, target, row, portal, seconds)]
+    servers += _not_named(name, target, servers)
+    return {
+        **row,
+        "sessions": sum(len(each.sessions) + each.more for each in servers),
+        "members": _at_most([each["member"] for each in members], MOST_MEMBERS),
+        "member_sessions": _at_most([_describe_member(m) for m in members if m["sessions"]]),
+        "definer_functions": definers,
+        "servers": [each.to_json() for each in servers],
+        "standbys_unseen": [each.name for each in servers if each.login is None],
+        "subscribers": sorted({n for each in servers for n, logical in each.replicas if logical}),
+        "pooler": None,  # a pooler cannot be seen from the server
+    }
+
+
+def _server(connection: Connection, name: str, oid: int, login: bool) -> Server:
+    found = connection.execute(_SESSIONS, [oid]).fetchall()
+    replicas = connection.execute("SELECT * FROM hitl_ops.replicas()").fetchall()
+    return Server(
+        name,
+        login,
+        tuple((each["pid"], each["since"]) for each in found[:MOST_SESSIONS]),
+        max(0, len(found) - MOST_SESSIONS),
+        replicas=tuple((each["name"], each["logical"]) for each in replicas),
+    )
+
+
+def _standbys(
+    name: str, target: PostgresTarget, row: Mapping[str, Any], portal: int | None, seconds: float
+) -> Iterable[Server]:
+    """Look at each standby of the targets file, side by side: a slow one holds up no other."""
+    if not target.standbys:
+        return ()
+    with ThreadPoolExecutor(len(target.standbys)) as pool:
+        return list(
+            pool.map(
+                lambda each: _standby(standby_name(name, each[0]), each[1], row, portal, seconds),
+                target.standbys.items(),
+            )
+        )
+
+
+def standby_name(cluster: str, standby: str) -> str:
+    return f"{cluster}, standby {standby}"
+
+
+def _standby(
+    name: str, server: PostgresServer, row: Mapping[str, Any], portal: int | None, seconds: float
+) -> Server:
+    unseen, deadline = Server(name), Deadline.within(seconds)
+    try:
+        with session(
+            server.observe(), portal=portal, deadline=deadline, read_only=True, standby=True
+        ) as connection:
+            seen = connection.execute(_STANDBY, [row["oid"]]).fetchone()
+            if seen is None:
+                return replace(unseen, why="it does not have the role (yet)")
+            if seen["cluster"] != row["system_identifier"]:
+                return replace(unseen, why="this server belongs to another cluster")
+            return _server(connection, name, row["oid"], seen["login"])
+    except TargetUnobservable as error:
+        return replace(unseen, why=error.detail or error.message)
+    except (psycopg.Error, NotUsable) as error:
+        return replace(unseen, why=words(error))
+
+
+def _not_named(name: str, target: PostgresTarget, servers: Iterable[Server]) -> list[Server]:
+    """Return the standbys that some server shows and the targets file does not name.
+
+    Two standbys may have one name; then the file can name one of them only.
+    """
+    shown = Counter(n for each in servers for n, logical in each.replicas if not logical)
+    shown.subtract(dict.fromkeys(target.standbys, 1))
+    return [
+        Server(
+            standby_name(name, each) + (f" ({count} of this name)" if count > 1 else ""),
+            why="the targets file does not name it",
+            named=False,
+        )
+        for each, count in sorted(shown.items())
+        if count > 0
+    ]
+
+
+def _definers(connection: Connection, database: str, oid: int) -> Iterator[str]:
+    """Yield the functions of one database; the role may have made very many."""
+    try:
+        found = connection.execute(_DEFINER, [oid, MOST_NAMES]).fetchall()
+    except psycopg.Error as error:
+        yield f"{database}: not looked at ({words(error)})"
+        return
+    yield from (f"{database}: {each['name']}" for each in found)
+    if found and found[0]["total"] > MOST_NAMES:
+        yield f"{database}: {found[0]['total'] - MOST_NAMES} more"
+
+
+def _definers_elsewhere(
+    dsn: str, row: Mapping[str, Any], portal: int | None, deadline: Deadline
+) -> Iterator[str]:
+    """Yield functions in other databases where the role owns some."""
+    for index, database in enumerate(row["databases"]):
+        if index >= MOST_DATABASES:
+            yield f"{len(row['databases']) - index} more databases: not looked at"
+            return
+        try:
+            with session(
+                make_conninfo(dsn, dbname=database),
+                portal=portal,
+                deadline=deadline,
+                read_only=True,
+                functions=False,
+            ) as connection:
+                yield from _definers(connection, database, row["oid"])
+        except (psycopg.Error, NotUsable) as error:
+            yield f"{database}: not looked at ({words(error)})"
+
+
+def _describe_member(member: Mapping[str, Any]) -> str:
+    count = member["sessions"]
+    return (
+        f"{member['member']}: {count} session{'s' if count > 1 else ''}"
+        + (f", a member through {member['through']}" if member["through"] else "")
+        + ("" if member["usable"] else ", who must first grant the role to itself")
+    )
+
+
+def _at_most(names: list[str], most: int = MOST_NAMES) -> list[Json]:
+    rest = len(names) - most
+    return [*names[:most], *([f"and {rest} more"] if rest > 0 else [])]
