@@ -108,6 +108,17 @@ class Campaign:
         self._unsequenced = -1
 
     def play(self) -> Outcome:
+        """Play all runs; after Ctrl-C report those that have ended."""
+        try:
+            self._play()
+        except KeyboardInterrupt:
+            say("interrupted")
+            for left in (*self._waiting, *(one.run for one in self._active)):
+                left.close()
+                self._all.remove(left)
+        return self._outcome()
+
+    def _play(self) -> None:
         while self._waiting or self._active:
             self._stack.tend()
             self._beat()
@@ -115,7 +126,6 @@ class Campaign:
                 self._begin(self._waiting.popleft())
             self._active = [one for one in self._active if self._step(one)]
             time.sleep(TICK_S)
-        return self._outcome()
 
     def _begin(self, run: Run) -> None:
         say(f"{run.scenario}")

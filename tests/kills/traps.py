@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial, wraps
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ LOOK_S = 0.01
 # Parts of a lease, as in the product: 90 s of lease for 30 s of call, 5 s of margin and 5 s of a
 # statement.
 CALL, MARGIN, STATEMENT = 3, 10, 9
+PRODUCTS_LEASE_S = 90
 
 
 def trap(directory: Path, step: str, place: str) -> Path:
@@ -75,6 +77,8 @@ def _shorten() -> None:
     setattr(policy, "RUN_WITHIN_S", int(os.environ[RUN_WITHIN]))  # noqa: B010
     for spec in (DISABLE, ENABLE):
         object.__setattr__(spec, "hard_timeout_s", seconds / CALL)
+        spreads = ceil(spec.propagation_s * seconds / PRODUCTS_LEASE_S)
+        object.__setattr__(spec, "propagation_s", spreads)
 
 
 def _around_record(real: Callable[..., Any]) -> Callable[..., Any]:
