@@ -23,20 +23,27 @@ ELSEWHERE = {
     "services/access/slots": "services/access/test_authorize.py",  # slots a right can fill
     "services/assessment/assess": "flows/test_approve_and_execute.py",
     "services/assessment/observe": "flows/test_breaks_gate.py",  # b05, b07, b11
+    "services/execution/confirm": "flows/test_stop_and_keep.py",  # A64, A67
     "services/execution/contain": "services/execution/test_look.py",  # before and after a look
     "services/execution/execute": "flows/test_approve_and_execute.py",
     "services/execution/gate_refusal": "flows/test_gate_refusals.py",
     "services/execution/halt": "flows/test_halt.py",
+    "services/execution/in_flight": "flows/test_stop_and_keep.py",  # A73
     "services/execution/judge_halt": "flows/test_halt_forged.py",  # halts that it must refuse
+    "services/execution/late_result": "flows/test_stop_and_keep.py",  # A73
     "services/execution/lease": "database/test_races.py",  # two workers, one target
     "services/execution/look_subject": "services/execution/test_look.py",
+    "services/execution/phases": "flows/test_crashes.py",  # what a dead worker recorded
     "services/execution/reconcile": "flows/test_crashes.py",  # after a worker was killed
     "services/execution/record_step": "flows/test_failures.py",
     "services/execution/rollback": "flows/test_failures.py",
+    "services/execution/settle": "flows/test_failures.py",  # an unknown outcome is read
+    "services/execution/tighten": "flows/test_stop_and_keep.py",  # A64
     "services/execution/run": "flows/test_failures.py",
     "services/execution/settle_by_hand": "views/run/test_ways.py",  # two people, and forgeries
     "services/inventory/import_rows": "services/inventory/test_import_files.py",
     "services/outbox/notify_incident": "services/execution/test_look.py",  # what a look finds
+    "services/outbox/pause": "services/outbox/test_dispatch.py",
     "services/outbox/mail": "hostile/test_destinations.py",  # hostile titles in real mails
     "services/people/object_rights": "services/people/test_accounts.py",
     "services/people/passkeys": "services/people/test_enroll.py",

@@ -20,6 +20,8 @@ LOOK_EVERY = timedelta(days=1)
 RETRY, RETRY_MOST = timedelta(minutes=1), timedelta(hours=1)
 # So many looks in a row that could not read are told to people.
 UNREAD_TOLD = 3
+# What a step record keeps of the places, beside the fields of the target.
+OF_PLACES = ("at", "points")
 
 
 class Found(StrEnum):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from hitlportal.demo.agent.pglog import NotALog, parse, pattern_of
-from hitlportal.demo.agent.pgrules import by_role
 
 STDERR = b"""\
 2026-11-22 16:47:30.609 UTC [19507] user=[unknown] db=[unknown] app=[unknown] LOG:  connection received: host=127.0.0.1 port=40710
@@ -48,17 +47,6 @@ def test_another_prefix_is_read_by_its_own_form() -> None:
     assert (line.user, line.database, line.pid, line.app) == ("ada", "shop", 7, "")
     with pytest.raises(NotALog):
         parse("server.log", raw)
-
-
-def test_roles_of_any_name_are_read_from_csvlog() -> None:
-    for name in ("my app identity", "billing-sa@acme.iam", "1st_sync", 'say "no"', "two\nlines"):
-        field = name.replace('"', '""').encode()
-        log = parse("server.csv", CSV.replace(b'"reporting"', b'"' + field + b'"'))
-        assert {line.user for line in log.lines} == {name}
-        assert list(by_role(log)) == [name]
-    for name in ("hitl_web\n", "a" * 64):
-        raw = CSV.replace(b'"reporting"', b'"' + name.encode() + b'"')
-        assert list(by_role(parse("server.csv", raw))) == []
 
 
 def test_a_prefix_without_the_user_is_refused() -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from remediation import models as m
 from tests import factories
-from tests.database.attack import DENIED, Attack, attack, granted, off
+from tests.database.attack import WRITER_OFF, Attack, attack, granted, off
 from tests.database.world import World
 from tests.factories import WEB, WORKER, acting, entry, move, step
 from tests.factories.people import Person
@@ -181,12 +181,12 @@ def _confirmed_by_who_made_the_token(w: World) -> None:
 # ---- looks and requests -------------------------------------------------------------------------
 
 
-@attack(ATTACKS, WEB, DENIED, granted("INSERT", "incidentlook", WEB))
+@attack(ATTACKS, WEB, "entry_author", WRITER_OFF, granted("INSERT", "incidentlook", WEB))
 def _a68_web_writes_a_look(w: World) -> None:
     factories.look(w.in_review.incident, login=WEB)
 
 
-@attack(ATTACKS, WEB, DENIED, granted("INSERT", "incidentnotice", WEB))
+@attack(ATTACKS, WEB, "entry_author", WRITER_OFF, granted("INSERT", "incidentnotice", WEB))
 def _web_says_that_people_were_told(w: World) -> None:
     with acting(WEB):
         m.IncidentNotice.objects.create(

@@ -202,9 +202,11 @@ def test_both_ways_of_searching_find_the_same_words(
 
 
 def test_a_word_is_rare_when_the_first_rows_of_a_section_lack_it(crowd: Crowd) -> None:
+    # No run of the crowd stopped in the middle.
+    sections = [name for name in SECTIONS if name != "stopped"]
     assert reading.rare("nowhere", SECTIONS) == set(SECTIONS)
-    assert reading.rare("red", SECTIONS) == frozenset()
+    assert reading.rare("red", sections) == frozenset()
     first = m.QueueEntry.objects.filter(place__lt="2")
     first.update(words=Value("'green':1"))
-    assert reading.rare("red", SECTIONS) == {"review"}
+    assert reading.rare("red", sections) == {"review"}
     assert reading.rare("red", ["new", "ended"]) == frozenset()

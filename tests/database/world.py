@@ -295,9 +295,11 @@ def _begun_halt(proposal: m.Proposal, alice: Person) -> m.HaltSession:
 
 
 def _useless(proposal: m.Proposal, alice: Person) -> m.Halt:
-    _halted(proposal, alice)
-    factories.move(proposal, "stopped")
-    return proposal.halts.get()
+    run = _executing(proposal)
+    made = factories.halt(proposal, alice)
+    factories.step(run, "failed")
+    factories.move(proposal, "failed")
+    return made
 
 
 def _overdue(proposal: m.Proposal) -> m.Execution:

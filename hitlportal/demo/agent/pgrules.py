@@ -13,9 +13,8 @@ from hitlportal.demo.agent.pglog import Line, Log
 
 # Roles that no plan may disable: the cluster's administrator, PostgreSQL's own roles, and the
 # portal's logins on the target (the portal refuses such plans).
-SPARED = re.compile(r"postgres|pg_.*|hitl_.*|\[unknown\]|", re.IGNORECASE | re.DOTALL)
-# With quotes PostgreSQL takes any name of up to 63 bytes; a longer one is not that of a role.
-MAX_NAME = 63
+SPARED = re.compile(r"postgres|pg_.*|hitl_.*|\[unknown\]|", re.IGNORECASE)
+ROLE = re.compile(r"[A-Za-z_][A-Za-z0-9_$.-]{0,62}")
 STATEMENT = re.compile(r"(?:statement|execute [^:]*): (.*)", re.DOTALL)
 DENIED = re.compile(r"permission denied (?:for|to) (.*)")
 HOST = re.compile(r"connection received: host=(\S+)")
@@ -99,7 +98,7 @@ def by_role(log: Log) -> dict[str, list[Session]]:
         if line.user in ("", "[unknown]") and HOST.match(line.message):
             received[line.pid] = line
             open_now.pop(line.pid, None)
-        elif not SPARED.fullmatch(line.user) and len(line.user.encode()) <= MAX_NAME:
+        elif not SPARED.fullmatch(line.user) and ROLE.fullmatch(line.user):
             session = open_now.get(line.pid)
             if session is None:
                 session = _opened(line, received.get(line.pid))

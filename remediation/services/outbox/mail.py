@@ -117,7 +117,7 @@ def incident_reopened(incident: Incident, *, reason: str, message_id: str) -> bo
         f"Why: {inert.message(reason)}"
     )
     return _send_about(
-        incident.title,
+        incident,
         {*holders(LEAD), *_reviewers(incident)},
         "open again: access was found",
         text,
@@ -134,7 +134,7 @@ def incident_unread(incident: Incident, *, why: str, message_id: str) -> bool:
         f"Why: {inert.message(why)}"
     )
     return _send_about(
-        incident.title,
+        incident,
         holders(LEAD),
         "cannot be looked at",
         text,
@@ -181,12 +181,12 @@ def _send(
 ) -> bool:
     """Send one mail about a proposal to everybody who has an address."""
     return _send_about(
-        proposal.incident.title, people, subject, text, reverse(page, args=[proposal.pk]), headers
+        proposal.incident, people, subject, text, reverse(page, args=[proposal.pk]), headers
     )
 
 
 def _send_about(
-    title: str,
+    incident: Incident,
     people: Iterable[UUID],
     subject: str,
     text: str,
@@ -201,6 +201,7 @@ def _send_about(
         addresses = sorted({row[0] for row in cursor.fetchall()})
     if not addresses:
         return True
+    title = incident.title
     body = (
         f"{text}\n\nIncident: {inert.message(title)}\n"
         f"{settings.ORIGIN}{path}\n\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext, gettext_lazy
 
+from audit.tlog.canonical import Json
 from remediation.domain import errors
 from remediation.domain.containment import Found, Missing, SeenPlace, Why, look_due, places
 from remediation.domain.states import IncidentState, ProposalState
@@ -43,7 +44,7 @@ LACKS = {
 class PlaceRow:
     place_untrusted: str
     tone: str
-    text: str
+    words: str
     open_untrusted: tuple[str, ...] = ()
 
 
@@ -54,7 +55,7 @@ class LookCard:
     look_id: int
     at: datetime
     tone: str
-    text: str
+    words: str
     why_untrusted: str
     places: tuple[PlaceRow, ...]
 
@@ -135,15 +136,20 @@ def look_rows(incident: Incident) -> Iterator[HistoryRow]:
             at=row.recorded_at,
             kind="note",
             word=card.tone,
-            title=gettext("Looked at the identity: %(found)s") % {"found": card.text},
+            title=gettext("Looked at the identity: %(found)s") % {"found": card.words},
             actor=actors.actor(row.actor),
             entry=row.entry,
             reason=card.why_untrusted,
-            fields=tuple(
-                Field(one.place_untrusted, "; ".join([one.text, *one.open_untrusted]))
-                for one in card.places
-            ),
+            fields=place_fields(row.data),
         )
+
+
+def place_fields(recorded: Mapping[str, Json]) -> tuple[Field, ...]:
+    """Return the places of a recorded look or step, for a history."""
+    return tuple(
+        Field(gettext("place"), ": ".join([one.place, str(FOUND[one.found]), *one.open]))
+        for one in places(recorded.get("points"))
+    )
 
 
 def _look(row: IncidentLook) -> LookCard:
@@ -152,7 +158,7 @@ def _look(row: IncidentLook) -> LookCard:
         look_id=row.pk,
         at=parse_datetime(str(row.data.get("at", ""))) or row.recorded_at,
         tone=TONE[found],
-        text=str(FOUND[found]),
+        words=str(FOUND[found]),
         why_untrusted=str(row.data.get("why") or ""),
         places=tuple(_place(one) for one in places(row.data.get("points"))),
     )

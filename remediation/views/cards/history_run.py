@@ -9,12 +9,14 @@ from django.db.models import F
 from django.utils.translation import gettext
 
 from remediation import vocabulary
+from remediation.domain.containment import OF_PLACES
 from remediation.models import (
     Halt,
     HaltVerdict,
     Notice,
     StepRecord,
 )
+from remediation.views.cards.containment import place_fields
 from remediation.views.cards.fields import Field, format_recorded
 from remediation.views.cards.history import HistoryRow
 from remediation.views.names import Names
@@ -32,7 +34,14 @@ def step_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
             % {"number": row.step + 1, "phase": vocabulary.word(row.phase)},
             actor=gettext("the worker"),
             entry=row.entry,
-            fields=tuple(Field(key, format_recorded(value)) for key, value in row.data.items()),
+            fields=(
+                *(
+                    Field(key, format_recorded(value))
+                    for key, value in row.data.items()
+                    if key not in OF_PLACES
+                ),
+                *place_fields(row.data),
+            ),
             proposal=row.of,
         )
 

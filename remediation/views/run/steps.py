@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from audit.tlog.canonical import Json
 from remediation import vocabulary
+from remediation.domain.containment import OF_PLACES
 from remediation.domain.errors import GATE_REASONS
 from remediation.domain.outcome import Outcome, outcomes
 from remediation.domain.plan import Plan, Step
@@ -17,7 +18,7 @@ from remediation.views.cards.step import observations_of
 from remediation.views.run.page import PHASES, REASONS, Change, PhaseRow, RunStep
 
 # Members of a step record that are no fields of its target.
-NOT_FIELDS = frozenset({"incomplete", "open"})
+NOT_FIELDS = frozenset({"incomplete", "open", "settled", *OF_PLACES})
 
 
 def run_steps(

@@ -11,7 +11,6 @@ import pytest
 from django.db import IntegrityError, transaction
 from pytest_django import Settings
 
-from audit import log
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
@@ -172,11 +171,8 @@ def test_a43_a_corrected_diagnosis_names_its_corrector_on_record(world: World, a
     row = m.Diagnosis.objects.get(pk=proposal.diagnosis_id)
     who = world.agent.ref if actor == "agent" else world.people["bob"].actor
     with pytest.raises(IntegrityError, match="entry_names"), acts(WEB), transaction.atomic():
-        entry = log.append(
-            action=Event.PERSON_DIAGNOSIS_CORRECTED,
-            actor=who,
-            object=f"incident:{row.incident_id}",
-            data={},
+        entry = factories.entry(
+            Event.PERSON_DIAGNOSIS_CORRECTED, who, f"incident:{row.incident_id}"
         )
         m.Diagnosis.objects.create(
             incident_id=row.incident_id,
@@ -185,7 +181,7 @@ def test_a43_a_corrected_diagnosis_names_its_corrector_on_record(world: World, a
             digest=row.digest,
             agent_id=row.agent_id,
             editor=world.people["alice"].id,
-            entry=entry.id,
+            entry=entry,
         )
 
 
