@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -55,6 +55,31 @@ class Service:
     child: Child | None = None
 
 
+@dataclass
+class Watched:
+    """The queues of one service, and when something was last taken from them."""
+
+    queues: tuple[str, ...]
+    messages: int = 0
+    consumed_at: float = field(default_factory=time.monotonic)
+
+    def stalls(self, broker_url: str) -> bool:
+        """Return whether nothing was consumed for too long; then count anew."""
+        now = time.monotonic()
+        try:
+            with redis.Redis.from_url(broker_url, socket_timeout=2) as broker:
+                waiting = sum(int(str(broker.llen(name))) for name in self.queues)
+        except redis.RedisError:
+            waiting = 0
+        if waiting == 0 or waiting < self.messages:
+            self.consumed_at = now
+        self.messages = waiting
+        if now - self.consumed_at <= STALLED_S:
+            return False
+        self.consumed_at = now
+        return True
+
+
 class Stack(House):
     """Portal, target, broker, worker, sweeper and sequencer."""
 
@@ -67,8 +92,7 @@ class Stack(House):
         self.stopped: set[int] = set()  # sessions of the target that do not answer
         self.started = 0  # how many processes and servers were started again
         self.stalled = 0  # how often a worker consumed nothing and was replaced (A72)
-        self._messages = 0
-        self._consumed_at = time.monotonic()
+        self._queues = {"worker": Watched(QUEUES), "sweeper": Watched(("sweep",))}
         self._dice = dice
         self._services: dict[str, Service] = {}
         self._down: dict[str, float] = {}
@@ -180,24 +204,15 @@ class Stack(House):
         return psycopg.connect(dsn, autocommit=True, connect_timeout=5)
 
     def _replace_stalled(self) -> None:
-        """End a worker that consumes nothing while messages wait (A72).
+        """End a worker or sweeper that consumes nothing while messages wait (A72).
 
         After a broker was killed, kombu may count messages that it could not acknowledge as open
         for ever, and take no others.
         """
-        now = time.monotonic()
-        try:
-            with redis.Redis.from_url(self.servers.valkey.url(0), socket_timeout=2) as broker:
-                waiting = sum(int(str(broker.llen(name))) for name in QUEUES)
-        except redis.RedisError:
-            waiting = 0
-        if waiting == 0 or waiting < self._messages:
-            self._consumed_at = now
-        self._messages = waiting
-        if now - self._consumed_at > STALLED_S:
-            self.stalled += 1
-            self._consumed_at = now
-            self.kill("worker")
+        for name, watched in self._queues.items():
+            if watched.stalls(self.servers.valkey.url(0)):
+                self.stalled += 1
+                self.kill(name)
 
     def _kill_server(self, name: str) -> None:
         if name == "target":
