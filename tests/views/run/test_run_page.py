@@ -268,12 +268,13 @@ def test_what_is_no_session_or_no_assertion_is_refused_by_name(
     proposal_id = world.approved()
 
     def press() -> None:
-        for body in (
+        bodies: tuple[dict[str, Any], ...] = (
             {"session": "x", "assertion": {}},
             {"session": str(proposal_id), "assertion": {}},
             {"session": str(proposal_id)},
             {"assertion": {}},
-        ):
+        )
+        for body in bodies:
             answer = alice.send("halt_sign", proposal_id, body=body)
             assert answer.status_code in (400, 404) and answer.json()["name"]
 
