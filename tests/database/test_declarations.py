@@ -236,6 +236,7 @@ def test_the_check_sees_every_difference() -> None:
         sql(statement)
     assert messages() == [
         "edge incident, contained, closed, hitl_web is missing",
+        "edge incident, contained, open, hitl_worker is missing",
         "edge proposal, in_review, executing, hitl_web is not declared",
         "kind of target test.target, test.target:{name} is missing",
         "kind of target acme.key, acme.key:{id} is not declared",
