@@ -147,8 +147,21 @@ SHADOWS = [
     Shadow(
         "an_open_incident_leaves_containment",
         ("public.remediation_incidenttransition",),
+        "DELETE FROM pg_temp.remediation_incidenttransition WHERE to_state <> 'contained'; "
         "UPDATE pg_temp.remediation_incidenttransition"
         " SET incident_id = '{w.in_review.incident_id}'",
+    ),
+    Shadow(
+        "a68_confirmed_by_an_old_look",
+        ("public.remediation_incidentlook",),
+        "UPDATE pg_temp.remediation_incidentlook SET recorded_at = now()",
+    ),
+    Shadow(
+        "a_look_for_a_step_on_another_identity",
+        ("public.remediation_incident",),
+        "UPDATE pg_temp.remediation_incident SET locator = ("
+        "SELECT t.locator FROM public.remediation_proposaltarget t"
+        " WHERE t.proposal_id = '{w.executing.proposal_id}' AND t.step = 1)",
     ),
     Shadow(
         "an_old_code_is_used",
