@@ -309,8 +309,8 @@ def _applied_before_intended(w: World) -> None:
     step(w.executing, "applied", 1)
 
 
-@attack(ATTACKS, WORKER, "step_order", stepped)
-def _undone_before_it_was_to_be(w: World) -> None:
+@attack(ATTACKS, WORKER, "undo_unsigned", stepped)
+def _undone_without_a_signature(w: World) -> None:
     step(w.executing, "undone")
 
 
@@ -320,9 +320,38 @@ def _the_second_step_before_the_first_is_verified(w: World) -> None:
 
 
 @attack(ATTACKS, WORKER, "step_order", stepped)
-def _the_second_step_after_the_first_failed(w: World) -> None:
-    step(w.ended, "verified")
+def _the_second_step_after_the_first_was_not_confirmed(w: World) -> None:
     step(w.ended, "intended", 1)
+
+
+@attack(ATTACKS, WORKER, "step_order", stepped)
+def _confirmed_after_it_was_given_up(w: World) -> None:
+    step(w.ended, "verified")
+
+
+@attack(ATTACKS, WORKER, "step_order", stepped)
+def _failed_after_it_was_applied(w: World) -> None:
+    step(w.ended, "failed")
+
+
+@attack(ATTACKS, WORKER, "undo_unsigned", stepped)
+def _a65_an_undoing_that_nobody_signed(w: World) -> None:
+    step(w.ended, "undo_intended")
+
+
+@attack(ATTACKS, WORKER, "undo_unsigned", moved)
+def _a65_a_run_rolled_back_that_nobody_signed(w: World) -> None:
+    factories.move(w.ended.proposal, "rolled_back")
+
+
+@attack(ATTACKS, WORKER, "transition_applied", moved)
+def _a_run_that_changed_something_called_failed(w: World) -> None:
+    factories.move(w.ended.proposal, "failed")
+
+
+@attack(ATTACKS, WORKER, "transition_applied", moved)
+def _a_run_that_changed_nothing_called_stopped(w: World) -> None:
+    factories.move(w.executing.proposal, "stopped")
 
 
 @attack(ATTACKS, WORKER, "frozen", stepped)

@@ -25,7 +25,7 @@ SUBMISSIONS = {
     "proposal", "proposaltarget", "transition", "observationrequest", "refusal", "halt",
 }  # fmt: skip
 FINDINGS = {
-    "assessment", "assessmentservice", "notice", "execution", "steprecord", "freeze",
+    "assessment", "assessmentservice", "notice", "execution", "steprecord", "lateresult", "freeze",
     "haltverdict",
 }  # fmt: skip
 AGENTS = {"agent", "agentversion"}

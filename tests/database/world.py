@@ -49,7 +49,7 @@ class World:
     approved: m.Proposal
     approved_late: m.Proposal  # the time to run has passed
     executing: m.Execution  # two steps, the first intended
-    ended: m.Execution  # two steps, the first failed
+    ended: m.Execution  # two steps, the first applied and not confirmed
     halted: m.Execution  # two steps, the first verified; then alice halted it, and bob
     stopped: m.Execution  # the same, and the worker found that alice's halt holds
     begun_halt: m.HaltSession  # alice's, on executing
@@ -108,7 +108,7 @@ def build() -> World:
         approved=_leased(at("approved")),
         approved_late=_leased(at("approved", ruling={"run_within_s": 0})),
         executing=executing,
-        ended=_run(approved_steps[1], "applied", "failed"),
+        ended=_run(approved_steps[1], "applied", "unconfirmed"),
         halted=_halted(approved_steps[3], alice, bob),
         stopped=_stopped(approved_steps[4], alice),
         begun_halt=_begun_halt(executing.proposal, alice),
@@ -238,7 +238,7 @@ def _begun_halt(proposal: m.Proposal, alice: Person) -> m.HaltSession:
 
 def _useless(proposal: m.Proposal, alice: Person) -> m.Halt:
     _halted(proposal, alice)
-    factories.move(proposal, "failed")
+    factories.move(proposal, "stopped")
     return proposal.halts.get()
 
 

@@ -10,7 +10,7 @@ from django.core.cache import cache
 
 from remediation import models as m
 from remediation import tasks
-from remediation.services.outbox import dispatch
+from remediation.services.outbox import dispatch, pause
 from tests import factories
 from tests.flows.world import World, acts
 
@@ -85,6 +85,6 @@ def test_an_unreachable_cache_stops_no_sweep(world: World, monkeypatch: pytest.M
     def down(*_: object, **__: object) -> bool:
         raise CacheDown("no route")
 
-    monkeypatch.setattr(dispatch.cache, "add", down)
+    monkeypatch.setattr(pause.cache, "add", down)
     with acts(factories.WORKER):
         assert dispatch.sweep() == 1

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from audit.models import Entry
 from remediation import models as m
-from remediation.services.execution import execute
+from remediation.services.execution import confirm, execute
 from remediation.services.outbox import notify_result
 from tests import factories
 from tests.factories import WORKER
@@ -65,11 +65,12 @@ def test_deciders_are_notified_of_the_outcome_of_each_step(world: World) -> None
     world.execute(proposal_id)
     (message,) = results()
     assert {world.people[name].user.email for name in ("alice", "bob")} <= set(message.bcc)
-    assert "The proposal is now: rolled back (not applied)." in message.body
-    assert "Step 1, rolled back: Record a call for test target t1." in message.body
+    assert "The proposal is now: stopped (not applied)." in message.body
+    assert "What is applied stays; nothing is undone by itself." in message.body
+    assert "Step 1, applied and verified: Record a call for test target t1." in message.body
     assert "Step 2, failed: Record a call for test target t2." in message.body
     assert f"/proposals/{proposal_id}/execution/" in message.body
-    assert message.subject.endswith(": rolled back")
+    assert message.subject.endswith(": stopped")
 
 
 def test_the_notice_is_on_record(world: World, done: UUID) -> None:
@@ -218,7 +219,7 @@ def test_an_unknown_outcome_and_its_settlement_are_two_results(world: World) -> 
     world.inject({})
     world.reconcile()
     kinds = list(m.Notice.objects.order_by("id").values_list("kind", flat=True))
-    assert kinds == ["told:unknown", "told:rolled_back"]
+    assert kinds == ["told:unknown", "told:stopped"]
     assert len(results()) == 2
 
 
@@ -229,14 +230,14 @@ def test_the_person_who_halted_is_notified_with_the_reason(
     world.people["lena"] = lena
     world.approve_keys_of("alice", "bob", leads=["lena"])
     proposal_id = world.approved()
-    verify = execute._verify
+    look = confirm.first_look
 
-    def halted(run: Any, index: int) -> bool:
+    def halted(run: Any, index: int) -> confirm.Confirmed:
         world.halt("lena", proposal_id, "The wrong\naccount.")
         with acts(WORKER):
-            return verify(run, index)
+            return look(run, index)
 
-    monkeypatch.setattr(execute, "_verify", halted)
+    monkeypatch.setattr(confirm, "first_look", halted)
     world.execute(proposal_id)
     (message,) = results()
     assert lena.user.email in message.bcc
