@@ -13,6 +13,8 @@ from tests.kills.history import DISABLE, ENABLE, TERMINATE, Call, Case, History,
 
 # The log writes whole milliseconds; both servers read one machine's clock.
 CLOCK_S = 0.002
+# From reading the target to the record of a look.
+LOOK_S = 10.0
 ENDED = ("succeeded", "failed", "stopped", "rolled_back")
 # The gate may end a proposal before its first step; nothing was changed then.
 NOT_BEGUN = ("refused", "expired")
@@ -196,6 +198,21 @@ def contained_is_true(case: Case, found: list[Step]) -> Iterator[str]:
         yield f"the incident is contained; login {role.login}, sessions {role.sessions}"
 
 
+def looks_are_true(case: Case, found: list[Step]) -> Iterator[str]:
+    """A look found what was so at the target. One that fell beside a change is not judged."""
+    step = found[0]
+    confirmed = case.of(0).get("verified")
+    for look in case.looks:
+        if any(look.at - LOOK_S <= change.began <= look.at for change in step.calls):
+            continue
+        before = [c for c in step.effects(DISABLE, ENABLE) if c.began < look.at]
+        off = bool(before) and before[-1].verb == DISABLE
+        if look.found == "without" and not off:
+            yield "a look found no access, and the role could log in"
+        if look.found == "access" and off and confirmed is not None and confirmed.at < look.at:
+            yield "a look found access, after the step was confirmed"
+
+
 def ended(case: Case, found: list[Step]) -> Iterator[str]:
     """Every run ended, without people, with its reason."""
     state = case.state
@@ -239,6 +256,7 @@ RULES: dict[str, Rule] = {
     "open_session": sessions_are_gone,
     "end_state": end_is_true,
     "contained": contained_is_true,
+    "looks": looks_are_true,
     "not_ended": ended,
     "audit": entered,
     "order": in_order,

@@ -64,6 +64,15 @@ class Permit:
 
 
 @dataclass(frozen=True)
+class Look:
+    """A look at the incident's own identity: it found it `without` access, with `access`, or could
+    not read it."""
+
+    found: str
+    at: float
+
+
+@dataclass(frozen=True)
 class Case:
     """The portal's record of one proposal. Step n is about ``roles[n]``."""
 
@@ -77,6 +86,7 @@ class Case:
     entered_moves: tuple[tuple[str, str], ...] = ()
     # States of the incident, in order. Its own identity is the role of step 0.
     incident: tuple[str, ...] = ("open",)
+    looks: tuple[Look, ...] = ()
     # Steps whose result came after another process had settled them: told by an alarm.
     late: frozenset[int] = frozenset()
     refusals: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from remediation.domain.errors import Refused
 from remediation.domain.gate import signature
 from remediation.domain.halt.statement import HaltStatement
 from tests.kills import target_log
-from tests.kills.history import Case, History, Move, Permit, Phase, Role
+from tests.kills.history import Case, History, Look, Move, Permit, Phase, Role
 from tests.kills.stack import Stack
 
 STEPS = """
@@ -38,6 +38,10 @@ SELECT t.to_state FROM remediation_incidenttransition t
 ENTRIES = """
 SELECT convert_from(body, 'UTF8') AS body FROM audit.entry
  WHERE convert_from(body, 'UTF8')::jsonb ->> 'object' = %s ORDER BY id
+"""
+LOOKS = """
+SELECT l.found, pg_xact_commit_timestamp(l.xmin) AS at FROM remediation_incidentlook l
+  JOIN remediation_proposal p ON p.incident_id = l.incident_id WHERE p.id = %s ORDER BY l.id
 """
 REFUSALS = "SELECT reason, detail FROM remediation_refusal WHERE proposal_id = %s ORDER BY id"
 LATE = """
@@ -100,6 +104,9 @@ def _case(
         entered_phases=phases,
         entered_moves=moves,
         incident=("open", *(row["to_state"] for row in portal.execute(INCIDENT, [proposal]))),
+        looks=tuple(
+            Look(row["found"], _seconds(row["at"])) for row in portal.execute(LOOKS, [proposal])
+        ),
         late=_late(portal, proposal),
         refusals=tuple(
             f"{row['reason']}: {row['detail']}" for row in portal.execute(REFUSALS, [proposal])
@@ -149,9 +156,6 @@ def _entries(
 
 
 def _late(portal: Connection, proposal: str) -> frozenset[int]:
-    known = portal.execute("SELECT to_regclass('remediation_lateresult') AS it").fetchone()
-    if known is None or known["it"] is None:
-        return frozenset()
     return frozenset(row["step"] for row in portal.execute(LATE, [proposal]))
 
 

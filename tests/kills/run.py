@@ -128,6 +128,14 @@ class Run:
 
     # -- what happens to it -----------------------------------------------------------------------
 
+    def sweeper_is_in(self, kill: Kill) -> bool:
+        return self.stack.sweeper in self._in(kill)
+
+    def _in(self, kill: Kill) -> list[int]:
+        """Return the process that waits at this place."""
+        where = [traps.here(path) for path in self.traps(kill)] if kill.place else []
+        return [int(path.read_text()) for path in where if path.exists()]
+
     def set_trap(self, kill: Kill) -> None:
         if ":" in kill.place:
             for path in self.traps(kill):
@@ -142,8 +150,7 @@ class Run:
     def strike(self, kill: Kill) -> None:
         if kill.victim == SLEEP:
             return
-        where = [traps.here(path) for path in self.traps(kill)] if kill.place else []
-        pids = [int(path.read_text()) for path in where if path.exists()]
+        pids = self._in(kill)
         self.killed.append(self.stack.kill(kill.victim, pids[0] if pids else None))
 
     def take_lock(self) -> bool:
@@ -282,7 +289,8 @@ def _killed(run: Run, kill: Kill, later: tuple[Kill, ...]) -> Play:
         yield "its time", lambda: time.monotonic() >= strikes
     run.missed += bool(kill.place) and not run.reached(kill)
     if kill.victim == SLEEP:
-        yield "the end without it", run.ended
+        # The sweeper is the only one that takes over: it does not sleep.
+        yield "the end without it", lambda: run.sweeper_is_in(kill) or run.ended()
     for following in later:
         run.set_trap(following)
     run.strike(kill)

@@ -134,6 +134,12 @@ class Stack(House):
         self._down.setdefault(name, time.monotonic() + self._dice.uniform(*DOWN_S))
         return victim
 
+    @property
+    def sweeper(self) -> int:
+        """Return the sweeper's process id."""
+        child = self._services["sweeper"].child
+        return child.pid if child is not None else 0
+
     def tend(self) -> None:
         """Start again what has ended, after its time."""
         for name in SERVERS:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.kills.checker import RULES, check
-from tests.kills.history import Call, Case, History, Move, Permit, Phase, Role
+from tests.kills.history import Call, Case, History, Look, Move, Permit, Phase, Role
 
 ROLES = ("a", "b", "c")
 
@@ -89,11 +89,17 @@ def doubtful() -> History:
     return replace(found, calls=tuple(calls))
 
 
+def looked_at() -> History:
+    """A person had the step undone; the looks before and after it found what was so."""
+    looks = (Look("without", 30), Look("unread", 35), Look("without", 61.5), Look("access", 80))
+    return edited(undone(), looks=looks)
+
+
 def found(given: History) -> set[str]:
     return {finding.rule for finding in check(given)}
 
 
-@pytest.mark.parametrize("true", [succeeded, stopped, failed, undone, doubtful])
+@pytest.mark.parametrize("true", [succeeded, stopped, failed, undone, doubtful, looked_at])
 def test_a_true_history_has_no_finding(true: Callable[[], History]) -> None:
     assert check(true()) == []
 
@@ -195,6 +201,14 @@ DOCTORED: dict[str, tuple[str, Callable[[], History]]] = {
     "contained, and its identity has a session": (
         "contained",
         lambda: with_role(succeeded(), Role("a", False, 2)),
+    ),
+    "a look found no access while there was": (
+        "looks",
+        lambda: edited(failed(), looks=(Look("without", 80),)),
+    ),
+    "a look found access after the step was confirmed": (
+        "looks",
+        lambda: edited(succeeded(), looks=(Look("access", 80),)),
     ),
     "left unknown": ("not_ended", lambda: edited(stopped(), moves=_ends(stopped(), "unknown"))),
     "still executing": ("not_ended", lambda: edited(failed(), moves=_ends(failed(), "executing"))),
