@@ -26,12 +26,11 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.executors.base import GONE, Deadline, Executor, Outcome, Point, Snapshot
+from remediation.executors.base import GONE, Deadline, Executor, Outcome, Point, Settled, Snapshot
 from remediation.executors.driver import Driver
 from remediation.executors.errors import (
     CredentialUnavailable,
     NotApplied,
-    OutcomeUnknown,
     PartlyApplied,
     RollbackFailed,
     StepFailed,
@@ -40,7 +39,7 @@ from remediation.executors.errors import (
 from remediation.executors.postgres_cluster import PostgresServer, cluster, read
 from remediation.executors.postgres_ending import LOOK_SECONDS, Ending, ending_meanwhile
 from remediation.executors.postgres_look import OBSERVE_SECONDS, Server, look, standby_name
-from remediation.executors.postgres_session import Connection, NotUsable, session, words
+from remediation.executors.postgres_session import Connection, NotUsable, change, session
 from remediation.executors.targets import Targets
 
 # An operator of the target installs this file there.
@@ -168,6 +167,15 @@ class DisableRole(_Role):
             return (Point(step.target.locator, None),)
         return tuple(_point(step, Server.from_json(each)) for each in servers)
 
+    def left_open(self, step: Step, observation: Observation) -> tuple[str, ...]:
+        """Return what is open though the primary refuses logins; before that nothing is left.
+
+        A standby that NOLOGIN has not reached is left open: how long that takes has no limit.
+        """
+        if self.settled(observation) is not Settled.APPLIED:
+            return ()
+        return super().left_open(step, observation)
+
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
@@ -190,7 +198,7 @@ class DisableRole(_Role):
         """Commit NOLOGIN; end the role's sessions first if one may hold a lock on the role."""
         role = step.target.fields["role"]
         try:
-            _change(primary, _DISABLE, role, wait=LOCK_SECONDS)
+            change(primary, _DISABLE, role, wait=LOCK_SECONDS)
             return
         except NotApplied as refusal:
             if not isinstance(refusal.__cause__, psycopg.errors.LockNotAvailable):
@@ -198,7 +206,7 @@ class DisableRole(_Role):
         second = self._primary(stack, clearance, step, targets, deadline)
         try:
             with ending_meanwhile(second, role):
-                _change(primary, _DISABLE, role, wait=deadline.left)
+                change(primary, _DISABLE, role, wait=deadline.left)
         except NotApplied as refusal:
             raise NotApplied(
                 f"{refusal.detail}; the role stays on, its open sessions were signalled to end"
@@ -241,12 +249,13 @@ class DisableRole(_Role):
         left = [f"server {place}: {why}" for place, why in ending.failed.items()]
         try:
             seen = self._look(step, targets, deadline.left)
-            left = [*dict.fromkeys([*self.left_open(step, seen), *left])]
+            opened = [text for point in self.points(step, seen) for text in point.open]
+            left = [*dict.fromkeys([*opened, *left])]
         except TargetUnobservable as error:
             left.append(f"what else is open could not be read ({error.detail})")
         if not left:  # the last session ended after the last attempt
             return Outcome({"sessions_ended": ending.count})
-        raise PartlyApplied(f"new logins are refused; still open: {'; '.join(left)}")
+        raise PartlyApplied(f"new logins were refused; still open: {'; '.join(left)}")
 
 
 class EnableRole(_Role):
@@ -260,7 +269,7 @@ class EnableRole(_Role):
     ) -> Outcome:
         with ExitStack() as stack:
             primary = self._primary(stack, clearance, step, targets, deadline)
-            _change(primary, _ENABLE, step.target.fields["role"], wait=deadline.left)
+            change(primary, _ENABLE, step.target.fields["role"], wait=deadline.left)
             return Outcome()
 
 
@@ -292,22 +301,6 @@ def _operate(
             standby=standby,
         )
     )
-
-
-def _change(connection: Connection, statement: str, role: str, *, wait: float) -> None:
-    """Execute one statement in one transaction, which waits for locks no longer than this.
-
-    The session's limit for a statement counts, too. Raises NotApplied or OutcomeUnknown.
-    """
-    try:
-        limit = str(max(1, int(wait * 1000)))
-        connection.execute("SELECT set_config('lock_timeout', %s, false)", [limit])
-        connection.execute(statement.encode(), [role])
-    except psycopg.Error as error:
-        # After an ERROR the statement is rolled back; after FATAL or no answer that is unknown.
-        if error.diag.severity_nonlocalized == "ERROR":
-            raise NotApplied(words(error)) from error
-        raise OutcomeUnknown(words(error)) from error
 
 
 DRIVER = Driver(PROVIDER.name, (DisableRole, EnableRole), read)

@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 
 from remediation.domain.errors import Refused
 from remediation.executors.base import Deadline
+from remediation.executors.errors import NotApplied, OutcomeUnknown
 
 # Per address of the host; libpq accepts no value below 2. The resolver has its own limit.
 CONNECT_SECONDS = 4
@@ -62,6 +63,22 @@ def session(
         except psycopg.Error as error:
             raise NotUsable(words(error)) from None
         yield connection
+
+
+def change(connection: Connection, statement: str, role: str, *, wait: float) -> None:
+    """Execute one statement in one transaction, which waits for locks no longer than this.
+
+    The session's limit for a statement counts, too. Raises NotApplied or OutcomeUnknown.
+    """
+    try:
+        limit = str(max(1, int(wait * 1000)))
+        connection.execute("SELECT set_config('lock_timeout', %s, false)", [limit])
+        connection.execute(statement.encode(), [role])
+    except psycopg.Error as error:
+        # After an ERROR the statement is rolled back; after FATAL or no answer that is unknown.
+        if error.diag.severity_nonlocalized == "ERROR":
+            raise NotApplied(words(error)) from error
+        raise OutcomeUnknown(words(error)) from error
 
 
 def words(error: Exception) -> str:

@@ -64,8 +64,8 @@ def django_save(rounds: int) -> None:
             found.save()
             if with_entry:
                 log.append(
-                    action="worker:step:recorded",
-                    actor="worker:benchmark",
+                    action="person:request:refused",
+                    actor="person:benchmark",
                     object="proposal:x",
                     data={"step": 0, "phase": "applied", "filler": "x" * 110},
                 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from remediation import models as m
-from remediation.services.execution import execute, look
+from remediation.services.execution import confirm, look
 from tests import factories
 from tests.browser.chromium import Visitor
 from tests.browser.test_accessible import judge
@@ -32,8 +32,9 @@ def test_each_state_of_an_incident(
         {"place": "ledger-replica-2.internal:5432", "without_access": None, "open": []},
         {"place": "ledger-primary.internal:5432", "without_access": True, "open": ["pid 4711"]},
     ]
-    points_of = execute._points
-    monkeypatch.setattr(execute, "_points", lambda run, index: {"points": points, "at": "x"})
+    real = confirm.confirming
+    said = {"points": points, "at": "x"}
+    monkeypatch.setattr(confirm, "confirming", lambda step, seen, now: {**seen.state, **said})
     proposal_id = world.approved()
     world.execute(proposal_id)
     incident = world.get(proposal_id).incident
@@ -60,7 +61,7 @@ def test_each_state_of_an_incident(
     world.set_state("t1", "on")
     looks(incident)
     check("reopened", "Open again,")
-    monkeypatch.setattr(execute, "_points", points_of)
+    monkeypatch.setattr(confirm, "confirming", real)
     again = world.approved()
     check("closing", "What will not run any more")
     assert world.state_of(again) == "approved"

@@ -190,3 +190,17 @@ def test_every_table_has_both_triggers_always(as_login: AsLogin) -> None:
         )
         found = dict(cursor.fetchall())
     assert found == {table: ["people_entry", "people_entry_all"] for table in TABLES}
+
+
+def test_a70_a_temporary_table_of_people_shadows_nothing(alice: Person) -> None:
+    """Somebody with TEMPORARY, which no login has, cannot make the entry name somebody else."""
+    start = newest()
+    with transaction.atomic():
+        for table in ("public.remediation_user", "public.auth_group", "audit.entry"):
+            sql(f"CREATE TEMPORARY TABLE {table.partition('.')[2]} (LIKE {table}) ON COMMIT DROP")
+            sql(f"GRANT ALL ON pg_temp.{table.partition('.')[2]} TO PUBLIC")
+        with factories.acting("hitl_web"):
+            sql("DELETE FROM public.mfa_authenticator WHERE user_id = %s", alice.user.pk)
+        sql("DROP TABLE pg_temp.remediation_user, pg_temp.auth_group, pg_temp.entry")
+    (said,) = since(start)
+    assert said["object"] == alice.actor

@@ -80,9 +80,11 @@ def test_services_of_every_round_give_view_and_of_this_round_decision() -> None:
 
 
 def test_the_incident_follows_its_own_transitions() -> None:
-    made = factories.proposal()
+    made = factories.proposal_at("succeeded")
     factories.incident_move(made.incident, "contained")
     assert m.IncidentEntry.objects.get(pk=made.incident_id).state == "contained"
+    factories.incident_move(made.incident, "open", source="contained", reason="access was found")
+    assert m.IncidentEntry.objects.get(pk=made.incident_id).state == "open"
     assert stale() == []
 
 

@@ -27,7 +27,9 @@ BY_NAME: dict[str, Attack] = {attack.name: attack for attack in ATTACKS}
 LISTS = ("queue_now_v1", "queue_v1", "queue_services_v1", "queue_targets_v1", "queue_by_service_v1",
          "queue_ahead_v1", "incident_now_v1",
          "list_incident_v1")  # fmt: skip
-NO_GUARDS = ("scope_v1", *LISTS)
+# They append and refuse nothing; tests/database/test_people_entries.py has their shadow.
+APPEND = ("people_entry_v1", "holder_v1")
+NO_GUARDS = ("scope_v1", *LISTS, *APPEND)
 
 
 @dataclass(frozen=True)
@@ -145,8 +147,21 @@ SHADOWS = [
     Shadow(
         "an_open_incident_leaves_containment",
         ("public.remediation_incidenttransition",),
+        "DELETE FROM pg_temp.remediation_incidenttransition WHERE to_state <> 'contained'; "
         "UPDATE pg_temp.remediation_incidenttransition"
         " SET incident_id = '{w.in_review.incident_id}'",
+    ),
+    Shadow(
+        "a68_confirmed_by_an_old_look",
+        ("public.remediation_incidentlook",),
+        "UPDATE pg_temp.remediation_incidentlook SET recorded_at = now()",
+    ),
+    Shadow(
+        "a_look_for_a_step_on_another_identity",
+        ("public.remediation_incident",),
+        "UPDATE pg_temp.remediation_incident SET locator = ("
+        "SELECT t.locator FROM public.remediation_proposaltarget t"
+        " WHERE t.proposal_id = '{w.executing.proposal_id}' AND t.step = 1)",
     ),
     Shadow(
         "an_old_code_is_used",

@@ -114,6 +114,7 @@ def test_situation_5_login_that_somebody_set_again_is_seen_and_not_taken_away_ag
         (point,) = DisableRole().points(world.step, run_observe(world.step, world.targets()))
     assert point.without_access is False
     assert "it still takes logins of the role" in point.open[0]
+    assert left_open(world) == ()  # it is not applied, which is more than something left open
     assert can_login(world)
 
 

@@ -218,7 +218,7 @@ def test_what_is_no_standby_of_this_cluster_is_not_taken_for_one(world: StandbyW
     world.named = {NAME: world.logins.observe}
     primary, standby = world.points()
     assert (primary.without_access, standby.without_access) == (False, None)
-    assert "no standby (any more)" in world.left_open()
+    assert "no standby (any more)" in standby.open[0]
 
 
 def test_an_observer_or_operator_that_leads_to_a_standby_is_refused(world: StandbyWorld) -> None:

@@ -15,7 +15,7 @@ from audit.verifying import verify
 from remediation import models as m
 from remediation.domain import errors
 from remediation.services.actors import operator
-from remediation.services.execution import execute, rollback
+from remediation.services.execution import confirm, rollback
 from remediation.services.execution import export_bundle as service
 from remediation.services.execution.run import Run
 from tests import factories
@@ -42,7 +42,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], ob
     """`meanwhile(0, act)` calls `act` when the worker is about to verify step 0."""
 
     def plan(at: int, act: Callable[[], object]) -> None:
-        verify = execute._verify
+        verify = confirm.first_look
 
         def verify_then(run: Run, index: int) -> bool:
             if index == at:
@@ -50,7 +50,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], ob
             with acts(WORKER):
                 return verify(run, index)
 
-        monkeypatch.setattr(execute, "_verify", verify_then)
+        monkeypatch.setattr(confirm, "first_look", verify_then)
 
     return plan
 

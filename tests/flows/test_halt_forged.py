@@ -18,7 +18,7 @@ from django.db import Error
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
-from remediation.services.execution import execute, halt
+from remediation.services.execution import confirm, execute, halt
 from remediation.services.execution import judge_halt as halted
 from remediation.services.execution.run import Run
 from tests import factories
@@ -222,7 +222,7 @@ def test_a_halt_after_a_refused_one_is_honoured(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proposal_id = world.approved()
-    verify = execute._verify
+    verify = confirm.first_look
 
     def verify_then(run: Run, index: int) -> bool:
         if index == 0:
@@ -232,7 +232,7 @@ def test_a_halt_after_a_refused_one_is_honoured(
         with acts(WORKER):
             return verify(run, index)
 
-    monkeypatch.setattr(execute, "_verify", verify_then)
+    monkeypatch.setattr(confirm, "first_look", verify_then)
     world.execute(proposal_id)
     assert world.state_of(proposal_id) == "rolled_back"
     assert ("apply", "t2") in calls(world) and ("apply", "t3") not in calls(world)

@@ -11,7 +11,7 @@ import pytest
 
 from remediation import models as m
 from remediation.domain.errors import Refused
-from remediation.services.execution import execute
+from remediation.services.execution import confirm
 from remediation.services.execution.run import Run
 from tests import factories
 from tests.factories import WORKER
@@ -50,7 +50,7 @@ def test_a_halted_run_ends_and_is_undone_with_every_other_failure(
 ) -> None:
     world = make_world("t1", "t2", "t3")
     proposal_id = world.approved()
-    verify: Callable[[Run, int], bool] = execute._verify
+    verify: Callable[[Run, int], bool] = confirm.first_look
     left: dict[int, str] = dict(enumerate(events))
 
     def verify_then(run: Run, index: int) -> bool:
@@ -58,7 +58,7 @@ def test_a_halted_run_ends_and_is_undone_with_every_other_failure(
         with acts(WORKER):
             return verify(run, index)
 
-    monkeypatch.setattr(execute, "_verify", verify_then)
+    monkeypatch.setattr(confirm, "first_look", verify_then)
     try:
         world.execute(proposal_id)
     except Died:

@@ -26,8 +26,6 @@ REFUSED = MappingProxyType(
 )
 _PIN = ("login", *REFUSED, "member_of_managed", "oid")
 _PIN_1 = ("login", "superuser", "member_of_managed", "oid")
-# A standby receives the role's state by replication; the portal looks again until then.
-_PROPAGATION_S = 60
 _NO_SESSION = gettext_noop("It ends no session.")
 
 ROLE = TargetSpec(
@@ -166,7 +164,6 @@ _DISABLE_1 = ActionSpec(
 DISABLE = replace(
     _DISABLE_1,
     version=2,
-    propagation_s=_PROPAGATION_S,
     pin_fields=_PIN,
     ends_sessions=gettext_noop(
         "It ends every open session of the role, after new logins are refused, on the primary and"

@@ -183,7 +183,7 @@ def _of_execution(spec: ActionSpec) -> Iterator[str]:
     if spec.version < 1:
         yield "the version is at least 1"
     versions = [each.version for each in spec.earlier]
-    if versions != sorted(set(versions) - {spec.version}):
+    if versions != sorted({each for each in versions if each < spec.version}):
         yield "its earlier versions are not in order, each once"
     if any((e.kind, e.target_kind) != (spec.kind, spec.target_kind) for e in spec.earlier):
         yield "an earlier version is another action"

@@ -61,6 +61,10 @@ class Halted(Conflict):
         super().__init__(detail, pointer=pointer)
         self.decision = decision
 
+    @property
+    def undo(self) -> bool:
+        return self.decision == "undo"
+
 
 class IdempotencyKeyMissing(Refused):
     """The Idempotency-Key header is missing or malformed."""

@@ -14,7 +14,7 @@ from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
 from remediation.models import Incident, Proposal, StepRecord
 from remediation.services.actors import Actor
-from remediation.services.load_plan import load_plan
+from remediation.services.load_plan import read_plan
 from remediation.services.reporting import incidents
 
 
@@ -51,7 +51,7 @@ def after_rollback(*, actor: Actor, proposal: Proposal, plan: Plan) -> None:
 def lacks(proposal: Proposal) -> tuple[Missing, ...]:
     """Return what keeps this run from containing its incident; empty if nothing does."""
     try:
-        plan = load_plan(bytes(proposal.plan))
+        plan = read_plan(bytes(proposal.plan))
     except BadInput:
         return (Missing(Why.NO_PLACES),)
     return missing(plan, proposal.incident.locator, verified(proposal))

@@ -118,7 +118,7 @@ def succeed(run: Run, reason: str) -> None:
     """
     with transaction.atomic():
         judged = judge_halt.judge(run)
-        if judged is None or not judged.undoes:
+        if judged is None or not judged.undo:
             runs.conclude(run, ProposalState.SUCCEEDED, reason)
             return
     roll_back(run, Halted.name)

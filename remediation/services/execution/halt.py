@@ -38,7 +38,7 @@ from remediation.services import transition
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
-from remediation.services.load_plan import load_plan
+from remediation.services.load_plan import read_plan
 from remediation.services.outbox import dispatch
 from remediation.services.people import passkeys
 from remediation.services.reporting import secrets as secrecy
@@ -206,7 +206,7 @@ def _compose(
         proposal=str(proposal.pk),
         round=proposal.round,
         plan=proposal.plan_digest,
-        takes_back=signed_steps(decision, load_plan(bytes(proposal.plan))),
+        takes_back=signed_steps(decision, read_plan(bytes(proposal.plan))),
         reason=reason,
         person=str(actor.person),
         nonce=secrets.token_hex(32),

@@ -28,10 +28,9 @@ from remediation.domain.states import ProposalState
 from remediation.models import Halt, HaltVerdict, Proposal
 from remediation.services import host_files, transition
 from remediation.services.access import authorize, record_refusal
-from remediation.services.actors import Actor, worker
+from remediation.services.actors import Actor
 from remediation.services.clock import database_now
 from remediation.services.execution.halt import found_of
-from remediation.services.load_plan import read_plan
 from remediation.services.outbox import mail
 
 logger = logging.getLogger(__name__)
@@ -60,8 +59,13 @@ class Judged:
     reason: str
 
     @property
-    def undoes(self) -> bool:
+    def undo(self) -> bool:
         return self.decision.undoes
+
+    @property
+    def name(self) -> str:
+        """Return the reason of a run that ends by it."""
+        return Halted.name
 
     def refusal(self) -> Halted:
         """Return the halt as the refusal of the next step."""
@@ -69,7 +73,9 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class Waiting:
+    """A run that no worker holds, about which somebody signed."""
+
     actor: Actor
     proposal: Proposal
     plan: Plan
@@ -108,7 +114,7 @@ _NOT_UNDO = (RunDecision.KEEP, RunDecision.SETTLE)
 
 
 @transaction.atomic
-def settlement(proposal: Proposal, *, actor: Actor | None = None) -> str | None:
+def settlement(run: Judging) -> str | None:
     """Verify the settlements of a run; return what two people say of an unknown one.
 
     That is "applied" or "not_applied", when two different people say the same and nobody who signed
@@ -116,9 +122,9 @@ def settlement(proposal: Proposal, *, actor: Actor | None = None) -> str | None:
     For a stopped run it records the verdicts, which mark the run as settled, and returns None.
     Raises PolicyUnavailable.
     """
+    proposal = run.proposal
     transition.lock(proposal.pk)
     proposal.refresh_from_db(fields=["state", "round"])
-    run = _Waiting(actor or worker(), proposal, read_plan(bytes(proposal.plan)))
     rows = Halt.objects.filter(proposal=proposal, decision=RunDecision.SETTLE).order_by("id")
     said = {row.person: found_of(row) for row in _valid(run, rows)}
     if proposal.state != ProposalState.UNKNOWN or len(set(said.values())) != 1:

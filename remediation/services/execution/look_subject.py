@@ -9,7 +9,7 @@ from remediation.domain.plan import Step, Target
 from remediation.domain.report import load_diagnosis
 from remediation.domain.states import IncidentState
 from remediation.models import Incident, Proposal
-from remediation.services.load_plan import load_plan
+from remediation.services.load_plan import read_plan
 
 # Runs and diagnoses of an incident that are searched, the newest first.
 MOST = 20
@@ -43,7 +43,7 @@ def can_look(incident: Incident) -> bool:
 
 def _own_step(proposal: Proposal, locator: str) -> Step | None:
     try:
-        step = own_step(load_plan(bytes(proposal.plan)), locator)
+        step = own_step(read_plan(bytes(proposal.plan)), locator)
     except BadInput:
         return None
     return step if step is not None and step.spec.removes_access else None

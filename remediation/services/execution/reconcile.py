@@ -107,7 +107,7 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
 def _undo_stopped(run: Run) -> bool:
     """Roll back a stopped run if a person signed for it."""
     judged = judge_halt.judge(run)
-    if judged is None or not judged.undoes:
+    if judged is None or not judged.undo:
         run.leases.release()
         return False
     roll_back(run, "halted")
@@ -121,7 +121,7 @@ def _go_on(run: Run, phases: Phases) -> None:
             _go_on(run, load(run))
         return
     judged = judge_halt.judge(run)
-    if judged is not None and judged.undoes and run.applied:
+    if judged is not None and judged.undo and run.applied:
         roll_back(run, "halted")
         return
     index = next((i for i in range(len(run.plan.steps)) if "verified" not in phases.get(i, {})), -1)

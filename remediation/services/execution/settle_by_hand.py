@@ -19,6 +19,7 @@ from remediation.models import Halt, Proposal, StepRecord
 from remediation.services import transition
 from remediation.services.actors import Actor
 from remediation.services.execution import judge_halt
+from remediation.services.load_plan import read_plan
 from remediation.services.outbox import notify_result
 from remediation.services.review.reversal import BY_PEOPLE
 
@@ -37,7 +38,8 @@ def settle(proposal_id: UUID, *, actor: Actor) -> bool:
         proposal = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
         if proposal is None:
             return False
-        found = judge_halt.settlement(proposal, actor=actor)
+        plan = read_plan(bytes(proposal.plan))
+        found = judge_halt.settlement(judge_halt.Waiting(actor, proposal, plan))
         if found is None:
             return False
         changed = found == Found.APPLIED or _was_applied(proposal)

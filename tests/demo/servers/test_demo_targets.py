@@ -109,6 +109,28 @@ def test_changing_a_locked_role_waits_until_the_lock_ends(
         connection.execute("SELECT hitl_ops.enable(%s)", [held])
 
 
+def test_a_stuck_session_outlives_its_role_until_it_is_let_go(prepared: Ledger) -> None:
+    role = list(LEAKED)[2]
+    asked = b"SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
+    with psycopg.connect(prepared.dsn(OBSERVER), autocommit=True) as looker:
+
+        def alive() -> bool:
+            row = looker.execute(asked, [pid]).fetchone()
+            return bool(row and row[0])
+
+        with prepared.stuck(role) as pid:
+            with psycopg.connect(prepared.dsn(OPERATOR), autocommit=True) as operator:
+                operator.execute("SELECT hitl_ops.disable(%s)", [role])
+                operator.execute("SELECT hitl_ops.terminate(%s)", [role])
+            assert "not permitted to log in" in independent.login_refused(prepared.dsn(role))
+            assert alive()
+        give_up = time.monotonic() + PATIENCE
+        while alive():
+            assert time.monotonic() < give_up
+    prepared.let_log_in(role)
+    assert independent.login_refused(prepared.dsn(role)) == ""
+
+
 def test_a_change_by_the_observer_would_be_seen(tmp_path: Path) -> None:
     line = "2026-11-22 12:00:0{}.000 UTC [7] user={} db=ledger app= LOG:  statement: {}\n"
     log = tmp_path / "server.log"

@@ -13,6 +13,7 @@ from remediation.domain.catalogue import (
     BUILT_IN,
     PROVIDERS,
     TARGETS,
+    ActionSpec,
     CatalogueInvalid,
     Limit,
     Protected,
@@ -44,6 +45,22 @@ def limited(*limits: Limit) -> Provider:
 
 def action(**changes: Any) -> Provider:
     return provider(actions=(replace(DISABLE, **changes), ENABLE))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "says"),
+    [
+        ((DISABLE,), "not in order, each once"),
+        ((replace(DISABLE, version=3),), "not in order, each once"),
+        ((DISABLE.earlier[0], DISABLE.earlier[0]), "not in order, each once"),
+        ((ENABLE.earlier[0],), "an earlier version is another action"),
+    ],
+)
+def test_a05_earlier_versions_of_an_action_are_told_apart(
+    earlier: tuple[ActionSpec, ...], says: str
+) -> None:
+    with pytest.raises(CatalogueInvalid, match=says):
+        build((action(earlier=earlier),))
 
 
 def test_the_built_in_declarations_hold() -> None:

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
-from remediation.services.execution import execute, look, look_subject, reverse_run
+from remediation.services.execution import confirm, look, look_subject, reverse_run
 from remediation.services.reporting import incidents
 from tests import factories
 from tests.factories import WEB, WORKER
@@ -66,8 +66,8 @@ def test_a_run_contains_with_the_places_and_the_time_where_it_was_seen(
 def test_a_run_whose_places_are_not_all_without_access_contains_nothing(
     world: RoleWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = {"points": [{"place": "a replica", "without_access": None, "open": []}], "at": "x"}
-    monkeypatch.setattr(execute, "_points", lambda run, index: step)
+    said = {"points": [{"place": "a replica", "without_access": None, "open": []}], "at": "x"}
+    monkeypatch.setattr(confirm, "confirming", lambda step, seen, now: {**seen.state, **said})
     proposal_id = world.approved()
     world.execute(proposal_id)
     assert (world.state_of(proposal_id), world.can_log_in()) == ("succeeded", False)

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from remediation import models as m
-from remediation.services.execution import execute, look
+from remediation.services.execution import confirm, look
 from tests import factories
 from tests.factories import WORKER, Person
 from tests.flows.world import WORKER_ACTOR, World, acts
@@ -112,7 +112,7 @@ def test_acted_on_not_contained_with_what_is_missing(
     said: str,
 ) -> None:
     data = {"points": points, "at": "x"} if points else {}
-    monkeypatch.setattr(execute, "_points", lambda run, index: data)
+    monkeypatch.setattr(confirm, "confirming", lambda step, seen, now: {**seen.state, **data})
     incident = succeeded(world, proposal_id)
     assert world.state_of(proposal_id) == "succeeded"
     page = page_of(lenas, incident)

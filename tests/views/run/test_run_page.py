@@ -18,7 +18,7 @@ from pytest_django import Settings
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import b64url
-from remediation.services.execution import execute
+from remediation.services.execution import confirm
 from remediation.services.execution.run import Run
 from tests import factories
 from tests.factories import WORKER
@@ -48,7 +48,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     """`meanwhile(look)`: while the worker verifies the first step, this happens."""
 
     def plan(look: Callable[[], object]) -> None:
-        verify = execute._verify
+        verify = confirm.first_look
 
         def verify_then(run: Run, index: int) -> bool:
             if index == 0:
@@ -57,7 +57,7 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
             with acts(WORKER):
                 return verify(run, index)
 
-        monkeypatch.setattr(execute, "_verify", verify_then)
+        monkeypatch.setattr(confirm, "first_look", verify_then)
 
     return plan
 
@@ -268,12 +268,13 @@ def test_what_is_no_session_or_no_assertion_is_refused_by_name(
     proposal_id = world.approved()
 
     def press() -> None:
-        for body in (
+        bodies: tuple[dict[str, Any], ...] = (
             {"session": "x", "assertion": {}},
             {"session": str(proposal_id), "assertion": {}},
             {"session": str(proposal_id)},
             {"assertion": {}},
-        ):
+        )
+        for body in bodies:
             answer = alice.send("halt_sign", proposal_id, body=body)
             assert answer.status_code in (400, 404) and answer.json()["name"]
 

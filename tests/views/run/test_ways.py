@@ -12,13 +12,14 @@ import pytest
 from pytest_django import Settings
 
 from remediation import models as m
+from remediation.domain import plan
 from remediation.services.execution import judge_halt, settle_by_hand
 from remediation.services.load_plan import load_plan
 from tests import factories
 from tests.factories import WORKER
 from tests.flows.world import WORKER_ACTOR as WORKER_
 from tests.flows.world import World, acts
-from tests.services.execution.test_reverse_run import DONE, ended, plan, record, steps, stopped
+from tests.services.execution.test_reverse_run import DONE, ended, record, steps, stopped
 from tests.views.conftest import Browser, BrowserOf, text_of
 from tests.views.run.test_run_page import halts
 
@@ -63,7 +64,7 @@ def judged(proposal: m.Proposal) -> None:
 
 
 def undo_judged(proposal: m.Proposal) -> judge_halt.Judged | None:
-    run = judge_halt._Waiting(WORKER_, proposal, load_plan(bytes(proposal.plan)))
+    run = judge_halt.Waiting(WORKER_, proposal, load_plan(bytes(proposal.plan)))
     with acts(WORKER):
         return judge_halt.judge(run)
 
@@ -182,7 +183,7 @@ def test_an_undo_is_signed_from_the_page_and_verified(
     statement = json.loads(bytes(m.Halt.objects.get().statement))
     assert [step["step"] for step in statement["takes_back"]] == [2, 1, 0]
     found = undo_judged(half)
-    assert found is not None and (found.decision, found.undoes) == ("undo", True)
+    assert found is not None and (found.decision, found.undo) == ("undo", True)
 
 
 def signs(world: World, browser_of: BrowserOf, proposal: m.Proposal, **said: str) -> None:
