@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-KILLS, SEED, AT_ONCE = 20, 20, 20
+KILLS, SEED, AT_ONCE, LEASE_S = 20, 20, 20, 9
 # A run waits for conditions, never for luck; this is for a campaign that hangs.
 PATIENCE_S = 600
 
@@ -20,7 +20,18 @@ PATIENCE_S = 600
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """Play the campaign in a process of its own, with servers and ports of its own."""
     told = tmp_path_factory.mktemp("kills") / "told.json"
-    given = ("--kills", KILLS, "--seed", SEED, "--at-once", AT_ONCE, "--json", told)
+    given = (
+        "--kills",
+        KILLS,
+        "--seed",
+        SEED,
+        "--at-once",
+        AT_ONCE,
+        "--lease",
+        LEASE_S,
+        "--json",
+        told,
+    )
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.kills", *map(str, given)],
         cwd=Path(__file__).parents[2],
