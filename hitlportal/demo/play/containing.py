@@ -9,17 +9,26 @@ from hitlportal.demo.story import ROLE
 LOOKED = "worker:incident:looked"
 
 
-def check(scene: Scene) -> None:
-    """Ask for a look instead of waiting a minute for the first one that is due by itself."""
+def begin(scene: Scene) -> tuple[str, bool]:
+    """Set the role to LOGIN, and ask for a look instead of waiting a minute for the first one.
+
+    Returns the incident's state before the look, and whether the role logs in.
+    """
     report, ledger = scene.role_report, scene.stack.ledger
-    incident = scene.record.incident_id(report.proposal)
     ledger.let_log_in(ROLE)
     opened = independent.login_refused(ledger.dsn(ROLE)) == ""
     before = scene.record.incident(report.proposal), opened
+    page = f"/incidents/{scene.record.incident_id(report.proposal)}/"
+    scene.players["alice"].fill(page, f"{page}look/")
+    return before
+
+
+def check(scene: Scene, before: tuple[str, bool]) -> None:
+    """Check what the look found."""
+    report = scene.role_report
+    incident = scene.record.incident_id(report.proposal)
     what = f"an administrator of the target sets {ROLE} to LOGIN again and tells nobody"
     scene.checks.equal("15", what, before, ("contained", True))
-    page = f"/incidents/{incident}/"
-    scene.players["alice"].fill(page, f"{page}look/")
     opened = scene.comes_true(
         "a look to find access", lambda: scene.record.incident(report.proposal) == "open"
     )

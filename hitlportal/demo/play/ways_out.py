@@ -1,4 +1,7 @@
-"""(14) People's three ways out of a stopped run: the rest, an undoing, settled by hand."""
+"""(14) People's three ways out of a stopped run: the rest, a reversal, settled by hand.
+
+The first two start from the run that bob stopped, the third from one that a lock stopped.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,6 @@ REST = "The shipping team agrees: its role can go off now, too."
 BACK = "The passwords of both roles are new; the checkout needs its roles again."
 SETTLED = "Stopped, and settled by hand"  # on the page
 BY_HAND = "The database's administrators changed the second role's password themselves."
-
-
-def check(scene: Scene) -> None:
-    """Go each way; the first two start from the run that bob stopped."""
-    rest(scene)
-    back(scene)
-    by_hand(scene)
 
 
 def rest(scene: Scene) -> None:
