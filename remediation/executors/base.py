@@ -122,7 +122,7 @@ class Executor(ABC):
         For an action that takes access away: an incident counts as contained only when each point
         is without access.
         """
-        without = self.settled(observation) is Settled.APPLIED
+        without = self.spec.removes_access and self.settled(observation) is Settled.APPLIED
         return (Point(step.target.locator, without if observation.exists else None),)
 
     def left_open(self, step: Step, observation: Observation) -> tuple[str, ...]:

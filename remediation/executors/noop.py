@@ -154,7 +154,7 @@ class Noop(Executor):
         target = _Target(step, targets, clearance)
         target.call("rollback", clearance)
         if target.plays("fail_rollback"):
-            raise RollbackFailed("injected")
+            raise RollbackFailed("injected") from NotApplied("injected")
         target.write(str(snapshot["state"]))
         return Outcome(snapshot)
 

@@ -72,6 +72,11 @@ def test_a_halted_run_ends_and_is_undone_with_every_other_failure(
 
 
 def check(world: World, proposal_id: UUID) -> None:
+    halts = m.Halt.objects.filter(proposal_id=proposal_id)
+    if not halts.exists():  # the other failure ended the run first: it keeps what it applied
+        assert world.state_of(proposal_id) == "stopped"
+        assert (world.state("t1"), world.state("t3")) == ("off", "on")
+        return
     assert world.state_of(proposal_id) == "rolled_back"
     calls: Counter[tuple[str, str]] = Counter(
         (call["call"], call["target"]) for call in world.calls()

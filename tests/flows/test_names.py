@@ -303,12 +303,12 @@ def test_the_page_says_what_it_does_not_stop_from_what_was_seen(
     with a_role(superuser, hostile), psycopg.connect(superuser, autocommit=True) as connection:
         names = sql.Identifier(world.name), sql.Identifier(hostile)
         before = world.in_review()
-        assert "keep its rights, and their sessions" not in said(world, as_login, before)
+        assert "It does not stop its members" not in said(world, as_login, before)
         connection.execute(sql.SQL("GRANT {} TO {}").format(*names))
         world.assess(before, reason="drift")
         page = said(world, as_login, before)
         quoted = hostile.replace("\u202e", "⟨U+202E⟩")
-        assert f"their sessions go on: “{quoted}”. as seen 20" in page
+        assert f"took the role on go on: “{quoted}”. as seen 20" in page
         assert f"UTC on {CLUSTER}" in page
         connection.execute(sql.SQL("REVOKE {} FROM {}").format(*names))
 
@@ -318,7 +318,7 @@ def test_the_page_says_what_was_not_looked_at(world: RoleWorld, as_login: AsLogi
     (world.directory / "targets.toml").write_text("", encoding="utf-8")
     proposal_id = world.in_review()
     page = said(world, as_login, proposal_id)
-    assert "It was not looked at which roles are members of it" in page
+    assert "Members of the role were not looked at" in page
     assert "as seen" not in page
     told = json.loads(caller(world, as_login).get(f"proposals/{proposal_id}").content)
     (step,) = told["does_not_stop"]

@@ -137,18 +137,6 @@ _DISABLE_1 = ActionSpec(
     ends_sessions=gettext_noop(
         "It ends every open session of the role, after new logins are refused."
     ),
-    limits=(
-        Limit(
-            "members",
-            present=gettext_noop(
-                "Roles that are members of it keep its rights, and their sessions go on: {value}."
-            ),
-            absent="",
-            unknown=gettext_noop(
-                "It was not looked at which roles are members of it; members keep its rights."
-            ),
-        ),
-    ),
     cannot=(
         gettext_noop("It does not revoke grants: other roles that are members of it keep them."),
         gettext_noop("It does not change the password."),

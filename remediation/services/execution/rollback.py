@@ -21,7 +21,8 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.halt.statement import RunDecision
 from remediation.domain.observation import Observation
 from remediation.domain.states import ProposalState
-from remediation.executors.errors import RollbackFailed
+from remediation.executors.base import Outcome
+from remediation.executors.errors import NotApplied, RollbackFailed
 from remediation.executors.run import executor_of, run_rollback
 from remediation.models import Halt, StepRecord
 from remediation.services import host_files
@@ -42,7 +43,7 @@ class NotAsLeft(Refused):
 
 
 class Unsettled(Refused):
-    """A worker died during this rollback, and the target does not show that it took effect."""
+    """A rollback began, and the target does not show that it took effect, or cannot be read."""
 
 
 def roll_back(run: Run, reason: str) -> None:
@@ -87,9 +88,7 @@ def _roll_back_step(run: Run, index: int, *, begun: bool) -> None:
         _require_as_left(run, index, observation)
         clearance = _clear(run, index)
         record_step.record(run.actor, run.execution, index, "undo_intended", token, {})
-        outcome = run_rollback(
-            clearance, run.body, index, host_files.targets(), run.snapshots[index]
-        )
+        outcome = _call(run, index, clearance)
     except Refused as error:
         if isinstance(error, GateRefused) and error.next is Next.RETRY:
             raise
@@ -99,8 +98,23 @@ def _roll_back_step(run: Run, index: int, *, begun: bool) -> None:
     record_step.record(run.actor, run.execution, index, "undone", token, dict(outcome.detail))
 
 
+def _call(run: Run, index: int, clearance: Clearance) -> Outcome:
+    """Restore the step's snapshot at the target.
+
+    Raises RollbackFailed when the target refused, so nothing changed. Anything else leaves open
+    whether access is back: then no result is recorded, and the reconciler reads the target.
+    """
+    snapshot = run.snapshots[index]
+    try:
+        return run_rollback(clearance, run.body, index, host_files.targets(), snapshot)
+    except RollbackFailed as error:
+        if isinstance(error.__cause__, NotApplied):
+            raise
+        raise TargetUnobservable(f"the rollback's outcome is not known: {error}") from error
+
+
 def _observe(run: Run, index: int) -> Observation:
-    """Read the target now. Raises TargetUnobservable, or when that lasts RollbackFailed."""
+    """Read the target now. Raises TargetUnobservable, or when that lasts Unsettled."""
     step = run.plan.steps[index]
     seen = observe([step])
     observation = seen.observations[step.target.locator]
@@ -145,7 +159,7 @@ def _wait(run: Run, why: str) -> None:
     )
     asked = signed.order_by("verdict__recorded_at").values_list("verdict__recorded_at").first()
     if asked is not None and database_now() - asked[0] > PATIENCE:
-        raise RollbackFailed(why)
+        raise Unsettled(why)
     raise TargetUnobservable(why)
 
 

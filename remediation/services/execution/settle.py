@@ -47,9 +47,10 @@ def _by_reading(run: Run, index: int) -> bool:
     observation = seen.observations[step.target.locator]
     verdict = executor_of(step).settled(observation) if observation is not None else None
     open_ = executor_of(step).left_open(step, observation) if observation is not None else ()
-    if verdict is Settled.NOT_APPLIED and _may_spread(run, index):
-        verdict = None
     token, data = run.token(index), dict[str, Json](settled="read")
+    if verdict is Settled.NOT_APPLIED and _may_spread(run, index):
+        _still_unknown(run, seen)
+        return False
     if verdict is Settled.NOT_APPLIED:
         record_step.record(
             run.actor, run.execution, index, "failed", token, {**data, "refusal": "not_applied"}

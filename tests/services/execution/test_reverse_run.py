@@ -21,7 +21,7 @@ from remediation.services.review import report_agent
 from remediation.services.review.gather import gather
 from remediation.services.review.reversal import inverse_plan
 from tests import factories
-from tests.factories import WEB, WORKER, acting, entry
+from tests.factories import WEB, WORKER, acting, entry, walk
 from tests.flows.world import World, acts
 
 pytestmark = pytest.mark.django_db
@@ -77,6 +77,8 @@ def ended(
         role = step.target.fields["role"]
         for phase in ("intended", *phases[role]) if role in phases else ():
             record(run, step.index, phase, data_of(phase, before[role]))
+    if end == "stopped":  # as people may say of an unknown run, whatever its steps say
+        factories.move(proposal, "unknown")
     factories.move(proposal, end)
     return proposal
 
@@ -155,6 +157,11 @@ def test_only_a_successful_run_can_be_reversed(world: World, state: str) -> None
         world.decide("bob", proposal_id)
     if state in ("executing", "rolled_back", "failed"):
         run = factories.execute(world.get(proposal_id))
+        if state == "rolled_back":
+            factories.step(run, "applied")
+            walk._undo(run)
+        elif state == "failed":
+            factories.step(run, "failed")
         if state != "executing":
             factories.move(run.proposal, state)
     with pytest.raises(errors.WrongState):

@@ -164,16 +164,16 @@ def test_what_was_read_before_and_after_stands_beside_each_other(
         assert f"entry {record.entry}" in page
 
 
-def test_a_failed_run_says_what_was_undone_and_why(world: World, alice: Browser) -> None:
+def test_a_stopped_run_says_what_was_kept_and_why(world: World, alice: Browser) -> None:
     proposal_id = world.approved()
     world.inject({"t2": {"fail_apply": True}})
     world.execute(proposal_id)
     page = text_of(alice.get("execution", proposal_id))
-    assert steps(page) == ["undone", "failed"]
+    assert steps(page) == ["verified", "failed"]
     row = re.search(r'<tr class="changed">(.*?)</tr>', page, re.DOTALL)
     assert row is not None
-    assert re.findall(r'code">(\w+)<', row[1]) == ["on", "off", "on"]
-    assert "Every applied step was rolled back." in page
+    assert re.findall(r'code">(\w+)<', row[1]) == ["on", "off"]
+    assert "What was applied stays" in page
     assert "The step did not change the target" in page
 
 
