@@ -76,6 +76,7 @@ def expire() -> None:
 def notify() -> None:
     """Notify people of results that were not sent yet."""
     result_.notify_pending(actor=worker())
+    result_.remind(actor=worker())
     incident_.notify_pending(actor=worker())
 
 

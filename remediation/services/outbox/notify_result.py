@@ -68,6 +68,25 @@ SELECT p.id FROM public.remediation_proposal p
  ORDER BY p.recorded_at LIMIT 20
 """
 RETRY_S = 60
+# What a run left to people, told again each day for a month, until they have settled it.
+STILL_OPEN = """
+SELECT p.id, floor(extract(epoch FROM clock_timestamp() - t.at) / 86400)::integer
+  FROM public.remediation_proposal p
+ CROSS JOIN LATERAL (SELECT max(m.recorded_at) AS at FROM public.remediation_transition m
+                      WHERE m.proposal_id = p.id) AS t
+ WHERE p.state = ANY (%(states)s)
+   AND t.at < clock_timestamp() - interval '1 day'
+   AND t.at > clock_timestamp() - interval '31 days'
+   AND NOT (p.state = 'stopped' AND EXISTS (
+         SELECT 1 FROM public.remediation_halt h
+           JOIN public.remediation_haltverdict w ON w.halt_id = h.id AND w.refusal = ''
+          WHERE h.proposal_id = p.id AND h.decision = 'settle' AND h.recorded_at > t.at))
+   AND NOT EXISTS (
+         SELECT 1 FROM public.remediation_notice n
+          WHERE n.proposal_id = p.id AND n.round = p.round
+            AND n.kind = 'open:' || floor(extract(epoch FROM clock_timestamp() - t.at) / 86400))
+ ORDER BY t.at LIMIT 20
+"""
 
 
 def notify(proposal_id: UUID, *, actor: Actor) -> bool:
@@ -79,19 +98,33 @@ def notify(proposal_id: UUID, *, actor: Actor) -> bool:
     proposal = Proposal.objects.select_related("incident").get(pk=proposal_id)
     if proposal.state not in TOLD:
         return False
-    kind = f"told:{proposal.state}"
+    return _tell(proposal, f"told:{proposal.state}", _message_id(proposal), actor)
+
+
+def remind(*, actor: Actor) -> int:
+    """Mail again what a run left to people, once a day; return how many mails were sent."""
+    with connection.cursor() as cursor:
+        cursor.execute(STILL_OPEN, {"states": [state.value for state in OPEN]})
+        found = cursor.fetchall()
+    sent = 0
+    for proposal_id, day in found:
+        if _is_due(proposal_id):
+            proposal = Proposal.objects.select_related("incident").get(pk=proposal_id)
+            sent += _tell(proposal, f"open:{day}", _message_id(proposal, f"open{day}"), actor)
+    return sent
+
+
+def _tell(proposal: Proposal, kind: str, message_id: str, actor: Actor) -> bool:
     with transaction.atomic():
-        if not _alone(proposal_id, kind) or _was_told(proposal, kind):
+        if not _alone(proposal.pk, kind) or _was_told(proposal, kind):
             return False
         people = _people(proposal)
-        if not mail.send_result(
-            proposal, people, text=_text(proposal), message_id=_message_id(proposal)
-        ):
+        if not mail.send_result(proposal, people, text=_text(proposal), message_id=message_id):
             return False
         entry = log.append(
             action=Event.WORKER_NOTICE_SENT,
             actor=actor.ref,
-            object=f"proposal:{proposal_id}",
+            object=f"proposal:{proposal.pk}",
             data={"kind": kind, "round": proposal.round, "people": len(people)},
         )
         Notice.objects.create(proposal=proposal, round=proposal.round, kind=kind, entry=entry.id)
@@ -148,9 +181,9 @@ def _halts(proposal: Proposal) -> QuerySet[Halt]:
     return Halt.objects.filter(proposal=proposal, verdict__refusal="")
 
 
-def _message_id(proposal: Proposal) -> str:
+def _message_id(proposal: Proposal, what: str = "") -> str:
     host = urlsplit(settings.ORIGIN).hostname or "localhost"
-    return f"<{proposal.pk}.{proposal.round}.{proposal.state}@{host}>"
+    return f"<{proposal.pk}.{proposal.round}.{what or proposal.state}@{host}>"
 
 
 def _text(proposal: Proposal) -> str:

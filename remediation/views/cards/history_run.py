@@ -100,5 +100,7 @@ def notice_title(kind: str) -> str:
     """Describe what the mail was about."""
     if kind.isdigit():
         return gettext("Notified: %(share)s %% of the time to decide has passed") % {"share": kind}
+    if kind.startswith("open:"):
+        return gettext("Notified again: nobody has settled it yet")
     values = {"state": vocabulary.word(kind.removeprefix("told:"))}
     return gettext("Notified of the result: %(state)s") % values

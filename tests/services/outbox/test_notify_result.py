@@ -223,6 +223,29 @@ def test_an_unknown_outcome_and_its_settlement_are_two_results(world: World) -> 
     assert len(results()) == 2
 
 
+def remind() -> int:
+    cache.clear()
+    with acts(WORKER):
+        return notify_result.remind(actor=WORKER_ACTOR)
+
+
+def test_a_stopped_run_is_told_of_again_each_day_until_a_person_settles_it(world: World) -> None:
+    factories.person("lena", roles=["lead"])
+    proposal_id = world.approved()
+    world.inject({"t2": {"fail_apply": True}})
+    world.execute(proposal_id)
+    assert (len(results()), remind()) == (1, 0)
+    for move in m.Transition.objects.filter(proposal_id=proposal_id):
+        factories.backdate(move, hours=25)
+    assert (remind(), remind(), len(results())) == (1, 0, 2)
+    factories.halt_verdict(
+        factories.halt(world.get(proposal_id), world.people["alice"], decision="settle")
+    )
+    for move in m.Transition.objects.filter(proposal_id=proposal_id):
+        factories.backdate(move, hours=25)
+    assert remind() == 0
+
+
 def test_the_person_who_halted_is_notified_with_the_reason(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
