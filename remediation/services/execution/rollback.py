@@ -30,6 +30,7 @@ from remediation.services.assessment.observe import Seen, observe
 from remediation.services.clock import database_now
 from remediation.services.execution import record_step
 from remediation.services.execution import run as runs
+from remediation.services.execution.late_result import record_result
 from remediation.services.execution.run import Run, mark
 
 logger = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def _roll_back_step(run: Run, index: int, *, begun: bool) -> None:
         logger.error("rollback of step %s of %s failed: %s", index, run.proposal.pk, error)
         mark(run, index, "undo_failed", error)
         return
-    record_step.record(run.actor, run.execution, index, "undone", token, dict(outcome.detail))
+    record_result(run, index, "undone", dict(outcome.detail))
 
 
 def _call(run: Run, index: int, clearance: Clearance) -> Outcome:
