@@ -1,7 +1,7 @@
 """Tell when no call of a run can still be in flight, by this process's own clock (A73).
 
 A lease's end is a time of the database's clock, and that clock can jump. So a step without a result
-is settled only after this process has itself seen the same lease, unchanged, for the length of a
+is settled only after this process has itself seen its lease, not renewed, for the length of a
 lease. The sweeper is one process that looks every few seconds, so this costs no time while it runs;
 after its restart it waits once more.
 """
@@ -9,7 +9,6 @@ after its restart it waits once more.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from uuid import UUID
 
 from remediation.models import Lease
@@ -19,18 +18,18 @@ WATCH_S = float(LEASE_S)
 # Runs with an open call are few; old ones are dropped, which only makes the wait longer.
 MOST = 10_000
 
-_Held = frozenset[tuple[str, int, str]]
-_seen: dict[UUID, tuple[_Held, float]] = {}
+_seen: dict[UUID, tuple[str, float]] = {}
 
 
-def is_over(proposal_id: UUID, locators: Iterable[str]) -> bool:
-    """Look at the leases now; return whether they have been the same for a lease's length."""
-    held = frozenset(
-        (target, token, str(until))
-        for target, token, until in Lease.objects.filter(target__in=list(locators)).values_list(
-            "target", "token", "until"
-        )
-    )
+def is_over(proposal_id: UUID, locator: str, token: int) -> bool:
+    """Look at the lease of the open call now; return whether it cannot be in flight any more.
+
+    ``token`` is the one under which the call began. Its holder can begin a call only for a lease's
+    length after its last renewal. Who takes the target over meanwhile does not prolong that.
+    """
+    lease = Lease.objects.filter(target=locator, token=token).first()
+    ends = str(lease.until) if lease is not None else "taken over"
+    held = f"{locator} {token} {ends}"
     now = time.monotonic()
     before = _seen.get(proposal_id)
     if before is None or before[0] != held:

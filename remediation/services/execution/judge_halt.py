@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 # How many different people must say the same about an unknown run.
 PEOPLE = 2
+# How long a signed undo counts, if a crash or a target that cannot be read delays it.
+UNDO_FOR = timedelta(days=1)
 
 
 class Judging(Protocol):
@@ -106,8 +109,21 @@ def judge(run: Judging) -> Judged | None:
     found = undo or _first_valid(run, halts.filter(decision=RunDecision.KEEP).order_by("id"))
     if found is None:
         return None
-    decision = RunDecision.UNDO if undo else RunDecision.KEEP
+    decision = RunDecision.UNDO if undo and _may_still_undo(run, undo) else RunDecision.KEEP
     return Judged(decision, found.person, found.reason)
+
+
+def _may_still_undo(run: Judging, halt: Halt) -> bool:
+    """Return whether a valid undo may still give access back now; if not, it only stops.
+
+    The run may have waited for long: the key must still be in the file and the person must still
+    hold a role, and after a day a person has to decide anew.
+    """
+    return (
+        halt.recorded_at > database_now() - UNDO_FOR
+        and authorize.holds_role(halt.person)
+        and _refusal(run, halt) is None
+    )
 
 
 _NOT_UNDO = (RunDecision.KEEP, RunDecision.SETTLE)

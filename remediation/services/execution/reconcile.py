@@ -9,13 +9,13 @@ access back: that is left to people.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from uuid import UUID
 
 from django.db.models import Q
 
 from remediation.domain.errors import Refused, TargetBusy
 from remediation.domain.halt.statement import RunDecision
+from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
 from remediation.models import Execution, Halt, Proposal
 from remediation.services.actors import Actor
@@ -32,16 +32,13 @@ from remediation.services.execution import (
 from remediation.services.execution import run as runs
 from remediation.services.execution.confirm import Confirmed
 from remediation.services.execution.phases import Phases, load, open_call, phases_of, to_undo
-from remediation.services.execution.rollback import roll_back
+from remediation.services.execution.rollback import roll_back, settle_step
 from remediation.services.execution.run import Run
 from remediation.services.load_plan import read_plan
 
 logger = logging.getLogger(__name__)
 
 _LIVE = (ProposalState.EXECUTING, ProposalState.UNKNOWN)
-# How long a stopped run with a signed undo is gone on with, if a crash or a target that cannot be
-# read keeps it from ending. Then people have to sign anew.
-UNDO_FOR = timedelta(days=1)
 
 
 def reconcile(*, actor: Actor) -> int:
@@ -50,19 +47,25 @@ def reconcile(*, actor: Actor) -> int:
 
 
 def reconcile_one(proposal_id: UUID, *, actor: Actor) -> bool:
-    """Go on with one run; a refusal is logged, and it is tried again later."""
+    """Go on with one run; what is in the way is logged, and it is tried again later.
+
+    Whatever it is, a lock that somebody holds or a row that cannot be read, it must not keep the
+    other runs from being settled.
+    """
     try:
         return go_on(proposal_id, actor=actor)
     except Refused as error:
         logger.warning("%s is not settled yet: %s", proposal_id, error)
-        return False
+    except Exception:
+        logger.exception("%s could not be looked at", proposal_id)
+    return False
 
 
 def _open() -> list[UUID]:
     """Return the runs that have not ended, and stopped ones about which people have signed."""
     signed = Halt.objects.filter(
         Q(verdict__isnull=True) | Q(verdict__refusal=""),
-        recorded_at__gt=database_now() - UNDO_FOR,
+        recorded_at__gt=database_now() - judge_halt.UNDO_FOR,
         proposal__state=ProposalState.STOPPED,
     ).exclude(decision=RunDecision.KEEP)
     live = Proposal.objects.filter(state__in=_LIVE, execution__isnull=False)
@@ -84,7 +87,7 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
         return False
     plan = read_plan(bytes(execution.proposal.plan))
     locators = [target.locator for target in plan.targets]
-    if open_call(phases) is not None and not in_flight.is_over(proposal_id, locators):
+    if not _is_quiet(execution, plan, phases):
         return False
     try:
         held = lease.claim(locators, worker=actor.ref)
@@ -96,7 +99,7 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
     run = Run(actor, proposal, plan, held, execution=execution)
     phases = load(run)
     if proposal.state == ProposalState.STOPPED:
-        return _undo_stopped(run)
+        return _undo_stopped(run, phases)
     if proposal.state not in _LIVE:
         held.release()
         return False
@@ -104,8 +107,21 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
     return True
 
 
-def _undo_stopped(run: Run) -> bool:
+def _is_quiet(execution: Execution, plan: Plan, phases: Phases) -> bool:
+    """Return whether no call of this run can be in flight, by this process's own clock."""
+    index = open_call(phases)
+    if index is None:
+        return True
+    begun = execution.steps.filter(step=index, phase__in=("intended", "undo_intended"))
+    token = begun.order_by("-id").values_list("token", flat=True)[0]
+    return in_flight.is_over(execution.proposal_id, plan.steps[index].target.locator, token)
+
+
+def _undo_stopped(run: Run, phases: Phases) -> bool:
     """Roll back a stopped run if a person signed for it."""
+    call = open_call(phases)
+    if call is not None and "undo_intended" in phases[call]:
+        settle_step(run, call)
     judged = judge_halt.judge(run)
     if judged is None or not judged.undo:
         run.leases.release()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -64,6 +64,20 @@ def roll_back(run: Run, reason: str) -> None:
         runs.conclude(run, ProposalState.ROLLED_BACK, reason)
     else:
         runs.end(run, "rollback_failed" if run.applied else reason)
+
+
+def settle_step(run: Run, index: int) -> None:
+    """Settle a rollback that a dead worker began, by reading its target; it is never repeated."""
+    _roll_back_step(run, index, begun=True)
+
+
+def signed_undo(run: Run) -> datetime | None:
+    """Return when the worker verified that a person signed to undo this run; None if nobody did."""
+    signed = Halt.objects.filter(proposal=run.proposal, verdict__refusal="").exclude(
+        decision__in=(RunDecision.KEEP, RunDecision.SETTLE)
+    )
+    times = signed.order_by("verdict__recorded_at").values_list("verdict__recorded_at", flat=True)
+    return times.first()
 
 
 def _phases(run: Run) -> dict[int, set[str]]:
@@ -155,11 +169,8 @@ def _require_restored(run: Run, index: int, observation: Observation) -> None:
 
 def _wait(run: Run, why: str) -> None:
     """Raise TargetUnobservable, so that the reconciler tries again; after PATIENCE give up."""
-    signed = Halt.objects.filter(proposal=run.proposal, verdict__refusal="").exclude(
-        decision__in=(RunDecision.KEEP, RunDecision.SETTLE)
-    )
-    asked = signed.order_by("verdict__recorded_at").values_list("verdict__recorded_at").first()
-    if asked is not None and database_now() - asked[0] > PATIENCE:
+    asked = signed_undo(run)
+    if asked is not None and database_now() - asked > PATIENCE:
         raise Unsettled(why)
     raise TargetUnobservable(why)
 

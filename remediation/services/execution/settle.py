@@ -16,10 +16,10 @@ from remediation.executors.run import executor_of
 from remediation.models import StepRecord
 from remediation.services.assessment.observe import Seen, observe
 from remediation.services.clock import database_now
-from remediation.services.execution import judge_halt, record_step
+from remediation.services.execution import record_step
 from remediation.services.execution import run as runs
 from remediation.services.execution.phases import Phases, load
-from remediation.services.execution.rollback import roll_back
+from remediation.services.execution.rollback import settle_step, signed_undo
 from remediation.services.execution.run import Run
 from remediation.services.outbox import pause
 
@@ -32,12 +32,11 @@ LEAST_PAUSE, MOST_PAUSE = 5.0, 600.0
 def settle(run: Run, phases: Phases, index: int) -> bool:
     """Settle the open call of step ``index``; return whether the run can go on from there."""
     if "undo_intended" in phases[index]:
-        judged = judge_halt.judge(run)
-        if judged is not None and judged.undo:
-            roll_back(run, "halted")
-        else:
-            # An older version undid by itself. What it restored is not repeated or recorded.
-            runs.end(run, "settled")
+        if signed_undo(run):
+            settle_step(run, index)
+            return True
+        # An older version undid by itself. What it restored is not repeated or recorded.
+        runs.end(run, "settled")
         return False
     if run.proposal.state == ProposalState.UNKNOWN and not _due(run, index):
         run.leases.release()
