@@ -19,7 +19,7 @@ PROVIDER = {provider}
 """
 KIND = "replace(ours.SECRET, kind='mine.thing', report_only={report_only})"
 ACTION = (
-    "replace(ours.DISABLE, kind='mine.stop', target_kind='mine.{on}', rollback=None,"
+    "replace(ours.DISABLE, kind='mine.stop', target_kind='mine.{on}', rollback=None, earlier=(),"
     " reversible=False)"
 )
 ROLE = "replace(ours.ROLE, kind='mine.role')"

@@ -22,7 +22,8 @@ SAYINGS = frozenset(
         # How a step stands (domain/outcome.py).
         gettext_noop("not begun"),
         gettext_noop("being applied"),
-        gettext_noop("applied, being verified"),
+        gettext_noop("applied, not yet confirmed"),
+        gettext_noop("applied, not confirmed"),
         gettext_noop("applied and verified"),
         gettext_noop("failed"),
         gettext_noop("outcome not known"),

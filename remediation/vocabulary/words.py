@@ -72,6 +72,7 @@ WORDS = {
     "intended": pgettext_lazy("phase of a step", "intended"),
     "applied": pgettext_lazy("phase of a step", "applied"),
     "verified": pgettext_lazy("phase of a step", "verified"),
+    "unconfirmed": pgettext_lazy("phase of a step", "not confirmed"),
     "undo_intended": pgettext_lazy("phase of a step", "rollback started"),
     "undone": pgettext_lazy("phase of a step", "rolled back"),
     "undo_failed": pgettext_lazy("phase of a step", "rollback failed"),

@@ -139,7 +139,7 @@ def test_refusals_are_shown_by_name_but_not_those_of_people(scanner: Caller) -> 
         scanner.post(f"proposals/{proposal.pk}/withdraw", {"reason": "No!"}), 409, "wrong_state"
     )
     for actor, reason in (("worker:w", "frozen"), (f"person:{uuid4()}", "separation")):
-        with factories.acting(factories.WEB):
+        with factories.acting(factories.WORKER if actor == "worker:w" else factories.WEB):
             m.Refusal.objects.create(
                 proposal=proposal,
                 reason=reason,
@@ -270,7 +270,9 @@ def test_a_halt_is_a_name_for_the_agent_and_a_persons_words_are_not_for_it(
     run = factories.execute(made)
     for phase in ("applied", "verified"):
         factories.step(run, phase)
-    factories.halt(made, factories.person(roles=["security"]), reason="Mallory is in the room.")
+    someone = factories.person(roles=["security"])
+    signed = factories.halt(made, someone, decision="undo", reason="Mallory is in the room.")
+    factories.halt_verdict(signed)
     for phase in ("undo_intended", "undone"):
         factories.step(run, phase)
     factories.move(made, "rolled_back", reason="halted")

@@ -34,8 +34,10 @@ INSERT INTO public.remediation_incidentreport (entry, recorded_at, incident_id, 
 SELECT 1, m.detected, m.incident, m.agent FROM made m;
 -- Of those that ended nine in ten were closed by a person.
 INSERT INTO public.remediation_incidenttransition
-       (entry, recorded_at, incident_id, from_state, to_state, outcome, reason, actor)
-SELECT 1, m.ended, m.incident, 'open', 'closed', 'handled_outside', 'It is dealt with.', 'person:x'
+       (entry, recorded_at, incident_id, from_state, to_state, outcome, reason, actor,
+        proposal_id, look_id)
+SELECT 1, m.ended, m.incident, 'open', 'closed', 'handled_outside', 'It is dealt with.', 'person:x',
+       NULL, NULL
   FROM made m WHERE m.state NOT IN ('in_review', 'submitted', 'approved') AND m.n % 10 <> 0;
 INSERT INTO public.remediation_evidence (entry, recorded_at, incident_id, sha256, size, source,
        media_type, collected_at, attacker_writable, agent_id)

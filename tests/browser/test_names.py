@@ -68,7 +68,7 @@ def test_a_hostile_name_and_many_members_stay_readable(
     assert judge(alice, "limits") == []
     world.assess(seen, reason="target_unobservable")
     page = alice.open(f"/proposals/{seen}/")
-    expect(page.locator(".cannot").first).to_contain_text("It was not looked at which roles")
+    expect(page.locator(".cannot").first).to_contain_text("Members of the role were not looked at")
     assert judge(alice, "limits-unknown") == []
     alice.open(f"/proposals/{seen}/execution/")
     assert judge(alice, "limits-run") == []

@@ -90,6 +90,24 @@ def ready(source: ProposalState, target: ProposalState) -> Any:
         _let_expire(proposal)
     elif target == "succeeded":
         _verify(proposal)
+    elif target == "stopped" and source == "executing":
+        factories.step(proposal.execution, "applied")
+    elif target == "rolled_back":
+        return _undone(source)
+    return proposal
+
+
+def _undone(source: str) -> Any:
+    """A run in `source` that a person signed to undo, and whose step is undone."""
+    proposal = factories.proposal_at("executing")
+    run = proposal.execution
+    factories.step(run, "applied")
+    someone = factories.person(roles=["security"])
+    factories.halt_verdict(factories.halt(proposal, someone, decision="undo"))
+    if source != "executing":
+        factories.move(proposal, source)
+    factories.step(run, "undo_intended")
+    factories.step(run, "undone")
     return proposal
 
 

@@ -193,14 +193,13 @@ def test_the_longest_entry_includes_its_writer() -> None:
     ],
     undo=True,
 )  # fmt: skip
-def test_what_is_canonical_is_taken_as_it_is(data: dict[str, object]) -> None:
+def test_what_is_canonical_is_taken_as_it_is(as_login: AsLogin, data: dict[str, object]) -> None:
     """Every value that `append` can send; the guard compares lengths, so nothing may differ."""
     body = entry_body("person:view:saved", "person:é", "thing:☂", **data)
-    with connect("hitl_web") as it:
-        row = it.execute(INSERT, [body]).fetchone()
-        assert row is not None
-        it.commit()
-    stored = bytes(Entry.objects.using("auditor").get(pk=row[0]).body)
+    with as_login("hitl_web"), connection.cursor() as cursor:
+        cursor.execute(INSERT, [body])
+        (key,) = cursor.fetchone()
+    stored = bytes(Entry.objects.get(pk=key).body)
     assert stored == log.stamped(body, "hitl_web")
     assert log.encode(json.loads(stored)) == stored
 

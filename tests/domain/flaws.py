@@ -199,8 +199,9 @@ FLAWS: dict[str, Flaw] = {
     "unknown_approver_key_new": Flaw(3, "unknown_approver_key", _new_key_of_alice),
     "unknown_approver_key_role": Flaw(3, "unknown_approver_key", _bob_fills_security),
     "unknown_approver_key_then": Flaw(
+        # Named so when nothing bound the time of recording; now what was signed does.
         3,
-        "unknown_approver_key",
+        "signature",
         _alices_review(recorded_at=ASSESSED - timedelta(days=31)),
     ),
     # 4 quorum and separation of duties
@@ -214,7 +215,16 @@ FLAWS: dict[str, Flaw] = {
     # 5 freshness
     "clock_skew": Flaw(5, "clock_skew", _with(worker_now=NOW + timedelta(seconds=2.001))),
     "clock_skew_future": Flaw(5, "clock_skew", _with(approved_at=NOW + timedelta(seconds=2.001))),
-    "deadline": Flaw(5, "deadline", _with(approved_at=NOW - timedelta(seconds=900))),
+    # Named so when an approval before its reviews was not noticed yet.
+    "deadline": Flaw(3, "signature", _with(approved_at=NOW - timedelta(seconds=900))),
+    "deadline_run": Flaw(
+        5,
+        "deadline",
+        _with(
+            database_now=NOW + timedelta(seconds=900),
+            worker_now=NOW + timedelta(seconds=900),
+        ),
+    ),
     "deadline_decide": Flaw(
         5,
         "deadline",

@@ -19,7 +19,9 @@ SILENT = replace(LIMIT, absent="")
 
 
 def step_with(monkeypatch: pytest.MonkeyPatch, *declared: Limit) -> Step:
-    step = a_plan().steps[0]
+    # The story's plan is of an earlier version, which declares no limits.
+    first = a_plan().steps[0]
+    step = replace(first, executor=ACTIONS[first.action].version)
     spec = replace(ACTIONS[step.action], limits=declared)
     monkeypatch.setattr("remediation.domain.plan.ACTIONS", {**ACTIONS, step.action: spec})
     return step

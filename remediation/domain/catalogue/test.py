@@ -53,7 +53,6 @@ PROVIDER = Provider(
     words={
         "note": pgettext("parameter of an action", "note"),
         "state": pgettext("field of an observation", "state"),
-        "open": pgettext("field of an observation", "open"),
     },
     for_tests=True,
 )

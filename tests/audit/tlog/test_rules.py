@@ -70,6 +70,10 @@ def test_the_vocabulary_gives_the_severity_of_each_event() -> None:
     assert {event: event.severity for event in Event if event.severity > 1} == {
         Event.SYSTEM_LOG_BROKEN: 5,
         Event.WORKER_PROPOSAL_REFUSED: 4,
+        Event.WORKER_STEP_LATE: 4,
+        Event.WORKER_INCIDENT_REOPENED: 4,
+        Event.WORKER_PROPOSAL_STOPPED: 3,
+        Event.WORKER_PROPOSAL_UNKNOWN: 3,
         Event.WORKER_GATE_REFUSED: 3,
     }
     assert log.severity("worker:gate:refused") == 3
