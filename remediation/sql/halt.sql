@@ -132,7 +132,7 @@ END $$;
 -- that were signed, and only while there is something left to stop, to undo or to settle.
 CREATE FUNCTION remediation.halt_v2() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
-DECLARE v record; p record; why text;
+DECLARE v record; p record; why text; e jsonb;
 BEGIN
   PERFORM remediation.halt_statement_v1(NEW.proposal_id, NEW.person, NEW.statement);
   PERFORM remediation.entry_names_v1(NEW.entry, 'proposal:' || NEW.proposal_id, 'person:' || NEW.person);
@@ -153,6 +153,13 @@ BEGIN
      OR length(btrim(NEW.reason)) < 10 THEN
     PERFORM remediation.refuse_v1('halt_reason',
       'a halt needs the reason that was signed, of at least 10 characters');
+  END IF;
+  -- The entry says what was signed, and with what, so that outsiders can verify it.
+  SELECT convert_from(x.body, 'UTF8')::jsonb -> 'data' INTO e FROM audit.entry x WHERE x.id = NEW.entry;
+  IF e -> 'statement' IS DISTINCT FROM convert_from(NEW.statement, 'UTF8')::jsonb
+     OR e -> 'assertion' ->> 'signature' IS DISTINCT FROM
+        rtrim(translate(encode(NEW.signature, 'base64'), E'+/\n', '-_'), '=') THEN
+    PERFORM remediation.refuse_v1('halt_entry', 'the audit entry holds another statement or signature');
   END IF;
   IF convert_from(NEW.statement, 'UTF8')::jsonb ->> 'decision' IS DISTINCT FROM NEW.decision THEN
     PERFORM remediation.refuse_v1('halt_digest', 'another decision was signed');

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 from remediation import models as m
@@ -9,7 +10,7 @@ from remediation.domain.halt.statement import Found
 from tests import factories
 from tests.database.attack import DENIED, WRITER_OFF, Attack, attack, dropped, granted, off
 from tests.database.world import World
-from tests.factories import WEB, WORKER, Person, halt, step
+from tests.factories import WEB, WORKER, Person, acting, entry, halt, step
 
 ATTACKS: list[Attack] = []
 
@@ -227,6 +228,29 @@ def _halted_with_the_entry_of_another_run(w: World) -> None:
     halt(w.executing.proposal, w.alice, object=f"proposal:{w.in_review.pk}")
 
 
+@attack(ATTACKS, WEB, "halt_entry", halting)
+def _halted_with_an_entry_that_holds_no_signature(w: World) -> None:
+    made = factories.halt_statement(w.executing.proposal, w.alice)
+    signed = w.alice.passkey.assertion(made.challenge(), made.rp_id, made.origin)
+    with acting(WEB):
+        m.Halt.objects.create(
+            session=factories.halt_session(made, w.executing.proposal),
+            proposal=w.executing.proposal,
+            person=w.alice.id,
+            decision=made.decision.value,
+            reason=made.reason,
+            statement=made.body(),
+            credential_id=signed.credential_id,
+            authenticator_data=signed.authenticator_data,
+            client_data_json=signed.client_data_json,
+            signature=signed.signature,
+            cose_key=w.alice.passkey.cose_key,
+            entry=entry(
+                "person:halt:started", w.alice.actor, f"proposal:{w.executing.proposal_id}"
+            ),
+        )
+
+
 @attack(ATTACKS, WEB, "entry_names", halting, off("halt", "a_fact"))
 def _halted_in_the_name_of_somebody_else(w: World) -> None:
     halt(w.executing.proposal, w.alice, actor=w.sue.actor)
@@ -253,7 +277,11 @@ def _halt_as_worker(session: m.HaltSession, someone: Person) -> None:
             signature=made.signature,
             cose_key=someone.passkey.cose_key,
             entry=factories.entry(
-                "person:execution:halted", someone.actor, f"proposal:{session.proposal_id}"
+                "person:execution:halted",
+                someone.actor,
+                f"proposal:{session.proposal_id}",
+                statement=json.loads(bytes(session.statement)),
+                assertion=made.to_json(),
             ),
         )
 

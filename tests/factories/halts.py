@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
@@ -99,8 +100,8 @@ def halt(
                 else Event.PERSON_RUN_SETTLED,
                 actor or someone.actor,
                 object or f"proposal:{proposal.pk}",
-                statement=composed.to_json(),
-                assertion=made.to_json(),
+                statement=json.loads(row["statement"]),
+                assertion={**made.to_json(), "signature": b64url.encode(row["signature"])},
                 cose_key=b64url.encode(someone.passkey.cose_key),
             ),
             **row,

@@ -216,10 +216,12 @@ def verify_rollback(
 
     It verifies again that this plan was approved: digests, signatures and quorum. It ignores the
     deadline, a freeze, the reviewers' current state and the audit log: a person has signed that
-    this run is undone, and services verified that signature. Raises Digest, Signature,
-    UnknownApproverKey, SeparationOfDuties or Quorum.
+    this run is undone, and services verified that signature. The clocks must agree, because that
+    signature counts for a limited time. Raises ClockSkew, Digest, Signature, UnknownApproverKey,
+    SeparationOfDuties or Quorum.
     """
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
+    steps.clocks(case)
     steps.what_was_signed(case)
     if evidence.step not in evidence.applied:
         raise Digest("the step was not applied, so there is nothing to undo")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -19,9 +19,10 @@ from django.db import transaction
 
 from audit import log
 from audit.tlog.canonical import Json
-from remediation.domain.errors import GateRefused, Halted
+from remediation.domain.errors import ClockSkew, GateRefused, Halted
 from remediation.domain.events import Event
 from remediation.domain.gate.signature import Assertion
+from remediation.domain.gate.steps import MAX_SKEW
 from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
 from remediation.domain.halt.statement import RunDecision
 from remediation.domain.plan import Plan
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 # How many different people must say the same about an unknown run.
 PEOPLE = 2
+# How many statements are refused in one transaction, so that a flood holds no lock for long.
+AT_ONCE = 50
 # How long a signed undo counts, if a crash or a target that cannot be read delays it.
 UNDO_FOR = timedelta(days=1)
 
@@ -89,9 +92,13 @@ def refuse_if_halted(run: Judging) -> None:
 
     Raises Halted, and PolicyUnavailable when a halt waits and the approvers file cannot be read.
     """
-    found = judge(run)
-    if found is not None:
-        raise found.refusal()
+    waiting = Halt.objects.filter(proposal=run.proposal, verdict__isnull=True)
+    while True:
+        found = judge(run)
+        if found is not None:
+            raise found.refusal()
+        if not waiting.exclude(decision=RunDecision.SETTLE).exists():
+            return
 
 
 @transaction.atomic
@@ -117,8 +124,11 @@ def _may_still_undo(run: Judging, halt: Halt) -> bool:
     """Return whether a valid undo may still give access back now; if not, it only stops.
 
     The run may have waited for long: the key must still be in the file and the person must still
-    hold a role, and after a day a person has to decide anew.
+    hold a role, and after a day a person has to decide anew. Raises ClockSkew, because a clock that
+    was set back would make an old signature a new one.
     """
+    if abs(database_now() - datetime.now(UTC)) > MAX_SKEW:
+        raise ClockSkew()
     return (
         halt.recorded_at > database_now() - UNDO_FOR
         and authorize.holds_role(halt.person)
@@ -165,6 +175,8 @@ def _valid(run: Judging, halts: Iterable[Halt], most: int | None = None) -> list
     for halt in rows:
         known = verdicts.get(halt.pk)
         if known is None:
+            if len(refused) >= AT_ONCE:
+                break  # the next call, in a transaction of its own, goes on
             refusal = _refusal(run, halt)
             _record(run, halt, refusal)
             if refusal is not None:

@@ -38,8 +38,12 @@ def rest_of(proposal: Proposal) -> Plan | None:
     """
     if proposal.state != ProposalState.STOPPED:
         return None
-    rows = StepRecord.objects.filter(execution__proposal=proposal, phase="verified")
-    confirmed = set(rows.values_list("step", flat=True))
+    rows = StepRecord.objects.filter(execution__proposal=proposal)
+    phases = set(rows.values_list("step", "phase"))
+    # What was undone since is left to do again.
+    confirmed = {step for step, phase in phases if phase == "verified"} - {
+        step for step, phase in phases if phase == "undone"
+    }
     try:
         done = load_plan(bytes(proposal.plan))
         steps: list[Json] = [
@@ -79,6 +83,11 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
         check_proposer(old)
         last = newest_after(old)
         if last.pk != old.pk and last.state in proposing.ALIVE:
+            # Only this plan: what else follows the run is not what the page has shown.
+            if last.plan_digest != rest.digest:
+                raise errors.WrongState(
+                    f"proposal {last.pk} follows this run and is still open; decide on it first"
+                )
             return last.pk
         made = proposing.insert(
             actor=PersonActor(actor.person, actor.pk),

@@ -11,13 +11,13 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from remediation.domain.errors import Refused, TargetBusy
 from remediation.domain.halt.statement import RunDecision
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
-from remediation.models import Execution, Halt, Proposal
+from remediation.models import Execution, Halt, Proposal, StepRecord
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
 from remediation.services.execution import confirm as confirm_
@@ -32,9 +32,10 @@ from remediation.services.execution import (
 from remediation.services.execution import run as runs
 from remediation.services.execution.confirm import Confirmed
 from remediation.services.execution.phases import Phases, load, open_call, phases_of, to_undo
-from remediation.services.execution.rollback import roll_back, settle_step
+from remediation.services.execution.rollback import end_undoing, roll_back, settle_step
 from remediation.services.execution.run import Run
 from remediation.services.load_plan import read_plan
+from remediation.services.outbox import notify_result
 
 logger = logging.getLogger(__name__)
 
@@ -68,8 +69,20 @@ def _open() -> list[UUID]:
         recorded_at__gt=database_now() - judge_halt.UNDO_FOR,
         proposal__state=ProposalState.STOPPED,
     ).exclude(decision=RunDecision.KEEP)
+    ended = StepRecord.objects.filter(
+        execution=OuterRef("execution"), step=OuterRef("step"), phase__in=("undone", "undo_failed")
+    )
+    begun = StepRecord.objects.filter(
+        ~Exists(ended), phase="undo_intended", execution__proposal__state=ProposalState.STOPPED
+    )
     live = Proposal.objects.filter(state__in=_LIVE, execution__isnull=False)
-    return [*live.values_list("pk", flat=True), *set(signed.values_list("proposal_id", flat=True))]
+    return [
+        *live.values_list("pk", flat=True),
+        *{
+            *signed.values_list("proposal_id", flat=True),
+            *begun.values_list("execution__proposal_id", flat=True),
+        },
+    ]
 
 
 def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
@@ -83,7 +96,7 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
         proposal_id=proposal_id
     )
     phases = phases_of(execution)
-    if execution.proposal.state == ProposalState.STOPPED and not to_undo(phases):
+    if execution.proposal.state == ProposalState.STOPPED and not _undo_is_open(execution, phases):
         return False
     plan = read_plan(bytes(execution.proposal.plan))
     locators = [target.locator for target in plan.targets]
@@ -107,6 +120,14 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
     return True
 
 
+def _undo_is_open(execution: Execution, phases: Phases) -> bool:
+    """Return whether something of a stopped run can be undone, or an undoing was not concluded."""
+    undoing = any({"undone", "undo_failed"} & set(done) for done in phases.values())
+    return bool(to_undo(phases)) or (
+        undoing and not notify_result.undo_was_told(execution.proposal)
+    )
+
+
 def _is_quiet(execution: Execution, plan: Plan, phases: Phases) -> bool:
     """Return whether no call of this run can be in flight, by this process's own clock."""
     index = open_call(phases)
@@ -123,10 +144,14 @@ def _undo_stopped(run: Run, phases: Phases) -> bool:
     if call is not None and "undo_intended" in phases[call]:
         settle_step(run, call)
     judged = judge_halt.judge(run)
-    if judged is None or not judged.undo:
+    if judged is not None and judged.undo:
+        roll_back(run, "halted")
+    elif any({"undo_intended", "undone", "undo_failed"} & set(done) for done in load(run).values()):
+        # It began in time, and a crash kept it from being concluded.
+        end_undoing(run, "halted")
+    else:
         run.leases.release()
         return False
-    roll_back(run, "halted")
     return True
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import F
 
 from audit.tlog.canonical import encode
 from remediation.domain.errors import GateRefused, Next, Refused, TargetUnobservable
@@ -58,6 +59,11 @@ def roll_back(run: Run, reason: str) -> None:
     for index in reversed(run.applied):
         if not {"undone", "undo_failed"} & phases.get(index, set()):
             _roll_back_step(run, index, begun="undo_intended" in phases.get(index, set()))
+    end_undoing(run, reason)
+
+
+def end_undoing(run: Run, reason: str) -> None:
+    """Conclude a run whose steps were undone, as far as that was possible."""
     phases = _phases(run)
     undone = all("undone" in phases[index] for index in run.applied)
     if undone and run.applied:
@@ -140,31 +146,56 @@ def _observe(run: Run, index: int) -> Observation:
 
 
 def _require_as_left(run: Run, index: int, observation: Observation) -> None:
-    """Refuse to touch a target that is not as the step left it.
+    """Refuse to touch a target that is not as the step left it, or that is another run's by now.
 
     Within the declared propagation time a read may still show the state before the step, so the
     rollback waits. Raises NotAsLeft.
     """
     step = run.plan.steps[index]
+    applied = StepRecord.objects.get(execution=run.execution, step=index, phase="applied")
+    if _acted_on_since(applied, step.target.locator):
+        raise NotAsLeft("another run has acted on the target since")
     left = executor_of(step).after(run.snapshots[index])
     if observation.exists and encode(dict(observation.state)) == encode(left):
         return
-    applied = StepRecord.objects.get(execution=run.execution, step=index, phase="applied")
-    if database_now() < applied.recorded_at + timedelta(seconds=step.spec.propagation_s):
+    if _may_spread(run, index):
         raise TargetUnobservable("the step's change may still be spreading")
     raise NotAsLeft(f"left {left}, found {dict(observation.state)}"[:500])
 
 
+def _acted_on_since(applied: StepRecord, locator: str) -> bool:
+    """Return whether another run took over the target: what it shows is what that run's people
+    approved, even if it looks the same."""
+    later = StepRecord.objects.filter(
+        phase="applied",
+        pk__gt=applied.pk,
+        execution__proposal__targets__locator=locator,
+        execution__proposal__targets__step=F("step"),
+    )
+    return later.exclude(execution=applied.execution).exists()
+
+
 def _require_restored(run: Run, index: int, observation: Observation) -> None:
-    """Refuse to repeat a rollback that a dead worker began. Raises Unsettled."""
+    """Refuse to repeat a rollback that a dead worker began. Raises Unsettled.
+
+    While a change may still be spreading, a read may show the state before the step, which is what
+    a rollback leaves, too: so nothing is concluded yet.
+    """
+    if _may_spread(run, index):
+        raise TargetUnobservable("a change may still be spreading")
     earlier = dict(run.snapshots[index])
     if observation.exists and encode(dict(observation.state)) == encode(earlier):
         return
-    begun = StepRecord.objects.get(execution=run.execution, step=index, phase="undo_intended")
-    spreads = timedelta(seconds=run.plan.steps[index].spec.propagation_s)
-    if database_now() < begun.recorded_at + spreads:
-        raise TargetUnobservable("the rollback's change may still be spreading")
     raise Unsettled(f"the target shows {dict(observation.state)}"[:500])
+
+
+def _may_spread(run: Run, index: int) -> bool:
+    """Return whether the newest change of this step may not be readable everywhere yet."""
+    rows = StepRecord.objects.filter(
+        execution=run.execution, step=index, phase__in=("applied", "undo_intended")
+    )
+    newest = rows.order_by("-id")[0].recorded_at
+    return database_now() < newest + timedelta(seconds=run.plan.steps[index].spec.propagation_s)
 
 
 def _wait(run: Run, why: str) -> None:

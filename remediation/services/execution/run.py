@@ -92,7 +92,7 @@ def end(run: Run, reason: str) -> None:
     if run.proposal.state == ProposalState.STOPPED:
         with transaction.atomic():
             contain.after_rollback(actor=run.actor, proposal=run.proposal, plan=run.plan)
-            notify_result.notify_after_commit(run.proposal.pk, actor=run.actor)
+            notify_result.notify_undo_failed(run.proposal.pk, actor=run.actor)
         run.leases.release()
         return
     conclude(run, ProposalState.STOPPED if run.applied else ProposalState.FAILED, reason)

@@ -18,7 +18,7 @@ from remediation.domain.states import ProposalState
 from remediation.models import Halt, Proposal, StepRecord
 from remediation.services import transition
 from remediation.services.actors import Actor
-from remediation.services.execution import judge_halt
+from remediation.services.execution import contain, judge_halt
 from remediation.services.load_plan import read_plan
 from remediation.services.outbox import notify_result
 from remediation.services.review.reversal import BY_PEOPLE
@@ -52,6 +52,7 @@ def settle(proposal_id: UUID, *, actor: Actor) -> bool:
             target=target,
             reason=BY_PEOPLE[found],
         )
+        contain.after_rollback(actor=actor, proposal=proposal, plan=plan)
         notify_result.notify_after_commit(proposal_id, actor=actor)
     return True
 

@@ -35,11 +35,13 @@ SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recor
  WHERE (o.kind = 'assess' AND p.state IN ('submitted', 'in_review'))
     OR (o.kind = 'settle' AND p.state = 'in_review')
     OR (o.kind = 'execute' AND p.state = 'approved')
-    -- Until it has a verdict; and an undo that holds, until the undoing has begun.
+    -- Until it has a verdict; and an undo that holds, until the undoing has begun. For a day: after
+    -- that it gives nothing back (judge_halt.UNDO_FOR).
     OR (o.kind IN ('undo', 'settle_run') AND p.state IN ('stopped', 'unknown') AND EXISTS (
           SELECT 1 FROM public.remediation_halt h
             LEFT JOIN public.remediation_haltverdict w ON w.halt_id = h.id
-           WHERE h.proposal_id = p.id AND (h.decision = 'settle') = (o.kind = 'settle_run')
+           WHERE h.proposal_id = p.id AND h.recorded_at > clock_timestamp() - interval '1 day'
+             AND (h.decision = 'settle') = (o.kind = 'settle_run')
              AND (w.id IS NULL OR (w.refusal = '' AND h.decision = 'undo' AND NOT EXISTS (
                SELECT 1 FROM public.remediation_steprecord s
                  JOIN public.remediation_execution x ON x.id = s.execution_id

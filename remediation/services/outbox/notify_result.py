@@ -68,6 +68,7 @@ SELECT p.id FROM public.remediation_proposal p
  ORDER BY p.recorded_at LIMIT 20
 """
 RETRY_S = 60
+UNDO_FAILED = "told:undo_failed"
 # What a run left to people, told again each day for a month, until they have settled it.
 STILL_OPEN = """
 SELECT p.id, floor(extract(epoch FROM clock_timestamp() - t.at) / 86400)::integer
@@ -99,6 +100,23 @@ def notify(proposal_id: UUID, *, actor: Actor) -> bool:
     if proposal.state not in TOLD:
         return False
     return _tell(proposal, f"told:{proposal.state}", _message_id(proposal), actor)
+
+
+def notify_undo_failed(proposal_id: UUID, *, actor: Actor) -> None:
+    """Notify when this transaction is committed that a stopped run was not undone, or in part.
+
+    After a crash before that, the reconciler comes here again.
+    """
+    proposal = Proposal.objects.select_related("incident").get(pk=proposal_id)
+    message_id = _message_id(proposal, "undo_failed")
+    transaction.on_commit(
+        lambda: _tell(proposal, UNDO_FAILED, message_id, actor) and None, robust=True
+    )
+
+
+def undo_was_told(proposal: Proposal) -> bool:
+    """Return whether people were notified that a stopped run was not undone."""
+    return _was_told(proposal, UNDO_FAILED)
 
 
 def remind(*, actor: Actor) -> int:

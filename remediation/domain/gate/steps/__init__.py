@@ -17,10 +17,11 @@ from remediation.domain.gate.steps.people import (
     signature,
     signatures,
 )
-from remediation.domain.gate.steps.present import MAX_SKEW, drift, freshness
+from remediation.domain.gate.steps.present import MAX_SKEW, clocks, drift, freshness
 
 __all__ = [
     "MAX_SKEW",
+    "clocks",
     "counted",
     "digests",
     "drift",

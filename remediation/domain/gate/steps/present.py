@@ -32,9 +32,7 @@ MAX_SKEW = timedelta(seconds=2)
 
 def freshness(case: Case) -> None:
     given = case.evidence
-    # The clocks come first, because deadlines depend on them.
-    if max(abs(given.database_now - given.worker_now), abs(case.now - given.worker_now)) > MAX_SKEW:
-        raise ClockSkew()
+    clocks(case)
     if given.approved_at > case.now + MAX_SKEW:
         raise ClockSkew("the approval lies in the future")
     _deadlines(case)
@@ -43,6 +41,13 @@ def freshness(case: Case) -> None:
     _reviewers(case)
     if given.frozen:
         raise Frozen(given.frozen)
+
+
+def clocks(case: Case) -> None:
+    """Refuse when the clocks disagree; they come first, because deadlines depend on them."""
+    given = case.evidence
+    if max(abs(given.database_now - given.worker_now), abs(case.now - given.worker_now)) > MAX_SKEW:
+        raise ClockSkew()
 
 
 def _deadlines(case: Case) -> None:
