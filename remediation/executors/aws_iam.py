@@ -22,6 +22,8 @@ READ_SECONDS = 5  # IAM answers in well under a second
 READS = 3
 # No call of a look begins later than this after its first one.
 LOOK_SECONDS = 10.0
+# AWS allows two keys per user; one page holds a hundred.
+MOST_PAGES = 5
 
 
 class Spreading(Exception):
@@ -46,7 +48,7 @@ def _agreed(client: Any, user: str, key_id: str) -> dict[str, dict[str, Any]]:
     late = Deadline.within(LOOK_SECONDS)
     first: str | None = None
     for _ in range(READS):
-        keys = _keys_of(client, user)
+        keys = _keys_of(client, user, late)
         if late.passed:
             raise TargetUnobservable("IAM answers too slowly")
         status = str(keys[key_id]["Status"]) if key_id in keys else "not there"
@@ -89,11 +91,17 @@ def _reading(step: Step) -> Iterator[None]:
         raise TargetUnobservable(f"{step.target.locator}: {_words(error)}") from error
 
 
-def _keys_of(client: Any, user: str) -> dict[str, dict[str, Any]]:
-    """Return the user's keys by id; none if the user does not exist."""
+def _keys_of(client: Any, user: str, late: Deadline) -> dict[str, dict[str, Any]]:
+    """Return the user's keys by id; none if the user does not exist.
+
+    Raises TargetUnobservable for a list that has no end, or takes too long.
+    """
     keys: dict[str, dict[str, Any]] = {}
     try:
-        for page in client.get_paginator("list_access_keys").paginate(UserName=user):
+        pages = client.get_paginator("list_access_keys").paginate(UserName=user)
+        for number, page in enumerate(pages, start=1):
+            if late.passed or number > MOST_PAGES:
+                raise TargetUnobservable("IAM's list of keys does not end")
             keys |= {key["AccessKeyId"]: key for key in page["AccessKeyMetadata"]}
     except client.exceptions.NoSuchEntityException:
         return {}

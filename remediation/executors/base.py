@@ -83,6 +83,9 @@ class Executor(ABC):
     """
 
     spec: ClassVar[ActionSpec]
+    # The snapshot of the gate's observation, where the caller has it: `apply` acts on exactly that
+    # object, also if its name came to mean another one since.
+    expected: Snapshot | None = None
 
     @abstractmethod
     def observe(self, step: Step, targets: Targets) -> Observation:

@@ -15,10 +15,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
-
-import psycopg
 
 from audit.tlog.canonical import Json
 from remediation.domain.catalogue.postgres import DISABLE, ENABLE, PROVIDER, REFUSED, ROLE
@@ -36,10 +35,19 @@ from remediation.executors.errors import (
     StepFailed,
     VerifyFailed,
 )
-from remediation.executors.postgres_cluster import PostgresServer, cluster, read
-from remediation.executors.postgres_ending import LOOK_SECONDS, Ending, ending_meanwhile
-from remediation.executors.postgres_look import OBSERVE_SECONDS, Server, look, standby_name
-from remediation.executors.postgres_session import Connection, NotUsable, change, session
+from remediation.executors.postgres_cluster import cluster, read
+from remediation.executors.postgres_ending import LOOK_SECONDS, Ending, ending_meanwhile, with_oid
+from remediation.executors.postgres_look import OBSERVE_SECONDS, look
+from remediation.executors.postgres_operate import (
+    in_the_way,
+    operate,
+    primary_of,
+    refuse_other_cluster,
+    role_oid,
+    turned_off,
+)
+from remediation.executors.postgres_servers import Server, standby_name
+from remediation.executors.postgres_session import Connection, NotUsable, change
 from remediation.executors.targets import Targets
 
 # An operator of the target installs this file there.
@@ -53,8 +61,12 @@ NAMING_SECONDS = 2.0
 # How long to wait for a lock before the role's own sessions are suspected of it.
 LOCK_SECONDS = 1.0
 
-_DISABLE = "SELECT hitl_ops.disable(%s)"
-_ENABLE = "SELECT hitl_ops.enable(%s)"
+_DISABLE = "SELECT hitl_ops.disable(%s, {oid}::oid)"
+_ENABLE = "SELECT hitl_ops.enable(%s, {oid}::oid)"
+# What is recorded of the observation that confirms a step, beside the pin.
+_RECORDED = (
+    "sessions", "servers", "standbys_unseen", "members", "member_sessions", "definer_functions"
+)  # fmt: skip
 
 
 class _Role(Executor):
@@ -76,6 +88,8 @@ class _Role(Executor):
         )
         if found is None:
             return GONE
+        if "oid" not in found:  # the name means no role; the one that was turned off is still seen
+            return replace(GONE, shown=found)
         state = {field: found[field] for field in self.spec.pin_fields}
         shown = {field: found[field] for field in ROLE.shown_fields}
         return Observation(True, state, shown, simulated=False)
@@ -83,6 +97,11 @@ class _Role(Executor):
     def precheck(self, step: Step, observation: Observation) -> None:
         super().precheck(step, observation)
         has = [word for field, word in REFUSED.items() if observation.state[field] is not False]
+        above = observation.shown.get("can_become") or []
+        if isinstance(above, list) and above:
+            raise NotApplied(
+                f"the role can become {', '.join(map(str, above))}, and so could undo what is done"
+            )
         if has:
             raise NotApplied(
                 f"the role administers the cluster: it has {', '.join(has)}, and the functions on"
@@ -92,8 +111,9 @@ class _Role(Executor):
             raise NotApplied("the role is not a member of hitl_managed")
 
     def seen(self, observation: Observation) -> dict[str, Json]:
-        """Add, for each server, whether it was looked at, takes logins, and has sessions."""
-        return {**observation.state, **{n: observation.shown[n] for n in ("sessions", "servers")}}
+        """Add what each server showed, and what goes on all the same, as it was seen then."""
+        shown = {n: observation.shown[n] for n in _RECORDED if n in observation.shown}
+        return {**observation.state, **shown}
 
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -109,10 +129,11 @@ class _Role(Executor):
         snapshot: Snapshot,
         deadline: Deadline,
     ) -> Outcome:
-        earlier: type[_Role] = EnableRole if snapshot["login"] else DisableRole
+        earlier: _Role = EnableRole() if snapshot["login"] else DisableRole()
+        earlier.expected = snapshot
         try:
-            earlier().apply(clearance, step, targets, deadline)
-            return earlier().verify(clearance, step, targets, deadline)
+            earlier.apply(clearance, step, targets, deadline)
+            return earlier.verify(clearance, step, targets, deadline)
         except StepFailed as error:
             raise RollbackFailed(str(error)) from error
 
@@ -143,15 +164,11 @@ class _Role(Executor):
                 raise VerifyFailed(still or f"the role's login is {seen.state.get('login')}")
             time.sleep(LOOK_SECONDS)
 
-    def _primary(
-        self, stack: ExitStack, clearance: Clearance, step: Step, targets: Targets, end: Deadline
-    ) -> Connection:
-        """Return a connection of the operator's login to the primary. Raises NotApplied."""
-        try:
-            target = cluster(targets, step.target.fields["cluster"])
-            return _operate(stack, target, clearance, targets, end)
-        except (TargetUnobservable, NotUsable) as error:
-            raise NotApplied(error.detail) from error
+    def _oid(self, primary: Connection, step: Step) -> int:
+        """Return the oid that people decided about; without it, that of the name now."""
+        if self.expected is not None:
+            return int(str(self.expected["oid"]))
+        return role_oid(primary, step.target.fields["role"])
 
 
 class DisableRole(_Role):
@@ -163,7 +180,7 @@ class DisableRole(_Role):
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         """Return one point per server; without access: no login, and no session is left."""
         servers = observation.shown.get("servers")
-        if not observation.exists or not isinstance(servers, list) or not servers:
+        if not isinstance(servers, list) or not servers:
             return (Point(step.target.locator, None),)
         return tuple(_point(step, Server.from_json(each)) for each in servers)
 
@@ -180,53 +197,65 @@ class DisableRole(_Role):
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
         with ExitStack() as stack:
-            primary = self._primary(stack, clearance, step, targets, deadline)
-            self._disable(primary, stack, clearance, step, targets, deadline)
-            ending = Ending(step.target.fields["role"])
+            primary = primary_of(stack, clearance, step, targets, deadline)
+            oid = self._oid(primary, step)
+            self._disable(primary, oid, stack, clearance, step, targets, deadline)
+            ending = Ending(step.target.fields["role"], oid)
             ending.add(step.target.fields["cluster"], primary)
-            return self._end(ending, stack, clearance, step, targets, deadline)
+            return self._end(ending, primary, stack, clearance, step, targets, deadline)
 
     def _disable(
         self,
         primary: Connection,
+        oid: int,
         stack: ExitStack,
         clearance: Clearance,
         step: Step,
         targets: Targets,
         deadline: Deadline,
     ) -> None:
-        """Commit NOLOGIN; end the role's sessions first if one may hold a lock on the role."""
-        role = step.target.fields["role"]
+        """Commit NOLOGIN; end the role's sessions first if one may be in the way."""
+        role, statement = step.target.fields["role"], with_oid(_DISABLE, oid)
         try:
-            change(primary, _DISABLE, role, wait=LOCK_SECONDS)
+            change(primary, statement, role, wait=LOCK_SECONDS)
             return
         except NotApplied as refusal:
-            if not isinstance(refusal.__cause__, psycopg.errors.LockNotAvailable):
+            if not in_the_way(refusal):
                 raise
-        second = self._primary(stack, clearance, step, targets, deadline)
-        try:
-            with ending_meanwhile(second, role):
-                change(primary, _DISABLE, role, wait=deadline.left)
-        except NotApplied as refusal:
-            raise NotApplied(
-                f"{refusal.detail}; the role stays on, its open sessions were signalled to end"
-            ) from refusal
+        second = primary_of(stack, clearance, step, targets, deadline)
+        with ending_meanwhile(second, role, oid, primary.info.backend_pid) as holders:
+            while True:
+                try:
+                    change(primary, statement, role, wait=deadline.left)
+                    return
+                except NotApplied as refusal:
+                    # Whoever changes the row again and again has its sessions ended meanwhile.
+                    if in_the_way(refusal) and deadline.left > NAMING_SECONDS:
+                        continue
+                    held = f"; held up by {', '.join(sorted(holders))}" if holders else ""
+                    raise NotApplied(
+                        f"{refusal.detail}{held}; the role stays on, its open sessions were"
+                        " signalled to end"
+                    ) from refusal
 
     def tighten(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
         """End sessions again on each server where the role is off; set no NOLOGIN again."""
         with ExitStack() as stack:
-            primary = self._primary(stack, clearance, step, targets, deadline)
-            ending = Ending(step.target.fields["role"])
+            primary = primary_of(stack, clearance, step, targets, deadline)
+            ending = Ending(
+                step.target.fields["role"], turned_off(primary, step.target.fields["role"])
+            )
             ending.add(step.target.fields["cluster"], primary)
             if ending.on:
                 return Outcome({"left_alone": "the role takes logins again; no session was ended"})
-            return self._end(ending, stack, clearance, step, targets, deadline)
+            return self._end(ending, primary, stack, clearance, step, targets, deadline)
 
     def _end(
         self,
         ending: Ending,
+        primary: Connection,
         stack: ExitStack,
         clearance: Clearance,
         step: Step,
@@ -238,9 +267,9 @@ class DisableRole(_Role):
         for each, standby in cluster(targets, name).standbys.items():
             place = standby_name(name, each)
             try:
-                ending.add(
-                    place, _operate(stack, standby, clearance, targets, deadline, standby=True)
-                )
+                connection = operate(stack, standby, clearance, targets, deadline, standby=True)
+                refuse_other_cluster(connection, primary)
+                ending.add(place, connection)
             except (NotUsable, CredentialUnavailable) as error:
                 ending.failed[place] = error.detail
         until = min(deadline.at - NAMING_SECONDS, Deadline.within(PATIENCE_SECONDS).at)
@@ -268,8 +297,9 @@ class EnableRole(_Role):
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
         with ExitStack() as stack:
-            primary = self._primary(stack, clearance, step, targets, deadline)
-            change(primary, _ENABLE, step.target.fields["role"], wait=deadline.left)
+            primary = primary_of(stack, clearance, step, targets, deadline)
+            statement = with_oid(_ENABLE, self._oid(primary, step))
+            change(primary, statement, step.target.fields["role"], wait=deadline.left)
             return Outcome()
 
 
@@ -280,27 +310,6 @@ def _point(step: Step, server: Server) -> Point:
     if server.login:
         opened = (f"server {server.name}: it still takes logins of the role", *opened)
     return Point(server.place, not server.login and not opened, opened)
-
-
-def _operate(
-    stack: ExitStack,
-    server: PostgresServer,
-    clearance: Clearance,
-    targets: Targets,
-    deadline: Deadline,
-    *,
-    standby: bool = False,
-) -> Connection:
-    """Return a connection of the operator's login, closed with the stack. Raises NotUsable."""
-    return stack.enter_context(
-        session(
-            server.operate(clearance),
-            portal=targets.portal_system_identifier,
-            deadline=deadline,
-            read_only=False,
-            standby=standby,
-        )
-    )
 
 
 DRIVER = Driver(PROVIDER.name, (DisableRole, EnableRole), read)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import psycopg
 
@@ -15,35 +16,63 @@ from remediation.executors.postgres_session import Connection, words
 # Between two reads of a role's sessions. A login that was accepted just before the commit of
 # NOLOGIN appears as a session some milliseconds later.
 LOOK_SECONDS = 0.1
-# Ends the sessions only while logins are off there: somebody may have set LOGIN on purpose.
-_TERMINATE = """
-SELECT CASE WHEN NOT rolcanlogin THEN hitl_ops.terminate(rolname::text) END AS open
-  FROM pg_roles WHERE rolname = %s
+# Ends the sessions only while logins are off there: somebody may have set LOGIN on purpose. The oid
+# stands in the statement, so that the log shows the role's name as the one parameter;
+# one line, because logs are read by line.
+_TERMINATE = (
+    "SELECT CASE WHEN EXISTS (SELECT FROM pg_roles WHERE oid = {oid}::oid AND rolcanlogin)"
+    " THEN NULL ELSE hitl_ops.terminate(%s, {oid}::oid) END AS open"
+)
+_STARTING = "SELECT pid FROM hitl_ops.starting()"
+# Who keeps a session waiting; 0 is a prepared transaction.
+_HOLDERS = """
+SELECT b.pid, a.usename::text AS role,
+       ARRAY(SELECT p.gid::text FROM pg_prepared_xacts p WHERE b.pid = 0) AS prepared
+  FROM unnest(pg_blocking_pids({pid})) b(pid) LEFT JOIN pg_stat_activity a ON a.pid = b.pid
 """
 
 
+def with_oid(statement: str, oid: int) -> str:
+    return statement.replace("{oid}", str(int(oid)))
+
+
 @contextmanager
-def ending_meanwhile(connection: Connection, role: str) -> Iterator[None]:
+def ending_meanwhile(
+    connection: Connection, role: str, oid: int, waiting: int
+) -> Iterator[set[str]]:
     """Signal the role's sessions to end, again and again, while the body waits for a lock.
 
     A role can lock its own row (every role may change its own password) and so keep NOLOGIN out,
-    also by sessions that take turns.
+    also by sessions that take turns. Yields who holds up the session `waiting`, in words.
     """
     done = threading.Event()
+    holders: set[str] = set()
+    terminate = f"SELECT hitl_ops.terminate(%s, {int(oid)}::oid)"
 
     def repeat() -> None:
         with suppress(psycopg.Error):
             while not done.is_set():
-                connection.execute("SELECT hitl_ops.terminate(%s)", [role])
+                connection.execute(terminate.encode(), [role])
+                found = connection.execute(_HOLDERS.replace("{pid}", str(waiting)).encode())
+                now = {_holder(each) for each in found.fetchall()}
+                if now:
+                    holders.clear()
+                    holders.update(now)
                 done.wait(LOOK_SECONDS)
 
     thread = threading.Thread(target=repeat)
     thread.start()
     try:
-        yield
+        yield holders
     finally:
         done.set()
         thread.join()
+
+
+def _holder(row: Mapping[str, Any]) -> str:
+    if row["pid"] == 0:
+        return f"a prepared transaction ({', '.join(row['prepared'])})"
+    return f"pid {row['pid']} of {row['role']}"
 
 
 class Ending:
@@ -52,11 +81,13 @@ class Ending:
     A server where the role is still on (a standby that has not received NOLOGIN) is not done.
     """
 
-    def __init__(self, role: str) -> None:
-        self._role = role
+    def __init__(self, role: str, oid: int) -> None:
+        self._role, self._oid = role, oid
         self._servers: dict[str, Connection] = {}
         self._found: dict[str, int] = {}
         self._quiet: dict[str, int] = {}
+        # Logins that had begun when the server was added: one may be of the role.
+        self._starting: dict[str, set[int]] = {}
         self.on = False  # the role was on at the last look at some server
         self.failed: dict[str, str] = {}  # why a server is not done, by server
 
@@ -85,13 +116,19 @@ class Ending:
 
     def _signal(self, name: str) -> None:
         try:
-            row = self._servers[name].execute(_TERMINATE, [self._role]).fetchone()
+            connection = self._servers[name]
+            found = connection.execute(_STARTING).fetchall()
+            now = {each["pid"] for each in found}
+            statement = with_oid(_TERMINATE, self._oid).encode()
+            row = connection.execute(statement, [self._role]).fetchone()
         except psycopg.Error as error:
             self.failed[name] = words(error)
             return
         still_open = row["open"] if row else 0
         if still_open is None:
             self.on, self._quiet[name] = True, 0
+            self._starting.pop(name, None)  # a login that begins now counts, too
             return
+        self._starting[name] = self._starting.get(name, now) & now
         self._found[name] = max(self._found[name], still_open)
-        self._quiet[name] = 0 if still_open else self._quiet[name] + 1
+        self._quiet[name] = 0 if still_open or self._starting[name] else self._quiet[name] + 1

@@ -6,19 +6,27 @@ does not name, a standby that does not answer, a database that the observer may 
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue.postgres import POWERFUL
 from remediation.domain.errors import TargetUnobservable
 from remediation.executors.base import Deadline
 from remediation.executors.postgres_cluster import PostgresServer, PostgresTarget
+from remediation.executors.postgres_servers import (
+    Server,
+    each_once,
+    left_since,
+    not_named,
+    standby_name,
+)
 from remediation.executors.postgres_session import Connection, NotUsable, session, words
 
 OBSERVE_SECONDS = 8.0  # one connection and a few statements; the standbys follow, side by side
@@ -28,8 +36,22 @@ MOST_MEMBERS = 200
 MOST_DATABASES = 5  # are entered to look for functions
 
 _ROLE = """
-SELECT r.oid::bigint AS oid, r.rolcanlogin AS login, r.rolsuper AS superuser,
-       r.rolcreaterole AS createrole, r.rolreplication AS replication,
+WITH RECURSIVE above(id) AS (
+    SELECT oid FROM pg_roles WHERE rolname = %(role)s
+    UNION
+    SELECT m.roleid FROM pg_auth_members m JOIN above ON m.member = above.id
+), become AS (
+    SELECT a.rolname::text AS name, a.rolsuper, a.rolcreaterole
+      FROM pg_roles a JOIN above ON a.oid = above.id
+)
+SELECT r.oid::bigint AS oid, r.rolcanlogin AS login,
+       -- It has the attribute, or can take on a role that has it.
+       (SELECT bool_or(b.rolsuper) FROM become b) AS superuser,
+       (SELECT bool_or(b.rolcreaterole) FROM become b) AS createrole,
+       ARRAY(SELECT b.name FROM become b
+              WHERE b.name <> r.rolname
+                AND (b.rolsuper OR b.rolcreaterole OR b.name = ANY(%(powerful)s))
+              ORDER BY 1) AS can_become, r.rolreplication AS replication,
        r.rolbypassrls AS bypassrls,
        EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
                WHERE g.rolname = 'hitl_managed' AND m.member = r.oid) AS member_of_managed,
@@ -52,75 +74,40 @@ SELECT r.oid::bigint AS oid, r.rolcanlogin AS login, r.rolsuper AS superuser,
                              AND s.deptype = 'o') ORDER BY 1) AS databases,
        (SELECT system_identifier FROM pg_control_system()) AS system_identifier
   FROM pg_roles r CROSS JOIN LATERAL hitl_ops.sessions(r.oid) s
- WHERE r.rolname = %s
+ WHERE r.rolname = %(role)s
 """
+_EARLIER = "SELECT * FROM hitl_ops.turned_off_as(%s)"
+# How long a login that has begun is waited for before it is named.
+STARTING_SECONDS = 0.5
+_STARTING = "SELECT pid FROM hitl_ops.starting()"
 _SESSIONS = """
 SELECT pid, date_trunc('second', since)::text AS since FROM hitl_ops.session_list(%s::oid)
 """
-# A function with the rights of its owner, for somebody else than the owner (or for everybody).
+# Functions and views with the rights of their owner, for somebody else (or behind a trigger).
 _DEFINER = """
-SELECT format('%%I.%%I', n.nspname, p.proname) AS name, count(*) OVER () AS total
-  FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
- WHERE p.prosecdef AND p.proowner = %s::oid
-   AND (p.proacl IS NULL OR EXISTS (
-            SELECT FROM aclexplode(p.proacl) a
-             WHERE a.privilege_type = 'EXECUTE' AND a.grantee <> p.proowner))
+SELECT found.name, count(*) OVER () AS total FROM (
+    SELECT format('%%I.%%I', n.nspname, p.proname) AS name
+      FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE p.prosecdef AND p.proowner = %(oid)s::oid
+       AND (p.proacl IS NULL
+            OR EXISTS (SELECT FROM aclexplode(p.proacl) a
+                        WHERE a.privilege_type = 'EXECUTE' AND a.grantee <> p.proowner)
+            OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgfoid = p.oid AND NOT t.tgisinternal))
+    UNION
+    SELECT format('view %%I.%%I', n.nspname, c.relname)
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind = 'v' AND c.relowner = %(oid)s::oid
+       AND NOT coalesce(c.reloptions @> '{security_invoker=true}', false)
+       AND EXISTS (SELECT FROM aclexplode(c.relacl) a WHERE a.grantee <> c.relowner)
+) found
  ORDER BY 1
- LIMIT %s
+ LIMIT %(most)s
 """
 _STANDBY = """
-SELECT r.rolcanlogin AS login, (SELECT system_identifier FROM pg_control_system()) AS cluster
+SELECT r.rolcanlogin AS login, (SELECT system_identifier FROM pg_control_system()) AS cluster,
+       pg_postmaster_start_time()::text AS started
   FROM pg_roles r WHERE r.oid = %s::oid
 """
-
-
-@dataclass(frozen=True)
-class Server:
-    """One server as it was seen; `login` None: it was not looked at, and `why` says why."""
-
-    name: str
-    login: bool | None = None
-    sessions: tuple[tuple[int, str], ...] = ()
-    more: int = 0
-    why: str = ""
-    # False for a standby that the targets file does not name: nothing there is waited for.
-    named: bool = True
-    # What it sends its changes to, by name; True for a subscriber of logical replication.
-    replicas: tuple[tuple[str, bool], ...] = field(default=(), compare=False)
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "server": self.name,
-            "login": self.login,
-            "sessions": [{"pid": pid, "since": since} for pid, since in self.sessions],
-            "more": self.more,
-            "why": self.why,
-            "named": self.named,
-        }
-
-    @classmethod
-    def from_json(cls, value: Any) -> Server:
-        return cls(
-            value["server"],
-            value["login"],
-            tuple((each["pid"], each["since"]) for each in value["sessions"]),
-            value["more"],
-            value["why"],
-            value["named"],
-        )
-
-    @property
-    def place(self) -> str:
-        return f"server {self.name}"
-
-    def open_for(self, role: str) -> Iterator[str]:
-        """Yield what is still open here, in words."""
-        for pid, since in self.sessions:
-            yield f"server {self.name}: session of {role}, pid {pid}, open since {since}"
-        if self.more:
-            yield f"server {self.name}: {self.more} more sessions of {role}"
-        if self.login is None and self.named:
-            yield f"server {self.name}: not looked at: {self.why}"
 
 
 def look(
@@ -133,14 +120,19 @@ def look(
 ) -> dict[str, Any] | None:
     """Return the role's row with what was found around it; None if there is no such role.
 
+    Without a row there are only "servers": what is there of a role that was turned off under this
+    name, and was renamed or dropped since.
+
     Raises TargetUnobservable if the primary cannot be looked at.
     """
     dsn, deadline = target.observe(), Deadline.within(seconds)
     try:
         with session(dsn, portal=portal, deadline=deadline, read_only=True) as connection:
-            row = connection.execute(_ROLE, [role]).fetchone()
+            row = connection.execute(_ROLE, {"role": role, "powerful": list(POWERFUL)}).fetchone()
+            former = connection.execute(_EARLIER, [role]).fetchall()
+            earlier = list(_earlier(connection, name, former, row["oid"] if row else None))
             if row is None:
-                return None
+                return {"servers": [each.to_json() for each in earlier]} if earlier else None
             primary = _server(connection, name, row["oid"], row["login"])
             members = connection.execute(
                 "SELECT * FROM hitl_ops.members(%s::oid)", [row["oid"]]
@@ -149,8 +141,9 @@ def look(
     except (psycopg.Error, NotUsable) as error:
         raise TargetUnobservable(f"server {name}: {words(error)}") from error
     definers += _definers_elsewhere(dsn, row, portal, deadline)
-    servers = [primary, *_standbys(name, target, row, portal, seconds)]
-    servers += _not_named(name, target, servers)
+    servers = [primary, *each_once(_standbys(name, target, row, portal, seconds))]
+    servers += not_named(name, target, servers)
+    servers += [*left_since(name, former, row["oid"], servers), *earlier]
     return {
         **row,
         "sessions": sum(len(each.sessions) + each.more for each in servers),
@@ -164,8 +157,35 @@ def look(
     }
 
 
-def _server(connection: Connection, name: str, oid: int, login: bool) -> Server:
-    found = connection.execute(_SESSIONS, [oid]).fetchall()
+def _earlier(
+    connection: Connection, name: str, former: Iterable[Mapping[str, Any]], oid: int | None
+) -> Iterator[Server]:
+    """Yield roles that were turned off under this name and are not the role of this name now."""
+    for each in former:
+        if each["role"] != oid:
+            now = f"it is named {each['name_now']} now" if each["name_now"] else "it was dropped"
+            yield replace(
+                _server(connection, f"{name}, role {each['role']}", each["role"], None),
+                login=True if each["login"] else None,
+                why=f"this role was turned off under the name; {now}",
+                named=False,
+                replicas=(),
+            )
+
+
+def _begun(connection: Connection) -> list[int]:
+    """Return logins that had begun some time ago and are no sessions yet."""
+    found = {each["pid"] for each in connection.execute(_STARTING).fetchall()}
+    until = Deadline.within(STARTING_SECONDS)
+    while found and not until.passed:
+        time.sleep(0.05)
+        found &= {each["pid"] for each in connection.execute(_STARTING).fetchall()}
+    return sorted(found)
+
+
+def _server(connection: Connection, name: str, oid: int, login: bool | None) -> Server:
+    begun = [{"pid": pid, "since": ""} for pid in _begun(connection)] if login is False else []
+    found = connection.execute(_SESSIONS, [oid]).fetchall() + begun
     replicas = connection.execute("SELECT * FROM hitl_ops.replicas()").fetchall()
     return Server(
         name,
@@ -191,10 +211,6 @@ def _standbys(
         )
 
 
-def standby_name(cluster: str, standby: str) -> str:
-    return f"{cluster}, standby {standby}"
-
-
 def _standby(
     name: str, server: PostgresServer, row: Mapping[str, Any], portal: int | None, seconds: float
 ) -> Server:
@@ -208,35 +224,18 @@ def _standby(
                 return replace(unseen, why="it does not have the role (yet)")
             if seen["cluster"] != row["system_identifier"]:
                 return replace(unseen, why="this server belongs to another cluster")
-            return _server(connection, name, row["oid"], seen["login"])
+            found = _server(connection, name, row["oid"], seen["login"])
+            return replace(found, started=seen["started"])
     except TargetUnobservable as error:
         return replace(unseen, why=error.detail or error.message)
     except (psycopg.Error, NotUsable) as error:
         return replace(unseen, why=words(error))
 
 
-def _not_named(name: str, target: PostgresTarget, servers: Iterable[Server]) -> list[Server]:
-    """Return the standbys that some server shows and the targets file does not name.
-
-    Two standbys may have one name; then the file can name one of them only.
-    """
-    shown = Counter(n for each in servers for n, logical in each.replicas if not logical)
-    shown.subtract(dict.fromkeys(target.standbys, 1))
-    return [
-        Server(
-            standby_name(name, each) + (f" ({count} of this name)" if count > 1 else ""),
-            why="the targets file does not name it",
-            named=False,
-        )
-        for each, count in sorted(shown.items())
-        if count > 0
-    ]
-
-
 def _definers(connection: Connection, database: str, oid: int) -> Iterator[str]:
     """Yield the functions of one database; the role may have made very many."""
     try:
-        found = connection.execute(_DEFINER, [oid, MOST_NAMES]).fetchall()
+        found = connection.execute(_DEFINER, {"oid": oid, "most": MOST_NAMES}).fetchall()
     except psycopg.Error as error:
         yield f"{database}: not looked at ({words(error)})"
         return

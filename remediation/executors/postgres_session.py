@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
@@ -27,7 +29,7 @@ Connection = psycopg.Connection[dict[str, Any]]
 
 
 # What `hitl_ops.version()` returns at least; an older installation lacks functions.
-HITL_OPS = 2
+HITL_OPS = 3
 
 
 class NotUsable(Refused):
@@ -59,6 +61,7 @@ def session(
         try:
             _examine(connection, portal, standby)
             if functions:
+                _refuse_strange_functions(connection)
                 _refuse_old_functions(connection)
         except psycopg.Error as error:
             raise NotUsable(words(error)) from None
@@ -101,9 +104,12 @@ def _connect(dsn: str, deadline: Deadline, read_only: bool) -> Connection:
         "search_path": "pg_catalog,pg_temp",
         "timezone": "UTC",
         "datestyle": "ISO",
+        # A synchronous standby that is away would hold the commit, without any limit of time.
+        "synchronous_commit": "local",
     }
-    return psycopg.connect(
+    connection = psycopg.connect(
         dsn,
+        client_encoding="utf8",
         autocommit=True,
         row_factory=dict_row,
         prepare_threshold=None,
@@ -112,6 +118,16 @@ def _connect(dsn: str, deadline: Deadline, read_only: bool) -> Connection:
         # The last setting of a name counts.
         options=" ".join([str(given), *(f"-c {name}={value}" for name, value in ours.items())]),
     )
+    for type_name in ("text", "name"):
+        connection.adapters.register_loader(type_name, _AnyText)
+    return connection
+
+
+class _AnyText(Loader):
+    """Read text, also names that are not in the encoding of their database."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode(errors="replace")
 
 
 def _examine(connection: Connection, portal: int | None, standby: bool) -> None:
@@ -134,6 +150,36 @@ def _examine(connection: Connection, portal: int | None, standby: bool) -> None:
         raise NotUsable("this server is a standby; the DSN must lead to the primary")
     if standby and not row["standby"]:
         raise NotUsable("this server is no standby (any more)")
+
+
+# Which are somebody else's; or somebody can become their owner. Only pg_catalog is called for it.
+_STRANGE = """
+SELECT n.nspowner::regrole::text AS owner,
+       EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = n.oid AND p.proowner <> n.nspowner)
+       OR EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = n.oid AND c.relowner <> n.nspowner)
+       AS others,
+       ARRAY(SELECT m.member::regrole::text FROM pg_auth_members m
+              WHERE m.roleid = n.nspowner
+                AND (coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
+                     OR coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true))) AS members
+  FROM pg_namespace n WHERE n.nspname = 'hitl_ops'
+"""
+
+
+def _refuse_strange_functions(connection: Connection) -> None:
+    """Refuse functions that somebody put in the place of ours: they would run as our login."""
+    row = connection.execute(_STRANGE).fetchone()
+    if row is None:
+        raise NotUsable("hitl_ops is not in this database: install hitl_ops.sql there")
+    if row["owner"] != "hitl_ops_owner" or row["others"]:
+        raise NotUsable("hitl_ops has functions of somebody else; none of them was called")
+    if row["members"]:
+        raise NotUsable(f"somebody can become hitl_ops_owner: {', '.join(row['members'])}")
+
+
+def system_identifier(connection: Connection) -> int:
+    row = connection.execute("SELECT system_identifier FROM pg_control_system()").fetchone()
+    return int(row["system_identifier"]) if row else 0
 
 
 def _refuse_old_functions(connection: Connection) -> None:

@@ -69,8 +69,14 @@ def run_prepare(
     return executor.snapshot(observation)
 
 
-def run_apply(clearance: Clearance, plan_body: bytes, step_index: int, targets: Targets) -> Outcome:
-    """Carry out a step.
+def run_apply(
+    clearance: Clearance,
+    plan_body: bytes,
+    step_index: int,
+    targets: Targets,
+    snapshot: Snapshot | None = None,
+) -> Outcome:
+    """Carry out a step; with the snapshot of `run_prepare`, on exactly the object that it shows.
 
     Takes the clearance for this step and the exact bytes of the approved plan. Raises Digest if
     the bytes are not the approved ones, ClearanceRefused if the clearance is for another step or
@@ -78,8 +84,10 @@ def run_apply(clearance: Clearance, plan_body: bytes, step_index: int, targets: 
     OutcomeUnknown otherwise.
     """
     step = _cleared(clearance, plan_body, step_index, targets)
+    executor = executor_of(step)
+    executor.expected = snapshot
     with _unforeseen_is(OutcomeUnknown):
-        return executor_of(step).apply(clearance, step, targets, _deadline(step))
+        return executor.apply(clearance, step, targets, _deadline(step))
 
 
 def run_tighten(

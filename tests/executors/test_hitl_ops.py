@@ -286,19 +286,30 @@ def test_who_owns_the_functions_who_may_call_them_and_how_they_resolve_names(
         " FROM pg_proc WHERE pronamespace = 'hitl_ops'::regnamespace ORDER BY 1"
     ).fetchall()
     pinned, owner = ["search_path=pg_catalog, pg_temp"], "hitl_ops_owner"
+    operator, observer, both = (
+        ["hitl_operator"],
+        ["hitl_observer"],
+        ["hitl_observer", "hitl_operator"],
+    )
     assert rows == [
-        ("disable", True, pinned, owner, ["hitl_operator", owner]),
-        ("enable", True, pinned, owner, ["hitl_operator", owner]),
+        ("disable", True, pinned, owner, [*operator, owner]),
+        ("disable", True, pinned, owner, [*operator, owner]),
+        ("enable", True, pinned, owner, [*operator, owner]),
+        ("enable", True, pinned, owner, [*operator, owner]),
         ("manage", False, pinned, owner, [owner]),
         ("managed_role", False, pinned, owner, [owner]),
-        ("members", True, pinned, owner, ["hitl_observer", owner]),
-        ("replicas", True, pinned, owner, ["hitl_observer", owner]),
-        ("session_list", True, pinned, owner, ["hitl_observer", owner]),
-        ("sessions", True, pinned, owner, ["hitl_observer", "hitl_operator", owner]),
+        ("managed_role", False, pinned, owner, [owner]),
+        ("members", True, pinned, owner, [*observer, owner]),
+        ("replicas", True, pinned, owner, [*observer, owner]),
+        ("session_list", True, pinned, owner, [*observer, owner]),
+        ("sessions", True, pinned, owner, [*both, owner]),
         ("set_verifier", True, pinned, owner, [owner]),
-        ("terminate", True, pinned, owner, ["hitl_operator", owner]),
+        ("starting", True, pinned, owner, [*both, owner]),
+        ("terminate", True, pinned, owner, [*operator, owner]),
+        ("terminate", True, pinned, owner, [*operator, owner]),
+        ("turned_off_as", True, pinned, owner, [*both, owner]),
         ("unmanage", False, pinned, owner, [owner]),
-        ("version", False, pinned, owner, ["hitl_observer", "hitl_operator", owner]),
+        ("version", False, pinned, owner, [*both, owner]),
     ]
 
 
@@ -328,6 +339,48 @@ def test_installing_is_refused_where_a_login_would_inherit_power(
         with pytest.raises(psycopg.errors.CheckViolation, match="members of no role"):
             connection.execute(body.encode())
         connection.rollback()
+
+
+def test_b24_installing_is_refused_where_somebody_can_become_a_login(cluster: Cluster) -> None:
+    """Whoever can become hitl_operator can give access back (hitl_ops.enable)."""
+    mole = make(cluster, managed=False)
+    for role in ("hitl_operator", "hitl_observer", "hitl_ops_owner"):
+        with psycopg.connect(cluster.superuser) as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [install.LOCK])
+            connection.execute(f"GRANT {role} TO {mole}".encode())
+            body = re.sub(r"^(BEGIN|COMMIT);$", "", INSTALL_SQL.read_text(), flags=re.MULTILINE)
+            with pytest.raises(psycopg.errors.CheckViolation, match="must have none"):
+                connection.execute(body.encode())
+            connection.rollback()
+
+
+def test_b14_rights_that_somebody_was_given_on_the_schema_go_with_an_installation(
+    cluster: Cluster, superuser: Connection
+) -> None:
+    mole = make(cluster, managed=False)
+    superuser.execute(f"GRANT ALL ON SCHEMA hitl_ops TO {mole}".encode())
+    superuser.execute(f"GRANT ALL ON FUNCTION hitl_ops.disable(text, oid) TO {mole}".encode())
+    superuser.execute(f"GRANT ALL ON TABLE hitl_ops.turned_off TO {mole}".encode())
+    install.install(cluster.superuser)
+    kept = superuser.execute(
+        "SELECT has_schema_privilege(%s, 'hitl_ops', 'USAGE'),"
+        " has_table_privilege(%s, 'hitl_ops.turned_off', 'SELECT'),"
+        " has_function_privilege(%s, 'hitl_ops.disable(text, oid)', 'EXECUTE')",
+        [mole, mole, mole],
+    ).fetchone()
+    assert kept == (False, False, False)
+
+
+def test_the_operator_changes_only_the_oid_that_it_names(
+    cluster: Cluster, operator: Connection, superuser: Connection
+) -> None:
+    role, other = make(cluster), make(cluster)
+    row = superuser.execute("SELECT oid FROM pg_roles WHERE rolname = %s", [other]).fetchone()
+    assert row is not None
+    for name in CHANGING:
+        with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="another role now"):
+            operator.execute(f"SELECT hitl_ops.{name}(%s, {row[0]}::oid)".encode(), [role])
+    assert can_login(superuser, role) is True
 
 
 def test_the_file_runs_in_psql_and_again_on_an_installation(cluster: Cluster) -> None:

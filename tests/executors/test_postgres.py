@@ -126,6 +126,7 @@ def test_what_people_see_beside_the_pin(world: PostgresWorld) -> None:
         "owned_objects": 1,
         "prepared_transactions": 0,
         "member_of": ["hitl_managed"],
+        "can_become": [],
         "members": [f"{world.role}_heir"],
         "member_sessions": [],
         "definer_functions": [],

@@ -24,6 +24,15 @@ REFUSED = MappingProxyType(
         "bypassrls": "BYPASSRLS",
     }
 )
+# Roles with which their members can let themselves in again, or end the portal's own sessions.
+POWERFUL = (
+    "pg_signal_backend",
+    "pg_execute_server_program",
+    "pg_write_server_files",
+    "hitl_observer",
+    "hitl_operator",
+    "hitl_ops_owner",
+)
 _PIN = ("login", *REFUSED, "member_of_managed", "oid")
 _PIN_1 = ("login", "superuser", "member_of_managed", "oid")
 _NO_SESSION = gettext_noop("It ends no session.")
@@ -54,6 +63,7 @@ ROLE = TargetSpec(
         "owned_objects",
         "prepared_transactions",
         "member_of",
+        "can_become",
         "members",
         "member_sessions",
         "definer_functions",
@@ -212,6 +222,7 @@ PROVIDER = Provider(
         "owned_objects": pgettext("field of an observation", "owned objects"),
         "prepared_transactions": pgettext("field of an observation", "prepared transactions"),
         "member_of": pgettext("field of an observation", "member of"),
+        "can_become": pgettext("field of an observation", "can become"),
         "members": pgettext("field of an observation", "members"),
         "member_sessions": pgettext("field of an observation", "sessions of members"),
         "definer_functions": pgettext("field of an observation", "functions with its rights"),

@@ -86,21 +86,60 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'hitl_ops') THEN
         CREATE SCHEMA hitl_ops AUTHORIZATION hitl_ops_owner;
+    -- What somebody else made there, and whom they let in, would stay with another owner.
     ELSIF (SELECT nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'hitl_ops')
           <> 'hitl_ops_owner'::regrole THEN
-        ALTER SCHEMA hitl_ops OWNER TO hitl_ops_owner;
+        RAISE 'schema hitl_ops belongs to somebody else; look at what is in it, and drop it'
+            USING ERRCODE = 'check_violation';
     END IF;
 END
 $roles$;
 
 SELECT set_config('role', 'hitl_ops_owner', true);
 
+-- Rights that somebody was given meanwhile go; those that are needed follow.
+DO $acl$
+DECLARE
+    held record;
+BEGIN
+    FOR held IN
+        SELECT DISTINCT 'SCHEMA hitl_ops' AS what, a.grantee
+          FROM pg_catalog.pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = 'hitl_ops'
+        UNION
+        SELECT 'FUNCTION ' || p.oid::regprocedure, a.grantee
+          FROM pg_catalog.pg_proc p, aclexplode(p.proacl) a
+         WHERE p.pronamespace = 'hitl_ops'::regnamespace
+           AND p.proowner = 'hitl_ops_owner'::regrole
+        UNION
+        SELECT 'TABLE ' || c.oid::regclass, a.grantee
+          FROM pg_catalog.pg_class c, aclexplode(c.relacl) a
+         WHERE c.relnamespace = 'hitl_ops'::regnamespace AND c.relkind = 'r'
+           AND c.relowner = 'hitl_ops_owner'::regrole
+    LOOP
+        IF held.grantee <> 'hitl_ops_owner'::regrole THEN
+            EXECUTE format('REVOKE ALL ON %s FROM %s CASCADE', held.what,
+                           CASE WHEN held.grantee = 0 THEN 'PUBLIC'
+                                ELSE held.grantee::regrole::text END);
+        END IF;
+    END LOOP;
+END
+$acl$;
+
 REVOKE ALL ON SCHEMA hitl_ops FROM PUBLIC;
 GRANT USAGE ON SCHEMA hitl_ops TO hitl_observer, hitl_operator;
 
 -- The version of this file. The worker refuses a cluster with an older one, and says so.
 CREATE OR REPLACE FUNCTION hitl_ops.version() RETURNS integer
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT 2';
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT 3';
+
+-- Which role (by oid) was turned off under which name, and which standbys were connected then. A name
+-- can come to mean another role; sessions of the role that was turned off stay in sight by its oid.
+CREATE TABLE IF NOT EXISTS hitl_ops.turned_off (
+    role oid PRIMARY KEY,
+    name text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    standbys text[] NOT NULL
+);
 
 -- Returns the oid of a role that these functions may change; refuses every other name.
 CREATE OR REPLACE FUNCTION hitl_ops.managed_role(target text) RETURNS oid
@@ -135,6 +174,20 @@ BEGIN
 END
 $body$;
 
+-- Refuses a name that means another role than the one that people decided about.
+CREATE OR REPLACE FUNCTION hitl_ops.managed_role(target text, expected oid) RETURNS oid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    found oid := hitl_ops.managed_role(target);
+BEGIN
+    IF found <> expected THEN
+        RAISE 'role "%" is another role now: its oid is %, not %', target, found, expected
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN found;
+END
+$body$;
+
 -- Refuses new logins from the commit on; open sessions stay (see terminate).
 CREATE OR REPLACE FUNCTION hitl_ops.disable(target text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
@@ -150,6 +203,80 @@ BEGIN
     PERFORM hitl_ops.managed_role(target);
     EXECUTE format('ALTER ROLE %I LOGIN', target);
 END
+$body$;
+
+-- The same for exactly this oid; workers of this version call these. The oid is compared again when the
+-- role's row is locked by the change.
+CREATE OR REPLACE FUNCTION hitl_ops.disable(target text, expected oid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    PERFORM hitl_ops.managed_role(target, expected);
+    EXECUTE format('ALTER ROLE %I NOLOGIN', target);
+    PERFORM hitl_ops.managed_role(target, expected);
+    INSERT INTO hitl_ops.turned_off AS t
+    SELECT expected, target, clock_timestamp(),
+           ARRAY(SELECT DISTINCT r.name FROM hitl_ops.replicas() r
+                  WHERE NOT r.logical AND r.name IS NOT NULL ORDER BY 1)
+        ON CONFLICT (role) DO UPDATE
+       SET name = excluded.name, at = excluded.at, standbys = excluded.standbys;
+    -- An earlier role of this name is forgotten when nothing of it is left.
+    DELETE FROM hitl_ops.turned_off t
+     WHERE t.name = target AND t.role <> expected
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = t.role AND r.rolcanlogin)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usesysid = t.role);
+END
+$body$;
+
+CREATE OR REPLACE FUNCTION hitl_ops.enable(target text, expected oid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    PERFORM hitl_ops.managed_role(target, expected);
+    EXECUTE format('ALTER ROLE %I LOGIN', target);
+    PERFORM hitl_ops.managed_role(target, expected);
+    DELETE FROM hitl_ops.turned_off WHERE role = expected;
+END
+$body$;
+
+-- Ends sessions by the oid: also those of a role that was renamed or dropped after it was turned off.
+CREATE OR REPLACE FUNCTION hitl_ops.terminate(target text, expected oid) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    session_pid integer;
+    signalled integer := 0;
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE oid = expected AND rolname::text = target)
+       OR NOT EXISTS (SELECT FROM hitl_ops.turned_off WHERE role = expected AND name = target) THEN
+        PERFORM hitl_ops.managed_role(target, expected);
+    END IF;
+    FOR session_pid IN
+        SELECT pid FROM pg_catalog.pg_stat_activity WHERE usesysid = expected
+    LOOP
+        PERFORM pg_catalog.pg_terminate_backend(session_pid);
+        signalled := signalled + 1;
+    END LOOP;
+    RETURN signalled;
+END
+$body$;
+
+-- Returns the roles that were turned off under a name, and what became of each; the newest first.
+CREATE OR REPLACE FUNCTION hitl_ops.turned_off_as(
+    target text, OUT role oid, OUT standbys text[], OUT name_now text, OUT login boolean)
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT t.role, t.standbys, r.rolname::text, r.rolcanlogin
+      FROM hitl_ops.turned_off t LEFT JOIN pg_catalog.pg_roles r ON r.oid = t.role
+     WHERE t.name = target ORDER BY t.at DESC
+$body$;
+
+-- Returns logins that have passed the check of LOGIN and are no sessions yet: such a one holds the lock
+-- of its database, and its role cannot be seen.
+CREATE OR REPLACE FUNCTION hitl_ops.starting(OUT pid integer) RETURNS SETOF integer
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT DISTINCT l.pid FROM pg_catalog.pg_locks l
+      LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+     WHERE l.locktype = 'object' AND l.classid = 'pg_catalog.pg_database'::regclass
+       AND l.pid IS NOT NULL
+       AND (a.pid IS NULL OR a.usesysid IS NULL AND a.backend_type = 'client backend')
 $body$;
 
 -- Signals every session of the role to end, and returns their number. They end a moment later.
@@ -266,7 +393,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $b
                    WHERE s.active_pid = r.pid AND s.slot_type = 'logical')
       FROM pg_catalog.pg_stat_replication r
      WHERE r.state IS DISTINCT FROM 'backup'
-     ORDER BY r.application_name, r.client_addr, r.pid
+    UNION ALL
+    -- A standby with a slot of its own that is not connected may take logins all the same.
+    SELECT s.slot_name::text, '', 'away', false FROM pg_catalog.pg_replication_slots s
+     WHERE s.slot_type = 'physical' AND NOT s.active
+     ORDER BY 1, 2, 3
 $body$;
 
 -- Enrols a role. An administrator of the cluster runs it with their own rights (SECURITY INVOKER);
@@ -296,9 +427,11 @@ $body$;
 
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hitl_ops FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
-    hitl_ops.disable(text), hitl_ops.enable(text), hitl_ops.terminate(text) TO hitl_operator;
+    hitl_ops.disable(text), hitl_ops.enable(text), hitl_ops.terminate(text),
+    hitl_ops.disable(text, oid), hitl_ops.enable(text, oid), hitl_ops.terminate(text, oid)
+    TO hitl_operator;
 GRANT EXECUTE ON FUNCTION
-    hitl_ops.version(), hitl_ops.sessions(oid) TO hitl_observer, hitl_operator;
+    hitl_ops.version(), hitl_ops.sessions(oid), hitl_ops.turned_off_as(text), hitl_ops.starting() TO hitl_observer, hitl_operator;
 GRANT EXECUTE ON FUNCTION
     hitl_ops.session_list(oid), hitl_ops.members(oid), hitl_ops.replicas() TO hitl_observer;
 
@@ -320,20 +453,30 @@ END
 $installer$;
 
 -- The logins have no rights but EXECUTE on these functions and the reserved connections; they inherit
--- none. Nobody can become the owner. Whoever made it keeps ADMIN on it (16 and later), as on every role
--- that it made.
+-- none. Nobody can become one of these roles: whoever can become the operator can give access back.
+-- Whoever made a role keeps ADMIN on it (16 and later), as on every role that it made.
 DO $verify$
 BEGIN
     IF EXISTS (
         SELECT FROM pg_catalog.pg_auth_members m
         WHERE (m.member IN ('hitl_observer'::regrole, 'hitl_operator'::regrole)
                AND m.roleid::regrole::text <> 'pg_use_reserved_connections')
-           OR (m.roleid = 'hitl_ops_owner'::regrole
+           OR (m.roleid IN ('hitl_ops_owner'::regrole, 'hitl_observer'::regrole,
+                            'hitl_operator'::regrole)
                AND (coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
                     OR coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true)))
     ) THEN
         RAISE 'hitl_observer and hitl_operator must be members of no role but'
-            ' pg_use_reserved_connections; hitl_ops_owner must have none'
+            ' pg_use_reserved_connections; they and hitl_ops_owner must have none'
+            USING ERRCODE = 'check_violation';
+    END IF;
+    IF EXISTS (SELECT FROM pg_catalog.pg_proc
+                WHERE pronamespace = 'hitl_ops'::regnamespace
+                  AND proowner <> 'hitl_ops_owner'::regrole)
+       OR EXISTS (SELECT FROM pg_catalog.pg_class
+                   WHERE relnamespace = 'hitl_ops'::regnamespace
+                     AND relowner <> 'hitl_ops_owner'::regrole) THEN
+        RAISE 'schema hitl_ops has functions or tables of somebody else; drop them'
             USING ERRCODE = 'check_violation';
     END IF;
 END

@@ -223,7 +223,13 @@ def _step(run: Run, index: int) -> bool:
     try:
         # The call starts only while the lease outlives its hard timeout.
         run.leases.ensure(spec.hard_timeout_s)
-        outcome = run_apply(run.clearances[index], run.body, index, host_files.targets())
+        outcome = run_apply(
+            run.clearances[index],
+            run.body,
+            index,
+            host_files.targets(),
+            run.snapshots.get(index),
+        )
     except OutcomeUnknown as error:
         # The lease runs out, then `reconcile` reads the target.
         record_result(run, index, "unknown", failure(error))
