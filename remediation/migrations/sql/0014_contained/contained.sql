@@ -101,7 +101,8 @@ SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NOT remediation.incident_edge_v1(NEW.from_state, NEW.to_state, current_user::text)
      OR (NEW.to_state = 'contained'
-         AND (current_user::text = 'hitl_worker') IS DISTINCT FROM (NEW.proposal_id IS NOT NULL)) THEN
+         AND (current_user::text = 'hitl_worker')
+             IS DISTINCT FROM (NEW.look_id IS NULL OR NEW.proposal_id IS NOT NULL)) THEN
     PERFORM remediation.refuse_v1('incident_edge',
       format('%s may not move an incident from %s to %s', current_user, NEW.from_state, NEW.to_state));
   END IF;
@@ -145,16 +146,16 @@ BEGIN
        OR length(btrim(NEW.reason)) < 10 OR NEW.actor NOT LIKE 'person:%') THEN
     PERFORM remediation.refuse_v1('incident_reason', 'a person closes an incident, with outcome and reason');
   END IF;
-  IF NEW.to_state = 'closed' AND NOT remediation.incident_entitled_v1(NEW.actor) THEN
-    PERFORM remediation.refuse_v1('incident_entitlement', 'only an approver or a lead closes an incident');
-  END IF;
   IF NEW.to_state = 'closed' AND NEW.outcome = 'contained' AND NEW.from_state <> 'contained' THEN
     PERFORM remediation.refuse_v1('incident_outcome', 'the incident is not contained now');
+  END IF;
+  IF NEW.to_state = 'closed' AND NOT remediation.incident_entitled_v1(NEW.actor) THEN
+    PERFORM remediation.refuse_v1('incident_entitlement', 'only an approver or a lead closes an incident');
   END IF;
   IF NEW.to_state = 'open' AND btrim(NEW.reason) = '' THEN
     PERFORM remediation.refuse_v1('incident_reason', 'an incident is opened again with a reason');
   END IF;
-  IF NEW.to_state = 'contained' AND NEW.proposal_id IS NULL THEN
+  IF NEW.to_state = 'contained' AND NEW.proposal_id IS NULL AND NEW.look_id IS NOT NULL THEN
     PERFORM remediation.refuse_confirmation_v1(NEW.incident_id, NEW.look_id, NEW.actor);
   ELSIF NEW.to_state = 'contained' AND NOT EXISTS (
        SELECT 1 FROM public.remediation_proposal p
