@@ -279,7 +279,7 @@ CASES = {
     "deep": ("person:what:ever", f'{{"b":{"[" * 70}1{"]" * 70}}}'),
     "data_text": ("person:review:signed", '"x"'),
     "statement": ("person:review:signed", '{"statement":{"plan":"%s"}}'.replace("%s", NONE)),
-    "submitted": (  # noqa: E501
+    "submitted": (
         "agent:proposal:submitted",
         '{"incident":"INCIDENT","plan":"%s"}'.replace("%s", NONE),
     ),
