@@ -42,7 +42,7 @@ ELSEWHERE = {
     "services/execution/run": "flows/test_failures.py",
     "services/execution/settle_by_hand": "views/run/test_ways.py",  # two people, and forgeries
     "services/inventory/import_rows": "services/inventory/test_import_files.py",
-    "services/outbox/notify_incident": "services/execution/test_look.py",  # what a look finds
+    "services/outbox/notice_lock": "services/outbox/test_notify_incident.py",  # what a look finds
     "services/outbox/pause": "services/outbox/test_dispatch.py",
     "services/outbox/mail": "hostile/test_destinations.py",  # hostile titles in real mails
     "services/people/object_rights": "services/people/test_accounts.py",

@@ -17,6 +17,7 @@ from typing import Any
 from audit.tlog import bundle_form, ed25519, incident
 from audit.tlog.canonical import read
 from audit.tlog.checkpoint import Checkpoint
+from audit.tlog.claims import claimed
 from audit.tlog.errors import BadProof, Fork, Malformed, Mismatch, Missing
 from audit.tlog.incident import Documents, Entry, strings
 from audit.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
@@ -93,7 +94,8 @@ def verify(
     heads = tuple(_heads(given, policy, checked.checkpoint, verify))
     about = bundle_form.text(given, "incident")
     heads_here = (checked.checkpoint, *heads)
-    remarks = incident.check(about, entries, documents, heads_here, rules)
+    claims = claimed(entries, documents, rules)
+    remarks = incident.check(about, entries, documents, heads_here, rules, claims)
     said = dict(_opened(given, proven))
     if seen is not None:
         check_seen(seen, checked.checkpoint, heads)
@@ -127,7 +129,7 @@ def _entries(given: dict[str, Any], head: Checkpoint) -> Iterator[Entry]:
 def _forged(proven: tuple[Entry, ...], rules: Rules) -> Iterator[Forged]:
     judge = Judge(rules.writers)
     for entry in proven:
-        if why := judge.why_forged(entry.index, entry.said):
+        if why := judge.why_forged_bytes(entry.index, entry.body):
             yield Forged(entry, why)
 
 

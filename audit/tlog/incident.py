@@ -2,13 +2,14 @@
 
 Entries are in a log and cannot be changed, but the author of a bundle can leave something out. This
 module finds missing documents that an entry names, missing entries that another one relies on, and
-a missing head under which the gate cleared a run (`audit.tlog.rules` says which these are). No
-bundle can show that the log has no other entry about the incident.
+a missing head under which the gate cleared a run (`audit.tlog.rules` says which these are). What
+`audit.tlog.claims` finds to be a mere claim of the web process becomes a remark instead. No bundle
+can show that the log has no other entry about the incident.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -51,23 +52,33 @@ def check(
     documents: Documents,
     heads: Sequence[Checkpoint],
     rules: Rules,
+    claims: frozenset[int] = frozenset(),
 ) -> tuple[str, ...]:
     """Check that the parts belong together and are complete; return remarks for the reader.
 
-    ``heads[0]`` is the newest. Raises Mismatch or Missing, which name the entry and the part.
+    ``heads[0]`` is the newest, ``claims`` are the entries on which nothing rests. Raises Mismatch
+    or Missing, which name the entry and the part.
     """
     _check_about(incident, entries, rules)
-    check_rests(entries, rules)
+    there = {(entry.action, entry.object) for entry in entries}
+    remarks = []
     for entry in entries:
-        for path, domain, digest in _named(entry, rules):
-            _check_document(entry, path, (domain, digest), documents, rules)
+        try:
+            _check_rest(entry, there, rules)
+            for path, domain, digest in _named(entry, rules):
+                _check_document(entry, path, (domain, digest), documents, rules)
+        except (Missing, Mismatch) as error:
+            if entry.index not in claims:
+                raise
+            remarks.append(f"only claimed by {entry.writer}: {error.detail}")
     cleared = [entry for entry in entries if entry.action == rules.cleared]
     found = {_check_gate(entry, entries, documents, heads) for entry in cleared}
     elsewhere = {origin for origin in found if origin}
-    return tuple(
+    remarks += [
         f"a run was cleared under a head of another log, {origin}: not compared with this one"
         for origin in sorted(elsewhere)
-    )
+    ]
+    return tuple(remarks)
 
 
 def _check_about(incident: str, entries: Sequence[Entry], rules: Rules) -> None:
@@ -87,9 +98,13 @@ def check_rests(entries: Sequence[Entry], rules: Rules) -> None:
     """Require the entries that each entry relies on. Raises Missing."""
     there = {(entry.action, entry.object) for entry in entries}
     for entry in entries:
-        needed = rules.rests_on.get(entry.action)
-        if needed is not None and (needed, entry.object) not in there:
-            raise Missing(f"entry {entry.index}, {entry.action}, rests on {needed}: not here")
+        _check_rest(entry, there, rules)
+
+
+def _check_rest(entry: Entry, there: Set[tuple[str, str]], rules: Rules) -> None:
+    needed = rules.rests_on.get(entry.action)
+    if needed is not None and (needed, entry.object) not in there:
+        raise Missing(f"entry {entry.index}, {entry.action}, rests on {needed}: not here")
 
 
 def _named(entry: Entry, rules: Rules) -> Iterator[tuple[str, str, str]]:

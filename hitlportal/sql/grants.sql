@@ -50,7 +50,7 @@ GRANT EXECUTE ON FUNCTION
   remediation.refuse_v1(text, text), remediation.digest_v1(text, bytea),
   remediation.edge_v1(text, text, text), remediation.incident_edge_v1(text, text, text),
   remediation.lock_proposal_v1(uuid), remediation.lock_incident_v1(uuid),
-  remediation.incident_excluded_v1(uuid, uuid),
+  remediation.incident_excluded_v1(uuid, uuid), remediation.look_holds_v1(uuid, bigint),
   remediation.excluded_v1(uuid), remediation.token_revoked_v1(uuid),
   remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
   remediation.open_slots_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)

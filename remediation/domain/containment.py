@@ -18,6 +18,9 @@ LOOK_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
 LOOK_EVERY = timedelta(days=1)
 # A look that could not read is repeated after a minute, then two, four, … at most an hour.
 RETRY, RETRY_MOST = timedelta(minutes=1), timedelta(hours=1)
+# A place that was seen longer before the run ended says nothing of its end: meanwhile somebody can
+# have given the identity its access back.
+SEEN_WITHIN = timedelta(seconds=60)
 # So many looks in a row that could not read are told to people.
 UNREAD_TOLD = 3
 # What a step record keeps of the places, beside the fields of the target.
@@ -85,6 +88,7 @@ class Why(StrEnum):
     NO_PLACES = "no_places"  # nobody recorded where the identity is without access
     PLACE_ACCESS = "place_access"
     PLACE_UNREAD = "place_unread"
+    SEEN_TOO_EARLY = "seen_too_early"  # too long before the run ended
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,15 @@ class Missing:
     why: Why
     place: str = ""
     open: tuple[str, ...] = ()
+    at: datetime | None = None  # when it was seen, for SEEN_TOO_EARLY
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the record of a confirmed step keeps of its places, and when they were seen."""
+
+    points: Json
+    at: datetime
 
 
 def own_step(plan: Plan, locator: str) -> Step | None:
@@ -102,20 +115,24 @@ def own_step(plan: Plan, locator: str) -> Step | None:
 
 
 def missing(
-    plan: Plan, locator: str, verified: Mapping[int, Mapping[str, Json]]
+    plan: Plan, locator: str, verified: Mapping[int, Seen], ended: datetime
 ) -> tuple[Missing, ...]:
     """Return what keeps a run that succeeded from containing its incident; empty if nothing does.
 
-    ``verified`` is what the step records keep of each step when it was seen.
+    ``verified`` is what the step records keep of each step when it was seen, ``ended`` the end of
+    the run.
     """
     step = own_step(plan, locator)
     if step is None:
         return (Missing(Why.NOT_ACTED_ON),)
     if not step.spec.removes_access:
         return (Missing(Why.NOT_REMOVED),)
-    seen = places(verified.get(step.index, {}).get("points"))
-    if not seen:
+    record = verified.get(step.index)
+    seen = places(record.points) if record is not None else ()
+    if record is None or not seen:
         return (Missing(Why.NO_PLACES),)
+    if record.at < ended - SEEN_WITHIN:
+        return (Missing(Why.SEEN_TOO_EARLY, at=record.at),)
     whys = {Found.ACCESS: Why.PLACE_ACCESS, Found.UNREAD: Why.PLACE_UNREAD}
     return tuple(
         Missing(whys[one.found], one.place, one.open)

@@ -10,6 +10,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.containment import (
     Found,
     Missing,
+    Seen,
     SeenPlace,
     Why,
     found,
@@ -24,15 +25,15 @@ T = "test.target:t1"
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
 
-def seen(*pairs: tuple[str, bool | None], still: tuple[str, ...] = ()) -> dict[str, Json]:
-    return {"points": [SeenPlace(name, without, still).to_json() for name, without in pairs]}
+def seen(*pairs: tuple[str, bool | None], still: tuple[str, ...] = ()) -> Seen:
+    return Seen([SeenPlace(name, without, still).to_json() for name, without in pairs], AT)
 
 
 PLAN = factories.plan("t2", "t1")
 
 
 def test_every_place_without_access_lacks_nothing() -> None:
-    assert missing(PLAN, T, {1: seen(("a", True), ("b", True))}) == ()
+    assert missing(PLAN, T, {1: seen(("a", True), ("b", True))}, AT) == ()
 
 
 @pytest.mark.parametrize(
@@ -42,13 +43,13 @@ def test_every_place_without_access_lacks_nothing() -> None:
         (T, {}, Missing(Why.NO_PLACES)),
         # The places of another step prove nothing.
         (T, {0: seen(("a", True))}, Missing(Why.NO_PLACES)),
-        (T, {1: {}}, Missing(Why.NO_PLACES)),
-        (T, {1: {"points": []}}, Missing(Why.NO_PLACES)),
-        (T, {1: {"points": "all"}}, Missing(Why.NO_PLACES)),
+        (T, {1: Seen(None, AT)}, Missing(Why.NO_PLACES)),
+        (T, {1: Seen([], AT)}, Missing(Why.NO_PLACES)),
+        (T, {1: Seen("all", AT)}, Missing(Why.NO_PLACES)),
         (T, {1: seen(("a", True), ("b", False))}, Missing(Why.PLACE_ACCESS, "b")),
         (T, {1: seen(("a", True), ("b", None))}, Missing(Why.PLACE_UNREAD, "b")),
-        (T, {1: {"points": [7]}}, Missing(Why.PLACE_UNREAD, "?")),
-        (T, {1: {"points": [{"without_access": "yes"}]}}, Missing(Why.PLACE_UNREAD, "?")),
+        (T, {1: Seen([7], AT)}, Missing(Why.PLACE_UNREAD, "?")),
+        (T, {1: Seen([{"without_access": "yes"}], AT)}, Missing(Why.PLACE_UNREAD, "?")),
         (
             T,
             {1: seen(("a", True), still=("session 7",))},
@@ -56,10 +57,16 @@ def test_every_place_without_access_lacks_nothing() -> None:
         ),
     ],
 )
-def test_what_is_missing_is_named(
-    locator: str, verified: dict[int, dict[str, Json]], lacks: Missing
-) -> None:
-    assert missing(PLAN, locator, verified) == (lacks,)
+def test_what_is_missing_is_named(locator: str, verified: dict[int, Seen], lacks: Missing) -> None:
+    assert missing(PLAN, locator, verified, AT) == (lacks,)
+
+
+def test_what_was_seen_long_before_the_end_of_the_run_is_missing_with_its_time() -> None:
+    """A68."""
+    verified = {1: seen(("a", True))}
+    assert missing(PLAN, T, verified, AT + timedelta(seconds=60)) == ()
+    late = missing(PLAN, T, verified, AT + timedelta(seconds=61))
+    assert late == (Missing(Why.SEEN_TOO_EARLY, at=AT),)
 
 
 def test_an_action_that_takes_no_access_away_contains_nothing() -> None:
@@ -76,7 +83,7 @@ def test_an_action_that_takes_no_access_away_contains_nothing() -> None:
         protected=frozenset(),
     )
     locator = plan.steps[0].target.locator
-    assert missing(plan, locator, {0: seen(("a", True))}) == (Missing(Why.NOT_REMOVED),)
+    assert missing(plan, locator, {0: seen(("a", True))}, AT) == (Missing(Why.NOT_REMOVED),)
 
 
 def test_one_place_with_access_is_access_and_one_unread_is_unread() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 from audit.tlog.canonical import Json, encode
 from remediation import models as m
+from remediation.domain import instant, report
 from remediation.domain import plan as plans
-from remediation.domain import report
 from remediation.domain.events import Event
+from remediation.services.clock import database_now
 from tests.factories.logins import WEB, WORKER, WORKER_ACTOR, acting, actor_of, entry
 from tests.factories.people import Person
 
@@ -159,7 +160,7 @@ def look(
         return m.IncidentLook.objects.create(
             incident=incident,
             found=found,
-            data={"at": "2026-11-22T10:00:00Z", "points": []},
+            data={"at": instant.dump(database_now()), "points": []},
             actor=actor,
             entry=entry(Event.WORKER_INCIDENT_LOOKED, actor, object or f"incident:{incident.pk}"),
             **fields,

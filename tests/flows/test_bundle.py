@@ -8,9 +8,10 @@ import sys
 import zipfile
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
 from audit import verifier
 from audit.tlog import bundle
@@ -252,3 +253,56 @@ def test_it_imports_the_standard_library_only(zipapp: Path) -> None:
         check=True,
     )
     assert said.stdout.strip() == "['audit']"
+
+
+NONE = "ab" * 32
+
+
+def write(action: str, object_: str, data: str) -> None:
+    kind = action.split(":", maxsplit=1)[0]
+    body = (
+        f'{{"action":"{action}","actor":"{kind}:{uuid4()}","at":"2026-11-22T10:00:00.000000+00:00",'
+        f'"data":{data},"object":"{object_}","v":1}}'
+    )
+    with acts("hitl_web"), connection.cursor() as cursor:
+        cursor.execute("INSERT INTO audit.entry (body) VALUES (%s)", [body.encode()])
+
+
+CASES = {
+    "digest_of_nothing": ("agent:report:submitted", '{"diagnosis":"%s"}'.replace("%s", NONE)),
+    "no_digest": ("agent:report:submitted", '{"diagnosis":7}'),
+    "corrected": ("person:diagnosis:corrected", '{"diagnosis":"%s"}'.replace("%s", NONE)),
+    "no_rest": ("person:run:settled", "{}"),
+    "unknown_action": ("person:what:ever", "{}"),
+    "not_canonical": ("person:what:ever", '{"b":1,"a":2}'),
+    "big": ("person:what:ever", f'{{"b":{"9" * 5000}}}'),
+    "deep": ("person:what:ever", f'{{"b":{"[" * 70}1{"]" * 70}}}'),
+    "data_text": ("person:review:signed", '"x"'),
+    "statement": ("person:review:signed", '{"statement":{"plan":"%s"}}'.replace("%s", NONE)),
+    "submitted": (
+        "agent:proposal:submitted",
+        '{"incident":"INCIDENT","plan":"%s"}'.replace("%s", NONE),
+    ),
+    "committed": ("person:what:ever", '{"b":{"hmac-sha256":7}}'),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_hitl_web_may_write_does_not_spoil_the_bundle(
+    world: World,
+    done: UUID,
+    case: str,
+) -> None:
+    action, data = CASES[case]
+    before = check(make(done))
+    write(action, f"incident:{done}", data.replace("INCIDENT", str(done)))
+    world.integrate()
+    found = check(make(done))
+    assert {e.index for e in before.entries} <= {e.index for e in found.entries}
+
+
+def test_an_entry_about_a_proposal_of_another_incident(world: World, done: UUID) -> None:
+    """A proposal that this incident claims by a forged `agent:proposal:submitted`."""
+    write("agent:proposal:submitted", f"proposal:{uuid4()}", f'{{"incident":"{done}"}}')
+    world.integrate()
+    check(make(done))

@@ -1,19 +1,22 @@
 """Say what the end of a run means for incidents, in the transaction that ends it.
 
 A success contains the run's incident only if the incident's own identity was seen without access
-at every place. What gave access back opens contained incidents again.
+at every place, shortly before the run ended; after a longer run the next look decides. What gave
+access back opens contained incidents again, however its run ended.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
-from audit.tlog.canonical import Json
-from remediation.domain.containment import Missing, Why, missing
+from remediation.domain.containment import Missing, Seen, Why, missing
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan, Step
+from remediation.domain.states import ProposalState
 from remediation.models import Incident, Proposal, StepRecord
 from remediation.services.actors import Actor
+from remediation.services.clock import database_now
 from remediation.services.load_plan import read_plan
 from remediation.services.reporting import incidents
 
@@ -26,7 +29,7 @@ def after_success(*, actor: Actor, proposal: Proposal, plan: Plan) -> bool:
     """
     back = [step for step in plan.steps if _gives_access(proposal, step)]
     _reopen(actor, proposal, back, f"proposal {proposal.pk} gave access back")
-    if missing(plan, proposal.incident.locator, verified(proposal)):
+    if missing(plan, proposal.incident.locator, verified(proposal), database_now()):
         return False
     return incidents.contain(
         actor=actor,
@@ -37,15 +40,25 @@ def after_success(*, actor: Actor, proposal: Proposal, plan: Plan) -> bool:
 
 
 def after_rollback(*, actor: Actor, proposal: Proposal, plan: Plan) -> None:
-    """Open incidents again whose identity got its access back by the rollback of this run.
+    """Open incidents again whose identity got its access back by this run, or by its rollback.
 
-    Call it after the transition that ends the run, in its transaction, also when only some steps
-    were rolled back.
+    Call it after every end of a run that did not succeed, in its transaction: a reversal that
+    stopped may have given access back, and some steps of a plan may be rolled back.
     """
-    undone = StepRecord.objects.filter(execution__proposal=proposal, phase="undone")
-    steps = set(undone.values_list("step", flat=True))
-    back = [step for step in plan.steps if step.index in steps and step.spec.removes_access]
-    _reopen(actor, proposal, back, f"proposal {proposal.pk} was rolled back")
+    phases: dict[str, set[int]] = {"applied": set(), "undone": set()}
+    rows = StepRecord.objects.filter(execution__proposal=proposal, phase__in=phases)
+    for index, phase in rows.values_list("step", "phase"):
+        phases[phase].add(index)
+    given = [
+        step
+        for step in plan.steps
+        if step.index in phases["applied"] - phases["undone"] and _gives_access(proposal, step)
+    ]
+    undone = [
+        step for step in plan.steps if step.index in phases["undone"] and step.spec.removes_access
+    ]
+    _reopen(actor, proposal, given, f"proposal {proposal.pk} gave access back")
+    _reopen(actor, proposal, undone, f"proposal {proposal.pk} was rolled back")
 
 
 def lacks(proposal: Proposal) -> tuple[Missing, ...]:
@@ -54,13 +67,19 @@ def lacks(proposal: Proposal) -> tuple[Missing, ...]:
         plan = read_plan(bytes(proposal.plan))
     except BadInput:
         return (Missing(Why.NO_PLACES),)
-    return missing(plan, proposal.incident.locator, verified(proposal))
+    return missing(plan, proposal.incident.locator, verified(proposal), _ended(proposal))
 
 
-def verified(proposal: Proposal) -> Mapping[int, Mapping[str, Json]]:
+def verified(proposal: Proposal) -> Mapping[int, Seen]:
     """Return what the step records keep of each step when it was seen, by its index."""
     rows = StepRecord.objects.filter(execution__proposal=proposal, phase="verified")
-    return dict(rows.values_list("step", "data"))
+    return {row.step: Seen(row.data.get("points"), row.recorded_at) for row in rows}
+
+
+def _ended(proposal: Proposal) -> datetime:
+    """Return when the run succeeded; now if it did not."""
+    end = proposal.transitions.filter(to_state=ProposalState.SUCCEEDED).order_by("-id").first()
+    return end.recorded_at if end is not None else database_now()
 
 
 def _gives_access(proposal: Proposal, step: Step) -> bool:

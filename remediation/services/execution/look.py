@@ -1,8 +1,10 @@
 """Look whether the identity of an incident has access, after the incident was contained.
 
 The worker looks with the observer's credential when a look is due by the database's clock, and
-when a person asks. Access found opens the incident again, in the look's own transaction. A look
-that could not read is on record too, repeated with back-off, and never shown as "without access".
+when a person asks. Access found opens the incident again, in the look's own transaction. A run that
+was seen too early to contain its incident is followed by a look at once, which may contain it. A
+look that could not read is on record too, repeated with back-off, and never shown as "without
+access".
 """
 
 from __future__ import annotations
@@ -45,6 +47,13 @@ logger = logging.getLogger(__name__)
 # One run of the task looks at no more than this, and begins no look after so many seconds: expiry
 # and the sweep share its queue.
 MOST, SECONDS = 20, 10.0
+# Of these so many because people asked, and only after what is due by itself: a web process that
+# was taken over can ask in everybody's name.
+MOST_ASKED = 5
+# How long to wait for the lock of an incident: others are due, too.
+LOCK_MS = 200
+# Incidents that this process could not look at: they come last, so that they hold up no other.
+_in_the_way: set[UUID] = set()
 
 # Contained incidents with their newest look since then. None about an identity on which a run is
 # executing: a reversal that is under way would look like access from outside.
@@ -69,14 +78,36 @@ SELECT r.incident_id, min(r.recorded_at) FROM public.remediation_incidentlookreq
                     WHERE t.incident_id = r.incident_id AND t.to_state = 'closed')
  GROUP BY r.incident_id
 """
+# Incidents whose own run succeeded within the hour, that have not moved since, and that no look has
+# read since.
+FOLLOWING = """
+SELECT i.id, max(m.recorded_at) FROM public.remediation_transition m
+  JOIN public.remediation_proposal p ON p.id = m.proposal_id AND p.state = 'succeeded'
+   AND p.reverses_id IS NULL
+  JOIN public.remediation_incident i ON i.id = p.incident_id
+  JOIN public.remediation_proposaltarget t ON t.proposal_id = p.id AND t.locator = i.locator
+ WHERE m.to_state = 'succeeded' AND m.recorded_at > clock_timestamp() - interval '1 hour'
+   AND NOT EXISTS (SELECT 1 FROM public.remediation_incidenttransition n
+                    WHERE n.incident_id = i.id AND n.entry > m.entry)
+   AND NOT EXISTS (SELECT 1 FROM public.remediation_incidentlook l
+                    WHERE l.incident_id = i.id AND l.entry > m.entry
+                      AND (l.found <> 'unread'
+                           OR l.recorded_at > clock_timestamp() - interval '1 minute'))
+ GROUP BY i.id
+"""
 # What a look rests on: the newest move, the newest look, the newest begin or end of a run on the
-# identity, and how many runs on it are executing.
+# identity, its newest step there, and how many runs on it are executing.
 MARK = """
 SELECT (SELECT max(t.id) FROM public.remediation_incidenttransition t WHERE t.incident_id = i.id),
        (SELECT max(l.id) FROM public.remediation_incidentlook l WHERE l.incident_id = i.id),
        (SELECT max(m.id) FROM public.remediation_transition m
           JOIN public.remediation_proposaltarget p ON p.proposal_id = m.proposal_id
          WHERE p.locator = i.locator AND 'executing' IN (m.from_state, m.to_state)),
+       (SELECT max(s.id) FROM public.remediation_steprecord s
+          JOIN public.remediation_execution e ON e.id = s.execution_id
+          JOIN public.remediation_proposaltarget p ON p.proposal_id = e.proposal_id
+           AND p.step = s.step
+         WHERE p.locator = i.locator),
        (SELECT count(*) FROM public.remediation_proposal q
           JOIN public.remediation_proposaltarget p ON p.proposal_id = q.id
          WHERE p.locator = i.locator AND q.state = 'executing')
@@ -91,6 +122,7 @@ class Mark:
     move: int | None
     look: int | None
     run: int | None
+    step: int | None
     executing: int
 
 
@@ -116,8 +148,10 @@ def look(*, actor: Actor) -> int:
             break
         try:
             recorded += look_at(incident_id, actor=actor)
+            _in_the_way.discard(incident_id)
         except (Refused, DatabaseError) as error:
-            # One incident must not keep the others from being looked at.
+            # One incident must not keep the others from being looked at, now or next time.
+            _in_the_way.add(incident_id)
             logger.error("incident %s was not looked at: %s", incident_id, error)
     return recorded
 
@@ -135,6 +169,8 @@ def look_at(incident_id: UUID, *, actor: Actor) -> bool:
     proposal, step = look_subject.subject(incident)
     seen = _see(step)
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_MS}ms"])
         incidents.lock(incident.pk)
         state = incidents.state(incident)
         if state is IncidentState.CLOSED or _mark(incident) != before:
@@ -144,20 +180,38 @@ def look_at(incident_id: UUID, *, actor: Actor) -> bool:
             incidents.reopen(
                 actor=actor, incident=incident, reason=_describe(seen.places), look=made
             )
+        elif made.found == Found.WITHOUT and look_subject.awaits_look(incident, proposal):
+            assert proposal is not None
+            incidents.contain(
+                actor=actor,
+                incident=incident,
+                proposal=proposal,
+                reason=f"proposal {proposal.pk}, then look {made.pk}",
+                look=made,
+            )
         elif state is IncidentState.CONTAINED and made.data.get("in_a_row") == UNREAD_TOLD:
             notify_incident.notify_after_commit(notify_incident.UNREAD, made.pk, actor=actor)
     return True
 
 
 def _due() -> list[UUID]:
-    """Return the incidents to look at now: first those that a person asked about, then by age."""
+    """Return the incidents to look at now: what is due by itself, then what people asked for.
+
+    Each by age; what was in the way before comes last.
+    """
     now = database_now()
     with connection.cursor() as cursor:
         cursor.execute(ASKED)
         asked = sorted((at, pk) for pk, at in cursor.fetchall())
         cursor.execute(CONTAINED)
-        regular = sorted((look_due(at, last, row), pk) for pk, at, last, row in cursor.fetchall())
-    return list(dict.fromkeys(pk for at, pk in [*asked, *regular] if at <= now))
+        regular = [(look_due(at, last, row), pk) for pk, at, last, row in cursor.fetchall()]
+        cursor.execute(FOLLOWING)
+        regular += [(at, pk) for pk, at in cursor.fetchall()]
+    due = [pk for at, pk in sorted(regular) if at <= now]
+    wanted = [pk for _, pk in asked if pk not in due]
+    # Of the requests, too, those in the way must not be the ones that are picked.
+    wanted = sorted(wanted, key=_in_the_way.__contains__)[:MOST_ASKED]
+    return sorted([*dict.fromkeys(due), *wanted], key=_in_the_way.__contains__)
 
 
 def _mark(incident: Incident) -> Mark:

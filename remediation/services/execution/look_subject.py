@@ -7,7 +7,7 @@ from remediation.domain.containment import own_step
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import Step, Target
 from remediation.domain.report import load_diagnosis
-from remediation.domain.states import IncidentState
+from remediation.domain.states import IncidentState, ProposalState
 from remediation.models import Incident, Proposal
 from remediation.services.load_plan import read_plan
 
@@ -34,6 +34,18 @@ def subject(incident: Incident) -> tuple[Proposal | None, Step | None]:
         if step is not None:
             return proposal, step
     return None, _possible(incident)
+
+
+def awaits_look(incident: Incident, proposal: Proposal | None) -> bool:
+    """Return whether a look may contain the incident: this run of it succeeded, and was seen too
+    early, or not everywhere, to contain it by itself.
+
+    Not if the incident moved since, as when a look found access: then a person confirms.
+    """
+    if proposal is None or proposal.state != ProposalState.SUCCEEDED:
+        return False
+    end = proposal.transitions.filter(to_state=ProposalState.SUCCEEDED).order_by("-id").first()
+    return end is not None and not incident.transitions.filter(entry__gt=end.entry).exists()
 
 
 def can_look(incident: Incident) -> bool:

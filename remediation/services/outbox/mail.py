@@ -1,7 +1,8 @@
 """Send mails to people: new rounds, near deadlines, results. Nobody can decide by mail.
 
 The worker sends them after the commit; only it can read the addresses. A mail that cannot be sent
-is logged and changes nothing: the queue shows the same.
+is logged and changes nothing: the queue shows the same. An address that no mail server takes keeps
+nobody else from being told.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
+from django.core.validators import validate_email
 from django.db import connection
 from django.urls import reverse
 
@@ -198,7 +201,7 @@ def _send_about(
         cursor.execute(
             "SELECT email FROM remediation.mailbox WHERE person = ANY(%s)", [list(people)]
         )
-        addresses = sorted({row[0] for row in cursor.fetchall()})
+        addresses = sorted({row[0] for row in cursor.fetchall() if _usable(row[0])})
     if not addresses:
         return True
     title = incident.title
@@ -215,7 +218,19 @@ def _send_about(
     )
     try:
         message.send()
-    except OSError as error:
+    except Exception as error:
+        # Not only OSError: what the mail library refuses must not end the task that tells people.
         logger.error("mail about %s was not sent: %s", path, error)
+        return False
+    return True
+
+
+def _usable(address: str) -> bool:
+    """Return whether a mail server can be asked to take this address: plain ASCII, as it parses."""
+    try:
+        validate_email(address)
+        address.encode("ascii")
+    except (ValidationError, UnicodeEncodeError):
+        logger.error("an address that no mail server takes is left out: %r", address[:100])
         return False
     return True

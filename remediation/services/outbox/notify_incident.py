@@ -23,6 +23,7 @@ from remediation.domain.states import IncidentState
 from remediation.models import Incident, IncidentLook, IncidentNotice, IncidentTransition
 from remediation.services.actors import Actor
 from remediation.services.outbox import mail
+from remediation.services.outbox.notice_lock import alone
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def notify(kind: str, about: int, *, actor: Actor) -> bool:
     """
     with transaction.atomic():
         incident = _incident(kind, about)
-        if not _alone(kind, about) or _was_told(incident, kind, about):
+        if not alone(f"{kind}:{about}") or _was_told(incident, kind, about):
             return False
         if not _send(kind, about, incident):
             return False
@@ -106,15 +107,6 @@ def _is_due(kind: str, about: int) -> bool:
         return cache.add(f"told:{kind}:{about}", 1, timeout=RETRY_S)
     except RedisError:
         return True
-
-
-def _alone(kind: str, about: int) -> bool:
-    """Lock this notice until the transaction ends; return False if another worker holds it."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"{kind}:{about}"]
-        )
-        return bool(cursor.fetchone()[0])
 
 
 def _was_told(incident: Incident, kind: str, about: int) -> bool:

@@ -29,6 +29,7 @@ from remediation.models import Halt, Notice, Proposal, Review, StepRecord
 from remediation.services.actors import Actor
 from remediation.services.load_plan import read_plan
 from remediation.services.outbox import mail
+from remediation.services.outbox.notice_lock import alone
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ def remind(*, actor: Actor) -> int:
 
 def _tell(proposal: Proposal, kind: str, message_id: str, actor: Actor) -> bool:
     with transaction.atomic():
-        if not _alone(proposal.pk, kind) or _was_told(proposal, kind):
+        if not alone(f"{kind}:{proposal.pk}") or _was_told(proposal, kind):
             return False
         people = _people(proposal)
         if not mail.send_result(proposal, people, text=_text(proposal), message_id=message_id):
@@ -168,15 +169,6 @@ def _is_due(proposal_id: UUID) -> bool:
         return cache.add(f"told:{proposal_id}", 1, timeout=RETRY_S)
     except RedisError:
         return True
-
-
-def _alone(proposal_id: UUID, kind: str) -> bool:
-    """Lock this notice until the transaction ends; return False if another worker holds it."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"{kind}:{proposal_id}"]
-        )
-        return bool(cursor.fetchone()[0])
 
 
 def _was_told(proposal: Proposal, kind: str) -> bool:

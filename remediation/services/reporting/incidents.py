@@ -31,6 +31,7 @@ from remediation.services.outbox import notify_incident
 from remediation.services.reporting import secrets
 
 MIN_REASON = 10
+NOT_HOLDING = "the look is too old, or something was done to the identity since: ask for a new one"
 NOT_CONTAINED = "the incident is not contained now: choose “handled outside the portal” instead"
 
 
@@ -112,8 +113,9 @@ def ask_look(*, actor: User, incident_id: UUID) -> None:
 def confirm_look(*, actor: User, incident_id: UUID, look_id: int) -> None:
     """Contain an open incident, because the worker saw its identity without access.
 
-    The look must be the newest one, and at most ten minutes old. Raises NoSuchObject,
-    NotEntitled, Separation, WrongState.
+    The look must be the newest one, at most ten minutes old, and later than everything that a run
+    did to the identity; the guard asks the same. Raises NoSuchObject, NotEntitled, Separation,
+    WrongState.
     """
     with transaction.atomic():
         incident = _visible(actor, incident_id)
@@ -124,14 +126,31 @@ def confirm_look(*, actor: User, incident_id: UUID, look_id: int) -> None:
         look = IncidentLook.objects.filter(pk=look_id, incident=incident).first()
         if look is None:
             raise errors.NoSuchObject()
+        if not holds(look):
+            raise errors.WrongState(NOT_HOLDING)
         _move(
             actor.actor, Event.PERSON_INCIDENT_CONTAINED, incident_id, IncidentState.OPEN,
             IncidentState.CONTAINED, reason=f"look {look.pk}", look=look,
         )  # fmt: skip
 
 
-def contain(*, actor: Actor, incident: Incident, proposal: Proposal, reason: str) -> bool:
-    """Mark an open incident as contained by a run of it, in the transaction that ends the run.
+def holds(look: IncidentLook) -> bool:
+    """Return whether the look still says how the incident's identity is now."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT remediation.look_holds_v1(%s, %s)", [look.incident_id, look.pk])
+        return bool(cursor.fetchone()[0])
+
+
+def contain(
+    *,
+    actor: Actor,
+    incident: Incident,
+    proposal: Proposal,
+    reason: str,
+    look: IncidentLook | None = None,
+) -> bool:
+    """Mark an open incident as contained by a run of it, in the transaction that ends the run, or
+    in that of the ``look`` which follows the run.
 
     An incident that is no longer open stays as it is; then returns False.
     """
@@ -140,7 +159,7 @@ def contain(*, actor: Actor, incident: Incident, proposal: Proposal, reason: str
         return False
     _move(
         actor.ref, Event.WORKER_INCIDENT_CONTAINED, incident.pk, IncidentState.OPEN,
-        IncidentState.CONTAINED, reason=reason, proposal=proposal,
+        IncidentState.CONTAINED, reason=reason, proposal=proposal, look=look,
     )  # fmt: skip
     return True
 

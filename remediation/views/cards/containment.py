@@ -37,6 +37,9 @@ LACKS = {
     Why.NO_PLACES: gettext_lazy("No place where the identity is without access is on record."),
     Why.PLACE_ACCESS: gettext_lazy("The identity had access there."),
     Why.PLACE_UNREAD: gettext_lazy("It could not be read there."),
+    Why.SEEN_TOO_EARLY: gettext_lazy(
+        "It was seen at %(at)s, too long before the end of the run. The worker looks again."
+    ),
 }
 
 
@@ -170,7 +173,10 @@ def _place(one: SeenPlace) -> PlaceRow:
 
 def _lack(one: Missing) -> PlaceRow:
     tone = TONE[Found.ACCESS if one.why is Why.PLACE_ACCESS else Found.UNREAD]
-    return PlaceRow(one.place, tone, str(LACKS[one.why]), one.open)
+    words = str(LACKS[one.why])
+    if one.at is not None:
+        words %= {"at": f"{one.at:%Y-%m-%d %H:%M:%S} UTC"}
+    return PlaceRow(one.place, tone, words, one.open)
 
 
 def _next(move: IncidentTransition, newest: IncidentLook | None) -> datetime:

@@ -158,3 +158,19 @@ def test_a_document_that_only_a_forged_entry_names_may_be_there() -> None:
 
 def _verified(made: Case) -> bundle.Verified:
     return bundle.verify(made.dump(), record.POLICY)
+
+
+def test_a69_the_fast_path_of_the_judge_is_not_fooled_by_a_member_twice() -> None:
+    """The guard was switched off for a moment (which the judge does not have to believe)."""
+    judge = writers.Judge(default().writers)
+    good = (
+        b'{"action":"person:halt:started","actor":"person:1","at":"x","data":{},'
+        b'"object":"o","v":1,"writer":"hitl_web"}'
+    )
+    assert judge.why_forged_bytes(0, good) == ""
+    twice = (
+        b'{"action":"person:halt:started","actor":"person:1","at":"x","data":{},'
+        b'"object":"o","action":"worker:step:recorded","actor":"worker:1","v":1,'
+        b'"writer":"hitl_web"}'
+    )
+    assert judge.why_forged_bytes(1, twice) != ""

@@ -422,3 +422,79 @@ def test_a_report_about_an_incident_that_is_open_again_belongs_to_it(
     world.let_pass(contained, minutes=1)
     world.look()
     assert world.incident(world.submit()) == contained
+
+
+def approved_reversal(world: RoleWorld, incident: m.Incident) -> Any:
+    first = incident.proposals.get(reverses__isnull=True)
+    with acts(WEB):
+        new = reverse_run.propose(
+            actor=world.people["alice"].user,
+            proposal_id=first.pk,
+            reason="The role belongs to the nightly report.",
+        )
+    world.assess(new)
+    world.decide("mallory", new)
+    world.decide("bob", new)
+    return new
+
+
+def test_a68_a_reversal_that_stopped_after_it_gave_access_back_opens_the_incident(
+    world: RoleWorld, contained: m.Incident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Access is back, the observer's read fails for 30 s: the run stops, the incident stays
+    "contained" until the next daily look."""
+    new = approved_reversal(world, contained)
+    monkeypatch.setattr(confirm, "UNREAD", -confirm.UNREAD)
+
+    def unread(*given: Any) -> Any:
+        raise confirm.TargetUnobservable("the observer's login is away")
+
+    monkeypatch.setattr(confirm, "run_verify", unread)
+    real = confirm.observe
+
+    def nothing(steps: Any, **given: Any) -> Any:
+        seen = real(steps, **given)
+        return type(seen)({k: None for k in seen.observations}, {k: "x" for k in seen.observations})
+
+    monkeypatch.setattr(confirm, "observe", nothing)
+    world.execute(new)
+    assert (world.state_of(new), world.can_log_in()) == ("stopped", True)
+    assert world.moves(contained) == ["contained", "open"]
+
+
+def test_a_look_from_before_a_reversal_is_not_confirmed(
+    world: RoleWorld, contained: m.Incident
+) -> None:
+    """The look of the open incident was taken before the run gave access back."""
+    new = approved_reversal(world, contained)
+    # Another incident about the same identity: open, a person asks for a look.
+    with factories.acting(WEB):
+        other = factories.incident(m.Agent.objects.get(), contained.locator)
+    factories.diagnosis(other, "x")
+    lena = world.people["lena"]
+    with acts(WORKER):
+        made = factories.look(other, "without")
+    world.execute(new)
+    assert (world.state_of(new), world.can_log_in()) == ("succeeded", True)
+    with acts(WEB), pytest.raises(errors.WrongState):
+        incidents.confirm_look(actor=lena.user, incident_id=other.pk, look_id=made.pk)
+    assert world.moves(other) == []
+
+
+def test_a_flood_of_requests_does_not_keep_a_contained_incident_from_its_look(
+    world: RoleWorld, contained: m.Incident
+) -> None:
+    """hitl_web asks anew for looks at other incidents each time; regular ones never come."""
+    world.alter("LOGIN")
+    world.let_pass(contained, minutes=10)
+    lena = world.people["lena"]
+    others = []
+    for n in range(look.MOST):
+        with factories.acting(WEB):
+            others.append(factories.incident(m.Agent.objects.get(), f"test.target:other{n}"))
+    for _ in range(3):
+        for one in others:
+            factories.look_request(one, lena)
+        with acts(WORKER):
+            look.look(actor=WORKER_ACTOR)
+    assert world.found(contained) == ["access"]

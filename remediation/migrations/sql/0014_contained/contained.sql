@@ -50,14 +50,59 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
    WHERE p.incident_id = $1 AND x.person = $2::text
 $$;
 
--- Refuses a move of an incident that this login may not make. The worker contains after a run, a person by
--- confirming a look. An invoker function, for its current_user.
+-- Returns whether the actor is an active approver or lead: who closes an incident, asks for a look at it, or
+-- confirms one.
+CREATE FUNCTION remediation.incident_entitled_v1(actor text) RETURNS boolean LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT 1 FROM remediation.entitlement e
+                  WHERE e.active AND e.role IN ('security', 'service_owner', 'lead')
+                    AND 'person:' || e.person = $1)
+$$;
+
+-- Returns when a run last acted on the identity of an incident; infinity while one does. A look from before
+-- says nothing of now: the run, or its rollback, may have given access back.
+CREATE FUNCTION remediation.acted_on_v1(incident uuid) RETURNS timestamptz LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT max(x.at) FROM public.remediation_incident i
+    JOIN public.remediation_proposaltarget t ON t.locator = i.locator
+   CROSS JOIN LATERAL (
+     SELECT 'infinity'::timestamptz AS at FROM public.remediation_proposal p
+      WHERE p.id = t.proposal_id AND p.state = 'executing'
+     UNION ALL
+     SELECT m.recorded_at FROM public.remediation_transition m
+      WHERE m.proposal_id = t.proposal_id AND (m.from_state = 'executing' OR m.to_state = 'rolled_back')
+     UNION ALL
+     SELECT s.recorded_at FROM public.remediation_steprecord s
+       JOIN public.remediation_execution e ON e.id = s.execution_id
+      WHERE e.proposal_id = t.proposal_id AND s.step = t.step) AS x
+   WHERE i.id = $1
+$$;
+
+-- Returns whether this look is the incident's newest, fresh, found the identity without access, and began
+-- after everything that the portal did to the incident and to its identity.
+CREATE FUNCTION remediation.look_holds_v1(incident uuid, look bigint) RETURNS boolean LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM public.remediation_incidentlook l
+   CROSS JOIN LATERAL (SELECT least(l.recorded_at, (l.data ->> 'at')::timestamptz) AS at) AS began
+     WHERE l.id = $2 AND l.incident_id = $1 AND l.found = 'without'
+       AND l.recorded_at > clock_timestamp() - interval '10 minutes'
+       AND began.at > coalesce(remediation.acted_on_v1($1), '-infinity')
+       AND NOT EXISTS (SELECT 1 FROM public.remediation_incidentlook n
+                        WHERE n.incident_id = $1 AND n.id > $2)
+       AND NOT EXISTS (SELECT 1 FROM public.remediation_incidenttransition t
+                        WHERE t.incident_id = $1 AND t.recorded_at >= l.recorded_at))
+$$;
+
+-- Refuses a move of an incident that this login may not make. The worker contains by a run, or by a look after
+-- it, a person by confirming a look. An invoker function, for its current_user.
 CREATE FUNCTION remediation.incident_login_v1() RETURNS trigger LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NOT remediation.incident_edge_v1(NEW.from_state, NEW.to_state, current_user::text)
      OR (NEW.to_state = 'contained'
-         AND (current_user::text = 'hitl_worker') IS DISTINCT FROM (NEW.look_id IS NULL)) THEN
+         AND (current_user::text = 'hitl_worker')
+             IS DISTINCT FROM (NEW.look_id IS NULL OR NEW.proposal_id IS NOT NULL)) THEN
     PERFORM remediation.refuse_v1('incident_edge',
       format('%s may not move an incident from %s to %s', current_user, NEW.from_state, NEW.to_state));
   END IF;
@@ -67,33 +112,25 @@ CREATE TRIGGER b_login BEFORE INSERT ON public.remediation_incidenttransition
   FOR EACH ROW EXECUTE FUNCTION remediation.incident_login_v1();
 ALTER TABLE public.remediation_incidenttransition ENABLE ALWAYS TRIGGER b_login;
 
--- Refuses the confirmation of a look that is not the newest, not fresh, from before the incident's newest
--- move, or that did not find the identity without access; and that of a person who may not confirm it.
+-- Refuses the confirmation of a look that does not hold, and that of a person who may not confirm it.
 CREATE FUNCTION remediation.refuse_confirmation_v1(incident uuid, look bigint, actor text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE l record; who uuid;
 BEGIN
-  SELECT x.id, x.found, x.recorded_at INTO l FROM public.remediation_incidentlook x
-   WHERE x.incident_id = $1 ORDER BY x.id DESC LIMIT 1;
-  IF l.id IS DISTINCT FROM $2 OR l.found <> 'without'
-     OR l.recorded_at <= clock_timestamp() - interval '10 minutes'
-     OR l.recorded_at <= (SELECT max(t.recorded_at) FROM public.remediation_incidenttransition t
-                           WHERE t.incident_id = $1) THEN
-    PERFORM remediation.refuse_v1('incident_look',
-      'the newest look is older than ten minutes, or did not find the identity without access');
+  IF NOT remediation.look_holds_v1($1, $2) THEN
+    PERFORM remediation.refuse_v1('incident_look', 'the newest look is older than ten minutes, from before the '
+      'newest run on the identity, or did not find it without access');
   END IF;
-  who := CASE WHEN $3 ~ '^person:[0-9a-f-]{36}$' THEN substr($3, 8)::uuid END;
-  IF NOT EXISTS (SELECT 1 FROM remediation.entitlement e WHERE e.person = who AND e.active
-                    AND e.role IN ('security', 'service_owner', 'lead')) THEN
+  IF NOT remediation.incident_entitled_v1($3) THEN
     PERFORM remediation.refuse_v1('incident_entitlement', 'only an approver or a lead confirms a look');
   END IF;
-  IF EXISTS (SELECT 1 FROM remediation.incident_excluded_v1($1, who)) THEN
+  IF EXISTS (SELECT 1 FROM remediation.incident_excluded_v1($1, substr($3, 8)::uuid)) THEN
     PERFORM remediation.refuse_v1('incident_separation', 'the person took part in this incident');
   END IF;
 END $$;
 
 -- Refuses a move that does not begin at the incident's present state (compare and set, under its lock),
--- and one without what it asks for: a run or a look to contain it, a reason to open or close it.
+-- and one without what it asks for: a run or a look to contain it, a reason to open or close it, and to close
+-- it a person who may.
 CREATE FUNCTION remediation.incident_transition_v2() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE state_now text;
@@ -112,10 +149,13 @@ BEGIN
   IF NEW.to_state = 'closed' AND NEW.outcome = 'contained' AND NEW.from_state <> 'contained' THEN
     PERFORM remediation.refuse_v1('incident_outcome', 'the incident is not contained now');
   END IF;
+  IF NEW.to_state = 'closed' AND NOT remediation.incident_entitled_v1(NEW.actor) THEN
+    PERFORM remediation.refuse_v1('incident_entitlement', 'only an approver or a lead closes an incident');
+  END IF;
   IF NEW.to_state = 'open' AND btrim(NEW.reason) = '' THEN
     PERFORM remediation.refuse_v1('incident_reason', 'an incident is opened again with a reason');
   END IF;
-  IF NEW.to_state = 'contained' AND NEW.look_id IS NOT NULL THEN
+  IF NEW.to_state = 'contained' AND NEW.proposal_id IS NULL AND NEW.look_id IS NOT NULL THEN
     PERFORM remediation.refuse_confirmation_v1(NEW.incident_id, NEW.look_id, NEW.actor);
   ELSIF NEW.to_state = 'contained' AND NOT EXISTS (
        SELECT 1 FROM public.remediation_proposal p
@@ -124,6 +164,15 @@ BEGIN
         WHERE p.id = NEW.proposal_id AND p.incident_id = NEW.incident_id AND p.state = 'succeeded') THEN
     PERFORM remediation.refuse_v1('incident_run',
       'no run of this incident succeeded on the identity of the incident');
+  END IF;
+  -- A look after the run, which was seen too early to contain by itself. Not after the incident moved since.
+  IF NEW.to_state = 'contained' AND NEW.proposal_id IS NOT NULL AND NEW.look_id IS NOT NULL
+     AND (NOT remediation.look_holds_v1(NEW.incident_id, NEW.look_id) OR EXISTS (
+            SELECT 1 FROM public.remediation_transition m
+              JOIN public.remediation_incidenttransition t ON t.entry > m.entry
+             WHERE m.proposal_id = NEW.proposal_id AND m.to_state = 'succeeded'
+               AND t.incident_id = NEW.incident_id)) THEN
+    PERFORM remediation.refuse_v1('incident_look', 'the look does not follow the run');
   END IF;
   RETURN NEW;
 END $$;
@@ -162,8 +211,7 @@ BEGIN
   IF remediation.incident_state_v1(NEW.incident_id) = 'closed' THEN
     PERFORM remediation.refuse_v1('look_state', 'the incident is closed');
   END IF;
-  IF NOT EXISTS (SELECT 1 FROM remediation.entitlement e WHERE e.person = NEW.person AND e.active
-                    AND e.role IN ('security', 'service_owner', 'lead')) THEN
+  IF NOT remediation.incident_entitled_v1('person:' || NEW.person) THEN
     PERFORM remediation.refuse_v1('incident_entitlement', 'only an approver or a lead asks for a look');
   END IF;
   RETURN NEW;
