@@ -47,6 +47,7 @@ SHORT = {
     "remediation/domain/secrets/check.py": "the wording of the check of secrets",
     "remediation/executors/credentials.py": "isolates who may read which credential",
     "remediation/schema.py": "the order of the living SQL files",
+    "remediation/services/outbox/notice_lock.py": "isolates the lock of notices",
     "remediation/services/outbox/pause.py": "isolates the cache's back-off",
     "remediation/services/clock.py": "isolates the database's clock",
     "remediation/services/load_plan.py": "isolates the settings that a plan is read under",
