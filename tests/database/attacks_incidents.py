@@ -61,7 +61,7 @@ def _a_move_with_the_entry_of_another_incident(w: World) -> None:
 
 @attack(ATTACKS, WEB, "incident_from", moved)
 def _an_open_incident_leaves_containment(w: World) -> None:
-    _close(w.in_review.incident, source="contained")
+    _close(w.in_review.incident, source="contained", actor=w.alice.actor)
 
 
 @attack(ATTACKS, WEB, "incident_from", moved)
