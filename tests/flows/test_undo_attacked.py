@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 
 import pytest
 from django.db import Error, transaction
@@ -58,11 +57,14 @@ def test_a_flood_of_forged_halts_is_judged_in_bounded_pieces(world: World) -> No
             factories.halt(
                 world.get(proposal_id), alice, decision="undo", columns={"signature": b"x" * 64}
             )
-    began = time.monotonic()
     world.reconcile()
-    took = time.monotonic() - began
-    print(f"{m.HaltVerdict.objects.count()} verdicts in one transaction: {took:.1f} s")
     assert m.HaltVerdict.objects.count() <= 100
+    # A valid one behind the others is found before the run succeeds.
+    world.halt("bob", proposal_id, WHY, "undo")
+    open_.unlink()
+    world.inject({})
+    world.reconcile()
+    assert (world.state_of(proposal_id), world.state()) == ("rolled_back", "on")
 
 
 def test_the_rest_is_the_rest_and_not_what_hitl_web_put_there(make_world: MakeWorld) -> None:

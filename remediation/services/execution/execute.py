@@ -116,6 +116,7 @@ def succeed(run: Run, reason: str) -> None:
     One transaction under the proposal's lock, which a halt takes too, so that one of the two is
     first.
     """
+    judge_halt.judge_all(run)
     with transaction.atomic():
         judged = judge_halt.judge(run)
         if judged is None or not judged.undo:

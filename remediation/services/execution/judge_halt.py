@@ -92,13 +92,18 @@ def refuse_if_halted(run: Judging) -> None:
 
     Raises Halted, and PolicyUnavailable when a halt waits and the approvers file cannot be read.
     """
+    found = judge_all(run)
+    if found is not None:
+        raise found.refusal()
+
+
+def judge_all(run: Judging) -> Judged | None:
+    """Judge until no halt waits, piece by piece, so that forgeries hide no valid one."""
     waiting = Halt.objects.filter(proposal=run.proposal, verdict__isnull=True)
     while True:
         found = judge(run)
-        if found is not None:
-            raise found.refusal()
-        if not waiting.exclude(decision=RunDecision.SETTLE).exists():
-            return
+        if found is not None or not waiting.exclude(decision=RunDecision.SETTLE).exists():
+            return found
 
 
 @transaction.atomic
