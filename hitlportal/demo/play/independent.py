@@ -17,7 +17,11 @@ from hitlportal.demo.agent import pglog
 from hitlportal.demo.servers.cloud import Cloud, Key
 from hitlportal.demo.settings import REGION
 
-READS = re.compile(r"\s*(SELECT|SET|SHOW|BEGIN|COMMIT|ROLLBACK)\b", re.IGNORECASE)
+READS = re.compile(
+    r"\s*((SELECT|SET|SHOW|BEGIN|COMMIT|ROLLBACK)\b"
+    r"|WITH\b(?!.*\b(INSERT|UPDATE|DELETE|MERGE)\b))",
+    re.IGNORECASE | re.DOTALL,
+)
 CALL = re.compile(r"SELECT hitl_ops\.(disable|enable)\(")
 GIVEN = re.compile(r"arameters: \$1 = '(.*)'")
 STATEMENT = re.compile(r"(?:statement|execute [^:]*): (.*)", re.DOTALL)

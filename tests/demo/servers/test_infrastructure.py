@@ -65,7 +65,7 @@ def test_the_portals_cluster_runs_the_chosen_programs(addresses: Addresses) -> N
 def test_the_targets_log_shows_each_statement(addresses: Addresses) -> None:
     with psycopg.connect(addresses.target) as target:
         target.execute("SELECT 'a statement nobody else makes'")
-    assert "a statement nobody else makes" in Path(addresses.target_log).read_text()
+    assert "a statement nobody else makes" in Path(addresses.target_log).read_text(errors="replace")
 
 
 def system_identifier(connection: psycopg.Connection[tuple[object, ...]]) -> object:

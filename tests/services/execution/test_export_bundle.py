@@ -180,7 +180,7 @@ def test_a43_forged_entries_of_the_web_process_do_not_break_the_bundle(world: Wo
 
 
 def test_a43_a_forged_report_is_named(world: World, done: UUID) -> None:
-    """The web process records a report that nobody has: the bundle names it and fails."""
+    """The web process records a report that nobody has: the bundle names it, and holds."""
     data = {"diagnosis": "ab" * 32, "evidence": ["cd" * 32]}
     index = Entry.objects.count()
     with acts(WEB):
@@ -189,8 +189,8 @@ def test_a43_a_forged_report_is_named(world: World, done: UUID) -> None:
             object=f"incident:{incident_of(done)}",
         )  # fmt: skip
     world.integrate()
-    with pytest.raises(TlogError, match=f"entry {index} names diagnosis"):
-        check(make(done))
+    remarks = check(make(done)).remarks
+    assert any(f"entry {index}" in remark for remark in remarks), remarks
 
 
 # ---- passkeys -----------------------------------------------------------------------------------
