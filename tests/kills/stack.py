@@ -191,7 +191,7 @@ class Stack(House):
         super().stop()
 
     def lives(self) -> list[int]:
-        """Return the groups of processes that are still there, after a moment for the killed ones."""
+        """Return the groups of processes that are still there; killed ones get a moment."""
         until = time.monotonic() + 10
         while (left := [group for group in self._groups if _exists(group)]) and (
             time.monotonic() < until
