@@ -21,7 +21,7 @@ RETRY, RETRY_MOST = timedelta(minutes=1), timedelta(hours=1)
 # A place that was seen longer before the run ended says nothing of its end: meanwhile somebody can
 # have given the identity its access back.
 SEEN_WITHIN = timedelta(seconds=60)
-# So many looks in a row that could not read are told to people.
+# After this many unread looks in a row, people are notified.
 UNREAD_TOLD = 3
 # What a step record keeps of the places, beside the fields of the target.
 OF_PLACES = ("at", "points")

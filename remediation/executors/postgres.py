@@ -229,7 +229,7 @@ class DisableRole(_Role):
                     change(primary, statement, role, wait=deadline.left)
                     return
                 except NotApplied as refusal:
-                    # Whoever changes the row again and again has its sessions ended meanwhile.
+                    # A role that changes the row again and again has its sessions ended meanwhile.
                     if in_the_way(refusal) and deadline.left > NAMING_SECONDS:
                         continue
                     held = f"; held up by {', '.join(sorted(holders))}" if holders else ""

@@ -342,7 +342,7 @@ def test_installing_is_refused_where_a_login_would_inherit_power(
 
 
 def test_b24_installing_is_refused_where_somebody_can_become_a_login(cluster: Cluster) -> None:
-    """Whoever can become hitl_operator can give access back (hitl_ops.enable)."""
+    """A role that can become hitl_operator can give access back (hitl_ops.enable)."""
     mole = make(cluster, managed=False)
     for role in ("hitl_operator", "hitl_observer", "hitl_ops_owner"):
         with psycopg.connect(cluster.superuser) as connection:

@@ -9,11 +9,11 @@ from django.db import Error, transaction
 
 from remediation import models as m
 from remediation.domain import errors
-from remediation.services.execution import propose_rest
+from remediation.services.execution import propose_rest, reconcile
 from tests import factories
-from tests.factories import WEB
+from tests.factories import WEB, WORKER
 from tests.flows.conftest import MakeWorld
-from tests.flows.world import World, acts
+from tests.flows.world import WORKER_ACTOR, World, acts
 
 WHY = "The shop stands still tonight."
 
@@ -39,8 +39,30 @@ def test_an_undo_does_not_take_back_what_another_approved_run_did_meanwhile(worl
     assert (world.state_of(second), world.state()) == ("succeeded", "off")
     world.halt("alice", first, WHY, "undo")
     world.reconcile()
-    print(world.state_of(first), world.state_of(second), world.phases(first))
     assert world.state() == "off"
+
+
+def test_an_undo_waits_for_no_answer_of_another_run(world: World) -> None:
+    """The rest was called and nobody knows its outcome: what is off may be that run's doing."""
+    first = world.approved()
+    world.inject({"t1": {"stale": True}})
+    world.execute(first)
+    world.inject({"t1": {"unknown_apply": True}})
+    with acts(WEB):
+        second = propose_rest.propose(
+            actor=world.people["mallory"].user, proposal_id=first, reason=WHY
+        )
+    world.assess(second)
+    world.decide("alice", second)
+    world.decide("bob", second)
+    world.execute(second)
+    assert (world.state_of(second), world.state()) == ("unknown", "off")
+    world.halt("alice", first, WHY, "undo")
+    world.end_leases()
+    with acts(WORKER):
+        reconcile.reconcile_one(first, actor=WORKER_ACTOR)
+    assert (world.state_of(first), world.state()) == ("stopped", "off")
+    assert m.StepRecord.objects.get(phase="undo_failed").data["refusal"] == "not_as_left"
 
 
 def test_a_flood_of_forged_halts_is_judged_in_bounded_pieces(world: World) -> None:

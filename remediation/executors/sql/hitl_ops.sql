@@ -1,7 +1,7 @@
 -- The functions that hitlportal may call on a PostgreSQL cluster that it protects. An administrator
 -- installs them once per cluster, in the database of the worker's DSNs. Safe to run again: that is how
 -- an older version is upgraded. PostgreSQL 14-18. Plain SQL: psql -v ON_ERROR_STOP=1 -f hitl_ops.sql,
--- or one psycopg execute().
+-- or one psycopg execute(). One file, although long, because an administrator reads and runs it as one.
 --
 -- Who installs: a superuser; or, where the provider of a managed server keeps that for itself, a role
 -- with CREATEROLE, with ADMIN on pg_signal_backend and pg_read_all_stats, and with CREATE on the
@@ -454,7 +454,7 @@ $installer$;
 
 -- The logins have no rights but EXECUTE on these functions and the reserved connections; they inherit
 -- none. Nobody can become one of these roles: whoever can become the operator can give access back.
--- Whoever made a role keeps ADMIN on it (16 and later), as on every role that it made.
+-- From 16 on, the role that created another role keeps ADMIN on it.
 DO $verify$
 BEGIN
     IF EXISTS (

@@ -2,8 +2,8 @@
 
 A change spreads, a session ends slowly, a read fails: none of that is a failure, and nothing is
 undone for it. The step stays "applied, not yet confirmed", and the reconciler looks again with
-back-off. What the action left open is tried again, which can only take access away. When the time
-is over, the run stops, keeps what was applied, and people are told what is open.
+back-off. What the action left open is tried again, which can only take access away. At the end of
+the time the run stops. It keeps what was applied, and people are told which sessions are open.
 """
 
 from __future__ import annotations

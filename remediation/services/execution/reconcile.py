@@ -50,8 +50,8 @@ def reconcile(*, actor: Actor) -> int:
 def reconcile_one(proposal_id: UUID, *, actor: Actor) -> bool:
     """Go on with one run; what is in the way is logged, and it is tried again later.
 
-    Whatever it is, a lock that somebody holds or a row that cannot be read, it must not keep the
-    other runs from being settled.
+    A lock that somebody holds, or a row that cannot be read, must not keep the other runs from
+    being settled.
     """
     try:
         return go_on(proposal_id, actor=actor)

@@ -164,10 +164,12 @@ def _require_as_left(run: Run, index: int, observation: Observation) -> None:
 
 
 def _acted_on_since(applied: StepRecord, locator: str) -> bool:
-    """Return whether another run took over the target: what it shows is what that run's people
-    approved, even if it looks the same."""
+    """Return whether another run began to act on the target since, even if it looks the same.
+
+    What the target shows may be what that run's people approved, also when its outcome is unknown.
+    """
     later = StepRecord.objects.filter(
-        phase="applied",
+        phase="intended",
         pk__gt=applied.pk,
         execution__proposal__targets__locator=locator,
         execution__proposal__targets__step=F("step"),

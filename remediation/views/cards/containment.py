@@ -18,6 +18,7 @@ from remediation.models import Incident, IncidentLook, IncidentTransition, Propo
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
 from remediation.services.execution import contain, look_subject
+from remediation.services.reporting import incidents
 from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow
 from remediation.views.names import Names
@@ -214,7 +215,8 @@ def _confirmable(state: str, newest: IncidentLook | None, move: IncidentTransiti
         return 0
     if move is not None and newest.recorded_at <= move.recorded_at:
         return 0
-    return newest.pk if newest.recorded_at + CONFIRM_FOR > database_now() else 0
+    fresh = newest.recorded_at + CONFIRM_FOR > database_now()
+    return newest.pk if fresh and incidents.holds(newest) else 0
 
 
 def _may_confirm(person: User, incident: Incident) -> bool:
