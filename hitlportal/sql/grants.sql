@@ -79,7 +79,8 @@ GRANT SELECT ON
   public.remediation_lateresult,
   public.remediation_freeze, public.remediation_halt, public.remediation_haltverdict,
   public.remediation_lease, public.django_migrations,
-  public.remediation_passkeyenrolment, remediation.agent_now,
+  public.remediation_passkeyenrolment, public.remediation_ownerteam,
+  public.remediation_environmentname, remediation.agent_now,
   public.remediation_evidencescan, public.remediation_evidenceerasure
   TO hitl_web, hitl_worker, hitl_auditor;
 -- What guards read of the declarations in code; `check --deploy` compares. Only the owner writes it.
@@ -138,7 +139,7 @@ BEGIN
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
       'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview',
-      'incidentlookrequest']),
+      'incidentlookrequest', 'ownerteam', 'environmentname']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',

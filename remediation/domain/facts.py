@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from audit.tlog.canonical import Json, encode
@@ -12,9 +12,15 @@ from remediation.domain.fields import Fields
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
 from remediation.domain.scope import Criticality, Scope
+from remediation.domain.slots import Team
 from remediation.domain.strict import parse as parse_json
 
-MAX_BYTES = 256 * 1024
+# Room for the names of all services of a scope.
+MAX_BYTES = 4 * 1024 * 1024
+# The second form names itself and the owners of what is critical. Facts of the first form, which
+# has no version, are still read.
+VERSION = 2
+_MOST_TEAMS = 5_000
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,17 @@ class Facts:
     unknown: tuple[str, ...]
     unpinned: tuple[str, ...]
     failed_checks: tuple[str, ...]
+    # The teams that own a critical service or one on the payment path, by name.
+    owners: tuple[Team, ...] = ()
+    version: int = VERSION
 
     def to_json(self) -> dict[str, Json]:
+        later: dict[str, Json] = {
+            "version": self.version,
+            "owners": [owner.to_json() for owner in self.owners],
+        }
         return {
+            **(later if self.version > 1 else {}),
             "actions": list(self.actions),
             "reversible": self.reversible,
             "environments": list(self.environments),
@@ -53,7 +67,10 @@ class Facts:
                 "actions", "reversible", "environments", "criticality", "payment_path",
                 "external_partner", "unknown", "unpinned", "failed_checks",
             ),
+            optional=("version", "owners"),
         )  # fmt: skip
+        if ("version" in source) != ("owners" in source):
+            raise BadValue("version and owners belong together", pointer=at)
         return cls(
             actions=source.texts("actions"),
             reversible=source.boolean("reversible"),
@@ -64,6 +81,10 @@ class Facts:
             unknown=source.texts("unknown"),
             unpinned=source.texts("unpinned"),
             failed_checks=source.texts("failed_checks"),
+            owners=source.array("owners", Team.from_json, most=_MOST_TEAMS)
+            if "owners" in source
+            else (),
+            version=source.integer("version", VERSION, VERSION) if "version" in source else 1,
         )
 
     def body(self) -> bytes:
@@ -93,7 +114,12 @@ class Facts:
             unknown=_union(self.unknown, other.unknown),
             unpinned=_union(self.unpinned, other.unpinned),
             failed_checks=_union(self.failed_checks, other.failed_checks),
+            owners=_by_team(*self._owned(), *other._owned()),
+            version=max(self.version, other.version),
         )
+
+    def _owned(self) -> Iterator[tuple[str, str]]:
+        return ((owner.team, name) for owner in self.owners for name in owner.services)
 
 
 def facts(
@@ -101,8 +127,12 @@ def facts(
     scope: Scope,
     checks: tuple[Check, ...],
     observations: Mapping[str, Observation | None],
+    version: int = VERSION,
 ) -> Facts:
-    """Derive the facts. Data missing from the scope counts as unknown, and unknown is risk."""
+    """Derive the facts. Data missing from the scope counts as unknown, and unknown is risk.
+
+    `version` 1 leaves out what the first form did not hold, to judge evidence of its time.
+    """
     placed = {target.locator for target in scope.targets if target.known}
     missing = [t.locator for t in plan.targets if t.locator not in placed]
     unseen = [locator for locator, seen in observations.items() if seen is None]
@@ -127,7 +157,33 @@ def facts(
         ),
         unpinned=_union([spec.kind for spec in specs if not spec.pin_fields]),
         failed_checks=_union([c.name for c in checks if c.outcome is Outcome.FAIL]),
+        owners=_owners(scope) if version > 1 else (),
+        version=version,
     )
+
+
+def _owners(scope: Scope) -> tuple[Team, ...]:
+    """Return the teams whose owners are asked, each with its services that are the reason.
+
+    These are critical services and services on the payment path, direct and downstream, because
+    an action reaches both. A service without an owner team names nobody whom one could ask; it is
+    an unknown of the scope, for which policy asks two roles.
+    """
+    return _by_team(
+        *(
+            (service.owner_team, service.name)
+            for service in scope.services
+            if service.owner_team
+            and (service.payment_path or service.criticality == Criticality.CRITICAL)
+        )
+    )
+
+
+def _by_team(*owned: tuple[str, str]) -> tuple[Team, ...]:
+    teams: dict[str, set[str]] = {}
+    for team, service in owned:
+        teams.setdefault(team, set()).add(service)
+    return tuple(Team(team, tuple(sorted(teams[team]))) for team in sorted(teams))
 
 
 def _criticality_rank(criticality: str) -> int:

@@ -17,7 +17,18 @@ from remediation.domain.ruling import (
     tightened,
 )
 from remediation.domain.scope import Criticality
-from remediation.domain.slots import ANY, ROLES, SECURITY, SERVICE_OWNER, SLOTS
+from remediation.domain.slots import (
+    ANY,
+    LEAD,
+    MOST_OWNERS,
+    ROLES,
+    SECURITY,
+    SERVICE_OWNER,
+    SLOTS,
+    Owner,
+    Team,
+    owners_of,
+)
 
 __all__ = [
     "ANY",
@@ -39,7 +50,8 @@ __all__ = [
 ]
 
 # Raise it whenever a rule changes. The ruling contains it, so reviewers sign it.
-VERSION = 1
+# Version 2 asks an owner of each team whose critical services are reached.
+VERSION = 2
 
 _TWO_ROLES = ROLES
 
@@ -147,15 +159,38 @@ def evaluate(given: Facts) -> Requirements:
     """Apply every rule and combine the strictest of their demands."""
     demands = [demand for rule in RULES if (demand := rule(given)) is not None]
     risk = max((demand.risk for demand in demands), key=lambda r: r.rank)
+    slots, owners, why = _ask_owners(_most_slots([d.slots for d in demands]), given.owners)
     return Requirements(
         version=VERSION,
         risk=risk.value,
-        slots=_most_slots([demand.slots for demand in demands]),
+        slots=slots,
         assurance=USER_VERIFIED,
         decide_within_s=DECIDE_WITHIN_S[risk],
         run_within_s=RUN_WITHIN_S,
-        reasons=tuple(demand.reason for demand in demands),
+        reasons=(*(demand.reason for demand in demands), *why),
+        owners=owners,
     )
+
+
+def _ask_owners(
+    slots: tuple[str, ...], teams: tuple[Team, ...]
+) -> tuple[tuple[str, ...], tuple[Owner, ...], tuple[str, ...]]:
+    """Replace the owner's slot by one for each team, or by a lead's where there are too many.
+
+    Returns the slots, whom they ask, and the reason. An approval by one role stays one: this only
+    says which owners are asked where an owner is asked.
+    """
+    if SERVICE_OWNER not in slots or not teams:
+        return slots, (), ()
+    place = slots.index(SERVICE_OWNER)
+    before = slots[:place]
+    behind = tuple(slot for slot in slots[place:] if slot != SERVICE_OWNER)
+    if len(teams) > MOST_OWNERS:
+        why = f"{len(teams)} teams own critical services that it reaches, so a lead decides."
+        return (*before, LEAD, *behind), (), (why,)
+    owners = owners_of(teams)
+    why = f"Critical services have these owners: {_listed(tuple(t.team for t in teams))}."
+    return (*before, *(owner.slot for owner in owners), *behind), owners, (why,)
 
 
 def _most_slots(demanded: list[tuple[str, ...]]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,10 +11,13 @@ from remediation.domain import instant
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadValue
 from remediation.domain.fields import Fields
-from remediation.domain.slots import ANY, FIRST_SLOTS
+from remediation.domain.slots import FIRST_SLOTS, OWNERS, SLOTS, Owner, covers
 from remediation.domain.strict import parse as parse_json
 
-MAX_BYTES = 256 * 1024
+# Room for the names of all services of a scope, which the owners' slots may name.
+MAX_BYTES = 4 * 1024 * 1024
+# From this version on a ruling names the owners that it asks.
+NAMES_OWNERS = 2
 
 # The only assurance: a passkey with user verification.
 USER_VERIFIED = "user_verified"
@@ -45,6 +47,8 @@ class Requirements:
     decide_within_s: int
     run_within_s: int
     reasons: tuple[str, ...]
+    # Whom each owner's slot asks; none before version 2.
+    owners: tuple[Owner, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,10 @@ class Ruling:
         return self.requirements.reasons
 
     @property
+    def owners(self) -> tuple[Owner, ...]:
+        return self.requirements.owners
+
+    @property
     def run_within_s(self) -> int:
         return self.requirements.run_within_s
 
@@ -81,6 +89,11 @@ class Ruling:
             "run_within_s": asked.run_within_s,
             "reasons": list(asked.reasons),
             "decide_by": instant.dump(self.decide_by),
+            **(
+                {"owners": [owner.to_json() for owner in asked.owners]}
+                if asked.version >= NAMES_OWNERS
+                else {}
+            ),
         }
 
     @classmethod
@@ -92,19 +105,22 @@ class Ruling:
                 "version", "risk", "slots", "assurance", "decide_within_s", "run_within_s",
                 "reasons", "decide_by",
             ),
+            optional=("owners",),
         )  # fmt: skip
-        slots = source.texts("slots", most=20)
-        if any(slot not in FIRST_SLOTS for slot in slots):
-            raise BadValue("unknown slot", pointer=source.at("slots"))
+        version = source.integer("version", 1, 1_000_000)
+        if ("owners" in source) != (version >= NAMES_OWNERS):
+            raise BadValue("version 1 names no owners, later ones do", pointer=source.at("owners"))
+        slots, owners = _slots(source, version)
         return cls(
             Requirements(
-                version=source.integer("version", 1, 1_000_000),
+                version=version,
                 risk=source.one_of("risk", tuple(Risk)),
                 slots=slots,
                 assurance=source.one_of("assurance", (USER_VERIFIED,)),
                 decide_within_s=source.integer("decide_within_s", 1, 10**9),
                 run_within_s=source.integer("run_within_s", 1, 10**9),
                 reasons=source.texts("reasons", longest=100_000),
+                owners=owners,
             ),
             source.instant("decide_by"),
         )
@@ -125,6 +141,18 @@ class Ruling:
         return ruling
 
 
+def _slots(source: Fields, version: int) -> tuple[tuple[str, ...], tuple[Owner, ...]]:
+    """Read the slots, and whom the owners' slots among them ask: exactly one entry for each."""
+    slots = source.texts("slots", most=20)
+    known = SLOTS if version >= NAMES_OWNERS else FIRST_SLOTS
+    if any(slot not in known for slot in slots):
+        raise BadValue("unknown slot", pointer=source.at("slots"))
+    owners = source.array("owners", Owner.from_json, most=len(OWNERS)) if "owners" in source else ()
+    if [slot for slot in slots if slot in OWNERS] != [owner.slot for owner in owners]:
+        raise BadValue("an entry for each owner's slot, in order", pointer=source.at("owners"))
+    return slots, owners
+
+
 def rule(
     requirements: Requirements, assessed_at: datetime, *, earlier: Ruling | None = None
 ) -> Ruling:
@@ -142,8 +170,8 @@ def rule(
 def tightened(old: Ruling, new: Requirements) -> str | None:
     """Return what the new requirements ask for beyond the old ruling; None if nothing."""
     asked = old.requirements
-    if not _covers(asked.slots, new.slots):
-        return f"slots {', '.join(new.slots)} are needed, {', '.join(asked.slots) or 'none'} were"
+    if not covers((asked.slots, asked.owners), (new.slots, new.owners)):
+        return f"slots {_listed(new)} are needed, {_listed(asked) if asked.slots else 'none'} were"
     if Risk(new.risk).rank > Risk(asked.risk).rank:
         return f"the risk is {new.risk}, it was {asked.risk}"
     if new.assurance != asked.assurance:
@@ -155,6 +183,6 @@ def tightened(old: Ruling, new: Requirements) -> str | None:
     return None
 
 
-def _covers(have: tuple[str, ...], need: tuple[str, ...]) -> bool:
-    missing_roles = Counter(s for s in need if s != ANY) - Counter(have)
-    return not missing_roles and len(have) >= len(need)
+def _listed(asked: Requirements) -> str:
+    teams = {owner.slot: f"{owner.slot} ({owner.team})" for owner in asked.owners}
+    return ", ".join(teams.get(slot, slot) for slot in asked.slots)

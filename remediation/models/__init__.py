@@ -39,7 +39,14 @@ from remediation.models.inventory import (
     Service,
     ServiceVersion,
 )
-from remediation.models.people import Invitation, InvitationUse, PasskeyEnrolment, User
+from remediation.models.people import (
+    EnvironmentName,
+    Invitation,
+    InvitationUse,
+    OwnerTeam,
+    PasskeyEnrolment,
+    User,
+)
 from remediation.models.proposal import (
     Notice,
     ObservationRequest,
@@ -64,6 +71,7 @@ __all__ = [
     "Dependency",
     "DependencyVersion",
     "Diagnosis",
+    "EnvironmentName",
     "Evidence",
     "EvidenceBlob",
     "EvidenceErasure",
@@ -90,6 +98,7 @@ __all__ = [
     "Notice",
     "ObservationRequest",
     "OutboxMessage",
+    "OwnerTeam",
     "PasskeyEnrolment",
     "Proposal",
     "ProposalTarget",

@@ -47,7 +47,11 @@ class ServiceVersion(Fact):
     author = models.CharField(max_length=200)
 
     class Meta:
-        indexes = [models.Index(fields=["service", "-id"], name="service_version_newest")]
+        indexes = [
+            models.Index(fields=["service", "-id"], name="service_version_newest"),
+            # Rights that are given by team (sql/people.sql).
+            models.Index(fields=["owner_team"], name="service_version_team"),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="service_environment", condition=models.Q(environment__in=Environment.values)

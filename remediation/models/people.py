@@ -9,6 +9,7 @@ from django.db import models
 
 from remediation.domain.gate.approvers import fingerprint
 from remediation.models.base import Fact
+from remediation.models.inventory import Environment
 
 
 class User(AbstractUser):
@@ -67,3 +68,45 @@ class PasskeyEnrolment(Fact):
     @property
     def fingerprint(self) -> str:
         return fingerprint(bytes(self.cose_key))
+
+
+# What a right on a team or an environment allows, on each of its services.
+_RIGHTS = (
+    ("view_service", "May see proposals that touch one of its services"),
+    ("review_service", "May review proposals that touch one of its services"),
+)
+
+
+class OwnerTeam(Fact):
+    """The name of an owner team, so that guardian's rows can give rights on its services.
+
+    Recorded when the first right on the team is given. Which services the team owns stands in the
+    inventory.
+    """
+
+    name = models.CharField(max_length=100, unique=True)
+
+    class Meta:
+        default_permissions = ()
+        permissions = _RIGHTS
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EnvironmentName(Fact):
+    """The name of an environment, for rights on all its services; as `OwnerTeam`."""
+
+    name = models.CharField(max_length=20, unique=True, choices=Environment.choices)
+
+    class Meta:
+        default_permissions = ()
+        permissions = _RIGHTS
+        constraints = [
+            models.CheckConstraint(
+                name="environment_name", condition=models.Q(name__in=Environment.values)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

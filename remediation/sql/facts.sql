@@ -76,7 +76,7 @@ BEGIN
   FOR f IN SELECT * FROM (VALUES
     ('', ARRAY['invitationuse', 'service', 'identity', 'dependency', 'agent', 'diagnosis', 'evidencescan',
                'evidenceerasure', 'proposal', 'notice', 'incidentnotice', 'assessment', 'execution', 'steprecord',
-               'lateresult']),
+               'lateresult', 'ownerteam', 'environmentname']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
     ('actor', ARRAY['incidenttransition', 'incidentlook', 'transition', 'refusal', 'freeze', 'haltverdict']),
     ('agent', ARRAY['incident', 'incidentreport', 'evidence']),

@@ -176,7 +176,9 @@ BEGIN
                      ON a.proposal_id = NEW.proposal_id AND a.round = p.round
                   WHERE e.person = NEW.person AND e.active
                     AND (e.role = 'lead' OR (e.role IN ('security', 'service_owner')
-                                             AND (a.slots ? 'any' OR a.slots ? e.role)))) THEN
+                                             AND (a.slots ? 'any' OR EXISTS (
+                               SELECT 1 FROM jsonb_array_elements_text(a.slots) AS s(slot)
+                                WHERE split_part(s.slot, ':', 1) = e.role))))) THEN
     PERFORM remediation.refuse_v1('halt_entitlement', 'only an approver of the proposal or a lead may halt');
   END IF;
   why := remediation.halt_late_v1(NEW.proposal_id, NEW.decision, p.state);

@@ -53,12 +53,16 @@ CREATE VIEW remediation.account AS
   SELECT u.person, u.username, u.is_active AS active, u.is_superuser AS superuser
     FROM public.remediation_user u;
 
--- Object rights on services, from guardian's rows, without its shortcut for superusers. CASE: rows of
--- other kinds may hold keys that are not numbers, and a cast before the filter would fail on them.
+-- Rights on services: given on a service itself, on an owner team or on an environment, to a person or to
+-- a group (guardian's rows, without its shortcut for superusers). A row may occur more than once.
+-- CASE: rows of other kinds may hold keys that are not numbers, and a cast before the filter would fail.
+-- By team and environment a right counts on a service that belongs there in each of its versions that
+-- count in 24 hours (as in scope.sql): whoever moves a service in the inventory gives nobody a right on it
+-- at once. LATERAL, so that services are read only for rights of the kind.
 CREATE VIEW remediation.service_right AS
-  SELECT u.person, r.service_id, p.codename
+  SELECT u.person, s.service_id, p.codename
     FROM (SELECT o.user_id, o.permission_id,
-                 CASE WHEN o.object_pk ~ '^[0-9]{1,18}$' THEN o.object_pk::bigint END AS service_id
+                 CASE WHEN o.object_pk ~ '^[0-9]{1,18}$' THEN o.object_pk::bigint END AS object_id
             FROM public.guardian_userobjectpermission o
           UNION
           SELECT ug.user_id, o.permission_id,
@@ -68,7 +72,29 @@ CREATE VIEW remediation.service_right AS
     JOIN public.auth_permission p ON p.id = r.permission_id
     JOIN public.django_content_type c ON c.id = p.content_type_id
     JOIN public.remediation_user u ON u.id = r.user_id
-   WHERE c.app_label = 'remediation' AND c.model = 'service' AND r.service_id IS NOT NULL;
+   CROSS JOIN LATERAL (
+      SELECT r.object_id AS service_id WHERE c.model = 'service'
+      UNION ALL
+      SELECT DISTINCT v.service_id
+        FROM public.remediation_ownerteam t
+        JOIN public.remediation_serviceversion v ON v.owner_team = t.name
+       WHERE c.model = 'ownerteam' AND t.id = r.object_id AND NOT EXISTS (
+               SELECT 1 FROM public.remediation_serviceversion x
+                WHERE x.service_id = v.service_id AND x.owner_team <> t.name AND NOT EXISTS (
+                        SELECT 1 FROM public.remediation_serviceversion l
+                         WHERE l.service_id = x.service_id AND l.id > x.id
+                           AND l.recorded_at <= now() - interval '24 hours'))
+      UNION ALL
+      SELECT DISTINCT v.service_id
+        FROM public.remediation_environmentname t
+        JOIN public.remediation_serviceversion v ON v.environment = t.name
+       WHERE c.model = 'environmentname' AND t.id = r.object_id AND NOT EXISTS (
+               SELECT 1 FROM public.remediation_serviceversion x
+                WHERE x.service_id = v.service_id AND x.environment <> t.name AND NOT EXISTS (
+                        SELECT 1 FROM public.remediation_serviceversion l
+                         WHERE l.service_id = x.service_id AND l.id > x.id
+                           AND l.recorded_at <= now() - interval '24 hours'))) AS s
+   WHERE c.app_label = 'remediation' AND s.service_id IS NOT NULL;
 
 -- The current state of agents.
 CREATE VIEW remediation.agent_now AS
@@ -103,6 +129,20 @@ SET search_path = pg_catalog, pg_temp AS $$
       'group:' || (r ->> 'group_id')) END
 $$;
 
+-- Returns what an object right is on: the number of a service, or `team:<name>`, `environment:<name>`.
+CREATE FUNCTION remediation.object_name_v1(r jsonb) RETURNS text LANGUAGE sql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(
+    (SELECT CASE c.model
+              WHEN 'ownerteam' THEN (SELECT 'team:' || t.name FROM public.remediation_ownerteam t
+                                      WHERE t.id::text = r ->> 'object_pk')
+              WHEN 'environmentname' THEN (SELECT 'environment:' || t.name
+                                             FROM public.remediation_environmentname t
+                                            WHERE t.id::text = r ->> 'object_pk') END
+       FROM public.django_content_type c WHERE c.id = (r ->> 'content_type_id')::bigint),
+    r ->> 'object_pk')
+$$;
+
 -- Appends the entry of one changed row. It names columns, never their values: no password, name, address
 -- or key. The argument is the action; the actor is the login that made the change, not the definer.
 -- The body is canonical JSON: members in the order of their names, no white space.
@@ -131,7 +171,7 @@ BEGIN
       ('from', CASE WHEN before <> about THEN to_json(before)::text END),
       ('group', (SELECT to_json(g.name)::text FROM public.auth_group g
                   WHERE TG_TABLE_NAME = 'remediation_user_groups' AND g.id = (r ->> 'group_id')::bigint)),
-      ('on', to_json(r ->> 'object_pk')::text),
+      ('on', to_json(remediation.object_name_v1(r))::text),
       ('operation', to_json(lower(TG_OP))::text),
       ('right', (SELECT to_json(p.codename)::text FROM public.auth_permission p
                   WHERE p.id = (r ->> 'permission_id')::bigint)),

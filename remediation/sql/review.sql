@@ -111,6 +111,40 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
             WHERE r.proposal_id = $1 AND r.round = $2 AND r.slot = $3 AND r.decision = 'approve'))::integer
 $$;
 
+-- Returns whether a person may fill a slot of a round: the active account holds the slot's role, and a
+-- right to review makes it count. For an owner's slot that is the right on one of the services that the
+-- ruling's bytes name for it, for the others the right on one service that uses a target directly. Where
+-- no such service is known, and for a lead, the role is enough. The same rule as `Asked.may_fill` in
+-- domain/slots.py; a test compares them.
+CREATE FUNCTION remediation.may_fill_v1(person uuid, proposal uuid, round integer, slot text)
+RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (
+    SELECT 1 FROM remediation.entitlement e
+     WHERE e.person = $1 AND e.active
+       AND (e.role IN ('security', 'service_owner') AND $4 = 'any'
+         OR e.role IN ('security', 'service_owner', 'lead') AND split_part($4, ':', 1) = e.role))
+  AND CASE
+    WHEN $4 = 'lead' THEN true
+    WHEN $4 LIKE 'service\_owner:%' THEN EXISTS (
+      SELECT 1 FROM public.remediation_assessment a
+       CROSS JOIN jsonb_array_elements(convert_from(a.ruling, 'UTF8')::jsonb -> 'owners') AS o(owner)
+       CROSS JOIN jsonb_array_elements_text(o.owner -> 'services') AS n(name)
+        JOIN public.remediation_service s ON s.name = n.name
+        JOIN remediation.service_right w ON w.service_id = s.id
+       WHERE a.proposal_id = $2 AND a.round = $3 AND o.owner ->> 'slot' = $4
+         AND w.person = $1 AND w.codename = 'review_service')
+    ELSE NOT EXISTS (
+      SELECT 1 FROM public.remediation_assessment a
+        JOIN public.remediation_assessmentservice d ON d.assessment_id = a.id AND d.depth = 1
+       WHERE a.proposal_id = $2 AND a.round = $3)
+    OR EXISTS (
+      SELECT 1 FROM public.remediation_assessment a
+        JOIN public.remediation_assessmentservice d ON d.assessment_id = a.id AND d.depth = 1
+        JOIN remediation.service_right w ON w.service_id = d.service_id
+       WHERE a.proposal_id = $2 AND a.round = $3
+         AND w.person = $1 AND w.codename = 'review_service') END
+$$;
+
 -- A review counts only from a person who is entitled to the slot, is not excluded, and signed exactly
 -- the statement that was composed for that person.
 CREATE FUNCTION remediation.review_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -136,10 +170,9 @@ BEGIN
   IF why IS NOT NULL THEN
     PERFORM remediation.refuse_v1('review_separation', why);
   END IF;
-  IF NOT EXISTS (SELECT 1 FROM remediation.entitlement e
-                  WHERE e.person = NEW.person AND e.active AND e.role IN ('security', 'service_owner')
-                    AND NEW.slot IN ('any', e.role)) THEN
-    PERFORM remediation.refuse_v1('review_entitlement', 'the account does not hold the role of the slot');
+  IF NOT remediation.may_fill_v1(NEW.person, NEW.proposal_id, NEW.round, NEW.slot) THEN
+    PERFORM remediation.refuse_v1('review_entitlement',
+      'the account holds no role, or no right on a service, that counts for the slot');
   END IF;
   -- A reject or return needs a seat of the role, not a free one: an entitled person may always object.
   IF remediation.open_slots_v1(NEW.proposal_id, NEW.round, NEW.slot) < 1 AND (

@@ -83,7 +83,7 @@ OF_GROUPS: list[tuple[str, str, dict[str, Any]]] = [
 
 
 def filled(statement: str, alice: Person) -> str:
-    permission = Permission.objects.get(codename="review_service")
+    permission = Permission.objects.get(codename="review_service", content_type__model="service")
     with factories.acting("hitl_web"):
         address = alice.user.emailaddress_set.create(email=f"{alice.id}@example.org")
         group, _ = Group.objects.get_or_create(name="lead")

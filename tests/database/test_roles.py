@@ -19,6 +19,7 @@ pytestmark = pytest.mark.django_db
 
 INVENTORY = {
     "service", "serviceversion", "identity", "identityversion", "dependency", "dependencyversion",
+    "ownerteam", "environmentname",
 }  # fmt: skip
 SUBMISSIONS = {
     "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",

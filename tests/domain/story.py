@@ -53,6 +53,9 @@ ARTEFACT = json.dumps(
 ).encode()
 ARTEFACT_SHA = sha256(ARTEFACT).hexdigest()
 
+# By the version of policy.
+EVIDENCE_TYPE = {1: "hitlportal-evidence/v2", 2: "hitlportal-evidence/v3"}
+
 KEYS: Mapping[str, SoftPasskey] = {
     person: SoftPasskey.from_seed(name)
     for person, name in ((ALICE, "alice"), (BOB, "bob"), (EVE, "eve"))
@@ -197,18 +200,20 @@ class Story:
     observation: Observation = field(default_factory=an_observation)
     round: int = 1
     ruling: Ruling | None = None
+    # The stored vectors are of version 1 of policy; `Story(version=2)` is of today's.
+    version: int = 1
 
     def facts(self) -> policy.Facts:
-        return policy.facts(
-            self.plan, self.scope, self.checks, dict.fromkeys(self.locators, self.observation)
-        )
+        seen = dict.fromkeys(self.locators, self.observation)
+        return policy.facts(self.plan, self.scope, self.checks, seen, self.version)
 
     @property
     def locators(self) -> tuple[str, ...]:
         return tuple(target.locator for target in self.plan.targets)
 
     def the_ruling(self) -> Ruling:
-        return self.ruling or policy.rule(policy.evaluate(self.facts()), ASSESSED)
+        asked = replace(policy.evaluate(self.facts()), version=self.version)
+        return self.ruling or policy.rule(asked, ASSESSED)
 
     def pin(self) -> bytes:
         return pin(self.plan, dict.fromkeys(self.locators, self.observation))
@@ -253,10 +258,8 @@ class Story:
             pin=self.pin().decode(),
             facts=self.facts(),
             reviews=reviews or self.reviews(),
-            people=(
-                PersonEvidence(ALICE, True, ("security",)),
-                PersonEvidence(BOB, True, ("service_owner",)),
-            ),
+            people=self.people(),
+            type=EVIDENCE_TYPE[self.version],
             excluded=(),
             agent=AgentEvidence(AGENT, True),
             frozen="",
@@ -271,6 +274,13 @@ class Story:
         )
         given = replace(given, **changes)
         return given if "log" in changes else replace(given, log=record.proven(given))
+
+    def people(self) -> tuple[PersonEvidence, ...]:
+        services = None if self.version == 1 else ("orders",)
+        return (
+            PersonEvidence(ALICE, True, ("security",), services),
+            PersonEvidence(BOB, True, ("service_owner",), services),
+        )
 
     def reviews(self) -> tuple[ReviewEvidence, ...]:
         return (

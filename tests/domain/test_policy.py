@@ -16,6 +16,7 @@ from remediation.domain.checks import CHECKS, Check, Outcome
 from remediation.domain.errors import BadInput
 from remediation.domain.policy import Facts, Risk, Ruling, evaluate, facts, rule, tightened
 from remediation.domain.scope import Criticality, Scope, ScopeTarget
+from remediation.domain.slots import Team
 from tests.domain.story import (
     ASSESSED,
     LOCATOR,
@@ -53,6 +54,11 @@ FACTS = st.builds(
     unknown=WORDS,
     unpinned=WORDS,
     failed_checks=WORDS,
+    owners=st.dictionaries(
+        st.sampled_from(["one", "two", "three", "four", "five", "six"]),
+        st.sets(st.sampled_from("abc"), min_size=1),
+        max_size=6,
+    ).map(lambda teams: tuple(Team(t, tuple(sorted(teams[t]))) for t in sorted(teams))),
 )
 
 
@@ -153,6 +159,7 @@ def test_the_facts_come_from_plan_scope_checks_and_observations() -> None:
         unknown=("no owner for x", f"{LOCATOR} could not be observed"),
         unpinned=(),
         failed_checks=("hidden_characters",),
+        owners=(Team("orders team", ("orders",)),),
     )
 
 
@@ -235,3 +242,70 @@ def test_two_of_anyone_do_not_cover_one_of_each_role() -> None:
 def test_a_ruling_without_slots_covers_nothing() -> None:
     asked = evaluate(CALM)
     assert tightened(Ruling(replace(asked, slots=()), ASSESSED), asked) is not None
+
+
+def teams(number: int) -> tuple[Team, ...]:
+    return tuple(Team(f"team {n}", (f"service {n}",)) for n in range(number))
+
+
+def test_an_owner_of_each_team_with_critical_services_is_asked() -> None:
+    asked = evaluate(replace(CALM, payment_path=True, owners=teams(3)))
+    assert asked.slots == ("security", "service_owner:1", "service_owner:2", "service_owner:3")
+    assert [(o.slot, o.team, o.services) for o in asked.owners] == [
+        (f"service_owner:{n + 1}", f"team {n}", (f"service {n}",)) for n in range(3)
+    ]
+    assert asked.reasons[-1] == "Critical services have these owners: team 0, team 1, team 2."
+
+
+def test_beyond_four_teams_a_lead_stands_in_for_all_of_them() -> None:
+    four = evaluate(replace(CALM, payment_path=True, owners=teams(4)))
+    assert four.slots == ("security", *(f"service_owner:{n}" for n in range(1, 5)))
+    five = evaluate(replace(CALM, payment_path=True, owners=teams(5)))
+    assert (five.slots, five.owners) == (("security", "lead"), ())
+    assert "5 teams" in five.reasons[-1]
+
+
+def test_where_one_role_is_asked_no_owner_is() -> None:
+    asked = evaluate(replace(CALM, criticality="critical", owners=teams(2)))
+    assert (asked.slots, asked.owners) == (("any",), ())
+
+
+def test_services_on_the_payment_path_and_critical_ones_have_owners_that_are_asked() -> None:
+    """Downstream services too: an action reaches them. One without a team names nobody to ask."""
+    scope = a_scope(
+        services=(
+            a_service(name="plain"),
+            a_service(id=8, name="pay", payment_path=True, owner_team="pay team"),
+            a_service(id=9, name="deep", criticality="critical", owner_team="pay team", depth=3),
+            a_service(id=10, name="alone", criticality="critical", owner_team=""),
+        )
+    )
+    found = facts(a_plan(), scope, (), {})
+    assert found.owners == (Team("pay team", ("deep", "pay")),)
+    assert facts(a_plan(), scope, (), {}, 1).owners == ()
+
+
+def test_facts_of_the_first_form_are_read_and_keep_their_bytes() -> None:
+    first = replace(CALM, version=1)
+    assert b"version" not in first.body() and b"owners" not in first.body()
+    assert Facts.parse(first.body()) == first
+    second = replace(CALM, owners=teams(2))
+    assert Facts.parse(second.body()) == second
+    for broken in (first.body().replace(b"{", b'{"version":1,', 1), b'{"version":2}'):
+        with pytest.raises(BadInput):
+            Facts.parse(broken)
+
+
+def test_a_ruling_names_exactly_the_owners_of_its_slots() -> None:
+    ruling = rule(evaluate(replace(CALM, payment_path=True, owners=teams(2))), ASSESSED)
+    assert Ruling.parse(ruling.body()) == ruling
+    stated = ruling.to_json()
+    for broken in (
+        stated | {"owners": []},
+        stated | {"slots": ["security", "service_owner:2", "service_owner:1"]},
+        stated | {"slots": ["security", "service_owner"]},
+        stated | {"version": 1},
+        {name: value for name, value in stated.items() if name != "owners"},
+    ):
+        with pytest.raises(BadInput):
+            Ruling.from_json(broken)

@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import F
+from guardian.models import UserObjectPermission
 
 from remediation import models as m
 from remediation.domain.digest import Digests
@@ -16,7 +18,7 @@ from remediation.domain.events import Event
 from remediation.domain.statement import Decision, Reason, Statement, Verdicts
 from remediation.domain.states import ProposalState
 from tests.factories.logins import WEB, acting, entry
-from tests.factories.people import Person, person
+from tests.factories.people import Person, grant, person
 from tests.factories.proposals import move
 
 
@@ -60,8 +62,19 @@ def statement(
     return replace(usual, **said)
 
 
+def entitle(proposal: m.Proposal, someone: Person) -> None:
+    """Give the right to review one affected service, unless the person has one or none is known."""
+    direct = m.AssessmentService.objects.filter(
+        assessment__proposal=proposal, assessment__round=F("assessment__proposal__round"), depth=1
+    ).values_list("service_id", flat=True)
+    held = UserObjectPermission.objects.filter(user=someone.user, object_pk__in=map(str, direct))
+    if direct and not held.exists():
+        grant(someone.user, "review_service", m.Service.objects.get(pk=direct[0]))
+
+
 def session(proposal: m.Proposal, someone: Person, **said: Any) -> m.ReviewSession:
-    """Start a review; `said` are arguments of `statement`."""
+    """Start a review of an entitled person; `said` are arguments of `statement`."""
+    entitle(proposal, someone)
     return insert_session(
         statement(proposal, someone, **said), proposal=proposal, person=someone.id
     )

@@ -14,7 +14,7 @@ from remediation.domain import b64url, instant
 from remediation.domain.errors import BadValue, SignatureInvalid, WrongType
 from remediation.domain.fields import Fields
 from remediation.domain.gate.signature import load_key
-from remediation.domain.slots import ANY, KEY_ROLES, LEAD, ROLES
+from remediation.domain.slots import KEY_ROLES, LEAD, fits
 from remediation.domain.strict import parse as parse_json
 
 TYPE = "hitlportal-approvers/v1"
@@ -46,8 +46,8 @@ class Approver:
         return fingerprint(self.key)
 
     def may_fill(self, slot: str) -> bool:
-        """Return whether the file gives this key the role of the slot. A lead's key fills none."""
-        return bool(set(self.roles) & set(ROLES)) if slot == ANY else slot in self.roles
+        """Return whether the file gives this key the role of the slot."""
+        return fits(slot, self.roles)
 
     def may_halt(self, slots: Collection[str]) -> bool:
         """Return whether the file lets this key halt a run that was approved in these slots."""

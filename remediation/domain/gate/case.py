@@ -23,6 +23,7 @@ from remediation.domain.plan import Plan, Step
 from remediation.domain.plan import load as load_plan
 from remediation.domain.report import Diagnosis, load_diagnosis
 from remediation.domain.scope import Scope
+from remediation.domain.slots import Asked
 from remediation.domain.statement import Statement
 
 T = TypeVar("T")
@@ -67,6 +68,13 @@ class Case:
     @cached_property
     def ruling(self) -> policy.Ruling:
         return _read("ruling", lambda: policy.Ruling.parse(_bytes(self.evidence.ruling)))
+
+    @cached_property
+    def asked(self) -> Asked[str]:
+        """Return what the signed ruling asks for, over the signed scope; services by name."""
+        direct = (service.name for service in self.scope.services if service.depth == 1)
+        owned = {owner.slot: frozenset(owner.services) for owner in self.ruling.owners}
+        return Asked(self.ruling.slots, frozenset(direct), owned)
 
     @cached_property
     def pinned(self) -> tuple[Pinned, ...]:

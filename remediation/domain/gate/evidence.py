@@ -15,16 +15,35 @@ from remediation.domain.errors import BadValue
 from remediation.domain.facts import Facts
 from remediation.domain.fields import Fields
 from remediation.domain.gate.inclusion import LogEvidence
+from remediation.domain.gate.parties import (
+    AgentEvidence,
+    Excluded,
+    PersonEvidence,
+    ReversalEvidence,
+)
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.observation import Pinned, parse_pin
 from remediation.domain.plan import MAX_STEPS
 from remediation.domain.states import IncidentState
 from remediation.domain.strict import parse as parse_json
 
-TYPE = "hitlportal-evidence/v2"
+# Version 3 says for each reviewer on which services the right to review is held, so that the gate
+# applies the rule itself. Version 2 is still read and verified.
+TYPE = "hitlportal-evidence/v3"
+_SECOND = "hitlportal-evidence/v2"
 MAX_BYTES = 32 * 1024 * 1024
 MAX_KEYS = 200_000
 _MAX_BODY = 8 * 1024 * 1024
+__all__ = [
+    "AgentEvidence",
+    "Evidence",
+    "Excluded",
+    "IncidentEvidence",
+    "PersonEvidence",
+    "ReversalEvidence",
+    "ReviewEvidence",
+    "Unobservable",
+]
 _BODIES = ("plan", "diagnosis", "scope", "checks", "ruling", "pin")
 
 
@@ -58,84 +77,6 @@ class ReviewEvidence:
             statement=source.text("statement", _MAX_BODY),
             assertion=Assertion.from_json(source.value("assertion"), source.at("assertion")),
             recorded_at=source.instant("recorded_at"),
-        )
-
-
-@dataclass(frozen=True)
-class PersonEvidence:
-    """Whether a person is active now, and the approver roles that the person holds now."""
-
-    person: str
-    active: bool
-    roles: tuple[str, ...]
-
-    def to_json(self) -> dict[str, Json]:
-        return {"person": self.person, "active": self.active, "roles": list(self.roles)}
-
-    @classmethod
-    def from_json(cls, value: Json, at: str = "") -> PersonEvidence:
-        source = Fields(value, at, required=("person", "active", "roles"))
-        return cls(
-            person=source.text("person", 100, least=1),
-            active=source.boolean("active"),
-            roles=source.texts("roles", longest=200),
-        )
-
-
-@dataclass(frozen=True)
-class Excluded:
-    """A person who may not decide on this proposal, with one reason.
-
-    In older evidence one object has all reasons of the person, separated by "; ".
-    """
-
-    person: str
-    why: str
-
-    def to_json(self) -> dict[str, Json]:
-        return {"person": self.person, "why": self.why}
-
-    @classmethod
-    def from_json(cls, value: Json, at: str = "") -> Excluded:
-        source = Fields(value, at, required=("person", "why"))
-        return cls(source.text("person", 100, least=1), source.text("why", 4_000))
-
-
-@dataclass(frozen=True)
-class AgentEvidence:
-    """The agent that made the proposal, and whether it is enabled now."""
-
-    id: str
-    enabled: bool
-
-    def to_json(self) -> dict[str, Json]:
-        return {"id": self.id, "enabled": self.enabled}
-
-    @classmethod
-    def from_json(cls, value: Json, at: str = "") -> AgentEvidence:
-        source = Fields(value, at, required=("id", "enabled"))
-        return cls(source.text("id", 100, least=1), source.boolean("enabled"))
-
-
-@dataclass(frozen=True)
-class ReversalEvidence:
-    """For a reversal: the reversed run, the digest of its inverse plan (empty if there is none),
-    and the proposer's current state."""
-
-    of: str
-    plan: str
-    proposer: PersonEvidence
-
-    def to_json(self) -> dict[str, Json]:
-        return {"of": self.of, "plan": self.plan, "proposer": self.proposer.to_json()}
-
-    @classmethod
-    def from_json(cls, value: Json, at: str = "") -> ReversalEvidence:
-        source = Fields(value, at, required=("of", "plan", "proposer"))
-        return cls(
-            source.uuid("of"),
-            source.text("plan", 64),
-            PersonEvidence.from_json(source.value("proposer"), source.at("proposer")),
         )
 
 
@@ -215,6 +156,11 @@ class Evidence:
     reversal: ReversalEvidence | None = None
     # None in evidence from before a closed incident kept its proposals from running.
     incident: IncidentEvidence | None = None
+    type: str = TYPE
+
+    def __post_init__(self) -> None:
+        if self.type == TYPE and any(person.services is None for person in self.people):
+            raise BadValue("a person's services are missing", pointer="/people")
 
     def step_pin(self) -> Pinned:
         """Return the pin of this step's target. Raises BadInput when the pin cannot be parsed."""
@@ -229,7 +175,7 @@ class Evidence:
 
     def to_json(self) -> dict[str, Json]:
         return {
-            "type": TYPE,
+            "type": self.type,
             "proposal": self.proposal_id,
             "round": self.round,
             **{name: getattr(self, name) for name in _BODIES},
@@ -274,8 +220,8 @@ class Evidence:
             ),
             optional=("reversal", "incident"),
         )  # fmt: skip
-        source.one_of("type", (TYPE,))
         return cls(
+            type=source.one_of("type", (TYPE, _SECOND)),
             proposal_id=source.uuid("proposal"),
             round=source.integer("round", 1, 1_000_000),
             plan=source.text("plan", _MAX_BODY),

@@ -7,8 +7,10 @@ from uuid import UUID
 
 from django.db.models import F
 
-from remediation.domain.slots import Asked
-from remediation.models import Assessment, AssessmentService
+from remediation.domain.errors import BadInput
+from remediation.domain.ruling import Ruling
+from remediation.domain.slots import OWNERS, Asked, Owner
+from remediation.models import Assessment, AssessmentService, Service
 
 
 def asked_by(assessment: Assessment) -> Asked[int]:
@@ -34,7 +36,35 @@ def asked_by_all(assessments: Iterable[Assessment]) -> dict[int, Asked[int]]:
     rows = AssessmentService.objects.filter(assessment__in=list(direct), depth=1)
     for assessment_id, service_id in rows.values_list("assessment_id", "service_id"):
         direct[assessment_id].add(service_id)
+    owners = {assessment.pk: owners_in(assessment) for assessment in found}
+    ids = _ids({name for every in owners.values() for owner in every for name in owner.services})
     return {
-        assessment.pk: Asked(tuple(assessment.slots), frozenset(direct[assessment.pk]))
+        assessment.pk: Asked(
+            tuple(assessment.slots),
+            frozenset(direct[assessment.pk]),
+            {
+                owner.slot: frozenset(ids[name] for name in owner.services if name in ids)
+                for owner in owners[assessment.pk]
+            },
+        )
         for assessment in found
     }
+
+
+def owners_in(assessment: Assessment) -> tuple[Owner, ...]:
+    """Return whom the owners' slots of the ruling ask; parses the ruling only if it has any.
+
+    A ruling that cannot be read asks nobody, so that no one can fill those slots.
+    """
+    if not set(assessment.slots) & set(OWNERS):
+        return ()
+    try:
+        return Ruling.parse(bytes(assessment.ruling)).owners
+    except BadInput:
+        return ()
+
+
+def _ids(names: Collection[str]) -> dict[str, int]:
+    if not names:
+        return {}
+    return dict(Service.objects.filter(name__in=list(names)).values_list("name", "pk"))

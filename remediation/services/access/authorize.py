@@ -10,9 +10,10 @@ from uuid import UUID
 
 from django.db import connection
 
-from remediation.domain.policy import ANY, ROLES
+from remediation.domain.policy import ROLES
 from remediation.domain.slots import KEY_ROLES
 from remediation.models import Assessment, Proposal, User
+from remediation.services.access.asked import asked_by
 
 AUDITOR, LEAD, SECURITY = "auditor", "lead", "security"
 
@@ -72,24 +73,28 @@ def newest(proposal: Proposal) -> Assessment | None:
     return Assessment.objects.filter(proposal=proposal, round=proposal.round).first()
 
 
-def direct_services(assessment: Assessment) -> frozenset[int]:
-    """Return the services that use a target of the assessed plan directly."""
-    return frozenset(assessment.services.filter(depth=1).values_list("service_id", flat=True))
+def deciding_roles(person: UUID) -> frozenset[str]:
+    """Return the roles of the person's active account that can fill a slot."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT role FROM remediation.entitlement"
+            " WHERE person = %s AND active AND role = ANY(%s)",
+            [person, list(KEY_ROLES)],
+        )
+        return frozenset(row[0] for row in cursor.fetchall())
 
 
 def entitled_roles(person: UUID, assessment: Assessment | None) -> frozenset[str]:
-    """Return the approver roles that count on this proposal.
+    """Return the roles that count on this proposal (`Asked.counting`).
 
-    The person must hold the right `review` on every service that uses a target directly. Where
-    the inventory knows no such service the role is enough; policy then asks for two approvals by
-    different roles.
+    Before the first assessment nobody knows what it affects; then an approver role is enough.
     """
-    held = approver_roles(person)
-    if not held or assessment is None:
+    if assessment is None:
+        return approver_roles(person)
+    held = deciding_roles(person)
+    if not held:
         return held
-    if direct_services(assessment) <= service_ids(person, "review_service"):
-        return held
-    return frozenset()
+    return asked_by(assessment).counting(held, service_ids(person, "review_service"))
 
 
 def may_review(person: UUID, proposal: Proposal) -> bool:
@@ -100,11 +105,10 @@ def may_review(person: UUID, proposal: Proposal) -> bool:
 
 
 def slots_of(user: User, assessment: Assessment) -> tuple[str, ...]:
-    """Return the ruling's slots that the person's roles fit, whether they are open or not."""
-    held = entitled_roles(user.person, assessment)
-    return tuple(
-        dict.fromkeys(slot for slot in assessment.slots if (held and slot == ANY) or slot in held)
-    )
+    """Return the ruling's slots that the person may fill, whether they are open or not."""
+    held = deciding_roles(user.person)
+    rights = service_ids(user.person, "review_service")
+    return asked_by(assessment).fitting(held, rights) if held else ()
 
 
 def may_audit(user: User) -> bool:

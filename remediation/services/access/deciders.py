@@ -83,6 +83,15 @@ def deciders(proposal: Proposal) -> tuple[Decider, ...]:
     return tuple(sorted(given, key=lambda d: (bool(d.why_not), not d.decided, d.name)))
 
 
+def able(proposal: Proposal) -> set[UUID] | None:
+    """Return the active people who may fill a slot and are not excluded, decided or not.
+
+    None before the first assessment.
+    """
+    found = _round(proposal)
+    return None if found is None else {one for one, slots in found.living().items() if slots}
+
+
 def missing(proposal: Proposal) -> tuple[str, ...]:
     """Return the open slots that no living people can fill together; empty if all can be filled.
 

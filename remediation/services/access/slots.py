@@ -9,9 +9,10 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import F, Q
 
-from remediation.domain.slots import ANY, left_open
-from remediation.models import Assessment, AssessmentService, Proposal, Review, User
+from remediation.domain.slots import LEAD, OWNERS, SERVICE_OWNER, SLOTS, fits, left_open
+from remediation.models import Proposal, Review, User
 from remediation.services.access import authorize
+from remediation.services.access.asked import asked_in_review
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Rights:
 
     person: UUID
     roles: frozenset[str]
-    approver: frozenset[str]  # the approver roles among them
+    deciding: frozenset[str]  # the roles among them that can fill a slot
     view: frozenset[int]  # services whose proposals the person may see
     review: frozenset[int]  # services whose proposals the person may decide
 
@@ -41,7 +42,7 @@ def rights_of(user: User) -> Rights:
     return Rights(
         person=user.person,
         roles=found,
-        approver=authorize.approver_roles(user.person) if found else frozenset(),
+        deciding=authorize.deciding_roles(user.person) if found else frozenset(),
         view=frozenset(held["view_service"] | held["review_service"]),
         review=frozenset(held["review_service"]),
     )
@@ -63,24 +64,18 @@ def open_slots_by_id(rights: Rights, waiting: list[UUID]) -> dict[UUID, tuple[st
 
     Leaves out proposals that are not in review or that the person may not decide.
     """
-    if not waiting or not rights.approver:
+    if not waiting or not rights.deciding:
         return {}
-    direct, taken = _direct_services(waiting), _taken(waiting)
-    out = excluded_from(rights.person, waiting)
+    taken, out = _taken(waiting), excluded_from(rights.person, waiting)
     found: dict[UUID, tuple[str, ...]] = {}
-    for proposal_id, slots in _slots(waiting):
+    for proposal_id, asked in asked_in_review(waiting).items():
         reviews = taken.get(proposal_id, [])
         if proposal_id in out or any(person == rights.person for person, _, _ in reviews):
             continue
-        if direct.get(proposal_id, frozenset()) <= rights.review:
-            free = left_open(
-                slots, [slot for _, slot, decision in reviews if decision == "approve"]
-            )
-            fits = tuple(
-                dict.fromkeys(slot for slot in free if slot == ANY or slot in rights.approver)
-            )
-            if fits:
-                found[proposal_id] = fits
+        free = left_open(asked.slots, (slot for _, slot, said in reviews if said == "approve"))
+        fitting = asked.fitting(rights.deciding, rights.review)
+        if open_to := tuple(slot for slot in fitting if slot in free):
+            found[proposal_id] = open_to
     return found
 
 
@@ -93,25 +88,6 @@ def excluded_from(person: UUID, proposals: Iterable[UUID]) -> frozenset[UUID]:
             [list(proposals), str(person)],
         )
         return frozenset(row[0] for row in cursor.fetchall())
-
-
-def _slots(proposals: list[UUID]) -> Iterable[tuple[UUID, list[str]]]:
-    current = Assessment.objects.filter(
-        proposal__in=proposals, round=F("proposal__round"), proposal__state="in_review"
-    )
-    return current.values_list("proposal_id", "slots")
-
-
-def _direct_services(proposals: list[UUID]) -> dict[UUID, set[int]]:
-    rows = AssessmentService.objects.filter(
-        assessment__proposal__in=proposals,
-        assessment__round=F("assessment__proposal__round"),
-        depth=1,
-    ).values_list("assessment__proposal_id", "service_id")
-    found: dict[UUID, set[int]] = {}
-    for proposal_id, service_id in rows:
-        found.setdefault(proposal_id, set()).add(service_id)
-    return found
 
 
 def _taken(proposals: list[UUID]) -> dict[UUID, list[tuple[UUID, str, str]]]:
@@ -129,11 +105,19 @@ def perhaps_mine(rights: Rights) -> Q | None:
 
     Over-approximates, since the exact answer costs more; confirm with `open_slots_of`.
     """
-    if not rights.approver:
+    if not rights.deciding:
         return None
-    slots = [*sorted(rights.approver), ANY]
+    fitting = [slot for slot in SLOTS if fits(slot, rights.deciding)]
+    # `Asked.may_fill`, without knowing which services an owner's slot names: one of those touched.
+    counts = Q(direct=[]) | Q(open_slots__contains=[LEAD])
+    if rights.review:
+        mine = sorted(rights.review)
+        counts |= Q(direct__overlap=mine)
+        if SERVICE_OWNER in rights.deciding:
+            counts |= Q(open_slots__overlap=OWNERS, touched__overlap=mine)
     return (
-        Q(state="in_review", open_slots__overlap=slots, direct__contained_by=sorted(rights.review))
+        Q(state="in_review", open_slots__overlap=fitting)
+        & counts
         & ~Q(decided__contains=[rights.person])
         & ~Q(agent__in=_own_agents(rights.person))
     )

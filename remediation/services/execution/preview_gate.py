@@ -17,7 +17,7 @@ from remediation.domain.gate import gate
 from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.domain.gate.gate import Failure, Finding
 from remediation.domain.observation import Observation, parse_pin
-from remediation.domain.policy import ROLES
+from remediation.domain.slots import KEY_ROLES
 from remediation.models import Assessment, Proposal, Review
 from remediation.services.load_plan import load_plan
 from remediation.services.review.gather import gather
@@ -55,7 +55,7 @@ def _as_enrolled(proposal: Proposal) -> Approvers:
                 cose_key=b64url.encode(bytes(review.cose_key)),
                 rp_id=settings.RP_ID,
                 origin=settings.ORIGIN,
-                roles=ROLES,
+                roles=KEY_ROLES,
                 since=review.recorded_at - timedelta(seconds=1),
                 until=None,
             )

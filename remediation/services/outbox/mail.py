@@ -22,7 +22,7 @@ from remediation.domain import inert
 from remediation.domain.policy import ROLES
 from remediation.domain.slots import LEAD
 from remediation.models import Execution, Incident, Proposal
-from remediation.services.access import authorize
+from remediation.services.access import deciders
 
 logger = logging.getLogger(__name__)
 
@@ -153,14 +153,12 @@ def _reviewers(incident: Incident) -> set[UUID]:
 
 
 def entitled(proposal: Proposal) -> set[UUID]:
-    """Return the active approvers who may review this proposal and are not excluded from it."""
-    assessment = authorize.newest(proposal)
-    out = set(authorize.excluded(proposal.pk))
-    return {
-        person
-        for person in holders(*ROLES)
-        if str(person) not in out and authorize.entitled_roles(person, assessment)
-    }
+    """Return the active people who may fill a slot of this proposal and are not excluded from it.
+
+    Before the first assessment nobody knows the slots; then all approvers.
+    """
+    found = deciders.able(proposal)
+    return holders(*ROLES) if found is None else found
 
 
 def holders(*roles: str) -> set[UUID]:

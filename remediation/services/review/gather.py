@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import connection
 
 from remediation.domain import checks as checks_
+from remediation.domain.errors import BadInput
 from remediation.domain.gate.evidence import (
     AgentEvidence,
     Evidence,
@@ -24,7 +25,7 @@ from remediation.domain.gate.evidence import (
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.observation import Observation, Pinned
 from remediation.domain.plan import Plan
-from remediation.domain.policy import ROLES, facts
+from remediation.domain.policy import Ruling, facts
 from remediation.domain.slots import KEY_ROLES
 from remediation.domain.states import IncidentState
 from remediation.models import Assessment, Proposal
@@ -42,25 +43,26 @@ SELECT a.id, a.scope, a.checks, a.ruling, a.pin,
  WHERE a.proposal_id = %s AND a.round = %s
  ORDER BY r.id
 """
-# The present state, in one statement and so at one time: each reviewer's activity and roles (no
-# roles without the right `review` on every direct service, as in `authorize.entitled_roles`), the
-# agent, a freeze, the plan's editor, the approval, the incident, the clock.
+# The present state, in one statement and so at one time: each reviewer's activity, roles, and right
+# to review those services on which a right can make a role count (direct ones, and those of the
+# ruling's owners); the agent, a freeze, the plan's editor, the approval, the incident, the clock.
 _NOW = """
-SELECT (SELECT coalesce(json_agg(json_build_array(
-                 p.person, e.active, CASE WHEN e.entitled THEN e.roles ELSE '{}' END)
+SELECT (SELECT coalesce(json_agg(json_build_array(p.person, e.active, e.roles, h.services)
                  ORDER BY p.place), '[]')
           FROM unnest(%(people)s::uuid[]) WITH ORDINALITY AS p (person, place)
          CROSS JOIN LATERAL (
            SELECT coalesce(bool_or(x.active), false) AS active,
                   coalesce(array_agg(x.role ORDER BY x.role)
-                    FILTER (WHERE x.active AND x.role = ANY (%(roles)s)), '{}') AS roles,
-                  NOT EXISTS (
-                    SELECT s.service_id FROM public.remediation_assessmentservice s
-                     WHERE s.assessment_id = %(assessment)s AND s.depth = 1
-                    EXCEPT
-                    SELECT w.service_id FROM remediation.service_right w
-                     WHERE w.person = p.person AND w.codename = 'review_service') AS entitled
-             FROM remediation.entitlement x WHERE x.person = p.person) AS e),
+                    FILTER (WHERE x.active AND x.role = ANY (%(roles)s)), '{}') AS roles
+             FROM remediation.entitlement x WHERE x.person = p.person) AS e
+         CROSS JOIN LATERAL (
+           SELECT coalesce(array_agg(DISTINCT v.name ORDER BY v.name), '{}') AS services
+             FROM public.remediation_assessmentservice s
+             JOIN public.remediation_service v ON v.id = s.service_id
+             JOIN remediation.service_right w
+               ON w.service_id = s.service_id AND w.codename = 'review_service'
+            WHERE w.person = p.person AND s.assessment_id = %(assessment)s
+              AND (s.depth = 1 OR v.name = ANY (%(owned)s))) AS h),
        (SELECT n.enabled AND NOT remediation.token_revoked_v1(%(token)s)
           FROM remediation.agent_now n WHERE n.agent_id = %(agent)s),
        (SELECT coalesce(nullif(f.reason, ''), 'frozen') FROM public.remediation_freeze f
@@ -198,8 +200,9 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
         _NOW,
         {
             "people": [review.person for review in recorded.reviews],
-            "roles": list(ROLES),
+            "roles": list(KEY_ROLES),
             "assessment": recorded.assessment_id,
+            "owned": _owned(recorded.ruling),
             "agent": proposal.agent_id,
             "token": proposal.token_id,
             "proposal": proposal.pk,
@@ -212,7 +215,8 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
     people, agent_enabled, frozen, (active, roles), approved_at, incident, closed_at, at = rows[0]
     return _Now(
         people=tuple(
-            PersonEvidence(person, stands, tuple(held)) for person, stands, held in people
+            PersonEvidence(person, stands, tuple(held), tuple(services))
+            for person, stands, held, services in people
         ),
         agent_enabled=bool(agent_enabled),
         frozen=frozen or "",
@@ -222,6 +226,15 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
         closed_at=closed_at,
         at=at,
     )
+
+
+def _owned(ruling: bytes) -> list[str]:
+    """Return the services of the ruling's owners. A ruling that cannot be read fails step 1."""
+    try:
+        owners = Ruling.parse(ruling).owners
+    except BadInput:
+        return []
+    return sorted({name for owner in owners for name in owner.services})
 
 
 def _rows(query: str, parameters: Any) -> list[tuple[Any, ...]]:

@@ -177,7 +177,7 @@ def _check_person(
     """Ask what guard and gate ask again, so that the person gets a helpful refusal early."""
     _refuse_excluded(actor, proposal)
     if not authorize.entitled_roles(actor.person, assessment):
-        raise errors.NotEntitled("only approvers with the right to review every direct service")
+        raise errors.NotEntitled("only approvers with the right to review an affected service")
     if Review.objects.filter(proposal=proposal, round=proposal.round, person=actor.person).exists():
         raise errors.AlreadyReviewed()
     # An approval needs an open slot; a reject or return needs the role of any slot.

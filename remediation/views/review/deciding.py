@@ -101,7 +101,7 @@ def _why_not(
     if not authorize.entitled_roles(user.person, assessment):
         return gettext(
             "You cannot decide here: that needs an approver role and the right to review"
-            " every service that uses the target directly."
+            " a service that uses the target directly, or one whose owners are asked."
         )
     if not slots:
         return gettext("The slots of your roles are already filled in this round.")

@@ -10,6 +10,7 @@ from guardian.models import UserObjectPermission
 from pytest_django import Settings
 
 from remediation.domain.gate.evidence import PersonEvidence
+from remediation.models import Service
 from remediation.services.access import authorize
 from remediation.services.review.gather import gather
 from tests import factories
@@ -48,31 +49,46 @@ def nothing(someone: Person) -> None:
     """As it was."""
 
 
+BOTH = ("security", "service_owner")
+
+
 @pytest.mark.parametrize(
-    ("change", "active", "roles"),
+    ("change", "active", "roles", "rights", "counting"),
     [
-        (nothing, True, ("security",)),
-        (leave, False, ()),
-        (lose_role, True, ()),
-        (lose_right, True, ()),
-        (take_other_roles, True, ("security", "service_owner")),
+        (nothing, True, ("security",), True, ("security",)),
+        (leave, False, (), True, ()),
+        (lose_role, True, (), True, ()),
+        (lose_right, True, ("security",), False, ()),
+        (
+            take_other_roles,
+            True,
+            ("security", "service_owner"),
+            True,
+            ("security", "service_owner"),
+        ),
     ],
 )
 def test_facts_about_people_equal_those_of_authorize(
-    world: World, change: Callable[[Person], None], active: bool, roles: tuple[str, ...]
+    world: World,
+    change: Callable[[Person], None],
+    active: bool,
+    roles: tuple[str, ...],
+    rights: bool,
+    counting: tuple[str, ...],
 ) -> None:
     proposal_id = world.approved()
     alice, bob = world.people["alice"], world.people["bob"]
     change(alice)
     proposal = world.get(proposal_id)
+    service = Service.objects.get().name
     with acts(WORKER):
         evidence = gather(proposal, world.plan(), observations={}, failures={})
         said = tuple(sorted(authorize.entitled_roles(alice.id, authorize.newest(proposal))))
     assert evidence.people == (
-        PersonEvidence(str(alice.id), active, roles),
-        PersonEvidence(str(bob.id), True, ("service_owner",)),
+        PersonEvidence(str(alice.id), active, roles, (service,) if rights else ()),
+        PersonEvidence(str(bob.id), True, ("service_owner",), (service,)),
     )
-    assert said == roles
+    assert said == counting
 
 
 def test_reviews_come_in_order_and_the_approval_with_its_time(world: World) -> None:

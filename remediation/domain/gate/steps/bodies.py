@@ -50,8 +50,10 @@ def _read_bodies(case: Case) -> None:
 
 def ruling(case: Case) -> None:
     ruling_has_slots(case)
-    then = policy.facts(case.plan, case.scope, case.checks, {})
-    asked = policy.evaluate(then.strictest(case.evidence.facts))
+    # Evidence with facts of an earlier form is judged by what that form knew.
+    now = case.evidence.facts
+    then = policy.facts(case.plan, case.scope, case.checks, {}, now.version)
+    asked = policy.evaluate(then.strictest(now))
     more = policy.tightened(case.ruling, asked)
     if more is not None:
         raise RulingTightened(more)

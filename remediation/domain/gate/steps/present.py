@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from remediation.domain import policy
 from remediation.domain.errors import (
     ClockSkew,
     Deadline,
@@ -20,7 +19,7 @@ from remediation.domain.errors import (
 )
 from remediation.domain.gate.case import Case
 from remediation.domain.observation import Pinned
-from remediation.domain.slots import KEY_ROLES
+from remediation.domain.slots import KEY_ROLES, fits
 from remediation.domain.states import IncidentState
 
 # Hosts with NTP differ by milliseconds; with a larger difference deadlines are meaningless.
@@ -93,9 +92,13 @@ def _reviewers(case: Case) -> None:
         person = people.get(review.person)
         if person is None or not person.active:
             raise ReviewerLost(f"{review.person} is not active")
-        held = set(person.roles) & set(policy.ROLES)
-        if not held or (review.slot != policy.ANY and review.slot not in held):
+        if not fits(review.slot, person.roles):
             raise ReviewerLost(f"{review.person} does not hold the role for {review.slot}")
+        # Evidence before version 3 has no services; there a person without rights has no roles.
+        if person.services is not None and not case.asked.may_fill(
+            review.slot, person.roles, person.services
+        ):
+            raise ReviewerLost(f"{review.person} has no right that counts for {review.slot}")
 
 
 # (6) Drift: the target equals its pin.

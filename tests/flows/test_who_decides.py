@@ -1,0 +1,66 @@
+"""Who decides in a real organisation: two teams share a credential; nobody is left to decide."""
+
+from __future__ import annotations
+
+import pytest
+
+from remediation.domain.errors import NotEntitled, SlotNotOpen
+from remediation.domain.ruling import Ruling
+from remediation.models import Identity, Service
+from remediation.services.access import authorize
+from tests import factories
+from tests.factories import WEB
+from tests.flows.world import World, acts
+
+
+def shared_by_two_teams(world: World, **of_both: object) -> tuple[Service, Service]:
+    """Make orders (bob's) and billing (carol's) use one credential; alice's right is on orders."""
+    orders = Service.objects.get()
+    facts = {"environment": "production", "criticality": "high", "payment_path": False, **of_both}
+    factories.service_version(orders, **{**facts, "owner_team": "orders"})
+    billing = factories.service(**{**facts, "owner_team": "billing"})
+    factories.dependency(billing, Identity.objects.get(locator="test.target:t1"))
+    world.people["carol"] = factories.person(f"carol{factories.number()}", roles=["service_owner"])
+    factories.grant(world.people["carol"].user, "review_service", billing)
+    world.approve_keys_of("alice", "bob", "carol", "dave", "eve")
+    return orders, billing
+
+
+@pytest.mark.parametrize("owner", ["bob", "carol"])
+def test_a_credential_of_two_teams_is_decided_by_either_owner_and_security(
+    world: World, owner: str
+) -> None:
+    """Nobody holds the right on both services; before, nobody could decide."""
+    shared_by_two_teams(world)
+    proposal_id = world.in_review()
+    assert authorize.newest(world.get(proposal_id)).slots == ["security", "service_owner"]
+    world.decide("alice", proposal_id)
+    world.decide(owner, proposal_id, slot="service_owner")
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "succeeded"
+
+
+def test_an_owner_of_each_team_on_the_payment_path_is_asked(world: World) -> None:
+    shared_by_two_teams(world, payment_path=True)
+    proposal_id = world.in_review()
+    ruling = Ruling.parse(bytes(authorize.newest(world.get(proposal_id)).ruling))
+    assert ruling.slots == ("security", "service_owner:1", "service_owner:2")
+    assert [owner.team for owner in ruling.owners] == ["billing", "orders"]
+    with pytest.raises((SlotNotOpen, NotEntitled)):
+        world.decide("bob", proposal_id, slot="service_owner:1")
+    world.decide("alice", proposal_id)
+    world.decide("carol", proposal_id, slot="service_owner:1")
+    assert world.state_of(proposal_id) == "in_review"
+    world.decide("bob", proposal_id, slot="service_owner:2")
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "succeeded"
+
+
+def test_a_right_that_is_lost_after_the_approval_stops_the_run(world: World) -> None:
+    shared_by_two_teams(world)
+    proposal_id = world.approved()
+    with acts(WEB):
+        world.people["bob"].user.userobjectpermission_set.all().delete()
+    world.execute(proposal_id)
+    assert world.calls() == []
+    assert world.refusals(proposal_id) == ["reviewer_lost"]
