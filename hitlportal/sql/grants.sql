@@ -81,7 +81,9 @@ GRANT SELECT ON
   public.remediation_lease, public.django_migrations,
   public.remediation_passkeyenrolment, public.remediation_ownerteam,
   public.remediation_environmentname, remediation.agent_now,
-  public.remediation_evidencescan, public.remediation_evidenceerasure
+  public.remediation_evidencescan, public.remediation_evidenceerasure,
+  public.remediation_telling, public.remediation_delivery,
+  public.remediation_noticechannel, public.remediation_noticechoice
   TO hitl_web, hitl_worker, hitl_auditor;
 -- What guards read of the declarations in code; `check --deploy` compares. Only the owner writes it.
 GRANT SELECT ON remediation.edge, remediation.target_kind TO hitl_web, hitl_worker, hitl_auditor;
@@ -139,12 +141,12 @@ BEGIN
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
       'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview',
-      'incidentlookrequest', 'ownerteam', 'environmentname']),
+      'incidentlookrequest', 'ownerteam', 'environmentname', 'telling', 'noticechoice']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',
-      'incidentnotice'])) AS l(login, tables)
+      'incidentnotice', 'telling', 'delivery', 'noticechannel'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass
