@@ -14,6 +14,7 @@ from remediation.views.queue import views as queue
 from remediation.views.review import correct, presence
 from remediation.views.review import views as review
 from remediation.views.run import views as run
+from remediation.views.who import views as who
 
 urlpatterns = [
     path("", queue.home, name="home"),
@@ -71,6 +72,10 @@ urlpatterns = [
     path("audit/incidents/", incidents.audit_index, name="audit_incidents"),
     path("audit/incidents/<uuid:incident_id>/", incidents.record, name="incident_record"),
     path("audit/incidents/<uuid:incident_id>/bundle", incidents.download, name="incident_bundle"),
+    path("who/", who.index, name="who"),
+    path("who/people/<uuid:person>/", who.of_person, name="who_person"),
+    path("who/services/<int:service_id>/", who.of_service, name="who_service"),
+    path("proposals/<uuid:proposal_id>/who/", who.of_proposal, name="who_proposal"),
     path("invite/", invite.show, name="invite"),
     path("invite/start", invite.start, name="invite_start"),
     path("invite/finish", invite.finish, name="invite_finish"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import django.contrib.auth.admin  # noqa: F401  (registers Django's own pages, replaced below)
@@ -10,10 +11,12 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_lazy
 
-from remediation.admin.base import PortalAdmin, PortalForm, actor_of, mono, table
+from remediation.admin import rights
+from remediation.admin.base import PortalAdmin, PortalForm, Tool, actor_of, mono, table
 from remediation.models import User
 from remediation.services.access import authorize
 from remediation.services.people import accounts, enroll
@@ -23,7 +26,9 @@ from remediation.templatetags.portal import moment
 MEANING = {
     "security": gettext_lazy("approves as security, or in any slot"),
     "service_owner": gettext_lazy("approves as service owner, or in any slot"),
-    "lead": gettext_lazy("sees everything; gets a mail when a deadline passes"),
+    "lead": gettext_lazy(
+        "sees everything; halts runs, and decides where a lead is asked; is told of deadlines"
+    ),
     "auditor": gettext_lazy("reads everything, and the audit log"),
     "inventory_editor": gettext_lazy("changes the inventory"),
     "agent_admin": gettext_lazy(
@@ -91,6 +96,16 @@ class UserAdmin(PortalAdmin):
     list_filter = ("is_active", "groups")
     search_fields = ("username", "first_name", "last_name", "email")
     ordering = ("username",)
+
+    def tools(self, request: HttpRequest, obj: Model) -> Sequence[Tool]:
+        return [(gettext("Rights"), reverse("admin:remediation_user_rights", args=[obj.pk]))]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.page(rights.view_for_person(self))
+        return [
+            path("<int:user_id>/rights/", view, name="remediation_user_rights"),
+            *super().get_urls(),
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return User.objects.prefetch_related("groups")

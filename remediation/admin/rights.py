@@ -1,4 +1,4 @@
-"""Object rights on one service: who may see and who may review proposals that affect it."""
+"""Rights of one service and of one person: who may see and who may review which proposals."""
 
 from __future__ import annotations
 
@@ -63,6 +63,80 @@ class RightForm(forms.Form):
         if bool(cleaned.get("username")) == bool(cleaned.get("group")):
             self.add_error(None, gettext("Name a person or a group, not both."))
         return cleaned
+
+
+KIND_TITLES = {
+    "service": gettext_lazy("a service"),
+    "team": gettext_lazy("all services of an owner team"),
+    "environment": gettext_lazy("all services of an environment"),
+}
+
+
+class PersonRightForm(forms.Form):
+    """Give one right to this person; nothing is preselected."""
+
+    right = forms.ChoiceField(
+        label=pgettext_lazy("on a service", "Right"), choices=[("", CHOOSE), *TITLES.items()]
+    )
+    kind = forms.ChoiceField(
+        label=pgettext_lazy("what a right is on", "On"),
+        choices=[("", CHOOSE), *KIND_TITLES.items()],
+    )
+    name = forms.CharField(
+        max_length=100,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy(
+            "The name of the service, team or environment, as in the inventory."
+        ),
+    )
+
+
+def view_for_person(owner: PortalAdmin) -> View:
+    """Return the view of a person's rights: personal ones can be taken, all are shown."""
+
+    def page(request: HttpRequest, user_id: int) -> HttpResponse:
+        about = User.objects.filter(pk=user_id).first()
+        if not owner.has_view_permission(request):
+            raise PermissionDenied
+        if about is None:
+            raise Http404
+        may_change = accounts.USER_ADMIN in roles_of(request)
+        form = PersonRightForm(request.POST if request.method == "POST" else None)
+        if request.method == "POST":
+            if not may_change:
+                raise PermissionDenied
+            if form.is_valid():
+                _change_person(request, about, form.cleaned_data)
+                return HttpResponseRedirect(request.path)
+        context = {
+            **owner.admin_site.each_context(request),
+            "title": gettext("Rights of %(person)s") % {"person": about.username},
+            "opts": owner.opts,
+            "about": about,
+            "rows": [
+                (TITLES[r.right], KIND_TITLES[r.place.kind], r)
+                for r in object_rights.rights_held_by(about)
+            ],
+            "form": form,
+            "may_change": may_change,
+        }
+        return render(request, "admin/portal_person_rights.html", context)
+
+    return page
+
+
+def _change_person(request: HttpRequest, about: User, asked: dict[str, Any]) -> None:
+    held = request.POST.get("take_away") != "yes"
+    object_rights.set_right_on(
+        actor=actor_of(request),
+        place=object_rights.Place(asked["kind"], asked["name"]),
+        right=asked["right"],
+        held=held,
+        person=about.person,
+    )
+    given = gettext("%(person)s has the right now.")
+    taken = gettext("%(person)s does not have this right personally any more.")
+    messages.success(request, (given if held else taken) % {"person": about.username})
 
 
 def view_for(owner: PortalAdmin) -> View:

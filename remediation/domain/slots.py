@@ -114,7 +114,7 @@ class Asked(Generic[Service]):
         one service that uses a target directly. Where the inventory knows no direct service, and
         for a lead, the role is enough. The same rule in SQL: `may_fill_v1` in sql/review.sql.
         """
-        if not fits(slot, roles):
+        if slot not in SLOTS or not fits(slot, roles):
             return False
         if slot in OWNERS:
             return not self.owned.get(slot, frozenset()).isdisjoint(rights)

@@ -162,6 +162,17 @@ def _a_seat_of_another_role(w: World) -> None:
     _decide(w.two, w.sue, "service_owner")
 
 
+@attack(ATTACKS, WEB, "review_entitlement", counted)
+def _a12_an_approver_without_a_right_on_any_affected_service_decides(w: World) -> None:
+    stranger = factories.person(roles=["security", "service_owner", "lead"])
+    factories.grant(stranger.user, "review_service", factories.service())
+    composed = statement(w.in_review, stranger)
+    sign(
+        factories.insert_session(composed, proposal=w.in_review, person=stranger.id),
+        stranger,
+    )
+
+
 @attack(ATTACKS, WEB, "review_separation", counted)
 def _a11_the_owner_of_the_agent_decides(w: World) -> None:
     _decide(w.in_review, w.dave)

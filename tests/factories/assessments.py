@@ -91,6 +91,9 @@ def bodies(
     asked = replace(
         asked,
         slots=asked.slots if slots is None else tuple(slots),
+        owners=asked.owners
+        if slots is None
+        else tuple(owner for owner in asked.owners if owner.slot in slots),
         run_within_s=asked.run_within_s if run_within_s is None else run_within_s,
     )
     first = proposal.assessments.order_by("round").first()

@@ -85,7 +85,7 @@ def test_a32_policy_that_asks_for_more_since_then_refuses(make_world: MakeWorld)
     service = m.Service.objects.get()
     factories.service_version(service, environment="production", payment_path=True)
     refused(world, proposal_id, "ruling_tightened", "in_review")
-    assert m.Assessment.objects.latest("id").slots == ["security", "service_owner"]
+    assert m.Assessment.objects.latest("id").slots == ["security", "service_owner:1"]
 
 
 @pytest.mark.parametrize("change", ["deactivated", "lost_the_group", "lost_the_service"])

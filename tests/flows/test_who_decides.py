@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from remediation.domain.errors import NotEntitled, SlotNotOpen
 from remediation.domain.ruling import Ruling
-from remediation.models import Identity, Service
+from remediation.domain.telling import Kind
+from remediation.models import Identity, Service, Telling, User
 from remediation.services.access import authorize
 from tests import factories
 from tests.factories import WEB
@@ -64,3 +67,35 @@ def test_a_right_that_is_lost_after_the_approval_stops_the_run(world: World) -> 
     world.execute(proposal_id)
     assert world.calls() == []
     assert world.refusals(proposal_id) == ["reviewer_lost"]
+
+
+def told(proposal_id: UUID) -> dict[UUID, str]:
+    rows = Telling.objects.filter(proposal=proposal_id, kind=Kind.NOBODY_CAN_DECIDE)
+    return dict(rows.values_list("person", "text"))
+
+
+def test_a81_a_proposal_that_nobody_can_decide_is_told_at_once(world: World) -> None:
+    leads = [factories.person(roles=[role]) for role in ("lead", "user_admin")]
+    with acts(WEB):
+        User.objects.filter(person=world.people["bob"].id).update(is_active=False)
+    proposal_id = world.in_review()
+    found = told(proposal_id)
+    assert set(found) == {someone.id for someone in leads}
+    text = found[leads[0].id]
+    assert "a service owner" in text
+    eve = world.people["eve"].user.username
+    assert f"{eve}: made a token of the agent" in text
+
+
+def test_a81_an_owner_without_a_key_in_the_approvers_file_does_not_count_as_one(
+    world: World,
+) -> None:
+    lead = factories.person(roles=["lead"])
+    world.approve_keys_of("alice")
+    text = told(world.in_review())[lead.id]
+    assert f"{world.people['bob'].user.username}: has no key" in text
+
+
+def test_who_can_decide_is_told_to_nobody(world: World) -> None:
+    factories.person(roles=["lead"])
+    assert told(world.in_review()) == {}

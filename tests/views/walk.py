@@ -78,6 +78,8 @@ def values_of(proposal: m.Proposal) -> Values:
         "number": 1,  # a review
         "pk": proposal.entry,  # an entry of the log
         "kind": "jsonl",  # a form of the whole log
+        "person": m.User.objects.earliest("pk").person,
+        "service_id": m.Service.objects.earliest("pk").pk,
     }
 
 

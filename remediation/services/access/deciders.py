@@ -6,7 +6,7 @@ people who may see the proposal: it holds names. See domain/slots.py for the rul
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,6 +17,9 @@ from remediation.domain.slots import KEY_ROLES, Asked, fits, left_open
 from remediation.models import Proposal, Review
 from remediation.services.access import authorize
 from remediation.services.access.asked import asked_by
+
+# Whether the approvers file has a valid key of this person for this slot.
+Keyed = Callable[[UUID, str], bool]
 
 NO_RIGHT = "has no right to review an affected service"
 ALL_FILLED = "every slot of this role is filled"
@@ -92,17 +95,21 @@ def able(proposal: Proposal) -> set[UUID] | None:
     return None if found is None else {one for one, slots in found.living().items() if slots}
 
 
-def missing(proposal: Proposal) -> tuple[str, ...]:
+def missing(proposal: Proposal, *, keyed: Keyed | None = None) -> tuple[str, ...]:
     """Return the open slots that no living people can fill together; empty if all can be filled.
 
-    "Living": active, entitled and not excluded. Whether their keys stand in the approvers file
-    only the worker knows.
+    "Living": active, entitled and not excluded. The worker also says who has a key for a slot;
+    only its host has the approvers file.
     """
     found = _round(proposal)
     if found is None:
         return ()
     decided = {person for person, _, _ in found.reviews}
-    left = {one: slots for one, slots in found.living().items() if one not in decided}
+    left = {
+        one: tuple(slot for slot in slots if keyed is None or keyed(one, slot))
+        for one, slots in found.living().items()
+        if one not in decided
+    }
     return unfilled(found.open_slots, left)
 
 

@@ -30,7 +30,7 @@ from remediation.models import (
 )
 from remediation.services import host_files, transition
 from remediation.services.actors import Actor
-from remediation.services.assessment import context
+from remediation.services.assessment import context, undecidable
 from remediation.services.assessment.observe import Seen, observe
 from remediation.services.assessment.scope import scope_of
 from remediation.services.clock import database_now
@@ -83,6 +83,7 @@ def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment |
         if state != (proposal.state, proposal.round) or proposal.state not in ASSESSABLE:
             raise WrongState("the proposal moved while its target was observed")
         made = _record(actor, proposal, find(proposal, plan, seen), reason)
+        undecidable.tell_if_undecidable(proposal, made)
         transaction.on_commit(lambda: mail.round_opened(proposal_id), robust=True)
     return made
 

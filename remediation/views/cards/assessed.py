@@ -82,7 +82,7 @@ def assessed(proposal: Proposal, assessment: Assessment, *, now: datetime) -> As
         checks=rows,
         pin=pin_of(assessment, now),
         gate=gate_rows(preview(proposal), decided=len(reviews), state=proposal.state),
-        slots=slot_rows(tuple(assessment.slots), reviews),
+        slots=slot_rows(ruling.slots, reviews, ruling.owners),
         observe_requested=ObservationRequest.objects.filter(
             proposal=proposal, round=proposal.round
         ).exists(),

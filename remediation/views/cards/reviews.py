@@ -11,11 +11,13 @@ from django.db.models import F
 
 from remediation import vocabulary
 from remediation.domain.errors import BadInput
+from remediation.domain.slots import Owner
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS, Statement
 from remediation.models import (
     Proposal,
     Review,
 )
+from remediation.views.cards.slots import title_of
 from remediation.views.names import Names
 
 
@@ -36,6 +38,7 @@ class ReviewRow:
 class SlotRow:
     slot: str
     filled: ReviewRow | None = None
+    title: str = ""
 
 
 def review_rows(proposal: Proposal, round_: int | None = None) -> tuple[ReviewRow, ...]:
@@ -85,13 +88,15 @@ def review_row(review: Review, names: Names, *, counts: bool) -> ReviewRow:
     )
 
 
-def slot_rows(slots: tuple[str, ...], reviews: Iterable[ReviewRow]) -> tuple[SlotRow, ...]:
+def slot_rows(
+    slots: tuple[str, ...], reviews: Iterable[ReviewRow], owners: Iterable[Owner] = ()
+) -> tuple[SlotRow, ...]:
     """Return the ruling's slots in order, each with the review that fills it."""
-    waiting = list(reviews)
+    waiting, asked = list(reviews), tuple(owners)
     rows = []
     for slot in slots:
         taken = next((review for review in waiting if review.slot == slot), None)
         if taken is not None:
             waiting.remove(taken)
-        rows.append(SlotRow(slot, taken))
+        rows.append(SlotRow(slot, taken, title_of(slot, asked)))
     return tuple(rows)

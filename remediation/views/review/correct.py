@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 from remediation.domain import errors
 from remediation.services.reporting import correct as service
 from remediation.views import decorators
+from remediation.views.cards import slots as slot_cards
 from remediation.views.cards.proposal import visible
 from remediation.views.review import presenter
 
@@ -33,9 +34,10 @@ def _show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     proposal = visible(person, proposal_id)
     if not service.may_correct(person, proposal):
         raise errors.NotEntitled("only those who could decide may correct")
-    return render(
-        request, "remediation/review/correct.html", {"page": presenter.correct_page(proposal)}
-    )
+    # Said before the correction is made: its editor does not decide (A81).
+    nobody = slot_cards.would_remain(proposal, person)
+    context = {"page": presenter.correct_page(proposal), "nobody_for": nobody}
+    return render(request, "remediation/review/correct.html", context)
 
 
 @decorators.form

@@ -10,13 +10,16 @@ from django.utils.translation import gettext
 from remediation import vocabulary
 from remediation.domain.approval_conditions import Conditions
 from remediation.domain.plan import Plan
+from remediation.domain.slots import Owner
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
 from remediation.services.access import authorize
 from remediation.services.access import slots as open_slots
+from remediation.services.access.asked import owners_in
 from remediation.services.reporting import correct, incidents
 from remediation.services.review import report_agent, statement
 from remediation.services.review.sign import FRESH_FOR
+from remediation.views.cards.slots import title_of
 from remediation.views.review.page import Choice, Decide
 
 
@@ -30,8 +33,9 @@ def decide(
 ) -> Decide:
     """Return what this person may do. For the page only: the services check all of it again."""
     slots = open_slots.open_slots_for(user, proposal)
+    owners = owners_in(assessment) if assessment else ()
     return Decide(
-        slots=tuple(Choice(slot, _title(slot)) for slot in slots),
+        slots=tuple(Choice(slot, _title(slot, owners)) for slot in slots),
         why_not=_closed(proposal)
         or _why_not(user, proposal, assessment, slots, plan=plan, now=now),
         reject_reasons=_choices(REJECT_REASONS),
@@ -53,9 +57,9 @@ def _closed(proposal: Proposal) -> str:
     return gettext("The incident is closed, so this proposal does not run any more.")
 
 
-def _title(slot: str) -> str:
+def _title(slot: str, owners: tuple[Owner, ...]) -> str:
     # Translators: the role of a person who decides; "any" of them may.
-    return gettext("approver") if slot == "any" else vocabulary.word(slot)
+    return gettext("approver") if slot == "any" else title_of(slot, owners)
 
 
 def _choices(reasons: Mapping[str, str]) -> tuple[Choice, ...]:

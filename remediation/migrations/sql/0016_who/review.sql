@@ -9,7 +9,8 @@ RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalo
     SELECT 1 FROM remediation.entitlement e
      WHERE e.person = $1 AND e.active
        AND (e.role IN ('security', 'service_owner') AND $4 = 'any'
-         OR e.role IN ('security', 'service_owner', 'lead') AND split_part($4, ':', 1) = e.role))
+         OR e.role IN ('security', 'service_owner', 'lead') AND $4 = e.role
+         OR e.role = 'service_owner' AND $4 LIKE 'service\_owner:%'))
   AND CASE
     WHEN $4 = 'lead' THEN true
     WHEN $4 LIKE 'service\_owner:%' THEN EXISTS (
