@@ -34,6 +34,7 @@ from tests.domain.flawed_log import (
     _other_statement,
     _unsigned,
 )
+from tests.domain.flawed_owners import another_team_since, bob_has
 from tests.domain.flawed_reviews import (
     _ALICE_NOW,
     _BOB_NOW,
@@ -268,6 +269,13 @@ FLAWS: dict[str, Flaw] = {
     ),
     "target_unobservable_unseen": Flaw(6, "target_unobservable", _with(observations=())),
     "digest_skipped_step": Flaw(6, "digest", _with(applied=(0,))),
+    # Version 3 of the evidence: rights on services, and the owners whom a ruling names.
+    "ruling_tightened_another_team": Flaw(2, "ruling_tightened", another_team_since),
+    "reviewer_lost_no_right": Flaw(5, "reviewer_lost", bob_has()),
+    "reviewer_lost_right_elsewhere": Flaw(5, "reviewer_lost", bob_has("catalogue")),
+    "reviewer_lost_right_without_role": Flaw(
+        5, "reviewer_lost", bob_has("orders", roles=("security", "lead"))
+    ),
     # 7 audit inclusion
     "bad_inclusion": Flaw(7, "bad_inclusion", _with(log=None)),
     "bad_inclusion_wrong_key": Flaw(

@@ -283,9 +283,10 @@ class Story:
         )
 
     def reviews(self) -> tuple[ReviewEvidence, ...]:
+        owner = "service_owner" if self.version == 1 else self.the_ruling().slots[-1]
         return (
             sign(self.statement(ALICE, "security")),
-            sign(self.statement(BOB, "service_owner")),
+            sign(self.statement(BOB, owner)),
         )
 
 

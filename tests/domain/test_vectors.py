@@ -41,8 +41,9 @@ def test_todays_code_makes_the_stored_files() -> None:
     assert stored == make.files()
 
 
-def test_the_good_file_holds_in_every_step() -> None:
-    found = findings(read("ok"))
+@every("name", ["ok", "v3_ok"])
+def test_a_good_file_holds_in_every_step(name: str) -> None:
+    found = findings(read(name))
     assert [finding.number for finding in found] == [1, 2, 3, 4, 5, 6, 7]
     assert all(finding.result for finding in found)
 

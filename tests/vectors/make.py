@@ -14,6 +14,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.digest import Kind, digest
 from remediation.domain.halt.statement import RunDecision
 from tests.domain import halted, record
+from tests.domain.flawed_owners import owners_story
 from tests.domain.flaws import FLAWS
 from tests.domain.story import Story, approvers
 
@@ -37,6 +38,7 @@ def files() -> dict[str, bytes]:
         "halt.json": _halt(RunDecision.HALT),
         **{f"halt_v2_{name}.json": _halt(name) for name in RunDecision if name != "halt"},
         "evidence_ok.json": Story().evidence().dump(),
+        "evidence_v3_ok.json": owners_story().evidence().dump(),
         **{f"evidence_{name}.json": flaw.make().dump() for name, flaw in FLAWS.items()},
     }
 

@@ -110,7 +110,7 @@ def _unknown(rows: Iterable[Asked]) -> list[Problem]:
             found.append(Problem(row.line, f"there is no group {row.group!r}"))
         elif row.name not in places[row.kind]:
             found.append(
-                Problem(row.line, f"no service of the inventory has {row.kind} {row.name!r}")
+                Problem(row.line, f"no service of the inventory has the {row.kind} {row.name!r}")
             )
     return found
 

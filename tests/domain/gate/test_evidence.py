@@ -96,3 +96,15 @@ JSON = st.recursive(
 def test_only_named_refusals_escape_for_any_json_in_any_field(name: str, value: Json) -> None:
     with contextlib.suppress(BadInput):
         Evidence.from_json(json.loads(RAW) | {name: value})
+
+
+def test_evidence_of_version_3_says_for_each_person_which_services_may_be_reviewed() -> None:
+    from tests.domain.flawed_owners import owners_story
+
+    third = owners_story().evidence()
+    assert third.type == "hitlportal-evidence/v3"
+    assert Evidence.parse(third.dump()) == third
+    without = third.dump().replace(b',"services":["orders"]', b"")
+    assert without != third.dump()
+    with pytest.raises(BadInput):
+        Evidence.parse(without)
