@@ -50,7 +50,7 @@ from remediation.models.proposal import (
     Transition,
 )
 from remediation.models.queue import NO_SERVICE, IncidentEntry, QueueEntry, QueueService, SavedView
-from remediation.models.review import Review, ReviewSession
+from remediation.models.review import Narrowing, Review, ReviewSession
 from remediation.models.secrecy import EvidenceErasure, EvidenceScan
 
 __all__ = [
@@ -87,6 +87,7 @@ __all__ = [
     "InvitationUse",
     "LateResult",
     "Lease",
+    "Narrowing",
     "Notice",
     "ObservationRequest",
     "OutboxMessage",

@@ -23,7 +23,7 @@ INVENTORY = {
 SUBMISSIONS = {
     "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",
     "proposal", "proposaltarget", "transition", "observationrequest", "refusal", "halt",
-    "incidentlookrequest",
+    "incidentlookrequest", "narrowing",
 }  # fmt: skip
 FINDINGS = {
     "assessment", "assessmentservice", "notice", "execution", "steprecord", "lateresult", "freeze",

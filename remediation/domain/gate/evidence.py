@@ -15,13 +15,17 @@ from remediation.domain.errors import BadValue
 from remediation.domain.facts import Facts
 from remediation.domain.fields import Fields
 from remediation.domain.gate.inclusion import LogEvidence
+from remediation.domain.gate.narrowed import MOST as MOST_NARROWINGS
+from remediation.domain.gate.narrowed import NarrowingEvidence
 from remediation.domain.gate.signature import Assertion
-from remediation.domain.observation import Pinned, parse_pin
+from remediation.domain.observation import Pinned, Unobservable, parse_pin
 from remediation.domain.plan import MAX_STEPS
 from remediation.domain.states import IncidentState
 from remediation.domain.strict import parse as parse_json
 
 TYPE = "hitlportal-evidence/v2"
+# With narrowings, which a verifier that only knows v2 must not overlook.
+TYPE_NARROWED = "hitlportal-evidence/v3"
 MAX_BYTES = 32 * 1024 * 1024
 MAX_KEYS = 200_000
 _MAX_BODY = 8 * 1024 * 1024
@@ -166,22 +170,6 @@ class IncidentEvidence:
 
 
 @dataclass(frozen=True)
-class Unobservable:
-    """A target that cannot be observed now, and why."""
-
-    locator: str
-    why: str
-
-    def to_json(self) -> dict[str, Json]:
-        return {"locator": self.locator, "why": self.why}
-
-    @classmethod
-    def from_json(cls, value: Json, at: str = "") -> Unobservable:
-        source = Fields(value, at, required=("locator", "why"))
-        return cls(source.text("locator", 500, least=1), source.text("why", 4_000))
-
-
-@dataclass(frozen=True)
 class Evidence:
     """The gate's whole input, apart from the approvers file and the time."""
 
@@ -215,6 +203,8 @@ class Evidence:
     reversal: ReversalEvidence | None = None
     # None in evidence from before a closed incident kept its proposals from running.
     incident: IncidentEvidence | None = None
+    # Those of this proposal and of the ones that it supersedes.
+    narrowings: tuple[NarrowingEvidence, ...] = ()
 
     def step_pin(self) -> Pinned:
         """Return the pin of this step's target. Raises BadInput when the pin cannot be parsed."""
@@ -229,7 +219,7 @@ class Evidence:
 
     def to_json(self) -> dict[str, Json]:
         return {
-            "type": TYPE,
+            "type": TYPE_NARROWED if self.narrowings else TYPE,
             "proposal": self.proposal_id,
             "round": self.round,
             **{name: getattr(self, name) for name in _BODIES},
@@ -250,6 +240,7 @@ class Evidence:
             "log": self.log.to_json() if self.log is not None else None,
             **({"reversal": self.reversal.to_json()} if self.reversal is not None else {}),
             **({"incident": self.incident.to_json()} if self.incident is not None else {}),
+            **({"narrowings": [n.to_json() for n in self.narrowings]} if self.narrowings else {}),
         }
 
     def dump(self) -> bytes:
@@ -272,9 +263,9 @@ class Evidence:
                 "agent", "frozen", "observations", "unobservable", "step", "applied",
                 "approved_at", "database_now", "worker_now", "token", "log",
             ),
-            optional=("reversal", "incident"),
+            optional=("reversal", "incident", "narrowings"),
         )  # fmt: skip
-        source.one_of("type", (TYPE,))
+        source.one_of("type", (TYPE_NARROWED if "narrowings" in source else TYPE,))
         return cls(
             proposal_id=source.uuid("proposal"),
             round=source.integer("round", 1, 1_000_000),
@@ -306,6 +297,11 @@ class Evidence:
             incident=IncidentEvidence.from_json(source.value("incident"), source.at("incident"))
             if "incident" in source
             else None,
+            narrowings=source.array(
+                "narrowings", NarrowingEvidence.from_json, least=1, most=MOST_NARROWINGS
+            )
+            if "narrowings" in source
+            else (),
         )
 
 

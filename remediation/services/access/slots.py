@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F, Q
 
 from remediation.domain.policy import ANY
-from remediation.models import Assessment, AssessmentService, Proposal, Review, User
+from remediation.models import Assessment, AssessmentService, Narrowing, Proposal, Review, User
 from remediation.services.access import authorize
 
 
@@ -117,9 +117,19 @@ def _taken(proposals: list[UUID]) -> dict[UUID, list[tuple[UUID, str, str]]]:
         "proposal_id", "person", "slot", "decision"
     )
     found: dict[UUID, list[tuple[UUID, str, str]]] = {}
-    for proposal_id, person, slot, decision in rows:
+    for proposal_id, person, slot, decision in (*rows, *_narrowed(proposals)):
         found.setdefault(proposal_id, []).append((person, slot, decision))
     return found
+
+
+def _narrowed(proposals: list[UUID]) -> Iterable[tuple[UUID, UUID, str, str]]:
+    """Return the narrowings that count as approvals of the current round."""
+    rows = Narrowing.objects.filter(
+        proposal__in=proposals,
+        proposal__assessments__round=F("proposal__round"),
+        proposal__assessments__narrowing_counts=True,
+    ).values_list("proposal_id", "person", "slot")
+    return ((proposal_id, person, slot, "approve") for proposal_id, person, slot in rows)
 
 
 def _free(slots: Iterable[str], taken: Iterable[str]) -> list[str]:
