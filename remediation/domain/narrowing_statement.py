@@ -15,7 +15,7 @@ from remediation.domain.errors import BadValue, ReasonRequired, VerdictsDisagree
 from remediation.domain.fields import Fields
 from remediation.domain.narrowing import Kept
 from remediation.domain.plan import MAX_STEPS
-from remediation.domain.ruling import SLOTS
+from remediation.domain.slots import SLOTS
 from remediation.domain.statement import MAX_BYTES, MAX_REASON, MIN_REASON, Verdicts
 from remediation.domain.strict import parse as parse_json
 

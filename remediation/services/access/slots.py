@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import F, Q
 
-from remediation.domain.policy import ANY
+from remediation.domain.slots import ANY, left_open
 from remediation.models import Assessment, AssessmentService, Narrowing, Proposal, Review, User
 from remediation.services.access import authorize
 
@@ -73,7 +73,9 @@ def open_slots_by_id(rights: Rights, waiting: list[UUID]) -> dict[UUID, tuple[st
         if proposal_id in out or any(person == rights.person for person, _, _ in reviews):
             continue
         if direct.get(proposal_id, frozenset()) <= rights.review:
-            free = _free(slots, [slot for _, slot, decision in reviews if decision == "approve"])
+            free = left_open(
+                slots, [slot for _, slot, decision in reviews if decision == "approve"]
+            )
             fits = tuple(
                 dict.fromkeys(slot for slot in free if slot == ANY or slot in rights.approver)
             )
@@ -117,12 +119,12 @@ def _taken(proposals: list[UUID]) -> dict[UUID, list[tuple[UUID, str, str]]]:
         "proposal_id", "person", "slot", "decision"
     )
     found: dict[UUID, list[tuple[UUID, str, str]]] = {}
-    for proposal_id, person, slot, decision in (*rows, *_narrowed(proposals)):
+    for proposal_id, person, slot, decision in (*rows, *narrowed(proposals)):
         found.setdefault(proposal_id, []).append((person, slot, decision))
     return found
 
 
-def _narrowed(proposals: list[UUID]) -> Iterable[tuple[UUID, UUID, str, str]]:
+def narrowed(proposals: list[UUID]) -> Iterable[tuple[UUID, UUID, str, str]]:
     """Return the narrowings that count as approvals of the current round."""
     rows = Narrowing.objects.filter(
         proposal__in=proposals,
@@ -130,14 +132,6 @@ def _narrowed(proposals: list[UUID]) -> Iterable[tuple[UUID, UUID, str, str]]:
         proposal__assessments__narrowing_counts=True,
     ).values_list("proposal_id", "person", "slot")
     return ((proposal_id, person, slot, "approve") for proposal_id, person, slot in rows)
-
-
-def _free(slots: Iterable[str], taken: Iterable[str]) -> list[str]:
-    free = list(slots)
-    for slot in taken:
-        if slot in free:
-            free.remove(slot)
-    return free
 
 
 def perhaps_mine(rights: Rights) -> Q | None:
