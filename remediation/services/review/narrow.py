@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -16,13 +17,15 @@ from django.db import transaction
 from audit import log
 from audit.tlog.canonical import Json
 from remediation.domain import b64url, errors, narrowing
+from remediation.domain.approval_conditions import to_type
 from remediation.domain.events import Event
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.narrowing import Kept
 from remediation.domain.narrowing_statement import NarrowingStatement
 from remediation.domain.plan import Plan
+from remediation.domain.ruling import Risk
 from remediation.domain.secrets import masking
-from remediation.domain.statement import MAX_BYTES, Decision, Verdicts
+from remediation.domain.statement import MAX_BYTES, Verdicts
 from remediation.domain.states import ProposalState
 from remediation.models import Assessment, Narrowing, Proposal, ReviewSession, User
 from remediation.services import transition
@@ -96,7 +99,7 @@ def start(
         statement.check_consistent()
         if len(statement.body()) > MAX_BYTES:
             raise errors.TooLarge("what is left is too long to sign")
-        looked = statements.looked(proposal, assessment, Decision.APPROVE, set(opened), typed)
+        looked = _looked(proposal, assessment, left, set(opened), typed)
         session = _remember(PersonActor(actor.person, actor.pk), proposal, statement, looked)
         return Started(session.pk, passkeys.options(actor, statement.challenge()))
 
@@ -169,6 +172,25 @@ def _left(proposal: Proposal, kept: Sequence[Kept]) -> Plan:
     if left.digest == old.digest:
         raise errors.NothingLeftOut()
     return left
+
+
+def _looked(
+    proposal: Proposal,
+    assessment: Assessment,
+    left: Plan,
+    opened: set[str],
+    typed: Sequence[str],
+) -> dict[str, Json]:
+    """Ask what an approval asks, of names those of the targets that are left."""
+    report_agent.check_proposer(proposal)
+    wanted = replace(
+        statements.conditions(proposal, assessment),
+        names=tuple(to_type(target) for target in left.targets)
+        if assessment.risk == Risk.CRITICAL
+        else (),
+    )
+    wanted.check(opened, typed)
+    return {"opened": list(wanted.artefacts), "typed": list(wanted.names)}
 
 
 def _remember(

@@ -32,6 +32,7 @@ class Decide:
     conditions: Conditions = field(default_factory=Conditions)
     may_report: bool = False
     may_correct: bool = False
+    may_narrow: bool = False
 
 
 @dataclass(frozen=True)
