@@ -9,6 +9,7 @@ from remediation.views.account import views as account
 from remediation.views.evidence import views as evidence
 from remediation.views.history import views as history
 from remediation.views.incidents import views as incidents
+from remediation.views.narrow import views as narrow
 from remediation.views.queue import saved_views
 from remediation.views.queue import views as queue
 from remediation.views.review import correct, presence
@@ -50,6 +51,9 @@ urlpatterns = [
     path("proposals/<uuid:proposal_id>/looking", presence.look, name="looking"),
     path("proposals/<uuid:proposal_id>/observe/", review.observe, name="observe"),
     path("proposals/<uuid:proposal_id>/correct/", correct.correct, name="correct"),
+    path("proposals/<uuid:proposal_id>/narrow/", narrow.show, name="narrow"),
+    path("proposals/<uuid:proposal_id>/narrow/start", narrow.start, name="narrow_start"),
+    path("proposals/<uuid:proposal_id>/narrow/sign", narrow.sign, name="narrow_sign"),
     path(
         "proposals/<uuid:proposal_id>/report-agent/",
         review.report_agent,

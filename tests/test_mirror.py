@@ -22,6 +22,7 @@ ELSEWHERE = {
     "services/access/asked": "services/access/test_deciders.py",  # what a round asks for
     "services/access/record_refusal": "services/reporting/test_secrets.py",
     "services/access/slots": "services/access/test_authorize.py",  # slots a right can fill
+    "services/assessment/narrowed": "flows/test_narrowing.py",  # what counts as an approval
     "services/assessment/assess": "flows/test_approve_and_execute.py",
     "services/assessment/observe": "flows/test_breaks_gate.py",  # b05, b07, b11
     "services/execution/confirm": "flows/test_stop_and_keep.py",  # A64, A67
@@ -55,6 +56,8 @@ ELSEWHERE = {
     "services/reporting/supersede": "views/history/test_versions.py",
     "services/reporting/withdraw": "views/history/test_versions.py",
     "services/review/confirm_dissent": "flows/test_dissent.py",
+    "services/review/narrow": "flows/test_narrowing.py",
+    "services/review/narrowings": "flows/test_narrowing.py",  # counted, and gathered for the gate
     "services/review/presence": "views/queue/test_queue.py",
     "services/review/reversal": "services/execution/test_reverse_run.py",
     "services/review/saved_views": "views/queue/test_queue.py",

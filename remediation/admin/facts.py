@@ -130,6 +130,7 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
     m.ObservationRequest: ("proposal", "round", "person", "recorded_at"),
     m.Assessment: ("proposal", "round", "risk", "decide_by", "recorded_at"),
     m.Review: ("proposal", "round", "person", "slot", "decision", "recorded_at"),
+    m.Narrowing: ("proposal", "narrows", "person", "slot", "recorded_at"),
     m.Execution: ("proposal", "holder", "recorded_at"),
     m.StepRecord: ("execution", "step", "phase", "recorded_at"),
     m.Halt: ("proposal", "person", "reason", "recorded_at"),

@@ -58,6 +58,7 @@ MODELS = {
         pgettext_lazy("models", "incident transitions"),
     ),
     "lease": (pgettext_lazy("model", "lease"), pgettext_lazy("models", "leases")),
+    "narrowing": (pgettext_lazy("model", "narrowing"), pgettext_lazy("models", "narrowings")),
     "notice": (pgettext_lazy("model", "notice"), pgettext_lazy("models", "notices")),
     "noticechannel": (
         pgettext_lazy("model", "channel of notifications"),
@@ -132,6 +133,8 @@ COLUMNS = {
     "look": pgettext_lazy("column", "look"),
     "media_type": pgettext_lazy("column", "media type"),
     "name": pgettext_lazy("column", "name"),
+    "narrowing_counts": pgettext_lazy("column", "narrowing counts"),
+    "narrows": pgettext_lazy("column", "narrows"),
     "observation": pgettext_lazy("column", "observation"),
     "once": pgettext_lazy("column", "once"),
     "outcome": pgettext_lazy("column", "outcome"),

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     OBSERVATION = "observation"
     STATEMENT = "statement"
     HALT = "halt"
+    NARROWING = "narrowing"
 
 
 def digest(kind: Kind, body: bytes) -> str:

@@ -25,6 +25,8 @@ class Event(StrEnum):
     PERSON_PROPOSAL_APPROVED = "person:proposal:approved"
     PERSON_PROPOSAL_WITHDRAWN = "person:proposal:withdrawn"
     PERSON_PROPOSAL_SUPERSEDED = "person:proposal:superseded"
+    PERSON_NARROWING_STARTED = "person:narrowing:started"
+    PERSON_PLAN_NARROWED = "person:plan:narrowed"
     PERSON_DIAGNOSIS_CORRECTED = "person:diagnosis:corrected"
     PERSON_HALT_STARTED = "person:halt:started"
     PERSON_EXECUTION_HALTED = "person:execution:halted"

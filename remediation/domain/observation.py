@@ -72,6 +72,22 @@ class Pinned:
         return encode(self.to_json()) == encode(other.to_json())
 
 
+@dataclass(frozen=True)
+class Unobservable:
+    """A target that cannot be observed now, and why."""
+
+    locator: str
+    why: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {"locator": self.locator, "why": self.why}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> Unobservable:
+        source = Fields(value, at, required=("locator", "why"))
+        return cls(source.text("locator", 500, least=1), source.text("why", 4_000))
+
+
 def pin(plan: Plan, observations: Mapping[str, Observation | None]) -> bytes:
     """Return the canonical pin of a plan's targets, in step order.
 

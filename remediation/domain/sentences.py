@@ -38,6 +38,11 @@ SENTENCES: dict[Event, str] = {
     ),
     Event.PERSON_PROPOSAL_WITHDRAWN: "{who} withdrew {what}.",
     Event.PERSON_PROPOSAL_SUPERSEDED: "{who} replaced {what} by a newer proposal.",
+    Event.PERSON_NARROWING_STARTED: "{who} began to sign that something is left out of {what}.",
+    Event.PERSON_PLAN_NARROWED: (
+        "{who} left something out of the plan of {statement.proposal} and signed the rest, {what},"
+        " as {statement.slot}: {statement.reason}."
+    ),
     Event.PERSON_DIAGNOSIS_CORRECTED: "{who} corrected the diagnosis of {what}: {reason}.",
     Event.PERSON_HALT_STARTED: "{who} began to sign a halt of {what}.",
     Event.PERSON_EXECUTION_HALTED: "{who} signed a halt of {what}: {statement.reason}.",

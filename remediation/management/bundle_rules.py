@@ -32,6 +32,10 @@ RULES = Rules(
         Event.PERSON_DIAGNOSIS_CORRECTED.value: _digests([Kind.DIAGNOSIS]),
         Event.WORKER_PROPOSAL_ASSESSED.value: {**_digests(_ASSESSED), "facts": ""},
         Event.PERSON_REVIEW_SIGNED.value: _digests(_SIGNED, "statement."),
+        Event.PERSON_PLAN_NARROWED.value: {
+            **_digests(_SIGNED, "statement."),
+            "statement.narrowed": domain(Kind.PLAN),
+        },
         Event.WORKER_GATE_CLEARED.value: {"evidence": ""},
     },
     erasable=(Event.AGENT_REPORT_SUBMITTED.value, "evidence"),

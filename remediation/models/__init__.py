@@ -57,7 +57,7 @@ from remediation.models.proposal import (
     Transition,
 )
 from remediation.models.queue import NO_SERVICE, IncidentEntry, QueueEntry, QueueService, SavedView
-from remediation.models.review import Review, ReviewSession
+from remediation.models.review import Narrowing, Review, ReviewSession
 from remediation.models.secrecy import EvidenceErasure, EvidenceScan
 from remediation.models.telling import Delivery, NoticeChannel, NoticeChoice, Telling
 
@@ -97,6 +97,7 @@ __all__ = [
     "InvitationUse",
     "LateResult",
     "Lease",
+    "Narrowing",
     "Notice",
     "NoticeChannel",
     "NoticeChoice",

@@ -54,3 +54,28 @@ class Review(Fact):
 
     def __str__(self) -> str:
         return f"{self.decision} by {self.person}"
+
+
+class Narrowing(Fact):
+    """A person's signed narrowing of a plan, with the full assertion; it made ``proposal``.
+
+    Its row is written before that proposal, in the same transaction (``sql/review.sql``).
+    """
+
+    session = models.OneToOneField(ReviewSession, on_delete=models.PROTECT)
+    proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, related_name="narrowing")
+    narrows = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="+")
+    person = models.UUIDField()
+    slot = models.CharField(max_length=40)
+    statement = models.BinaryField()
+    credential_id = models.BinaryField()
+    authenticator_data = models.BinaryField()
+    client_data_json = models.BinaryField()
+    signature = models.BinaryField()
+    cose_key = models.BinaryField()
+
+    class Meta:
+        abstract = False
+
+    def __str__(self) -> str:
+        return f"narrowing by {self.person}"

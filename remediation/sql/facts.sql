@@ -80,7 +80,7 @@ BEGIN
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
     ('actor', ARRAY['incidenttransition', 'incidentlook', 'transition', 'refusal', 'freeze', 'haltverdict']),
     ('agent', ARRAY['incident', 'incidentreport', 'evidence']),
-    ('person', ARRAY['passkeyenrolment', 'observationrequest', 'reviewsession', 'review', 'haltsession',
+    ('person', ARRAY['passkeyenrolment', 'observationrequest', 'reviewsession', 'review', 'narrowing', 'haltsession',
                      'halt', 'savedview', 'incidentlookrequest', 'noticechoice']),
     ('maker', ARRAY['agenttoken']), ('created_by', ARRAY['invitation']),
     ('revoked_by', ARRAY['agenttokenrevocation'])) AS v(who, tables) LOOP

@@ -102,13 +102,26 @@ CREATE TRIGGER guard BEFORE INSERT ON public.remediation_reviewsession
   FOR EACH ROW EXECUTE FUNCTION remediation.review_session_v1();
 ALTER TABLE public.remediation_reviewsession ENABLE ALWAYS TRIGGER guard;
 
+-- Returns who approved in a round, each with the slot: by a review, or by a narrowing that made this
+-- proposal, in its first round. Whether that narrowing counts is in the worker's assessment, which the web
+-- login cannot write; the gate asks the same again, and verifies the signature.
+CREATE FUNCTION remediation.counted_v1(proposal uuid, round integer) RETURNS TABLE (person uuid, slot text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT r.person, r.slot::text FROM public.remediation_review r
+   WHERE r.proposal_id = $1 AND r.round = $2 AND r.decision = 'approve'
+  UNION
+  SELECT n.person, n.slot::text FROM public.remediation_narrowing n
+    JOIN public.remediation_assessment a ON a.proposal_id = n.proposal_id AND a.round = $2
+   WHERE n.proposal_id = $1 AND $2 = 1 AND a.narrowing_counts
+$$;
+
 -- Returns how many slots of this role the round's ruling has, minus those that approvals fill.
 CREATE FUNCTION remediation.open_slots_v1(proposal uuid, round integer, slot text) RETURNS integer
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT ((SELECT count(*) FROM public.remediation_assessment a, jsonb_array_elements_text(a.slots) AS e(name)
             WHERE a.proposal_id = $1 AND a.round = $2 AND e.name = $3)
-        - (SELECT count(DISTINCT r.person) FROM public.remediation_review r
-            WHERE r.proposal_id = $1 AND r.round = $2 AND r.slot = $3 AND r.decision = 'approve'))::integer
+        - (SELECT count(DISTINCT c.person) FROM remediation.counted_v1($1, $2) c
+            WHERE c.slot = $3))::integer
 $$;
 
 -- Returns whether a person may fill a slot of a round: the active account holds the slot's role, and a
@@ -241,10 +254,119 @@ BEGIN
        SELECT 1 FROM public.remediation_assessment a, jsonb_array_elements_text(a.slots) AS e(name)
         WHERE a.proposal_id = $1 AND a.round = $2
           AND remediation.open_slots_v1($1, $2, e.name) <> 0)
-     OR needed <> (SELECT count(DISTINCT r.person) FROM public.remediation_review r
-                    WHERE r.proposal_id = $1 AND r.round = $2 AND r.decision = 'approve') THEN
+     OR needed <> (SELECT count(DISTINCT c.person) FROM remediation.counted_v1($1, $2) c) THEN
     PERFORM remediation.refuse_v1('quorum_not_met', 'the reviews of this round do not fill the slots in time');
   END IF;
 END $$;
+
+-- A review by somebody whose narrowing already counts in the round: one person fills one slot. A dissent is
+-- possible.
+CREATE FUNCTION remediation.review_narrowed_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT 1 FROM remediation.counted_v1(NEW.proposal_id, NEW.round) c WHERE c.person = NEW.person) THEN
+    PERFORM remediation.refuse_v1('review_narrowed', 'the narrowing of this person fills a slot already');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard_narrowed BEFORE INSERT ON public.remediation_review
+  FOR EACH ROW WHEN (NEW.decision = 'approve') EXECUTE FUNCTION remediation.review_narrowed_v1();
+ALTER TABLE public.remediation_review ENABLE ALWAYS TRIGGER guard_narrowed;
+
+-- Limits the size, as for reviews.
+ALTER TABLE public.remediation_narrowing
+  ADD CONSTRAINT narrowing_size CHECK (octet_length(statement) <= 32768
+    AND greatest(octet_length(credential_id), octet_length(authenticator_data),
+                 octet_length(client_data_json), octet_length(signature),
+                 octet_length(cose_key)) <= 8192);
+
+-- A narrowing is signed over the round that is under review, by somebody who could decide in it. Its row
+-- comes before the proposal that it makes, in one transaction: until then the old one is in review.
+CREATE FUNCTION remediation.narrowing_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE v record; s jsonb; why text; p record;
+BEGIN
+  SELECT * INTO v FROM public.remediation_reviewsession x WHERE x.id = NEW.session_id;
+  IF v IS NULL OR v.person IS DISTINCT FROM NEW.person OR v.statement IS DISTINCT FROM NEW.statement
+     OR v.proposal_id IS DISTINCT FROM NEW.narrows_id THEN
+    PERFORM remediation.refuse_v1('review_session', 'the statement was composed for somebody else');
+  END IF;
+  PERFORM remediation.statement_v1(NEW.narrows_id, v.round, NEW.person, NEW.statement);
+  PERFORM remediation.entry_names_v1(NEW.entry, 'proposal:' || NEW.proposal_id, 'person:' || NEW.person);
+  IF v.expires_at <= clock_timestamp() THEN
+    PERFORM remediation.refuse_v1('review_session_expired', 'the statement is older than five minutes');
+  END IF;
+  s := convert_from(NEW.statement, 'UTF8')::jsonb;
+  IF s ->> 'type' IS DISTINCT FROM 'hitlportal-narrowing/v1' OR s ->> 'slot' IS DISTINCT FROM NEW.slot
+     OR s ->> 'makes' IS DISTINCT FROM NEW.proposal_id::text THEN
+    PERFORM remediation.refuse_v1('review_digest', 'the slot or the proposal that it makes is not the one signed');
+  END IF;
+  SELECT x.reverses_id, x.agent_id INTO p FROM public.remediation_proposal x WHERE x.id = NEW.narrows_id;
+  IF p.reverses_id IS NOT NULL THEN
+    PERFORM remediation.refuse_v1('narrowing_reversal', 'a reversal is exactly the inverse of a run');
+  END IF;
+  IF (SELECT a.enabled FROM remediation.agent_now a WHERE a.agent_id = p.agent_id) IS NOT TRUE THEN
+    PERFORM remediation.refuse_v1('agent_disabled', 'the agent is suspended');
+  END IF;
+  -- A rejection waits for the worker, who verifies its signature; nobody goes around it meanwhile.
+  IF EXISTS (SELECT 1 FROM public.remediation_review r
+              WHERE r.proposal_id = NEW.narrows_id AND r.round = v.round AND r.decision <> 'approve') THEN
+    PERFORM remediation.refuse_v1('narrowing_disputed', 'somebody rejected or returned in this round');
+  END IF;
+  SELECT string_agg(x.why, '; ') INTO why FROM remediation.excluded_v1(NEW.narrows_id) x
+   WHERE x.person = NEW.person::text;
+  IF why IS NOT NULL THEN
+    PERFORM remediation.refuse_v1('review_separation', why);
+  END IF;
+  IF NOT EXISTS (SELECT 1 FROM remediation.entitlement e
+                  WHERE e.person = NEW.person AND e.active AND e.role IN ('security', 'service_owner')
+                    AND NEW.slot IN ('any', e.role)) THEN
+    PERFORM remediation.refuse_v1('review_entitlement', 'the account does not hold the role of the slot');
+  END IF;
+  IF NOT EXISTS (SELECT 1 FROM public.remediation_assessment a
+                  WHERE a.proposal_id = NEW.narrows_id AND a.round = v.round AND a.slots ? NEW.slot) THEN
+    PERFORM remediation.refuse_v1('review_slot', 'the ruling has no such slot');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE INSERT ON public.remediation_narrowing
+  FOR EACH ROW EXECUTE FUNCTION remediation.narrowing_v1();
+ALTER TABLE public.remediation_narrowing ENABLE ALWAYS TRIGGER guard;
+
+-- The proposal that a narrowing makes: exactly the signed plan, for the signed diagnosis, by its author.
+-- Each step must be one of the old ones, in their order; the worker compares the parameters (gate, step 1).
+CREATE FUNCTION remediation.narrowed_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+DECLARE n record; s jsonb; places bigint[];
+BEGIN
+  SELECT x.person, x.narrows_id, x.statement INTO n FROM public.remediation_narrowing x
+   WHERE x.proposal_id = NEW.id;
+  IF NOT FOUND THEN
+    RETURN NEW;
+  END IF;
+  s := convert_from(n.statement, 'UTF8')::jsonb;
+  IF NEW.editor IS DISTINCT FROM n.person OR NEW.supersedes_id IS DISTINCT FROM n.narrows_id
+     OR NEW.plan_digest IS DISTINCT FROM s ->> 'narrowed' OR NEW.reverses_id IS NOT NULL
+     OR (SELECT d.digest FROM public.remediation_diagnosis d WHERE d.id = NEW.diagnosis_id)
+        IS DISTINCT FROM s ->> 'diagnosis' THEN
+    PERFORM remediation.refuse_v1('narrowed_signed', 'the proposal is not the one that was signed');
+  END IF;
+  SELECT array_agg(o.place ORDER BY f.place) INTO places
+    FROM jsonb_array_elements(convert_from(NEW.plan, 'UTF8')::jsonb -> 'steps') WITH ORDINALITY AS f(step, place)
+    LEFT JOIN LATERAL (
+      SELECT e.place
+        FROM public.remediation_proposal p,
+             jsonb_array_elements(convert_from(p.plan, 'UTF8')::jsonb -> 'steps') WITH ORDINALITY AS e(step, place)
+       WHERE p.id = n.narrows_id AND e.step - 'parameters' = f.step - 'parameters'
+       ORDER BY e.place LIMIT 1) AS o ON true;
+  IF array_position(places, NULL) IS NOT NULL
+     OR places IS DISTINCT FROM ARRAY(SELECT DISTINCT u.place FROM unnest(places) AS u(place) ORDER BY u.place) THEN
+    PERFORM remediation.refuse_v1('narrowed_plan', 'a step is not one of the old plan, in its order');
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER narrowed BEFORE INSERT ON public.remediation_proposal
+  FOR EACH ROW EXECUTE FUNCTION remediation.narrowed_v1();
+ALTER TABLE public.remediation_proposal ENABLE ALWAYS TRIGGER narrowed;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA remediation FROM PUBLIC;

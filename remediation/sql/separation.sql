@@ -50,9 +50,9 @@ BEGIN
       JOIN public.remediation_agenttoken tk ON tk.id = pr.token_id WHERE pr.id = $1
   ), edited AS (
     -- Also of the plans that this one supersedes: an agent may send an edited plan again as its own.
-    SELECT p.editor, p.supersedes_id FROM p
+    SELECT p.id, p.editor, p.supersedes_id FROM p
     UNION
-    SELECT x.editor, x.supersedes_id
+    SELECT x.id, x.editor, x.supersedes_id
       FROM edited e JOIN public.remediation_proposal x ON x.id = e.supersedes_id
   ), owners AS (
     SELECT v.owner, lead(v.recorded_at, 1, 'infinity') OVER (ORDER BY v.id) AS until
@@ -70,7 +70,10 @@ BEGIN
   SELECT substr(k.revoked_by, 8), 'rotated a token of the agent' FROM tokens k
    WHERE k.revoked_by LIKE 'person:%'
   UNION
+  -- Narrowing a plan can only take effects away, so it is no edit. The gate verifies that it was narrowed.
   SELECT e.editor::text, 'edited the plan' FROM edited e WHERE e.editor IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM public.remediation_narrowing n
+                      WHERE n.proposal_id = e.id AND n.person = e.editor)
   UNION
   -- A person does not decide a proposal that rests on that person's diagnosis, even if somebody
   -- corrected it once more or the agent sent the same text again.

@@ -123,7 +123,12 @@ def refused_page(request: HttpRequest, refusal: Refused) -> HttpResponse:
     """Return the refusal as a page, with what was typed."""
     if isinstance(refusal, errors.NoSuchObject):
         return render(request, "404.html", status=404)
-    typed = [(key, value) for key, value in request.POST.items() if key != "csrfmiddlewaretoken"]
+    # A form sends every line end as CR LF; the CR is nothing that the person typed.
+    typed = [
+        (key, str(value).replace("\r\n", "\n"))
+        for key, value in request.POST.items()
+        if key != "csrfmiddlewaretoken"
+    ]
     posted = request.method == "POST"
     context = {
         "name": refusal.name,

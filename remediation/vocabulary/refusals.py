@@ -49,6 +49,7 @@ NAMES = {
     "already_reviewed": pgettext_lazy("name of a refusal", "already reviewed"),
     "already_exists": pgettext_lazy("name of a refusal", "already exists"),
     "nothing_to_correct": pgettext_lazy("name of a refusal", "nothing to correct"),
+    "nothing_left_out": pgettext_lazy("name of a refusal", "nothing left out"),
     "inventory_busy": pgettext_lazy("name of a refusal", "inventory busy"),
     "would_loosen": pgettext_lazy("name of a refusal", "would loosen"),
     "last_passkey": pgettext_lazy("name of a refusal", "last passkey"),
@@ -77,6 +78,7 @@ NAMES = {
     "clock_skew": pgettext_lazy("name of a refusal", "clock skew"),
     "deadline": pgettext_lazy("name of a refusal", "deadline"),
     "digest": pgettext_lazy("name of a refusal", "digest"),
+    "not_narrower": pgettext_lazy("name of a refusal", "not narrower"),
     "signature": pgettext_lazy("name of a refusal", "signature"),
     "unknown_approver_key": pgettext_lazy("name of a refusal", "unknown approver key"),
     "quorum": pgettext_lazy("name of a refusal", "quorum"),
@@ -131,6 +133,7 @@ MESSAGES = (
     gettext_noop("The person has already reviewed this round."),
     gettext_noop("This exists already."),
     gettext_noop("The correction changes nothing."),
+    gettext_noop("Nothing is left out of the plan."),
     gettext_noop("Someone else is changing the inventory right now."),
     gettext_noop("The change makes policy ask for less than before, and this was not confirmed."),
     gettext_noop(
@@ -165,6 +168,7 @@ MESSAGES = (
     gettext_noop("The clocks of the worker and the database differ by more than two seconds."),
     gettext_noop("A deadline has passed."),
     gettext_noop("What would run differs from what was signed, or cannot be read."),
+    gettext_noop("A plan marked as narrowed does something that the earlier plan did not."),
     gettext_noop("A review's statement or signature is invalid."),
     gettext_noop(
         "A review is signed with a key that the approvers file does not list for that role."

@@ -92,6 +92,7 @@ WORDS = {
     "ruling": pgettext_lazy("part of what is signed", "ruling"),
     "pin": pgettext_lazy("part of what is signed", "pin"),
     "checks": pgettext_lazy("part of what is signed", "checks"),
+    "narrowing": pgettext_lazy("part of what is signed", "narrowing"),
     "observation": pgettext_lazy("part of what is signed", "observation"),
     "statement": pgettext_lazy("part of what is signed", "statement"),
     "action": pgettext_lazy("part of what is signed", "action"),

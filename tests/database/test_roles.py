@@ -24,7 +24,7 @@ INVENTORY = {
 SUBMISSIONS = {
     "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",
     "proposal", "proposaltarget", "transition", "observationrequest", "refusal", "halt",
-    "incidentlookrequest", "telling",
+    "incidentlookrequest", "telling", "narrowing",
 }  # fmt: skip
 FINDINGS = {
     "assessment", "assessmentservice", "notice", "execution", "steprecord", "lateresult", "freeze",

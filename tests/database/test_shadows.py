@@ -61,6 +61,13 @@ SHADOWS = [
         " VALUES ('{w.in_review.pk}', 1, gen_random_uuid(), 'any', 'approve')",
     ),
     Shadow(
+        "approved_without_a_review",
+        ("public.remediation_narrowing", "public.remediation_assessment"),
+        "INSERT INTO pg_temp.remediation_narrowing (proposal_id, person, slot)"
+        " VALUES ('{w.in_review.pk}', gen_random_uuid(), 'any');"
+        "UPDATE pg_temp.remediation_assessment SET narrowing_counts = true",
+    ),
+    Shadow(
         "a30_approved_after_the_deadline",
         ("public.remediation_assessment",),
         "UPDATE pg_temp.remediation_assessment SET decide_by = decide_by + interval '2 days'",

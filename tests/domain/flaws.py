@@ -18,9 +18,8 @@ from remediation.domain.gate.evidence import (
     AgentEvidence,
     Evidence,
     Excluded,
-    Unobservable,
 )
-from remediation.domain.observation import Pinned
+from remediation.domain.observation import Pinned, Unobservable
 from remediation.domain.policy import Ruling
 from remediation.domain.statement import Decision, Verdicts
 from tests.domain import record
@@ -56,6 +55,7 @@ from tests.domain.flawed_reviews import (
     _undoing,
     _with,
 )
+from tests.domain.narrowed import FLAWS_OF_NARROWINGS
 from tests.domain.story import (
     ALICE,
     ASSESSED,
@@ -305,4 +305,6 @@ FLAWS: dict[str, Flaw] = {
     "bad_inclusion_other_action": Flaw(
         7, "bad_inclusion", _approval(action="person:proposal:withdrawn")
     ),
+    # Narrowings, which count as approvals.
+    **{name: Flaw(*flaw) for name, flaw in FLAWS_OF_NARROWINGS.items()},
 }

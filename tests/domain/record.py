@@ -134,6 +134,16 @@ def told(evidence: Evidence, **approval: Any) -> tuple[Book, list[int]]:
             "cose_key": b64url.encode(_keys.get(review.assertion.credential_id, b"unknown")),
         }
         needed.append(book.add("person:review:signed", f"person:{review.person}", about, data))
+    for narrowing in evidence.narrowings:
+        if narrowing.proposal == evidence.proposal_id:
+            credential = narrowing.assertion.credential_id
+            signed = {
+                "statement": json.loads(narrowing.statement),
+                "assertion": narrowing.assertion.to_json(),
+                "cose_key": b64url.encode(_keys.get(credential, b"unknown")),
+            }
+            actor = f"person:{narrowing.person}"
+            needed.append(book.add("person:plan:narrowed", actor, about, signed))
     last = evidence.reviews[-1].person if evidence.reviews else "nobody"
     moved = {
         "from": "in_review", "to": "approved", "reason": "", "round": evidence.round, "reviews": 2,

@@ -9,7 +9,8 @@ from pathlib import Path
 from remediation.domain.digest import Digests, Kind, digest
 from tests.every import every
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "digest.json").read_text())
+FILES = sorted((Path(__file__).parents[1] / "vectors").glob("digest*.json"))
+VECTORS = [vector for file in FILES for vector in json.loads(file.read_text())]
 
 
 @every("vector", VECTORS, ids=lambda v: f"{v['kind']}-{len(v['body'])}")

@@ -54,6 +54,7 @@ def test_the_refusal_table() -> None:
         "clock_skew": Next.RETRY,
         "deadline": Next.EXPIRE,
         "digest": Next.REFUSE,
+        "not_narrower": Next.REFUSE,
         "signature": Next.REFUSE,
         "unknown_approver_key": Next.REVIEW,
         "quorum": Next.REFUSE,

@@ -48,6 +48,14 @@ def test_a_good_file_holds_in_every_step(name: str) -> None:
     assert all(finding.result for finding in found)
 
 
+def test_a_narrowing_and_a_review_hold_in_every_step() -> None:
+    """bob left a step out; his signature and alice's review of the rest are an approval."""
+    given = read("narrowed")
+    assert all(finding.result for finding in findings(given))
+    assert [review.person for review in given.reviews] != [given.narrowings[0].person]
+    assert b"hitlportal-evidence/v3" in given.dump()
+
+
 @every("name", FLAWS)
 def test_each_flaw_is_found_by_its_step_and_named(name: str) -> None:
     flaw = FLAWS[name]

@@ -8,12 +8,13 @@ files with what comes out.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from audit.tlog.canonical import Json
 from remediation.domain.digest import Kind, digest
 from remediation.domain.halt.statement import RunDecision
-from tests.domain import halted, record
+from tests.domain import halted, narrowed, record
 from tests.domain.flawed_owners import owners_story
 from tests.domain.flaws import FLAWS
 from tests.domain.story import Story, approvers
@@ -21,26 +22,33 @@ from tests.domain.story import Story, approvers
 HERE = Path(__file__).parent
 
 # Empty, the shortest object, and text outside ASCII with a character that JSON may escape.
+LATER = (Kind.NARROWING,)  # kinds that came after digest.json, each with a file of its own
 BODIES = ("", "{}", '{"a":"ä\u2028"}')
 
 
 def files() -> dict[str, bytes]:
     """Return every fixture by its file name."""
-    vectors = [
-        {"kind": kind.value, "body": body, "digest": digest(kind, body.encode())}
-        for kind in Kind
-        for body in BODIES
-    ]
     return {
-        "digest.json": json.dumps(vectors, indent=1).encode() + b"\n",
+        "digest.json": _digests(kind for kind in Kind if kind not in LATER),
+        **{f"digest_{kind.value}.json": _digests([kind]) for kind in LATER},
         "approvers.json": approvers().dump(),
         "log_policy.txt": record.POLICY.dump().encode(),
         "halt.json": _halt(RunDecision.HALT),
         **{f"halt_v2_{name}.json": _halt(name) for name in RunDecision if name != "halt"},
         "evidence_ok.json": Story().evidence().dump(),
         "evidence_v3_ok.json": owners_story().evidence().dump(),
+        "evidence_narrowed.json": narrowed.evidence().dump(),
         **{f"evidence_{name}.json": flaw.make().dump() for name, flaw in FLAWS.items()},
     }
+
+
+def _digests(kinds: Iterable[Kind]) -> bytes:
+    vectors = [
+        {"kind": kind.value, "body": body, "digest": digest(kind, body.encode())}
+        for kind in kinds
+        for body in BODIES
+    ]
+    return json.dumps(vectors, indent=1).encode() + b"\n"
 
 
 def _halt(decision: RunDecision) -> bytes:

@@ -15,6 +15,7 @@ from remediation.domain.catalogue.spec import (
     MAX_LOCATOR,
     ActionSpec,
     Limit,
+    Narrows,
     Provider,
     TargetSpec,
 )
@@ -235,8 +236,23 @@ def _of_parameters(spec: ActionSpec) -> Iterator[str]:
     except SchemaError as error:
         yield f"the parameters are no JSON Schema: {error.message[:200]}"
         return
+    properties = schema.get("properties")
     closed = schema.get("type") == "object" and schema.get("additionalProperties") is False
-    if not closed or not isinstance(schema.get("properties"), dict):
+    if not closed or not isinstance(properties, dict):
         yield "the parameters are not a closed object"
-    elif not Draft202012Validator(schema).is_valid(dict(spec.example)):
+        return
+    if not Draft202012Validator(schema).is_valid(dict(spec.example)):
         yield "the example is not valid for the parameters"
+    for name, how in spec.narrows.items():
+        declared = properties.get(name)
+        if not isinstance(declared, dict) or declared.get("type") != _NARROWED[how]:
+            yield f"parameter {name}: only a parameter of type {_NARROWED[how]} narrows so"
+
+
+# The JSON Schema type of a parameter that may be made smaller in each way.
+_NARROWED = {
+    Narrows.SUBSET: "array",
+    Narrows.SMALLER: "integer",
+    Narrows.TO_FALSE: "boolean",
+    Narrows.TO_TRUE: "boolean",
+}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 
@@ -112,6 +113,19 @@ class Limit:
     unknown: str
 
 
+class Narrows(StrEnum):
+    """How a reviewer may make a parameter smaller, so that the action takes less away.
+
+    A list keeps some of its members, at least one, in their order. A number gets smaller, and
+    stays above 0. A truth moves to the value that takes less. domain/narrowing.py compares.
+    """
+
+    SUBSET = "subset"
+    SMALLER = "smaller"
+    TO_FALSE = "to_false"
+    TO_TRUE = "to_true"
+
+
 @dataclass(frozen=True)
 class ActionSpec:
     """An action: its effect, its kind of target, its limits, and what it cannot do.
@@ -145,6 +159,8 @@ class ActionSpec:
     # True if it takes access away from an identity. Only such an action can contain an incident.
     removes_access: bool = False
     parameters: Mapping[str, Json] = field(default_factory=lambda: _NO_PARAMETERS)
+    # The parameters that may be made smaller, and how. Any other must stay as it is.
+    narrows: Mapping[str, Narrows] = field(default_factory=lambda: MappingProxyType({}))
     # Values for documentation and for the contract test.
     example: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
     # The same action in its earlier versions: plans that were signed for one are read, shown and

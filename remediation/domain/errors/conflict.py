@@ -41,6 +41,10 @@ class NothingToCorrect(Conflict):
     """The correction changes nothing."""
 
 
+class NothingLeftOut(Conflict):
+    """Nothing is left out of the plan."""
+
+
 class InventoryBusy(Conflict):
     """Someone else is changing the inventory right now."""
 

@@ -93,6 +93,10 @@ class Digest(GateRefused):
     """What would run differs from what was signed, or cannot be read."""
 
 
+class NotNarrower(GateRefused):
+    """A plan marked as narrowed does something that the earlier plan did not."""
+
+
 class Signature(GateRefused):
     """A review's statement or signature is invalid."""
 
@@ -134,7 +138,7 @@ GATE_REASONS: dict[str, type[GateRefused]] = {
         Drift, TargetGone, RulingTightened, ReviewerLost,
         Frozen, TargetUnobservable, TargetBusy, AuditUnavailable, PolicyUnavailable, ClockSkew,
         Deadline,
-        Digest, Signature, UnknownApproverKey, Quorum, SeparationOfDuties, GateAgentDisabled,
-        GateProposerLost, IncidentClosed, BadInclusion,
+        Digest, NotNarrower, Signature, UnknownApproverKey, Quorum, SeparationOfDuties,
+        GateAgentDisabled, GateProposerLost, IncidentClosed, BadInclusion,
     )
 }  # fmt: skip

@@ -17,14 +17,16 @@ from remediation.domain.errors import BadInput, Digest, Signature
 from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.evidence import Evidence, ReviewEvidence
 from remediation.domain.gate.inclusion import LogTrust
+from remediation.domain.gate.narrowed import Narrowed
 from remediation.domain.gate.quorum import CountedReview
+from remediation.domain.narrowing import ROUND, Judged, why_not_counted
 from remediation.domain.observation import Pinned, parse_pin
 from remediation.domain.plan import Plan, Step
 from remediation.domain.plan import load as load_plan
 from remediation.domain.report import Diagnosis, load_diagnosis
 from remediation.domain.scope import Scope
 from remediation.domain.slots import Asked
-from remediation.domain.statement import Statement
+from remediation.domain.statement import Decision, Statement
 
 T = TypeVar("T")
 
@@ -99,9 +101,52 @@ class Case:
 
     @property
     def counted(self) -> tuple[CountedReview, ...]:
-        """Return the reviews for counting, from the signed statements and not from the rows."""
-        return tuple(
+        """Return what counts, from the signed statements and not from the rows."""
+        reviews = tuple(
             CountedReview(s.person, s.slot, s.decision, s.round, s.digests) for s in self.statements
+        )
+        return (*(self._approval(one) for one in self.counting), *reviews)
+
+    def _approval(self, one: Narrowed) -> CountedReview:
+        """Return a narrowing as its author's approval of this round."""
+        signed = one.statement
+        return CountedReview(
+            signed.person, signed.slot, Decision.APPROVE, self.evidence.round, self.digests
+        )
+
+    @cached_property
+    def narrowings(self) -> tuple[Narrowed, ...]:
+        """Return the narrowings that matter: of people who count, or who might count by one.
+
+        Somebody else's releases nobody, so it cannot end this proposal either.
+        """
+        people = {review.person for review in self.evidence.reviews}
+        return tuple(
+            Narrowed.of(given, protected=self.protected, allow_test=self.allow_test)
+            for given in self.evidence.narrowings
+            if given.person in people or self._first_round(given.proposal)
+        )
+
+    @cached_property
+    def counting(self) -> tuple[Narrowed, ...]:
+        """Return the narrowing that made this proposal if it counts in this round as an approval.
+
+        A tuple, so that a second one in forged evidence counts as a second approval and not as
+        none.
+        """
+        return tuple(
+            one
+            for one in self.narrowings
+            if self._first_round(one.given.proposal) and not why_not_counted(one.old, self.judged)
+        )
+
+    def _first_round(self, proposal: str) -> bool:
+        return proposal == self.evidence.proposal_id and self.evidence.round == ROUND
+
+    @property
+    def judged(self) -> Judged:
+        return Judged(
+            self.plan, self.digests.diagnosis, self.scope, self.checks, self.ruling, self.pinned
         )
 
     @property

@@ -15,6 +15,8 @@ from remediation.domain.errors import BadValue
 from remediation.domain.facts import Facts
 from remediation.domain.fields import Fields
 from remediation.domain.gate.inclusion import LogEvidence
+from remediation.domain.gate.narrowed import MOST as MOST_NARROWINGS
+from remediation.domain.gate.narrowed import NarrowingEvidence
 from remediation.domain.gate.parties import (
     AgentEvidence,
     Excluded,
@@ -22,13 +24,13 @@ from remediation.domain.gate.parties import (
     ReversalEvidence,
 )
 from remediation.domain.gate.signature import Assertion
-from remediation.domain.observation import Pinned, parse_pin
+from remediation.domain.observation import Pinned, Unobservable, parse_pin
 from remediation.domain.plan import MAX_STEPS
 from remediation.domain.states import IncidentState
 from remediation.domain.strict import parse as parse_json
 
 # Version 3 says for each reviewer on which services the right to review is held, so that the gate
-# applies the rule itself. Version 2 is still read and verified.
+# applies the rule itself, and has narrowings. Version 2 is still read and verified.
 TYPE = "hitlportal-evidence/v3"
 _SECOND = "hitlportal-evidence/v2"
 MAX_BYTES = 32 * 1024 * 1024
@@ -107,22 +109,6 @@ class IncidentEvidence:
 
 
 @dataclass(frozen=True)
-class Unobservable:
-    """A target that cannot be observed now, and why."""
-
-    locator: str
-    why: str
-
-    def to_json(self) -> dict[str, Json]:
-        return {"locator": self.locator, "why": self.why}
-
-    @classmethod
-    def from_json(cls, value: Json, at: str = "") -> Unobservable:
-        source = Fields(value, at, required=("locator", "why"))
-        return cls(source.text("locator", 500, least=1), source.text("why", 4_000))
-
-
-@dataclass(frozen=True)
 class Evidence:
     """The gate's whole input, apart from the approvers file and the time."""
 
@@ -156,11 +142,16 @@ class Evidence:
     reversal: ReversalEvidence | None = None
     # None in evidence from before a closed incident kept its proposals from running.
     incident: IncidentEvidence | None = None
+    # Those of this proposal and of the ones that it supersedes.
+    narrowings: tuple[NarrowingEvidence, ...] = ()
     type: str = TYPE
 
     def __post_init__(self) -> None:
         if self.type == TYPE and any(person.services is None for person in self.people):
             raise BadValue("a person's services are missing", pointer="/people")
+        if self.type == _SECOND and self.narrowings:
+            # A verifier that only knows version 2 would overlook them.
+            raise BadValue("version 2 has no narrowings", pointer="/narrowings")
 
     def step_pin(self) -> Pinned:
         """Return the pin of this step's target. Raises BadInput when the pin cannot be parsed."""
@@ -196,6 +187,7 @@ class Evidence:
             "log": self.log.to_json() if self.log is not None else None,
             **({"reversal": self.reversal.to_json()} if self.reversal is not None else {}),
             **({"incident": self.incident.to_json()} if self.incident is not None else {}),
+            **({"narrowings": [n.to_json() for n in self.narrowings]} if self.narrowings else {}),
         }
 
     def dump(self) -> bytes:
@@ -218,7 +210,7 @@ class Evidence:
                 "agent", "frozen", "observations", "unobservable", "step", "applied",
                 "approved_at", "database_now", "worker_now", "token", "log",
             ),
-            optional=("reversal", "incident"),
+            optional=("reversal", "incident", "narrowings"),
         )  # fmt: skip
         return cls(
             type=source.one_of("type", (TYPE, _SECOND)),
@@ -252,6 +244,11 @@ class Evidence:
             incident=IncidentEvidence.from_json(source.value("incident"), source.at("incident"))
             if "incident" in source
             else None,
+            narrowings=source.array(
+                "narrowings", NarrowingEvidence.from_json, least=1, most=MOST_NARROWINGS
+            )
+            if "narrowings" in source
+            else (),
         )
 
 

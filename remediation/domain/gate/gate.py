@@ -51,10 +51,20 @@ class Finding:
     result: Success | Failure
 
 
+def _digests(case: Case) -> None:
+    steps.digests(case)
+    steps.narrower(case)
+
+
+def _signatures(case: Case) -> None:
+    steps.signatures(case)
+    steps.narrowing_signatures(case, (case.now,))
+
+
 STEPS: tuple[tuple[int, str, Callable[[Case], None]], ...] = (
-    (1, "digests", steps.digests),
+    (1, "digests", _digests),
     (2, "ruling", steps.ruling),
-    (3, "signatures", steps.signatures),
+    (3, "signatures", _signatures),
     (4, "quorum and separation of duties", steps.quorum_and_separation),
     (5, "freshness", steps.freshness),
     (6, "drift", steps.drift),
@@ -223,6 +233,7 @@ def verify_rollback(
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
     steps.clocks(case)
     steps.what_was_signed(case)
+    steps.narrower(case)
     if evidence.step not in evidence.applied:
         raise Digest("the step was not applied, so there is nothing to undo")
     if case.step.rollback is None:
@@ -230,6 +241,7 @@ def verify_rollback(
     steps.ruling_has_slots(case)
     for review, statement in zip(evidence.reviews, case.statements, strict=True):
         steps.signature(case, review, statement, (review.recorded_at,))
+    steps.narrowing_signatures(case)
     steps.counted(case)
     return _clearance(case, monotonic, rollback=True)
 

@@ -17,6 +17,7 @@ from remediation.domain.slots import KEY_ROLES, Asked, fits, left_open
 from remediation.models import Proposal, Review
 from remediation.services.access import authorize
 from remediation.services.access.asked import asked_by
+from remediation.services.access.slots import narrowed
 
 # Whether the approvers file has a valid key of this person for this slot.
 Keyed = Callable[[UUID, str], bool]
@@ -154,7 +155,10 @@ def _round(proposal: Proposal) -> _Round | None:
         roles,
         _rights(roles, asked.services),
         authorize.excluded(proposal.pk),
-        tuple(reviews.values_list("person", "slot", "decision")),
+        (
+            *reviews.values_list("person", "slot", "decision"),
+            *(row[1:] for row in narrowed([proposal.pk])),
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import F, Q
 
 from remediation.domain.slots import LEAD, OWNERS, SERVICE_OWNER, SLOTS, fits, left_open
-from remediation.models import Proposal, Review, User
+from remediation.models import Narrowing, Proposal, Review, User
 from remediation.services.access import authorize
 from remediation.services.access.asked import asked_in_review
 
@@ -95,9 +95,19 @@ def _taken(proposals: list[UUID]) -> dict[UUID, list[tuple[UUID, str, str]]]:
         "proposal_id", "person", "slot", "decision"
     )
     found: dict[UUID, list[tuple[UUID, str, str]]] = {}
-    for proposal_id, person, slot, decision in rows:
+    for proposal_id, person, slot, decision in (*rows, *narrowed(proposals)):
         found.setdefault(proposal_id, []).append((person, slot, decision))
     return found
+
+
+def narrowed(proposals: list[UUID]) -> Iterable[tuple[UUID, UUID, str, str]]:
+    """Return the narrowings that count as approvals of the current round."""
+    rows = Narrowing.objects.filter(
+        proposal__in=proposals,
+        proposal__assessments__round=F("proposal__round"),
+        proposal__assessments__narrowing_counts=True,
+    ).values_list("proposal_id", "person", "slot")
+    return ((proposal_id, person, slot, "approve") for proposal_id, person, slot in rows)
 
 
 def perhaps_mine(rights: Rights) -> Q | None:

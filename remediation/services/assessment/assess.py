@@ -14,6 +14,7 @@ from remediation.domain import checks, observation, policy
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import WrongState
 from remediation.domain.events import Event
+from remediation.domain.narrowing import Judged
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
 from remediation.domain.policy import Ruling
@@ -30,7 +31,7 @@ from remediation.models import (
 )
 from remediation.services import host_files, transition
 from remediation.services.actors import Actor
-from remediation.services.assessment import context, undecidable
+from remediation.services.assessment import context, narrowed, undecidable
 from remediation.services.assessment.observe import Seen, observe
 from remediation.services.assessment.scope import scope_of
 from remediation.services.clock import database_now
@@ -144,6 +145,14 @@ def _record(actor: Actor, proposal: Proposal, found: Findings, reason: str) -> A
 def _insert(
     actor: Actor, proposal: Proposal, found: Findings, ruling: Ruling, pin: bytes
 ) -> Assessment:
+    judged = Judged(
+        plan=found.plan,
+        diagnosis=proposal.diagnosis.digest,
+        scope=found.scope,
+        checks=found.checks,
+        ruling=ruling,
+        pinned=observation.parse_pin(pin),
+    )
     scope_body, checks_body = found.scope.body(), checks.body(found.checks)
     seen_body, facts_body = (
         observation.observation_body(found.seen.observations),
@@ -174,6 +183,7 @@ def _insert(
             checks=checks_body,
             facts=facts_body,
             ruling=ruling.body(),
+            narrowing_counts=narrowed.counts(proposal, judged),
             entry=entry.id,
         )
     nearest = {s.id: s.depth for s in sorted(found.scope.services, key=lambda s: -s.depth)}

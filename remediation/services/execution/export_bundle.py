@@ -38,6 +38,7 @@ from remediation.models import (
     Incident,
     IncidentReport,
     IncidentTransition,
+    Narrowing,
     Notice,
     ObservationRequest,
     Proposal,
@@ -193,7 +194,7 @@ class _Making:
             *(Evidence, Diagnosis),
         )
         of_proposal: tuple[Any, ...] = (
-            *(Transition, Assessment, Review, ObservationRequest),
+            *(Transition, Assessment, Review, Narrowing, ObservationRequest),
             *(Refusal, Notice, Execution, Halt),
         )
         for model in of_incident:

@@ -32,9 +32,14 @@ from remediation.models import Proposal
 
 logger = logging.getLogger(__name__)
 
-# The entries that an approval depends on: of each review of the round, and of the last approval.
+# The entries that an approval depends on: of each review of the round, of a narrowing that counts
+# in it, and of the last approval.
 _NEEDED = """
 SELECT r.entry FROM public.remediation_review r WHERE r.proposal_id = %s AND r.round = %s
+UNION ALL
+SELECT n.entry FROM public.remediation_narrowing n
+  JOIN public.remediation_assessment a ON a.proposal_id = n.proposal_id AND a.narrowing_counts
+ WHERE n.proposal_id = %s AND a.round = %s
 UNION ALL
 (SELECT t.entry FROM public.remediation_transition t
   WHERE t.proposal_id = %s AND t.to_state = 'approved' ORDER BY t.id DESC LIMIT 1)
@@ -179,5 +184,5 @@ def _named() -> Iterator[None]:
 
 def _needed(proposal: Proposal) -> list[int]:
     with connection.cursor() as cursor:
-        cursor.execute(_NEEDED, [proposal.pk, proposal.round, proposal.pk])
+        cursor.execute(_NEEDED, [*(proposal.pk, proposal.round) * 2, proposal.pk])
         return [int(row[0]) for row in cursor.fetchall()]

@@ -18,8 +18,9 @@ from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.domain.gate.gate import Failure, Finding
 from remediation.domain.observation import Observation, parse_pin
 from remediation.domain.slots import KEY_ROLES
-from remediation.models import Assessment, Proposal, Review
+from remediation.models import Assessment, Narrowing, Proposal, Review
 from remediation.services.load_plan import load_plan
+from remediation.services.review import narrowings
 from remediation.services.review.gather import gather
 
 
@@ -45,8 +46,11 @@ def preview(proposal: Proposal) -> tuple[Finding, ...]:
 
 
 def _as_enrolled(proposal: Proposal) -> Approvers:
-    reviews = Review.objects.filter(proposal=proposal, round=proposal.round)
-    by_key = {bytes(review.credential_id): review for review in reviews}
+    signed: list[Review | Narrowing] = [
+        *Review.objects.filter(proposal=proposal, round=proposal.round),
+        *Narrowing.objects.filter(pk__in=narrowings.keys(proposal)),
+    ]
+    by_key = {(one.person, bytes(one.credential_id)): one for one in signed}
     return Approvers(
         tuple(
             Approver(
@@ -56,9 +60,9 @@ def _as_enrolled(proposal: Proposal) -> Approvers:
                 rp_id=settings.RP_ID,
                 origin=settings.ORIGIN,
                 roles=KEY_ROLES,
-                since=review.recorded_at - timedelta(seconds=1),
+                since=min(one.recorded_at for one in signed) - timedelta(seconds=1),
                 until=None,
             )
-            for credential_id, review in by_key.items()
+            for (_, credential_id), review in by_key.items()
         )
     )

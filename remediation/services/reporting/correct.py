@@ -139,10 +139,10 @@ def _corrected(old: ReportedDiagnosis, correction: Correction) -> ReportedDiagno
     for number, claim in enumerate(old.claims, 1):
         text = correction.claims.get(number, claim.text)
         if text is not None:
-            claims.append({**claim.to_json(), "text": text})
+            claims.append({**claim.to_json(), "text": _typed(text, claim.text)})
     return parse_diagnosis(
         {
-            "summary": correction.summary,
+            "summary": _typed(correction.summary, old.summary),
             "identity": old.identity.to_json(),
             "confidence": correction.confidence,
             "claims": claims,
@@ -150,6 +150,14 @@ def _corrected(old: ReportedDiagnosis, correction: Correction) -> ReportedDiagno
         "/diagnosis",
         allow_test=True,
     )
+
+
+def _typed(text: str, old: str) -> str:
+    """Return what was typed; where nothing was, the old text with its hidden characters.
+
+    The form shows those as code points, which nobody meant to write down.
+    """
+    return old if text == visible(old) else text
 
 
 def _add_missing(person: PersonActor, proposal: Proposal, missing: Sequence[str]) -> int:
@@ -160,9 +168,11 @@ def _add_missing(person: PersonActor, proposal: Proposal, missing: Sequence[str]
     targets = [t.locator for t in load_plan(bytes(proposal.plan)).targets]
     identities = list(Identity.objects.filter(locator__in=targets))
     if missing and len(identities) != len(targets):
-        raise errors.BadValue("the inventory does not know every target of the plan yet")
+        raise errors.BadValue(
+            "the inventory does not know every target of the plan yet", pointer="/missing"
+        )
     if len(missing) > MOST_MISSING:
-        raise errors.BadValue(f"at most {MOST_MISSING} services")
+        raise errors.BadValue(f"at most {MOST_MISSING} services", pointer="/missing")
     held = authorize.service_ids(person.person, "view_service", "review_service")
     added = 0
     for name in dict.fromkeys(missing):
@@ -170,7 +180,10 @@ def _add_missing(person: PersonActor, proposal: Proposal, missing: Sequence[str]
         # A service on which the corrector holds no right counts as unknown: adding a service also
         # adds people who may decide on the target, and the corrector must not choose those freely.
         if service is None or service.pk not in held:
-            raise errors.BadValue(f"you have no right on a service named {visible(name)[:100]!r}")
+            raise errors.BadValue(
+                f"no service named {visible(name)[:100]!r} that you may review",
+                pointer="/missing",
+            )
         for identity in identities:
             added += facts.widen(actor=person, source_id=service.pk, needs=identity)
     return added

@@ -44,7 +44,7 @@ def propose_reversal(*, actor: PersonActor, old: Proposal, plan: Plan, rationale
     )
 
 
-def insert(
+def insert(  # noqa: PLR0913  the columns of a row
     *,
     actor: AgentActor | PersonActor,
     incident: Incident,
@@ -55,12 +55,14 @@ def insert(
     agent_id: UUID,
     supersedes: Proposal | None,
     reverses: Proposal | None = None,
+    proposal_id: UUID | None = None,
 ) -> UUID:
     """Insert the proposal, its targets and its entry in the caller's transaction; return its id.
 
-    A person who proposes is recorded as the plan's editor (promise 4).
+    A person who proposes is recorded as the plan's editor (promise 4). ``proposal_id`` is the id
+    that a person signed beforehand.
     """
-    proposal_id = uuid4()
+    proposal_id = proposal_id or uuid4()
     person = isinstance(actor, PersonActor)
     entry = log.append(
         action=Event.PERSON_PROPOSAL_SUBMITTED if person else Event.AGENT_PROPOSAL_SUBMITTED,

@@ -21,11 +21,13 @@ def supersede(
     rationale: str,
     reason: str,
     diagnosis: Diagnosis | None = None,
+    makes: UUID | None = None,
 ) -> UUID:
     """Replace a proposal by one with this plan; return the new proposal's id.
 
     Reviews of the old proposal stay on record but no longer count. A person is recorded as editor
-    and cannot decide on the new one (promise 4). ``diagnosis`` defaults to the old proposal's.
+    and cannot decide on the new one (promise 4). ``diagnosis`` defaults to the old proposal's;
+    ``makes`` is the new proposal's id, where a person signed it.
     Raises NoSuchObject, WrongState, AgentDisabled.
     """
     old = withdraw.owned(actor, proposal_id)
@@ -41,4 +43,5 @@ def supersede(
         token_id=actor.token_id if isinstance(actor, AgentActor) else old.token_id,
         agent_id=old.agent_id,
         supersedes=old,
+        proposal_id=makes,
     )

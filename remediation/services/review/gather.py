@@ -20,10 +20,9 @@ from remediation.domain.gate.evidence import (
     PersonEvidence,
     ReversalEvidence,
     ReviewEvidence,
-    Unobservable,
 )
 from remediation.domain.gate.signature import Assertion
-from remediation.domain.observation import Observation, Pinned
+from remediation.domain.observation import Observation, Pinned, Unobservable
 from remediation.domain.plan import Plan
 from remediation.domain.policy import Ruling, facts
 from remediation.domain.slots import KEY_ROLES
@@ -31,6 +30,7 @@ from remediation.domain.states import IncidentState
 from remediation.models import Assessment, Proposal
 from remediation.services.access import authorize
 from remediation.services.assessment.scope import scope_of
+from remediation.services.review import narrowings
 from remediation.services.review.reversal import inverse_plan
 
 # The round's assessment and reviews: facts that no longer change. One row per review.
@@ -105,7 +105,9 @@ def gather(
     scope = scope_of(plan)
     found = checks_.parse(recorded.checks)
     excluded = authorize.excluded(proposal.pk)
-    now = _now(proposal, recorded)
+    narrowed = narrowings.evidence(proposal)
+    own = [UUID(one.person) for one in narrowed if one.proposal == str(proposal.pk)]
+    now = _now(proposal, recorded, own)
     return Evidence(
         proposal_id=str(proposal.pk),
         round=proposal.round,
@@ -137,6 +139,7 @@ def gather(
         token=token,
         reversal=_reversal(proposal, now.editor),
         incident=IncidentEvidence(now.incident_state, now.closed_at, proposal.recorded_at),
+        narrowings=narrowed,
     )
 
 
@@ -195,11 +198,12 @@ def _review(
     )
 
 
-def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
+def _now(proposal: Proposal, recorded: _Recorded, narrowers: list[UUID]) -> _Now:
+    deciding = [*(UUID(review.person) for review in recorded.reviews), *narrowers]
     rows = _rows(
         _NOW,
         {
-            "people": [review.person for review in recorded.reviews],
+            "people": list(dict.fromkeys(deciding)),
             "roles": list(KEY_ROLES),
             "assessment": recorded.assessment_id,
             "owned": _owned(recorded.ruling),

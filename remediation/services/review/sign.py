@@ -27,7 +27,7 @@ from remediation.services.guards import translated
 from remediation.services.outbox import dispatch
 from remediation.services.people import passkeys
 from remediation.services.reporting import incidents
-from remediation.services.review import report_agent
+from remediation.services.review import narrowings, report_agent
 from remediation.services.review import statement as statements
 
 # A signature needs an assessment that is not older.
@@ -73,7 +73,7 @@ def start(
     why = statements.reason_of(proposal_id, reason)
     with transaction.atomic():
         transition.lock(proposal_id)
-        proposal, assessment = _under_review(actor, proposal_id)
+        proposal, assessment = under_review(actor, proposal_id)
         if type(round) is not int or round != proposal.round:
             raise errors.StaleDigest("the proposal was assessed again after this page was loaded")
         _check_person(actor, proposal, assessment, slot, decision)
@@ -101,7 +101,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
         transition.lock(session.proposal_id)
         statement = Statement.parse(bytes(session.statement))
         cose_key = passkeys.signed_by(actor, given, statement.challenge())
-        proposal, assessment = _under_review(actor, session.proposal_id)
+        proposal, assessment = under_review(actor, session.proposal_id)
         _check_person(actor, proposal, assessment, statement.slot, statement.decision)
         # The agent may have been reported as suspicious between starting and signing.
         if statement.decision is Decision.APPROVE:
@@ -131,9 +131,9 @@ def observe_again(*, actor: User, proposal_id: UUID) -> None:
     """
     with transaction.atomic():
         transition.lock(proposal_id)
-        proposal, assessment = _under_review(actor, proposal_id)
+        proposal, assessment = under_review(actor, proposal_id)
         # It voids the round, so only people who may decide in it may ask.
-        _refuse_excluded(actor, proposal)
+        refuse_excluded(actor, proposal)
         if not authorize.entitled_roles(actor.person, assessment):
             raise errors.NotEntitled("only people who may review may ask")
         entry = log.append(
@@ -153,7 +153,7 @@ def _person(actor: User) -> PersonActor:
     return PersonActor(actor.person, actor.pk)
 
 
-def _under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]:
+def under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]:
     proposal = Proposal.objects.select_related("diagnosis").filter(pk=proposal_id).first()
     if proposal is None or not visibility.may_view(actor, proposal):
         raise errors.NoSuchObject()
@@ -165,7 +165,7 @@ def _under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]
     return proposal, assessment
 
 
-def _refuse_excluded(actor: User, proposal: Proposal) -> None:
+def refuse_excluded(actor: User, proposal: Proposal) -> None:
     why = authorize.excluded(proposal.pk).get(str(actor.person))
     if why:
         raise errors.Separation(*why)
@@ -175,10 +175,12 @@ def _check_person(
     actor: User, proposal: Proposal, assessment: Assessment, slot: str, decision: str
 ) -> None:
     """Ask what guard and gate ask again, so that the person gets a helpful refusal early."""
-    _refuse_excluded(actor, proposal)
+    refuse_excluded(actor, proposal)
     if not authorize.entitled_roles(actor.person, assessment):
         raise errors.NotEntitled("only approvers with the right to review an affected service")
     if Review.objects.filter(proposal=proposal, round=proposal.round, person=actor.person).exists():
+        raise errors.AlreadyReviewed()
+    if decision == Decision.APPROVE and narrowings.by(actor.person, assessment):
         raise errors.AlreadyReviewed()
     # An approval needs an open slot; a reject or return needs the role of any slot.
     fitting = slots.open_slots_for(actor, proposal)
@@ -254,6 +256,7 @@ def _count(actor: PersonActor, proposal: Proposal, assessment: Assessment) -> Re
         CountedReview(s.person, s.slot, s.decision, s.round, s.digests)
         for s in (Statement.parse(bytes(review.statement)) for review in reviews)
     ]
+    counted += narrowings.as_approvals(assessment, digests)
     resolution = resolve(tuple(assessment.slots), counted, number=proposal.round, digests=digests)
     if resolution is Resolution.APPROVED:
         transition.move(

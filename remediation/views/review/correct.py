@@ -12,11 +12,11 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from remediation.domain import errors
+from remediation.domain.errors import Refused
 from remediation.services.reporting import correct as service
-from remediation.views import decorators
-from remediation.views.cards import slots as slot_cards
+from remediation.views import decorators, refusals
 from remediation.views.cards.proposal import visible
-from remediation.views.review import presenter
+from remediation.views.review import correcting
 
 _CLAIM = re.compile(r"claim-[0-9]{1,4}", re.ASCII)
 
@@ -34,19 +34,33 @@ def _show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     proposal = visible(person, proposal_id)
     if not service.may_correct(person, proposal):
         raise errors.NotEntitled("only those who could decide may correct")
-    # Said before the correction is made: its editor does not decide (A81).
-    nobody = slot_cards.would_remain(proposal, person)
-    context = {"page": presenter.correct_page(proposal), "nobody_for": nobody}
-    return render(request, "remediation/review/correct.html", context)
+    page = correcting.correct_page(person, proposal)
+    return render(request, "remediation/review/correct.html", {"page": page})
 
 
-@decorators.form
+def _again(request: HttpRequest, refusal: Refused) -> HttpResponse:
+    """Show the form again when something typed was refused; else the refusal's own page."""
+    person = decorators.person(request)
+    match = request.resolver_match
+    if match is None or not isinstance(refusal, correcting.TYPED):
+        return refusals.refused_page(request, refusal)
+    proposal = visible(person, match.kwargs["proposal_id"])
+    page = correcting.again(correcting.correct_page(person, proposal), request.POST.dict(), refusal)
+    return render(
+        request,
+        "remediation/review/correct.html",
+        {"page": page},
+        status=refusals.status_of(refusal),
+    )
+
+
+@decorators.form_again(_again)
 def _correct(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     made = service.correct(
         actor=decorators.person(request),
         proposal_id=proposal_id,
         correction=_correction(request),
-        reason=request.POST.get("reason", ""),
+        reason=correcting.lines(request.POST.get("reason", "")),
     )
     messages.success(
         request,
@@ -65,18 +79,13 @@ def _correction(request: HttpRequest) -> service.Correction:
     if not re.fullmatch("[0-9]{1,3}", confidence, re.ASCII):
         raise errors.BadValue("a whole number of per cent", pointer="/confidence")
     texts = {
-        int(name.removeprefix("claim-")): _lines(sent[name])
+        int(name.removeprefix("claim-")): correcting.lines(sent[name])
         for name in sent
         if _CLAIM.fullmatch(name)
     }
     return service.Correction(
-        summary=_lines(sent.get("summary", "")),
+        summary=correcting.lines(sent.get("summary", "")),
         confidence=int(confidence),
         claims={n: None if f"leave-{n}" in sent else text for n, text in texts.items()},
         missing=[line.strip() for line in sent.get("missing", "").splitlines() if line.strip()],
     )
-
-
-def _lines(text: str) -> str:
-    # A form sends every line end as CR LF.
-    return text.replace("\r\n", "\n")

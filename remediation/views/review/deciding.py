@@ -17,7 +17,7 @@ from remediation.services.access import authorize
 from remediation.services.access import slots as open_slots
 from remediation.services.access.asked import owners_in
 from remediation.services.reporting import correct, incidents
-from remediation.services.review import report_agent, statement
+from remediation.services.review import narrow, narrowings, report_agent, statement
 from remediation.services.review.sign import FRESH_FOR
 from remediation.views.cards.slots import title_of
 from remediation.views.review.page import Choice, Decide
@@ -48,7 +48,22 @@ def decide(
         ),
         may_report=report_agent.may_report(user, proposal),
         may_correct=correct.may_correct(user, proposal),
+        may_narrow=narrow.may_narrow(user, proposal),
     )
+
+
+def _decided(user: User, proposal: Proposal, assessment: Assessment) -> str:
+    mine = Review.objects.filter(
+        proposal=proposal, round=proposal.round, person=user.person
+    ).first()
+    if mine is not None:
+        return gettext("You already decided in this round: %(decision)s as %(slot)s.") % {
+            "decision": vocabulary.word(mine.decision),
+            "slot": vocabulary.word(mine.slot),
+        }
+    if narrowings.by(user.person, assessment):
+        return gettext("You left something out and signed the rest. That counts as your approval.")
+    return ""
 
 
 def _closed(proposal: Proposal) -> str:
@@ -88,14 +103,9 @@ def _why_not(
         return gettext("The worker has not assessed this proposal yet.")
     if plan is None or plan.outdated:
         return _cannot_run(plan)
-    mine = Review.objects.filter(
-        proposal=proposal, round=proposal.round, person=user.person
-    ).first()
-    if mine is not None:
-        return gettext("You already decided in this round: %(decision)s as %(slot)s.") % {
-            "decision": vocabulary.word(mine.decision),
-            "slot": vocabulary.word(mine.slot),
-        }
+    decided = _decided(user, proposal, assessment)
+    if decided:
+        return decided
     excluded = authorize.excluded(proposal.pk).get(str(user.person))
     if excluded:
         because = "; ".join(vocabulary.saying(one) for one in excluded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -32,6 +33,7 @@ class Decide:
     conditions: Conditions = field(default_factory=Conditions)
     may_report: bool = False
     may_correct: bool = False
+    may_narrow: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,28 @@ class ReviewPage(ProposalPage):
 
 
 @dataclass(frozen=True)
+class ClaimField:
+    """One claim in the form for a correction."""
+
+    text: str
+    cited: int
+    left_out: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class CorrectPage:
     """The form for a correction; hidden characters are shown as code points."""
 
     proposal_id: UUID
     version: int
     by_person: bool  # whether a person already corrected this version
-    confidence: int
+    confidence: str
     summary_now: str
-    claims: tuple[tuple[str, int], ...]  # the text, and its number of citations
+    claims: tuple[ClaimField, ...]
+    missing: str = ""
+    reason: str = ""
+    # What has to be mended, by the name of the field; "form" is about the whole form.
+    errors: Mapping[str, str] = field(default_factory=dict)
+    # The roles that nobody could fill, if this person could not decide any more.
+    nobody_for: tuple[str, ...] = ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from remediation.domain import inert
-from remediation.domain.report import load_diagnosis
 from remediation.models import Proposal, User
 from remediation.services.access import authorize
 from remediation.services.clock import database_now
@@ -15,7 +13,7 @@ from remediation.views.cards.reviews import ReviewRow, review_rows
 from remediation.views.cards.step import step_cards
 from remediation.views.names import owner_of
 from remediation.views.review import deciding
-from remediation.views.review.page import CorrectPage, Rail, ReviewPage
+from remediation.views.review.page import Rail, ReviewPage
 
 
 def review_page(user: User, proposal: Proposal) -> ReviewPage:
@@ -58,20 +56,6 @@ def rail(proposal: Proposal) -> Rail:
         round=proposal.round,
         assessed=(assessed(proposal, assessment, now=database_now()) if assessment else None),
         earlier=_earlier(proposal),
-    )
-
-
-def correct_page(proposal: Proposal) -> CorrectPage:
-    """Return the form with the current diagnosis."""
-    diagnosis = load_diagnosis(bytes(proposal.diagnosis.body), allow_test=True)
-    # Hidden characters become visible code points; the form sends them back as plain text.
-    return CorrectPage(
-        proposal_id=proposal.pk,
-        version=proposal.diagnosis.version,
-        by_person=bool(proposal.diagnosis.editor),
-        confidence=diagnosis.confidence,
-        summary_now=inert.visible(diagnosis.summary),
-        claims=tuple((inert.visible(c.text), len(c.citations)) for c in diagnosis.claims),
     )
 
 

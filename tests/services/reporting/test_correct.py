@@ -318,3 +318,10 @@ def test_a45_a_correction_does_not_weaken_the_inventory(world: World) -> None:
             missing=[usual.name],
         )  # fmt: skip
     assert not m.DependencyVersion.objects.filter(by_reviewer=True).exists()
+
+
+def test_hidden_characters_of_an_unchanged_text_stay_what_they_are(world: World) -> None:
+    """The form shows them as code points; sent back so, they are not written down as words."""
+    old = correct._typed("a⟨U+202E⟩b", "a\u202eb")
+    assert old == "a\u202eb"
+    assert correct._typed("another", "a\u202eb") == "another"

@@ -83,3 +83,57 @@ def test_a01_hidden_characters_are_written_out_in_the_form(
     world.assess(made.proposal_id)
     page = text_of(browser_of(world.people["alice"]).get("correct", made.proposal_id))
     assert "⟨U+202E⟩" in page and "<script>alert" not in page
+
+
+def test_an_error_stands_at_its_field_and_what_was_typed_stays_in_the_form(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    """Nobody is thrown out of the form, and no CR of the browser's line ends is shown."""
+    alice = browser_of(world.people["alice"])
+    for changes, field, words in (
+        ({"reason": "short"}, "reason", "10 to 4,000 characters"),
+        ({"confidence": "a lot"}, "confidence", "a whole number from 0 to 100"),
+        ({"confidence": "101"}, "confidence", "a whole number from 0 to 100"),
+        ({"missing": "no such"}, "missing", "that you may review"),
+        ({"summary": ""}, "summary", "characters"),
+        ({"claim-1": ""}, "claim-1", "characters"),
+    ):  # fmt: skip
+        sent = {**SENT, **changes}
+        answer = alice.post("correct", proposal_id, **sent)
+        assert answer.status_code in (400, 422), changes
+        page = text_of(answer)
+        assert f'aria-describedby="{field}-error' in page, changes
+        at = page.index(f'id="{field}-error"')
+        assert words in page[at : at + 300], page[at : at + 300]
+        if field != "summary":
+            assert "From the office,\nby mistake.</textarea>" in page
+        assert "U+000D" not in page
+        assert 'action="/proposals' not in page and "Make the corrected version" in page
+    assert world.state_of(proposal_id) == "in_review"
+
+
+def test_a_claim_that_is_left_out_stays_so_beside_another_error(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    alice = browser_of(world.people["alice"])
+    page = text_of(alice.post("correct", proposal_id, **{**SENT, "leave-1": "on", "reason": ""}))
+    assert 'name="leave-1" autocomplete="off" checked' in page
+
+
+def test_nothing_different_is_said_in_the_form(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    alice = browser_of(world.people["alice"])
+    same = {**SENT, "summary": "It is misused.", "confidence": "90", "claim-1": "t1 is misused"}
+    page = text_of(alice.post("correct", proposal_id, **same))
+    assert "Nothing is different yet" in page and "Make the corrected version" in page
+
+
+def test_it_says_beforehand_that_nobody_could_decide(
+    world: World, proposal_id: UUID, browser_of: BrowserOf
+) -> None:
+    """A81: a correction by the only one who can decide as that role."""
+    page = text_of(browser_of(world.people["bob"]).get("correct", proposal_id))
+    assert "nobody could approve" in page and "service owner" in page
+    page = text_of(browser_of(world.people["alice"]).get("correct", proposal_id))
+    assert "nobody could approve" not in page

@@ -11,6 +11,7 @@ from remediation.domain.gate.steps.bodies import (
     what_was_signed,
 )
 from remediation.domain.gate.steps.log import inclusion
+from remediation.domain.gate.steps.narrowings import narrower, narrowing_signatures
 from remediation.domain.gate.steps.people import (
     counted,
     quorum_and_separation,
@@ -27,6 +28,8 @@ __all__ = [
     "drift",
     "freshness",
     "inclusion",
+    "narrower",
+    "narrowing_signatures",
     "quorum_and_separation",
     "ruling",
     "ruling_has_slots",

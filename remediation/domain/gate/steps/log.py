@@ -18,6 +18,7 @@ from remediation.domain.events import Event
 from remediation.domain.gate.case import Case
 from remediation.domain.gate.evidence import ReviewEvidence
 from remediation.domain.gate.inclusion import LogEvidence, LogTrust, RecordedEntry
+from remediation.domain.gate.narrowed import NarrowingEvidence
 from remediation.domain.states import ProposalState
 from remediation.domain.strict import parse as parse_json
 from remediation.domain.writers import WRITERS
@@ -37,9 +38,9 @@ def inclusion(case: Case) -> None:
         raise BadInclusion("the evidence holds no proof of the audit log")
     head = _head(case.log, given)
     said = [body for body in (_proven(one, head) for one in given.entries) if _believed(body)]
-    for review in case.evidence.reviews:
-        if not any(_records(case, review, body) for body in said):
-            raise BadInclusion(f"the log holds no entry of the review by {review.person}")
+    for event, recorded in _recorded(case):
+        if not any(_records(case, event, recorded, body) for body in said):
+            raise BadInclusion(f"the log holds no entry of the review by {recorded.person}")
     if not any(_approves(case, body) for body in said):
         raise BadInclusion("the log holds no entry of this approval")
 
@@ -77,10 +78,20 @@ def _believed(said: Json) -> bool:
     return isinstance(said, dict) and not why_forged(said, WRITERS)
 
 
-def _records(case: Case, review: ReviewEvidence, said: Json) -> bool:
+def _recorded(case: Case) -> list[tuple[Event, ReviewEvidence | NarrowingEvidence]]:
+    """Return what an approval rests on: the reviews, and a narrowing that counts as one."""
+    return [
+        *((Event.PERSON_PLAN_NARROWED, one.given) for one in case.counting),
+        *((Event.PERSON_REVIEW_SIGNED, review) for review in case.evidence.reviews),
+    ]
+
+
+def _records(
+    case: Case, event: Event, review: ReviewEvidence | NarrowingEvidence, said: Json
+) -> bool:
     """Return whether this entry records the review: person, proposal, statement, assertion, and
     the key with which outsiders verify it."""
-    data = _about(case, said, Event.PERSON_REVIEW_SIGNED)
+    data = _about(case, said, event)
     credential = b64url.encode(review.assertion.credential_id)
     known = case.approvers.find(review.person, credential)
     if data is None or not isinstance(said, dict) or known is None:

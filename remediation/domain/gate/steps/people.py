@@ -17,15 +17,22 @@ from remediation.domain.gate import quorum
 from remediation.domain.gate.approvers import Approver
 from remediation.domain.gate.case import Case
 from remediation.domain.gate.evidence import ReviewEvidence
+from remediation.domain.gate.narrowed import NarrowingEvidence
 from remediation.domain.gate.quorum import Resolution
 from remediation.domain.gate.signature import verify as verify_assertion
+from remediation.domain.narrowing_statement import NarrowingStatement
 from remediation.domain.statement import LIFE, Statement
+
+Recorded = ReviewEvidence | NarrowingEvidence
+Signed = Statement | NarrowingStatement
 
 # (3) Signatures: a key of the approvers file signed exactly the statement of each review.
 
 
 def signatures(case: Case) -> None:
-    nonces: set[str] = set()
+    nonces = {one.statement.nonce for one in case.narrowings}
+    if len(nonces) < len(case.narrowings):
+        raise Signature("two narrowings carry one nonce")
     for review, statement in zip(case.evidence.reviews, case.statements, strict=True):
         signature(case, review, statement, (review.recorded_at, case.now))
         if review.recorded_at > case.evidence.approved_at:
@@ -39,7 +46,18 @@ def signature(
     case: Case, review: ReviewEvidence, statement: Statement, instants: tuple[datetime, ...]
 ) -> None:
     """Verify one review with the entries of the approvers file that are valid at each instant."""
-    _check_belongs(case, review, statement)
+    signed = (statement.proposal, statement.round, statement.person, statement.slot)
+    recorded = (case.evidence.proposal_id, case.evidence.round, review.person, review.slot)
+    if signed != recorded:
+        raise Signature(f"{review.person}: the statement is about {signed}, not {recorded}")
+    assertion(case, review, statement, instants)
+
+
+def assertion(
+    case: Case, review: Recorded, statement: Signed, instants: tuple[datetime, ...]
+) -> None:
+    """Verify the passkey's answer to a statement that belongs to what is recorded."""
+    _check_time(review, statement)
     entry = _approver(case, review, instants)
     _check_place(case, statement, entry)
     try:
@@ -54,11 +72,7 @@ def signature(
         raise Signature(f"{review.person}: {error.detail}") from None
 
 
-def _check_belongs(case: Case, review: ReviewEvidence, statement: Statement) -> None:
-    signed = (statement.proposal, statement.round, statement.person, statement.slot)
-    recorded = (case.evidence.proposal_id, case.evidence.round, review.person, review.slot)
-    if signed != recorded:
-        raise Signature(f"{review.person}: the statement is about {signed}, not {recorded}")
+def _check_time(review: Recorded, statement: Signed) -> None:
     if statement.expires < review.recorded_at:
         raise Signature(f"{review.person}: the statement had expired when it was recorded")
     # Nobody signs the time of recording, and keys are judged by it: the signed end bounds it.
@@ -70,7 +84,7 @@ def _check_belongs(case: Case, review: ReviewEvidence, statement: Statement) -> 
         raise Signature(f"{review.person}: {error}") from None
 
 
-def _approver(case: Case, review: ReviewEvidence, instants: tuple[datetime, ...]) -> Approver:
+def _approver(case: Case, review: Recorded, instants: tuple[datetime, ...]) -> Approver:
     credential = b64url.encode(review.assertion.credential_id)
     entry = case.approvers.find(review.person, credential)
     if entry is None or not all(entry.valid(instant) for instant in instants):
@@ -80,7 +94,7 @@ def _approver(case: Case, review: ReviewEvidence, instants: tuple[datetime, ...]
     return entry
 
 
-def _check_place(case: Case, statement: Statement, entry: Approver) -> None:
+def _check_place(case: Case, statement: Signed, entry: Approver) -> None:
     """Require the relying party and origin of the approvers file and, if given, the caller."""
     if (statement.rp_id, statement.origin) != (entry.rp_id, entry.origin):
         raise Signature(f"{statement.person}: signed for another relying party or origin")
