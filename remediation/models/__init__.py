@@ -41,6 +41,7 @@ from remediation.models.inventory import (
 )
 from remediation.models.people import Invitation, InvitationUse, PasskeyEnrolment, User
 from remediation.models.proposal import (
+    Choice,
     Notice,
     ObservationRequest,
     OutboxMessage,
@@ -61,6 +62,7 @@ __all__ = [
     "AgentVersion",
     "Assessment",
     "AssessmentService",
+    "Choice",
     "Dependency",
     "DependencyVersion",
     "Diagnosis",

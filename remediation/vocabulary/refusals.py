@@ -49,6 +49,8 @@ NAMES = {
     "already_reviewed": pgettext_lazy("name of a refusal", "already reviewed"),
     "already_exists": pgettext_lazy("name of a refusal", "already exists"),
     "nothing_to_correct": pgettext_lazy("name of a refusal", "nothing to correct"),
+    "too_many_plans": pgettext_lazy("name of a refusal", "too many plans"),
+    "choice_taken": pgettext_lazy("name of a refusal", "choice taken"),
     "inventory_busy": pgettext_lazy("name of a refusal", "inventory busy"),
     "would_loosen": pgettext_lazy("name of a refusal", "would loosen"),
     "last_passkey": pgettext_lazy("name of a refusal", "last passkey"),

@@ -18,6 +18,7 @@ from remediation.domain.errors.access import (
 from remediation.domain.errors.conflict import (
     AlreadyExists,
     AlreadyReviewed,
+    ChoiceTaken,
     Conflict,
     Halted,
     IdempotencyKeyMissing,
@@ -30,6 +31,7 @@ from remediation.domain.errors.conflict import (
     SessionUsed,
     StaleDigest,
     Throttled,
+    TooManyPlans,
     WouldLoosen,
     WrongState,
 )
@@ -107,6 +109,7 @@ __all__ = [
     "BadInclusion",
     "BadInput",
     "BadValue",
+    "ChoiceTaken",
     "ClockSkew",
     "Conflict",
     "Deadline",
@@ -168,6 +171,7 @@ __all__ = [
     "TooDeep",
     "TooLarge",
     "TooManyKeys",
+    "TooManyPlans",
     "TwoStepsOneTarget",
     "UnknownAction",
     "UnknownApproverKey",

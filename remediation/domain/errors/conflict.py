@@ -41,6 +41,14 @@ class NothingToCorrect(Conflict):
     """The correction changes nothing."""
 
 
+class TooManyPlans(Conflict):
+    """You have too many open plans. Wait until one is decided, or withdraw one."""
+
+
+class ChoiceTaken(Conflict):
+    """Another alternative was approved; of a choice only one can be."""
+
+
 class InventoryBusy(Conflict):
     """Someone else is changing the inventory right now."""
 

@@ -215,6 +215,13 @@ class Evidence:
     reversal: ReversalEvidence | None = None
     # None in evidence from before a closed incident kept its proposals from running.
     incident: IncidentEvidence | None = None
+    # Set for a plan of a person; then that person's role counts, not the state of the agent.
+    planner: PersonEvidence | None = None
+
+    @property
+    def proposer(self) -> PersonEvidence | None:
+        """Return the person whose role counts instead of the agent: of a reversal or a plan."""
+        return self.reversal.proposer if self.reversal is not None else self.planner
 
     def step_pin(self) -> Pinned:
         """Return the pin of this step's target. Raises BadInput when the pin cannot be parsed."""
@@ -250,6 +257,7 @@ class Evidence:
             "log": self.log.to_json() if self.log is not None else None,
             **({"reversal": self.reversal.to_json()} if self.reversal is not None else {}),
             **({"incident": self.incident.to_json()} if self.incident is not None else {}),
+            **({"planner": self.planner.to_json()} if self.planner is not None else {}),
         }
 
     def dump(self) -> bytes:
@@ -272,7 +280,7 @@ class Evidence:
                 "agent", "frozen", "observations", "unobservable", "step", "applied",
                 "approved_at", "database_now", "worker_now", "token", "log",
             ),
-            optional=("reversal", "incident"),
+            optional=("reversal", "incident", "planner"),
         )  # fmt: skip
         source.one_of("type", (TYPE,))
         return cls(
@@ -305,6 +313,9 @@ class Evidence:
             else None,
             incident=IncidentEvidence.from_json(source.value("incident"), source.at("incident"))
             if "incident" in source
+            else None,
+            planner=PersonEvidence.from_json(source.value("planner"), source.at("planner"))
+            if "planner" in source
             else None,
         )
 

@@ -169,7 +169,10 @@ def _propose(incident: Incident, diagnosis: Diagnosis, report: Report, actor: Ag
     assert report.plan is not None
     # Only this agent's proposals: it may not see, withdraw or supersede those of other agents.
     mine = incident.proposals.filter(
-        agent_id=actor.agent_id, reverses__isnull=True, state__in=propose.ALIVE
+        agent_id=actor.agent_id,
+        reverses__isnull=True,
+        planner__isnull=True,
+        state__in=propose.ALIVE,
     )
     same = mine.filter(plan_digest=report.plan.digest).first()
     if same is not None:

@@ -25,7 +25,8 @@ def supersede(
     """Replace a proposal by one with this plan; return the new proposal's id.
 
     Reviews of the old proposal stay on record but no longer count. A person is recorded as editor
-    and cannot decide on the new one (promise 4). ``diagnosis`` defaults to the old proposal's.
+    and cannot decide on the new one (promise 4). The new one stays a plan of the same planner and
+    in the same choice. ``diagnosis`` defaults to the old proposal's.
     Raises NoSuchObject, WrongState, AgentDisabled.
     """
     old = withdraw.owned(actor, proposal_id)
@@ -41,4 +42,5 @@ def supersede(
         token_id=actor.token_id if isinstance(actor, AgentActor) else old.token_id,
         agent_id=old.agent_id,
         supersedes=old,
+        special=propose.Special(planner=old.planner, place=propose.Place.of(old)),
     )

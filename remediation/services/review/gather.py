@@ -44,7 +44,7 @@ SELECT a.id, a.scope, a.checks, a.ruling, a.pin,
 """
 # The present state, in one statement and so at one time: each reviewer's activity and roles (no
 # roles without the right `review` on every direct service, as in `authorize.entitled_roles`), the
-# agent, a freeze, the plan's editor, the approval, the incident, the clock.
+# agent, a freeze, the person who proposed, the approval, the incident, the clock.
 _NOW = """
 SELECT (SELECT coalesce(json_agg(json_build_array(
                  p.person, e.active, CASE WHEN e.entitled THEN e.roles ELSE '{}' END)
@@ -69,7 +69,7 @@ SELECT (SELECT coalesce(json_agg(json_build_array(
                  coalesce(bool_or(x.active), false),
                  coalesce(array_agg(x.role ORDER BY x.role)
                    FILTER (WHERE x.active AND x.role = ANY (%(proposers)s)), '{}'))
-          FROM remediation.entitlement x WHERE x.person = %(editor)s),
+          FROM remediation.entitlement x WHERE x.person = %(proposer)s),
        (SELECT t.recorded_at FROM public.remediation_transition t
          WHERE t.proposal_id = %(proposal)s AND t.to_state = 'approved' AND t.round = %(round)s
          ORDER BY t.id DESC LIMIT 1),
@@ -133,17 +133,18 @@ def gather(
         database_now=now.at,
         worker_now=datetime.now(UTC),
         token=token,
-        reversal=_reversal(proposal, now.editor),
+        reversal=_reversal(proposal, now.proposer),
         incident=IncidentEvidence(now.incident_state, now.closed_at, proposal.recorded_at),
+        planner=now.proposer if proposal.planner else None,
     )
 
 
-def _reversal(proposal: Proposal, editor: PersonEvidence) -> ReversalEvidence | None:
+def _reversal(proposal: Proposal, proposer: PersonEvidence) -> ReversalEvidence | None:
     """Compute the reversal of the named run from the record, to compare the plan with."""
     if proposal.reverses is None:
         return None
     back = inverse_plan(proposal.reverses)
-    return ReversalEvidence(str(proposal.reverses_id), back.digest if back else "", editor)
+    return ReversalEvidence(str(proposal.reverses_id), back.digest if back else "", proposer)
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ class _Now:
     people: tuple[PersonEvidence, ...]
     agent_enabled: bool
     frozen: str
-    editor: PersonEvidence
+    proposer: PersonEvidence
     approved_at: datetime
     incident_state: str
     closed_at: datetime | None
@@ -205,7 +206,7 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
             "proposal": proposal.pk,
             "incident": proposal.incident_id,
             "round": proposal.round,
-            "editor": proposal.editor,
+            "proposer": proposal.planner or proposal.editor,
             "proposers": list(KEY_ROLES),
         },
     )
@@ -216,7 +217,7 @@ def _now(proposal: Proposal, recorded: _Recorded) -> _Now:
         ),
         agent_enabled=bool(agent_enabled),
         frozen=frozen or "",
-        editor=PersonEvidence(str(proposal.editor), active, tuple(roles)),
+        proposer=PersonEvidence(str(proposal.planner or proposal.editor), active, tuple(roles)),
         approved_at=approved_at or at,
         incident_state=incident or IncidentState.OPEN.value,
         closed_at=closed_at,

@@ -53,6 +53,10 @@ class ReviewPage(ProposalPage):
     agent_enabled: bool = True
     # The proposal whose run this one reverses; a person proposed such a reversal, not the agent.
     undoes: UUID | None = None
+    # The person who made the plan; empty for an agent's.
+    planned_by: str = ""
+    # Whether this person may begin a plan of their own with the steps of this one.
+    may_plan: bool = False
     earlier: tuple[ReviewRow, ...] = ()
 
     @property
