@@ -42,6 +42,8 @@ RETURN_REASONS: dict[str, str] = {
     "scope_unclear": "The scope is not clear",
     "action_unclear": "The action is not clear",
     "timing": "This is not the time for it",
+    # Of a choice: it ends the other alternatives, too (services/reporting/end_alternatives.py).
+    "none_of_them": "None of the offered plans fits",
     "other": "Another reason",
 }
 

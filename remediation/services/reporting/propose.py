@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+from django.db import connection
+
 from audit import log
 from remediation.domain.events import Event
 from remediation.domain.plan import Plan
@@ -142,3 +144,14 @@ def newest_after(proposal: Proposal) -> Proposal:
         if following is None:
             return proposal
         proposal = following
+
+
+def is_taken(proposal: Proposal) -> bool:
+    """Return whether another alternative of its choice was approved; then it never can be."""
+    if proposal.choice_id is None:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT remediation.taken_v1(%s, %s)", [proposal.choice_id, proposal.alternative]
+        )
+        return bool(cursor.fetchone()[0])

@@ -26,7 +26,7 @@ from remediation.services.clock import database_now
 from remediation.services.guards import translated
 from remediation.services.outbox import dispatch
 from remediation.services.people import passkeys
-from remediation.services.reporting import incidents
+from remediation.services.reporting import incidents, propose
 from remediation.services.review import report_agent
 from remediation.services.review import statement as statements
 
@@ -160,6 +160,8 @@ def _under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]
     assessment = authorize.newest(proposal)
     if proposal.state != ProposalState.IN_REVIEW or assessment is None:
         raise errors.WrongState(f"the proposal is {proposal.state}")
+    if propose.is_taken(proposal):
+        raise errors.ChoiceTaken()
     if incidents.keeps_from_running(proposal):
         raise errors.WrongState("the incident is closed, so this proposal does not run any more")
     return proposal, assessment
