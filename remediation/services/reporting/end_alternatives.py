@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 
 from remediation.domain.errors import WrongState
 from remediation.domain.events import Event
+from remediation.domain.statement import NONE_OF_THEM
 from remediation.domain.states import ProposalState
 from remediation.services import transition
 from remediation.services.actors import Actor
@@ -21,7 +22,7 @@ from remediation.services.actors import Actor
 logger = logging.getLogger(__name__)
 
 # Why an alternative ends: the reasons of its transition.
-TAKEN, DECLINED = "alternative_approved", "none_of_them"
+TAKEN, DECLINED = "alternative_approved", NONE_OF_THEM
 
 # What is open beside a decided alternative. An approved one is never ended: its quorum was complete
 # before anybody could decline.

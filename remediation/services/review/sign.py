@@ -16,7 +16,7 @@ from remediation.domain import b64url, errors
 from remediation.domain.events import Event
 from remediation.domain.gate.quorum import CountedReview, Resolution, resolve
 from remediation.domain.gate.signature import Assertion
-from remediation.domain.statement import Decision, Statement
+from remediation.domain.statement import NONE_OF_THEM, Decision, Statement
 from remediation.domain.states import ProposalState
 from remediation.models import Assessment, ObservationRequest, Proposal, Review, ReviewSession, User
 from remediation.services import transition
@@ -79,6 +79,8 @@ def start(
         _check_person(actor, proposal, assessment, slot, decision)
         statement = statements.compose(actor, proposal, assessment, decision, verdicts, why, slot)
         statement.check_consistent()
+        if statement.reason.code == NONE_OF_THEM and proposal.choice_id is None:
+            raise errors.ReasonRequired("there is no other plan to choose from")
         looked = statements.looked(proposal, assessment, statement.decision, set(opened), typed)
         session = _remember(_person(actor), proposal, statement, looked)
         # Before the commit: when the passkeys cannot be read, no session remains.
