@@ -123,3 +123,19 @@ def parse_observations(body: bytes) -> dict[str, Observation | None]:
 
 def pin_digest(body: bytes) -> str:
     return digest(Kind.PIN, body)
+
+
+@dataclass(frozen=True)
+class Unobservable:
+    """A target that cannot be observed now, and why."""
+
+    locator: str
+    why: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {"locator": self.locator, "why": self.why}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> Unobservable:
+        source = Fields(value, at, required=("locator", "why"))
+        return cls(source.text("locator", 500, least=1), source.text("why", 4_000))

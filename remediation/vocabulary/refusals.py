@@ -133,6 +133,8 @@ MESSAGES = (
     gettext_noop("The person has already reviewed this round."),
     gettext_noop("This exists already."),
     gettext_noop("The correction changes nothing."),
+    gettext_noop("You have too many open plans. Make another one when one of them has ended."),
+    gettext_noop("Another alternative was approved; of a choice only one can be."),
     gettext_noop("Someone else is changing the inventory right now."),
     gettext_noop("The change makes policy ask for less than before, and this was not confirmed."),
     gettext_noop(

@@ -18,9 +18,8 @@ from remediation.domain.gate.evidence import (
     AgentEvidence,
     Evidence,
     Excluded,
-    Unobservable,
 )
-from remediation.domain.observation import Pinned
+from remediation.domain.observation import Pinned, Unobservable
 from remediation.domain.policy import Ruling
 from remediation.domain.statement import Decision, Verdicts
 from tests.domain import record

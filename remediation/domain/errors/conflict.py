@@ -42,7 +42,7 @@ class NothingToCorrect(Conflict):
 
 
 class TooManyPlans(Conflict):
-    """You have too many open plans. Wait until one is decided, or withdraw one."""
+    """You have too many open plans. Make another one when one of them has ended."""
 
 
 class ChoiceTaken(Conflict):

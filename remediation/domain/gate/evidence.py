@@ -6,8 +6,10 @@ facts, people, observations and clocks are the worker's own statement.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from audit.tlog.canonical import Json, encode
 from remediation.domain import instant
@@ -16,10 +18,12 @@ from remediation.domain.facts import Facts
 from remediation.domain.fields import Fields
 from remediation.domain.gate.inclusion import LogEvidence
 from remediation.domain.gate.signature import Assertion
-from remediation.domain.observation import Pinned, parse_pin
+from remediation.domain.observation import Pinned, Unobservable, parse_pin
 from remediation.domain.plan import MAX_STEPS
 from remediation.domain.states import IncidentState
 from remediation.domain.strict import parse as parse_json
+
+T = TypeVar("T")
 
 TYPE = "hitlportal-evidence/v2"
 MAX_BYTES = 32 * 1024 * 1024
@@ -166,22 +170,6 @@ class IncidentEvidence:
 
 
 @dataclass(frozen=True)
-class Unobservable:
-    """A target that cannot be observed now, and why."""
-
-    locator: str
-    why: str
-
-    def to_json(self) -> dict[str, Json]:
-        return {"locator": self.locator, "why": self.why}
-
-    @classmethod
-    def from_json(cls, value: Json, at: str = "") -> Unobservable:
-        source = Fields(value, at, required=("locator", "why"))
-        return cls(source.text("locator", 500, least=1), source.text("why", 4_000))
-
-
-@dataclass(frozen=True)
 class Evidence:
     """The gate's whole input, apart from the approvers file and the time."""
 
@@ -308,16 +296,14 @@ class Evidence:
             worker_now=source.instant("worker_now"),
             token=source.integer("token", 0, 2**53 - 1),
             log=_log(source.value("log"), source.at("log")),
-            reversal=ReversalEvidence.from_json(source.value("reversal"), source.at("reversal"))
-            if "reversal" in source
-            else None,
-            incident=IncidentEvidence.from_json(source.value("incident"), source.at("incident"))
-            if "incident" in source
-            else None,
-            planner=PersonEvidence.from_json(source.value("planner"), source.at("planner"))
-            if "planner" in source
-            else None,
+            reversal=_optional(source, "reversal", ReversalEvidence.from_json),
+            incident=_optional(source, "incident", IncidentEvidence.from_json),
+            planner=_optional(source, "planner", PersonEvidence.from_json),
         )
+
+
+def _optional(source: Fields, key: str, read: Callable[[Json, str], T]) -> T | None:
+    return read(source.value(key), source.at(key)) if key in source else None
 
 
 def _log(value: Json, at: str) -> LogEvidence | None:

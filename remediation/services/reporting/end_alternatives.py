@@ -50,7 +50,7 @@ def end_alternatives(*, actor: Actor) -> int:
     with connection.cursor() as cursor:
         cursor.execute(_OPEN)
         rows = cursor.fetchall()
-    return sum(_end(*row, actor) for row in rows)
+    return sum(_end(pk, state, taken, by, actor) for pk, state, taken, by in rows)
 
 
 def _end(proposal_id: UUID, state: str, taken: bool, by: UUID, actor: Actor) -> bool:

@@ -77,19 +77,18 @@ def _siblings(user: User, incident: Incident) -> list[str]:
 
 
 def _of_the_same_services(user: User, incident: Incident) -> list[int]:
-    users = _present().filter(identity__locator=incident.locator)
-    services = set(users.values_list("source_id", flat=True))
+    services = {source for source, _ in _edges(Q(identity__locator=incident.locator))}
     if not authorize.roles(user) & {authorize.LEAD, authorize.AUDITOR}:
         services &= authorize.service_ids(user.person, "view_service", "review_service")
-    used = _present().filter(source_id__in=services, identity__isnull=False)
-    return [pk for pk in used.values_list("identity_id", flat=True) if pk is not None]
+    used = _edges(Q(source_id__in=services, identity__isnull=False))
+    return [identity for _, identity in used if identity is not None]
 
 
-def _present():  # type: ignore[no-untyped-def]  # an annotated queryset has no name
+def _edges(rule: Q) -> list[tuple[int, int | None]]:
+    """Return the present edges of this rule: service and identity."""
     latest = DependencyVersion.objects.filter(dependency=OuterRef("pk")).order_by("-id")
-    return Dependency.objects.annotate(present=Subquery(latest.values("present")[:1])).filter(
-        present=True
-    )
+    found = Dependency.objects.annotate(present=Subquery(latest.values("present")[:1]))
+    return list(found.filter(rule, present=True).values_list("source_id", "identity_id"))
 
 
 def _known(locators: list[str]) -> dict[str, tuple[str, str]]:

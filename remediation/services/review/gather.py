@@ -19,10 +19,9 @@ from remediation.domain.gate.evidence import (
     PersonEvidence,
     ReversalEvidence,
     ReviewEvidence,
-    Unobservable,
 )
 from remediation.domain.gate.signature import Assertion
-from remediation.domain.observation import Observation, Pinned
+from remediation.domain.observation import Observation, Pinned, Unobservable
 from remediation.domain.plan import Plan
 from remediation.domain.policy import ROLES, facts
 from remediation.domain.ruling import KEY_ROLES

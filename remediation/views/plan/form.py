@@ -30,8 +30,8 @@ class Asked(NamedTuple):
 
 def asked(sent: QueryDict) -> Asked:
     """Return what the pressed button asks for; a preview when none is named."""
-    if sent.get("add"):
-        return Asked("add", sent["add"])
+    if added := sent.get("add", ""):
+        return Asked("add", added)
     verb, _, about = sent.get("do", "preview").partition(" ")
     if verb == "add":
         return Asked("add", sent.get("other", ""))

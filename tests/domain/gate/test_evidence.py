@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from audit.tlog.canonical import Json
 from remediation.domain.errors import BadInput
-from remediation.domain.gate.evidence import Evidence, Excluded, Unobservable
+from remediation.domain.gate.evidence import Evidence, Excluded
+from remediation.domain.observation import Unobservable
 from tests.domain.story import EVE, LOCATOR, Story
 from tests.every import every
 

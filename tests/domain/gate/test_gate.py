@@ -29,10 +29,9 @@ from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.evidence import (
     AgentEvidence,
     Excluded,
-    Unobservable,
 )
 from remediation.domain.gate.gate import CLEARANCE_S, Clearance, Failure, Success, examine
-from remediation.domain.observation import Pinned
+from remediation.domain.observation import Pinned, Unobservable
 from remediation.domain.scope import Scope, ScopeTarget
 from tests.domain import record
 from tests.domain.gate.verifying import GOOD, at, step, two_steps, verify

@@ -8,8 +8,7 @@ import pytest
 
 from audit.tlog.canonical import Json
 from remediation.domain.errors import Digest, Drift, TargetGone, TargetUnobservable
-from remediation.domain.gate.evidence import Unobservable
-from remediation.domain.observation import Pinned
+from remediation.domain.observation import Pinned, Unobservable
 from tests.domain.gate.verifying import GOOD, two_steps, verify
 from tests.domain.story import LOCATOR, an_observation
 from tests.every import every
