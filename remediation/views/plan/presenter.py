@@ -166,7 +166,7 @@ def _target_fields(step: DraftStep, index: int, found: Problems) -> tuple[FormFi
                 kind="text",
                 # Hidden characters become visible code points, as everywhere on pages.
                 typed=inert.visible(step.fields.get(name, "")),
-                error=words.target_error(problem, spec.example[name]) if problem else "",
+                error=words.target_error(problem) if problem else "",
                 help=gettext("For example %(example)s") % {"example": spec.example[name]},
             )
         )

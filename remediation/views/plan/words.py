@@ -11,7 +11,7 @@ from remediation.domain.draft import Problem
 from remediation.domain.schema_inputs import Input, InputKind
 
 
-def target_error(problem: Problem, example: str) -> str:
+def target_error(problem: Problem) -> str:
     """Return the sentence for a field of a target."""
     refusal = problem.refusal
     if isinstance(refusal, errors.MissingField):
@@ -22,7 +22,7 @@ def target_error(problem: Problem, example: str) -> str:
         )
     if "invisible" in refusal.detail:
         return gettext("It contains invisible characters. Choose the target from the list instead.")
-    return gettext("This is not a valid value. For example: %(example)s") % {"example": example}
+    return gettext("This is not a valid value. Look at the example.")
 
 
 def parameter_error(problem: Problem, given: Input) -> str:
@@ -46,7 +46,7 @@ def step_error(problem: Problem) -> str:
     if isinstance(refusal, errors.TwoStepsOneTarget):
         return gettext("Another step works on this target already. Remove one of the two.")
     if isinstance(refusal, errors.ProtectedTarget):
-        return target_error(problem, "")
+        return target_error(problem)
     if isinstance(refusal, errors.UnknownAction | errors.UnknownTargetKind):
         return gettext("No action of the catalogue fits. Remove the step and add it again.")
     return vocabulary.message(refusal)

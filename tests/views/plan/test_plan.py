@@ -102,7 +102,7 @@ def test_every_problem_is_told_under_its_field_and_nothing_is_lost(
     for field in ("environment", "rationale", "step-0-target-cluster", "step-0-target-role"):
         assert f'id="{field}-error"' in page, field
     assert "Bad Cluster" in page and "keep me" in page and "short" in page
-    assert "Fill this in." in page and "For example: billing" in page
+    assert "Fill this in." in page and "Look at the example." in page
     assert not m.Proposal.objects.exists()
 
 
