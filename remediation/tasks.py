@@ -15,6 +15,7 @@ from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
 from remediation.services.outbox import notify_incident as incident_
 from remediation.services.outbox import notify_result as result_
+from remediation.services.reporting import end_alternatives as end_alternatives_
 from remediation.services.review import confirm_dissent
 
 
@@ -38,12 +39,14 @@ def settle(proposal_id: str) -> None:
     """Confirm the dissent on a proposal."""
     if key := _id(proposal_id):
         confirm_dissent.confirm(key, actor=worker())
+        end_alternatives_.end_alternatives(actor=worker())
 
 
 @shared_task(name="remediation.execute")
 def execute(proposal_id: str) -> None:
-    """Run an approved proposal."""
+    """Run an approved proposal; first end its alternatives."""
     if key := _id(proposal_id):
+        end_alternatives_.end_alternatives(actor=worker())
         execute_.execute(key, actor=worker())
 
 
@@ -68,8 +71,9 @@ def reconcile_one(proposal_id: str) -> None:
 
 @shared_task(name="remediation.expire")
 def expire() -> None:
-    """Expire proposals past their deadline, and warn of near deadlines."""
+    """Expire proposals past their deadline, warn of near ones, end alternatives of the decided."""
     expire_.expire(actor=worker())
+    end_alternatives_.end_alternatives(actor=worker())
 
 
 @shared_task(name="remediation.notify")

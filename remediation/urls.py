@@ -10,6 +10,7 @@ from remediation.views.evidence import views as evidence
 from remediation.views.history import views as history
 from remediation.views.incidents import views as incidents
 from remediation.views.narrow import views as narrow
+from remediation.views.plan import views as plan
 from remediation.views.queue import saved_views
 from remediation.views.queue import views as queue
 from remediation.views.review import correct, presence
@@ -69,6 +70,7 @@ urlpatterns = [
     ),
     path("incidents/", incidents.index, name="incidents"),
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
+    path("incidents/<uuid:incident_id>/plan/", plan.plan, name="plan"),
     path("incidents/<uuid:incident_id>/history/", incidents.history, name="incident_history"),
     path("incidents/<uuid:incident_id>/look/", incidents.look, name="incident_look"),
     path("incidents/<uuid:incident_id>/confirm/", incidents.confirm, name="incident_confirm"),

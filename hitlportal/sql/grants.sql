@@ -53,11 +53,15 @@ GRANT EXECUTE ON FUNCTION
   remediation.incident_excluded_v1(uuid, uuid), remediation.look_holds_v1(uuid, bigint),
   remediation.excluded_v1(uuid), remediation.token_revoked_v1(uuid),
   remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
+  remediation.taken_v1(uuid, integer), remediation.declined_v1(uuid, integer),
   remediation.open_slots_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
   TO hitl_web, hitl_worker;
 -- What somebody looks for in the queue, as a question to its index.
 GRANT EXECUTE ON FUNCTION remediation.asked_v1(text), remediation.words_v1(text)
   TO hitl_web, hitl_auditor;
+-- Under which token a person plans, and how many of that person's plans are open.
+GRANT EXECUTE ON FUNCTION
+  remediation.diagnosis_token_v1(uuid, uuid), remediation.open_plans_v1(uuid) TO hitl_web;
 -- Where in the queue to look for whoever sees some services only.
 GRANT EXECUTE ON FUNCTION remediation.queue_ahead_v1(bigint[], text, text, integer) TO hitl_web;
 
@@ -71,7 +75,8 @@ GRANT SELECT ON
   public.remediation_incidentlook, public.remediation_incidentlookrequest,
   public.remediation_incidentnotice,
   public.remediation_incidentreport, public.remediation_evidence, public.remediation_evidenceblob,
-  public.remediation_diagnosis, public.remediation_proposal, public.remediation_proposaltarget,
+  public.remediation_diagnosis, public.remediation_choice,
+  public.remediation_proposal, public.remediation_proposaltarget,
   public.remediation_transition, public.remediation_outboxmessage,
   public.remediation_observationrequest, public.remediation_refusal, public.remediation_notice,
   public.remediation_assessment, public.remediation_assessmentservice,
@@ -138,7 +143,7 @@ BEGIN
       'service', 'serviceversion', 'identity', 'identityversion', 'dependency',
       'dependencyversion', 'agent', 'agentversion', 'agenttoken', 'agenttokenrevocation',
       'invitation', 'invitationuse', 'incident', 'incidenttransition', 'incidentreport',
-      'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
+      'evidence', 'evidenceblob', 'diagnosis', 'choice', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'narrowing', 'idempotencyrecord',
       'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview',
       'incidentlookrequest', 'ownerteam', 'environmentname', 'telling', 'noticechoice']),

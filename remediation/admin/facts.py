@@ -125,6 +125,7 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
     m.EvidenceScan: ("evidence", "detector", "recorded_at"),
     m.EvidenceErasure: ("sha256", "recorded_at"),
     m.Diagnosis: ("incident", "digest", "recorded_at"),
+    m.Choice: ("incident", "agent", "recorded_at"),
     m.Proposal: ("state", "round", "incident", "recorded_at"),
     m.Transition: ("proposal", "round", "actor", "reason", "recorded_at"),
     m.ObservationRequest: ("proposal", "round", "person", "recorded_at"),

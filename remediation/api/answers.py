@@ -58,6 +58,10 @@ def submitted(made: Submitted, report: Report) -> dict[str, Json]:
         "proposal": str(made.proposal_id) if made.proposal_id else None,
         "plan_digest": report.plan.digest if report.plan else None,
         "urls": urls(made.proposal_id) if made.proposal_id else {},
+        "alternatives": [
+            {"proposal": str(pk), "plan_digest": one.plan.digest, "urls": urls(pk)}
+            for pk, one in zip(made.alternatives, report.alternatives, strict=True)
+        ],
     }
 
 
@@ -88,6 +92,8 @@ def proposal(found: Proposal) -> dict[str, Json]:
         "diagnosis_digest": found.diagnosis.digest,
         "submitted_at": instant.dump(found.recorded_at),
         "decide_by": instant.dump(decide_by) if decide_by else None,
+        "planned_by": "person" if found.planner else "agent",
+        "alternatives": _alternatives(found),
         "supersedes": str(found.supersedes_id) if found.supersedes_id else None,
         "superseded_by": str(after) if after else None,
         "transitions": [_transition(row) for row in found.transitions.order_by("id")],
@@ -100,6 +106,15 @@ def proposal(found: Proposal) -> dict[str, Json]:
         "containment": containment.answer(found),
         "urls": urls(found.pk),
     }
+
+
+def _alternatives(found: Proposal) -> list[Json]:
+    """Return the other proposals of its choice, by their numbers; empty when there is none."""
+    if found.choice_id is None:
+        return []
+    others = Proposal.objects.filter(choice=found.choice_id).exclude(alternative=found.alternative)
+    rows = others.order_by("alternative", "recorded_at").values_list("pk", "state")
+    return [{"proposal": str(pk), "state": state} for pk, state in rows]
 
 
 def _does_not_stop(found: Proposal, assessment: Assessment | None) -> list[Json]:

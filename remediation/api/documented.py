@@ -79,7 +79,8 @@ report = extend_schema(
     tags=["reports"],
     summary="Report an incident, with evidence, diagnosis and, if an action fits, a proposal",
     description="Everything is recorded, or nothing. A report about an open incident is added"
-    " to it; `incident_is_new` is then false. An open identical plan is not duplicated.",
+    " to it; `incident_is_new` is then false. An open identical plan is not duplicated. With"
+    " `proposals` people choose between up to three plans.",
     request=shapes.Report,
     parameters=[KEY, LOCATION, REPLAY],
     responses={
@@ -88,6 +89,7 @@ report = extend_schema(
     },
     examples=[
         OpenApiExample("A compromised role", examples.REPORT, request_only=True),
+        OpenApiExample("Two plans side by side", examples.ALTERNATIVES, request_only=True),
         OpenApiExample("Recorded", examples.SUBMITTED, response_only=True, status_codes=["201"]),
     ],
 )

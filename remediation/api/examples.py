@@ -56,6 +56,28 @@ REPORT: dict[str, Json] = {
     "proposal": PROPOSAL,
 }
 
+# A gentler plan beside the whole one.
+ALTERNATIVES: dict[str, Json] = {
+    **{name: part for name, part in REPORT.items() if name != "proposal"},
+    "proposals": [
+        PROPOSAL,
+        {
+            "plan": {
+                "version": 1,
+                "environment": "production",
+                "steps": [
+                    {
+                        "action": postgres.DISABLE.kind,
+                        "target": {**ROLE, "role": "svc_reporting_adhoc"},
+                        "parameters": {},
+                    }
+                ],
+            },
+            "rationale": "Gentler: only the role for people's own queries. Reports go on.",
+        },
+    ],
+}
+
 WITHDRAW: dict[str, Json] = {"reason": "A false alarm: the address is the new build host."}
 
 SUPERSEDE: dict[str, Json] = {"proposal": PROPOSAL, "reason": "It is the staging cluster."}
@@ -74,6 +96,7 @@ SUBMITTED: dict[str, Json] = {
         "withdraw": "/api/v1/proposals/0b6c1f0e-8f0e-4d9a-b8f1-2d7e5a9c3e42/withdraw",
         "supersede": "/api/v1/proposals/0b6c1f0e-8f0e-4d9a-b8f1-2d7e5a9c3e42/supersede",
     },
+    "alternatives": [],
 }
 
 PROBLEM: dict[str, Json] = {

@@ -151,6 +151,14 @@ class Report(serializers.Serializer[Any]):
     )
     diagnosis = Diagnosis()
     proposal = Proposed(required=False, help_text="Omit it when no action of the catalogue fits.")
+    proposals = serializers.ListField(
+        child=Proposed(),
+        required=False,
+        min_length=report.MIN_ALTERNATIVES,
+        max_length=report.MAX_ALTERNATIVES,
+        help_text="Instead of `proposal`: different plans, shown to people side by side. Their"
+        " order recommends nothing, and at most one of them is ever approved.",
+    )
 
 
 class Withdraw(serializers.Serializer[Any]):
@@ -184,6 +192,16 @@ class Submitted(serializers.Serializer[Any]):
     proposal = serializers.UUIDField(allow_null=True)
     plan_digest = serializers.RegexField(SHA256, allow_null=True)
     urls = Urls()
+    alternatives = inline_serializer(
+        "SubmittedAlternative",
+        {
+            "proposal": serializers.UUIDField(),
+            "plan_digest": serializers.RegexField(SHA256),
+            "urls": Urls(),
+        },
+        many=True,
+        help_text="One for each of `proposals`, in their order; `proposal` is then null.",
+    )
 
 
 class Proposal(serializers.Serializer[Any]):
@@ -196,6 +214,17 @@ class Proposal(serializers.Serializer[Any]):
     diagnosis_digest = serializers.RegexField(SHA256)
     submitted_at = _instant()
     decide_by = with_schema({"type": "string", "format": "date-time", "nullable": True})
+    planned_by = serializers.ChoiceField(
+        ["agent", "person"],
+        help_text="`person`: a person made this plan for your diagnosis; you cannot withdraw it.",
+    )
+    alternatives = inline_serializer(
+        "Alternative",
+        {"proposal": serializers.UUIDField(), "state": serializers.CharField()},
+        many=True,
+        help_text="The other plans of the same choice. When one is approved, the rest ends as"
+        " superseded.",
+    )
     supersedes = serializers.UUIDField(allow_null=True)
     superseded_by = serializers.UUIDField(allow_null=True)
     transitions = inline_serializer(

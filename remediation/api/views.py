@@ -96,6 +96,8 @@ def _submit(agent: AgentActor, raw: bytes) -> Answer:
         raw, protected=settings.PROTECTED_CLUSTERS, allow_test=settings.ALLOW_TEST_ACTIONS
     )
     made = submit.report(report, actor=agent)
+    for each in made.alternatives:
+        _wake_after_commit(each)
     if made.proposal_id is None:
         return Answer(201, answers.submitted(made, report))
     _wake_after_commit(made.proposal_id)

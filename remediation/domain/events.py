@@ -65,6 +65,7 @@ class Event(StrEnum):
     WORKER_PROPOSAL_REASSESSED = "worker:proposal:reassessed"
     WORKER_PROPOSAL_REJECTED = "worker:proposal:rejected"
     WORKER_PROPOSAL_RETURNED = "worker:proposal:returned"
+    WORKER_PROPOSAL_SUPERSEDED = "worker:proposal:superseded"
     WORKER_PROPOSAL_EXPIRED = "worker:proposal:expired"
     WORKER_PROPOSAL_REFUSED = "worker:proposal:refused"
     WORKER_PROPOSAL_EXECUTING = "worker:proposal:executing"

@@ -30,6 +30,8 @@ MAX_ARTEFACT_BYTES = 1024 * 1024
 MAX_ARTEFACTS = 50
 MAX_CLAIMS = 200
 MAX_CITATIONS = 20
+# People compare them side by side.
+MIN_ALTERNATIVES, MAX_ALTERNATIVES = 2, 3
 MAX_DIAGNOSIS_BYTES = 2 * 1024 * 1024
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}", re.ASCII)
@@ -95,11 +97,19 @@ class Diagnosis:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """One of several plans that an agent offers for one incident; at most one of them runs."""
+
+    plan: Plan
+    rationale: str
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything that an agent posts at once.
 
     Without a proposal (no action of the catalogue fits) `plan` is None and `rationale` is empty;
-    the incident still gets an owner and a deadline.
+    the incident still gets an owner and a deadline. With `alternatives` the plans are there.
     """
 
     incident: IncidentReport
@@ -107,6 +117,13 @@ class Report:
     diagnosis: Diagnosis
     plan: Plan | None
     rationale: str
+    alternatives: tuple[Alternative, ...] = ()
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """Return every plan of the report."""
+        own = (self.plan,) if self.plan else ()
+        return (*own, *(one.plan for one in self.alternatives))
 
 
 def parse(raw: bytes, *, protected: frozenset[str], allow_test: bool = False) -> Report:
@@ -118,13 +135,18 @@ def parse(raw: bytes, *, protected: frozenset[str], allow_test: bool = False) ->
 
 def from_json(value: Json, *, protected: frozenset[str], allow_test: bool = False) -> Report:
     """Build a report from strictly parsed JSON. Raises a subclass of BadInput."""
-    top = Fields(value, required=("incident", "evidence", "diagnosis"), optional=("proposal",))
+    top = Fields(
+        value, required=("incident", "evidence", "diagnosis"), optional=("proposal", "proposals")
+    )
     evidence = top.array("evidence", _artefact, least=1, most=MAX_ARTEFACTS)
     _refuse_repeated(evidence)
     incident = _incident(top.value("incident"), "/incident", allow_test=allow_test)
     diagnosis = parse_diagnosis(top.value("diagnosis"), "/diagnosis", allow_test=allow_test)
     _refuse_secret(incident.identity, "/incident/identity")
     _refuse_secret(diagnosis.identity, "/diagnosis/identity")
+    if "proposals" in top:
+        offered = _alternatives(top, protected=protected, allow_test=allow_test)
+        return Report(incident, evidence, diagnosis, None, "", offered)
     if "proposal" not in top:
         return Report(incident, evidence, diagnosis, plan=None, rationale="")
     plan, rationale = parse_proposal(
@@ -142,6 +164,25 @@ def parse_proposal(
         source.value("plan"), protected=protected, allow_test=allow_test, at=source.at("plan")
     )
     return plan, source.text("rationale", 4_000)
+
+
+def _alternatives(
+    top: Fields, *, protected: frozenset[str], allow_test: bool
+) -> tuple[Alternative, ...]:
+    """Read `proposals`: different plans, instead of `proposal`. Raises a subclass of BadInput."""
+    if "proposal" in top:
+        raise BadValue("send proposal or proposals, not both", pointer=top.at("proposals"))
+
+    def read(value: Json, at: str) -> Alternative:
+        return Alternative(*parse_proposal(value, at, protected=protected, allow_test=allow_test))
+
+    found = top.array("proposals", read, least=MIN_ALTERNATIVES, most=MAX_ALTERNATIVES)
+    seen: set[str] = set()
+    for index, one in enumerate(found):
+        if one.plan.digest in seen:
+            raise BadValue("the plan occurs twice", pointer=f"{top.at('proposals')}/{index}/plan")
+        seen.add(one.plan.digest)
+    return found
 
 
 def parse_diagnosis(value: Json, at: str = "", *, allow_test: bool = False) -> Diagnosis:

@@ -84,6 +84,7 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_PROPOSAL_REASSESSED: "{who} opened a new round of review of {what}: {reason}.",
     Event.WORKER_PROPOSAL_REJECTED: "{who} verified a signed no: {what} is rejected ({reason}).",
     Event.WORKER_PROPOSAL_RETURNED: "{who} verified a signed no: {what} is returned ({reason}).",
+    Event.WORKER_PROPOSAL_SUPERSEDED: "{who} ended {what}, an alternative: {reason}.",
     Event.WORKER_PROPOSAL_EXPIRED: "{what} expired: {reason}.",
     Event.WORKER_PROPOSAL_REFUSED: "{who} refused {what} for good: {reason}.",
     Event.WORKER_PROPOSAL_EXECUTING: "{who} began to execute {what}.",

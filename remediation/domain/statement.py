@@ -36,12 +36,15 @@ REJECT_REASONS: dict[str, str] = {
     "other": "Another reason",
 }
 
+# Of a choice: it ends the other alternatives, too (services/reporting/end_alternatives.py).
+NONE_OF_THEM = "none_of_them"
 RETURN_REASONS: dict[str, str] = {
     "evidence_missing": "Evidence is missing",
     "diagnosis_unclear": "The diagnosis is not clear",
     "scope_unclear": "The scope is not clear",
     "action_unclear": "The action is not clear",
     "timing": "This is not the time for it",
+    NONE_OF_THEM: "None of the offered plans fits",
     "other": "Another reason",
 }
 

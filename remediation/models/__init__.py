@@ -48,6 +48,7 @@ from remediation.models.people import (
     User,
 )
 from remediation.models.proposal import (
+    Choice,
     Notice,
     ObservationRequest,
     OutboxMessage,
@@ -69,6 +70,7 @@ __all__ = [
     "AgentVersion",
     "Assessment",
     "AssessmentService",
+    "Choice",
     "Delivery",
     "Dependency",
     "DependencyVersion",

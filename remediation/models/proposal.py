@@ -11,6 +11,17 @@ from remediation.models.base import Fact
 from remediation.models.incident import Diagnosis, Incident
 
 
+class Choice(Fact):
+    """Up to three alternative plans of one report; at most one of them is ever approved."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="choices")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT)
+
+    def __str__(self) -> str:
+        return f"choice {str(self.pk)[:8]}"
+
+
 class Proposal(Fact):
     """One immutable plan for one incident.
 
@@ -32,6 +43,14 @@ class Proposal(Fact):
     reverses = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="reversals"
     )
+    # The person who made the plan; null for an agent's. That person's role counts instead of the
+    # state of the agent. New versions keep it, whoever edits them.
+    planner = models.UUIDField(null=True, blank=True, db_index=True)
+    # The alternatives of which this is one, and its number among them; new versions keep both.
+    choice = models.ForeignKey(
+        Choice, on_delete=models.PROTECT, null=True, blank=True, related_name="alternatives"
+    )
+    alternative = models.PositiveSmallIntegerField(null=True, blank=True)
     state = models.CharField(max_length=20, default="submitted")
     round = models.PositiveIntegerField(default=0)
 

@@ -79,7 +79,7 @@ BEGIN
                'steprecord', 'lateresult', 'ownerteam', 'environmentname']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
     ('actor', ARRAY['incidenttransition', 'incidentlook', 'transition', 'refusal', 'freeze', 'haltverdict']),
-    ('agent', ARRAY['incident', 'incidentreport', 'evidence']),
+    ('agent', ARRAY['incident', 'incidentreport', 'evidence', 'choice']),
     ('person', ARRAY['passkeyenrolment', 'observationrequest', 'reviewsession', 'review', 'narrowing', 'haltsession',
                      'halt', 'savedview', 'incidentlookrequest', 'noticechoice']),
     ('maker', ARRAY['agenttoken']), ('created_by', ARRAY['invitation']),

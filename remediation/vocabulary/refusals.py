@@ -50,6 +50,8 @@ NAMES = {
     "already_exists": pgettext_lazy("name of a refusal", "already exists"),
     "nothing_to_correct": pgettext_lazy("name of a refusal", "nothing to correct"),
     "nothing_left_out": pgettext_lazy("name of a refusal", "nothing left out"),
+    "too_many_plans": pgettext_lazy("name of a refusal", "too many plans"),
+    "choice_taken": pgettext_lazy("name of a refusal", "choice taken"),
     "inventory_busy": pgettext_lazy("name of a refusal", "inventory busy"),
     "would_loosen": pgettext_lazy("name of a refusal", "would loosen"),
     "last_passkey": pgettext_lazy("name of a refusal", "last passkey"),
@@ -134,6 +136,8 @@ MESSAGES = (
     gettext_noop("This exists already."),
     gettext_noop("The correction changes nothing."),
     gettext_noop("Nothing is left out of the plan."),
+    gettext_noop("You have too many open plans. Make another one when one of them has ended."),
+    gettext_noop("Another alternative was approved; of a choice only one can be."),
     gettext_noop("Someone else is changing the inventory right now."),
     gettext_noop("The change makes policy ask for less than before, and this was not confirmed."),
     gettext_noop(

@@ -19,6 +19,7 @@ SAYINGS = frozenset(
         gettext_noop("The scope is not clear"),
         gettext_noop("The action is not clear"),
         gettext_noop("This is not the time for it"),
+        gettext_noop("None of the offered plans fits"),
         # How a step stands (domain/outcome.py).
         gettext_noop("not begun"),
         gettext_noop("being applied"),

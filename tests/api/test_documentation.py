@@ -77,6 +77,7 @@ def _translated(value: Any) -> Any:
 
 def test_the_examples_match_the_document(document: dict[str, Any]) -> None:
     fits(document, "ReportRequest", examples.REPORT)
+    fits(document, "ReportRequest", examples.ALTERNATIVES)
     fits(document, "WithdrawRequest", examples.WITHDRAW)
     fits(document, "SupersedeRequest", examples.SUPERSEDE)
     fits(document, "Submitted", examples.SUBMITTED)
@@ -93,6 +94,9 @@ def test_the_endpoints_accept_the_examples(scanner: Caller, document: dict[str, 
     fits(document, "Superseding", new)
     ended = told(scanner.post(f"proposals/{new['proposal']}/withdraw", examples.WITHDRAW))
     fits(document, "Withdrawn", ended)
+    two = told(scanner.post("reports", examples.ALTERNATIVES), 201)
+    fits(document, "Submitted", two)
+    assert len(two["alternatives"]) == 2
     bad = json.loads(json.dumps(examples.REPORT))
     bad["incident"]["severity"] = "high"
     answer = problem(scanner.post("reports", bad), 400, "unknown_field")

@@ -7,6 +7,7 @@ from tests.database import (
     attacks_halt,
     attacks_incidents,
     attacks_people,
+    attacks_plans,
     attacks_review,
     attacks_submission,
 )
@@ -20,6 +21,7 @@ ATTACKS = [
         attacks_execution,
         attacks_halt,
         attacks_incidents,
+        attacks_plans,
     )
     for attack in book.ATTACKS
 ]

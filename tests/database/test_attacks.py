@@ -49,7 +49,21 @@ def test_every_refusal_has_its_attack() -> None:
     assert written - ELSEWHERE == {a.refusal for a in ATTACKS} & written
 
 
-@every("guard", ["a_fact", "guard", "b_login", "c_guard", "guard_update", "incident"], undo=True)
+@every(
+    "guard",
+    [
+        "a_fact",
+        "guard",
+        "b_login",
+        "c_guard",
+        "guard_update",
+        "incident",
+        "plan",
+        "alternative",
+        "choice",
+    ],
+    undo=True,
+)
 def test_every_guard_has_its_control(guard: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(

@@ -244,3 +244,33 @@ def test_the_control_without_that_rule_approves_over_a_rejection(
     assert set(proposal.reviews.values_list("decision", flat=True)) == {"approve", "reject"}
     proposal.refresh_from_db()
     assert proposal.state == "approved"
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_a10_two_people_approve_two_alternatives_at_once_and_one_wins(attempt: int) -> None:
+    """Of a choice at most one is ever approved, whoever comes first."""
+    first, second = chosen()
+    alice, bob = reviewers(2)
+    results = race((WEB, decide(first, alice)), (WEB, decide(second, bob)))
+    assert names(results) == ["choice_taken", "done"]
+    assert sorted(approvals(each)[1] for each in (first, second)) == [0, 1]
+
+
+def test_a10_the_second_approval_of_a_choice_waits_for_the_first() -> None:
+    """The only interleaving in which each would see the other one open."""
+    (first, second), (alice, bob) = chosen(), reviewers(2)
+    one, other = decide(first, alice), decide(second, bob)
+    with contextlib.ExitStack() as afterwards, transaction.atomic():
+        assert one() is True
+        found = afterwards.enter_context(behind(WEB, other))
+        assert found == []
+    assert names(found) == ["choice_taken"]
+    assert (approvals(first), approvals(second)) == ((1, 1, 1), (0, 0, 0))
+
+
+def chosen() -> list[m.Proposal]:
+    """Return two alternatives of one choice, in review."""
+    made = factories.alternatives(factories.proposal())
+    for each in made:
+        factories.assess(each, slots=["any"])
+    return made

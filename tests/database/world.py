@@ -9,7 +9,7 @@ from typing import Any
 
 from remediation import models as m
 from tests import factories
-from tests.factories import Person
+from tests.factories import WEB, Person
 
 # The longest lease, ten minutes, outlives the tests of a module.
 LONG = 590
@@ -46,6 +46,8 @@ class World:
     invitation: m.Invitation  # sue's, expired
     yesterday: int  # an entry of another transaction: in_review → withdrawn, by the agent
     targetless: m.Proposal  # submitted by an attacker without its targets
+    offered: m.Proposal  # an alternative in review, and the other one is open, too
+    too_late: m.Proposal  # an alternative with its slot filled, and the other one is approved
     approved: m.Proposal
     approved_late: m.Proposal  # the time to run has passed
     executing: m.Execution  # two steps, the first intended
@@ -118,6 +120,8 @@ def build() -> World:
         invitation=_expired(factories.invitation(sue), minutes=16),
         yesterday=_yesterday(in_review),
         targetless=_targetless(in_review),
+        offered=_alternatives(at("submitted"))[0],
+        too_late=_too_late(at("submitted"), alice, bob),
         approved=_leased(at("approved")),
         approved_late=_leased(at("approved", ruling={"run_within_s": 0})),
         executing=executing,
@@ -323,6 +327,21 @@ def _unknown(proposal: m.Proposal) -> m.Execution:
 def _contained(proposal: m.Proposal) -> m.Incident:
     factories.incident_move(proposal.incident, "contained")
     return proposal.incident
+
+
+def _alternatives(like: m.Proposal) -> list[m.Proposal]:
+    made = factories.alternatives(like)
+    for each in made:
+        factories.assess(each, slots=["any"])
+    return made
+
+
+def _too_late(like: m.Proposal, *reviewers: Person) -> m.Proposal:
+    first, second = _alternatives(like)
+    for each, someone in zip((second, first), reviewers, strict=True):
+        factories.review(each, someone, slot="any")
+    factories.move(first, "approved", login=WEB, actor=reviewers[1].actor)
+    return second
 
 
 def _old(look: m.IncidentLook) -> m.IncidentLook:

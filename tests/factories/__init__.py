@@ -53,7 +53,14 @@ from tests.factories.logins import (
     unguarded,
 )
 from tests.factories.people import Person, approvers, grant, invitation, join, person, use
-from tests.factories.proposals import insert_proposal, load, move, proposal
+from tests.factories.proposals import (
+    alternatives,
+    choice,
+    insert_proposal,
+    load,
+    move,
+    proposal,
+)
 from tests.factories.reviews import (
     approve,
     digests,
@@ -78,6 +85,7 @@ __all__ = [
     "actor_of",
     "agent",
     "agent_version",
+    "alternatives",
     "anybody_writes",
     "approve",
     "approvers",
@@ -86,6 +94,7 @@ __all__ = [
     "assess",
     "backdate",
     "bodies",
+    "choice",
     "dependency",
     "dependency_version",
     "diagnosis",

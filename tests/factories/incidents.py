@@ -108,9 +108,18 @@ def diagnosis(incident: m.Incident, *names: str) -> m.Diagnosis:
             digest=made.digest,
             agent=incident.agent,
             entry=entry(
-                Event.AGENT_REPORT_SUBMITTED, incident.agent.actor, f"incident:{incident.pk}"
+                Event.AGENT_REPORT_SUBMITTED,
+                incident.agent.actor,
+                f"incident:{incident.pk}",
+                # As a report's entry says it; a plan of a person keeps this token.
+                token=str(_newest_token(incident.agent)),
             ),
         )
+
+
+def _newest_token(agent: m.Agent) -> Any:
+    tokens = m.AgentToken.objects.filter(agent=agent).order_by("-recorded_at")
+    return tokens.values_list("pk", flat=True).first()
 
 
 def incident_move(

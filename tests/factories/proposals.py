@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from django.db import transaction
+
 from remediation import models as m
 from remediation.domain import plan as plans
 from remediation.domain.events import Event
@@ -71,7 +73,8 @@ def insert_proposal(plan: plans.Plan, *, login: str = WEB, **fields: Any) -> m.P
         made.incident = made.diagnosis.incident
     actor = f"person:{made.editor}" if made.editor else f"agent:{made.agent_id}"
     with acting(login):
-        made.entry = entry(Event.AGENT_PROPOSAL_SUBMITTED, actor, f"proposal:{made.pk}")
+        says = {"planner": str(made.planner)} if made.planner else {}
+        made.entry = entry(Event.AGENT_PROPOSAL_SUBMITTED, actor, f"proposal:{made.pk}", **says)
         made.save(force_insert=True)
         m.ProposalTarget.objects.bulk_create(
             m.ProposalTarget(proposal=made, step=step.index, locator=step.target.locator)
@@ -79,6 +82,36 @@ def insert_proposal(plan: plans.Plan, *, login: str = WEB, **fields: Any) -> m.P
         )
     made.refresh_from_db()
     return made
+
+
+def choice(incident: m.Incident) -> m.Choice:
+    """Insert a choice of the incident's agent; its alternatives must follow in this transaction."""
+    with acting(WEB):
+        return m.Choice.objects.create(
+            incident=incident,
+            agent=incident.agent,
+            entry=entry(
+                Event.AGENT_REPORT_SUBMITTED, incident.agent.actor, f"incident:{incident.pk}"
+            ),
+        )
+
+
+def alternatives(like: m.Proposal, count: int = 2) -> list[m.Proposal]:
+    """Return a choice of submitted alternatives on targets of their own, for a proposal's
+    incident."""
+    with transaction.atomic():
+        made = choice(like.incident)
+        return [
+            insert_proposal(
+                plan(f"t{number()}"),
+                diagnosis=like.diagnosis,
+                agent=like.agent,
+                token=like.token,
+                choice=made,
+                alternative=place,
+            )
+            for place in range(1, count + 1)
+        ]
 
 
 def load(proposal: m.Proposal) -> plans.Plan:

@@ -18,6 +18,7 @@ from remediation.domain.errors.access import (
 from remediation.domain.errors.conflict import (
     AlreadyExists,
     AlreadyReviewed,
+    ChoiceTaken,
     Conflict,
     Halted,
     IdempotencyKeyMissing,
@@ -31,6 +32,7 @@ from remediation.domain.errors.conflict import (
     SessionUsed,
     StaleDigest,
     Throttled,
+    TooManyPlans,
     WouldLoosen,
     WrongState,
 )
@@ -109,6 +111,7 @@ __all__ = [
     "BadInclusion",
     "BadInput",
     "BadValue",
+    "ChoiceTaken",
     "ClockSkew",
     "Conflict",
     "Deadline",
@@ -172,6 +175,7 @@ __all__ = [
     "TooDeep",
     "TooLarge",
     "TooManyKeys",
+    "TooManyPlans",
     "TwoStepsOneTarget",
     "UnknownAction",
     "UnknownApproverKey",

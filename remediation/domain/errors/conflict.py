@@ -45,6 +45,14 @@ class NothingLeftOut(Conflict):
     """Nothing is left out of the plan."""
 
 
+class TooManyPlans(Conflict):
+    """You have too many open plans. Make another one when one of them has ended."""
+
+
+class ChoiceTaken(Conflict):
+    """Another alternative was approved; of a choice only one can be."""
+
+
 class InventoryBusy(Conflict):
     """Someone else is changing the inventory right now."""
 

@@ -6,8 +6,10 @@ facts, people, observations and clocks are the worker's own statement.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from audit.tlog.canonical import Json, encode
 from remediation.domain import instant
@@ -28,6 +30,8 @@ from remediation.domain.observation import Pinned, Unobservable, parse_pin
 from remediation.domain.plan import MAX_STEPS
 from remediation.domain.states import IncidentState
 from remediation.domain.strict import parse as parse_json
+
+T = TypeVar("T")
 
 # Version 3 says for each reviewer on which services the right to review is held, so that the gate
 # applies the rule itself, and has narrowings. Version 2 is still read and verified.
@@ -142,6 +146,8 @@ class Evidence:
     reversal: ReversalEvidence | None = None
     # None in evidence from before a closed incident kept its proposals from running.
     incident: IncidentEvidence | None = None
+    # Set for a plan of a person; then that person's role counts, not the state of the agent.
+    planner: PersonEvidence | None = None
     # Those of this proposal and of the ones that it supersedes.
     narrowings: tuple[NarrowingEvidence, ...] = ()
     type: str = TYPE
@@ -149,9 +155,14 @@ class Evidence:
     def __post_init__(self) -> None:
         if self.type == TYPE and any(person.services is None for person in self.people):
             raise BadValue("a person's services are missing", pointer="/people")
-        if self.type == _SECOND and self.narrowings:
+        if self.type == _SECOND and (self.narrowings or self.planner is not None):
             # A verifier that only knows version 2 would overlook them.
-            raise BadValue("version 2 has no narrowings", pointer="/narrowings")
+            raise BadValue("version 2 has no narrowings and no planner", pointer="/type")
+
+    @property
+    def proposer(self) -> PersonEvidence | None:
+        """Return the person whose role counts instead of the agent: of a reversal or a plan."""
+        return self.reversal.proposer if self.reversal is not None else self.planner
 
     def step_pin(self) -> Pinned:
         """Return the pin of this step's target. Raises BadInput when the pin cannot be parsed."""
@@ -188,6 +199,7 @@ class Evidence:
             **({"reversal": self.reversal.to_json()} if self.reversal is not None else {}),
             **({"incident": self.incident.to_json()} if self.incident is not None else {}),
             **({"narrowings": [n.to_json() for n in self.narrowings]} if self.narrowings else {}),
+            **({"planner": self.planner.to_json()} if self.planner is not None else {}),
         }
 
     def dump(self) -> bytes:
@@ -210,7 +222,7 @@ class Evidence:
                 "agent", "frozen", "observations", "unobservable", "step", "applied",
                 "approved_at", "database_now", "worker_now", "token", "log",
             ),
-            optional=("reversal", "incident", "narrowings"),
+            optional=("reversal", "incident", "narrowings", "planner"),
         )  # fmt: skip
         return cls(
             type=source.one_of("type", (TYPE, _SECOND)),
@@ -238,18 +250,19 @@ class Evidence:
             worker_now=source.instant("worker_now"),
             token=source.integer("token", 0, 2**53 - 1),
             log=_log(source.value("log"), source.at("log")),
-            reversal=ReversalEvidence.from_json(source.value("reversal"), source.at("reversal"))
-            if "reversal" in source
-            else None,
-            incident=IncidentEvidence.from_json(source.value("incident"), source.at("incident"))
-            if "incident" in source
-            else None,
+            reversal=_optional(source, "reversal", ReversalEvidence.from_json),
+            incident=_optional(source, "incident", IncidentEvidence.from_json),
+            planner=_optional(source, "planner", PersonEvidence.from_json),
             narrowings=source.array(
                 "narrowings", NarrowingEvidence.from_json, least=1, most=MOST_NARROWINGS
             )
             if "narrowings" in source
             else (),
         )
+
+
+def _optional(source: Fields, key: str, read: Callable[[Json, str], T]) -> T | None:
+    return read(source.value(key), source.at(key)) if key in source else None
 
 
 def _log(value: Json, at: str) -> LogEvidence | None:

@@ -170,6 +170,9 @@ def mask_texts(report: Report, known: Collection[str]) -> Report:
         evidence=tuple(replace(a, source=mask_text(a.source, known)) for a in report.evidence),
         diagnosis=mask_diagnosis(report.diagnosis, known),
         rationale=mask_text(report.rationale, known),
+        alternatives=tuple(
+            replace(one, rationale=mask_text(one.rationale, known)) for one in report.alternatives
+        ),
     )
 
 
@@ -205,7 +208,7 @@ def _citation(citation: Citation, known: Collection[str]) -> Citation:
 
 def targets_of(report: Report) -> tuple[Target, ...]:
     """Return the identities of incident and diagnosis, and the plan's targets."""
-    planned = report.plan.targets if report.plan else ()
+    planned = (target for plan in report.plans for target in plan.targets)
     return (report.incident.identity, report.diagnosis.identity, *planned)
 
 
@@ -213,6 +216,7 @@ def _texts(report: Report) -> Iterable[str]:
     yield report.incident.title
     yield report.incident.external_id
     yield report.rationale
+    yield from (one.rationale for one in report.alternatives)
     yield from (artefact.source for artefact in report.evidence)
     yield report.diagnosis.summary
     for claim in report.diagnosis.claims:

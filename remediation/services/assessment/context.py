@@ -160,6 +160,8 @@ def open_proposals(proposal: Proposal, plan: Plan) -> tuple[OpenProposal, ...]:
             pk__in=_on(plan),
         )
         .exclude(pk=proposal.pk)
+        # Alternatives of one choice are no duplicates: at most one of them runs.
+        .exclude(choice__isnull=False, choice=proposal.choice_id)
         .order_by("recorded_at")
         .values_list("pk", "state", "plan")[:MOST_PROPOSALS]
     )

@@ -2,7 +2,8 @@
 
 It is an ordinary proposal, assessed and reviewed like any other. The person who proposes it is
 recorded as the plan's editor and cannot decide on it (promise 4); so are the editors of the stopped
-plan, because the rest follows it in the chain of `supersedes`.
+plan, because the rest follows it in the chain of `supersedes`. When the agent is suspended, it is a
+plan of that person (`make_plan`).
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from remediation.services.actors import PersonActor
 from remediation.services.execution.halt import checked, told
 from remediation.services.load_plan import load_plan
 from remediation.services.outbox import dispatch
+from remediation.services.reporting import make_plan
 from remediation.services.reporting import propose as proposing
-from remediation.services.review.report_agent import check_proposer
+from remediation.services.review.report_agent import is_enabled
 
 MAX_REASON = 2_000
 
@@ -64,7 +66,7 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
     """Propose the rest of a stopped run; return the new proposal's id.
 
     If a proposal that follows this run is still open, its id is returned. Raises NoSuchObject,
-    Separation, NotEntitled, AgentDisabled, ReasonRequired, TooLarge, BadValue, and WrongState when
+    Separation, NotEntitled, ReasonRequired, TooLarge, BadValue, and WrongState when
     the run did not stop or nothing of it is left. A crash before the commit leaves nothing; after
     it the sweeper gets the new proposal assessed.
     """
@@ -80,8 +82,8 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
         rest = rest_of(old)
         if rest is None:
             raise errors.WrongState("no step of this run is left to propose")
-        check_proposer(old)
-        last = newest_after(old)
+        by_agent = old.planner is None and is_enabled(old.agent_id)
+        last = proposing.newest_after(old)
         if last.pk != old.pk and last.state in proposing.ALIVE:
             # Only this plan: what else follows the run is not what the page has shown.
             if last.plan_digest != rest.digest:
@@ -89,24 +91,30 @@ def propose(*, actor: User, proposal_id: UUID, reason: str) -> UUID:
                     f"proposal {last.pk} follows this run and is still open; decide on it first"
                 )
             return last.pk
-        made = proposing.insert(
-            actor=PersonActor(actor.person, actor.pk),
-            incident=old.incident,
-            diagnosis=old.diagnosis,
-            plan=rest,
-            rationale=told(old, f"The rest of proposal {old.pk}, which stopped. {reason}"),
-            token_id=old.token_id,
-            agent_id=old.agent_id,
-            supersedes=last,
-        )
+        made = _insert(actor, old, rest, reason, last, by_agent=by_agent)
         transaction.on_commit(lambda: dispatch.wake("assess", made), robust=True)
     return made
 
 
-def newest_after(proposal: Proposal) -> Proposal:
-    """Return the last proposal that follows this one; itself when none does."""
-    while True:
-        following = Proposal.objects.filter(supersedes=proposal).first()
-        if following is None:
-            return proposal
-        proposal = following
+def _insert(
+    actor: User, old: Proposal, rest: Plan, reason: str, last: Proposal, *, by_agent: bool
+) -> UUID:
+    """Insert the rest: as an edit of the agent's plan, or as a plan of this person.
+
+    The latter when the agent is suspended, or when the stopped plan was a person's.
+    """
+    rationale = f"The rest of proposal {old.pk}, which stopped. {reason}"
+    if not by_agent:
+        return make_plan.insert(
+            actor=actor, incident=old.incident, plan=rest, rationale=rationale, supersedes=last
+        )
+    return proposing.insert(
+        actor=PersonActor(actor.person, actor.pk),
+        incident=old.incident,
+        diagnosis=old.diagnosis,
+        plan=rest,
+        rationale=told(old, rationale),
+        token_id=old.token_id,
+        agent_id=old.agent_id,
+        supersedes=last,
+    )

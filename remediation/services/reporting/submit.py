@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from audit import log
+from remediation.domain import errors
 from remediation.domain.events import Event
-from remediation.domain.report import Report
+from remediation.domain.report import Alternative, Report
 from remediation.domain.secrets import masking
 from remediation.domain.states import IncidentState
 from remediation.models import (
+    Choice,
     Diagnosis,
     Evidence,
     EvidenceBlob,
     Incident,
     IncidentReport,
+    Proposal,
 )
 from remediation.services.actors import AgentActor
 from remediation.services.reporting import propose, secrets
@@ -25,7 +29,11 @@ from remediation.services.reporting import propose, secrets
 
 @dataclass(frozen=True)
 class Submitted:
-    """The objects that a report created or added to; ``proposal_id`` is None without a plan."""
+    """The objects that a report created or added to.
+
+    ``proposal_id`` is None without a plan, and for alternatives: these are ``alternatives``, in the
+    report's order.
+    """
 
     incident_id: UUID
     proposal_id: UUID | None
@@ -34,6 +42,7 @@ class Submitted:
     incident_is_new: bool
     evidence_new: int
     secrets_found: int
+    alternatives: tuple[UUID, ...] = ()
 
 
 def report(report: Report, *, actor: AgentActor) -> Submitted:
@@ -68,6 +77,7 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
     proposal_id = None
     if report.plan is not None:
         proposal_id = _propose(incident, diagnosis, report, actor)
+    offered = _offer(incident, diagnosis, report.alternatives, actor, entry.id)
     return Submitted(
         incident.pk,
         proposal_id,
@@ -76,6 +86,7 @@ def report(report: Report, *, actor: AgentActor) -> Submitted:
         is_new,
         added,
         sum(len(found.secrets) for found in masked.found.values()),
+        offered,
     )
 
 
@@ -167,11 +178,7 @@ def _add_diagnosis(incident: Incident, report: Report, actor: AgentActor, entry:
 
 def _propose(incident: Incident, diagnosis: Diagnosis, report: Report, actor: AgentActor) -> UUID:
     assert report.plan is not None
-    # Only this agent's proposals: it may not see, withdraw or supersede those of other agents.
-    mine = incident.proposals.filter(
-        agent_id=actor.agent_id, reverses__isnull=True, state__in=propose.ALIVE
-    )
-    same = mine.filter(plan_digest=report.plan.digest).first()
+    same = _mine(incident, actor).filter(plan_digest=report.plan.digest).first()
     if same is not None:
         return same.pk
     return propose.insert(
@@ -183,4 +190,52 @@ def _propose(incident: Incident, diagnosis: Diagnosis, report: Report, actor: Ag
         token_id=actor.token_id,
         agent_id=actor.agent_id,
         supersedes=None,
+    )
+
+
+def _offer(
+    incident: Incident,
+    diagnosis: Diagnosis,
+    alternatives: tuple[Alternative, ...],
+    actor: AgentActor,
+    entry: int,
+) -> tuple[UUID, ...]:
+    """Propose the alternatives of one choice, of which at most one is ever approved.
+
+    The same choice again finds the one that is open. Raises WrongState when only some of the plans
+    are proposed already: a proposal cannot join a choice later.
+    """
+    if not alternatives:
+        return ()
+    digests = [one.plan.digest for one in alternatives]
+    open_ = {one.plan_digest: one for one in _mine(incident, actor).filter(plan_digest__in=digests)}
+    choices = {one.choice_id for one in open_.values()}
+    if len(open_) == len(digests) and len(choices) == 1 and None not in choices:
+        return tuple(open_[digest].pk for digest in digests)
+    if open_:
+        raise errors.WrongState("a plan of these is proposed already; withdraw that one first")
+    choice = Choice.objects.create(incident=incident, agent_id=actor.agent_id, entry=entry)
+    return tuple(
+        propose.insert(
+            actor=actor,
+            incident=incident,
+            diagnosis=diagnosis,
+            plan=one.plan,
+            rationale=one.rationale,
+            token_id=actor.token_id,
+            agent_id=actor.agent_id,
+            supersedes=None,
+            special=propose.Special(place=propose.Place(choice.pk, number)),
+        )
+        for number, one in enumerate(alternatives, 1)
+    )
+
+
+def _mine(incident: Incident, actor: AgentActor) -> QuerySet[Proposal]:
+    """Return this agent's open proposals: it may not see or end those of other agents or people."""
+    return incident.proposals.filter(
+        agent_id=actor.agent_id,
+        reverses__isnull=True,
+        planner__isnull=True,
+        state__in=propose.ALIVE,
     )

@@ -26,8 +26,9 @@ def supersede(
     """Replace a proposal by one with this plan; return the new proposal's id.
 
     Reviews of the old proposal stay on record but no longer count. A person is recorded as editor
-    and cannot decide on the new one (promise 4). ``diagnosis`` defaults to the old proposal's;
-    ``makes`` is the new proposal's id, where a person signed it.
+    and cannot decide on the new one (promise 4). The new one stays a plan of the same planner and
+    in the same choice. ``diagnosis`` defaults to the old proposal's; ``makes`` is the new
+    proposal's id, where a person signed it.
     Raises NoSuchObject, WrongState, AgentDisabled.
     """
     old = withdraw.owned(actor, proposal_id)
@@ -44,4 +45,5 @@ def supersede(
         agent_id=old.agent_id,
         supersedes=old,
         proposal_id=makes,
+        special=propose.Special(planner=old.planner, place=propose.Place.of(old)),
     )

@@ -30,8 +30,8 @@ def owned(actor: AgentActor | PersonActor, proposal_id: UUID) -> Proposal:
     transition.lock(proposal_id)
     mine = Proposal.objects.select_related("incident", "diagnosis")
     if isinstance(actor, AgentActor):
-        # A reversal has the agent's id but belongs to a person.
-        mine = mine.filter(agent_id=actor.agent_id, reverses__isnull=True)
+        # A reversal or a plan of a person has the agent's id but belongs to the person.
+        mine = mine.filter(agent_id=actor.agent_id, reverses__isnull=True, planner__isnull=True)
     proposal = mine.filter(pk=proposal_id).first()
     if proposal is None:
         raise errors.NoSuchObject()

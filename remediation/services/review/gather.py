@@ -45,7 +45,8 @@ SELECT a.id, a.scope, a.checks, a.ruling, a.pin,
 """
 # The present state, in one statement and so at one time: each reviewer's activity, roles, and right
 # to review those services on which a right can make a role count (direct ones, and those of the
-# ruling's owners); the agent, a freeze, the plan's editor, the approval, the incident, the clock.
+# ruling's owners); the agent, a freeze, the person who proposed, the approval, the incident, the
+# clock.
 _NOW = """
 SELECT (SELECT coalesce(json_agg(json_build_array(p.person, e.active, e.roles, h.services)
                  ORDER BY p.place), '[]')
@@ -71,7 +72,7 @@ SELECT (SELECT coalesce(json_agg(json_build_array(p.person, e.active, e.roles, h
                  coalesce(bool_or(x.active), false),
                  coalesce(array_agg(x.role ORDER BY x.role)
                    FILTER (WHERE x.active AND x.role = ANY (%(proposers)s)), '{}'))
-          FROM remediation.entitlement x WHERE x.person = %(editor)s),
+          FROM remediation.entitlement x WHERE x.person = %(proposer)s),
        (SELECT t.recorded_at FROM public.remediation_transition t
          WHERE t.proposal_id = %(proposal)s AND t.to_state = 'approved' AND t.round = %(round)s
          ORDER BY t.id DESC LIMIT 1),
@@ -137,18 +138,19 @@ def gather(
         database_now=now.at,
         worker_now=datetime.now(UTC),
         token=token,
-        reversal=_reversal(proposal, now.editor),
+        reversal=_reversal(proposal, now.proposer),
         incident=IncidentEvidence(now.incident_state, now.closed_at, proposal.recorded_at),
         narrowings=narrowed,
+        planner=now.proposer if proposal.planner else None,
     )
 
 
-def _reversal(proposal: Proposal, editor: PersonEvidence) -> ReversalEvidence | None:
+def _reversal(proposal: Proposal, proposer: PersonEvidence) -> ReversalEvidence | None:
     """Compute the reversal of the named run from the record, to compare the plan with."""
     if proposal.reverses is None:
         return None
     back = inverse_plan(proposal.reverses)
-    return ReversalEvidence(str(proposal.reverses_id), back.digest if back else "", editor)
+    return ReversalEvidence(str(proposal.reverses_id), back.digest if back else "", proposer)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class _Now:
     people: tuple[PersonEvidence, ...]
     agent_enabled: bool
     frozen: str
-    editor: PersonEvidence
+    proposer: PersonEvidence
     approved_at: datetime
     incident_state: str
     closed_at: datetime | None
@@ -212,7 +214,7 @@ def _now(proposal: Proposal, recorded: _Recorded, narrowers: list[UUID]) -> _Now
             "proposal": proposal.pk,
             "incident": proposal.incident_id,
             "round": proposal.round,
-            "editor": proposal.editor,
+            "proposer": proposal.planner or proposal.editor,
             "proposers": list(KEY_ROLES),
         },
     )
@@ -224,7 +226,7 @@ def _now(proposal: Proposal, recorded: _Recorded, narrowers: list[UUID]) -> _Now
         ),
         agent_enabled=bool(agent_enabled),
         frozen=frozen or "",
-        editor=PersonEvidence(str(proposal.editor), active, tuple(roles)),
+        proposer=PersonEvidence(str(proposal.planner or proposal.editor), active, tuple(roles)),
         approved_at=approved_at or at,
         incident_state=incident or IncidentState.OPEN.value,
         closed_at=closed_at,

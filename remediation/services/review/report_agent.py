@@ -28,13 +28,15 @@ def is_enabled(agent_id: UUID) -> bool:
 def check_proposer(proposal: Proposal) -> None:
     """Refuse an approval when the proposer may no longer act.
 
-    The proposer is the agent or, for a reversal, the person who proposed it. Raises
+    The proposer is the agent or, for a reversal or a plan of a person, that person. Raises
     AgentDisabled, ProposerLost.
     """
-    if proposal.reverses_id is None:
+    if proposal.reverses_id is None and proposal.planner is None:
         if not is_enabled(proposal.agent_id):
             raise errors.AgentDisabled("none of its proposals can be approved")
-    elif proposal.editor is None or not authorize.holds_role(proposal.editor):
+        return
+    person = proposal.planner or proposal.editor
+    if person is None or not authorize.holds_role(person):
         raise errors.ProposerLost()
 
 

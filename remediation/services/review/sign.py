@@ -16,7 +16,7 @@ from remediation.domain import b64url, errors
 from remediation.domain.events import Event
 from remediation.domain.gate.quorum import CountedReview, Resolution, resolve
 from remediation.domain.gate.signature import Assertion
-from remediation.domain.statement import Decision, Statement
+from remediation.domain.statement import NONE_OF_THEM, Decision, Statement
 from remediation.domain.states import ProposalState
 from remediation.models import Assessment, ObservationRequest, Proposal, Review, ReviewSession, User
 from remediation.services import transition
@@ -26,7 +26,7 @@ from remediation.services.clock import database_now
 from remediation.services.guards import translated
 from remediation.services.outbox import dispatch
 from remediation.services.people import passkeys
-from remediation.services.reporting import incidents
+from remediation.services.reporting import incidents, propose
 from remediation.services.review import narrowings, report_agent
 from remediation.services.review import statement as statements
 
@@ -79,6 +79,8 @@ def start(
         _check_person(actor, proposal, assessment, slot, decision)
         statement = statements.compose(actor, proposal, assessment, decision, verdicts, why, slot)
         statement.check_consistent()
+        if statement.reason.code == NONE_OF_THEM and proposal.choice_id is None:
+            raise errors.ReasonRequired("there is no other plan to choose from")
         looked = statements.looked(proposal, assessment, statement.decision, set(opened), typed)
         session = _remember(_person(actor), proposal, statement, looked)
         # Before the commit: when the passkeys cannot be read, no session remains.
@@ -160,6 +162,8 @@ def under_review(actor: User, proposal_id: UUID) -> tuple[Proposal, Assessment]:
     assessment = authorize.newest(proposal)
     if proposal.state != ProposalState.IN_REVIEW or assessment is None:
         raise errors.WrongState(f"the proposal is {proposal.state}")
+    if propose.is_taken(proposal):
+        raise errors.ChoiceTaken()
     if incidents.keeps_from_running(proposal):
         raise errors.WrongState("the incident is closed, so this proposal does not run any more")
     return proposal, assessment

@@ -58,6 +58,7 @@ class IncidentPage:
     form: CloseForm | None  # None when this person may not close it
     containment: Containment
     alive: tuple[ProposalRow, ...]  # those that do not run any more when it is closed
+    may_plan: bool = False
 
 
 @dataclass(frozen=True)

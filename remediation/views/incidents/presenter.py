@@ -27,6 +27,7 @@ from remediation.models import (
     User,
 )
 from remediation.services.access import slots, visibility
+from remediation.services.reporting import make_plan
 from remediation.views.cards import proposal_rows
 from remediation.views.cards.containment import containment
 from remediation.views.cards.history import HistoryRow
@@ -105,6 +106,7 @@ def incident_page(person: User, entry: IncidentEntry, form: CloseForm | None) ->
         form=(form or CloseForm()) if may_close else None,
         containment=containment(person, incident, row.state),
         alive=tuple(one for one in proposals if one.state not in _ENDED),
+        may_plan=make_plan.may_plan(person, incident),
     )
 
 

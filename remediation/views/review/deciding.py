@@ -11,12 +11,12 @@ from remediation import vocabulary
 from remediation.domain.approval_conditions import Conditions
 from remediation.domain.plan import Plan
 from remediation.domain.slots import Owner
-from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS
+from remediation.domain.statement import NONE_OF_THEM, REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
 from remediation.services.access import authorize
 from remediation.services.access import slots as open_slots
 from remediation.services.access.asked import owners_in
-from remediation.services.reporting import correct, incidents
+from remediation.services.reporting import correct, incidents, propose
 from remediation.services.review import narrow, narrowings, report_agent, statement
 from remediation.services.review.sign import FRESH_FOR
 from remediation.views.cards.slots import title_of
@@ -39,7 +39,7 @@ def decide(
         why_not=_closed(proposal)
         or _why_not(user, proposal, assessment, slots, plan=plan, now=now),
         reject_reasons=_choices(REJECT_REASONS),
-        return_reasons=_choices(RETURN_REASONS),
+        return_reasons=_choices(_return_reasons(proposal)),
         person=user.get_username(),
         conditions=(
             statement.conditions(proposal, assessment)
@@ -67,14 +67,22 @@ def _decided(user: User, proposal: Proposal, assessment: Assessment) -> str:
 
 
 def _closed(proposal: Proposal) -> str:
-    if not incidents.keeps_from_running(proposal):
-        return ""
-    return gettext("The incident is closed, so this proposal does not run any more.")
+    if incidents.keeps_from_running(proposal):
+        return gettext("The incident is closed, so this proposal does not run any more.")
+    if propose.is_taken(proposal):
+        return gettext("Another plan of this choice was approved, so this one does not run.")
+    return ""
 
 
 def _title(slot: str, owners: tuple[Owner, ...]) -> str:
     # Translators: the role of a person who decides; "any" of them may.
     return gettext("approver") if slot == "any" else title_of(slot, owners)
+
+
+def _return_reasons(proposal: Proposal) -> Mapping[str, str]:
+    """Return the reasons to return it; "none of them" only where there is a choice."""
+    alone = proposal.choice_id is None
+    return {c: t for c, t in RETURN_REASONS.items() if not (alone and c == NONE_OF_THEM)}
 
 
 def _choices(reasons: Mapping[str, str]) -> tuple[Choice, ...]:

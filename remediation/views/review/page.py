@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from remediation.domain.approval_conditions import Conditions
+from remediation.views.cards.alternatives import AlternativesCard
 from remediation.views.cards.assessed import Assessed
 from remediation.views.cards.proposal import ProposalPage
 from remediation.views.cards.reviews import ReviewRow
@@ -55,6 +56,12 @@ class ReviewPage(ProposalPage):
     agent_enabled: bool = True
     # The proposal whose run this one reverses; a person proposed such a reversal, not the agent.
     undoes: UUID | None = None
+    # The person who made the plan; empty for an agent's.
+    planned_by: str = ""
+    # The plans to choose from; None for a proposal that stands alone.
+    choice: AlternativesCard | None = None
+    # Whether this person may begin a plan of their own with the steps of this one.
+    may_plan: bool = False
     earlier: tuple[ReviewRow, ...] = ()
 
     @property

@@ -5,13 +5,15 @@ from __future__ import annotations
 from remediation.models import Proposal, User
 from remediation.services.access import authorize
 from remediation.services.clock import database_now
+from remediation.services.reporting import make_plan
 from remediation.services.review import report_agent
+from remediation.views.cards.alternatives import alternatives_card
 from remediation.views.cards.assessed import assessed
 from remediation.views.cards.diagnosis import diagnosis_card
 from remediation.views.cards.proposal import plan_of, sentences, undone
 from remediation.views.cards.reviews import ReviewRow, review_rows
 from remediation.views.cards.step import step_cards
-from remediation.views.names import owner_of
+from remediation.views.names import Names, owner_of
 from remediation.views.review import deciding
 from remediation.views.review.page import Rail, ReviewPage
 
@@ -42,6 +44,10 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
         decide=deciding.decide(user, proposal, assessment, plan=plan, now=now),
         agent_enabled=report_agent.is_enabled(proposal.agent_id),
         undoes=proposal.reverses_id,
+        planned_by=Names([proposal.planner]).person(proposal.planner) if proposal.planner else "",
+        choice=alternatives_card(user, proposal),
+        may_plan=proposal.state in make_plan.STARTING
+        and make_plan.may_plan(user, proposal.incident),
         assessed=assessed(proposal, assessment, now=now) if assessment else None,
         earlier=_earlier(proposal),
     )

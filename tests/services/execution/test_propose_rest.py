@@ -80,11 +80,16 @@ def test_only_a_stopped_run_has_a_rest(world: World) -> None:
         rest(world, "alice", done.pk)
 
 
-def test_nobody_proposes_a_rest_that_no_gate_would_clear(world: World) -> None:
+def test_the_rest_of_a_suspended_agents_run_is_a_plan_of_the_person(world: World) -> None:
+    """The gate then asks for the person's role instead of the agent."""
     old = half_done(world)
     factories.agent_version(old.agent, world.people["dave"], enabled=False)
-    with pytest.raises(errors.AgentDisabled):
-        rest(world, "alice", old.pk)
+    new = m.Proposal.objects.get(pk=rest(world, "alice", old.pk))
+    assert (new.planner, new.supersedes_id) == (world.people["alice"].id, old.pk)
+    world.assess(new.pk)
+    world.decide("mallory", new.pk)
+    world.decide("bob", new.pk)
+    assert world.state_of(new.pk) == "approved"
 
 
 @pytest.mark.parametrize(

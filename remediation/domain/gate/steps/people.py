@@ -111,8 +111,8 @@ def quorum_and_separation(case: Case) -> None:
             raise SeparationOfDuties(f"{review.person}: {'; '.join(reasons)}")
         if review.person == case.evidence.agent.id:
             raise SeparationOfDuties(f"{review.person} is the agent")
-        reversal = case.evidence.reversal
-        if reversal is not None and review.person == reversal.proposer.person:
+        proposer = case.evidence.proposer
+        if proposer is not None and review.person == proposer.person:
             raise SeparationOfDuties(f"{review.person} proposed it")
     counted(case)
 

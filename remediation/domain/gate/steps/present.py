@@ -58,16 +58,16 @@ def _deadlines(case: Case) -> None:
 
 
 def _proposer(case: Case) -> None:
-    """Refuse a suspended agent, or for a reversal a proposer who is inactive or holds no role.
+    """Refuse a suspended agent; of a person's proposal, a person who is inactive or without a role.
 
-    A reversal ignores the state of the agent: suspending it must not keep its changes in force.
+    A reversal ignores the state of the agent: suspending it must not keep its changes in force. So
+    does a plan of a person: suspending an agent must not leave its incidents without an answer.
     """
-    reversal = case.evidence.reversal
-    if reversal is None:
+    person = case.evidence.proposer
+    if person is None:
         if not case.evidence.agent.enabled:
             raise GateAgentDisabled(case.evidence.agent.id)
         return
-    person = reversal.proposer
     if not person.active or not set(person.roles) & set(KEY_ROLES):
         raise GateProposerLost(person.person)
 

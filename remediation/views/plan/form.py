@@ -1,0 +1,99 @@
+"""Read the form of a plan: what was typed, and what the pressed button asks for.
+
+The form works without a script: each button posts everything, and the page comes back with it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import NamedTuple
+from uuid import UUID
+
+from django.http import QueryDict
+
+from remediation.domain import errors, inert
+from remediation.domain.draft import Draft, DraftStep
+from remediation.domain.plan import MAX_STEPS
+
+_ACTION = re.compile(r"step-([0-9]{1,3})-action", re.ASCII)
+# A whole form has a few thousand characters; a field of a plan is bounded by the plan's size.
+_LONGEST = 40_000
+
+
+class Asked(NamedTuple):
+    """The pressed button: `preview`, `submit`, `edit`, `add`, `remove` or `up`, and on what."""
+
+    verb: str
+    about: str = ""
+
+
+def asked(sent: QueryDict) -> Asked:
+    """Return what the pressed button asks for; a preview when none is named."""
+    if added := sent.get("add", ""):
+        return Asked("add", added)
+    verb, _, about = sent.get("do", "preview").partition(" ")
+    if verb == "add":
+        return Asked("add", sent.get("other", ""))
+    return Asked(verb, about) if verb in ("submit", "edit", "remove", "up") else Asked("preview")
+
+
+def draft(sent: QueryDict) -> Draft:
+    """Return what was typed. Raises TooLarge."""
+    numbers = sorted({int(found[1]) for name in sent if (found := _ACTION.fullmatch(name))})
+    if len(numbers) > MAX_STEPS:
+        raise errors.TooLarge(f"at most {MAX_STEPS} steps")
+    return Draft(
+        environment=_text(sent, "environment"),
+        steps=tuple(_step(sent, f"step-{number}-") for number in numbers),
+        rationale=_text(sent, "rationale"),
+    )
+
+
+def changed(made: Draft, button: Asked) -> Draft:
+    """Return the draft with the step added, removed or moved up."""
+    steps = list(made.steps)
+    if button.verb == "add":
+        action, _, locator = button.about.partition(" ")
+        step = DraftStep(action, locator)
+        if step.spec is not None and len(steps) < MAX_STEPS:
+            steps.append(step)
+        return replace(made, steps=tuple(steps))
+    index = int(button.about) if re.fullmatch("[0-9]{1,3}", button.about, re.ASCII) else len(steps)
+    if index < len(steps):
+        step = steps.pop(index)
+        if button.verb == "up":
+            steps.insert(max(0, index - 1), step)
+    return replace(made, steps=tuple(steps))
+
+
+def follows(sent: QueryDict) -> UUID | None:
+    """Return the proposal to begin with. Raises NoSuchObject for what is no id."""
+    given = sent.get("from", "")
+    try:
+        return UUID(given) if given else None
+    except ValueError:
+        raise errors.NoSuchObject() from None
+
+
+def _step(sent: QueryDict, prefix: str) -> DraftStep:
+    def fields(part: str) -> dict[str, str]:
+        start = f"{prefix}{part}-"
+        return {
+            name.removeprefix(start): _text(sent, name) for name in sent if name.startswith(start)
+        }
+
+    return DraftStep(
+        action=_text(sent, f"{prefix}action"),
+        locator=_text(sent, f"{prefix}locator"),
+        fields=fields("target"),
+        # As the page shows it again: hidden characters as code points.
+        parameters={name: inert.visible(text) for name, text in fields("parameter").items()},
+    )
+
+
+def _text(sent: QueryDict, name: str) -> str:
+    value = sent.get(name, "").replace("\r\n", "\n")
+    if len(value) > _LONGEST:
+        raise errors.TooLarge(f"{name} has over {_LONGEST} characters")
+    return value
