@@ -13,6 +13,10 @@ from django.utils.translation import pgettext_lazy
 MODELS = {
     "agent": (pgettext_lazy("model", "agent"), pgettext_lazy("models", "agents")),
     "assessment": (pgettext_lazy("model", "assessment"), pgettext_lazy("models", "assessments")),
+    "delivery": (
+        pgettext_lazy("model", "delivery"),
+        pgettext_lazy("models", "deliveries"),
+    ),
     "dependency": (pgettext_lazy("model", "dependency"), pgettext_lazy("models", "dependencies")),
     "diagnosis": (pgettext_lazy("model", "diagnosis"), pgettext_lazy("models", "diagnoses")),
     "evidence": (pgettext_lazy("model", "evidence"), pgettext_lazy("models", "evidence")),
@@ -63,6 +67,10 @@ MODELS = {
     ),
     "lease": (pgettext_lazy("model", "lease"), pgettext_lazy("models", "leases")),
     "notice": (pgettext_lazy("model", "notice"), pgettext_lazy("models", "notices")),
+    "noticechannel": (
+        pgettext_lazy("model", "channel of notifications"),
+        pgettext_lazy("models", "channels of notifications"),
+    ),
     "observationrequest": (
         pgettext_lazy("model", "observation request"),
         pgettext_lazy("models", "observation requests"),
@@ -80,6 +88,10 @@ MODELS = {
     "review": (pgettext_lazy("model", "review"), pgettext_lazy("models", "reviews")),
     "service": (pgettext_lazy("model", "service"), pgettext_lazy("models", "services")),
     "steprecord": (pgettext_lazy("model", "step record"), pgettext_lazy("models", "step records")),
+    "telling": (
+        pgettext_lazy("model", "notification"),
+        pgettext_lazy("models", "notifications"),
+    ),
     "transition": (pgettext_lazy("model", "transition"), pgettext_lazy("models", "transitions")),
 }
 
@@ -89,9 +101,12 @@ COLUMNS = {
     "actor": pgettext_lazy("column", "actor"),
     "agent": pgettext_lazy("column", "agent"),
     "asked": pgettext_lazy("column", "asked"),
+    "attempt": pgettext_lazy("column", "attempt"),
     "attacker_writable": pgettext_lazy("column", "attacker writable"),
     "authenticator_data": pgettext_lazy("column", "authenticator data"),
     "body": pgettext_lazy("column", "body"),
+    "carries": pgettext_lazy("column", "carries"),
+    "channel": pgettext_lazy("column", "channel"),
     "checks": pgettext_lazy("column", "checks"),
     "checks_digest": pgettext_lazy("column", "checks digest"),
     "client_data_json": pgettext_lazy("column", "client data json"),
@@ -127,6 +142,7 @@ COLUMNS = {
     "media_type": pgettext_lazy("column", "media type"),
     "name": pgettext_lazy("column", "name"),
     "observation": pgettext_lazy("column", "observation"),
+    "once": pgettext_lazy("column", "once"),
     "outcome": pgettext_lazy("column", "outcome"),
     "person": pgettext_lazy("column", "person"),
     "phase": pgettext_lazy("column", "phase"),
@@ -162,6 +178,7 @@ COLUMNS = {
     "step": pgettext_lazy("column", "step"),
     "supersedes": pgettext_lazy("column", "supersedes"),
     "target": pgettext_lazy("column", "target"),
+    "telling": pgettext_lazy("column", "telling"),
     "text": pgettext_lazy("column", "text"),
     "title": pgettext_lazy("column", "title"),
     "to_state": pgettext_lazy("column", "to state"),
@@ -170,6 +187,7 @@ COLUMNS = {
     "until": pgettext_lazy("column", "until"),
     "version": pgettext_lazy("column", "version"),
     "whole": pgettext_lazy("column", "whole"),
+    "writer": pgettext_lazy("column", "writer"),
 }
 
 

@@ -53,6 +53,7 @@ from remediation.models.proposal import (
 from remediation.models.queue import NO_SERVICE, IncidentEntry, QueueEntry, QueueService, SavedView
 from remediation.models.review import Review, ReviewSession
 from remediation.models.secrecy import EvidenceErasure, EvidenceScan
+from remediation.models.telling import Delivery, NoticeChannel, NoticeChoice, Telling
 
 __all__ = [
     "NO_SERVICE",
@@ -62,6 +63,7 @@ __all__ = [
     "AgentVersion",
     "Assessment",
     "AssessmentService",
+    "Delivery",
     "Dependency",
     "DependencyVersion",
     "Diagnosis",
@@ -91,6 +93,8 @@ __all__ = [
     "LateResult",
     "Lease",
     "Notice",
+    "NoticeChannel",
+    "NoticeChoice",
     "ObservationRequest",
     "OutboxMessage",
     "PasskeyEnrolment",
@@ -105,6 +109,7 @@ __all__ = [
     "Service",
     "ServiceVersion",
     "StepRecord",
+    "Telling",
     "Transition",
     "User",
 ]
