@@ -15,6 +15,7 @@ from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
 from remediation.services.outbox import notify_incident as incident_
 from remediation.services.outbox import notify_result as result_
+from remediation.services.reporting import escalate as escalate_
 from remediation.services.review import confirm_dissent
 
 
@@ -78,6 +79,7 @@ def notify() -> None:
     result_.notify_pending(actor=worker())
     result_.remind(actor=worker())
     incident_.notify_pending(actor=worker())
+    escalate_.escalate(actor=worker())
 
 
 @shared_task(name="remediation.look")

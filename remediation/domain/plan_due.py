@@ -31,6 +31,13 @@ ALLOWED = {
     Why.SERIOUS: timedelta(hours=2),
     Why.OTHER: timedelta(hours=8),
 }
+# Said on pages and in messages.
+REASONS = {
+    Why.UNKNOWN: "The inventory does not say what this identity reaches, so it counts as critical.",
+    Why.GRAVE: "It reaches a critical service, or a payment path, in production.",
+    Why.SERIOUS: "It reaches production, or a service of high criticality.",
+    Why.OTHER: "It reaches neither production nor anything of high criticality.",
+}
 # Nobody can have made a plan before the report arrived, however old the detection is.
 LEAST = timedelta(minutes=15)
 

@@ -14,9 +14,11 @@ from audit import log
 from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.states import IncidentState
+from remediation.domain.telling import Kind
 from remediation.models import Incident, IncidentAssignment, User
 from remediation.services.access import visibility
 from remediation.services.guards import translated
+from remediation.services.outbox.tell import tell
 from remediation.services.reporting import incidents
 from remediation.services.reporting.viewers import candidates
 
@@ -76,6 +78,25 @@ def _record(
         },
     )
     with translated():
-        return IncidentAssignment.objects.create(
+        made = IncidentAssignment.objects.create(
             incident=incident, person=person, replaces=newest, actor=actor.actor, entry=entry.id
         )
+    _tell(actor, made)
+    return made
+
+
+def _tell(actor: User, made: IncidentAssignment) -> None:
+    """Tell who got the incident, and who had it; nobody is told what they did themselves."""
+    had = made.replaces.person if made.replaces else None
+    for kind, person, text in (
+        (Kind.ASSIGNMENT, made.person, f"{actor.username} gave it to you."),
+        (Kind.UNASSIGNED, had, f"{actor.username} took it over or gave it to somebody else."),
+    ):
+        if person is not None and person != actor.person:
+            tell(
+                kind,
+                people=[person],
+                once=f"{kind}:{made.pk}",
+                text=text,
+                incident=made.incident_id,
+            )

@@ -15,9 +15,11 @@ from audit import log
 from remediation.domain import errors
 from remediation.domain.events import Event
 from remediation.domain.secrets import masking
+from remediation.domain.telling import Kind
 from remediation.models import Incident, IncidentComment, Proposal, User
 from remediation.services.access import visibility
 from remediation.services.guards import translated
+from remediation.services.outbox.tell import tell
 from remediation.services.reporting import secrets
 from remediation.services.reporting.viewers import viewers
 
@@ -60,7 +62,7 @@ def comment(
             },
         )
         with translated():
-            return IncidentComment.objects.create(
+            made = IncidentComment.objects.create(
                 incident=incident,
                 proposal=proposal,
                 person=actor.person,
@@ -68,6 +70,27 @@ def comment(
                 asked=people,
                 entry=entry.id,
             )
+        _tell(actor, made)
+        return made
+
+
+def _tell(actor: User, made: IncidentComment) -> None:
+    """Tell the people who are asked, and those who asked the author and got no word since."""
+    text = f"{actor.username}: {made.text}"
+    earlier = IncidentComment.objects.filter(incident=made.incident_id, pk__lt=made.pk)
+    mine = earlier.filter(person=actor.person).order_by("-pk").first()
+    waiting = earlier.filter(asked__contains=[actor.person], pk__gt=mine.pk if mine else 0)
+    askers = set(waiting.values_list("person", flat=True)) - set(made.asked)
+    may_see = viewers(made.incident_id, made.proposal_id)
+    for kind, people in ((Kind.QUESTION, set(made.asked)), (Kind.ANSWER, askers & may_see)):
+        tell(
+            kind,
+            people=people,
+            once=f"{kind}:{made.pk}",
+            text=text,
+            incident=made.incident_id,
+            proposal=made.proposal_id,
+        )
 
 
 def _about(

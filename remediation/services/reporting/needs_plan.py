@@ -73,6 +73,7 @@ class Needing:
     # Since when it needs a plan: the detection, the end of its last proposal, or when it was opened
     # again.
     since: datetime
+    known: datetime  # when the portal recorded that
     # The entry of that event: people are told once for each.
     event: int
     first: bool  # it never had a proposal
@@ -125,6 +126,7 @@ def _needing(row: tuple[Any, ...], rule: Why, assignee: UUID | None) -> Needing:
         locator_untrusted=locator,
         detected_at=detected,
         since=since,
+        known=known,
         event=event,
         first=later[0] is None,
         due=due(since, known, rule),

@@ -9,6 +9,7 @@ import pytest
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
+from remediation.domain.telling import Kind
 from remediation.services.reporting.assign import assign, assignees
 from tests import factories
 from tests.factories import WEB, Person, acting
@@ -87,3 +88,12 @@ def test_a_closed_incident_is_nobodys_work(incident: m.Incident) -> None:
     )
     with pytest.raises(errors.WrongState, match="closed"):
         given(ann, incident, ann)
+
+
+def test_who_gets_it_and_who_had_it_are_told_once(incident: m.Incident) -> None:
+    ann, ben, lead = (factories.person(roles=[one]) for one in ("security", "security", "lead"))
+    given(ann, incident, ann)
+    assert not m.Telling.objects.exists()
+    given(lead, incident, ben, seen=ann)
+    told = set(m.Telling.objects.values_list("kind", "person"))
+    assert told == {(Kind.ASSIGNMENT, ben.id), (Kind.UNASSIGNED, ann.id)}

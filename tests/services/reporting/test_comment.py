@@ -10,6 +10,7 @@ import pytest
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
+from remediation.domain.telling import Kind
 from remediation.services.reporting.comment import MOST_TEXT, comment
 from tests import factories
 from tests.factories import WEB, Person, acting
@@ -97,3 +98,16 @@ def test_a_closed_incident_still_takes_questions(incident: m.Incident, ann: Pers
     )
     ben = factories.person(roles=["lead"])
     assert said(ben, incident, "Why accepted?", asked=[ann.id]).pk
+
+
+def test_who_is_asked_is_told_and_the_answer_comes_back(incident: m.Incident, ann: Person) -> None:
+    ben = factories.person(roles=["lead"])
+    said(ann, incident, "Did you rotate it?", asked=[ben.id])
+    question = m.Telling.objects.get()
+    assert (question.kind, question.person) == (Kind.QUESTION, ben.id)
+    assert question.text == f"{ann.user.username}: Did you rotate it?"
+    said(ben, incident, "Yes, yesterday.")
+    answer = m.Telling.objects.get(kind=Kind.ANSWER)
+    assert answer.person == ann.id
+    said(ben, incident, "And nobody uses it.")
+    assert m.Telling.objects.filter(kind=Kind.ANSWER).count() == 1
