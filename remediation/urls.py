@@ -8,6 +8,7 @@ from remediation.views.account import invite
 from remediation.views.account import views as account
 from remediation.views.evidence import views as evidence
 from remediation.views.history import views as history
+from remediation.views.incidents import discussing
 from remediation.views.incidents import views as incidents
 from remediation.views.queue import saved_views
 from remediation.views.queue import views as queue
@@ -65,6 +66,13 @@ urlpatterns = [
     path("incidents/", incidents.index, name="incidents"),
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
     path("incidents/<uuid:incident_id>/history/", incidents.history, name="incident_history"),
+    path("incidents/<uuid:incident_id>/comment/", discussing.comment, name="incident_comment"),
+    path("incidents/<uuid:incident_id>/assign/", discussing.assign, name="incident_assign"),
+    path(
+        "incidents/<uuid:incident_id>/evidence/<slug:sha256>/",
+        discussing.artefact,
+        name="incident_artefact",
+    ),
     path("incidents/<uuid:incident_id>/look/", incidents.look, name="incident_look"),
     path("incidents/<uuid:incident_id>/confirm/", incidents.confirm, name="incident_confirm"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),

@@ -16,7 +16,6 @@ from django.utils.translation import gettext
 
 from remediation import vocabulary
 from remediation.domain import errors
-from remediation.domain.catalogue import REPORT_ONLY, is_report_only
 from remediation.domain.states import FINAL, IncidentState
 from remediation.models import (
     IdentityVersion,
@@ -27,11 +26,9 @@ from remediation.models import (
     User,
 )
 from remediation.services.access import slots, visibility
-from remediation.views.cards import proposal_rows
-from remediation.views.cards.containment import containment
 from remediation.views.cards.history import HistoryRow
-from remediation.views.forms import CLOSE_TITLES, CloseForm
-from remediation.views.incidents.page import IncidentPage, IncidentRow, IncidentsPage
+from remediation.views.forms import CLOSE_TITLES
+from remediation.views.incidents.page import IncidentRow, IncidentsPage
 from remediation.views.names import Names
 
 PAGE = 50
@@ -83,28 +80,6 @@ def incidents_page(
         ),
         state=state,
         states=states,
-    )
-
-
-def incident_page(person: User, entry: IncidentEntry, form: CloseForm | None) -> IncidentPage:
-    """Return one incident; ``form`` has what was typed."""
-    incident, row = entry.incident, rows([entry])[0]
-    closed = row.state == IncidentState.CLOSED
-    may_close = not closed and visibility.may_close_incidents(person, incident)
-    seen = visibility.visible_queue(slots.rights_of(person)).filter(incident=incident)
-    proposals = proposal_rows.rows(
-        proposal_rows.readable(seen).order_by("-proposal__recorded_at", "pk")
-    )
-    return IncidentPage(
-        incident=row,
-        proposals=proposals,
-        moves=tuple(moves(incident)),
-        reports=incident.reports.count(),
-        earlier=incident.earlier_id,
-        report_only=vocabulary.saying(REPORT_ONLY) if is_report_only(incident.locator) else "",
-        form=(form or CloseForm()) if may_close else None,
-        containment=containment(person, incident, row.state),
-        alive=tuple(one for one in proposals if one.state not in _ENDED),
     )
 
 

@@ -21,7 +21,7 @@ from remediation.services.reporting import incidents as service
 from remediation.views import decorators
 from remediation.views.forms import CloseForm
 from remediation.views.incidents import history as histories
-from remediation.views.incidents import presenter
+from remediation.views.incidents import presenter, whole
 from remediation.views.incidents import record as records
 
 # The states that the list of open incidents can be limited to.
@@ -147,5 +147,5 @@ def _answer(
     request: HttpRequest, incident_id: UUID, form: CloseForm | None, status: int = 200
 ) -> HttpResponse:
     person = decorators.person(request)
-    page = presenter.incident_page(person, presenter.visible(person, incident_id), form)
+    page = whole.incident_page(person, presenter.visible(person, incident_id), form)
     return render(request, "remediation/incidents/incident.html", {"page": page}, status=status)

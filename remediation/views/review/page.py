@@ -7,6 +7,7 @@ from uuid import UUID
 
 from remediation.domain.approval_conditions import Conditions
 from remediation.views.cards.assessed import Assessed
+from remediation.views.cards.comments import Comments
 from remediation.views.cards.proposal import ProposalPage
 from remediation.views.cards.reviews import ReviewRow
 
@@ -54,6 +55,7 @@ class ReviewPage(ProposalPage):
     # The proposal whose run this one reverses; a person proposed such a reversal, not the agent.
     undoes: UUID | None = None
     earlier: tuple[ReviewRow, ...] = ()
+    comments: Comments | None = None
 
     @property
     def open_for_review(self) -> bool:
