@@ -14,6 +14,7 @@ from remediation.views.cards.history import HistoryRow
 from remediation.views.cards.proposal_rows import ProposalRow
 from remediation.views.cards.scope import ScopeCard
 from remediation.views.forms import CloseForm
+from remediation.views.incidents.filters import Filter
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class IncidentRow:
     decide_by: datetime | None
     proposals: int
     open_proposals: int
+    plan_due: datetime | None
+    late: bool
+    contained_after: float | None  # seconds from the detection
+    assignee: str
 
 
 @dataclass(frozen=True)
@@ -42,10 +47,11 @@ class IncidentsPage:
     heading: str
     explain: str
     next_page: str  # the query of the next part; empty on the last one
-    # The state that the list is limited to; empty for all that it shows.
-    state: str = ""
-    # The states to choose from; empty where the list has no filter.
-    states: tuple[str, ...] = ()
+    chosen: Filter
+    # To choose from.
+    states: tuple[str, ...]
+    kinds: tuple[str, ...]
+    acts: bool  # for people who act on incidents, not for auditors
 
 
 @dataclass(frozen=True)
