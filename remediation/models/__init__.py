@@ -39,6 +39,7 @@ from remediation.models.inventory import (
     Service,
     ServiceVersion,
 )
+from remediation.models.live import LiveObservation, LiveRequest, SecretCheck
 from remediation.models.people import Invitation, InvitationUse, PasskeyEnrolment, User
 from remediation.models.proposal import (
     Notice,
@@ -87,6 +88,8 @@ __all__ = [
     "InvitationUse",
     "LateResult",
     "Lease",
+    "LiveObservation",
+    "LiveRequest",
     "Notice",
     "ObservationRequest",
     "OutboxMessage",
@@ -99,6 +102,7 @@ __all__ = [
     "Review",
     "ReviewSession",
     "SavedView",
+    "SecretCheck",
     "Service",
     "ServiceVersion",
     "StepRecord",

@@ -67,6 +67,8 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "incident_entitlement": errors.NotEntitled,
     "incident_separation": errors.Separation,
     "look_state": errors.WrongState,
+    "live_identity": errors.NoSuchObject,
+    "live_budget": errors.WrongState,
     "invitation_expired": errors.SessionExpired,
     "remediation_invitationuse_invitation_id_key": errors.SessionUsed,
 }
