@@ -1,4 +1,4 @@
-"""Whether a leaked password is the one in force, on real clusters, and what their logs hold (A61)."""
+"""Whether a leaked password is the one in force, on real clusters, and what logs hold (A61)."""
 
 from __future__ import annotations
 

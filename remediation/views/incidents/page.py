@@ -9,6 +9,7 @@ from uuid import UUID
 from audit.reading import Row
 from remediation.views.cards.containment import Containment
 from remediation.views.cards.history import HistoryRow
+from remediation.views.cards.live import LiveCard
 from remediation.views.cards.proposal_rows import ProposalRow
 from remediation.views.forms import CloseForm
 
@@ -57,6 +58,7 @@ class IncidentPage:
     report_only: str  # why the portal cannot contain the identity; empty where it can
     form: CloseForm | None  # None when this person may not close it
     containment: Containment
+    live: LiveCard
     alive: tuple[ProposalRow, ...]  # those that do not run any more when it is closed
 
 

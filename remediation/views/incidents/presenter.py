@@ -30,6 +30,7 @@ from remediation.services.access import slots, visibility
 from remediation.views.cards import proposal_rows
 from remediation.views.cards.containment import containment
 from remediation.views.cards.history import HistoryRow
+from remediation.views.cards.live import live_card
 from remediation.views.forms import CLOSE_TITLES, CloseForm
 from remediation.views.incidents.page import IncidentPage, IncidentRow, IncidentsPage
 from remediation.views.names import Names
@@ -104,6 +105,7 @@ def incident_page(person: User, entry: IncidentEntry, form: CloseForm | None) ->
         report_only=vocabulary.saying(REPORT_ONLY) if is_report_only(incident.locator) else "",
         form=(form or CloseForm()) if may_close else None,
         containment=containment(person, incident, row.state),
+        live=live_card(person, incident),
         alive=tuple(one for one in proposals if one.state not in _ENDED),
     )
 
