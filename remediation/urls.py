@@ -8,8 +8,8 @@ from remediation.views.account import invite
 from remediation.views.account import views as account
 from remediation.views.evidence import views as evidence
 from remediation.views.history import views as history
+from remediation.views.incidents import live
 from remediation.views.incidents import views as incidents
-from remediation.views.live import views as live
 from remediation.views.queue import saved_views
 from remediation.views.queue import views as queue
 from remediation.views.review import correct, presence

@@ -13,7 +13,7 @@ applied: the role stays off, `left_open` names server and pid, and `tighten` tri
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -25,18 +25,7 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.executors import postgres_live
-from remediation.executors.base import (
-    GONE,
-    Candidate,
-    Compared,
-    Deadline,
-    Executor,
-    Outcome,
-    Point,
-    Settled,
-    Snapshot,
-)
+from remediation.executors.base import GONE, Deadline, Outcome, Point, Settled, Snapshot
 from remediation.executors.driver import Driver
 from remediation.executors.errors import (
     CredentialUnavailable,
@@ -48,6 +37,7 @@ from remediation.executors.errors import (
 )
 from remediation.executors.postgres_cluster import cluster, read
 from remediation.executors.postgres_ending import LOOK_SECONDS, Ending, ending_meanwhile, with_oid
+from remediation.executors.postgres_live import LiveRole
 from remediation.executors.postgres_look import OBSERVE_SECONDS, look
 from remediation.executors.postgres_operate import (
     in_the_way,
@@ -80,40 +70,13 @@ _RECORDED = (
 )  # fmt: skip
 
 
-class _Role(Executor):
+class _Role(LiveRole):
     """The common parts of disabling and enabling a role."""
 
     login: ClassVar[bool]
 
     def observe(self, step: Step, targets: Targets) -> Observation:
         return self._look(step, targets, OBSERVE_SECONDS)
-
-    def live(self, step: Step, targets: Targets) -> Observation:
-        """Add the sessions on the primary by client, where hitl_ops there tells them."""
-        seen = self.observe(step, targets)
-        if not seen.exists:
-            return seen
-        name = step.target.fields["cluster"]
-        places = postgres_live.session_places(
-            name,
-            cluster(targets, name),
-            int(str(seen.state["oid"])),
-            portal=targets.portal_system_identifier,
-        )
-        more = {} if places is None else {"session_places": places}
-        return replace(seen, shown={**seen.shown, **more})
-
-    def secret_in_force(
-        self, step: Step, targets: Targets, candidates: Sequence[Candidate]
-    ) -> Compared:
-        name = step.target.fields["cluster"]
-        return postgres_live.compare(
-            name,
-            cluster(targets, name),
-            step.target.fields["role"],
-            candidates,
-            portal=targets.portal_system_identifier,
-        )
 
     def _look(self, step: Step, targets: Targets, seconds: float) -> Observation:
         name = step.target.fields["cluster"]

@@ -12,17 +12,20 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
 
 from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
-from remediation.executors.base import Candidate, Compared, Deadline
-from remediation.executors.postgres_cluster import PostgresTarget
+from remediation.domain.observation import Observation
+from remediation.domain.plan import Step
+from remediation.executors.base import Candidate, Compared, Deadline, Executor
+from remediation.executors.postgres_cluster import PostgresTarget, cluster
 from remediation.executors.postgres_session import Connection, NotUsable, session, words
 from remediation.executors.saslprep import saslprep
+from remediation.executors.targets import Targets
 
 SECONDS = 8.0
 # The version of hitl_ops with these functions; steps need an older one only.
@@ -173,3 +176,34 @@ def _session(target: PostgresTarget, portal: int | None) -> Any:
     return session(
         target.observe(), portal=portal, deadline=Deadline.within(SECONDS), read_only=True
     )
+
+
+class LiveRole(Executor):
+    """What every action on a role tells people who look now."""
+
+    def live(self, step: Step, targets: Targets) -> Observation:
+        """Add the sessions on the primary by client, where hitl_ops there tells them."""
+        seen = self.observe(step, targets)
+        if not seen.exists:
+            return seen
+        name = step.target.fields["cluster"]
+        places = session_places(
+            name,
+            cluster(targets, name),
+            int(str(seen.state["oid"])),
+            portal=targets.portal_system_identifier,
+        )
+        more = {} if places is None else {"session_places": places}
+        return replace(seen, shown={**seen.shown, **more})
+
+    def secret_in_force(
+        self, step: Step, targets: Targets, candidates: Sequence[Candidate]
+    ) -> Compared:
+        name = step.target.fields["cluster"]
+        return compare(
+            name,
+            cluster(targets, name),
+            step.target.fields["role"],
+            candidates,
+            portal=targets.portal_system_identifier,
+        )

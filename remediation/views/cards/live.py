@@ -159,7 +159,9 @@ def _answered(
             "known": reading.known,
             "gone": bool(seen and not seen.exists),
             "simulated": bool(seen and seen.simulated),
-            "places_untrusted": tuple(one.place for one in reading.places),
+            "places_untrusted": tuple(
+                one.place for one in reading.places if one.place != base.locator_untrusted
+            ),
             "open_untrusted": tuple(text for one in reading.places for text in one.open),
             "lines": told,
             "fields": () if told else _fields(reading),
