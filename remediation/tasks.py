@@ -8,6 +8,7 @@ from celery import shared_task
 
 from remediation.services.actors import worker
 from remediation.services.assessment import assess as assess_
+from remediation.services.assessment import read_live as live_
 from remediation.services.execution import execute as execute_
 from remediation.services.execution import look as look_
 from remediation.services.execution import reconcile as reconcile_
@@ -86,3 +87,9 @@ def notify() -> None:
 def look() -> None:
     """Look whether contained incidents are still contained."""
     look_.look(actor=worker())
+
+
+@shared_task(name="remediation.read_live")
+def read_live() -> None:
+    """Read identities that people look at now."""
+    live_.answer_due(actor=worker())

@@ -8,7 +8,7 @@ from remediation.views.account import invite
 from remediation.views.account import views as account
 from remediation.views.evidence import views as evidence
 from remediation.views.history import views as history
-from remediation.views.incidents import discussing
+from remediation.views.incidents import discussing, live
 from remediation.views.incidents import views as incidents
 from remediation.views.queue import saved_views
 from remediation.views.queue import views as queue
@@ -63,6 +63,10 @@ urlpatterns = [
         evidence.reveal,
         name="evidence_reveal",
     ),
+    path("proposals/<uuid:proposal_id>/live/", live.proposal_state, name="proposal_live"),
+    path("proposals/<uuid:proposal_id>/live/read", live.proposal_read, name="proposal_live_read"),
+    path("incidents/<uuid:incident_id>/live/", live.incident_state, name="incident_live"),
+    path("incidents/<uuid:incident_id>/live/read", live.incident_read, name="incident_live_read"),
     path("incidents/", incidents.index, name="incidents"),
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
     path("incidents/<uuid:incident_id>/history/", incidents.history, name="incident_history"),

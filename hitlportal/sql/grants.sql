@@ -72,6 +72,7 @@ GRANT SELECT ON
   public.remediation_incidentlook, public.remediation_incidentlookrequest,
   public.remediation_incidentnotice, public.remediation_incidentassignment,
   public.remediation_incidentcomment,
+  public.remediation_liverequest, public.remediation_liveobservation, public.remediation_secretcheck,
   public.remediation_incidentreport, public.remediation_evidence, public.remediation_evidenceblob,
   public.remediation_diagnosis, public.remediation_proposal, public.remediation_proposaltarget,
   public.remediation_transition, public.remediation_outboxmessage,
@@ -143,12 +144,13 @@ BEGIN
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
       'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview',
-      'incidentlookrequest', 'incidentassignment', 'incidentcomment', 'telling', 'noticechoice']),
+      'incidentlookrequest', 'incidentassignment', 'incidentcomment', 'telling', 'noticechoice',
+      'liverequest']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',
-      'incidentnotice', 'telling', 'delivery', 'noticechannel'])) AS l(login, tables)
+      'incidentnotice', 'telling', 'delivery', 'noticechannel', 'liveobservation', 'secretcheck'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass

@@ -49,6 +49,18 @@ MODELS = {
         pgettext_lazy("model", "look at an incident"),
         pgettext_lazy("models", "looks at incidents"),
     ),
+    "liverequest": (
+        pgettext_lazy("model", "request to read an identity"),
+        pgettext_lazy("models", "requests to read identities"),
+    ),
+    "liveobservation": (
+        pgettext_lazy("model", "live reading of an identity"),
+        pgettext_lazy("models", "live readings of identities"),
+    ),
+    "secretcheck": (
+        pgettext_lazy("model", "comparison of leaked secrets"),
+        pgettext_lazy("models", "comparisons of leaked secrets"),
+    ),
     "incidentlookrequest": (
         pgettext_lazy("model", "request to look at an incident"),
         pgettext_lazy("models", "requests to look at incidents"),
@@ -139,6 +151,8 @@ COLUMNS = {
     "kind": pgettext_lazy("column", "kind"),
     "locator": pgettext_lazy("column", "locator"),
     "look": pgettext_lazy("column", "look"),
+    "request": pgettext_lazy("column", "request"),
+    "in_force": pgettext_lazy("column", "in force"),
     "media_type": pgettext_lazy("column", "media type"),
     "name": pgettext_lazy("column", "name"),
     "observation": pgettext_lazy("column", "observation"),

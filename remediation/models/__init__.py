@@ -40,6 +40,7 @@ from remediation.models.inventory import (
     Service,
     ServiceVersion,
 )
+from remediation.models.live import LiveObservation, LiveRequest, SecretCheck
 from remediation.models.people import Invitation, InvitationUse, PasskeyEnrolment, User
 from remediation.models.proposal import (
     Notice,
@@ -92,6 +93,8 @@ __all__ = [
     "InvitationUse",
     "LateResult",
     "Lease",
+    "LiveObservation",
+    "LiveRequest",
     "Notice",
     "NoticeChannel",
     "NoticeChoice",
@@ -106,6 +109,7 @@ __all__ = [
     "Review",
     "ReviewSession",
     "SavedView",
+    "SecretCheck",
     "Service",
     "ServiceVersion",
     "StepRecord",

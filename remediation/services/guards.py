@@ -74,6 +74,8 @@ REFUSALS: dict[str, type[errors.Refused]] = {
     "comment_person": errors.NoSuchObject,
     "comment_asked": errors.NotEntitled,
     "look_state": errors.WrongState,
+    "live_identity": errors.NoSuchObject,
+    "live_budget": errors.WrongState,
     "invitation_expired": errors.SessionExpired,
     "remediation_invitationuse_invitation_id_key": errors.SessionUsed,
 }

@@ -78,10 +78,12 @@ BEGIN
                'evidenceerasure', 'proposal', 'notice', 'incidentnotice', 'noticechannel', 'assessment', 'execution', 'steprecord',
                'lateresult']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
-    ('actor', ARRAY['incidenttransition', 'incidentlook', 'incidentassignment', 'transition', 'refusal', 'freeze', 'haltverdict']),
+    ('actor', ARRAY['incidenttransition', 'incidentlook', 'incidentassignment', 'transition', 'refusal', 'freeze',
+                    'haltverdict', 'liveobservation', 'secretcheck']),
     ('agent', ARRAY['incident', 'incidentreport', 'evidence']),
     ('person', ARRAY['passkeyenrolment', 'observationrequest', 'reviewsession', 'review', 'haltsession',
-                     'halt', 'savedview', 'incidentlookrequest', 'incidentcomment', 'noticechoice']),
+                     'halt', 'savedview', 'incidentlookrequest', 'incidentcomment', 'noticechoice',
+                     'liverequest']),
     ('maker', ARRAY['agenttoken']), ('created_by', ARRAY['invitation']),
     ('revoked_by', ARRAY['agenttokenrevocation'])) AS v(who, tables) LOOP
     FOREACH t IN ARRAY f.tables LOOP

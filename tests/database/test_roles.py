@@ -23,11 +23,12 @@ INVENTORY = {
 SUBMISSIONS = {
     "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",
     "proposal", "proposaltarget", "transition", "observationrequest", "refusal", "halt",
-    "incidentlookrequest", "incidentassignment", "incidentcomment", "telling",
+    "incidentlookrequest", "incidentassignment", "incidentcomment", "telling", "liverequest",
 }  # fmt: skip
 FINDINGS = {
     "assessment", "assessmentservice", "notice", "execution", "steprecord", "lateresult", "freeze",
     "haltverdict", "incidentlook", "incidentnotice", "delivery", "noticechannel",
+    "liveobservation", "secretcheck",
 }  # fmt: skip
 AGENTS = {"agent", "agentversion"}
 # Read by web alone: tokens, codes, review sessions, answers.

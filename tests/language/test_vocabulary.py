@@ -60,7 +60,11 @@ def named_by(provider: Provider) -> set[str]:
     That executors show exactly the declared fields, the contract test says.
     """
     return {
-        *(field for spec in provider.targets for field in (*spec.fields, *spec.shown_fields)),
+        *(
+            field
+            for spec in provider.targets
+            for field in (*spec.fields, *spec.shown_fields, *spec.live_fields)
+        ),
         *(field for spec in provider.actions for field in spec.pin_fields),
         *(name for spec in provider.actions for name in spec.parameters["properties"]),
     }  # type: ignore[misc]

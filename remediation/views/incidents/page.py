@@ -11,6 +11,7 @@ from remediation.views.cards.comments import Comments
 from remediation.views.cards.containment import Containment
 from remediation.views.cards.diagnosis import DiagnosisCard
 from remediation.views.cards.history import HistoryRow
+from remediation.views.cards.live import LiveCard
 from remediation.views.cards.proposal_rows import ProposalRow
 from remediation.views.cards.scope import ScopeCard
 from remediation.views.forms import CloseForm
@@ -158,6 +159,7 @@ class IncidentPage:
     report_only: str  # why the portal cannot contain the identity; empty where it can
     form: CloseForm | None  # None when this person may not close it
     containment: Containment
+    live: LiveCard
     alive: tuple[ProposalRow, ...]  # those that do not run any more when it is closed
 
 

@@ -17,6 +17,7 @@ from remediation.views.cards import proposal_rows
 from remediation.views.cards.comments import comments_card
 from remediation.views.cards.containment import containment
 from remediation.views.cards.diagnosis import DiagnosisCard, incident_diagnosis
+from remediation.views.cards.live import live_card
 from remediation.views.cards.proposal_rows import ProposalRow
 from remediation.views.cards.scope import scope_card
 from remediation.views.forms import CloseForm, CommentForm
@@ -82,6 +83,7 @@ def incident_page(
         report_only=vocabulary.saying(REPORT_ONLY) if is_report_only(incident.locator) else "",
         form=(form or CloseForm()) if may_close else None,
         containment=containment(person, incident, row.state),
+        live=live_card(person, incident),
         alive=tuple(one for one in proposals if one.state not in _ENDED),
     )
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from remediation.domain.approval_conditions import Conditions
 from remediation.views.cards.assessed import Assessed
 from remediation.views.cards.comments import Comments
+from remediation.views.cards.live import LiveCard
 from remediation.views.cards.proposal import ProposalPage
 from remediation.views.cards.reviews import ReviewRow
 
@@ -51,6 +52,8 @@ class ReviewPage(ProposalPage):
     """The whole page for one person."""
 
     decide: Decide
+    # What the worker read since, beside the pin.
+    live: LiveCard
     agent_enabled: bool = True
     # The proposal whose run this one reverses; a person proposed such a reversal, not the agent.
     undoes: UUID | None = None
