@@ -19,7 +19,7 @@ Come = Callable[[m.User], Visitor]
 
 
 def bare() -> m.Incident:
-    """An incident that an agent reported without a plan, in an inventory that knows its identity."""
+    """An incident that was reported without a plan; the inventory knows its identity."""
     owner = factories.person()
     incident = factories.incident(
         factories.agent(owner), "test.target:ledger-key", title="Key used from an unknown network"
