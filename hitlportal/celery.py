@@ -39,7 +39,7 @@ app.conf.update(
     # Sweep and expiry have their own queue, so that a flood of work cannot delay them.
     task_queues=[
         Queue(name, Exchange(name), routing_key=name)
-        for name in ("execute", "assess", "sweep", "record")
+        for name in ("execute", "assess", "sweep", "record", "live")
     ],
     task_routes={
         "remediation.execute": {"queue": "execute"},
@@ -50,6 +50,8 @@ app.conf.update(
         "remediation.expire": {"queue": "sweep"},
         "remediation.reconcile": {"queue": "sweep"},
         "remediation.look": {"queue": "sweep"},
+        # A queue and a process of its own: a target that hangs delays no step and no look.
+        "remediation.read_live": {"queue": "live"},
         # A queue of their own, so that a hanging mail server delays no execution or expiry.
         "remediation.notify": {"queue": "record"},
         "audit.verify": {"queue": "record"},
@@ -72,6 +74,7 @@ app.conf.update(
         "reconcile": {"task": "remediation.reconcile", "schedule": 5.0, "options": {"expires": 10}},
         "expire": {"task": "remediation.expire", "schedule": 5.0, "options": {"expires": 10}},
         "look": {"task": "remediation.look", "schedule": 10.0, "options": {"expires": 20}},
+        "read_live": {"task": "remediation.read_live", "schedule": 5.0, "options": {"expires": 10}},
         "notify": {"task": "remediation.notify", "schedule": 15.0, "options": {"expires": 30}},
         "verify": {"task": "audit.verify", "schedule": 86_400.0, "options": {"expires": 3600}},
     },

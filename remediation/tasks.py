@@ -8,6 +8,7 @@ from celery import shared_task
 
 from remediation.services.actors import worker
 from remediation.services.assessment import assess as assess_
+from remediation.services.assessment import read_live as live_
 from remediation.services.execution import execute as execute_
 from remediation.services.execution import look as look_
 from remediation.services.execution import reconcile as reconcile_
@@ -16,6 +17,7 @@ from remediation.services.outbox import expire as expire_
 from remediation.services.outbox import notify_incident as incident_
 from remediation.services.outbox import notify_result as result_
 from remediation.services.reporting import end_alternatives as end_alternatives_
+from remediation.services.reporting import escalate as escalate_
 from remediation.services.review import confirm_dissent
 
 
@@ -82,9 +84,16 @@ def notify() -> None:
     result_.notify_pending(actor=worker())
     result_.remind(actor=worker())
     incident_.notify_pending(actor=worker())
+    escalate_.escalate(actor=worker())
 
 
 @shared_task(name="remediation.look")
 def look() -> None:
     """Look whether contained incidents are still contained."""
     look_.look(actor=worker())
+
+
+@shared_task(name="remediation.read_live")
+def read_live() -> None:
+    """Read identities that people look at now."""
+    live_.answer_due(actor=worker())

@@ -8,6 +8,7 @@ from remediation.views.account import invite
 from remediation.views.account import views as account
 from remediation.views.evidence import views as evidence
 from remediation.views.history import views as history
+from remediation.views.incidents import discussing, live
 from remediation.views.incidents import views as incidents
 from remediation.views.narrow import views as narrow
 from remediation.views.plan import views as plan
@@ -68,10 +69,21 @@ urlpatterns = [
         evidence.reveal,
         name="evidence_reveal",
     ),
+    path("proposals/<uuid:proposal_id>/live/", live.proposal_state, name="proposal_live"),
+    path("proposals/<uuid:proposal_id>/live/read", live.proposal_read, name="proposal_live_read"),
+    path("incidents/<uuid:incident_id>/live/", live.incident_state, name="incident_live"),
+    path("incidents/<uuid:incident_id>/live/read", live.incident_read, name="incident_live_read"),
     path("incidents/", incidents.index, name="incidents"),
     path("incidents/<uuid:incident_id>/", incidents.show, name="incident"),
     path("incidents/<uuid:incident_id>/plan/", plan.plan, name="plan"),
     path("incidents/<uuid:incident_id>/history/", incidents.history, name="incident_history"),
+    path("incidents/<uuid:incident_id>/comment/", discussing.comment, name="incident_comment"),
+    path("incidents/<uuid:incident_id>/assign/", discussing.assign, name="incident_assign"),
+    path(
+        "incidents/<uuid:incident_id>/evidence/<slug:sha256>/",
+        discussing.artefact,
+        name="incident_artefact",
+    ),
     path("incidents/<uuid:incident_id>/look/", incidents.look, name="incident_look"),
     path("incidents/<uuid:incident_id>/confirm/", incidents.confirm, name="incident_confirm"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),

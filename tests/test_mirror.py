@@ -24,6 +24,8 @@ ELSEWHERE = {
     "services/access/slots": "services/access/test_authorize.py",  # slots a right can fill
     "services/assessment/narrowed": "flows/test_narrowing.py",  # what counts as an approval
     "services/assessment/assess": "flows/test_approve_and_execute.py",
+    "services/assessment/leaked": "services/assessment/test_read_live.py",
+    "services/assessment/live": "services/assessment/test_read_live.py",
     "services/assessment/observe": "flows/test_breaks_gate.py",  # b05, b07, b11
     "services/execution/confirm": "flows/test_stop_and_keep.py",  # A64, A67
     "services/execution/contain": "services/execution/test_look.py",  # before and after a look

@@ -139,11 +139,14 @@ class Stack:
         sequencer = places.command("audit_sequencer")
         # A separate worker, so that a flood of work cannot delay deadlines.
         sweep = ("worker", "--queues", "sweep", "--pool", "solo")
+        # And one whose targets may hang.
+        reads = ("worker", "--queues", "live", "--pool", "solo")
         self._spawn("witness", *self.log.witness())
         self._spawn("sequencer", sequencer, self.settings.sequencer())
         self._spawn("web", python(*web, *threads), self.settings.web())
         self._spawn("worker", python(*celery, *work, "-n", "work@%h", *QUIET), worker)
         self._spawn("sweeper", python(*celery, *sweep, "-n", "sweep@%h", *QUIET), worker)
+        self._spawn("reader", python(*celery, *reads, "-n", "reader@%h", *QUIET), worker)
         self._spawn("beat", python(*celery, "beat", "--loglevel", "WARNING"), beat)
         if self.ledger.may_log_in():
             address = {"LEDGER_DSN_FILE": str(self._job_address())}

@@ -51,6 +51,7 @@ GRANT EXECUTE ON FUNCTION
   remediation.edge_v1(text, text, text), remediation.incident_edge_v1(text, text, text),
   remediation.lock_proposal_v1(uuid), remediation.lock_incident_v1(uuid),
   remediation.incident_excluded_v1(uuid, uuid), remediation.look_holds_v1(uuid, bigint),
+  remediation.viewers_v1(uuid, uuid),
   remediation.excluded_v1(uuid), remediation.token_revoked_v1(uuid),
   remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
   remediation.taken_v1(uuid, integer), remediation.declined_v1(uuid, integer),
@@ -73,7 +74,9 @@ GRANT SELECT ON
   public.remediation_agent, public.remediation_agentversion,
   public.remediation_incident, public.remediation_incidenttransition,
   public.remediation_incidentlook, public.remediation_incidentlookrequest,
-  public.remediation_incidentnotice,
+  public.remediation_incidentnotice, public.remediation_incidentassignment,
+  public.remediation_incidentcomment,
+  public.remediation_liverequest, public.remediation_liveobservation, public.remediation_secretcheck,
   public.remediation_incidentreport, public.remediation_evidence, public.remediation_evidenceblob,
   public.remediation_diagnosis, public.remediation_choice,
   public.remediation_proposal, public.remediation_proposaltarget,
@@ -96,6 +99,8 @@ GRANT SELECT ON remediation.edge, remediation.target_kind TO hitl_web, hitl_work
 GRANT SELECT ON
   public.remediation_queueentry, public.remediation_queueservice, public.remediation_incidententry
   TO hitl_web, hitl_auditor;
+-- The worker finds the open incidents that need a plan.
+GRANT SELECT ON public.remediation_incidententry TO hitl_worker;
 GRANT SELECT ON remediation.entitlement, remediation.service_right, remediation.account
   TO hitl_web, hitl_worker;
 GRANT SELECT ON remediation.mailbox TO hitl_worker;
@@ -146,12 +151,13 @@ BEGIN
       'evidence', 'evidenceblob', 'diagnosis', 'choice', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'narrowing', 'idempotencyrecord',
       'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview',
-      'incidentlookrequest', 'ownerteam', 'environmentname', 'telling', 'noticechoice']),
+      'incidentlookrequest', 'incidentassignment', 'incidentcomment', 'ownerteam', 'environmentname',
+      'telling', 'noticechoice', 'liverequest']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',
-      'incidentnotice', 'telling', 'delivery', 'noticechannel'])) AS l(login, tables)
+      'incidentnotice', 'telling', 'delivery', 'noticechannel', 'liveobservation', 'secretcheck'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass

@@ -38,9 +38,29 @@ MODELS = {
     ),
     "identity": (pgettext_lazy("model", "identity"), pgettext_lazy("models", "identities")),
     "incident": (pgettext_lazy("model", "incident"), pgettext_lazy("models", "incidents")),
+    "incidentassignment": (
+        pgettext_lazy("model", "assignment of an incident"),
+        pgettext_lazy("models", "assignments of incidents"),
+    ),
+    "incidentcomment": (
+        pgettext_lazy("model", "comment on an incident"),
+        pgettext_lazy("models", "comments on incidents"),
+    ),
     "incidentlook": (
         pgettext_lazy("model", "look at an incident"),
         pgettext_lazy("models", "looks at incidents"),
+    ),
+    "liverequest": (
+        pgettext_lazy("model", "request to read an identity"),
+        pgettext_lazy("models", "requests to read identities"),
+    ),
+    "liveobservation": (
+        pgettext_lazy("model", "live reading of an identity"),
+        pgettext_lazy("models", "live readings of identities"),
+    ),
+    "secretcheck": (
+        pgettext_lazy("model", "comparison of leaked secrets"),
+        pgettext_lazy("models", "comparisons of leaked secrets"),
     ),
     "incidentlookrequest": (
         pgettext_lazy("model", "request to look at an incident"),
@@ -94,6 +114,7 @@ COLUMNS = {
     "about": pgettext_lazy("column", "about"),
     "actor": pgettext_lazy("column", "actor"),
     "agent": pgettext_lazy("column", "agent"),
+    "asked": pgettext_lazy("column", "asked"),
     "attempt": pgettext_lazy("column", "attempt"),
     "attacker_writable": pgettext_lazy("column", "attacker writable"),
     "authenticator_data": pgettext_lazy("column", "authenticator data"),
@@ -134,6 +155,8 @@ COLUMNS = {
     "kind": pgettext_lazy("column", "kind"),
     "locator": pgettext_lazy("column", "locator"),
     "look": pgettext_lazy("column", "look"),
+    "request": pgettext_lazy("column", "request"),
+    "in_force": pgettext_lazy("column", "in force"),
     "media_type": pgettext_lazy("column", "media type"),
     "name": pgettext_lazy("column", "name"),
     "narrowing_counts": pgettext_lazy("column", "narrowing counts"),
@@ -153,6 +176,7 @@ COLUMNS = {
     "reason": pgettext_lazy("column", "reason"),
     "recorded_at": pgettext_lazy("column", "recorded at"),
     "refusal": pgettext_lazy("column", "refusal"),
+    "replaces": pgettext_lazy("column", "replaces"),
     "reverses": pgettext_lazy("column", "reverses"),
     "risk": pgettext_lazy("column", "risk"),
     "round": pgettext_lazy("column", "round"),

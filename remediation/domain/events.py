@@ -34,7 +34,11 @@ class Event(StrEnum):
     PERSON_RUN_SETTLED = "person:run:settled"
     PERSON_INCIDENT_CLOSED = "person:incident:closed"
     PERSON_INCIDENT_CONTAINED = "person:incident:contained"
+    PERSON_INCIDENT_ASSIGNED = "person:incident:assigned"
+    PERSON_INCIDENT_UNASSIGNED = "person:incident:unassigned"
+    PERSON_INCIDENT_COMMENTED = "person:incident:commented"
     PERSON_LOOK_ASKED = "person:look:asked"
+    PERSON_LIVE_ASKED = "person:live:asked"
     PERSON_EVIDENCE_REVEALED = "person:evidence:revealed"
     PERSON_REQUEST_REFUSED = "person:request:refused"
 
@@ -86,6 +90,8 @@ class Event(StrEnum):
     WORKER_SETTLEMENT_REFUSED = "worker:settlement:refused"
     WORKER_INCIDENT_CONTAINED = "worker:incident:contained"
     WORKER_INCIDENT_LOOKED = "worker:incident:looked"
+    WORKER_LIVE_OBSERVED = "worker:live:observed"
+    WORKER_SECRET_COMPARED = "worker:secret:compared"  # noqa: S105  a name
     WORKER_INCIDENT_REOPENED = "worker:incident:reopened"
     WORKER_NOTICE_SENT = "worker:notice:sent"
 

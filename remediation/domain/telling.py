@@ -30,7 +30,10 @@ class Kind(StrEnum):
     INCIDENT_UNREAD = "incident_unread"
     NEEDS_A_PLAN = "needs_a_plan"
     QUESTION = "question"
+    ANSWER = "answer"
     ASSIGNMENT = "assignment"
+    UNASSIGNED = "unassigned"
+    PLAN_OVERDUE = "plan_overdue"
     HOW_IT_WENT = "how_it_went"
     CHANNEL_FAILING = "channel_failing"
 
@@ -129,6 +132,25 @@ KINDS: Mapping[Kind, About] = MappingProxyType(
             "a question for you",
             page="about",
             by_web=True,
+        ),
+        Kind.ANSWER: About(
+            "somebody whom you asked has written",
+            "somebody whom you asked has written",
+            page="about",
+            by_web=True,
+        ),
+        Kind.UNASSIGNED: About(
+            "an incident that you had is not yours any more",
+            "is not yours any more",
+            page="about",
+            by_web=True,
+        ),
+        Kind.PLAN_OVERDUE: About(
+            "an incident has no plan after its time for one",
+            "still needs a plan",
+            "The time to propose what to do about this incident has passed, and it is open.",
+            page="incident",
+            always=True,
         ),
         Kind.ASSIGNMENT: About(
             "an incident is assigned to you",

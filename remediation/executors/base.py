@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
 from audit.tlog.canonical import Json
 from remediation.domain import catalogue
-from remediation.domain.catalogue import ActionSpec
+from remediation.domain.catalogue import TARGETS, ActionSpec, gettext_noop
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
@@ -19,6 +19,7 @@ from remediation.executors.errors import NotApplied
 from remediation.executors.targets import Targets
 
 Snapshot = Mapping[str, Json]
+NOT_COMPARED = gettext_noop("The portal cannot compare secrets for this kind of identity.")
 GONE = Observation(exists=False, state={}, shown={}, simulated=False)
 
 
@@ -45,6 +46,27 @@ class Point:
         return {
             "place": self.place, "without_access": self.without_access, "open": list(self.open)
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A secret from evidence that may be the one in force, and the rule that found it there."""
+
+    # The forms that the bytes may stand for (escapes, base64); never shown, logged or recorded.
+    values: tuple[str, ...] = field(repr=False)
+    rule: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Whether each candidate is the secret in force, in the order in which they were given.
+
+    None: it cannot be told, and `why` says why. `place` is what was asked.
+    """
+
+    answers: tuple[bool | None, ...]
+    place: str = ""
+    why: str = ""
 
 
 class Settled(StrEnum):
@@ -94,6 +116,25 @@ class Executor(ABC):
         `state` has exactly the spec's pin fields, or is empty if the target does not exist.
         Raises only TargetUnobservable.
         """
+
+    def live(self, step: Step, targets: Targets) -> Observation:
+        """Read the target as `observe` does, for people who look now: `shown` may have more.
+
+        Nobody pins or signs it. Raises only TargetUnobservable.
+        """
+        return self.observe(step, targets)
+
+    def secret_in_force(
+        self, step: Step, targets: Targets, candidates: Sequence[Candidate]
+    ) -> Compared:
+        """Return which candidates are the secret in force on the target, with the observer's login.
+
+        Never by signing in with one, and none may leave this process, not even in a form from
+        which it can be guessed by whoever reads the target's log. Raises only TargetUnobservable,
+        whose text must not quote a candidate.
+        """
+        spec = TARGETS[self.spec.target_kind]
+        return Compared((None,) * len(candidates), why=spec.no_secret_compared or NOT_COMPARED)
 
     def precheck(self, step: Step, observation: Observation) -> None:
         """Raise NotApplied if the action must not be tried on a target in this state. Pure."""

@@ -25,7 +25,7 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.executors.base import GONE, Deadline, Executor, Outcome, Point, Settled, Snapshot
+from remediation.executors.base import GONE, Deadline, Outcome, Point, Settled, Snapshot
 from remediation.executors.driver import Driver
 from remediation.executors.errors import (
     CredentialUnavailable,
@@ -37,6 +37,7 @@ from remediation.executors.errors import (
 )
 from remediation.executors.postgres_cluster import cluster, read
 from remediation.executors.postgres_ending import LOOK_SECONDS, Ending, ending_meanwhile, with_oid
+from remediation.executors.postgres_live import LiveRole
 from remediation.executors.postgres_look import OBSERVE_SECONDS, look
 from remediation.executors.postgres_operate import (
     in_the_way,
@@ -69,7 +70,7 @@ _RECORDED = (
 )  # fmt: skip
 
 
-class _Role(Executor):
+class _Role(LiveRole):
     """The common parts of disabling and enabling a role."""
 
     login: ClassVar[bool]

@@ -8,7 +8,7 @@ services before and after:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from remediation.domain.digest import Kind, digest
@@ -16,7 +16,14 @@ from remediation.domain.errors import BadInput, Digest, Refused, TargetUnobserva
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step, load
-from remediation.executors.base import Deadline, Executor, Outcome, Snapshot
+from remediation.executors.base import (
+    Candidate,
+    Compared,
+    Deadline,
+    Executor,
+    Outcome,
+    Snapshot,
+)
 from remediation.executors.errors import (
     ClearanceRefused,
     NotApplied,
@@ -37,6 +44,28 @@ def run_observe(step: Step, targets: Targets) -> Observation:
     """Read a step's target without a clearance. Raises TargetUnobservable."""
     with _unforeseen_is(TargetUnobservable):
         return executor_of(step).observe(step, targets)
+
+
+def run_live(step: Step, targets: Targets) -> Observation:
+    """Read a step's target for people who look now. Raises TargetUnobservable."""
+    with _unforeseen_is(TargetUnobservable):
+        return executor_of(step).live(step, targets)
+
+
+def run_secret_in_force(step: Step, targets: Targets, candidates: Sequence[Candidate]) -> Compared:
+    """Return which candidates are the secret in force. Raises TargetUnobservable.
+
+    The words of an unexpected error could quote a candidate, so only its class is told.
+    """
+    try:
+        found = executor_of(step).secret_in_force(step, targets, candidates)
+    except TargetUnobservable:
+        raise
+    except Exception as error:
+        raise TargetUnobservable(type(error).__name__) from None
+    if len(found.answers) != len(candidates):
+        raise TargetUnobservable("the executor did not answer for each secret")
+    return found
 
 
 def would_refuse(step: Step, observation: Observation) -> str:

@@ -10,6 +10,7 @@ from remediation.models.agent import (
     IdempotencyRecord,
 )
 from remediation.models.assessment import Assessment, AssessmentService
+from remediation.models.discussion import IncidentAssignment, IncidentComment
 from remediation.models.execution import (
     Execution,
     Freeze,
@@ -39,6 +40,7 @@ from remediation.models.inventory import (
     Service,
     ServiceVersion,
 )
+from remediation.models.live import LiveObservation, LiveRequest, SecretCheck
 from remediation.models.people import (
     EnvironmentName,
     Invitation,
@@ -89,6 +91,8 @@ __all__ = [
     "Identity",
     "IdentityVersion",
     "Incident",
+    "IncidentAssignment",
+    "IncidentComment",
     "IncidentEntry",
     "IncidentLook",
     "IncidentLookRequest",
@@ -99,6 +103,8 @@ __all__ = [
     "InvitationUse",
     "LateResult",
     "Lease",
+    "LiveObservation",
+    "LiveRequest",
     "Narrowing",
     "Notice",
     "NoticeChannel",
@@ -115,6 +121,7 @@ __all__ = [
     "Review",
     "ReviewSession",
     "SavedView",
+    "SecretCheck",
     "Service",
     "ServiceVersion",
     "StepRecord",

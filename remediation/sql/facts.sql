@@ -78,10 +78,12 @@ BEGIN
                'evidenceerasure', 'proposal', 'notice', 'incidentnotice', 'noticechannel', 'assessment', 'execution',
                'steprecord', 'lateresult', 'ownerteam', 'environmentname']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
-    ('actor', ARRAY['incidenttransition', 'incidentlook', 'transition', 'refusal', 'freeze', 'haltverdict']),
+    ('actor', ARRAY['incidenttransition', 'incidentlook', 'incidentassignment', 'transition', 'refusal', 'freeze',
+                    'haltverdict', 'liveobservation', 'secretcheck']),
     ('agent', ARRAY['incident', 'incidentreport', 'evidence', 'choice']),
     ('person', ARRAY['passkeyenrolment', 'observationrequest', 'reviewsession', 'review', 'narrowing', 'haltsession',
-                     'halt', 'savedview', 'incidentlookrequest', 'noticechoice']),
+                     'halt', 'savedview', 'incidentlookrequest', 'incidentcomment', 'noticechoice',
+                     'liverequest']),
     ('maker', ARRAY['agenttoken']), ('created_by', ARRAY['invitation']),
     ('revoked_by', ARRAY['agenttokenrevocation'])) AS v(who, tables) LOOP
     FOREACH t IN ARRAY f.tables LOOP

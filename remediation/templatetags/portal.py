@@ -198,6 +198,9 @@ TONES = {
     "halted": ("warn", "stop"),
     "not_begun": ("muted", "circle"),
     "production": ("warn", "alert"),
+    "comment": ("accent", "user"),
+    "assigned": ("muted", "user"),
+    "notice": ("muted", "info"),
 }
 
 

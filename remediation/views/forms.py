@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib.auth.password_validation import (
@@ -57,6 +59,32 @@ class CloseForm(forms.Form):
                 )
             )
         return outcome
+
+
+class CommentForm(forms.Form):
+    """A comment, and the people that it asks; nobody is chosen beforehand."""
+
+    text = forms.CharField(
+        max_length=4_000,
+        label=gettext_lazy("Comment or question"),
+        help_text=gettext_lazy(
+            "It stays on record with your name. Secrets are masked; agents cannot read it."
+        ),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    asked = forms.MultipleChoiceField(required=False, label=gettext_lazy("Ask"))
+
+    def __init__(self, *args: Any, people: Sequence[tuple[UUID, str]] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.people = [(str(person), name) for person, name in people]
+        asked = self.fields["asked"]
+        assert isinstance(asked, forms.MultipleChoiceField)
+        asked.choices = self.people
+
+    def typed(self) -> list[tuple[str, str, bool]]:
+        """Return whom one can ask, with what was chosen before an error."""
+        chosen = set(self.data.getlist("asked")) if hasattr(self.data, "getlist") else set()
+        return [(person, name, person in chosen) for person, name in self.people]
 
 
 class RevealForm(forms.Form):

@@ -31,6 +31,13 @@ SAYINGS = frozenset(
         gettext_noop("being rolled back"),
         gettext_noop("rolled back"),
         gettext_noop("could not be rolled back"),
+        # By when a plan is due (domain/plan_due.py).
+        gettext_noop(
+            "The inventory does not say what this identity reaches, so it counts as critical."
+        ),
+        gettext_noop("It reaches a critical service, or a payment path, in production."),
+        gettext_noop("It reaches production, or a service of high criticality."),
+        gettext_noop("It reaches neither production nor anything of high criticality."),
         # Kinds of secrets (domain/secrets/detector.py).
         gettext_noop("AWS secret access key"),
         gettext_noop("AWS session token"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.database import (
+    attacks_discussion,
     attacks_execution,
     attacks_halt,
     attacks_incidents,
@@ -21,6 +22,7 @@ ATTACKS = [
         attacks_execution,
         attacks_halt,
         attacks_incidents,
+        attacks_discussion,
         attacks_plans,
     )
     for attack in book.ATTACKS

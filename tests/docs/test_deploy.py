@@ -46,7 +46,7 @@ def environment(unit: Path) -> set[str]:
 
 def test_there_is_a_unit_for_each_process() -> None:
     names = {unit.stem.removeprefix("hitlportal-") for unit in UNITS}
-    assert names == {"web", "worker", "sweeper", "sequencer", "beat", "witness"}
+    assert names == {"web", "worker", "sweeper", "reader", "sequencer", "beat", "witness"}
 
 
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:

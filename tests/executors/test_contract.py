@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
+from uuid import uuid4
 
 import pytest
 
@@ -17,7 +18,7 @@ from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import Digest, TargetUnobservable, UnknownField
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
-from remediation.executors.base import Deadline, Settled
+from remediation.executors.base import Candidate, Deadline, Settled
 from remediation.executors.errors import (
     ClearanceRefused,
     CredentialUnavailable,
@@ -27,9 +28,11 @@ from remediation.executors.errors import (
 from remediation.executors.run import (
     executor_of,
     run_apply,
+    run_live,
     run_observe,
     run_prepare,
     run_rollback,
+    run_secret_in_force,
     run_verify,
 )
 from remediation.executors.targets import Targets
@@ -56,6 +59,35 @@ def test_observing_shows_exactly_the_pin_fields_and_changes_nothing(world: World
     encode(seen.to_json())  # no floats, no times: the observation is recorded
     assert run_observe(world.step, world.targets()).state == seen.state
     assert (world.look(), world.changes()) == (before, 0)
+
+
+def test_reading_live_shows_what_observing_shows_and_changes_nothing(world: World) -> None:
+    before = world.look()
+    world.hide_operate_credential()
+    seen = run_live(world.step, world.targets())
+    declared = TARGETS[world.step.target.kind]
+    assert seen.exists and set(seen.state) == set(world.step.spec.pin_fields)
+    assert set(declared.shown_fields) <= set(seen.shown)
+    assert set(seen.shown) - set(declared.shown_fields) <= set(declared.live_fields)
+    encode(seen.to_json())  # it is recorded
+    gone = run_live(world.plan(world.gone).steps[0], world.targets())
+    assert not gone.exists
+    assert (world.look(), world.changes()) == (before, 0)
+
+
+def test_a_secret_is_compared_or_said_not_to_be_and_stands_in_no_log(world: World) -> None:
+    """A61: each candidate has an answer, no credential that changes something is read."""
+    before, secret = world.look(), f"pw-{uuid4().hex}"
+    world.hide_operate_credential()
+    given = [Candidate((secret,), "assigned_secret"), Candidate((), "private_key")]
+    found = run_secret_in_force(world.step, world.targets(), given)
+    assert len(found.answers) == 2 and True not in found.answers
+    assert found.why or None not in found.answers[:1], "what is not compared is said"
+    assert secret not in repr(given) + repr(found)
+    assert run_secret_in_force(world.step, world.targets(), []).answers == ()
+    assert (world.look(), world.changes()) == (before, 0)
+    for path in world.directory.rglob("*"):
+        assert not path.is_file() or secret.encode() not in path.read_bytes()
 
 
 def test_observing_needs_no_credential_that_can_change_something(world: World) -> None:

@@ -16,7 +16,7 @@ from remediation.domain import report as reports
 from remediation.domain.errors import BadValue
 from remediation.domain.events import Event
 from remediation.services.access import record_refusal
-from remediation.services.reporting import incidents, submit, withdraw
+from remediation.services.reporting import comment, incidents, submit, withdraw
 from tests.flows.world import World, acts
 from tests.hostile.corpus import CORPUS, REFUSED
 
@@ -93,6 +93,12 @@ def make(world: World) -> Scene:
             incident_id=closed,
             outcome="false_positive",
             reason=BETWEEN.join(next(packed(TEXTS, 3_900))),
+        )
+    with acts(WEB):
+        comment.comment(
+            actor=world.people["alice"].user,
+            incident_id=closed,
+            text=BETWEEN.join(next(packed(list(reversed(TEXTS)), 3_900))),
         )
     return Scene(
         reviews=reviews,

@@ -134,7 +134,9 @@ def _pages_of_a_reviewer(alice: Visitor, scene: Scene) -> None:
     looked_at(opened(alice, "incidents"), packs([TITLES[0], *TITLES[2:]]))
     alice.shoot("hostile-incidents")
     closing = [BETWEEN.join(next(scenes.packed(TEXTS, 3_900)))]
-    looked_at(opened(alice, "incident", scene.closed), [*packs([TITLES[1]]), *closing])
+    said = list(m.IncidentComment.objects.values_list("text", flat=True))
+    assert said
+    looked_at(opened(alice, "incident", scene.closed), [*packs([TITLES[1]]), *closing, *said])
     alice.shoot("hostile-incident")
     for proposal_id, half in zip(scene.reviews, scenes.HALVES, strict=True):
         cited = [json.dumps(text, ensure_ascii=False) for text in half]

@@ -13,7 +13,7 @@ from django.utils import translation
 from audit import sqlfile
 from remediation import schema, vocabulary
 from remediation.admin import names
-from remediation.domain import checks, errors, outcome, statement
+from remediation.domain import checks, errors, outcome, plan_due, statement
 from remediation.domain.catalogue import BUILT_IN, PROVIDERS, REPORT_ONLY, Provider
 from remediation.domain.checks import Outcome as Finding
 from remediation.domain.differences import Difference
@@ -62,7 +62,11 @@ def named_by(provider: Provider) -> set[str]:
     That executors show exactly the declared fields, the contract test says.
     """
     return {
-        *(field for spec in provider.targets for field in (*spec.fields, *spec.shown_fields)),
+        *(
+            field
+            for spec in provider.targets
+            for field in (*spec.fields, *spec.shown_fields, *spec.live_fields)
+        ),
         *(field for spec in provider.actions for field in spec.pin_fields),
         *(name for spec in provider.actions for name in spec.parameters["properties"]),
     }  # type: ignore[misc]
@@ -126,7 +130,7 @@ def test_the_sayings_are_those_of_the_domain() -> None:
     assert all(f'"{mark}"' in drawn for mark in marks)
     expected = {
         *statement.REJECT_REASONS.values(), *statement.RETURN_REASONS.values(),
-        *outcome.WORDS.values(), *detector.TITLES.values(),
+        *outcome.WORDS.values(), *plan_due.REASONS.values(), *detector.TITLES.values(),
         REPORT_ONLY,
         *marks, *excluding, deciders.NO_RIGHT, deciders.ALL_FILLED, *_notes(),
     }  # fmt: skip

@@ -17,9 +17,9 @@ from hitlportal.demo.servers.valkey import ValkeyServer
 
 BROKER, CACHE = 0, 1  # numbers of Valkey's databases
 # kombu's keys: queues (with a suffix per priority), bindings, unacknowledged messages.
-QUEUES = ("~execute*", "~assess*", "~sweep*", "~record*", "~_kombu.*", "~unacked*")
+QUEUES = ("~execute*", "~assess*", "~sweep*", "~record*", "~live*", "~_kombu.*", "~unacked*")
 # Django's prefix, then the counters of `outbox.dispatch` and `assessment.observe` (services).
-COUNTERS = ("~hitl:1:swept:*", "~hitl:1:observed:*")
+COUNTERS = ("~hitl:1:swept:*", "~hitl:1:observed:*", "~hitl:1:live:*")
 KEYS: Mapping[str, tuple[str, ...]] = {
     "web": (*QUEUES, "~hitl:1:*"),
     "worker": (*QUEUES, *COUNTERS),

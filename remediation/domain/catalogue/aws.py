@@ -8,6 +8,7 @@ from types import MappingProxyType
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
+    Live,
     Provider,
     TargetSpec,
     gettext_noop,
@@ -45,6 +46,34 @@ ACCESS_KEY = TargetSpec(
     account="account",
     holder="user",
     shown_fields=("created", "last_used", "last_used_service", "last_used_region", "other_keys"),
+    live=(
+        Live(
+            "status",
+            gettext_noop("The key's status is {status}."),
+            values=MappingProxyType(
+                {
+                    "Active": gettext_noop("The key is Active: requests signed with it are taken."),
+                    "Inactive": gettext_noop("The key is Inactive: AWS refuses requests."),
+                }
+            ),
+        ),
+        Live(
+            "last_used",
+            gettext_noop(
+                "Last used {last_used} by service {last_used_service} in region {last_used_region}."
+            ),
+            gettext_noop("AWS shows no use of it."),
+        ),
+        Live(
+            "other_keys",
+            gettext_noop("The user has other access keys: {other_keys}."),
+            gettext_noop("The user has no other access key."),
+        ),
+    ),
+    no_secret_compared=gettext_noop(
+        "AWS has nothing that a secret access key can be compared with. The access key id in the"
+        " evidence says which key it is; its status is above."
+    ),
 )
 # Identities for which there is no action yet; an incident can be about them.
 USER = TargetSpec(

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
+    Live,
     Protected,
     Provider,
     TargetSpec,
@@ -71,6 +72,35 @@ ROLE = TargetSpec(
         "standbys_unseen",
         "subscribers",
         "pooler",
+    ),
+    live_fields=("session_places",),
+    live=(
+        Live(
+            "login",
+            values=MappingProxyType(
+                {
+                    "yes": gettext_noop("It can log in."),
+                    "no": gettext_noop("It cannot log in."),
+                }
+            ),
+        ),
+        Live(
+            "valid_until",
+            gettext_noop("Its password is valid until {valid_until}."),
+            gettext_noop("Its password has no end date."),
+        ),
+        Live(
+            "sessions",
+            gettext_noop("Open sessions: {sessions}. Last activity: {last_activity}."),
+            gettext_noop("It has no open session."),
+        ),
+        Live("session_places", gettext_noop("Sessions on the primary, as the clients name them:")),
+        Live(
+            "members",
+            gettext_noop("Other roles are members of it and have its rights: {members}."),
+            gettext_noop("No other role is a member of it."),
+        ),
+        Live("standbys_unseen", gettext_noop("Not looked at: {standbys_unseen}.")),
     ),
 )
 
@@ -217,6 +247,7 @@ PROVIDER = Provider(
         "member_of_managed": pgettext("field of an observation", "member of managed"),
         "oid": pgettext("field of an observation", "oid"),
         "sessions": pgettext("field of an observation", "sessions"),
+        "session_places": pgettext("field of an observation", "sessions by client"),
         "last_activity": pgettext("field of an observation", "last activity"),
         "valid_until": pgettext("field of an observation", "valid until"),
         "owned_objects": pgettext("field of an observation", "owned objects"),

@@ -69,6 +69,7 @@ def build(providers: Iterable[Provider]) -> Catalogue:
         # Targets first: what is judged of an action rests on its target's fields.
         for target in provider.targets:
             _refuse(f"kind {target.kind}", _of_target(target, provider))
+            _refuse(f"kind {target.kind}", _of_live(target, provider))
         own = {action.kind: action for action in provider.actions}
         for action in provider.actions:
             _refuse(f"action {action.kind}", _of_action(action, provider, own))
@@ -147,6 +148,16 @@ def _compiles(pattern: str) -> str:
     except re.error as error:
         return f"not a pattern: {error}"
     return ""
+
+
+def _of_live(spec: TargetSpec, provider: Provider) -> Iterator[str]:
+    own = [action for action in provider.actions if action.target_kind == spec.kind]
+    read = {*spec.shown_fields, *spec.live_fields, *(n for each in own for n in each.pin_fields)}
+    for live in spec.live:
+        for text in live.sentences:
+            for name in (live.field, *re.findall(r"\{(\w*)\}", text)):
+                if name not in read:
+                    yield f"its live state names {name or 'no field'}, which no executor reads"
 
 
 def _of_action(

@@ -60,6 +60,28 @@ class Protected:
 
 
 @dataclass(frozen=True)
+class Live:
+    """A sentence about what an identity can do now, from what was read of it.
+
+    In a sentence "{name}" is replaced by the value of that field. `values`: a sentence by the
+    field's value ("yes" and "no" for a boolean); any other value has `present`. `present`: a list
+    with members, a text, or a number other than 0; a list that the sentence does not name stands
+    below it. `absent`: null, an empty list or text, or 0. `unknown`: the field was not read.
+    Empty sentences are left out.
+    """
+
+    field: str
+    present: str = ""
+    absent: str = ""
+    unknown: str = ""
+    values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        return (self.present, self.absent, self.unknown, *self.values.values())
+
+
+@dataclass(frozen=True)
 class TargetSpec:
     """A kind of target: its fields (name → anchored pattern) and its locator."""
 
@@ -88,6 +110,12 @@ class TargetSpec:
     protected: tuple[Protected, ...] = ()
     # Fields that the executor shows besides the pinned ones; the provider has words for them.
     shown_fields: tuple[str, ...] = ()
+    # What "active" means for this kind, said from a reading; without them pages list its fields.
+    live: tuple[Live, ...] = ()
+    # Fields that only `Executor.live` reads, for people who look now.
+    live_fields: tuple[str, ...] = ()
+    # Whether the portal can compare a leaked secret with the one in force, and why not.
+    no_secret_compared: str = ""
     # True if incidents can be about it but no action works on it.
     report_only: bool = False
 
@@ -203,5 +231,9 @@ class Provider:
             for limit in spec.limits
             for text in (limit.present, limit.absent, limit.unknown)
         )
-        of_targets = (spec.title for spec in self.targets)
-        return frozenset(text for text in (*of_targets, *of_actions, *of_limits) if text)
+        of_targets = (
+            text for spec in self.targets for text in (spec.title, spec.no_secret_compared)
+        )
+        of_live = (text for spec in self.targets for live in spec.live for text in live.sentences)
+        every = (*of_targets, *of_actions, *of_limits, *of_live)
+        return frozenset(text for text in every if text)

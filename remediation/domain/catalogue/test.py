@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from remediation.domain.catalogue.spec import (
     ActionSpec,
+    Live,
     Provider,
     TargetSpec,
     gettext_noop,
@@ -20,6 +21,13 @@ TARGET = TargetSpec(
     example={"name": "one"},
     names=("name",),
     shown_fields=("open",),
+    live=(
+        Live(
+            "state",
+            gettext_noop("Its state is {state}."),
+            values=MappingProxyType({"on": gettext_noop("It is on.")}),
+        ),
+    ),
 )
 
 NOOP = ActionSpec(

@@ -66,6 +66,17 @@ BEGIN
         END IF;
     END LOOP;
 
+    -- Whether a leaked secret is the one in force is answered from the stored verifier. Only a superuser
+    -- may let a function read it; where the provider keeps that for itself, "cannot be told" is the
+    -- answer. To withhold it: SET hitl_ops.compare_secrets = 'off' before this file runs.
+    IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN
+        IF coalesce(current_setting('hitl_ops.compare_secrets', true), '') = 'off' THEN
+            REVOKE SELECT (oid, rolpassword) ON pg_catalog.pg_authid FROM hitl_ops_owner;
+        ELSE
+            GRANT SELECT (oid, rolpassword) ON pg_catalog.pg_authid TO hitl_ops_owner;
+        END IF;
+    END IF;
+
     -- A role that holds every other connection must not keep the portal out (reserved_connections).
     FOREACH name IN ARRAY ARRAY['hitl_observer', 'hitl_operator']
     LOOP
@@ -130,7 +141,7 @@ GRANT USAGE ON SCHEMA hitl_ops TO hitl_observer, hitl_operator;
 
 -- The version of this file. The worker refuses a cluster with an older one, and says so.
 CREATE OR REPLACE FUNCTION hitl_ops.version() RETURNS integer
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT 3';
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT 4';
 
 -- Which role (by oid) was turned off under which name, and which standbys were connected then. A name
 -- can come to mean another role; sessions of the role that was turned off stay in sight by its oid.
@@ -348,6 +359,96 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $b
      ORDER BY a.backend_start, a.pid
 $body$;
 
+-- Returns a role's sessions on this server by client and program, those that were active last first.
+-- Both names are the clients' claims; the address is the connection's. At most 20 rows.
+CREATE OR REPLACE FUNCTION hitl_ops.session_places(
+    target oid, OUT address text, OUT application_name text, OUT sessions integer,
+    OUT last_activity timestamp with time zone)
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT coalesce(host(a.client_addr), 'a local socket'), a.application_name, count(*)::integer,
+           max(greatest(a.backend_start, a.state_change))
+      FROM pg_catalog.pg_stat_activity a
+     WHERE a.usesysid = target
+     GROUP BY 1, 2 ORDER BY 4 DESC, 1, 2 LIMIT 20
+$body$;
+
+-- Whether a leaked secret is the one in force, without the secret coming here: the worker derives the
+-- keys from it with the salt, and sends only their hash with a challenge. The challenge is new for each
+-- transaction and follows from a key that never leaves this database, so that a log of statements and
+-- parameters holds nothing from which a secret can be guessed. Whoever has the observer's login can ask
+-- about guesses, 64 in a quarter of a second; one comparison at a time in a cluster.
+CREATE TABLE IF NOT EXISTS hitl_ops.challenge_key (
+    only_one boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    key bytea NOT NULL
+);
+INSERT INTO hitl_ops.challenge_key (key)
+SELECT sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text || gen_random_uuid()::text,
+                         'UTF8'))
+    ON CONFLICT DO NOTHING;
+
+-- Nobody but these functions may call the next two.
+CREATE OR REPLACE FUNCTION hitl_ops.challenge(role oid) RETURNS bytea
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT sha256(k.key || convert_to(
+               concat_ws(' ', pg_backend_pid(), role, extract(epoch FROM transaction_timestamp())), 'UTF8'))
+      FROM hitl_ops.challenge_key k
+$body$;
+
+-- Returns the stored verifier; null where the role has none, or where the functions may not read it.
+CREATE OR REPLACE FUNCTION hitl_ops.verifier(role oid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    RETURN (SELECT a.rolpassword FROM pg_catalog.pg_authid a WHERE a.oid = role);
+END
+$body$;
+
+-- Returns what the worker needs to derive a candidate's keys: of enrolled roles only.
+-- kind: scram, md5, none, other, or unreadable.
+CREATE OR REPLACE FUNCTION hitl_ops.secret_challenge(
+    target text, OUT role oid, OUT kind text, OUT iterations integer, OUT salt text, OUT challenge bytea)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    stored text;
+    parts text[];
+BEGIN
+    role := hitl_ops.managed_role(target);
+    IF NOT has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT') THEN
+        kind := 'unreadable';
+        RETURN;
+    END IF;
+    stored := hitl_ops.verifier(role);
+    parts := regexp_match(stored, '^SCRAM-SHA-256\$([0-9]{1,7}):([A-Za-z0-9+/=]+)\$');
+    kind := CASE WHEN stored IS NULL THEN 'none' WHEN parts IS NOT NULL THEN 'scram'
+                 WHEN stored ~ '^md5[0-9a-f]{32}$' THEN 'md5' ELSE 'other' END;
+    iterations := parts[1];
+    salt := parts[2];
+    challenge := hitl_ops.challenge(role);
+END
+$body$;
+
+-- Returns for each proof whether it was made of the secret in force, in the transaction of the challenge.
+CREATE OR REPLACE FUNCTION hitl_ops.secret_in_force(target text, expected oid, proofs bytea[])
+RETURNS boolean[]
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    role oid := hitl_ops.managed_role(target, expected);
+    stored text := hitl_ops.verifier(role);
+    key bytea;
+BEGIN
+    IF cardinality(proofs) > 64 THEN
+        RAISE 'at most 64 proofs' USING ERRCODE = 'program_limit_exceeded';
+    END IF;
+    PERFORM pg_advisory_xact_lock(7411833, 4);
+    PERFORM pg_sleep(0.25);
+    key := CASE WHEN stored LIKE 'SCRAM-SHA-256$%'
+                THEN decode(split_part(split_part(stored, '$', 3), ':', 1), 'base64')
+                ELSE convert_to(stored, 'UTF8') END;
+    RETURN ARRAY(SELECT coalesce(sha256(hitl_ops.challenge(role) || key) = p.proof, false)
+                   FROM unnest(proofs) WITH ORDINALITY AS p(proof, place) ORDER BY p.place);
+END
+$body$;
+
 -- Returns the members of a role, members of members too, and how many sessions each has open on this
 -- server. PostgreSQL does not show which of those took the role on (SET ROLE). `usable` is false for a
 -- member with ADMIN alone (16 and later), who must first grant the role to itself.
@@ -433,7 +534,9 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION
     hitl_ops.version(), hitl_ops.sessions(oid), hitl_ops.turned_off_as(text), hitl_ops.starting() TO hitl_observer, hitl_operator;
 GRANT EXECUTE ON FUNCTION
-    hitl_ops.session_list(oid), hitl_ops.members(oid), hitl_ops.replicas() TO hitl_observer;
+    hitl_ops.session_list(oid), hitl_ops.members(oid), hitl_ops.replicas(),
+    hitl_ops.session_places(oid), hitl_ops.secret_challenge(text),
+    hitl_ops.secret_in_force(text, oid, bytea[]) TO hitl_observer;
 
 DO $installer$
 DECLARE

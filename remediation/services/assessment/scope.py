@@ -92,7 +92,12 @@ def scope_of(plan: Plan) -> Scope:
     Depth 1 are services that use a target directly; deeper ones depend on those. Reads only, at
     the database's time.
     """
-    found = _read(plan.targets)
+    return reached_by(plan.targets)
+
+
+def reached_by(targets: tuple[Target, ...]) -> Scope:
+    """Return what these targets reach, as `scope_of` does, for targets that no plan names yet."""
+    found = _read(targets)
     rows = [(reached.target, row) for reached in found for row in reached.services()]
     shown = [(target, row) for target, row in rows if row.depth <= MAX_DEPTH][:MAX_SERVICES]
     reasons = [reason for reached in found for reason in reached.unknown()]

@@ -36,6 +36,8 @@ from remediation.models import (
     Halt,
     HaltVerdict,
     Incident,
+    IncidentAssignment,
+    IncidentComment,
     IncidentReport,
     IncidentTransition,
     Narrowing,
@@ -190,7 +192,7 @@ class _Making:
         keys = [proposal.pk for proposal in self.proposals]
         found = {self.incident.entry}
         of_incident: tuple[Any, ...] = (
-            *(IncidentReport, IncidentTransition),
+            *(IncidentReport, IncidentTransition, IncidentAssignment, IncidentComment),
             *(Evidence, Diagnosis),
         )
         of_proposal: tuple[Any, ...] = (

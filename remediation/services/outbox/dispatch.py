@@ -63,6 +63,19 @@ class Due:
     age: float
 
 
+def wake_live() -> bool:
+    """Send a message that identities are to be read now; return whether the broker took it.
+
+    It holds no id: the requests decide. A lost message costs the seconds to the task's next turn.
+    """
+    try:
+        current_app.send_task("remediation.read_live", retry=False)
+    except (OperationalError, OSError) as error:
+        logger.warning("broker did not take the wish to read identities: %s", error)
+        return False
+    return True
+
+
 def wake(kind: str, proposal_id: UUID) -> bool:
     """Send one message; return whether the broker took it. Call it after the commit.
 

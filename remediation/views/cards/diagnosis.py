@@ -13,7 +13,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.citations import Stored, Unreadable, problem_of, read_artefact
 from remediation.domain.excerpt import Excerpt, excerpt
 from remediation.domain.report import Claim, load_diagnosis
-from remediation.models import Evidence, EvidenceBlob, Proposal
+from remediation.models import Diagnosis, Evidence, EvidenceBlob, Proposal
 from remediation.services.reporting import secrets
 from remediation.views.cards import agent_record
 from remediation.views.cards.agent_record import AgentRecord
@@ -129,3 +129,23 @@ def _artefacts(
     parsed = {digest: read_artefact(text) for digest, text in secrets.masked(rows).items()}
     blobs = EvidenceBlob.objects.filter(sha256__in=[row.sha256 for row in rows])
     return parsed, {b.sha256 for b in blobs if is_whole(bytes(b.content), b.sha256)}
+
+
+def incident_diagnosis(row: Diagnosis) -> DiagnosisCard:
+    """Return a diagnosis for the page of its incident, where no proposal need rest on it."""
+    diagnosis = load_diagnosis(bytes(row.body), allow_test=True)
+    cited = Counter(c.evidence for claim in diagnosis.claims for c in claim.citations)
+    artefacts, whole = _artefacts(row.incident_id, set(cited))
+    rows = {one.sha256: one for one in evidence_rows(row.incident_id, cited)}
+    stored = secrets.stored(row.incident)
+    return DiagnosisCard(
+        version=row.version,
+        digest=row.digest,
+        identity=diagnosis.identity.locator,
+        confidence=diagnosis.confidence,
+        summary_untrusted=diagnosis.summary,
+        rationale_untrusted="",
+        rationale_by="",
+        claims=tuple(_claim_row(stored, claim, artefacts, rows) for claim in diagnosis.claims),
+        evidence=tuple(replace(one, whole=one.sha256 in whole) for one in rows.values()),
+    )

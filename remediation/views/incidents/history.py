@@ -15,7 +15,7 @@ from remediation.models import (
     User,
 )
 from remediation.services.access import authorize, visibility
-from remediation.views.cards import proposal_history
+from remediation.views.cards import comments, proposal_history
 from remediation.views.cards.containment import look_rows
 from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow, in_order
@@ -34,7 +34,17 @@ def history_page(person: User, entry: IncidentEntry) -> IncidentHistoryPage:
         incident_id=found.pk,
         title_untrusted=found.title,
         state=presenter.rows([entry])[0].state,
-        rows=tuple(in_order([*rows(found), *proposal_history.rows(*proposals)])),
+        rows=tuple(
+            in_order(
+                [
+                    *rows(found),
+                    *comments.comment_rows(person, found),
+                    *comments.assignment_rows(found),
+                    *comments.notice_rows(found),
+                    *proposal_history.rows(*proposals),
+                ]
+            )
+        ),
         may_audit=authorize.may_audit(person),
         several=len(proposals) > 1,
         others=found.proposals.count() - len(proposals),

@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count, Min, Q, QuerySet
-from django.http import QueryDict
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.http import urlencode
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
 from remediation import vocabulary
 from remediation.domain import errors
-from remediation.domain.catalogue import REPORT_ONLY, is_report_only
 from remediation.domain.states import FINAL, IncidentState
 from remediation.models import (
     IdentityVersion,
@@ -26,13 +26,14 @@ from remediation.models import (
     QueueEntry,
     User,
 )
-from remediation.services.access import slots, visibility
-from remediation.services.reporting import make_plan
-from remediation.views.cards import proposal_rows
-from remediation.views.cards.containment import containment
+from remediation.services.access import authorize, slots, visibility
+from remediation.services.reporting import needs_plan
+from remediation.services.reporting.assign import assignees
+from remediation.services.reporting.needs_plan import Needing
 from remediation.views.cards.history import HistoryRow
-from remediation.views.forms import CLOSE_TITLES, CloseForm
-from remediation.views.incidents.page import IncidentPage, IncidentRow, IncidentsPage
+from remediation.views.forms import CLOSE_TITLES
+from remediation.views.incidents import filters
+from remediation.views.incidents.page import IncidentRow, IncidentsPage
 from remediation.views.names import Names
 
 PAGE = 50
@@ -46,68 +47,47 @@ NOTHING: dict[str, Any] = {"made": 0, "alive": 0, "soonest": None}
 
 def incidents_page(
     found: QuerySet[IncidentEntry],
-    query: QueryDict,
+    request: HttpRequest,
+    person: User,
     *,
     heading: str,
     explain: str,
-    may_audit: bool,
-    state: str = "",
-    states: tuple[str, ...] = (),
+    acts: bool,
 ) -> IncidentsPage:
-    """Return one part of the list (keyset pagination), perhaps of one of ``states`` only."""
-    if state:
-        found = found.filter(state=state)
-    after = _cursor(query.get("after", ""), query.get("id", ""))
+    """Return one part of the list (keyset pagination).
+
+    ``acts``: the list of people who act on incidents, without the closed ones unless asked for.
+    """
+    chosen = filters.Filter.read(request.GET, kinds := filters.kinds(found), people=acts)
+    listed = found.exclude(state=IncidentState.CLOSED) if acts and not chosen.state else found
+    listed = chosen.apply(listed, person, needs_plan.needing(person) if chosen.needs else ())
+    down = chosen.sort == filters.NEWEST
+    after = _cursor(request.GET.get("after", ""), request.GET.get("id", ""))
     if after is not None:
-        at, pk = after
-        # The first condition lets the index skip rows; the second is exact.
-        found = found.filter(detected_at__gte=at).filter(
-            Q(detected_at__gt=at) | Q(detected_at=at, incident__gt=pk)
-        )
-    part = list(_whole(found.order_by("detected_at", "incident"))[: PAGE + 1])
+        listed = listed.filter(_beyond(*after, down=down))
+    order = ("-detected_at", "-incident") if down else ("detected_at", "incident")
+    part = list(_whole(listed.order_by(*order))[: PAGE + 1])
     last = part[PAGE - 1] if len(part) > PAGE else None
     return IncidentsPage(
         rows=tuple(rows(part[:PAGE], found.db)),
-        may_audit=may_audit,
+        may_audit=authorize.may_audit(person),
         heading=heading,
         explain=explain,
         next_page=(
-            urlencode(
-                {
-                    **({"state": state} if state else {}),
-                    "after": last.detected_at.isoformat(),
-                    "id": str(last.pk),
-                }
-            )
-            if last
-            else ""
+            chosen.query(after=last.detected_at.isoformat(), id=str(last.pk)) if last else ""
         ),
-        state=state,
-        states=states,
+        chosen=chosen,
+        states=filters.STATES,
+        kinds=tuple(kinds),
+        acts=acts,
     )
 
 
-def incident_page(person: User, entry: IncidentEntry, form: CloseForm | None) -> IncidentPage:
-    """Return one incident; ``form`` has what was typed."""
-    incident, row = entry.incident, rows([entry])[0]
-    closed = row.state == IncidentState.CLOSED
-    may_close = not closed and visibility.may_close_incidents(person, incident)
-    seen = visibility.visible_queue(slots.rights_of(person)).filter(incident=incident)
-    proposals = proposal_rows.rows(
-        proposal_rows.readable(seen).order_by("-proposal__recorded_at", "pk")
-    )
-    return IncidentPage(
-        incident=row,
-        proposals=proposals,
-        moves=tuple(moves(incident)),
-        reports=incident.reports.count(),
-        earlier=incident.earlier_id,
-        report_only=vocabulary.saying(REPORT_ONLY) if is_report_only(incident.locator) else "",
-        form=(form or CloseForm()) if may_close else None,
-        containment=containment(person, incident, row.state),
-        alive=tuple(one for one in proposals if one.state not in _ENDED),
-        may_plan=make_plan.may_plan(person, incident),
-    )
+def _beyond(at: datetime, pk: UUID, *, down: bool) -> Q:
+    """Return the rule for rows after this one; its first part lets the index skip rows."""
+    if down:
+        return Q(detected_at__lte=at) & (Q(detected_at__lt=at) | Q(detected_at=at, incident__lt=pk))
+    return Q(detected_at__gte=at) & (Q(detected_at__gt=at) | Q(detected_at=at, incident__gt=pk))
 
 
 def visible(person: User, incident_id: UUID) -> IncidentEntry:
@@ -120,8 +100,11 @@ def visible(person: User, incident_id: UUID) -> IncidentEntry:
 
 
 def rows(entries: Sequence[IncidentEntry], using: str = "default") -> list[IncidentRow]:
-    """Return lines of incidents in the given order; two queries for all of them."""
-    counts = _counts([entry.pk for entry in entries], using)
+    """Return lines of incidents in the given order; the same few queries for any number."""
+    keys = [entry.pk for entry in entries]
+    counts, needing, now = _counts(keys, using), _needing(keys, using), timezone.now()
+    contained, has = _contained(keys, using), assignees(keys, using)
+    names = Names(has.values())
     owners = _owners({entry.incident.locator for entry in entries}, using)
     return [
         IncidentRow(
@@ -136,6 +119,20 @@ def rows(entries: Sequence[IncidentEntry], using: str = "default") -> list[Incid
             decide_by=counts.get(entry.pk, NOTHING)["soonest"],
             proposals=counts.get(entry.pk, NOTHING)["made"],
             open_proposals=counts.get(entry.pk, NOTHING)["alive"],
+            plan_due=needing[entry.pk].due if entry.pk in needing else None,
+            late=any(
+                due is not None and due <= now
+                for due in (
+                    needing[entry.pk].due if entry.pk in needing else None,
+                    counts.get(entry.pk, NOTHING)["soonest"],
+                )
+            ),
+            contained_after=(
+                (contained[entry.pk] - entry.detected_at).total_seconds()
+                if entry.pk in contained
+                else None
+            ),
+            assignee=names.person(has[entry.pk]) if entry.pk in has else "",
         )
         for entry in entries
     ]
@@ -159,6 +156,19 @@ def _counts(incidents: list[UUID], using: str) -> dict[UUID, dict[str, Any]]:
         )
     )
     return {row["incident"]: {**row} for row in found}
+
+
+def _needing(incidents: list[UUID], using: str) -> dict[UUID, Needing]:
+    """Return what needs a plan; nothing on an auditor's login, which reads and does not act."""
+    return needs_plan.of(incidents) if using == DEFAULT_DB_ALIAS else {}
+
+
+def _contained(incidents: list[UUID], using: str) -> dict[UUID, datetime]:
+    """Return when each incident was first contained."""
+    found = IncidentTransition.objects.using(using).filter(
+        incident__in=incidents, to_state=IncidentState.CONTAINED
+    )
+    return dict(found.order_by().values_list("incident").annotate(at=Min("recorded_at")))
 
 
 def _owners(locators: set[str], using: str) -> dict[str, str]:

@@ -14,18 +14,15 @@ from remediation.domain.states import IncidentState
 from remediation.models import (
     IncidentEntry,
 )
-from remediation.services.access import authorize, slots, visibility
+from remediation.services.access import slots, visibility
 from remediation.services.actors import PersonActor
 from remediation.services.execution import export_bundle
 from remediation.services.reporting import incidents as service
 from remediation.views import decorators
 from remediation.views.forms import CloseForm
 from remediation.views.incidents import history as histories
-from remediation.views.incidents import presenter
+from remediation.views.incidents import presenter, whole
 from remediation.views.incidents import record as records
-
-# The states that the list of open incidents can be limited to.
-NOT_CLOSED = (IncidentState.OPEN.value, IncidentState.CONTAINED.value)
 
 
 @decorators.page
@@ -34,13 +31,12 @@ def index(request: HttpRequest) -> HttpResponse:
     person = decorators.person(request)
     found = visibility.visible_incident_entries(slots.rights_of(person))
     page = presenter.incidents_page(
-        found.exclude(state=IncidentState.CLOSED),
-        request.GET,
-        heading=gettext("Open incidents"),
+        found,
+        request,
+        person,
+        heading=gettext("Incidents"),
         explain=gettext("Oldest first. An incident stays here until a person closes it."),
-        may_audit=authorize.may_audit(person),
-        state=_chosen(request),
-        states=NOT_CLOSED,
+        acts=True,
     )
     return render(request, "remediation/incidents/page.html", {"page": page})
 
@@ -53,10 +49,11 @@ def audit_index(request: HttpRequest) -> HttpResponse:
     records.note_reading(person, "page:incidents", {"query": request.GET.urlencode()[:500]})
     page = presenter.incidents_page(
         IncidentEntry.objects.using(records.ALIAS),
-        request.GET,
+        request,
+        person,
         heading=gettext("All incidents"),
-        explain=gettext("Open and closed, oldest first. Reading this page is recorded too."),
-        may_audit=True,
+        explain=gettext("Open and closed. Reading this page is recorded too."),
+        acts=False,
     )
     return render(request, "remediation/incidents/page.html", {"page": page})
 
@@ -137,15 +134,9 @@ def download(request: HttpRequest, incident_id: UUID) -> HttpResponse:
     return cast(HttpResponse, answer)  # the decorator reads only its status
 
 
-def _chosen(request: HttpRequest) -> str:
-    """Return the state that the list is limited to; empty for an unknown one."""
-    state = request.GET.get("state", "")
-    return state if state in NOT_CLOSED else ""
-
-
 def _answer(
     request: HttpRequest, incident_id: UUID, form: CloseForm | None, status: int = 200
 ) -> HttpResponse:
     person = decorators.person(request)
-    page = presenter.incident_page(person, presenter.visible(person, incident_id), form)
+    page = whole.incident_page(person, presenter.visible(person, incident_id), form)
     return render(request, "remediation/incidents/incident.html", {"page": page}, status=status)

@@ -9,6 +9,8 @@ from uuid import UUID
 from remediation.domain.approval_conditions import Conditions
 from remediation.views.cards.alternatives import AlternativesCard
 from remediation.views.cards.assessed import Assessed
+from remediation.views.cards.comments import Comments
+from remediation.views.cards.live import LiveCard
 from remediation.views.cards.proposal import ProposalPage
 from remediation.views.cards.reviews import ReviewRow
 
@@ -53,6 +55,8 @@ class ReviewPage(ProposalPage):
     """The whole page for one person."""
 
     decide: Decide
+    # What the worker read since, beside the pin.
+    live: LiveCard
     agent_enabled: bool = True
     # The proposal whose run this one reverses; a person proposed such a reversal, not the agent.
     undoes: UUID | None = None
@@ -63,6 +67,7 @@ class ReviewPage(ProposalPage):
     # Whether this person may begin a plan of their own with the steps of this one.
     may_plan: bool = False
     earlier: tuple[ReviewRow, ...] = ()
+    comments: Comments | None = None
 
     @property
     def open_for_review(self) -> bool:

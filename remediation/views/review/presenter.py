@@ -9,7 +9,9 @@ from remediation.services.reporting import make_plan
 from remediation.services.review import report_agent
 from remediation.views.cards.alternatives import alternatives_card
 from remediation.views.cards.assessed import assessed
+from remediation.views.cards.comments import comments_card
 from remediation.views.cards.diagnosis import diagnosis_card
+from remediation.views.cards.live import live_card
 from remediation.views.cards.proposal import plan_of, sentences, undone
 from remediation.views.cards.reviews import ReviewRow, review_rows
 from remediation.views.cards.step import step_cards
@@ -50,6 +52,8 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
         and make_plan.may_plan(user, proposal.incident),
         assessed=assessed(proposal, assessment, now=now) if assessment else None,
         earlier=_earlier(proposal),
+        comments=comments_card(user, proposal.incident, proposal),
+        live=live_card(user, proposal.incident, proposal),
     )
 
 

@@ -117,6 +117,28 @@ def test_the_next_bundle_holds_the_entry_of_the_first(world: World, done: UUID) 
     assert actions[-1] == "operator:bundle:exported"
 
 
+def test_comments_and_assignments_are_in_the_bundle_and_verified(world: World, done: UUID) -> None:
+    """What people said and who had it is proven to an outsider, as every other fact is."""
+    incident = world.get(done).incident
+    lead = factories.person(roles=["lead"])
+    factories.assignment(incident, lead.id, lead)
+    said = factories.comment(incident, lead, "Is it over?", proposal=world.get(done))
+    world.integrate()
+    raw = make(done)
+    assert check(raw).incident == str(incident.pk)
+    bodies = [json.loads(one["body"]) for one in json.loads(raw)["entries"]]
+    found = {one["action"]: one for one in bodies if one["actor"] == lead.actor}
+    assert set(found) == {"person:incident:assigned", "person:incident:commented"}
+    assert found["person:incident:commented"]["data"]["text"] == said.text
+    without = json.loads(raw)
+    without["entries"] = [
+        {**one, "body": one["body"].replace("Is it over?", "It is over.")}
+        for one in without["entries"]
+    ]
+    with pytest.raises(TlogError):
+        check(encode(without))
+
+
 def test_an_unknown_incident_is_not_exported(db: None) -> None:
     with acts("hitl_worker"), pytest.raises(NoSuchObject):
         service.make(UUID(int=0), actor=operator())

@@ -31,7 +31,7 @@ def test_open_incidents_are_listed_oldest_first(
     newer = factories.incident(agent, "test.target:t9", title="Newer")
     page = text_of(browser_of(factories.person(roles=["lead"])).get("incidents"))
     assert listed(page) == [str(incident_of(proposal_id).pk), str(newer.pk)]
-    assert "no open proposal" in page
+    assert "needs a plan" in page
 
 
 def test_an_incident_shows_its_owner_and_its_clock(

@@ -1,0 +1,185 @@
+"""Answer requests to read identities now, and compare leaked secrets with the one in force.
+
+With the observer's login, from a queue and a process of its own: a target that hangs delays neither
+execution nor a look. Targets are read side by side, so it delays no other target either.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from django.db import Error as DatabaseError
+from django.db import connection, transaction
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain import containment, instant
+from remediation.domain.errors import Refused, TargetUnobservable
+from remediation.domain.events import Event
+from remediation.domain.live import Reading, step_for
+from remediation.domain.plan import Step
+from remediation.executors.base import Compared
+from remediation.executors.run import executor_of, run_live, run_secret_in_force
+from remediation.executors.targets import Targets
+from remediation.models import Identity, LiveObservation, LiveRequest, SecretCheck
+from remediation.services import host_files
+from remediation.services.actors import Actor
+from remediation.services.assessment import leaked
+from remediation.services.assessment.leaked import Leaked
+from remediation.services.clock import database_now
+from remediation.services.outbox import pause
+
+logger = logging.getLogger(__name__)
+
+# What one run of the task takes, and how many targets it reads side by side.
+MOST, SIDE_BY_SIDE = 40, 8
+# Another process leaves a request alone for so long; longer than one reading takes.
+CLAIMED_S = 30
+NO_ACTION = "The portal cannot read this kind of identity."
+
+DUE = """
+SELECT r.id FROM public.remediation_liverequest r
+ WHERE r.recorded_at > clock_timestamp() - interval '10 minutes'
+   AND NOT EXISTS (SELECT 1 FROM public.remediation_liveobservation o WHERE o.request_id = r.id)
+ ORDER BY r.id LIMIT 200
+"""
+
+
+@dataclass
+class _Work:
+    """One request, what is read for it, and what was found; filled by one thread each."""
+
+    request: LiveRequest
+    at: str
+    step: Step | None
+    known: bool
+    leaked: Leaked
+    reading: Reading | None = None
+    compared: Compared | None = field(default=None, repr=False)
+
+
+def answer_due(*, actor: Actor) -> int:
+    """Answer the requests that nobody answered; return how many answers were recorded."""
+    work = [_prepared(one) for one in _claimed()]
+    if not work:
+        return 0
+    try:
+        targets: Targets | None = host_files.targets()
+        why = ""
+    except TargetUnobservable as error:
+        targets, why = None, error.detail or error.message
+    with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(work))) as pool:
+        list(pool.map(lambda one: _read(one, targets, why), work))
+    return sum(_answered(one, actor) for one in work)
+
+
+def _claimed() -> list[LiveRequest]:
+    with connection.cursor() as cursor:
+        cursor.execute(DUE)
+        due = [row[0] for row in cursor.fetchall()]
+    mine = [pk for pk in due if pause.first(f"live:{pk}", CLAIMED_S)][:MOST]
+    return list(LiveRequest.objects.filter(pk__in=mine).select_related("incident").order_by("pk"))
+
+
+def _prepared(request: LiveRequest) -> _Work:
+    """Return the request with all that its thread needs: threads use no database connection."""
+    known = Identity.objects.filter(locator=request.locator).exists()
+    step = step_for(request.locator)
+    found = leaked.find(request.incident) if known and step is not None else Leaked()
+    return _Work(request, instant.dump(database_now()), step, known, found)
+
+
+def _read(work: _Work, targets: Targets | None, why: str) -> None:
+    if not work.known or work.step is None or targets is None:
+        work.reading = Reading(work.at, None, why=why if work.step else NO_ACTION, known=work.known)
+        return
+    try:
+        seen = run_live(work.step, targets)
+        points = executor_of(work.step).points(work.step, seen)
+        places = containment.places([point.to_json() for point in points])
+        work.reading = Reading(work.at, seen, places)
+    except Refused as error:
+        work.reading = Reading(work.at, None, why=error.detail or error.message)
+    except Exception as error:
+        # An executor of another package may fail here; that is no proof of anything.
+        logger.error("%s cannot be read: %s", work.request.locator, type(error).__name__)
+        work.reading = Reading(work.at, None, why=type(error).__name__)
+    if work.leaked.candidates:
+        work.compared = _compare(work.step, targets, work.leaked)
+
+
+def _compare(step: Step, targets: Targets, found: Leaked) -> Compared:
+    try:
+        return run_secret_in_force(step, targets, found.candidates)
+    except Refused as error:
+        return Compared((None,) * len(found.candidates), why=error.detail or error.message)
+
+
+def _answered(work: _Work, actor: Actor) -> bool:
+    """Record the answer; a crash before the commit leaves the request to the next turn."""
+    assert work.reading is not None
+    try:
+        with transaction.atomic():
+            if LiveObservation.objects.filter(request=work.request).exists():
+                return False
+            _record(work.request, work.reading, actor)
+            if work.compared is not None:
+                _record_secrets(work, work.compared, actor)
+    except DatabaseError as error:
+        logger.error("request %s was not answered: %s", work.request.pk, error)
+        return False
+    return True
+
+
+def _record(request: LiveRequest, reading: Reading, actor: Actor) -> None:
+    body = reading.body()
+    entry = log.append(
+        action=Event.WORKER_LIVE_OBSERVED,
+        actor=actor.ref,
+        object=f"incident:{request.incident_id}",
+        data={
+            "identity": request.locator,
+            "found": reading.found,
+            "at": reading.at,
+            "why": reading.why[:500],
+            "sha256": sha256(body).hexdigest(),
+        },
+    )
+    LiveObservation.objects.create(
+        request=request, found=reading.found, body=body, actor=actor.ref, entry=entry.id
+    )
+
+
+def _record_secrets(work: _Work, compared: Compared, actor: Actor) -> None:
+    body = leaked.body(work.leaked, compared, work.at)
+    in_force = leaked.verdict(compared)
+    said: dict[str, Json] = {
+        "identity": work.request.locator,
+        "in_force": in_force,
+        "at": work.at,
+        "place": compared.place,
+        "why": compared.why[:500],
+        "secrets": [list(one) for one in _in_force(work.leaked, compared.answers)],
+        "compared": sum(answer is not None for answer in compared.answers),
+        "sha256": sha256(body).hexdigest(),
+    }
+    entry = log.append(
+        action=Event.WORKER_SECRET_COMPARED,
+        actor=actor.ref,
+        object=f"incident:{work.request.incident_id}",
+        data=said,
+    )
+    SecretCheck.objects.create(
+        request=work.request, in_force=in_force, body=body, actor=actor.ref, entry=entry.id
+    )
+
+
+def _in_force(found: Leaked, answers: Sequence[bool | None]) -> Iterable[tuple[str, int, int, str]]:
+    """Yield artefact, place and rule of each secret that is in force."""
+    for spots, answer in zip(found.spots, answers, strict=True):
+        if answer:
+            yield from ((one.sha256, one.offset, one.length, one.rule) for one in spots[:20])
