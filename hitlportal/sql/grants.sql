@@ -79,7 +79,7 @@ GRANT SELECT ON
   public.remediation_lateresult,
   public.remediation_freeze, public.remediation_halt, public.remediation_haltverdict,
   public.remediation_lease, public.django_migrations,
-  public.remediation_passkeyenrolment, remediation.agent_now,
+  public.remediation_passkeyenrolment, public.remediation_approverkey, remediation.agent_now,
   public.remediation_evidencescan, public.remediation_evidenceerasure
   TO hitl_web, hitl_worker, hitl_auditor;
 -- What guards read of the declarations in code; `check --deploy` compares. Only the owner writes it.
@@ -142,7 +142,7 @@ BEGIN
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',
-      'incidentnotice'])) AS l(login, tables)
+      'incidentnotice', 'approverkey'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass

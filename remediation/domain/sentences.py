@@ -118,6 +118,7 @@ SENTENCES: dict[Event, str] = {
     Event.OPERATOR_RIGHT_CHANGED: "{who} changed the right {right} of {holder!} on {what}.",
     Event.OPERATOR_PASSKEYS_REMOVED: "{who} took the password and every passkey from {what}.",
     Event.OPERATOR_INVITATION_MADE: "{who} invited {what} by a one-time code.",
+    Event.PERSON_INVITATION_MADE: "{who} invited {what} by a one-time code.",
     Event.OPERATOR_EVIDENCE_EXPORTED: "{who} exported what the gate saw of {what}.",
     Event.OPERATOR_FREEZE_SET: "{who} froze all execution: {reason}.",
     Event.OPERATOR_FREEZE_LIFTED: "{who} lifted the freeze: {reason}.",

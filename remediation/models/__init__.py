@@ -39,7 +39,13 @@ from remediation.models.inventory import (
     Service,
     ServiceVersion,
 )
-from remediation.models.people import Invitation, InvitationUse, PasskeyEnrolment, User
+from remediation.models.people import (
+    ApproverKey,
+    Invitation,
+    InvitationUse,
+    PasskeyEnrolment,
+    User,
+)
 from remediation.models.proposal import (
     Notice,
     ObservationRequest,
@@ -59,6 +65,7 @@ __all__ = [
     "AgentToken",
     "AgentTokenRevocation",
     "AgentVersion",
+    "ApproverKey",
     "Assessment",
     "AssessmentService",
     "Dependency",

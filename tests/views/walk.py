@@ -78,6 +78,7 @@ def values_of(proposal: m.Proposal) -> Values:
         "number": 1,  # a review
         "pk": proposal.entry,  # an entry of the log
         "kind": "jsonl",  # a form of the whole log
+        "user_id": m.User.objects.earliest("pk").pk,
     }
 
 
