@@ -235,6 +235,7 @@ AUDIT_REFERENCE = "remediation.views.names.reference_of"
 # C2SP tlog-policy: the keys that sign the log, its witnesses and their quorum. Without it the
 # worker executes nothing. The auditors' pages show it; the sequencer asks its witnesses.
 AUDIT_POLICY_FILE = env.text("HITL_AUDIT_POLICY_FILE")
+BANNERS_FILE = env.text("HITL_BANNERS_FILE")
 # The last head that this host accepted (worker) or signed (sequencer); never in the database.
 AUDIT_HEAD_FILE = env.text("HITL_AUDIT_HEAD_FILE")
 # How long the worker waits for a checkpoint before it refuses (`audit_unavailable`, retried).

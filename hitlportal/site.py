@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
+from hitlportal.banners import Banner, banner_of
 from remediation import vocabulary
 from remediation.domain.ruling import LEAD, ROLES
 from remediation.models import Freeze, User
@@ -92,6 +93,7 @@ class Chrome:
     freeze: Freeze | None
     tables: bool  # whether the person may open the admin's tables
     first_visit: bool  # in this browser
+    banner: Banner | None
 
 
 def chrome(request: HttpRequest) -> dict[str, Chrome]:
@@ -107,6 +109,7 @@ def chrome(request: HttpRequest) -> dict[str, Chrome]:
             roles=tuple(vocabulary.word(role) for role in roles),
             freeze=newest if newest and newest.frozen else None,
             tables=may_open_tables(user.is_active, user.is_staff, roles),
+            banner=banner_of(user.get_username()),
             first_visit=VISITED not in request.COOKIES and _name(request) in LANDING,
         )
     }

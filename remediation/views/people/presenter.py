@@ -163,8 +163,10 @@ def _key(
 
 
 def _command(username: str, fingerprint: str, roles: tuple[str, ...]) -> str:
+    # Without the spaces that make it readable: the line is for a shell.
+    key = fingerprint.replace(" ", "")
     asked = " ".join(f"--role {role}" for role in roles)
-    return f"hitlportal approver add {username} --key {fingerprint} {asked}"
+    return f"hitlportal approver add {username} --key {key} {asked}"
 
 
 def _open_invitations(now: datetime) -> dict[UUID, datetime]:
