@@ -108,7 +108,7 @@ class PortalAdmin(ModelAdmin):
         Django allows every column of the row: `?password__startswith=` would read a hash that no
         page shows.
         """
-        filters = {str(name) for name in self.list_filter}
+        filters = {str(one[0] if isinstance(one, tuple) else one) for one in self.list_filter}
         offered = {f"{name}{how}" for name in filters for how in _FILTERED}
         if self.date_hierarchy:
             offered |= {f"{self.date_hierarchy}__{part}" for part in _OF_DATES}

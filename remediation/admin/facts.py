@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from django.conf import settings
@@ -16,7 +16,9 @@ from django.utils.translation import gettext, gettext_lazy
 
 from audit import log
 from remediation import models as m
+from remediation import vocabulary
 from remediation.admin.base import PortalAdmin, actor_of, roles_of
+from remediation.admin.names import COLUMNS
 from remediation.domain.events import Event
 from remediation.domain.policy import ROLES
 from remediation.services.access import authorize, visibility
@@ -116,6 +118,21 @@ def _text(value: bytes) -> str:
         return value.hex()
 
 
+class WordFilter(admin.AllValuesFieldListFilter):
+    """Filters by the values of a column of the closed vocabulary, in the reader's words."""
+
+    def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, *args, **kwargs)
+        self.title = COLUMNS[field.name]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        first = True
+        for choice in super().choices(changelist):
+            # The first one is Django's "All".
+            yield choice if first else {**choice, "display": vocabulary.word(choice["display"])}
+            first = False
+
+
 class SeenAdmin(FactAdmin):
     """What approvers and leads see, too: the rows that they may see on the other pages.
 
@@ -159,7 +176,7 @@ class SeenAdmin(FactAdmin):
 
 class IncidentAdmin(SeenAdmin):
     columns = ("kind", "locator", "recorded_at")
-    list_filter = ("kind", "listed__state", "agent")
+    list_filter = (("listed__state", WordFilter), "agent")
     search_fields = ("title", "locator")
     date_hierarchy = "recorded_at"
     visible = staticmethod(visibility.visible_incidents)
@@ -181,7 +198,7 @@ class DiagnosisAdmin(SeenAdmin):
 
 class ProposalAdmin(SeenAdmin):
     columns = ("state", "round", "incident", "recorded_at")
-    list_filter = ("state", "agent")
+    list_filter = (("state", WordFilter), "agent")
     search_fields = ("targets__locator", "incident__title")
     date_hierarchy = "recorded_at"
     visible = staticmethod(visibility.visible_proposals)
@@ -197,7 +214,7 @@ class _OfProposal(SeenAdmin):
 
 class ReviewAdmin(_OfProposal):
     columns = ("proposal", "round", "person", "slot", "decision", "recorded_at")
-    list_filter = ("decision", "slot")
+    list_filter = (("decision", WordFilter),)
     date_hierarchy = "recorded_at"
     shown_on = "review"
 
@@ -208,7 +225,7 @@ class ReviewAdmin(_OfProposal):
 
 class ExecutionAdmin(_OfProposal):
     columns = ("proposal", "holder", "recorded_at")
-    list_filter = ("proposal__state",)
+    list_filter = (("proposal__state", WordFilter),)
     date_hierarchy = "recorded_at"
     shown_on = "execution"
 

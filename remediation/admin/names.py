@@ -12,6 +12,10 @@ from django.utils.translation import pgettext_lazy
 # Singular and plural.
 MODELS = {
     "agent": (pgettext_lazy("model", "agent"), pgettext_lazy("models", "agents")),
+    "approverkey": (
+        pgettext_lazy("model", "approver's key"),
+        pgettext_lazy("models", "approvers' keys"),
+    ),
     "assessment": (pgettext_lazy("model", "assessment"), pgettext_lazy("models", "assessments")),
     "dependency": (pgettext_lazy("model", "dependency"), pgettext_lazy("models", "dependencies")),
     "diagnosis": (pgettext_lazy("model", "diagnosis"), pgettext_lazy("models", "diagnoses")),
@@ -104,6 +108,7 @@ COLUMNS = {
     "execution": pgettext_lazy("column", "execution"),
     "external_id": pgettext_lazy("column", "external id"),
     "facts": pgettext_lazy("column", "facts"),
+    "fingerprint": pgettext_lazy("column", "fingerprint"),
     "found": pgettext_lazy("column", "found"),
     "from_state": pgettext_lazy("column", "from state"),
     "frozen": pgettext_lazy("column", "frozen"),
@@ -132,6 +137,7 @@ COLUMNS = {
     "refusal": pgettext_lazy("column", "refusal"),
     "reverses": pgettext_lazy("column", "reverses"),
     "risk": pgettext_lazy("column", "risk"),
+    "roles": pgettext_lazy("column", "roles"),
     "round": pgettext_lazy("column", "round"),
     "ruling": pgettext_lazy("column", "ruling"),
     "ruling_digest": pgettext_lazy("column", "ruling digest"),
@@ -143,6 +149,7 @@ COLUMNS = {
     "session": pgettext_lazy("column", "session"),
     "sha256": pgettext_lazy("column", "sha256"),
     "signature": pgettext_lazy("column", "signature"),
+    "since": pgettext_lazy("column", "since"),
     "size": pgettext_lazy("column", "size"),
     "slot": pgettext_lazy("column", "slot"),
     "slots": pgettext_lazy("column", "slots"),
