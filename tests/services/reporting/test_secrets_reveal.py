@@ -84,7 +84,7 @@ def test_a61_security_without_the_right_on_the_service_is_refused(proposal: m.Pr
 
 
 def newcomer(by: factories.Person | None) -> factories.Person:
-    """A person with role and right who came by an invitation of an administrator, or an operator."""
+    """A person with role and right, invited by an administrator or by an operator."""
     someone = factories.person(roles=["security"])
     factories.grant(someone.user, "review_service", m.Service.objects.get())
     factories.use(factories.invitation(someone, by=by))
