@@ -229,9 +229,13 @@ ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS")
 # The closed list of its events, and the function that describes an entry.
 AUDIT_VOCABULARY = "remediation.domain.events.Event"
 AUDIT_DESCRIBE = "remediation.domain.sentences.describe"
+# Names beside ids, on the auditors' pages: by reference, and from what an auditor types.
+AUDIT_NAMES = "remediation.views.names.entry_names"
+AUDIT_REFERENCE = "remediation.views.names.reference_of"
 # C2SP tlog-policy: the keys that sign the log, its witnesses and their quorum. Without it the
 # worker executes nothing. The auditors' pages show it; the sequencer asks its witnesses.
 AUDIT_POLICY_FILE = env.text("HITL_AUDIT_POLICY_FILE")
+BANNERS_FILE = env.text("HITL_BANNERS_FILE")
 # The last head that this host accepted (worker) or signed (sequencer); never in the database.
 AUDIT_HEAD_FILE = env.text("HITL_AUDIT_HEAD_FILE")
 # How long the worker waits for a checkpoint before it refuses (`audit_unavailable`, retried).

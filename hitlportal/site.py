@@ -14,8 +14,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
+from hitlportal.banners import Banner, banner_of
 from remediation import vocabulary
-from remediation.models import Freeze
+from remediation.domain.slots import LEAD, ROLES
+from remediation.models import Freeze, User
+from remediation.services.access import authorize
+from remediation.views.help.views import VISITED
 
 # The admin shows only models of these apps. Other apps register theirs on every site, among them
 # allauth's passkeys with add, change and delete.
@@ -27,7 +31,7 @@ class PortalAdminSite(AdminSite):
 
     site_title = "hitlportal"
     site_header = "hitlportal"
-    index_title = gettext_lazy("Inventory and accounts")
+    index_title = gettext_lazy("Tables")
     enable_nav_sidebar = True
 
     def register(
@@ -44,6 +48,13 @@ class PortalAdminSite(AdminSite):
         ours = [model for model in models if model._meta.app_label in ADMIN_APPS]
         if ours:
             super().register(ours, admin_class, **options)
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Also let approvers and leads in, to the read-only tables of what they may see."""
+        user = request.user
+        if not isinstance(user, User):
+            return False
+        return may_open_tables(user.is_active, user.is_staff, authorize.roles(user))
 
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -80,6 +91,9 @@ class Chrome:
     navigation: tuple[Item, ...]
     roles: tuple[str, ...]
     freeze: Freeze | None
+    tables: bool  # whether the person may open the admin's tables
+    first_visit: bool  # in this browser
+    banner: Banner | None
 
 
 def chrome(request: HttpRequest) -> dict[str, Chrome]:
@@ -91,14 +105,37 @@ def chrome(request: HttpRequest) -> dict[str, Chrome]:
     newest = Freeze.objects.order_by("-pk").first()
     return {
         "chrome": Chrome(
-            navigation=tuple(_navigation(request.path, roles, staff=user.is_staff)),
+            navigation=tuple(_navigation(request.path, roles)),
             roles=tuple(vocabulary.word(role) for role in roles),
             freeze=newest if newest and newest.frozen else None,
+            tables=may_open_tables(user.is_active, user.is_staff, roles),
+            banner=banner_of(user.get_username()),
+            first_visit=VISITED not in request.COOKIES and _name(request) in LANDING,
         )
     }
 
 
-def _navigation(path: str, roles: tuple[str, ...], *, staff: bool) -> Iterable[Item]:
+def _name(request: HttpRequest) -> str:
+    return (request.resolver_match.url_name or "") if request.resolver_match else ""
+
+
+def may_open_tables(active: bool, staff: bool, roles: Iterable[str]) -> bool:
+    """Return whether a person may open the admin; each table verifies the roles again."""
+    return active and (staff or bool({*ROLES, LEAD}.intersection(roles)))
+
+
+# Where people arrive; only there the portal greets a browser that it does not know.
+LANDING = frozenset({"queue", "incidents", "audit_entries", "inventory", "agents", "people"})
+
+# Who keeps what; auditors read all of it. Each page verifies the role again.
+_KEPT = (
+    ("inventory_editor", "gear", "inventory"),
+    ("agent_admin", "bot", "agents"),
+    ("user_admin", "user", "people"),
+)
+
+
+def _navigation(path: str, roles: tuple[str, ...]) -> Iterable[Item]:
     """Return the pages that the person may open; each page verifies this again."""
     places = [
         (gettext("Queue"), "queue", "queue"),
@@ -109,9 +146,14 @@ def _navigation(path: str, roles: tuple[str, ...], *, staff: bool) -> Iterable[I
             (gettext("All incidents"), "file", "audit_incidents"),
             (gettext("Audit log"), "book", "audit_entries"),
         ]
-    if staff:
-        # Translators: the name of the administrators' part of the portal.
-        places.append((pgettext("navigation", "Inventory"), "gear", "admin:index"))
+    titles = {
+        "inventory": pgettext("navigation", "Inventory"),
+        "agents": pgettext("navigation", "Agents"),
+        "people": pgettext("navigation", "People"),
+    }
+    places += [
+        (titles[name], icon, name) for role, icon, name in _KEPT if {role, "auditor"} & {*roles}
+    ]
     for title, icon, name in places:
         url = reverse(name)
         yield Item(title, icon, url, current=_below(path, url))

@@ -6,11 +6,15 @@ from django.urls import path
 
 from remediation.views.account import invite
 from remediation.views.account import views as account
+from remediation.views.agents import views as agents
 from remediation.views.evidence import views as evidence
+from remediation.views.help import views as help
 from remediation.views.history import views as history
 from remediation.views.incidents import discussing, live
 from remediation.views.incidents import views as incidents
+from remediation.views.inventory import views as inventory
 from remediation.views.narrow import views as narrow
+from remediation.views.people import views as people
 from remediation.views.plan import views as plan
 from remediation.views.queue import saved_views
 from remediation.views.queue import views as queue
@@ -94,6 +98,13 @@ urlpatterns = [
     path("who/people/<uuid:person>/", who.of_person, name="who_person"),
     path("who/services/<int:service_id>/", who.of_service, name="who_service"),
     path("proposals/<uuid:proposal_id>/who/", who.of_proposal, name="who_proposal"),
+    path("help/", help.show, name="help"),
+    path("help/dismiss", help.dismiss, name="help_dismiss"),
+    path("people/", people.index, name="people"),
+    path("people/<int:user_id>/invite/", people.invite, name="person_invite"),
+    path("agents/", agents.index, name="agents"),
+    path("inventory/", inventory.services, name="inventory"),
+    path("inventory/identities/", inventory.identities, name="inventory_identities"),
     path("invite/", invite.show, name="invite"),
     path("invite/start", invite.start, name="invite_start"),
     path("invite/finish", invite.finish, name="invite_finish"),

@@ -51,6 +51,9 @@ SHORT = {
     "remediation/services/outbox/pause.py": "isolates the cache's back-off",
     "remediation/services/clock.py": "isolates the database's clock",
     "remediation/services/load_plan.py": "isolates the settings that a plan is read under",
+    "remediation/views/agents/views.py": "a page has the same names everywhere",
+    "remediation/views/help/page.py": "a page has the same names everywhere",
+    "remediation/views/help/presenter.py": "a page has the same names everywhere",
     "remediation/views/account/presenter.py": "isolates the encoding of passkeys",
 }
 

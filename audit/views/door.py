@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 
 from audit import log
@@ -68,8 +69,18 @@ def policy() -> Policy | None:
         return None
 
 
-def describe(said: Mapping[str, Any]) -> str:
-    """Describe an entry in one sentence, with the function that the application set."""
-    from django.utils.module_loading import import_string
+def described(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Describe each entry in one sentence, with names, by the application's functions."""
+    names = import_string(settings.AUDIT_NAMES)(entries)
+    describe = import_string(settings.AUDIT_DESCRIBE)
+    return [str(describe(said, names)) for said in entries]
 
-    return str(import_string(settings.AUDIT_DESCRIBE)(said))
+
+def describe(said: Mapping[str, Any]) -> str:
+    """Describe one entry."""
+    return described([said])[0]
+
+
+def reference(text: str) -> str:
+    """Return the reference that a reader means by a name; else the text itself."""
+    return str(import_string(settings.AUDIT_REFERENCE)(text)) if text else ""

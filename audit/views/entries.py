@@ -29,7 +29,9 @@ class FilterForm(forms.Form):
         widget=forms.TextInput({"type": "search"}),
     )
     action = forms.ChoiceField(label=gettext_lazy("Kind"), required=False)
-    actor = forms.CharField(label=gettext_lazy("Actor"), required=False, max_length=200)
+    actor = forms.CharField(
+        label=gettext_lazy("Who (name or reference)"), required=False, max_length=200
+    )
     since = forms.DateTimeField(
         label=gettext_lazy("From (UTC)"),
         required=False,
@@ -80,7 +82,9 @@ def entries(request: HttpRequest) -> HttpResponse:
         "form": form,
         "filtered": bool(given),
         "problem": problem,
-        "lines": [(row, door.describe(row.said)) for row in found.rows],
+        "lines": list(
+            zip(found.rows, door.described([row.said for row in found.rows]), strict=True)
+        ),
         "older": _link(given, "before", found.rows[-1].index) if found.older else "",
         "newer": _link(given, "after", found.rows[0].index) if found.newer else "",
         "state": state,
@@ -93,7 +97,7 @@ def _asked(form: FilterForm) -> Asked:
     return Asked(
         words=data["q"],
         action=data["action"],
-        actor=data["actor"],
+        actor=door.reference(data["actor"].strip()),
         object=data["object"],
         since=_utc(data["since"]),
         until=_utc(data["until"]),

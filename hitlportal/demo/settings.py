@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hitlportal.demo import banners
 from hitlportal.demo.installation import Installation, inherited
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.auditlog import AuditLog
@@ -54,7 +55,8 @@ class Settings:
 
     def web(self) -> dict[str, str]:
         """Return the web's environment: sessions, auditor's login; no targets or approvers."""
-        return self._process("web") | self._log.web()
+        shown = {"HITL_BANNERS_FILE": str(banners.write(self._directory / "web" / "banners.json"))}
+        return self._process("web") | shown | self._log.web()
 
     def worker(self) -> dict[str, str]:
         """Return a worker's environment: targets, approvers, a secret key for no session."""

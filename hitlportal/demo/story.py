@@ -73,7 +73,7 @@ PEOPLE = (
     ),
     Person("lena", "Lena Lindt", "gets a mail when a decision is overdue", ("lead",)),
     Person("irene", "Irene Ito", "keeps the inventory", ("inventory_editor",)),
-    Person("adam", "Adam Abel", "administers agents", ("agent_admin",)),
+    Person("adam", "Adam Abel", "administers agents and people", ("agent_admin", "user_admin")),
 )
 # The people whose passkeys the demo adds to the approvers file, with their roles. In production an
 # operator does this after comparing the fingerprint with the person.

@@ -87,7 +87,7 @@ GRANT SELECT ON
   public.remediation_lateresult,
   public.remediation_freeze, public.remediation_halt, public.remediation_haltverdict,
   public.remediation_lease, public.django_migrations,
-  public.remediation_passkeyenrolment, public.remediation_ownerteam,
+  public.remediation_passkeyenrolment, public.remediation_approverkey, public.remediation_ownerteam,
   public.remediation_environmentname, remediation.agent_now,
   public.remediation_evidencescan, public.remediation_evidenceerasure,
   public.remediation_telling, public.remediation_delivery,
@@ -157,7 +157,8 @@ BEGIN
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',
-      'incidentnotice', 'telling', 'delivery', 'noticechannel', 'liveobservation', 'secretcheck'])) AS l(login, tables)
+      'incidentnotice', 'telling', 'delivery', 'noticechannel', 'liveobservation', 'secretcheck',
+      'approverkey'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import admin
 from django.db import models, transaction
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from audit import log
 from remediation import models as m
-from remediation.admin.base import PortalAdmin, actor_of
+from remediation import vocabulary
+from remediation.admin.base import PortalAdmin, actor_of, roles_of
+from remediation.admin.names import COLUMNS
 from remediation.domain.events import Event
-from remediation.services.access import authorize
+from remediation.domain.policy import ROLES
+from remediation.services.access import authorize, visibility
 from remediation.templatetags.inert import inert
 from remediation.templatetags.portal import moment
 
@@ -114,8 +118,131 @@ def _text(value: bytes) -> str:
         return value.hex()
 
 
+class WordFilter(admin.AllValuesFieldListFilter):
+    """Filters by the values of a column of the closed vocabulary, in the reader's words."""
+
+    def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, *args, **kwargs)
+        self.title = COLUMNS[field.name]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        first = True
+        for choice in super().choices(changelist):
+            # The first one is Django's "All".
+            yield choice if first else {**choice, "display": vocabulary.word(choice["display"])}
+            first = False
+
+
+class SeenAdmin(FactAdmin):
+    """What approvers and leads see, too: the rows that they may see on the other pages.
+
+    Auditors read all rows with their own login, on record; others the visible ones with the web's.
+    """
+
+    viewers = frozenset({authorize.AUDITOR, authorize.LEAD, *ROLES})
+    visible: Callable[[m.User], models.QuerySet[Any]]
+    shown_on = ""  # the named page that shows the object, by the value of `page_of`
+
+    def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        if authorize.AUDITOR in roles_of(request):
+            return super().has_view_permission(request, obj)
+        return bool(roles_of(request) & self.viewers)
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        if authorize.AUDITOR in roles_of(request):
+            return super().get_queryset(request)
+        return type(self).visible(cast(m.User, request.user))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return [*super().get_list_display(request), self.opened]
+
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
+        return [*super().get_fields(request, obj), self.opened]
+
+    def page_of(self, obj: Any) -> object:
+        """Return the id in the address of the page that shows the object."""
+        return obj.pk
+
+    @admin.display(description=gettext_lazy("Page"))
+    def opened(self, obj: Any) -> SafeString:
+        address = reverse(self.shown_on, args=[self.page_of(obj)])
+        return format_html('<a href="{}">{}</a>', address, gettext("Open"))
+
+    def _record(self, request: HttpRequest, object_id: str) -> None:
+        """Record an auditor's reading; what others see here, they see on unrecorded pages."""
+        if authorize.AUDITOR in roles_of(request):
+            super()._record(request, object_id)
+
+
+class IncidentAdmin(SeenAdmin):
+    columns = ("kind", "locator", "recorded_at")
+    list_filter = (("listed__state", WordFilter), "agent")
+    search_fields = ("title", "locator")
+    date_hierarchy = "recorded_at"
+    visible = staticmethod(visibility.visible_incidents)
+    shown_on = "incident"
+
+
+class DiagnosisAdmin(SeenAdmin):
+    columns = ("incident", "version", "editor", "recorded_at")
+    list_filter = ("agent",)
+    shown_on = "incident"
+
+    @staticmethod
+    def visible(user: m.User) -> models.QuerySet[m.Diagnosis]:
+        return m.Diagnosis.objects.filter(incident__in=visibility.visible_incidents(user))
+
+    def page_of(self, obj: m.Diagnosis) -> object:
+        return obj.incident_id
+
+
+class ProposalAdmin(SeenAdmin):
+    columns = ("state", "round", "incident", "recorded_at")
+    list_filter = (("state", WordFilter), "agent")
+    search_fields = ("targets__locator", "incident__title")
+    date_hierarchy = "recorded_at"
+    visible = staticmethod(visibility.visible_proposals)
+    shown_on = "review"
+
+
+class _OfProposal(SeenAdmin):
+    """Facts of a proposal, which are seen by whoever sees the proposal."""
+
+    def page_of(self, obj: Any) -> object:
+        return obj.proposal_id
+
+
+class ReviewAdmin(_OfProposal):
+    columns = ("proposal", "round", "person", "slot", "decision", "recorded_at")
+    list_filter = (("decision", WordFilter),)
+    date_hierarchy = "recorded_at"
+    shown_on = "review"
+
+    @staticmethod
+    def visible(user: m.User) -> models.QuerySet[m.Review]:
+        return m.Review.objects.filter(proposal__in=visibility.visible_proposals(user))
+
+
+class ExecutionAdmin(_OfProposal):
+    columns = ("proposal", "holder", "recorded_at")
+    list_filter = (("proposal__state", WordFilter),)
+    date_hierarchy = "recorded_at"
+    shown_on = "execution"
+
+    @staticmethod
+    def visible(user: m.User) -> models.QuerySet[m.Execution]:
+        return m.Execution.objects.filter(proposal__in=visibility.visible_proposals(user))
+
+
+SEEN: dict[type[models.Model], type[SeenAdmin]] = {
+    m.Incident: IncidentAdmin,
+    m.Diagnosis: DiagnosisAdmin,
+    m.Proposal: ProposalAdmin,
+    m.Review: ReviewAdmin,
+    m.Execution: ExecutionAdmin,
+}
+
 READABLE: dict[type[models.Model], tuple[str, ...]] = {
-    m.Incident: ("kind", "locator", "recorded_at"),
     m.IncidentReport: ("incident", "agent", "recorded_at"),
     m.IncidentTransition: ("incident", "outcome", "actor", "recorded_at"),
     m.IncidentLook: ("incident", "found", "step", "recorded_at"),
@@ -129,15 +256,11 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
     m.Evidence: ("incident", "source", "size", "recorded_at"),
     m.EvidenceScan: ("evidence", "detector", "recorded_at"),
     m.EvidenceErasure: ("sha256", "recorded_at"),
-    m.Diagnosis: ("incident", "digest", "recorded_at"),
     m.Choice: ("incident", "agent", "recorded_at"),
-    m.Proposal: ("state", "round", "incident", "recorded_at"),
     m.Transition: ("proposal", "round", "actor", "reason", "recorded_at"),
     m.ObservationRequest: ("proposal", "round", "person", "recorded_at"),
     m.Assessment: ("proposal", "round", "risk", "decide_by", "recorded_at"),
-    m.Review: ("proposal", "round", "person", "slot", "decision", "recorded_at"),
     m.Narrowing: ("proposal", "narrows", "person", "slot", "recorded_at"),
-    m.Execution: ("proposal", "holder", "recorded_at"),
     m.StepRecord: ("execution", "step", "phase", "recorded_at"),
     m.Halt: ("proposal", "person", "reason", "recorded_at"),
     m.HaltVerdict: ("halt", "refusal", "detail", "recorded_at"),
@@ -148,6 +271,7 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
     m.NoticeChannel: ("service", "detail", "recorded_at"),
     m.Freeze: ("reason", "actor", "recorded_at"),
     m.PasskeyEnrolment: ("person", "recorded_at"),
+    m.ApproverKey: ("person", "until", "recorded_at"),
     m.OutboxMessage: ("proposal", "kind", "round", "recorded_at"),
     m.Lease: ("token", "holder", "until"),
 }
@@ -157,3 +281,5 @@ for model, names in READABLE.items():
         model,
         type(f"{model.__name__}Admin", (FactAdmin,), {"__module__": __name__, "columns": names}),
     )
+for model, page in SEEN.items():
+    admin.site.register(model, page)

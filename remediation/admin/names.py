@@ -12,6 +12,10 @@ from django.utils.translation import pgettext_lazy
 # Singular and plural.
 MODELS = {
     "agent": (pgettext_lazy("model", "agent"), pgettext_lazy("models", "agents")),
+    "approverkey": (
+        pgettext_lazy("model", "approver's key"),
+        pgettext_lazy("models", "approvers' keys"),
+    ),
     "assessment": (pgettext_lazy("model", "assessment"), pgettext_lazy("models", "assessments")),
     "delivery": (
         pgettext_lazy("model", "delivery"),
@@ -144,6 +148,7 @@ COLUMNS = {
     "execution": pgettext_lazy("column", "execution"),
     "external_id": pgettext_lazy("column", "external id"),
     "facts": pgettext_lazy("column", "facts"),
+    "fingerprint": pgettext_lazy("column", "fingerprint"),
     "found": pgettext_lazy("column", "found"),
     "from_state": pgettext_lazy("column", "from state"),
     "frozen": pgettext_lazy("column", "frozen"),
@@ -179,6 +184,7 @@ COLUMNS = {
     "replaces": pgettext_lazy("column", "replaces"),
     "reverses": pgettext_lazy("column", "reverses"),
     "risk": pgettext_lazy("column", "risk"),
+    "roles": pgettext_lazy("column", "roles"),
     "round": pgettext_lazy("column", "round"),
     "ruling": pgettext_lazy("column", "ruling"),
     "ruling_digest": pgettext_lazy("column", "ruling digest"),
@@ -190,6 +196,7 @@ COLUMNS = {
     "session": pgettext_lazy("column", "session"),
     "sha256": pgettext_lazy("column", "sha256"),
     "signature": pgettext_lazy("column", "signature"),
+    "since": pgettext_lazy("column", "since"),
     "size": pgettext_lazy("column", "size"),
     "slot": pgettext_lazy("column", "slot"),
     "slots": pgettext_lazy("column", "slots"),

@@ -14,7 +14,7 @@ from remediation.api import throttling
 from remediation.api.problems import AGENT
 from remediation.domain.errors import NotAuthenticated
 from remediation.services.actors import AgentActor
-from remediation.services.reporting import agents
+from remediation.services.reporting import agents, token_use
 
 if TYPE_CHECKING:  # the settings name this module; rest_framework.views needs them to be imported
     from rest_framework.views import APIView
@@ -36,6 +36,7 @@ class AgentTokenAuthentication(BaseAuthentication):
             # Each of these refusals is recorded, so an ended token needs a budget, too.
             throttling.spend(known.actor.agent_id)
             raise known.refusal
+        token_use.count_call(token_id=known.actor.token_id, agent_id=known.actor.agent_id)
         return known.actor, known.actor.token_id
 
     def authenticate_header(self, request: Request) -> str:

@@ -26,6 +26,7 @@ from remediation.domain.events import Event
 from remediation.domain.secrets import masking
 from remediation.services.access import record_refusal
 from remediation.services.actors import AgentActor
+from remediation.services.reporting import token_use
 
 logger = logging.getLogger(__name__)
 
@@ -142,6 +143,8 @@ def status_of(error: Refused) -> int:
 def put_on_record(error: Refused, request: HttpRequest, proposal_id: UUID | None) -> None:
     """Record each refusal of a known agent within its budget; count all others by minute."""
     agent: AgentActor | None = request.META.get(AGENT)
+    if agent is not None and not isinstance(error, Unavailable):
+        token_use.count_refusal(agent.agent_id)
     minute = int(time.time() // 60)
     if isinstance(error, Unavailable):
         return  # not a decision of the portal

@@ -106,6 +106,7 @@ class Event(StrEnum):
     OPERATOR_RIGHT_CHANGED = "operator:right:changed"
     OPERATOR_PASSKEYS_REMOVED = "operator:passkeys:removed"
     OPERATOR_INVITATION_MADE = "operator:invitation:made"
+    PERSON_INVITATION_MADE = "person:invitation:made"
     OPERATOR_EVIDENCE_EXPORTED = "operator:evidence:exported"
     OPERATOR_FREEZE_SET = "operator:freeze:set"
     OPERATOR_FREEZE_LIFTED = "operator:freeze:lifted"

@@ -127,6 +127,7 @@ SENTENCES: dict[Event, str] = {
     Event.OPERATOR_RIGHT_CHANGED: "{who} changed the right {right} of {holder!} on {what}.",
     Event.OPERATOR_PASSKEYS_REMOVED: "{who} took the password and every passkey from {what}.",
     Event.OPERATOR_INVITATION_MADE: "{who} invited {what} by a one-time code.",
+    Event.PERSON_INVITATION_MADE: "{who} invited {what} by a one-time code.",
     Event.OPERATOR_EVIDENCE_EXPORTED: "{who} exported what the gate saw of {what}.",
     Event.OPERATOR_FREEZE_SET: "{who} froze all execution: {reason}.",
     Event.OPERATOR_FREEZE_LIFTED: "{who} lifted the freeze: {reason}.",
@@ -153,13 +154,17 @@ _FIELD = re.compile(r"\{([a-z_.]+)([!+#][a-z0-9]*)?\}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-def describe(entry: Mapping[str, Any]) -> str:
+def describe(entry: Mapping[str, Any], names: Mapping[str, str] | None = None) -> str:
     """Return a sentence about an entry ``{v, at, action, actor, object, data}``.
 
-    Raises nothing for any entry; an unknown action is named as it is.
+    ``names`` has names for readers who may see them, by reference (``person:<uuid>``); without
+    one the beginning of the id is said. Raises nothing for any entry; an unknown action is named
+    as it is.
     """
     action = str(entry.get("action", ""))
-    who, what = _named(str(entry.get("actor", ""))), _named(str(entry.get("object", "")))
+    known = names or {}
+    who = _named(str(entry.get("actor", "")), known)
+    what = _named(str(entry.get("object", "")), known)
     try:
         sentence = SENTENCES[Event(action)]
     except ValueError:
@@ -171,7 +176,7 @@ def describe(entry: Mapping[str, Any]) -> str:
         name, how = match[1], match[2] or ""
         if name in ("who", "what"):
             return who if name == "who" else what
-        return _field(_find(fields, name), how)
+        return _field(_find(fields, name), how, known)
 
     return _upper(_FIELD.sub(fill, sentence))
 
@@ -183,7 +188,7 @@ def _find(fields: Mapping[str, Any], path: str) -> Any:
     return found
 
 
-def _field(value: Any, how: str) -> str:
+def _field(value: Any, how: str, names: Mapping[str, str]) -> str:
     """Format a value: ``+1`` counts from one, ``#word`` counts members, ``!`` is a reference."""
     if how.startswith("#"):
         count = len(value) if isinstance(value, list) else 0
@@ -193,12 +198,26 @@ def _field(value: Any, how: str) -> str:
     if value is None or value == "":
         return "not said"
     if how.startswith("!"):
-        return _named(str(value))
+        return _named(str(value), names)
     return _cut(str(value))
 
 
-def _named(reference: str) -> str:
+def references(entry: Mapping[str, Any]) -> set[str]:
+    """Return what the sentence about an entry refers to, as far as it can have a name."""
+    data = entry.get("data")
+    fields: Mapping[str, Any] = data if isinstance(data, Mapping) else {}
+    found = {str(entry.get("actor", "")), str(entry.get("object", ""))}
+    for name in ("agent", "incident", "owner", "holder"):
+        value = str(fields.get(name, ""))
+        # Some fields hold the bare id.
+        found |= {value, f"{name}:{value}"}
+    return {one for one in found if _UUID.search(one)}
+
+
+def _named(reference: str, names: Mapping[str, str]) -> str:
     """Format ``proposal:<uuid>`` as "proposal 1a2b3c4d", ``worker:x`` as "the worker on x"."""
+    if reference in names:
+        return _cut(names[reference])
     kind, _, rest = reference.partition(":")
     rest = _UUID.sub(lambda match: match[0][:8], rest)
     if kind == "worker":

@@ -42,6 +42,7 @@ from remediation.models.inventory import (
 )
 from remediation.models.live import LiveObservation, LiveRequest, SecretCheck
 from remediation.models.people import (
+    ApproverKey,
     EnvironmentName,
     Invitation,
     InvitationUse,
@@ -70,6 +71,7 @@ __all__ = [
     "AgentToken",
     "AgentTokenRevocation",
     "AgentVersion",
+    "ApproverKey",
     "Assessment",
     "AssessmentService",
     "Choice",

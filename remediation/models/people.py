@@ -50,6 +50,27 @@ class InvitationUse(Fact):
         return f"use of {self.invitation_id}"
 
 
+class ApproverKey(Fact):
+    """A copy of an entry of the approvers file, written by the command that changes the file.
+
+    Pages say by it who still needs a key. The gate never reads it, only the file. It misses what
+    an operator changes in the file by hand. The newest row of a fingerprint is valid.
+    """
+
+    person = models.UUIDField()
+    fingerprint = models.CharField(max_length=64)
+    roles = models.JSONField()
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+    actor = models.CharField(max_length=200)
+
+    class Meta:
+        indexes = [models.Index(fields=["person", "-id"], name="approver_key_newest")]
+
+    def __str__(self) -> str:
+        return self.fingerprint
+
+
 class PasskeyEnrolment(Fact):
     """A public key that a person enrolled.
 

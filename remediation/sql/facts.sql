@@ -79,7 +79,7 @@ BEGIN
                'steprecord', 'lateresult', 'ownerteam', 'environmentname']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
     ('actor', ARRAY['incidenttransition', 'incidentlook', 'incidentassignment', 'transition', 'refusal', 'freeze',
-                    'haltverdict', 'liveobservation', 'secretcheck']),
+                    'haltverdict', 'liveobservation', 'secretcheck', 'approverkey']),
     ('agent', ARRAY['incident', 'incidentreport', 'evidence', 'choice']),
     ('person', ARRAY['passkeyenrolment', 'observationrequest', 'reviewsession', 'review', 'narrowing', 'haltsession',
                      'halt', 'savedview', 'incidentlookrequest', 'incidentcomment', 'noticechoice',

@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from django import template
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import get_language, gettext_lazy, ngettext
+from django.utils.translation import get_language, gettext, gettext_lazy, ngettext
 
 from remediation import vocabulary
 from remediation.templatetags.icons import ICONS
+from remediation.vocabulary.terms import TERMS
 
 register = template.Library()
 
@@ -131,6 +133,19 @@ def size(value: int) -> str:
     """Format an exact number of bytes."""
     values = {"number": number_format(value, force_grouping=True)}
     return ngettext("%(number)s byte", "%(number)s bytes", value) % values
+
+
+@register.simple_tag
+def term(name: str) -> SafeString:
+    """Return a "?" beside a house word: the explanation as its title, a link to the help page."""
+    label = gettext("What is: %(word)s?") % {"word": TERMS[name].title}
+    return format_html(
+        '<a class="term" href="{}#{}" title="{}" aria-label="{}">?</a>',
+        reverse("help"),
+        name,
+        TERMS[name].text,
+        label,
+    )
 
 
 @register.filter

@@ -10,7 +10,7 @@ from django.test import RequestFactory
 from django.urls import NoReverseMatch, reverse
 
 from remediation import models as m
-from remediation.admin.facts import READABLE, FactAdmin
+from remediation.admin.facts import READABLE, SEEN, FactAdmin
 from tests import factories
 from tests.admin.conftest import Desk, DeskOf, entries, refusals, text_of
 
@@ -37,7 +37,7 @@ def test_an_auditor_reads_every_kind_of_fact_and_the_reading_is_on_record(
 ) -> None:
     proposal = factories.proposal_at("succeeded")
     desk = desk_of("auditor")
-    for model in READABLE:
+    for model in (*READABLE, *SEEN):
         answer = desk.get(name_of(model, "changelist"))
         assert answer.status_code == 200, model
         row = model._default_manager.first()
@@ -49,7 +49,9 @@ def test_an_auditor_reads_every_kind_of_fact_and_the_reading_is_on_record(
     plan = bytes(proposal.plan).decode()
     assert plan[:40].replace('"', "&quot;") in page
     read = entries("person:audit:read")
-    assert {e["object"] for e in read} == {f"table:{model._meta.model_name}" for model in READABLE}
+    assert {e["object"] for e in read} == {
+        f"table:{model._meta.model_name}" for model in (*READABLE, *SEEN)
+    }
     assert read[-1]["data"] == {"query": "", "row": str(proposal.pk)}
     assert {e["actor"] for e in read} == {desk.actor}
 
@@ -74,9 +76,10 @@ def test_a01_what_an_agent_wrote_is_inert(desk_of: DeskOf) -> None:
 def test_a12_nobody_else_reads_facts_here(desk_of: DeskOf, role: str) -> None:
     """Object rights decide who sees a proposal; the admin must not bypass them."""
     desk = desk_of(role)
-    for model in READABLE:
+    closed = [*READABLE, *(() if role == "security" else SEEN)]
+    for model in closed:
         assert desk.get(name_of(model, "changelist")).status_code == 403, model
-    assert refusals() == ["not_entitled"] * len(READABLE)
+    assert refusals() == ["not_entitled"] * len(closed)
     assert entries("person:audit:read") == []
 
 
@@ -84,7 +87,7 @@ def test_a12_nobody_else_reads_facts_here(desk_of: DeskOf, role: str) -> None:
 @pytest.mark.parametrize("roles", [(), ("auditor",), ("user_admin", "agent_admin")])
 def test_a13_a_superuser_changes_no_fact(desk_of: DeskOf, roles: tuple[str, ...]) -> None:
     desk = desk_of(*roles, superuser=True)
-    for model in READABLE:
+    for model in (*READABLE, *SEEN):
         for page, arguments in (("add", ()), ("change", ("1",)), ("delete", ("1",))):
             answer = desk.post(name_of(model, page), *arguments)
             # Django redirects a POST for a missing row to the index.
@@ -98,7 +101,7 @@ def test_a13_a_superuser_changes_no_fact(desk_of: DeskOf, roles: tuple[str, ...]
 @pytest.mark.django_db
 def test_every_model_is_edited_by_a_service_or_readable_or_hidden() -> None:
     ours = {model for model in admin.site._registry if model._meta.app_label == "remediation"}
-    assert ours == EDITED | set(READABLE)
+    assert ours == EDITED | {*READABLE, *SEEN}
     assert not ours & HIDDEN
     for model in HIDDEN:
         with pytest.raises(NoReverseMatch):
@@ -106,7 +109,7 @@ def test_every_model_is_edited_by_a_service_or_readable_or_hidden() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("model", READABLE)
+@pytest.mark.parametrize("model", [*READABLE, *SEEN])
 def test_a_facts_page_grants_nothing_to_anybody(model: type[Any], desk_of: DeskOf) -> None:
     desk: Desk = desk_of("auditor", "user_admin", superuser=True)
     request = RequestFactory().get("/")
@@ -117,3 +120,28 @@ def test_a_facts_page_grants_nothing_to_anybody(model: type[Any], desk_of: DeskO
     assert not page.has_change_permission(request)
     assert not page.has_delete_permission(request)
     assert page.get_actions(request) == {}
+
+
+@pytest.mark.django_db(databases=["default", "auditor"], transaction=True)
+def test_a12_an_approver_reads_the_rows_that_other_pages_show_her(desk_of: DeskOf) -> None:
+    """Only what a right lets her see; nothing about other services' proposals."""
+    proposal = factories.proposal_at("succeeded")
+    stranger, mine = desk_of("service_owner"), desk_of("service_owner")
+    m.User.objects.filter(pk=stranger.someone.user.pk).update(is_staff=False)
+    service = m.Service.objects.get(
+        pk=m.AssessmentService.objects.filter(assessment__proposal=proposal).first().service_id  # type: ignore[union-attr]
+    )
+    factories.grant(mine.someone.user, "view_service", service)
+    for model in SEEN:
+        listed = text_of(mine.get(name_of(model, "changelist")))
+        row = model._default_manager.first()
+        assert row is not None
+        assert reverse(f"admin:{name_of(model, 'change')}", args=[row.pk]) in listed, model
+        page = mine.get(name_of(model, "change"), row.pk)
+        assert page.status_code == 200
+        assert 'name="_save"' not in text_of(page)
+        hidden = text_of(stranger.get(name_of(model, "changelist")))
+        assert reverse(f"admin:{name_of(model, 'change')}", args=[row.pk]) not in hidden, model
+        assert stranger.get(name_of(model, "change"), row.pk).status_code in (302, 404), model
+    assert f"/proposals/{proposal.pk}/" in text_of(mine.get("remediation_proposal_changelist"))
+    assert entries("person:audit:read") == []

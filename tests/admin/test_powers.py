@@ -98,3 +98,32 @@ def test_the_admins_own_log_stays_empty(desk_of: DeskOf) -> None:
     assert not LogEntry.objects.exists()
     history = desk.get("remediation_service_history", service.pk)
     assert history.status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("role", "table", "query"),
+    [
+        ("user_admin", "remediation_user_changelist", {"password__startswith": "pbkdf2"}),
+        ("user_admin", "remediation_user_changelist", {"password__gte": "a"}),
+        ("user_admin", "remediation_user_changelist", {"mfa_authenticator__data__isnull": "True"}),
+        ("agent_admin", "remediation_agent_changelist", {"tokens__hash__startswith": "0"}),
+        ("auditor", "remediation_incident_changelist", {"agent__tokens__hash__gte": "0"}),
+        ("auditor", "remediation_proposal_changelist", {"agent__versions__owner__isnull": "0"}),
+        ("security", "remediation_review_changelist", {"credential_id__isnull": "False"}),
+    ],
+)
+def test_a71_a_list_is_not_filtered_by_a_column_that_it_does_not_offer(
+    desk_of: DeskOf, role: str, table: str, query: dict[str, str]
+) -> None:
+    answer = desk_of(role).get(table, **query)
+    assert answer.status_code in (400, 302), "the filter was applied"
+    assert answer.status_code == 400 or "e=1" in answer["Location"]
+
+
+def test_a71_control_the_filters_of_a_page_still_work(desk_of: DeskOf) -> None:
+    desk = desk_of("user_admin")
+    factories.person("gone")
+    m.User.objects.filter(username="gone").update(is_active=False)
+    page = text_of(desk.get("remediation_user_changelist", is_active__exact="0"))
+    assert "gone" in page
+    assert desk.someone.user.username not in page.partition('id="result_list"')[2]

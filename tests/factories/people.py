@@ -97,13 +97,17 @@ def _approver(someone: Person, roles: Sequence[str]) -> Approver:
     )
 
 
-def invitation(someone: Person) -> m.Invitation:
+def invitation(someone: Person, by: Person | None = None) -> m.Invitation:
     with acting(WEB):
         return m.Invitation.objects.create(
             person=someone.id,
             code_hash=sha256(secrets.token_bytes(16)).hexdigest(),
-            created_by=OPERATOR,
-            entry=entry(Event.OPERATOR_INVITATION_MADE, OPERATOR, someone.actor),
+            created_by=by.actor if by else OPERATOR,
+            entry=(
+                entry(Event.PERSON_INVITATION_MADE, by.actor, someone.actor)
+                if by
+                else entry(Event.OPERATOR_INVITATION_MADE, OPERATOR, someone.actor)
+            ),
         )
 
 

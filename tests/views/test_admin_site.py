@@ -41,12 +41,24 @@ def test_a_foreign_model_cannot_be_registered() -> None:
 def test_staff_get_in_by_the_one_sign_in(staff: Person, browser_of: BrowserOf) -> None:
     page = browser_of(staff).get("admin:index")
     assert page.status_code == 200
-    assert "Inventory and accounts" in text_of(page)
+    assert "Tables" in text_of(page)
     assert reverse("admin:index") in text_of(browser_of(staff).get("queue"))
 
 
-def test_who_is_not_staff_is_sent_to_the_queue(db: None, browser_of: BrowserOf) -> None:
+def test_approvers_see_only_the_tables_of_what_they_may_see(
+    db: None, browser_of: BrowserOf
+) -> None:
     browser = browser_of(factories.person("plain", roles=["security"]))
+    page = text_of(browser.get("admin:index"))
+    for there in ("Incidents", "Diagnoses", "Proposals", "Reviews", "Executions"):
+        assert there in page, there
+    for absent in ("Users", "Services", "Leases", "Groups", "Passkey"):
+        assert absent not in page, absent
+    assert reverse("admin:index") in text_of(browser.get("queue"))
+
+
+def test_who_has_no_table_is_sent_to_the_queue(db: None, browser_of: BrowserOf) -> None:
+    browser = browser_of(factories.person("plain", roles=["team_a"]))
     first = browser.get("admin:index")
     assert first.status_code == 302
     answer = browser.get("admin:login")

@@ -65,7 +65,7 @@ def test_an_auditor_reads_entries_newest_first(
     world: World, carol: Person, browser_of: BrowserOf
 ) -> None:
     world.in_review()
-    assert "waiting to be added to the tree" in text_of(browser_of(carol).get("audit_entries"))
+    assert "waiting to be sealed" in text_of(browser_of(carol).get("audit_entries"))
     world.integrate()
     found = ids(text_of(browser_of(carol).get("audit_entries")))
     assert found == sorted(found, reverse=True)
@@ -159,7 +159,8 @@ def test_each_entry_is_said_in_words(world: World, carol: Person, browser_of: Br
     proposal_id = world.in_review()
     world.integrate()
     page = text_of(browser_of(carol).get("audit_entries", object=f"proposal:{proposal_id}"))
-    assert f"assessed proposal {str(proposal_id)[:8]} for round 1." in page
+    assert "assessed proposal “" in page
+    assert "” for round 1." in page
 
 
 def test_an_entry_is_shown_with_its_exact_bytes(
@@ -373,3 +374,19 @@ def test_an_auditor_sees_closed_incidents_too(
     assert str(incident.pk) in page
     assert "closed" in page
     assert str(incident.pk) not in text_of(browser_of(carol).get("incidents"))
+
+
+def test_names_stand_beside_ids_and_find_entries(world: World, browser_of: BrowserOf) -> None:
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    world.integrate()
+    browser = browser_of(factories.person("carol-n", roles=["auditor"]))
+    alice = world.people["alice"]
+    page = text_of(browser.get("audit_entries", actor=world.people["alice"].user.username))
+    assert f"person:{alice.id}" in page
+    assert f"{alice.user.username.capitalize()} signed" in page
+    assert f"person {str(alice.id)[:8]}" not in page
+    assert str(proposal_id)[:8] not in page.replace(str(proposal_id), "")
+    assert "proposal “" in page
+    nobody = text_of(browser.get("audit_entries", actor="no such person"))
+    assert "Nothing matches this filter" in nobody

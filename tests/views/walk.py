@@ -80,6 +80,7 @@ def values_of(proposal: m.Proposal) -> Values:
         "kind": "jsonl",  # a form of the whole log
         "person": m.User.objects.earliest("pk").person,
         "service_id": m.Service.objects.earliest("pk").pk,
+        "user_id": m.User.objects.earliest("pk").pk,
     }
 
 

@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from remediation.domain.errors import MalformedFile, MissingField, TooManyKeys, UnknownField
+from remediation.domain.errors import BadInput, MalformedFile, MissingField, TooManyKeys
+from remediation.domain.inert import quoted
 from remediation.domain.intake.place import Place
 from remediation.domain.intake.stated import (
     Edge,
@@ -118,8 +119,7 @@ def read(files: list[tuple[str, str]], options: Options) -> Stated:
         header, place = next(lines, ([], Place(name)))
         take = _TABLES.get(frozenset(header))
         if take is None or len(set(header)) != len(header):
-            known = "; ".join(sorted(",".join(sorted(one)) for one in _TABLES))
-            raise place.refusal(f"the header is none of: {known}", UnknownField)
+            raise _other_header(header, place)
         for cells, place in lines:
             if len(cells) != len(header):
                 raise place.refusal(
@@ -127,6 +127,30 @@ def read(files: list[tuple[str, str]], options: Options) -> Stated:
                 )
             take(_Row(dict(zip(header, cells, strict=True)), place), stated)
     return stated
+
+
+def _other_header(header: list[str], place: Place) -> BadInput:
+    """Return the refusal of a header: what is wrong in it, compared with the nearest table's."""
+    if not header:
+        return place.refusal(f"there is no header. Expected one of: {_headers()}", MalformedFile)
+    nearest = max(_TABLES, key=lambda known: len(known & set(header)))
+    unknown = [name for name in dict.fromkeys(header) if name not in nearest]
+    missing = sorted(nearest - set(header))
+    twice = sorted({name for name in header if header.count(name) > 1})
+    wrong = [
+        f"{what} {', '.join(quoted(name[:60]) for name in names[:5])}"
+        for what, names in (
+            ("unknown columns:", unknown),
+            ("missing columns:", missing),
+            ("columns that occur twice:", twice),
+        )
+        if names
+    ]
+    return place.refusal(f"{'; '.join(wrong)}. Expected one of: {_headers()}", MalformedFile)
+
+
+def _headers() -> str:
+    return " or ".join(sorted(",".join(sorted(one)) for one in _TABLES))
 
 
 def _lines(name: str, text: str) -> Iterator[tuple[list[str], Place]]:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
 
 from remediation.domain import errors
 from remediation.domain.policy import ROLES
 from remediation.models import (
     NO_SERVICE,
+    ApproverKey,
     AssessmentService,
     Dependency,
     DependencyVersion,
     Incident,
     IncidentEntry,
+    InvitationUse,
     Proposal,
     ProposalTarget,
     QueueEntry,
@@ -33,6 +37,9 @@ from remediation.services.access.authorize import (
     slots_of,
 )
 from remediation.services.access.slots import Rights
+
+# How long a person whom an administrator invited may not reveal secrets.
+NEW = timedelta(days=7)
 
 
 def visible_proposals(user: User) -> QuerySet[Proposal]:
@@ -124,7 +131,25 @@ def may_reveal(user: User, proposal: Proposal) -> bool:
     ).values_list("service_id", flat=True)
     held = approver_roles(user.person)
     needed = {*assessed, *_users_of(proposal.incident)}
-    return SECURITY in held and needed <= service_ids(user.person, "review_service")
+    allowed = SECURITY in held and needed <= service_ids(user.person, "review_service")
+    return allowed and not _new_by_page(user)
+
+
+def _new_by_page(user: User) -> bool:
+    """Return whether an administrator invited the person in the last days, unseen by an operator.
+
+    An administrator could make an account for himself, give it a role, invite it, and read secrets
+    with it. A key that an operator added to the approvers file was compared with the person.
+    """
+    now = timezone.now()
+    keys = ApproverKey.objects.filter(person=user.person)
+    if keys.filter(Q(until__isnull=True) | Q(until__gt=now)).exists():
+        return False
+    return InvitationUse.objects.filter(
+        invitation__person=user.person,
+        invitation__created_by__startswith="person:",
+        recorded_at__gt=now - NEW,
+    ).exists()
 
 
 def _users_of(incident: Incident) -> set[int]:

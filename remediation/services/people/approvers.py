@@ -32,7 +32,7 @@ from remediation.domain.events import Event
 from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.domain.policy import ROLES
 from remediation.domain.slots import KEY_ROLES
-from remediation.models import PasskeyEnrolment
+from remediation.models import ApproverKey, PasskeyEnrolment
 from remediation.services import approvers_file
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
@@ -117,7 +117,7 @@ def remove(*, actor: Actor, path: Path, username: str, key: str = "") -> list[Ap
             if entry not in gone or entry.since < now
         )
         after = Approvers(tuple(kept))
-        _commit(actor, Event.OPERATOR_APPROVER_REMOVED, path, gone, after)
+        _commit(actor, Event.OPERATOR_APPROVER_REMOVED, path, gone, after, ended=now)
     return gone
 
 
@@ -181,7 +181,13 @@ def _normal(fingerprint: str) -> str:
 
 
 def _commit(
-    actor: Actor, event: Event, path: Path, entries: list[Approver], after: Approvers
+    actor: Actor,
+    event: Event,
+    path: Path,
+    entries: list[Approver],
+    after: Approvers,
+    *,
+    ended: datetime | None = None,
 ) -> None:
     content = after.dump()
     Approvers.parse(content)  # never write a file that cannot be read again
@@ -189,10 +195,19 @@ def _commit(
     try:
         with transaction.atomic():
             for entry in entries:
-                log.append(
+                made = log.append(
                     action=event, actor=actor.ref, object=f"person:{entry.person}",
                     data=_public(entry),
                 )  # fmt: skip
+                ApproverKey.objects.create(
+                    person=entry.person,
+                    fingerprint=entry.fingerprint,
+                    roles=list(entry.roles),
+                    since=entry.since,
+                    until=ended or entry.until,
+                    actor=actor.ref,
+                    entry=made.id,
+                )
         os.replace(written, path)
     except BaseException:
         written.unlink(missing_ok=True)

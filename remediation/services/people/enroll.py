@@ -39,7 +39,7 @@ from remediation.domain.gate.approvers import fingerprint
 from remediation.domain.inert import visible
 from remediation.models import Invitation, InvitationUse, PasskeyEnrolment, User
 from remediation.services import guards
-from remediation.services.actors import Actor
+from remediation.services.actors import Actor, PersonActor
 from remediation.services.people import accounts, registration
 from remediation.services.people.registration import Registration
 
@@ -72,24 +72,30 @@ def passkeys_of(user: User) -> list[Held]:
     ]
 
 
-# ---- the operator --------------------------------------------------------------------------------
+# ---- operators and administrators ----------------------------------------------------------------
 
 
 @transaction.atomic
 def invite(*, actor: Actor, username: str) -> str:
     """Return a one-time code for a person without a passkey. It makes earlier codes void.
 
-    The code is stored only as a hash. Raises NotEntitled, NoSuchObject, WrongState.
+    An operator or a user administrator invites. The passkey that the code enrols can sign in; it
+    approves nothing until an operator adds its key to the approvers file. The code is stored only
+    as a hash. Raises NotEntitled, NoSuchObject, WrongState.
     """
-    accounts.require(actor)
+    accounts.require(actor, accounts.USER_ADMIN)
     user = _locked(username=username)
     if not user.is_active:
         raise WrongState(f"the account of {username} is not active")
     if _passkeys(user).exists():
         raise WrongState(f"{username} has a passkey; if it is lost, reset the account first")
     code = "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LENGTH))
+    by_person = isinstance(actor, PersonActor)
     entry = log.append(
-        action=Event.OPERATOR_INVITATION_MADE, actor=actor.ref, object=user.actor, data={}
+        action=Event.PERSON_INVITATION_MADE if by_person else Event.OPERATOR_INVITATION_MADE,
+        actor=actor.ref,
+        object=user.actor,
+        data={},
     )
     Invitation.objects.create(
         person=user.person, code_hash=_hash(user, code), created_by=actor.ref, entry=entry.id

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
 
 from remediation.domain.errors import BadInput
 from remediation.domain.report import load_diagnosis
@@ -34,19 +37,11 @@ def record_of(proposal: Proposal, confidence: int) -> AgentRecord | None:
 
     Return None when nobody reviewed one. Two queries.
     """
-    reviews = (
-        Review.objects.filter(proposal__agent_id=proposal.agent_id)
-        .exclude(proposal__incident_id=proposal.incident_id)
-        .select_related("proposal__diagnosis")
-        .order_by("-pk")[:MOST]
+    verdicts = _verdicts(
+        Review.objects.filter(proposal__agent_id=proposal.agent_id).exclude(
+            proposal__incident_id=proposal.incident_id
+        )
     )
-    verdicts: dict[object, tuple[bool, int]] = {}
-    for review in reviews:
-        read = _read(review)
-        if read is not None:
-            right, sure = read
-            key = review.proposal.incident_id
-            verdicts[key] = (right and verdicts.get(key, (True, 0))[0], sure)
     if not verdicts:
         return None
     near = [right for right, sure in verdicts.values() if abs(sure - confidence) <= NEAR]
@@ -58,6 +53,24 @@ def record_of(proposal: Proposal, confidence: int) -> AgentRecord | None:
         near_judged=len(near),
         near_confirmed=sum(near),
     )
+
+
+def judged_by_people(agent_id: UUID) -> tuple[int, int]:
+    """Return of how many incidents people judged this agent's diagnosis, and confirmed it."""
+    verdicts = _verdicts(Review.objects.filter(proposal__agent_id=agent_id))
+    return len(verdicts), sum(right for right, _ in verdicts.values())
+
+
+def _verdicts(reviews: QuerySet[Review]) -> dict[object, tuple[bool, int]]:
+    """Return by incident whether the diagnosis was confirmed, and how sure the agent was."""
+    verdicts: dict[object, tuple[bool, int]] = {}
+    for review in reviews.select_related("proposal__diagnosis").order_by("-pk")[:MOST]:
+        read = _read(review)
+        if read is not None:
+            right, sure = read
+            key = review.proposal.incident_id
+            verdicts[key] = (right and verdicts.get(key, (True, 0))[0], sure)
+    return verdicts
 
 
 def _read(review: Review) -> tuple[bool, int] | None:

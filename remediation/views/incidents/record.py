@@ -15,6 +15,7 @@ from remediation.domain.sentences import describe
 from remediation.models import Incident, Proposal, User
 from remediation.services.access import authorize
 from remediation.views.incidents.page import RecordPage
+from remediation.views.names import entry_names
 
 ALIAS = "auditor"
 
@@ -46,9 +47,10 @@ def record_page(incident_id: UUID) -> RecordPage:
         [f"incident:{incident_id}", *(f"proposal:{key}" for key in proposals)], ALIAS
     )
     shown = rows[: reading.TIMELINE]
+    names = entry_names(row.said for row in shown)
     return RecordPage(
         incident_id=incident.pk,
         title_untrusted=incident.title,
-        lines=tuple((row, describe(row.said)) for row in shown),
+        lines=tuple((row, describe(row.said, names)) for row in shown),
         cut=len(shown) if len(rows) > len(shown) else 0,
     )

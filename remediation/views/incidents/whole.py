@@ -13,6 +13,7 @@ from remediation.domain.states import FINAL, IncidentState
 from remediation.models import Diagnosis, Incident, IncidentEntry, User
 from remediation.services.access import slots, visibility
 from remediation.services.assessment import scope as scopes
+from remediation.services.reporting import make_plan
 from remediation.views.cards import proposal_rows
 from remediation.views.cards.comments import comments_card
 from remediation.views.cards.containment import containment

@@ -323,9 +323,15 @@ CSV_REFUSED = {
     "an at": (SERVICES + "a,@b,,,,,\n", "a cell begins with '@'"),
     "a minus in quotes": (SERVICES + 'a,"-1",,,,,\n', "a cell begins with '-'"),
     "a tab": (SERVICES + 'a,"\t=1",,,,,\n', "which a spreadsheet would run"),
-    "an unknown column": ("service,owner\na,b\n", "line 1: the header is none of"),
-    "a column twice": (SERVICES.strip() + ",service\n", "the header is none of"),
-    "no header": ("", "the header is none of"),
+    "an unknown column": (
+        "service,owner\na,b\n",
+        "line 1: unknown columns: “owner”; missing columns: “criticality”",
+    ),
+    "a column twice": (
+        SERVICES.strip() + ",service\n",
+        "columns that occur twice: “service”. Expected one of: ",
+    ),
+    "no header": ("", "there is no header. Expected one of: "),
     "a cell too many": (SERVICES + "a,,,,,,,\n", "line 2: 8 cells, the header has 7"),
     "a cell too few": (SERVICES + "a,,\n", "line 2: 3 cells, the header has 7"),
     "another word": (SERVICES + "a,,prod,,,,\n", "line 2, environment: 'prod' is not one of"),

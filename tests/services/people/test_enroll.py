@@ -226,12 +226,19 @@ def test_a_code_made_before_the_account_was_deactivated_is_void() -> None:
         redeem(code)
 
 
-def test_only_an_operator_invites() -> None:
-    """Not even a user administrator, who could create a second account for himself."""
+@pytest.mark.parametrize("role", ["security", "lead", "agent_admin", "inventory_editor", "auditor"])
+def test_only_operators_and_user_administrators_invite(role: str) -> None:
     account()
-    made = factories.person(roles=["user_admin"])
+    made = factories.person(roles=[role])
     with pytest.raises(NotEntitled):
         invite(actor=PersonActor(made.id, made.user.pk))
+
+
+def test_a_user_administrator_invites_in_his_own_name() -> None:
+    account()
+    made = factories.person(roles=["user_admin"])
+    assert invite(actor=PersonActor(made.id, made.user.pk))
+    assert m.Invitation.objects.get().created_by == f"person:{made.id}"
 
 
 @pytest.mark.parametrize("password", ["short", "password1234"])

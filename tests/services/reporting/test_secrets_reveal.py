@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -15,6 +16,8 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain.errors import NoSuchObject, NotEntitled, ReasonRequired
 from remediation.services.access import visibility
+from remediation.services.actors import operator
+from remediation.services.people import approvers
 from remediation.services.reporting import secrets, submit, withdraw
 from tests import factories
 from tests.conftest import AsLogin
@@ -78,6 +81,44 @@ def test_a61_security_without_the_right_on_the_service_is_refused(proposal: m.Pr
     with pytest.raises(NotEntitled):
         reveal(factories.person(roles=["security"]), proposal)
     assert revealed() == []
+
+
+def newcomer(by: factories.Person | None) -> factories.Person:
+    """A person with role and right, invited by an administrator or by an operator."""
+    someone = factories.person(roles=["security"])
+    factories.grant(someone.user, "review_service", m.Service.objects.get())
+    factories.use(factories.invitation(someone, by=by))
+    return someone
+
+
+def test_a77_an_account_that_an_administrator_invited_reads_no_secret_at_first(
+    proposal: m.Proposal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He could have made it for himself."""
+    someone = newcomer(factories.person(roles=["user_admin"]))
+    with pytest.raises(NotEntitled):
+        reveal(someone, proposal)
+    assert revealed() == []
+    # Control: only this rule keeps the person out.
+    monkeypatch.setattr(visibility, "NEW", timedelta(0))
+    assert reveal(someone, proposal)
+
+
+def test_a77_a_key_that_an_operator_compared_lifts_it(proposal: m.Proposal, tmp_path: Any) -> None:
+    someone = newcomer(factories.person(roles=["user_admin"]))
+    with acts("hitl_worker"):
+        approvers.add(
+            actor=operator(),
+            path=tmp_path / "keys.json",
+            username=someone.user.username,
+            key=someone.passkey.fingerprint,
+            roles=("security",),
+        )
+    assert reveal(someone, proposal)
+
+
+def test_an_account_that_an_operator_invited_is_not_held_up(proposal: m.Proposal) -> None:
+    assert reveal(newcomer(None), proposal)
 
 
 def test_a16_a_deactivated_person_is_refused(world: World, proposal: m.Proposal) -> None:

@@ -1,0 +1,2 @@
+DROP TRIGGER a_fact ON public.remediation_approverkey;
+DROP TRIGGER append_only ON public.remediation_approverkey;
