@@ -11,11 +11,11 @@ from uuid import UUID
 from django.utils.translation import gettext
 
 from remediation import vocabulary
-from remediation.domain import headline, inert
+from remediation.domain import inert
 from remediation.domain.statement import Decision
 from remediation.models import Assessment, Proposal, Review, User
 from remediation.services.access import visibility
-from remediation.views.cards.proposal import plan_of
+from remediation.views.cards.proposal import plan_of, title_of
 
 logger = logging.getLogger(__name__)
 # Of a title, at most this many characters stand in the line; the page behind it has all of it.
@@ -59,7 +59,7 @@ def _title(proposal: Proposal) -> str:
     plan = plan_of(proposal)
     if plan is None:
         return str(proposal.pk)
-    whole = inert.line(headline.headline(plan, vocabulary.saying))
+    whole = inert.line(title_of(plan))
     return whole if len(whole) <= LONGEST else whole[:LONGEST] + "…"
 
 
