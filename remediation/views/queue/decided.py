@@ -12,14 +12,17 @@ from django.utils.translation import gettext
 
 from remediation import vocabulary
 from remediation.domain import inert
+from remediation.domain.slots import ANY, left_open, role_of
 from remediation.domain.statement import Decision
-from remediation.models import Assessment, Proposal, Review, User
-from remediation.services.access import visibility
+from remediation.models import Proposal, Review, User
+from remediation.services.access import authorize, deciders, visibility
 from remediation.views.cards.proposal import plan_of, title_of
 
 logger = logging.getLogger(__name__)
 # Of a title, at most this many characters stand in the line; the page behind it has all of it.
 LONGEST = 160
+# Of the people who can fill a slot, at most this many are named.
+MOST_NAMES = 4
 
 
 def described(person: User, proposal_id: UUID) -> str:
@@ -64,18 +67,25 @@ def _title(proposal: Proposal) -> str:
 
 
 def _still_waiting(proposal: Proposal) -> list[str]:
-    """Return the slots that nobody has filled."""
+    """Return the slots that nobody has filled, each with the people who can fill it."""
     if proposal.state != "in_review":
         return []
-    assessment = Assessment.objects.filter(proposal=proposal, round=proposal.round).first()
-    free = list(assessment.slots) if assessment else []
-    taken = Review.objects.filter(proposal=proposal, round=proposal.round, decision="approve")
-    for slot in taken.values_list("slot", flat=True):
-        if slot in free:
-            free.remove(slot)
-    return [_slot(slot) for slot in free]
+    found = deciders.deciders(proposal)
+    assessment = authorize.newest(proposal)
+    filled = [slot for one in found if one.decided == Decision.APPROVE for slot in one.slots]
+    left = left_open(tuple(assessment.slots) if assessment else (), filled)
+    return [
+        _slot(slot, [one.name for one in found if one.can_decide and slot in one.slots])
+        for slot in left
+    ]
 
 
-def _slot(slot: str) -> str:
+def _slot(slot: str, names: list[str]) -> str:
     # Translators: the role of a person who decides; "any" of them may.
-    return gettext("any approver") if slot == "any" else vocabulary.word(slot)
+    role = gettext("any approver") if slot == ANY else vocabulary.word(role_of(slot))
+    if not names:
+        return gettext("%(role)s (nobody can now)") % {"role": role}
+    if len(names) > MOST_NAMES:
+        more = len(names) - MOST_NAMES
+        names = [*names[:MOST_NAMES], gettext("%(number)s more") % {"number": more}]
+    return f"{role} ({', '.join(names)})"

@@ -204,6 +204,7 @@ def _stopped(run: Standing) -> tuple[str, ...]:
     done = run.having(Outcome.VERIFIED)
     unsure = run.having(Outcome.APPLIED, Outcome.UNCONFIRMED, Outcome.UNKNOWN, Outcome.INTENDED)
     failed_undo = run.having(Outcome.UNDO_FAILED)
+    why = [run.moved.reason, *_details(run)]
     values = {"steps": run.total, "last": max([*done, *unsure], default=0)}
     title = gettext("Stopped after step %(last)d of %(steps)d.") % values
     if not values["last"]:
@@ -217,9 +218,11 @@ def _stopped(run: Standing) -> tuple[str, ...]:
         said = [_listed(failed_undo, NOT_UNDONE)]
     elif run.undoing:
         said.append(gettext("It is being undone."))
+    else:
+        why.append(gettext("What is applied stays; only people give access back."))
     if run.settled:
         said.append(gettext("Settled by hand."))
-    return " ".join([title, *filter(None, said)]), run.moved.reason, *_details(run)
+    return " ".join([title, *filter(None, said)]), *why
 
 
 def _listed(numbers: list[int], sentence: Promise) -> str:
