@@ -90,6 +90,8 @@ def _again(user: User, proposal: Proposal, why: str) -> Iterable[NextStep]:
             else gettext("Propose again")
         )
         yield NextStep(why, label, url)
+    if proposal.state == S.STOPPED:
+        return
     incident = reverse("incident", args=[proposal.incident_id])
     yield NextStep("" if url else why, gettext("Open the incident"), incident)
 

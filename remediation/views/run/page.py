@@ -31,15 +31,11 @@ PHASES = {
 }
 # What follows a signature; it takes effect when the worker has verified it.
 SIGNED: dict[str, Promise] = {
-    RunDecision.KEEP: gettext_lazy(
-        "No further step starts, and what was applied stays, when the worker has verified the"
-        " signature."
-    ),
+    RunDecision.KEEP: gettext_lazy("Then what was applied stays."),
     RunDecision.UNDO: gettext_lazy(
-        "No further step starts. When the worker has verified the signature, it undoes the applied"
-        " steps whose targets are as the run left them."
+        "Then it undoes the applied steps whose targets are as the run left them."
     ),
-    RunDecision.SETTLE: gettext_lazy("It counts when the worker has verified the signature."),
+    RunDecision.SETTLE: gettext_lazy("Then it counts."),
 }
 # Why a run ended; refusals of the gate have words of their own.
 REASONS = {
