@@ -51,6 +51,7 @@ GRANT EXECUTE ON FUNCTION
   remediation.edge_v1(text, text, text), remediation.incident_edge_v1(text, text, text),
   remediation.lock_proposal_v1(uuid), remediation.lock_incident_v1(uuid),
   remediation.incident_excluded_v1(uuid, uuid), remediation.look_holds_v1(uuid, bigint),
+  remediation.viewers_v1(uuid, uuid),
   remediation.excluded_v1(uuid), remediation.token_revoked_v1(uuid),
   remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
   remediation.open_slots_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
@@ -69,7 +70,8 @@ GRANT SELECT ON
   public.remediation_agent, public.remediation_agentversion,
   public.remediation_incident, public.remediation_incidenttransition,
   public.remediation_incidentlook, public.remediation_incidentlookrequest,
-  public.remediation_incidentnotice,
+  public.remediation_incidentnotice, public.remediation_incidentassignment,
+  public.remediation_incidentcomment,
   public.remediation_incidentreport, public.remediation_evidence, public.remediation_evidenceblob,
   public.remediation_diagnosis, public.remediation_proposal, public.remediation_proposaltarget,
   public.remediation_transition, public.remediation_outboxmessage,
@@ -88,6 +90,8 @@ GRANT SELECT ON remediation.edge, remediation.target_kind TO hitl_web, hitl_work
 GRANT SELECT ON
   public.remediation_queueentry, public.remediation_queueservice, public.remediation_incidententry
   TO hitl_web, hitl_auditor;
+-- The worker finds the open incidents that need a plan.
+GRANT SELECT ON public.remediation_incidententry TO hitl_worker;
 GRANT SELECT ON remediation.entitlement, remediation.service_right, remediation.account
   TO hitl_web, hitl_worker;
 GRANT SELECT ON remediation.mailbox TO hitl_worker;
@@ -138,7 +142,7 @@ BEGIN
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
       'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview',
-      'incidentlookrequest']),
+      'incidentlookrequest', 'incidentassignment', 'incidentcomment']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',

@@ -120,6 +120,8 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
     m.IncidentTransition: ("incident", "outcome", "actor", "recorded_at"),
     m.IncidentLook: ("incident", "found", "step", "recorded_at"),
     m.IncidentLookRequest: ("incident", "person", "recorded_at"),
+    m.IncidentAssignment: ("incident", "person", "actor", "recorded_at"),
+    m.IncidentComment: ("incident", "person", "recorded_at"),
     m.IncidentNotice: ("incident", "kind", "recorded_at"),
     m.Evidence: ("incident", "source", "size", "recorded_at"),
     m.EvidenceScan: ("evidence", "detector", "recorded_at"),

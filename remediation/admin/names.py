@@ -33,6 +33,14 @@ MODELS = {
     ),
     "identity": (pgettext_lazy("model", "identity"), pgettext_lazy("models", "identities")),
     "incident": (pgettext_lazy("model", "incident"), pgettext_lazy("models", "incidents")),
+    "incidentassignment": (
+        pgettext_lazy("model", "assignment of an incident"),
+        pgettext_lazy("models", "assignments of incidents"),
+    ),
+    "incidentcomment": (
+        pgettext_lazy("model", "comment on an incident"),
+        pgettext_lazy("models", "comments on incidents"),
+    ),
     "incidentlook": (
         pgettext_lazy("model", "look at an incident"),
         pgettext_lazy("models", "looks at incidents"),
@@ -80,6 +88,7 @@ COLUMNS = {
     "about": pgettext_lazy("column", "about"),
     "actor": pgettext_lazy("column", "actor"),
     "agent": pgettext_lazy("column", "agent"),
+    "asked": pgettext_lazy("column", "asked"),
     "attacker_writable": pgettext_lazy("column", "attacker writable"),
     "authenticator_data": pgettext_lazy("column", "authenticator data"),
     "body": pgettext_lazy("column", "body"),
@@ -130,6 +139,7 @@ COLUMNS = {
     "reason": pgettext_lazy("column", "reason"),
     "recorded_at": pgettext_lazy("column", "recorded at"),
     "refusal": pgettext_lazy("column", "refusal"),
+    "replaces": pgettext_lazy("column", "replaces"),
     "reverses": pgettext_lazy("column", "reverses"),
     "risk": pgettext_lazy("column", "risk"),
     "round": pgettext_lazy("column", "round"),
@@ -152,6 +162,7 @@ COLUMNS = {
     "step": pgettext_lazy("column", "step"),
     "supersedes": pgettext_lazy("column", "supersedes"),
     "target": pgettext_lazy("column", "target"),
+    "text": pgettext_lazy("column", "text"),
     "title": pgettext_lazy("column", "title"),
     "to_state": pgettext_lazy("column", "to state"),
     "token": pgettext_lazy("column", "token"),

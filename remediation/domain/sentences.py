@@ -45,6 +45,9 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_RUN_SETTLED: "{who} signed that {what} is settled by hand: {statement.reason}.",
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
     Event.PERSON_INCIDENT_CONTAINED: "{who} confirmed a look: {what} is contained.",
+    Event.PERSON_INCIDENT_ASSIGNED: "{who} assigned {what} to person {person!}.",
+    Event.PERSON_INCIDENT_UNASSIGNED: "{who} left {what} to nobody: it has no assignee.",
+    Event.PERSON_INCIDENT_COMMENTED: "{who} commented on {what}: {text}.",
     Event.PERSON_LOOK_ASKED: "{who} asked the worker to look at the identity of {what}.",
     Event.PERSON_EVIDENCE_REVEALED: (
         "{who} looked at {secrets} in artefact {artefact} of {what}: {reason}."

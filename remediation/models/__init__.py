@@ -10,6 +10,7 @@ from remediation.models.agent import (
     IdempotencyRecord,
 )
 from remediation.models.assessment import Assessment, AssessmentService
+from remediation.models.discussion import IncidentAssignment, IncidentComment
 from remediation.models.execution import (
     Execution,
     Freeze,
@@ -77,6 +78,8 @@ __all__ = [
     "Identity",
     "IdentityVersion",
     "Incident",
+    "IncidentAssignment",
+    "IncidentComment",
     "IncidentEntry",
     "IncidentLook",
     "IncidentLookRequest",

@@ -78,10 +78,10 @@ BEGIN
                'evidenceerasure', 'proposal', 'notice', 'incidentnotice', 'assessment', 'execution', 'steprecord',
                'lateresult']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
-    ('actor', ARRAY['incidenttransition', 'incidentlook', 'transition', 'refusal', 'freeze', 'haltverdict']),
+    ('actor', ARRAY['incidenttransition', 'incidentlook', 'incidentassignment', 'transition', 'refusal', 'freeze', 'haltverdict']),
     ('agent', ARRAY['incident', 'incidentreport', 'evidence']),
     ('person', ARRAY['passkeyenrolment', 'observationrequest', 'reviewsession', 'review', 'haltsession',
-                     'halt', 'savedview', 'incidentlookrequest']),
+                     'halt', 'savedview', 'incidentlookrequest', 'incidentcomment']),
     ('maker', ARRAY['agenttoken']), ('created_by', ARRAY['invitation']),
     ('revoked_by', ARRAY['agenttokenrevocation'])) AS v(who, tables) LOOP
     FOREACH t IN ARRAY f.tables LOOP

@@ -23,7 +23,7 @@ INVENTORY = {
 SUBMISSIONS = {
     "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",
     "proposal", "proposaltarget", "transition", "observationrequest", "refusal", "halt",
-    "incidentlookrequest",
+    "incidentlookrequest", "incidentassignment", "incidentcomment",
 }  # fmt: skip
 FINDINGS = {
     "assessment", "assessmentservice", "notice", "execution", "steprecord", "lateresult", "freeze",
@@ -85,6 +85,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "SELECT": READ_BY_ALL | TREE | {
             "audit.entry(id, body)", "audit.secret", "remediation.entitlement",
             "remediation.service_right", "remediation.mailbox", "remediation.account",
+            "remediation_incidententry",
         },
         "INSERT": facts(FINDINGS, {"transition", "incidenttransition", "refusal", "lease"})
         | {"audit.entry(body)", "audit.secret"},
@@ -108,7 +109,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
 CALLED = {
     "refuse_v1", "digest_v1", "edge_v1", "incident_edge_v1", "lock_proposal_v1", "excluded_v1",
     "frozen_v1", "run_deadline_v1", "open_slots_v1", "scope_v1", "token_revoked_v1",
-    "lock_incident_v1", "incident_excluded_v1", "look_holds_v1",
+    "lock_incident_v1", "incident_excluded_v1", "look_holds_v1", "viewers_v1",
 }  # fmt: skip
 
 # Makes a line of the list from an entry; called by fsck and the auditors' pages.

@@ -143,6 +143,28 @@ SHADOWS = [
         ("remediation.entitlement",),
         "UPDATE pg_temp.entitlement SET role = 'security'",
     ),
+    Shadow(
+        "taken_without_a_look_at_who_has_it",
+        ("public.remediation_incidentassignment",),
+        emptied("public.remediation_incidentassignment"),
+    ),
+    Shadow(
+        "a_comment_of_somebody_who_may_not_see_it",
+        ("public.remediation_incidententry",),
+        "UPDATE pg_temp.remediation_incidententry SET touched = '{{0}}'",
+    ),
+    Shadow(
+        "a_comment_on_a_proposal_by_somebody_who_may_not_see_it",
+        ("public.remediation_queueentry",),
+        "UPDATE pg_temp.remediation_queueentry SET touched = '{{0}}'",
+    ),
+    Shadow(
+        "a_question_to_somebody_who_may_not_see_it",
+        ("remediation.service_right",),
+        "INSERT INTO pg_temp.service_right (person, service_id, codename)"
+        " SELECT e.person, s.id, 'view_service'"
+        "   FROM remediation.entitlement e, public.remediation_service s",
+    ),
     Shadow("a16_the_agent_is_suspended", ("remediation.agent_now",)),
     Shadow(
         "an_open_incident_leaves_containment",

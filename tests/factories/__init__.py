@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from tests.factories.agents import SOON, agent, agent_version, revoke, token
 from tests.factories.assessments import assess, bodies, found_state, insert_assessment, scope
+from tests.factories.discussion import assignment, comment
 from tests.factories.halts import halt, halt_session, halt_statement, halt_verdict
 from tests.factories.incidents import (
     artefact,
@@ -84,8 +85,10 @@ __all__ = [
     "artefact",
     "as_owner",
     "assess",
+    "assignment",
     "backdate",
     "bodies",
+    "comment",
     "dependency",
     "dependency_version",
     "diagnosis",
