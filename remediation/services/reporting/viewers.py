@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from remediation.domain.ruling import KEY_ROLES
+from remediation.domain.slots import KEY_ROLES
 from remediation.models import User
 
 
