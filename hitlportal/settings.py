@@ -109,7 +109,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ANONYMOUS_USER_NAME = None
 GUARDIAN_MONKEY_PATCH_USER = False
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "queue"
+LOGIN_REDIRECT_URL = "home"  # the first page of each role
 LOGOUT_REDIRECT_URL = ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 # No sign-up, no password reset by mail; a passkey is the second factor.
 ACCOUNT_ADAPTER = "hitlportal.adapter.AccountAdapter"

@@ -33,7 +33,8 @@ class PlanRow:
     locator_untrusted: str
     since: datetime
     due: datetime
-    assignee: str
+    owner: UUID | None
+    owner_name: str
     first: bool
 
 
@@ -77,6 +78,7 @@ def _rows(found: Iterable[Needing]) -> Iterable[PlanRow]:
             one.locator_untrusted,
             one.since,
             one.due,
+            one.assignee,
             names.person(one.assignee) if one.assignee else "",
             one.first,
         )
@@ -86,7 +88,8 @@ def _kept(person: UUID) -> tuple[list[UUID], int] | None:
     """Return what the cache has; None for what `_keep` did not write."""
     try:
         total, *ids = str(cache.get(f"queue-needs-plan:{person}") or "").split(" ")
-        return [UUID(one) for one in ids][:FEW], int(total)
+        kept = [UUID(one) for one in ids][:FEW], int(total)
+        return kept if bool(kept[0]) == bool(kept[1]) else None
     except ValueError:
         return None
     except Exception:

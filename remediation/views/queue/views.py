@@ -11,14 +11,15 @@ from django.shortcuts import redirect, render
 
 from remediation.models import User
 from remediation.views import decorators
-from remediation.views.queue import choices, decided, filters, presenter
+from remediation.views.queue import choices, decided, filters, landing, presenter
 
 logger = logging.getLogger(__name__)
 
 
+@decorators.page
 def home(request: HttpRequest) -> HttpResponse:
-    """Redirect to the queue."""
-    return redirect("queue")
+    """Redirect to the first page of the person's own work."""
+    return redirect(landing.landing(decorators.person(request)))
 
 
 @decorators.page
