@@ -82,7 +82,7 @@ def _kept(rights: slots.Rights, seen: list[int] | None) -> tuple[float | None, f
     """Return the medians, from the cache if it has and gives them."""
     key = f"queue-figures:{rights.person}"
     try:
-        week, month, expired = cache.get(key) or ()
+        week, month, expired = cache.get(key)
         return _number(week), _number(month), int(expired)
     except (TypeError, ValueError):
         read = _read(seen)

@@ -52,7 +52,7 @@ def plan_url(user: User, proposal: Proposal) -> str:
         page = reverse("incident_plan", args=[proposal.incident_id])
     except NoReverseMatch:
         return ""
-    return f"{page}?{urlencode({'from': proposal.pk})}"
+    return f"{page}?{urlencode({'from': str(proposal.pk)})}"
 
 
 def alive(steps: Iterable[RunStep]) -> tuple[LimitRow, ...]:

@@ -229,7 +229,7 @@ def _listed(numbers: list[int], sentence: Promise) -> str:
     if not numbers:
         return ""
     values = {"count": len(numbers), "list": ", ".join(str(number) for number in numbers)}
-    return str(sentence % values)  # type: ignore[operator]
+    return str(sentence % values)
 
 
 def _rolled_back(run: Standing) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
