@@ -16,7 +16,7 @@ from remediation.views.inventory import views as inventory
 from remediation.views.narrow import views as narrow
 from remediation.views.people import views as people
 from remediation.views.plan import views as plan
-from remediation.views.queue import saved_views
+from remediation.views.queue import duplicates, saved_views, taking
 from remediation.views.queue import views as queue
 from remediation.views.review import correct, presence
 from remediation.views.review import views as review
@@ -27,6 +27,8 @@ urlpatterns = [
     path("", queue.home, name="home"),
     path("queue/", queue.show, name="queue"),
     path("queue/next/", queue.following, name="queue_next"),
+    path("queue/take/<uuid:incident_id>", taking.take, name="queue_take"),
+    path("queue/duplicates/<uuid:proposal_id>/", duplicates.show, name="queue_duplicates"),
     path("queue/views/save", saved_views.save, name="view_save"),
     path("queue/views/remove", saved_views.remove, name="view_remove"),
     path("proposals/<uuid:proposal_id>/", review.show, name="review"),

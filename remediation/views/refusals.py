@@ -52,6 +52,7 @@ ADVICE: tuple[tuple[type[Refused], Promise], ...] = (
         errors.AlreadyReviewed,
         gettext_lazy("Each person decides once in a round. Others have to decide now."),
     ),
+    (errors.RunEnded, gettext_lazy("Nothing was halted.")),
     (
         errors.WrongState,
         gettext_lazy("It changed in the meantime. Load the page to see the current state."),

@@ -42,7 +42,7 @@ def sign_in(visitor: Visitor, user: m.User) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Use passkey").click()
-    page.wait_for_url("**/queue/")
+    page.wait_for_url(lambda url: "/account/" not in url)
 
 
 def come_in(visitor: Visitor, user: m.User) -> None:

@@ -44,9 +44,7 @@ def test_from_a_code_to_a_signed_approval(world: World, visit: Callable[[], Visi
     alice.shoot("review-decided")
     approve.click()
     page.wait_for_url("**/queue/")
-    expect(
-        page.get_by_text("Your decision is recorded. Others still have to decide.")
-    ).to_be_visible()
+    expect(page.get_by_text("Still waiting for: service owner")).to_be_visible()
     row = m.Review.objects.get(proposal_id=proposal_id)
     assert (row.person, row.slot, row.decision) == (user.person, "security", "approve")
 

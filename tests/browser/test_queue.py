@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,8 +12,11 @@ from playwright.sync_api import Page, expect
 from remediation import models as m
 from remediation.services.review import presence
 from tests import factories
-from tests.browser.conftest import Come
+from tests.browser import axe
+from tests.browser.conftest import Come, Visit
+from tests.browser.people import approver, come_in
 from tests.flows.world import World
+from tests.views.conftest import may_review_everything
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,6 +77,74 @@ def test_pictures(world: World, come: Come) -> None:
     visitor.open("/queue/?state=review&risk=low&q=mis&show=services")
     page.locator(".keep summary").click()
     visitor.shoot("queue-filtered")
+
+
+def test_a_proposal_is_taken_by_a_key_and_the_page_is_accessible(world: World, come: Come) -> None:
+    several(2, in_inventory=True)
+    returned = world.in_review()
+    world.decide("alice", returned)
+    world.decide("bob", returned, "return")
+    soon = factories.proposal()
+    factories.assess(soon, decide_by=datetime.now(UTC) + timedelta(minutes=4))
+    factories.incident(factories.agent(), "test.target:t9", title="A key without a plan")
+    visitor = come(lead())
+    page = visitor.open("/queue/")
+    expect(page.locator("#group-plan")).to_contain_text("Needs a plan")
+    expect(page.locator(".figures")).to_contain_text("Due in 5 minutes")
+    first = order(page)[0]
+    page.keyboard.press("j")
+    page.keyboard.press("t")
+    expect(page.get_by_text("It is yours now.")).to_be_visible()
+    line = page.locator(f"#{first}").locator("..")
+    expect(line.locator(".owner")).to_have_text("you")
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        assert axe.violations(visitor) == []
+    page.emulate_media(color_scheme="light")
+    visitor.shoot("queue-lines")
+    for width in (360, 768, 1440):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert not visitor.overflows(), width
+
+
+def test_duplicates_are_returned_with_a_signature_for_each(world: World, visit: Visit) -> None:
+    """One form, and one passkey for each statement (docs/attacks.md A18)."""
+    kept = world.in_review()
+    twins = [factories.proposal("t1", environment="production") for _ in range(3)]
+    for one in twins:
+        factories.assess(one, slots=["security"])
+    alice, user = visit(), approver(world, "alice-b", "security")
+    someone = factories.Person(user, world.people["alice"].passkey)
+    may_review_everything(someone)
+    come_in(alice, user)
+    page = alice.open(f"/queue/duplicates/{kept}/")
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(0)
+    expect(page.get_by_role("radio", checked=True)).to_have_count(0)
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+        assert axe.violations(alice) == []
+    page.emulate_media(color_scheme="light")
+    alice.shoot("queue-duplicates")
+    for name in ("Is the diagnosis right?", "Is the scope right?"):
+        page.get_by_role("group", name=name).get_by_label("Yes").check()
+    page.get_by_role("group", name="Is the action right?").get_by_label("No").check()
+    page.get_by_label("Reason").select_option("other")
+    page.get_by_label("In your words").fill("It repeats another proposal.")
+    page.get_by_role("button", name="Return the selected ones").click()
+    expect(page.get_by_text("Choose at least one proposal.")).to_be_visible()
+    assert not m.Review.objects.exists()
+    boxes = page.get_by_role("checkbox")
+    expect(boxes).to_have_count(3)
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    page.get_by_role("button", name="Return the selected ones").click()
+    page.wait_for_url("**/queue/")
+    rows = list(m.Review.objects.order_by("pk"))
+    assert [row.decision for row in rows] == ["return", "return"]
+    # Each signed a statement of its own: other proposal, other nonce, other challenge.
+    assert len({bytes(row.statement) for row in rows}) == 2
+    assert len({row.proposal_id for row in rows}) == 2
+    assert {row.person for row in rows} == {user.person}
 
 
 def test_keys_go_through_the_queue_and_open_a_proposal(world: World, come: Come) -> None:

@@ -87,13 +87,15 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     asked: list[str] = []
     alice.page.on("request", lambda request: asked.append(request.url))
     page = alice.open(f"/proposals/{proposal_id}/execution/")
-    expect(page.get_by_text("Approved. The worker starts when the gate")).to_be_visible()
+    expect(page.get_by_role("heading", name="Waiting for a worker")).to_be_visible()
     worker = start("execute", proposal_id)
     wait_for(Path(f"{pauses['t1']}.here"))
     # Nobody loads the page again: it moves by itself, and the form comes.
     expect(page.locator("#step-1 .pill").first).to_have_text("being applied", timeout=SOON)
     reason = page.get_by_label("Reason")
     expect(reason).to_be_visible()
+    # What a halt would do stands there, by step, before anything is signed.
+    expect(page.locator("#halt-keeps")).to_contain_text("Stays:Record a call for test target t1.")
     expect(page.get_by_role("radio", checked=True)).to_have_count(0)
     page.get_by_role("radio", name="Stop and undo").check()
     reason.fill("It is the key of the ")
@@ -101,6 +103,9 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     wait_for(Path(f"{pauses['t2']}.here"))
     expect(page.locator("#step-1 .pill").first).to_have_text("applied and verified", timeout=SOON)
     expect(page.locator("#step-2 .pill").first).to_have_text("being applied", timeout=SOON)
+    expect(page.locator("#halt-keeps")).to_contain_text(
+        "Never starts:Record a call for test target t3."
+    )
     # What is being typed is not lost when the page moves.
     expect(reason).to_have_value("It is the key of the ")
     expect(reason).to_be_focused()
@@ -124,6 +129,9 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     pauses["t2"].unlink()
     assert worker.wait(PATIENCE_S) == 0
     expect(page.get_by_role("heading", name="Halted by alice-b")).to_be_visible(timeout=SOON)
+    # The headline moves with the run, and no flash of the halt stays behind.
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Undone.", timeout=SOON)
+    expect(page.locator(".messages")).to_have_count(0)
     expect(page.get_by_text("A person halted the run between two steps.")).to_be_visible(
         timeout=SOON
     )
@@ -155,11 +163,13 @@ def test_a_run_that_succeeds_is_watched_to_its_end_at_every_width(
     for path in pauses.values():
         path.unlink()
     assert worker.wait(PATIENCE_S) == 0
-    expect(page.locator(".runstate").get_by_text("3 of 3 steps verified")).to_be_visible(
+    expect(page.locator("#outcome").get_by_text("3 of 3 steps confirmed")).to_be_visible(
         timeout=SOON
     )
     # Who cannot see it is told: the region stays, its words change.
-    expect(page.get_by_role("status")).to_have_text("Succeeded. 3 of 3 steps verified.")
+    expect(page.get_by_role("status")).to_have_text(
+        "All 3 steps are done and confirmed. 3 of 3 steps confirmed."
+    )
     expect(page.get_by_label("Reason")).to_have_count(0)
     for width in (360, 768, 1440):
         page.set_viewport_size({"width": width, "height": 800})

@@ -18,7 +18,7 @@ from remediation.domain.catalogue import BUILT_IN, PROVIDERS, REPORT_ONLY, Provi
 from remediation.domain.checks import Outcome as Finding
 from remediation.domain.differences import Difference
 from remediation.domain.digest import Kind
-from remediation.domain.errors import Refused
+from remediation.domain.errors import GATE_REASONS, Next, Refused
 from remediation.domain.gate.gate import STEPS
 from remediation.domain.halt.statement import RunDecision
 from remediation.domain.intake import report
@@ -35,7 +35,8 @@ from remediation.services.people import accounts
 from remediation.views.cards import checks as check_cards
 from remediation.views.forms import CLOSE_TITLES
 from remediation.views.refusals import ADVICE
-from remediation.views.run.page import ENDS, PHASES
+from remediation.views.run import outcome as run_outcome
+from remediation.views.run.page import PHASES
 from remediation.vocabulary.refusals import MESSAGES, NAMES
 from remediation.vocabulary.sayings import SAYINGS
 from remediation.vocabulary.words import WORDS
@@ -147,13 +148,10 @@ def test_titles_of_pages_cover_what_they_are_of() -> None:
     assert set(check_cards.TITLES) == set(checks.CHECKS)
     assert set(check_cards.TITLES_FAILED) == set(checks.CHECKS)
     assert set(CLOSE_TITLES) == set(CloseReason)
-    assert set(ENDS) == {
-        ProposalState.SUCCEEDED,
-        ProposalState.ROLLED_BACK,
-        ProposalState.FAILED,
-        ProposalState.STOPPED,
-        ProposalState.UNKNOWN,
-    }
+    ran = {*run_outcome.LOOKS, *run_outcome.NOT_RUN}
+    assert ran == set(ProposalState)
+    retried = {name for name, kind in GATE_REASONS.items() if kind.next is Next.RETRY}
+    assert set(run_outcome.WAITS) == retried
     assert all(issubclass(kind, Refused) for kind, _ in ADVICE)
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.sessions.backends.cache import SessionStore
 from django.urls import reverse
+from pytest_django import Settings
 
 from audit import inclusion
 from audit.models import Entry
@@ -17,7 +19,7 @@ from remediation import models as m
 from remediation.services.outbox import dispatch
 from remediation.services.people import passkeys
 from remediation.views.account import invite
-from remediation.views.queue import presenter
+from remediation.views.queue import decided, presenter
 from tests.flows.world import World
 from tests.views.conftest import BrowserOf
 from tests.views.review.test_deciding import asked, decide
@@ -37,8 +39,51 @@ def test_a_signature_succeeds_though_the_search_for_the_next_fails(
     monkeypatch.setattr(presenter, "next_for", fail)
     answer = decide(browser_of(alice), world, alice, proposal_id)
     assert answer.status_code == 200
-    assert json.loads(answer.content) == {"next": reverse("queue_next"), "resolution": None}
+    onward = f"{reverse('queue_next')}?decided={proposal_id}"
+    assert json.loads(answer.content) == {"next": onward, "resolution": None}
     assert m.Review.objects.filter(proposal=proposal_id, person=alice.user.person).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_way_on_after_a_signature_fails_softly(
+    world: World, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the line about the decision nor the next proposal is worth an error page."""
+    proposal_id, alice = world.in_review(), world.people["alice"]
+    browser = browser_of(alice)
+    decide(browser, world, alice, proposal_id)
+    monkeypatch.setattr(presenter, "next_for", fail)
+    monkeypatch.setattr(decided, "_describe", fail)
+    answer = browser.get("queue_next", decided=str(proposal_id))
+    assert (answer.status_code, answer["Location"]) == (302, reverse("queue"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_committed_is_answered_though_the_sessions_cannot_be_saved(
+    world: World, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message after a commit lies in a signed cookie: the cache of the sessions may be down."""
+    proposal_id, alice = world.in_review(), world.people["alice"]
+    browser = browser_of(alice)
+    monkeypatch.setattr(SessionStore, "save", fail)
+    assert decide(browser, world, alice, proposal_id).status_code == 200
+    assert browser.post("observe", proposal_id).status_code == 302
+    assert m.ObservationRequest.objects.filter(proposal=proposal_id).exists()
+    assert browser.get("queue_next", decided=str(proposal_id)).status_code == 302
+    assert "You approved" in browser.get("queue").content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_control_a_message_in_the_session_turns_success_into_an_error(
+    world: World, browser_of: BrowserOf, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+    proposal_id = world.in_review()
+    browser = browser_of(world.people["alice"])
+    monkeypatch.setattr(SessionStore, "save", fail)
+    with pytest.raises(RuntimeError):
+        browser.post("observe", proposal_id)
+    assert m.ObservationRequest.objects.filter(proposal=proposal_id).exists()
 
 
 @pytest.mark.django_db(transaction=True)

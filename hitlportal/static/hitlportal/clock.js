@@ -27,7 +27,10 @@
       const at = Date.parse(element.dateTime);
       const text = say[element.dataset.clock](at, now);
       if (element.textContent !== text) element.textContent = text;
-      if (element.dataset.clock === "until") element.classList.toggle("tone-bad", at - now < 300000);
+      if (element.dataset.clock === "until") {
+        element.classList.toggle("tone-bad", at - now < 300000);
+        if (element.parentElement.matches(".clock")) element.parentElement.classList.toggle("soon", at - now < 300000);
+      }
     }
   };
 

@@ -3,7 +3,7 @@
    the form. What was typed survives any failure. */
 "use strict";
 (() => {
-  const { usePasskey, postJson, tell } = window.hitl;
+  const { usePasskey, postJson, tell, word } = window.hitl;
 
   const halt = async (form) => {
     const token = form.elements.csrfmiddlewaretoken.value;
@@ -13,6 +13,14 @@
     const started = await postJson(form.getAttribute("action"), asked, token);
     const assertion = await usePasskey(started.options);
     return postJson(form.dataset.halt, { session: started.session, assertion }, token);
+  };
+
+  /* It came too late: the page, as it stands now, says how the run ended. */
+  const result = () => {
+    const link = document.createElement("a");
+    link.href = location.pathname;
+    link.textContent = word("halt", "result");
+    return link;
   };
 
   document.addEventListener("submit", async (event) => {
@@ -29,6 +37,7 @@
       location.assign((await halt(form)).next);
     } catch (problem) {
       tell(error, problem);
+      if (problem.body && problem.body.reload) error.append(" ", result());
       delete button.dataset.busy;
       button.disabled = false;
       button.focus();

@@ -19,7 +19,14 @@
     next.scrollIntoView({ block: "nearest" });
   };
   const help = () => document.getElementById("keys").showModal();
+  /* Take the incident of the row with the focus, as its button does. */
+  const take = () => {
+    const row = document.activeElement && document.activeElement.closest(".queuerow");
+    const button = row && row.parentElement.querySelector(".claim button");
+    if (button) button.click();
+  };
   const KEYS = {
+    t: take,
     j: () => go(1),
     k: () => go(-1),
     "/": () => document.getElementById("find").focus(),

@@ -112,6 +112,9 @@ _DEACTIVATE_1 = ActionSpec(
     title="Deactivate an AWS access key",
     sentence="Set access key {access_key_id} of IAM user {user} in AWS account {account}"
     " to Inactive.",
+    headline=gettext_noop("Deactivate access key {access_key_id} of IAM user {user}"),
+    headline_many=gettext_noop("Deactivate {number} access keys in AWS account {account}"),
+    done=gettext_noop("Access key {access_key_id} of {user} is inactive."),
     target_kind=ACCESS_KEY.kind,
     rollback="aws.iam.activate_access_key",
     reversible=True,
@@ -141,6 +144,9 @@ _ACTIVATE_1 = ActionSpec(
     title="Activate an AWS access key",
     sentence="Set access key {access_key_id} of IAM user {user} in AWS account {account}"
     " to Active.",
+    headline=gettext_noop("Activate access key {access_key_id} of IAM user {user}"),
+    headline_many=gettext_noop("Activate {number} access keys in AWS account {account}"),
+    done=gettext_noop("Access key {access_key_id} of {user} is active."),
     target_kind=ACCESS_KEY.kind,
     rollback=_DEACTIVATE_1.kind,
     reversible=True,

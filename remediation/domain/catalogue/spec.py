@@ -180,6 +180,12 @@ class ActionSpec:
     leads_to: Mapping[str, Json]
     # What it does not stop at this target, said from the observation (domain/limits.py).
     limits: tuple[Limit, ...] = ()
+    # Short words for heads and lists, str.format templates over the target's fields: what it does,
+    # what it does to {number} targets that share the other fields, and what is so once it is
+    # confirmed. Without them the title and the locator stand in.
+    headline: str = ""
+    headline_many: str = ""
+    done: str = ""
     # Why there is nothing to pin; empty if there are pin fields.
     unpinned_reason: str = ""
     # True if it gives an identity access; policy then asks for more than for removing access.
@@ -223,7 +229,14 @@ class Provider:
             text
             for action in self.actions
             for spec in (action, *action.earlier)
-            for text in (spec.ends_sessions, spec.unpinned_reason, *spec.cannot)
+            for text in (
+                spec.headline,
+                spec.headline_many,
+                spec.done,
+                spec.ends_sessions,
+                spec.unpinned_reason,
+                *spec.cannot,
+            )
         )
         of_limits = (
             text

@@ -13,6 +13,10 @@ class WrongState(Conflict):
     """The object's state does not allow this."""
 
 
+class RunEnded(WrongState):
+    """Too late: the run has already finished."""
+
+
 class StaleDigest(Conflict):
     """The content that was decided on has changed since."""
 

@@ -59,6 +59,16 @@ STATES = {
     RunDecision.SETTLE: (ProposalState.UNKNOWN, ProposalState.STOPPED),
 }
 
+# A run that can no longer be halted, because it has ended.
+ENDED = frozenset(
+    {
+        ProposalState.SUCCEEDED,
+        ProposalState.FAILED,
+        ProposalState.STOPPED,
+        ProposalState.ROLLED_BACK,
+    }
+)
+
 
 def start(
     *, actor: User, proposal_id: UUID, decision: str, reason: str, found: str = ""
@@ -67,7 +77,7 @@ def start(
 
     ``decision`` is keep, undo or settle; ``found`` is what the person found at the target of an
     unknown run. Raises NoSuchObject, Separation, NotEntitled, ReasonRequired, TooLarge, BadValue,
-    and WrongState when the run is not in a state for it.
+    RunEnded when it comes too late, and WrongState in any other state.
     """
     chosen, saw = _decision(decision), _found(found)
     reason = checked(reason, MAX_REASON)
@@ -193,7 +203,8 @@ def _open(actor: User, proposal_id: UUID, decision: RunDecision) -> Proposal:
     if proposal is None or not visibility.may_view(actor, proposal):
         raise errors.NoSuchObject()
     if proposal.state not in STATES[decision]:
-        raise errors.WrongState(f"the proposal is {proposal.state}")
+        kind = errors.RunEnded if proposal.state in ENDED else errors.WrongState
+        raise kind(f"the proposal is {proposal.state}")
     visibility.refuse_to_halt(actor, proposal)
     return proposal
 

@@ -46,6 +46,7 @@ class Started:
 class Signed:
     """The resolution of the round after this review; None while slots are open."""
 
+    proposal_id: UUID
     resolution: Resolution | None
 
 
@@ -113,7 +114,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
         kind = "execute" if resolution is Resolution.APPROVED else "settle"
         if resolution is not None:
             transaction.on_commit(lambda: _wake(kind, proposal.pk), robust=True)
-    return Signed(resolution)
+    return Signed(proposal.pk, resolution)
 
 
 def _wake(kind: str, proposal_id: UUID) -> None:

@@ -28,6 +28,10 @@ class DoesNotStop:
     seen: tuple[LimitRow, ...]
     never: tuple[str, ...]
 
+    @property
+    def count(self) -> int:
+        return len(self.seen) + len(self.never)
+
 
 def does_not_stop(step: Step, observation: Observation | None, at: datetime | None) -> DoesNotStop:
     """Return the limits of a step; `at` is when the worker read the target."""

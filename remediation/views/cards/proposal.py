@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from remediation.domain import errors
+from remediation import vocabulary
+from remediation.domain import errors, headline
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import Plan
@@ -69,6 +70,11 @@ def plan_of(proposal: Proposal) -> Plan | None:
 def sentences(plan: Plan | None) -> tuple[str, ...]:
     """Describe what the plan does, one sentence per step, from the plan's bytes."""
     return tuple(step.sentence for step in plan.steps) if plan else (UNREADABLE,)
+
+
+def title_of(plan: Plan | None) -> str:
+    """Return what the plan does in a few words; names of targets in it are untrusted."""
+    return headline.headline(plan, vocabulary.saying) if plan else UNREADABLE
 
 
 def undone(plan: Plan | None) -> str:

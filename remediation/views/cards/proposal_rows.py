@@ -4,26 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import F, QuerySet
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
 
 from remediation.models import Assessment, QueueEntry
-from remediation.views.cards.proposal import plan_of, sentences
+from remediation.views.cards.proposal import plan_of, sentences, title_of
 from remediation.views.cards.reviews import ReviewRow, SlotRow, reviews_by_proposal, slot_rows
+
+SOON = timedelta(minutes=5)
+# Counted by the database: the bytes of a hundred assessments need not travel for a number.
+FAILED = (
+    "(SELECT count(*) FROM jsonb_array_elements("
+    "convert_from(remediation_assessment.checks, 'UTF8')::jsonb -> 'checks') AS c (found)"
+    " WHERE c.found ->> 'outcome' = 'fail')"
+)
 
 
 @dataclass(frozen=True)
 class ProposalRow:
     proposal_id: UUID
-    sentence: str
-    more_steps: int
+    title_untrusted: str  # verb and target of the plan
+    sentence: str  # the whole first sentence
     environment: str
     risk: str
     state: str
     round: int
+    incident_id: UUID
     incident_title_untrusted: str
+    kind_untrusted: str
+    failed: int  # how many checks failed
     agent: str
     detected_at: datetime
     due: datetime | None
@@ -31,19 +44,29 @@ class ProposalRow:
     slots: tuple[SlotRow, ...]
     mine: bool = False  # the person who views the page may decide it now
     lookers: tuple[str, ...] = ()  # others who have its page open now
+    owner: UUID | None = None  # who has its incident
+    owner_name: str = ""
+
+    @property
+    def soon(self) -> bool:
+        """Return whether less than five minutes are left to decide, or none."""
+        return self.due is not None and self.due - timezone.now() < SOON
 
 
 def rows(entries: Iterable[QueueEntry]) -> tuple[ProposalRow, ...]:
     """Return the lines in the given order; five queries for all of them."""
     found = list(entries)
     keys = [entry.pk for entry in found]
-    slots = dict(
-        Assessment.objects.filter(proposal__in=keys, round=F("proposal__round")).values_list(
-            "proposal_id", "slots"
-        )
-    )
+    current = Assessment.objects.filter(proposal__in=keys, round=F("proposal__round"))
+    counted = current.annotate(failed=RawSQL(FAILED, []))  # noqa: S611  (a constant)
+    asked = {
+        key: (slots, failed)
+        for key, slots, failed in counted.values_list("proposal_id", "slots", "failed")
+    }
     reviews = reviews_by_proposal(keys)
-    return tuple(_row(entry, slots.get(entry.pk, ()), reviews.get(entry.pk, ())) for entry in found)
+    return tuple(
+        _row(entry, *asked.get(entry.pk, ((), 0)), reviews.get(entry.pk, ())) for entry in found
+    )
 
 
 def readable(entries: QuerySet[QueueEntry]) -> QuerySet[QueueEntry]:
@@ -51,23 +74,27 @@ def readable(entries: QuerySet[QueueEntry]) -> QuerySet[QueueEntry]:
     return entries.select_related("proposal", "incident", "agent").only(
         *("place", "state", "risk", "environment", "target", "due"),
         *("proposal__plan", "proposal__round"),
-        *("incident__title", "incident__detected_at", "agent__name"),
+        *("incident__title", "incident__kind", "incident__detected_at", "agent__name"),
     )
 
 
-def _row(entry: QueueEntry, slots: Sequence[str], reviews: Iterable[ReviewRow]) -> ProposalRow:
-    """Return one line; its sentence is made from the plan's bytes."""
+def _row(
+    entry: QueueEntry, slots: Sequence[str], failed: int, reviews: Iterable[ReviewRow]
+) -> ProposalRow:
+    """Return one line; its title is made from the plan's bytes."""
     plan = plan_of(entry.proposal)
-    words = sentences(plan)
     return ProposalRow(
         proposal_id=entry.pk,
-        sentence=words[0],
-        more_steps=len(words) - 1,
+        title_untrusted=title_of(plan),
+        sentence=sentences(plan)[0],
         environment=entry.environment,
         risk=entry.risk,
         state=entry.state,
         round=entry.proposal.round,
+        incident_id=entry.incident_id,
         incident_title_untrusted=entry.incident.title,
+        kind_untrusted=entry.incident.kind,
+        failed=failed,
         agent=entry.agent.name,
         detected_at=entry.incident.detected_at,
         due=entry.due,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from remediation.services.reporting import assign
 from remediation.services.review import presence
 from remediation.views.cards.proposal_rows import ProposalRow
 from remediation.views.names import Names
@@ -25,6 +26,18 @@ def grouped(
         else TargetGroup(row)
         for row in first
     )
+
+
+def owned(found: Mapping[UUID, ProposalRow]) -> dict[UUID, ProposalRow]:
+    """Add to each row who has its incident. The caller may see all rows."""
+    have = assign.assignees({row.incident_id for row in found.values()})
+    names = Names(have.values())
+    return {
+        key: replace(row, owner=owner, owner_name=names.person(owner))
+        if (owner := have.get(row.incident_id))
+        else row
+        for key, row in found.items()
+    }
 
 
 def looked_at(found: Sequence[ProposalRow], person: UUID) -> dict[UUID, ProposalRow]:

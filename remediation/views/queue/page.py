@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from remediation.views.cards.proposal_rows import ProposalRow
+from remediation.views.queue.figures import Figures
+from remediation.views.queue.plans import NeedsPlan
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,10 @@ class QueuePage:
     mine: str  # how many wait for the person: "3", or "50+"
     first: bool  # whether it is the first page
     may_see: bool  # whether the person may see any proposal
+    may_take: bool  # whether the person may take incidents
+    person: UUID
+    figures: Figures | None  # only above the whole queue
+    needs_plan: NeedsPlan | None
     seen: str = ""
 
 

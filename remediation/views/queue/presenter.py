@@ -12,10 +12,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from remediation.domain.policy import ROLES
 from remediation.models import QueueEntry, User
-from remediation.services.access import slots, visibility
+from remediation.services.access import authorize, slots, visibility
 from remediation.views.cards import proposal_rows
-from remediation.views.queue import cursors, groups, reading, walk
+from remediation.views.queue import cursors, figures, groups, plans, reading, walk
 from remediation.views.queue.filters import ENDED, MINE, NEW, REVIEW, RUNNING, STOPPED, Filters
 from remediation.views.queue.page import QueueGroup, QueuePage
 from remediation.views.queue.reading import Lens
@@ -71,9 +72,21 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
     alone = not (filters.narrows or filters.state or after)
     waiting = _format_count(parts[0] if alone else _all_mine(rights, perhaps, dense))
     shown = _groups(rights.person, parts, mine)
-    seen = sha256(repr((shown, waiting)).encode()).hexdigest()[:16]
     may_see = visibility.seen_services(rights) != []
-    return QueuePage(groups=shown, mine=waiting, first=not after, may_see=may_see, seen=seen)
+    numbers = figures.figures(rights) if may_see and alone else None
+    planless = plans.needs_plan_of(rights, person) if may_see and alone else None
+    seen = sha256(repr((shown, waiting, numbers, planless)).encode()).hexdigest()[:16]
+    return QueuePage(
+        groups=shown,
+        mine=waiting,
+        first=not after,
+        may_see=may_see,
+        may_take=bool(rights.roles & {*ROLES, authorize.LEAD}),
+        person=rights.person,
+        figures=numbers,
+        needs_plan=planless,
+        seen=seen,
+    )
 
 
 def next_for(person: User) -> UUID | None:
@@ -182,7 +195,7 @@ def _lately(lens: Lens, filters: Filters) -> Part:
 def _groups(person: UUID, parts: list[Part], mine: set[UUID]) -> tuple[QueueGroup, ...]:
     keys = {place.proposal_id for part in parts for place in part.found.places}
     entries = proposal_rows.readable(QueueEntry.objects.filter(pk__in=keys))
-    rows = groups.looked_at(proposal_rows.rows(entries), person)
+    rows = groups.owned(groups.looked_at(proposal_rows.rows(entries), person))
     rows = {key: replace(row, mine=key in mine) for key, row in rows.items()}
     return tuple(
         QueueGroup(

@@ -2,26 +2,54 @@
 
 from __future__ import annotations
 
+import logging
+from uuid import UUID
+
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
+from remediation.models import User
 from remediation.views import decorators
-from remediation.views.queue import choices, filters, presenter
+from remediation.views.queue import choices, decided, filters, landing, presenter
+
+logger = logging.getLogger(__name__)
 
 
+@decorators.page
 def home(request: HttpRequest) -> HttpResponse:
-    """Redirect to the queue."""
-    return redirect("queue")
+    """Redirect to the first page of the person's own work."""
+    return redirect(landing.landing(decorators.person(request)))
 
 
 @decorators.page
 def following(request: HttpRequest) -> HttpResponse:
-    """Redirect to the next proposal that this person may decide, or to the queue.
+    """Say what the decision before did, and redirect to the next proposal, or to the queue.
 
-    A route of its own: the search may fail, and a recorded decision must not fail with it.
+    A route of its own: what fails here comes after a decision that is recorded, so it only loses
+    the line or the next proposal, never the answer.
     """
-    proposal_id = presenter.next_for(decorators.person(request))
+    person = decorators.person(request)
+    said = decided.described(person, just) if (just := _decided(request)) else ""
+    if said:
+        messages.success(request, said)
+    proposal_id = _next_for(person)
     return redirect("review", proposal_id) if proposal_id else redirect("queue")
+
+
+def _decided(request: HttpRequest) -> UUID | None:
+    try:
+        return UUID(request.GET.get("decided", ""))
+    except ValueError:
+        return None
+
+
+def _next_for(person: User) -> UUID | None:
+    try:
+        return presenter.next_for(person)
+    except Exception:
+        logger.exception("the search for the next proposal")
+        return None
 
 
 def show(request: HttpRequest) -> HttpResponse:

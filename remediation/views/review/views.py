@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors
+from remediation.domain.gate.quorum import Resolution
 from remediation.services.review import report_agent as suspicion
 from remediation.services.review import sign as service
 from remediation.views import bodies, decorators
@@ -113,17 +114,12 @@ def sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]) -> H
     signed = service.sign(
         actor=person, session_id=session_id, assertion=bodies.mapping(body, "assertion")
     )
-    messages.success(request, _describe(signed))
     resolution = signed.resolution.value if signed.resolution else None
-    # The decision is committed: the search for the next proposal may fail, so it has its own route.
-    return JsonResponse({"next": reverse("queue_next"), "resolution": resolution})
-
-
-def _describe(signed: service.Signed) -> str:
-    if signed.resolution is None:
-        return gettext("Your decision is recorded. Others still have to decide.")
-    return {
-        "approved": gettext("Your decision is recorded. It was the last one needed: approved."),
-        "rejected": gettext("Your rejection is recorded. The worker verifies its signature now."),
-        "returned": gettext("Your return is recorded. The worker verifies its signature now."),
-    }[signed.resolution.value]
+    # The decision is committed: what to say about it and the search for the next proposal may fail,
+    # so they have a route of their own. The last approval leads to the run.
+    onward = (
+        reverse("execution", args=[signed.proposal_id])
+        if signed.resolution is Resolution.APPROVED
+        else f"{reverse('queue_next')}?decided={signed.proposal_id}"
+    )
+    return JsonResponse({"next": onward, "resolution": resolution})

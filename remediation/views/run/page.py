@@ -6,56 +6,36 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from remediation.domain.halt.statement import RunDecision
 from remediation.domain.outcome import Outcome
 from remediation.domain.states import ProposalState
 from remediation.services.review.reversal import BY_PEOPLE
-from remediation.views.cards.limits import DoesNotStop
+from remediation.views.cards.limits import DoesNotStop, LimitRow
 from remediation.views.run.ways import Undoing, Ways
 
 S = ProposalState
 # States that the worker still changes by itself.
 LIVE = frozenset({S.APPROVED, S.EXECUTING, S.UNKNOWN})
 PHASES = {
-    "intended": gettext_lazy("Started with the gate's clearance"),
+    "intended": gettext_lazy("Started, cleared by the gate"),
     "applied": gettext_lazy("Applied"),
-    "verified": gettext_lazy("Verified on the target"),
+    "verified": gettext_lazy("Confirmed at the target"),
     "failed": gettext_lazy("Failed"),
     "unknown": gettext_lazy("No answer: the worker will read the target"),
-    "undo_intended": gettext_lazy("Rollback started"),
-    "undone": gettext_lazy("Rolled back"),
-    "undo_failed": gettext_lazy("Rollback failed"),
+    "undo_intended": gettext_lazy("Undo started"),
+    "undone": gettext_lazy("Undone"),
+    "undo_failed": gettext_lazy("Undo failed"),
 }
-ENDS = {
-    S.SUCCEEDED: gettext_lazy("Every step was applied and verified on the target."),
-    S.ROLLED_BACK: gettext_lazy("Every applied step was rolled back."),
-    S.FAILED: gettext_lazy("The run failed. Nothing was changed at a target."),
-    S.STOPPED: gettext_lazy(
-        "The run stopped. What was applied stays; only people give access back."
-    ),
-    S.UNKNOWN: gettext_lazy(
-        "A call got no answer. The worker reads the target once no call can still be running."
-        " It never repeats a call without that."
-    ),
-}
-# Of runs before there was `stopped`.
-FAILED_IN_PART = gettext_lazy(
-    "The run failed. Some applied steps may not be rolled back; see each step."
-)
 # What follows a signature; it takes effect when the worker has verified it.
-SIGNED = {
-    RunDecision.KEEP: gettext_lazy(
-        "Signed. No further step begins. What was applied stays as it is."
-    ),
+SIGNED: dict[str, Promise] = {
+    RunDecision.KEEP: gettext_lazy("Then what was applied stays."),
     RunDecision.UNDO: gettext_lazy(
-        "Signed. No further step begins. When the worker has verified the signature, it rolls back"
-        " the applied steps, as far as the targets are as the run left them."
+        "Then it undoes the applied steps whose targets are as the run left them."
     ),
-    RunDecision.SETTLE: gettext_lazy(
-        "Signed. It counts when the worker has verified the signature."
-    ),
+    RunDecision.SETTLE: gettext_lazy("Then it counts."),
 }
 # Why a run ended; refusals of the gate have words of their own.
 REASONS = {
@@ -110,11 +90,38 @@ class RunStep:
     words: str
     reason: str
     token: int | None
-    rollback: str
+    rollback: str  # the title of the action that undoes it; empty if none does
     phases: tuple[PhaseRow, ...]
     changes: tuple[Change, ...]
     was_undone: bool
     does_not_stop: DoesNotStop | None = None
+
+
+@dataclass(frozen=True)
+class OutcomeCard:
+    """The head of the page. The title may contain names of targets, and `why` recorded text."""
+
+    tone: str
+    icon: str
+    title_untrusted: str
+    why_untrusted: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """One thing that people can do now: why, and where."""
+
+    text: str
+    label: str
+    url: str
+
+
+@dataclass(frozen=True)
+class HaltParts:
+    """What a halt would do now: sentences of steps that stay applied, and that never start."""
+
+    kept: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,11 @@ class HaltCard:
     def waits(self) -> bool:
         return not self.holds and not self.refusal
 
+    @property
+    def promise(self) -> str:
+        """Return what follows the signature, until the worker has verified it."""
+        return str(SIGNED.get(self.decision, ""))
+
 
 @dataclass(frozen=True)
 class RunPage:
@@ -148,16 +160,21 @@ class RunPage:
 
     proposal_id: UUID
     state: str
-    sentences: tuple[str, ...]
+    title_untrusted: str  # what the plan does, in a few words
+    incident_id: UUID
+    incident_title_untrusted: str
     environment: str
-    undone: str
     live: bool
     begun: bool
+    outcome: OutcomeCard
+    next_steps: tuple[NextStep, ...]
+    # What the steps left open by server and session, and what was seen that they do not stop.
+    open_untrusted: tuple[str, ...]
+    alive: tuple[LimitRow, ...]
     steps: tuple[RunStep, ...]
     tally: str
-    ending: str  # how it ended, in a sentence
-    reason: str
-    waiting_for: str
+    run_by: datetime | None  # when an approved proposal expires
+    approvals: tuple[tuple[str, str], ...]  # person and slot
     started: datetime | None
     ended: datetime | None
     holder: str
@@ -165,6 +182,7 @@ class RunPage:
     halts: tuple[HaltCard, ...]
     # What an undo would take back, in this order; the signed statement has the same steps.
     undo: Undoing
+    halt_parts: HaltParts
     next_step: int  # the number of the step that a halt would prevent; 0: none is left
     may_halt: bool
     can_undo: bool  # an undo of the running run would have an effect

@@ -12,11 +12,15 @@ from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, St
 from remediation.services.access import authorize, visibility
 from remediation.services.clock import database_now
 from remediation.services.execution.halt import found_of
-from remediation.views.cards.proposal import plan_of, sentences, undone
+from remediation.services.outbox.expire import deadline
+from remediation.views.cards.proposal import plan_of, title_of
+from remediation.views.cards.reviews import review_rows
 from remediation.views.names import Names
-from remediation.views.run.page import ENDS, FAILED_IN_PART, LIVE, HaltCard, LeaseRow, RunPage, S
+from remediation.views.run.next_steps import alive, next_steps
+from remediation.views.run.outcome import Ended, Standing, outcome, sessions_of
+from remediation.views.run.page import LIVE, HaltCard, HaltParts, LeaseRow, RunPage, S
 from remediation.views.run.steps import describe_reason, run_steps
-from remediation.views.run.ways import Undoing, is_settled, undoing, ways_of
+from remediation.views.run.ways import Undoing, glance, is_settled, undoing, ways_of
 
 
 def run_page(user: User, proposal: Proposal) -> RunPage:
@@ -24,40 +28,80 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
     plan = plan_of(proposal)
     run = Execution.objects.defer("evidence").filter(proposal=proposal).first()
     records = list(run.steps.order_by("id")) if run else []
-    moves = {
-        move.to_state: move
-        for move in proposal.transitions.order_by("id")
-        if move.to_state == "executing" or move.from_state in ("executing", "unknown", "stopped")
-    }
-    end = moves.get(proposal.state) if proposal.state != S.EXECUTING else None
-    waiting = _waiting_for(proposal)
-    upcoming = _next_step(proposal, plan, records)
+    moved = _moved(proposal)
+    steps = run_steps(plan, records, run, authorize.newest(proposal)) if plan else ()
+    halts = _halts(proposal)
+    settled = proposal.state == S.STOPPED and is_settled(proposal)
     may_halt = proposal.state == S.EXECUTING and visibility.may_halt(user, proposal)
+    standing = Standing(
+        state=proposal.state,
+        plan=plan,
+        steps=steps,
+        moved=moved,
+        waiting_for=_waiting_for(proposal),
+        halted=any(one.holds and one.decision != "settle" for one in halts),
+        undoing=any(one.holds and one.decision in ("undo", "halt") for one in halts),
+        settled=settled,
+        ended_sessions=sum(sessions_of(row.data) for row in records if row.phase == "applied"),
+    )
     return RunPage(
         proposal_id=proposal.pk,
         state=proposal.state,
-        sentences=sentences(plan),
+        title_untrusted=title_of(plan),
+        incident_id=proposal.incident_id,
+        incident_title_untrusted=proposal.incident.title,
         environment=plan.environment if plan else "",
-        undone=undone(plan) if plan and len(plan.steps) == 1 else "",
         live=is_live(proposal),
         begun=run is not None,
-        steps=run_steps(plan, records, run, authorize.newest(proposal)) if plan else (),
+        outcome=outcome(standing),
+        next_steps=next_steps(user, proposal),
+        open_untrusted=glance(plan, records).open if plan else (),
+        alive=alive(steps),
+        steps=steps,
         tally=_tally(plan, records, proposal.state),
-        ending=_ending(proposal.state, records),
-        reason=describe_reason(end.reason) if end else "",
-        waiting_for=waiting,
-        started=moves["executing"].recorded_at if "executing" in moves else None,
-        ended=end.recorded_at if end and proposal.state not in LIVE else None,
+        run_by=deadline(proposal) if proposal.state == S.APPROVED else None,
+        approvals=_approvals(proposal),
+        started=_begun_at(proposal),
+        ended=moved.at if run and proposal.state not in LIVE else None,
         holder=run.holder if run else "",
         leases=_leases(run),
-        halts=_halts(proposal),
+        halts=halts,
         undo=undoing(plan) if plan and may_halt else Undoing(),
-        next_step=upcoming,
+        halt_parts=_halt_parts(plan, records) if plan and may_halt else HaltParts(),
+        next_step=_next_step(proposal, plan, records),
         may_halt=may_halt,
         can_undo=may_halt and _can_undo(plan, records),
         ways=ways_of(user, proposal, plan),
-        settled=proposal.state == S.STOPPED and is_settled(proposal),
+        settled=settled,
         version=version(proposal),
+    )
+
+
+def _moved(proposal: Proposal) -> Ended:
+    """Return the proposal's newest move."""
+    move = proposal.transitions.order_by("-id").first()
+    if move is None:
+        return Ended()
+    reason = describe_reason(move.reason) if move.reason else ""
+    return Ended(move.from_state, move.recorded_at, reason)
+
+
+def _begun_at(proposal: Proposal) -> datetime | None:
+    moves = proposal.transitions.filter(to_state=S.EXECUTING).order_by("id")
+    return moves.values_list("recorded_at", flat=True).first()
+
+
+def _approvals(proposal: Proposal) -> tuple[tuple[str, str], ...]:
+    """Return who approved the round that ran, as which role."""
+    rows = review_rows(proposal, proposal.round)
+    return tuple((row.person, row.slot) for row in rows if row.decision == "approve")
+
+
+def _halt_parts(plan: Plan, records: Iterable[StepRecord]) -> HaltParts:
+    begun = {row.step for row in records if row.phase == "intended"}
+    return HaltParts(
+        kept=tuple(step.sentence for step in plan.steps if step.index in begun),
+        never=tuple(step.sentence for step in plan.steps if step.index not in begun),
     )
 
 
@@ -100,12 +144,6 @@ def _halts(proposal: Proposal) -> tuple[HaltCard, ...]:
     )
 
 
-def _ending(state: str, records: Iterable[StepRecord]) -> str:
-    if state == S.FAILED and any(row.phase == "applied" for row in records):
-        return str(FAILED_IN_PART)
-    return str(ENDS.get(S(state), ""))
-
-
 def _can_undo(plan: Plan | None, records: Iterable[StepRecord]) -> bool:
     """Return whether an undo has an effect: a step is not confirmed yet, and none is being undone.
 
@@ -128,15 +166,15 @@ def _next_step(proposal: Proposal, plan: Plan | None, records: Iterable[StepReco
 
 
 def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
-    """Describe how many steps are verified, or rolled back."""
+    """Describe how many steps are confirmed, or undone."""
     phases = [row.phase for row in records]
     begun = phases.count("undo_intended")
     if state == S.ROLLED_BACK or begun:
         values = {"undone": phases.count("undone"), "begun": begun}
         return (
             ngettext(
-                "%(undone)d of %(begun)d applied step rolled back",
-                "%(undone)d of %(begun)d applied steps rolled back",
+                "%(undone)d of %(begun)d applied step undone",
+                "%(undone)d of %(begun)d applied steps undone",
                 begun,
             )
             % values
@@ -145,8 +183,8 @@ def _tally(plan: Plan | None, records: Iterable[StepRecord], state: str) -> str:
     values = {"verified": phases.count("verified"), "steps": steps}
     return (
         ngettext(
-            "%(verified)d of %(steps)d step verified",
-            "%(verified)d of %(steps)d steps verified",
+            "%(verified)d of %(steps)d step confirmed",
+            "%(verified)d of %(steps)d steps confirmed",
             steps,
         )
         % values

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from audit.tlog.canonical import Json
 from remediation import vocabulary
+from remediation.domain.catalogue import ACTIONS
 from remediation.domain.containment import OF_PLACES
 from remediation.domain.errors import GATE_REASONS
 from remediation.domain.outcome import Outcome, outcomes
@@ -62,7 +63,7 @@ def _step(
         words=vocabulary.saying(words),
         reason=next((row.reason for row in reversed(phases) if row.reason), ""),
         token=run.tokens.get(step.target.locator) if run else None,
-        rollback=step.rollback or "" if step.spec.reversible else "",
+        rollback=ACTIONS[step.rollback].title if step.rollback and step.spec.reversible else "",
         phases=phases,
         changes=_changes({record.phase: record.data for record in records}),
         was_undone=outcome is Outcome.UNDONE,

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors
-from remediation.domain.halt.statement import MAX_REASON, MIN_REASON, RunDecision
+from remediation.domain.halt.statement import MAX_REASON, MIN_REASON
 from remediation.services.access import authorize
 from remediation.services.execution import halt as service
 from remediation.services.execution import propose_rest, reverse_run
@@ -22,7 +22,7 @@ from remediation.views import bodies, decorators
 from remediation.views.cards.proposal import visible
 from remediation.views.errors import STOP_POLLING, signed_out
 from remediation.views.run import presenter
-from remediation.views.run.page import SIGNED, RunPage
+from remediation.views.run.page import RunPage
 
 
 @decorators.page
@@ -82,14 +82,11 @@ def halt_sign(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json])
         session_id = UUID(bodies.text(body, "session"))
     except ValueError:
         raise errors.BadValue("not an id", pointer="/session") from None
-    signed = service.sign(
+    # No flash: the run's page shows the statement, and whether it counts, as long as it matters.
+    service.sign(
         actor=decorators.person(request),
         session_id=session_id,
         assertion=bodies.mapping(body, "assertion"),
-    )
-    messages.warning(
-        request,
-        str(SIGNED[RunDecision(signed.decision)]),
     )
     return JsonResponse({"next": reverse("execution", args=[proposal_id])})
 

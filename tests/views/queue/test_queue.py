@@ -342,8 +342,9 @@ def test_a_hundred_rows_take_as_many_queries_as_five(world: World, browser_of: B
     many = more(95)
     # A section that is shorter than its page is asked once more whether that was all.
     assert all(later <= earlier for earlier, later in zip(few, many, strict=True)), (few, many)
-    # Two for each section at most; a stopped run has one of its own.
-    assert max(few) <= 44
+    # Two for each section at most; a stopped run has one of its own; ten for the figures, for what
+    # needs a plan, and for who has what.
+    assert max(few) <= 56
 
 
 # ---- live ----------------------------------------------------------------------------------------

@@ -67,9 +67,9 @@ def test_two_people_approve_over_http(
     first = decide(browser_of(alice), world, alice, proposal_id)
     assert json.loads(first.content)["resolution"] is None
     last = decide(browser_of(bob), world, bob, proposal_id, slot="service_owner")
-    assert json.loads(last.content) == {"next": reverse("queue_next"), "resolution": "approved"}
-    onward = browser_of(bob).get("queue_next")
-    assert (onward.status_code, onward["Location"]) == (302, reverse("queue"))
+    # The last approval leads to the run.
+    run = reverse("execution", args=[proposal_id])
+    assert json.loads(last.content) == {"next": run, "resolution": "approved"}
     assert world.state_of(proposal_id) == "approved"
 
 
@@ -81,8 +81,9 @@ def test_after_deciding_the_next_one_opens(world: World, browser_of: BrowserOf) 
     alice = world.people["alice"]
     browser = browser_of(alice)
     answer = decide(browser, world, alice, first)
-    assert json.loads(answer.content)["next"] == reverse("queue_next")
-    onward = browser.get("queue_next")
+    onward = json.loads(answer.content)["next"]
+    assert onward == f"{reverse('queue_next')}?decided={first}"
+    onward = browser.get("queue_next", decided=str(first))
     assert (onward.status_code, onward["Location"]) == (302, reverse("review", args=[other.pk]))
 
 

@@ -98,7 +98,7 @@ def steps(page: str) -> list[str]:
 
 def test_before_anything_runs_it_says_that_nothing_ran(world: World, alice: Browser) -> None:
     page = text_of(alice.get("execution", world.in_review()))
-    assert "Nothing was executed." in page
+    assert "Not started: it is in review" in page
     assert polling(page) == ""
 
 
@@ -109,7 +109,7 @@ def test_an_approved_one_waits_and_says_for_what(world: World, alice: Browser) -
     factories.freeze()
     world.execute(proposal_id)
     page = text_of(alice.get("execution", proposal_id))
-    assert "Last refusal: <strong>frozen</strong>" in page
+    assert "Waiting: execution is frozen" in page and "expires and nothing runs" in page
 
 
 def test_while_it_runs_each_step_stands_where_it_is(
@@ -122,7 +122,7 @@ def test_while_it_runs_each_step_stands_where_it_is(
     (page,) = pages
     assert steps(page) == ["applied", "not_begun"]
     assert "Halt before the next step" in page
-    assert "0 of 2 steps verified" in page
+    assert "0 of 2 steps confirmed" in page
     run = m.Execution.objects.get()
     assert run.holder in page and "token 1, held" in page
 
@@ -159,7 +159,7 @@ def test_what_was_read_before_and_after_stands_beside_each_other(
     row = re.search(r'<tr class="changed">(.*?)</tr>', page, re.DOTALL)
     assert row is not None
     assert re.findall(r'code">(\w+)<', row[1]) == ["on", "off"]
-    assert "Every step was applied and verified on the target." in page
+    assert "All 2 steps are done and confirmed." in page
     for record in m.StepRecord.objects.all():
         assert f"entry {record.entry}" in page
 
@@ -173,7 +173,7 @@ def test_a_stopped_run_says_what_was_kept_and_why(world: World, alice: Browser) 
     row = re.search(r'<tr class="changed">(.*?)</tr>', page, re.DOTALL)
     assert row is not None
     assert re.findall(r'code">(\w+)<', row[1]) == ["on", "off"]
-    assert "What was applied stays" in page
+    assert "Stopped after step 1 of 2. Step 1 stays applied." in page
     assert "The step did not change the target" in page
 
 
@@ -197,7 +197,7 @@ def test_halting_from_the_page_is_on_record_before_the_answer_and_stops_the_run(
     assert world.state_of(proposal_id) == "rolled_back"
     name = world.people["alice"].user.username
     assert f"Halt signed by {name}" in pages[0]
-    assert "No step begins before the worker has verified the signature." in pages[0]
+    assert "No step starts before the worker has verified the signature." in pages[0]
     page = text_of(alice.get("execution", proposal_id))
     assert f"Halted by {world.people['alice'].user.username}" in page
     assert WHY in page
@@ -228,7 +228,12 @@ def test_a_halt_says_what_is_taken_back_before_it_is_signed(
     box = pages[0][pages[0].index('id="halt"') :]
     assert box.index("Stop and keep") < box.index("Stop and undo") and "checked" not in box
     assert "It gives access back to" in box and "test.target:t1" in box
-    assert box.count("<li") == 2 and box.index("t2") < box.index("t1")
+    keep, undo = box.split("Stop and undo</strong>")
+    # Named before it is signed: what stays, what never starts, what is undone in which order.
+    assert (
+        keep.index("Stays:") < keep.index("t1.") < keep.index("Never starts:") < keep.index("t2.")
+    )
+    assert undo.count("<li") == 2 and undo.index("t2") < undo.index("t1")
     keep, undo = composed
     assert keep["decision"] == "keep" and keep["proposal"] == str(proposal_id)
     assert keep["plan"] == world.get(proposal_id).plan_digest and keep["takes_back"] == []
@@ -287,9 +292,19 @@ def test_a_refused_halt_is_on_record(world: World, alice: Browser) -> None:
     proposal_id = world.approved()
     answer = alice.send("halt", proposal_id, body={"decision": "keep", "reason": WHY})
     assert answer.status_code == 409 and answer.json()["reload"]
+    assert answer.json()["name"] == "wrong_state"
     said = Entry.objects.latest("id").data
     assert (said["action"], said["data"]["refusal"]) == ("person:request:refused", "wrong_state")
     assert world.refusals(proposal_id) == ["wrong_state"]
+
+
+def test_a_halt_after_the_end_says_that_it_is_too_late(world: World, alice: Browser) -> None:
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    answer = alice.send("halt", proposal_id, body={"decision": "keep", "reason": WHY})
+    assert answer.status_code == 409 and answer.json()["reload"]
+    assert answer.json()["title"] == "Too late: the run has already finished."
+    assert world.refusals(proposal_id) == ["run_ended"]
 
 
 def test_a17_no_get_halts_and_no_other_site_can_post(

@@ -79,8 +79,10 @@ def test_a_stopped_run_says_at_one_glance_what_is_done_and_what_is_not(
     assert ["Done" in said[0], "seen" in said[0]] == [True, True]
     assert "not confirmed" in said[1] and "unseen" in said[1]
     assert "Not done" in said[2] and "never" in said[2]
-    assert "Stopped: a person must go on" in glance
+    assert "What is done, and what is not" in glance
     whole = text_of(alice.get("execution", half.pk))
+    assert "Stopped after step 2 of 3. Step 1 stays applied." in whole
+    assert "Step 2 was applied, but not confirmed." in whole
     assert "only people give access back" in whole
 
 
@@ -152,11 +154,11 @@ def test_settled_by_hand_is_marked_with_who_and_why(
     name = world.people["alice"].user.username
     assert halts(world, alice, half.pk, WHY, decision="settle").status_code == 200
     page = text_of(alice.get("execution", half.pk))
-    assert f"Settlement signed by {name}" in page and "a person must go on" in page
+    assert f"Settlement signed by {name}" in page and "Settled by hand." not in page
     judged(half)
     page = text_of(alice.get("execution", half.pk))
     assert f"Settled by hand by {name}" in page and WHY in page
-    assert "Stopped, and settled by hand" in page
+    assert "Settled by hand." in page
     assert "Sign: settled by hand" not in page
     assert world.state_of(half.pk) == "stopped"
     assert "Settled by hand" in text_of(alice.get("proposal_history", half.pk))
