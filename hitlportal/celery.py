@@ -52,6 +52,8 @@ app.conf.update(
         "remediation.look": {"queue": "sweep"},
         # A queue of their own, so that a hanging mail server delays no execution or expiry.
         "remediation.notify": {"queue": "record"},
+        "remediation.tell": {"queue": "record"},
+        "remediation.deliver": {"queue": "record"},
         "audit.verify": {"queue": "record"},
     },
     broker_transport_options={

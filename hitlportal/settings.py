@@ -213,6 +213,8 @@ EMAIL_HOST_PASSWORD = env.secret("HITL_EMAIL_PASSWORD")
 EMAIL_USE_TLS = env.boolean("HITL_EMAIL_TLS")
 EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = env.text("HITL_EMAIL_FROM")
+# Only the worker has this file; it names every other host that a notification goes to.
+CHANNELS_FILE = env.text("HITL_CHANNELS_FILE")
 
 # -- the gate --------------------------------------------------------------------------------------
 # Only the worker has these two files; the web process neither reads nor needs them.

@@ -15,11 +15,17 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from remediation import vocabulary
-from remediation.models import Freeze
+from remediation.models import Freeze, NoticeChannel
+from remediation.services.outbox.failing import failing_channels
+from remediation.views.account import theme as own_theme
 
 # The admin shows only models of these apps. Other apps register theirs on every site, among them
 # allauth's passkeys with add, change and delete.
 ADMIN_APPS = frozenset({"remediation", "audit", "auth"})
+
+
+# Who sees on every page that a channel of notifications fails.
+CARERS = frozenset({"lead", "user_admin"})
 
 
 class PortalAdminSite(AdminSite):
@@ -80,21 +86,26 @@ class Chrome:
     navigation: tuple[Item, ...]
     roles: tuple[str, ...]
     freeze: Freeze | None
+    # Channels that do not deliver; shown to those who must care for it.
+    failing: tuple[NoticeChannel, ...]
 
 
-def chrome(request: HttpRequest) -> dict[str, Chrome]:
-    """Add the frame to the context of a template; nothing for anonymous pages."""
+def chrome(request: HttpRequest) -> dict[str, Any]:
+    """Add the theme and the frame to the context of a template; no frame for anonymous pages."""
+    theme = own_theme.chosen(request)
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
-        return {}
+        return {"theme": theme}
     roles = tuple(user.groups.order_by("name").values_list("name", flat=True))
     newest = Freeze.objects.order_by("-pk").first()
     return {
+        "theme": theme,
         "chrome": Chrome(
             navigation=tuple(_navigation(request.path, roles, staff=user.is_staff)),
             roles=tuple(vocabulary.word(role) for role in roles),
             freeze=newest if newest and newest.frozen else None,
-        )
+            failing=failing_channels() if CARERS & set(roles) else (),
+        ),
     }
 
 

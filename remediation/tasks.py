@@ -11,9 +11,9 @@ from remediation.services.assessment import assess as assess_
 from remediation.services.execution import execute as execute_
 from remediation.services.execution import look as look_
 from remediation.services.execution import reconcile as reconcile_
+from remediation.services.outbox import deliver as deliver_
 from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
-from remediation.services.outbox import notify_incident as incident_
 from remediation.services.outbox import notify_result as result_
 from remediation.services.review import confirm_dissent
 
@@ -74,10 +74,21 @@ def expire() -> None:
 
 @shared_task(name="remediation.notify")
 def notify() -> None:
-    """Notify people of results that were not sent yet."""
-    result_.notify_pending(actor=worker())
+    """Tell people again what runs left to them, and deliver what no message asked for."""
     result_.remind(actor=worker())
-    incident_.notify_pending(actor=worker())
+    deliver_.wake_all(actor=worker())
+
+
+@shared_task(name="remediation.tell")
+def tell() -> None:
+    """Find the channels that have something to send."""
+    deliver_.wake_all(actor=worker())
+
+
+@shared_task(name="remediation.deliver")
+def deliver(channel: str) -> None:
+    """Send what is due by one channel."""
+    deliver_.deliver(str(channel), actor=worker())
 
 
 @shared_task(name="remediation.look")

@@ -44,7 +44,7 @@ ELSEWHERE = {
     "services/inventory/import_rows": "services/inventory/test_import_files.py",
     "services/outbox/notice_lock": "services/outbox/test_notify_incident.py",  # what a look finds
     "services/outbox/pause": "services/outbox/test_dispatch.py",
-    "services/outbox/mail": "hostile/test_destinations.py",  # hostile titles in real mails
+    "services/outbox/compose": "hostile/test_destinations.py",  # hostile titles in real mails
     "services/people/object_rights": "services/people/test_accounts.py",
     "services/people/passkeys": "services/people/test_enroll.py",
     "services/people/registration": "services/people/test_enroll.py",

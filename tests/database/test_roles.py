@@ -85,8 +85,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
             "audit.entry(id, body)", "audit.secret", "remediation.entitlement",
             "remediation.service_right", "remediation.mailbox", "remediation.account",
         },
-        "INSERT": facts(FINDINGS, {"transition", "incidenttransition", "refusal", "lease", "telling"})
-        | {"audit.entry(body)", "audit.secret"},
+        "INSERT": facts(FINDINGS, {"transition", "incidenttransition", "refusal", "lease"})
+        | facts({"telling"}) | {"audit.entry(body)", "audit.secret"},
         "UPDATE": {"remediation_lease"},
     },
     "hitl_sequencer": {"SELECT": TREE | {"audit.entry", "audit.author"}, "INSERT": TREE},
