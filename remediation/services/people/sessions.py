@@ -38,7 +38,11 @@ def begin(user: User, session_key: str, browser: str) -> None:
     """List a new session. A lost race loses a line of the list, nothing else."""
     now = time.time()
     row = {"id": _mark(session_key), "at": now, "browser": inert.noted(browser, 200)}
-    alive = [one for one in _rows(user) if one["at"] > now - settings.SESSION_COOKIE_AGE]
+    alive = [
+        one
+        for one in _rows(user)
+        if one["at"] > now - settings.SESSION_COOKIE_AGE and one["id"] != row["id"]
+    ]
     cache.set(_list(user), [row, *alive][:MOST], timeout=settings.SESSION_COOKIE_AGE)
 
 

@@ -116,7 +116,7 @@ def _channel(row: NoticeChannel) -> ChannelRow:
         service=row.service,
         roles=tuple(vocabulary.word(role) for role in row.carries.get("roles", ())),
         failing=row.state == "failing",
-        detail=row.detail,
+        problem=row.detail,
         since=row.recorded_at,
     )
 

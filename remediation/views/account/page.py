@@ -40,7 +40,7 @@ class Choice:
     """Whether one kind is told by one channel."""
 
     channel: str
-    value: str
+    pair: str
     on: bool
 
 
@@ -69,7 +69,7 @@ class ChannelRow:
     service: str
     roles: tuple[str, ...]
     failing: bool
-    detail: str
+    problem: str
     since: datetime
 
 
