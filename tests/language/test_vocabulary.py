@@ -27,6 +27,7 @@ from remediation.domain.ruling import SLOTS, Risk
 from remediation.domain.secrets import detector
 from remediation.domain.statement import Decision, Verdicts
 from remediation.domain.states import CloseReason, IncidentState, ProposalState
+from remediation.domain.telling import KINDS
 from remediation.models.inventory import Criticality, Environment
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from remediation.services.people import accounts
@@ -125,7 +126,7 @@ def test_the_sayings_are_those_of_the_domain() -> None:
         *statement.REJECT_REASONS.values(), *statement.RETURN_REASONS.values(),
         *outcome.WORDS.values(), *detector.TITLES.values(),
         REPORT_ONLY,
-        *marks, *excluding, *_notes(),
+        *marks, *excluding, *_notes(), *(about.choice for about in KINDS.values()),
     }  # fmt: skip
     assert expected - set(MESSAGES) == set(SAYINGS)
 

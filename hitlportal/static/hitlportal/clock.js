@@ -31,7 +31,8 @@
     const left = Array.from(document.querySelectorAll('main time[data-clock="until"]'))
       .map((element) => Date.parse(element.dateTime) - now)
       .filter((span) => span > 0 && span <= SOON);
-    const minutes = left.length ? Math.max(1, Math.ceil(Math.min(...left) / 60000)) : 0;
+    // Cut as the page's own times are; never "0 min".
+    const minutes = left.length ? Math.floor(Math.min(...left) / 60000) || "<1" : 0;
     shown = minutes ? `${word("clock", "soon", { minutes })} ${plain}` : plain;
     if (document.title !== shown) document.title = shown;
     const place = document.querySelector("[data-soon]");
