@@ -54,6 +54,8 @@ app.conf.update(
         "remediation.read_live": {"queue": "live"},
         # A queue of their own, so that a hanging mail server delays no execution or expiry.
         "remediation.notify": {"queue": "record"},
+        "remediation.tell": {"queue": "record"},
+        "remediation.deliver": {"queue": "record"},
         "audit.verify": {"queue": "record"},
     },
     broker_transport_options={

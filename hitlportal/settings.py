@@ -124,14 +124,22 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 # Limits per account (key, user) and per address (ip), counted in the shared cache.
 ACCOUNT_RATE_LIMITS = {
-    "login": "30/m/ip",
+    # By address only against floods: a whole organisation may sign in from one. What counts
+    # against guessing is what failed.
+    "login": "120/m/ip",
     "login_failed": "20/m/ip,5/5m/key",
     "reauthenticate": "10/m/user",
     "change_password": "5/m/user",
-    "invite": "10/m/ip,5/15m/key",
+    # Wrong codes only (views/account/invite.py); a code has 100 bits.
+    "invite": "30/m/ip,5/15m/key",
 }
+# Of sign-ins by passkey alone; a passkey cannot be guessed.
+MFA_RATE_LIMITS = {"webauthn_login": "240/m/ip"}
 MFA_SUPPORTED_TYPES = ["webauthn"]
-MFA_PASSKEY_LOGIN_ENABLED = False
+# A passkey that the device can find by itself signs in alone, with user verification; any other
+# one stays the second step after the password.
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_FORMS = {"login_webauthn": "hitlportal.passkey_login.PasskeyLoginForm"}
 MFA_PASSKEY_SIGNUP_ENABLED = False
 MFA_TRUST_ENABLED = False
 MFA_WEBAUTHN_USER_VERIFICATION = "required"
@@ -214,6 +222,8 @@ EMAIL_HOST_PASSWORD = env.secret("HITL_EMAIL_PASSWORD")
 EMAIL_USE_TLS = env.boolean("HITL_EMAIL_TLS")
 EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = env.text("HITL_EMAIL_FROM")
+# Only the worker has this file; it names every other host that a notification goes to.
+CHANNELS_FILE = env.text("HITL_CHANNELS_FILE")
 
 # -- the gate --------------------------------------------------------------------------------------
 # Only the worker has these two files; the web process neither reads nor needs them.

@@ -17,13 +17,19 @@ from django.utils.translation import gettext, gettext_lazy, pgettext
 from hitlportal.banners import Banner, banner_of
 from remediation import vocabulary
 from remediation.domain.slots import LEAD, ROLES
-from remediation.models import Freeze, User
+from remediation.models import Freeze, NoticeChannel, User
 from remediation.services.access import authorize
+from remediation.services.outbox.failing import failing_channels
+from remediation.views.account import theme as own_theme
 from remediation.views.help.views import VISITED
 
 # The admin shows only models of these apps. Other apps register theirs on every site, among them
 # allauth's passkeys with add, change and delete.
 ADMIN_APPS = frozenset({"remediation", "audit", "auth"})
+
+
+# Who sees on every page that a channel of notifications fails.
+CARERS = frozenset({"lead", "user_admin"})
 
 
 class PortalAdminSite(AdminSite):
@@ -94,16 +100,20 @@ class Chrome:
     tables: bool  # whether the person may open the admin's tables
     first_visit: bool  # in this browser
     banner: Banner | None
+    # Channels that do not deliver; shown to those who must care for it.
+    failing: tuple[NoticeChannel, ...]
 
 
-def chrome(request: HttpRequest) -> dict[str, Chrome]:
-    """Add the frame to the context of a template; nothing for anonymous pages."""
+def chrome(request: HttpRequest) -> dict[str, Any]:
+    """Add the theme and the frame to the context of a template; no frame for anonymous pages."""
+    theme = own_theme.chosen(request)
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
-        return {}
+        return {"theme": theme}
     roles = tuple(user.groups.order_by("name").values_list("name", flat=True))
     newest = Freeze.objects.order_by("-pk").first()
     return {
+        "theme": theme,
         "chrome": Chrome(
             navigation=tuple(_navigation(request.path, roles)),
             roles=tuple(vocabulary.word(role) for role in roles),
@@ -111,7 +121,8 @@ def chrome(request: HttpRequest) -> dict[str, Chrome]:
             tables=may_open_tables(user.is_active, user.is_staff, roles),
             banner=banner_of(user.get_username()),
             first_visit=VISITED not in request.COOKIES and _name(request) in LANDING,
-        )
+            failing=failing_channels() if CARERS & set(roles) else (),
+        ),
     }
 
 

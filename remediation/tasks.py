@@ -12,9 +12,9 @@ from remediation.services.assessment import read_live as live_
 from remediation.services.execution import execute as execute_
 from remediation.services.execution import look as look_
 from remediation.services.execution import reconcile as reconcile_
+from remediation.services.outbox import deliver as deliver_
 from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
-from remediation.services.outbox import notify_incident as incident_
 from remediation.services.outbox import notify_result as result_
 from remediation.services.reporting import end_alternatives as end_alternatives_
 from remediation.services.reporting import escalate as escalate_
@@ -80,11 +80,22 @@ def expire() -> None:
 
 @shared_task(name="remediation.notify")
 def notify() -> None:
-    """Notify people of results that were not sent yet."""
-    result_.notify_pending(actor=worker())
+    """Tell people again what runs left to them, and deliver what no message asked for."""
     result_.remind(actor=worker())
-    incident_.notify_pending(actor=worker())
     escalate_.escalate(actor=worker())
+    deliver_.wake_all(actor=worker())
+
+
+@shared_task(name="remediation.tell")
+def tell() -> None:
+    """Find the channels that have something to send."""
+    deliver_.wake_all(actor=worker())
+
+
+@shared_task(name="remediation.deliver")
+def deliver(channel: str) -> None:
+    """Send what is due by one channel."""
+    deliver_.deliver(str(channel), actor=worker())
 
 
 @shared_task(name="remediation.look")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from remediation.views.account import invite
+from remediation.views.account import own as settings_page
 from remediation.views.account import views as account
 from remediation.views.agents import views as agents
 from remediation.views.evidence import views as evidence
@@ -110,6 +111,10 @@ urlpatterns = [
     path("invite/", invite.show, name="invite"),
     path("invite/start", invite.start, name="invite_start"),
     path("invite/finish", invite.finish, name="invite_finish"),
+    path("settings/", settings_page.show, name="settings"),
+    path("settings/notices", settings_page.notices, name="settings_notices"),
+    path("settings/theme", settings_page.theme, name="settings_theme"),
+    path("settings/sessions", settings_page.end_sessions, name="settings_sessions"),
     path("passkeys/", account.index, name="passkeys"),
     path("passkeys/add/start", account.add_start, name="passkey_add_start"),
     path("passkeys/add", account.add, name="passkey_add"),

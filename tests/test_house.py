@@ -48,12 +48,13 @@ SHORT = {
     "remediation/executors/credentials.py": "isolates who may read which credential",
     "remediation/schema.py": "the order of the living SQL files",
     "remediation/services/outbox/notice_lock.py": "isolates the lock of notices",
-    "remediation/services/outbox/pause.py": "isolates the cache's back-off",
+    "remediation/services/outbox/failing.py": "what pages read of the worker's channels",
     "remediation/services/clock.py": "isolates the database's clock",
     "remediation/services/load_plan.py": "isolates the settings that a plan is read under",
     "remediation/views/agents/views.py": "a page has the same names everywhere",
     "remediation/views/help/page.py": "a page has the same names everywhere",
     "remediation/views/help/presenter.py": "a page has the same names everywhere",
+    "remediation/views/account/theme.py": "isolates a cookie",
     "remediation/views/account/presenter.py": "isolates the encoding of passkeys",
 }
 

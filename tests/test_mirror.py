@@ -46,10 +46,18 @@ ELSEWHERE = {
     "services/execution/run": "flows/test_failures.py",
     "services/execution/settle_by_hand": "views/run/test_ways.py",  # two people, and forgeries
     "services/inventory/import_rows": "services/inventory/test_import_files.py",
+    "services/outbox/audience": "services/outbox/test_notify_result.py",
+    "services/outbox/channel_state": "services/outbox/test_deliver.py",
+    "services/outbox/channels": "services/outbox/test_deliver.py",
+    "services/outbox/failing": "views/account/test_settings.py",
+    "services/outbox/notify_proposal": "services/outbox/test_expire.py",
+    "services/outbox/send": "services/outbox/test_deliver.py",  # real servers
     "services/outbox/notice_lock": "services/outbox/test_notify_incident.py",  # what a look finds
     "services/outbox/pause": "services/outbox/test_dispatch.py",
-    "services/outbox/mail": "hostile/test_destinations.py",  # hostile titles in real mails
+    "services/outbox/compose": "hostile/test_destinations.py",  # hostile titles in real mails
     "services/people/object_rights": "services/people/test_accounts.py",
+    "services/people/choose_notices": "views/account/test_settings.py",
+    "services/people/sessions": "views/account/test_settings.py",
     "services/people/passkeys": "services/people/test_enroll.py",
     "services/people/registration": "services/people/test_enroll.py",
     "services/reporting/idempotency": "api/test_idempotency.py",  # a key is part of the API

@@ -63,6 +63,8 @@ class Event(StrEnum):
     PERSON_BUNDLE_EXPORTED = "person:bundle:exported"
     PERSON_VIEW_SAVED = "person:view:saved"
     PERSON_VIEW_REMOVED = "person:view:removed"
+    PERSON_NOTICES_CHOSEN = "person:notices:chosen"
+    PERSON_SESSIONS_ENDED = "person:sessions:ended"
 
     # Actions of the worker.
     WORKER_PROPOSAL_ASSESSED = "worker:proposal:assessed"
@@ -94,6 +96,10 @@ class Event(StrEnum):
     WORKER_SECRET_COMPARED = "worker:secret:compared"  # noqa: S105  a name
     WORKER_INCIDENT_REOPENED = "worker:incident:reopened"
     WORKER_NOTICE_SENT = "worker:notice:sent"
+    WORKER_NOTICE_LOST = "worker:notice:lost"
+    WORKER_CHANNEL_CHANGED = "worker:channel:changed"
+    WORKER_CHANNEL_FAILED = "worker:channel:failed"
+    WORKER_CHANNEL_RECOVERED = "worker:channel:recovered"
 
     # Actions of an operator on a host.
     OPERATOR_APPROVER_ADDED = "operator:approver:added"
@@ -145,6 +151,8 @@ _GRAVE = {
     Event.WORKER_PROPOSAL_UNKNOWN: 3,
     Event.WORKER_INCIDENT_REOPENED: 4,
     Event.WORKER_GATE_REFUSED: 3,
+    Event.WORKER_NOTICE_LOST: 3,
+    Event.WORKER_CHANNEL_FAILED: 3,
 }
 
 

@@ -83,6 +83,8 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_BUNDLE_EXPORTED: "{who} exported the evidence bundle of {what}.",
     Event.PERSON_VIEW_SAVED: "{who} kept a view of the queue as {view}: {query}.",
     Event.PERSON_VIEW_REMOVED: "{who} removed the view {view} of the queue.",
+    Event.PERSON_NOTICES_CHOSEN: "{who} chose what to be told, and how.",
+    Event.PERSON_SESSIONS_ENDED: "{who} signed out everywhere else.",
     Event.WORKER_PROPOSAL_ASSESSED: "{who} assessed {what} for round {round}.",
     Event.WORKER_PROPOSAL_REASSESSED: "{who} opened a new round of review of {what}: {reason}.",
     Event.WORKER_PROPOSAL_REJECTED: "{who} verified a signed no: {what} is rejected ({reason}).",
@@ -110,6 +112,12 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_INCIDENT_LOOKED: "{who} looked at the identity of {what}: {found}.",
     Event.WORKER_INCIDENT_REOPENED: "{what} is open again: {reason}.",
     Event.WORKER_NOTICE_SENT: "{who} sent a notice about {what}: {kind}.",
+    Event.WORKER_NOTICE_LOST: (
+        "{who} gave up telling people about {what} by {channel}, after {attempts} attempts: {kind}."
+    ),
+    Event.WORKER_CHANNEL_CHANGED: "{who} read {what} from the operator's file: {state}.",
+    Event.WORKER_CHANNEL_FAILED: "{who} cannot send notifications by {what}: {detail}.",
+    Event.WORKER_CHANNEL_RECOVERED: "{who} can send notifications by {what} again.",
     Event.OPERATOR_APPROVER_ADDED: (
         "{who} let {what} approve with the key of fingerprint {fingerprint}."
     ),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-MAX_TEXT = 2000
+MAX_TEXT = 4000
 MAX_ONCE = 200
 
 
@@ -73,8 +73,8 @@ KINDS: Mapping[Kind, About] = MappingProxyType(
         Kind.OVERDUE: About(
             "a proposal expired without a decision",
             "expired without a decision",
-            "Nobody decided in time, so the proposal expired. Nothing was executed, and the incident"
-            " is still open.",
+            "Nobody decided in time, so the proposal expired. Nothing was executed, and the"
+            " incident is still open.",
             page="incident",
             always=True,
         ),

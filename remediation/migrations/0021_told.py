@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ("person", models.UUIDField()),
                 ("proposal", _to("proposal", "+", null=True, blank=True)),
                 ("incident", _to("incident", "+", null=True, blank=True)),
-                ("text", models.CharField(max_length=2000, blank=True)),
+                ("text", models.CharField(max_length=4000, blank=True)),
                 ("writer", models.CharField(max_length=40, editable=False)),
                 ("recorded_at", models.DateTimeField()),
             ],

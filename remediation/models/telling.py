@@ -27,7 +27,7 @@ class Telling(models.Model):
         Incident, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     # Short, in the portal's words; it may quote people and agents, so it goes out through `inert`.
-    text = models.CharField(max_length=2000, blank=True)
+    text = models.CharField(max_length=4000, blank=True)
     writer = models.CharField(max_length=40, editable=False)
     recorded_at = models.DateTimeField()
 

@@ -64,6 +64,12 @@ CLOCK = {
     "hours": gettext_lazy("{hours} h"),
     "minutes": gettext_lazy("{minutes} min"),
     "seconds": gettext_lazy("{seconds} s"),
+    # Translators: before the title of a browser tab.
+    "soon": gettext_lazy("({minutes} min)"),
+    "soon-review": gettext_lazy(
+        "{minutes} min left. If nobody decides, it expires and nothing runs."
+    ),
+    "soon-queue": gettext_lazy("A proposal expires in {minutes} min if nobody decides."),
 }
 
 

@@ -90,8 +90,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
             "remediation.service_right", "remediation.mailbox", "remediation.account",
             "remediation_incidententry",
         },
-        "INSERT": facts(FINDINGS, {"transition", "incidenttransition", "refusal", "lease", "telling"})
-        | {"audit.entry(body)", "audit.secret"},
+        "INSERT": facts(FINDINGS, {"transition", "incidenttransition", "refusal", "lease"})
+        | facts({"telling"}) | {"audit.entry(body)", "audit.secret"},
         "UPDATE": {"remediation_lease"},
     },
     "hitl_sequencer": {"SELECT": TREE | {"audit.entry", "audit.author"}, "INSERT": TREE},

@@ -15,7 +15,6 @@ from pytest_django import Settings
 from remediation import models as m
 from remediation.domain import plan, report
 from remediation.services.execution import look
-from remediation.services.outbox import notify_incident
 from tests import factories
 from tests.executors.contract import PostgresWorld
 from tests.factories import WORKER
@@ -101,10 +100,6 @@ class RoleWorld(World):
     def look(self) -> int:
         with acts(WORKER):
             return look.look(actor=WORKER_ACTOR)
-
-    def notify_pending(self) -> int:
-        with acts(WORKER):
-            return notify_incident.notify_pending(actor=WORKER_ACTOR)
 
     def let_pass(self, incident: m.Incident, **delta: float) -> None:
         """Let this time pass: every row about the incident's state becomes so much older."""

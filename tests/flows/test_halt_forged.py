@@ -295,9 +295,10 @@ def test_the_lead_is_notified_once_of_a_forged_halt(
     mail.outbox.clear()
     with django_capture_on_commit_callbacks(execute=True):
         world.execute(proposal_id)
-    told = [message for message in mail.outbox if "a halt was refused" in message.subject]
+    world.deliver()
+    told = [message for message in mail.outbox if "about the run was refused" in message.subject]
     assert len(told) == 1
-    assert told[0].bcc == [world.people["lena"].user.email]
+    assert told[0].to == [world.people["lena"].user.email]
     assert "signature, signature" in str(told[0].body)
 
 

@@ -222,6 +222,7 @@ def test_a67_when_the_declared_time_is_over_people_are_told(
     with django_capture_on_commit_callbacks(execute=True):
         world.reconcile()
     assert (world.state_of(proposal_id), world.state()) == ("stopped", "off")
+    world.deliver()
     assert "stopped (not confirmed)" in mail.outbox[-1].body
 
 
@@ -385,4 +386,5 @@ def test_a73_a_late_result_is_a_fact_with_an_alarm(
     assert (world.state_of(proposal_id), world.state()) == ("failed", "off")
     late = m.LateResult.objects.get()
     assert (late.step, late.phase) == (0, "applied")
+    world.deliver()
     assert any("came too late" in sent.subject for sent in mail.outbox)

@@ -168,6 +168,7 @@ def test_people_are_told_that_an_undoing_was_done_in_part(
     at_verify(monkeypatch, lambda: world.inject({"t3": {"fail_apply": True}}))
     with django_capture_on_commit_callbacks(execute=True):
         world.execute(proposal_id)
+    world.deliver()
     first = len(mail.outbox)
     assert first
     world.halt("alice", proposal_id, WHY, "undo")
@@ -175,4 +176,5 @@ def test_people_are_told_that_an_undoing_was_done_in_part(
     with django_capture_on_commit_callbacks(execute=True):
         world.reconcile()
     assert (world.state("t1"), world.state("t2")) == ("off", "on")
+    world.deliver()
     assert len(mail.outbox) > first

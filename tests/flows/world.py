@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.core.cache import cache
 from django.db import connection, transaction
 from pytest import MonkeyPatch
 from pytest_django import Settings
@@ -28,6 +29,7 @@ from remediation.services.access import authorize
 from remediation.services.actors import AgentActor, ProcessActor
 from remediation.services.assessment import assess
 from remediation.services.execution import execute, halt, in_flight, reconcile
+from remediation.services.outbox import deliver
 from remediation.services.reporting import submit
 from remediation.services.review import confirm_dissent, sign, statement
 from tests import factories
@@ -215,6 +217,12 @@ class World:
             submitted = submit.report(self.report(), actor=self.agent)
         assert submitted.proposal_id is not None
         return submitted.proposal_id
+
+    def deliver(self) -> int:
+        """Send everything that is due, as the worker's task does; no pause of an earlier one."""
+        cache.clear()
+        with acts(WORKER):
+            return deliver.deliver_all(actor=WORKER_ACTOR)
 
     def assess(self, proposal_id: UUID, reason: str = "") -> None:
         with acts(WORKER):

@@ -174,15 +174,17 @@ def test_a60_html_is_made_in_three_places_from_constants_only() -> None:
 
 
 def test_a52_mails_are_made_in_two_places() -> None:
-    """One takes the agent's title through `inert`; the other holds no agent's text."""
+    """One sends what `domain/message.py` composed; the other holds no agent's text."""
     assert users_of("EmailMessage", "send_mail", "EmailMultiAlternatives", "mail_admins") == {
-        "remediation/services/outbox/mail.py",
+        "remediation/services/outbox/send.py",
         "audit/tasks.py",
     }
-    text = (ROOT / "remediation/services/outbox/mail.py").read_text(encoding="utf-8")
-    assert re.findall(r"(?<!inert\.message\()(?<!inert\.subject\()\btitle\b(?! =)", text) == [
-        # `title = proposal.incident.title`, and nothing else.
-        "title"
+    assert users_of("by_mail", "by_apprise") == {"remediation/services/outbox/deliver.py"}
+    text = (ROOT / "remediation/domain/message.py").read_text(encoding="utf-8")
+    # Each use of what others wrote stands inside `inert`, or chooses what goes into it.
+    assert re.findall(r"(?<!inert\.message\(subject\.)(?<!subject\.)\b\w+_untrusted", text) == [
+        "title_untrusted",
+        "locator_untrusted",
     ]
 
 

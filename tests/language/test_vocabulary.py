@@ -28,6 +28,7 @@ from remediation.domain.secrets import detector
 from remediation.domain.slots import OWNERS, SLOTS
 from remediation.domain.statement import Decision, Verdicts
 from remediation.domain.states import CloseReason, IncidentState, ProposalState
+from remediation.domain.telling import KINDS
 from remediation.models.inventory import Criticality, Environment
 from remediation.services.access import deciders
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
@@ -134,6 +135,7 @@ def test_the_sayings_are_those_of_the_domain() -> None:
         *outcome.WORDS.values(), *plan_due.REASONS.values(), *detector.TITLES.values(),
         REPORT_ONLY,
         *marks, *excluding, deciders.NO_RIGHT, deciders.ALL_FILLED, *_notes(),
+        *(about.choice for about in KINDS.values()),
     }  # fmt: skip
     assert expected - set(MESSAGES) == set(SAYINGS)
 

@@ -73,8 +73,8 @@ def test_colours_can_be_read(theme: str, ink: str, paper: str, least: float) -> 
 
 def themes() -> dict[str, dict[str, str]]:
     text = (STATIC / "tokens.css").read_text(encoding="utf-8")
-    light, rest = text.split("@media (prefers-color-scheme: dark)")
-    dark, printed = rest.split("@media print")
+    light, printed = text.split("@media print")
+    dark = (STATIC / "tokens_dark.css").read_text(encoding="utf-8")
     base = tokens(light)
     return {
         "light": base,

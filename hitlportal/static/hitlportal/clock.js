@@ -19,6 +19,29 @@
     until: (at, now) => word("clock", at > now ? "left" : "over", { span: span(Math.abs(at - now) / 1000) }),
   };
 
+  /* On the pages of the queue and of a review, a deadline of less than five minutes stands before the
+     tab's title, so that it is seen from another tab, and in a mark that covers nothing clickable. */
+  const SOON = 300000;
+  const WARNS = ["queue", "review"];
+  let plain = "";
+  let shown = "";
+  const warn = (now) => {
+    if (!WARNS.includes(document.body.dataset.page)) return;
+    if (document.title !== shown) plain = document.title; // htmx may have brought another one
+    const left = Array.from(document.querySelectorAll('main time[data-clock="until"]'))
+      .map((element) => Date.parse(element.dateTime) - now)
+      .filter((span) => span > 0 && span <= SOON);
+    // Cut as the page's own times are; never "0 min".
+    const minutes = left.length ? Math.floor(Math.min(...left) / 60000) || "<1" : 0;
+    shown = minutes ? `${word("clock", "soon", { minutes })} ${plain}` : plain;
+    if (document.title !== shown) document.title = shown;
+    const place = document.querySelector("[data-soon]");
+    if (!place) return;
+    const said = minutes ? word("clock", `soon-${document.body.dataset.page}`, { minutes }) : "";
+    if (place.textContent !== said) place.textContent = said;
+    place.hidden = !minutes;
+  };
+
   // Use the server's clock: a laptop that is ten minutes off must not show ten minutes more.
   let skew = 0;
   const tick = () => {
@@ -28,10 +51,11 @@
       const text = say[element.dataset.clock](at, now);
       if (element.textContent !== text) element.textContent = text;
       if (element.dataset.clock === "until") {
-        element.classList.toggle("tone-bad", at - now < 300000);
-        if (element.parentElement.matches(".clock")) element.parentElement.classList.toggle("soon", at - now < 300000);
+        element.classList.toggle("tone-bad", at - now < SOON);
+        if (element.parentElement.matches(".clock")) element.parentElement.classList.toggle("soon", at - now < SOON);
       }
     }
+    warn(now);
   };
 
   document.addEventListener("DOMContentLoaded", () => {

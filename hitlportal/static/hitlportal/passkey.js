@@ -143,7 +143,34 @@
     });
   };
 
+  /* Sign-in by passkey alone: the device finds the passkey. Shown only where it can. */
+  const driveAlone = (form) => {
+    if (!window.PublicKeyCredential) return;
+    form.hidden = false;
+    const error = form.querySelector("[data-passkey-error]");
+    const button = form.querySelector("button[type=submit]");
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      error.textContent = "";
+      button.dataset.busy = "";
+      try {
+        const answer = await fetch(form.getAttribute("action"), {
+          credentials: "same-origin",
+          headers: { Accept: "application/json", "X-Requested-With": "XMLHttpRequest" },
+        }).catch(() => { throw new Error(word("passkey", "unreachable")); });
+        if (!answer.ok) throw new Error(word("passkey", "status", { status: answer.status }));
+        const options = (await answer.json()).request_options;
+        form.elements.credential.value = JSON.stringify(await usePasskey(options));
+        form.submit();
+      } catch (problem) {
+        tell(error, problem);
+        delete button.dataset.busy;
+      }
+    });
+  };
+
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll('form[data-passkey="get"]').forEach(driveSignIn);
+    document.querySelectorAll('form[data-passkey="alone"]').forEach(driveAlone);
   });
 })();

@@ -37,7 +37,7 @@ from remediation.services.assessment.scope import scope_of
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
 from remediation.services.load_plan import load_plan
-from remediation.services.outbox import mail
+from remediation.services.outbox import notify_proposal
 
 ASSESSABLE = (ProposalState.SUBMITTED, ProposalState.IN_REVIEW, ProposalState.APPROVED)
 
@@ -85,7 +85,7 @@ def assess(proposal_id: UUID, *, actor: Actor, reason: str = "") -> Assessment |
             raise WrongState("the proposal moved while its target was observed")
         made = _record(actor, proposal, find(proposal, plan, seen), reason)
         undecidable.tell_if_undecidable(proposal, made)
-        transaction.on_commit(lambda: mail.round_opened(proposal_id), robust=True)
+        notify_proposal.round_opened(proposal, made.round)
     return made
 
 

@@ -16,7 +16,7 @@ from remediation.models import Assessment, Proposal
 from remediation.services import host_files
 from remediation.services.access import deciders
 from remediation.services.clock import database_now
-from remediation.services.outbox import mail, tell
+from remediation.services.outbox import audience, tell
 from remediation.services.people.accounts import USER_ADMIN
 
 NO_KEY = "has no key for this role in the approvers file"
@@ -36,7 +36,7 @@ def tell_if_undecidable(proposal: Proposal, made: Assessment) -> tuple[str, ...]
     if missing:
         tell.tell(
             Kind.NOBODY_CAN_DECIDE,
-            people=mail.holders(LEAD, USER_ADMIN),
+            people=audience.holders(LEAD, USER_ADMIN),
             once=f"nobody_can_decide:{proposal.pk}:{made.round}",
             text=_text(proposal, made, missing, keyed),
             proposal=proposal,

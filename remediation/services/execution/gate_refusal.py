@@ -20,7 +20,7 @@ from remediation.services import transition
 from remediation.services.access import record_refusal
 from remediation.services.actors import Actor
 from remediation.services.assessment import assess
-from remediation.services.outbox import mail, notify_result
+from remediation.services.outbox import notify_proposal, notify_result
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ def handle(proposal: Proposal, refusal: GateRefused, *, actor: Actor) -> None:
     record(proposal, refusal, actor=actor)
     if isinstance(refusal, UnknownApproverKey):
         logger.critical("an approval of %s counts nothing: %s", proposal.pk, refusal)
-        mail.unknown_key(proposal.pk)
+        with transaction.atomic():
+            notify_proposal.unknown_key(proposal)
     try:
         if refusal.next is Next.REVIEW:
             assess.assess(proposal.pk, actor=actor, reason=refusal.name)
@@ -78,4 +79,4 @@ def _move(
             target=target,
             reason=refusal.name,
         )
-        notify_result.notify_after_commit(proposal.pk, actor=actor)
+        notify_result.notify(proposal.pk, actor=actor)

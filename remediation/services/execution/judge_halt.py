@@ -33,7 +33,7 @@ from remediation.services.access import authorize, record_refusal
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
 from remediation.services.execution.halt import found_of
-from remediation.services.outbox import mail
+from remediation.services.outbox import notify_proposal
 
 logger = logging.getLogger(__name__)
 
@@ -177,6 +177,7 @@ def _valid(run: Judging, halts: Iterable[Halt], most: int | None = None) -> list
     verdicts = {row.halt_id: row for row in HaltVerdict.objects.filter(halt__in=rows)}
     valid: list[Halt] = []
     refused: list[str] = []
+    newest = 0
     for halt in rows:
         known = verdicts.get(halt.pk)
         if known is None:
@@ -186,6 +187,7 @@ def _valid(run: Judging, halts: Iterable[Halt], most: int | None = None) -> list
             _record(run, halt, refusal)
             if refusal is not None:
                 refused.append(refusal.name)
+                newest = halt.pk
                 continue
         elif not known.holds:
             continue
@@ -193,9 +195,9 @@ def _valid(run: Judging, halts: Iterable[Halt], most: int | None = None) -> list
         if len(valid) == most:
             break
     if refused:
-        key = run.proposal.pk
         settles = rows[0].decision == RunDecision.SETTLE
-        transaction.on_commit(lambda: mail.halt_refused(key, refused, settles), robust=True)
+        with transaction.atomic():
+            notify_proposal.halt_refused(run.proposal, refused, newest, settles=settles)
     return valid
 
 

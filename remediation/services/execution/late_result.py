@@ -17,7 +17,7 @@ from remediation.domain.events import Event
 from remediation.models import LateResult
 from remediation.services.execution import record_step
 from remediation.services.execution.run import Run
-from remediation.services.outbox import mail
+from remediation.services.outbox import notify_proposal
 
 logger = logging.getLogger(__name__)
 
@@ -54,5 +54,4 @@ def _record_late(run: Run, index: int, phase: str, data: dict[str, Json], refusa
             data=data,
             entry=entry.id,
         )
-        key = run.proposal.pk
-        transaction.on_commit(lambda: mail.late_result(key, index + 1), robust=True)
+        notify_proposal.late_result(run.proposal, index + 1, entry.id)

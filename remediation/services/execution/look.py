@@ -190,7 +190,7 @@ def look_at(incident_id: UUID, *, actor: Actor) -> bool:
                 look=made,
             )
         elif state is IncidentState.CONTAINED and made.data.get("in_a_row") == UNREAD_TOLD:
-            notify_incident.notify_after_commit(notify_incident.UNREAD, made.pk, actor=actor)
+            notify_incident.unread(made, actor=actor)
     return True
 
 

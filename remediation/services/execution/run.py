@@ -116,7 +116,7 @@ def conclude(run: Run, target: ProposalState, reason: str) -> None:
             contain.after_success(actor=run.actor, proposal=run.proposal, plan=run.plan)
         else:
             contain.after_rollback(actor=run.actor, proposal=run.proposal, plan=run.plan)
-        notify_result.notify_after_commit(run.proposal.pk, actor=run.actor)
+        notify_result.notify(run.proposal.pk, actor=run.actor)
     in_flight.forget(run.proposal.pk)
     if target is not ProposalState.UNKNOWN:
         # A call without an answer may still run at the target, so an unknown run keeps its lease

@@ -53,7 +53,7 @@ def settle(proposal_id: UUID, *, actor: Actor) -> bool:
             reason=BY_PEOPLE[found],
         )
         contain.after_rollback(actor=actor, proposal=proposal, plan=plan)
-        notify_result.notify_after_commit(proposal_id, actor=actor)
+        notify_result.notify(proposal_id, actor=actor)
     return True
 
 

@@ -15,7 +15,7 @@ from remediation.models import Assessment, Notice, Proposal
 from remediation.services import transition
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
-from remediation.services.outbox import mail
+from remediation.services.outbox import notify_proposal
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def _expire(proposal: Proposal, actor: Actor) -> bool:
                 target=ProposalState.EXPIRED,
                 reason="deadline",
             )
-            transaction.on_commit(lambda: mail.overdue(proposal.pk), robust=True)
+            notify_proposal.overdue(proposal)
     except WrongState as error:
         logger.info("%s was not expired: %s", proposal.pk, error)
         return False
@@ -110,4 +110,4 @@ def _warn(proposal: Proposal, due: datetime, now: datetime, actor: Actor) -> Non
             data={"kind": kind, "round": proposal.round},
         )
         Notice.objects.create(proposal=proposal, round=proposal.round, kind=kind, entry=entry.id)
-        transaction.on_commit(lambda: mail.waiting(proposal.pk, passed[-1]), robust=True)
+        notify_proposal.time_passes(proposal, passed[-1])

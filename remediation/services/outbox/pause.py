@@ -17,3 +17,16 @@ def first(key: str, seconds: int) -> bool:
     except RedisError as error:
         logger.warning("the cache does not answer, no back-off: %s", error)
         return True
+
+
+def begin(key: str, seconds: int) -> None:
+    """Begin a pause."""
+    first(f"pause:{key}", seconds)
+
+
+def is_over(key: str) -> bool:
+    """Return whether no pause goes on; True when the cache does not answer."""
+    try:
+        return cache.get(f"pause:{key}") is None
+    except RedisError:
+        return True

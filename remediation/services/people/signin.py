@@ -12,12 +12,14 @@ from typing import Any
 from allauth.account.signals import password_changed
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import transaction
+from django.http import HttpRequest
 
 from audit import log
 from audit.tlog.canonical import Json
 from remediation.domain.events import Event
 from remediation.models import User
 from remediation.services.access import record_refusal
+from remediation.services.people import sessions
 
 
 def connect() -> None:
@@ -28,14 +30,19 @@ def connect() -> None:
     password_changed.connect(_password_changed, dispatch_uid="hitlportal.signin.password")
 
 
-def _started(*, user: User, **_: Any) -> None:
+def _started(*, user: User, request: HttpRequest | None = None, **_: Any) -> None:
     _record(user, Event.PERSON_SESSION_STARTED)
+    if request is not None and request.session.session_key:
+        browser = request.headers.get("User-Agent", "")
+        sessions.begin(user, request.session.session_key, browser)
 
 
-def _ended(*, user: User | None, **_: Any) -> None:
+def _ended(*, user: User | None, request: HttpRequest | None = None, **_: Any) -> None:
     # A session that had already ended has no user.
     if isinstance(user, User):
         _record(user, Event.PERSON_SESSION_ENDED)
+        if request is not None and request.session.session_key:
+            sessions.end(user, request.session.session_key)
 
 
 def _failed(**_: Any) -> None:

@@ -20,7 +20,7 @@ from remediation.domain.telling import Kind
 from remediation.models import IncidentNotice
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
-from remediation.services.outbox import mail
+from remediation.services.outbox import audience
 from remediation.services.outbox.tell import tell
 from remediation.services.reporting import incidents, needs_plan
 from remediation.services.reporting.needs_plan import Needing
@@ -95,8 +95,10 @@ def _describe(one: Needing) -> str:
 def _reviewers(one: Needing) -> set[UUID]:
     """Return the approvers who see the incident, and who has it; the leads where none does."""
     mine = {one.assignee} if one.assignee else set()
-    return ((mail.holders(*ROLES) & candidates(one.incident_id)) or mail.holders(LEAD)) | mine
+    return (
+        (audience.holders(*ROLES) & candidates(one.incident_id)) or audience.holders(LEAD)
+    ) | mine
 
 
 def _leads(one: Needing) -> set[UUID]:
-    return mail.holders(LEAD) | ({one.assignee} if one.assignee else set())
+    return audience.holders(LEAD) | ({one.assignee} if one.assignee else set())

@@ -172,7 +172,7 @@ def reopen(
     proposal: Proposal | None = None,
     look: IncidentLook | None = None,
 ) -> IncidentTransition | None:
-    """Open a contained incident again, in the caller's transaction; mail people after the commit.
+    """Open a contained incident again, in the caller's transaction, and tell people.
 
     ``proposal`` gave access back, or ``look`` found it. An incident that is not contained stays
     as it is; then returns None.
@@ -184,7 +184,7 @@ def reopen(
         actor.ref, Event.WORKER_INCIDENT_REOPENED, incident.pk, IncidentState.CONTAINED,
         IncidentState.OPEN, reason=reason, proposal=proposal, look=look,
     )  # fmt: skip
-    notify_incident.notify_after_commit(notify_incident.REOPENED, moved.pk, actor=actor)
+    notify_incident.reopened(moved, actor=actor)
     return moved
 
 

@@ -95,4 +95,4 @@ def _end(proposal: Proposal, decision: Decision, code: str, actor: Actor) -> Non
             target=target,
             reason=code,
         )
-        notify_result.notify_after_commit(proposal.pk, actor=actor)
+        notify_result.notify(proposal.pk, actor=actor)

@@ -49,7 +49,7 @@ def plan_url(user: User, proposal: Proposal) -> str:
     if not authorize.roles(user) & {*ROLES, authorize.LEAD}:
         return ""
     try:
-        page = reverse("incident_plan", args=[proposal.incident_id])
+        page = reverse("plan", args=[proposal.incident_id])
     except NoReverseMatch:
         return ""
     return f"{page}?{urlencode({'from': str(proposal.pk)})}"

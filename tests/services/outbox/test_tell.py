@@ -37,7 +37,7 @@ def test_nothing_is_told_of_what_was_not_committed() -> None:
 
 
 def test_web_cannot_use_up_the_key_of_the_worker(as_login: AsLogin) -> None:
-    """A taken-over web process keeps nobody from being told (A81)."""
+    """A taken-over web process keeps nobody from being told."""
     person = uuid4()
     with as_login("hitl_web"):
         tell(Kind.RESULT, people=[person], once="result:1", text="All is well.")

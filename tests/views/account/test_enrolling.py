@@ -111,6 +111,22 @@ def test_codes_cannot_be_guessed_for_long(code: str, browser_of: BrowserOf) -> N
     assert answer_of(browser.send("invite_start", body=given(code)))["name"] == "throttled"
 
 
+def test_fifty_people_behind_one_address_enrol_within_a_minute(browser_of: BrowserOf) -> None:
+    """An organisation's first morning. Wrong codes stay limited, by account and by address."""
+    for number in range(50):
+        user = m.User(username=f"new{number}", email=f"new{number}@example.org")
+        user.set_unusable_password()
+        user.save()
+        code = enroll.invite(actor=operator(), username=user.username)
+        enrol(browser_of(None), given(code, username=user.username), SoftPasskey.create())
+    assert Authenticator.objects.count() == 50
+    names = [
+        answer_of(browser_of(None).send("invite_start", body=given("X", username=f"n{number}")))
+        for number in range(31)
+    ]
+    assert [one["name"] for one in names] == ["invitation_invalid"] * 30 + ["throttled"]
+
+
 def test_a_weak_password_is_named_at_its_field_and_costs_no_code(
     code: str, browser_of: BrowserOf
 ) -> None:

@@ -1,0 +1,98 @@
+"""A person's own sessions: where she is signed in, and signing out everywhere else.
+
+Kept in the shared cache beside the sessions themselves, never in the database: no database login
+can read a session key (docs/attacks.md A47). Only a digest of the key is kept here.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import transaction
+
+from audit import log
+from remediation.domain import inert
+from remediation.domain.events import Event
+from remediation.models import User
+
+# More are not listed; signing out elsewhere ends them nevertheless.
+MOST = 20
+
+
+@dataclass(frozen=True)
+class Session:
+    """One sign-in that has not ended; ``browser_untrusted`` is what the browser calls itself."""
+
+    at: datetime
+    browser_untrusted: str
+    current: bool
+
+
+def begin(user: User, session_key: str, browser: str) -> None:
+    """List a new session. A lost race loses a line of the list, nothing else."""
+    now = time.time()
+    row = {"id": _mark(session_key), "at": now, "browser": inert.noted(browser, 200)}
+    alive = [
+        one
+        for one in _rows(user)
+        if one["at"] > now - settings.SESSION_COOKIE_AGE and one["id"] != row["id"]
+    ]
+    cache.set(_list(user), [row, *alive][:MOST], timeout=settings.SESSION_COOKIE_AGE)
+
+
+def end(user: User, session_key: str) -> None:
+    """Take a session off the list, when the person signs out of it."""
+    rows = [one for one in _rows(user) if one["id"] != _mark(session_key)]
+    cache.set(_list(user), rows, timeout=settings.SESSION_COOKIE_AGE)
+
+
+def sessions_of(user: User, session_key: str) -> list[Session]:
+    """Return the person's sessions, newest first."""
+    mark = _mark(session_key)
+    return [
+        Session(datetime.fromtimestamp(one["at"], UTC), one["browser"], one["id"] == mark)
+        for one in _rows(user)
+    ]
+
+
+@transaction.atomic
+def end_others(*, actor: User, session_key: str) -> None:
+    """End every session of this person that began before now, except this one."""
+    log.append(action=Event.PERSON_SESSIONS_ENDED, actor=actor.actor, object=actor.actor, data={})
+    kept = _mark(session_key)
+    life = settings.SESSION_COOKIE_AGE
+    # Before the commit: an entry without its effect would be worse than an effect whose entry
+    # failed, and the person then sees an error and may try again.
+    cache.set(_ended(actor), {"before": time.time(), "kept": kept}, timeout=life)
+    cache.set(_list(actor), [one for one in _rows(actor) if one["id"] == kept], timeout=life)
+
+
+def is_ended(user: User, session_key: str, began: float) -> bool:
+    """Return whether the person signed out elsewhere after this session began."""
+    ended = cache.get(_ended(user))
+    if not isinstance(ended, dict):
+        return False
+    return began <= float(ended["before"]) and ended["kept"] != _mark(session_key)
+
+
+def _rows(user: User) -> list[dict[str, Any]]:
+    found = cache.get(_list(user))
+    return found if isinstance(found, list) else []
+
+
+def _mark(session_key: str) -> str:
+    return sha256(f"hitlportal/session/v1\0{session_key}".encode()).hexdigest()[:32]
+
+
+def _list(user: User) -> str:
+    return f"own_sessions:{user.person}"
+
+
+def _ended(user: User) -> str:
+    return f"own_sessions_ended:{user.person}"
