@@ -12,6 +12,7 @@ from django.db.models import F, QuerySet
 from remediation.models import Assessment, QueueEntry
 from remediation.views.cards.proposal import plan_of, sentences
 from remediation.views.cards.reviews import ReviewRow, SlotRow, reviews_by_proposal, slot_rows
+from remediation.views.names import Names
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class ProposalRow:
     slots: tuple[SlotRow, ...]
     mine: bool = False  # the person who views the page may decide it now
     lookers: tuple[str, ...] = ()  # others who have its page open now
+    planned_by: str = ""  # the person who made the plan; empty for an agent's
+    choice: UUID | None = None  # lines with the same choice are alternatives of one incident
 
 
 def rows(entries: Iterable[QueueEntry]) -> tuple[ProposalRow, ...]:
@@ -43,21 +46,27 @@ def rows(entries: Iterable[QueueEntry]) -> tuple[ProposalRow, ...]:
         )
     )
     reviews = reviews_by_proposal(keys)
-    return tuple(_row(entry, slots.get(entry.pk, ()), reviews.get(entry.pk, ())) for entry in found)
+    planners = {entry.proposal.planner for entry in found} - {None}
+    names = Names([one for one in planners if one]) if planners else None
+    return tuple(
+        _row(entry, slots.get(entry.pk, ()), reviews.get(entry.pk, ()), names) for entry in found
+    )
 
 
 def readable(entries: QuerySet[QueueEntry]) -> QuerySet[QueueEntry]:
     """Return the entries with only the columns that a line needs."""
     return entries.select_related("proposal", "incident", "agent").only(
         *("place", "state", "risk", "environment", "target", "due"),
-        *("proposal__plan", "proposal__round"),
+        *("proposal__plan", "proposal__round", "proposal__planner", "proposal__choice"),
         *("incident__title", "incident__detected_at", "agent__name"),
     )
 
 
-def _row(entry: QueueEntry, slots: Sequence[str], reviews: Iterable[ReviewRow]) -> ProposalRow:
+def _row(
+    entry: QueueEntry, slots: Sequence[str], reviews: Iterable[ReviewRow], names: Names | None
+) -> ProposalRow:
     """Return one line; its sentence is made from the plan's bytes."""
-    plan = plan_of(entry.proposal)
+    plan, planner = plan_of(entry.proposal), entry.proposal.planner
     words = sentences(plan)
     return ProposalRow(
         proposal_id=entry.pk,
@@ -73,4 +82,6 @@ def _row(entry: QueueEntry, slots: Sequence[str], reviews: Iterable[ReviewRow]) 
         due=entry.due,
         target=entry.target,
         slots=slot_rows(tuple(slots), reviews),
+        planned_by=names.person(planner) if names and planner else "",
+        choice=entry.proposal.choice_id,
     )
