@@ -213,3 +213,24 @@ def test_only_short_plain_values_are_cited() -> None:
 def test_pointers_escape_what_rfc_6901_reserves() -> None:
     assert to_pointer(("a/b", "c~d", 0)) == "/a~1b/c~0d/0"
     assert resolve({"a/b": {"c~d": ["v"]}}, to_pointer(("a/b", "c~d", 0))) == "v"
+
+
+BACKDOOR = "stratus-persistence-iam-backdoor-user"
+
+
+def test_a_gentler_plan_is_offered_where_the_intruder_made_a_key() -> None:
+    findings = detect(reading(BACKDOOR).records)
+    report = as_sent(reports(findings, "production", NOW, alternatives=True))
+    whole, gentler = parsed(report).alternatives
+    assert set(gentler.plan.targets) < set(whole.plan.targets)
+    made = {key.key_id for finding in findings for key in finding.created}
+    assert {target.distinguishing for target in gentler.plan.targets} == made
+    alone = parsed(as_sent(reports(findings, "production", NOW)))
+    assert alone.plan == whole.plan and not alone.alternatives
+
+
+def test_without_a_key_of_the_intruder_there_is_no_gentler_plan() -> None:
+    plain = [f for name in ATTACKS for f in detect(reading(name).records) if not f.created]
+    assert plain
+    made = reports(plain, "production", NOW, alternatives=True)
+    assert made and all("proposals" not in report for report in made)

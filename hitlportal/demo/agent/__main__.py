@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.log_line_prefix,
         )
     else:
-        made, problems = analyse(options.paths, options.environment, now)
+        made, problems = analyse(
+            options.paths, options.environment, now, alternatives=options.alternatives
+        )
     for problem in problems:
         print(f"not read: {problem}", file=sys.stderr)
     if options.dry_run:
@@ -55,8 +57,7 @@ def _send(client: Client, report: dict[str, Json], wait: int) -> bool:
     try:
         answer = client.report(report)
         print(f"{answer.status} {title}: {json.dumps(answer.body)}")
-        proposal = _proposal_id(answer.body)
-        if proposal and wait:
+        for proposal in _proposal_ids(answer.body) if wait else ():
             print(f"proposal {proposal}: {state_of(client.follow(proposal, tries=wait).body)}")
     except (ApiError, Unreachable) as error:
         print(f"not accepted, {title}: {error}", file=sys.stderr)
@@ -64,12 +65,16 @@ def _send(client: Client, report: dict[str, Json], wait: int) -> bool:
     return True
 
 
-def _proposal_id(body: Json) -> str:
-    """Return the proposal's id from the answer to a report: plain text or an object with an id."""
-    proposal = body.get("proposal") if isinstance(body, dict) else None
-    if isinstance(proposal, dict):
-        proposal = proposal.get("id")
-    return proposal if isinstance(proposal, str) else ""
+def _proposal_ids(body: Json) -> list[str]:
+    """Return the ids of the proposals in the answer to a report: one, none, or alternatives."""
+    if not isinstance(body, dict):
+        return []
+    others = body.get("alternatives")
+    found = [body, *(others if isinstance(others, list) else [])]
+    ids = [one.get("proposal") for one in found if isinstance(one, dict)]
+    # Plain text, or an object with an id.
+    plain = [one.get("id") if isinstance(one, dict) else one for one in ids]
+    return [proposal for proposal in plain if isinstance(proposal, str)]
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -82,6 +87,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--log-line-prefix", default=DEFAULT_PREFIX, help="as set in the cluster")
     parser.add_argument(
         "--wait", type=int, default=0, help="poll the proposal's state so many times"
+    )
+    parser.add_argument(
+        "--alternatives", action="store_true", help="offer a gentler plan where there is one"
     )
     parser.add_argument("--dry-run", action="store_true", help="print JSON, send nothing")
     options = parser.parse_args(argv)

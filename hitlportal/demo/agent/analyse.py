@@ -17,11 +17,12 @@ from hitlportal.demo.agent.report import reports
 
 
 def analyse(
-    paths: Sequence[Path], environment: str, now: str
+    paths: Sequence[Path], environment: str, now: str, *, alternatives: bool = False
 ) -> tuple[list[dict[str, Json]], list[str]]:
     """Return reports on CloudTrail files, and messages about unreadable files."""
     reading = read(paths)
-    return reports(detect(reading.records), environment, now), reading.problems
+    made = reports(detect(reading.records), environment, now, alternatives=alternatives)
+    return made, reading.problems
 
 
 def analyse_log(

@@ -18,7 +18,7 @@ from hitlportal.demo.agent.links import Link
 from hitlportal.demo.agent.principal import Kind, Principal, key_target
 from hitlportal.demo.agent.records import Json, Record
 from hitlportal.demo.agent.signals import Path, Signal
-from hitlportal.demo.agent.words import rationale, summary, title
+from hitlportal.demo.agent.words import GENTLER, rationale, summary, title
 
 # Records kept as evidence per signal: readers need the pattern, not every call.
 PER_SIGNAL = 64
@@ -43,18 +43,24 @@ USER = re.compile(r"[A-Za-z0-9_+=,.@-]{1,64}")
 KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
 
 
-def reports(findings: Iterable[Finding], environment: str, now: str) -> list[dict[str, Json]]:
+def reports(
+    findings: Iterable[Finding], environment: str, now: str, *, alternatives: bool = False
+) -> list[dict[str, Json]]:
     """Return one or two reports per finding.
 
-    In: the account's environment, as set by the agent's operator, and the time of collection
-    (RFC 3339, Z). There are two when the plan does not act on the origin, which then stays exposed.
+    In: the account's environment, as set by the agent's operator, the time of collection (RFC 3339,
+    Z), and whether to offer a gentler plan where there is one. There are two reports when the plan
+    does not act on the origin, which then stays exposed.
     """
     made = []
     for finding in findings:
         targets = plan_targets(finding)
         if targets:
             identity = next((t for t in targets if t == finding.origin.target()), targets[0])
-            made.append(_report(finding, identity, Kind.KEY, targets, environment, now))
+            report = _report(finding, identity, Kind.KEY, targets, environment, now)
+            if alternatives:
+                report = with_gentler(report, finding, targets, environment)
+            made.append(report)
         if finding.origin.kind is not Kind.KEY:
             origin = finding.origin
             made.append(_report(finding, origin.target(), origin.kind, [], environment, now))
@@ -120,6 +126,25 @@ def _report(
             "rationale": rationale(finding, targets),
         }
     return report
+
+
+def with_gentler(
+    report: dict[str, Json],
+    finding: Finding,
+    targets: Sequence[dict[str, Json]],
+    environment: str,
+) -> dict[str, Json]:
+    """Return the report with two plans to choose from, where a gentler one exists.
+
+    The gentler one deactivates only the keys that the intruder made: nobody else uses them.
+    """
+    made = {key.key_id for key in finding.created}
+    only_made = [target for target in targets if target["access_key_id"] in made]
+    if not 0 < len(only_made) < len(targets):
+        return report
+    whole = {name: part for name, part in report.items() if name != "proposal"}
+    gentler: dict[str, Json] = {"plan": plan(only_made, environment), "rationale": GENTLER}
+    return {**whole, "proposals": [report["proposal"], gentler]}
 
 
 def plan(targets: Sequence[dict[str, Json]], environment: str) -> dict[str, Json]:

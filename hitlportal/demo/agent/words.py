@@ -64,6 +64,12 @@ def after_words(finding: Finding) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
+GENTLER = (
+    "Only the keys that the intruder made: no service uses them, so nothing else is interrupted."
+    " The credential that made them stays in use, and whoever holds it can make more."
+)
+
+
 def rationale(finding: Finding, targets: Targets) -> str:
     """Explain the steps and their order."""
     made = {key.key_id for key in finding.created}

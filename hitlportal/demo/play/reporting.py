@@ -38,17 +38,22 @@ class Agent:
     origin: str
     token_file: Path
 
-    def cloudtrail(self, *paths: Path) -> Reported:
-        """Analyse CloudTrail files and report. Raises AgentFailed."""
-        return self._run([str(path) for path in paths])
+    def cloudtrail(self, *paths: Path, alternatives: bool = False) -> Reported:
+        """Analyse CloudTrail files and report; return the first plan. Raises AgentFailed."""
+        chosen = ["--alternatives"] if alternatives else []
+        return self._run([*chosen, *(str(path) for path in paths)])
 
     def server_log(self, log: Path) -> Reported:
         """Analyse the target's own log and report. Raises AgentFailed."""
         return self._run(["--postgres-cluster", CLUSTER, str(log)])
 
     def all(self, log: Path) -> tuple[Reported, Reported, Reported]:
-        """Report the demo's three incidents: a key, a role, and keys missing in the inventory."""
-        return self.cloudtrail(CASE), self.server_log(log), self.cloudtrail(UNKNOWN_CASE)
+        """Report the demo's three incidents: a key, a role, and keys missing in the inventory.
+
+        For the last one the agent offers two plans.
+        """
+        unknown = self.cloudtrail(UNKNOWN_CASE, alternatives=True)
+        return self.cloudtrail(CASE), self.server_log(log), unknown
 
     def _run(self, arguments: Sequence[str]) -> Reported:
         done = subprocess.run(

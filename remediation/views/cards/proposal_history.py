@@ -55,7 +55,7 @@ def _submitted(proposal: Proposal, names: Names) -> HistoryRow:
         at=proposal.recorded_at,
         kind="transition",
         word="submitted",
-        title=gettext("Submitted"),
+        title=gettext("Planned by a person") if proposal.planner else gettext("Submitted"),
         actor=names.actor(by),
         entry=proposal.entry,
         fields=(Field("plan digest", proposal.plan_digest),),

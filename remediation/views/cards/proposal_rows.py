@@ -14,6 +14,7 @@ from django.utils import timezone
 from remediation.models import Assessment, QueueEntry
 from remediation.views.cards.proposal import plan_of, sentences, title_of
 from remediation.views.cards.reviews import ReviewRow, SlotRow, reviews_by_proposal, slot_rows
+from remediation.views.names import Names
 
 SOON = timedelta(minutes=5)
 # Counted by the database: the bytes of a hundred assessments need not travel for a number.
@@ -44,6 +45,8 @@ class ProposalRow:
     slots: tuple[SlotRow, ...]
     mine: bool = False  # the person who views the page may decide it now
     lookers: tuple[str, ...] = ()  # others who have its page open now
+    planned_by: str = ""  # the person who made the plan; empty for an agent's
+    choice: UUID | None = None  # lines with the same choice are alternatives of one incident
     owner: UUID | None = None  # who has its incident
     owner_name: str = ""
 
@@ -64,8 +67,11 @@ def rows(entries: Iterable[QueueEntry]) -> tuple[ProposalRow, ...]:
         for key, slots, failed in counted.values_list("proposal_id", "slots", "failed")
     }
     reviews = reviews_by_proposal(keys)
+    planners = {entry.proposal.planner for entry in found} - {None}
+    names = Names([one for one in planners if one]) if planners else None
     return tuple(
-        _row(entry, *asked.get(entry.pk, ((), 0)), reviews.get(entry.pk, ())) for entry in found
+        _row(entry, *asked.get(entry.pk, ((), 0)), reviews.get(entry.pk, ()), names)
+        for entry in found
     )
 
 
@@ -73,16 +79,20 @@ def readable(entries: QuerySet[QueueEntry]) -> QuerySet[QueueEntry]:
     """Return the entries with only the columns that a line needs."""
     return entries.select_related("proposal", "incident", "agent").only(
         *("place", "state", "risk", "environment", "target", "due"),
-        *("proposal__plan", "proposal__round"),
+        *("proposal__plan", "proposal__round", "proposal__planner", "proposal__choice"),
         *("incident__title", "incident__kind", "incident__detected_at", "agent__name"),
     )
 
 
 def _row(
-    entry: QueueEntry, slots: Sequence[str], failed: int, reviews: Iterable[ReviewRow]
+    entry: QueueEntry,
+    slots: Sequence[str],
+    failed: int,
+    reviews: Iterable[ReviewRow],
+    names: Names | None,
 ) -> ProposalRow:
     """Return one line; its title is made from the plan's bytes."""
-    plan = plan_of(entry.proposal)
+    plan, planner = plan_of(entry.proposal), entry.proposal.planner
     return ProposalRow(
         proposal_id=entry.pk,
         title_untrusted=title_of(plan),
@@ -100,4 +110,6 @@ def _row(
         due=entry.due,
         target=entry.target,
         slots=slot_rows(tuple(slots), reviews),
+        planned_by=names.person(planner) if names and planner else "",
+        choice=entry.proposal.choice_id,
     )

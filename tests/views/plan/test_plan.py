@@ -165,6 +165,8 @@ def test_the_review_page_says_whose_plan_it_is(
     name = world.people["alice"].user.get_username()
     assert re.search(rf"Planned by .*{name}", page)
     assert "Proposed by" not in page
+    assert f"planned by {name}" in text_of(alice.get("incident", incident_id))
+    assert "Planned by a person" in text_of(alice.get("proposal_history", made.pk))
 
 
 def test_a_returned_proposal_is_a_starting_point(alice: Browser, world: World) -> None:
