@@ -17,7 +17,7 @@ SQL = Path(__file__).resolve().parent / "sql" / "0017_narrow"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0015_locators")]
+    dependencies = [("remediation", "0016_who")]
     operations = [
         migrations.AddField(
             "assessment", "narrowing_counts", models.BooleanField(default=False, editable=False)

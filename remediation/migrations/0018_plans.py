@@ -18,7 +18,7 @@ SQL = Path(__file__).resolve().parent / "sql" / "0018_plans"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0015_locators")]
+    dependencies = [("remediation", "0017_narrow")]
     operations = [
         migrations.CreateModel(
             name="Choice",

@@ -43,7 +43,7 @@ _OPTIONAL = {"null": True, "blank": True}
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0015_locators")]
+    dependencies = [("remediation", "0018_plans")]
     operations = [
         migrations.CreateModel(
             name="IncidentAssignment",

@@ -40,7 +40,7 @@ def _to(model: str, related_name: str, **options: bool) -> models.ForeignKey:  #
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0016_who")]
+    dependencies = [("remediation", "0019_incidents_whole")]
     operations = [
         migrations.CreateModel(
             name="Telling",

@@ -13,7 +13,7 @@ SQL = Path(__file__).resolve().parent / "sql" / "0024_approver_keys"
 
 
 class Migration(migrations.Migration):
-    dependencies = [("remediation", "0015_locators")]
+    dependencies = [("remediation", "0022_alive")]
     operations = [
         migrations.CreateModel(
             name="ApproverKey",
