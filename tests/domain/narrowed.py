@@ -55,7 +55,7 @@ def story(*roles: str, **changes: Any) -> Story:
                     for t in plan.targets)  # fmt: skip
     services = tuple(a_service(id=len(role), name=f"s{len(role)}", via=t.locator)
                      for role, t in zip(roles, plan.targets, strict=True))  # fmt: skip
-    return replace(Story(plan=plan, scope=Scope(targets, services, ())), **changes)
+    return replace(Story(version=2, plan=plan, scope=Scope(targets, services, ())), **changes)
 
 
 def before() -> Story:
@@ -244,5 +244,5 @@ FLAWS_OF_NARROWINGS: dict[str, tuple[int, str, Callable[[], Evidence]]] = {
     "separation_narrowing_twice": (4, "separation", _twice),
     "quorum_narrowing_more_asked": (4, "quorum", _more_asked),
     "reviewer_lost_narrowing": (5, "reviewer_lost", lambda: evidence(
-        people=(PersonEvidence(ALICE, True, ("security",)),))),
+        people=(PersonEvidence(ALICE, True, ("security",), ("s10",)),))),
 }  # fmt: skip

@@ -276,7 +276,7 @@ class Story:
         return given if "log" in changes else replace(given, log=record.proven(given))
 
     def people(self) -> tuple[PersonEvidence, ...]:
-        services = None if self.version == 1 else ("orders",)
+        services = None if self.version == 1 else tuple(s.name for s in self.scope.services)
         return (
             PersonEvidence(ALICE, True, ("security",), services),
             PersonEvidence(BOB, True, ("service_owner",), services),
