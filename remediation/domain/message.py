@@ -79,7 +79,15 @@ def _headline(about: About, subject: Subject, now: datetime) -> str:
     what = describe_plan(subject.sentences) or subject.title_untrusted
     said = about.subject or subject.state.replace("_", " ")
     start = f"[hitlportal] {', '.join(marks)}: " if marks else "[hitlportal] "
-    return f"{start}{inert.subject(what)}: {said}"
+    return f"{start}{inert.subject(_cut(what))}: {said}"
+
+
+def _cut(text: str, most: int = 78) -> str:
+    """Cut a long text between two words, visibly."""
+    if len(text) <= most:
+        return text
+    words = text[:most].rpartition(" ")[0]
+    return f"{words or text[:most]} …"
 
 
 def _facts(subject: Subject, now: datetime, *, to_decide: bool) -> list[str]:
