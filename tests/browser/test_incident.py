@@ -77,3 +77,26 @@ def test_a_question_on_the_review_page_leaves_the_proposal(world: World, come: C
     page.locator("#comments").get_by_role("button", name="Comment").click()
     assert m.IncidentComment.objects.count() == 1
     assert not judge(visitor, "review with comments")
+
+
+def test_the_list_of_incidents(world: World, come: Come) -> None:
+    incident = bare()
+    old = factories.incident(incident.agent, "test.target:old", title="Login from afar at night")
+    for field in ("recorded_at", "detected_at"):
+        factories.backdate(old, field, hours=3)
+    factories.incident_move(factories.proposal_at("succeeded").incident, "contained")
+    world.in_review()
+    lead = factories.person("lena", roles=["lead"])
+    factories.assignment(incident, lead.id, lead)
+    visitor = come(lead.user)
+    page = visitor.open("/incidents/")
+    expect(page.locator("tbody tr")).to_have_count(4)
+    wrong = judge(visitor, "incidents list")
+    page.get_by_role("link", name="Overdue").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.get_by_role("link", name="Login from afar at night")).to_be_visible()
+    page = visitor.open("/incidents/")
+    page.get_by_label("Title, identity or kind").fill("unknown network")
+    page.get_by_label("Title, identity or kind").press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert not wrong, "\n".join(wrong)

@@ -45,6 +45,8 @@ NEXT = {
     "withdrawn": gettext_lazy("It was taken back."),
     "superseded": gettext_lazy("A newer proposal took its place."),
 }
+NOT_ANY_MORE = gettext_lazy("The incident is closed, so it does not run any more.")
+_NOT_BEGUN = frozenset({"submitted", "in_review", "approved"})
 _SEEN_IN_ITS_RUN = frozenset(
     {"executing", "unknown", "stopped", "failed", "rolled_back", "succeeded"}
 )
@@ -71,7 +73,7 @@ def incident_page(
     )
     return IncidentPage(
         incident=row,
-        proposals=tuple(_ahead(one) for one in proposals),
+        proposals=tuple(_ahead(one, closed=closed) for one in proposals),
         aside=aside(person, incident, row.state, reached.services, row.decide_by),
         timeline=items,
         earlier_items=more,
@@ -114,8 +116,11 @@ def _proposals(person: User, incident: Incident) -> tuple[ProposalRow, ...]:
     return proposal_rows.rows(proposal_rows.readable(seen).order_by("-proposal__recorded_at", "pk"))
 
 
-def _ahead(row: ProposalRow) -> Ahead:
-    return Ahead(row, str(NEXT.get(row.state, "")), row.state in _SEEN_IN_ITS_RUN)
+def _ahead(row: ProposalRow, *, closed: bool) -> Ahead:
+    # A78: what was proposed before the closure does not run any more.
+    over = closed and row.state in _NOT_BEGUN
+    next_step = NOT_ANY_MORE if over else NEXT.get(row.state, "")
+    return Ahead(row, str(next_step), row.state in _SEEN_IN_ITS_RUN)
 
 
 def _diagnosis(incident: Incident) -> DiagnosisCard | None:

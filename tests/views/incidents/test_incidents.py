@@ -59,6 +59,7 @@ def test_a_person_closes_an_incident_with_a_reason(
     assert answer.status_code == 302
     page = text_of(alice.get("incident", incident.pk))
     assert "Closed: False positive: nothing happened" in page
+    assert "The incident is closed, so it does not run any more." in page
     assert REASON in page
     assert listed(text_of(alice.get("incidents"))) == []
 
