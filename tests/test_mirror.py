@@ -23,6 +23,8 @@ ELSEWHERE = {
     "services/access/record_refusal": "services/reporting/test_secrets.py",
     "services/access/slots": "services/access/test_authorize.py",  # slots a right can fill
     "services/assessment/assess": "flows/test_approve_and_execute.py",
+    "services/access/who": "views/who/test_who.py",
+    "services/assessment/undecidable": "flows/test_who_decides.py",  # A81
     "services/assessment/observe": "flows/test_breaks_gate.py",  # b05, b07, b11
     "services/execution/confirm": "flows/test_stop_and_keep.py",  # A64, A67
     "services/execution/contain": "services/execution/test_look.py",  # before and after a look
@@ -46,7 +48,6 @@ ELSEWHERE = {
     "services/outbox/notice_lock": "services/outbox/test_notify_incident.py",  # what a look finds
     "services/outbox/pause": "services/outbox/test_dispatch.py",
     "services/outbox/mail": "hostile/test_destinations.py",  # hostile titles in real mails
-    "services/people/object_rights": "services/people/test_accounts.py",
     "services/people/passkeys": "services/people/test_enroll.py",
     "services/people/registration": "services/people/test_enroll.py",
     "services/reporting/idempotency": "api/test_idempotency.py",  # a key is part of the API
