@@ -24,6 +24,8 @@ ELSEWHERE = {
     "services/access/slots": "services/access/test_authorize.py",  # slots a right can fill
     "services/assessment/narrowed": "flows/test_narrowing.py",  # what counts as an approval
     "services/assessment/assess": "flows/test_approve_and_execute.py",
+    "services/access/who": "views/who/test_who.py",
+    "services/assessment/undecidable": "flows/test_who_decides.py",  # A81
     "services/assessment/leaked": "services/assessment/test_read_live.py",
     "services/assessment/live": "services/assessment/test_read_live.py",
     "services/assessment/observe": "flows/test_breaks_gate.py",  # b05, b07, b11

@@ -58,6 +58,8 @@ RUN_BY = {
     "person": "tests/management/test_operator_commands.py",
     "invite": "tests/management/test_operator_commands.py",
     "approver": "hitlportal/demo/people/enrolments.py",
+    "rights": "tests/services/people/test_import_rights.py",
+    "policy_try": "tests/flows/test_who_decides.py",
     "inventory_import": "tests/services/inventory/test_import_files.py",
     "freeze": "hitlportal/demo/play/suspecting.py",
     "export_bundle": "hitlportal/demo/play/proofs.py",

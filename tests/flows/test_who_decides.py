@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from uuid import UUID
 
 import pytest
+from django.core.management import call_command
 
 from remediation.domain.errors import NotEntitled, SlotNotOpen
 from remediation.domain.ruling import Ruling
@@ -99,3 +101,15 @@ def test_a81_an_owner_without_a_key_in_the_approvers_file_does_not_count_as_one(
 def test_who_can_decide_is_told_to_nobody(world: World) -> None:
     factories.person(roles=["lead"])
     assert told(world.in_review()) == {}
+
+
+def test_recorded_facts_are_tried_under_another_version_of_policy(world: World) -> None:
+    shared_by_two_teams(world, payment_path=True)
+    proposal_id = world.in_review()
+    first, present = StringIO(), StringIO()
+    with acts(WEB):
+        call_command("policy_try", "--version-of-policy", "1", stdout=first)
+        call_command("policy_try", stdout=present)
+    assert f"proposal {proposal_id}, round 1: looser" in first.getvalue()
+    assert "owner of billing, owner of orders -> security, service_owner" in first.getvalue()
+    assert present.getvalue() == "0 of 1 assessments would differ under version 2\n"

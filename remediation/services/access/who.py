@@ -32,19 +32,23 @@ class Holder:
         return self.active and self.may_review and bool(set(self.roles) & set(ROLES))
 
 
-def refuse_strangers(viewer: User, about: User) -> None:
-    """Refuse who may not see what this person can do. Raises NoSuchObject."""
-    if viewer.pk != about.pk and not roles(viewer) & OVERSEERS:
+def find_person(viewer: User, person: UUID) -> User:
+    """Return a person whose rights the viewer may see. Raises NoSuchObject."""
+    about = User.objects.filter(person=person).first()
+    if about is None or (viewer.pk != about.pk and not roles(viewer) & OVERSEERS):
         raise errors.NoSuchObject()
+    return about
 
 
-def refuse_outsiders(viewer: User, service: Service) -> None:
-    """Refuse who may not see the people of this service. Raises NoSuchObject."""
-    held = roles(viewer)
-    if held & OVERSEERS:
-        return
-    if not held or service.pk not in service_ids(viewer.person, "view_service", "review_service"):
+def find_service(viewer: User, service_id: int) -> Service:
+    """Return a service whose people the viewer may see. Raises NoSuchObject."""
+    held, service = roles(viewer), Service.objects.filter(pk=service_id).first()
+    if service is None or not held:
         raise errors.NoSuchObject()
+    mine = service_ids(viewer.person, "view_service", "review_service")
+    if not held & OVERSEERS and service.pk not in mine:
+        raise errors.NoSuchObject()
+    return service
 
 
 def holders_of(service: Service) -> tuple[Holder, ...]:

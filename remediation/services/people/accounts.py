@@ -88,8 +88,11 @@ def require(actor: Actor, *groups: str) -> None:
 
 
 def refuse_conflict(groups: Iterable[str], *, superuser: bool) -> None:
-    """Refuse an approver role together with the power over users or agents. Raises RoleConflict."""
-    roles = APPROVER_ROLES.intersection(groups)
+    """Refuse a role that decides together with the power over users or agents.
+
+    A lead decides where a ruling asks for a lead. Raises RoleConflict.
+    """
+    roles = {*APPROVER_ROLES, authorize.LEAD}.intersection(groups)
     powers = sorted(ADMINISTERING.intersection(groups)) + ["superuser"] * superuser
     if roles and powers:
         raise RoleConflict(f"{', '.join(sorted(roles))} together with {', '.join(powers)}")

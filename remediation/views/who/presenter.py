@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from django.db.models import Q
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from remediation import vocabulary
 from remediation.domain.slots import LEAD, ROLES, Owner
@@ -79,8 +79,8 @@ def person_page(viewer: User, about: User) -> PersonPage:
         ),
         decides=_links(decides),
         decides_count=len(decides),
-        sees=_links(sees),
-        sees_count=len(sees),
+        sees=_links(sees - decides),
+        sees_count=len(sees - decides),
         rights_url=reverse("admin:remediation_user_rights", args=[about.pk]) if administers else "",
     )
 
@@ -91,14 +91,23 @@ def _can(held: frozenset[str], decides: int, sees: int) -> list[str]:
         found.append(gettext("see every proposal and incident"))
     elif sees:
         found.append(
-            gettext("see proposals that touch one of %(count)d services") % {"count": sees}
+            ngettext(
+                "see proposals that touch %(count)d service",
+                "see proposals that touch one of %(count)d services",
+                sees,
+            )
+            % {"count": sees}
         )
     if held & set(ROLES):
         found.append(gettext("see proposals that touch no known service"))
         found.append(gettext("decide where no service is known to use the target"))
     if decides:
         found.append(
-            gettext("decide on proposals that affect one of %(count)d services")
+            ngettext(
+                "decide on proposals that affect %(count)d service",
+                "decide on proposals that affect one of %(count)d services",
+                decides,
+            )
             % {"count": decides}
         )
         found.append(gettext("halt runs of these proposals"))

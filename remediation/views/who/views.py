@@ -7,10 +7,9 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from remediation.domain import errors
-from remediation.models import Proposal, Service, User
-from remediation.services.access import visibility, who
+from remediation.services.access import who
 from remediation.views import decorators
+from remediation.views.cards.proposal import visible
 from remediation.views.who import presenter
 
 
@@ -18,18 +17,14 @@ from remediation.views.who import presenter
 def index(request: HttpRequest) -> HttpResponse:
     """Find a person or a service by name."""
     page = presenter.index_page(decorators.person(request), request.GET.get("q", ""))
-    return render(request, "remediation/who/index.html", {"page": page})
+    return render(request, "remediation/who/page.html", {"page": page})
 
 
 @decorators.page
 def of_person(request: HttpRequest, person: UUID) -> HttpResponse:
     """Show what a person may see, decide and halt, and why."""
     viewer = decorators.person(request)
-    about = User.objects.filter(person=person).first()
-    if about is None:
-        raise errors.NoSuchObject()
-    who.refuse_strangers(viewer, about)
-    page = presenter.person_page(viewer, about)
+    page = presenter.person_page(viewer, who.find_person(viewer, person))
     return render(request, "remediation/who/person.html", {"page": page})
 
 
@@ -37,20 +32,12 @@ def of_person(request: HttpRequest, person: UUID) -> HttpResponse:
 def of_service(request: HttpRequest, service_id: int) -> HttpResponse:
     """Show who may see, decide and halt what affects a service."""
     viewer = decorators.person(request)
-    service = Service.objects.filter(pk=service_id).first()
-    if service is None:
-        raise errors.NoSuchObject()
-    who.refuse_outsiders(viewer, service)
-    page = presenter.service_page(viewer, service)
+    page = presenter.service_page(viewer, who.find_service(viewer, service_id))
     return render(request, "remediation/who/service.html", {"page": page})
 
 
 @decorators.page
 def of_proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """Show who has decided on a proposal, who still can, and who cannot and why."""
-    viewer = decorators.person(request)
-    proposal = Proposal.objects.select_related("incident").filter(pk=proposal_id).first()
-    if proposal is None or not visibility.may_view(viewer, proposal):
-        raise errors.NoSuchObject()
-    page = presenter.proposal_page(proposal)
+    page = presenter.proposal_page(visible(decorators.person(request), proposal_id))
     return render(request, "remediation/who/proposal.html", {"page": page})

@@ -387,7 +387,7 @@ def test_a_reader_never_sees_a_partial_file(path: Path, monkeypatch: pytest.Monk
 
 def test_a43_the_web_login_cannot_run_it(path: Path) -> None:
     alice = person()
-    with pytest.raises(DatabaseError, match="permission denied"), factories.acting(WEB):
+    with pytest.raises(DatabaseError, match="may not write"), factories.acting(WEB):
         approvers.add(
             actor=OPERATOR,
             path=path,
