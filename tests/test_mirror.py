@@ -57,7 +57,6 @@ ELSEWHERE = {
     "services/outbox/notice_lock": "services/outbox/test_notify_incident.py",  # what a look finds
     "services/outbox/pause": "services/outbox/test_dispatch.py",
     "services/outbox/compose": "hostile/test_destinations.py",  # hostile titles in real mails
-    "services/people/object_rights": "services/people/test_accounts.py",
     "services/people/choose_notices": "views/account/test_settings.py",
     "services/people/sessions": "views/account/test_settings.py",
     "services/people/passkeys": "services/people/test_enroll.py",
