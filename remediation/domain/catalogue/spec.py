@@ -229,14 +229,7 @@ class Provider:
             text
             for action in self.actions
             for spec in (action, *action.earlier)
-            for text in (
-                spec.headline,
-                spec.headline_many,
-                spec.done,
-                spec.ends_sessions,
-                spec.unpinned_reason,
-                *spec.cannot,
-            )
+            for text in (spec.ends_sessions, spec.unpinned_reason, *spec.cannot)
         )
         of_limits = (
             text

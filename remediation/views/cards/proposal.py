@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from remediation import vocabulary
 from remediation.domain import errors, headline
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.errors import BadInput
@@ -74,7 +73,7 @@ def sentences(plan: Plan | None) -> tuple[str, ...]:
 
 def title_of(plan: Plan | None) -> str:
     """Return what the plan does in a few words; names of targets in it are untrusted."""
-    return headline.headline(plan, vocabulary.saying) if plan else UNREADABLE
+    return headline.headline(plan) if plan else UNREADABLE
 
 
 def undone(plan: Plan | None) -> str:

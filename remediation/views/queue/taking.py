@@ -18,15 +18,17 @@ from remediation.views.queue import filters
 
 
 @decorators.form
-def take(request: HttpRequest, incident_id: UUID) -> HttpResponse:
-    """Assign the incident to the person, if nobody took it since the page was loaded."""
+def take(request: HttpRequest) -> HttpResponse:
+    """Assign the incident to the person, if nobody has it.
+
+    Who wants it from somebody else takes it over on the incident's page, where that person stands.
+    """
     person = decorators.person(request)
-    given = request.POST.get("seen", "")
     try:
-        seen = UUID(given) if given else None
+        incident_id = UUID(request.POST.get("incident", ""))
     except ValueError:
-        raise errors.BadValue("not an id", pointer="/seen") from None
-    assign.assign(actor=person, incident_id=incident_id, person=person.person, seen=seen)
+        raise errors.BadValue("not an id", pointer="/incident") from None
+    assign.assign(actor=person, incident_id=incident_id, person=person.person, seen=None)
     messages.success(request, gettext("It is yours now. Others see your name beside it."))
     chosen, _ = filters.read(QueryDict(request.POST.get("query", "")[: saved_views.QUERY_MAX]))
     return redirect(f"{reverse('queue')}?{chosen.query}" if chosen.query else "queue")

@@ -128,7 +128,10 @@ def outcome(run: Standing) -> OutcomeCard:
     title, *why = titles[state](run) if state in titles else _not_run(run, state)
     if state is S.STOPPED and run.settled:
         tone, icon = "muted", "check"
-    return OutcomeCard(tone, icon, title, tuple(text for text in why if text))
+    done = ""
+    if state is S.SUCCEEDED and run.plan is not None and run.total == 1:
+        done = headline.done(run.plan.steps[0])
+    return OutcomeCard(tone, icon, title, done, tuple(text for text in why if text))
 
 
 def sessions_of(data: Mapping[str, Json]) -> int:
@@ -183,7 +186,7 @@ def _succeeded(run: Standing) -> tuple[str, ...]:
     if run.plan is None:
         done = gettext("Every step is done and confirmed.")
     elif run.total == 1:
-        done = headline.done(run.plan.steps[0], vocabulary.saying)
+        done = ""  # the catalogue says what is so
     else:
         done = gettext("All %(steps)d steps are done and confirmed.") % {"steps": run.total}
     return (" ".join(filter(None, (done, closed))),)

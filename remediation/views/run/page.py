@@ -99,11 +99,13 @@ class RunStep:
 
 @dataclass(frozen=True)
 class OutcomeCard:
-    """The head of the page. The title may contain names of targets, and `why` recorded text."""
+    """The head of the page. `done` is the catalogue's English with names of targets, and `why` may
+    be recorded text."""
 
     tone: str
     icon: str
-    title_untrusted: str
+    title: str
+    done_untrusted: str = ""
     why_untrusted: tuple[str, ...] = ()
 
 
