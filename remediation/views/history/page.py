@@ -23,6 +23,7 @@ class HistoryPage:
     state: str
     rows: tuple[HistoryRow, ...]
     may_audit: bool
+    successor: UUID | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from remediation.domain.approval_conditions import Conditions
 from remediation.views.cards.assessed import Assessed
+from remediation.views.cards.changed_since import Change
 from remediation.views.cards.proposal import ProposalPage
 from remediation.views.cards.reviews import ReviewRow
 
@@ -55,6 +56,9 @@ class ReviewPage(ProposalPage):
     agent_enabled: bool = True
     # The proposal whose run this one reverses; a person proposed such a reversal, not the agent.
     undoes: UUID | None = None
+    # What the last version or round changed, and the version that replaced this one.
+    changed: tuple[Change, ...] = ()
+    successor: UUID | None = None
     earlier: tuple[ReviewRow, ...] = ()
 
     @property

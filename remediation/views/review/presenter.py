@@ -6,6 +6,7 @@ from remediation.models import Proposal, User
 from remediation.services.access import authorize
 from remediation.services.clock import database_now
 from remediation.services.review import report_agent
+from remediation.views.cards import changed_since
 from remediation.views.cards.assessed import assessed
 from remediation.views.cards.diagnosis import diagnosis_card
 from remediation.views.cards.proposal import plan_of, sentences, undone
@@ -42,6 +43,8 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
         decide=deciding.decide(user, proposal, assessment, plan=plan, now=now),
         agent_enabled=report_agent.is_enabled(proposal.agent_id),
         undoes=proposal.reverses_id,
+        changed=changed_since.changed_since(proposal),
+        successor=changed_since.successor(proposal),
         assessed=assessed(proposal, assessment, now=now) if assessment else None,
         earlier=_earlier(proposal),
     )

@@ -12,6 +12,7 @@ from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, St
 from remediation.services.access import authorize, visibility
 from remediation.services.clock import database_now
 from remediation.services.execution.halt import found_of
+from remediation.views.cards import changed_since
 from remediation.views.cards.proposal import plan_of, sentences, undone
 from remediation.views.names import Names
 from remediation.views.run.page import ENDS, FAILED_IN_PART, LIVE, HaltCard, LeaseRow, RunPage, S
@@ -36,6 +37,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
     return RunPage(
         proposal_id=proposal.pk,
         state=proposal.state,
+        successor=changed_since.successor(proposal),
         sentences=sentences(plan),
         environment=plan.environment if plan else "",
         undone=undone(plan) if plan and len(plan.steps) == 1 else "",
