@@ -35,6 +35,8 @@ class Decide:
     may_report: bool = False
     may_correct: bool = False
     may_narrow: bool = False
+    # The digest of what each verdict judges: a typed verdict is kept as a draft while it is equal.
+    judged: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
