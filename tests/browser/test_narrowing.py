@@ -70,3 +70,28 @@ def test_a_step_is_left_out_and_the_rest_is_signed(
     expect(page.get_by_text("That counts as your approval")).to_be_visible()
     bob.shoot("narrowed-review")
     assert m.Assessment.objects.get(proposal=made).narrowing_counts
+
+
+def test_a_verdict_is_kept_as_a_draft_while_what_it_judged_is_unchanged(
+    world: World, visit: Callable[[], Visitor]
+) -> None:
+    """A18: offered, never selected by itself; gone where something changed."""
+    old = world.in_review()
+    bob = visit()
+    come_in(bob, owner(world, "bob-b"))
+    page = bob.open(f"/proposals/{old}/")
+    page.get_by_label("Yes, the diagnosis is right").check()
+    page.get_by_label("Yes, the action is right").check()
+    world.set_state("t2", "other")
+    world.assess(old, reason="drift")
+    page = bob.open(f"/proposals/{old}/")
+    assert page.locator("#decide input:checked, .verdict input:checked").count() == 0
+    expect(page.locator("#verdict-diagnosis")).to_contain_text("Your draft from round 1: yes")
+    expect(page.locator("#verdict-action")).not_to_contain_text("draft")
+    expect(page.get_by_text("test.target:t2: state on → other")).to_be_visible()
+    bob.shoot("draft")
+    take = page.locator("#verdict-diagnosis button")
+    take.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Yes, the diagnosis is right")).to_be_checked()
+    expect(page.locator(".verdictdraft")).to_have_count(0)

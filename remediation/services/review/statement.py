@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from uuid import UUID
 
 from django.conf import settings
@@ -77,6 +78,19 @@ def digests_of(proposal: Proposal, assessment: Assessment) -> Digests:
         pin=assessment.pin_digest,
         checks=assessment.checks_digest,
     )
+
+
+def judged(proposal: Proposal, assessment: Assessment) -> dict[str, str]:
+    """Return a digest of what each verdict judges, the action with its targets' state.
+
+    A browser keeps a typed verdict as a draft while that is unchanged.
+    """
+    action = sha256(f"{proposal.plan_digest} {assessment.pin_digest}".encode()).hexdigest()
+    return {
+        "diagnosis": proposal.diagnosis.digest,
+        "scope": assessment.scope_digest,
+        "action": action,
+    }
 
 
 def conditions(proposal: Proposal, assessment: Assessment) -> Conditions:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
@@ -11,6 +13,7 @@ from remediation.models import (
     Refusal,
     Transition,
 )
+from remediation.views.cards import changed_since
 from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow, in_order
 from remediation.views.cards.history_review import assessment_rows, request_rows, review_history
@@ -21,7 +24,8 @@ from remediation.views.names import Names
 def rows(*proposals: Proposal) -> list[HistoryRow]:
     """Return transitions, assessments, reviews, requests, refusals, steps, halts and notices.
 
-    The number of queries is the same for any number of proposals.
+    The number of queries is the same for any number of proposals, but for those that a person
+    edited: what each changed takes a few more.
     """
     keys = [proposal.pk for proposal in proposals]
     transitions = list(Transition.objects.filter(proposal__in=keys))
@@ -37,6 +41,7 @@ def rows(*proposals: Proposal) -> list[HistoryRow]:
     return in_order(
         [
             *(_submitted(proposal, names) for proposal in proposals),
+            *_edit_rows(proposals, names),
             *(_transition(row, names) for row in transitions),
             *(_refusal(row, names) for row in refusals),
             *assessment_rows(keys),
@@ -47,6 +52,25 @@ def rows(*proposals: Proposal) -> list[HistoryRow]:
             *notice_rows(keys),
         ]
     )
+
+
+def _edit_rows(proposals: Iterable[Proposal], names: Names) -> Iterator[HistoryRow]:
+    """Yield what a person changed in making a version, with the reason."""
+    for proposal in proposals:
+        if proposal.editor and proposal.supersedes_id:
+            for change in changed_since.versions(proposal):
+                yield HistoryRow(
+                    at=change.at,
+                    kind="note",
+                    word="submitted",
+                    title=change.title,
+                    actor=names.actor(f"person:{proposal.editor}"),
+                    entry=proposal.entry,
+                    reason=change.why_untrusted,
+                    language="",
+                    whole="\n".join(f"{one.sign} {one.text_untrusted}" for one in change.lines),
+                    proposal=proposal.pk,
+                )
 
 
 def _submitted(proposal: Proposal, names: Names) -> HistoryRow:

@@ -23,6 +23,7 @@ class HistoryPage:
     state: str
     rows: tuple[HistoryRow, ...]
     may_audit: bool
+    successor: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,20 @@ class Versions:
     new_version: int
     same_diagnosis: bool
     same_plan: bool
+    # Scope, checks, ruling, pin and observation of the last assessment of each.
+    assessed: tuple[Section, ...] = ()
+
+    @property
+    def changed_steps(self) -> tuple[Item, ...]:
+        return tuple(item for item in self.steps if item.word != "same")
+
+    @property
+    def changed_claims(self) -> tuple[Item, ...]:
+        return tuple(item for item in self.claims if item.word != "same")
+
+    @property
+    def same_summary(self) -> bool:
+        return all(piece.word == "same" for piece in self.summary)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remediation.models import Proposal, User
 from remediation.services.access import visibility
-from remediation.views.cards import proposal_history
+from remediation.views.cards import changed_since, proposal_history
 from remediation.views.cards.proposal import plan_of, sentences
 from remediation.views.history import versions
 from remediation.views.history.page import ChangesPage, HistoryPage, Other
@@ -19,6 +19,7 @@ def history_page(proposal: Proposal, *, may_audit: bool) -> HistoryPage:
         state=proposal.state,
         rows=tuple(proposal_history.rows(proposal)),
         may_audit=may_audit,
+        successor=changed_since.successor(proposal),
     )
 
 

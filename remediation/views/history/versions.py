@@ -98,7 +98,15 @@ def compare(old: Proposal, new: Proposal) -> Versions | None:
         new_version=new.diagnosis.version,
         same_diagnosis=old.diagnosis.digest == new.diagnosis.digest,
         same_plan=old.plan_digest == new.plan_digest,
+        assessed=_assessed(old, new),
     )
+
+
+def _assessed(old: Proposal, new: Proposal) -> tuple[Section, ...]:
+    """Compare the last assessments, where both have one."""
+    last = [Assessment.objects.filter(proposal=p).order_by("-round").first() for p in (old, new)]
+    before, after = last
+    return _sections(before, after) if before and after else ()
 
 
 def _mapping(body: bytes) -> dict[str, Json]:

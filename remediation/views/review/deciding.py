@@ -49,6 +49,7 @@ def decide(
         may_report=report_agent.may_report(user, proposal),
         may_correct=correct.may_correct(user, proposal),
         may_narrow=narrow.may_narrow(user, proposal),
+        judged=statement.judged(proposal, assessment) if assessment else {},
     )
 
 

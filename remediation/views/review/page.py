@@ -9,6 +9,7 @@ from uuid import UUID
 from remediation.domain.approval_conditions import Conditions
 from remediation.views.cards.alternatives import AlternativesCard
 from remediation.views.cards.assessed import Assessed
+from remediation.views.cards.changed_since import Change
 from remediation.views.cards.comments import Comments
 from remediation.views.cards.live import LiveCard
 from remediation.views.cards.proposal import ProposalPage
@@ -37,6 +38,8 @@ class Decide:
     may_report: bool = False
     may_correct: bool = False
     may_narrow: bool = False
+    # The digest of what each verdict judges: a typed verdict is kept as a draft while it is equal.
+    judged: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,9 @@ class ReviewPage(ProposalPage):
     choice: AlternativesCard | None = None
     # Whether this person may begin a plan of their own with the steps of this one.
     may_plan: bool = False
+    # What the last version or round changed, and the version that replaced this one.
+    changed: tuple[Change, ...] = ()
+    successor: UUID | None = None
     earlier: tuple[ReviewRow, ...] = ()
     comments: Comments | None = None
 

@@ -7,6 +7,7 @@ from remediation.services.access import authorize
 from remediation.services.clock import database_now
 from remediation.services.reporting import make_plan
 from remediation.services.review import report_agent
+from remediation.views.cards import changed_since
 from remediation.views.cards.alternatives import alternatives_card
 from remediation.views.cards.assessed import assessed
 from remediation.views.cards.comments import comments_card
@@ -50,6 +51,8 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
         choice=alternatives_card(user, proposal),
         may_plan=proposal.state in make_plan.STARTING
         and make_plan.may_plan(user, proposal.incident),
+        changed=changed_since.changed_since(proposal),
+        successor=changed_since.successor(proposal),
         assessed=assessed(proposal, assessment, now=now) if assessment else None,
         earlier=_earlier(proposal),
         comments=comments_card(user, proposal.incident, proposal),

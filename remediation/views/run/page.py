@@ -191,6 +191,8 @@ class RunPage:
     ways: Ways
     settled: bool  # a person settled this stopped run by hand
     version: str
+    # The proposal that replaced this one, before it could run.
+    successor: UUID | None = None
 
     @property
     def can_keep(self) -> bool:

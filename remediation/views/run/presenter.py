@@ -13,6 +13,7 @@ from remediation.services.access import authorize, visibility
 from remediation.services.clock import database_now
 from remediation.services.execution.halt import found_of
 from remediation.services.outbox.expire import deadline
+from remediation.views.cards import changed_since
 from remediation.views.cards.proposal import plan_of, title_of
 from remediation.views.cards.reviews import review_rows
 from remediation.views.names import Names
@@ -50,6 +51,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         title_untrusted=title_of(plan),
         incident_id=proposal.incident_id,
         incident_title_untrusted=proposal.incident.title,
+        successor=changed_since.successor(proposal),
         environment=plan.environment if plan else "",
         live=is_live(proposal),
         begun=run is not None,
