@@ -54,6 +54,7 @@ app.conf.update(
         "remediation.read_live": {"queue": "live"},
         # A queue of their own, so that a hanging mail server delays no execution or expiry.
         "remediation.notify": {"queue": "record"},
+        "remediation.ask_outcome": {"queue": "record"},
         "audit.verify": {"queue": "record"},
     },
     broker_transport_options={
@@ -76,6 +77,11 @@ app.conf.update(
         "look": {"task": "remediation.look", "schedule": 10.0, "options": {"expires": 20}},
         "read_live": {"task": "remediation.read_live", "schedule": 5.0, "options": {"expires": 10}},
         "notify": {"task": "remediation.notify", "schedule": 15.0, "options": {"expires": 30}},
+        "ask_outcome": {
+            "task": "remediation.ask_outcome",
+            "schedule": 60.0,
+            "options": {"expires": 120},
+        },
         "verify": {"task": "audit.verify", "schedule": 86_400.0, "options": {"expires": 3600}},
     },
     # Losing this file does no harm: every task asks the database what is due.

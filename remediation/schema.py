@@ -10,5 +10,5 @@ SQL = Path(__file__).resolve().parent / "sql"
 FILES = (
     *("facts", "inventory", "scope", "people", "separation"),
     *("states", "proposals", "review", "execution", "halt"),
-    *("incidents", "live", "secrecy", "queue"),
+    *("incidents", "live", "outcomes", "secrecy", "telling", "queue"),
 )

@@ -12,6 +12,7 @@ from remediation.services.assessment import read_live as live_
 from remediation.services.execution import execute as execute_
 from remediation.services.execution import look as look_
 from remediation.services.execution import reconcile as reconcile_
+from remediation.services.learning import ask_outcome as outcome_
 from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
 from remediation.services.outbox import notify_incident as incident_
@@ -79,6 +80,12 @@ def notify() -> None:
     result_.notify_pending(actor=worker())
     result_.remind(actor=worker())
     incident_.notify_pending(actor=worker())
+
+
+@shared_task(name="remediation.ask_outcome")
+def ask_outcome() -> None:
+    """Ask people how it turned out."""
+    outcome_.ask_due(actor=worker())
 
 
 @shared_task(name="remediation.look")

@@ -8,7 +8,7 @@ from remediation.views.account import invite
 from remediation.views.account import views as account
 from remediation.views.evidence import views as evidence
 from remediation.views.history import views as history
-from remediation.views.incidents import live
+from remediation.views.incidents import live, outcomes
 from remediation.views.incidents import views as incidents
 from remediation.views.queue import saved_views
 from remediation.views.queue import views as queue
@@ -72,6 +72,7 @@ urlpatterns = [
     path("incidents/<uuid:incident_id>/history/", incidents.history, name="incident_history"),
     path("incidents/<uuid:incident_id>/look/", incidents.look, name="incident_look"),
     path("incidents/<uuid:incident_id>/confirm/", incidents.confirm, name="incident_confirm"),
+    path("incidents/<uuid:incident_id>/outcome/", outcomes.answer, name="incident_outcome"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),
     path("audit/incidents/", incidents.audit_index, name="audit_incidents"),
     path("audit/incidents/<uuid:incident_id>/", incidents.record, name="incident_record"),

@@ -71,6 +71,7 @@ GRANT SELECT ON
   public.remediation_incidentlook, public.remediation_incidentlookrequest,
   public.remediation_incidentnotice,
   public.remediation_liverequest, public.remediation_liveobservation, public.remediation_secretcheck,
+  public.remediation_outcomequestion, public.remediation_outcomeanswer,
   public.remediation_incidentreport, public.remediation_evidence, public.remediation_evidenceblob,
   public.remediation_diagnosis, public.remediation_proposal, public.remediation_proposaltarget,
   public.remediation_transition, public.remediation_outboxmessage,
@@ -81,7 +82,9 @@ GRANT SELECT ON
   public.remediation_freeze, public.remediation_halt, public.remediation_haltverdict,
   public.remediation_lease, public.django_migrations,
   public.remediation_passkeyenrolment, remediation.agent_now,
-  public.remediation_evidencescan, public.remediation_evidenceerasure
+  public.remediation_evidencescan, public.remediation_evidenceerasure,
+  public.remediation_telling, public.remediation_delivery,
+  public.remediation_noticechannel, public.remediation_noticechoice
   TO hitl_web, hitl_worker, hitl_auditor;
 -- What guards read of the declarations in code; `check --deploy` compares. Only the owner writes it.
 GRANT SELECT ON remediation.edge, remediation.target_kind TO hitl_web, hitl_worker, hitl_auditor;
@@ -138,12 +141,13 @@ BEGIN
       'evidence', 'evidenceblob', 'diagnosis', 'proposal', 'proposaltarget', 'transition',
       'observationrequest', 'refusal', 'reviewsession', 'review', 'idempotencyrecord',
       'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview',
-      'incidentlookrequest', 'liverequest']),
+      'incidentlookrequest', 'telling', 'noticechoice', 'liverequest', 'outcomeanswer']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',
-      'incidentnotice', 'liveobservation', 'secretcheck'])) AS l(login, tables)
+      'incidentnotice', 'telling', 'delivery', 'noticechannel', 'liveobservation', 'secretcheck',
+      'outcomequestion'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass

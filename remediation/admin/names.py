@@ -13,6 +13,10 @@ from django.utils.translation import pgettext_lazy
 MODELS = {
     "agent": (pgettext_lazy("model", "agent"), pgettext_lazy("models", "agents")),
     "assessment": (pgettext_lazy("model", "assessment"), pgettext_lazy("models", "assessments")),
+    "delivery": (
+        pgettext_lazy("model", "delivery"),
+        pgettext_lazy("models", "deliveries"),
+    ),
     "dependency": (pgettext_lazy("model", "dependency"), pgettext_lazy("models", "dependencies")),
     "diagnosis": (pgettext_lazy("model", "diagnosis"), pgettext_lazy("models", "diagnoses")),
     "evidence": (pgettext_lazy("model", "evidence"), pgettext_lazy("models", "evidence")),
@@ -36,6 +40,14 @@ MODELS = {
     "incidentlook": (
         pgettext_lazy("model", "look at an incident"),
         pgettext_lazy("models", "looks at incidents"),
+    ),
+    "outcomequestion": (
+        pgettext_lazy("model", "question how it turned out"),
+        pgettext_lazy("models", "questions how it turned out"),
+    ),
+    "outcomeanswer": (
+        pgettext_lazy("model", "answer how it turned out"),
+        pgettext_lazy("models", "answers how it turned out"),
     ),
     "liverequest": (
         pgettext_lazy("model", "request to read an identity"),
@@ -67,6 +79,10 @@ MODELS = {
     ),
     "lease": (pgettext_lazy("model", "lease"), pgettext_lazy("models", "leases")),
     "notice": (pgettext_lazy("model", "notice"), pgettext_lazy("models", "notices")),
+    "noticechannel": (
+        pgettext_lazy("model", "channel of notifications"),
+        pgettext_lazy("models", "channels of notifications"),
+    ),
     "observationrequest": (
         pgettext_lazy("model", "observation request"),
         pgettext_lazy("models", "observation requests"),
@@ -84,6 +100,10 @@ MODELS = {
     "review": (pgettext_lazy("model", "review"), pgettext_lazy("models", "reviews")),
     "service": (pgettext_lazy("model", "service"), pgettext_lazy("models", "services")),
     "steprecord": (pgettext_lazy("model", "step record"), pgettext_lazy("models", "step records")),
+    "telling": (
+        pgettext_lazy("model", "notification"),
+        pgettext_lazy("models", "notifications"),
+    ),
     "transition": (pgettext_lazy("model", "transition"), pgettext_lazy("models", "transitions")),
 }
 
@@ -92,9 +112,12 @@ COLUMNS = {
     "about": pgettext_lazy("column", "about"),
     "actor": pgettext_lazy("column", "actor"),
     "agent": pgettext_lazy("column", "agent"),
+    "attempt": pgettext_lazy("column", "attempt"),
     "attacker_writable": pgettext_lazy("column", "attacker writable"),
     "authenticator_data": pgettext_lazy("column", "authenticator data"),
     "body": pgettext_lazy("column", "body"),
+    "carries": pgettext_lazy("column", "carries"),
+    "channel": pgettext_lazy("column", "channel"),
     "checks": pgettext_lazy("column", "checks"),
     "checks_digest": pgettext_lazy("column", "checks digest"),
     "client_data_json": pgettext_lazy("column", "client data json"),
@@ -132,6 +155,7 @@ COLUMNS = {
     "media_type": pgettext_lazy("column", "media type"),
     "name": pgettext_lazy("column", "name"),
     "observation": pgettext_lazy("column", "observation"),
+    "once": pgettext_lazy("column", "once"),
     "outcome": pgettext_lazy("column", "outcome"),
     "person": pgettext_lazy("column", "person"),
     "phase": pgettext_lazy("column", "phase"),
@@ -166,13 +190,19 @@ COLUMNS = {
     "step": pgettext_lazy("column", "step"),
     "supersedes": pgettext_lazy("column", "supersedes"),
     "target": pgettext_lazy("column", "target"),
+    "telling": pgettext_lazy("column", "telling"),
+    "text": pgettext_lazy("column", "text"),
     "title": pgettext_lazy("column", "title"),
     "to_state": pgettext_lazy("column", "to state"),
     "token": pgettext_lazy("column", "token"),
+    "time": pgettext_lazy("column", "time"),
+    "unseen": pgettext_lazy("column", "not visible then"),
+    "action": pgettext_lazy("column", "action"),
     "tokens": pgettext_lazy("column", "tokens"),
     "until": pgettext_lazy("column", "until"),
     "version": pgettext_lazy("column", "version"),
     "whole": pgettext_lazy("column", "whole"),
+    "writer": pgettext_lazy("column", "writer"),
 }
 
 

@@ -40,6 +40,7 @@ from remediation.models.inventory import (
     ServiceVersion,
 )
 from remediation.models.live import LiveObservation, LiveRequest, SecretCheck
+from remediation.models.outcome import OutcomeAnswer, OutcomeQuestion
 from remediation.models.people import Invitation, InvitationUse, PasskeyEnrolment, User
 from remediation.models.proposal import (
     Notice,
@@ -53,6 +54,7 @@ from remediation.models.proposal import (
 from remediation.models.queue import NO_SERVICE, IncidentEntry, QueueEntry, QueueService, SavedView
 from remediation.models.review import Review, ReviewSession
 from remediation.models.secrecy import EvidenceErasure, EvidenceScan
+from remediation.models.telling import Delivery, NoticeChannel, NoticeChoice, Telling
 
 __all__ = [
     "NO_SERVICE",
@@ -62,6 +64,7 @@ __all__ = [
     "AgentVersion",
     "Assessment",
     "AssessmentService",
+    "Delivery",
     "Dependency",
     "DependencyVersion",
     "Diagnosis",
@@ -91,8 +94,12 @@ __all__ = [
     "LiveObservation",
     "LiveRequest",
     "Notice",
+    "NoticeChannel",
+    "NoticeChoice",
     "ObservationRequest",
     "OutboxMessage",
+    "OutcomeAnswer",
+    "OutcomeQuestion",
     "PasskeyEnrolment",
     "Proposal",
     "ProposalTarget",
@@ -106,6 +113,7 @@ __all__ = [
     "Service",
     "ServiceVersion",
     "StepRecord",
+    "Telling",
     "Transition",
     "User",
 ]

@@ -75,14 +75,14 @@ DECLARE t text; f record;
 BEGIN
   FOR f IN SELECT * FROM (VALUES
     ('', ARRAY['invitationuse', 'service', 'identity', 'dependency', 'agent', 'diagnosis', 'evidencescan',
-               'evidenceerasure', 'proposal', 'notice', 'incidentnotice', 'assessment', 'execution', 'steprecord',
+               'evidenceerasure', 'proposal', 'notice', 'incidentnotice', 'noticechannel', 'assessment', 'execution', 'steprecord',
                'lateresult']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
     ('actor', ARRAY['incidenttransition', 'incidentlook', 'transition', 'refusal', 'freeze', 'haltverdict',
-                    'liveobservation', 'secretcheck']),
+                    'liveobservation', 'secretcheck', 'outcomequestion']),
     ('agent', ARRAY['incident', 'incidentreport', 'evidence']),
     ('person', ARRAY['passkeyenrolment', 'observationrequest', 'reviewsession', 'review', 'haltsession',
-                     'halt', 'savedview', 'incidentlookrequest', 'liverequest']),
+                     'halt', 'savedview', 'incidentlookrequest', 'noticechoice', 'liverequest', 'outcomeanswer']),
     ('maker', ARRAY['agenttoken']), ('created_by', ARRAY['invitation']),
     ('revoked_by', ARRAY['agenttokenrevocation'])) AS v(who, tables) LOOP
     FOREACH t IN ARRAY f.tables LOOP
@@ -99,12 +99,13 @@ BEGIN
     END LOOP;
   END LOOP;
   -- Rows without an entry of their own: parts of a fact, messages and stored answers.
-  FOREACH t IN ARRAY ARRAY['proposaltarget', 'assessmentservice', 'outboxmessage', 'idempotencyrecord'] LOOP
+  FOREACH t IN ARRAY ARRAY['proposaltarget', 'assessmentservice', 'outboxmessage', 'idempotencyrecord',
+                           'telling', 'delivery'] LOOP
     EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE
                     ON public.%I FOR EACH STATEMENT EXECUTE FUNCTION audit.refuse_v1()', 'remediation_' || t);
     EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER append_only', 'remediation_' || t);
   END LOOP;
-  FOREACH t IN ARRAY ARRAY['outboxmessage', 'idempotencyrecord'] LOOP
+  FOREACH t IN ARRAY ARRAY['outboxmessage', 'idempotencyrecord', 'delivery'] LOOP
     EXECUTE format('CREATE TRIGGER a_clock BEFORE INSERT ON public.%I
                     FOR EACH ROW EXECUTE FUNCTION remediation.clock_v1()', 'remediation_' || t);
     EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER a_clock', 'remediation_' || t);

@@ -11,6 +11,7 @@ from remediation import models as m
 from remediation.executors.base import Compared
 from remediation.services.assessment import leaked, read_live
 from remediation.services.assessment.leaked import Leaked, Spot
+from remediation.services.learning import ask_outcome
 from tests import factories
 from tests.browser.chromium import Visitor
 from tests.browser.test_accessible import judge
@@ -74,3 +75,42 @@ def _leak(incident: m.Incident) -> None:
             actor=WORKER_ACTOR.ref,
             entry=entry,
         )
+
+
+def test_how_it_turned_out(world: World, come: Callable[[m.User], Visitor]) -> None:
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    for move in m.Transition.objects.filter(proposal=proposal_id):
+        factories.backdate(move, days=1)
+    with acts(WORKER):
+        assert ask_outcome.ask_due(actor=WORKER_ACTOR) > 0
+    incident = world.get(proposal_id).incident
+    _leak_of(incident, world)
+    alice = come(world.people["alice"].user)
+    page = alice.open(f"/proposals/{proposal_id}/execution/")
+    wrong = judge(alice, "outcome asked")
+    card = page.locator("#outcomes")
+    expect(card.locator("input:checked")).to_have_count(0)  # nothing is preselected
+    card.get_by_role("group", name="The diagnosis was").get_by_label("right", exact=True).check()
+    card.get_by_role("group", name="The action was, or it").get_by_label("too broad").check()
+    card.get_by_label("What was not visible").fill("A second job used the role. <b>x</b>")
+    card.get_by_role("button", name="Record my answer").click()
+    expect(page.locator("#outcomes")).to_contain_text("A second job used the role. <b>x</b>")
+    expect(page.locator("#outcomes")).to_contain_text("1 run, 0 right, 1 too broad")
+    expect(page.locator("#outcomes form")).to_have_count(0)
+    page.locator("#outcomes summary").click()
+    wrong += judge(alice, "outcome answered")
+    alice.open(f"/incidents/{incident.pk}/")
+    expect(alice.page.locator("#outcomes")).to_contain_text("about a run")
+    wrong += judge(alice, "outcome incident")
+    assert not wrong, "\n".join(wrong)
+
+
+def _leak_of(incident: m.Incident, world: World) -> None:
+    person = world.people["alice"]
+    with factories.acting("hitl_web"):
+        entry = factories.entry("person:live:asked", person.actor, f"incident:{incident.pk}")
+        m.LiveRequest.objects.create(
+            incident=incident, locator=incident.locator, person=person.id, entry=entry
+        )
+    _leak(incident)

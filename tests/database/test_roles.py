@@ -23,12 +23,12 @@ INVENTORY = {
 SUBMISSIONS = {
     "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",
     "proposal", "proposaltarget", "transition", "observationrequest", "refusal", "halt",
-    "incidentlookrequest", "liverequest",
+    "incidentlookrequest", "telling", "liverequest", "outcomeanswer",
 }  # fmt: skip
 FINDINGS = {
     "assessment", "assessmentservice", "notice", "execution", "steprecord", "lateresult", "freeze",
-    "haltverdict", "incidentlook", "incidentnotice",
-    "liveobservation", "secretcheck",
+    "haltverdict", "incidentlook", "incidentnotice", "delivery", "noticechannel",
+    "liveobservation", "secretcheck", "outcomequestion",
 }  # fmt: skip
 AGENTS = {"agent", "agentversion"}
 # Read by web alone: tokens, codes, review sessions, answers.
@@ -53,7 +53,7 @@ READ_BY_ALL = facts(
     FINDINGS,
     AGENTS,
     {"review", "outboxmessage", "lease"},
-    {"passkeyenrolment", "evidencescan", "evidenceerasure"},
+    {"passkeyenrolment", "evidencescan", "evidenceerasure", "noticechoice"},
 ) | {
     "django_migrations",
     "remediation.agent_now",
@@ -74,7 +74,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
             "account_emailconfirmation", "remediation.entitlement", "remediation.service_right",
         } | LISTS,
         "INSERT": facts(INVENTORY, SUBMISSIONS, AGENTS, SECRETS, ACCOUNTS) | SIGN_IN
-        | facts({"review", "passkeyenrolment", "evidencescan"})
+        | facts({"review", "passkeyenrolment", "evidencescan", "noticechoice"})
         | {"audit.entry(body)", "audit.secret", "django_admin_log"},
         "UPDATE": {"remediation_user", "auth_group", "account_emailaddress", "mfa_authenticator"},
         "DELETE": {
@@ -86,7 +86,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
             "audit.entry(id, body)", "audit.secret", "remediation.entitlement",
             "remediation.service_right", "remediation.mailbox", "remediation.account",
         },
-        "INSERT": facts(FINDINGS, {"transition", "incidenttransition", "refusal", "lease"})
+        "INSERT": facts(FINDINGS, {"transition", "incidenttransition", "refusal", "lease", "telling"})
         | {"audit.entry(body)", "audit.secret"},
         "UPDATE": {"remediation_lease"},
     },

@@ -31,6 +31,7 @@ from remediation.views.cards import proposal_rows
 from remediation.views.cards.containment import containment
 from remediation.views.cards.history import HistoryRow
 from remediation.views.cards.live import live_card
+from remediation.views.cards.outcomes import outcomes_card
 from remediation.views.forms import CLOSE_TITLES, CloseForm
 from remediation.views.incidents.page import IncidentPage, IncidentRow, IncidentsPage
 from remediation.views.names import Names
@@ -106,6 +107,7 @@ def incident_page(person: User, entry: IncidentEntry, form: CloseForm | None) ->
         form=(form or CloseForm()) if may_close else None,
         containment=containment(person, incident, row.state),
         live=live_card(person, incident),
+        outcomes=outcomes_card(person, incident),
         alive=tuple(one for one in proposals if one.state not in _ENDED),
     )
 
