@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.database import (
+    attacks_alive,
     attacks_execution,
     attacks_halt,
     attacks_incidents,
@@ -20,6 +21,7 @@ ATTACKS = [
         attacks_execution,
         attacks_halt,
         attacks_incidents,
+        attacks_alive,
     )
     for attack in book.ATTACKS
 ]

@@ -40,9 +40,9 @@ WORDS: dict[str, Promise | str] = {
     OUTAGE: pgettext_lazy("how it turned out", "caused an outage"),
 }
 ABOUT: dict[str, Promise | str] = {
-    "diagnosis": gettext_lazy("The diagnosis was"),
-    "scope": gettext_lazy("The scope was"),
-    "action": gettext_lazy("The action was, or it"),
+    "diagnosis": gettext_lazy("Diagnosis"),
+    "scope": gettext_lazy("Scope"),
+    "action": gettext_lazy("Action"),
 }
 MOST_ANSWERS = 50
 
@@ -72,7 +72,8 @@ class FiguresRow:
     title: str
     runs: int
     answered: int
-    counts: tuple[tuple[str, int], ...]
+    outages: int
+    counts: tuple[tuple[str, int], ...]  # the other words that somebody chose
 
 
 @dataclass(frozen=True)
@@ -155,8 +156,13 @@ def _figures(incident: Incident, proposal: Proposal | None) -> Iterator[FiguresR
     for kind in dict.fromkeys(step.action for step in plan.steps):
         found = outcome_figures.of_action(kind)
         if found.whole and kind in ACTIONS:
-            counts = tuple((str(WORDS[word]), found.count(word)) for word in ANSWERS["action"])
-            yield FiguresRow(ACTIONS[kind].title, found.whole, found.answered, counts)
+            counts = tuple(
+                (str(WORDS[word]), number)
+                for word in ANSWERS["action"]
+                if word != OUTAGE and (number := found.count(word))
+            )
+            title, outages = ACTIONS[kind].title, found.count(OUTAGE)
+            yield FiguresRow(title, found.whole, found.answered, outages, counts)
 
 
 def _breaches(incident: Incident) -> Iterator[BreachRow]:
