@@ -8,9 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from remediation import models as m
-from remediation.executors.base import Compared
-from remediation.services.assessment import leaked, read_live
-from remediation.services.assessment.leaked import Leaked, Spot
+from remediation.domain.secrets.compared import Spot, body, verdict
+from remediation.services.assessment import read_live
 from remediation.services.learning import ask_outcome
 from tests import factories
 from tests.browser.chromium import Visitor
@@ -63,15 +62,15 @@ def test_the_page_asks_and_shows_the_answer(
 
 def _leak(incident: m.Incident) -> None:
     spot = Spot(incident.evidence.get().sha256, 1, 8, "connection_string")
-    compared = Compared((True,), "server ledger")
+    at = "2026-11-30T14:03:00.000000Z"
     with factories.acting(WORKER):
         entry = factories.entry(
             "worker:secret:compared", WORKER_ACTOR.ref, f"incident:{incident.pk}"
         )
         m.SecretCheck.objects.create(
             request=m.LiveRequest.objects.latest("pk"),
-            in_force=leaked.verdict(compared),
-            body=leaked.body(Leaked((), ((spot,),)), compared, "2026-11-30T14:03:00.000000Z"),
+            in_force=verdict([True], ""),
+            body=body([[spot]], [True], at=at, place="server ledger"),
             actor=WORKER_ACTOR.ref,
             entry=entry,
         )

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 from remediation.domain.errors import BadValue
 from remediation.domain.fields import Fields
 from remediation.domain.strict import parse as parse_json
 
-FILE = Path(__file__).with_name("breaches.json")
 MAX_BYTES = 256 * 1024
 MOST = 3
 

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from audit import log
 from remediation.domain.events import Event
 from remediation.domain.telling import Kind
-from remediation.models import Incident, OutcomeAnswer, OutcomeQuestion, Proposal
+from remediation.models import OutcomeAnswer, OutcomeQuestion
 from remediation.services.actors import Actor
 from remediation.services.outbox.tell import tell
 
@@ -138,8 +138,8 @@ def _ask(moment: Moment, actor: Actor) -> int:
             Kind.HOW_IT_WENT,
             people=moment.people,
             once=f"outcome:{moment.incident}:{moment.proposal or ''}:{moment.time}",
-            incident=Incident.objects.get(pk=moment.incident),
-            proposal=Proposal.objects.filter(pk=moment.proposal).first(),
+            incident=moment.incident,
+            proposal=moment.proposal,
         )
     return len(moment.people)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from importlib import resources
 
 from remediation.domain import checks, patterns
 from remediation.domain.errors import BadInput
@@ -14,7 +15,7 @@ from remediation.models import Assessment, AssessmentService, EvidenceScan, Inci
 @cache
 def breaches() -> tuple[Breach, ...]:
     """Return the shipped breaches."""
-    return patterns.load(patterns.FILE.read_bytes())
+    return patterns.load((resources.files(patterns) / "breaches.json").read_bytes())
 
 
 def to(incident: Incident) -> tuple[Similar, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +12,12 @@ from remediation.domain import patterns
 from remediation.domain.checks import CHECKS
 from remediation.domain.errors import BadInput
 
-BREACHES = patterns.load(patterns.FILE.read_bytes())
+FILE = Path(patterns.__file__).with_name("breaches.json")
+BREACHES = patterns.load(FILE.read_bytes())
 
 
 def shipped() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(patterns.FILE.read_bytes())
+    found: dict[str, Any] = json.loads(FILE.read_bytes())
     return found
 
 
