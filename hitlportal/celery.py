@@ -56,6 +56,7 @@ app.conf.update(
         "remediation.notify": {"queue": "record"},
         "remediation.tell": {"queue": "record"},
         "remediation.deliver": {"queue": "record"},
+        "remediation.ask_outcome": {"queue": "record"},
         "audit.verify": {"queue": "record"},
     },
     broker_transport_options={
@@ -78,6 +79,11 @@ app.conf.update(
         "look": {"task": "remediation.look", "schedule": 10.0, "options": {"expires": 20}},
         "read_live": {"task": "remediation.read_live", "schedule": 5.0, "options": {"expires": 10}},
         "notify": {"task": "remediation.notify", "schedule": 15.0, "options": {"expires": 30}},
+        "ask_outcome": {
+            "task": "remediation.ask_outcome",
+            "schedule": 60.0,
+            "options": {"expires": 120},
+        },
         "verify": {"task": "audit.verify", "schedule": 86_400.0, "options": {"expires": 3600}},
     },
     # Losing this file does no harm: every task asks the database what is due.

@@ -10,5 +10,5 @@ SQL = Path(__file__).resolve().parent / "sql"
 FILES = (
     *("facts", "inventory", "scope", "people", "separation"),
     *("states", "proposals", "review", "execution", "halt"),
-    *("incidents", "plans", "live", "secrecy", "telling", "queue"),
+    *("incidents", "plans", "live", "outcomes", "secrecy", "telling", "queue"),
 )

@@ -12,6 +12,7 @@ from remediation.services.assessment import read_live as live_
 from remediation.services.execution import execute as execute_
 from remediation.services.execution import look as look_
 from remediation.services.execution import reconcile as reconcile_
+from remediation.services.learning import ask_outcome as outcome_
 from remediation.services.outbox import deliver as deliver_
 from remediation.services.outbox import dispatch
 from remediation.services.outbox import expire as expire_
@@ -96,6 +97,12 @@ def tell() -> None:
 def deliver(channel: str) -> None:
     """Send what is due by one channel."""
     deliver_.deliver(str(channel), actor=worker())
+
+
+@shared_task(name="remediation.ask_outcome")
+def ask_outcome() -> None:
+    """Ask people how it turned out."""
+    outcome_.ask_due(actor=worker())
 
 
 @shared_task(name="remediation.look")

@@ -11,7 +11,7 @@ from remediation.views.agents import views as agents
 from remediation.views.evidence import views as evidence
 from remediation.views.help import views as help
 from remediation.views.history import views as history
-from remediation.views.incidents import discussing, live
+from remediation.views.incidents import discussing, live, outcomes
 from remediation.views.incidents import views as incidents
 from remediation.views.inventory import views as inventory
 from remediation.views.narrow import views as narrow
@@ -93,6 +93,7 @@ urlpatterns = [
     ),
     path("incidents/<uuid:incident_id>/look/", incidents.look, name="incident_look"),
     path("incidents/<uuid:incident_id>/confirm/", incidents.confirm, name="incident_confirm"),
+    path("incidents/<uuid:incident_id>/outcome/", outcomes.answer, name="incident_outcome"),
     path("incidents/<uuid:incident_id>/close/", incidents.close, name="incident_close"),
     path("audit/incidents/", incidents.audit_index, name="audit_incidents"),
     path("audit/incidents/<uuid:incident_id>/", incidents.record, name="incident_record"),

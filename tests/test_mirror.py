@@ -47,6 +47,9 @@ ELSEWHERE = {
     "services/execution/tighten": "flows/test_stop_and_keep.py",  # A64
     "services/execution/run": "flows/test_failures.py",
     "services/execution/settle_by_hand": "views/run/test_ways.py",  # two people, and forgeries
+    "services/learning/answer_outcome": "services/learning/test_ask_outcome.py",
+    "services/learning/outcome_figures": "services/learning/test_ask_outcome.py",
+    "services/learning/similar": "services/learning/test_ask_outcome.py",
     "services/inventory/import_rows": "services/inventory/test_import_files.py",
     "services/outbox/audience": "services/outbox/test_notify_result.py",
     "services/outbox/channel_state": "services/outbox/test_deliver.py",

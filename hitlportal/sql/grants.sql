@@ -77,6 +77,7 @@ GRANT SELECT ON
   public.remediation_incidentnotice, public.remediation_incidentassignment,
   public.remediation_incidentcomment,
   public.remediation_liverequest, public.remediation_liveobservation, public.remediation_secretcheck,
+  public.remediation_outcomequestion, public.remediation_outcomeanswer,
   public.remediation_incidentreport, public.remediation_evidence, public.remediation_evidenceblob,
   public.remediation_diagnosis, public.remediation_choice,
   public.remediation_proposal, public.remediation_proposaltarget,
@@ -152,13 +153,13 @@ BEGIN
       'observationrequest', 'refusal', 'reviewsession', 'review', 'narrowing', 'idempotencyrecord',
       'passkeyenrolment', 'haltsession', 'halt', 'evidencescan', 'savedview',
       'incidentlookrequest', 'incidentassignment', 'incidentcomment', 'ownerteam', 'environmentname',
-      'telling', 'noticechoice', 'liverequest']),
+      'telling', 'noticechoice', 'liverequest', 'outcomeanswer']),
     ('hitl_eraser', ARRAY['evidenceerasure']),
     ('hitl_worker', ARRAY[
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',
       'incidentnotice', 'telling', 'delivery', 'noticechannel', 'liveobservation', 'secretcheck',
-      'approverkey'])) AS l(login, tables)
+      'outcomequestion', 'approverkey'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass

@@ -250,6 +250,8 @@ READABLE: dict[type[models.Model], tuple[str, ...]] = {
     m.IncidentAssignment: ("incident", "person", "actor", "recorded_at"),
     m.IncidentComment: ("incident", "person", "recorded_at"),
     m.IncidentNotice: ("incident", "kind", "recorded_at"),
+    m.OutcomeQuestion: ("incident", "proposal", "person", "recorded_at"),
+    m.OutcomeAnswer: ("incident", "proposal", "person", "recorded_at"),
     m.LiveRequest: ("incident", "locator", "person", "recorded_at"),
     m.LiveObservation: ("request", "found", "recorded_at"),
     m.SecretCheck: ("request", "in_force", "recorded_at"),

@@ -54,6 +54,14 @@ MODELS = {
         pgettext_lazy("model", "look at an incident"),
         pgettext_lazy("models", "looks at incidents"),
     ),
+    "outcomequestion": (
+        pgettext_lazy("model", "question how it turned out"),
+        pgettext_lazy("models", "questions how it turned out"),
+    ),
+    "outcomeanswer": (
+        pgettext_lazy("model", "answer how it turned out"),
+        pgettext_lazy("models", "answers how it turned out"),
+    ),
     "liverequest": (
         pgettext_lazy("model", "request to read an identity"),
         pgettext_lazy("models", "requests to read identities"),
@@ -211,6 +219,9 @@ COLUMNS = {
     "title": pgettext_lazy("column", "title"),
     "to_state": pgettext_lazy("column", "to state"),
     "token": pgettext_lazy("column", "token"),
+    "time": pgettext_lazy("column", "time"),
+    "unseen": pgettext_lazy("column", "not visible then"),
+    "action": pgettext_lazy("column", "action"),
     "tokens": pgettext_lazy("column", "tokens"),
     "until": pgettext_lazy("column", "until"),
     "version": pgettext_lazy("column", "version"),

@@ -38,6 +38,7 @@ class Event(StrEnum):
     PERSON_INCIDENT_UNASSIGNED = "person:incident:unassigned"
     PERSON_INCIDENT_COMMENTED = "person:incident:commented"
     PERSON_LOOK_ASKED = "person:look:asked"
+    PERSON_OUTCOME_ANSWERED = "person:outcome:answered"
     PERSON_LIVE_ASKED = "person:live:asked"
     PERSON_EVIDENCE_REVEALED = "person:evidence:revealed"
     PERSON_REQUEST_REFUSED = "person:request:refused"
@@ -92,6 +93,7 @@ class Event(StrEnum):
     WORKER_SETTLEMENT_REFUSED = "worker:settlement:refused"
     WORKER_INCIDENT_CONTAINED = "worker:incident:contained"
     WORKER_INCIDENT_LOOKED = "worker:incident:looked"
+    WORKER_OUTCOME_ASKED = "worker:outcome:asked"
     WORKER_LIVE_OBSERVED = "worker:live:observed"
     WORKER_SECRET_COMPARED = "worker:secret:compared"  # noqa: S105  a name
     WORKER_INCIDENT_REOPENED = "worker:incident:reopened"

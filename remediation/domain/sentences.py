@@ -53,6 +53,10 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_INCIDENT_ASSIGNED: "{who} assigned {what} to person {person!}.",
     Event.PERSON_INCIDENT_UNASSIGNED: "{who} left {what} to nobody: it has no assignee.",
     Event.PERSON_INCIDENT_COMMENTED: "{who} commented on {what}: {text}.",
+    Event.PERSON_LIVE_ASKED: "{who} asked the worker to read the identities of {what} now.",
+    Event.PERSON_OUTCOME_ANSWERED: (
+        "{who} said how {what} turned out: diagnosis {diagnosis}, scope {scope}, action {action}."
+    ),
     Event.PERSON_LOOK_ASKED: "{who} asked the worker to look at the identity of {what}.",
     Event.PERSON_EVIDENCE_REVEALED: (
         "{who} looked at {secrets} in artefact {artefact} of {what}: {reason}."
@@ -110,6 +114,12 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_HALT_REFUSED: "{who} refused a halt of {what}: {refusal}. It goes on.",
     Event.WORKER_INCIDENT_CONTAINED: "{what} is contained: {reason}.",
     Event.WORKER_INCIDENT_LOOKED: "{who} looked at the identity of {what}: {found}.",
+    Event.WORKER_LIVE_OBSERVED: "{who} read {identity} for people who look at {what}: {found}.",
+    Event.WORKER_SECRET_COMPARED: (
+        "{who} compared secrets in the evidence of {what} with the one in force on {identity}:"
+        " {in_force}."
+    ),
+    Event.WORKER_OUTCOME_ASKED: "{who} asked people how {what} turned out.",
     Event.WORKER_INCIDENT_REOPENED: "{what} is open again: {reason}.",
     Event.WORKER_NOTICE_SENT: "{who} sent a notice about {what}: {kind}.",
     Event.WORKER_NOTICE_LOST: (

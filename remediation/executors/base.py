@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from audit.tlog.canonical import Json
 from remediation.domain import catalogue
-from remediation.domain.catalogue import TARGETS, ActionSpec, gettext_noop
+from remediation.domain.catalogue import TARGETS, ActionSpec
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
@@ -19,7 +19,7 @@ from remediation.executors.errors import NotApplied
 from remediation.executors.targets import Targets
 
 Snapshot = Mapping[str, Json]
-NOT_COMPARED = gettext_noop("The portal cannot compare secrets for this kind of identity.")
+NOT_COMPARED = "The portal cannot compare secrets for this kind of identity."
 GONE = Observation(exists=False, state={}, shown={}, simulated=False)
 
 

@@ -44,6 +44,8 @@ _PLACES = "SELECT * FROM hitl_ops.session_places(%s::oid)"
 _CHALLENGE = "SELECT * FROM hitl_ops.secret_challenge(%s)"
 _IN_FORCE = "SELECT hitl_ops.secret_in_force(%s, %s::oid, %s::bytea[]) AS answers"
 
+NO_PASSWORD = "the role has no password"  # noqa: S105  words
+TOO_MANY = "too many secrets to compare all of them"
 _WHY = {
     "unreadable": "the functions on the target may not read verifiers: a superuser has to install"
     " hitl_ops.sql",
@@ -105,7 +107,7 @@ def compare(
             row = connection.execute(_CHALLENGE, [role]).fetchone()
             assert row is not None
             if row["kind"] == "none":
-                return Compared((False,) * len(candidates), place, "the role has no password")
+                return Compared((False,) * len(candidates), place, NO_PASSWORD)
             if row["kind"] in _WHY:
                 return Compared(nothing, place, _WHY[row["kind"]])
             return _compare(connection, place, role, row, candidates)
@@ -146,7 +148,7 @@ def _compare(
     return Compared(
         tuple(_answer(at, one, found, left) for at, one in enumerate(candidates)),
         place,
-        "too many secrets to compare all of them" if left else "",
+        TOO_MANY if left else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading identities for people who look now: requests, answers, and compared secrets."""
+"""Identities read for people who look now, leaked secrets compared, and how it turned out."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def _answers(related_name: str) -> models.OneToOneField:  # type: ignore[type-ar
         to="remediation.liverequest",
         on_delete=django.db.models.deletion.PROTECT,
         related_name=related_name,
+    )
+
+
+def _about(model: str, related_name: str, **options: bool) -> models.ForeignKey:  # type: ignore[type-arg]
+    return models.ForeignKey(
+        to=f"remediation.{model}",
+        on_delete=django.db.models.deletion.PROTECT,
+        related_name=related_name,
+        **options,
     )
 
 
@@ -95,5 +104,50 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        RunSQLFiles(SQL, ["live"]),
+        migrations.CreateModel(
+            name="OutcomeQuestion",
+            fields=[
+                *_fact(),
+                ("person", models.UUIDField()),
+                ("time", models.PositiveSmallIntegerField()),
+                ("actor", models.CharField(max_length=200)),
+                ("incident", _about("incident", "questions")),
+                ("proposal", _about("proposal", "questions", null=True, blank=True)),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("incident", "proposal", "person", "time"),
+                        name="outcome_asked_once",
+                        nulls_distinct=False,
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(time__in=[1, 2]), name="outcome_asked_twice_at_most"
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="OutcomeAnswer",
+            fields=[
+                *_fact(),
+                ("person", models.UUIDField()),
+                ("diagnosis", models.CharField(max_length=20)),
+                ("scope", models.CharField(max_length=20)),
+                ("action", models.CharField(max_length=20)),
+                ("unseen", models.TextField(blank=True)),
+                ("incident", _about("incident", "answers")),
+                ("proposal", _about("proposal", "answers", null=True, blank=True)),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("incident", "proposal", "person"),
+                        name="outcome_answered_once",
+                        nulls_distinct=False,
+                    )
+                ],
+            },
+        ),
+        RunSQLFiles(SQL, ["live", "outcomes"]),
     ]

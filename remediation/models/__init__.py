@@ -41,6 +41,7 @@ from remediation.models.inventory import (
     ServiceVersion,
 )
 from remediation.models.live import LiveObservation, LiveRequest, SecretCheck
+from remediation.models.outcome import OutcomeAnswer, OutcomeQuestion
 from remediation.models.people import (
     ApproverKey,
     EnvironmentName,
@@ -113,6 +114,8 @@ __all__ = [
     "NoticeChoice",
     "ObservationRequest",
     "OutboxMessage",
+    "OutcomeAnswer",
+    "OutcomeQuestion",
     "OwnerTeam",
     "PasskeyEnrolment",
     "Proposal",

@@ -79,11 +79,11 @@ BEGIN
                'steprecord', 'lateresult', 'ownerteam', 'environmentname']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
     ('actor', ARRAY['incidenttransition', 'incidentlook', 'incidentassignment', 'transition', 'refusal', 'freeze',
-                    'haltverdict', 'liveobservation', 'secretcheck', 'approverkey']),
+                    'haltverdict', 'liveobservation', 'secretcheck', 'approverkey', 'outcomequestion']),
     ('agent', ARRAY['incident', 'incidentreport', 'evidence', 'choice']),
     ('person', ARRAY['passkeyenrolment', 'observationrequest', 'reviewsession', 'review', 'narrowing', 'haltsession',
                      'halt', 'savedview', 'incidentlookrequest', 'incidentcomment', 'noticechoice',
-                     'liverequest']),
+                     'liverequest', 'outcomeanswer']),
     ('maker', ARRAY['agenttoken']), ('created_by', ARRAY['invitation']),
     ('revoked_by', ARRAY['agenttokenrevocation'])) AS v(who, tables) LOOP
     FOREACH t IN ARRAY f.tables LOOP

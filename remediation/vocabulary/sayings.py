@@ -106,5 +106,28 @@ SAYINGS = frozenset(
         gettext_noop("Dependencies in the inventory, not in these files"),
         gettext_noop("Dependencies on something unknown, not imported"),
         gettext_noop("Not imported"),
+        # What a public breach has in common with an incident (domain/patterns).
+        gettext_noop("the credential stayed valid after it leaked"),
+        gettext_noop("another credential of the same holder was missed"),
+        gettext_noop("it opened further secrets"),
+        gettext_noop("it came from the store of a vendor"),
+        gettext_noop("a reference was moved to other code"),
+        gettext_noop("a signing key reached too far"),
+        gettext_noop("something waited for the revocation"),
+        gettext_noop("it was shared with users that nobody knew"),
+        gettext_noop("it could not be revoked by itself"),
+        gettext_noop("sessions outlived the credential"),
+        gettext_noop("the intruder had made a way back"),
+        gettext_noop("logs were missing or switched off"),
+        gettext_noop("it had far more rights than it used"),
+        gettext_noop("an agent could do more than it should"),
+        gettext_noop("the secret stood in code, a log or a file"),
+        gettext_noop("it was believed unused, or forgotten"),
+        gettext_noop("the change reached another environment"),
+        # Why an identity was not read, or a secret not compared (executors, services).
+        gettext_noop("The portal cannot compare secrets for this kind of identity."),
+        gettext_noop("The portal cannot read this kind of identity."),
+        gettext_noop("the role has no password"),
+        gettext_noop("too many secrets to compare all of them"),
     }
 )

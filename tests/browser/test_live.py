@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from remediation import models as m
-from remediation.executors.base import Compared
-from remediation.services.assessment import leaked, read_live
-from remediation.services.assessment.leaked import Leaked, Spot
+from remediation.domain.secrets.compared import Spot, body, verdict
+from remediation.services.assessment import read_live
+from remediation.services.learning import ask_outcome
 from tests import factories
 from tests.browser.chromium import Visitor
 from tests.browser.test_accessible import judge
@@ -62,15 +62,54 @@ def test_the_page_asks_and_shows_the_answer(
 
 def _leak(incident: m.Incident) -> None:
     spot = Spot(incident.evidence.get().sha256, 1, 8, "connection_string")
-    compared = Compared((True,), "server ledger")
+    at = "2026-11-30T14:03:00.000000Z"
     with factories.acting(WORKER):
         entry = factories.entry(
             "worker:secret:compared", WORKER_ACTOR.ref, f"incident:{incident.pk}"
         )
         m.SecretCheck.objects.create(
             request=m.LiveRequest.objects.latest("pk"),
-            in_force=leaked.verdict(compared),
-            body=leaked.body(Leaked((), ((spot,),)), compared, "2026-11-30T14:03:00.000000Z"),
+            in_force=verdict([True], ""),
+            body=body([[spot]], [True], at=at, place="server ledger"),
             actor=WORKER_ACTOR.ref,
             entry=entry,
         )
+
+
+def test_how_it_turned_out(world: World, come: Callable[[m.User], Visitor]) -> None:
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    for move in m.Transition.objects.filter(proposal=proposal_id):
+        factories.backdate(move, days=1)
+    with acts(WORKER):
+        assert ask_outcome.ask_due(actor=WORKER_ACTOR) > 0
+    incident = world.get(proposal_id).incident
+    _leak_of(incident, world)
+    alice = come(world.people["alice"].user)
+    page = alice.open(f"/proposals/{proposal_id}/execution/")
+    wrong = judge(alice, "outcome asked")
+    card = page.locator("#outcomes")
+    expect(card.locator("input:checked")).to_have_count(0)  # nothing is preselected
+    card.get_by_role("radiogroup", name="Diagnosis").get_by_label("right", exact=True).check()
+    card.get_by_role("radiogroup", name="Action").get_by_label("too broad").check()
+    card.get_by_label("What was not visible").fill("A second job used the role. <b>x</b>")
+    card.get_by_role("button", name="Record my answer").click()
+    expect(page.locator("#outcomes")).to_contain_text("A second job used the role. <b>x</b>")
+    expect(page.locator("#outcomes")).to_contain_text("1 run, 1 too broad, 0 outages")
+    expect(page.locator("#outcomes form")).to_have_count(0)
+    page.locator("#outcomes summary").click()
+    wrong += judge(alice, "outcome answered")
+    alice.open(f"/incidents/{incident.pk}/")
+    expect(alice.page.locator("#outcomes")).to_contain_text("about a run")
+    wrong += judge(alice, "outcome incident")
+    assert not wrong, "\n".join(wrong)
+
+
+def _leak_of(incident: m.Incident, world: World) -> None:
+    person = world.people["alice"]
+    with factories.acting("hitl_web"):
+        entry = factories.entry("person:live:asked", person.actor, f"incident:{incident.pk}")
+        m.LiveRequest.objects.create(
+            incident=incident, locator=incident.locator, person=person.id, entry=entry
+        )
+    _leak(incident)

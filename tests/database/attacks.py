@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.database import (
+    attacks_alive,
     attacks_discussion,
     attacks_execution,
     attacks_halt,
@@ -22,6 +23,7 @@ ATTACKS = [
         attacks_execution,
         attacks_halt,
         attacks_incidents,
+        attacks_alive,
         attacks_discussion,
         attacks_plans,
     )

@@ -25,12 +25,12 @@ SUBMISSIONS = {
     "incident", "incidenttransition", "incidentreport", "evidence", "evidenceblob", "diagnosis",
     "proposal", "proposaltarget", "transition", "observationrequest", "refusal", "halt",
     "incidentlookrequest", "incidentassignment", "incidentcomment", "telling", "liverequest",
-    "narrowing",
+    "narrowing", "outcomeanswer",
 }  # fmt: skip
 FINDINGS = {
     "assessment", "assessmentservice", "notice", "execution", "steprecord", "lateresult", "freeze",
     "haltverdict", "incidentlook", "incidentnotice", "delivery", "noticechannel",
-    "liveobservation", "secretcheck",
+    "liveobservation", "secretcheck", "outcomequestion",
 }  # fmt: skip
 AGENTS = {"agent", "agentversion"}
 # Read by web alone: tokens, codes, review sessions, answers.

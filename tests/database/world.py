@@ -77,6 +77,7 @@ class World:
     closed_approved: m.Proposal  # approved, then its incident was closed
     closed_run: m.Execution  # two steps, the first verified; then its incident was closed
     closed_reversal: m.Proposal  # a reversal that was approved; then its incident was closed
+    live: m.LiveRequest  # sue's, about an open incident
 
 
 def build() -> World:
@@ -142,7 +143,7 @@ def build() -> World:
         succeeded=at("succeeded").execution,
         orphaned=_orphaned(at("succeeded")),
         rejected=at("rejected", reviewers=[alice]),
-        contained=_contained(at("succeeded")),
+        contained=_asked(_contained(at("succeeded")), sue),
         seen=factories.look(at("succeeded").incident),
         seen_old=_old(factories.look(at("submitted").incident)),
         seen_access=factories.look(at("submitted").incident, "access"),
@@ -151,6 +152,7 @@ def build() -> World:
         closed_approved=_closed(_leased(at("approved"))),
         closed_run=_closed_run(at("approved", *_names())),
         closed_reversal=_closed(_reversal(at("succeeded"), alice)),
+        live=factories.live_request(at("submitted").incident, sue),
     )  # fmt: skip
 
 
@@ -359,6 +361,12 @@ def _closed(proposal: m.Proposal) -> m.Proposal:
         reason="It was handled outside the portal.",
     )
     return proposal
+
+
+def _asked(incident: m.Incident, person: Person) -> m.Incident:
+    """Ask the person how the incident turned out."""
+    factories.outcome_question(incident, person)
+    return incident
 
 
 def _closed_run(proposal: m.Proposal) -> m.Execution:

@@ -10,11 +10,15 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
 from remediation.executors import postgres_live
 from remediation.executors.base import Candidate, Compared
-from remediation.executors.run import run_live, run_secret_in_force
-from tests.executors.contract import PostgresWorld
+from remediation.executors.postgres import INSTALL_SQL
+from remediation.executors.run import run_live, run_observe, run_secret_in_force
+from remediation.executors.targets import Targets
+from tests.executors import clusters, install
+from tests.executors.contract import PostgresWorld, make_plan
 
 SECRET = "correct-horse-7391"
 TWIN = "correct-horse-7392"
@@ -185,3 +189,48 @@ def test_live_shows_sessions_by_client(world: PostgresWorld) -> None:
     assert isinstance(place, dict)
     assert (place["program"], place["sessions"]) == ("report <b>job</b>", 1)
     assert place["from"] in ("127.0.0.1", "::1")
+
+
+def test_an_older_hitl_ops_runs_steps_and_says_that_it_cannot_be_told(tmp_path: Path) -> None:
+    """Then the file is run again, as an administrator upgrades."""
+    with clusters.cluster("newest") as server:
+        superuser = server.superuser_dsn()
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            connection.execute((Path(__file__).parent / "hitl_ops_3.sql").read_bytes())
+        role = install.make_role(superuser, "app_old") and "app_old"
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            connection.execute(
+                f"ALTER ROLE hitl_observer LOGIN PASSWORD '{install.PASSWORD}'".encode()
+            )
+        observe = install.login(superuser, "hitl_observer")
+        install.write_operate_dsn(tmp_path, install.login(superuser, "hitl_operator"))
+        path = tmp_path / "targets.toml"
+        path.write_text(
+            f'[postgres.old]\nobserve_dsn = "{observe}"\noperate_dsn_file = "operate.dsn"\n'
+        )
+        targets = Targets.load(path, portal_system_identifier=None)
+        target: dict[str, Json] = {"kind": "postgres.role", "cluster": "old", "role": role}
+        step = make_plan("postgres.role.disable", target, {}).steps[0]
+        asked = [Candidate((install.PASSWORD,), "assigned_secret")]
+        assert run_observe(step, targets).exists
+        assert "session_places" not in run_live(step, targets).shown
+        old = run_secret_in_force(step, targets, asked)
+        assert old.answers == (None,) and "has version 3" in old.why
+        install.install(superuser)
+        assert "session_places" in run_live(step, targets).shown
+        assert run_secret_in_force(step, targets, asked).answers == (True,)
+
+
+def test_an_administrator_may_withhold_the_comparison(world: PostgresWorld) -> None:
+    password(world, SECRET)
+    with psycopg.connect(world.superuser, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [install.LOCK])
+        try:
+            connection.execute("SET hitl_ops.compare_secrets = 'off'")
+            connection.execute(INSTALL_SQL.read_bytes())
+            found = compare(world, SECRET)
+        finally:
+            connection.execute("SET hitl_ops.compare_secrets = 'on'")
+            connection.execute(INSTALL_SQL.read_bytes())
+    assert found.answers == (None,) and "may not read verifiers" in found.why
+    assert compare(world, SECRET).answers == (True,)

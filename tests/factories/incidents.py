@@ -185,3 +185,26 @@ def look_request(
             person=person.id,
             entry=entry(Event.PERSON_LOOK_ASKED, person.actor, object or f"incident:{incident.pk}"),
         )
+
+
+def live_request(incident: m.Incident, person: Person) -> m.LiveRequest:
+    """A person's request to read the incident's identity now."""
+    with acting(WEB):
+        return m.LiveRequest.objects.create(
+            incident=incident,
+            locator=incident.locator,
+            person=person.id,
+            entry=entry(Event.PERSON_LIVE_ASKED, person.actor, f"incident:{incident.pk}"),
+        )
+
+
+def outcome_question(incident: m.Incident, person: Person) -> m.OutcomeQuestion:
+    """The worker asks a person how an incident turned out."""
+    with acting(WORKER):
+        return m.OutcomeQuestion.objects.create(
+            incident=incident,
+            person=person.id,
+            time=1,
+            actor=WORKER_ACTOR,
+            entry=entry(Event.WORKER_OUTCOME_ASKED, WORKER_ACTOR, f"incident:{incident.pk}"),
+        )

@@ -13,7 +13,7 @@ from django.utils import translation
 from audit import sqlfile
 from remediation import schema, vocabulary
 from remediation.admin import names
-from remediation.domain import checks, errors, outcome, plan_due, statement
+from remediation.domain import checks, errors, outcome, patterns, plan_due, statement
 from remediation.domain.catalogue import BUILT_IN, PROVIDERS, REPORT_ONLY, Provider
 from remediation.domain.checks import Outcome as Finding
 from remediation.domain.differences import Difference
@@ -29,8 +29,11 @@ from remediation.domain.slots import OWNERS, SLOTS
 from remediation.domain.statement import Decision, Verdicts
 from remediation.domain.states import CloseReason, IncidentState, ProposalState
 from remediation.domain.telling import KINDS
+from remediation.executors.base import NOT_COMPARED
+from remediation.executors.postgres_live import NO_PASSWORD, TOO_MANY
 from remediation.models.inventory import Criticality, Environment
 from remediation.services.access import deciders
+from remediation.services.assessment.read_live import NO_ACTION
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from remediation.services.people import accounts
 from remediation.views.cards import checks as check_cards
@@ -135,7 +138,8 @@ def test_the_sayings_are_those_of_the_domain() -> None:
         *outcome.WORDS.values(), *plan_due.REASONS.values(), *detector.TITLES.values(),
         REPORT_ONLY,
         *marks, *excluding, deciders.NO_RIGHT, deciders.ALL_FILLED, *_notes(),
-        *(about.choice for about in KINDS.values()),
+        *(about.choice for about in KINDS.values()), *patterns.FEATURES.values(),
+        NOT_COMPARED, NO_ACTION, NO_PASSWORD, TOO_MANY,
     }  # fmt: skip
     assert expected - set(MESSAGES) == set(SAYINGS)
 

@@ -6,6 +6,7 @@ no other code names a kind.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -74,7 +75,8 @@ class Live:
     present: str = ""
     absent: str = ""
     unknown: str = ""
-    values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # By the module: in this class `field` is the name of an attribute.
+    values: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def sentences(self) -> tuple[str, ...]:

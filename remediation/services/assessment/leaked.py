@@ -8,12 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from audit.tlog.canonical import Json, encode
-from remediation.domain.fields import Fields
-from remediation.domain.live import MAX_BYTES
+from remediation.domain.secrets.compared import Spot
 from remediation.domain.secrets.forms import forms
-from remediation.domain.strict import parse as parse_json
-from remediation.executors.base import Candidate, Compared
+from remediation.executors.base import Candidate
 from remediation.models import EvidenceBlob, Incident
 from remediation.services.reporting import secrets
 
@@ -21,18 +18,6 @@ from remediation.services.reporting import secrets
 # artefacts first: so later ones cannot displace earlier ones.
 MOST_CANDIDATES, MOST_SPOTS = 200, 400
 MOST_BYTES = 32 * 1024 * 1024
-YES, NO, UNKNOWN = "yes", "no", "unknown"
-_ANSWERS = {True: YES, False: NO, None: UNKNOWN}
-
-
-@dataclass(frozen=True)
-class Spot:
-    """The place of a secret in an artefact."""
-
-    sha256: str
-    offset: int
-    length: int
-    rule: str
 
 
 @dataclass(frozen=True)
@@ -42,17 +27,6 @@ class Leaked:
     candidates: tuple[Candidate, ...] = field(default=(), repr=False)
     spots: tuple[tuple[Spot, ...], ...] = ()
     left_out: int = 0
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A recorded comparison: the answer for each place."""
-
-    at: str
-    place: str
-    why: str
-    answers: tuple[tuple[Spot, str], ...]
-    left_out: int
 
 
 def find(incident: Incident) -> Leaked:
@@ -81,55 +55,6 @@ def find(incident: Incident) -> Leaked:
         tuple(Candidate(value, _rule(spots)) for value, spots in by_value.items()),
         tuple(tuple(spots) for spots in by_value.values()),
         left,
-    )
-
-
-def verdict(compared: Compared) -> str:
-    """Return "yes" if one is in force, "no" if none of those that can be compared is."""
-    if True in compared.answers:
-        return YES
-    told = False in compared.answers and (not compared.why or None not in compared.answers)
-    return NO if told else UNKNOWN
-
-
-def body(found: Leaked, compared: Compared, at: str) -> bytes:
-    """Return what is recorded, as canonical JSON."""
-    by_artefact: dict[str, list[Json]] = {}
-    for spots, answer in zip(found.spots, compared.answers, strict=True):
-        for one in spots:
-            by_artefact.setdefault(one.sha256, []).append(
-                [one.offset, one.length, one.rule, _ANSWERS[answer]]
-            )
-    value: dict[str, Json] = {
-        "at": at,
-        "place": compared.place[:300],
-        "why": compared.why[:500],
-        "artefacts": {sha256: rows for sha256, rows in by_artefact.items()},
-        "left_out": found.left_out,
-    }
-    return encode(value)
-
-
-def parse(recorded: bytes) -> Checked:
-    """Read a recorded comparison. Raises BadInput."""
-    source = Fields(
-        parse_json(recorded, max_bytes=MAX_BYTES),
-        "",
-        required=("at", "place", "why", "artefacts", "left_out"),
-    )
-    answers: list[tuple[Spot, str]] = []
-    for sha256, rows in source.mapping("artefacts").items():
-        for row in rows if isinstance(rows, list) else ():
-            if isinstance(row, list) and len(row) == 4:
-                offset, length, rule, answer = row
-                spot = Spot(sha256, int(str(offset)), int(str(length)), str(rule))
-                answers.append((spot, str(answer)))
-    return Checked(
-        source.text("at", 40),
-        source.text("place", 300),
-        source.text("why", 500),
-        tuple(answers),
-        source.integer("left_out", 0, 2**31),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -22,6 +22,7 @@ from remediation.domain.errors import Refused, TargetUnobservable
 from remediation.domain.events import Event
 from remediation.domain.live import Reading, step_for
 from remediation.domain.plan import Step
+from remediation.domain.secrets import compared as comparison
 from remediation.executors.base import Compared
 from remediation.executors.run import executor_of, run_live, run_secret_in_force
 from remediation.executors.targets import Targets
@@ -37,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 # What one run of the task takes, and how many targets it reads side by side.
 MOST, SIDE_BY_SIDE = 40, 8
+# After this the rest is recorded as unanswered; an executor's own limits are shorter.
+SECONDS = 25.0
 # Another process leaves a request alone for so long; longer than one reading takes.
 CLAIMED_S = 30
 NO_ACTION = "The portal cannot read this kind of identity."
@@ -49,16 +52,22 @@ SELECT r.id FROM public.remediation_liverequest r
 """
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Work:
-    """One request, what is read for it, and what was found; filled by one thread each."""
+    """One request, and all that its thread needs: threads use no database connection."""
 
     request: LiveRequest
     at: str
     step: Step | None
     known: bool
     leaked: Leaked
-    reading: Reading | None = None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What was read for a request, and which secrets are in force if any were compared."""
+
+    reading: Reading
     compared: Compared | None = field(default=None, repr=False)
 
 
@@ -72,9 +81,21 @@ def answer_due(*, actor: Actor) -> int:
         why = ""
     except TargetUnobservable as error:
         targets, why = None, error.detail or error.message
-    with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(work))) as pool:
-        list(pool.map(lambda one: _read(one, targets, why), work))
-    return sum(_answered(one, actor) for one in work)
+    pool = ThreadPoolExecutor(min(SIDE_BY_SIDE, len(work)), thread_name_prefix="read_live")
+    begun = {pool.submit(_read, one, targets, why): one for one in work}
+    recorded = 0
+    try:
+        # Each answer is recorded when it comes: a target that hangs holds up no other.
+        for done in as_completed(begun, timeout=SECONDS):
+            recorded += _answered(begun.pop(done), done.result(), actor)
+    except TimeoutError:
+        logger.warning("%s targets did not answer within %s s", len(begun), SECONDS)
+    pool.shutdown(wait=False, cancel_futures=True)
+    late = f"no answer within {SECONDS:.0f} s"
+    return recorded + sum(
+        _answered(one, _Answer(Reading(one.at, None, why=late, known=one.known)), actor)
+        for one in begun.values()
+    )
 
 
 def _claimed() -> list[LiveRequest]:
@@ -86,30 +107,33 @@ def _claimed() -> list[LiveRequest]:
 
 
 def _prepared(request: LiveRequest) -> _Work:
-    """Return the request with all that its thread needs: threads use no database connection."""
     known = Identity.objects.filter(locator=request.locator).exists()
     step = step_for(request.locator)
     found = leaked.find(request.incident) if known and step is not None else Leaked()
     return _Work(request, instant.dump(database_now()), step, known, found)
 
 
-def _read(work: _Work, targets: Targets | None, why: str) -> None:
+def _read(work: _Work, targets: Targets | None, why: str) -> _Answer:
     if not work.known or work.step is None or targets is None:
-        work.reading = Reading(work.at, None, why=why if work.step else NO_ACTION, known=work.known)
-        return
+        said = why if work.step else NO_ACTION
+        return _Answer(Reading(work.at, None, why=said, known=work.known))
+    reading = _reading(work, work.step, targets)
+    if not work.leaked.candidates:
+        return _Answer(reading)
+    return _Answer(reading, _compare(work.step, targets, work.leaked))
+
+
+def _reading(work: _Work, step: Step, targets: Targets) -> Reading:
     try:
-        seen = run_live(work.step, targets)
-        points = executor_of(work.step).points(work.step, seen)
-        places = containment.places([point.to_json() for point in points])
-        work.reading = Reading(work.at, seen, places)
+        seen = run_live(step, targets)
+        points = executor_of(step).points(step, seen)
+        return Reading(work.at, seen, containment.places([point.to_json() for point in points]))
     except Refused as error:
-        work.reading = Reading(work.at, None, why=error.detail or error.message)
+        return Reading(work.at, None, why=error.detail or error.message)
     except Exception as error:
         # An executor of another package may fail here; that is no proof of anything.
         logger.error("%s cannot be read: %s", work.request.locator, type(error).__name__)
-        work.reading = Reading(work.at, None, why=type(error).__name__)
-    if work.leaked.candidates:
-        work.compared = _compare(work.step, targets, work.leaked)
+        return Reading(work.at, None, why=type(error).__name__)
 
 
 def _compare(step: Step, targets: Targets, found: Leaked) -> Compared:
@@ -119,16 +143,15 @@ def _compare(step: Step, targets: Targets, found: Leaked) -> Compared:
         return Compared((None,) * len(found.candidates), why=error.detail or error.message)
 
 
-def _answered(work: _Work, actor: Actor) -> bool:
+def _answered(work: _Work, answer: _Answer, actor: Actor) -> bool:
     """Record the answer; a crash before the commit leaves the request to the next turn."""
-    assert work.reading is not None
     try:
         with transaction.atomic():
             if LiveObservation.objects.filter(request=work.request).exists():
                 return False
-            _record(work.request, work.reading, actor)
-            if work.compared is not None:
-                _record_secrets(work, work.compared, actor)
+            _record(work.request, answer.reading, actor)
+            if answer.compared is not None:
+                _record_secrets(work, answer.compared, actor)
     except DatabaseError as error:
         logger.error("request %s was not answered: %s", work.request.pk, error)
         return False
@@ -155,8 +178,15 @@ def _record(request: LiveRequest, reading: Reading, actor: Actor) -> None:
 
 
 def _record_secrets(work: _Work, compared: Compared, actor: Actor) -> None:
-    body = leaked.body(work.leaked, compared, work.at)
-    in_force = leaked.verdict(compared)
+    body = comparison.body(
+        work.leaked.spots,
+        compared.answers,
+        at=work.at,
+        place=compared.place,
+        why=compared.why,
+        left_out=work.leaked.left_out,
+    )
+    in_force = comparison.verdict(compared.answers, compared.why)
     said: dict[str, Json] = {
         "identity": work.request.locator,
         "in_force": in_force,

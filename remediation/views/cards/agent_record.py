@@ -9,8 +9,10 @@ from django.db.models import QuerySet
 
 from remediation.domain.errors import BadInput
 from remediation.domain.report import load_diagnosis
+from remediation.domain.retrospect import RIGHT
 from remediation.domain.statement import Statement
 from remediation.models import Proposal, Review
+from remediation.services.learning import outcome_figures
 
 # Reads this many reviews, newest first: old ones say little about the agent as it is now.
 MOST = 200
@@ -30,12 +32,15 @@ class AgentRecord:
     near_to: int
     near_judged: int
     near_confirmed: int
+    # Incidents whose diagnosis people judged afterwards, and those where it turned out right.
+    turned_out: int = 0
+    turned_out_right: int = 0
 
 
 def record_of(proposal: Proposal, confidence: int) -> AgentRecord | None:
     """Count one verdict for each earlier incident of this agent; one "no" outweighs any "yes".
 
-    Return None when nobody reviewed one. Two queries.
+    Return None when nobody reviewed one. Three queries.
     """
     verdicts = _verdicts(
         Review.objects.filter(proposal__agent_id=proposal.agent_id).exclude(
@@ -44,6 +49,7 @@ def record_of(proposal: Proposal, confidence: int) -> AgentRecord | None:
     )
     if not verdicts:
         return None
+    later = outcome_figures.of_agent(proposal.agent_id)
     near = [right for right, sure in verdicts.values() if abs(sure - confidence) <= NEAR]
     return AgentRecord(
         judged=len(verdicts),
@@ -52,6 +58,8 @@ def record_of(proposal: Proposal, confidence: int) -> AgentRecord | None:
         near_to=min(100, confidence + NEAR),
         near_judged=len(near),
         near_confirmed=sum(near),
+        turned_out=later.answered,
+        turned_out_right=later.count(RIGHT),
     )
 
 

@@ -10,10 +10,9 @@ from django.utils.dateparse import parse_datetime
 
 from remediation import vocabulary
 from remediation.domain.errors import BadInput
+from remediation.domain.secrets.compared import NO, UNKNOWN, YES, Checked, Spot, parse
 from remediation.domain.secrets.detector import TITLES
 from remediation.models import Incident, SecretCheck
-from remediation.services.assessment import leaked
-from remediation.services.assessment.leaked import Checked, Spot
 
 # Comparisons that are searched for the last time when a secret was in force.
 MOST = 200
@@ -70,10 +69,10 @@ def secrets_card(incident: Incident, locator: str) -> SecretsCard | None:
         verdict=row.in_force,
         rows=found[:MOST_SHOWN],
         not_in_force=sum(
-            answer == leaked.NO and (spot.sha256, TITLES.get(spot.rule, spot.rule)) not in shown
+            answer == NO and (spot.sha256, TITLES.get(spot.rule, spot.rule)) not in shown
             for spot, answer in answers.items()
         ),
-        not_compared=sum(answer == leaked.UNKNOWN for answer in answers.values()),
+        not_compared=sum(answer == UNKNOWN for answer in answers.values()),
         left_out=newest.left_out,
     )
 
@@ -82,7 +81,7 @@ def _rows(incident: Incident, checks: Sequence[Checked]) -> Iterator[SecretRow]:
     """Yield one row for each artefact and rule that was in force; the newest check comes first."""
     sources = dict(incident.evidence.values_list("sha256", "source"))
     yielded: set[tuple[str, str]] = set()
-    for spot in {spot: None for one in checks for spot, answer in one.answers if answer == "yes"}:
+    for spot in {spot: None for one in checks for spot, answer in one.answers if answer == YES}:
         rule = TITLES.get(spot.rule, spot.rule)
         if (spot.sha256, rule) in yielded:
             continue
@@ -99,16 +98,16 @@ def _span(spot: Spot, checks: Sequence[Checked]) -> tuple[datetime | None, datet
     gone: datetime | None = None
     for check in checks:
         answer = dict(check.answers).get(spot)
-        if answer == leaked.YES:
+        if answer == YES:
             return _time(check), gone
-        if answer == leaked.NO:
+        if answer == NO:
             gone = _time(check)
     return None, gone
 
 
 def _parsed(row: SecretCheck) -> Checked | None:
     try:
-        return leaked.parse(bytes(row.body))
+        return parse(bytes(row.body))
     except BadInput:
         return None
 

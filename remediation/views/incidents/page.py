@@ -12,6 +12,7 @@ from remediation.views.cards.containment import Containment
 from remediation.views.cards.diagnosis import DiagnosisCard
 from remediation.views.cards.history import HistoryRow
 from remediation.views.cards.live import LiveCard
+from remediation.views.cards.outcomes import OutcomesCard
 from remediation.views.cards.proposal_rows import ProposalRow
 from remediation.views.cards.scope import ScopeCard
 from remediation.views.forms import CloseForm
@@ -160,6 +161,7 @@ class IncidentPage:
     form: CloseForm | None  # None when this person may not close it
     containment: Containment
     live: LiveCard
+    outcomes: OutcomesCard
     alive: tuple[ProposalRow, ...]  # those that do not run any more when it is closed
     may_plan: bool = False
 

@@ -19,6 +19,7 @@ from remediation.views.cards.comments import comments_card
 from remediation.views.cards.containment import containment
 from remediation.views.cards.diagnosis import DiagnosisCard, incident_diagnosis
 from remediation.views.cards.live import live_card
+from remediation.views.cards.outcomes import outcomes_card
 from remediation.views.cards.proposal_rows import ProposalRow
 from remediation.views.cards.scope import scope_card
 from remediation.views.forms import CloseForm, CommentForm
@@ -87,6 +88,7 @@ def incident_page(
         form=(form or CloseForm()) if may_close else None,
         containment=containment(person, incident, row.state),
         live=live_card(person, incident),
+        outcomes=outcomes_card(person, incident),
         alive=tuple(one for one in proposals if one.state not in _ENDED),
         may_plan=make_plan.may_plan(person, incident),
     )

@@ -19,16 +19,22 @@ from remediation.services.access import authorize
 from remediation.services.execution import halt as service
 from remediation.services.execution import propose_rest, reverse_run
 from remediation.views import bodies, decorators
+from remediation.views.cards.outcomes import outcomes_card
 from remediation.views.cards.proposal import visible
 from remediation.views.errors import STOP_POLLING, signed_out
 from remediation.views.run import presenter
-from remediation.views.run.page import RunPage
+from remediation.views.run.page import LIVE, RunPage
 
 
 @decorators.page
 def show(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     """Show the whole page."""
-    return render(request, "remediation/run/page.html", _context(request, proposal_id))
+    person = decorators.person(request)
+    proposal = visible(person, proposal_id)
+    ended = proposal.state not in LIVE and hasattr(proposal, "execution")
+    card = outcomes_card(person, proposal.incident, proposal) if ended else None
+    context = {**_context(request, proposal_id), "outcomes": card}
+    return render(request, "remediation/run/page.html", context)
 
 
 @require_safe

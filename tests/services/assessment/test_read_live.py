@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors, instant
 from remediation.domain.live import Reading
+from remediation.domain.secrets.compared import parse
 from remediation.services.assessment import leaked, live, read_live
 from tests import factories
 from tests.factories import WEB, WORKER
@@ -128,7 +130,7 @@ def test_a_leaked_password_in_force_then_rotated_elsewhere(world: LeakyWorld) ->
     assert again(world, incident) == "yes"
     rotate(world, "something-else-1")
     assert again(world, incident) == "no"
-    checked = leaked.parse(bytes(m.SecretCheck.objects.earliest("pk").body))
+    checked = parse(bytes(m.SecretCheck.objects.earliest("pk").body))
     ((spot, told),) = checked.answers
     assert told == "yes" and spot.sha256 == incident.evidence.get().sha256
     assert checked.place == "server orders-db"
@@ -148,7 +150,7 @@ def test_a_twin_with_one_other_character_is_not_in_force(world: LeakyWorld) -> N
 def test_a_role_without_a_password(world: LeakyWorld) -> None:
     rotate(world, None)
     assert again(world, incident_of(world)) == "no"
-    checked = leaked.parse(bytes(m.SecretCheck.objects.get().body))
+    checked = parse(bytes(m.SecretCheck.objects.get().body))
     assert checked.why == "the role has no password"
 
 
@@ -158,7 +160,7 @@ def test_a_role_that_is_not_enrolled_cannot_be_told(world: LeakyWorld) -> None:
     with psycopg.connect(world.pg.superuser, autocommit=True) as connection:
         connection.execute("SELECT hitl_ops.unmanage(%s)", [world.pg.role])
     assert again(world, incident) == "unknown"
-    checked = leaked.parse(bytes(m.SecretCheck.objects.get().body))
+    checked = parse(bytes(m.SecretCheck.objects.get().body))
     assert "is not a member of hitl_managed" in checked.why
 
 
@@ -179,8 +181,7 @@ def test_an_identity_that_the_inventory_does_not_have_is_not_looked_at(world: Le
     elsewhere = m.LiveRequest.objects.get()
     work = read_live._Work(elsewhere, instant.dump(elsewhere.recorded_at), None, False,
                            leaked.Leaked())  # fmt: skip
-    read_live._read(work, None, "")
-    assert work.reading is not None and work.reading.found == "not_known"
+    assert read_live._read(work, None, "").reading.found == "not_known"
     assert world.pg.log.stat().st_size == before
 
 
@@ -215,3 +216,36 @@ def test_one_person_asks_within_a_budget(world: LeakyWorld) -> None:
         factories.backdate(row, minutes=2)
     with pytest.raises(errors.WrongState):
         ask(world, incident)
+
+
+def test_a_target_that_hangs_holds_up_no_other(
+    world: LeakyWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The healthy one is recorded at once; the other one as unanswered, and nothing waits."""
+    hanging, healthy = incident_of(world), incident_of(world)
+    assert hanging.pk == healthy.pk, "one incident: the same identity"
+    release = Event()
+    real = read_live.run_live
+    calls = iter([True, False])
+
+    def run_live(step: Any, targets: Any) -> Any:
+        if next(calls):
+            release.wait(20)
+        return real(step, targets)
+
+    monkeypatch.setattr(read_live, "run_live", run_live)
+    monkeypatch.setattr(read_live, "SECONDS", 4.0)
+    with acts(WEB), transaction.atomic():
+        for name in ("alice", "bob"):
+            person = world.people[name]
+            entry = factories.entry("person:live:asked", person.actor, f"incident:{hanging.pk}")
+            m.LiveRequest.objects.create(
+                incident=hanging, locator=hanging.locator, person=person.id, entry=entry
+            )
+    try:
+        assert answer() == 2
+    finally:
+        release.set()
+    assert [one.found for one in m.LiveObservation.objects.order_by("pk")] == ["access", "unread"]
+    newest = Reading.parse(bytes(m.LiveObservation.objects.latest("pk").body))
+    assert newest.why == "no answer within 4 s"

@@ -6,9 +6,8 @@ import json
 from uuid import UUID
 
 from remediation import models as m
-from remediation.executors.base import Compared
-from remediation.services.assessment import leaked, read_live
-from remediation.services.assessment.leaked import Leaked, Spot
+from remediation.domain.secrets.compared import Spot, body, verdict
+from remediation.services.assessment import read_live
 from tests import factories
 from tests.factories import WORKER
 from tests.flows.world import WORKER_ACTOR, World, acts
@@ -120,14 +119,14 @@ def test_a_secret_in_force_and_then_not_any_more(
         (True, "2026-11-22T10:00:00.000000Z"),
         (False, "2026-11-22T10:05:00.000000Z"),
     ):
-        _check(incident, Compared((found,), "server <ledger>"), Leaked((), ((spot,),)), at)
+        _check(incident, spot, found, at)
         page = words(alice.get("incident_live", incident.pk))
         assert ("is still in force" in page) is found
         assert ("is no longer in force" in page) is not found
         assert "server &lt;ledger&gt;" in page or not found
 
 
-def _check(incident: m.Incident, compared: Compared, found: Leaked, at: str) -> None:
+def _check(incident: m.Incident, spot: Spot, found: bool, at: str) -> None:
     person = factories.person(f"asks{factories.number()}")
     with factories.acting("hitl_web"):
         entry = factories.entry("person:live:asked", person.actor, f"incident:{incident.pk}")
@@ -139,6 +138,6 @@ def _check(incident: m.Incident, compared: Compared, found: Leaked, at: str) -> 
             "worker:secret:compared", WORKER_ACTOR.ref, f"incident:{incident.pk}"
         )
         m.SecretCheck.objects.create(
-            request=request, in_force=leaked.verdict(compared), actor=WORKER_ACTOR.ref,
-            body=leaked.body(found, compared, at), entry=entry,
+            request=request, in_force=verdict([found], ""), actor=WORKER_ACTOR.ref,
+            body=body([[spot]], [found], at=at, place="server <ledger>"), entry=entry,
         )  # fmt: skip

@@ -3,7 +3,8 @@ DO $$
 DECLARE f record;
 BEGIN
   FOR f IN SELECT * FROM (VALUES ('liverequest', 'person'), ('liveobservation', 'actor'),
-                                 ('secretcheck', 'actor')) AS v(t, who) LOOP
+                                 ('secretcheck', 'actor'),
+                                 ('outcomequestion', 'actor'), ('outcomeanswer', 'person')) AS v(t, who) LOOP
     EXECUTE format('CREATE TRIGGER a_fact BEFORE INSERT ON public.%I
                     FOR EACH ROW EXECUTE FUNCTION remediation.fact_v1(%s)',
                    'remediation_' || f.t, quote_literal(f.who));
