@@ -125,8 +125,30 @@ _ACTIVATE_1 = ActionSpec(
 )
 
 # Version 2: a look reads several times, and undoing what changed nothing makes no call.
-DEACTIVATE = replace(_DEACTIVATE_1, version=2, earlier=(_DEACTIVATE_1,))
-ACTIVATE = replace(_ACTIVATE_1, version=2, earlier=(_ACTIVATE_1,))
+DEACTIVATE = replace(
+    _DEACTIVATE_1,
+    version=2,
+    headline="Deactivate AWS access key {access_key_id} of user {user} (account {account})",
+    headlines=(
+        "Deactivate {count} access keys of user {user} in AWS account {account}",
+        "Deactivate {count} access keys in AWS account {account}",
+        "Deactivate {count} AWS access keys",
+    ),
+    undone=gettext_noop("the key can be activated again"),
+    earlier=(_DEACTIVATE_1,),
+)
+ACTIVATE = replace(
+    _ACTIVATE_1,
+    version=2,
+    headline="Activate AWS access key {access_key_id} of user {user} (account {account})",
+    headlines=(
+        "Activate {count} access keys of user {user} in AWS account {account}",
+        "Activate {count} access keys in AWS account {account}",
+        "Activate {count} AWS access keys",
+    ),
+    undone=gettext_noop("the key can be deactivated again"),
+    earlier=(_ACTIVATE_1,),
+)
 
 PROVIDER = Provider(
     name="aws",

@@ -179,6 +179,13 @@ DISABLE = replace(
         ),
     ),
     limits=_LIMITS,
+    headline="Disable login for PostgreSQL role {role} (cluster {cluster}) and close its open"
+    " sessions",
+    headlines=(
+        "Disable {count} PostgreSQL roles on {cluster}",
+        "Disable {count} PostgreSQL roles",
+    ),
+    undone=gettext_noop("login can be enabled again"),
     earlier=(_DISABLE_1,),
 )
 
@@ -199,7 +206,18 @@ _ENABLE_1 = ActionSpec(
     grants_access=True,
 )
 
-ENABLE = replace(_ENABLE_1, version=2, pin_fields=_PIN, earlier=(_ENABLE_1,))
+ENABLE = replace(
+    _ENABLE_1,
+    version=2,
+    pin_fields=_PIN,
+    headline="Enable login for PostgreSQL role {role} (cluster {cluster})",
+    headlines=(
+        "Enable {count} PostgreSQL roles on {cluster}",
+        "Enable {count} PostgreSQL roles",
+    ),
+    undone=gettext_noop("login can be disabled again"),
+    earlier=(_ENABLE_1,),
+)
 
 PROVIDER = Provider(
     name="postgres",

@@ -147,6 +147,13 @@ class ActionSpec:
     parameters: Mapping[str, Json] = field(default_factory=lambda: _NO_PARAMETERS)
     # Values for documentation and for the contract test.
     example: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+    # The title of a plan with this one step, as a command; the sentence when it has none.
+    headline: str = ""
+    # The title of a plan that does this to {count} targets. The first template is used whose other
+    # fields have the same value in every target.
+    headlines: tuple[str, ...] = ()
+    # What its undoing gives back, in a few words.
+    undone: str = ""
     # The same action in its earlier versions: plans that were signed for one are read, shown and
     # verified with it, and never run.
     earlier: tuple[ActionSpec, ...] = ()
@@ -179,7 +186,7 @@ class Provider:
             text
             for action in self.actions
             for spec in (action, *action.earlier)
-            for text in (spec.ends_sessions, spec.unpinned_reason, *spec.cannot)
+            for text in (spec.ends_sessions, spec.unpinned_reason, spec.undone, *spec.cannot)
         )
         of_limits = (
             text
