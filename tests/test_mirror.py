@@ -19,6 +19,7 @@ ELSEWHERE = {
     "services/approvers_file": "services/people/test_approvers.py",  # reads the written file
     "services/guards": "database/test_review_rules.py",  # translates refusals of the database
     "services/transition": "database/test_record_or_nothing.py",  # a move and its entry, or neither
+    "services/access/asked": "services/access/test_deciders.py",  # what a round asks for
     "services/access/record_refusal": "services/reporting/test_secrets.py",
     "services/access/slots": "services/access/test_authorize.py",  # slots a right can fill
     "services/assessment/assess": "flows/test_approve_and_execute.py",

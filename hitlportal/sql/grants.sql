@@ -88,8 +88,9 @@ GRANT SELECT ON remediation.edge, remediation.target_kind TO hitl_web, hitl_work
 GRANT SELECT ON
   public.remediation_queueentry, public.remediation_queueservice, public.remediation_incidententry
   TO hitl_web, hitl_auditor;
-GRANT SELECT ON remediation.entitlement, remediation.service_right TO hitl_web, hitl_worker;
-GRANT SELECT ON remediation.mailbox, remediation.account TO hitl_worker;
+GRANT SELECT ON remediation.entitlement, remediation.service_right, remediation.account
+  TO hitl_web, hitl_worker;
+GRANT SELECT ON remediation.mailbox TO hitl_worker;
 
 -- Web: people, sessions of review, agents' tokens and answers.
 GRANT SELECT ON

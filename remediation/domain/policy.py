@@ -9,11 +9,6 @@ from dataclasses import dataclass
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.facts import Facts, facts
 from remediation.domain.ruling import (
-    ANY,
-    ROLES,
-    SECURITY,
-    SERVICE_OWNER,
-    SLOTS,
     USER_VERIFIED,
     Requirements,
     Risk,
@@ -22,6 +17,7 @@ from remediation.domain.ruling import (
     tightened,
 )
 from remediation.domain.scope import Criticality
+from remediation.domain.slots import ANY, ROLES, SECURITY, SERVICE_OWNER, SLOTS
 
 __all__ = [
     "ANY",

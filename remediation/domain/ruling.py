@@ -12,17 +12,11 @@ from remediation.domain import instant
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadValue
 from remediation.domain.fields import Fields
+from remediation.domain.slots import ANY, FIRST_SLOTS
 from remediation.domain.strict import parse as parse_json
 
 MAX_BYTES = 256 * 1024
 
-# The slots: one for each approver role, and "any" for either role.
-ANY, SECURITY, SERVICE_OWNER = "any", "security", "service_owner"
-ROLES = (SECURITY, SERVICE_OWNER)
-SLOTS = (*ROLES, ANY)
-# A lead's key may halt runs but fills no slot.
-LEAD = "lead"
-KEY_ROLES = (*ROLES, LEAD)
 # The only assurance: a passkey with user verification.
 USER_VERIFIED = "user_verified"
 
@@ -100,7 +94,7 @@ class Ruling:
             ),
         )  # fmt: skip
         slots = source.texts("slots", most=20)
-        if any(slot not in SLOTS for slot in slots):
+        if any(slot not in FIRST_SLOTS for slot in slots):
             raise BadValue("unknown slot", pointer=source.at("slots"))
         return cls(
             Requirements(

@@ -11,7 +11,7 @@ from remediation.domain import instant
 from remediation.domain.digest import Digests, Kind, digest
 from remediation.domain.errors import BadValue, ReasonRequired, VerdictsDisagree
 from remediation.domain.fields import Fields
-from remediation.domain.ruling import SLOTS
+from remediation.domain.slots import SLOTS
 from remediation.domain.strict import parse as parse_json
 
 TYPE = "hitlportal-review/v1"

@@ -71,6 +71,9 @@ SAYINGS = frozenset(
         gettext_noop("edited the plan"),
         gettext_noop("corrected the diagnosis"),
         gettext_noop("loosened the inventory in the last 7 days"),
+        # The same, of people who took no part (services/access/deciders.py).
+        gettext_noop("has no right to review an affected service"),
+        gettext_noop("every slot of this role is filled"),
         # Notes of an import (domain/intake/report.py).
         gettext_noop("Without an owner"),
         gettext_noop("New owner teams"),

@@ -23,11 +23,13 @@ from remediation.domain.gate.gate import STEPS
 from remediation.domain.halt.statement import RunDecision
 from remediation.domain.intake import report
 from remediation.domain.outcome import Outcome
-from remediation.domain.ruling import SLOTS, Risk
+from remediation.domain.ruling import Risk
 from remediation.domain.secrets import detector
+from remediation.domain.slots import OWNERS, SLOTS
 from remediation.domain.statement import Decision, Verdicts
 from remediation.domain.states import CloseReason, IncidentState, ProposalState
 from remediation.models.inventory import Criticality, Environment
+from remediation.services.access import deciders
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from remediation.services.people import accounts
 from remediation.views.cards import checks as check_cards
@@ -85,7 +87,8 @@ def test_the_built_in_providers_are_registered() -> None:
 def test_the_words_are_those_of_the_domain() -> None:
     expected = {
         *ProposalState, *IncidentState, *Risk, *Criticality.values, *Environment.values, *Decision,
-        "yes", "no", *Finding, *SLOTS, *accounts.BUILT_IN, "staff", *Outcome, *PHASES, "halted",
+        "yes", "no", *Finding, *(set(SLOTS) - set(OWNERS)),
+        *accounts.BUILT_IN, "staff", *Outcome, *PHASES, "halted",
         *RunDecision,
         *(name for _, name, _ in STEPS), *Kind, *Verdicts.__slots__,
         "same", "added", "removed", "changed",
@@ -125,7 +128,7 @@ def test_the_sayings_are_those_of_the_domain() -> None:
         *statement.REJECT_REASONS.values(), *statement.RETURN_REASONS.values(),
         *outcome.WORDS.values(), *detector.TITLES.values(),
         REPORT_ONLY,
-        *marks, *excluding, *_notes(),
+        *marks, *excluding, deciders.NO_RIGHT, deciders.ALL_FILLED, *_notes(),
     }  # fmt: skip
     assert expected - set(MESSAGES) == set(SAYINGS)
 

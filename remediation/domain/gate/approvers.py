@@ -14,7 +14,7 @@ from remediation.domain import b64url, instant
 from remediation.domain.errors import BadValue, SignatureInvalid, WrongType
 from remediation.domain.fields import Fields
 from remediation.domain.gate.signature import load_key
-from remediation.domain.ruling import ANY, KEY_ROLES, LEAD, ROLES
+from remediation.domain.slots import ANY, KEY_ROLES, LEAD, ROLES
 from remediation.domain.strict import parse as parse_json
 
 TYPE = "hitlportal-approvers/v1"

@@ -13,7 +13,7 @@ from django.core.management.base import CommandError, CommandParser
 from remediation.domain import instant
 from remediation.domain.gate.approvers import Approver
 from remediation.domain.policy import ROLES
-from remediation.domain.ruling import KEY_ROLES
+from remediation.domain.slots import KEY_ROLES
 from remediation.management.operator import OperatorCommand
 from remediation.services import approvers_file
 from remediation.services.access import authorize

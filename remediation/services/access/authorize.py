@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection
 
 from remediation.domain.policy import ANY, ROLES
-from remediation.domain.ruling import KEY_ROLES
+from remediation.domain.slots import KEY_ROLES
 from remediation.models import Assessment, Proposal, User
 
 AUDITOR, LEAD, SECURITY = "auditor", "lead", "security"

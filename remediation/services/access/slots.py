@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import F, Q
 
-from remediation.domain.policy import ANY
+from remediation.domain.slots import ANY, left_open
 from remediation.models import Assessment, AssessmentService, Proposal, Review, User
 from remediation.services.access import authorize
 
@@ -73,7 +73,9 @@ def open_slots_by_id(rights: Rights, waiting: list[UUID]) -> dict[UUID, tuple[st
         if proposal_id in out or any(person == rights.person for person, _, _ in reviews):
             continue
         if direct.get(proposal_id, frozenset()) <= rights.review:
-            free = _free(slots, [slot for _, slot, decision in reviews if decision == "approve"])
+            free = left_open(
+                slots, [slot for _, slot, decision in reviews if decision == "approve"]
+            )
             fits = tuple(
                 dict.fromkeys(slot for slot in free if slot == ANY or slot in rights.approver)
             )
@@ -120,14 +122,6 @@ def _taken(proposals: list[UUID]) -> dict[UUID, list[tuple[UUID, str, str]]]:
     for proposal_id, person, slot, decision in rows:
         found.setdefault(proposal_id, []).append((person, slot, decision))
     return found
-
-
-def _free(slots: Iterable[str], taken: Iterable[str]) -> list[str]:
-    free = list(slots)
-    for slot in taken:
-        if slot in free:
-            free.remove(slot)
-    return free
 
 
 def perhaps_mine(rights: Rights) -> Q | None:

@@ -20,7 +20,7 @@ from django.urls import reverse
 
 from remediation.domain import inert
 from remediation.domain.policy import ROLES
-from remediation.domain.ruling import LEAD
+from remediation.domain.slots import LEAD
 from remediation.models import Execution, Incident, Proposal
 from remediation.services.access import authorize
 

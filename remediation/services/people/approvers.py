@@ -31,7 +31,7 @@ from remediation.domain.errors import (
 from remediation.domain.events import Event
 from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.domain.policy import ROLES
-from remediation.domain.ruling import KEY_ROLES
+from remediation.domain.slots import KEY_ROLES
 from remediation.models import PasskeyEnrolment
 from remediation.services import approvers_file
 from remediation.services.actors import Actor

@@ -25,7 +25,7 @@ from remediation.domain.gate.signature import Assertion
 from remediation.domain.observation import Observation, Pinned
 from remediation.domain.plan import Plan
 from remediation.domain.policy import ROLES, facts
-from remediation.domain.ruling import KEY_ROLES
+from remediation.domain.slots import KEY_ROLES
 from remediation.domain.states import IncidentState
 from remediation.models import Assessment, Proposal
 from remediation.services.access import authorize

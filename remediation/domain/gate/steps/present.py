@@ -20,7 +20,7 @@ from remediation.domain.errors import (
 )
 from remediation.domain.gate.case import Case
 from remediation.domain.observation import Pinned
-from remediation.domain.ruling import KEY_ROLES
+from remediation.domain.slots import KEY_ROLES
 from remediation.domain.states import IncidentState
 
 # Hosts with NTP differ by milliseconds; with a larger difference deadlines are meaningless.
