@@ -22,6 +22,9 @@ from remediation.views.cards.fields import format_json
 from remediation.views.cards.folding import Folded, fold
 from remediation.views.names import Names
 
+# How many claims and artefacts are in sight; the templates fold the others.
+CLAIMS, ARTEFACTS = 20, 8
+
 
 @dataclass(frozen=True)
 class CitationRow:
@@ -46,6 +49,11 @@ class ClaimRow:
     def line(self) -> Folded:
         """Return the claim with the one line that is shown while it is folded."""
         return fold(self.text_untrusted, 110, 1)
+
+    @property
+    def others(self) -> int:
+        """Return how many citations follow the first."""
+        return len(self.citations) - 1
 
     @property
     def misquoted(self) -> int:
@@ -75,6 +83,16 @@ class DiagnosisCard:
     claims: tuple[ClaimRow, ...]
     evidence: tuple[EvidenceRow, ...]
     record: AgentRecord | None = None
+
+    @property
+    def folded_claims(self) -> int:
+        """Return how many claims follow those in sight."""
+        return len(self.claims) - CLAIMS
+
+    @property
+    def folded_artefacts(self) -> int:
+        """Return how many artefacts follow those in sight."""
+        return len(self.evidence) - ARTEFACTS
 
 
 _ABSENT = read_artefact(None)

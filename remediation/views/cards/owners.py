@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from remediation.domain.policy import ROLES
+from remediation.domain.slots import SERVICE_OWNER
 from remediation.models import User
-
-SERVICE_OWNER = ROLES[-1]
 
 
 @dataclass(frozen=True)
