@@ -48,9 +48,11 @@ def moment(value: datetime | None) -> SafeString | str:
 
 @register.filter
 def clock_time(value: datetime) -> SafeString:
-    """Format a time of today as ``17:04 UTC``, another one with its date; the title has it whole."""
+    """Format a time of today as ``17:04 UTC``, another one with its date."""
     utc = value.astimezone(UTC)
-    form = "%H:%M UTC" if utc.date() == timezone.now().astimezone(UTC).date() else "%Y-%m-%d %H:%M UTC"
+    form = (
+        "%H:%M UTC" if utc.date() == timezone.now().astimezone(UTC).date() else "%Y-%m-%d %H:%M UTC"
+    )
     return format_html(
         '<time datetime="{}" title="{}">{}</time>', _iso(value), _utc(value), utc.strftime(form)
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from django.db import transaction
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pytest import MonkeyPatch
@@ -61,12 +62,22 @@ class DemoTargets:
     targets: str
 
 
+def _books(addresses: Addresses) -> Ledger:
+    """Prepare the ledger once for all processes of the test run, which share the cluster."""
+    kept = addresses.target_log.parent.parent / "ledger-of-the-demo"
+    kept.mkdir(exist_ok=True)
+    books = Ledger(TargetCluster(addresses.target), kept)  # type: ignore[arg-type]
+    with psycopg.connect(addresses.target, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(4711)")
+        books.prepare()
+        ledger.misuse(books.dsn(story.ROLE))
+    return books
+
+
 @contextmanager
 def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]:
     """Prepare the ledger on the test run's target cluster, and start the simulated account."""
-    books = Ledger(TargetCluster(addresses.target), directory)  # type: ignore[arg-type]
-    books.prepare()
-    ledger.misuse(books.dsn(story.ROLE))
+    books = _books(addresses)
     account = Cloud(directory / "cloud", story.CASE)
     child = account.start(directory / "aws.log")
     ids, files = {}, {}
@@ -168,8 +179,9 @@ class DemoWorld:
             }
             for n in range(40)
         ]
-        body: dict[str, Any] = leak_scanner.report(b'{"env": []}'.replace(
-            b"[]", b'[{"user": "%s"}]' % MANY[0].encode()), MANY[:1])
+        body: dict[str, Any] = leak_scanner.report(
+            b'{"env": []}'.replace(b"[]", b'[{"user": "%s"}]' % MANY[0].encode()), MANY[:1]
+        )
         body["incident"] |= {"title": f"Many roles: {LONG} " * 2, "external_id": "many"}
         body["evidence"] = [
             body["evidence"][0] | {"sha256": digest, "content": content, "source": LONG * 3}
@@ -188,5 +200,3 @@ class DemoWorld:
 
 def _planned(made: list[dict[str, Any]]) -> dict[str, Any]:
     return next(body for body in made if "proposal" in body)
-
-

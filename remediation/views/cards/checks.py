@@ -78,7 +78,7 @@ class CheckRow:
     @property
     def folded(self) -> Folded:
         """Return the reason with the beginning that is shown first."""
-        return fold(self.reason, 150, 3)
+        return fold(self.reason, 80, 2)
 
 
 def check_rows(found: Iterable[checks.Check]) -> tuple[CheckRow, ...]:

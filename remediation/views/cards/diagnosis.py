@@ -23,7 +23,7 @@ from remediation.views.cards.folding import Folded, fold
 from remediation.views.names import Names
 
 # How many claims and artefacts are in sight; the templates fold the others.
-CLAIMS, ARTEFACTS = 20, 8
+CLAIMS, ARTEFACTS = 8, 8
 
 
 @dataclass(frozen=True)

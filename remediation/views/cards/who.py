@@ -13,6 +13,8 @@ from remediation.models import Assessment, Proposal
 from remediation.services.access.deciders import Decider, deciders, missing
 from remediation.views.cards.reviews import ReviewRow, review_rows, slot_rows
 
+FEW = 3
+
 
 @dataclass(frozen=True)
 class SlotLine:
@@ -21,6 +23,15 @@ class SlotLine:
     title: str
     filled: ReviewRow | None
     can: tuple[str, ...]
+
+    @property
+    def few(self) -> tuple[str, ...]:
+        """Return the names that stand in the head; the card has all of them."""
+        return self.can[:FEW]
+
+    @property
+    def others(self) -> int:
+        return max(0, len(self.can) - FEW)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ def home(request: HttpRequest) -> HttpResponse:
 def following(request: HttpRequest) -> HttpResponse:
     """Redirect to the next proposal that this person may decide, or to the queue.
 
-    `?after=` leaves out the proposal that the person comes from. A route of its own: the search may fail, and a recorded decision must not fail with it.
+    `?after=` leaves out the proposal that the person comes from. A route of its own: the search
+    may fail, and a recorded decision must not fail with it.
     """
-    proposal_id = presenter.next_for(
-        decorators.person(request), skip=request.GET.get("after", "")
-    )
+    skip = request.GET.get("after", "")
+    proposal_id = presenter.next_for(decorators.person(request), skip=skip)
     return redirect("review", proposal_id) if proposal_id else redirect("queue")
 
 

@@ -92,4 +92,3 @@ def correct_page(proposal: Proposal) -> CorrectPage:
         summary_now=inert.visible(diagnosis.summary),
         claims=tuple((inert.visible(c.text), len(c.citations)) for c in diagnosis.claims),
     )
-

@@ -16,7 +16,9 @@ from remediation.views.cards.scope import ScopeCard, ScopeRow
 from remediation.views.cards.step import StepCard
 
 # What a tile shows; the rest of each list is one click away.
-SERVICES, STEPS, LIMITS, CHECKS, QUOTES = 3, 3, 3, 3, 3
+SERVICES, TEAMS, STEPS, LIMITS, CHECKS, QUOTES = 3, 2, 3, 2, 3, 3
+# Values that say that a target does not record the use.
+UNRECORDED = ("null", "", "N/A")
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,17 @@ class Happened:
 
 @dataclass(frozen=True)
 class Affected:
-    """A service that the action reaches, and whom to ask about it."""
+    """A service that the action reaches."""
 
     name: Folded
     row: ScopeRow
-    team: Folded
+
+
+@dataclass(frozen=True)
+class Team:
+    """An owner team, and the people to ask."""
+
+    name: Folded
     contacts: tuple[Contact, ...]
 
 
@@ -56,6 +64,7 @@ class LastUse:
     """What the worker read about the use of a target."""
 
     target_untrusted: str
+    # Fields with a value; none when the target records no use.
     fields: tuple[tuple[str, Folded], ...]
 
 
@@ -70,6 +79,9 @@ class Breaks:
     unknown: tuple[str, ...]
     shown: tuple[Affected, ...]
     more: tuple[Affected, ...]
+    teams: tuple[Team, ...]
+    more_teams: tuple[Team, ...]
+    unowned: int
     used: tuple[LastUse, ...]
     more_used: tuple[LastUse, ...]
 
@@ -114,13 +126,13 @@ def happened(card: DiagnosisCard) -> Happened:
     cited = claim.citations if claim else ()
     first = cited[0] if cited else None
     return Happened(
-        summary=fold(card.summary_untrusted, 230, 4),
-        claim=fold(claim.text_untrusted, 170, 3) if claim else None,
-        source=fold(first.source_untrusted, 60, 1) if first else None,
+        summary=fold(card.summary_untrusted, 150, 3),
+        claim=fold(claim.text_untrusted, 120, 2) if claim else None,
+        source=fold(first.source_untrusted, 36, 1) if first else None,
         attacker_writable=bool(first and first.attacker_writable),
         quotes=tuple(
             Quote(
-                fold(one.excerpt.value if one.excerpt else one.value_untrusted, 90, 2),
+                fold(one.excerpt.value if one.excerpt else one.value_untrusted, 48, 1),
                 one.outcome == "pass",
             )
             for one in cited
@@ -139,21 +151,17 @@ def strongest(claims: tuple[ClaimRow, ...]) -> ClaimRow | None:
 
 def breaks(scope: ScopeCard, steps: tuple[StepCard, ...]) -> Breaks:
     """Return the tile of the scope."""
-    people = contacts(row.service_id for row in scope.services)
     rows = sorted(scope.services, key=lambda row: (row.depth, not row.payment_path))
-    found = tuple(
-        Affected(
-            name=fold(row.name, 60, 1),
-            row=row,
-            team=fold(row.owner_team, 40, 1),
-            contacts=people.get(row.service_id, ()),
-        )
-        for row in rows
-    )
+    teams = _teams(rows)
+    found = tuple(Affected(fold(row.name, 48, 1), row) for row in rows)
     used = tuple(
         LastUse(
             step.name_untrusted,
-            tuple((field.name, fold(field.value, 90, 2)) for field in step.observed.last_use),
+            tuple(
+                (field.name, fold(field.value, 90, 2))
+                for field in step.observed.last_use
+                if field.value not in UNRECORDED
+            ),
         )
         for step in steps
         if step.observed and step.observed.last_use
@@ -166,15 +174,30 @@ def breaks(scope: ScopeCard, steps: tuple[StepCard, ...]) -> Breaks:
         unknown=scope.unknown,
         shown=found[:SERVICES],
         more=found[SERVICES:],
+        teams=teams[:TEAMS],
+        more_teams=teams[TEAMS:],
+        unowned=sum(not row.owner_team for row in rows),
         used=used[:1],
         more_used=used[1:],
     )
 
 
+def _teams(rows: list[ScopeRow]) -> tuple[Team, ...]:
+    """Return the owner teams, nearest service first, with the people of all their services."""
+    people = contacts(row.service_id for row in rows)
+    found: dict[str, dict[Contact, None]] = {}
+    for row in rows:
+        if row.owner_team:
+            found.setdefault(row.owner_team, {}).update(
+                dict.fromkeys(people.get(row.service_id, ()))
+            )
+    return tuple(Team(fold(name, 28, 1), tuple(some)) for name, some in found.items())
+
+
 def changes(steps: tuple[StepCard, ...]) -> Changes:
     """Return the tile of the plan."""
     rows = tuple(_change(step) for step in steps)
-    stays = tuple(fold(text, 110, 2) for text in dict.fromkeys(_stays(steps)))
+    stays = tuple(fold(text, 80, 1) for text in dict.fromkeys(_stays(steps)))
     undone = {step.undone for step in steps}
     return Changes(
         shown=rows[:STEPS],
@@ -196,7 +219,7 @@ def wrong(assessed: Assessed) -> Wrong:
 def _change(step: StepCard) -> Change:
     return Change(
         number=step.number,
-        target=fold(step.name_untrusted, 60, 1),
+        target=fold(step.name_untrusted, 64, 1),
         fields=step.observed.changes if step.observed else (),
         unobservable=bool(step.unobservable) or step.observed is None,
         exists=step.observed.exists if step.observed else True,
@@ -207,6 +230,6 @@ def _change(step: StepCard) -> Change:
 def _stays(steps: tuple[StepCard, ...]) -> list[str]:
     """Return what was seen to stay, then what was not looked at, then what always stays."""
     seen: list[LimitRow] = [row for step in steps for row in step.does_not_stop.seen]
-    known = [row.text_untrusted for row in seen if not row.unknown]
+    known = [row.text_untrusted for row in seen if not row.unknown and not row.absent]
     unknown = [row.text_untrusted for row in seen if row.unknown]
     return [*known, *unknown, *(text for step in steps for text in step.does_not_stop.never)]
