@@ -64,7 +64,7 @@
 
   const refresh = (form) => {
     const verdicts = verdictsOf(form);
-    for (const key of KEYS) document.getElementById(`tile-${key}`).dataset.given = verdicts[key];
+    for (const key of KEYS) document.getElementById(`tile-${key}`).dataset.answer = verdicts[key];
     const approve = form.querySelector("[data-decision=approve]");
     const ready = KEYS.every((key) => verdicts[key] === "yes") && form.elements.slot.value && !unseen(form);
     approve.classList.toggle("primary", Boolean(ready));

@@ -104,7 +104,7 @@ class Changes:
 
     shown: tuple[Change, ...]
     more: tuple[Change, ...]
-    undone: str
+    back: str  # what undoing gives back; empty when steps differ in it
     not_undone: tuple[int, ...]
     ends_sessions: tuple[str, ...]
     stays: tuple[Folded, ...]
@@ -202,7 +202,7 @@ def changes(steps: tuple[StepCard, ...]) -> Changes:
     return Changes(
         shown=rows[:STEPS],
         more=rows[STEPS:],
-        undone=undone.pop() if len(undone) == 1 else "",
+        back=undone.pop() if len(undone) == 1 else "",
         not_undone=tuple(step.number for step in steps if not step.undone),
         ends_sessions=tuple(dict.fromkeys(step.ends_sessions for step in steps)),
         stays=stays[:LIMITS],
