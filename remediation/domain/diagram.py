@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from remediation.domain.scope import Scope, ScopeService
+from remediation.domain.scope import Scope, ScopeService, ScopeTarget
 
 # A card with two lines of text, in units of the drawing.
-WIDTH, HEIGHT, GAP_X, GAP_Y = 190, 52, 70, 14
+WIDTH, HEIGHT, GAP_X, GAP_Y = 220, 52, 60, 14
 # A drawing of more cards is unreadable; the table below it lists all.
 MAX_DRAWN = 60
-# Characters that fit on a card; the table and the card's title have the whole name.
-FITS = 24
+# The room beside a name: the rounded ends of a target's card, and the flag of a marked one.
+EDGE, TARGET_EDGE, FLAG = 12, 20, 28
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,19 @@ class Node:
     marks: tuple[str, ...]
 
     @property
+    def left(self) -> int:
+        """Return where its text begins."""
+        return TARGET_EDGE if self.kind == "target" else EDGE
+
+    @property
     def short(self) -> str:
-        return self.title if len(self.title) <= FITS else f"{self.title[: FITS - 1]}…"
+        """Return as much of the name as fits; the table and the card's title have all of it."""
+        return _fit(self.title, WIDTH - self.left - (FLAG if self.marks else self.left))
+
+    @property
+    def short_line(self) -> str:
+        """Return as much of the second line as fits."""
+        return _fit(self.line, WIDTH - 2 * self.left)
 
 
 @dataclass(frozen=True)
@@ -78,10 +89,7 @@ def draw(scope: Scope, edges: Collection[tuple[int, int]]) -> Diagram:
     nodes: dict[str, Node] = {}
     for row, target in enumerate(scope.targets):
         top = _top(row, first, tallest)
-        nodes[target.locator] = Node(
-            target.locator, 0, top, "target", target.locator.partition(":")[2],
-            target.kind, () if target.known else ("not in the inventory",),
-        )  # fmt: skip
+        nodes[target.locator] = _target_node(target, top)
     if scope.unknown:
         top, said = _top(first - 1, first, tallest), f"{len(scope.unknown)} in the list above"
         nodes["unknown"] = Node("unknown", 0, top, "unknown", "Not known", said, ())
@@ -97,6 +105,23 @@ def draw(scope: Scope, edges: Collection[tuple[int, int]]) -> Diagram:
         edges=tuple(_edges(scope, shown, nodes, edges)),
         left_out=len(ordered) - len(shown),
     )
+
+
+def _target_node(target: ScopeTarget, y: int) -> Node:
+    # The last part of a locator tells a target from its neighbours.
+    place, _, name = target.locator.partition(":")[2].rpartition("/")
+    marks = () if target.known else ("not in the inventory",)
+    return Node(target.locator, 0, y, "target", name, place or target.kind, marks)
+
+
+def _fit(text: str, room: int) -> str:
+    """Cut a text to the room, by the widths of letters in a usual font of 13 pixels."""
+    used = 0.0
+    for at, letter in enumerate(text):
+        used += 4.5 if letter in "iljtf.,:;|'!()[] /-" else 7.4 if letter.islower() else 9.2
+        if used > room:
+            return f"{text[: max(1, at - 1)]}…"
+    return text
 
 
 def _service_node(service: ScopeService, x: int, y: int) -> Node:

@@ -1,47 +1,40 @@
-"""A plan in a few words: verb and target for heads and lists, and what is so once it is done."""
+"""Compose the title of a plan from its bytes: a verb and its target, in the portal's words."""
 
 from __future__ import annotations
 
-from string import Formatter
+import string
+from collections.abc import Sequence
 
 from remediation.domain.plan import Plan, Step
 
 
 def headline(plan: Plan) -> str:
-    """Return what the plan does: its verb and target, in English as the plan's sentences.
+    """Return what the plan does in one line; every step is named below the title.
 
-    Made from the plan's bytes and the declarations alone. Values of targets are untrusted: a page
-    shows the result inert.
+    A name that a reader could misread stands in quotes, as in the sentence of a step (A01).
     """
     first, *others = plan.steps
     if not others:
-        return of_step(first)
-    return _together(plan.steps) or f"{of_step(first)} (+{len(others)})"
+        return headline_of(first)
+    if all(step.action == first.action for step in others):
+        for template in first.spec.headlines:
+            if _shared(template, plan.steps):
+                # A target has no field named count (domain/catalogue/registry.py).
+                return first.target.describe(template.replace("{count}", str(len(plan.steps))))
+    return f"{len(plan.steps)} steps, the first: {headline_of(first)}"
 
 
-def of_step(step: Step) -> str:
-    """Return what a step does, in a few words."""
-    if step.spec.headline:
-        return step.target.describe(step.spec.headline)
-    return f"{step.spec.title}: {step.target.locator}"
+def headline_of(step: Step) -> str:
+    """Return the title of one step."""
+    return step.target.describe(step.spec.headline or step.spec.sentence)
 
 
 def done(step: Step) -> str:
     """Return what is so once the step is confirmed."""
-    if step.spec.done:
-        return step.target.describe(step.spec.done)
-    return of_step(step).rstrip(".") + "."
+    return step.target.describe(step.spec.done or step.spec.sentence)
 
 
-def _together(steps: tuple[Step, ...]) -> str:
-    """Return one phrase for steps of one action whose named fields are equal; "" if they differ."""
-    spec = steps[0].spec
-    if not spec.headline_many or any(step.action != steps[0].action for step in steps):
-        return ""
-    named = {name for _, name, _, _ in Formatter().parse(spec.headline_many) if name} - {"number"}
-    if any(step.target.fields[name] != steps[0].target.fields[name]
-           for step in steps for name in named):  # fmt: skip
-        return ""
-    # The number first: no field is called so, and values with braces are never formatted again.
-    phrase = spec.headline_many.replace("{number}", str(len(steps)))
-    return steps[0].target.describe(phrase)
+def _shared(template: str, steps: Sequence[Step]) -> bool:
+    """Return whether each field in the template has one value in all targets."""
+    names = {name for _, name, _, _ in string.Formatter().parse(template) if name} - {"count"}
+    return all(len({step.target.fields[name] for step in steps}) == 1 for name in names)

@@ -48,6 +48,18 @@ def moment(value: datetime | None) -> SafeString | str:
     return format_html('<time datetime="{}">{}</time>', _iso(value), _utc(value))
 
 
+@register.filter
+def clock_time(value: datetime) -> SafeString:
+    """Format a time of today as ``17:04 UTC``, another one with its date."""
+    utc = value.astimezone(UTC)
+    form = (
+        "%H:%M UTC" if utc.date() == timezone.now().astimezone(UTC).date() else "%Y-%m-%d %H:%M UTC"
+    )
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', _iso(value), _utc(value), utc.strftime(form)
+    )
+
+
 # Texts of times; clock.js reads the same ones from the page (`clock_words`).
 CLOCK = {
     "now": gettext_lazy("just now"),
@@ -170,6 +182,12 @@ def each_word(value: str) -> str:
 def saying(value: object) -> str:
     """Return a fixed sentence or title of the domain in the reader's language."""
     return vocabulary.saying(str(value))
+
+
+@register.filter
+def names(value: list[str]) -> str:
+    """Return names of people or slots as a list in a sentence."""
+    return ", ".join(value)
 
 
 @register.filter

@@ -185,6 +185,7 @@ def test_secrets_masked_and_revealed(world: World, visit: Callable[[], Visitor])
     come_in(alice, approver(world, "alice-b", "security"))
     # With a long word about what is masked: it has to break on a telephone.
     page = alice.open(f"/proposals/{proposal_id}/")
+    page.get_by_text("Artefacts", exact=True).click()
     expect(page.get_by_text("masked: 2 secrets").first).to_be_visible()
     wrong = judge(alice, "masked review")
     page = alice.open(f"/proposals/{proposal_id}/evidence/{sha256(secrecy.LEAK).hexdigest()}/")

@@ -59,7 +59,11 @@ def test_a_hostile_name_and_many_members_stay_readable(
     page = alice.open(f"/proposals/{seen}/")
     heading = page.get_by_role("heading", level=1)
     expect(heading).to_contain_text("role “x⟨U+201D⟩ on PostgreSQL cluster prod⟨U+000A⟩⟨U+202E⟩")
-    expect(heading).to_contain_text("” on PostgreSQL cluster orders-db, and end its open sessions.")
+    expect(heading).to_contain_text("” (cluster orders-db) and close its open sessions")
+    page.get_by_text("Steps in full").click()
+    expect(page.locator(".sentences li")).to_contain_text(
+        "” on PostgreSQL cluster orders-db, and end its open sessions."
+    )
     limits = page.locator(".cannot").first
     expect(limits).to_contain_text(f"{members[0]}, {members[10]}")
     expect(limits).to_contain_text(f"“{members[-1]}”, ")
@@ -68,6 +72,7 @@ def test_a_hostile_name_and_many_members_stay_readable(
     assert judge(alice, "limits") == []
     world.assess(seen, reason="target_unobservable")
     page = alice.open(f"/proposals/{seen}/")
+    page.get_by_text("Steps in full").click()
     expect(page.locator(".cannot").first).to_contain_text("Members of the role were not looked at")
     assert judge(alice, "limits-unknown") == []
     alice.open(f"/proposals/{seen}/execution/")

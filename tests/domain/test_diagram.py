@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from remediation.domain.diagram import FITS, HEIGHT, MAX_DRAWN, WIDTH, Diagram, draw
+from remediation.domain.diagram import HEIGHT, MAX_DRAWN, WIDTH, Diagram, draw
+from remediation.domain.scope import ScopeTarget
 from tests.domain.story import LOCATOR, a_scope, a_service
 
 
@@ -69,7 +70,16 @@ def test_services_beyond_the_bound_are_counted_and_the_gravest_are_drawn() -> No
 def test_a_long_name_is_complete_in_its_title() -> None:
     node = draw(a_scope(services=(a_service(name="x" * 80),)), []).nodes[1]
     assert node.title == "x" * 80
-    assert len(node.short) == FITS
+    assert node.short == "x" * 25 + "…"
+
+
+def test_a_target_is_named_by_what_tells_it_from_its_neighbours() -> None:
+    """The name fits beside the flag of a target that the inventory does not know."""
+    locator = "aws.iam.access_key:218007301253/bert-jan/AKIATFQR7NSC8Q4X20BJ"
+    target = ScopeTarget(locator, False, "aws.iam.access_key", "production", "")
+    node = draw(a_scope(targets=(target,), services=()), []).nodes[0]
+    assert (node.title, node.line) == ("AKIATFQR7NSC8Q4X20BJ", "218007301253/bert-jan")
+    assert node.short.endswith("…") and node.short.startswith("AKIATFQR7NSC8")
 
 
 def test_an_empty_scope_can_be_drawn() -> None:

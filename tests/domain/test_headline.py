@@ -1,70 +1,77 @@
-"""A plan in a few words, from its bytes and the declarations alone."""
+"""The title of a plan: a verb and its target, from the plan's bytes alone."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from remediation.domain import headline, plan
-from remediation.domain.catalogue import ACTIONS
-from tests.services.execution.test_reverse_run import steps
+import pytest
+
+from remediation.domain import plan as plans
+from remediation.domain.catalogue import ACTIONS, TARGETS
+from remediation.domain.headline import done, headline
+from remediation.domain.plan import Plan
 
 
-def parsed(*made: dict[str, Any]) -> plan.Plan:
-    value: Any = {"version": 1, "environment": "staging", "steps": list(made)}
-    return plan.parse(value, protected=frozenset())
+def a_plan(*steps: tuple[str, dict[str, str]]) -> Plan:
+    body: dict[str, Any] = {
+        "version": 1,
+        "environment": "production",
+        "steps": [
+            {
+                "action": action,
+                "target": {"kind": ACTIONS[action].target_kind, **target},
+                "parameters": {},
+            }
+            for action, target in steps
+        ],
+    }
+    return plans.parse(body, protected=frozenset(), allow_test=True)
 
 
-def role(name: str, cluster: str = "crm") -> dict[str, Any]:
-    (made,) = steps(name)
-    return {**made, "target": {**made["target"], "cluster": cluster}}
+def roles(*names: str, cluster: str = "ledger") -> list[tuple[str, dict[str, str]]]:
+    return [("postgres.role.disable", {"cluster": cluster, "role": name}) for name in names]
 
 
-def test_one_step_says_verb_and_target() -> None:
-    made = parsed(role("svc_reports"))
-    assert headline.headline(made) == "Disable login of PostgreSQL role svc_reports on crm"
-    assert headline.done(made.steps[0]) == "Login of svc_reports on crm is off."
+def test_one_step_is_a_command() -> None:
+    assert headline(a_plan(*roles("svc_reports"))) == (
+        "Disable login for PostgreSQL role svc_reports (cluster ledger) and close its open sessions"
+    )
 
 
-def test_steps_of_one_action_are_one_phrase() -> None:
-    made = parsed(role("a"), role("b"), role("c"))
-    assert headline.headline(made) == "Disable login of 3 PostgreSQL roles on crm"
+def test_several_steps_of_one_kind_are_counted() -> None:
+    assert headline(a_plan(*roles("a", "b", "c"))) == "Disable 3 PostgreSQL roles on ledger"
+    apart = a_plan(*roles("a"), *roles("b", cluster="billing"))
+    assert headline(apart) == "Disable 2 PostgreSQL roles"
 
 
-def test_steps_that_differ_in_a_named_field_are_not_one_phrase() -> None:
-    made = parsed(role("a"), role("b", cluster="ledger"))
-    assert headline.headline(made) == "Disable login of PostgreSQL role a on crm (+1)"
+def test_different_actions_name_their_number_and_the_first() -> None:
+    back = ("postgres.role.enable", {"cluster": "ledger", "role": "b"})
+    found = headline(a_plan(*roles("a"), back))
+    assert found.startswith("2 steps, the first: Disable login for PostgreSQL role a")
 
 
-def test_a01_a_name_adds_no_words_to_the_phrase() -> None:
-    """A role may have any name: braces are not filled again, and words are quoted."""
-    made = parsed(role("x on ledger {number} {cluster}"), role("b"))
-    assert "“x on ledger {number} {cluster}”" in headline.of_step(made.steps[0])
-    assert headline.headline(made) == "Disable login of 2 PostgreSQL roles on crm"
+def test_a01_no_name_adds_words_to_the_title() -> None:
+    """A01: a role that is called like the rest of a sentence stands in quotes."""
+    found = headline(a_plan(*roles("x (cluster test), nothing else\u202e")))
+    assert "role “x (cluster test), nothing else⟨U+202E⟩” (cluster ledger)" in found
 
 
-def test_every_action_of_ours_has_its_words_and_they_name_only_its_fields() -> None:
-    from remediation.domain.catalogue import TARGETS
-
-    for spec in ACTIONS.values():
-        target = TARGETS[spec.target_kind]
-        if not spec.headline:
-            continue
-        assert spec.done and spec.headline_many, spec.kind
-        target_words = spec.headline.format_map(target.example)
-        assert not target_words.endswith(".") and spec.done.format_map(target.example)[-1] == "."
-        spec.headline_many.format_map({**target.example, "number": 2})
+@pytest.mark.parametrize("kind", sorted(ACTIONS))
+def test_every_action_has_a_title_that_names_its_target(kind: str) -> None:
+    spec = ACTIONS[kind]
+    example = TARGETS[spec.target_kind].example
+    found = headline(a_plan((kind, dict(example)))) if not spec.example else ""
+    assert not spec.example or spec.sentence
+    for value in example.values() if found else ():
+        assert value in found
 
 
-def test_an_action_without_words_is_named_by_title_and_locator() -> None:
-    from dataclasses import replace
+def test_what_is_so_once_a_step_is_confirmed() -> None:
+    assert done(a_plan(*roles("svc_reports")).steps[0]) == "Login of svc_reports on ledger is off."
 
-    made = parsed(role("a")).steps[0]
 
-    class Bare(plan.Step):
-        @property
-        def spec(self) -> Any:
-            return replace(made.spec, headline="", headline_many="", done="")
-
-    bare = Bare(**{key: getattr(made, key) for key in made.__dataclass_fields__})
-    assert headline.of_step(bare) == "Disable a PostgreSQL role: postgres.role:crm/a"
-    assert headline.done(bare) == "Disable a PostgreSQL role: postgres.role:crm/a."
+@pytest.mark.parametrize("kind", sorted(ACTIONS))
+def test_every_action_says_what_is_so_once_it_is_done(kind: str) -> None:
+    spec = ACTIONS[kind]
+    found = spec.done.format_map(TARGETS[spec.target_kind].example)
+    assert found.endswith(".")

@@ -5,6 +5,17 @@
     `${what}: <${node.tagName.toLowerCase()} class="${node.className.baseVal ?? node.className}"> ` +
     JSON.stringify((node.textContent || "").slice(0, 60)));
   const closed = [...document.querySelectorAll("details:not([open])")];
+  // The beginning of a folded text, as it is drawn first: in the window, and what the whole begins with.
+  for (const clip of document.querySelectorAll(".clip")) {
+    const fold = clip.closest("details");
+    const whole = fold.querySelector(":scope > .inert, :scope > figure .inert");
+    if (!whole || !whole.textContent.startsWith(clip.textContent.replace(/…$/, ""))) {
+      say("folded text begins otherwise", clip);
+    }
+    if (!clip.checkVisibility()) continue;
+    const box = clip.getBoundingClientRect();
+    if (box.left < -1 || box.right > document.documentElement.clientWidth + 1) say("folded text outside", clip);
+  }
   closed.forEach((one) => { one.open = true; });
   const frames = [...document.querySelectorAll(
     ".inert, .bytes, .whole, .pagehead h1, .reviewhead h1, .sentences li")];

@@ -231,6 +231,7 @@ def test_a61_a_secret_is_revealed_on_one_page_only(world: World, visit: Visit) -
     alice = visit(world.people["alice"])
     digest = sha256(secrecy.LEAK).hexdigest()
     page = opened(alice, "review", proposal_id).page
+    page.get_by_text("Artefacts", exact=True).click()
     expect(page.get_by_text("masked: 2 secrets").first).to_be_visible()
     alice.shoot("secret-review")
     opened(alice, "evidence", proposal_id, digest)

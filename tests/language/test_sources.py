@@ -32,7 +32,7 @@ _WORDS = re.compile(r"[A-Za-z]{2,}")
 # Given to a tag or a template as an argument, in plain quotes.
 _ARGUMENT = re.compile(r'(?:=|\{% (?:icon|pill) \S+ )"([A-Z][a-z]+ [^"]*|[a-z]+ [a-z ]+)"')
 # The program's name, an entity, and classes that a block gives to its page.
-NO_WORDS = {"hitlportal", "rsaquo", "narrow", "colM"}
+NO_WORDS = {"hitlportal", "rsaquo", "narrow", "onescreen", "colM"}
 
 
 def bare(template: str) -> Iterator[str]:

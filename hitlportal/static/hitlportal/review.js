@@ -3,21 +3,25 @@
 "use strict";
 (() => {
   const KEYS = ["diagnosis", "scope", "action"];
-  const { usePasskey, postJson, tell, opened, word } = window.hitl;
-  const say = (key) => word("review", key);
+  const { usePasskey, postJson, tell, opened, show, word } = window.hitl;
+  const say = (key, values) => word("review", key, values);
 
   const verdictsOf = (form) =>
     Object.fromEntries(KEYS.map((key) => [key, form.elements[key].value || ""]));
 
   /* Artefacts that an approval asks to have opened, and fields for names. The server asks again. */
   const toOpen = (form) => form.dataset.open.split(" ").filter(Boolean);
-  const typedIn = (form) => [...form.querySelectorAll("[name=typed]")];
+  const closedOf = (form) => {
+    const had = opened();
+    return toOpen(form).filter((sha256) => !had.includes(sha256));
+  };
+  const artefact = (sha256) => document.querySelector(`[data-artefact="${sha256}"]`);
+  const typedIn = (form) => [...form.elements].filter((element) => element.name === "typed");
+  const wrongNames = (form) => typedIn(form).filter((input) => input.value !== input.dataset.name);
 
   const unseen = (form) => {
-    const had = opened();
-    const closed = toOpen(form).find((sha256) => !had.includes(sha256));
-    if (closed) return [say("open"), document.querySelector(`[data-artefact="${closed}"] summary`)];
-    const wrong = typedIn(form).find((input) => input.value !== input.dataset.name);
+    if (closedOf(form).length) return [say("open"), document.querySelector("[data-open-next]")];
+    const [wrong] = wrongNames(form);
     return wrong ? [say("type"), wrong] : null;
   };
 
@@ -30,7 +34,7 @@
       return [say("disagree"), document.querySelector("#verdict-action input")];
     }
     if (decision === "approve" && KEYS.some((key) => verdicts[key] !== "yes")) {
-      return [say("disputed-part"), form.querySelector("[data-decision=return]")];
+      return [say("disputed-part"), form.querySelector("[data-reason=return]")];
     }
     const slot = form.elements.slot;
     if (!slot.value) return [say("slot"), form.querySelector("[name=slot]")];
@@ -44,19 +48,34 @@
     return null;
   };
 
-  const showVerdicts = (form) => {
+  /* Everything that an approval still needs, in a few words. */
+  const hint = (form) => {
+    const verdicts = Object.values(verdictsOf(form));
+    const count = (list, one, many) => (list === 1 ? [say(one)] : list ? [say(many, { count: list })] : []);
+    const needs = [
+      ...count(verdicts.filter((verdict) => !verdict).length, "need-answer", "need-answers"),
+      ...(form.elements.slot.value ? [] : [say("need-slot")]),
+      ...count(closedOf(form).length, "need-artefact", "need-artefacts"),
+      ...count(wrongNames(form).length, "need-name", "need-names"),
+    ];
+    if (verdicts.includes("no")) return say("disputed");
+    return needs.length ? say("need", { list: needs.join(", ") }) : say("ready");
+  };
+
+  const refresh = (form) => {
     const verdicts = verdictsOf(form);
-    for (const key of KEYS) {
-      const item = form.querySelector(`[data-recap="${key}"]`);
-      item.className = verdicts[key];
-      item.querySelector("[data-given]").textContent = say(verdicts[key] || "none");
-    }
+    for (const key of KEYS) document.getElementById(`tile-${key}`).dataset.answer = verdicts[key];
     const approve = form.querySelector("[data-decision=approve]");
-    const ready = KEYS.every((key) => verdicts[key] === "yes") && !unseen(form);
-    const count = form.querySelector("[data-opened-count]");
-    if (count) count.textContent = toOpen(form).filter((sha256) => opened().includes(sha256)).length;
-    approve.classList.toggle("primary", ready);
+    const ready = KEYS.every((key) => verdicts[key] === "yes") && form.elements.slot.value && !unseen(form);
+    approve.classList.toggle("primary", Boolean(ready));
     approve.setAttribute("aria-disabled", String(!ready));
+    const line = form.querySelector("[data-hint]");
+    const words = hint(form);
+    if (line.textContent !== words) line.textContent = words;
+    const count = document.querySelector("[data-opened-count]");
+    if (count) count.textContent = toOpen(form).length - closedOf(form).length;
+    const next = document.querySelector("[data-open-next]");
+    if (next) next.disabled = !closedOf(form).length;
   };
 
   const reasonFor = (form, decision) =>
@@ -92,15 +111,51 @@
     form.elements.text.value = kept.text;
   };
 
+  /* The panel of the reason belongs to reject or return, whichever opened it. */
+  const panelOf = (form) => {
+    const panel = form.querySelector("#reason-panel");
+    const buttons = [...form.querySelectorAll("[data-reason]")];
+    const close = () => {
+      if (panel.hidden) return;
+      const [from] = buttons.filter((button) => button.getAttribute("aria-expanded") === "true");
+      panel.hidden = true;
+      buttons.forEach((button) => button.setAttribute("aria-expanded", "false"));
+      if (panel.contains(document.activeElement) || document.activeElement === document.body) from.focus();
+    };
+    const open = (decision) => {
+      panel.hidden = false;
+      buttons.forEach((button) => button.setAttribute("aria-expanded", String(button.dataset.reason === decision)));
+      panel.querySelectorAll("[data-for]").forEach((each) => { each.hidden = each.dataset.for !== decision; });
+      const chosen = form.elements.code.selectedOptions[0];
+      if (chosen && chosen.dataset.for && chosen.dataset.for !== decision) form.elements.code.value = "";
+      form.elements.code.focus();
+    };
+    buttons.forEach((button) => button.addEventListener("click", () => {
+      if (button.getAttribute("aria-expanded") === "true") close();
+      else open(button.dataset.reason);
+    }));
+    panel.querySelector("[data-close]").addEventListener("click", close);
+    document.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") close();
+    });
+    return { close };
+  };
+
   const drive = (form) => {
-    const error = form.querySelector("[data-error]");
     const buttons = [...form.querySelectorAll("[data-decision]")];
+    const errors = () => document.querySelectorAll("[data-error], [data-reason-error]");
+    const errorOf = (decision) => form.querySelector(decision === "approve" ? "[data-error]" : "[data-reason-error]");
+    const clear = () => errors().forEach((error) => { error.textContent = ""; });
+    const panel = panelOf(form);
 
     const press = async (button) => {
       const decision = button.dataset.decision;
+      const error = errorOf(decision);
       const lacking = missing(form, decision);
-      error.textContent = lacking ? lacking[0] : "";
+      clear();
+      if (decision === "approve") panel.close();
       if (lacking) {
+        error.textContent = lacking[0];
         lacking[1].focus();
         return;
       }
@@ -121,19 +176,24 @@
 
     buttons.forEach((button) => button.addEventListener("click", () => press(button)));
     form.addEventListener("submit", (event) => event.preventDefault());
-    document.addEventListener("change", (event) => {
+    const changed = (event) => {
       if (event.target.form !== form) return;
-      showVerdicts(form);
-      error.textContent = "";
-    });
-    form.addEventListener("input", () => {
-      keepDraft(form);
-      showVerdicts(form);
-      error.textContent = "";
-    });
-    document.addEventListener("hitl:opened", () => showVerdicts(form));
+      if (event.type === "input") keepDraft(form);
+      refresh(form);
+      clear();
+    };
+    document.addEventListener("change", changed);
+    document.addEventListener("input", changed);
+    document.addEventListener("hitl:opened", () => { refresh(form); clear(); });
+    const next = document.querySelector("[data-open-next]");
+    if (next) {
+      next.addEventListener("click", () => {
+        const [closed] = closedOf(form);
+        if (closed && artefact(closed)) show(artefact(closed).closest("li"));
+      });
+    }
     readDraft(form);
-    showVerdicts(form);
+    refresh(form);
   };
 
   const reloadLink = () => {

@@ -112,8 +112,6 @@ _DEACTIVATE_1 = ActionSpec(
     title="Deactivate an AWS access key",
     sentence="Set access key {access_key_id} of IAM user {user} in AWS account {account}"
     " to Inactive.",
-    headline="Deactivate access key {access_key_id} of IAM user {user}",
-    headline_many="Deactivate {number} access keys in AWS account {account}",
     done="Access key {access_key_id} of {user} is inactive.",
     target_kind=ACCESS_KEY.kind,
     rollback="aws.iam.activate_access_key",
@@ -144,8 +142,6 @@ _ACTIVATE_1 = ActionSpec(
     title="Activate an AWS access key",
     sentence="Set access key {access_key_id} of IAM user {user} in AWS account {account}"
     " to Active.",
-    headline="Activate access key {access_key_id} of IAM user {user}",
-    headline_many="Activate {number} access keys in AWS account {account}",
     done="Access key {access_key_id} of {user} is active.",
     target_kind=ACCESS_KEY.kind,
     rollback=_DEACTIVATE_1.kind,
@@ -160,8 +156,30 @@ _ACTIVATE_1 = ActionSpec(
 )
 
 # Version 2: a look reads several times, and undoing what changed nothing makes no call.
-DEACTIVATE = replace(_DEACTIVATE_1, version=2, earlier=(_DEACTIVATE_1,))
-ACTIVATE = replace(_ACTIVATE_1, version=2, earlier=(_ACTIVATE_1,))
+DEACTIVATE = replace(
+    _DEACTIVATE_1,
+    version=2,
+    headline="Deactivate AWS access key {access_key_id} of user {user} (account {account})",
+    headlines=(
+        "Deactivate {count} access keys of user {user} in AWS account {account}",
+        "Deactivate {count} access keys in AWS account {account}",
+        "Deactivate {count} AWS access keys",
+    ),
+    undone=gettext_noop("the key can be activated again"),
+    earlier=(_DEACTIVATE_1,),
+)
+ACTIVATE = replace(
+    _ACTIVATE_1,
+    version=2,
+    headline="Activate AWS access key {access_key_id} of user {user} (account {account})",
+    headlines=(
+        "Activate {count} access keys of user {user} in AWS account {account}",
+        "Activate {count} access keys in AWS account {account}",
+        "Activate {count} AWS access keys",
+    ),
+    undone=gettext_noop("the key can be deactivated again"),
+    earlier=(_ACTIVATE_1,),
+)
 
 PROVIDER = Provider(
     name="aws",

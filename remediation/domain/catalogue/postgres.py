@@ -166,8 +166,6 @@ _DISABLE_1 = ActionSpec(
     title="Disable a PostgreSQL role",
     sentence="Take the right to log in from role {role} on PostgreSQL cluster {cluster},"
     " and end its open sessions.",
-    headline="Disable login of PostgreSQL role {role} on {cluster}",
-    headline_many="Disable login of {number} PostgreSQL roles on {cluster}",
     done="Login of {role} on {cluster} is off.",
     target_kind=ROLE.kind,
     rollback="postgres.role.enable",
@@ -212,6 +210,13 @@ DISABLE = replace(
         ),
     ),
     limits=_LIMITS,
+    headline="Disable login for PostgreSQL role {role} (cluster {cluster}) and close its open"
+    " sessions",
+    headlines=(
+        "Disable {count} PostgreSQL roles on {cluster}",
+        "Disable {count} PostgreSQL roles",
+    ),
+    undone=gettext_noop("login can be enabled again"),
     earlier=(_DISABLE_1,),
 )
 
@@ -220,8 +225,6 @@ _ENABLE_1 = ActionSpec(
     version=1,
     title="Enable a PostgreSQL role",
     sentence="Give role {role} on PostgreSQL cluster {cluster} the right to log in.",
-    headline="Enable login of PostgreSQL role {role} on {cluster}",
-    headline_many="Enable login of {number} PostgreSQL roles on {cluster}",
     done="Login of {role} on {cluster} is on.",
     target_kind=ROLE.kind,
     rollback=DISABLE.kind,
@@ -235,7 +238,18 @@ _ENABLE_1 = ActionSpec(
     grants_access=True,
 )
 
-ENABLE = replace(_ENABLE_1, version=2, pin_fields=_PIN, earlier=(_ENABLE_1,))
+ENABLE = replace(
+    _ENABLE_1,
+    version=2,
+    pin_fields=_PIN,
+    headline="Enable login for PostgreSQL role {role} (cluster {cluster})",
+    headlines=(
+        "Enable {count} PostgreSQL roles on {cluster}",
+        "Enable {count} PostgreSQL roles",
+    ),
+    undone=gettext_noop("login can be disabled again"),
+    earlier=(_ENABLE_1,),
+)
 
 PROVIDER = Provider(
     name="postgres",

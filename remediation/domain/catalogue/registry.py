@@ -168,6 +168,7 @@ def _of_action(
         yield f"it works on {spec.target_kind}, which {provider.name} does not declare"
         return
     yield from _of_sentence(spec.sentence, kinds[spec.target_kind])
+    yield from _of_headlines(spec, kinds[spec.target_kind])
     back = own.get(spec.rollback or "")
     if spec.reversible != (spec.rollback is not None):
         yield "it is reversible if and only if it has a rollback"
@@ -189,6 +190,22 @@ def _of_sentence(sentence: str, target: TargetSpec) -> Iterator[str]:
         yield "the sentence does not name exactly the fields of its target"
     if any(form or conversion for _, _, form, conversion in parts):
         yield "the sentence changes a value: braces hold the name of a field and nothing else"
+
+
+def _of_headlines(spec: ActionSpec, target: TargetSpec) -> Iterator[str]:
+    """A headline names the target whole; one for several targets says how many they are."""
+    if spec.headline:
+        yield from _of_sentence(spec.headline, target)
+    for each in spec.headlines:
+        named = [part for part in string.Formatter().parse(each) if part[1] is not None]
+        if any(form or conversion for _, _, form, conversion in named):
+            yield "a headline changes a value: braces hold the name of a field and nothing else"
+        if not {name for _, name, _, _ in named} <= {"count", *target.fields}:
+            yield "a headline names a field that its target does not have"
+        if "{count}" not in each:
+            yield "a headline for several targets does not say how many they are"
+    if spec.headlines and "count" in target.fields:
+        yield "its target has a field named count"
 
 
 def _of_execution(spec: ActionSpec) -> Iterator[str]:

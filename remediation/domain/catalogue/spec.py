@@ -182,11 +182,7 @@ class ActionSpec:
     leads_to: Mapping[str, Json]
     # What it does not stop at this target, said from the observation (domain/limits.py).
     limits: tuple[Limit, ...] = ()
-    # Short words for heads and lists, str.format templates over the target's fields: what it does,
-    # what it does to {number} targets that share the other fields, and what is so once it is
-    # confirmed. Without them the title and the locator stand in.
-    headline: str = ""
-    headline_many: str = ""
+    # What is so once it is confirmed, for the head of a run: a template as the sentence.
     done: str = ""
     # Why there is nothing to pin; empty if there are pin fields.
     unpinned_reason: str = ""
@@ -199,6 +195,13 @@ class ActionSpec:
     narrows: Mapping[str, Narrows] = field(default_factory=lambda: MappingProxyType({}))
     # Values for documentation and for the contract test.
     example: Mapping[str, Json] = field(default_factory=lambda: MappingProxyType({}))
+    # The title of a plan with this one step, as a command; the sentence when it has none.
+    headline: str = ""
+    # The title of a plan that does this to {count} targets. The first template is used whose other
+    # fields have the same value in every target.
+    headlines: tuple[str, ...] = ()
+    # What its undoing gives back, in a few words.
+    undone: str = ""
     # The same action in its earlier versions: plans that were signed for one are read, shown and
     # verified with it, and never run.
     earlier: tuple[ActionSpec, ...] = ()
@@ -231,7 +234,7 @@ class Provider:
             text
             for action in self.actions
             for spec in (action, *action.earlier)
-            for text in (spec.ends_sessions, spec.unpinned_reason, *spec.cannot)
+            for text in (spec.ends_sessions, spec.unpinned_reason, spec.undone, *spec.cannot)
         )
         of_limits = (
             text

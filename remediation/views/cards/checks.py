@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext_lazy
 
 from remediation.domain import checks
+from remediation.views.cards.folding import Folded, fold
 
 # Titles of passed checks: what is the case. A check without a title is shown by its name.
 TITLES = {
@@ -73,6 +74,11 @@ class CheckRow:
     title: str
     outcome: str
     reason: str
+
+    @property
+    def folded(self) -> Folded:
+        """Return the reason with the beginning that is shown first."""
+        return fold(self.reason, 80, 2)
 
 
 def check_rows(found: Iterable[checks.Check]) -> tuple[CheckRow, ...]:

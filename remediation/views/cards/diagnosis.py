@@ -19,7 +19,11 @@ from remediation.views.cards import agent_record
 from remediation.views.cards.agent_record import AgentRecord
 from remediation.views.cards.evidence import EvidenceRow, evidence_rows, is_whole
 from remediation.views.cards.fields import format_json
+from remediation.views.cards.folding import Folded, fold
 from remediation.views.names import Names
+
+# How many claims and artefacts are in sight; the templates fold the others.
+CLAIMS, ARTEFACTS = 8, 8
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,31 @@ class ClaimRow:
     text_untrusted: str
     citations: tuple[CitationRow, ...]
 
+    @property
+    def line(self) -> Folded:
+        """Return the claim with the one line that is shown while it is folded."""
+        return fold(self.text_untrusted, 110, 1)
+
+    @property
+    def others(self) -> int:
+        """Return how many citations follow the first."""
+        return len(self.citations) - 1
+
+    @property
+    def misquoted(self) -> int:
+        """Return how many of its citations do not hold."""
+        return sum(1 for citation in self.citations if citation.outcome == "fail")
+
+    @property
+    def strength(self) -> tuple[bool, bool, bool]:
+        """Return how well it is supported: every citation holds, and no attacker could have
+        written what it cites."""
+        return (
+            bool(self.citations),
+            bool(self.citations) and not self.misquoted,
+            bool(self.citations) and not any(c.attacker_writable for c in self.citations),
+        )
+
 
 @dataclass(frozen=True)
 class DiagnosisCard:
@@ -54,6 +83,16 @@ class DiagnosisCard:
     claims: tuple[ClaimRow, ...]
     evidence: tuple[EvidenceRow, ...]
     record: AgentRecord | None = None
+
+    @property
+    def folded_claims(self) -> int:
+        """Return how many claims follow those in sight."""
+        return len(self.claims) - CLAIMS
+
+    @property
+    def folded_artefacts(self) -> int:
+        """Return how many artefacts follow those in sight."""
+        return len(self.evidence) - ARTEFACTS
 
 
 _ABSENT = read_artefact(None)

@@ -19,6 +19,7 @@ class LimitRow:
     unknown: bool
     at: datetime | None = None
     place_untrusted: str = ""
+    absent: bool = False  # it was seen that there is nothing of the kind
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def does_not_stop(step: Step, observation: Observation | None, at: datetime | No
                 unknown=False,
                 at=at,
                 place_untrusted=place_of(step.target),
+                absent=limit.standing is Standing.ABSENT,
             )
             for limit in limits(step, observation)
         ),

@@ -17,6 +17,7 @@ from remediation.models import (
 
 @dataclass(frozen=True)
 class ScopeRow:
+    service_id: int
     name: str
     via: str
     depth: int
@@ -63,6 +64,7 @@ def scope_card(scope: Scope) -> ScopeCard:
         ),
         services=tuple(
             ScopeRow(
+                service_id=service.id,
                 name=service.name,
                 via=service.via,
                 depth=service.depth,

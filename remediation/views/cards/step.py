@@ -9,8 +9,9 @@ from django.utils.translation import gettext
 
 from remediation import vocabulary
 from remediation.domain.catalogue import after
+from remediation.domain.headline import headline_of
 from remediation.domain.observation import Observation, parse_observations
-from remediation.domain.plan import Plan, Step
+from remediation.domain.plan import Plan, Step, format_name
 from remediation.models import Assessment
 from remediation.views.cards.fields import Field, format_canonical
 from remediation.views.cards.limits import DoesNotStop, does_not_stop
@@ -23,6 +24,11 @@ class ObservedCard:
     fields: tuple[Field, ...]
 
     @property
+    def changes(self) -> tuple[Field, ...]:
+        """Return the fields that the action changes."""
+        return tuple(f for f in self.fields if f.after)
+
+    @property
     def last_use(self) -> tuple[Field, ...]:
         """Return who used the target and when, as far as the target records it."""
         return tuple(f for f in self.fields if f.name.startswith(("last_", "sessions")))
@@ -33,7 +39,10 @@ class StepCard:
     number: int
     action: str
     sentence: str
+    headline: str
+    undone: str  # what its undoing gives back; empty when it cannot be undone
     locator: str
+    name_untrusted: str  # the field that distinguishes the target, as sentences write it
     target: tuple[Field, ...]
     parameters: tuple[Field, ...]
     reversible: bool
@@ -62,7 +71,10 @@ def _step_card(step: Step, seen: dict[str, Observation | None], at: datetime | N
         number=step.index + 1,
         action=step.action,
         sentence=step.sentence,
+        headline=headline_of(step),
+        undone=_undone(step),
         locator=locator,
+        name_untrusted=format_name(step.target.distinguishing),
         target=tuple(Field(name, value) for name, value in step.target.fields.items()),
         parameters=tuple(
             Field(name, format_canonical(value)) for name, value in step.parameters.items()
@@ -81,6 +93,12 @@ def _step_card(step: Step, seen: dict[str, Observation | None], at: datetime | N
             else ""
         ),
     )
+
+
+def _undone(step: Step) -> str:
+    if step.rollback is None or not step.spec.reversible:
+        return ""
+    return vocabulary.saying(step.spec.undone) or gettext("it can be undone")
 
 
 def _observed(action: str, observation: Observation) -> ObservedCard:

@@ -89,8 +89,8 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
     )
 
 
-def next_for(person: User) -> UUID | None:
-    """Return the most urgent proposal that this person can decide now.
+def next_for(person: User, *, skip: str = "") -> UUID | None:
+    """Return the most urgent proposal that this person can decide now, but not this one.
 
     Looks only at the first hundred candidates.
     """
@@ -105,7 +105,7 @@ def next_for(person: User) -> UUID | None:
         some = first[start : start + FEW]
         able = _able(rights, some)
         for place in some:
-            if place.proposal_id in able:
+            if place.proposal_id in able and str(place.proposal_id) != skip:
                 return place.proposal_id
     return None
 

@@ -26,14 +26,15 @@ def home(request: HttpRequest) -> HttpResponse:
 def following(request: HttpRequest) -> HttpResponse:
     """Say what the decision before did, and redirect to the next proposal, or to the queue.
 
-    A route of its own: what fails here comes after a decision that is recorded, so it only loses
-    the line or the next proposal, never the answer.
+    `?after=` leaves out the proposal that the person comes from. A route of its own: what fails
+    here comes after a decision that is recorded, so it only loses the line or the next proposal,
+    never the answer.
     """
     person = decorators.person(request)
     said = decided.described(person, just) if (just := _decided(request)) else ""
     if said:
         messages.success(request, said)
-    proposal_id = _next_for(person)
+    proposal_id = _next_for(person, skip=request.GET.get("after", ""))
     return redirect("review", proposal_id) if proposal_id else redirect("queue")
 
 
@@ -44,9 +45,9 @@ def _decided(request: HttpRequest) -> UUID | None:
         return None
 
 
-def _next_for(person: User) -> UUID | None:
+def _next_for(person: User, *, skip: str) -> UUID | None:
     try:
-        return presenter.next_for(person)
+        return presenter.next_for(person, skip=skip)
     except Exception:
         logger.exception("the search for the next proposal")
         return None

@@ -118,12 +118,12 @@ def _why_not(
     excluded = authorize.excluded(proposal.pk).get(str(user.person))
     if excluded:
         because = "; ".join(vocabulary.saying(one) for one in excluded)
-        return gettext("You cannot decide here because you took part: %(because)s.") % {
+        return gettext("You can't decide here, because you took part: %(because)s.") % {
             "because": because
         }
     if not authorize.entitled_roles(user.person, assessment):
         return gettext(
-            "You cannot decide here: that needs an approver role and the right to review"
+            "You can't decide here: that needs an approver role and the right to review"
             " a service that uses the target directly, or one whose owners are asked."
         )
     if not slots:
@@ -131,6 +131,6 @@ def _why_not(
     if assessment.recorded_at + FRESH_FOR <= now:
         return gettext(
             "The worker read the target more than 10 minutes ago, too long ago to sign."
-            " Ask it to read the target again (section 3), then decide on the new round."
+            " Ask it to read the target again, then decide on the new round."
         )
     return ""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from remediation.domain.approval_conditions import Conditions
 from remediation.views.cards.alternatives import AlternativesCard
-from remediation.views.cards.assessed import Assessed
 from remediation.views.cards.changed_since import Change
 from remediation.views.cards.comments import Comments
+from remediation.views.cards.like_this import LikeRow
 from remediation.views.cards.live import LiveCard
 from remediation.views.cards.proposal import ProposalPage
 from remediation.views.cards.reviews import ReviewRow
+from remediation.views.cards.who import Who
+from remediation.views.review.tiles import Breaks, Changes, Happened, Wrong
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,30 @@ class Decide:
 
 @dataclass(frozen=True)
 class Rail:
-    """The part of a review page that is updated while it is open."""
+    """The part of the head that is updated while the page is open."""
 
     proposal_id: UUID
     state: str
     round: int
-    assessed: Assessed | None
-    earlier: tuple[ReviewRow, ...] = ()
+    assessment_id: int | None = None
+    decide_by: datetime | None = None
+    who: Who | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewPage(ProposalPage):
     """The whole page for one person."""
 
+    headline: str
     decide: Decide
     # What the worker read since, beside the pin.
     live: LiveCard
+    rail: Rail
+    happened: Happened
+    changes: Changes
+    # None until the worker has assessed the proposal.
+    breaks: Breaks | None = None
+    wrong: Wrong | None = None
     agent_enabled: bool = True
     # The proposal whose run this one reverses; a person proposed such a reversal, not the agent.
     undoes: UUID | None = None
@@ -74,10 +85,19 @@ class ReviewPage(ProposalPage):
     successor: UUID | None = None
     earlier: tuple[ReviewRow, ...] = ()
     comments: Comments | None = None
+    like_this: tuple[LikeRow, ...] = ()
 
     @property
     def open_for_review(self) -> bool:
         return self.state == "in_review" and self.assessed is not None
+
+    @property
+    def several(self) -> bool:
+        return len(self.steps) > 1
+
+    @property
+    def may_decide(self) -> bool:
+        return self.open_for_review and not self.decide.why_not
 
 
 @dataclass(frozen=True)

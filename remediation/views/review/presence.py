@@ -34,7 +34,9 @@ def look(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
         presence.leave(person.person, proposal_id)
         return HttpResponse(status=204)
     presence.look(person.person, proposal_id)
-    others = [one for one in presence.lookers([proposal_id])[proposal_id] if one != person.person]
+    # The cache may have lost the mark since: presence is never worth an error.
+    everybody = presence.lookers([proposal_id]).get(proposal_id, [])
+    others = [one for one in everybody if one != person.person]
     names = Names(others)
     lookers = [names.person(one) for one in others]
     # An unchanged list is not sent again: a screen reader would read it out each time.

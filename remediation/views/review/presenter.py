@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from remediation.models import Proposal, User
+from remediation.domain.headline import headline
+from remediation.domain.ruling import Ruling
+from remediation.models import Assessment, Proposal, User
 from remediation.services.access import authorize
 from remediation.services.clock import database_now
 from remediation.services.reporting import make_plan
@@ -12,12 +14,14 @@ from remediation.views.cards.alternatives import alternatives_card
 from remediation.views.cards.assessed import assessed
 from remediation.views.cards.comments import comments_card
 from remediation.views.cards.diagnosis import diagnosis_card
+from remediation.views.cards.like_this import like_this
 from remediation.views.cards.live import live_card
-from remediation.views.cards.proposal import plan_of, sentences, undone
-from remediation.views.cards.reviews import ReviewRow, review_rows
+from remediation.views.cards.proposal import UNREADABLE, plan_of, sentences, undone
+from remediation.views.cards.reviews import review_rows
 from remediation.views.cards.step import step_cards
+from remediation.views.cards.who import who
 from remediation.views.names import Names, owner_of
-from remediation.views.review import deciding
+from remediation.views.review import deciding, tiles
 from remediation.views.review.page import Rail, ReviewPage
 
 
@@ -26,10 +30,13 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
     now = database_now()
     assessment = authorize.newest(proposal)
     plan = plan_of(proposal)
+    found = assessed(proposal, assessment, now=now) if assessment else None
+    steps, diagnosis = step_cards(plan, assessment), diagnosis_card(proposal)
     return ReviewPage(
         proposal_id=proposal.pk,
         state=proposal.state,
         round=proposal.round,
+        headline=headline(plan) if plan else UNREADABLE,
         sentences=sentences(plan),
         undone=undone(plan),
         environment=plan.environment if plan else "",
@@ -42,9 +49,14 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
         detected_at=proposal.incident.detected_at,
         plan_digest=proposal.plan_digest,
         plan_text=bytes(proposal.plan).decode(),
-        steps=step_cards(plan, assessment),
-        diagnosis=diagnosis_card(proposal),
+        steps=steps,
+        diagnosis=diagnosis,
+        happened=tiles.happened(diagnosis),
+        breaks=tiles.breaks(found.scope, steps) if found else None,
+        changes=tiles.changes(steps),
+        wrong=tiles.wrong(found) if found else None,
         decide=deciding.decide(user, proposal, assessment, plan=plan, now=now),
+        rail=_rail(proposal, assessment),
         agent_enabled=report_agent.is_enabled(proposal.agent_id),
         undoes=proposal.reverses_id,
         planned_by=Names([proposal.planner]).person(proposal.planner) if proposal.planner else "",
@@ -53,24 +65,27 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
         and make_plan.may_plan(user, proposal.incident),
         changed=changed_since.changed_since(proposal),
         successor=changed_since.successor(proposal),
-        assessed=assessed(proposal, assessment, now=now) if assessment else None,
-        earlier=_earlier(proposal),
+        assessed=found,
+        earlier=tuple(row for row in review_rows(proposal) if row.round < proposal.round),
+        like_this=like_this(user, proposal),
         comments=comments_card(user, proposal.incident, proposal),
         live=live_card(user, proposal.incident, proposal),
     )
 
 
 def rail(proposal: Proposal) -> Rail:
-    """Return the side of the page, which changes while it is open."""
-    assessment = authorize.newest(proposal)
+    """Return the part of the head that changes while the page is open."""
+    return _rail(proposal, authorize.newest(proposal))
+
+
+def _rail(proposal: Proposal, assessment: Assessment | None) -> Rail:
+    if assessment is None:
+        return Rail(proposal.pk, proposal.state, proposal.round)
     return Rail(
         proposal_id=proposal.pk,
         state=proposal.state,
         round=proposal.round,
-        assessed=(assessed(proposal, assessment, now=database_now()) if assessment else None),
-        earlier=_earlier(proposal),
+        assessment_id=assessment.pk,
+        decide_by=Ruling.parse(bytes(assessment.ruling)).decide_by,
+        who=who(proposal, assessment),
     )
-
-
-def _earlier(proposal: Proposal) -> tuple[ReviewRow, ...]:
-    return tuple(row for row in review_rows(proposal) if row.round < proposal.round)

@@ -43,12 +43,12 @@ def rail(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
 def _rail(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     page = presenter.rail(visible(decorators.person(request), proposal_id))
     seen = request.GET.get("seen", "")
-    now = str(page.assessed.assessment_id) if page.assessed else ""
+    now = str(page.assessment_id or "")
     changed = seen != now or page.state != "in_review"
     return render(
         request,
         "remediation/review/rail.html",
-        {"page": page, "changed": changed},
+        {"rail": page, "changed": changed},
         status=STOP_POLLING if changed else 200,
     )
 

@@ -132,7 +132,7 @@ def test_a11_the_agents_owner_may_look_but_is_told_why_not_decide(
     world: World, proposal_id: UUID, browser_of: BrowserOf
 ) -> None:
     page = text_of(browser_of(world.people["dave"]).get("review", proposal_id))
-    assert "You cannot decide here because you took part" in page
+    assert "You can&#x27;t decide here, because you took part" in page
     assert '<form id="decision"' not in page
     assert 'type="radio"' not in page
 
