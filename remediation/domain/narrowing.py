@@ -153,6 +153,8 @@ def why_not_counted(old: Judged, new: Judged) -> str:
     more = tightened(old.ruling, new.ruling.requirements)
     if more is not None:
         return more
+    if not _same_owners(old.ruling, new.ruling):
+        return "an owner's slot asks another team than the one that was signed"
     failed = _failed(new.checks) - _failed(old.checks)
     if failed:
         return f"checks fail that did not: {', '.join(sorted(failed))}"
@@ -170,6 +172,21 @@ def _reaches(old: Scope, new: Scope) -> str:
     if set(new.unknown) - set(old.unknown):
         return "more is unknown about the scope than was signed"
     return ""
+
+
+def _same_owners(old: Ruling, new: Ruling) -> bool:
+    """Return whether each owner's slot asks the team that the slot of this name asked before.
+
+    Slots are numbered: without the first team's services the second team gets its number, and the
+    author signed in a slot, not for a team.
+    """
+    before = {owner.slot: owner for owner in old.owners}
+    return all(
+        owner.slot in before
+        and owner.team == before[owner.slot].team
+        and set(owner.services) <= set(before[owner.slot].services)
+        for owner in new.owners
+    )
 
 
 def _failed(checks: tuple[Check, ...]) -> frozenset[str]:

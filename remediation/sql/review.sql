@@ -318,10 +318,9 @@ BEGIN
   IF why IS NOT NULL THEN
     PERFORM remediation.refuse_v1('review_separation', why);
   END IF;
-  IF NOT EXISTS (SELECT 1 FROM remediation.entitlement e
-                  WHERE e.person = NEW.person AND e.active AND e.role IN ('security', 'service_owner')
-                    AND NEW.slot IN ('any', e.role)) THEN
-    PERFORM remediation.refuse_v1('review_entitlement', 'the account does not hold the role of the slot');
+  IF NOT remediation.may_fill_v1(NEW.person, NEW.narrows_id, v.round, NEW.slot) THEN
+    PERFORM remediation.refuse_v1('review_entitlement',
+      'the account holds no role, or no right on a service, that counts for the slot');
   END IF;
   IF NOT EXISTS (SELECT 1 FROM public.remediation_assessment a
                   WHERE a.proposal_id = NEW.narrows_id AND a.round = v.round AND a.slots ? NEW.slot) THEN

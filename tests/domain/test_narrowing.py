@@ -22,6 +22,7 @@ from remediation.domain.observation import Pinned
 from remediation.domain.plan import Plan
 from remediation.domain.ruling import Ruling
 from remediation.domain.scope import Scope, ScopeService, ScopeTarget
+from remediation.domain.slots import Owner
 from tests.domain.narrowable import narrowing_test_action
 from tests.domain.story import ASSESSED, a_service
 
@@ -295,3 +296,29 @@ def test_a_narrowing_does_not_count_for_what_was_not_signed(
     changes: dict[str, Any], why: str
 ) -> None:
     assert why in why_not_counted(SIGNED, replace(LEFT, **changes))
+
+
+PAYMENTS = Owner("service_owner:1", "payments", ("s0",))
+ORDERS = Owner("service_owner:2", "orders", ("s1", "s2"))
+
+
+def owned(*owners: Owner) -> Ruling:
+    slots = ("security", *(owner.slot for owner in owners))
+    return ruling(version=2, slots=slots, owners=owners)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        # Without the services of payments the slot of the first number is that of orders.
+        owned(replace(ORDERS, slot="service_owner:1")),
+        owned(replace(PAYMENTS, team="other")),
+        owned(replace(PAYMENTS, services=("s0", "s9"))),
+    ],
+)
+def test_a_narrowing_in_an_owners_slot_counts_for_that_team_only(left: Ruling) -> None:
+    signed = replace(SIGNED, ruling=owned(PAYMENTS, ORDERS))
+    assert why_not_counted(signed, replace(LEFT, ruling=left))
+    # Control: the same team with fewer services.
+    fine = replace(LEFT, ruling=owned(PAYMENTS, replace(ORDERS, services=("s1",))))
+    assert why_not_counted(signed, fine) == ""
