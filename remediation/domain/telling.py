@@ -35,6 +35,7 @@ class Kind(StrEnum):
     UNASSIGNED = "unassigned"
     PLAN_OVERDUE = "plan_overdue"
     HOW_IT_WENT = "how_it_went"
+    SECRET_IN_FORCE = "secret_in_force"  # noqa: S105  a kind
     CHANNEL_FAILING = "channel_failing"
 
 
@@ -126,6 +127,14 @@ KINDS: Mapping[Kind, About] = MappingProxyType(
             "Nobody has proposed what to do about this incident.",
             page="incident",
             by_web=True,
+        ),
+        Kind.SECRET_IN_FORCE: About(
+            "a leaked secret of an incident is still in force",
+            "the leaked secret is still in force",
+            "The worker compared a secret in the evidence of this incident with the one in force on"
+            " its identity: they are the same. Whoever has read it can use it now.",
+            page="incident",
+            always=True,
         ),
         Kind.QUESTION: About(
             "somebody asks or mentions you",

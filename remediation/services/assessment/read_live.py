@@ -23,16 +23,18 @@ from remediation.domain.events import Event
 from remediation.domain.live import Reading, step_for
 from remediation.domain.plan import Step
 from remediation.domain.secrets import compared as comparison
+from remediation.domain.slots import LEAD
+from remediation.domain.telling import Kind
 from remediation.executors.base import Compared
 from remediation.executors.run import executor_of, run_live, run_secret_in_force
 from remediation.executors.targets import Targets
-from remediation.models import Identity, LiveObservation, LiveRequest, SecretCheck
+from remediation.models import Identity, Incident, LiveObservation, LiveRequest, SecretCheck
 from remediation.services import host_files
 from remediation.services.actors import Actor
 from remediation.services.assessment import leaked
 from remediation.services.assessment.leaked import Leaked
 from remediation.services.clock import database_now
-from remediation.services.outbox import pause
+from remediation.services.outbox import audience, pause, tell
 
 logger = logging.getLogger(__name__)
 
@@ -205,6 +207,20 @@ def _record_secrets(work: _Work, compared: Compared, actor: Actor) -> None:
     )
     SecretCheck.objects.create(
         request=work.request, in_force=in_force, body=body, actor=actor.ref, entry=entry.id
+    )
+    if in_force == "yes":
+        _tell(work.request)
+
+
+def _tell(request: LiveRequest) -> None:
+    """Have the reviewers and leads told once for each incident and identity."""
+    incident = Incident.objects.get(pk=request.incident_id)
+    identity = sha256(request.locator.encode()).hexdigest()[:16]
+    tell.tell(
+        Kind.SECRET_IN_FORCE,
+        people={*audience.reviewers(incident), *audience.holders(LEAD)},
+        once=f"in_force:{incident.pk}:{identity}",
+        incident=incident,
     )
 
 

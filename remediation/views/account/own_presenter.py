@@ -28,8 +28,14 @@ GROUPS: Mapping[object, tuple[Kind, ...]] = {
         Kind.OVERDUE,
         Kind.NOBODY_CAN_DECIDE,
     ),
-    gettext_lazy("For you"): (Kind.ASSIGNMENT, Kind.QUESTION, Kind.HOW_IT_WENT),
-    gettext_lazy("Incidents"): (Kind.NEEDS_A_PLAN, Kind.INCIDENT_REOPENED, Kind.INCIDENT_UNREAD),
+    gettext_lazy("For you"): (
+        *(Kind.ASSIGNMENT, Kind.UNASSIGNED),
+        *(Kind.QUESTION, Kind.ANSWER, Kind.HOW_IT_WENT),
+    ),
+    gettext_lazy("Incidents"): (
+        *(Kind.NEEDS_A_PLAN, Kind.PLAN_OVERDUE, Kind.SECRET_IN_FORCE),
+        *(Kind.INCIDENT_REOPENED, Kind.INCIDENT_UNREAD),
+    ),
     gettext_lazy("Runs"): (Kind.RESULT, Kind.STILL_OPEN, Kind.LATE_RESULT),
     gettext_lazy("Alarms"): (Kind.HALT_REFUSED, Kind.UNKNOWN_KEY, Kind.CHANNEL_FAILING),
 }

@@ -128,8 +128,13 @@ def test_a_leaked_password_in_force_then_rotated_elsewhere(world: LeakyWorld) ->
     before = world.pg.log.stat().st_size
     incident = incident_of(world)
     assert again(world, incident) == "yes"
+    assert again(world, incident) == "yes"
+    told_people = m.Telling.objects.filter(kind="secret_in_force", incident=incident)
+    people = list(told_people.values_list("person", flat=True))
+    assert world.people["alice"].id in people and len(people) == len(set(people)), "told once"
     rotate(world, "something-else-1")
     assert again(world, incident) == "no"
+    assert told_people.count() == len(people)
     checked = parse(bytes(m.SecretCheck.objects.earliest("pk").body))
     ((spot, told),) = checked.answers
     assert told == "yes" and spot.sha256 == incident.evidence.get().sha256
