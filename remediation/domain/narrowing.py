@@ -133,11 +133,12 @@ def _same(old: Json, new: Json) -> bool:
     return encode(old) == encode(new)
 
 
-def why_not_counted(old: Judged, new: Judged) -> str:
+def why_not_counted(old: Judged, new: Judged, slot: str) -> str:
     """Return why a narrowing that was signed over `old` is no approval of `new`; "" if it is one.
 
-    Its author judged the old diagnosis, scope, checks and state of the targets. It counts if all
-    that stands behind the narrowed plan was among them, and if somebody else decides, too.
+    Its author judged the old diagnosis, scope, checks and state of the targets, in a slot. It
+    counts if all that stands behind the narrowed plan was among them, if the slot is still asked,
+    and if somebody else decides, too.
     """
     wider = why_wider(old.plan, new.plan)
     if wider:
@@ -150,6 +151,9 @@ def why_not_counted(old: Judged, new: Judged) -> str:
     if len(new.ruling.slots) < 2:
         # Somebody must have seen the assessment of what runs.
         return "nobody else decides, so its author decides on the assessed plan"
+    if slot not in new.ruling.slots:
+        # It would fill none, and everybody else's approvals would be one too many (A81).
+        return f"the slot {slot} is not asked any more"
     more = tightened(old.ruling, new.ruling.requirements)
     if more is not None:
         return more
