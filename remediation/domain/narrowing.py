@@ -133,32 +133,38 @@ def _same(old: Json, new: Json) -> bool:
     return encode(old) == encode(new)
 
 
-def why_not_counted(old: Judged, new: Judged) -> str:
+def why_not_counted(old: Judged, new: Judged, slot: str) -> str:
     """Return why a narrowing that was signed over `old` is no approval of `new`; "" if it is one.
 
-    Its author judged the old diagnosis, scope, checks and state of the targets. It counts if all
-    that stands behind the narrowed plan was among them, and if somebody else decides, too.
+    Its author judged the old diagnosis, scope, checks and state of the targets, in a slot. It
+    counts if all that stands behind the narrowed plan was among them, if the slot is still asked,
+    and if somebody else decides, too.
     """
     wider = why_wider(old.plan, new.plan)
     if wider:
         return wider
     if new.diagnosis != old.diagnosis:
         return "the diagnosis is another one"
-    reaches = _reaches(old.scope, new.scope)
-    if reaches:
-        return reaches
-    if len(new.ruling.slots) < 2:
-        # Somebody must have seen the assessment of what runs.
-        return "nobody else decides, so its author decides on the assessed plan"
-    more = tightened(old.ruling, new.ruling.requirements)
-    if more is not None:
-        return more
-    if not _same_owners(old.ruling, new.ruling):
-        return "an owner's slot asks another team than the one that was signed"
     failed = _failed(new.checks) - _failed(old.checks)
     if failed:
         return f"checks fail that did not: {', '.join(sorted(failed))}"
-    return _moved(old.pinned, new.pinned)
+    return (
+        _reaches(old.scope, new.scope)
+        or _asks(old.ruling, new.ruling, slot)
+        or _moved(old.pinned, new.pinned)
+    )
+
+
+def _asks(old: Ruling, new: Ruling, slot: str) -> str:
+    if len(new.slots) < 2:
+        # Somebody must have seen the assessment of what runs.
+        return "nobody else decides, so its author decides on the assessed plan"
+    if slot not in new.slots:
+        # It would fill none, and everybody else's approvals would be one too many (A81).
+        return f"the slot {slot} is not asked any more"
+    if not _same_owners(old, new):
+        return "an owner's slot asks another team than the one that was signed"
+    return tightened(old, new.requirements) or ""
 
 
 def _reaches(old: Scope, new: Scope) -> str:

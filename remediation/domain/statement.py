@@ -26,6 +26,7 @@ class Decision(StrEnum):
     RETURN = "return"
 
 
+OTHER = "other"
 REJECT_REASONS: dict[str, str] = {
     "diagnosis_wrong": "The diagnosis is wrong",
     "evidence_insufficient": "The evidence does not carry the diagnosis",
@@ -33,7 +34,7 @@ REJECT_REASONS: dict[str, str] = {
     "action_wrong": "The action does not fit the incident",
     "handled_otherwise": "It is being handled in another way",
     "suspected_manipulation": "The report looks manipulated",
-    "other": "Another reason",
+    OTHER: "Another reason",
 }
 
 # Of a choice: it ends the other alternatives, too (services/reporting/end_alternatives.py).
@@ -45,7 +46,7 @@ RETURN_REASONS: dict[str, str] = {
     "action_unclear": "The action is not clear",
     "timing": "This is not the time for it",
     NONE_OF_THEM: "None of the offered plans fits",
-    "other": "Another reason",
+    OTHER: "Another reason",
 }
 
 _REASONS = {

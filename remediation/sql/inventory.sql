@@ -16,7 +16,9 @@ CREATE INDEX dependency_version_gone ON public.remediation_dependencyversion (re
 -- all these objects at once. Such a version says less than the version before it, or takes an unknown
 -- away (unknown counts as the strictest): a first version, a first owner team, the end of a retirement,
 -- an edge to an identity that perhaps had none, the confirmation of what a reviewer said. A removed edge
--- hides its source from its target, so it counts at both ends.
+-- hides its source from its target, so it counts at both ends. A service that moved to another team or
+-- environment counts in each direction: rights are given on teams and environments, so the author may have
+-- moved it to where the author holds one.
 --
 -- now() and not clock_timestamp(): the latter is volatile and keeps an index from being used; now() is
 -- older by at most one transaction.
@@ -34,12 +36,10 @@ BEGIN
                         WHERE x.service_id = v.service_id AND x.id < v.id
                         ORDER BY x.id DESC LIMIT 1) AS o ON true
    WHERE o.id IS NULL
-      OR array_position(ARRAY['development','staging','production'], v.environment::text)
-           < array_position(ARRAY['development','staging','production'], o.environment::text)
       OR array_position(ARRAY['low','medium','high','critical'], v.criticality::text)
            < array_position(ARRAY['low','medium','high','critical'], o.criticality::text)
       OR v.payment_path < o.payment_path OR v.external_partner < o.external_partner
-      OR v.retired <> o.retired OR (o.owner_team = '' AND v.owner_team <> '');
+      OR v.retired <> o.retired OR v.owner_team <> o.owner_team OR v.environment <> o.environment;
   -- Removed edges are few, so start from them and look for the services at either end.
   RETURN QUERY
   WITH gone AS MATERIALIZED (

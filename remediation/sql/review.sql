@@ -264,7 +264,10 @@ END $$;
 CREATE FUNCTION remediation.review_narrowed_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM remediation.counted_v1(NEW.proposal_id, NEW.round) c WHERE c.person = NEW.person) THEN
+  IF EXISTS (SELECT 1 FROM public.remediation_narrowing n
+               JOIN public.remediation_assessment a ON a.proposal_id = n.proposal_id AND a.round = NEW.round
+              WHERE n.proposal_id = NEW.proposal_id AND NEW.round = 1 AND a.narrowing_counts
+                AND n.person = NEW.person) THEN
     PERFORM remediation.refuse_v1('review_narrowed', 'the narrowing of this person fills a slot already');
   END IF;
   RETURN NEW;
@@ -301,12 +304,21 @@ BEGIN
      OR s ->> 'makes' IS DISTINCT FROM NEW.proposal_id::text THEN
     PERFORM remediation.refuse_v1('review_digest', 'the slot or the proposal that it makes is not the one signed');
   END IF;
-  SELECT x.reverses_id, x.agent_id INTO p FROM public.remediation_proposal x WHERE x.id = NEW.narrows_id;
+  -- A narrowing of something else would make an editor of that proposal somebody who only narrowed.
+  IF EXISTS (SELECT 1 FROM public.remediation_proposal x WHERE x.id = NEW.proposal_id) THEN
+    PERFORM remediation.refuse_v1('narrowing_late', 'the proposal that it makes was there before it');
+  END IF;
+  SELECT x.reverses_id, x.agent_id, x.planner INTO p
+    FROM public.remediation_proposal x WHERE x.id = NEW.narrows_id;
   IF p.reverses_id IS NOT NULL THEN
     PERFORM remediation.refuse_v1('narrowing_reversal', 'a reversal is exactly the inverse of a run');
   END IF;
-  IF (SELECT a.enabled FROM remediation.agent_now a WHERE a.agent_id = p.agent_id) IS NOT TRUE THEN
+  -- As for an approval: of a plan of a person that person's role counts (review_agent_v1).
+  IF p.planner IS NULL
+     AND (SELECT a.enabled FROM remediation.agent_now a WHERE a.agent_id = p.agent_id) IS NOT TRUE THEN
     PERFORM remediation.refuse_v1('agent_disabled', 'the agent is suspended');
+  ELSIF p.planner IS NOT NULL AND NOT remediation.incident_entitled_v1('person:' || p.planner) THEN
+    PERFORM remediation.refuse_v1('proposer_lost', 'the person who proposed it is gone or holds no role');
   END IF;
   -- A rejection waits for the worker, who verifies its signature; nobody goes around it meanwhile.
   IF EXISTS (SELECT 1 FROM public.remediation_review r

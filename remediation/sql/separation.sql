@@ -73,7 +73,7 @@ BEGIN
   -- Narrowing a plan can only take effects away, so it is no edit. The gate verifies that it was narrowed.
   SELECT e.editor::text, 'edited the plan' FROM edited e WHERE e.editor IS NOT NULL
      AND NOT EXISTS (SELECT 1 FROM public.remediation_narrowing n
-                      WHERE n.proposal_id = e.id AND n.person = e.editor)
+                      WHERE n.proposal_id = e.id AND n.person = e.editor AND n.narrows_id = e.supersedes_id)
   UNION
   -- A person does not decide a proposal that rests on that person's diagnosis, even if somebody
   -- corrected it once more or the agent sent the same text again.
@@ -102,6 +102,30 @@ BEGIN
   SELECT DISTINCT substr(l.author, 8), 'loosened the inventory in the last 7 days'
     FROM remediation.loosened_v2(services, identities) AS l (author)
    WHERE l.author LIKE 'person:%';
+  -- Where many teams own critical services, a lead decides in their place. Then an edge or a stricter
+  -- attribute loosens, too: it may have made them many.
+  IF EXISTS (SELECT 1 FROM public.remediation_proposal x
+               JOIN public.remediation_assessment a ON a.proposal_id = x.id AND a.round = x.round
+              WHERE x.id = $1 AND a.slots ? 'lead') THEN
+    services := ARRAY(
+      SELECT r.id FROM remediation.reached_v1(identities) AS r (id)
+      UNION
+      SELECT s.service_id
+        FROM public.remediation_assessment a
+        JOIN public.remediation_assessmentservice s ON s.assessment_id = a.id
+       WHERE a.proposal_id = $1);
+    RETURN QUERY
+    SELECT substr(v.author, 8), 'loosened the inventory in the last 7 days'
+      FROM public.remediation_serviceversion v
+     WHERE v.author LIKE 'person:%' AND v.recorded_at > now() - interval '7 days'
+       AND v.service_id = ANY (services)
+    UNION
+    SELECT substr(v.author, 8), 'loosened the inventory in the last 7 days'
+      FROM public.remediation_dependency d
+      JOIN public.remediation_dependencyversion v ON v.dependency_id = d.id
+     WHERE v.author LIKE 'person:%' AND v.recorded_at > now() - interval '7 days'
+       AND d.source_id = ANY (services);
+  END IF;
 END $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA remediation FROM PUBLIC;

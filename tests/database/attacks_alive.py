@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from remediation import models as m
 from tests.database.attack import Attack, attack, off
 from tests.database.world import World
@@ -24,7 +26,7 @@ def ask(incident: m.Incident, person: Person, locator: str = "", object: str = "
 
 @attack(ATTACKS, WEB, "live_identity", off("liverequest"))
 def _an_identity_of_no_plan_is_read(w: World) -> None:
-    ask(w.contained, w.sue, locator="test.target:somebody-elses")
+    ask(w.live.incident, w.sue, locator="test.target:somebody-elses")
 
 
 @attack(ATTACKS, WEB, "entry_names", off("liverequest"))
@@ -35,7 +37,18 @@ def _a_request_with_the_entry_of_something_else(w: World) -> None:
 @attack(ATTACKS, WEB, "live_budget", off("liverequest"))
 def _the_observers_logins_are_used_without_limit(w: World) -> None:
     for _ in range(201):
-        ask(w.contained, w.sue)
+        ask(w.live.incident, w.sue)
+
+
+@attack(ATTACKS, WEB, "live_person", off("liverequest"))
+def _the_budget_of_people_who_do_not_exist_is_used(w: World) -> None:
+    """Each made-up person had 200 readings of her own."""
+    ask(w.live.incident, replace(w.sue, user=m.User(username="nobody")))
+
+
+@attack(ATTACKS, WEB, "live_person", off("liverequest"))
+def _somebody_who_does_not_see_the_incident_has_it_read(w: World) -> None:
+    ask(w.contained, w.gone)
 
 
 @attack(ATTACKS, WORKER, "entry_names", off("liveobservation"))

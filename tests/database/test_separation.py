@@ -245,9 +245,40 @@ def test_a_person_who_adds_an_edge_between_services_may_decide(place: Place, eve
 def test_a45_naming_the_first_owner_team_excludes(place: Place, eve: Person, dave: Person) -> None:
     near(place, owner_team="")
     near(place, owner_team="mine", author=eve.actor)
-    near(place, owner_team="theirs", author=dave.actor)
+    near(place, owner_team="mine", external_partner=True, author=dave.actor)
     assert why(place.proposal, eve) == {LOOSENED}
     assert why(place.proposal, dave) == set()
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [{"owner_team": "mine"}, {"environment": "production"}, {"external_partner": True}],
+)
+def test_a45_a77_moving_a_service_to_where_one_holds_a_right_excludes(
+    place: Place, eve: Person, moved: dict[str, Any]
+) -> None:
+    """A45, A77: rights are given on teams and environments, so moving a service gives them."""
+    start = {"owner_team": "theirs", "environment": "development"}
+    near(place, **start)
+    near(place, **start)
+    assert why(place.proposal, eve) == set()
+    near(place, **{**start, **moved}, author=eve.actor)
+    # Control: a version that moves nothing.
+    stays = "external_partner" in moved
+    assert why(place.proposal, eve) == (set() if stays else {LOOSENED})
+
+
+def test_a45_who_made_the_owners_many_does_not_decide_in_their_place(
+    place: Place, eve: Person
+) -> None:
+    """A45: beyond four teams a lead decides instead of the owners, so an edge asks for less."""
+    other = factories.service()
+    factories.settle_inventory(other)
+    factories.dependency(other, place.near, author=eve.actor)
+    factories.assess(place.proposal, slots=("security", "service_owner"))
+    assert why(place.proposal, eve) == set()
+    factories.assess(place.proposal, slots=("security", "lead"))
+    assert why(place.proposal, eve) == {LOOSENED}
 
 
 def test_a45_ending_a_retirement_excludes(place: Place, eve: Person) -> None:

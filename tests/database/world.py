@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import transaction
+
 from remediation import models as m
 from tests import factories
 from tests.factories import WEB, Person
@@ -78,6 +80,7 @@ class World:
     closed_run: m.Execution  # two steps, the first verified; then its incident was closed
     closed_reversal: m.Proposal  # a reversal that was approved; then its incident was closed
     live: m.LiveRequest  # sue's, about an open incident
+    narrowed: m.Proposal  # two slots; sue narrowed it, which counts
 
 
 def build() -> World:
@@ -153,7 +156,18 @@ def build() -> World:
         closed_run=_closed_run(at("approved", *_names())),
         closed_reversal=_closed(_reversal(at("succeeded"), alice)),
         live=factories.live_request(at("submitted").incident, sue),
+        narrowed=_narrowed(at("in_review"), sue),
     )  # fmt: skip
+
+
+def _narrowed(old: m.Proposal, by: Person) -> m.Proposal:
+    from tests.database.attacks_narrowing import follow, narrow
+
+    plan = factories.load(old)
+    with transaction.atomic():
+        made = follow(old, by, narrow(old, by), plan)
+    factories.assess(made, slots=("any", "any"), narrowing_counts=True)
+    return made
 
 
 def _names() -> tuple[str, str]:

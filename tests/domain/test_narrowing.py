@@ -241,6 +241,7 @@ def ruling(**changes: Any) -> Ruling:
     return Ruling(replace(asked, **changes), ASSESSED)
 
 
+SLOT = "security"
 SIGNED = Judged(
     plan=OLD,
     diagnosis="d" * 64,
@@ -264,10 +265,10 @@ LEFT = Judged(
 
 
 def test_a_narrowing_counts_when_all_behind_it_was_signed() -> None:
-    assert why_not_counted(SIGNED, LEFT) == ""
-    less = ruling(slots=("any", "any"), risk="low")
-    assert why_not_counted(SIGNED, replace(LEFT, ruling=less)) == ""
-    assert why_not_counted(SIGNED, replace(LEFT, checks=SIGNED.checks)) == ""
+    assert why_not_counted(SIGNED, LEFT, SLOT) == ""
+    less = ruling(slots=("security", "any"), risk="low")
+    assert why_not_counted(SIGNED, replace(LEFT, ruling=less), SLOT) == ""
+    assert why_not_counted(SIGNED, replace(LEFT, checks=SIGNED.checks), SLOT) == ""
     assert narrowing.ROUND == 1
 
 
@@ -295,7 +296,7 @@ def test_a_narrowing_counts_when_all_behind_it_was_signed() -> None:
 def test_a_narrowing_does_not_count_for_what_was_not_signed(
     changes: dict[str, Any], why: str
 ) -> None:
-    assert why in why_not_counted(SIGNED, replace(LEFT, **changes))
+    assert why in why_not_counted(SIGNED, replace(LEFT, **changes), SLOT)
 
 
 PAYMENTS = Owner("service_owner:1", "payments", ("s0",))
@@ -318,7 +319,17 @@ def owned(*owners: Owner) -> Ruling:
 )
 def test_a_narrowing_in_an_owners_slot_counts_for_that_team_only(left: Ruling) -> None:
     signed = replace(SIGNED, ruling=owned(PAYMENTS, ORDERS))
-    assert why_not_counted(signed, replace(LEFT, ruling=left))
+    assert why_not_counted(signed, replace(LEFT, ruling=left), SLOT)
     # Control: the same team with fewer services.
     fine = replace(LEFT, ruling=owned(PAYMENTS, replace(ORDERS, services=("s1",))))
-    assert why_not_counted(signed, fine) == ""
+    assert why_not_counted(signed, fine, SLOT) == ""
+
+
+@pytest.mark.parametrize("slot", ["service_owner:2", "service_owner", "any", "lead"])
+def test_a81_a_narrowing_in_a_slot_that_is_not_asked_any_more_does_not_count(slot: str) -> None:
+    """A81: it filled none, and the database waited for ever for one person fewer."""
+    signed = replace(SIGNED, ruling=owned(PAYMENTS, ORDERS))
+    left = replace(LEFT, ruling=owned(PAYMENTS))
+    assert "not asked any more" in why_not_counted(signed, left, slot)
+    # Control: in a slot that is.
+    assert why_not_counted(signed, left, "service_owner:1") == ""

@@ -67,6 +67,7 @@ from tests.factories.proposals import (
 from tests.factories.reviews import (
     approve,
     digests,
+    entitle,
     insert_session,
     review,
     session,
@@ -105,6 +106,7 @@ __all__ = [
     "diagnosis",
     "digests",
     "end_lease",
+    "entitle",
     "entry",
     "entry_body",
     "evidence",

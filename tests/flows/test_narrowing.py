@@ -195,6 +195,52 @@ def test_a10_the_database_refuses_the_second_slot_too(world: Narrowing) -> None:
         factories.move(proposal, "approved", login=WEB, actor=bob.actor)
 
 
+def test_a16_a_persons_plan_is_narrowed_while_the_agent_is_suspended(world: Narrowing) -> None:
+    """Suspending an agent leaves its incidents an answer, a smaller one, too."""
+    from remediation.services.reporting import make_plan
+
+    with acts(WEB):
+        planned = make_plan.make(
+            actor=world.people["mallory"].user,
+            incident_id=world.get(world.submit()).incident_id,
+            plan=factories.plan("t1", "t2", environment=world.environment),
+            rationale="Two of them are in use.",
+        )
+    agent = m.Agent.objects.get(pk=world.agent.agent_id)
+    factories.agent_version(agent, world.people["dave"], enabled=False)
+    world.assess(planned)
+    new = world.narrow("bob", planned, [0])
+    world.assess(new)
+    with pytest.raises(errors.Separation):  # promise 4: the planner stays the planner
+        world.decide("mallory", new)
+    world.decide("alice", new)
+    world.execute(new)
+    assert world.state_of(new) == "succeeded"
+    assert world.get(new).planner == world.people["mallory"].id
+
+
+def test_a07_the_narrowing_of_another_proposal_releases_no_editor(world: Narrowing) -> None:
+    """A07: bob edits a plan, and narrows another one that holds all of its steps "to" it."""
+    from tests.database.attacks_narrowing import narrow as insert
+
+    bob, old = world.people["bob"], world.get(world.in_review())
+    plan = a_plan("t1", "t2")
+    factories.move(old, "superseded", login=WEB, actor=bob.actor)
+    made = factories.insert_proposal(
+        plan, diagnosis=old.diagnosis, agent=old.agent, token=old.token, editor=bob.id,
+        supersedes=old,
+    )  # fmt: skip
+    other = world.in_review()
+    with pytest.raises(IntegrityError, match="narrowing_late"), transaction.atomic():
+        insert(world.get(other), bob, plan, makes=made.pk, slot="service_owner")
+    # Without that guard: it is not what this one follows, so bob stays its editor.
+    with factories.unguarded("public.remediation_narrowing"):
+        insert(world.get(other), bob, plan, makes=made.pk, slot="service_owner")
+    assert authorize.excluded(made.pk)[str(bob.id)] == ("edited the plan",)
+    world.assess(made.pk)
+    assert world.evidence(made.pk).narrowings == ()
+
+
 def test_after_a_second_round_it_does_not_count(world: Narrowing) -> None:
     new = world.narrow("bob", world.in_review())
     world.assess(new)

@@ -13,6 +13,7 @@ from remediation.domain.ruling import Ruling
 from remediation.domain.telling import Kind
 from remediation.models import Identity, Service, Telling, User
 from remediation.services.access import authorize
+from remediation.services.outbox.compose import compose
 from tests import factories
 from tests.factories import WEB
 from tests.flows.world import World, acts
@@ -87,6 +88,23 @@ def test_a81_a_proposal_that_nobody_can_decide_is_told_at_once(world: World) -> 
     assert "a service owner" in text
     eve = world.people["eve"].user.username
     assert f"{eve}: made a token of the agent" in text
+
+
+def test_a81_whoever_administers_people_learns_nothing_of_the_incident(world: World) -> None:
+    """A81: he is to give a right. The pages show him neither plan nor incident, so no mail does."""
+    lead, admin = (factories.person(roles=[role]) for role in ("lead", "user_admin"))
+    with acts(WEB):
+        User.objects.filter(person=world.people["bob"].id).update(is_active=False)
+    proposal_id = world.in_review()
+    rows = Telling.objects.filter(proposal=proposal_id, kind=Kind.NOBODY_CAN_DECIDE)
+    with acts("hitl_worker"):
+        said = {row.person: compose(row) for row in rows}
+    seen, unseen = said[lead.id], said[admin.id]
+    title = world.get(proposal_id).incident.title
+    assert title in seen.body and "t1" in seen.subject  # control
+    for secret in (title, "t1", "production", "Risk"):
+        assert secret not in unseen.subject + unseen.body
+    assert "a service owner" in unseen.body and str(proposal_id) in unseen.body
 
 
 def test_a81_an_owner_without_a_key_in_the_approvers_file_does_not_count_as_one(

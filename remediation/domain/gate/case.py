@@ -137,7 +137,8 @@ class Case:
         return tuple(
             one
             for one in self.narrowings
-            if self._first_round(one.given.proposal) and not why_not_counted(one.old, self.judged)
+            if self._first_round(one.given.proposal)
+            and not why_not_counted(one.old, self.judged, one.statement.slot)
         )
 
     def _first_round(self, proposal: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
@@ -116,6 +117,13 @@ def visible_incident_entries(rights: Rights) -> QuerySet[IncidentEntry]:
     return entries.filter(touched__overlap=seen) if seen else entries.none()
 
 
+def viewers(incident_id: UUID, proposal_id: UUID | None = None) -> frozenset[UUID]:
+    """Return who may see the incident, or this proposal of it (a test compares with the above)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT remediation.viewers_v1(%s, %s)", [incident_id, proposal_id])
+        return frozenset(row[0] for row in cursor.fetchall())
+
+
 def may_reveal(user: User, proposal: Proposal) -> bool:
     """Return whether the person may reveal secrets in the incident's evidence.
 
@@ -142,14 +150,21 @@ def _new_by_page(user: User) -> bool:
     with it. A key that an operator added to the approvers file was compared with the person.
     """
     now = timezone.now()
-    keys = ApproverKey.objects.filter(person=user.person)
-    if keys.filter(Q(until__isnull=True) | Q(until__gt=now)).exists():
-        return False
-    return InvitationUse.objects.filter(
+    uses = InvitationUse.objects.filter(
         invitation__person=user.person,
         invitation__created_by__startswith="person:",
         recorded_at__gt=now - NEW,
-    ).exists()
+    )
+    invited = uses.order_by("-recorded_at").values_list("recorded_at", flat=True).first()
+    if invited is None:
+        return False
+    # A key from before the invitation says nothing of who came by it, nor does a removed one.
+    rows = ApproverKey.objects.filter(person=user.person).order_by("pk")
+    newest = {row.fingerprint: row for row in rows}
+    return not any(
+        row.recorded_at > invited and (row.until is None or row.until > now)
+        for row in newest.values()
+    )
 
 
 def _users_of(incident: Incident) -> set[int]:

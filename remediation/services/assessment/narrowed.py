@@ -27,7 +27,7 @@ def counts(proposal: Proposal, now: Judged) -> bool:
         then = _judged(made)
     except (BadInput, Assessment.DoesNotExist):
         return False
-    return not why_not_counted(then, now)
+    return not why_not_counted(then, now, made.slot)
 
 
 def _judged(made: Narrowing) -> Judged:

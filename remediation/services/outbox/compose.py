@@ -14,9 +14,12 @@ from remediation.domain.states import ProposalState
 from remediation.domain.telling import KINDS, About, Kind
 from remediation.models import Execution, Incident, Proposal, Telling
 from remediation.services.access import authorize
+from remediation.services.access.visibility import viewers
 from remediation.services.clock import database_now
 from remediation.services.load_plan import read_plan
 
+# In place of plan and title, for people who may not see them.
+UNSEEN = "Something that you do not see on the pages"
 UNREADABLE = "A plan that the current catalogue cannot read."
 
 
@@ -26,11 +29,13 @@ def compose(telling: Telling) -> Message:
     proposal, incident = telling.proposal, telling.incident
     if incident is None and proposal is not None:
         incident = proposal.incident
+    sees = _sees(telling, incident)
     return message.compose(
         _key(telling),
         about,
-        _subject(proposal, incident),
-        telling.text,
+        _subject(proposal, incident) if sees else Subject(UNSEEN if incident else ""),
+        # What people wrote is for people who see what it is about.
+        telling.text if sees or not about.by_web else "",
         link=settings.ORIGIN + _path(about, proposal, incident),
         now=database_now(),
     )
@@ -47,6 +52,16 @@ def why_not(telling: Telling) -> str:
     if about.to_decide and telling.proposal is not None and not _waits(telling, telling.proposal):
         return "no longer waiting for a decision"
     return ""
+
+
+def _sees(telling: Telling, incident: Incident | None) -> bool:
+    """Return whether the person sees now what the telling is about, as on the pages.
+
+    An administrator of people gives rights, and a right may be taken between telling and sending.
+    """
+    if incident is None:
+        return True
+    return telling.person in viewers(incident.pk, telling.proposal_id)
 
 
 def _waits(telling: Telling, proposal: Proposal) -> bool:

@@ -9,14 +9,9 @@ from django.db import connection
 
 from remediation.domain.slots import KEY_ROLES
 from remediation.models import User
+from remediation.services.access.visibility import viewers
 
-
-def viewers(incident_id: UUID, proposal_id: UUID | None = None) -> frozenset[UUID]:
-    """Return who may see the incident, or this proposal of it (a test compares with
-    `visibility`)."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT remediation.viewers_v1(%s, %s)", [incident_id, proposal_id])
-        return frozenset(row[0] for row in cursor.fetchall())
+__all__ = ["candidates", "named", "viewers"]
 
 
 def candidates(incident_id: UUID) -> frozenset[UUID]:

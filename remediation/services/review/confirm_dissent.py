@@ -10,7 +10,7 @@ from django.db import transaction
 from remediation.domain.errors import GateRefused, PolicyUnavailable
 from remediation.domain.events import Event
 from remediation.domain.gate.dissent import verify_review
-from remediation.domain.statement import Decision
+from remediation.domain.statement import NONE_OF_THEM, OTHER, Decision, Statement
 from remediation.domain.states import ProposalState
 from remediation.models import Proposal
 from remediation.services import host_files, transition
@@ -19,6 +19,7 @@ from remediation.services.actors import Actor
 from remediation.services.assessment import assess
 from remediation.services.load_plan import load_plan
 from remediation.services.outbox import notify_result
+from remediation.services.review import none_of_them
 from remediation.services.review.gather import gather
 
 OUTCOMES = {
@@ -80,8 +81,17 @@ def _verified(proposal: Proposal) -> tuple[dict[Decision, str], list[GateRefused
         except GateRefused as error:
             failed.append(error)
             continue
-        found[statement.decision] = statement.reason.code
+        found[statement.decision] = _reason(proposal, statement)
     return found, failed
+
+
+def _reason(proposal: Proposal, statement: Statement) -> str:
+    """Return the code to record. Who may not decide on the other alternatives ends this one only,
+    whatever the web process wrote."""
+    code = statement.reason.code
+    if code == NONE_OF_THEM and not none_of_them.speaks_for_all(UUID(statement.person), proposal):
+        return OTHER
+    return code
 
 
 def _end(proposal: Proposal, decision: Decision, code: str, actor: Actor) -> None:

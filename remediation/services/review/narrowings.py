@@ -26,7 +26,7 @@ SELECT n.proposal_id, c.plan, n.person, n.slot, n.statement, n.recorded_at,
        o.plan, d.body, a.scope, a.checks, a.ruling, a.pin,
        n.credential_id, n.authenticator_data, n.client_data_json, n.signature
   FROM chain c
-  JOIN public.remediation_narrowing n ON n.proposal_id = c.id
+  JOIN public.remediation_narrowing n ON n.proposal_id = c.id AND n.narrows_id = c.supersedes_id
   JOIN public.remediation_proposal o ON o.id = n.narrows_id
   JOIN public.remediation_diagnosis d ON d.id = o.diagnosis_id
   JOIN public.remediation_assessment a ON a.proposal_id = o.id

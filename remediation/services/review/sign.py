@@ -27,7 +27,7 @@ from remediation.services.guards import translated
 from remediation.services.outbox import dispatch
 from remediation.services.people import passkeys
 from remediation.services.reporting import incidents, propose
-from remediation.services.review import narrowings, report_agent
+from remediation.services.review import narrowings, none_of_them, report_agent
 from remediation.services.review import statement as statements
 
 # A signature needs an assessment that is not older.
@@ -80,8 +80,7 @@ def start(
         _check_person(actor, proposal, assessment, slot, decision)
         statement = statements.compose(actor, proposal, assessment, decision, verdicts, why, slot)
         statement.check_consistent()
-        if statement.reason.code == NONE_OF_THEM and proposal.choice_id is None:
-            raise errors.ReasonRequired("there is no other plan to choose from")
+        _check_choice(actor, proposal, statement)
         looked = statements.looked(proposal, assessment, statement.decision, set(opened), typed)
         session = _remember(_person(actor), proposal, statement, looked)
         # Before the commit: when the passkeys cannot be read, no session remains.
@@ -106,6 +105,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Sig
         cose_key = passkeys.signed_by(actor, given, statement.challenge())
         proposal, assessment = under_review(actor, session.proposal_id)
         _check_person(actor, proposal, assessment, statement.slot, statement.decision)
+        _check_choice(actor, proposal, statement)
         # The agent may have been reported as suspicious between starting and signing.
         if statement.decision is Decision.APPROVE:
             report_agent.check_proposer(proposal)
@@ -195,6 +195,14 @@ def _check_person(
         raise errors.SlotNotOpen(slot[:40])
     if assessment.recorded_at + FRESH_FOR <= database_now():
         raise errors.AssessmentStale()
+
+
+def _check_choice(actor: User, proposal: Proposal, statement: Statement) -> None:
+    if statement.reason.code != NONE_OF_THEM:
+        return
+    if proposal.choice_id is None:
+        raise errors.ReasonRequired("there is no other plan to choose from")
+    none_of_them.refuse_without_rights(actor.person, proposal)
 
 
 def _remember(

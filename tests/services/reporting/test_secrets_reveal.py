@@ -117,6 +117,43 @@ def test_a77_a_key_that_an_operator_compared_lifts_it(proposal: m.Proposal, tmp_
     assert reveal(someone, proposal)
 
 
+def add_key(someone: factories.Person, path: Any) -> None:
+    with acts("hitl_worker"):
+        approvers.add(
+            actor=operator(),
+            path=path,
+            username=someone.user.username,
+            key=someone.passkey.fingerprint,
+            roles=("security",),
+        )
+
+
+def test_a77_a_key_from_before_the_invitation_does_not_lift_it(
+    proposal: m.Proposal, tmp_path: Any
+) -> None:
+    """After a reset an administrator invites an old approver's account, and takes the code."""
+    someone = factories.person(roles=["security"])
+    factories.grant(someone.user, "review_service", m.Service.objects.get())
+    add_key(someone, tmp_path / "keys.json")
+    assert reveal(someone, proposal)  # control: without the invitation
+    factories.use(factories.invitation(someone, by=factories.person(roles=["user_admin"])))
+    with pytest.raises(NotEntitled):
+        reveal(someone, proposal)
+
+
+def test_a77_a_key_that_was_removed_again_does_not_lift_it(
+    proposal: m.Proposal, tmp_path: Any
+) -> None:
+    """Its first row has no end; only the newest row of a key is valid."""
+    someone, path = newcomer(factories.person(roles=["user_admin"])), tmp_path / "keys.json"
+    add_key(someone, path)
+    assert reveal(someone, proposal)  # control
+    with acts("hitl_worker"):
+        approvers.remove(actor=operator(), path=path, username=someone.user.username)
+    with pytest.raises(NotEntitled):
+        reveal(someone, proposal)
+
+
 def test_an_account_that_an_operator_invited_is_not_held_up(proposal: m.Proposal) -> None:
     assert reveal(newcomer(None), proposal)
 

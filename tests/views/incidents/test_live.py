@@ -127,7 +127,7 @@ def test_a_secret_in_force_and_then_not_any_more(
 
 
 def _check(incident: m.Incident, spot: Spot, found: bool, at: str) -> None:
-    person = factories.person(f"asks{factories.number()}")
+    person = factories.person(f"asks{factories.number()}", roles=["lead"])
     with factories.acting("hitl_web"):
         entry = factories.entry("person:live:asked", person.actor, f"incident:{incident.pk}")
         request = m.LiveRequest.objects.create(

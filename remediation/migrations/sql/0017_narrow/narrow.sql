@@ -83,7 +83,7 @@ BEGIN
   -- Narrowing a plan can only take effects away, so it is no edit. The gate verifies that it was narrowed.
   SELECT e.editor::text, 'edited the plan' FROM edited e WHERE e.editor IS NOT NULL
      AND NOT EXISTS (SELECT 1 FROM public.remediation_narrowing n
-                      WHERE n.proposal_id = e.id AND n.person = e.editor)
+                      WHERE n.proposal_id = e.id AND n.person = e.editor AND n.narrows_id = e.supersedes_id)
   UNION
   -- A person does not decide a proposal that rests on that person's diagnosis, even if somebody
   -- corrected it once more or the agent sent the same text again.
@@ -112,6 +112,30 @@ BEGIN
   SELECT DISTINCT substr(l.author, 8), 'loosened the inventory in the last 7 days'
     FROM remediation.loosened_v2(services, identities) AS l (author)
    WHERE l.author LIKE 'person:%';
+  -- Where many teams own critical services, a lead decides in their place. Then an edge or a stricter
+  -- attribute loosens, too: it may have made them many.
+  IF EXISTS (SELECT 1 FROM public.remediation_proposal x
+               JOIN public.remediation_assessment a ON a.proposal_id = x.id AND a.round = x.round
+              WHERE x.id = $1 AND a.slots ? 'lead') THEN
+    services := ARRAY(
+      SELECT r.id FROM remediation.reached_v1(identities) AS r (id)
+      UNION
+      SELECT s.service_id
+        FROM public.remediation_assessment a
+        JOIN public.remediation_assessmentservice s ON s.assessment_id = a.id
+       WHERE a.proposal_id = $1);
+    RETURN QUERY
+    SELECT substr(v.author, 8), 'loosened the inventory in the last 7 days'
+      FROM public.remediation_serviceversion v
+     WHERE v.author LIKE 'person:%' AND v.recorded_at > now() - interval '7 days'
+       AND v.service_id = ANY (services)
+    UNION
+    SELECT substr(v.author, 8), 'loosened the inventory in the last 7 days'
+      FROM public.remediation_dependency d
+      JOIN public.remediation_dependencyversion v ON v.dependency_id = d.id
+     WHERE v.author LIKE 'person:%' AND v.recorded_at > now() - interval '7 days'
+       AND d.source_id = ANY (services);
+  END IF;
 END $$;
 
 -- A review by somebody whose narrowing already counts in the round: one person fills one slot. A dissent is
@@ -119,7 +143,10 @@ END $$;
 CREATE FUNCTION remediation.review_narrowed_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM remediation.counted_v1(NEW.proposal_id, NEW.round) c WHERE c.person = NEW.person) THEN
+  IF EXISTS (SELECT 1 FROM public.remediation_narrowing n
+               JOIN public.remediation_assessment a ON a.proposal_id = n.proposal_id AND a.round = NEW.round
+              WHERE n.proposal_id = NEW.proposal_id AND NEW.round = 1 AND a.narrowing_counts
+                AND n.person = NEW.person) THEN
     PERFORM remediation.refuse_v1('review_narrowed', 'the narrowing of this person fills a slot already');
   END IF;
   RETURN NEW;
@@ -156,12 +183,21 @@ BEGIN
      OR s ->> 'makes' IS DISTINCT FROM NEW.proposal_id::text THEN
     PERFORM remediation.refuse_v1('review_digest', 'the slot or the proposal that it makes is not the one signed');
   END IF;
-  SELECT x.reverses_id, x.agent_id INTO p FROM public.remediation_proposal x WHERE x.id = NEW.narrows_id;
+  -- A narrowing of something else would make an editor of that proposal somebody who only narrowed.
+  IF EXISTS (SELECT 1 FROM public.remediation_proposal x WHERE x.id = NEW.proposal_id) THEN
+    PERFORM remediation.refuse_v1('narrowing_late', 'the proposal that it makes was there before it');
+  END IF;
+  SELECT x.reverses_id, x.agent_id, x.planner INTO p
+    FROM public.remediation_proposal x WHERE x.id = NEW.narrows_id;
   IF p.reverses_id IS NOT NULL THEN
     PERFORM remediation.refuse_v1('narrowing_reversal', 'a reversal is exactly the inverse of a run');
   END IF;
-  IF (SELECT a.enabled FROM remediation.agent_now a WHERE a.agent_id = p.agent_id) IS NOT TRUE THEN
+  -- As for an approval: of a plan of a person that person's role counts (review_agent_v1).
+  IF p.planner IS NULL
+     AND (SELECT a.enabled FROM remediation.agent_now a WHERE a.agent_id = p.agent_id) IS NOT TRUE THEN
     PERFORM remediation.refuse_v1('agent_disabled', 'the agent is suspended');
+  ELSIF p.planner IS NOT NULL AND NOT remediation.incident_entitled_v1('person:' || p.planner) THEN
+    PERFORM remediation.refuse_v1('proposer_lost', 'the person who proposed it is gone or holds no role');
   END IF;
   -- A rejection waits for the worker, who verifies its signature; nobody goes around it meanwhile.
   IF EXISTS (SELECT 1 FROM public.remediation_review r

@@ -67,6 +67,10 @@ BEGIN
   IF NOT remediation.incident_entitled_v1('person:' || NEW.planner) THEN
     PERFORM remediation.refuse_v1('plan_entitlement', 'only an approver or a lead makes a plan');
   END IF;
+  -- With REPEATABLE READ an older snapshot would hide plans that count.
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    PERFORM remediation.refuse_v1('isolation', 'plans are counted in READ COMMITTED');
+  END IF;
   -- Two plans of one person at the same time wait for each other, else both would be the last one.
   PERFORM pg_advisory_xact_lock(hashtextextended('plans:' || NEW.planner, 0));
   IF remediation.open_plans_v1(NEW.planner) >= 10 THEN

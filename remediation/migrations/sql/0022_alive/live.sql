@@ -37,6 +37,15 @@ BEGIN
                       WHERE p.incident_id = NEW.incident_id AND t.locator = NEW.locator) THEN
     PERFORM remediation.refuse_v1('live_identity', 'the identity belongs to no plan and not to the incident');
   END IF;
+  -- People who do not see the incident have no budget for it, and one that nobody is has none at all.
+  IF NOT EXISTS (SELECT 1 FROM remediation.viewers_v1(NEW.incident_id, NULL) AS v (person)
+                  WHERE v.person = NEW.person) THEN
+    PERFORM remediation.refuse_v1('live_person', 'the person does not see the incident');
+  END IF;
+  -- With REPEATABLE READ an older snapshot would hide requests that count.
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    PERFORM remediation.refuse_v1('isolation', 'requests are counted in READ COMMITTED');
+  END IF;
   PERFORM pg_advisory_xact_lock(hashtextextended('live:' || NEW.person, 0));
   IF (SELECT count(*) FROM (
         SELECT 1 FROM public.remediation_liverequest r
