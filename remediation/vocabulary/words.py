@@ -54,7 +54,7 @@ WORDS = {
     # Roles: slots of a ruling.
     "security": pgettext_lazy("role", "security"),
     "service_owner": pgettext_lazy("role", "service owner"),
-    "any": pgettext_lazy("role", "any"),
+    "any": pgettext_lazy("role", "any approver"),
     # Signed about a run.
     "halt": pgettext_lazy("decision", "halt"),
     "keep": pgettext_lazy("decision", "stop and keep"),

@@ -68,6 +68,7 @@ def test_a_question_on_the_review_page_leaves_the_proposal(world: World, come: C
     visitor = come(world.people["alice"].user)
     page = visitor.open(f"/proposals/{proposal_id}/")
     card = page.locator("#comments")
+    card.get_by_text("Comments and questions").click()
     card.get_by_label("Comment or question").fill("Is the replica covered?")
     card.get_by_text("Ask somebody by name").click()
     card.get_by_label("bob").check()

@@ -29,7 +29,7 @@
     line.append(say("draft", { round: draft.round, verdict: say(draft.verdict) }), " ");
     const button = document.createElement("button");
     button.type = "button";
-    button.className = "btn small";
+    button.className = "btn sm";
     button.textContent = say("take");
     button.setAttribute("aria-label", `${say("take")}: ${say("draft", { round: draft.round, verdict: say(draft.verdict) })}`);
     button.addEventListener("click", () => {

@@ -100,7 +100,7 @@
   };
 
   /* A draft of the reason is kept for this tab, so that loading a new round loses no words.
-     Verdicts are not kept: what they were about may have changed. */
+     Verdicts are kept by drafts.js, which offers them again only for what they were about. */
   const draft = (form) => `hitl-reason-${form.dataset.proposal}`;
   const keepDraft = (form) =>
     sessionStorage.setItem(draft(form), JSON.stringify({ code: form.elements.code.value, text: form.elements.text.value }));

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from remediation.domain.checks.finding import Result, quoted, verdict
+from remediation.domain.checks.finding import Result, listed, quoted, verdict
 from remediation.domain.checks.given import CheckInput
 from remediation.domain.formats.record import Event
 
@@ -64,12 +64,17 @@ def telemetry_switched_off(given: CheckInput) -> Result:
     lasting = [event for event in off if not _restored(event, given.events)]
     over = [event for event in off if event not in lasting]
     return verdict(
-        [
-            f"{_told(event)}; restore it first, until then silence proves nothing"
-            for event in lasting
-        ],
+        [_off(lasting)] if lasting else [],
         "No log or detector was switched off in the evidence.",
         warned=[f"{_told(event)}, and was restored later" for event in over],
+    )
+
+
+def _off(events: list[Event]) -> str:
+    calls = "1 call" if len(events) == 1 else f"{len(events)} calls"
+    return (
+        f"{calls} turned logging off ({listed([_told(event) for event in events])})."
+        " Until it is back, missing log lines prove nothing"
     )
 
 

@@ -56,10 +56,15 @@ def owners_in(assessment: Assessment) -> tuple[Owner, ...]:
 
     A ruling that cannot be read asks nobody, so that no one can fill those slots.
     """
-    if not set(assessment.slots) & set(OWNERS):
+    return owners_of(assessment.slots, assessment.ruling)
+
+
+def owners_of(slots: Collection[str], ruling: bytes | None) -> tuple[Owner, ...]:
+    """Return the same for a list that has read only these columns."""
+    if ruling is None or not set(slots) & set(OWNERS):
         return ()
     try:
-        return Ruling.parse(bytes(assessment.ruling)).owners
+        return Ruling.parse(bytes(ruling)).owners
     except BadInput:
         return ()
 

@@ -11,6 +11,7 @@ from remediation.domain.errors import BadInput
 from remediation.domain.scope import Scope
 from remediation.models import Assessment, Proposal, User
 from remediation.services.access import authorize, visibility
+from remediation.services.access.asked import owners_in
 from remediation.services.reporting import propose
 from remediation.views.cards.checks import CheckRow, check_rows
 from remediation.views.cards.proposal import plan_of, sentences, undone
@@ -102,7 +103,11 @@ def _plan(proposal: Proposal, *, present: bool) -> AlternativeCard:
         risk=assessment.risk if assessment else "",
         reach=reach,
         failed=failed,
-        slots=slot_rows(tuple(assessment.slots), review_rows(proposal, assessment.round))
+        slots=slot_rows(
+            tuple(assessment.slots),
+            review_rows(proposal, assessment.round),
+            owners_in(assessment),
+        )
         if assessment
         else (),
     )

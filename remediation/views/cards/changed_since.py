@@ -16,6 +16,7 @@ from remediation.domain.plan import Plan
 from remediation.models import Assessment, DependencyVersion, Narrowing, Proposal, Transition
 from remediation.views.cards.fields import format_canonical
 from remediation.views.cards.proposal import plan_of
+from remediation.views.cards.slots import titles_of
 from remediation.views.names import Names
 
 # The edges of a correction are recorded in its transaction, just before the old version ends.
@@ -41,6 +42,11 @@ class Change:
     at: datetime
     why_untrusted: str
     lines: tuple[Line, ...]
+
+    @property
+    def folded(self) -> int:
+        """Return how many lines the review page folds: it shows two of more than three."""
+        return len(self.lines) - 2 if len(self.lines) > 3 else 0
 
 
 def changed_since(proposal: Proposal) -> tuple[Change, ...]:
@@ -185,7 +191,7 @@ def _ruling_lines(before: Assessment, after: Assessment) -> Iterator[Line]:
         risks = f"{vocabulary.word(before.risk)} → {vocabulary.word(after.risk)}"
         yield Line(CHANGED, f"{gettext('risk')}: {risks}")
     if before.slots != after.slots:
-        was, now = (", ".join(vocabulary.word(s) for s in a.slots) for a in (before, after))
+        was, now = (", ".join(titles_of(each)) for each in (before, after))
         yield Line(CHANGED, f"{gettext('needed')}: {was} → {now}")
 
 

@@ -43,6 +43,10 @@ class Comments:
     earlier: int  # how many more the history has
     form: CommentForm
 
+    @property
+    def asks_you(self) -> bool:
+        return any(row.you for row in self.rows)
+
 
 def comments_card(
     person: User,

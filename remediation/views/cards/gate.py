@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_lazy
 
 from remediation.domain.gate.gate import Finding
+
+# What each of the seven steps asks, in a reader's words.
+TITLES = {
+    1: gettext_lazy("Content unchanged since it was signed"),
+    2: gettext_lazy("Rules met"),
+    3: gettext_lazy("Signatures valid"),
+    4: gettext_lazy("Enough approvers, none of whom took part"),
+    5: gettext_lazy("Approvers may decide here, and it is not too old"),
+    6: gettext_lazy("Target unchanged"),
+    7: gettext_lazy("Everything logged"),
+}
 
 
 @dataclass(frozen=True)
@@ -15,7 +26,7 @@ class GateRow:
     """One numbered step of the gate; ``outcome`` is pass, fail or later."""
 
     number: int
-    name: str
+    title: str
     outcome: str
     reason: str = ""
     note: str = ""  # the portal's words, shown instead of the reason
@@ -43,7 +54,8 @@ def gate_rows(findings: Iterable[Finding], *, decided: int, state: str) -> tuple
         if finding.name == "drift" and outcome == "pass":
             outcome = "later"
             note = gettext("as pinned; the worker reads the target again just before the step")
-        rows.append(GateRow(finding.number, finding.name, outcome, "" if note else reason, note))
+        title = str(TITLES[finding.number])
+        rows.append(GateRow(finding.number, title, outcome, "" if note else reason, note))
     return tuple(rows)
 
 

@@ -17,6 +17,7 @@ from remediation.models import (
 from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow
 from remediation.views.cards.reviews import review_row
+from remediation.views.cards.slots import Seats, titles_of
 from remediation.views.names import Names
 
 DECISIONS = {
@@ -29,7 +30,7 @@ DECISIONS = {
 def assessment_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
     """Yield each assessment with its digests and its exact bytes."""
     for row in Assessment.objects.filter(proposal__in=keys):
-        slots = ", ".join(vocabulary.word(slot) for slot in row.slots)
+        slots = ", ".join(titles_of(row))
         yield HistoryRow(
             at=row.recorded_at,
             kind="assessment",
@@ -62,6 +63,7 @@ def review_history(rounds: dict[UUID, int]) -> Iterator[HistoryRow]:
     found = list(Review.objects.filter(proposal__in=list(rounds)).order_by("pk"))
     names = Names([row.person for row in found])
     numbers: Counter[UUID] = Counter()
+    seats = Seats(found)
     for row in found:
         numbers[row.proposal_id] += 1
         review = review_row(row, names, counts=row.round == rounds[row.proposal_id])
@@ -72,8 +74,7 @@ def review_history(rounds: dict[UUID, int]) -> Iterator[HistoryRow]:
             at=row.recorded_at,
             kind="review",
             word=row.decision,
-            title=str(DECISIONS[row.decision])
-            % {"slot": vocabulary.word(row.slot), "round": row.round},
+            title=str(DECISIONS[row.decision]) % {"slot": seats.of(row), "round": row.round},
             actor=review.person,
             entry=row.entry,
             cause=review.reason_code,

@@ -41,6 +41,7 @@ FOUND = {
 }
 # Words of the vocabulary with the tone of each.
 TONE = {Found.ACCESS: "fail", Found.WITHOUT: "pass", Found.UNREAD: "warn", Found.NOT_KNOWN: "warn"}
+SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,11 @@ class LiveCard:
     # Whether the page's script asks when the page is opened: not about a closed incident.
     on_opening: bool
     may_add: bool
+
+    @property
+    def more(self) -> int:
+        """Return how many are folded: a card beside a decision shows three."""
+        return max(0, len(self.rows) - SHOWN)
 
     @property
     def waiting(self) -> bool:

@@ -11,7 +11,9 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from remediation.domain.slots import OWNERS, Owner
 from remediation.models import Assessment, QueueEntry
+from remediation.services.access.asked import owners_of
 from remediation.views.cards.proposal import plan_of, sentences, title_of
 from remediation.views.cards.reviews import ReviewRow, SlotRow, reviews_by_proposal, slot_rows
 from remediation.views.names import Names
@@ -22,6 +24,10 @@ FAILED = (
     "(SELECT count(*) FROM jsonb_array_elements("
     "convert_from(remediation_assessment.checks, 'UTF8')::jsonb -> 'checks') AS c (found)"
     " WHERE c.found ->> 'outcome' = 'fail')"
+)
+# Only a ruling with an owner's slot names teams that a line shows.
+ASKING = (
+    "(CASE WHEN remediation_assessment.slots ?| %s::text[] THEN remediation_assessment.ruling END)"
 )
 
 
@@ -57,20 +63,26 @@ class ProposalRow:
 
 
 def rows(entries: Iterable[QueueEntry]) -> tuple[ProposalRow, ...]:
-    """Return the lines in the given order; five queries for all of them."""
+    """Return the lines in the given order; at most six queries for all of them."""
     found = list(entries)
     keys = [entry.pk for entry in found]
     current = Assessment.objects.filter(proposal__in=keys, round=F("proposal__round"))
-    counted = current.annotate(failed=RawSQL(FAILED, []))  # noqa: S611  (a constant)
+    counted = current.annotate(  # constants
+        failed=RawSQL(FAILED, []),  # noqa: S611
+        asking=RawSQL(ASKING, [list(OWNERS)]),  # noqa: S611
+    )
     asked = {
-        key: (slots, failed)
-        for key, slots, failed in counted.values_list("proposal_id", "slots", "failed")
+        key: (slots, owners_of(slots, ruling), failed)
+        for key, slots, ruling, failed in counted.values_list(
+            "proposal_id", "slots", "asking", "failed"
+        )
     }
-    reviews = reviews_by_proposal(keys)
+    successors = [entry.pk for entry in found if entry.proposal.supersedes_id is not None]
+    reviews = reviews_by_proposal(keys, successors)
     planners = {entry.proposal.planner for entry in found} - {None}
     names = Names([one for one in planners if one]) if planners else None
     return tuple(
-        _row(entry, *asked.get(entry.pk, ((), 0)), reviews.get(entry.pk, ()), names)
+        _row(entry, *asked.get(entry.pk, ((), (), 0)), reviews.get(entry.pk, ()), names)
         for entry in found
     )
 
@@ -80,6 +92,7 @@ def readable(entries: QuerySet[QueueEntry]) -> QuerySet[QueueEntry]:
     return entries.select_related("proposal", "incident", "agent").only(
         *("place", "state", "risk", "environment", "target", "due"),
         *("proposal__plan", "proposal__round", "proposal__planner", "proposal__choice"),
+        "proposal__supersedes",
         *("incident__title", "incident__kind", "incident__detected_at", "agent__name"),
     )
 
@@ -87,6 +100,7 @@ def readable(entries: QuerySet[QueueEntry]) -> QuerySet[QueueEntry]:
 def _row(
     entry: QueueEntry,
     slots: Sequence[str],
+    owners: Iterable[Owner],
     failed: int,
     reviews: Iterable[ReviewRow],
     names: Names | None,
@@ -109,7 +123,7 @@ def _row(
         detected_at=entry.incident.detected_at,
         due=entry.due,
         target=entry.target,
-        slots=slot_rows(tuple(slots), reviews),
+        slots=slot_rows(tuple(slots), reviews, owners),
         planned_by=names.person(planner) if names and planner else "",
         choice=entry.proposal.choice_id,
     )

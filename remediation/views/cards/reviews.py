@@ -13,10 +13,7 @@ from remediation import vocabulary
 from remediation.domain.errors import BadInput
 from remediation.domain.slots import Owner
 from remediation.domain.statement import REJECT_REASONS, RETURN_REASONS, Statement
-from remediation.models import (
-    Proposal,
-    Review,
-)
+from remediation.models import Narrowing, Proposal, Review
 from remediation.views.cards.slots import title_of
 from remediation.views.names import Names
 
@@ -42,26 +39,61 @@ class SlotRow:
 
 
 def review_rows(proposal: Proposal, round_: int | None = None) -> tuple[ReviewRow, ...]:
-    """Return the reviews of one round, or of all, oldest first."""
+    """Return the reviews of one round, or of all, oldest first.
+
+    Of the present round also a narrowing that counts as its author's approval.
+    """
     found = Review.objects.filter(proposal=proposal).order_by("pk")
     if round_ is not None:
         found = found.filter(round=round_)
     reviews = list(found)
-    names = Names([review.person for review in reviews])
-    return tuple(
-        review_row(review, names, counts=review.round == proposal.round) for review in reviews
+    present = round_ == proposal.round and proposal.supersedes_id is not None
+    narrowings = _narrowings([proposal.pk]) if present else []
+    names = Names([row.person for row in (*narrowings, *reviews)])
+    return (
+        *(_narrowing_row(row, names) for row in narrowings),
+        *(review_row(row, names, counts=row.round == proposal.round) for row in reviews),
     )
 
 
-def reviews_by_proposal(keys: list[UUID]) -> dict[UUID, list[ReviewRow]]:
-    """Return the reviews of the current rounds of many proposals, in two queries."""
+def reviews_by_proposal(keys: list[UUID], successors: list[UUID]) -> dict[UUID, list[ReviewRow]]:
+    """Return the reviews of the current rounds of many proposals, in two queries.
+
+    A third one asks for narrowings if some are `successors`: only those can have one.
+    """
     found = Review.objects.filter(proposal__in=keys, round=F("proposal__round")).order_by("pk")
-    reviews = list(found)
-    names = Names([review.person for review in reviews])
+    reviews, narrowings = list(found), _narrowings(successors) if successors else []
+    names = Names([row.person for row in (*narrowings, *reviews)])
     rows: dict[UUID, list[ReviewRow]] = {}
+    for narrowing in narrowings:
+        rows.setdefault(narrowing.proposal_id, []).append(_narrowing_row(narrowing, names))
     for review in reviews:
         rows.setdefault(review.proposal_id, []).append(review_row(review, names, counts=True))
     return rows
+
+
+def _narrowings(keys: list[UUID]) -> list[Narrowing]:
+    """Return the narrowings that count as approvals of the current rounds."""
+    counting = Narrowing.objects.filter(
+        proposal__in=keys,
+        proposal__assessments__round=F("proposal__round"),
+        proposal__assessments__narrowing_counts=True,
+    )
+    return list(counting.select_related("proposal"))
+
+
+def _narrowing_row(narrowing: Narrowing, names: Names) -> ReviewRow:
+    return ReviewRow(
+        person=names.person(narrowing.person),
+        slot=narrowing.slot,
+        decision="approve",
+        verdicts=(),
+        reason_code="",
+        reason_text="",
+        round=narrowing.proposal.round,
+        at=narrowing.recorded_at,
+        counts=True,
+    )
 
 
 def review_row(review: Review, names: Names, *, counts: bool) -> ReviewRow:

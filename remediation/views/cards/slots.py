@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from django.utils.translation import gettext
 
 from remediation import vocabulary
-from remediation.domain.slots import ANY, Owner
-from remediation.models import Proposal, User
+from remediation.domain.slots import ANY, OWNERS, Owner, role_of
+from remediation.models import Assessment, Proposal, Review, User
 from remediation.services.access import authorize, deciders
 from remediation.services.access.asked import owners_in
 
@@ -20,8 +20,32 @@ def title_of(slot: str, owners: Iterable[Owner] = ()) -> str:
     for owner in owners:
         if owner.slot == slot:
             # Translators: a slot that an owner of this team's services can fill.
-            return gettext("owner of team %(team)s") % {"team": owner.team}
-    return vocabulary.word(slot)
+            return gettext("service owner of %(team)s") % {"team": owner.team}
+    return vocabulary.word(role_of(slot))
+
+
+def seat_of(slot: str, owners: Iterable[Owner] = ()) -> str:
+    """Return as what somebody decides or has decided in this slot."""
+    # Translators: the role of a person who decides.
+    return gettext("approver") if slot == ANY else title_of(slot, owners)
+
+
+class Seats:
+    """As what each of these reviews was signed; one query, and only for owners' slots."""
+
+    def __init__(self, reviews: Iterable[Review]) -> None:
+        asked = {row.proposal_id for row in reviews if row.slot in OWNERS}
+        rounds = Assessment.objects.filter(proposal__in=asked) if asked else ()
+        self._owners = {(row.proposal_id, row.round): owners_in(row) for row in rounds}
+
+    def of(self, review: Review) -> str:
+        return seat_of(review.slot, self._owners.get((review.proposal_id, review.round), ()))
+
+
+def titles_of(assessment: Assessment) -> tuple[str, ...]:
+    """Return in words all slots that an assessment asks for."""
+    owners = owners_in(assessment)
+    return tuple(title_of(slot, owners) for slot in assessment.slots)
 
 
 def services_of(slot: str, owners: Iterable[Owner]) -> tuple[str, ...]:

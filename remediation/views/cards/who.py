@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.utils.translation import gettext
-
 from remediation import vocabulary
-from remediation.domain.slots import ANY
 from remediation.models import Assessment, Proposal
+from remediation.services.access.asked import owners_in
 from remediation.services.access.deciders import Decider, deciders, missing
 from remediation.views.cards.reviews import ReviewRow, review_rows, slot_rows
+from remediation.views.cards.slots import title_of
 
 FEW = 3
 
@@ -61,10 +60,12 @@ def who(proposal: Proposal, assessment: Assessment) -> Who:
     """Return the people of the present round."""
     people = deciders(proposal)
     reviews = review_rows(proposal, assessment.round)
-    rows = slot_rows(tuple(assessment.slots), [r for r in reviews if r.decision == "approve"])
+    owners = owners_in(assessment)
+    approvals = [row for row in reviews if row.decision == "approve"]
+    rows = slot_rows(tuple(assessment.slots), approvals, owners)
     return Who(
         slots=tuple(
-            SlotLine(title_of(row.slot), row.filled, () if row.filled else _able(row.slot, people))
+            SlotLine(row.title, row.filled, () if row.filled else _able(row.slot, people))
             for row in rows
         ),
         dissent=tuple(row for row in reviews if row.decision != "approve"),
@@ -73,13 +74,8 @@ def who(proposal: Proposal, assessment: Assessment) -> Who:
             for one in people
             if one.why_not
         ),
-        missing=tuple(title_of(slot) for slot in missing(proposal)),
+        missing=tuple(title_of(slot, owners) for slot in missing(proposal)),
     )
-
-
-def title_of(slot: str) -> str:
-    """Return the name of a slot for people."""
-    return gettext("any approver") if slot == ANY else vocabulary.word(slot)
 
 
 def _able(slot: str, people: Iterable[Decider]) -> tuple[str, ...]:

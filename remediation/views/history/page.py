@@ -81,6 +81,8 @@ class Reopened:
     proofs: tuple[Proof, ...]
     page: ReopenedPage | None
     ruling: Ruling | None
+    seat: str  # as what it was signed
+    asked: tuple[str, ...]  # whom the round asked
     before: tuple[SlotRow, ...]
     unreadable: str
 

@@ -14,12 +14,14 @@ from remediation.domain.errors import BadInput
 from remediation.domain.ruling import Ruling
 from remediation.domain.scope import Scope
 from remediation.models import Assessment, Proposal, Review
+from remediation.services.access.asked import owners_in
 from remediation.views.cards.assessed import Assessed, pin_of
 from remediation.views.cards.checks import check_rows, tally
 from remediation.views.cards.diagnosis import DiagnosisCard, diagnosis_card
 from remediation.views.cards.proposal import plan_of, sentences, undone
 from remediation.views.cards.reviews import review_row, slot_rows
 from remediation.views.cards.scope import scope_card
+from remediation.views.cards.slots import seat_of, titles_of
 from remediation.views.cards.step import step_cards
 from remediation.views.history.page import Proof, Reopened, ReopenedPage
 from remediation.views.history.signed import signed_of, statement_of
@@ -38,6 +40,7 @@ def reopened(proposal: Proposal, number: int) -> Reopened | None:
     row = reviews[number - 1]
     assessment = Assessment.objects.filter(proposal=proposal, round=row.round).first()
     page, ruling, unreadable = _page(proposal, assessment, row)
+    owners = owners_in(assessment) if assessment else ()
     earlier = [r for r in reviews[: number - 1] if r.round == row.round]
     names = Names([review.person for review in earlier])
     return Reopened(
@@ -47,9 +50,12 @@ def reopened(proposal: Proposal, number: int) -> Reopened | None:
         proofs=_proofs(proposal, assessment, row),
         page=page,
         ruling=ruling,
+        seat=seat_of(row.slot, owners),
+        asked=titles_of(assessment) if assessment else (),
         before=slot_rows(
             tuple(assessment.slots) if assessment else (),
             [review_row(review, names, counts=True) for review in earlier],
+            owners,
         ),
         unreadable=unreadable,
     )

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 
-from django.utils.translation import gettext
-
-from remediation import vocabulary
 from remediation.domain import errors
 from remediation.domain.approval_conditions import Conditions, to_type
 from remediation.domain.catalogue import Narrows
 from remediation.domain.plan import Plan, Step
-from remediation.domain.slots import ANY
 from remediation.models import Proposal, User
 from remediation.services.access import authorize
+from remediation.services.access.asked import owners_in
 from remediation.services.load_plan import load_plan
 from remediation.services.review import statement
 from remediation.views.cards.evidence import evidence_rows
 from remediation.views.cards.fields import format_canonical
 from remediation.views.cards.proposal import sentences
+from remediation.views.cards.slots import seat_of
 from remediation.views.narrow.page import NarrowPage, Slot, Smaller, StepChoice
 
 
@@ -36,7 +34,10 @@ def narrow_page(user: User, proposal: Proposal) -> NarrowPage:
         sentences=sentences(plan),
         person=user.get_username(),
         steps=_steps(plan, asked),
-        slots=tuple(Slot(slot, _title(slot)) for slot in authorize.slots_of(user, assessment)),
+        slots=tuple(
+            Slot(slot, seat_of(slot, owners_in(assessment)))
+            for slot in authorize.slots_of(user, assessment)
+        ),
         void=proposal.reviews.filter(round=proposal.round).exclude(person=user.person).count(),
         artefacts=tuple(row for row in rows if row.sha256 in asked.artefacts),
     )
@@ -67,8 +68,3 @@ def _smaller(step: Step) -> tuple[Smaller, ...]:
         elif value is (how is Narrows.TO_FALSE) and how in (Narrows.TO_FALSE, Narrows.TO_TRUE):
             found.append(Smaller(name, how, (format_canonical(value),)))
     return tuple(found)
-
-
-def _title(slot: str) -> str:
-    # The same words as on the review page.
-    return gettext("approver") if slot == ANY else vocabulary.word(slot)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 
 class Key(StrEnum):
@@ -32,6 +33,7 @@ class PersonRow:
     """One account and where it stands."""
 
     user_id: int
+    person: UUID
     username: str
     name: str
     active: bool

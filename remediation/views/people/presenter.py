@@ -105,6 +105,7 @@ def _row(
     newest = list(enrolled)[-1:]
     return PersonRow(
         user_id=user.pk,
+        person=user.person,
         username=user.username,
         name=user.get_full_name(),
         active=user.is_active,

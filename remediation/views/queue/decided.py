@@ -10,13 +10,15 @@ from uuid import UUID
 
 from django.utils.translation import gettext
 
-from remediation import vocabulary
 from remediation.domain import inert
-from remediation.domain.slots import ANY, left_open, role_of
+from remediation.domain.slots import left_open
 from remediation.domain.statement import Decision
 from remediation.models import Proposal, Review, User
 from remediation.services.access import authorize, deciders, visibility
-from remediation.views.cards.proposal import plan_of, title_of
+from remediation.services.access.asked import owners_in
+from remediation.views.cards.proposal import plan_of
+from remediation.views.cards.proposal import title_of as plan_title
+from remediation.views.cards.slots import title_of
 
 logger = logging.getLogger(__name__)
 # Of a title, at most this many characters stand in the line; the page behind it has all of it.
@@ -62,7 +64,7 @@ def _title(proposal: Proposal) -> str:
     plan = plan_of(proposal)
     if plan is None:
         return str(proposal.pk)
-    whole = inert.line(title_of(plan))
+    whole = inert.line(plan_title(plan))
     return whole if len(whole) <= LONGEST else whole[:LONGEST] + "…"
 
 
@@ -73,16 +75,18 @@ def _still_waiting(proposal: Proposal) -> list[str]:
     found = deciders.deciders(proposal)
     assessment = authorize.newest(proposal)
     filled = [slot for one in found if one.decided == Decision.APPROVE for slot in one.slots]
+    owners = owners_in(assessment) if assessment else ()
     left = left_open(tuple(assessment.slots) if assessment else (), filled)
     return [
-        _slot(slot, [one.name for one in found if one.can_decide and slot in one.slots])
+        _slot(
+            title_of(slot, owners),
+            [one.name for one in found if one.can_decide and slot in one.slots],
+        )
         for slot in left
     ]
 
 
-def _slot(slot: str, names: list[str]) -> str:
-    # Translators: the role of a person who decides; "any" of them may.
-    role = gettext("any approver") if slot == ANY else vocabulary.word(role_of(slot))
+def _slot(role: str, names: list[str]) -> str:
     if not names:
         return gettext("%(role)s (nobody can now)") % {"role": role}
     if len(names) > MOST_NAMES:

@@ -10,11 +10,11 @@ from remediation.services.access import authorize
 from remediation.views.queue import presenter
 from remediation.views.queue.filters import REVIEW, STOPPED, section
 
-# In this order for a person of several roles. The pages of administrators need `is_staff`.
+# In this order for a person of several roles.
 PAGES = (
-    ("user_admin", "admin:remediation_user_changelist"),
-    ("agent_admin", "admin:remediation_agent_changelist"),
-    ("inventory_editor", "admin:remediation_service_changelist"),
+    ("user_admin", "people"),
+    ("agent_admin", "agents"),
+    ("inventory_editor", "inventory"),
     (authorize.AUDITOR, "audit_entries"),
 )
 
@@ -27,7 +27,7 @@ def landing(person: User) -> str:
     roles = authorize.roles(person)
     if not _decides_now(person, roles):
         for role, route in PAGES:
-            if role in roles and (person.is_staff or not route.startswith("admin:")):
+            if role in roles:
                 return reverse(route)
     return reverse("queue")
 

@@ -10,7 +10,6 @@ from django.utils.translation import gettext
 from remediation import vocabulary
 from remediation.domain.approval_conditions import Conditions
 from remediation.domain.plan import Plan
-from remediation.domain.slots import Owner
 from remediation.domain.statement import NONE_OF_THEM, REJECT_REASONS, RETURN_REASONS
 from remediation.models import Assessment, Proposal, Review, User
 from remediation.services.access import authorize
@@ -19,7 +18,7 @@ from remediation.services.access.asked import owners_in
 from remediation.services.reporting import correct, incidents, propose
 from remediation.services.review import narrow, narrowings, report_agent, statement
 from remediation.services.review.sign import FRESH_FOR
-from remediation.views.cards.slots import title_of
+from remediation.views.cards.slots import seat_of
 from remediation.views.review.page import Choice, Decide
 
 
@@ -35,7 +34,7 @@ def decide(
     slots = open_slots.open_slots_for(user, proposal)
     owners = owners_in(assessment) if assessment else ()
     return Decide(
-        slots=tuple(Choice(slot, _title(slot, owners)) for slot in slots),
+        slots=tuple(Choice(slot, seat_of(slot, owners)) for slot in slots),
         why_not=_closed(proposal)
         or _why_not(user, proposal, assessment, slots, plan=plan, now=now),
         reject_reasons=_choices(REJECT_REASONS),
@@ -60,7 +59,7 @@ def _decided(user: User, proposal: Proposal, assessment: Assessment) -> str:
     if mine is not None:
         return gettext("You already decided in this round: %(decision)s as %(slot)s.") % {
             "decision": vocabulary.word(mine.decision),
-            "slot": vocabulary.word(mine.slot),
+            "slot": seat_of(mine.slot, owners_in(assessment)),
         }
     if narrowings.by(user.person, assessment):
         return gettext("You left something out and signed the rest. That counts as your approval.")
@@ -73,11 +72,6 @@ def _closed(proposal: Proposal) -> str:
     if propose.is_taken(proposal):
         return gettext("Another plan of this choice was approved, so this one does not run.")
     return ""
-
-
-def _title(slot: str, owners: tuple[Owner, ...]) -> str:
-    # Translators: the role of a person who decides; "any" of them may.
-    return gettext("approver") if slot == "any" else title_of(slot, owners)
 
 
 def _return_reasons(proposal: Proposal) -> Mapping[str, str]:

@@ -10,12 +10,14 @@ from django.utils.translation import ngettext
 from remediation.domain.plan import Plan
 from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
 from remediation.services.access import authorize, visibility
+from remediation.services.access.asked import owners_in
 from remediation.services.clock import database_now
 from remediation.services.execution.halt import found_of
 from remediation.services.outbox.expire import deadline
 from remediation.views.cards import changed_since
 from remediation.views.cards.proposal import plan_of, title_of
 from remediation.views.cards.reviews import review_rows
+from remediation.views.cards.slots import seat_of
 from remediation.views.names import Names
 from remediation.views.run.next_steps import alive, next_steps
 from remediation.views.run.outcome import Ended, Standing, outcome, sessions_of
@@ -96,7 +98,11 @@ def _begun_at(proposal: Proposal) -> datetime | None:
 def _approvals(proposal: Proposal) -> tuple[tuple[str, str], ...]:
     """Return who approved the round that ran, as which role."""
     rows = review_rows(proposal, proposal.round)
-    return tuple((row.person, row.slot) for row in rows if row.decision == "approve")
+    assessment = authorize.newest(proposal)
+    owners = owners_in(assessment) if assessment else ()
+    return tuple(
+        (row.person, seat_of(row.slot, owners)) for row in rows if row.decision == "approve"
+    )
 
 
 def _halt_parts(plan: Plan, records: Iterable[StepRecord]) -> HaltParts:
