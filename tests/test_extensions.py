@@ -23,7 +23,7 @@ ACTION = (
     " reversible=False)"
 )
 ROLE = "replace(ours.ROLE, kind='mine.role')"
-REPORTED = "replace(ours.ROLE, kind='mine.role', report_only=True)"
+REPORTED = "replace(ours.ROLE, kind='mine.role', report_only=True, live=())"
 
 
 def declares(provider: str, module: str = "kubernetes") -> str:

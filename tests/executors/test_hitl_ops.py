@@ -292,6 +292,7 @@ def test_who_owns_the_functions_who_may_call_them_and_how_they_resolve_names(
         ["hitl_observer", "hitl_operator"],
     )
     assert rows == [
+        ("challenge", False, pinned, owner, [owner]),
         ("disable", True, pinned, owner, [*operator, owner]),
         ("disable", True, pinned, owner, [*operator, owner]),
         ("enable", True, pinned, owner, [*operator, owner]),
@@ -301,7 +302,10 @@ def test_who_owns_the_functions_who_may_call_them_and_how_they_resolve_names(
         ("managed_role", False, pinned, owner, [owner]),
         ("members", True, pinned, owner, [*observer, owner]),
         ("replicas", True, pinned, owner, [*observer, owner]),
+        ("secret_challenge", True, pinned, owner, [*observer, owner]),
+        ("secret_in_force", True, pinned, owner, [*observer, owner]),
         ("session_list", True, pinned, owner, [*observer, owner]),
+        ("session_places", True, pinned, owner, [*observer, owner]),
         ("sessions", True, pinned, owner, [*both, owner]),
         ("set_verifier", True, pinned, owner, [owner]),
         ("starting", True, pinned, owner, [*both, owner]),
@@ -309,6 +313,7 @@ def test_who_owns_the_functions_who_may_call_them_and_how_they_resolve_names(
         ("terminate", True, pinned, owner, [*operator, owner]),
         ("turned_off_as", True, pinned, owner, [*both, owner]),
         ("unmanage", False, pinned, owner, [owner]),
+        ("verifier", False, pinned, owner, [owner]),
         ("version", False, pinned, owner, [*both, owner]),
     ]
 

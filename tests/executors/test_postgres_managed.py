@@ -87,7 +87,7 @@ def functions(managed: Managed) -> list[tuple[object, ...]]:
     return ask(
         managed.superuser,
         "SELECT proname::text, proowner::regrole::text, proacl::text FROM pg_proc"
-        " WHERE pronamespace = 'hitl_ops'::regnamespace ORDER BY 1",
+        " WHERE pronamespace = 'hitl_ops'::regnamespace ORDER BY 1, 2, 3",
     )
 
 

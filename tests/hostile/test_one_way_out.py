@@ -37,10 +37,11 @@ TELLING = re.compile(
     r"|object|value|body|text|plan_text|whole|owner|owner_team|(?<=incident\.)title)(\|.*)?$"
 )
 # What has such a name and is none: closed vocabularies, the portal's own words, exact bytes that a
-# script reads out of a text area, and a token that is shown once to whoever made it.
+# script reads out of a text area, a token that is shown once to whoever made it, what the reader
+# typed, and fields of a form that hold text with its hidden characters made visible.
 NOT_TELLING = {
     "reason.value", "slot.value", "page.decide.slots.0.value", "text", "body", "proof.text",
-    "detail", "error",
+    "detail", "error", "page.slots.0.value", "page.chosen.text", "claim.text", "page.reason",
 }  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def owners_in(assessment: Assessment) -> tuple[Owner, ...]:
 
     A ruling that cannot be read asks nobody, so that no one can fill those slots.
     """
-    return owners_of(assessment.slots, assessment.ruling)
+    return owners_of(assessment.slots, bytes(assessment.ruling))
 
 
 def owners_of(slots: Collection[str], ruling: bytes | None) -> tuple[Owner, ...]:

@@ -24,7 +24,7 @@ class AgentRow:
 
     agent_id: UUID
     name: str
-    owner: str
+    owner_name: str
     owner_active: bool
     enabled: bool
     tokens: int  # that can be used now

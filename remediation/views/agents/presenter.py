@@ -48,7 +48,7 @@ def _fits(row: AgentRow, q: str, state: str) -> bool:
         ENABLED: row.enabled,
         SUSPENDED: not row.enabled,
     }[state]
-    return wanted and (q in row.name.lower() or q in row.owner.lower())
+    return wanted and (q in row.name.lower() or q in row.owner_name.lower())
 
 
 def _rows(agents: list[Agent]) -> list[AgentRow]:
@@ -83,7 +83,7 @@ def _rows(agents: list[Agent]) -> list[AgentRow]:
             AgentRow(
                 agent_id=agent.pk,
                 name=agent.name,
-                owner=owner.username if owner else "",
+                owner_name=owner.username if owner else "",
                 owner_active=bool(owner and owner.is_active),
                 enabled=bool(version and version.enabled),
                 tokens=len(held),

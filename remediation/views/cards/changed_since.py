@@ -135,7 +135,7 @@ def _diagnosis_lines(old: Proposal, new: Proposal) -> Iterator[Line]:
         change = _arrow(before.get("confidence"), after.get("confidence"))
         yield Line(CHANGED, f"{word}: {change} %")
     if before.get("summary") != after.get("summary"):
-        yield Line(CHANGED, f"{gettext('summary')}: {after.get('summary')}")
+        yield Line(CHANGED, _pair(gettext("summary"), after.get("summary")))
     was, now = _claims(before), _claims(after)
     for text in was:
         if text not in now:
@@ -189,10 +189,10 @@ def _check_lines(before: Assessment, after: Assessment) -> Iterator[Line]:
 def _ruling_lines(before: Assessment, after: Assessment) -> Iterator[Line]:
     if before.risk != after.risk:
         risks = f"{vocabulary.word(before.risk)} → {vocabulary.word(after.risk)}"
-        yield Line(CHANGED, f"{gettext('risk')}: {risks}")
+        yield Line(CHANGED, _pair(gettext("risk"), risks))
     if before.slots != after.slots:
         was, now = (", ".join(titles_of(each)) for each in (before, after))
-        yield Line(CHANGED, f"{gettext('needed')}: {was} → {now}")
+        yield Line(CHANGED, _pair(gettext("needed"), f"{was} → {now}"))
 
 
 def _pin_lines(before: Assessment, after: Assessment) -> Iterator[Line]:
@@ -234,3 +234,7 @@ def _json(body: bytes | memoryview) -> dict[str, Json]:
     """Return a stored body; an empty one where it is no object."""
     value = json.loads(bytes(body))
     return value if isinstance(value, dict) else {}
+
+
+def _pair(name: str, value: object) -> str:
+    return f"{name}: {value}"

@@ -11,7 +11,7 @@ class TermRow:
 
     name: str
     title: str
-    text: str
+    meaning: str
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ class OutcomeCard:
 class NextStep:
     """One thing that people can do now: why, and where."""
 
-    text: str
+    hint: str
     label: str
     url: str
 

@@ -69,7 +69,7 @@ def test_a_passkey_alone_opens_a_session_on_record(
 ) -> None:
     client = Client()
     with as_login("hitl_web"):
-        assert answer(client, alice, settings)["Location"] == reverse("queue")
+        assert answer(client, alice, settings)["Location"] == reverse("home")
         assert is_signed_in(client)
     assert "person:session:started" in actions()
 
@@ -143,7 +143,7 @@ def test_control_with_the_librarys_own_origin_check_a_subdomain_could_sign_in(
     client = Client()
     with as_login("hitl_web"):
         sent = answer(client, alice, settings, origin="https://sub.localhost:8000")
-        assert sent["Location"] == reverse("queue")
+        assert sent["Location"] == reverse("home")
 
 
 def test_a_deactivated_person_cannot_come_in_and_open_sessions_are_dead(
@@ -167,4 +167,4 @@ def test_fifty_people_behind_one_address_sign_in_within_a_minute(
     with as_login("hitl_web"):
         for _ in range(50):
             client = Client()
-            assert answer(client, alice, settings)["Location"] == reverse("queue")
+            assert answer(client, alice, settings)["Location"] == reverse("home")

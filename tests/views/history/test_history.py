@@ -37,6 +37,7 @@ def test_a_whole_life_is_told_in_order(world: World, browser_of: BrowserOf) -> N
         "Step 1: applied",
         "Step 1: verified",
         "Succeeded",
+        "Notified of the result: succeeded",
     ]
 
 
@@ -126,6 +127,7 @@ def test_an_incident_is_told_whole_with_all_its_proposals(
         "In review, round 1",
         "Rejected as security, round 1",
         "Rejected",
+        "Notified of the result: rejected",
         "Reported, with 0 new artefacts",
         "Submitted",
         "Assessed, round 1: risk high, needs security, service owner",
@@ -139,6 +141,7 @@ def test_an_incident_is_told_whole_with_all_its_proposals(
         "Step 1: verified",
         "Succeeded",
         "Contained",
+        "Notified of the result: succeeded",
     ]
     for key in (first, second):
         assert f'href="/proposals/{key}/history/"' in page

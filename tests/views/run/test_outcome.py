@@ -189,7 +189,7 @@ def test_another_plan_is_offered_where_there_is_a_page_for_it(
     monkeypatch.setattr(next_steps, "reverse", found)
     page = text_of(alice.get("execution", proposal_id))
     incident = world.get(proposal_id).incident_id
-    assert f'href="/incident_plan/{incident}/?from={proposal_id}">Propose again</a>' in page
+    assert f'href="/plan/{incident}/?from={proposal_id}">Propose again</a>' in page
 
 
 def test_a01_a_hostile_name_in_the_headline_is_text(world: World, alice: Browser) -> None:

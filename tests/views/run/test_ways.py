@@ -252,7 +252,6 @@ def test_a65_a_forged_statement_settles_and_undoes_nothing_and_leads_are_told(
     browser_of: BrowserOf,
     unknown: m.Proposal,
     mailoutbox: list[Any],
-    django_capture_on_commit_callbacks: Any,
 ) -> None:
     """One real person, and bob's statement forged with the database password of `hitl_web`."""
     lead = factories.person("lena", roles=["lead"])
@@ -260,8 +259,8 @@ def test_a65_a_forged_statement_settles_and_undoes_nothing_and_leads_are_told(
     signs(world, browser_of, unknown, alice="applied")
     forge(unknown, world.people["bob"], decision="settle")
     forge(unknown, world.people["mallory"], decision="settle")
-    with django_capture_on_commit_callbacks(execute=True):
-        judged(unknown)
+    judged(unknown)
+    world.deliver()
     assert world.state_of(unknown.pk) == "unknown"
     assert world.refusals(unknown.pk) == ["signature", "unknown_approver_key"]
     assert [one.subject for one in mailoutbox if "settlement was refused" in one.subject]
