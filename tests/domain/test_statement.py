@@ -133,7 +133,8 @@ def test_reasons_belong_to_their_decision() -> None:
         ("verdicts", {"diagnosis": "yes", "scope": "yes"}),
         ("verdicts", {"diagnosis": True, "scope": "yes", "action": "yes"}),
         ("reason", {"code": ""}), ("reason", {"code": "", "text": "x" * 4_001}),
-        ("slot", "auditor"), ("slot", "service_owner:0"), ("person", "alice"), ("nonce", "short"), ("expires", "soon"),
+        ("slot", "auditor"), ("slot", "service_owner:0"), ("person", "alice"), ("nonce", "short"),
+        ("expires", "soon"),
         ("rp_id", ""), ("origin", ""), ("more", 1),
     ],
 )  # fmt: skip
