@@ -246,7 +246,6 @@ LOOSENED = {
     "the identity's environment": IDENTITIES + "postgres.role:orders/web,,,staging,\n",
 }
 NOT_LOOSENED = {
-    "another owner": SERVICES + "web,other,,,,,\n",
     "more critical": SERVICES + "web,,,critical,,,\n",
     "a partner": SERVICES + "web,,,,,yes,\n",
     "the identity's owner": IDENTITIES + "postgres.role:orders/web,,other,,\n",
