@@ -237,6 +237,8 @@ def test_a45_loosening_must_be_confirmed() -> None:
 
 
 LOOSENED = {
+    # Rights are given on teams: whoever holds one on the other team decides from now on.
+    "another owner": SERVICES + "web,other,,,,,\n",
     "the environment": SERVICES + "web,,staging,,,,\n",
     "the criticality": SERVICES + "web,,,low,,,\n",
     "the payment path": SERVICES + "web,,,,no,,\n",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+from pytest_django import Settings
 
 from remediation import models as m
 from remediation.domain import errors
@@ -18,10 +20,14 @@ from tests.services.reporting.test_end_alternatives import (
     end,
     offer,
     submitted,
-    world,  # noqa: F401  a fixture
 )
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world(db: None, tmp_path: Path, settings: Settings) -> World:
+    return World(tmp_path, settings, targets=("t1", "t2"))
 
 
 def of_two_teams(world: World) -> tuple[UUID, UUID]:
