@@ -362,6 +362,13 @@ BEGIN
         IS DISTINCT FROM s ->> 'diagnosis' THEN
     PERFORM remediation.refuse_v1('narrowed_signed', 'the proposal is not the one that was signed');
   END IF;
+  -- It stays where the old one was: in its choice, whatever ended the old one, and with the people of its
+  -- agent and token, who may not decide.
+  IF NOT EXISTS (SELECT 1 FROM public.remediation_proposal p
+                  WHERE p.id = n.narrows_id AND p.agent_id = NEW.agent_id AND p.token_id = NEW.token_id
+                    AND p.state = 'superseded') THEN
+    PERFORM remediation.refuse_v1('narrowed_place', 'a narrowing supersedes, and keeps agent and token');
+  END IF;
   SELECT array_agg(o.place ORDER BY f.place) INTO places
     FROM jsonb_array_elements(convert_from(NEW.plan, 'UTF8')::jsonb -> 'steps') WITH ORDINALITY AS f(step, place)
     LEFT JOIN LATERAL (

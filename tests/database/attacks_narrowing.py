@@ -85,6 +85,10 @@ def narrow(
 def follow(old: m.Proposal, by: Person, new: UUID, plan: Plan, **said: Any) -> m.Proposal:
     """End the old proposal and insert the one that the narrowing makes."""
     factories.move(old, "superseded", login=WEB, actor=by.actor)
+    return insert(old, by, new, plan, **said)
+
+
+def insert(old: m.Proposal, by: Person, new: UUID, plan: Plan, **said: Any) -> m.Proposal:
     usual: dict[str, Any] = {
         "id": new,
         "diagnosis": old.diagnosis,
@@ -130,6 +134,24 @@ def _another_person_stands_for_who_narrowed(w: World) -> None:
     with transaction.atomic():
         new = narrow(w.in_review, w.sue)
         follow(w.in_review, w.alice, new, factories.load(w.in_review))
+
+
+@attack(ATTACKS, WEB, "narrowed_place", made)
+def _a_narrowed_alternative_leaves_its_choice(w: World) -> None:
+    """Withdrawn is not superseded: the guard of choices does not ask, and both could run."""
+    with transaction.atomic():
+        new = narrow(w.offered, w.sue)
+        factories.move(w.offered, "withdrawn", login=WEB, actor=w.agent.actor)
+        insert(w.offered, w.sue, new, factories.load(w.offered))
+
+
+@attack(ATTACKS, WEB, "narrowed_place", made)
+def _a11_another_agent_hides_who_may_not_decide(w: World) -> None:
+    other = factories.agent(w.bob)
+    with transaction.atomic():
+        new = narrow(w.in_review, w.sue)
+        plan = factories.load(w.in_review)
+        follow(w.in_review, w.sue, new, plan, agent=other, token=factories.token(other))
 
 
 @attack(ATTACKS, WEB, "narrowed_plan", made)

@@ -223,6 +223,16 @@ def test_a43_an_old_snapshot_does_not_hide_a_rejection(
     assert proposal.state == "in_review"
 
 
+def test_a43_an_old_snapshot_does_not_hide_readings_that_count() -> None:
+    """In each old snapshot a person had the whole budget of readings again."""
+    incident, (sue,) = factories.proposal_at("submitted").incident, reviewers(1)
+    with real_login(WEB), transaction.atomic():
+        factories.live_request(incident, sue)  # control
+    with refused("isolation"), real_login(WEB), transaction.atomic():
+        sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        factories.live_request(incident, sue)
+
+
 def test_the_control_without_that_rule_approves_over_a_rejection(
     behind_the_times: tuple[m.Proposal, Callable[[], None]],
 ) -> None:

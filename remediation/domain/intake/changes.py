@@ -187,17 +187,23 @@ def _object(
 
 
 def _loosened(before: Facts, after: Facts) -> Iterator[str]:
-    """Yield the attributes that became less strict."""
+    """Yield the attributes that became less strict, or by which other people decide."""
+    service = "criticality" in before
     for name, order in (("environment", ENVIRONMENTS), ("criticality", CRITICALITIES)):
         if name in before and order.index(str(after[name])) < order.index(str(before[name])):
             yield name
+    # Rights are given on environments and on owner teams, so a service that moves gives some.
+    if service and ENVIRONMENTS.index(str(after["environment"])) > ENVIRONMENTS.index(
+        str(before["environment"])
+    ):
+        yield "environment"
     for name in ("payment_path", "external_partner"):
         if name in before and before[name] and not after[name]:
             yield name
     if before["retired"] != after["retired"]:
         yield "retired"
-    # Policy does not read an identity's owner; a service without an owner raises the requirements.
-    if "criticality" in before and not before["owner_team"] and after["owner_team"]:
+    # Neither policy nor rights read an identity's owner.
+    if service and before["owner_team"] != after["owner_team"]:
         yield "owner_team"
 
 

@@ -44,16 +44,17 @@ def test_silence_of_a_file_changes_no_existing_value() -> None:
     ("row", "attribute", "loosens"),
     [
         ("web,,development,,,,", "environment", True),
-        ("web,,production,,,,", "environment", False),
+        ("web,,production,,,,", "environment", True),
         ("web,,,medium,,,", "criticality", True),
         ("web,,,critical,,,", "criticality", False),
         ("web,,,,no,,", "payment_path", True),
         ("web,,,,,yes,", "external_partner", False),
         ("web,,,,,,yes", "retired", True),
-        ("web,other,,,,,", "owner_team", False),
+        ("web,other,,,,,", "owner_team", True),
     ],
 )
 def test_a45_loosening_changes_are_marked(row: str, attribute: str, loosens: bool) -> None:
+    """A move loosens in each direction: rights are given on teams and environments."""
     found = difference(state("csv", SERVICES + row + "\n"), KNOWN)
     (changed,) = found.changes
     assert [name for name, _, _ in changed.differing] == [attribute]

@@ -104,6 +104,8 @@ def events() -> list[str]:
 def test_each_person_gets_one_mail_with_all_that_a_decision_needs(smtp: Smtp) -> None:
     alice, bob = factories.person(roles=["security"]), factories.person(roles=["service_owner"])
     proposal = factories.proposal_at("in_review", environment="production")
+    factories.entitle(proposal, alice)
+    factories.entitle(proposal, bob)
     told(alice, bob, once="round", kind=Kind.ROUND_OPENED, proposal=proposal)
     told(alice, bob, once="round", kind=Kind.ROUND_OPENED, proposal=proposal)
     assert (run(), run()) == (2, 0)
