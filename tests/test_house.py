@@ -44,7 +44,6 @@ SHORT = {
     "remediation/domain/b64url.py": "isolates strict base64url",
     "remediation/domain/instant.py": "the one form of a time in signed bytes",
     "remediation/domain/intake/place.py": "a position in an imported file",
-    "remediation/domain/secrets/check.py": "the wording of the check of secrets",
     "remediation/executors/credentials.py": "isolates who may read which credential",
     "remediation/schema.py": "the order of the living SQL files",
     "remediation/services/outbox/notice_lock.py": "isolates the lock of notices",

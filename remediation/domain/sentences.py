@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from remediation.domain.events import Event
+from remediation.domain.slots import role_of
 
 # A longer value is cut and marked, so that the sentence stays short; the bytes have all of it.
 MAX_VALUE = 160
@@ -194,7 +195,10 @@ def describe(entry: Mapping[str, Any], names: Mapping[str, str] | None = None) -
         name, how = match[1], match[2] or ""
         if name in ("who", "what"):
             return who if name == "who" else what
-        return _field(_find(fields, name), how, known)
+        found = _find(fields, name)
+        if name.endswith("slot") and isinstance(found, str):
+            found = role_of(found).replace("_", " ")
+        return _field(found, how, known)
 
     return _upper(_FIELD.sub(fill, sentence))
 

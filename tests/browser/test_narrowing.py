@@ -68,6 +68,7 @@ def test_a_step_is_left_out_and_the_rest_is_signed(
     world.assess(made.pk)
     bob.open(f"/proposals/{made.pk}/")
     expect(page.get_by_text("That counts as your approval")).to_be_visible()
+    expect(page.locator("#rail")).to_contain_text("Service owner bob-b approved")
     bob.shoot("narrowed-review")
     assert m.Assessment.objects.get(proposal=made).narrowing_counts
 

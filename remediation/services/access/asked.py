@@ -59,7 +59,7 @@ def owners_in(assessment: Assessment) -> tuple[Owner, ...]:
     return owners_of(assessment.slots, bytes(assessment.ruling))
 
 
-def owners_of(slots: Collection[str], ruling: bytes | None) -> tuple[Owner, ...]:
+def owners_of(slots: Collection[str], ruling: bytes | memoryview | None) -> tuple[Owner, ...]:
     """Return the same for a list that has read only these columns."""
     if ruling is None or not set(slots) & set(OWNERS):
         return ()

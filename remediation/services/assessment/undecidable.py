@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from remediation.domain.errors import Refused
 from remediation.domain.ruling import Ruling
-from remediation.domain.slots import ANY, LEAD, OWNERS, SERVICE_OWNER
+from remediation.domain.slots import ANY, LEAD, OWNERS, SERVICE_OWNER, role_of
 from remediation.domain.telling import Kind
 from remediation.models import Assessment, Proposal
 from remediation.services import host_files
@@ -85,6 +85,6 @@ def describe_slots(ruling: Ruling, slots: Iterable[str]) -> list[str]:
     return [
         f"an owner of team {teams[slot].team} ({', '.join(teams[slot].services[:5])})"
         if slot in OWNERS and slot in teams
-        else words.get(slot, slot)
+        else words.get(role_of(slot), slot)
         for slot in slots
     ]

@@ -49,7 +49,7 @@ def review_rows(proposal: Proposal, round_: int | None = None) -> tuple[ReviewRo
     reviews = list(found)
     present = round_ == proposal.round and proposal.supersedes_id is not None
     narrowings = _narrowings([proposal.pk]) if present else []
-    names = Names([*(one.person for one in narrowings), *(one.person for one in reviews)])
+    names = Names([*(row.person for row in narrowings), *(row.person for row in reviews)])
     return (
         *(_narrowing_row(row, names) for row in narrowings),
         *(review_row(row, names, counts=row.round == proposal.round) for row in reviews),
@@ -63,7 +63,7 @@ def reviews_by_proposal(keys: list[UUID], successors: list[UUID]) -> dict[UUID, 
     """
     found = Review.objects.filter(proposal__in=keys, round=F("proposal__round")).order_by("pk")
     reviews, narrowings = list(found), _narrowings(successors) if successors else []
-    names = Names([*(one.person for one in narrowings), *(one.person for one in reviews)])
+    names = Names([*(row.person for row in narrowings), *(row.person for row in reviews)])
     rows: dict[UUID, list[ReviewRow]] = {}
     for narrowing in narrowings:
         rows.setdefault(narrowing.proposal_id, []).append(_narrowing_row(narrowing, names))
