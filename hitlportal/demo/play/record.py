@@ -103,6 +103,35 @@ class Record:
         )
         return {str(row[0]) for row in rows}
 
+    def targets(self, proposal: str) -> list[str]:
+        """Return the locators of the plan's steps, in order."""
+        rows = self._rows(
+            "SELECT locator FROM remediation_proposaltarget WHERE proposal_id = %s ORDER BY step",
+            proposal,
+        )
+        return [str(row[0]) for row in rows]
+
+    def may_review(self, username: str) -> set[str]:
+        """Return the services on which this person has a right of their own to review."""
+        rows = self._rows(
+            "SELECT s.name FROM remediation_service s"
+            "  JOIN remediation_userobjectpermission p ON p.object_pk = s.id::text"
+            "  JOIN auth_permission k ON k.id = p.permission_id AND k.codename = 'review_service'"
+            "  JOIN remediation_user u ON u.id = p.user_id WHERE u.username = %s",
+            username,
+        )
+        return {str(row[0]) for row in rows}
+
+    def alternatives(self, proposal: str) -> list[tuple[str, str]]:
+        """Return id and state of the other plans of the proposal's choice."""
+        rows = self._rows(
+            "SELECT o.id::text, o.state FROM remediation_proposal p"
+            "  JOIN remediation_proposal o ON o.choice_id = p.choice_id AND o.id <> p.id"
+            " WHERE p.id = %s",
+            proposal,
+        )
+        return [(str(row[0]), str(row[1])) for row in rows]
+
     def replaced_by(self, proposal: str) -> str:
         """Return the proposal that superseded this one; "" when there is none."""
         query = "SELECT id::text FROM remediation_proposal WHERE supersedes_id = %s"
