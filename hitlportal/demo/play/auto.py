@@ -89,6 +89,7 @@ def play(scene: Scene, codes: Mapping[str, str], operator: Operator) -> list[str
 def _reported(scene: Scene) -> None:
     """Show the reference agent's three reports, and make the scanner's after the import."""
     scene.leak_report = leak_scanner.scan(scene.stack, scene.scanner_token)
+    planning.begin(scene)
     for report in (*scene.runs, scene.unknown_report, scene.leak_report):
         scene.reaches(report, "in_review")
         state = scene.record.state(report.proposal)

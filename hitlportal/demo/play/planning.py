@@ -25,9 +25,14 @@ def plan(frank: Player, incident: str) -> Reported:
     return Reported(f"plan for {SHARED}", made.url.rstrip("/").rpartition("/")[2])
 
 
+def begin(scene: Scene) -> None:
+    """Report it long before: people are told after thirty seconds without a plan."""
+    scene.wiki_incident = wiki.scan(scene.stack, scene.scanner_token)
+
+
 def check(scene: Scene) -> None:
     """Check the incident before and after frank's plan, which becomes `scene.plan_report`."""
-    scene.wiki_incident = incident = wiki.scan(scene.stack, scene.scanner_token)
+    incident = scene.wiki_incident
     page = expect(scene.players["frank"].browser.get(f"/incidents/{incident}/"), 200)
     ok = "Nobody has proposed what to do about it." in page.text
     what = f"an agent reports a password of {SHARED} and proposes nothing: it needs a plan"

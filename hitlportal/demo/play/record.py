@@ -111,16 +111,8 @@ class Record:
         )
         return [str(row[0]) for row in rows]
 
-    def may_review(self, username: str) -> set[str]:
-        """Return the services on which this person has a right of their own to review."""
-        rows = self._rows(
-            "SELECT s.name FROM remediation_service s"
-            "  JOIN remediation_userobjectpermission p ON p.object_pk = s.id::text"
-            "  JOIN auth_permission k ON k.id = p.permission_id AND k.codename = 'review_service'"
-            "  JOIN remediation_user u ON u.id = p.user_id WHERE u.username = %s",
-            username,
-        )
-        return {str(row[0]) for row in rows}
+    def service_id(self, name: str) -> int:
+        return int(self._one("SELECT id FROM remediation_service WHERE name = %s", name))
 
     def alternatives(self, proposal: str) -> list[tuple[str, str]]:
         """Return id and state of the other plans of the proposal's choice."""

@@ -5,6 +5,7 @@ bob has no right on the other team's services.
 
 from __future__ import annotations
 
+from hitlportal.demo.people.player import expect
 from hitlportal.demo.play import independent, on_runs
 from hitlportal.demo.play.scene import Scene
 from hitlportal.demo.servers.ledger import OPERATOR
@@ -18,9 +19,9 @@ def check(scene: Scene) -> None:
     report, stack = scene.plan_report, scene.stack
     reaches = scene.record.reaches(report.proposal)
     names = [service.name for service in USERS]
-    rights = sorted(set(names) & scene.record.may_review("bob"))
+    rights = [name for name in names if _may_bob_decide(scene, name)]
     ok = set(names) <= reaches and rights == names[:1]
-    what = f"{' and '.join(names)} use {SHARED}; bob decides for one of them"
+    what = f"{' and '.join(names)} use {SHARED}; bob may decide for one of them"
     scene.checks.line("17", ok, what, rights)
     before = len(independent.changes_of_roles(stack.servers.target.log, OPERATOR))
     on_runs.approve(scene, report)
@@ -35,3 +36,9 @@ def check(scene: Scene) -> None:
     scene.checks.line("17", ok, what, refused.rpartition("FATAL:  ")[2])
     seen = scene.record.incident(report.proposal)
     scene.checks.equal("17", "its incident", seen, "contained")
+
+
+def _may_bob_decide(scene: Scene, service: str) -> bool:
+    """Return whether the page of who can decide for the service names bob; carol reads it."""
+    page = f"/who/services/{scene.record.service_id(service)}/"
+    return ">bob</a>" in expect(scene.players["carol"].browser.get(page), 200).text
