@@ -86,7 +86,9 @@ PEOPLE = (
         ("service_owner",),
         reviews=True,
     ),
-    Person("lena", "Lena Lindt", "gets a mail when a decision is overdue", ("lead",)),
+    Person(
+        "lena", "Lena Lindt", "leads: plans, assigns, gets a mail of what is overdue", ("lead",)
+    ),
     Person("irene", "Irene Ito", "keeps the inventory", ("inventory_editor",)),
     Person("adam", "Adam Abel", "administers agents and people", ("agent_admin", "user_admin")),
 )

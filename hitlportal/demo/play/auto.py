@@ -110,7 +110,7 @@ def _enrol(scene: Scene, codes: Mapping[str, str]) -> None:
     homes = {name: player.home for name, player in scene.players.items()}
     others = {name: home for name, home in homes.items() if home != QUEUE}
     what = "alice signs in by password and passkey, the others by passkey alone, to their own work"
-    scene.checks.line("0", list(others) == KEEPERS, what, sorted({QUEUE, *others.values()}))
+    scene.checks.line("1", list(others) == KEEPERS, what, sorted({QUEUE, *others.values()}))
 
 
 def _approve(scene: Scene) -> None:

@@ -32,9 +32,10 @@ def check(scene: Scene) -> None:
     what = "her signature counts as her approval: bob's is the second of two"
     scene.checks.equal("18", what, answer["resolution"], "approved")
     scene.reaches(new, "succeeded")
-    asked = independent.changes_of_roles(log, OPERATOR)[before:]
+    changes = independent.changes_of_roles(log, OPERATOR)[before:]
+    asked = [f"{verb} {role}" for verb, role in changes]
     what = "by the target's own log exactly the rest ran"
-    scene.checks.equal("18", what, asked, [("disable", first)])
+    scene.checks.equal("18", what, asked, [f"disable {first}"])
     opened = [
         role for role in (first, second) if not independent.login_refused(ledger.leaked()[role])
     ]

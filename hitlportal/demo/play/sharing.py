@@ -28,8 +28,9 @@ def check(scene: Scene) -> None:
     scene.reaches(report, "succeeded")
     what = "alice for security and bob for his team approve; that is enough"
     scene.checks.equal("17", what, scene.record.state(report.proposal), "succeeded")
-    asked = independent.changes_of_roles(stack.servers.target.log, OPERATOR)[before:]
-    scene.checks.equal("17", "by the target's own log", asked, [("disable", SHARED)])
+    changes = independent.changes_of_roles(stack.servers.target.log, OPERATOR)[before:]
+    asked = [f"{verb} {role}" for verb, role in changes]
+    scene.checks.equal("17", "by the target's own log", asked, [f"disable {SHARED}"])
     refused = independent.login_refused(stack.ledger.dsn(SHARED))
     ok = "not permitted to log in" in refused
     what = f"who has the leaked password is refused as {SHARED}"
