@@ -12,11 +12,13 @@ QUEUE, INCIDENTS = "/queue/", "/incidents/"
 # By user name: what to try, and where.
 TRY: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "alice": (
-        "Try: decide the first proposal, then see whether the leaked passwords are still in force.",
+        "Try: see whether the passwords in the build log are still in force, leave a step out of"
+        " that plan, or decide on it as it is.",
         (("Queue", QUEUE), ("Incidents", INCIDENTS)),
     ),
     "bob": (
-        "Try: give the second approval and watch the run; halt it between two steps.",
+        "Try: give the second approval and watch the run, or take none of the two plans for the"
+        " keys that nobody knows.",
         (("Queue", QUEUE),),
     ),
     "carol": (
@@ -31,9 +33,10 @@ TRY: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
         "Try to approve: the portal says why you cannot.",
         (("Queue", QUEUE),),
     ),
-    "frank": ("See what you corrected and gave back.", (("Queue", QUEUE),)),
+    "frank": ("See what you corrected and returned.", (("Queue", QUEUE),)),
     "lena": (
-        "Try: assign an incident, and see what is overdue or cannot be decided.",
+        "Try: make a plan for the incident that needs one. Alice and Bob decide on it, because it"
+        " is yours.",
         (("Queue", QUEUE), ("Incidents", INCIDENTS)),
     ),
     "irene": (

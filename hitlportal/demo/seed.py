@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def main() -> int:
             create_data()
             if os.environ.get("DEMO_IMPORT") == "1":
                 import_shop()
-    if not Agent.objects.filter(name=story.SCANNER).exists():
+    services = {service.name for service in story.SERVICES}
+    if Service.objects.filter(name__in=services).count() != len(services):
         sys.exit("these data belong to an older demo; `manage.py demo --reset` removes them")
     give_rights_on_imported()
     codes = {p.username: code_for(p.username) for p in story.PEOPLE}
@@ -58,7 +60,7 @@ def create_data() -> None:
     make_inventory(actor("irene"))
     for person in story.PEOPLE:
         if person.reviews:
-            give_rights(actor(person.username))
+            give_rights(actor(person.username), person.not_of)
     for name in (story.AGENT, story.SCANNER):
         agent = agents.create(actor=actor("adam"), name=name, owner_person=actor("dave").person)
         _, token = agents.issue_token(actor=actor("eve"), agent_id=agent.pk)
@@ -88,7 +90,8 @@ def facts(person: story.Person, groups: tuple[str, ...]) -> accounts.PersonFacts
 def make_inventory(author: PersonActor) -> None:
     """Create the services, the role, the keys of the case and their dependencies."""
     keys = [key.locator for key in keys_of(story.CASE)]
-    add_identity(author, "postgres.role", story.ROLE_LOCATOR)
+    for role in (story.ROLE_LOCATOR, story.SHARED_LOCATOR):
+        add_identity(author, "postgres.role", role)
     for locator in keys:
         add_identity(author, "aws.iam.access_key", locator)
     for service in story.SERVICES:
@@ -146,9 +149,11 @@ def give_rights_on_imported() -> None:
             )
 
 
-def give_rights(who: PersonActor) -> None:
-    """Give the right to see and decide on every service; separation of duties still applies."""
-    for service in Service.objects.all():
+def give_rights(who: PersonActor, not_of: Collection[str]) -> None:
+    """Give the right to see and decide on every service, except on those of some teams; separation
+    of duties still applies."""
+    without = {service.name for service in story.SERVICES if service.owner_team in not_of}
+    for service in Service.objects.exclude(name__in=without):
         for right in object_rights.RIGHTS:
             object_rights.set_right(
                 actor=operator(), service_id=service.pk, right=right, held=True, person=who.person

@@ -27,13 +27,20 @@ LEAKED = {
     "svc_shipping": "shippingservice",
 }
 LEAKED_LOCATORS = tuple(f"postgres.role:{CLUSTER}/{role}" for role in LEAKED)
+# A role of two teams: services of both read statements with it. Its password stands on a page of a
+# wiki, and the agent that found it proposes nothing.
+SHARED = "svc_statements"
+SHARED_LOCATOR = f"postgres.role:{CLUSTER}/{SHARED}"
 # Missing in the agent's scope: this service signs with the stolen key, too.
 MISSED_SERVICE = "emailservice"
 
 
 @dataclass(frozen=True)
 class Person:
-    """An account of the demo. ``later`` are its groups after the agent's token was issued."""
+    """An account of the demo. ``later`` are its groups after the agent's token was issued.
+
+    Who reviews holds the rights on every service, except on those of the teams ``not_of``.
+    """
 
     username: str
     name: str
@@ -41,11 +48,19 @@ class Person:
     groups: tuple[str, ...]
     later: tuple[str, ...] | None = None
     reviews: bool = False
+    not_of: tuple[str, ...] = ()
 
 
 PEOPLE = (
     Person("alice", "Alice Adler", "approves for security", ("security",), reviews=True),
-    Person("bob", "Bob Brandt", "approves for the services", ("service_owner",), reviews=True),
+    Person(
+        "bob",
+        "Bob Brandt",
+        "approves for the services, except for those of finance",
+        ("service_owner",),
+        reviews=True,
+        not_of=("finance",),
+    ),
     Person("carol", "Carol Conti", "reads everything, decides nothing", ("auditor",)),
     Person(
         "dave",
@@ -71,7 +86,9 @@ PEOPLE = (
         ("service_owner",),
         reviews=True,
     ),
-    Person("lena", "Lena Lindt", "gets a mail when a decision is overdue", ("lead",)),
+    Person(
+        "lena", "Lena Lindt", "leads: plans, assigns, gets a mail of what is overdue", ("lead",)
+    ),
     Person("irene", "Irene Ito", "keeps the inventory", ("inventory_editor",)),
     Person("adam", "Adam Abel", "administers agents and people", ("agent_admin", "user_admin")),
 )
@@ -99,5 +116,7 @@ SERVICES = (
     Service("settlement-reports", "payments", "high", True, False, (ROLE_LOCATOR,)),
     Service("card-settlement", "payments", "critical", True, False, ("settlement-reports",)),
     Service("merchant-portal", "merchants", "medium", False, True, ("statement-export",)),
+    Service("merchant-statements", "merchants", "medium", False, False, (SHARED_LOCATOR,)),
+    Service("tax-statements", "finance", "medium", False, False, (SHARED_LOCATOR,)),
     Service("month-end-close", "finance", "medium", False, False, ("card-settlement",)),
 )

@@ -24,6 +24,8 @@ hitlportal runs at {origin}
      cluster.
   4  Look at "what changed" in the proposal that frank corrected, at the passwords in the build
      log (masked; alice may reveal them), and at the failed checks of another one. Decide.
+  5  One incident has no plan. Sign in as lena and make one; alice and bob decide on it.
+     Each page says on top who you are and what you can try.
 
   The target's own log   {target_log}
   The simulator's log    {cloud_log}

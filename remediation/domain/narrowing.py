@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from audit.tlog.canonical import Json, encode
+from remediation.domain import scope_gaps
 from remediation.domain.catalogue import Narrows
 from remediation.domain.checks import Check, Outcome
 from remediation.domain.errors import BadValue
@@ -175,7 +176,8 @@ def _reaches(old: Scope, new: Scope) -> str:
     )
     if not within:
         return "the scope holds something that the signed one did not"
-    if set(new.unknown) - set(old.unknown):
+    names = {service.name for service in old.services}
+    if not all(scope_gaps.covered(one, old.unknown, names) for one in new.unknown):
         return "more is unknown about the scope than was signed"
     return ""
 

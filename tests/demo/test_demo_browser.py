@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hitlportal.demo.people.browser import Browser, Page, Unexpected
+from hitlportal.demo.people.browser import Browser, Form, Page, Unexpected
+from hitlportal.demo.people.player import slot_of
 
 PAGE = """
 <form method="post" action="/sign-in"><input type="hidden" name="token" value="t&amp;1">
@@ -61,6 +62,23 @@ def origin() -> Iterator[str]:
 def test_a_form_has_hidden_fields_and_no_unchecked_choices() -> None:
     form = Page(200, "http://localhost/", PAGE).form(action="/sign-in")
     assert form.fields == {"token": "t&1", "login": ""}
+
+
+def test_what_radio_buttons_offer_is_read() -> None:
+    assert Page(200, "http://localhost/", PAGE).form(action="/sign-in").choices == {
+        "slot": ["security"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "slot"),
+    [
+        (Form({}, {"slot": "security"}), "security"),
+        (Form({}, {}, {"slot": ["service_owner:1", "service_owner:2"]}), "service_owner:1"),
+    ],
+)
+def test_a_player_takes_the_only_slot_or_the_first(form: Form, slot: str) -> None:
+    assert slot_of(form) == slot
 
 
 def test_a_checked_box_is_sent() -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.urls import resolve
 
-from hitlportal.demo import story, words
+from hitlportal import banners as shown
+from hitlportal.demo import banners, story, words
 from hitlportal.demo.agent.client import ApiError
 from hitlportal.demo.inventory_files import ANOTHER_SHOP, IMPORTED, ROLES, SHOP, Source
 from hitlportal.demo.play.record import Place
@@ -35,6 +37,23 @@ def test_the_tables_name_the_leaked_roles_and_services_that_the_manifests_have()
     named = zip(story.LEAKED.values(), story.LEAKED_LOCATORS, strict=True)
     assert uses == set(named)
     assert {*story.LEAKED.values(), story.MISSED_SERVICE} <= set(shop.services)
+
+
+def test_each_person_has_a_banner_whose_links_are_pages(tmp_path: Path) -> None:
+    found = shown._read(str(banners.write(tmp_path / "banners.json")))
+    assert set(found) == {person.username for person in story.PEOPLE}
+    for person in story.PEOPLE:
+        banner = found[person.username]
+        assert f"You are {person.name}: {person.does}." in banner.text
+        for _, address in banner.links:
+            assert resolve(address)
+
+
+def test_two_teams_use_the_shared_role_and_bob_decides_for_one_of_them() -> None:
+    (bob,) = (person for person in story.PEOPLE if person.username == "bob")
+    teams = [s.owner_team for s in story.SERVICES if story.SHARED_LOCATOR in s.needs]
+    assert len(set(teams)) == 2
+    assert len(set(teams) - set(bob.not_of)) == 1
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from remediation.domain.observation import Pinned
 from remediation.domain.plan import Plan
 from remediation.domain.ruling import Ruling
 from remediation.domain.scope import Scope, ScopeService, ScopeTarget
+from remediation.domain.scope_gaps import UNOWNED, sentence
 from remediation.domain.slots import Owner
 from tests.domain.narrowable import narrowing_test_action
 from tests.domain.story import ASSESSED, a_service
@@ -265,10 +266,20 @@ LEFT = Judged(
 
 
 def test_a_narrowing_counts_when_all_behind_it_was_signed() -> None:
+<<<<<<< HEAD
     assert why_not_counted(SIGNED, LEFT, SLOT) == ""
     less = ruling(slots=("security", "any"), risk="low")
     assert why_not_counted(SIGNED, replace(LEFT, ruling=less), SLOT) == ""
     assert why_not_counted(SIGNED, replace(LEFT, checks=SIGNED.checks), SLOT) == ""
+=======
+    assert why_not_counted(SIGNED, LEFT) == ""
+    less = ruling(slots=("any", "any"), risk="low")
+    assert why_not_counted(SIGNED, replace(LEFT, ruling=less)) == ""
+    assert why_not_counted(SIGNED, replace(LEFT, checks=SIGNED.checks)) == ""
+    gaps = replace(SIGNED, scope=replace(SIGNED.scope, unknown=(sentence(UNOWNED, "abc"),)))
+    fewer = replace(LEFT, scope=replace(LEFT.scope, unknown=(sentence(UNOWNED, "ab"),)))
+    assert why_not_counted(gaps, fewer) == ""
+>>>>>>> w-demo
     assert narrowing.ROUND == 1
 
 
@@ -282,6 +293,7 @@ def test_a_narrowing_counts_when_all_behind_it_was_signed() -> None:
         ({"scope": replace(LEFT.scope, services=(
             replace(service("a", 0), payment_path=True),))}, "scope"),
         ({"scope": replace(LEFT.scope, unknown=("who uses a",))}, "unknown"),
+        ({"scope": replace(LEFT.scope, unknown=(sentence(UNOWNED, "a"),))}, "unknown"),
         ({"ruling": ruling(risk="critical")}, "risk"),
         ({"ruling": ruling(slots=("security", "service_owner", "any"))}, "slots"),
         ({"ruling": ruling(run_within_s=60)}, "run"),

@@ -32,10 +32,12 @@ class Unexpected(Exception):
 
 @dataclass
 class Form:
-    """A form of a page: its attributes, and its fields with their current values."""
+    """A form of a page: its attributes, its fields with their current values, and what its radio
+    buttons offer."""
 
     attributes: dict[str, str]
     fields: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ class Browser:
     def get(self, path: str) -> Page:
         return self._open(path, None, {})
 
+    def get_json(self, path: str) -> Page:
+        """Ask for JSON as a script of a page does."""
+        kind = {"Accept": "application/json", "X-Requested-With": "XMLHttpRequest"}
+        return self._open(path, None, kind)
+
     def submit(self, page: Page, form: Form, **values: str) -> Page:
         """Send a form as a browser would, with `values` filled in."""
         body = urlencode({**form.fields, **values}).encode()
@@ -180,6 +187,9 @@ class _Parser(HTMLParser):
             # A radio button that is not checked is not sent; no page preselects one.
             if named.get("type") not in ("radio", "checkbox") or "checked" in named:
                 self.forms[-1].fields[named["name"]] = named.get("value", "")
+            if named.get("type") == "radio":
+                offered = self.forms[-1].choices.setdefault(named["name"], [])
+                offered.append(named.get("value", ""))
             self._area = named["name"] if tag == "textarea" else ""
         elif tag in ("script", "pre"):
             self._text = named.get("id", "")

@@ -27,6 +27,10 @@ class Player:
     passkey: SoftPasskey = field(default_factory=SoftPasskey.create)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(18))
     browser: Browser = field(init=False)
+    # The handle that the portal gave the passkey: the opaque id of the person.
+    handle: str = ""
+    # The path of the page that the portal opened after signing in.
+    home: str = ""
     # By proposal: the digest of the statement that the passkey signed last.
     signed: dict[str, str] = field(default_factory=dict)
 
@@ -45,7 +49,7 @@ class Player:
         }
         started = self._post(page, form.attributes["action"], given, form.fields[TOKEN])
         options = _inner(expect(started, 200).json()["create"])
-        challenge = b64url.decode(options["challenge"])
+        challenge, self.handle = b64url.decode(options["challenge"]), options["user"]["id"]
         given_and_made = given | {
             "credential": self.passkey.registration(challenge, options["rp"]["id"], self.origin)
         }
@@ -60,9 +64,21 @@ class Player:
         options = _inner(expect(asked, 200).script("passkey-options"))
         credential = self._use(options)
         form = asked.form(**{"data-passkey": "get"})
-        home = self.browser.submit(asked, form, credential=json.dumps(credential))
-        if not home.url.startswith(f"{self.origin}/queue/"):
-            raise Unexpected(f"{self.username}: signed in, but the page is {home.url}")
+        self._came_home(self.browser.submit(asked, form, credential=json.dumps(credential)))
+
+    def sign_in_by_passkey(self) -> None:
+        """Sign in with the passkey alone. Raises Unexpected when that fails."""
+        page = self.browser.get("/account/login/")
+        form = page.form(**{"data-passkey": "alone"})
+        asked = expect(self.browser.get_json(form.attributes["action"]), 200).json()
+        credential = self._use(_inner(asked["request_options"]))
+        credential["response"]["userHandle"] = self.handle
+        self._came_home(self.browser.submit(page, form, credential=json.dumps(credential)))
+
+    def _came_home(self, page: Page) -> None:
+        self.home = expect(page, 200).url.removeprefix(self.origin)
+        if self.home.startswith("/account/"):
+            raise Unexpected(f"{self.username}: not signed in, the page is {page.url}")
 
     def decide(
         self,
@@ -82,11 +98,12 @@ class Player:
             "decision": decision,
             "verdicts": YES | dict.fromkeys(doubts, "no"),
             "reason": {"code": reason[0], "text": reason[1]},
-            "slot": form.fields["slot"],
+            "slot": slot_of(form),
             "round": int(form.attributes["data-round"]),
         }
         if decision == "approve":
-            statement |= self._look(proposal, page, form)
+            names = page.values_of("data-name")
+            statement |= {"opened": self._open_artefacts(proposal, form), "typed": names}
         challenge, answer = self.sign(page, form, form.attributes["data-sign"], statement)
         self.signed[proposal] = challenge.hex()
         return answer
@@ -105,12 +122,31 @@ class Player:
         answer = expect(self._post(page, finish, signed, token), 200)
         return b64url.decode(options["challenge"]), dict(answer.json())
 
-    def _look(self, proposal: str, page: Page, form: Form) -> dict[str, list[str]]:
-        """Open the artefacts and type the names that the page asks for."""
+    def leave_out(self, proposal: str, step: int, reason: str) -> str:
+        """Sign the plan without one of its steps; return the id of the new version."""
+        page = expect(self.browser.get(f"/proposals/{proposal}/narrow/"), 200)
+        form = page.form(id="narrowing")
+        steps = [int(number) for number in page.values_of("data-step")]
+        # A name is asked for each step, or for none.
+        names = dict(zip(steps, page.values_of("data-name"), strict=False))
+        statement = {
+            "kept": [{"step": kept, "smaller": {}} for kept in steps if kept != step],
+            "verdicts": YES,
+            "reason": reason,
+            "slot": slot_of(form),
+            "round": int(form.attributes["data-round"]),
+            "opened": self._open_artefacts(proposal, form),
+            "typed": [name for kept, name in names.items() if kept != step],
+        }
+        _, answer = self.sign(page, form, form.attributes["data-sign"], statement)
+        return str(answer["next"]).rstrip("/").rpartition("/")[2]
+
+    def _open_artefacts(self, proposal: str, form: Form) -> list[str]:
+        """Open the artefacts that the page asks for."""
         artefacts = form.attributes["data-open"].split()
         for sha256 in artefacts:
             expect(self.browser.get(f"/proposals/{proposal}/evidence/{sha256}/?part=1"), 200)
-        return {"opened": artefacts, "typed": page.values_of("data-name")}
+        return artefacts
 
     def try_to_approve(self, proposal: str, slot: str, round: int) -> Page:
         """Ask for a statement although the page shows this person no decision form."""
@@ -142,6 +178,12 @@ class Player:
 
     def _post(self, page: Page, path: str, value: object, token: str) -> Page:
         return self.browser.post_json(path, value, token=token, referer=page.url)
+
+
+def slot_of(form: Form) -> str:
+    """Return the slot of the form, or the first of those that it offers."""
+    offered = form.choices.get("slot", [])
+    return form.fields["slot"] if "slot" in form.fields else offered[0]
 
 
 def expect(page: Page, status: int) -> Page:

@@ -19,9 +19,13 @@ from hitlportal.demo.play import (
     halting,
     imports,
     leak_scanner,
+    narrowing,
+    planning,
     proofs,
     reopening,
     revealing,
+    rotating,
+    sharing,
     stopping,
     suspecting,
     ways_out,
@@ -29,7 +33,9 @@ from hitlportal.demo.play import (
 from hitlportal.demo.play.scene import Scene
 
 PLAYED = ("alice", "bob", "carol", "dave", "eve", "frank", "irene")
-BOB_SAYS = ("scope_unclear", "The inventory knows neither of these keys; whose account is it?")
+BOB_SAYS = ("none_of_them", "The inventory knows neither of these keys; whose account is it?")
+# Their first page after signing in is not the queue.
+QUEUE, KEEPERS = "/queue/", ["carol", "irene"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,10 @@ def play(scene: Scene, codes: Mapping[str, str], operator: Operator) -> list[str
     before = containing.begin(scene)
     ways_out.by_hand(scene)
     containing.check(scene, before)
+    planning.check(scene)
+    sharing.check(scene)
+    narrowing.check(scene)
+    rotating.check(scene)
     _return(scene)
     suspecting.check(scene)
     proofs.evidence(scene)
@@ -79,6 +89,7 @@ def play(scene: Scene, codes: Mapping[str, str], operator: Operator) -> list[str
 def _reported(scene: Scene) -> None:
     """Show the reference agent's three reports, and make the scanner's after the import."""
     scene.leak_report = leak_scanner.scan(scene.stack, scene.scanner_token)
+    planning.begin(scene)
     for report in (*scene.runs, scene.unknown_report, scene.leak_report):
         scene.reaches(report, "in_review")
         state = scene.record.state(report.proposal)
@@ -92,7 +103,14 @@ def _enrol(scene: Scene, codes: Mapping[str, str]) -> None:
         player = Player(username, scene.stack.origin, f"127.0.0.{10 + number}")
         scene.players[username] = player
         player.enrol(codes[username])
-        player.sign_in()
+        if username == "alice":
+            player.sign_in()
+        else:
+            player.sign_in_by_passkey()
+    homes = {name: player.home for name, player in scene.players.items()}
+    others = {name: home for name, home in homes.items() if home != QUEUE}
+    what = "alice signs in by password and passkey, the others by passkey alone, to their own work"
+    scene.checks.line("1", list(others) == KEEPERS, what, sorted({QUEUE, *others.values()}))
 
 
 def _approve(scene: Scene) -> None:
@@ -117,17 +135,25 @@ def _ended(scene: Scene) -> None:
 
 
 def _return(scene: Scene) -> None:
-    """bob returns the third report: its keys are not in the inventory."""
+    """bob takes none of the two plans of the third report: its keys are not in the inventory."""
     report = scene.unknown_report
+    others = [state for _, state in scene.record.alternatives(report.proposal)]
+    what = "the agent offers two plans for one incident"
+    scene.checks.equal("20", what, others, ["in_review"])
     scene.players["bob"].decide(
         report.proposal, "return", reason=BOB_SAYS, doubts=("scope", "action")
     )
     scene.reaches(report, "returned")
     state = scene.record.state(report.proposal)
-    what = "bob returned the report on unknown keys; the worker verified his signature"
-    scene.checks.equal("16", what, state, "returned")
+    what = "bob wants none of them; the worker verified his signature"
+    scene.checks.equal("20", what, state, "returned")
+    ended = scene.comes_true(
+        "the other plan to end",
+        lambda: all(s == "superseded" for _, s in scene.record.alternatives(report.proposal)),
+    )
+    scene.checks.line("20", ended, "that one signature ends the other plan, too")
     answer = Client(scene.stack.origin, scene.token).follow(report.proposal, tries=1).body
     reasons = answer.get("reasons") if isinstance(answer, dict) else None
     code, text = BOB_SAYS
     ok = reasons == [{"code": code, "text": text}]
-    scene.checks.line("16", ok, "and the agent reads why", text if ok else reasons)
+    scene.checks.line("20", ok, "and the agent reads why", text if ok else reasons)

@@ -1,7 +1,8 @@
 """Play frank before a visitor of `make demo` starts, so that the queue has a history.
 
-He returns one report, which the scanner then improves, and corrects the scope of another. His
-passkey exists for this start only; the visitor plays everybody else.
+He returns one report, which the scanner then improves, and corrects the scope of another. The
+scanner also reports an incident that needs a plan. His passkey exists for this start only; the
+visitor plays everybody else.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from hitlportal.demo.people.player import Player
-from hitlportal.demo.play import leak_scanner
+from hitlportal.demo.play import leak_scanner, wiki
 from hitlportal.demo.play.correcting import correct
 from hitlportal.demo.play.scene import Scene
 
@@ -26,6 +27,7 @@ def play(scene: Scene, code: str, add_keys: Callable[[], None]) -> None:
     frank.enrol(code)
     frank.sign_in()
     add_keys()
+    wiki.scan(scene.stack, scene.scanner_token)
     rough = leak_scanner.scan(scene.stack, scene.scanner_token, cites=False)
     for report in (rough, scene.key_report):
         scene.reaches(report, "in_review")

@@ -103,6 +103,27 @@ class Record:
         )
         return {str(row[0]) for row in rows}
 
+    def targets(self, proposal: str) -> list[str]:
+        """Return the locators of the plan's steps, in order."""
+        rows = self._rows(
+            "SELECT locator FROM remediation_proposaltarget WHERE proposal_id = %s ORDER BY step",
+            proposal,
+        )
+        return [str(row[0]) for row in rows]
+
+    def service_id(self, name: str) -> int:
+        return int(self._one("SELECT id FROM remediation_service WHERE name = %s", name))
+
+    def alternatives(self, proposal: str) -> list[tuple[str, str]]:
+        """Return id and state of the other plans of the proposal's choice."""
+        rows = self._rows(
+            "SELECT o.id::text, o.state FROM remediation_proposal p"
+            "  JOIN remediation_proposal o ON o.choice_id = p.choice_id AND o.id <> p.id"
+            " WHERE p.id = %s",
+            proposal,
+        )
+        return [(str(row[0]), str(row[1])) for row in rows]
+
     def replaced_by(self, proposal: str) -> str:
         """Return the proposal that superseded this one; "" when there is none."""
         query = "SELECT id::text FROM remediation_proposal WHERE supersedes_id = %s"

@@ -34,6 +34,8 @@ class Scene:
     role_report: Reported
     unknown_report: Reported
     leak_report: Reported = NOTHING
+    plan_report: Reported = NOTHING  # frank's plan
+    wiki_incident: str = ""  # what it is for
     first_version: Reported = NOTHING  # of `key_report`, before the correction
     checks: Checks = field(default_factory=Checks)
     players: dict[str, Player] = field(default_factory=dict)

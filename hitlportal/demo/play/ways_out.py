@@ -14,7 +14,7 @@ from hitlportal.demo.story import LEAKED
 
 REST = "The shipping team agrees: its role can go off now, too."
 BACK = "The passwords of both roles are new; the checkout needs its roles again."
-SETTLED = "Stopped, and settled by hand"  # on the page
+SETTLED = "Settled by hand"  # on the page
 BY_HAND = "The database's administrators changed the second role's password themselves."
 
 

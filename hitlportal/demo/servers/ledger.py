@@ -7,6 +7,7 @@ are sent as SCRAM verifiers, because the server logs every statement.
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -19,7 +20,7 @@ from psycopg import sql
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.ports import LOOPBACK
 from hitlportal.demo.servers.postgres import PostgresCluster
-from hitlportal.demo.story import DATABASE, LEAKED, ROLE
+from hitlportal.demo.story import DATABASE, LEAKED, ROLE, SHARED
 from remediation.executors.postgres import INSTALL_SQL
 
 OBSERVER, OPERATOR = "hitl_observer", "hitl_operator"
@@ -51,7 +52,7 @@ class Ledger:
             connection.execute(INSTALL_SQL.read_bytes())
             for login in (OBSERVER, OPERATOR):
                 self._set_password(connection, login, "LOGIN")
-            for role in (ROLE, *LEAKED):
+            for role in (ROLE, *LEAKED, SHARED):
                 if not _exists(connection, "pg_roles", "rolname", role):
                     self._make_role(connection, role)
         for login in (OBSERVER, OPERATOR):
@@ -88,7 +89,7 @@ class Ledger:
         return {role: self.dsn(role) for role in LEAKED}
 
     def password(self, login: str) -> str:
-        return private.kept(self._directory / f"{login}.password")
+        return private.kept(self._password_file(login))
 
     @contextmanager
     def held(self, role: str) -> Iterator[Callable[[], bool]]:
@@ -133,6 +134,15 @@ class Ledger:
         with self._superuser(DATABASE) as connection:
             connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(role)))
 
+    def rotate(self, role: str) -> None:
+        """Give a role another password, as an administrator does; whether it may log in stays."""
+        private.write(self._password_file(role), secrets.token_urlsafe(24))
+        with self._superuser(DATABASE) as connection:
+            self._set_password(connection, role)
+
+    def _password_file(self, login: str) -> Path:
+        return self._directory / f"{login}.password"
+
     def _make_database(self) -> None:
         with self._superuser("postgres") as connection:
             if not _exists(connection, "pg_database", "datname", DATABASE):
@@ -147,7 +157,7 @@ class Ledger:
         connection.execute("SELECT hitl_ops.manage(%s)", [role])
 
     def _set_password(
-        self, connection: psycopg.Connection[tuple[Any, ...]], login: str, options: str
+        self, connection: psycopg.Connection[tuple[Any, ...]], login: str, options: str = ""
     ) -> None:
         """Set a password as a SCRAM verifier (RFC 5803), so that the log contains no password."""
         password = self.password(login)

@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from remediation.domain import scope_gaps
 from remediation.domain.plan import Plan, Target
 from remediation.domain.scope import MAX_SERVICES, Scope, ScopeService, ScopeTarget
 
 # Real chains of services are shorter. A longer one is not followed but reported as unknown.
 MAX_DEPTH = 32
-# A person reads the reasons: each names the first few and counts the rest.
-_NAMED = 5
 
 
 class _Row(NamedTuple):
@@ -146,14 +145,9 @@ def _gaps(rows: Iterable[_Row]) -> list[str]:
     """Describe what is not known about the reached services, one sentence per kind of gap."""
     rows = list(rows)
     kinds: tuple[tuple[str, Callable[[_Row], bool]], ...] = (
-        ("services without any details", lambda row: row.bare),
-        ("services without an owner team", lambda row: row.unowned and not row.bare),
-        ("services that are or were marked as retired", lambda row: row.service_retired),
+        (scope_gaps.BARE, lambda row: row.bare),
+        (scope_gaps.UNOWNED, lambda row: row.unowned and not row.bare),
+        (scope_gaps.RETIRED, lambda row: row.service_retired),
     )
-    reasons = []
-    for what, applies in kinds:
-        names = sorted({row.service for row in rows if applies(row)})
-        if names:
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            reasons.append(f"{what}: {', '.join(names[:_NAMED])}{more}")
-    return reasons
+    found = ((kind, {row.service for row in rows if applies(row)}) for kind, applies in kinds)
+    return [scope_gaps.sentence(kind, services) for kind, services in found if services]
