@@ -263,7 +263,9 @@ def test_a65_a_forged_statement_settles_and_undoes_nothing_and_leads_are_told(
     world.deliver()
     assert world.state_of(unknown.pk) == "unknown"
     assert world.refusals(unknown.pk) == ["signature", "unknown_approver_key"]
-    assert [one.subject for one in mailoutbox if "refused" in one.subject], [o.subject for o in mailoutbox]
+    assert [one.subject for one in mailoutbox if "refused" in one.subject], [
+        o.subject for o in mailoutbox
+    ]
     page = text_of(browser_of(world.people["alice"]).get("execution", unknown.pk))
     assert "Refused: settlement in the name of" in page
 
