@@ -26,6 +26,6 @@ def check(scene: Scene) -> None:
     password = leaked.partition(f"{SHARED}:")[2].partition("@")[0]
     quoted = scene.record.quoting(password)
     scene.checks.equal("19", "audit log entries that contain the password", quoted, 0)
-    stands = ledger.may_log_in(SHARED), scene.record.incident(scene.plan_report.proposal)
+    stays = ledger.may_log_in(SHARED), scene.record.incident(scene.plan_report.proposal)
     what = "the role stays off, and its incident contained"
-    scene.checks.equal("19", what, stands, (False, "contained"))
+    scene.checks.equal("19", what, stays, (False, "contained"))
