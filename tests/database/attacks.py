@@ -8,6 +8,7 @@ from tests.database import (
     attacks_execution,
     attacks_halt,
     attacks_incidents,
+    attacks_narrowing,
     attacks_people,
     attacks_plans,
     attacks_review,
@@ -26,6 +27,7 @@ ATTACKS = [
         attacks_alive,
         attacks_discussion,
         attacks_plans,
+        attacks_narrowing,
     )
     for attack in book.ATTACKS
 ]
