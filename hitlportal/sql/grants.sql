@@ -54,15 +54,16 @@ GRANT EXECUTE ON FUNCTION
   remediation.viewers_v1(uuid, uuid),
   remediation.excluded_v1(uuid), remediation.token_revoked_v1(uuid),
   remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
-  remediation.taken_v1(uuid, integer), remediation.declined_v1(uuid, integer),
+  remediation.taken_v1(uuid, integer),
   remediation.open_slots_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
   TO hitl_web, hitl_worker;
 -- What somebody looks for in the queue, as a question to its index.
 GRANT EXECUTE ON FUNCTION remediation.asked_v1(text), remediation.words_v1(text)
   TO hitl_web, hitl_auditor;
--- Under which token a person plans, and how many of that person's plans are open.
-GRANT EXECUTE ON FUNCTION
-  remediation.diagnosis_token_v1(uuid, uuid), remediation.open_plans_v1(uuid) TO hitl_web;
+-- Which alternatives the worker has to end after people declined all.
+GRANT EXECUTE ON FUNCTION remediation.declined_v1(uuid, integer) TO hitl_worker;
+-- Under which token a person plans.
+GRANT EXECUTE ON FUNCTION remediation.diagnosis_token_v1(uuid, uuid) TO hitl_web;
 -- Where in the queue to look for whoever sees some services only.
 GRANT EXECUTE ON FUNCTION remediation.queue_ahead_v1(bigint[], text, text, integer) TO hitl_web;
 

@@ -71,7 +71,7 @@ EDGES: Mapping[tuple[ProposalState, ProposalState], frozenset[Login]] = MappingP
         (_S.APPROVED, _S.WITHDRAWN): _WEB,
         (_S.SUBMITTED, _S.SUPERSEDED): _BOTH,
         (_S.IN_REVIEW, _S.SUPERSEDED): _BOTH,
-        (_S.APPROVED, _S.SUPERSEDED): _BOTH,
+        (_S.APPROVED, _S.SUPERSEDED): _WEB,
         (_S.SUBMITTED, _S.EXPIRED): _WORKER,
         (_S.IN_REVIEW, _S.EXPIRED): _WORKER,
         (_S.APPROVED, _S.EXPIRED): _WORKER,

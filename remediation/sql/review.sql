@@ -264,10 +264,10 @@ END $$;
 CREATE FUNCTION remediation.review_narrowed_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM public.remediation_narrowing n
-               JOIN public.remediation_assessment a ON a.proposal_id = n.proposal_id AND a.round = NEW.round
-              WHERE n.proposal_id = NEW.proposal_id AND NEW.round = 1 AND a.narrowing_counts
-                AND n.person = NEW.person) THEN
+  IF NEW.round = 1 AND EXISTS (
+       SELECT 1 FROM public.remediation_narrowing n
+         JOIN public.remediation_assessment a ON a.proposal_id = n.proposal_id AND a.round = NEW.round
+        WHERE n.proposal_id = NEW.proposal_id AND n.person = NEW.person AND a.narrowing_counts) THEN
     PERFORM remediation.refuse_v1('review_narrowed', 'the narrowing of this person fills a slot already');
   END IF;
   RETURN NEW;

@@ -21,6 +21,7 @@ from remediation.domain import b64url
 from remediation.domain.approval_conditions import Conditions
 from remediation.models import Proposal
 from remediation.services.access import authorize
+from remediation.services.access.slots import open_slots_for
 from remediation.services.review import statement
 from tests.benchmarks.cast import Person
 
@@ -104,12 +105,17 @@ def start(door: Door, someone: Person, proposal: str) -> Started:
         "decision": "approve",
         "verdicts": YES,
         "reason": {"code": "", "text": ""},
-        "slot": someone.role,
+        "slot": slot_of(someone, Proposal.objects.get(pk=proposal)),
         "round": 1,
     }
     said = door.post(f"/proposals/{proposal}/review/start", encode(asked))
     body = {"session": said["session"], "assertion": answer(someone, said["options"])}
     return Started(proposal, json.dumps(body).encode())
+
+
+def slot_of(someone: Person, proposal: Proposal) -> str:
+    """Return the open slot that the person can fill, else the role: it is refused by name."""
+    return next(iter(open_slots_for(someone.user, proposal)), someone.role)
 
 
 def conditions(proposal: str) -> Conditions:

@@ -9,6 +9,7 @@ from tests.database import (
     attacks_halt,
     attacks_incidents,
     attacks_narrowing,
+    attacks_narrowing_rows,
     attacks_people,
     attacks_plans,
     attacks_review,
@@ -28,6 +29,7 @@ ATTACKS = [
         attacks_discussion,
         attacks_plans,
         attacks_narrowing,
+        attacks_narrowing_rows,
     )
     for attack in book.ATTACKS
 ]

@@ -57,7 +57,7 @@ def _an_answer_with_the_entry_of_another_incident(w: World) -> None:
     with acting(WORKER):
         m.LiveObservation.objects.create(
             request=w.live, found="without", body=b"{}", actor=actor,
-            entry=entry("worker:live:observed", actor, "incident:x"),
+            entry=entry("worker:live:observed", actor, f"incident:{w.contained.pk}"),
         )  # fmt: skip
 
 

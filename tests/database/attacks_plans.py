@@ -146,6 +146,11 @@ def _an_alternative_of_a_choice_of_another_incident(w: World) -> None:
 
 
 @attack(ATTACKS, WEB, "choice_member", offering)
+def _an_alternative_joins_the_choice_of_an_earlier_report(w: World) -> None:
+    _offer(w, diagnosis=w.offered.diagnosis, choice=w.offered.choice, alternative=3)
+
+
+@attack(ATTACKS, WEB, "choice_member", offering)
 def _a_number_twice(w: World) -> None:
     first = _choice(w)[0]
     _offer(w, choice=first.choice, alternative=first.alternative)

@@ -173,6 +173,12 @@ def _a12_an_approver_without_a_right_on_any_affected_service_decides(w: World) -
     )
 
 
+@attack(ATTACKS, WEB, "review_entitlement", counted)
+def _a12_an_owner_of_another_service_decides_for_a_team(w: World) -> None:
+    composed = statement(w.owned, w.bob, slot="service_owner:1")
+    sign(factories.insert_session(composed, proposal=w.owned, person=w.bob.id), w.bob)
+
+
 @attack(ATTACKS, WEB, "review_separation", counted)
 def _a11_the_owner_of_the_agent_decides(w: World) -> None:
     _decide(w.in_review, w.dave)

@@ -61,6 +61,9 @@ def test_every_refusal_has_its_attack() -> None:
         "plan",
         "alternative",
         "choice",
+        "guard_agent",
+        "narrowed",
+        "guard_narrowed",
     ],
     undo=True,
 )

@@ -5,6 +5,7 @@ Statements of SQL with the real web login; the services' own entries are tested 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from django.utils import timezone
 from audit.models import Entry
 from audit.tlog.canonical import encode
 from remediation import models as m
+from remediation.domain.events import Event
 from tests import factories
 from tests.conftest import AsLogin
 from tests.database.attack import sql
@@ -204,3 +206,48 @@ def test_a70_a_temporary_table_of_people_shadows_nothing(alice: Person) -> None:
         sql("DROP TABLE pg_temp.remediation_user, pg_temp.auth_group, pg_temp.entry")
     (said,) = since(start)
     assert said["object"] == alice.actor
+
+
+NAMES = ("django_content_type", "remediation_ownerteam", "remediation_environmentname")
+
+
+def test_a70_temporary_tables_of_names_shadow_nothing(alice: Person) -> None:
+    """Nor can the entry say that a right is on another team than it is."""
+    assert on_which_team(alice) == "team:payments"
+
+
+def test_a70_the_control_with_unqualified_names_names_another_team(alice: Person) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_functiondef('remediation.object_name_v1(jsonb)'::regprocedure)"
+        )
+        (kept,) = cursor.fetchone()
+    sql("SET check_function_bodies = off")
+    sql(re.sub(rf"public\.({'|'.join(NAMES)})", r"\1", kept))
+    try:
+        assert on_which_team(alice) == "team:innocent"
+    finally:
+        sql(kept)
+        sql("RESET check_function_bodies")
+
+
+def on_which_team(alice: Person) -> str:
+    """Let web give alice a right on the team of payments, beside tables that call it otherwise."""
+    permission = Permission.objects.get(codename="review_service", content_type__model="ownerteam")
+    with transaction.atomic(), factories.acting("hitl_web"):
+        number = factories.entry(Event.PERSON_RIGHT_CHANGED, alice.actor, "team:payments")
+        team = m.OwnerTeam.objects.create(name="payments", entry=number)
+    start = newest()
+    with transaction.atomic():
+        for name in NAMES:
+            sql(f"CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT * FROM public.{name}")
+            sql(f"GRANT ALL ON pg_temp.{name} TO PUBLIC")
+        sql("UPDATE pg_temp.remediation_ownerteam SET name = 'innocent'")
+        with factories.acting("hitl_web"):
+            sql(
+                "INSERT INTO public.guardian_userobjectpermission"
+                " (object_pk, content_type_id, permission_id, user_id) VALUES (%s, %s, %s, %s)",
+                str(team.pk), permission.content_type_id, permission.pk, alice.user.pk,
+            )  # fmt: skip
+    (said,) = since(start)
+    return str(said["data"]["on"])

@@ -28,7 +28,7 @@ LISTS = ("queue_now_v1", "queue_v1", "queue_services_v1", "queue_targets_v1", "q
          "queue_ahead_v1", "incident_now_v1",
          "list_incident_v1")  # fmt: skip
 # They append and refuse nothing; tests/database/test_people_entries.py has their shadow.
-APPEND = ("people_entry_v1", "holder_v1")
+APPEND = ("people_entry_v1", "holder_v1", "object_name_v1")
 NO_GUARDS = ("scope_v1", *LISTS, *APPEND)
 
 
@@ -45,6 +45,12 @@ def emptied(*names: str) -> str:
     return "; ".join(f"DELETE FROM pg_temp.{name.partition('.')[2]}" for name in names)
 
 
+# An entry of the attack's transaction.
+ENTRY_OF_NOW = (
+    "INSERT INTO audit.entry (body) VALUES (convert_to('"
+    '{{"action":"database:x","actor":"database:x","at":"","data":{{}},"object":"","v":1}}'
+    "', 'UTF8')); "
+)
 PUBLIC = "public.remediation_"
 PROVENANCE = tuple(
     PUBLIC + name
@@ -172,6 +178,29 @@ SHADOWS = [
         " SELECT e.person, s.id, 'view_service'"
         "   FROM remediation.entitlement e, public.remediation_service s",
     ),
+    Shadow(
+        "a12_an_owner_of_another_service_decides_for_a_team",
+        ("public.remediation_service",),
+        "UPDATE pg_temp.remediation_service SET name = ("
+        "SELECT convert_from(a.ruling, 'UTF8')::jsonb #>> '{{owners,0,services,0}}'"
+        "  FROM public.remediation_assessment a WHERE a.proposal_id = '{w.owned.pk}')",
+    ),
+    Shadow(
+        "an_alternative_joins_the_choice_of_an_earlier_report",
+        ("public.remediation_choice",),
+        ENTRY_OF_NOW
+        + "UPDATE pg_temp.remediation_choice SET entry = (SELECT max(id) FROM audit.entry)",
+    ),
+    Shadow(
+        "an_answer_with_the_entry_of_another_incident",
+        ("public.remediation_liverequest",),
+        "UPDATE pg_temp.remediation_liverequest SET incident_id = '{w.contained.pk}'",
+    ),
+    Shadow(
+        "somebody_who_was_not_asked_answers",
+        ("public.remediation_outcomequestion",),
+        "UPDATE pg_temp.remediation_outcomequestion SET person = '{w.bob.id}'",
+    ),
     Shadow("a16_the_agent_is_suspended", ("remediation.agent_now",)),
     Shadow(
         "an_open_incident_leaves_containment",
@@ -210,10 +239,7 @@ SHADOWS = [
     Shadow(
         "bytes_go_without_an_erasure",
         ("public.remediation_evidenceerasure",),
-        "INSERT INTO audit.entry (body) VALUES (convert_to('"
-        '{{"action":"database:x","actor":"database:x","at":"","data":{{}},"object":"","v":1}}'
-        "', 'UTF8')); "
-        "INSERT INTO pg_temp.remediation_evidenceerasure (sha256, entry)"
+        ENTRY_OF_NOW + "INSERT INTO pg_temp.remediation_evidenceerasure (sha256, entry)"
         " SELECT b.sha256, (SELECT max(id) FROM audit.entry)"
         "   FROM public.remediation_evidenceblob b",
     ),

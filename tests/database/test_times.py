@@ -34,6 +34,15 @@ def now() -> datetime:
     return found
 
 
+# The first trigger of a table, and its function. The one of tellings stamps the login, too.
+CLOCKS = {"a_fact": "fact_v1", "a_clock": "clock_v1"}
+OWN_CLOCKS = {"remediation_telling": {"a_writer": "telling_v1"}}
+
+
+def clocks(table: str) -> dict[str, str]:
+    return OWN_CLOCKS.get(table, CLOCKS)
+
+
 @every("table", DATED, undo=True)
 def test_every_dated_table_takes_the_time_from_the_database(table: str) -> None:
     """BEFORE INSERT, FOR EACH ROW (7 = row, before, insert), also for a replica."""
@@ -41,13 +50,10 @@ def test_every_dated_table_takes_the_time_from_the_database(table: str) -> None:
         cursor.execute(
             "SELECT t.tgname, t.tgtype, t.tgenabled, p.proname FROM pg_trigger t"
             "  JOIN pg_proc p ON p.oid = t.tgfoid"
-            " WHERE t.tgrelid = %s::regclass AND t.tgname IN ('a_fact', 'a_clock')",
-            [table],
+            " WHERE t.tgrelid = %s::regclass AND t.tgname = ANY(%s)",
+            [table, list(clocks(table))],
         )
-        assert cursor.fetchall() in (
-            [("a_fact", 7, "A", "fact_v1")],
-            [("a_clock", 7, "A", "clock_v1")],
-        )
+        assert cursor.fetchall() in [[(name, 7, "A", run)] for name, run in clocks(table).items()]
 
 
 def test_every_fact_is_dated_and_has_an_entry() -> None:
@@ -73,7 +79,9 @@ def test_the_first_trigger_of_a_table_is_the_clock() -> None:
             " GROUP BY 1",
             [DATED],
         )
-        assert {name for _, name in cursor.fetchall()} == {"a_fact", "a_clock"}
+        first = dict(cursor.fetchall())
+    assert set(first) == set(DATED)
+    assert {table: name for table, name in first.items() if name not in clocks(table)} == {}
 
 
 def insert(row: models.Model, login: str = WEB) -> Any:
@@ -107,6 +115,22 @@ def test_a43_a_time_from_the_caller_is_ignored(then: datetime) -> None:
 def test_a43_the_control_without_the_clock_keeps_the_callers_time() -> None:
     with factories.unguarded("remediation_freeze", "a_fact"):
         assert insert(m.Freeze(frozen=False, recorded_at=LONG_AGO), WORKER).recorded_at == LONG_AGO
+
+
+def telling(**said: Any) -> m.Telling:
+    person = factories.person().id
+    return m.Telling(kind="test", once=f"test:{factories.number()}", person=person, **said)
+
+
+def test_a43_a_telling_takes_time_and_login_from_the_database() -> None:
+    """Its key holds the login: else web could use the worker's key, and nobody would be told."""
+    said = {"recorded_at": LONG_AGO, "writer": "hitl_worker"}
+    made = insert(telling(**said))
+    assert abs(made.recorded_at - now()) < timedelta(minutes=1)
+    assert made.writer == "hitl_web"
+    with factories.unguarded("remediation_telling", "a_writer"):
+        made = insert(telling(**said))
+    assert (made.recorded_at, made.writer) == (LONG_AGO, "hitl_worker")
 
 
 def test_an_invitation_is_valid_for_fifteen_minutes_whatever_was_sent() -> None:

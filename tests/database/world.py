@@ -79,6 +79,8 @@ class World:
     closed_approved: m.Proposal  # approved, then its incident was closed
     closed_run: m.Execution  # two steps, the first verified; then its incident was closed
     closed_reversal: m.Proposal  # a reversal that was approved; then its incident was closed
+    narrowed: m.Proposal  # two slots for any role; alice's narrowing, which counts, fills one
+    owned: m.Proposal  # in review; a slot for an owner of its service, on which nobody has a right
     live: m.LiveRequest  # sue's, about an open incident
     narrowed: m.Proposal  # two slots; sue narrowed it, which counts
 
@@ -155,6 +157,8 @@ def build() -> World:
         closed_approved=_closed(_leased(at("approved"))),
         closed_run=_closed_run(at("approved", *_names())),
         closed_reversal=_closed(_reversal(at("succeeded"), alice)),
+        narrowed=_narrowed(at("in_review"), alice),
+        owned=_owned(agent, token),
         live=factories.live_request(at("submitted").incident, sue),
         narrowed=_narrowed(at("in_review"), sue),
     )  # fmt: skip
@@ -172,6 +176,20 @@ def _narrowed(old: m.Proposal, by: Person) -> m.Proposal:
 
 def _names() -> tuple[str, str]:
     return f"t{factories.number()}", f"t{factories.number()}"
+
+
+def _narrowed(old: m.Proposal, alice: Person) -> m.Proposal:
+    proposal = factories.narrow(old, alice)
+    factories.assess(proposal, slots=["any", "any"], narrowing_counts=True)
+    return proposal
+
+
+def _owned(agent: m.Agent, token: m.AgentToken) -> m.Proposal:
+    service = factories.service(owner_team="orders", payment_path=True, environment="production")
+    factories.dependency(service, factories.identity("test.target:owned"))
+    proposal = factories.proposal("owned", agent=agent, token=token, in_inventory=False)
+    factories.assess(proposal)
+    return proposal
 
 
 def _orphaned(old: m.Proposal) -> m.Proposal:

@@ -55,6 +55,7 @@ from tests.factories.logins import (
     soon,
     unguarded,
 )
+from tests.factories.narrowings import narrow, narrowing_session, sign_narrowing
 from tests.factories.people import Person, approvers, grant, invitation, join, person, use
 from tests.factories.proposals import (
     alternatives,
@@ -136,6 +137,8 @@ __all__ = [
     "look",
     "look_request",
     "move",
+    "narrow",
+    "narrowing_session",
     "number",
     "outcome_question",
     "person",
@@ -150,6 +153,7 @@ __all__ = [
     "session",
     "settle_inventory",
     "sign",
+    "sign_narrowing",
     "soon",
     "statement",
     "step",

@@ -105,7 +105,7 @@ class People:
             decision="approve",
             verdicts=door.YES,
             reason={"code": "", "text": ""},
-            slot=someone.role,
+            slot=door.slot_of(someone, row),
             opened=looked.artefacts,
             typed=looked.names,
         )
