@@ -52,12 +52,7 @@ SAYINGS = frozenset(
         gettext_noop("the worker cannot see whether an incident is still contained"),
         gettext_noop("an incident needs a plan"),
         gettext_noop("an incident has no plan after its time for one"),
-<<<<<<< HEAD
         gettext_noop("a leaked secret of an incident is still in force"),
-=======
-        gettext_noop("an incident that you had is not yours any more"),
-        gettext_noop("somebody whom you asked has written"),
->>>>>>> w-ux
         gettext_noop("somebody asks or mentions you"),
         gettext_noop("somebody whom you asked has written"),
         gettext_noop("an incident that you had is not yours any more"),
