@@ -164,4 +164,4 @@ def _a07_a_widening_is_called_a_narrowing(w: World) -> None:
 
 @attack(ATTACKS, WEB, "review_narrowed", off("review", "guard_narrowed"))
 def _a10_who_narrowed_fills_a_second_slot(w: World) -> None:
-    factories.review(w.narrowed, w.sue)
+    factories.review(w.narrowed_by_sue, w.sue)

@@ -82,7 +82,7 @@ class World:
     narrowed: m.Proposal  # two slots for any role; alice's narrowing, which counts, fills one
     owned: m.Proposal  # in review; a slot for an owner of its service, on which nobody has a right
     live: m.LiveRequest  # sue's, about an open incident
-    narrowed: m.Proposal  # two slots; sue narrowed it, which counts
+    narrowed_by_sue: m.Proposal  # two slots; sue narrowed it, which counts
 
 
 def build() -> World:
@@ -160,11 +160,11 @@ def build() -> World:
         narrowed=_narrowed(at("in_review"), alice),
         owned=_owned(agent, token),
         live=factories.live_request(at("submitted").incident, sue),
-        narrowed=_narrowed(at("in_review"), sue),
+        narrowed_by_sue=_narrowed_by(at("in_review"), sue),
     )  # fmt: skip
 
 
-def _narrowed(old: m.Proposal, by: Person) -> m.Proposal:
+def _narrowed_by(old: m.Proposal, by: Person) -> m.Proposal:
     from tests.database.attacks_narrowing import follow, narrow
 
     plan = factories.load(old)
