@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.signals import request_finished, request_started
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from pytest_django import Settings
 
 from remediation import models as m
@@ -42,14 +46,51 @@ def world(tmp_path: Path, settings: Settings, origin: str) -> World:
     return World(tmp_path, settings)
 
 
+class InFlight:
+    """Counts the requests that the live server answers now."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._now = 0
+
+    def begun(self, **_: Any) -> None:
+        with self._changed:
+            self._now += 1
+
+    def ended(self, **_: Any) -> None:
+        with self._changed:
+            self._now -= 1
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Wait until none is left: what a page posted by itself must not meet the flush."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._now <= 0, timeout=30)
+
+
 @pytest.fixture
-def visitors() -> Iterator[list[Visitor]]:
+def in_flight() -> Iterator[InFlight]:
+    counting = InFlight()
+    request_started.connect(counting.begun)
+    request_finished.connect(counting.ended)
+    yield counting
+    request_started.disconnect(counting.begun)
+    request_finished.disconnect(counting.ended)
+
+
+@pytest.fixture
+def visitors(in_flight: InFlight) -> Iterator[list[Visitor]]:
     """Everybody at a browser; whatever theirs complained of is told at the end."""
     everybody: list[Visitor] = []
     yield everybody
     complaints = [complaint for visitor in everybody for complaint in visitor.complaints]
     for visitor in everybody:
+        if not visitor.page.is_closed() and visitor.page.url.startswith("http"):
+            # A script of the page may be about to ask; polling is further apart than this waits.
+            with contextlib.suppress(PlaywrightTimeout):
+                visitor.page.wait_for_load_state("networkidle", timeout=5_000)
         visitor.page.context.close()
+    in_flight.wait()
     assert complaints == [], "\n".join(complaints)
 
 

@@ -194,10 +194,11 @@ def _less(old: Row | None, new: Row) -> bool:
     """Of a service or an identity."""
     if old is None or old["retired"] != new["retired"]:
         return True
-    if ENVIRONMENTS.index(new["environment"]) < ENVIRONMENTS.index(old["environment"]):
-        return True
     if "criticality" not in new:
-        return False
+        return ENVIRONMENTS.index(new["environment"]) < ENVIRONMENTS.index(old["environment"])
+    # A service that moves gives others the right to decide.
+    if any(new[name] != old[name] for name in ("environment", "owner_team")):
+        return True
     return (
         CRITICALITIES.index(new["criticality"]) < CRITICALITIES.index(old["criticality"])
         or new["payment_path"] < old["payment_path"]
