@@ -54,9 +54,10 @@ INSERT INTO public.remediation_diagnosis (entry, recorded_at, incident_id, versi
 SELECT 1, m.detected, m.incident, 1, b.body, remediation.digest_v1('diagnosis', b.body), m.agent, NULL
   FROM made m, template t, LATERAL (SELECT convert_to(replace(t.diagnosis, 'template', m.name), 'UTF8') AS body) b;
 INSERT INTO public.remediation_proposal (id, entry, recorded_at, incident_id, diagnosis_id, plan, plan_digest,
-       rationale, agent_id, token_id, editor, supersedes_id, reverses_id, state, round)
+       rationale, agent_id, token_id, editor, planner, choice_id, alternative, supersedes_id, reverses_id,
+       state, round)
 SELECT m.id, 1, m.detected, m.incident, d.id, b.body, remediation.digest_v1('plan', b.body), '', m.agent,
-       m.token, NULL, NULL, NULL, m.state, CASE WHEN m.state = 'submitted' THEN 0 ELSE 1 END
+       m.token, NULL, NULL, NULL, NULL, NULL, NULL, m.state, CASE WHEN m.state = 'submitted' THEN 0 ELSE 1 END
   FROM made m JOIN public.remediation_diagnosis d ON d.incident_id = m.incident, template t,
        LATERAL (SELECT convert_to(replace(replace(t.plan, 'template', m.name),
                   '"environment":"staging"', '"environment":"' || m.environment || '"'), 'UTF8') AS body) b;

@@ -25,6 +25,7 @@ from remediation import models as m
 from remediation.domain import plan, report
 from remediation.domain.approval_conditions import to_type
 from remediation.domain.catalogue.locators import escape
+from remediation.domain.headline import headline
 from remediation.services.actors import AgentActor, PersonActor
 from remediation.services.reporting import agents
 from tests import factories
@@ -215,12 +216,13 @@ def test_a01_a_role_of_any_name_goes_from_report_to_effect(
         assert checks[name]["outcome"] == "pass", checks[name]
 
     page = text_of(Browser(as_login, world.people["alice"]).get("review", proposal_id))
-    sentence = world.plan().steps[0].sentence
+    (step,) = world.plan().steps
     (heading,) = re.findall(r'<h1 lang="en">(.*?)</h1>', page, re.DOTALL)
-    assert re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", heading))) == re.sub(
-        r"\s+", " ", sentence
-    )
-    assert sentence.endswith(f"on PostgreSQL cluster {CLUSTER}, and end its open sessions.")
+    assert words_of(heading) == re.sub(r"\s+", " ", headline(world.plan()))
+    ends = f"(cluster {CLUSTER}) and close its open sessions"
+    assert headline(world.plan()).endswith(ends)
+    assert step.sentence.endswith(f"on PostgreSQL cluster {CLUSTER}, and end its open sessions.")
+    assert re.sub(r"\s+", " ", step.sentence) in re.sub(r"\s+", " ", words_of(page))
     if world.conditions(proposal_id).names:
         assert world.conditions(proposal_id).names == (to_type(world.plan().targets[0]),)
 
@@ -327,7 +329,12 @@ def test_the_page_says_what_was_not_looked_at(world: RoleWorld, as_login: AsLogi
 
 
 def said(world: RoleWorld, as_login: AsLogin, proposal_id: UUID) -> str:
-    """Return the card of the action as a person reads it."""
+    """Return the steps in full, under Evidence, as a person reads them."""
     page = text_of(Browser(as_login, world.people["alice"]).get("review", proposal_id))
-    card = page[page.index('id="action-title"') : page.index('id="verdict-action"')]
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", card)))
+    card = page[page.index('id="steps"') : page.index('class="evidenceside"')]
+    return words_of(card)
+
+
+def words_of(page: str) -> str:
+    """Return the text between the tags."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", "", page)))

@@ -75,6 +75,8 @@ def test_the_vocabulary_gives_the_severity_of_each_event() -> None:
         Event.WORKER_PROPOSAL_STOPPED: 3,
         Event.WORKER_PROPOSAL_UNKNOWN: 3,
         Event.WORKER_GATE_REFUSED: 3,
+        Event.WORKER_CHANNEL_FAILED: 3,
+        Event.WORKER_NOTICE_LOST: 3,
     }
     assert log.severity("worker:gate:refused") == 3
     assert log.severity("a:word:of yore") == 1
