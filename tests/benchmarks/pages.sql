@@ -65,10 +65,10 @@ INSERT INTO public.remediation_proposaltarget (proposal_id, step, locator)
 SELECT m.id, 0, m.locator FROM made m;
 INSERT INTO public.remediation_assessment (entry, recorded_at, proposal_id, round, observation, pin, scope,
        checks, facts, ruling, pin_digest, scope_digest, checks_digest, ruling_digest, slots, risk, decide_by,
-       run_within_s)
+       run_within_s, narrowing_counts)
 SELECT 1, now(), m.id, 1, t.observation, b.pin, t.scope, t.checks, t.facts, t.ruling,
        remediation.digest_v1('pin', b.pin), t.scope_digest, t.checks_digest, t.ruling_digest, m.slots, m.risk,
-       m.due, 3600
+       m.due, 3600, false
   FROM made m, template t, LATERAL (SELECT convert_to(replace(t.pin, 'template', m.name), 'UTF8') AS pin) b
  WHERE m.state <> 'submitted';
 INSERT INTO public.remediation_assessmentservice (assessment_id, service_id, depth)

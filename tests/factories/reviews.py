@@ -15,6 +15,7 @@ from guardian.models import UserObjectPermission
 from remediation import models as m
 from remediation.domain.digest import Digests
 from remediation.domain.events import Event
+from remediation.domain.narrowing_statement import NarrowingStatement
 from remediation.domain.statement import Decision, Reason, Statement, Verdicts
 from remediation.domain.states import ProposalState
 from tests.factories.logins import WEB, acting, entry
@@ -81,7 +82,7 @@ def session(proposal: m.Proposal, someone: Person, **said: Any) -> m.ReviewSessi
 
 
 def insert_session(
-    composed: Statement, *, login: str = WEB, proposal: m.Proposal, person: UUID, **fields: Any
+    composed: Statement | NarrowingStatement, *, login: str = WEB, proposal: m.Proposal, person: UUID, **fields: Any
 ) -> m.ReviewSession:
     """Insert the row; `fields` override what the statement says."""
     said = {
