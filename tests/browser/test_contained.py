@@ -42,8 +42,10 @@ def test_each_state_of_an_incident(
     path = f"/incidents/{incident.pk}/"
     wrong: list[str] = []
 
-    def check(state: str, says: str) -> None:
+    def check(state: str, says: str, unfold: str = "") -> None:
         page = lena.open(path)
+        if unfold:
+            page.locator("main summary").filter(has_text=unfold).click()
         assert says in " ".join(page.inner_text("main").split())
         wrong.extend(judge(lena, f"incident {state}"))
 
@@ -61,7 +63,7 @@ def test_each_state_of_an_incident(
     check("reopened", "Open again,")
     monkeypatch.setattr(confirm, "confirming", real)
     again = world.approved()
-    check("closing", "What will not run any more")
+    check("closing", "What will not run any more", unfold="Close the incident")
     assert world.state_of(again) == "approved"
     lena.open("/incidents/?state=open")
     wrong.extend(judge(lena, "incidents open"))
