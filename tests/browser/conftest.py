@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
-from django.core.signals import request_finished, request_started
+from django.core.servers.basehttp import ServerHandler
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
@@ -53,29 +53,37 @@ class InFlight:
         self._changed = threading.Condition()
         self._now = 0
 
-    def begun(self, **_: Any) -> None:
-        with self._changed:
-            self._now += 1
+    def counting(self, run: Callable[..., None]) -> Callable[..., None]:
+        """Return `run` so that its calls are counted.
 
-    def ended(self, **_: Any) -> None:
-        with self._changed:
-            self._now -= 1
-            self._changed.notify_all()
+        `request_finished` would not do: it is not sent when a browser goes away in mid-answer.
+        """
+
+        def counted(*args: Any, **said: Any) -> None:
+            self._add(1)
+            try:
+                run(*args, **said)
+            finally:
+                self._add(-1)
+
+        return counted
 
     def wait(self) -> None:
         """Wait until none is left: what a page posted by itself must not meet the flush."""
         with self._changed:
             assert self._changed.wait_for(lambda: self._now <= 0, timeout=30)
 
+    def _add(self, number: int) -> None:
+        with self._changed:
+            self._now += number
+            self._changed.notify_all()
+
 
 @pytest.fixture
-def in_flight() -> Iterator[InFlight]:
+def in_flight(monkeypatch: pytest.MonkeyPatch) -> InFlight:
     counting = InFlight()
-    request_started.connect(counting.begun)
-    request_finished.connect(counting.ended)
-    yield counting
-    request_started.disconnect(counting.begun)
-    request_finished.disconnect(counting.ended)
+    monkeypatch.setattr(ServerHandler, "run", counting.counting(ServerHandler.run))
+    return counting
 
 
 @pytest.fixture

@@ -187,8 +187,8 @@ def _refused_pages(dave: Visitor, scene: Scene) -> None:
                 }""",
                 [reverse("incident_close", args=[scene.incidents[0]]), group],
             )
-        # A form sends every line end as two characters, of which the first is shown.
-        sent = [re.sub("\r\n|\r|\n", "\r\n", text) for text in group]
+        # A form sends every line end as two characters; the page shows it as one again.
+        sent = [re.sub("\r\n|\r|\n", "\n", text) for text in group]
         looked_at(dave, sent)
         dave.shoot("hostile-refused")
         dave.complaints[:] = [one for one in dave.complaints if "403 (Forbidden)" not in one]

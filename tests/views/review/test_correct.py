@@ -134,6 +134,6 @@ def test_it_says_beforehand_that_nobody_could_decide(
 ) -> None:
     """A81: a correction by the only one who can decide as that role."""
     page = text_of(browser_of(world.people["bob"]).get("correct", proposal_id))
-    assert "nobody could approve" in page and "service owner" in page
+    assert "nobody could decide it" in page and "service owner" in page
     page = text_of(browser_of(world.people["alice"]).get("correct", proposal_id))
-    assert "nobody could approve" not in page
+    assert "nobody could decide it" not in page

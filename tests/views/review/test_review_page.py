@@ -35,8 +35,9 @@ def test_the_sentence_is_the_portals_own(
     world: World, proposal_id: UUID, browser_of: BrowserOf
 ) -> None:
     page = text_of(browser_of(world.people["alice"]).get("review", proposal_id))
-    sentence = ACTIONS["test.noop"].sentence.format(name="t1")
-    assert f'<h1 lang="en">{sentence}</h1>' in page
+    spec = ACTIONS["test.noop"]
+    sentence = spec.sentence.format(name="t1")
+    assert f'<h1 lang="en">{spec.headline.format(name="t1")}</h1>' in page
     assert "In production." in page
     assert f"Reversible: {sentence}" in page
     assert 'Reversed by</dt><dd><span class="mono">test.noop</span>' in re.sub(r">\s+<", "><", page)
