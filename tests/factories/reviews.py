@@ -82,7 +82,12 @@ def session(proposal: m.Proposal, someone: Person, **said: Any) -> m.ReviewSessi
 
 
 def insert_session(
-    composed: Statement | NarrowingStatement, *, login: str = WEB, proposal: m.Proposal, person: UUID, **fields: Any
+    composed: Statement | NarrowingStatement,
+    *,
+    login: str = WEB,
+    proposal: m.Proposal,
+    person: UUID,
+    **fields: Any,
 ) -> m.ReviewSession:
     """Insert the row; `fields` override what the statement says."""
     said = {
