@@ -14,6 +14,7 @@ from tests.flows.world import World
 from tests.hostile.conftest import (  # noqa: F401  (fixtures)
     Visit,
     browser_type_launch_args,
+    in_flight,
     origin,
     visit,
     visitors,
