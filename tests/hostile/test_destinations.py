@@ -52,7 +52,8 @@ def test_a52_no_title_forges_a_mail(
     world = World(tmp_path, settings)
     for number, title in enumerate(TITLES):
         world.assess(scene._reported(world, f"mail-{number}", title))
-    world.deliver()
+    while world.deliver():
+        pass  # a turn of the delivery has an end, and a busy machine needs more than one
     sent = [one for one in mail.outbox if one.to == [world.people["alice"].user.email]]
     assert len(sent) == len(TITLES)
     for one, title in zip(sent, TITLES, strict=True):
