@@ -19,7 +19,7 @@ def headline(plan: Plan) -> str:
     if all(step.action == first.action for step in others):
         for template in first.spec.headlines:
             if _shared(template, plan.steps):
-                # A target has no field named count (domain/catalogue/registry.py).
+                # A target has no field named count (domain/catalogue/action_rules.py).
                 return first.target.describe(template.replace("{count}", str(len(plan.steps))))
     return f"{len(plan.steps)} steps, the first: {headline_of(first)}"
 

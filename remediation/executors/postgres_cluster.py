@@ -3,6 +3,7 @@
 [postgres.<cluster>]
 observe_dsn = "..."            or observe_dsn_file; login hitl_observer
 operate_dsn_file = "..."       login hitl_operator
+ticket_dsn_file = "..."        optional; login hitl_ticket, for steps that set a password
 environment = "production"     optional, see targets.py
 
 [postgres.<cluster>.standby.<name>]    optional, for each standby that takes sessions; <name> is its
@@ -47,6 +48,8 @@ class PostgresTarget(PostgresServer):
     """One cluster: its primary, and those of its standbys that this worker can look at."""
 
     environment: str = ""
+    # None: an administrator of the target opens each ticket by hand.
+    ticket_dsn: Secret | None = None
     standbys: Mapping[str, PostgresServer] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -72,6 +75,7 @@ def _cluster(section: Section, _: str) -> PostgresTarget:
         section.secret("observe_dsn"),
         section.secret_file("operate_dsn"),
         section.environment(),
+        section.secret_file("ticket_dsn") if section.has("ticket_dsn_file") else None,
         standbys,
     )
 

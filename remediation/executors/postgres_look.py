@@ -16,7 +16,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue.postgres import POWERFUL
+from remediation.domain.catalogue.postgres_role import POWERFUL
 from remediation.domain.errors import TargetUnobservable
 from remediation.executors.base import Deadline
 from remediation.executors.postgres_cluster import PostgresServer, PostgresTarget

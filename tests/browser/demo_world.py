@@ -23,7 +23,7 @@ from hitlportal.demo.agent.analyse import analyse, analyse_log
 from hitlportal.demo.play import leak_scanner
 from hitlportal.demo.servers import ledger
 from hitlportal.demo.servers.cloud import Cloud
-from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, Ledger
+from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, TICKET, Ledger
 from hitlportal.demo.settings import REGION, TARGETS
 from remediation import models as m
 from remediation.domain import report
@@ -92,6 +92,7 @@ def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]
             cluster=story.CLUSTER,
             observe_dsn=books.dsn_file(OBSERVER),
             operate_dsn=books.dsn_file(OPERATOR),
+            ticket_dsn=books.dsn_file(TICKET),
             account=account.account,
             region=REGION,
             endpoint=account.url,
@@ -99,6 +100,10 @@ def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]
             observe_secret=files["observer"],
             operate_id=ids["operator"],
             operate_secret=files["operator"],
+            store=story.STORE,
+            store_directory=directory,
+            rotated=story.ROTATED,
+            place=story.PLACE,
         ),
     )
     child.stop(10)

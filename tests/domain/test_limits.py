@@ -23,7 +23,7 @@ def step_with(monkeypatch: pytest.MonkeyPatch, *declared: Limit) -> Step:
     first = a_plan().steps[0]
     step = replace(first, executor=ACTIONS[first.action].version)
     spec = replace(ACTIONS[step.action], limits=declared)
-    monkeypatch.setattr("remediation.domain.plan.ACTIONS", {**ACTIONS, step.action: spec})
+    monkeypatch.setattr("remediation.domain.step.ACTIONS", {**ACTIONS, step.action: spec})
     return step
 
 

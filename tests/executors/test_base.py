@@ -7,8 +7,9 @@ import time
 import pytest
 from jsonschema import Draft202012Validator
 
-from remediation.domain.catalogue import ACTIONS
-from remediation.executors.base import GONE, Deadline, Executor
+from remediation.domain.catalogue import ACTIONS, TARGETS
+from remediation.domain.observation import Observation
+from remediation.executors.base import GONE, Deadline, Executor, Settled
 from remediation.executors.errors import NotApplied
 from remediation.executors.registry import EXECUTORS
 from tests.executors.contract import make_plan
@@ -47,9 +48,22 @@ def test_a_deadline_runs_out_and_never_goes_below_nothing() -> None:
     assert past.passed and past.left == 0
 
 
-@pytest.mark.parametrize("kind", ACTIONS)
+@pytest.mark.parametrize("kind", [kind for kind, spec in ACTIONS.items() if not spec.creates])
 def test_a31_no_executor_prepares_a_target_that_does_not_exist(kind: str) -> None:
     step = make_plan("test.noop", {"kind": "test.target", "name": "alpha"}, {}).steps[0]
     with pytest.raises(NotApplied, match="does not exist"):
         EXECUTORS[kind]().precheck(step, GONE)
     assert EXECUTORS[kind]().settled(GONE) is None
+
+
+@pytest.mark.parametrize("kind", [kind for kind, spec in ACTIONS.items() if spec.creates])
+def test_an_executor_that_makes_a_target_prepares_none_that_exists(kind: str) -> None:
+    spec, executor = ACTIONS[kind], EXECUTORS[kind]()
+    target = TARGETS[spec.target_kind]
+    plan = make_plan(kind, {"kind": target.kind, **target.example}, dict(spec.example))
+    (step,) = plan.steps
+    there = Observation(True, dict.fromkeys(spec.pin_fields, ""), {}, simulated=False)
+    with pytest.raises(NotApplied, match="already"):
+        executor.precheck(step, there)
+    executor.precheck(step, GONE)
+    assert executor.settled_from(step, GONE, {}, {}) is Settled.NOT_APPLIED

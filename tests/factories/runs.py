@@ -53,9 +53,8 @@ def execution(
 ) -> m.Execution:
     """Insert the run's row, with leases on all targets unless `tokens` are given."""
     if tokens is None:
-        tokens = {
-            row.locator: lease(row.locator, holder=holder).token for row in proposal.targets.all()
-        }
+        locators = sorted({row.locator for row in proposal.targets.all()})
+        tokens = {locator: lease(locator, holder=holder).token for locator in locators}
     with acting(login):
         return m.Execution.objects.create(
             proposal=proposal,

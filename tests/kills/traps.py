@@ -65,7 +65,7 @@ def install() -> None:
 def _shorten() -> None:
     """Shorten the lease and what must fit into it, in the product's proportions."""
     from remediation.domain import policy
-    from remediation.domain.catalogue.postgres import DISABLE, ENABLE
+    from remediation.domain.catalogue.postgres_login import DISABLE, ENABLE
     from remediation.executors import postgres_session
     from remediation.services.execution import in_flight, lease
 

@@ -156,6 +156,26 @@ class Narrows(StrEnum):
     TO_TRUE = "to_true"
 
 
+class Op(StrEnum):
+    """How a change gives a pinned field its new value."""
+
+    SET = "set"
+    ADD = "add"  # to a list; a number grows by one
+    REMOVE = "remove"  # from a list; a number shrinks by one
+
+
+@dataclass(frozen=True)
+class Change:
+    """The new value of a pinned field, where it depends on a parameter or on what the step makes.
+
+    Exactly one of ``parameter`` and ``made`` has a name. For a number, neither is read.
+    """
+
+    op: Op
+    parameter: str = ""
+    made: str = ""
+
+
 @dataclass(frozen=True)
 class ActionSpec:
     """An action: its effect, its kind of target, its limits, and what it cannot do.
@@ -202,6 +222,23 @@ class ActionSpec:
     headlines: tuple[str, ...] = ()
     # What its undoing gives back, in a few words.
     undone: str = ""
+    # The pinned fields that change to a value that depends on a parameter or on what is made.
+    leads_to_from: Mapping[str, Change] = field(default_factory=lambda: MappingProxyType({}))
+    # True if a later step of the same plan may work on the same target: `after` says all that it
+    # leaves there.
+    leaves: bool = False
+    # What it makes, for later steps to refer to: name → anchored pattern of the value. No secret.
+    makes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # The parameters that may be a reference to what an earlier step made: parameter → name there.
+    references: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # True if the target must not exist before: its pin says so.
+    creates: bool = False
+    # The parameter that names the place in a store; such an action makes a secret and delivers it.
+    delivers: str = ""
+    # True if an old credential is refused after it.
+    retires: bool = False
+    # The conditions (domain/conditions.py) that its executor can look for after it.
+    conditions: tuple[str, ...] = ()
     # The same action in its earlier versions: plans that were signed for one are read, shown and
     # verified with it, and never run.
     earlier: tuple[ActionSpec, ...] = ()

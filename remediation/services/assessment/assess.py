@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from audit import log
-from remediation.domain import checks, observation, policy
+from remediation.domain import catalogue, checks, observation, policy
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import WrongState
 from remediation.domain.events import Event
@@ -125,7 +126,9 @@ def _record(actor: Actor, proposal: Proposal, found: Findings, reason: str) -> A
     # The earliest deadline so far; a new one is never later (a guard enforces this too).
     soonest = proposal.assessments.order_by("decide_by").first()
     earlier = Ruling.parse(bytes(soonest.ruling)) if soonest else None
-    ruling = policy.rule(policy.evaluate(found.facts), database_now(), earlier=earlier)
+    mode = policy.Mode(settings.APPROVAL_MODE)
+    asked = policy.evaluate(found.facts, plan=found.plan, mode=mode)
+    ruling = policy.rule(asked, database_now(), earlier=earlier)
     pin = observation.pin(found.plan, _pinnable(found.seen.observations))
     made = _insert(actor, proposal, found, ruling, pin)
     source = ProposalState(proposal.state)
@@ -198,13 +201,18 @@ def _insert(
 def _prechecks(plan: Plan, seen: Mapping[str, Observation | None]) -> dict[int, str]:
     """Return by step why its executor would refuse what was observed ("" if it would not).
 
-    Steps whose target could not be observed are left out: another check reports them.
+    A later step on the same target meets what the earlier one leaves. Steps whose target could not
+    be observed are left out: another check reports them.
     """
-    found = {}
+    found, left = {}, dict(seen)
     for step in plan.steps:
-        observed = seen.get(step.target.locator)
-        if observed is not None and observed.exists:
-            found[step.index] = run.would_refuse(step, observed)
+        observed = left.get(step.target.locator)
+        if observed is None or observed.exists == step.spec.creates:
+            continue
+        found[step.index] = run.would_refuse(step, observed)
+        if step.spec.leaves:
+            state = catalogue.after(step.action, observed.state, step.parameters)
+            left[step.target.locator] = replace(observed, exists=True, state=state)
     return found
 
 

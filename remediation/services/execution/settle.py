@@ -46,10 +46,10 @@ def settle(run: Run, phases: Phases, index: int) -> bool:
 
 def _by_reading(run: Run, index: int) -> bool:
     assert run.execution is not None
-    step = run.plan.steps[index]
+    step = run.step(index)
     seen = observe([step])
     observation = seen.observations[step.target.locator]
-    verdict = executor_of(step).settled(observation) if observation is not None else None
+    verdict = run.settled(index, observation)
     open_ = executor_of(step).left_open(step, observation) if observation is not None else ()
     token, data = run.token(index), dict[str, Json](settled="read")
     if verdict is Settled.NOT_APPLIED and _may_spread(run, index):
@@ -65,6 +65,9 @@ def _by_reading(run: Run, index: int) -> bool:
     if verdict is Settled.APPLIED or open_:
         if open_:
             data["incomplete"] = "; ".join(open_)[:500]
+        # Without what it made, the step is not confirmed, and people must look.
+        if made := run.found_made(index, observation):
+            data["made"] = dict(made)
         record_step.record(run.actor, run.execution, index, "applied", token, data)
         return True
     _still_unknown(run, seen)

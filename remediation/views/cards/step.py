@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext
 
+from audit.tlog.canonical import Json
 from remediation import vocabulary
-from remediation.domain.catalogue import after
 from remediation.domain.headline import headline_of
 from remediation.domain.observation import Observation, parse_observations
 from remediation.domain.plan import Plan, Step, format_name
 from remediation.models import Assessment
 from remediation.views.cards.fields import Field, format_canonical
 from remediation.views.cards.limits import DoesNotStop, does_not_stop
+from remediation.views.cards.new_values import format_parameter, format_value, state_after
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class ObservedCard:
     exists: bool
     simulated: bool
     fields: tuple[Field, ...]
+    left_by: int = 0  # the number of the earlier step that leaves this state; 0: it was read
 
     @property
     def changes(self) -> tuple[Field, ...]:
@@ -32,6 +35,14 @@ class ObservedCard:
     def last_use(self) -> tuple[Field, ...]:
         """Return who used the target and when, as far as the target records it."""
         return tuple(f for f in self.fields if f.name.startswith(("last_", "sessions")))
+
+
+@dataclass(frozen=True)
+class Left:
+    """The state in which an earlier step of the plan leaves its target."""
+
+    by: int  # the number of that step; 0: nobody changed what was read
+    state: Mapping[str, Json]
 
 
 @dataclass(frozen=True)
@@ -54,16 +65,25 @@ class StepCard:
     does_not_stop: DoesNotStop
     observed: ObservedCard | None
     unobservable: str = ""
+    creates: bool = False  # the target must not exist before
 
 
 def step_cards(plan: Plan | None, assessment: Assessment | None) -> tuple[StepCard, ...]:
     """Return one card per step; none when the plan cannot be read."""
     seen = observations_of(assessment)
     at = assessment.recorded_at if assessment else None
-    return tuple(_step_card(step, seen, at) for step in plan.steps) if plan else ()
+    if plan is None:
+        return ()
+    left: dict[str, Left] = {}
+    return tuple(_step_card(step, seen, at, left) for step in plan.steps)
 
 
-def _step_card(step: Step, seen: dict[str, Observation | None], at: datetime | None) -> StepCard:
+def _step_card(
+    step: Step,
+    seen: dict[str, Observation | None],
+    at: datetime | None,
+    left: dict[str, Left],
+) -> StepCard:
     spec, locator = step.spec, step.target.locator
     observation = seen.get(locator)
     unobservable = locator in seen and observation is None
@@ -77,7 +97,7 @@ def _step_card(step: Step, seen: dict[str, Observation | None], at: datetime | N
         name_untrusted=format_name(step.target.distinguishing),
         target=tuple(Field(name, value) for name, value in step.target.fields.items()),
         parameters=tuple(
-            Field(name, format_canonical(value)) for name, value in step.parameters.items()
+            Field(name, format_parameter(value)) for name, value in step.parameters.items()
         ),
         reversible=spec.reversible and step.rollback is not None,
         rollback=step.rollback or "",
@@ -86,7 +106,8 @@ def _step_card(step: Step, seen: dict[str, Observation | None], at: datetime | N
         ends_sessions=vocabulary.saying(spec.ends_sessions),
         unpinned_reason=vocabulary.saying(spec.unpinned_reason),
         does_not_stop=does_not_stop(step, observation, at),
-        observed=_observed(step.action, observation) if observation else None,
+        observed=_observed(step, observation, left) if observation else None,
+        creates=spec.creates,
         unobservable=(
             gettext("The worker could not read %(target)s.") % {"target": locator}
             if unobservable
@@ -101,20 +122,34 @@ def _undone(step: Step) -> str:
     return vocabulary.saying(step.spec.undone) or gettext("it can be undone")
 
 
-def _observed(action: str, observation: Observation) -> ObservedCard:
-    """Return the observation, pinned fields first: they must not change before the step."""
-    then = after(action, observation.state) if observation.exists else observation.state
+def _observed(step: Step, observation: Observation, left: dict[str, Left]) -> ObservedCard:
+    """Return the observation, pinned fields first: they must not change before the step.
+
+    `left` has what earlier steps of the plan leave of their targets; this step is added.
+    """
+    locator = step.target.locator
+    now = left.get(locator, Left(0, observation.state))
+    exists = observation.exists or now.by > 0
+    then = state_after(step, now.state) if exists or step.spec.creates else now.state
+    left[locator] = Left(step.index + 1, then)
     pinned = [
         Field(
             name,
-            format_canonical(value),
+            format_value(value),
             True,
-            format_canonical(then[name]) if then[name] != value else "",
+            format_value(then[name]) if then[name] != value else "",
         )
-        for name, value in observation.state.items()
+        for name, value in now.state.items()
     ]
+    made = [
+        Field(name, "", True, format_value(value))
+        for name, value in then.items()
+        if name not in now.state
+    ]
+    if now.by:
+        return ObservedCard(exists, observation.simulated, (*pinned, *made), now.by)
     shown = [Field(name, format_canonical(value)) for name, value in observation.shown.items()]
-    return ObservedCard(observation.exists, observation.simulated, (*pinned, *shown))
+    return ObservedCard(exists, observation.simulated, (*pinned, *made, *shown))
 
 
 def observations_of(assessment: Assessment | None) -> dict[str, Observation | None]:

@@ -23,8 +23,8 @@ from remediation.domain.catalogue import (
     postgres,
     register,
 )
-
-ROLE, DISABLE, ENABLE = postgres.ROLE, postgres.DISABLE, postgres.ENABLE
+from remediation.domain.catalogue.postgres_login import DISABLE, ENABLE
+from remediation.domain.catalogue.postgres_role import ROLE
 
 
 def provider(**changes: Any) -> Provider:

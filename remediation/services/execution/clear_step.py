@@ -1,0 +1,72 @@
+"""Clear a step: observe its targets, gather the evidence, run the whole gate, prepare the call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+
+from django.conf import settings
+
+from audit import log
+from audit.tlog.canonical import Json
+from remediation.domain.events import Event
+from remediation.domain.gate import gate
+from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.gate import Clearance
+from remediation.executors.run import run_prepare
+from remediation.services import host_files
+from remediation.services.assessment.observe import observe
+from remediation.services.execution import inclusion, look_for
+from remediation.services.execution.run import Run
+
+
+def clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
+    """Observe, gather and gate one step; return evidence, clearance and the rollback's snapshot.
+
+    Raises GateRefused, NotApplied (the executor refuses the target's state), ClearanceRefused.
+    """
+    # The clearance's time begins before the observation, so that a pause between observing and
+    # judging counts.
+    began = time.monotonic()
+    seen = observe(run.plan.steps[index:])
+    if run.has_waited:
+        look_for.refresh(run)
+    with inclusion.judging(run.proposal, lambda: run.evidence(index, seen)) as judged:
+        evidence, run.remembered = judged.evidence, judged.trust.seen
+        clearance = gate.verify(
+            evidence,
+            approvers=host_files.approvers(),
+            now=evidence.database_now,
+            monotonic=began,
+            log=judged.trust,
+            protected=settings.PROTECTED_CLUSTERS,
+            allow_test=settings.ALLOW_TEST_ACTIONS,
+        )
+    step = run.plan.steps[index]
+    observation = seen.observations[step.target.locator]
+    assert observation is not None  # the gate refuses a target that was not observed
+    state = {name: observation.state[name] for name in step.spec.pin_fields if observation.exists}
+    observation = replace(observation, state=state)
+    snapshot = run_prepare(clearance, run.body, index, host_files.targets(), observation, run.made)
+    run.clearances[index], run.snapshots[index] = clearance, snapshot
+    return evidence, clearance, snapshot
+
+
+def record(run: Run, index: int, evidence: Evidence) -> tuple[int, bytes]:
+    """Record that the gate cleared a step; return the entry and the evidence's bytes."""
+    seen = evidence.dump()
+    entry = log.append(
+        action=Event.WORKER_GATE_CLEARED,
+        actor=run.actor.ref,
+        object=f"proposal:{run.proposal.pk}",
+        data={
+            "step": index,
+            "plan": run.proposal.plan_digest,
+            "evidence": sha256(seen).hexdigest(),
+            # null: this host remembered no head, so it trusted the first one it saw.
+            "remembered": run.remembered.size if run.remembered is not None else None,
+        },
+    )
+    return entry.id, seen

@@ -1,0 +1,139 @@
+"""A certificate is rotated from report to effect: a server that the map forgot stops the run."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pytest_django import Settings
+
+from audit.tlog.canonical import Json
+from hitlportal.demo.servers.openbao import BaoServer
+from remediation import models as m
+from remediation.domain import plan, report
+from remediation.domain.plan import Plan
+from tests import factories
+from tests.executors.tls import TlsWorld, serial
+from tests.flows.waiting import Waiting
+from tests.flows.world import World
+
+
+class Renewal(Waiting):
+    """New certificate → wait until each server shows it → the old one revoked."""
+
+    tls: TlsWorld
+
+    def __post_init__(self) -> None:
+        World.__post_init__(self)
+
+    def begin(self, tls: TlsWorld, forgotten: int) -> None:
+        self.tls = tls
+        (tls.directory / "targets.toml").write_text(tls.toml())
+        self.settings.TARGETS_FILE = str(tls.directory / "targets.toml")
+        service = factories.service(environment=self.environment)
+        for target in (self.certificate, self.old):
+            located = plan.parse_target(target).locator
+            identity = factories.identity(located, environment=self.environment)
+            seen_as = f"127.0.0.1:{forgotten}"
+            factories.dependency(service, identity, seen_as=seen_as, period_s=0)
+        self.service = service
+        for someone in self.people.values():
+            factories.grant(someone.user, "review_service", service)
+
+    @property
+    def certificate(self) -> dict[str, Json]:
+        return {"kind": "tls.certificate", "certificate": "orders"}
+
+    @property
+    def old(self) -> dict[str, Json]:
+        return {"kind": "tls.issued", "certificate": "orders", "serial": serial(self.tls.first)}
+
+    def report(self, **changes: Any) -> report.Report:
+        name = self.targets[0]
+        cited = {
+            "evidence": sha256(factories.artefact(name)).hexdigest(),
+            "pointer": "/target",
+            "value": name,
+        }
+        return super().report(
+            incident={
+                "kind": "credential_misuse",
+                "title": "Private key leaked",
+                "identity": self.old,
+                "detected_at": "2026-11-22T10:00:00Z",
+            },
+            diagnosis={
+                "summary": "Its key leaked.",
+                "identity": self.old,
+                "confidence": 90,
+                "claims": [{"text": f"{name} leaked", "citations": [cited]}],
+            },
+            **changes,
+        )
+
+    def plan(self) -> Plan:
+        steps: list[Json] = [
+            {
+                "action": "tls.certificate.issue",
+                "target": self.certificate,
+                "parameters": {"store": "files:orders/tls"},
+                "wait": self.wait("served_new"),
+            },
+            {"action": "tls.issued.revoke", "target": self.old, "parameters": {}},
+        ]
+        value: Json = {
+            "version": 2, "environment": self.environment, "order": "move_first", "steps": steps
+        }  # fmt: skip
+        return plan.parse(value, protected=frozenset())
+
+
+def test_a_forgotten_server_stops_the_run_until_it_shows_the_new_one(
+    db: None,
+    tmp_path: Path,
+    settings: Settings,
+    bao: BaoServer,
+    django_capture_on_commit_callbacks: object,
+) -> None:
+    (tmp_path / "tls").mkdir()
+    tls = TlsWorld("tls.certificate.issue", tmp_path / "tls", bao)
+    try:
+        # It reads a place of its own, which is not the store's: nobody delivers there.
+        copy = tls.directory / "copy"
+        (copy / "versions").mkdir(parents=True)
+        (copy / "versions" / "first").symlink_to(tls.place / "versions" / "first")
+        (copy / "current").symlink_to("versions/first")
+        [forgotten] = tls.start([f"{copy}=reload"])
+        world = Renewal(tmp_path, settings, (serial(tls.first),), "production")
+        world.begin(tls, forgotten)
+
+        proposal_id = world.approved()
+        # What the precheck says of the old one before the new is there does not stop the issue.
+        world.execute(proposal_id)
+        assert world.state_of(proposal_id) == "waiting", world.refusals(proposal_id)
+        world.tick(2)
+        look = m.WaitLook.objects.last()
+        assert world.state_of(proposal_id) == "waiting"
+        assert look is not None and world.service.name in look.unmet[0]["detail"]
+        assert revoked(tls) == []
+
+        version = (tls.place / "current").readlink().name
+        (copy / "versions" / version).symlink_to(tls.place / "versions" / version)
+        (copy / "draft").symlink_to(f"versions/{version}")
+        (copy / "draft").replace(copy / "current")
+        world.tick(2)
+        assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
+        assert revoked(tls) == [tls.first["serial_number"]]
+    finally:
+        tls.close()
+
+
+def revoked(tls: TlsWorld) -> list[str]:
+    """Return the serial numbers that OpenBao has as revoked."""
+    numbers = tls.server.ask("LIST", f"{tls.pki.mount}/certs")["data"]["keys"]
+    found = []
+    for number in numbers:
+        number = number.replace("-", ":")
+        one = tls.server.ask("GET", f"{tls.pki.mount}/cert/{number}")["data"]
+        found += [number] if one["revocation_time"] else []
+    return found
