@@ -46,7 +46,7 @@ def addresses() -> servers.Addresses:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Apply the grants to the test database, which hitl_owner migrated."""
     with django_db_blocker.unblock():
         name = str(connection.settings_dict["NAME"])
@@ -56,6 +56,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         roles.apply_grants(connection.connection)
         flush.patch()
         emitted.patch()
+    yield
+    servers.end_sessions(name)
 
 
 AsLogin = Callable[[str], AbstractContextManager[None]]

@@ -53,6 +53,20 @@ def addresses() -> Addresses:
     )
 
 
+def end_sessions(database: str) -> None:
+    """End the sessions at `database` of this process's threads, so that it can be dropped.
+
+    A thread of the live server holds its session as long as a browser keeps the connection; the
+    browser may close after the database is dropped.
+    """
+    with psycopg.connect(addresses().portal, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = %s AND pid <> pg_backend_pid()",
+            [database],
+        )
+
+
 def _start() -> None:
     directory = Path(tempfile.mkdtemp(prefix="hitlportal-tests-"))
     directory.chmod(0o711)  # PostgreSQL refuses to run as root, so servers get another account
