@@ -80,7 +80,7 @@ def test_the_precheck_of_each_step_is_told_in_words(
 
 
 def test_each_refused_step_is_named_however_many_there_are() -> None:
-    """A01: the reason of one step cannot take the others out of the list."""
+    """The reason of one step cannot take the others out of the list."""
     names = [f"t{number}" for number in range(9)]
     plan = parsed(second(*(make(name) for name in names)))
     given = replace(
