@@ -20,6 +20,7 @@ from remediation.domain.dry_run import (
     without_names,
 )
 from remediation.domain.observation import Observation
+from remediation.domain.plan import Plan
 from tests.domain import story
 from tests.domain.thing_plans import MOVED, OLD, made, make, parsed, retire, second, thing, wait
 
@@ -67,7 +68,7 @@ def test_a_step_without_its_target_leaves_nothing_for_the_next_one() -> None:
     ],
 )
 def test_the_precheck_of_each_step_is_told_in_words(
-    plan: story.Plan, seen: Observation | None, refused: dict[int, str], results: list[str]
+    plan: Plan, seen: Observation | None, refused: dict[int, str], results: list[str]
 ) -> None:
     steps = dry_run(plan, {AT: seen})
     prechecks = {one.step.index: refused.get(one.step.index, "") for one in steps if one.before}
