@@ -18,6 +18,7 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.domain.store_place import is_version_name, version_name
+from remediation.domain.waits import is_reference
 from remediation.executors.base import (
     GONE,
     Deadline,
@@ -226,6 +227,8 @@ class DestroyNewSecretId(OfApprole):
 
     def precheck(self, step: Step, observation: Observation) -> None:
         super().precheck(step, observation)
+        if is_reference(step.parameters["accessor"]):  # it is made by an earlier step of the plan
+            return
         if _accessor(step) not in texts(observation.state["accessors"]):
             raise NotApplied("the role has no secret id with this accessor")
 

@@ -93,13 +93,14 @@ def run_look_for(
             raise TargetUnobservable(str(error)) from error
 
 
-def would_refuse(step: Step, observation: Observation) -> str:
-    """Return why the step's precheck refuses the observation; "" if it does not.
+def would_refuse(step: Step, observation: Observation, earlier: Sequence[Step] = ()) -> str:
+    """Return why the step's precheck would refuse; "" if it would not.
 
-    Pure and without a clearance, because reviewers see the result before they decide.
+    In: the target as the step would meet it, and the steps of the plan before it. Pure and without
+    a clearance, because reviewers see the result before they decide.
     """
     try:
-        executor_of(step).precheck(step, observation)
+        executor_of(step).dry_precheck(step, observation, earlier)
     except NotApplied as refusal:
         return str(refusal)
     return ""
