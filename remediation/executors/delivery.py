@@ -56,6 +56,7 @@ class Rotation:
         ValueRefused, NotApplied (both: definitely not changed) or OutcomeUnknown.
     `proves`: whether the credential is in force at every place that verifies it; None if that
         cannot be told now. It changes nothing.
+    `why`: what keeps `proves` from answering yes, in words, as far as it is known.
     `lost`: what an earlier call of `make` may have left at the target, in words; "" for nothing.
         For targets that make the value: the call is not repeated while something is there.
     `unmake`: take away what `make` made, if the store cannot take the value.
@@ -65,6 +66,7 @@ class Rotation:
     make: Callable[[], SecretValue]
     set_at_target: Callable[[SecretValue], None]
     proves: Callable[[SecretValue], bool | None]
+    why: Callable[[], str] = field(default=lambda: "")
     lost: Callable[[], str] = field(default=lambda: "")
     unmake: Callable[[SecretValue], None] | None = None
     patience_s: float = 0.0
@@ -200,14 +202,25 @@ class _Delivery:
     def _in_force(self, value: SecretValue) -> bool:
         answer = self._rotation.proves(value)
         if answer is None:
-            raise OutcomeUnknown(f"{self._place}: cannot tell whether the target takes the value")
+            raise self._cannot_tell()
         return answer
+
+    def _cannot_tell(self) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            f"{self._place}: cannot tell whether the target takes the value{self._why()}"
+        )
+
+    def _why(self) -> str:
+        why = self._rotation.why()
+        return f": {why}" if why else ""
 
     def _done_before(self) -> Outcome:
         self._place.promote()  # what a crash may have left of it
         value = self._place.read()
         if value is None or not self._in_force(value):
-            raise PartlyApplied(f"{self._place}: promoted, and the target does not take it")
+            raise PartlyApplied(
+                f"{self._place}: promoted, and the target does not take it{self._why()}"
+            )
         return self._outcome()
 
     def _new_value(self) -> SecretValue:
@@ -260,6 +273,7 @@ class _Delivery:
         if not self._proved(value):
             raise lost or PartlyApplied(
                 f"{self._place}: set at the target and not in force at each place; not promoted"
+                f"{self._why()}"
             )
 
     def _proved(self, value: SecretValue) -> bool:
@@ -274,7 +288,7 @@ class _Delivery:
                 break
             time.sleep(PAUSE_SECONDS)
         if answer is None:
-            raise OutcomeUnknown(f"{self._place}: cannot tell whether the target takes the value")
+            raise self._cannot_tell()
         return False
 
     def _promote(self) -> Outcome:

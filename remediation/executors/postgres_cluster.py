@@ -9,6 +9,11 @@ environment = "production"     optional, see targets.py
 [postgres.<cluster>.standby.<name>]    optional, for each standby that takes sessions; <name> is its
 observe_dsn = "..."                    application_name at the primary
 operate_dsn_file = "..."               the same logins: they are replicated
+
+[postgres.<cluster>.pooler.<name>]     optional, for each pooler at which consumers sign in
+address = "pooler.example:6432"
+database = "orders"                    as consumers name it there
+ca_file = "pooler-ca.pem"              optional: TLS, and the authority of its certificate
 """
 
 from __future__ import annotations
@@ -23,7 +28,8 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.driver import Places
-from remediation.executors.section import Secret, Section
+from remediation.executors.postgres_pooler import Pooler
+from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
 
 
@@ -51,6 +57,7 @@ class PostgresTarget(PostgresServer):
     # None: an administrator of the target opens each ticket by hand.
     ticket_dsn: Secret | None = None
     standbys: Mapping[str, PostgresServer] = field(default_factory=lambda: MappingProxyType({}))
+    poolers: Mapping[str, Pooler] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True)
@@ -77,11 +84,24 @@ def _cluster(section: Section, _: str) -> PostgresTarget:
         section.environment(),
         section.secret_file("ticket_dsn") if section.has("ticket_dsn_file") else None,
         standbys,
+        section.section("pooler").each(_pooler),
     )
 
 
 def _standby(section: Section, _: str) -> PostgresServer:
     return PostgresServer(section.secret("observe_dsn"), section.secret_file("operate_dsn"))
+
+
+def _pooler(section: Section, name: str) -> Pooler:
+    host, _, port = section.text("address").rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise TargetsFileInvalid(f"pooler {name}: address must be a host and a port")
+    return Pooler(
+        host.removeprefix("[").removesuffix("]"),
+        int(port),
+        section.text("database"),
+        section.path("ca_file") if section.has("ca_file") else None,
+    )
 
 
 def cluster(targets: Targets, name: str) -> PostgresTarget:

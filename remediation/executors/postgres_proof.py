@@ -1,9 +1,10 @@
-"""See that each server takes a new password and refuses the old one, and since when."""
+"""See that each server takes a new password, and that servers and poolers refuse the old one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from audit.tlog.canonical import Json
@@ -13,7 +14,7 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.base import Deadline
-from remediation.executors.errors import StepFailed
+from remediation.executors.errors import NotApplied, StepFailed
 from remediation.executors.postgres_cluster import cluster
 from remediation.executors.postgres_password import (
     Password,
@@ -22,6 +23,7 @@ from remediation.executors.postgres_password import (
     on_each,
     read_password,
 )
+from remediation.executors.postgres_pooler import Answer, Pooler, pooler_name, try_password
 from remediation.executors.postgres_session import STATEMENT_SECONDS, Connection
 from remediation.executors.secret import SecretValue
 from remediation.executors.stores.store import OpenPlace
@@ -42,6 +44,8 @@ class Work:
     primary: Connection
     place: OpenPlace
     oid: int
+    # Whether the role has a password that this one replaces; `old` None then: nobody knows it.
+    replaces: bool = False
     old: SecretValue | None = field(default=None, repr=False)
     changed_at: datetime | None = None
     proved_at: datetime | None = None
@@ -49,6 +53,8 @@ class Work:
     taken: bool = False
     ids: dict[str, str] = field(default_factory=dict)
     old_refused: dict[str, bool] = field(default_factory=dict)
+    # What each pooler of the targets file answers to the old one, and why; tried once in a call.
+    poolers: dict[str, tuple[Answer, str]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -99,9 +105,9 @@ def passwords_of(step: Step, targets: Targets, oid: int) -> dict[str, Password |
 
 
 def proves(work: Work, value: SecretValue) -> bool | None:
-    """Return whether every server takes the new password and none the old one.
+    """Return whether every server takes the new password, and no server or pooler the old one.
 
-    None if a server cannot be asked. Remembers when that was seen, and the fingerprints.
+    None if one cannot be asked. Remembers when that was seen, and the fingerprints.
     """
     asked = [value.reveal(PASSWORD)]
     if work.old is not None:
@@ -133,7 +139,66 @@ def proves(work: Work, value: SecretValue) -> bool | None:
         work.old_refused = {
             place: not answers[1] for place, (answers, _) in seen.items() if answers
         }
-    return not work.old_refused or all(work.old_refused.values())
+    if not all(work.old_refused.values()):
+        return False
+    return _poolers_refuse(work)
+
+
+def _poolers_refuse(work: Work) -> bool | None:
+    """Try the old password once at each pooler of the targets file."""
+    if not work.replaces:
+        return True
+    for name, pooler in _poolers_of(work).items():
+        place = pooler_name(work.name, name)
+        if work.old is None:
+            work.poolers[place] = Answer.UNKNOWN, f"{work.place} does not hold it"
+        elif place not in work.poolers:
+            old = work.old.reveal(PASSWORD)
+            work.poolers[place] = try_password(pooler, work.role, old, work.deadline.left)
+        work.old_refused[place] = work.poolers[place][0] is Answer.REFUSED
+    answers = {answer for answer, _ in work.poolers.values()}
+    if Answer.TAKEN in answers:
+        return False
+    return None if Answer.UNKNOWN in answers else True
+
+
+def why_not_proved(work: Work) -> str:
+    """Return which poolers do not refuse the old password, in words."""
+    return "; ".join(
+        f"{place}: {answer.value}" + (f" ({why})" if why else "")
+        for place, (answer, why) in work.poolers.items()
+        if answer is not Answer.REFUSED
+    )
+
+
+def require_provable(work: Work) -> None:
+    """Refuse a change after which nobody could see that a pooler refuses the old password.
+
+    Raises NotApplied; to be called while no server takes the new one.
+    """
+    poolers = ", ".join(pooler_name(work.name, name) for name in _poolers_of(work))
+    if not poolers:
+        return
+    asked = [work.old.reveal(PASSWORD)] if work.old is not None else []
+    try:
+        found = on_each(
+            work.name,
+            replace(cluster(work.targets, work.name), standbys={}),
+            lambda connection: in_force(connection, work.role, work.oid, asked),
+            portal=work.targets.portal_system_identifier,
+            seconds=min(work.deadline.left, 8.0),
+        )
+    except TargetUnobservable as error:
+        raise NotApplied(error.detail) from None
+    if not asked or found[work.name] != (True,):
+        raise NotApplied(
+            f"{work.place} does not hold the password in force, so that nobody could see whether"
+            f" {poolers} refuses it afterwards"
+        )
+
+
+def _poolers_of(work: Work) -> Mapping[str, Pooler]:
+    return cluster(work.targets, work.name).poolers
 
 
 def or_kept(work: Work, answer: bool | None) -> bool | None:
@@ -168,6 +233,14 @@ def old_value(work: Work) -> SecretValue | None:
         if found is not None and PASSWORD in found.names and found.reveal(PASSWORD):
             return found
     return None
+
+
+def poolers_not_seen(observation: Observation) -> tuple[str, ...]:
+    """Return the poolers that take the old password, or were not seen to refuse it; to be asked
+    while the new one is not promoted."""
+    poolers = observation.shown.get("pooler")
+    names = poolers if isinstance(poolers, list) else []
+    return tuple(f"pooler {name}: it was not seen to refuse the earlier password" for name in names)
 
 
 def not_promoted(step: Step, observation: Observation) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ SCRAM-SHA-256 verifier, and is asked by a challenge whether it takes the passwor
 A role has one password: from the change until a consumer has read the store, its sign-ins fail.
 
 Order: staged in the store → verifier set at the primary, with a ticket → in force at the primary
-and each standby → promoted → sessions that began before end, if the plan says so. delivery.py says
-what a crash leaves. After a crash past the change `left_open` shows the staged version, and
-`tighten` promotes it.
+and each standby, the old one refused there and at each pooler of the targets file → promoted →
+sessions that began before end, if the plan says so. delivery.py says what a crash leaves. After a
+crash past the change `left_open` shows the staged version, and `tighten` promotes it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ from remediation.executors.postgres_proof import (
     old_value,
     or_kept,
     passwords_of,
+    poolers_not_seen,
     proves,
+    require_provable,
+    why_not_proved,
     with_since,
 )
 from remediation.executors.postgres_role import (
@@ -163,7 +166,9 @@ class RotatePassword(RoleAction):
         """Return what is not done although the password was changed."""
         if not observation.exists or not observation.state["password_version"]:
             return ()
-        return (*super().left_open(step, observation), *not_promoted(step, observation))
+        missing = not_promoted(step, observation)
+        unseen = poolers_not_seen(observation) if missing else ()
+        return (*super().left_open(step, observation), *missing, *unseen)
 
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -201,7 +206,6 @@ class RotatePassword(RoleAction):
     ) -> Outcome:
         with ExitStack() as stack:
             work = self._work(stack, clearance, step, targets, deadline)
-            work.old = old_value(work)
             outcome = rotate_into(work.place, self._rotation(work))
             return self._finish(work, outcome)
 
@@ -249,17 +253,22 @@ class RotatePassword(RoleAction):
         except NotUsable as error:
             raise NotApplied(error.detail) from None
         oid = self._oid(primary, step)
-        return Work(clearance, step, targets, deadline, stack, primary, place, oid)
+        work = Work(clearance, step, targets, deadline, stack, primary, place, oid, replaces=True)
+        work.old = old_value(work)
+        return work
 
     def _rotation(self, work: Work) -> Rotation:
         return Rotation(
             make=lambda: SecretValue({"username": work.role, PASSWORD: make_password()}),
             set_at_target=lambda value: self._set(work, value),
             proves=lambda value: proves(work, value),
+            why=lambda: why_not_proved(work),
             patience_s=PATIENCE_SECONDS,
         )
 
     def _set(self, work: Work, value: SecretValue) -> None:
+        if not work.taken:
+            require_provable(work)
         verifier = make_verifier(value.reveal(PASSWORD))
         open_ticket(
             work.clearance, work.step, work.targets, work.deadline,

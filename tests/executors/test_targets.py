@@ -15,6 +15,7 @@ from remediation.executors.aws_account import account
 from remediation.executors.errors import ClearanceRefused, CredentialUnavailable
 from remediation.executors.noop import NoopTarget
 from remediation.executors.postgres_cluster import cluster
+from remediation.executors.postgres_pooler import Pooler
 from remediation.executors.section import TargetsFileInvalid
 from remediation.executors.targets import Targets
 from tests.executors.contract import clearance, make_plan
@@ -262,3 +263,19 @@ def test_the_real_aws_needs_no_endpoint(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TargetsFileInvalid):
         Targets.load(tmp_path / "none.toml", portal_system_identifier=None)
+
+
+def test_a_pooler_has_an_address_and_a_database_and_no_login(tmp_path: Path) -> None:
+    pooler = '[postgres.orders-db.pooler.bouncer]\ndatabase = "orders"\n'
+    found = load(tmp_path, POSTGRES + pooler + 'address = "[::1]:6432"\nca_file = "ca.pem"\n')
+    assert cluster(found, "orders-db").poolers == {
+        "bouncer": Pooler("::1", 6432, "orders", tmp_path / "ca.pem")
+    }
+    for wrong, why in {
+        'address = "pooler"': "must be a host and a port",
+        'address = "pooler:"': "must be a host and a port",
+        'address = "pooler:65536"': "must be a host and a port",
+        'address = "pooler:6432"\nuser = "svc"': "unknown user",
+    }.items():
+        with pytest.raises(TargetsFileInvalid, match=why):
+            load(tmp_path, POSTGRES + pooler + wrong + "\n")

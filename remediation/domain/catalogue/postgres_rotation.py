@@ -25,11 +25,15 @@ _NEW_PASSWORD = MappingProxyType(
 )
 _POOLER = Limit(
     "pooler",
-    gettext_noop("A pooler may keep passwords of its own, and must be given the new one: {value}."),
+    gettext_noop(
+        "The old password is tried at these connection poolers. One that keeps passwords of its own"
+        " still takes it, and must be given the new one before the step is done: {value}."
+    ),
     "",
     gettext_noop(
-        "A connection pooler cannot be seen. One that keeps passwords of its own still takes the"
-        " old one from its clients, and must be given the new one."
+        "A connection pooler that is not in the targets file cannot be seen. One that keeps"
+        " passwords of its own still takes the old one from its clients, and must be given the new"
+        " one."
     ),
 )
 _SHORT_SESSIONS = gettext_noop(
