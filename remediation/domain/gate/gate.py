@@ -71,6 +71,11 @@ STEPS: tuple[tuple[int, str, Callable[[Case], None]], ...] = (
     (7, "audit inclusion", steps.inclusion),
 )
 
+# For a run that has waited behind its last step: nothing is left to do, so nothing can drift.
+END_STEPS = tuple(
+    (number, name, steps.end if check is steps.drift else check) for number, name, check in STEPS
+)
+
 _SEAL: Final = object()
 
 
@@ -160,7 +165,8 @@ def examine(
     file. `protected` and `allow_test` are as in `plan`.
     """
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
-    return tuple(Finding(number, name, _result(check, case)) for number, name, check in STEPS)
+    numbered = END_STEPS if _ends(case) else STEPS
+    return tuple(Finding(number, name, _result(check, case)) for number, name, check in numbered)
 
 
 def verify(
@@ -211,6 +217,27 @@ def verify_tightening(
     return _clearance(case, monotonic, rollback=False)
 
 
+def verify_end(
+    evidence: Evidence,
+    *,
+    approvers: Approvers,
+    now: datetime,
+    log: LogTrust,
+    rp_id: str | None = None,
+    origin: str | None = None,
+    protected: frozenset[str] = frozenset(),
+    allow_test: bool = False,
+) -> None:
+    """Refuse that a run ends as succeeded before the wait behind its last step has ended.
+
+    `evidence.step` is the last step, and it is applied. It runs all steps; `steps.end` takes the
+    place of drift. Raises the refusal of the first failed step.
+    """
+    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
+    for _, _, check in END_STEPS:
+        check(case)
+
+
 def verify_rollback(
     evidence: Evidence,
     *,
@@ -244,6 +271,13 @@ def verify_rollback(
     steps.narrowing_signatures(case)
     steps.counted(case)
     return _clearance(case, monotonic, rollback=True)
+
+
+def _ends(case: Case) -> bool:
+    try:
+        return case.ends
+    except GateRefused:
+        return False  # the plan cannot be read
 
 
 def _result(check: Callable[[Case], None], case: Case) -> Success | Failure:
