@@ -12,13 +12,14 @@ from pytest_django import Settings
 from remediation import models as m
 from remediation.domain.gate import gate
 from remediation.domain.gate.evidence import WAITING, Evidence
+from remediation.domain.step import Step
 from remediation.services import host_files
 from remediation.services.actors import operator
-from remediation.services.execution import export_evidence, freeze
+from remediation.services.execution import export_evidence, freeze, look
 from tests import factories
 from tests.factories import WORKER
 from tests.flows.waiting import WHY, Waiting
-from tests.flows.world import acts
+from tests.flows.world import WORKER_ACTOR, acts
 
 
 @pytest.fixture
@@ -94,3 +95,34 @@ def test_a_run_whose_outcome_was_unknown_does_not_leave_out_its_last_wait(world:
     world.tick(2)
     assert (world.state_of(proposal_id), m.Wait.objects.count()) == ("stopped", 0)
     assert world.reason_of(proposal_id) == "outcome_unknown"
+
+
+def looked(world: Waiting, proposal_id: UUID) -> bool:
+    with acts(WORKER):
+        return look.look_at(world.get(proposal_id).incident_id, actor=WORKER_ACTOR)
+
+
+def test_a_run_that_waits_keeps_nobody_from_looking(world: Waiting) -> None:
+    """It may wait for weeks, and no call of it is in flight."""
+    assert looked(world, waiting(world))
+
+
+def test_a_look_during_which_a_run_that_waited_ended_is_not_recorded(
+    world: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing of what was so after the end, and no later look would follow it."""
+    proposal_id = waiting(world)
+    world.age("steprecord", hours=2)  # its end contains nothing: the next look decides
+    world.answer("alice", proposal_id)
+    see = look._see
+
+    def meanwhile(step: Step | None) -> look.Seen:
+        seen = see(step)
+        monkeypatch.setattr(look, "_see", see)
+        world.tick()
+        return seen
+
+    monkeypatch.setattr(look, "_see", meanwhile)
+    assert not looked(world, proposal_id)
+    assert world.state_of(proposal_id) == "succeeded"
+    assert m.IncidentLook.objects.count() == 0 and m.IncidentTransition.objects.count() == 0
