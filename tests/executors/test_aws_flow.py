@@ -71,6 +71,13 @@ class KeyRotation(Rotation):
         """Call AWS as a consumer that read the store anew."""
         self.aws.moto.client(*self.aws.delivered().values(), app=app).list_account_aliases()
 
+    def intrude(self) -> str:
+        """Let an intruder with rights of an administrator put an own key in the new one's place."""
+        admin = self.aws.moto.admin()
+        admin.delete_access_key(UserName=self.aws.user.name, AccessKeyId=self.new)
+        made = admin.create_access_key(UserName=self.aws.user.name)["AccessKey"]
+        return str(made["AccessKeyId"])
+
 
 @pytest.fixture
 def make(
@@ -160,6 +167,23 @@ def test_a_key_that_the_store_does_not_take_is_discarded_and_there_is_no_second_
     store.with_name("away").rename(store)
     assert world.new == old and not (store / world.aws.path / "staged").is_symlink()
     world.use_old("billing")
+
+
+def test_an_intruders_key_in_the_new_ones_place_stops_the_run_before_the_old_one_ends(
+    make: Callable[..., KeyRotation],
+) -> None:
+    """The person said to go on without the consumer, not without the new key."""
+    world = make(UserKeysWorld, "billing")
+    old = world.aws.user.key
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    assert world.unmet() == {"consumers_moved": "not_moved billing"}
+    world.answer("alice", proposal_id)
+    intruders = world.intrude()
+    world.tick()
+    assert world.state_of(proposal_id) == "stopped", world.phases(proposal_id)
+    assert world.reason_of(proposal_id) == "drift"
+    assert world.keys == {old: "Active", intruders: "Active"}
 
 
 def test_an_intruders_key_in_the_old_ones_place_is_no_key_to_end(
