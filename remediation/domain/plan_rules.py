@@ -185,6 +185,20 @@ def _refuse_late_cut(delivers: Sequence[Step], retires: Sequence[Step], at: str)
             )
 
 
+def delivered_before(steps: Sequence[Step], order: Order, index: int) -> tuple[Step, ...]:
+    """Return the steps whose new credential must be as they left it when this step ends an old one.
+
+    Those at other targets; its own is judged anyway. Only where consumers move first: then the new
+    one is all that they have. After a cut, nothing that somebody does to a new one may keep a later
+    step from taking access away.
+    """
+    ending = steps[index]
+    if order is not Order.MOVE_FIRST or not ending.spec.retires:
+        return ()
+    before = (one for one in steps[:index] if one.spec.delivers and one.spec.leaves)
+    return tuple(one for one in before if one.target != ending.target)
+
+
 def consumed(steps: Sequence[Step], condition: Condition) -> tuple[str, ...]:
     """Return the locators of the identities whose consumers a condition is about.
 

@@ -160,7 +160,7 @@ NEW_SECRET_ID = ActionSpec(
         ),
     ),
     leads_to=MappingProxyType({}),
-    leads_to_from=MappingProxyType({"accessors": Change(Op.ADD, made="accessor")}),
+    leads_to_from=MappingProxyType({"accessors": Change(Op.ADD, made="accessor", lasts=False)}),
     parameters=_STORE_PARAMETERS,
     example=MappingProxyType({"store": "files:orders/approle"}),
     headline="Make and deliver a secret id for AppRole {role} (mount {mount}, OpenBao {server})",

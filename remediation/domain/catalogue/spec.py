@@ -169,11 +169,13 @@ class Change:
     """The new value of a pinned field, where it depends on a parameter or on what the step makes.
 
     Exactly one of ``parameter`` and ``made`` has a name. For a number, neither is read.
+    ``lasts``: False if the target ends what was made by itself, by use or with time.
     """
 
     op: Op
     parameter: str = ""
     made: str = ""
+    lasts: bool = True
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from remediation.domain.events import Event
 from remediation.domain.gate import gate
 from remediation.domain.gate.evidence import Evidence
 from remediation.domain.gate.gate import Clearance
+from remediation.domain.plan import Step
+from remediation.domain.plan_rules import delivered_before
 from remediation.executors.run import run_prepare
 from remediation.services import host_files
 from remediation.services.assessment.observe import Seen, observe
@@ -30,7 +32,7 @@ def clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json]
     # The clearance's time begins before the observation, so that a pause between observing and
     # judging counts.
     began = time.monotonic()
-    seen = observe(run.plan.steps[index:])
+    seen = observe([*run.plan.steps[index:], *_delivered(run, index)])
     if run.has_waited:
         look_for.refresh(run)
     with inclusion.judging(run.proposal, lambda: run.evidence(index, seen)) as judged:
@@ -68,6 +70,12 @@ def clear_end(run: Run) -> Evidence:
             allow_test=settings.ALLOW_TEST_ACTIONS,
         )
         return it.evidence
+
+
+def _delivered(run: Run, index: int) -> list[Step]:
+    """Return the steps whose new credential the gate looks at before this step ends an old one."""
+    found = delivered_before(run.plan.steps, run.plan.order, index)
+    return [run.step(one.index) for one in found if one.index in run.applied]
 
 
 def record(run: Run, index: int, evidence: Evidence) -> tuple[int, bytes]:

@@ -107,8 +107,9 @@ def look(
             data["made"] = dict(known)
         record_step.record(run.actor, run.execution, index, "verified", run.token(index), data)
         return Confirmed.SEEN
-    begun = _applied_at(run, index)
-    if now >= _until(run, index, begun, found):
+    applied = _applied(run, index)
+    begun = applied.recorded_at
+    if now >= _until(run, index, applied, found):
         _give_up(run, index, found, now)
         return Confirmed.STOPPED
     if found.only_leaves_open and not tighten(run, index):
@@ -137,14 +138,18 @@ def _look(run: Run, index: int, observation: Observation | None) -> _Look:
     return _Look(run, index, seen.observations[locator], seen.failures.get(locator, ""))
 
 
-def _until(run: Run, index: int, begun: datetime, found: _Look) -> datetime:
+def _until(run: Run, index: int, applied: StepRecord, found: _Look) -> datetime:
     """Return when to stop waiting for this step.
 
-    What spreads has the declared time. What is only left open has until run-within. A target that
-    shows something else after that time was changed by somebody: waiting would not help.
+    What spreads has the declared time. What is only left open has until run-within, also while it
+    cannot be read: a store that is away keeps a new credential from its consumers, and gets it when
+    it is back. A target that shows something else after that time was changed by somebody: waiting
+    would not help.
     """
+    begun = applied.recorded_at
     spreads = timedelta(seconds=run.plan.steps[index].spec.propagation_s)
-    if found.only_leaves_open:
+    unread = found.observation is None and "incomplete" in applied.data
+    if found.only_leaves_open or unread:
         return max(begun + spreads, _run_within(run))
     if found.observation is None or not found.observation.exists:
         return begun + max(spreads, UNREAD)
@@ -171,8 +176,8 @@ def _state(found: _Look) -> str:
     return f"the target shows {said}"[:500]
 
 
-def _applied_at(run: Run, index: int) -> datetime:
-    return StepRecord.objects.get(execution=run.execution, step=index, phase="applied").recorded_at
+def _applied(run: Run, index: int) -> StepRecord:
+    return StepRecord.objects.get(execution=run.execution, step=index, phase="applied")
 
 
 def _run_within(run: Run) -> datetime:

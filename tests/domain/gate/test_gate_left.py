@@ -8,15 +8,37 @@ from typing import Any
 import pytest
 
 from audit.tlog.canonical import Json
-from remediation.domain.errors import BadValue, GateRefused, TargetUnobservable
+from remediation.domain import catalogue
+from remediation.domain.catalogue.spec import Change, Op
+from remediation.domain.errors import BadValue, GateRefused, Next, TargetUnobservable
 from remediation.domain.gate.evidence import WAITING, Evidence
 from remediation.domain.gate.gate import Clearance
-from remediation.domain.observation import Observation, Pinned, joined, parse_pin, pin
+from remediation.domain.observation import (
+    Observation,
+    Pinned,
+    Unobservable,
+    joined,
+    parse_pin,
+    pin,
+)
 from remediation.domain.plan import Plan
+from remediation.domain.plan_rules import delivered_before
 from tests.domain.gate import verifying
 from tests.domain.story import APPROVED, NOW
-from tests.domain.thing_plans import NEW, OLD, made, make, parsed, second, thing
-from tests.domain.waited import LOCATOR, MADE, a_rotation, rotation_story, rule, waited
+from tests.domain.thing_plans import (
+    MOVED,
+    NEW,
+    OLD,
+    made,
+    make,
+    parsed,
+    retire,
+    rotate,
+    second,
+    thing,
+    wait,
+)
+from tests.domain.waited import BEFORE, LOCATOR, MADE, a_rotation, rotation_story, rule, waited
 from tests.every import every
 
 ABSENT = Observation(False, {}, {}, True)
@@ -132,6 +154,71 @@ def test_references_are_resolved_for_what_a_step_left() -> None:
     assert refused(story_of(plan, before, observations=(old,), **after)) == "drift"
     unknown = {**after, "made": {}}
     assert refused(story_of(plan, before, observations=(two,), **unknown)) == "digest"
+
+
+# -- what was delivered, when the old credential at another target ends ----------------------------
+
+BESIDE = parsed(second(make("two", wait=wait(MOVED)), retire("one")))
+TWO = "test.thing:two"
+THERE = Pinned(LOCATOR, True, BEFORE.state)
+
+
+def beside(*observed: Pinned, plan: Plan = BESIDE, **changes: Any) -> Evidence:
+    return waited(plan, observations=(THERE, *observed), **changes)
+
+
+@every(
+    ("observed", "name"),
+    [
+        (seen(locator=TWO, tokens=[OLD]), "drift"),  # the new one was taken away
+        (seen(locator=TWO, tokens=[OLD, "tk-ffffffffffff"]), "drift"),
+        (seen(locator=TWO, tokens=[OLD, NEW, "tk-ffffffffffff"]), "drift"),
+        (seen(locator=TWO, announced="tk-ffffffffffff"), "drift"),
+        (seen(locator=TWO, off=[NEW]), "drift"),
+        (seen(locator=TWO, more=1), "drift"),
+        (seen(False, locator=TWO), "target_gone"),
+        (seen(locator="test.thing:three"), "target_unobservable"),
+    ],
+)
+def test_no_old_one_ends_when_the_new_one_is_not_as_the_plan_left_it(
+    observed: Pinned, name: str
+) -> None:
+    assert refused(beside(observed)) == name
+
+
+def test_a_new_one_that_cannot_be_seen_is_waited_for() -> None:
+    away = (Unobservable(TWO, "the store is away"),)
+    with pytest.raises(TargetUnobservable, match="the store is away") as found:
+        verify(beside(unobservable=away))
+    assert found.value.next is Next.RETRY
+
+
+def test_the_new_one_as_the_plan_left_it_is_no_drift() -> None:
+    assert verify(beside(seen(locator=TWO))).step == 1
+    # What was there before and ended meanwhile is no new one.
+    assert verify(beside(seen(locator=TWO, tokens=[NEW]))).step == 1
+
+
+def test_a_new_one_that_its_target_ends_by_itself_may_have_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    change = {"tokens": Change(Op.ADD, made="token_id", lasts=False)}
+    spec = BESIDE.steps[0].spec
+    used_up = beside(seen(locator=TWO, tokens=[OLD]))
+    assert refused(used_up) == "drift"
+    monkeypatch.setitem(catalogue._actions, spec.kind, replace(spec, leads_to_from=change))
+    assert verify(used_up).step == 1
+    assert refused(beside(seen(locator=TWO, tokens=["tk-ffffffffffff"]))) == "drift"
+
+
+def test_what_was_delivered_counts_only_where_consumers_move_first() -> None:
+    """After a cut nothing that becomes of a new one keeps a later step from taking access away."""
+    cut = parsed(second(rotate("two", wait=wait(MOVED)), rotate("one"), order="cut_first"))
+    assert delivered_before(cut.steps, cut.order, 1) == ()
+    assert delivered_before(BESIDE.steps, BESIDE.order, 1) == BESIDE.steps[:1]
+    assert delivered_before(BESIDE.steps, BESIDE.order, 0) == ()
+    one_target = a_rotation()
+    assert delivered_before(one_target.steps, one_target.order, 1) == ()
 
 
 def test_a_pin_with_two_states_of_one_target_is_refused() -> None:

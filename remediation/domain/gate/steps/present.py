@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
+from audit.tlog.canonical import Json
 from remediation.domain.catalogue import after_step
 from remediation.domain.errors import (
     BadReference,
@@ -23,6 +26,7 @@ from remediation.domain.errors import (
 from remediation.domain.gate.case import Case
 from remediation.domain.gate.steps.holds import holds
 from remediation.domain.observation import Pinned
+from remediation.domain.plan_rules import delivered_before
 from remediation.domain.slots import KEY_ROLES, fits
 from remediation.domain.states import IncidentState
 from remediation.domain.step import Step, resolved
@@ -130,6 +134,8 @@ def drift(case: Case) -> None:
         raise Digest("the steps before this one are not the applied ones")
     _made_as_declared(case)
     _target_unchanged(case, case.step.index)
+    for step in delivered_before(case.plan.steps, case.plan.order, given.step):
+        _new_one_unchanged(case, step)
     # Also the observed targets of later steps: it is better to stop before the first step.
     looked_at = {o.locator for o in given.observations} | {u.locator for u in given.unobservable}
     for step in case.plan.steps[given.step + 1 :]:
@@ -160,6 +166,45 @@ def _made_as_declared(case: Case) -> None:
 
 def _target_unchanged(case: Case, index: int) -> None:
     expected = _expected(case, index)
+    for seen in _seen_of(case, index, expected):
+        _refuse_other(expected, seen)
+
+
+def _new_one_unchanged(case: Case, step: Step) -> None:
+    """Refuse to end an old credential when the new one is not as the plan left it.
+
+    Somebody took it away, put another one beside it, or gave consumers another version to read.
+    """
+    expected = _expected(case, step.index)
+    for seen in _seen_of(case, step.index, expected):
+        _refuse_other(_without_ended(case, step, expected, seen), seen)
+
+
+def _without_ended(case: Case, step: Step, expected: Pinned, seen: Pinned) -> Pinned:
+    """Return the expected state without members of lists that have ended meanwhile.
+
+    What is there besides is for its owners to end. What the step made must be there, unless its
+    target ends it by itself.
+    """
+    made = case.evidence.made.get(step.index, {})
+    changes = step.spec.leads_to_from.values()
+    kept = [made.get(change.made) for change in changes if change.made and change.lasts]
+    state: dict[str, Json] = {}
+    for name, value in expected.state.items():
+        now = seen.state.get(name)
+        if isinstance(value, list) and isinstance(now, list):
+            value = [one for one in value if one in now or one in kept]
+        state[name] = value
+    return replace(expected, state=state)
+
+
+def _refuse_other(expected: Pinned, seen: Pinned) -> None:
+    if not seen.same_as(expected):
+        raise Drift(f"{expected.locator}: {_changes(expected, seen)}")
+
+
+def _seen_of(case: Case, index: int, expected: Pinned) -> Iterator[Pinned]:
+    """Yield what was observed of a step's target. Raises TargetUnobservable, TargetGone."""
     for failed in case.evidence.unobservable:
         if failed.locator == expected.locator:
             raise TargetUnobservable(f"{failed.locator}: {failed.why}")
@@ -171,9 +216,7 @@ def _target_unchanged(case: Case, index: int) -> None:
             raise TargetGone(expected.locator)
         if expected.exists and not entry.exists:
             raise TargetGone(expected.locator)
-        seen_of_it = _of_this_step(case, entry, expected)
-        if not seen_of_it.same_as(expected):
-            raise Drift(f"{expected.locator}: {_changes(expected, seen_of_it)}")
+        yield _of_this_step(case, entry, expected)
 
 
 def _expected(case: Case, index: int) -> Pinned:
