@@ -107,7 +107,7 @@ def proposal(found: Proposal) -> dict[str, Json]:
         "refusals": _refusals(found),
         "steps": _steps(found),
         "outcomes": _outcomes(found),
-        "run": waiting.run(found),
+        "run": waiting.run(found, assessment),
         "does_not_stop": _does_not_stop(found, assessment),
         "result": _result(found),
         "containment": containment.answer(found),
