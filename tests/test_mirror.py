@@ -33,6 +33,7 @@ ELSEWHERE = {
     "services/execution/clear_step": "flows/test_approve_and_execute.py",
     "services/execution/confirm": "flows/test_stop_and_keep.py",  # A64, A67
     "services/execution/contain": "services/execution/test_look.py",  # before and after a look
+    "services/execution/end_wait": "flows/test_waiting_end.py",
     "services/execution/execute": "flows/test_approve_and_execute.py",
     "services/execution/gate_refusal": "flows/test_gate_refusals.py",
     "services/execution/halt": "flows/test_halt.py",
@@ -52,6 +53,7 @@ ELSEWHERE = {
     "services/execution/run": "flows/test_failures.py",
     "services/execution/waiting": "flows/test_waiting.py",
     "services/execution/waits": "flows/test_waiting.py",
+    "services/execution/settle_delivery": "flows/test_staged_left.py",  # A30
     "services/execution/settle_by_hand": "views/run/test_ways.py",  # two people, and forgeries
     "services/learning/answer_outcome": "services/learning/test_ask_outcome.py",
     "services/learning/outcome_figures": "services/learning/test_ask_outcome.py",

@@ -11,6 +11,7 @@ from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
 from remediation.api.containment import Containment
+from remediation.api.dry_run import DryRun
 from remediation.api.shape_fields import SHA256, instant_field, with_schema
 from remediation.api.waiting import Run
 from remediation.domain.outcome import Outcome
@@ -116,6 +117,11 @@ class Proposal(serializers.Serializer[Any]):
         },
         many=True,
         help_text="The outcome of each step, once the run has started.",
+    )
+    dry_run = DryRun(
+        allow_null=True,
+        help_text="The dry run of the plan: what each step would find and change, in order, judged"
+        " by the worker without a write. Null until the worker has assessed the proposal.",
     )
     run = Run()
     does_not_stop = inline_serializer(

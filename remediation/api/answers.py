@@ -6,7 +6,7 @@ import json
 from uuid import UUID
 
 from audit.tlog.canonical import Json
-from remediation.api import containment, waiting
+from remediation.api import containment, dry_run, waiting
 from remediation.domain import instant
 from remediation.domain.errors import BadInput, NoSuchObject
 from remediation.domain.limits import limits
@@ -107,6 +107,7 @@ def proposal(found: Proposal) -> dict[str, Json]:
         "refusals": _refusals(found),
         "steps": _steps(found),
         "outcomes": _outcomes(found),
+        "dry_run": dry_run.answer(found, assessment),
         "run": waiting.run(found, assessment),
         "does_not_stop": _does_not_stop(found, assessment),
         "result": _result(found),

@@ -21,6 +21,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Step
+from remediation.executors import aws_sessions as sessions
 from remediation.executors.aws_account import AwsTarget, account
 from remediation.executors.aws_errors import Spreading, words
 from remediation.executors.base import Deadline
@@ -40,7 +41,7 @@ def client_of(
     region: str = "",
 ) -> Any:  # fmt: skip
     """Return a client that makes each call once, with exactly these credentials."""
-    from boto3.session import Session  # extra "aws"; loaded here because it is slow
+    session = sessions.session(key_id, secret, token, region=region or target.region)
     from botocore.config import Config
 
     # botocore logs answers at DEBUG, and one of them is a new key with its secret.
@@ -53,12 +54,6 @@ def client_of(
         ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL must not redirect calls
         proxies={} if target.simulated else None,
         user_agent_appid=APP_ID,
-    )
-    session = Session(
-        aws_access_key_id=key_id,
-        aws_secret_access_key=secret,
-        aws_session_token=token,
-        region_name=region or target.region,
     )
     return session.client(service, endpoint_url=target.endpoint_url, config=config)
 

@@ -174,6 +174,14 @@ class Executor(ABC):
             said = "exists already" if observation.exists else "does not exist"
             raise NotApplied(f"{step.target.locator} {said}")
 
+    def dry_precheck(self, step: Step, observation: Observation, earlier: Sequence[Step]) -> None:
+        """Raise NotApplied if `precheck` would refuse after these earlier steps of the plan. Pure.
+
+        `observation` has what they leave at this target. An action that depends on what they do to
+        other targets says more.
+        """
+        self.precheck(step, observation)
+
     def snapshot(self, observation: Observation) -> Snapshot:
         """Return what `rollback` needs to restore this state. Pure."""
         return dict(observation.state)

@@ -188,7 +188,8 @@ class TestFiles:
 
     def held(self, usual: dict[str, Json]) -> dict[str, Json]:
         """Return the target's file; `usual` without a file. Raises TargetUnobservable."""
-        return self.read(self._path) or usual
+        found = self.read(self._path)
+        return usual if found is None else found
 
     def seen(self) -> dict[str, Json]:
         """Return the file of what is seen of the consumers; empty without it."""

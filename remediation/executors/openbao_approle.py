@@ -18,6 +18,7 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.domain.store_place import is_version_name, version_name
+from remediation.domain.waits import is_reference
 from remediation.executors.base import (
     GONE,
     Deadline,
@@ -31,6 +32,7 @@ from remediation.executors.delivery import (
     look_in_store,
     open_place,
     rotate_into,
+    settle_staged,
     take_back,
 )
 from remediation.executors.errors import (
@@ -126,13 +128,16 @@ class NewSecretId(OfApprole):
         api.require_rights([f"{role_path(fields)}/{end}" for end in _NEW_PATHS])
         refuse_own(api, fields)
         made = _Made(api, role_path(fields), place.version, deadline)
-        done = rotate_into(
-            place, Rotation(make=made.make, set_at_target=made.register, proves=made.is_there)
-        )
-        return Outcome(
-            {**done.detail, "accessor": made.accessor},
-            made={**done.made, "accessor": made.accessor},
-        )
+        return made.told(rotate_into(place, made.rotation))
+
+    def tighten(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        """Promote what a crash left staged, if OpenBao has it; makes no secret id."""
+        place = open_place(clearance, step, targets, deadline)
+        api = server(targets, step.target.fields["server"]).operator(clearance)
+        made = _Made(api, role_path(step.target.fields), place.version, deadline)
+        return made.told(settle_staged(place, made.rotation))
 
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -194,6 +199,15 @@ class _Made:
         self._metadata = {VERSION_KEY: version}
         self.accessor = ""
 
+    @property
+    def rotation(self) -> Rotation:
+        return Rotation(make=self.make, set_at_target=self.register, proves=self.is_there)
+
+    def told(self, done: Outcome) -> Outcome:
+        """Return what a delivery came to, with the accessor."""
+        more = {"accessor": self.accessor}
+        return Outcome({**done.detail, **more}, made={**done.made, **more})
+
     def make(self) -> SecretValue:
         return SecretValue({"secret_id": make_password(SECRET_ID_LENGTH)})
 
@@ -226,6 +240,8 @@ class DestroyNewSecretId(OfApprole):
 
     def precheck(self, step: Step, observation: Observation) -> None:
         super().precheck(step, observation)
+        if is_reference(step.parameters["accessor"]):  # it is made by an earlier step of the plan
+            return
         if _accessor(step) not in texts(observation.state["accessors"]):
             raise NotApplied("the role has no secret id with this accessor")
 

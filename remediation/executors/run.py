@@ -93,13 +93,14 @@ def run_look_for(
             raise TargetUnobservable(str(error)) from error
 
 
-def would_refuse(step: Step, observation: Observation) -> str:
-    """Return why the step's precheck refuses the observation; "" if it does not.
+def would_refuse(step: Step, observation: Observation, earlier: Sequence[Step] = ()) -> str:
+    """Return why the step's precheck would refuse; "" if it would not.
 
-    Pure and without a clearance, because reviewers see the result before they decide.
+    In: the target as the step would meet it, and the steps of the plan before it. Pure and without
+    a clearance, because reviewers see the result before they decide.
     """
     try:
-        executor_of(step).precheck(step, observation)
+        executor_of(step).dry_precheck(step, observation, earlier)
     except NotApplied as refusal:
         return str(refusal)
     return ""
@@ -154,11 +155,12 @@ def run_tighten(
     targets: Targets,
     made: Made = NOTHING,
 ) -> Outcome:
-    """Try again what an applied step left open; it can only take access away.
+    """Try again what a step left open, or settle what its open call left staged.
 
-    Raises StepFailed, and Digest or ClearanceRefused as `run_apply` does.
+    It can only take access away, and it makes nothing: the only call that takes a clearance of
+    `gate.verify_settling`. Raises StepFailed, and Digest or ClearanceRefused as `run_apply` does.
     """
-    step = _cleared(clearance, plan_body, step_index, targets, made)
+    step = _cleared(clearance, plan_body, step_index, targets, made, settling=True)
     executor = executor_of(step)
     return _sealed(
         step, OutcomeUnknown, lambda: executor.tighten(clearance, step, targets, _deadline(step))
@@ -216,6 +218,7 @@ def _cleared(
     *,
     rollback: bool = False,
     reading: bool = False,
+    settling: bool = False,
 ) -> Step:
     """Return the step that this clearance is for, parsed from the approved bytes, with the values
     that earlier steps made.
@@ -229,7 +232,7 @@ def _cleared(
     if step_index != clearance.step:
         raise ClearanceRefused(f"for step {clearance.step}, not for step {step_index}")
     if not reading:
-        _refuse_other_use(clearance, rollback)
+        _refuse_other_use(clearance, rollback, settling)
     try:
         plan = load(plan_body, protected=targets.protected_clusters, allow_test=targets.allows_test)
         return resolved(plan.steps[step_index], made)
@@ -237,7 +240,9 @@ def _cleared(
         raise Digest(f"the approved bytes are not a plan that can run here: {error}") from error
 
 
-def _refuse_other_use(clearance: Clearance, rollback: bool) -> None:
+def _refuse_other_use(clearance: Clearance, rollback: bool, settling: bool) -> None:
+    if clearance.settles and not settling:
+        raise ClearanceRefused("it is to settle a step")
     if clearance.rollback is not rollback:
         raise ClearanceRefused(
             "it is to roll back a step" if clearance.rollback else "it is to apply one"

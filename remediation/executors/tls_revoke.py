@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue.tls import REVOKE
+from remediation.domain.catalogue.tls import ISSUE, REVOKE
+from remediation.domain.conditions import Name
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
@@ -63,6 +66,12 @@ class Revoke(Executor):
         if str(shown["expires"]) <= utc_now().strftime("%Y-%m-%dT%H:%M:%SZ"):
             raise NotApplied("it has expired: OpenBao does nothing then, and says that it did")
         self._refuse_early(observation)
+
+    def dry_precheck(self, step: Step, observation: Observation, earlier: Sequence[Step]) -> None:
+        """Leave out the servers that show it now, where the plan waits until they do not."""
+        if _is_replaced(step, earlier):
+            observation = replace(observation, shown={**observation.shown, "served_by": []})
+        self.precheck(step, observation)
 
     def _refuse_early(self, observation: Observation) -> None:
         """Refuse while a server may show it, or the list could not be read or runs out."""
@@ -140,3 +149,19 @@ class Revoke(Executor):
         if found.exists and found.state["revoked"] == snapshot.get("revoked"):
             return Outcome({"changed": False})
         raise RollbackFailed("a revoked certificate stays revoked; issue a new one")
+
+
+def _is_replaced(step: Step, earlier: Sequence[Step]) -> bool:
+    """Return whether the plan waits, before this step, until servers show a new certificate."""
+    name = step.target.fields["certificate"]
+    issued_by = {
+        one.index
+        for one in earlier
+        if one.action == ISSUE.kind and one.target.fields["certificate"] == name
+    }
+    waits = (one.wait for one in earlier if one.wait is not None)
+    return any(
+        condition.name == Name.SERVED_NEW and condition.step in issued_by
+        for wait in waits
+        for condition in wait.conditions
+    )

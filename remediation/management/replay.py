@@ -16,6 +16,7 @@ from remediation.domain.errors import BadInput
 from remediation.domain.events import PROPOSED, Event
 from remediation.domain.gate import gate
 from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.finding import Finding
 from remediation.domain.gate.inclusion import LogTrust
 from remediation.domain.halt.statement import RunDecision
 from remediation.domain.plan import Plan
@@ -45,7 +46,7 @@ class Replay:
     """One run of the gate, with the result of each step."""
 
     given: Evidence
-    findings: tuple[gate.Finding, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def holds(self) -> bool:

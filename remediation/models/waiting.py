@@ -66,7 +66,7 @@ class WaitOverdue(Fact):
 class Resumption(Fact):
     """A run goes on after a wait, with the evidence by which the whole gate cleared its next step.
 
-    There is none after a wait behind the last step.
+    After a wait behind the last step: the evidence by which the gate let it end.
     """
 
     wait = models.OneToOneField(Wait, on_delete=models.PROTECT, related_name="resumption")

@@ -14,9 +14,9 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 def violations(visitor: Visitor) -> list[str]:
     """One line for each element and rule."""
     before = list(visitor.complaints)
-    found: dict[str, Any] = (
-        Axe().run(visitor.page, options={"runOnly": {"type": "tag", "values": RULES}}).response
-    )
+    # Without resultTypes axe describes every element that passes: twice the time.
+    options = {"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]}
+    found: dict[str, Any] = Axe().run(visitor.page, options=options).response
     # axe measures with inline styles, which our policy blocks: that is its complaint, not ours.
     visitor.complaints[:] = before
     return [

@@ -31,8 +31,9 @@ SHOT = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{64}|\W+")
 def judge(visitor: Visitor, name: str) -> list[str]:
     """What axe finds on the page that stands there, all of it unfolded."""
     wrong: list[str] = []
-    for details in visitor.page.locator("main details").all():
-        details.evaluate("element => { element.open = true; }")
+    visitor.page.locator("main details").evaluate_all(
+        "all => all.forEach(element => { element.open = true; })"
+    )
     for scheme, width in FORMS:
         visitor.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         visitor.page.set_viewport_size({"width": width, "height": 900})

@@ -120,6 +120,7 @@ def test_keys_decide_and_enter_never_does(world: World, visit: Callable[[], Visi
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     alice.shoot("review-keys")
     page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
     for digit in "123":
         page.keyboard.press(digit)
         page.keyboard.press("y")

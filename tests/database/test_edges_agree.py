@@ -115,7 +115,7 @@ def _wait_or_go_on(proposal: Any, source: str, target: str) -> None:
             factories.halt(proposal, someone, decision="go_on", step=wait.step, seen="0" * 64)
         )
     with transaction.atomic():
-        if target == "executing":
+        if target in ("executing", "succeeded"):
             factories.resumption(wait)
         factories.move(proposal, target)
 

@@ -166,6 +166,7 @@ def a_check_input(**changes: Any) -> CheckInput:
         observations={LOCATOR: an_observation()},
         known_locators=frozenset({LOCATOR}),
         scope=a_scope(),
+        prechecks={0: ""},
         title="Role app_orders used from an unknown address",
         rationale="Stop the misuse first.",
     )

@@ -11,6 +11,7 @@ from remediation.domain.errors import GATE_REASONS
 from remediation.domain.gate import gate
 from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.finding import Failure, Finding
 from remediation.domain.gate.inclusion import LogTrust
 from tests.domain.flaws import FLAWS
 from tests.every import every
@@ -27,7 +28,7 @@ def read(name: str) -> Evidence:
     return Evidence.parse((HERE / f"evidence_{name}.json").read_bytes())
 
 
-def findings(given: Evidence) -> tuple[gate.Finding, ...]:
+def findings(given: Evidence) -> tuple[Finding, ...]:
     return gate.examine(
         given, approvers=APPROVERS, now=given.database_now, log=TRUST, allow_test=True
     )
@@ -64,7 +65,7 @@ def test_each_flaw_is_found_by_its_step_and_named(name: str) -> None:
     given = read(name)
     failed = [finding for finding in findings(given) if not finding.result]
     first = failed[0]
-    assert isinstance(first.result, gate.Failure)
+    assert isinstance(first.result, Failure)
     assert (first.number, first.result.reason) == (flaw.step, flaw.reason)
     assert first.result.detail
     with pytest.raises(GATE_REASONS[flaw.reason]):

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from boto3.session import Session
 from botocore.config import Config
+
+from remediation.executors.aws_sessions import session
 
 ACCOUNT = "218007301253"
 OTHER_ACCOUNT = "933175858973"
@@ -128,8 +129,8 @@ class Moto:
     def client(self, key: str, secret: str, service: str = "iam", app: str = "") -> Any:
         """Return a client of somebody else than the portal."""
         config = Config(user_agent_appid=app or None, retries={"total_max_attempts": 1})
-        session = Session(key, secret, region_name="us-east-1")
-        return session.client(service, endpoint_url=self.url, config=config)
+        made = session(key, secret, region="us-east-1")
+        return made.client(service, endpoint_url=self.url, config=config)
 
     def admin(self, service: str = "iam") -> Any:
         """Return a client that may do everything in the account."""

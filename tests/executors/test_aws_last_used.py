@@ -59,7 +59,7 @@ class Rotated(UserKeysWorld):
         """Return the name of why it is not met, "" if it is."""
         found = self.look(*consumers, **other)
         assert Sighting.from_json(found.to_json()) == found
-        now = found.at + timedelta(seconds=1)
+        now = max(found.at, datetime.now(UTC)) + timedelta(seconds=1)
         why = why_not_met(found, consumers, since=other.get("since", self.since), now=now)
         return f"{why.name}: {why.detail}" if why else ""
 

@@ -12,6 +12,7 @@ from audit.tlog.canonical import Json
 from remediation import models as m
 from remediation.domain import plan, report
 from remediation.domain.plan import Plan
+from remediation.executors.stores.store import OpenPlace
 from tests import factories
 from tests.executors.openbao import SERVER, BaoWorld, Place
 from tests.flows.waiting import Waiting
@@ -130,3 +131,26 @@ def test_a_secret_id_is_rotated_and_the_old_one_ends_when_its_consumer_moved(
     assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
     assert bao.accessor not in place.accessors(bao.role)
     assert not place.is_valid(old["client_token"]) and place.is_valid(new["client_token"])
+
+
+def test_a_worker_that_dies_before_it_promotes_leaves_no_consumer_behind(
+    world: Rotation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The secret id is at the target: the reconciler lets consumers read it, and makes no other."""
+    bao, place = world.bao, world.bao.place
+    before = len(place.accessors(bao.role))
+    current = bao.directory / "files/orders/approle/current/secret_id"
+    old = current.read_text()
+
+    def dies(self: OpenPlace) -> None:
+        raise KeyboardInterrupt
+
+    proposal_id = world.approved()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(OpenPlace, "promote", dies)
+        world.execute(proposal_id)
+    assert len(place.accessors(bao.role)) == before + 1 and current.read_text() == old
+    world.tick(2)
+    assert world.state_of(proposal_id) == "waiting", world.phases(proposal_id)
+    assert len(place.accessors(bao.role)) == before + 1
+    assert current.read_text() != old and place.sign_in(bao.role_id, current.read_text())

@@ -79,6 +79,7 @@ def test_a_closed_call_lets_only_the_class_of_a_failure_out(known: bool) -> None
 
 def test_log_records_that_quote_a_secret_are_withheld(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(1)
+    caplog.set_level(1, logger="botocore")  # which the clients of AWS silence
     log = logging.getLogger("botocore.endpoint")
     with watching():
         value = SecretValue({"password": PASSWORD, "username": "orders"})

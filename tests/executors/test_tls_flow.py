@@ -11,7 +11,7 @@ from pytest_django import Settings
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.openbao import BaoServer
 from remediation import models as m
-from remediation.domain import plan, report
+from remediation.domain import checks, plan, report
 from remediation.domain.plan import Plan
 from tests import factories
 from tests.executors.tls import TlsWorld, serial
@@ -108,7 +108,10 @@ def test_a_forgotten_server_stops_the_run_until_it_shows_the_new_one(
         world.begin(tls, forgotten)
 
         proposal_id = world.approved()
-        # What the precheck says of the old one before the new is there does not stop the issue.
+        # Servers show the old one still; the plan waits until they do not.
+        assessment = m.Assessment.objects.get(proposal=proposal_id)
+        found = {one.name: one.outcome for one in checks.parse(bytes(assessment.checks))}
+        assert found["precheck_refused"] == "pass"
         world.execute(proposal_id)
         assert world.state_of(proposal_id) == "waiting", world.refusals(proposal_id)
         world.tick(2)

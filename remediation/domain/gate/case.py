@@ -149,6 +149,19 @@ class Case:
         """Return every wait of the run, by the step that it comes after."""
         return waits_of(self.plan, self.ruling.holds)
 
+    @property
+    def ends(self) -> bool:
+        """Return whether nothing is left to do: each step was applied, and the run has waited
+        behind the last one."""
+        last = len(self.plan.steps) - 1
+        waited = any(wait.step == last for wait in self.evidence.waits)
+        return waited and self.evidence.applied == tuple(range(last + 1))
+
+    @property
+    def following(self) -> int:
+        """Return the index of the step that follows the waits to judge; one too many at the end."""
+        return len(self.plan.steps) if self.ends else self.evidence.step
+
     def _first_round(self, proposal: str) -> bool:
         return proposal == self.evidence.proposal_id and self.evidence.round == ROUND
 

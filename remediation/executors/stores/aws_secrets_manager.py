@@ -25,12 +25,12 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar
 from uuid import uuid4
 
 from remediation.domain.errors import Refused, TargetUnobservable
 from remediation.domain.gate.gate import Clearance
+from remediation.executors import aws_sessions as sessions
 from remediation.executors.aws_account import AwsTarget, read_target
 from remediation.executors.base import Deadline
 from remediation.executors.errors import StepFailed
@@ -224,9 +224,8 @@ class SecretsManager(Store):
         return fields
 
     def _client(self, key_id: str, secret: str, seconds: float) -> Any:
-        from boto3.session import Session  # extra "aws"; loaded here because it is slow
+        session = sessions.session(key_id, secret, region=self.at.region)
         from botocore.config import Config
-        from botocore.session import get_session
 
         config = Config(
             connect_timeout=CONNECT_SECONDS,
@@ -234,14 +233,6 @@ class SecretsManager(Store):
             retries={"total_max_attempts": 1, "mode": "standard"},
             ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL must not redirect calls
             proxies={} if self.at.simulated else None,
-        )
-        core = get_session()
-        core.register_component("data_loader", _loader())  # the service's model is read once
-        session = Session(
-            aws_access_key_id=key_id,
-            aws_secret_access_key=secret,
-            region_name=self.at.region,
-            botocore_session=core,
         )
         return session.client("secretsmanager", endpoint_url=self.at.endpoint_url, config=config)
 
@@ -271,13 +262,6 @@ def _name(identifier: str) -> str:
     """Return the name of a version; one that the portal did not make has its identifier."""
     found = _OURS.match(identifier)
     return found[1] if found else identifier
-
-
-@cache
-def _loader() -> Any:
-    from botocore.loaders import Loader
-
-    return Loader(include_default_search_paths=True)
 
 
 def _value(fields: Mapping[str, Any]) -> SecretValue:

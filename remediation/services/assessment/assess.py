@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from audit import log
-from remediation.domain import catalogue, checks, observation, policy
+from remediation.domain import checks, observation, policy
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import WrongState
 from remediation.domain.events import Event
@@ -22,7 +22,6 @@ from remediation.domain.policy import Ruling
 from remediation.domain.report import load_diagnosis
 from remediation.domain.scope import Scope
 from remediation.domain.states import ProposalState
-from remediation.executors import run
 from remediation.executors.base import GONE
 from remediation.models import (
     Assessment,
@@ -34,6 +33,7 @@ from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment import context, narrowed, undecidable
 from remediation.services.assessment.observe import Seen, observe
+from remediation.services.assessment.precheck import prechecks
 from remediation.services.assessment.scope import scope_of
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
@@ -111,7 +111,7 @@ def find(proposal: Proposal, plan: Plan, seen: Seen) -> Findings:
             neighbours=context.neighbours(plan),
             open_proposals=context.open_proposals(proposal, plan),
             protected=context.protected(plan),
-            prechecks=_prechecks(plan, seen.observations),
+            prechecks=prechecks(plan, seen.observations),
             detected_at=proposal.incident.detected_at,
             assessed_at=database_now(),
         )
@@ -196,24 +196,6 @@ def _insert(
     )
     made.refresh_from_db()
     return made
-
-
-def _prechecks(plan: Plan, seen: Mapping[str, Observation | None]) -> dict[int, str]:
-    """Return by step why its executor would refuse what was observed ("" if it would not).
-
-    A later step on the same target meets what the earlier one leaves. Steps whose target could not
-    be observed are left out: another check reports them.
-    """
-    found, left = {}, dict(seen)
-    for step in plan.steps:
-        observed = left.get(step.target.locator)
-        if observed is None or observed.exists == step.spec.creates:
-            continue
-        found[step.index] = run.would_refuse(step, observed)
-        if step.spec.leaves:
-            state = catalogue.after(step.action, observed.state, step.parameters)
-            left[step.target.locator] = replace(observed, exists=True, state=state)
-    return found
 
 
 def _pinnable(observations: Mapping[str, Observation | None]) -> dict[str, Observation | None]:

@@ -17,7 +17,7 @@ from remediation.domain.gate.evidence import Evidence
 from remediation.domain.gate.gate import Clearance
 from remediation.executors.run import run_prepare
 from remediation.services import host_files
-from remediation.services.assessment.observe import observe
+from remediation.services.assessment.observe import Seen, observe
 from remediation.services.execution import inclusion, look_for
 from remediation.services.execution.run import Run
 
@@ -52,6 +52,22 @@ def clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json]
     snapshot = run_prepare(clearance, run.body, index, host_files.targets(), observation, run.made)
     run.clearances[index], run.snapshots[index] = clearance, snapshot
     return evidence, clearance, snapshot
+
+
+def clear_end(run: Run) -> Evidence:
+    """Gather and gate the end of a run after the wait behind its last step. Raises GateRefused."""
+    look_for.refresh(run)
+    with inclusion.judging(run.proposal, lambda: run.evidence(run.applied[-1], Seen({}, {}))) as it:
+        run.remembered = it.trust.seen
+        gate.verify_end(
+            it.evidence,
+            approvers=host_files.approvers(),
+            now=it.evidence.database_now,
+            log=it.trust,
+            protected=settings.PROTECTED_CLUSTERS,
+            allow_test=settings.ALLOW_TEST_ACTIONS,
+        )
+        return it.evidence
 
 
 def record(run: Run, index: int, evidence: Evidence) -> tuple[int, bytes]:

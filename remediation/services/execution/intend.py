@@ -44,17 +44,22 @@ def intend(run: Run, index: int) -> bool:
         run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
         record_intended(run, index, snapshot, evidence)
     except Refused as error:
-        if run.proposal.state == ProposalState.WAITING and _can_pass(error):
-            run.leases.release()
-            gate_refusal.record_new(run.proposal, error, actor=run.actor)
-            return False
-        gate_refusal.record(run.proposal, error, actor=run.actor)
-        if isinstance(error, Halted) and error.decision == RunDecision.UNDO:
-            roll_back(run, error.name)
-        else:
-            runs.end(run, error.name)
+        refuse(run, error)
         return False
     return True
+
+
+def refuse(run: Run, error: Refused) -> None:
+    """End a run that may not go on, or let it wait on if the refusal can pass."""
+    if run.proposal.state == ProposalState.WAITING and _can_pass(error):
+        run.leases.release()
+        gate_refusal.record_new(run.proposal, error, actor=run.actor)
+        return
+    gate_refusal.record(run.proposal, error, actor=run.actor)
+    if isinstance(error, Halted) and error.decision == RunDecision.UNDO:
+        roll_back(run, error.name)
+    else:
+        runs.end(run, error.name)
 
 
 def _can_pass(error: Refused) -> bool:
@@ -99,15 +104,20 @@ def record_intended(run: Run, index: int, snapshot: Mapping[str, Json], evidence
         run.proposal.state = ProposalState.EXECUTING
 
 
-def _resume(run: Run, index: int, evidence: Evidence) -> None:
-    """Let a run that waits go on, in the caller's transaction; nothing for any other."""
-    if run.proposal.state != ProposalState.WAITING:
-        return
+def record_resumption(run: Run, index: int, evidence: Evidence) -> None:
+    """Record the evidence by which a run leaves its newest wait, in the caller's transaction."""
     entry, seen = clear_step.record(run, index, evidence)
     wait = waits.newest(run.proposal)
     assert wait is not None  # a run waits with a wait
     with translated():
         Resumption.objects.create(wait=wait, holder=run.leases.holder, evidence=seen, entry=entry)
+
+
+def _resume(run: Run, index: int, evidence: Evidence) -> None:
+    """Let a run that waits go on, in the caller's transaction; nothing for any other."""
+    if run.proposal.state != ProposalState.WAITING:
+        return
+    record_resumption(run, index, evidence)
     transition.move(
         actor=run.actor,
         event=Event.WORKER_PROPOSAL_EXECUTING,

@@ -14,16 +14,17 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
-from remediation.domain.errors import HoldMissing, Refused, TargetBusy
+from remediation.domain.errors import Refused, TargetBusy
 from remediation.domain.halt.statement import RunDecision
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
-from remediation.models import Execution, Halt, Proposal, StepRecord
+from remediation.models import Execution, Halt, Proposal, StepRecord, Wait
 from remediation.services import transition
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
 from remediation.services.execution import (
     begin_wait,
+    end_wait,
     execute,
     in_flight,
     judge_halt,
@@ -154,14 +155,11 @@ def _after_wait(run: Run, phases: Phases, verdict: Verdict) -> bool:
             runs.end(run, judged.name)
         return True
     index = _next(run, phases)
-    try:
-        if index < 0:
-            execute.succeed(run, "")
-        else:
-            execute.finish(run, start=index)
-    except HoldMissing:
-        run.leases.release()
-        raise
+    if index < 0:
+        end_wait.end(run)
+    else:
+        execute.finish(run, start=index)
+    run.proposal.refresh_from_db(fields=["state"])
     if run.proposal.state != ProposalState.WAITING:
         return True
     assert run.execution is not None
@@ -233,7 +231,7 @@ def _go_on(run: Run, phases: Phases) -> None:
     last = (index if index >= 0 else len(run.plan.steps)) - 1
     if not done and last >= 0 and _is_running(run) and begin_wait.begin(run, last):
         return
-    if index < 0:
+    if index < 0 and not _left_out_wait(run, last):
         execute.succeed(run, "settled")
     elif "failed" in done or "unconfirmed" in done or _was_undoing(phases):
         runs.end(run, "settled")
@@ -241,7 +239,7 @@ def _go_on(run: Run, phases: Phases) -> None:
         _confirm(run, index)
     elif judged is not None:
         runs.end(run, "halted")
-    elif run.proposal.state == ProposalState.UNKNOWN:
+    elif index < 0 or run.proposal.state == ProposalState.UNKNOWN:
         # People were told that the outcome was unknown; the rest of the plan is theirs to propose.
         runs.end(run, "outcome_unknown")
     else:
@@ -252,6 +250,12 @@ def _next(run: Run, phases: Phases) -> int:
     """Return the first step that is not verified, -1 if all are."""
     steps = range(len(run.plan.steps))
     return next((index for index in steps if "verified" not in phases.get(index, {})), -1)
+
+
+def _left_out_wait(run: Run, last: int) -> bool:
+    """Return whether the run has not waited behind its last step as it should."""
+    begun = Wait.objects.filter(execution=run.execution, step=last)
+    return last in run.waits and not begun.exists()
 
 
 def _is_running(run: Run) -> bool:

@@ -1,7 +1,8 @@
 """Settle a call without a result by reading its target.
 
-Nothing is tried again. A target that cannot tell leaves the run unknown: it is read again with
-back-off, and two people may settle it by hand (`settle_by_hand`).
+Nothing is tried again; what a delivery left staged is settled first (`settle_delivery`). A target
+that cannot tell leaves the run unknown: it is read again with back-off, and two people may settle
+it by hand (`settle_by_hand`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from remediation.services.execution import run as runs
 from remediation.services.execution.phases import Phases, load
 from remediation.services.execution.rollback import settle_step, signed_undo
 from remediation.services.execution.run import Run
+from remediation.services.execution.settle_delivery import settle_delivery
 from remediation.services.outbox import pause
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,9 @@ def settle(run: Run, phases: Phases, index: int) -> bool:
 def _by_reading(run: Run, index: int) -> bool:
     assert run.execution is not None
     step = run.step(index)
+    if not settle_delivery(run, index):
+        _still_unknown(run, Seen({}, {}))
+        return False
     seen = observe([step])
     observation = seen.observations[step.target.locator]
     verdict = run.settled(index, observation)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext
 
-from audit.tlog.canonical import Json
 from remediation import vocabulary
+from remediation.domain.dry_run import DryStep, dry_run
 from remediation.domain.headline import headline_of
 from remediation.domain.observation import Observation, parse_observations
 from remediation.domain.plan import Plan, Step, format_name
@@ -35,14 +34,6 @@ class ObservedCard:
     def last_use(self) -> tuple[Field, ...]:
         """Return who used the target and when, as far as the target records it."""
         return tuple(f for f in self.fields if f.name.startswith(("last_", "sessions")))
-
-
-@dataclass(frozen=True)
-class Left:
-    """The state in which an earlier step of the plan leaves its target."""
-
-    by: int  # the number of that step; 0: nobody changed what was read
-    state: Mapping[str, Json]
 
 
 @dataclass(frozen=True)
@@ -74,17 +65,11 @@ def step_cards(plan: Plan | None, assessment: Assessment | None) -> tuple[StepCa
     at = assessment.recorded_at if assessment else None
     if plan is None:
         return ()
-    left: dict[str, Left] = {}
-    return tuple(_step_card(step, seen, at, left) for step in plan.steps)
+    return tuple(_step_card(one, seen, at) for one in dry_run(plan, seen, state_after))
 
 
-def _step_card(
-    step: Step,
-    seen: dict[str, Observation | None],
-    at: datetime | None,
-    left: dict[str, Left],
-) -> StepCard:
-    spec, locator = step.spec, step.target.locator
+def _step_card(one: DryStep, seen: dict[str, Observation | None], at: datetime | None) -> StepCard:
+    step, spec, locator = one.step, one.step.spec, one.step.target.locator
     observation = seen.get(locator)
     unobservable = locator in seen and observation is None
     return StepCard(
@@ -106,7 +91,7 @@ def _step_card(
         ends_sessions=vocabulary.saying(spec.ends_sessions),
         unpinned_reason=vocabulary.saying(spec.unpinned_reason),
         does_not_stop=does_not_stop(step, observation, at),
-        observed=_observed(step, observation, left) if observation else None,
+        observed=_observed(one, observation) if observation else None,
         creates=spec.creates,
         unobservable=(
             gettext("The worker could not read %(target)s.") % {"target": locator}
@@ -122,34 +107,30 @@ def _undone(step: Step) -> str:
     return vocabulary.saying(step.spec.undone) or gettext("it can be undone")
 
 
-def _observed(step: Step, observation: Observation, left: dict[str, Left]) -> ObservedCard:
-    """Return the observation, pinned fields first: they must not change before the step.
+def _observed(one: DryStep, observation: Observation) -> ObservedCard:
+    """Return what the step meets and leaves, pinned fields first: they must not change before it.
 
-    `left` has what earlier steps of the plan leave of their targets; this step is added.
+    In: the step of the dry run, and what was read of its target.
     """
-    locator = step.target.locator
-    now = left.get(locator, Left(0, observation.state))
-    exists = observation.exists or now.by > 0
-    then = state_after(step, now.state) if exists or step.spec.creates else now.state
-    left[locator] = Left(step.index + 1, then)
+    now = one.before or observation
     pinned = [
         Field(
             name,
             format_value(value),
             True,
-            format_value(then[name]) if then[name] != value else "",
+            format_value(one.after[name]) if one.after[name] != value else "",
         )
         for name, value in now.state.items()
     ]
     made = [
         Field(name, "", True, format_value(value))
-        for name, value in then.items()
+        for name, value in one.after.items()
         if name not in now.state
     ]
-    if now.by:
-        return ObservedCard(exists, observation.simulated, (*pinned, *made), now.by)
+    if one.left_by is not None:
+        return ObservedCard(now.exists, observation.simulated, (*pinned, *made), one.left_by + 1)
     shown = [Field(name, format_canonical(value)) for name, value in observation.shown.items()]
-    return ObservedCard(exists, observation.simulated, (*pinned, *made, *shown))
+    return ObservedCard(now.exists, observation.simulated, (*pinned, *made, *shown))
 
 
 def observations_of(assessment: Assessment | None) -> dict[str, Observation | None]:

@@ -44,9 +44,7 @@ def holds(case: Case) -> None:
     given = {wait.step: wait for wait in case.evidence.waits}
     if len(given) < len(case.evidence.waits):
         raise HoldMissing("the evidence holds two waits after one step")
-    asked = [
-        step for step in case.evidence.applied if step in case.waits and step < case.evidence.step
-    ]
+    asked = [step for step in case.evidence.applied if step in case.waits and step < case.following]
     for step in asked:
         if step not in given:
             raise HoldMissing(f"the evidence holds no wait after step {step + 1}")
@@ -70,7 +68,7 @@ def _refuse_other(case: Case, given: WaitEvidence, signed: Wait) -> None:
 def _refuse_waiting(case: Case, wait: WaitEvidence, answers: Answers) -> None:
     signed = case.scope.consumers
     missing = unmet(wait, case.plan.steps, signed, case.evidence.applied_at, case.now)
-    last = wait.step == case.evidence.step - 1
+    last = wait.step == case.following - 1
     counting, invalid = [], list(answers.invalid)
     for one, answer in answers.valid:
         if last and answer.statement.decision is RunDecision.GO_ON:

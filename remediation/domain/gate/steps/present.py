@@ -60,7 +60,8 @@ def _deadlines(case: Case) -> None:
     if approved_at > case.ruling.decide_by:
         raise Deadline("it was approved after the decision was due")
     within = timedelta(seconds=case.ruling.run_within_s + _waited_s(case))
-    if case.now >= approved_at + within:
+    # At the end each step was in time, and nothing is left to run.
+    if case.now >= approved_at + within and not case.ends:
         raise Deadline("the time to run it has passed")
 
 
@@ -134,6 +135,16 @@ def drift(case: Case) -> None:
     for step in case.plan.steps[given.step + 1 :]:
         if step.target.locator in looked_at:
             _target_unchanged(case, step.index)
+
+
+def end(case: Case) -> None:
+    """Refuse an end before every step was applied; what its targets show now is the plan's doing.
+
+    Takes the place of `drift` after a wait behind the last step.
+    """
+    if not case.ends or case.evidence.step != len(case.plan.steps) - 1:
+        raise Digest("the run has not waited behind its last step")
+    _made_as_declared(case)
 
 
 def _made_as_declared(case: Case) -> None:

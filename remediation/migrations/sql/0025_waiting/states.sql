@@ -97,7 +97,7 @@ BEGIN
       PERFORM remediation.refuse_v1('transition_unverified', 'not every step is verified');
     END IF;
     IF NEW.from_state = 'waiting' THEN
-      PERFORM remediation.refuse_held_v1(NEW.proposal_id, false);
+      PERFORM remediation.refuse_held_v1(NEW.proposal_id, true);
     END IF;
   END IF;
   RETURN NEW;
