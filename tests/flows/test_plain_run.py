@@ -17,7 +17,7 @@ from tests.flows.world import World
 # Not the tests' own: savepoints stand for the transactions of a process, and roles for its login.
 NOT_COUNTED = re.compile(r"SET ROLE|RESET ROLE|SAVEPOINT|RELEASE SAVEPOINT")
 # From the approval that completes the quorum to the effect, and its end on record.
-APPROVAL, RUN = 0, 0
+APPROVAL, RUN = 63, 55
 
 
 def statements(call: Callable[[], Any]) -> list[str]:

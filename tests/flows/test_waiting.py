@@ -384,7 +384,7 @@ class Plain(Waiting):
 
 
 def test_every_step_asks_a_person_after_each_step_but_the_last(
-    world: Waiting, tmp_path: Path, settings: Settings
+    db: None, tmp_path: Path, settings: Settings, django_capture_on_commit_callbacks: object
 ) -> None:
     settings.APPROVAL_MODE = "every_step"
     (tmp_path / "plain").mkdir()
