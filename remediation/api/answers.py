@@ -108,7 +108,7 @@ def proposal(found: Proposal) -> dict[str, Json]:
         "steps": _steps(found),
         "outcomes": _outcomes(found),
         "dry_run": dry_run.answer(found, assessment),
-        "run": waiting.run(found),
+        "run": waiting.run(found, assessment),
         "does_not_stop": _does_not_stop(found, assessment),
         "result": _result(found),
         "containment": containment.answer(found),

@@ -1,4 +1,4 @@
-"""Build what agents are told of a run that waits: on what, since when, and how far consumers came.
+"""Build what agents read of a run: where it will wait, and on what it waits now.
 
 Without names of people, and without what else the target's record shows.
 """
@@ -12,10 +12,12 @@ from rest_framework import serializers
 from audit.tlog.canonical import Json
 from remediation.domain import instant
 from remediation.domain.conditions import ConsumerSeen, Use
+from remediation.domain.errors import BadInput
 from remediation.domain.states import ProposalState
-from remediation.models import Proposal
+from remediation.models import Assessment, Proposal
 from remediation.services.clock import database_now
 from remediation.services.execution import waits
+from remediation.services.load_plan import load_plan
 
 
 class ConsumerUse(serializers.Serializer[Any]):
@@ -39,15 +41,49 @@ class RunWaiting(serializers.Serializer[Any]):
     unmet = serializers.ListField(child=serializers.CharField())
 
 
-class Run(serializers.Serializer[Any]):
-    """What the run does now; `waiting` is null unless it waits."""
+class RunHold(serializers.Serializer[Any]):
+    """One place where the run will wait, with its own time."""
 
+    after_step = serializers.IntegerField()
+    person = serializers.BooleanField(help_text="A person has to sign that it goes on.")
+    conditions = serializers.ListField(child=serializers.CharField())
+    within_s = serializers.IntegerField(help_text="After it people are asked.")
+
+
+class Run(serializers.Serializer[Any]):
+    """Where the run waits, and what it does now; `waiting` is null unless it waits."""
+
+    holds = RunHold(
+        many=True,
+        help_text="The plan's waits, and those that the ruling adds once the worker has assessed"
+        " the plan.",
+    )
     waiting = RunWaiting(allow_null=True)
 
 
-def run(found: Proposal) -> dict[str, Json]:
-    """Return what the run does now; ``waiting`` is null unless it waits."""
-    return {"waiting": _waiting(found) if found.state == ProposalState.WAITING else None}
+def run(found: Proposal, assessment: Assessment | None) -> dict[str, Json]:
+    """Return where the run waits, and what it does now; ``waiting`` is null unless it waits."""
+    return {
+        "holds": _holds(found, assessment),
+        "waiting": _waiting(found) if found.state == ProposalState.WAITING else None,
+    }
+
+
+def _holds(found: Proposal, assessment: Assessment | None) -> list[Json]:
+    try:
+        plan = load_plan(bytes(found.plan))
+    except BadInput:  # of another catalogue
+        return []
+    planned = waits.planned(plan, bytes(assessment.ruling)) if assessment else plan.waits
+    return [
+        {
+            "after_step": step,
+            "person": wait.person,
+            "conditions": [condition.name for condition in wait.conditions],
+            "within_s": wait.within_s,
+        }
+        for step, wait in sorted(planned.items())
+    ]
 
 
 def _waiting(found: Proposal) -> dict[str, Json] | None:

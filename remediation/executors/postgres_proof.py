@@ -25,7 +25,7 @@ from remediation.executors.postgres_password import (
 )
 from remediation.executors.postgres_pooler import Answer, Pooler, pooler_name, try_password
 from remediation.executors.postgres_session import STATEMENT_SECONDS, Connection
-from remediation.executors.secret import SecretValue
+from remediation.executors.secret import SecretValue, make_password
 from remediation.executors.stores.store import OpenPlace
 from remediation.executors.targets import Targets
 
@@ -174,11 +174,19 @@ def why_not_proved(work: Work) -> str:
 def require_provable(work: Work) -> None:
     """Refuse a change after which nobody could see that a pooler refuses the old password.
 
+    A pooler must refuse a password that nobody has, else it cannot be asked about the old one.
     Raises NotApplied; to be called while no server takes the new one.
     """
-    poolers = ", ".join(pooler_name(work.name, name) for name in _poolers_of(work))
+    poolers = _poolers_of(work)
     if not poolers:
         return
+    for name, pooler in poolers.items():
+        place = pooler_name(work.name, name)
+        answer, why = try_password(pooler, work.role, make_password(), work.deadline.left)
+        if answer is Answer.TAKEN:
+            raise NotApplied(f"{place}: it takes any password")
+        if answer is Answer.UNKNOWN:
+            raise NotApplied(f"{place}: it cannot be asked whether it takes a password: {why}")
     asked = [work.old.reveal(PASSWORD)] if work.old is not None else []
     try:
         found = on_each(
@@ -192,8 +200,8 @@ def require_provable(work: Work) -> None:
         raise NotApplied(error.detail) from None
     if not asked or found[work.name] != (True,):
         raise NotApplied(
-            f"{work.place} does not hold the password in force, so that nobody could see whether"
-            f" {poolers} refuses it afterwards"
+            f"{work.place} does not hold the password in force, so that nobody could see whether a"
+            " pooler refuses it afterwards"
         )
 
 

@@ -42,6 +42,25 @@ def test_in_every_step_a_person_is_asked_after_each_but_the_last() -> None:
     assert holds_of(alone, STEP, 900) == (Hold(0, 60, False),)
 
 
+def test_each_hold_has_its_own_time() -> None:
+    two = parsed(
+        second(
+            make(wait=wait(MOVED, within_s=7_200)),
+            retire(wait=wait(person=True, within_s=60)),
+            thing("announce", token_id=OLD),
+        )
+    )
+    holds = holds_of(two, PROPOSAL, 900)
+    assert [hold.within_s for hold in holds] == [7_200, 60]
+    assert [waits_of(two, holds)[step].within_s for step in (0, 1)] == [7_200, 60]
+    # A shorter time of one tightens the ruling, whatever the other has.
+    old, new = (
+        replace(BASE, holds=holds),
+        replace(BASE, holds=(replace(holds[0]), Hold(1, 59, True))),
+    )
+    assert (tightened(Ruling(old, ASSESSED), new) or "").startswith("it waits 59 s after step 2")
+
+
 def test_plan_and_ruling_together_say_where_a_run_waits() -> None:
     own = THREE.steps[0].wait
     assert own is not None

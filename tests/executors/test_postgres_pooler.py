@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
@@ -149,9 +150,20 @@ def test_a_pooler_that_does_not_answer_is_not_one_that_refuses(
     world.pooler.start()
     plan, snapshot = world.plan(), world.prepare()
     world.pooler.stop()
+    with pytest.raises(NotApplied, match=f"{BOUNCER}: it cannot be asked"):
+        run_apply(cleared(plan), plan.body, 0, world.targets(), snapshot)
+    assert world.signs_in(OLD) and not (world.place / "staged").is_symlink()
+    world.pooler.start()
+    ticket = postgres_rotate.open_ticket
+
+    def stopping(*given: Any, **named: Any) -> None:
+        world.pooler.stop()
+        ticket(*given, **named)
+
+    monkeypatch.setattr(postgres_rotate, "open_ticket", stopping)
     with pytest.raises(OutcomeUnknown, match=f"{BOUNCER}: it cannot be told whether it takes"):
         run_apply(cleared(plan), plan.body, 0, world.targets(), snapshot)
-    assert world.current == OLD
+    assert world.current == OLD and not world.signs_in(OLD)
     world.pooler.start()
     run_tighten(cleared(plan), plan.body, 0, world.targets())
     assert world.signs_in(world.current)
@@ -161,7 +173,7 @@ def test_without_the_password_in_force_nothing_is_changed(world: PoolerWorld) ->
     world.pooler.start()
     (world.place / "current" / "password").chmod(0o600)
     (world.place / "current" / "password").write_text("one of years ago")
-    with pytest.raises(NotApplied, match=f"nobody could see whether {BOUNCER} refuses it"):
+    with pytest.raises(NotApplied, match="nobody could see whether a pooler refuses it"):
         world.run()
     assert world.signs_in(OLD) and not (world.place / "staged").is_symlink()
 

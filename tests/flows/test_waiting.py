@@ -10,10 +10,16 @@ from django.db import transaction
 from pytest_django import Settings
 
 from remediation import models as m
+from remediation.api import answers
 from remediation.domain import errors
+from remediation.domain.gate.steps import people
+from remediation.domain.plan import Plan
+from remediation.domain.policy import DECIDE_WITHIN_S
+from remediation.domain.ruling import Risk
 from remediation.services.execution import waits
 from tests import factories
 from tests.flows.waiting import OLD, WHY, Waiting
+from tests.flows.world import World
 
 
 @pytest.fixture
@@ -276,6 +282,28 @@ def test_waiting_is_no_time_to_run(world: Waiting) -> None:
     assert world.working_time_left(proposal_id) < timedelta(0)
 
 
+def test_a_run_that_waits_longer_than_it_may_run_goes_on(
+    world: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The reviews become older than their signed statements, which cannot be made older.
+    monkeypatch.setattr(people, "LIFE", timedelta(days=1))
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    assert m.Assessment.objects.get().run_within_s == 900
+    done = m.Transition.objects.filter(
+        proposal_id=proposal_id, to_state__in=("approved", "executing", "waiting")
+    )
+    for row in (*m.Review.objects.all(), *done, *m.StepRecord.objects.all()):
+        factories.backdate(row, minutes=20)
+    for field in ("recorded_at", "deadline"):
+        factories.backdate(m.Wait.objects.get(), field, minutes=20)
+    assert world.working_time_left(proposal_id) > timedelta(0)
+    world.moved()
+    world.tick()
+    assert world.state_of(proposal_id) == "succeeded"
+    assert world.refusals(proposal_id) == []
+
+
 def test_a_deadline_asks_people_once_and_stops_when_nobody_answers(world: Waiting) -> None:
     proposal_id = world.approved()
     world.execute(proposal_id)
@@ -346,18 +374,42 @@ def test_a_wait_behind_the_last_step_ends_the_run(world: Waiting) -> None:
     assert world.moves(proposal_id)[-2:] == ["waiting", "succeeded"]
 
 
-def test_every_step_asks_a_person_after_each_step_but_the_last(world: Waiting) -> None:
-    world.settings.APPROVAL_MODE = "every_step"
-    world.steps = [world.retire(), world.retire("t2")]
-    world.order = "cut_first"
-    proposal_id = world.approved()
-    world.execute(proposal_id)
-    assert world.state_of(proposal_id) == "waiting" and world.applied() == ["t1"]
-    world.tick(2)
-    assert world.state_of(proposal_id) == "waiting"
-    world.answer("bob", proposal_id)
-    world.tick()
-    assert world.state_of(proposal_id) == "succeeded"
+class Plain(Waiting):
+    """A containment of plain steps: its plan is of version 1, and knows no waits."""
+
+    kind = "test.target"
+
+    def plan(self) -> Plan:
+        return World.plan(self)
+
+
+def test_every_step_asks_a_person_after_each_step_but_the_last(
+    db: None, tmp_path: Path, settings: Settings, django_capture_on_commit_callbacks: object
+) -> None:
+    settings.APPROVAL_MODE = "every_step"
+    (tmp_path / "plain").mkdir()
+    plain = Plain(tmp_path / "plain", settings, ("p1", "p2", "p3"), "production")
+    proposal_id = plain.in_review()
+    # The agent reads it before anybody approves, each hold with its own time.
+    holds = answers.proposal(plain.get(proposal_id))["run"]["holds"]  # type: ignore[index,call-overload]
+    hold = {"person": True, "conditions": [], "within_s": DECIDE_WITHIN_S[Risk.HIGH]}
+    assert holds == [{"after_step": step, **hold} for step in (0, 1)]
+    plain.decide("alice", proposal_id)
+    plain.decide("bob", proposal_id)
+    plain.execute(proposal_id)
+    assert plain.state_of(proposal_id) == "waiting" and plain.applied() == ["p1"]
+    plain.tick(2)
+    assert plain.applied() == ["p1"]
+    plain.answer("bob", proposal_id)
+    plain.tick(3)
+    # That was for the first step. The second hold has a time of its own, from its own beginning.
+    assert plain.state_of(proposal_id) == "waiting" and plain.applied() == ["p1", "p2"]
+    second = m.Wait.objects.get(step=1)
+    assert second.deadline - second.recorded_at == timedelta(seconds=DECIDE_WITHIN_S[Risk.HIGH])
+    plain.answer("alice", proposal_id)
+    plain.tick()
+    assert plain.state_of(proposal_id) == "succeeded"
+    assert m.Resumption.objects.count() == 2
 
 
 def test_a_look_that_shows_nothing_new_is_recorded_every_ten_minutes(world: Waiting) -> None:

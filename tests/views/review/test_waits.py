@@ -89,6 +89,17 @@ def test_the_holds_of_the_ruling_are_shown(world: World, settings: Settings) -> 
     assert flow.wait_after(3) is None
 
 
+def test_a_plain_plan_shows_the_holds_of_the_ruling(
+    tmp_path: Path, db: None, settings: Settings, browser_of: BrowserOf
+) -> None:
+    settings.APPROVAL_MODE = "every_step"
+    world = World(tmp_path, settings, ("t1", "t2"), "production")
+    page = text_of(browser_of(world.people["alice"]).get("review", world.in_review()))
+    asked = "Wait until a person says to go on. At most 30 min, then people are asked."
+    first, full = words(page[: page.index('id="steps"')]), words(page[page.index('id="steps"') :])
+    assert first.count(asked) == full.count(asked) == 1
+
+
 def test_a_plan_without_waits_says_nothing_of_them(world: World, alice: Browser) -> None:
     page = text_of(alice.get("review", world.in_review()))
     assert "plannedwait" not in page and 'class="order"' not in page
