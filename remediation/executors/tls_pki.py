@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.executors.openbao_server import Api
+from remediation.executors.tls_bundle import fingerprint
 from remediation.executors.tls_handshake import public_key_of
 from remediation.executors.tls_places import Certificate, Relying
 
@@ -18,6 +20,7 @@ from remediation.executors.tls_places import Certificate, Relying
 LEAST_LEFT = timedelta(hours=6)
 FETCH_SECONDS = 4.0
 MOST_BYTES = 8 * 1024 * 1024
+MOST_ISSUERS = 50
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,29 @@ def issuer_of(api: Api, mount: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate(str(found["certificate"]).encode())
 
 
+def authorities(api: Api, mount: str) -> dict[str, x509.Certificate]:
+    """Return the CA certificates of an engine that have not expired, by SHA-256.
+
+    Its issuers, with the ones above them. Raises hvac's and requests' errors.
+    """
+    texts: list[str] = []
+    for name in api.list(f"{mount}/issuers")[:MOST_ISSUERS]:
+        found = api.get(f"{mount}/issuer/{name}/json") or {}
+        chain = found.get("ca_chain")
+        texts += [str(found.get("certificate", "")), *map(str, chain or [])]
+    certificates = [x509.load_pem_x509_certificate(one.encode()) for one in texts if one]
+    return {fingerprint(one): one for one in certificates if _is_authority(one)}
+
+
+def _is_authority(one: x509.Certificate) -> bool:
+    if one.not_valid_after_utc <= utc_now():
+        return False
+    try:
+        return one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
 def colons(serial: str) -> str:
     return ":".join(serial[at : at + 2] for at in range(0, len(serial), 2))
 
@@ -76,7 +102,7 @@ def trust_problems(entry: Certificate, issuer: x509.Certificate) -> list[str]:
         except (OSError, ValueError) as error:
             found.append(f"{name}: trust file: {type(error).__name__}")
             continue
-        if not any(_signed(issuer, one) for one in trusted):
+        if not trusts(trusted, issuer):
             found.append(f"{name}: does not trust the issuer {issuer.subject.rfc4514_string()}")
         elif client.pinned_keys and public_key_of(issuer) not in client.pinned_keys:
             found.append(f"{name}: takes only pinned keys, and a new one is not among them")
@@ -86,6 +112,11 @@ def trust_problems(entry: Certificate, issuer: x509.Certificate) -> list[str]:
 def anchors(path: Path) -> list[x509.Certificate]:
     """Return the certificates of a trust file. Raises OSError or ValueError."""
     return x509.load_pem_x509_certificates(path.read_bytes())
+
+
+def trusts(anchors: Iterable[x509.Certificate], issuer: x509.Certificate) -> bool:
+    """Return whether the issuer is among these, or one of them signed it."""
+    return any(_signed(issuer, one) for one in anchors)
 
 
 def _signed(one: x509.Certificate, by: x509.Certificate) -> bool:

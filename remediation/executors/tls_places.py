@@ -17,6 +17,7 @@ address = "10.0.0.11:8443"
 [tls.<certificate>.relying.<name>]  optional: clients with a trust of their own
 trust_file = "billing-ca.pem"
 pinned_keys = ["…"]                 optional: SHA-256 of the public keys that it takes, in hex
+managed = true                      optional: the portal may write the trust file
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Relying:
 
     trust_file: Path
     pinned_keys: tuple[str, ...]
+    managed: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def _relying(section: Section, name: str) -> Relying:
     keys = section.texts("pinned_keys") if section.has("pinned_keys") else ()
     if not all(_KEY.fullmatch(one) for one in keys):
         raise TargetsFileInvalid(f"client {name}: pinned_keys are SHA-256 in hex")
-    return Relying(section.path("trust_file"), keys)
+    return Relying(section.path("trust_file"), keys, section.boolean("managed"))
 
 
 def address(text: str) -> Address | None:

@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from hitlportal.demo.servers.openbao import BaoServer
+from remediation.executors.errors import NotApplied, RollbackFailed
 from tests.executors import tls_client
 from tests.executors.asking import Asking, asking
 from tests.executors.test_tls import issue, revoke, unmet
-from tests.executors.tls import HOSTNAME, TlsWorld, serial
+from tests.executors.test_tls_trust import change, undo
+from tests.executors.tls import HOSTNAME, TlsWorld, TrustWorld, serial
 
 
 @pytest.fixture
@@ -68,3 +70,42 @@ def test_no_request_fails_while_the_leaf_is_changed_and_the_old_one_revoked(
     assert clients.failed == []
     assert refused(stranger, world.pki.root, after) == "certificate revoked"
     assert [refused(port, world.pki.root, after) for port in world.ports] == ["", ""]
+
+
+def test_no_request_fails_while_the_ca_is_changed_trust_first_and_distrust_last(
+    bao: BaoServer, tmp_path: Path
+) -> None:
+    """Each step out of order is refused, and the clients of the bundle see none of it."""
+    world = TrustWorld("tls.trust.add", tmp_path, bao)
+    [stranger] = world.start([f"{world.place}=stuck"])  # goes on with the old CA's certificate
+    record = tmp_path / "requests.jsonl"
+
+    def loaded(times: int) -> None:
+        clients.wait_for(lambda _: sum(one["how"] == "loaded" for one in clients.lines) >= times)
+
+    try:
+        with asking("tls_client", record, HOSTNAME, world.bundle, "", *world.ports) as clients:
+            see(clients, world, serial(world.first))
+            world.pki.make_default("second")
+            world.action = "tls.certificate.issue"
+            with pytest.raises(NotApplied, match="trust comes first: billing: does not trust"):
+                issue(world)
+            change(world, "tls.trust.add", world.anchor)
+            loaded(2)
+            see(clients, world, serial(world.first))
+            with pytest.raises(NotApplied, match="would refuse servers without it: web1"):
+                change(world, "tls.trust.remove", world.first_anchor)
+            done, pinned = issue(world)
+            new = done.made["serial"]
+            see(clients, world, new)
+            assert unmet(world, done, pinned) == ""
+            with pytest.raises(RollbackFailed, match="would refuse servers without it: web1"):
+                undo(world, world.anchor)
+            change(world, "tls.trust.remove", world.first_anchor)
+            loaded(3)
+            see(clients, world, new)
+        assert clients.failed == []
+        assert "self" in refused(stranger, world.bundle.read_text(), "")
+        assert [refused(port, world.second, "") for port in world.ports] == ["", ""]
+    finally:
+        world.close()
