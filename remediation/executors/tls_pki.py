@@ -138,7 +138,7 @@ def lists_of(api: Api, entry: Certificate, found: Issued, now: datetime) -> List
     problems, until, has = [renewed] if renewed else [], [], []
     for url in urls:
         try:
-            one = _fetch(url)
+            one = _fetch(url, entry.crl_ca_file)
         except Exception as error:  # requests' and cryptography's errors have no common class
             problems.append(f"{url}: {type(error).__name__}")
             continue
@@ -146,7 +146,7 @@ def lists_of(api: Api, entry: Certificate, found: Issued, now: datetime) -> List
         if not one.is_signature_valid(found.issuer.public_key()):  # type: ignore[arg-type]
             problems.append(f"{url}: not signed by the issuer")
         elif ends is None or ends - now < LEAST_LEFT:
-            problems.append(f"{url}: runs out at {ends or 'no time'}")
+            problems.append(f"{url}: {_ends(ends, now)}")
         if ends is not None:
             until.append(ends)
         has.append(one.get_revoked_certificate_by_serial_number(found.leaf.serial_number))
@@ -176,13 +176,24 @@ def _addresses(leaf: x509.Certificate) -> tuple[str, ...]:
     return tuple(name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
 
 
-def _fetch(url: str) -> x509.CertificateRevocationList:
+def _ends(ends: datetime | None, now: datetime) -> str:
+    if ends is None:
+        return "runs out at no time that it says"
+    when = ends.strftime("%Y-%m-%d %H:%M UTC")
+    if ends <= now:
+        return f"ran out at {when}: its readers refuse every certificate"
+    hours = int(LEAST_LEFT.total_seconds() // 3600)
+    return f"runs out at {when}, in less than {hours} hours: let the engine make it anew before"
+
+
+def _fetch(url: str, ca_file: Path | None) -> x509.CertificateRevocationList:
     from requests import Session
 
     if not url.startswith(("http://", "https://")):
         raise ValueError("not an address of the web")
     with Session() as session:
         session.trust_env = False
+        session.verify = True if ca_file is None else str(ca_file)
         with session.get(url, timeout=FETCH_SECONDS, stream=True) as answer:
             answer.raise_for_status()
             body = answer.raw.read(MOST_BYTES + 1, decode_content=True)

@@ -9,6 +9,7 @@ ttl = "720h"                        optional: the life of a new certificate
 trust_file = "company-ca.pem"       what clients trust
 crl_urls = ["https://…"]            optional: where its readers fetch the list of revoked ones;
                                     without it the addresses in the certificate
+crl_ca_file = "bao-ca.pem"          optional: what those readers trust at https addresses
 environment = "production"          optional, see targets.py
 
 [tls.<certificate>.server.<name>]   every server and replica that shows it, by its own address
@@ -74,6 +75,7 @@ class Certificate:
     servers: Mapping[str, Address]
     relying: Mapping[str, Relying]
     environment: str = ""
+    crl_ca_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def _certificate(section: Section, name: str) -> Certificate:
         servers=servers,
         relying=section.section("relying").each(_relying),
         environment=section.environment(),
+        crl_ca_file=section.path("crl_ca_file") if section.has("crl_ca_file") else None,
     )
 
 

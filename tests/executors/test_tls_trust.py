@@ -84,7 +84,7 @@ def test_no_server_is_left_that_the_client_would_refuse(world: TrustWorld) -> No
     with pytest.raises(NotApplied, match="refuse servers without it"):  # and without the check
         run_apply(clearance(plan), plan.body, 0, world.targets())
     silent = f'{text}\n[tls.orders.server.web9]\naddress = "127.0.0.1:1"\n'
-    world.toml = lambda port=None: silent  # type: ignore[method-assign]
+    world.text = silent
     for anchor in (world.anchor, world.first_anchor):
         with pytest.raises(NotApplied):
             change(world, REMOVE, anchor)
@@ -93,7 +93,7 @@ def test_no_server_is_left_that_the_client_would_refuse(world: TrustWorld) -> No
     with pytest.raises(RollbackFailed, match="did not answer, and may need it: web9"):
         undo(world, world.anchor)
     assert world.changes() == 0
-    world.toml = lambda port=None: text  # type: ignore[method-assign]
+    world.text = text
     world.targets()
     assert world.bundle.read_text() == before[0]  # type: ignore[index]
 
@@ -134,7 +134,7 @@ def test_trust_that_the_targets_file_does_not_give_away_is_not_touched(world: Tr
         ('"root.pem"\nmanaged', '"missing.pem"\nmanaged', "does not exist"),
     ):
         entry = text.replace(old, new)
-        world.toml = lambda port=None, entry=entry: entry  # type: ignore[method-assign]
+        world.text = entry
         with pytest.raises((TargetUnobservable, NotApplied), match=words) as refused:
             change(world, REMOVE, world.anchor)
         assert words in str(refused.value)

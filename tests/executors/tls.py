@@ -93,6 +93,8 @@ class TlsWorld(World):
     """Two servers that show one certificate, and a client that trusts its issuer."""
 
     modes: Sequence[str] = ("reload", "reload")
+    # The targets file, where a test gives another one.
+    text = ""
 
     def __init__(
         self, action: str, directory: Path, server: BaoServer, modes: Sequence[str] = ()
@@ -174,6 +176,8 @@ class TlsWorld(World):
         return make_plan(self.action, target or self.target, parameters)
 
     def toml(self, port: int | None = None) -> str:
+        if self.text:
+            return self.text
         url = self.server.url if port is None else f"http://127.0.0.1:{port}"
         entries = "".join(self._entry(name, role, port) for name, role in ROLES)
         return f"""
@@ -265,7 +269,7 @@ class TrustWorld(TlsWorld):
         return f'[tls.{name}.relying.{client}]\ntrust_file = "{file}"\nmanaged = true\n'
 
     def look(self) -> object:
-        return self.bundle.read_text(), sorted(path.name for path in self.directory.iterdir())
+        return self.bundle.read_text(), sorted(one.name for one in self.directory.glob("*.pem*"))
 
     def changes(self) -> int:
         """A file that is replaced is another one."""
