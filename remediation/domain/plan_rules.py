@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from remediation.domain.catalogue import Trust
 from remediation.domain.conditions import Name
 from remediation.domain.errors import BadReference, BadValue, RotationOrder, TwoStepsOneTarget
 from remediation.domain.step import Step
@@ -29,6 +30,7 @@ def judged(steps: tuple[Step, ...], order: Order, at: str, *, second: bool) -> t
     `second`: the plan is of version 2; one of version 1 has no wait, no reference and no order.
     """
     _refuse_targets(steps, at, second=second)
+    _refuse_trust(steps, at)
     if not second:
         return steps
     for step in steps:
@@ -135,6 +137,32 @@ def _refuse_given_back(steps: Sequence[Step], at: str) -> None:
             )
         if step.spec.retires or step.spec.removes_access:
             taken.setdefault(step.target.locator, step.index)
+
+
+def _refuse_trust(steps: Sequence[Step], at: str) -> None:
+    """Trust first, the new credential second, distrust last."""
+    delivers = [step for step in steps if step.spec.delivers]
+    narrows = [step for step in steps if step.spec.trust is Trust.NARROWS]
+    for step in steps:
+        pointer = f"{at}/{step.index}"
+        before = [one for one in delivers if one.index < step.index]
+        if step.spec.trust is Trust.WIDENS and before:
+            raise RotationOrder(
+                f"step {before[0].index + 1} delivers before clients trust what it makes: trust"
+                " comes first",
+                pointer=pointer,
+            )
+        if step.spec.trust is not Trust.NARROWS and narrows and narrows[0].index < step.index:
+            raise RotationOrder(
+                f"step {narrows[0].index + 1} takes trust away: that comes last", pointer=pointer
+            )
+    for step in narrows:
+        if delivers and not any(_moves(wait) for wait in _between(steps, delivers, step)):
+            raise RotationOrder(
+                "nothing waits until the new one was seen, or a person says so, before trust is"
+                " taken away",
+                pointer=f"{at}/{step.index}",
+            )
 
 
 def _refuse_early_cut(

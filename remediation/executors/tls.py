@@ -1,4 +1,4 @@
-"""The executors of TLS certificates: issued by OpenBao, delivered, seen at each server, revoked."""
+"""The executors of TLS certificates, and of what clients trust."""
 
 from __future__ import annotations
 
@@ -7,5 +7,6 @@ from remediation.executors.driver import Driver
 from remediation.executors.tls_issue import Issue
 from remediation.executors.tls_places import read
 from remediation.executors.tls_revoke import Revoke
+from remediation.executors.tls_trust import Add, Remove
 
-DRIVER = Driver(PROVIDER.name, (Issue, Revoke), read)
+DRIVER = Driver(PROVIDER.name, (Issue, Revoke, Add, Remove), read)

@@ -61,6 +61,19 @@ def handshake(at: Address, hostname: str, trust_file: Path) -> Shown:
     )
 
 
+def refusal(at: Address, hostname: str, trusted: str) -> str:
+    """Return why a client that trusts exactly these certificates refuses the server; "" if it
+    takes it. Raises OSError or ValueError if the server does not answer."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody yet
+    if trusted:
+        context.load_verify_locations(cadata=trusted)
+    try:
+        _connect(at, hostname, context)
+    except ssl.SSLCertVerificationError as error:
+        return error.verify_message or "refused"
+    return ""
+
+
 def serial_of(leaf: x509.Certificate) -> str:
     """Return the serial number as OpenBao writes it, without the colons."""
     return leaf.serial_number.to_bytes((leaf.serial_number.bit_length() + 7) // 8, "big").hex()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.executors.openbao_server import Api
+from remediation.executors.tls_bundle import fingerprint
 from remediation.executors.tls_handshake import public_key_of
 from remediation.executors.tls_places import Certificate, Relying
 
@@ -18,6 +20,7 @@ from remediation.executors.tls_places import Certificate, Relying
 LEAST_LEFT = timedelta(hours=6)
 FETCH_SECONDS = 4.0
 MOST_BYTES = 8 * 1024 * 1024
+MOST_ISSUERS = 50
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,29 @@ def issuer_of(api: Api, mount: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate(str(found["certificate"]).encode())
 
 
+def authorities(api: Api, mount: str) -> dict[str, x509.Certificate]:
+    """Return the CA certificates of an engine that have not expired, by SHA-256.
+
+    Its issuers, with the ones above them. Raises hvac's and requests' errors.
+    """
+    texts: list[str] = []
+    for name in api.list(f"{mount}/issuers")[:MOST_ISSUERS]:
+        found = api.get(f"{mount}/issuer/{name}/json") or {}
+        chain = found.get("ca_chain")
+        texts += [str(found.get("certificate", "")), *map(str, chain or [])]
+    certificates = [x509.load_pem_x509_certificate(one.encode()) for one in texts if one]
+    return {fingerprint(one): one for one in certificates if _is_authority(one)}
+
+
+def _is_authority(one: x509.Certificate) -> bool:
+    if one.not_valid_after_utc <= utc_now():
+        return False
+    try:
+        return one.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
 def colons(serial: str) -> str:
     return ":".join(serial[at : at + 2] for at in range(0, len(serial), 2))
 
@@ -76,7 +102,7 @@ def trust_problems(entry: Certificate, issuer: x509.Certificate) -> list[str]:
         except (OSError, ValueError) as error:
             found.append(f"{name}: trust file: {type(error).__name__}")
             continue
-        if not any(_signed(issuer, one) for one in trusted):
+        if not trusts(trusted, issuer):
             found.append(f"{name}: does not trust the issuer {issuer.subject.rfc4514_string()}")
         elif client.pinned_keys and public_key_of(issuer) not in client.pinned_keys:
             found.append(f"{name}: takes only pinned keys, and a new one is not among them")
@@ -86,6 +112,11 @@ def trust_problems(entry: Certificate, issuer: x509.Certificate) -> list[str]:
 def anchors(path: Path) -> list[x509.Certificate]:
     """Return the certificates of a trust file. Raises OSError or ValueError."""
     return x509.load_pem_x509_certificates(path.read_bytes())
+
+
+def trusts(anchors: Iterable[x509.Certificate], issuer: x509.Certificate) -> bool:
+    """Return whether the issuer is among these, or one of them signed it."""
+    return any(_signed(issuer, one) for one in anchors)
 
 
 def _signed(one: x509.Certificate, by: x509.Certificate) -> bool:
@@ -107,7 +138,7 @@ def lists_of(api: Api, entry: Certificate, found: Issued, now: datetime) -> List
     problems, until, has = [renewed] if renewed else [], [], []
     for url in urls:
         try:
-            one = _fetch(url)
+            one = _fetch(url, entry.crl_ca_file)
         except Exception as error:  # requests' and cryptography's errors have no common class
             problems.append(f"{url}: {type(error).__name__}")
             continue
@@ -115,7 +146,7 @@ def lists_of(api: Api, entry: Certificate, found: Issued, now: datetime) -> List
         if not one.is_signature_valid(found.issuer.public_key()):  # type: ignore[arg-type]
             problems.append(f"{url}: not signed by the issuer")
         elif ends is None or ends - now < LEAST_LEFT:
-            problems.append(f"{url}: runs out at {ends or 'no time'}")
+            problems.append(f"{url}: {_ends(ends, now)}")
         if ends is not None:
             until.append(ends)
         has.append(one.get_revoked_certificate_by_serial_number(found.leaf.serial_number))
@@ -145,13 +176,24 @@ def _addresses(leaf: x509.Certificate) -> tuple[str, ...]:
     return tuple(name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
 
 
-def _fetch(url: str) -> x509.CertificateRevocationList:
+def _ends(ends: datetime | None, now: datetime) -> str:
+    if ends is None:
+        return "runs out at no time that it says"
+    when = ends.strftime("%Y-%m-%d %H:%M UTC")
+    if ends <= now:
+        return f"ran out at {when}: its readers refuse every certificate"
+    hours = int(LEAST_LEFT.total_seconds() // 3600)
+    return f"runs out at {when}, in less than {hours} hours: let the engine make it anew before"
+
+
+def _fetch(url: str, ca_file: Path | None) -> x509.CertificateRevocationList:
     from requests import Session
 
     if not url.startswith(("http://", "https://")):
         raise ValueError("not an address of the web")
     with Session() as session:
         session.trust_env = False
+        session.verify = True if ca_file is None else str(ca_file)
         with session.get(url, timeout=FETCH_SECONDS, stream=True) as answer:
             answer.raise_for_status()
             body = answer.raw.read(MOST_BYTES + 1, decode_content=True)

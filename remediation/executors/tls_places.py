@@ -9,6 +9,7 @@ ttl = "720h"                        optional: the life of a new certificate
 trust_file = "company-ca.pem"       what clients trust
 crl_urls = ["https://…"]            optional: where its readers fetch the list of revoked ones;
                                     without it the addresses in the certificate
+crl_ca_file = "bao-ca.pem"          optional: what those readers trust at https addresses
 environment = "production"          optional, see targets.py
 
 [tls.<certificate>.server.<name>]   every server and replica that shows it, by its own address
@@ -17,6 +18,7 @@ address = "10.0.0.11:8443"
 [tls.<certificate>.relying.<name>]  optional: clients with a trust of their own
 trust_file = "billing-ca.pem"
 pinned_keys = ["…"]                 optional: SHA-256 of the public keys that it takes, in hex
+managed = true                      optional: the portal may write the trust file
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ class Relying:
 
     trust_file: Path
     pinned_keys: tuple[str, ...]
+    managed: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Certificate:
     servers: Mapping[str, Address]
     relying: Mapping[str, Relying]
     environment: str = ""
+    crl_ca_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ def _certificate(section: Section, name: str) -> Certificate:
         servers=servers,
         relying=section.section("relying").each(_relying),
         environment=section.environment(),
+        crl_ca_file=section.path("crl_ca_file") if section.has("crl_ca_file") else None,
     )
 
 
@@ -126,7 +131,7 @@ def _relying(section: Section, name: str) -> Relying:
     keys = section.texts("pinned_keys") if section.has("pinned_keys") else ()
     if not all(_KEY.fullmatch(one) for one in keys):
         raise TargetsFileInvalid(f"client {name}: pinned_keys are SHA-256 in hex")
-    return Relying(section.path("trust_file"), keys)
+    return Relying(section.path("trust_file"), keys, section.boolean("managed"))
 
 
 def address(text: str) -> Address | None:

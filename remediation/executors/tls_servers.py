@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from remediation.executors.tls_handshake import Shown, handshake
+from remediation.executors.tls_handshake import Shown, handshake, refusal
 from remediation.executors.tls_places import Address, Certificate
 
 AT_ONCE = 8
@@ -28,6 +28,34 @@ class Served:
     @property
     def words_unseen(self) -> list[str]:
         return [f"{name} ({why})" for name, why in sorted(self.unseen.items())]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The servers that a client would refuse, and those that did not answer, each with the why."""
+
+    refused: Sequence[str]
+    unseen: Sequence[str]
+
+
+def refused(entry: Certificate, trusted: str) -> Answers:
+    """Ask each server of the map as a client that trusts exactly these certificates."""
+
+    def one(at: Address) -> tuple[str, str]:
+        try:
+            return refusal(at, entry.hostname, trusted), ""
+        except (OSError, ValueError) as error:
+            return "", type(error).__name__
+
+    names = sorted(entry.servers)
+    with ThreadPoolExecutor(max_workers=min(AT_ONCE, len(names))) as pool:
+        found = list(
+            zip(names, pool.map(lambda name: one(entry.servers[name]), names), strict=True)
+        )
+    return Answers(
+        [f"{name} ({why})" for name, (why, _) in found if why],
+        [f"{name} ({why})" for name, (_, why) in found if why],
+    )
 
 
 def ask(entry: Certificate, more: Mapping[str, Address] | None = None) -> Served:

@@ -408,9 +408,9 @@ def _bao_world(action: str, directory: Path, place: Any) -> World:
 
 
 def _tls_world(action: str, directory: Path, place: Any) -> World:
-    from tests.executors.tls import TlsWorld
+    from tests.executors.tls import tls_world
 
-    return TlsWorld(action, directory, place)
+    return tls_world(action, directory, place)
 
 
 BUILT_IN = (

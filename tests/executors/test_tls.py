@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import ssl
+import threading
 import time
+import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -171,7 +176,7 @@ def test_trust_comes_before_the_leaf(world: TlsWorld) -> None:
         ('trust_file = "missing.pem"', "billing: trust file"),
     ):
         entry = f"{text}\n[tls.orders.relying.billing]\n{lines}\n"
-        world.toml = lambda port=None, entry=entry: entry  # type: ignore[method-assign]
+        world.text = entry
         before = world.look()
         with pytest.raises(NotApplied, match=words):
             issue(world)
@@ -215,7 +220,7 @@ def test_a_request_whose_answer_is_lost_leaves_the_old_one_in_place(
         ({"auto_rebuild": True, "disable": True}, "the engine makes no list"),
         (
             {"auto_rebuild": True, "auto_rebuild_grace_period": "1h", "expiry": "2h"},
-            "runs out",
+            "in less than 6 hours: let the engine make it anew",
         ),
     ],
 )
@@ -241,10 +246,54 @@ def test_a_list_is_read_where_its_readers_fetch_it(world: TlsWorld) -> None:
         entry = text.replace(
             'trust_file = "root.pem"', f'trust_file = "root.pem"\ncrl_urls = ["{url}"]', 1
         )
-        world.toml = lambda port=None, entry=entry: entry  # type: ignore[method-assign]
+        world.text = entry
         with pytest.raises(NotApplied, match=words):
             revoke(world, serial(world.old))
     assert not revoked(world, serial(world.old))
+
+
+def test_a_list_is_fetched_over_tls_as_its_readers_trust_its_server(world: TlsWorld) -> None:
+    body = {"common_name": HOSTNAME, "ip_sans": "127.0.0.1"}
+    made = world.server.ask("POST", f"{world.pki.mount}/issue/web", body)["data"]
+    own = world.directory / "list-server.pem"
+    own.write_text("\n".join([made["private_key"], made["certificate"], made["issuing_ca"]]))
+    text = world.toml()
+    with forwarding(world.pki.url, own) as port:
+        lines = f'crl_urls = ["https://127.0.0.1:{port}/crl"]'
+        for more, words in (("", "SSLError"), ('\ncrl_ca_file = "root.pem"', "")):
+            entry = text.replace("[tls.orders]", f"[tls.orders]\n{lines}{more}")
+            world.text = entry
+            if words:
+                with pytest.raises(NotApplied, match=words):
+                    revoke(world, serial(world.old))
+        revoke(world, serial(world.old))
+    assert revoked(world, serial(world.old))
+
+
+@contextmanager
+def forwarding(url: str, certificate: Path) -> Iterator[int]:
+    """Serve what is at this address over TLS, anew for each request."""
+
+    class Forward(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                body = answer.read()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forward) as server:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        yield server.server_port
+        server.shutdown()
 
 
 def test_a_list_that_does_not_show_it_is_no_confirmation(world: TlsWorld) -> None:
@@ -268,7 +317,7 @@ def test_a_list_that_does_not_show_it_is_no_confirmation(world: TlsWorld) -> Non
 def test_a_server_that_does_not_answer_stops_the_revocation(world: TlsWorld) -> None:
     text = world.toml()
     entry = f'{text}\n[tls.orders.server.web9]\naddress = "127.0.0.1:1"\n'
-    world.toml = lambda port=None: entry  # type: ignore[method-assign]
+    world.text = entry
     with pytest.raises(NotApplied, match="did not answer, and may show it: web9"):
         revoke(world, serial(world.old))
     assert not revoked(world, serial(world.old))
@@ -332,6 +381,6 @@ def test_a_map_that_is_not_whole_is_refused(world: TlsWorld) -> None:
         ('ttl = "24h"', 'ttl = "24h"\nother = 1'),
     ):
         entry = text.replace(old, new, 1)
-        world.toml = lambda port=None, entry=entry: entry  # type: ignore[method-assign]
+        world.text = entry
         with pytest.raises(TargetsFileInvalid):
             world.targets()

@@ -14,7 +14,7 @@ from remediation import models as m
 from remediation.domain import checks, plan, report
 from remediation.domain.plan import Plan
 from tests import factories
-from tests.executors.tls import TlsWorld, serial
+from tests.executors.tls import TlsWorld, TrustWorld, anchor_of, serial
 from tests.flows.waiting import Waiting
 from tests.flows.world import World
 
@@ -32,7 +32,7 @@ class Renewal(Waiting):
         (tls.directory / "targets.toml").write_text(tls.toml())
         self.settings.TARGETS_FILE = str(tls.directory / "targets.toml")
         service = factories.service(environment=self.environment)
-        for target in (self.certificate, self.old):
+        for target in self.identities:
             located = plan.parse_target(target).locator
             identity = factories.identity(located, environment=self.environment)
             seen_as = f"127.0.0.1:{forgotten}"
@@ -40,6 +40,10 @@ class Renewal(Waiting):
         self.service = service
         for someone in self.people.values():
             factories.grant(someone.user, "review_service", service)
+
+    @property
+    def identities(self) -> list[dict[str, Json]]:
+        return [self.certificate, self.old]
 
     @property
     def certificate(self) -> dict[str, Json]:
@@ -72,20 +76,83 @@ class Renewal(Waiting):
             **changes,
         )
 
+    def issuing(self, step: int) -> dict[str, Json]:
+        return {
+            "action": "tls.certificate.issue",
+            "target": self.certificate,
+            "parameters": {"store": "files:orders/tls"},
+            "wait": self.wait("served_new", step=step),
+        }
+
     def plan(self) -> Plan:
-        steps: list[Json] = [
-            {
-                "action": "tls.certificate.issue",
-                "target": self.certificate,
-                "parameters": {"store": "files:orders/tls"},
-                "wait": self.wait("served_new"),
-            },
-            {"action": "tls.issued.revoke", "target": self.old, "parameters": {}},
-        ]
+        return self.parsed(
+            self.issuing(0), {"action": "tls.issued.revoke", "target": self.old, "parameters": {}}
+        )
+
+    def parsed(self, *given: Json) -> Plan:
+        steps = list(given)
         value: Json = {
             "version": 2, "environment": self.environment, "order": "move_first", "steps": steps
         }  # fmt: skip
         return plan.parse(value, protected=frozenset())
+
+
+class AnotherCa(Renewal):
+    """The new CA trusted → new certificate → wait → the old CA no longer trusted."""
+
+    tls: TrustWorld
+
+    @property
+    def identities(self) -> list[dict[str, Json]]:
+        return [self.certificate, self.old, self.billing]
+
+    @property
+    def billing(self) -> dict[str, Json]:
+        return {"kind": "tls.trust", "certificate": "orders", "client": "billing"}
+
+    def trusting(self, verb: str, anchor: str) -> dict[str, Json]:
+        action = f"tls.trust.{verb}"
+        return {"action": action, "target": self.billing, "parameters": {"anchor": anchor}}
+
+    def plan(self) -> Plan:
+        return self.parsed(
+            self.trusting("add", self.tls.anchor),
+            self.issuing(1),
+            self.trusting("remove", self.tls.first_anchor),
+        )
+
+
+def test_another_ca_is_trusted_before_its_leaf_is_served_and_the_old_one_last(
+    db: None,
+    tmp_path: Path,
+    settings: Settings,
+    bao: BaoServer,
+    django_capture_on_commit_callbacks: object,
+) -> None:
+    (tmp_path / "tls").mkdir()
+    tls = TrustWorld("tls.trust.add", tmp_path / "tls", bao)
+    try:
+        tls.pki.make_default("second")
+        world = AnotherCa(tmp_path, settings, (serial(tls.first),), "production")
+        world.begin(tls, tls.ports[0])
+
+        proposal_id = world.approved()
+        world.execute(proposal_id)
+        assert world.state_of(proposal_id) == "waiting", world.phases(proposal_id)
+        assert {anchor_of(one) for one in certificates(tls)} == {tls.anchor, tls.first_anchor}
+
+        world.tick(2)
+        assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
+        assert [anchor_of(one) for one in certificates(tls)] == [tls.anchor]
+    finally:
+        tls.close()
+
+
+def certificates(tls: TrustWorld) -> list[str]:
+    """Return the blocks of the trust of billing."""
+    end = "-----END CERTIFICATE-----"
+    text = tls.bundle.read_text().removeprefix("# Billing's\n")
+    return [f"{one}{end}" for one in text.split(end) if one.strip()]
 
 
 def test_a_forgotten_server_stops_the_run_until_it_shows_the_new_one(
@@ -113,7 +180,7 @@ def test_a_forgotten_server_stops_the_run_until_it_shows_the_new_one(
         found = {one.name: one.outcome for one in checks.parse(bytes(assessment.checks))}
         assert found["precheck_refused"] == "pass"
         world.execute(proposal_id)
-        assert world.state_of(proposal_id) == "waiting", world.refusals(proposal_id)
+        assert world.state_of(proposal_id) == "waiting", world.phases(proposal_id)
         world.tick(2)
         look = m.WaitLook.objects.last()
         assert world.state_of(proposal_id) == "waiting"

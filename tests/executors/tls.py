@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from cryptography import x509
+
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.openbao import BaoServer
 from remediation.domain.plan import Plan
+from remediation.executors.tls_bundle import fingerprint
 from tests.executors.contract import World, make_plan
 from tests.executors.openbao import lines_since
 
@@ -65,11 +68,33 @@ class Pki:
         )
         return dict(made["data"])
 
+    def another_issuer(self, name: str, *, default: bool = False) -> str:
+        """Make a second root of the engine; return its certificate. `default`: it signs now."""
+        made = self.server.ask(
+            "POST",
+            f"{self.mount}/issuers/generate/root/internal",
+            {
+                "common_name": f"Test Root {name}",
+                "issuer_name": name,
+                "ttl": "744h",
+                "key_type": "ec",
+                "key_bits": 256,
+            },
+        )
+        if default:
+            self.make_default(name)
+        return str(made["data"]["certificate"])
+
+    def make_default(self, name: str) -> None:
+        self.server.ask("POST", f"{self.mount}/config/issuers", {"default": name})
+
 
 class TlsWorld(World):
     """Two servers that show one certificate, and a client that trusts its issuer."""
 
     modes: Sequence[str] = ("reload", "reload")
+    # The targets file, where a test gives another one.
+    text = ""
 
     def __init__(
         self, action: str, directory: Path, server: BaoServer, modes: Sequence[str] = ()
@@ -151,6 +176,8 @@ class TlsWorld(World):
         return make_plan(self.action, target or self.target, parameters)
 
     def toml(self, port: int | None = None) -> str:
+        if self.text:
+            return self.text
         url = self.server.url if port is None else f"http://127.0.0.1:{port}"
         entries = "".join(self._entry(name, role, port) for name, role in ROLES)
         return f"""
@@ -173,6 +200,7 @@ directory = "files"
             for number, one in enumerate(self.ports if port is None else [port], 1)
         )
         return f"""
+{self.relying(name)}
 [tls.{name}]
 hostname = "{HOSTNAME}"
 openbao = "main"
@@ -182,6 +210,10 @@ ttl = "24h"
 trust_file = "root.pem"
 
 {servers}"""
+
+    def relying(self, name: str) -> str:
+        """Return the clients with a trust of their own, in the targets file."""
+        return ""
 
     def look(self) -> object:
         revoked = self.server.ask("LIST", f"{self.pki.mount}/certs")["data"]["keys"]
@@ -195,6 +227,62 @@ trust_file = "root.pem"
                 by = record.get("auth", {}).get("accessor") == self._operator
                 found += by and CHANGING.fullmatch(record["request"]["path"]) is not None
         return found
+
+
+class TrustWorld(TlsWorld):
+    """A client whose trust the portal may write, and a second root of the engine.
+
+    `action` may be set to one on certificates later.
+    """
+
+    def __init__(self, action: str, directory: Path, server: BaoServer) -> None:
+        super().__init__(action, directory, server)
+        self.second = self.pki.another_issuer("second")
+        self.anchor, self.first_anchor = anchor_of(self.second), anchor_of(self.pki.root)
+        self.bundle = directory / "root.pem"
+        more = self.second if action.endswith(".remove") else ""
+        self.bundle.write_text(f"# Billing's\n{self.pki.root}\n{more}\n")
+        self.bundle.chmod(0o640)
+        self._inode = self.bundle.stat().st_ino
+
+    @property
+    def target(self) -> dict[str, Json]:
+        if self.action.startswith("tls.trust."):
+            return {"kind": "tls.trust", "certificate": "orders", "client": "billing"}
+        return super().target
+
+    @property
+    def gone(self) -> dict[str, Json]:
+        return {"kind": "tls.trust", "certificate": "gone", "client": "gone"}
+
+    @property
+    def parameters(self) -> dict[str, Json]:
+        return {"anchor": self.anchor}
+
+    def plan(self, target: dict[str, Json] | None = None) -> Plan:
+        if self.action.startswith("tls.trust."):
+            return make_plan(self.action, target or self.target, self.parameters)
+        return super().plan(target)
+
+    def relying(self, name: str) -> str:
+        client, file = ("billing", "root.pem") if name == "orders" else ("gone", "gone.pem")
+        return f'[tls.{name}.relying.{client}]\ntrust_file = "{file}"\nmanaged = true\n'
+
+    def look(self) -> object:
+        return self.bundle.read_text(), sorted(one.name for one in self.directory.glob("*.pem*"))
+
+    def changes(self) -> int:
+        """A file that is replaced is another one."""
+        return int(self.bundle.stat().st_ino != self._inode)
+
+
+def anchor_of(pem: str) -> str:
+    return fingerprint(x509.load_pem_x509_certificate(pem.encode()))
+
+
+def tls_world(action: str, directory: Path, server: BaoServer) -> TlsWorld:
+    kind = TrustWorld if action.startswith("tls.trust.") else TlsWorld
+    return kind(action, directory, server)
 
 
 ROLES = (("orders", "web"), ("gone", "gone"))

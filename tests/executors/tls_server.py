@@ -1,6 +1,7 @@
 """A TLS server that loads its certificate from a store of files, as a process of its own.
 
-`python tls_server.py DIRECTORY[=MODE] …` listens once for each argument and prints the ports.
+`python tls_server.py DIRECTORY[=MODE] …` listens once for each argument and prints the ports. It
+sends back each byte, and keeps a connection with the certificate that it began with.
 Modes: reload (looks for a new version at each connection), stuck (never loads another), tickets
 (loads it, and goes on to resume sessions of the old one).
 """
@@ -30,10 +31,15 @@ def serve(listener: socket.socket, directory: Path, mode: str) -> None:
         found = os.readlink(directory / "current")
         if mode != "stuck" and found != version:
             version, loaded = found, context(directory, loaded if mode == "tickets" else None)
-        with contextlib.suppress(OSError), plain:
-            plain.settimeout(5)
-            with loaded.wrap_socket(plain, server_side=True) as secured:
-                secured.recv(1)
+        threading.Thread(target=answer, args=(plain, loaded), daemon=True).start()
+
+
+def answer(plain: socket.socket, loaded: ssl.SSLContext) -> None:
+    with contextlib.suppress(OSError), plain:
+        plain.settimeout(5)
+        with loaded.wrap_socket(plain, server_side=True) as secured:
+            while asked := secured.recv(1):
+                secured.sendall(asked)
 
 
 def main() -> None:

@@ -178,6 +178,14 @@ class Change:
     lasts: bool = True
 
 
+class Trust(StrEnum):
+    """What an action does to what clients trust."""
+
+    KEEPS = "keeps"
+    WIDENS = "widens"
+    NARROWS = "narrows"
+
+
 @dataclass(frozen=True)
 class ActionSpec:
     """An action: its effect, its kind of target, its limits, and what it cannot do.
@@ -239,6 +247,8 @@ class ActionSpec:
     delivers: str = ""
     # True if an old credential is refused after it.
     retires: bool = False
+    # Trust first, the new credential second, distrust last (domain/plan_rules.py).
+    trust: Trust = Trust.KEEPS
     # The conditions (domain/conditions.py) that its executor can look for after it.
     conditions: tuple[str, ...] = ()
     # The same action in its earlier versions: plans that were signed for one are read, shown and

@@ -15,10 +15,9 @@ from remediation.domain.catalogue.spec import (
     gettext_noop,
     pgettext,
 )
+from remediation.domain.catalogue.tls_trust import ADD, NAME, REMOVE, TRUST
 from remediation.domain.store_place import MAX_PLACE, PATTERN
 
-# The name of an entry of the targets file, which maps a certificate to all that serve and trust it.
-_CERTIFICATE = r"[a-z0-9][a-z0-9_-]{0,62}"
 # A serial number as OpenBao writes it, without the colons.
 SERIAL = r"(?:[0-9a-f]{2}){8,20}"
 PUBLIC_KEY = r"[0-9a-f]{64}"
@@ -26,7 +25,7 @@ PUBLIC_KEY = r"[0-9a-f]{64}"
 CERTIFICATE = TargetSpec(
     kind="tls.certificate",
     title=gettext_noop("TLS certificate of servers"),
-    fields={"certificate": _CERTIFICATE},
+    fields={"certificate": NAME},
     distinguishing="certificate",
     example={"certificate": "orders"},
     names=("certificate",),
@@ -47,7 +46,7 @@ CERTIFICATE = TargetSpec(
 ISSUED = TargetSpec(
     kind="tls.issued",
     title=gettext_noop("Issued TLS certificate"),
-    fields={"certificate": _CERTIFICATE, "serial": SERIAL},
+    fields={"certificate": NAME, "serial": SERIAL},
     distinguishing="serial",
     example={"certificate": "orders", "serial": "1bd3d43b4cf3758e2873a8cb527ed9cc48a6b344"},
     names=("certificate",),
@@ -177,8 +176,8 @@ REVOKE = ActionSpec(
 PROVIDER = Provider(
     name="tls",
     title="TLS",
-    targets=(CERTIFICATE, ISSUED),
-    actions=(ISSUE, REVOKE),
+    targets=(CERTIFICATE, ISSUED, TRUST),
+    actions=(ISSUE, REVOKE, ADD, REMOVE),
     words={
         "certificate": pgettext("field of a target", "certificate"),
         "serial": pgettext("field of a target", "serial number"),
@@ -194,5 +193,11 @@ PROVIDER = Provider(
         "crl_problem": pgettext("field of an observation", "list of revoked certificates"),
         "crl_until": pgettext("field of an observation", "list valid until"),
         "revoked": pgettext("field of an observation", "revoked"),
+        "client": pgettext("field of a target", "client"),
+        "anchor": pgettext("parameter of an action", "SHA-256 of the CA certificate"),
+        "anchors": pgettext("field of an observation", "SHA-256 of the trusted CA certificates"),
+        "trusted": pgettext("field of an observation", "trusted CA certificates"),
+        "offered": pgettext("field of an observation", "issuers of OpenBao that are not trusted"),
+        "refused_servers": pgettext("field of an observation", "servers that it would refuse"),
     },
 )
