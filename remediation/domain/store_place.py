@@ -15,7 +15,8 @@ _SEGMENT = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 # For the JSON Schema of a parameter: no empty, hidden or parent segment, at most eight of them.
 PATTERN = rf"^[a-z][a-z0-9-]{{0,39}}:{_SEGMENT}(?:/{_SEGMENT}){{0,7}}$"
 _PLACE = re.compile(PATTERN.replace("$", r"\Z"))
-_VERSION = re.compile(r"hitl-[0-9a-f]{12}-[0-9]{1,3}\Z")
+# Names of versions that the portal makes.
+VERSION = r"hitl-[0-9a-f]{12}-[0-9]{1,3}"
 
 
 @dataclass(frozen=True)
@@ -44,4 +45,4 @@ def version_name(plan_digest: str, step: int) -> str:
 
 def is_version_name(text: str) -> bool:
     """Return whether a version's name is of this form, so that a portal may have made it."""
-    return _VERSION.match(text) is not None
+    return re.fullmatch(VERSION, text) is not None

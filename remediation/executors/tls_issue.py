@@ -7,6 +7,7 @@ this process otherwise. A request whose answer is lost leaves a certificate with
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -23,7 +24,7 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.domain.store_place import version_name
+from remediation.domain.store_place import VERSION, version_name
 from remediation.executors.base import (
     GONE,
     Deadline,
@@ -67,6 +68,7 @@ class Issue(Executor):
             if api.get(f"{entry.mount}/roles/{entry.role}") is None:
                 return GONE
             problems = trust_problems(entry, issuer_of(api, entry.mount))
+        promoted = look_in_store(targets, step.target, step.parameters["store"]).promoted
         served = ask(entry)
         if not served.shown:
             raise TargetUnobservable(f"no server answers: {', '.join(served.words_unseen)}"[:300])
@@ -79,6 +81,7 @@ class Issue(Executor):
             "servers": [one.to_json(name) for name, one in sorted(served.shown.items())],
             "unseen_servers": list[Json](served.words_unseen),
             "relying": list[Json](problems),
+            "promoted": promoted,
             "expires": min(one.expires for one in served.shown.values()).isoformat(),
         }
         return Observation(True, state, shown, simulated=False)
@@ -92,9 +95,24 @@ class Issue(Executor):
     def settled_from(
         self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
     ) -> Settled | None:
-        """Return whether servers show it; the old one tells nothing, before they load the new."""
+        """Return whether plain reads of the store return it, or all servers show it.
+
+        A server that shows the old one tells nothing: it may load the new one later. The wait for
+        `served_new` looks at each server.
+        """
+        if observation.exists and made and observation.shown["promoted"] == made.get("version"):
+            return Settled.APPLIED
         found = super().settled_from(step, observation, before, made)
         return None if found is Settled.NOT_APPLIED else found
+
+    def found_made(self, observation: Observation, before: Snapshot) -> Mapping[str, str] | None:
+        """Return what every server shows, with the version that plain reads of the store return."""
+        seen = {name: str(value) for name, value in observation.state.items()}
+        promoted = str(observation.shown.get("promoted", ""))
+        changed = all(seen.get(name) not in (None, before.get(name)) for name in before)
+        if not changed or not re.fullmatch(VERSION, promoted) or ", " in seen["serial"]:
+            return None
+        return {**seen, "version": promoted}
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         return (Point(step.target.locator, None),)
@@ -120,7 +138,7 @@ class Issue(Executor):
                 unmake=made.unmake,
             ),
         )
-        return Outcome({**done.detail, **made.told}, made=made.told)
+        return Outcome({**done.detail, **made.told}, made={**made.told, **done.made})
 
     def _old_keys(self, place: OpenPlace, seen: Observation) -> frozenset[str]:
         """Return the public keys that a new certificate must not have."""

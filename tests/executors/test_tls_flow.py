@@ -198,6 +198,35 @@ def test_a_forgotten_server_stops_the_run_until_it_shows_the_new_one(
         tls.close()
 
 
+def test_a_server_of_the_map_that_loads_it_late_is_waited_for(
+    db: None,
+    tmp_path: Path,
+    settings: Settings,
+    bao: BaoServer,
+    django_capture_on_commit_callbacks: object,
+) -> None:
+    (tmp_path / "tls").mkdir()
+    tls = TlsWorld("tls.certificate.issue", tmp_path / "tls", bao, ("reload", "asked"))
+    try:
+        world = Renewal(tmp_path, settings, (serial(tls.first),), "production")
+        world.begin(tls, tls.ports[1])
+        proposal_id = world.approved()
+        world.execute(proposal_id)
+        assert world.state_of(proposal_id) == "waiting", world.phases(proposal_id)
+        world.tick(2)
+        look = m.WaitLook.objects.last()
+        assert world.state_of(proposal_id) == "waiting"
+        assert look is not None and world.service.name in look.unmet[0]["detail"]
+        assert revoked(tls) == []
+
+        (tls.place / "reload").touch()
+        world.tick(2)
+        assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
+        assert revoked(tls) == [tls.first["serial_number"]]
+    finally:
+        tls.close()
+
+
 def revoked(tls: TlsWorld) -> list[str]:
     """Return the serial numbers that OpenBao has as revoked."""
     numbers = tls.server.ask("LIST", f"{tls.pki.mount}/certs")["data"]["keys"]

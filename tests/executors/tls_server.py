@@ -2,8 +2,9 @@
 
 `python tls_server.py DIRECTORY[=MODE] …` listens once for each argument and prints the ports. It
 sends back each byte, and keeps a connection with the certificate that it began with.
-Modes: reload (looks for a new version at each connection), stuck (never loads another), tickets
-(loads it, and goes on to resume sessions of the old one).
+Modes: reload (looks for a new version at each connection), stuck (never loads another), asked
+(loads another once a file `reload` lies in the directory), tickets (loads it, and goes on to resume
+sessions of the old one).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def serve(listener: socket.socket, directory: Path, mode: str) -> None:
     while True:
         plain, _ = listener.accept()
         found = os.readlink(directory / "current")
-        if mode != "stuck" and found != version:
+        loads = mode != "stuck" and (mode != "asked" or (directory / "reload").exists())
+        if loads and found != version:
             version, loaded = found, context(directory, loaded if mode == "tickets" else None)
         threading.Thread(target=answer, args=(plain, loaded), daemon=True).start()
 

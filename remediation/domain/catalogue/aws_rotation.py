@@ -13,7 +13,7 @@ from remediation.domain.catalogue.spec import (
     TargetSpec,
     gettext_noop,
 )
-from remediation.domain.store_place import MAX_PLACE, PATTERN
+from remediation.domain.store_place import MAX_PLACE, PATTERN, VERSION
 
 ACCOUNT = r"[0-9]{12}"
 # IAM User and Role API: 1 to 64 characters of [\w+=,.@-].
@@ -130,7 +130,7 @@ CREATE_KEY = ActionSpec(
         }
     ),
     leaves=True,
-    makes=MappingProxyType({"access_key_id": KEY_ID, "version": r"hitl-[0-9a-f]{12}-[0-9]{1,3}"}),
+    makes=MappingProxyType({"access_key_id": KEY_ID, "version": VERSION}),
     delivers="store",
     conditions=("consumers_moved", "old_quiet"),
     grants_access=True,

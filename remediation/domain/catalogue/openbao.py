@@ -18,12 +18,11 @@ from remediation.domain.catalogue.spec import (
     gettext_noop,
     pgettext,
 )
-from remediation.domain.store_place import MAX_PLACE, PATTERN
+from remediation.domain.store_place import MAX_PLACE, PATTERN, VERSION
 
 # OpenBao writes names of AppRoles in lower case; another case would be a second name of the same.
 _ROLE = r"[a-z0-9_](?:[a-z0-9_.-]{0,98}[a-z0-9_])?"
 ACCESSOR = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-VERSION = r"hitl-[0-9a-f]{12}-[0-9]{1,3}"
 _STORE_PARAMETERS = one_parameter(
     "store", {"type": "string", "pattern": PATTERN, "maxLength": MAX_PLACE}
 )

@@ -8,14 +8,13 @@ from audit.tlog.canonical import Json
 from remediation.domain.catalogue.postgres_login import DISABLE
 from remediation.domain.catalogue.postgres_role import LIMITS, NO_SESSION, PIN, ROLE
 from remediation.domain.catalogue.spec import ActionSpec, Change, Limit, Narrows, Op, gettext_noop
-from remediation.domain.store_place import MAX_PLACE, PATTERN
+from remediation.domain.store_place import MAX_PLACE, PATTERN, VERSION
 
 _STORE: dict[str, Json] = {"type": "string", "pattern": PATTERN, "maxLength": MAX_PLACE}
 _INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
-_VERSION = r"hitl-[0-9a-f]{12}-[0-9]{1,3}"
 # What a new password leaves: its fingerprint at the target, and its version there and in the store.
 _PASSWORD = ("password_id", "password_version", "store_version")
-_MAKES = MappingProxyType({"version": _VERSION, "set_at": _INSTANT, "password_id": r"[0-9a-f]{32}"})
+_MAKES = MappingProxyType({"version": VERSION, "set_at": _INSTANT, "password_id": r"[0-9a-f]{32}"})
 _NEW_PASSWORD = MappingProxyType(
     {
         "password_id": Change(Op.SET, made="password_id"),

@@ -16,7 +16,7 @@ from remediation.domain.catalogue.spec import (
     pgettext,
 )
 from remediation.domain.catalogue.tls_trust import ADD, NAME, REMOVE, TRUST
-from remediation.domain.store_place import MAX_PLACE, PATTERN
+from remediation.domain.store_place import MAX_PLACE, PATTERN, VERSION
 
 # A serial number as OpenBao writes it, without the colons.
 SERIAL = r"(?:[0-9a-f]{2}){8,20}"
@@ -129,7 +129,7 @@ ISSUE = ActionSpec(
     example=MappingProxyType({"store": "files:orders/tls"}),
     headline="Issue and deliver a new TLS certificate {certificate}",
     leaves=True,
-    makes=MappingProxyType({"serial": SERIAL, "public_key": PUBLIC_KEY}),
+    makes=MappingProxyType({"serial": SERIAL, "public_key": PUBLIC_KEY, "version": VERSION}),
     delivers="store",
     conditions=("served_new",),
 )
