@@ -28,6 +28,7 @@ from remediation.domain.catalogue.spec import (
     TargetSpec,
     Word,
     gettext_noop,
+    never_cut,
     pgettext,
 )
 
@@ -56,6 +57,7 @@ __all__ = [
     "is_report_only",
     "is_test",
     "kind_of",
+    "never_cut",
     "pgettext",
     "provider_of",
     "register",
