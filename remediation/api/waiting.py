@@ -1,4 +1,4 @@
-"""Build what agents are told of a run that waits: on what, since when, and how far consumers came.
+"""Build what agents read of a run that waits: on what, since when, and how far consumers came.
 
 Without names of people, and without what else the target's record shows.
 """
