@@ -22,7 +22,7 @@ POOL = 2
 
 @dataclass(frozen=True)
 class Running:
-    """A program, and the port at which it tells its counts."""
+    """A program, and the port at which it serves its counts."""
 
     child: Child
     port: int
@@ -74,7 +74,7 @@ class Consumers:
         return all(self.counts(service).done for service in self._running)
 
     def late(self) -> list[tuple[Consumer, int]]:
-        """Return those that a person has to tell about the new password, with their pids."""
+        """Return those that reload the password only on request, with their pids."""
         version = self.store.version(PLACE)
         return [
             (one, self._running[one.service].child.pid)

@@ -109,7 +109,7 @@ class Run:
                 print(words.codes(self._stack.origin, self._codes), flush=True)
 
     def _name_late(self) -> None:
-        """Say once of each new password how a program that does not read it by itself is told."""
+        """Show once for each new password how to let a program reload that does not by itself."""
         version = self._stack.store.version(PLACE)
         for one, pid in self._stack.consumers.late():
             if (one.service, version) not in self._named:

@@ -32,7 +32,7 @@ LEAKED_LOCATORS = tuple(f"postgres.role:{CLUSTER}/{role}" for role in LEAKED)
 SHARED = "svc_statements"
 SHARED_LOCATOR = f"postgres.role:{CLUSTER}/{SHARED}"
 # The main story: a service account in wrong hands, which three services use at the same time. They
-# read its password at a place of the file store; one of them reads it again only when it is told.
+# read its password at a place of the file store; one of them reloads it only on request.
 ROTATED = "svc_billing"
 ROTATED_LOCATOR = f"postgres.role:{CLUSTER}/{ROTATED}"
 STORE, PLACE = "apps", f"{CLUSTER}/{ROTATED}"
@@ -120,7 +120,7 @@ class Consumer:
     records show it under the service's name."""
 
     service: str
-    takes_by: str  # how it learns a new password: by itself, or when a person tells it
+    takes_by: str  # how it learns a new password: by itself, or on request
     period_s: int = 0
 
 

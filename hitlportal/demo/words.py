@@ -22,7 +22,7 @@ hitlportal runs at {origin}
      it reaches, approve with the passkey. Nothing runs yet: bob must approve, too.
   3  Sign in as bob and approve. The worker verifies everything again, gives the role a new
      password, and puts it where the programs read it. The run waits until each was seen on it.
-     One of them waits for you: this terminal says which, and how you tell it.
+     One of them reloads only on request: this terminal shows which, and the command.
   4  Look at "what changed" in the proposal that frank corrected, at the passwords in the build
      log (masked; alice may reveal them), and at the failed checks of another one. Decide.
   5  One incident has no plan. Sign in as lena and make one; alice and bob decide on it.
@@ -58,8 +58,8 @@ def welcome(stack: Stack, fresh: Mapping[str, str], queue: Sequence[Place]) -> s
 def late(one: Consumer, pid: int) -> str:
     """Return how to let a program read its password again that does not do it by itself."""
     return (
-        f"\n{ROTATED} has a new password. {one.service} reads it only when a person tells it to:"
-        f" its sessions\nstill are those of the old one, and the run waits for it. Tell it:"
+        f"\n{ROTATED} has a new password. {one.service} reloads only on request: its sessions\nare"
+        f" still those of the old one, and the run waits for it. Let it reload:"
         f"\n\n  kill -HUP {pid}\n"
     )
 

@@ -32,8 +32,8 @@ _MOST_DIGITS = 9
 
 
 # What an earlier step makes, as it is typed in place of a value.
-_REFERENCE = re.compile(r"steps/([0-9]{1,3})/made/([a-z][a-z0-9_]{0,59})", re.ASCII)
-_CONDITION = re.compile(r"([a-z_]{1,60})(?:/([0-9]{1,3}))?", re.ASCII)
+REFERENCE = re.compile(r"steps/([0-9]{1,3})/made/([a-z][a-z0-9_]{0,59})", re.ASCII)
+CONDITION = re.compile(r"([a-z_]{1,60})(?:/([0-9]{1,3}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def _parameters(
     problems: list[Problem] = []
     for each in inputs_of(spec.parameters):
         typed = step.parameters.get(each.name, "")
-        refers = _REFERENCE.fullmatch(typed.strip()) if each.name in spec.references else None
+        refers = REFERENCE.fullmatch(typed.strip()) if each.name in spec.references else None
         if refers is not None:
             values[each.name] = Reference(int(refers[1]), refers[2]).to_json()
             continue
@@ -243,7 +243,7 @@ def _wait(wait: DraftWait, index: int, at: str) -> tuple[Json, list[Problem]]:
     problems: list[Problem] = []
     conditions: list[Json] = []
     for number, typed in enumerate(wait.conditions):
-        named = _CONDITION.fullmatch(typed.strip())
+        named = CONDITION.fullmatch(typed.strip())
         if named is None:
             problems.append(Problem(f"{at}/conditions/{number}", BadValue("not a condition")))
         else:

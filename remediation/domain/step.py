@@ -48,8 +48,8 @@ class Target:
         """Return the value that distinguishes this target from its neighbours."""
         return self.fields[TARGETS[self.kind].distinguishing]
 
-    def describe(self, sentence: str) -> str:
-        """Return a sentence of the catalogue with this target's values.
+    def describe(self, sentence: str, more: Mapping[str, str] = MappingProxyType({})) -> str:
+        """Return a sentence of the catalogue with this target's values, and with `more` of them.
 
         A free value that a reader could take for more or less than a name is quoted, so that no
         name adds words to the portal's sentence (A01).
@@ -57,8 +57,11 @@ class Target:
         escaped = TARGETS[self.kind].escaped
         return sentence.format_map(
             {
-                name: format_name(value) if name in escaped else value
-                for name, value in self.fields.items()
+                **more,
+                **{
+                    name: format_name(value) if name in escaped else value
+                    for name, value in self.fields.items()
+                },
             }
         )
 

@@ -91,8 +91,8 @@ KINDS: Mapping[Kind, About] = MappingProxyType(
         ),
         Kind.RUN_ASKS: About(
             "a run waits for a person's verdict",
-            "waits for your word to go on",
-            "A run waits between two steps until a person says that it goes on.",
+            "waits for your answer",
+            "A run waits between two steps until a person lets it go on.",
             page="result",
         ),
         Kind.WAIT_OVERDUE: About(

@@ -9,8 +9,8 @@ observe_secret_access_key = "..."         or observe_secret_access_key_file
 operate_access_key_id = "..."
 operate_secret_access_key_file = "..."
 operate_role_arn = "..."       optional: assumed for each call, cut to the call by a session policy
-cloudtrail = false             true: the observer may look up events, so that consumers are told
-                               apart
+cloudtrail = false             true: the observer may look up events, so that consumers are
+                               distinguished
 environment = "production"     optional, see targets.py
 """
 

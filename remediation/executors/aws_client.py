@@ -2,7 +2,7 @@
 
 With `operate_role_arn` in the targets file, the login assumes that role for each changing call,
 with a session policy that allows one action on one user, for 15 minutes (the least that AWS gives).
-Whoever takes over a session in the middle of a run can do this and no more. The login's own key
+Somebody who steals a session in the middle of a run can do this and no more. The login's own key
 file can assume the role for any user that it covers. IAM knows no resource for
 a single access key, so the policy names the user; it cannot name the key. Without the role, the
 login's own rights count: every action that it has, on every user. moto, the simulator of the demo

@@ -176,7 +176,7 @@ class CreateKey(UserKeys):
             if not new:
                 return Outcome({**snapshot, "changed": False})
             if len(new) > 1:
-                raise NotApplied(f"which key this run made cannot be told: {', '.join(new)}")
+                raise NotApplied(f"it is not known which key this run made: {', '.join(new)}")
             refuse_used(found, new[0])
             detail = take_back(open_place(clearance, step, targets, deadline)).detail
             delete_key(clearance, step, targets, new[0], deadline)
@@ -185,10 +185,10 @@ class CreateKey(UserKeys):
         return Outcome({**detail, "deleted": new[0]})
 
     def _delivered_before(self, step: Step, targets: Targets) -> str:
-        """Return the key of an earlier call. Raises PartlyApplied if that cannot be told."""
+        """Return the key of an earlier call. Raises PartlyApplied if that is not known."""
         new = sorted(all_keys(self.look(step, targets).state) - _known(step))
         if len(new) != 1:
-            raise PartlyApplied(f"which key was delivered cannot be told: {', '.join(new)}")
+            raise PartlyApplied(f"it is not known which key was delivered: {', '.join(new)}")
         return new[0]
 
     def _rotation(

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 
+from audit.tlog.canonical import Json
 from remediation.domain.catalogue.aws import DELETE
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_account import account
-from remediation.executors.aws_client import client_of, reading
+from remediation.executors.aws_client import client_of, reading, uncut
 from remediation.executors.aws_errors import Spreading
 from remediation.executors.aws_iam import delete_key, look, user_exists
 from remediation.executors.base import Deadline, Executor, Outcome, Point, Snapshot
@@ -114,5 +115,9 @@ def _look(step: Step, targets: Targets) -> Observation:
         client = client_of(target, *target.observe())
         if not user_exists(client, step.target.fields["user"]):
             return found
-    shown = dict.fromkeys(("created", "last_used", "last_used_service", "last_used_region"), None)
-    return Observation(True, {"status": DELETED}, {**shown, "other_keys": []}, target.simulated)
+    shown: dict[str, Json] = {
+        **dict.fromkeys(("created", "last_used", "last_used_service", "last_used_region")),
+        "other_keys": [],
+        "uncut": [*uncut(target)],
+    }
+    return Observation(True, {"status": DELETED}, shown, target.simulated)

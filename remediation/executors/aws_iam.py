@@ -11,7 +11,13 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_account import AwsTarget, account
-from remediation.executors.aws_client import changing, client_of, operating_client, reading
+from remediation.executors.aws_client import (
+    changing,
+    client_of,
+    operating_client,
+    reading,
+    uncut,
+)
 from remediation.executors.aws_errors import Spreading
 from remediation.executors.base import Deadline
 from remediation.executors.targets import Targets
@@ -107,6 +113,7 @@ def _observation(
         "last_used_service": used.get("ServiceName"),
         "last_used_region": used.get("Region"),
         "other_keys": others,
+        "uncut": [*uncut(target)],
     }
     return Observation(True, {"status": keys[key_id]["Status"]}, shown, target.simulated)
 

@@ -1,8 +1,8 @@
 """Revoke a lease of a dynamic database credential, and end the sessions that it leaves alive.
 
 Revoking drops the database role; PostgreSQL keeps the sessions of a dropped role. OpenBao does not
-show which database role belongs to a lease. Before the revocation it is told by its name, which
-ends in the second of the lease's issue; after it, by which role is gone.
+show which database role belongs to a lease. Before the revocation the role's name shows it,
+which ends in the second of the lease's issue; afterwards the role that is gone.
 """
 
 from __future__ import annotations

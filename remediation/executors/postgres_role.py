@@ -60,6 +60,13 @@ def add_standbys(
             ending.failed[place] = error.detail
 
 
+def uncut(targets: Targets, name: str) -> list[Json]:
+    """Return why a login that sets passwords is not cut to one step, in words; empty if it is."""
+    if cluster(targets, name).ticket_dsn is None:
+        return []
+    return ["this worker holds the login that opens tickets, too"]
+
+
 class RoleAction(LiveRole):
     """The common parts of the actions on a role."""
 
@@ -80,6 +87,7 @@ class RoleAction(LiveRole):
         if "oid" not in found:  # the name means no role; the one that was turned off is still seen
             return replace(GONE, shown=found)
         found |= self._beside(step, targets, found)
+        found["uncut"] = uncut(targets, name)
         state = {field: found[field] for field in self.spec.pin_fields}
         shown = {field: found[field] for field in ROLE.shown_fields}
         return Observation(True, state, shown, simulated=False)

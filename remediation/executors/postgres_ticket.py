@@ -1,7 +1,7 @@
 """Set a verifier with a ticket: the login that sets one cannot open a ticket, and the other way.
 
 Where the targets file names no ticket_dsn_file, an administrator of the target opens each ticket by
-hand. Errors of the server are told by their first line: their context would quote the verifier.
+hand. Of a server's error only the first line is passed on: its context would quote the verifier.
 """
 
 from __future__ import annotations

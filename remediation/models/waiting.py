@@ -47,7 +47,7 @@ class WaitLook(Fact):
 
 
 class WaitOverdue(Fact):
-    """The deadline of a wait passed, and people were told; once for each deadline."""
+    """The deadline of a wait passed, and people were notified; once for each deadline."""
 
     wait = models.ForeignKey(Wait, on_delete=models.PROTECT, related_name="overdue")
     # A person's signed `longer` moves the deadline, so a wait can be overdue again.

@@ -55,9 +55,9 @@ TERMS: dict[str, Term] = {
     "consumer": Term(
         gettext_lazy("Consumer"),
         gettext_lazy(
-            "A service that signs in with the credential itself. Told: it was asked to take the new"
-            " one. Fetched: it read it in the store. Moved: the target saw it sign in with it; only"
-            " that counts."
+            "A service that signs in with the credential itself. Notified: it was asked to take the"
+            " new one. Fetched: it read it in the store. Moved: the target saw it sign in with it;"
+            " only that counts."
         ),
     ),
     "diagnosis": Term(

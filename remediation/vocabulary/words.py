@@ -64,12 +64,12 @@ WORDS = {
     "go_on": pgettext_lazy("decision", "go on"),
     "longer": pgettext_lazy("decision", "wait longer"),
     # What a run waits for.
-    "consumers_moved": pgettext_lazy("condition of a wait", "consumers seen on the new one"),
-    "old_quiet": pgettext_lazy("condition of a wait", "nobody uses the old one"),
-    "served_new": pgettext_lazy("condition of a wait", "every server shows the new one"),
+    "consumers_moved": pgettext_lazy("condition of a wait", "consumers use the new credential"),
+    "old_quiet": pgettext_lazy("condition of a wait", "nobody uses the old credential"),
+    "served_new": pgettext_lazy("condition of a wait", "every server shows the new certificate"),
     # How far a consumer of a credential came.
     "not_seen": pgettext_lazy("consumer of a credential", "not seen"),
-    "told": pgettext_lazy("consumer of a credential", "told"),
+    "told": pgettext_lazy("consumer of a credential", "notified"),
     "fetched": pgettext_lazy("consumer of a credential", "fetched"),
     "moved": pgettext_lazy("consumer of a credential", "moved"),
     # Groups that decide nothing.

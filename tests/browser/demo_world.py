@@ -24,6 +24,7 @@ from hitlportal.demo.play import leak_scanner
 from hitlportal.demo.servers import ledger
 from hitlportal.demo.servers.cloud import Cloud
 from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, TICKET, Ledger
+from hitlportal.demo.servers.store import FileStore
 from hitlportal.demo.settings import REGION, TARGETS
 from remediation import models as m
 from remediation.domain import report
@@ -55,7 +56,7 @@ class TargetCluster:
 
 @dataclass(frozen=True)
 class DemoTargets:
-    """The demo's ledger, misused once, and its simulated AWS account."""
+    """The demo's ledger, two of its roles misused once, and its simulated AWS account."""
 
     ledger: Ledger
     log: Path
@@ -71,6 +72,7 @@ def _books(addresses: Addresses) -> Ledger:
         connection.execute("SELECT pg_advisory_lock(4711)")
         books.prepare()
         ledger.misuse(books.dsn(story.ROLE))
+        ledger.misuse(books.dsn(story.ROTATED))
     return books
 
 
@@ -85,6 +87,8 @@ def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]
         ids[login], secret = account.credentials(login)
         files[login] = directory / f"aws-{login}.secret"
         files[login].write_text(secret, encoding="utf-8")
+    store = FileStore(directory / "store")
+    store.put_first(story.PLACE, story.ROTATED, books.password(story.ROTATED))
     yield DemoTargets(
         books,
         addresses.target_log,
@@ -101,7 +105,7 @@ def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]
             operate_id=ids["operator"],
             operate_secret=files["operator"],
             store=story.STORE,
-            store_directory=directory,
+            store_directory=store.directory,
             rotated=story.ROTATED,
             place=story.PLACE,
         ),
@@ -145,12 +149,19 @@ class DemoWorld:
         """Return every proposal of the demo, and the largest that the API takes."""
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         keys, _ = analyse([story.CASE], "production", now)
-        roles, _ = analyse_log([self._made.log], story.CLUSTER, "production", now)
+        roles, _ = analyse_log(
+            [self._made.log],
+            story.CLUSTER,
+            "production",
+            now,
+            places={story.ROTATED: f"{story.STORE}:{story.PLACE}"},
+        )
         unknown, _ = analyse([story.UNKNOWN_CASE], "production", now)
         log = leak_scanner.build_log(self._made.ledger.leaked())
         return {
             "key": self.reported(story.AGENT, _planned(keys)),
-            "role": self.reported(story.AGENT, _planned(roles)),
+            "role": self.reported(story.AGENT, _planned(roles, story.ROLE)),
+            "rotation": self.reported(story.AGENT, _planned(roles, story.ROTATED)),
             "unknown": self.reported(story.AGENT, _planned(unknown)),
             "leak": self.reported(story.SCANNER, leak_scanner.report(log, tuple(story.LEAKED))),
             "uncited": self.reported(
@@ -203,5 +214,10 @@ class DemoWorld:
         return body
 
 
-def _planned(made: list[dict[str, Any]]) -> dict[str, Any]:
-    return next(body for body in made if "proposal" in body)
+def _planned(made: list[dict[str, Any]], role: str = "") -> dict[str, Any]:
+    """Return the first report with a plan; of a role, the one about it."""
+    return next(
+        body
+        for body in made
+        if "proposal" in body and role in ("", body["incident"]["identity"].get("role"))
+    )

@@ -92,11 +92,11 @@ def test_a_person_answers_a_run_that_waits(world: World, visit: Callable[[], Vis
     come_in(alice, user)
     approve_key_of(world, user)
     page = alice.open(f"/proposals/{run.proposal_id}/execution/")
-    expect(page.get_by_role("heading", name="Waits for billing-api")).to_be_visible()
+    expect(page.get_by_role("heading", name="Waiting for billing-api")).to_be_visible()
     page.get_by_label("Reason").fill(WHY)
     # Nobody loads the page again: what was seen appears, and no typed word is lost.
     looked(wait)
-    expect(page.get_by_role("heading", name="Waits for billing-batch")).to_be_visible(
+    expect(page.get_by_role("heading", name="Waiting for billing-batch")).to_be_visible(
         timeout=15_000
     )
     expect(page.get_by_label("Reason")).to_have_value(WHY)
@@ -111,7 +111,7 @@ def test_a_person_answers_a_run_that_waits(world: World, visit: Callable[[], Vis
     assert m.Halt.objects.get().decision == "go_on"
     rotation.late(wait)
     page.reload()
-    expect(page.locator("#waiting")).to_contain_text("People were told.")
+    expect(page.locator("#waiting")).to_contain_text("People were notified.")
     alice.shoot("waits-run-overdue")
     assert alice.complaints == []
 
@@ -127,5 +127,5 @@ def test_a_wait_for_a_person_stands_in_the_queue(
     expect(page.locator("#group-asks")).to_contain_text("Runs that wait for you")
     alice.shoot("waits-queue")
     page.locator("[aria-labelledby=group-asks] a.queuerow").first.click()
-    expect(page.get_by_role("heading", name="Waits for a person")).to_be_visible()
+    expect(page.get_by_role("heading", name="Waiting for a person")).to_be_visible()
     alice.shoot("waits-run-person")

@@ -62,6 +62,7 @@ def test_what_people_see_beside_the_pin(world: AwsWorld) -> None:
     assert before.state == {"status": "Active"}
     assert before.shown["created"] == "2023-07-10T11:40:00+00:00"
     assert before.shown["last_used"] is None
+    assert before.shown["uncut"], "the page says that the operator's rights are not cut"
     second = world.moto.keys()[world.user.second_key]
     assert before.shown["other_keys"] == [
         {

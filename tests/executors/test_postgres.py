@@ -134,6 +134,7 @@ def test_what_people_see_beside_the_pin(world: PostgresWorld) -> None:
         "standbys_unseen": [],
         "subscribers": [],
         "pooler": None,
+        "uncut": ["this worker holds the login that opens tickets, too"],
     }
 
 

@@ -102,6 +102,7 @@ def test_without_a_ticket_nothing_changes_and_a_ticket_by_hand_is_enough(
     world.toml = lambda port=None: toml(port).replace(  # type: ignore[method-assign]
         'ticket_dsn_file = "operate.ticket"\n', ""
     )
+    assert run_observe(world.step, world.targets()).shown["uncut"] == []
     with pytest.raises(NotApplied, match="an administrator of the target opens one"):
         world.run()
     assert world.signs_in(OLD) and not (world.place / "staged").exists()

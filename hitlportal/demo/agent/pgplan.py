@@ -70,7 +70,7 @@ def proposal(
 def _alive(sessions: Sequence[Session], seen: Sequence[Observation]) -> dict[str, str]:
     """Describe the programs with open sessions, without those that did what was observed.
 
-    A program's name is its own word, so only their number is told.
+    A program's name is its own word, so only their number is shown.
     """
     suspicious = {id(line) for item in seen for line in item.lines}
     names = {

@@ -1,7 +1,8 @@
 """(6) The main story: a service account in wrong hands gets a new password, and the run waits.
 
 Three programs use the account all the time, each with a pool of open sessions. Two take the new
-password by themselves, the third only when a person tells it. The intruder holds a session, too.
+password by themselves, the third only when a person has it reload. The intruder holds a session,
+too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from hitlportal.demo.servers.ledger import OPERATOR
 from hitlportal.demo.story import BY_HAND, BY_ITSELF, CONSUMERS, PLACE, ROTATED
 
 LONGER_S = 30 * 60
-WHY = "The invoices of today are half way through; their team tells the program afterwards."
+WHY = "The invoices of today are half way through; their team reloads the program afterwards."
 NAMES = [one.service for one in CONSUMERS]
 MOVE = [one.service for one in CONSUMERS if one.takes_by == BY_ITSELF]
 (STAYS,) = (one.service for one in CONSUMERS if one.takes_by == BY_HAND)
@@ -46,7 +47,7 @@ def check(scene: Scene) -> None:
         scene.checks.equal("6", what, (alive, longer), (True, True))
         scene.stack.consumers.reload(STAYS)
         scene.reaches(report, "succeeded")
-        what = f"a person tells {STAYS}; the run goes on and ends every old session"
+        what = f"a person has {STAYS} reload; the run goes on and ends every old session"
         seen = scene.record.state(report.proposal), _is_open(intruder)
         scene.checks.equal("6", what, seen, ("succeeded", False))
     contained = scene.comes_true(
@@ -100,18 +101,18 @@ def _waits(scene: Scene) -> None:
         "two programs to use the new password",
         lambda: [n for n in NAMES if _counts(scene, n).version == version] == MOVE,
     )
-    words = f"Waits for {STAYS} to use the new one"
+    words = f"Waiting for {STAYS} to use the new credential"
     named = scene.comes_true("the page of the run to name the third", _says(scene, words))
     last = {one["service"]: one["use"] for one in scene.record.consumers_seen(report.proposal)}
     expected = dict.fromkeys(MOVE, "moved")
     seen = {name: last.get(name) for name in MOVE}, last.get(STAYS) != "moved"
-    what = f"{' and '.join(MOVE)} are seen on the new one"
+    what = f"{' and '.join(MOVE)} are seen on the new password"
     scene.checks.equal("6", what, (moved, *seen), (True, expected, True))
     told = _told_to_the_agent(scene)
     what = "the agent's API says the same"
     scene.checks.equal("6", what, told, ("conditions", [STAYS]))
     state = scene.record.state(report.proposal)
-    what = f"{STAYS} reads it only when it is told: the run waits, and its page says for whom"
+    what = f"{STAYS} reloads only on request: the run waits, and its page shows for whom"
     scene.checks.equal("6", what, (named, state), (True, "waiting"))
 
 

@@ -29,6 +29,7 @@ from remediation.domain.catalogue.spec import (
     Trust,
     Word,
     gettext_noop,
+    never_cut,
     pgettext,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "is_report_only",
     "is_test",
     "kind_of",
+    "never_cut",
     "pgettext",
     "provider_of",
     "register",

@@ -36,6 +36,7 @@ def action_problems(
         yield f"its rollback {spec.rollback} is no action on the same kind"
     yield from _of_execution(spec)
     yield from _of_limits(spec, kinds[spec.target_kind])
+    yield from _of_credential(spec, kinds[spec.target_kind])
     yield from _of_parameters(spec)
     yield from _of_effects(spec)
     yield from _of_rotation(spec, own)
@@ -68,6 +69,14 @@ def _of_headlines(spec: ActionSpec, target: TargetSpec) -> Iterator[str]:
             yield "a headline for several targets does not say how many they are"
     if spec.headlines and "count" in target.fields:
         yield "its target has a field named count"
+    if bool(spec.delivers) != bool(spec.rotation):
+        yield "it has a title for a rotation if and only if it delivers"
+    texts = {name for name, kind in _properties(spec).items() if kind == "string"}
+    rotation = _braces(spec.rotation)
+    if "?" in rotation or not set(rotation) <= {*target.fields, *texts}:
+        yield "the title for a rotation names what neither its target nor its parameters have"
+    if spec.rotation and target.distinguishing not in rotation:
+        yield "the title for a rotation does not name its target"
 
 
 def _of_execution(spec: ActionSpec) -> Iterator[str]:
@@ -100,6 +109,21 @@ def _of_limits(spec: ActionSpec, target: TargetSpec) -> Iterator[str]:
         if fields.count(limit.field) > 1:
             yield f"limit {limit.field} is declared twice"
         yield from _of_sentences(limit)
+
+
+def _of_credential(spec: ActionSpec, target: TargetSpec) -> Iterator[str]:
+    """Each action says what else its credential can do, whoever holds it."""
+    limit = spec.credential
+    if limit is None:
+        yield "it does not say how far the worker's credential is cut to the step"
+    elif limit.field:
+        if limit.field not in target.shown_fields:
+            yield f"its credential: {target.kind} shows no field {limit.field}"
+        yield from _of_sentences(limit)
+    elif bool(limit.present) == bool(limit.absent) or limit.unknown:
+        yield "its credential: without a field it is always cut, or never"
+    elif _braces(limit.present + limit.absent):
+        yield "its credential: without a field nothing is replaced"
 
 
 def _of_sentences(limit: Limit) -> Iterator[str]:

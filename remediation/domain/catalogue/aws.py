@@ -8,6 +8,7 @@ from types import MappingProxyType
 from remediation.domain.catalogue.aws_rotation import (
     ACCOUNT,
     CREATE_KEY,
+    CREDENTIAL,
     DISCARD_KEY,
     KEY_ID,
     NAME,
@@ -49,7 +50,14 @@ ACCESS_KEY = TargetSpec(
     names=("user", "access_key_id"),
     account="account",
     holder="user",
-    shown_fields=("created", "last_used", "last_used_service", "last_used_region", "other_keys"),
+    shown_fields=(
+        "created",
+        "last_used",
+        "last_used_service",
+        "last_used_region",
+        "other_keys",
+        "uncut",
+    ),
     live=(
         Live(
             "status",
@@ -172,6 +180,7 @@ DEACTIVATE = replace(
     ),
     undone=gettext_noop("the key can be activated again"),
     retires=True,
+    credential=CREDENTIAL,
     earlier=(_DEACTIVATE_1,),
 )
 ACTIVATE = replace(
@@ -184,6 +193,7 @@ ACTIVATE = replace(
         "Activate {count} AWS access keys",
     ),
     undone=gettext_noop("the key can be deactivated again"),
+    credential=CREDENTIAL,
     earlier=(_ACTIVATE_1,),
 )
 
@@ -210,6 +220,7 @@ DELETE = ActionSpec(
     # An Inactive key has no access that it could take away, so it contains no incident.
     ends_sessions=gettext_noop("It ends no session; the key was refused before."),
     limits=_OTHER_KEYS,
+    credential=CREDENTIAL,
     cannot=(
         gettext_noop("It cannot bring a deleted key back."),
         gettext_noop("It does not delete an Active key, whatever its age."),

@@ -60,7 +60,7 @@ _OWNERS = Limit(
     ),
     unknown=gettext_noop("It was not looked at whether somebody else rotates the keys."),
 )
-_CUT = Limit(
+CREDENTIAL = Limit(
     "uncut",
     present=gettext_noop("The worker's login is not cut to this step: {value}."),
     absent=gettext_noop(
@@ -88,7 +88,8 @@ DISCARD_KEY = ActionSpec(
     leads_to=MappingProxyType({}),
     leads_to_from=MappingProxyType({"keys": Change(Op.REMOVE, parameter="access_key_id")}),
     ends_sessions=gettext_noop("It ends no session."),
-    limits=(_OWNERS, _CUT),
+    limits=(_OWNERS,),
+    credential=CREDENTIAL,
     cannot=(
         gettext_noop("It cannot bring a deleted key back."),
         gettext_noop("It does not delete a key that AWS shows as used by anybody but the portal."),
@@ -135,7 +136,9 @@ CREATE_KEY = ActionSpec(
     conditions=("consumers_moved", "old_quiet"),
     grants_access=True,
     ends_sessions=gettext_noop("It ends no session; the old key stays as it is."),
-    limits=(_OWNERS, _CUT),
+    limits=(_OWNERS,),
+    credential=CREDENTIAL,
+    rotation="Rotate the access key of AWS IAM user {user} (account {account})",
     cannot=(
         _NO_CONSUMER,
         gettext_noop("It does not refuse the old key: that is a later step."),

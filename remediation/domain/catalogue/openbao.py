@@ -16,6 +16,7 @@ from remediation.domain.catalogue.spec import (
     Provider,
     TargetSpec,
     gettext_noop,
+    never_cut,
     pgettext,
 )
 from remediation.domain.store_place import MAX_PLACE, PATTERN, VERSION
@@ -43,6 +44,13 @@ _TOKENS_UNSEEN = Limit(
     gettext_noop("Tokens of the server were not all looked at; not looked at: {value}."),
     "",
     gettext_noop("The server's tokens were not looked at."),
+)
+_CREDENTIAL = never_cut(
+    gettext_noop(
+        "The operator's token is not cut to this step: it can make and destroy secret ids of every"
+        " role that its policy names, and revoke each token and lease of the server whose accessor"
+        " or id is known."
+    )
 )
 _TOKENS_CHILDREN = gettext_noop(
     "It does not end orphan tokens that were made with a token of the role; OpenBao does not show"
@@ -164,6 +172,8 @@ NEW_SECRET_ID = ActionSpec(
     example=MappingProxyType({"store": "files:orders/approle"}),
     headline="Make and deliver a secret id for AppRole {role} (mount {mount}, OpenBao {server})",
     undone=gettext_noop("the new secret id can be destroyed again"),
+    credential=_CREDENTIAL,
+    rotation="Rotate the secret id of AppRole {role} (mount {mount}, OpenBao {server})",
     leaves=True,
     makes=MappingProxyType({"accessor": ACCESSOR, "version": VERSION}),
     delivers="store",
@@ -194,6 +204,7 @@ DESTROY_NEW = ActionSpec(
     parameters=_ACCESSOR_PARAMETERS,
     example=MappingProxyType({"accessor": SECRET_ID.example["accessor"]}),
     headline="Destroy an unused secret id of AppRole {role} (mount {mount}, OpenBao {server})",
+    credential=_CREDENTIAL,
     leaves=True,
     references=MappingProxyType({"accessor": "accessor"}),
     retires=True,
@@ -221,7 +232,7 @@ DESTROY = ActionSpec(
         gettext_noop("It cannot be undone: a new secret id has another value."),
         gettext_noop(
             "OpenBao does not keep which secret id minted a token. Only metadata that no other"
-            " secret id of the role has tells it."
+            " secret id of the role has shows it."
         ),
         _TOKENS_CHILDREN,
         _TOKENS_SECRETS,
@@ -261,6 +272,7 @@ DESTROY = ActionSpec(
         "Destroy {count} secret ids of AppRole {role} on OpenBao {server}",
         "Destroy {count} secret ids of OpenBao AppRoles",
     ),
+    credential=_CREDENTIAL,
     retires=True,
 )
 

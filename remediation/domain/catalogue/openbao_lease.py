@@ -13,6 +13,7 @@ from remediation.domain.catalogue.spec import (
     Narrows,
     TargetSpec,
     gettext_noop,
+    never_cut,
 )
 
 SERVER = r"[a-z0-9][a-z0-9_-]{0,62}"
@@ -102,8 +103,8 @@ REVOKE = ActionSpec(
         ),
         gettext_noop("Whoever may ask OpenBao for credentials gets new ones at once."),
         gettext_noop(
-            "OpenBao does not show which database role belongs to a lease. It is told by the role's"
-            " name and time, and by which role is gone afterwards."
+            "OpenBao does not show which database role belongs to a lease. The role's name and time"
+            " show it, and which role is gone afterwards."
         ),
         gettext_noop("Sessions on standbys of the database are not looked at."),
     ),
@@ -135,5 +136,11 @@ REVOKE = ActionSpec(
     example=MappingProxyType({"end_sessions": False}),
     headline="Revoke database lease {lease} (OpenBao {server})",
     headlines=("Revoke {count} database leases on OpenBao {server}",),
+    credential=never_cut(
+        gettext_noop(
+            "The operator's token is not cut to this step: it can revoke each lease and token of"
+            " the server whose id or accessor is known."
+        )
+    ),
     retires=True,
 )

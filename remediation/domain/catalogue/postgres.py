@@ -45,5 +45,6 @@ PROVIDER = Provider(
         "standbys_unseen": pgettext("field of an observation", "standbys not looked at"),
         "subscribers": pgettext("field of an observation", "logical subscribers"),
         "pooler": pgettext("field of an observation", "pooler"),
+        "uncut": pgettext("field of an observation", "why the login is not cut to the step"),
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
-from remediation.domain.catalogue.postgres_role import LIMITS, NO_SESSION, PIN, ROLE
+from remediation.domain.catalogue.postgres_role import CREDENTIAL, LIMITS, NO_SESSION, PIN, ROLE
 from remediation.domain.catalogue.spec import ActionSpec, gettext_noop
 
 _PIN_1 = ("login", "superuser", "member_of_managed", "oid")
@@ -69,6 +69,7 @@ DISABLE = replace(
     undone=gettext_noop("login can be enabled again"),
     leaves=True,
     retires=True,
+    credential=CREDENTIAL,
     earlier=(_DISABLE_1,),
 )
 
@@ -101,5 +102,6 @@ ENABLE = replace(
     ),
     undone=gettext_noop("login can be disabled again"),
     leaves=True,
+    credential=CREDENTIAL,
     earlier=(_ENABLE_1,),
 )

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from remediation.domain.catalogue.spec import Limit, Live, Protected, TargetSpec, gettext_noop
+from remediation.domain.catalogue.spec import (
+    Limit,
+    Live,
+    Protected,
+    TargetSpec,
+    gettext_noop,
+    never_cut,
+)
 
 # Every attribute by which the functions on the target refuse a role, with its word for people.
 REFUSED = MappingProxyType(
@@ -62,6 +69,7 @@ ROLE = TargetSpec(
         "standbys_unseen",
         "subscribers",
         "pooler",
+        "uncut",
     ),
     live_fields=("session_places",),
     live=(
@@ -91,6 +99,31 @@ ROLE = TargetSpec(
             gettext_noop("No other role is a member of it."),
         ),
         Live("standbys_unseen", gettext_noop("Not looked at: {standbys_unseen}.")),
+    ),
+)
+
+# hitl_ops.sql: what the operator's login can do without a ticket.
+CREDENTIAL = never_cut(
+    gettext_noop(
+        "The worker's login is not cut to this step: it can disable and enable each enrolled role"
+        " of the cluster, and end its sessions. It cannot set a password."
+    )
+)
+# What a ticket allows, and who can open one (docs/operate/targets.md).
+TICKET = Limit(
+    "uncut",
+    gettext_noop(
+        "The worker's credential is not cut to this step: {value}. With both logins it can set the"
+        " password of each enrolled role of the cluster."
+    ),
+    gettext_noop(
+        "A new password takes a ticket for this role that an administrator of the target opens by"
+        " hand: the worker's login can set no other password."
+    ),
+    gettext_noop(
+        "A new password takes a ticket for this role. Where the worker holds the login that opens"
+        " tickets, too, it is not cut to this step: it can set the password of each enrolled role"
+        " of the cluster."
     ),
 )
 

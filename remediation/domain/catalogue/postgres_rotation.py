@@ -6,7 +6,14 @@ from types import MappingProxyType
 
 from audit.tlog.canonical import Json
 from remediation.domain.catalogue.postgres_login import DISABLE
-from remediation.domain.catalogue.postgres_role import LIMITS, NO_SESSION, PIN, ROLE
+from remediation.domain.catalogue.postgres_role import (
+    CREDENTIAL,
+    LIMITS,
+    NO_SESSION,
+    PIN,
+    ROLE,
+    TICKET,
+)
 from remediation.domain.catalogue.spec import ActionSpec, Change, Limit, Narrows, Op, gettext_noop
 from remediation.domain.store_place import MAX_PLACE, PATTERN, VERSION
 
@@ -57,8 +64,8 @@ ROTATE = ActionSpec(
     leads_to_from=_NEW_PASSWORD,
     removes_access=True,
     ends_sessions=gettext_noop(
-        "If the plan says so, it ends the sessions that began with the old password, on the primary"
-        " and on each standby that the worker can look at. Otherwise they go on."
+        "Sessions of the old password go on, unless the plan ends them (“end sessions”) on each"
+        " server that the worker can look at."
     ),
     cannot=(
         gettext_noop(
@@ -96,6 +103,8 @@ ROTATE = ActionSpec(
         "Rotate the passwords of {count} PostgreSQL roles on {cluster}",
         "Rotate the passwords of {count} PostgreSQL roles",
     ),
+    credential=TICKET,
+    rotation="Rotate the password of PostgreSQL role {role} (cluster {cluster})",
     leaves=True,
     makes=_MAKES,
     delivers="store",
@@ -144,6 +153,7 @@ END_SESSIONS = ActionSpec(
         "End old sessions of {count} PostgreSQL roles on {cluster}",
         "End old sessions of {count} PostgreSQL roles",
     ),
+    credential=CREDENTIAL,
     leaves=True,
     references=MappingProxyType({"begun_before": "set_at"}),
 )
@@ -200,6 +210,8 @@ CREATE_TWIN = ActionSpec(
         "Make {count} second PostgreSQL roles",
     ),
     undone=gettext_noop("the second role can be dropped again"),
+    credential=TICKET,
+    rotation="Rotate PostgreSQL role {like} (cluster {cluster}) to a second role {role}",
     leaves=True,
     makes=_MAKES,
     creates=True,

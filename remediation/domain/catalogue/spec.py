@@ -143,6 +143,11 @@ class Limit:
     unknown: str
 
 
+def never_cut(sentence: str) -> Limit:
+    """Declare that the worker's credential for an action is never cut to the approved step."""
+    return Limit("", sentence, "", "")
+
+
 class Narrows(StrEnum):
     """How a reviewer may make a parameter smaller, so that the action takes less away.
 
@@ -251,6 +256,13 @@ class ActionSpec:
     trust: Trust = Trust.KEEPS
     # The conditions (domain/conditions.py) that its executor can look for after it.
     conditions: tuple[str, ...] = ()
+    # How far the worker's credential for it is cut to the approved step. `present`: what else it
+    # can do. `absent`: what it is cut to. Without a field it is always `present`, or always
+    # `absent`. Only earlier versions may leave it out.
+    credential: Limit | None = None
+    # The title of a plan that rotates with it: a template over the target's fields and the
+    # parameters that are texts. Each action that delivers has one.
+    rotation: str = ""
     # The same action in its earlier versions: plans that were signed for one are read, shown and
     # verified with it, and never run.
     earlier: tuple[ActionSpec, ...] = ()
@@ -288,7 +300,7 @@ class Provider:
         of_limits = (
             text
             for spec in self.actions
-            for limit in spec.limits
+            for limit in (*spec.limits, *((spec.credential,) if spec.credential else ()))
             for text in (limit.present, limit.absent, limit.unknown)
         )
         of_targets = (

@@ -14,6 +14,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Change,
+    Limit,
     Live,
     Op,
     Provider,
@@ -39,6 +40,8 @@ TARGET = TargetSpec(
     ),
 )
 
+_CREDENTIAL = Limit("", "", gettext_noop("It needs no credential."), "")
+
 NOOP = ActionSpec(
     kind="test.noop",
     version=1,
@@ -56,6 +59,7 @@ NOOP = ActionSpec(
     leads_to=MappingProxyType({"state": "off"}),
     removes_access=True,
     ends_sessions=gettext_noop("It ends no session."),
+    credential=_CREDENTIAL,
     cannot=(gettext_noop("It changes nothing outside a file of the worker."),),
     parameters={
         "type": "object",
@@ -109,6 +113,7 @@ _THING = ActionSpec(
     leads_to=MappingProxyType({}),
     ends_sessions=NOOP.ends_sessions,
     cannot=NOOP.cannot,
+    credential=_CREDENTIAL,
     leaves=True,
 )
 
@@ -125,6 +130,7 @@ MAKE = replace(
     example=_PLACE,
     makes=MappingProxyType({"token_id": _ID}),
     delivers="store",
+    rotation="Rotate the token of test thing {name}",
     conditions=_WAITS,
 )
 UNMAKE = replace(
@@ -193,6 +199,7 @@ ROTATE = replace(
     removes_access=True,
     makes=MAKE.makes,
     delivers="store",
+    rotation=MAKE.rotation,
     retires=True,
     conditions=_WAITS,
 )

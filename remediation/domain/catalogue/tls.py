@@ -13,6 +13,7 @@ from remediation.domain.catalogue.spec import (
     Provider,
     TargetSpec,
     gettext_noop,
+    never_cut,
     pgettext,
 )
 from remediation.domain.catalogue.tls_trust import ADD, NAME, REMOVE, TRUST
@@ -128,6 +129,13 @@ ISSUE = ActionSpec(
     ),
     example=MappingProxyType({"store": "files:orders/tls"}),
     headline="Issue and deliver a new TLS certificate {certificate}",
+    credential=never_cut(
+        gettext_noop(
+            "The operator's token is not cut to this step: it can have each certificate signed that"
+            " the PKI role allows, and revoke each one of the engine."
+        )
+    ),
+    rotation="Rotate TLS certificate {certificate}",
     leaves=True,
     makes=MappingProxyType({"serial": SERIAL, "public_key": PUBLIC_KEY, "version": VERSION}),
     delivers="store",
@@ -170,6 +178,7 @@ REVOKE = ActionSpec(
     ),
     headline="Revoke TLS certificate {serial} of {certificate}",
     headlines=("Revoke {count} TLS certificates of {certificate}",),
+    credential=ISSUE.credential,
     retires=True,
 )
 

@@ -15,6 +15,7 @@ from remediation.domain.catalogue.spec import (
     TargetSpec,
     Trust,
     gettext_noop,
+    never_cut,
 )
 
 # The name of an entry of the targets file, which maps a certificate to all that serve and trust
@@ -57,6 +58,13 @@ _UNSEEN = Limit(
     gettext_noop("The servers of the map were not looked at."),
 )
 
+_CREDENTIAL = never_cut(
+    gettext_noop(
+        "No credential of a target is used: the worker's account writes the file, and it can write"
+        " each trust file that the targets file marks as managed."
+    )
+)
+
 ADD = ActionSpec(
     kind="tls.trust.add",
     version=1,
@@ -86,6 +94,7 @@ ADD = ActionSpec(
     example=_EXAMPLE,
     headline="Let TLS client {client} trust one more CA for certificate {certificate}",
     undone=gettext_noop("the CA certificate is removed again, unless a server needs it"),
+    credential=_CREDENTIAL,
     leaves=True,
     trust=Trust.WIDENS,
 )
@@ -130,6 +139,7 @@ REMOVE = ActionSpec(
     parameters=_PARAMETERS,
     example=_EXAMPLE,
     headline="Take a CA from the trust of TLS client {client} (certificate {certificate})",
+    credential=_CREDENTIAL,
     leaves=True,
     trust=Trust.NARROWS,
 )

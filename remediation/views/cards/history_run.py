@@ -78,17 +78,22 @@ def wait_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
             before[look.wait_id] = found
             yield _look_row(look, look.of)
     for late in WaitOverdue.objects.filter(**about).annotate(of=F("wait__execution__proposal_id")):
-        title = gettext("The time to wait was over; people were told")
+        title = gettext("The time to wait was over; people were notified")
         yield _wait_row(late, late.of, title, reason=late.detail)
 
 
 def _look_row(look: WaitLook, proposal: UUID) -> HistoryRow:
     if look.met:
-        return _wait_row(look, proposal, gettext("Seen at the target: what it waits for"))
+        return _wait_row(
+            look, proposal, gettext("Read the target: all conditions of the wait are met")
+        )
     names = ", ".join(vocabulary.word(one["condition"]) for one in look.unmet)
-    title = gettext("Looked, not met: %(what)s") % {"what": names}
+    title = gettext("Read the target, not met yet: %(what)s") % {"what": names}
     return _wait_row(
-        look, proposal, title, reason="; ".join(str(one["detail"]) for one in look.unmet)
+        look,
+        proposal,
+        title,
+        reason="; ".join(str(one["detail"]) for one in look.unmet if one["detail"]),
     )
 
 

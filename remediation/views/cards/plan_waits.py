@@ -33,10 +33,7 @@ class ConsumerWords:
 
     @property
     def every(self) -> str:
-        """Return the longest time between two uses, in words."""
-        if not self.period_s:
-            return gettext("always connected")
-        return gettext("at least every %(time)s") % {"time": span(self.period_s)}
+        return every(self.period_s)
 
 
 @dataclass(frozen=True)
@@ -60,6 +57,13 @@ class PlanFlow:
 
     def wait_after(self, number: int) -> PlannedWait | None:
         return (self.waits or {}).get(number)
+
+
+def every(period_s: int) -> str:
+    """Return the longest time between two uses, in words."""
+    if not period_s:
+        return gettext("always connected")
+    return gettext("uses it at least every %(time)s") % {"time": span(period_s)}
 
 
 def plan_flow(plan: Plan | None, assessment: Assessment | None) -> PlanFlow:
@@ -123,7 +127,7 @@ def listed(names: Sequence[str]) -> str:
 def _order(plan: Plan, known: Sequence[ScopeConsumer]) -> tuple[str, str]:
     if plan.order is Order.MOVE_FIRST:
         return gettext("Move first"), gettext(
-            "The old credential stays valid until its consumers have the new one."
+            "The old credential stays valid until its consumers use the new one."
         )
     if plan.order is not Order.CUT_FIRST:
         return "", ""
@@ -132,11 +136,11 @@ def _order(plan: Plan, known: Sequence[ScopeConsumer]) -> tuple[str, str]:
     ends = gettext("The old credential ends at once.")
     if not down:
         return gettext("Cut first"), " ".join(
-            (ends, gettext("The inventory does not say who is down until it has the new one."))
+            (ends, gettext("The inventory does not name the services that this interrupts."))
         )
     outage = ngettext(
-        "%(names)s is down until it has the new one.",
-        "%(names)s are down until they have the new one.",
+        "%(names)s is interrupted until it has the new one.",
+        "%(names)s are interrupted until they have the new one.",
         len(down),
     ) % {"names": listed(down)}
     return gettext("Cut first"), f"{ends} {outage}"
@@ -152,9 +156,9 @@ def _texts(plan: Plan, wait: Wait, known: Sequence[ScopeConsumer]) -> Iterable[s
         yield _condition(condition, strictest(consumers_of(condition, plan.steps, known)))
     if wait.person:
         yield (
-            gettext("Then a person says to go on.")
+            gettext("Then a person decides whether it goes on.")
             if wait.conditions
-            else gettext("Wait until a person says to go on.")
+            else gettext("Wait until a person lets it go on.")
         )
 
 
@@ -163,18 +167,23 @@ def _condition(condition: Condition, consumers: tuple[Consumer, ...]) -> str:
     if condition.name == Name.CONSUMERS_MOVED:
         if not names:
             return gettext(
-                "Wait until every consumer was seen on the new one. The inventory names none, so"
-                " only a person can let it go on."
+                "Wait until every consumer was seen on the new credential. The inventory names"
+                " none, so only a person can let it go on."
             )
         return ngettext(
-            "Wait until %(names)s was seen on the new one.",
-            "Wait until %(names)s were seen on the new one.",
+            "Wait until %(names)s was seen on the new credential.",
+            "Wait until %(names)s were seen on the new credential.",
             len(names),
         ) % {"names": listed(names)}
     if condition.name == Name.OLD_QUIET:
         longest = max((one.period_s for one in consumers), default=0)
+        if not longest:
+            return gettext(
+                "Wait until nobody uses the old credential, by a record of uses that works."
+            )
         return gettext(
-            "Wait until nobody used the old one for %(time)s, with a record that is seen to work."
+            "Wait until nobody used the old credential for %(time)s, by a record of uses that"
+            " works."
         ) % {"time": span(longest)}
     return gettext("Wait for a condition that this version does not know: %(name)s.") % {
         "name": condition.name

@@ -14,7 +14,12 @@ from remediation.domain.observation import Observation, parse_observations
 from remediation.domain.plan import Plan, Step, format_name
 from remediation.models import Assessment
 from remediation.views.cards.fields import Field, format_canonical
-from remediation.views.cards.limits import DoesNotStop, does_not_stop
+from remediation.views.cards.limits import (
+    CredentialRow,
+    DoesNotStop,
+    credential_row,
+    does_not_stop,
+)
 from remediation.views.cards.new_values import format_parameter, format_value, state_after
 
 
@@ -57,6 +62,8 @@ class StepCard:
     observed: ObservedCard | None
     unobservable: str = ""
     creates: bool = False  # the target must not exist before
+    changes_state: bool = True  # it changes a pinned field
+    credential: CredentialRow | None = None  # what the worker's login can do besides the step
 
 
 def step_cards(plan: Plan | None, assessment: Assessment | None) -> tuple[StepCard, ...]:
@@ -93,6 +100,8 @@ def _step_card(one: DryStep, seen: dict[str, Observation | None], at: datetime |
         does_not_stop=does_not_stop(step, observation, at),
         observed=_observed(one, observation) if observation else None,
         creates=spec.creates,
+        changes_state=bool(spec.leads_to or spec.leads_to_from),
+        credential=credential_row(step, observation),
         unobservable=(
             gettext("The worker could not read %(target)s.") % {"target": locator}
             if unobservable

@@ -101,6 +101,7 @@ class Change:
     creates: bool = False
     left_by: int = 0  # the number of the earlier step that leaves the state before
     wait: PlannedWait | None = None  # after this step
+    changes_state: bool = True
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,12 @@ class Changes:
     more: tuple[Change, ...]
     back: str  # what undoing gives back; empty when steps differ in it
     not_undone: tuple[int, ...]
-    ends_sessions: tuple[str, ...]
+    ends_sessions: tuple[Folded, ...]
     stays: tuple[Folded, ...]
     more_stays: tuple[Folded, ...]
+    # What the worker's logins can do besides the plan, each sentence once; none: it is all cut.
+    uncut: tuple[str, ...]
+    cut: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -215,10 +219,19 @@ def changes(steps: tuple[StepCard, ...], flow: PlanFlow) -> Changes:
         more=rows[STEPS:],
         back=undone.pop() if len(undone) == 1 else "",
         not_undone=tuple(step.number for step in steps if not step.undone),
-        ends_sessions=tuple(dict.fromkeys(step.ends_sessions for step in steps)),
+        ends_sessions=tuple(
+            fold(text, 140, 3) for text in dict.fromkeys(step.ends_sessions for step in steps)
+        ),
         stays=stays[:LIMITS],
         more_stays=stays[LIMITS:],
+        uncut=_credentials(steps, cut=False),
+        cut=_credentials(steps, cut=True),
     )
+
+
+def _credentials(steps: tuple[StepCard, ...], *, cut: bool) -> tuple[str, ...]:
+    rows = (step.credential for step in steps)
+    return tuple(dict.fromkeys(row.text_untrusted for row in rows if row and row.cut is cut))
 
 
 def wrong(assessed: Assessed) -> Wrong:
@@ -239,6 +252,7 @@ def _change(step: StepCard, wait: PlannedWait | None, told: bool) -> Change:
         creates=step.creates,
         left_by=step.observed.left_by if step.observed else 0,
         wait=wait,
+        changes_state=step.changes_state,
     )
 
 

@@ -208,6 +208,8 @@ class RunPage:
     successor: UUID | None = None
     # What it waits for now, and where the plan waits.
     wait: WaitCard | None = None
+    # What a stopped run waited for when it stopped.
+    waited: WaitCard | None = None
     flow: PlanFlow = field(default_factory=PlanFlow)
 
     @property

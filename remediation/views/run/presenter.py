@@ -61,6 +61,7 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         ended_sessions=sum(sessions_of(row.data) for row in records if row.phase == "applied"),
         wait=wait,
     )
+    waited = wait is not None and wait.stopped_at is not None
     return RunPage(
         proposal_id=proposal.pk,
         state=proposal.state,
@@ -92,7 +93,8 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         ways=ways_of(user, proposal, plan),
         settled=settled,
         version=version(proposal),
-        wait=wait,
+        wait=None if waited else wait,
+        waited=wait if waited else None,
         flow=plan_flow(plan, authorize.newest(proposal)),
     )
 

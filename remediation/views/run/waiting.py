@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
 
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 
 from remediation import vocabulary
 from remediation.domain.conditions import Consumer, ConsumerSeen, Name, Sighting, Use, window_s
@@ -21,7 +21,7 @@ from remediation.models import Proposal, User, Wait, WaitLook
 from remediation.services.access import authorize, visibility
 from remediation.services.execution import waits
 from remediation.templatetags.portal import span
-from remediation.views.cards.plan_waits import known_consumers, listed, strictest
+from remediation.views.cards.plan_waits import every, known_consumers, listed, strictest
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class ConsumerRow:
     mixed: bool  # it used the old one again after the new one
     nameless: bool  # the inventory does not say how records show it
     detail_untrusted: str
+
+    @property
+    def every(self) -> str:
+        return every(self.period_s)
 
     @property
     def moved(self) -> bool:
@@ -57,6 +61,8 @@ class WaitCard:
     stops_at: datetime  # nobody answered until then: it stops and keeps
     person: bool
     asks: bool  # it waits for a person's answer now
+    stopped_at: datetime | None  # it waits no more; the card has what was seen until then
+    too_short: bool  # its conditions cannot be met before the deadline
     title: str
     unmet: tuple[str, ...]  # in words
     why: tuple[str, ...]  # of these, what the title does not say
@@ -80,8 +86,12 @@ LONGER = (30 * 60, 2 * 3600, 8 * 3600, 24 * 3600, 7 * 24 * 3600)
 
 
 def wait_card(user: User, proposal: Proposal, plan: Plan | None) -> WaitCard | None:
-    """Return the wait of a waiting run; None for any other run. Reads only."""
-    if proposal.state != ProposalState.WAITING or plan is None:
+    """Return the wait of a run that waits, or that stopped while it waited; None for others.
+
+    Reads only.
+    """
+    stopped_at = _stopped_at(proposal)
+    if plan is None or (proposal.state != ProposalState.WAITING and stopped_at is None):
         return None
     wait = waits.newest(proposal)
     if wait is None or wait.step >= len(plan.steps):
@@ -107,7 +117,9 @@ def wait_card(user: User, proposal: Proposal, plan: Plan | None) -> WaitCard | N
         overdue=overdue is not None,
         stops_at=(overdue.recorded_at if overdue else deadline) + waits.grace(wait.within_s),
         person=wait.person,
-        asks=asks,
+        asks=asks and stopped_at is None,
+        stopped_at=stopped_at,
+        too_short=_is_too_short(plan, known, page.sightings, deadline),
         title=_title(wait, page.unmet, rows),
         unmet=unmet,
         why=(
@@ -121,9 +133,18 @@ def wait_card(user: User, proposal: Proposal, plan: Plan | None) -> WaitCard | N
         looks=bool(conditions),
         step=wait.step,
         seen=page.digest,
-        may_answer=may,
+        may_answer=may and stopped_at is None,
         may_go_on=may and _may_go_on(user, proposal),
     )
+
+
+def _stopped_at(proposal: Proposal) -> datetime | None:
+    """Return when the run stopped, if it waited then."""
+    if proposal.state != ProposalState.STOPPED:
+        return None
+    move = proposal.transitions.order_by("-id").first()
+    waited = move is not None and move.from_state == ProposalState.WAITING
+    return move.recorded_at if move is not None and waited else None
 
 
 def _may_go_on(user: User, proposal: Proposal) -> bool:
@@ -187,20 +208,16 @@ def _row(consumer: Consumer, seen: ConsumerSeen | None) -> ConsumerRow:
 def _title(wait: Wait, unmet: Sequence[str], rows: Sequence[ConsumerRow]) -> str:
     if not unmet:
         if wait.person:
-            return gettext("Waits for a person to say that it goes on")
-        return gettext("Seen: it goes on when the gate has checked everything again")
+            return gettext("Waiting for a person to let it go on")
+        return gettext("Nothing is missing: it goes on when the gate has checked everything again")
     late = [row.service for row in rows if not row.moved]
     if Name.CONSUMERS_MOVED in unmet and late:
-        return ngettext(
-            "Waits for %(names)s to use the new one",
-            "Waits for %(names)s to use the new one",
-            len(late),
-        ) % {"names": listed(late)}
+        return gettext("Waiting for %(names)s to use the new credential") % {"names": listed(late)}
     if Name.CONSUMERS_MOVED in unmet:
-        return gettext("Waits for consumers to use the new one")
+        return gettext("Waiting for consumers to use the new credential")
     if Name.OLD_QUIET in unmet:
-        return gettext("Waits until nobody uses the old one")
-    return gettext("Waits for a condition at the target")
+        return gettext("Waiting until nobody uses the old credential")
+    return gettext("Waiting for a condition at the target")
 
 
 def _unmet_words(
@@ -230,19 +247,19 @@ def unmet_words(
 ) -> str:
     """Describe why a condition is not met; `detail` can be text from the target."""
     if name == "not_moved":
-        return gettext("Not seen on the new one: %(names)s.") % {"names": detail}
+        return gettext("Not seen on the new credential: %(names)s.") % {"names": detail}
     if name == "no_consumers":
         return gettext(
-            "The inventory names no consumer, so nobody can be seen to move. A person has to say"
+            "The inventory names no consumer, so nobody can be seen to move. A person has to decide"
             " whether it goes on."
         )
     if name == "source_silent":
         return gettext(
-            "The source of evidence was silent: it was not seen to record any use in the time that"
-            " counts, so a missing line proves nothing."
+            "The record of uses was silent: it showed no use at all in the time that counts, so a"
+            " missing use proves nothing."
         )
     if name == "not_observable":
-        return gettext("The worker could not look: %(why)s") % {"why": detail}
+        return gettext("The worker could not read the target: %(why)s") % {"why": detail}
     if name in ("look_too_old", "not_looked_at"):
         return gettext("The last look is too old to count. The worker looks again by itself.")
     if name in ("old_in_use", "window_open") and sighting is not None:
@@ -251,36 +268,57 @@ def unmet_words(
 
 
 def _quiet_words(name: str, sighting: Sighting, consumers: Sequence[Consumer]) -> str:
-    window = window_s(sighting, consumers)
-    begins = [at for at in (sighting.covers_since, sighting.old_used_at) if at is not None]
+    earliest = _quiet_at(sighting, consumers)
     values = {
-        "window": span(window),
+        "window": span(window_s(sighting, consumers)),
         "used": _utc(sighting.old_used_at),
-        "at": _utc(max(begins) + timedelta(seconds=window)) if begins else "—",
+        "at": _utc(earliest),
     }
     if name == "old_in_use":
         return (
             gettext(
-                "The old one was used at %(used)s. Nobody may use it for %(window)s: at %(at)s at"
-                " the earliest."
+                "The old credential was used at %(used)s. It counts as unused after %(window)s"
+                " without a use: not before %(at)s."
             )
             % values
         )
-    if not begins:
+    if earliest is None:
         return (
             gettext(
-                "Nobody may use the old one for %(window)s, but the source does not say since when"
-                " its record is complete."
+                "The old credential counts as unused after %(window)s without a use, but the record"
+                " of uses does not show since when it is complete."
             )
             % values
         )
     return (
         gettext(
-            "Nobody may use the old one for %(window)s, so that it counts: at %(at)s at the"
-            " earliest."
+            "The old credential counts as unused after %(window)s without a use: not before %(at)s."
         )
         % values
     )
+
+
+def _quiet_at(sighting: Sighting, consumers: Sequence[Consumer]) -> datetime | None:
+    """Return from when on the old one can count as unused; None if that is not known."""
+    begins = [at for at in (sighting.covers_since, sighting.old_used_at) if at is not None]
+    if not begins:
+        return None
+    return max(begins) + timedelta(seconds=window_s(sighting, consumers))
+
+
+def _is_too_short(
+    plan: Plan,
+    known: Sequence[ScopeConsumer],
+    sightings: Sequence[Sighting],
+    deadline: datetime,
+) -> bool:
+    """Return whether the old one cannot count as unused before the deadline."""
+    found = (
+        _quiet_at(one, consumers_of(Condition(one.condition, one.step), plan.steps, known))
+        for one in sightings
+        if one.condition == Name.OLD_QUIET
+    )
+    return any(at is not None and at > deadline for at in found)
 
 
 def _utc(at: datetime | None) -> str:

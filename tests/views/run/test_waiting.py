@@ -81,23 +81,42 @@ def test_it_says_for_whom_it_waits_and_what_was_seen_of_each(world: World, alice
     looked(waiting(run))
     page = text_of(alice.get("execution", run.proposal_id))
     head = part(page, "outcome", 'id="run-status"')
-    assert "Waits for billing-batch, invoice-mail to use the new one" in head
-    assert "The old one was used at" in head and "Nobody may use it for 1 d" in head
+    assert "Waiting for billing-batch, invoice-mail to use the new credential" in head
+    assert "The old credential was used at" in head and "unused after 1 d without a use" in head
     card = part(page, "waiting", 'id="progress"')
     assert "After step 1 of 3" in card
-    assert "Then people are told. Without an answer it stops at" in card
-    assert "What is applied stays." in card
+    # The wait ends before the conditions can be met.
+    assert "too short: what it waits for takes longer" in card
+    assert "People are notified then. It stops at" in card
+    assert "and what is applied stays." in card
     rows = [words(row) for row in re.findall(r"<tr>.*?</tr>", page, re.S)]
     table = [row for row in rows if row.startswith(("billing", "invoice"))]
     # Those who are missing stand first.
-    assert table[0].startswith("billing-batch takes a new value by a restart not seen")
-    assert table[1].startswith(
-        "invoice-mail takes a new value by reading the store before each use fetched reads version"
+    assert table[0].startswith(
+        "billing-batch takes a new value by a restart, uses it at least every 1 d not seen"
     )
-    assert table[2].startswith("billing-api takes a new value by a reload moved")
+    assert table[1].startswith(
+        "invoice-mail takes a new value by reading the store before each use, uses it at least"
+        " every 15 min fetched reads version"
+    )
+    assert table[2].startswith("billing-api takes a new value by a reload, always connected moved")
     assert "10.0.0.9 as psql" in card
     step = part(page, "step-1", 'id="step-2"')
     assert f"New token {rotation.NEW}" in step
+
+
+def test_a_run_that_stopped_while_it_waited_keeps_what_was_seen(
+    world: World, alice: Browser
+) -> None:
+    run = run_of(world)
+    looked(waiting(run))
+    factories.move(run.proposal, "stopped", reason="wait_over")
+    page = text_of(alice.get("execution", run.proposal_id))
+    card = part(page, "waiting", 'id="progress"')
+    assert "It stopped while it waited after step 1" in card
+    assert "Not met then Not seen on the new credential: billing-batch, invoice-mail." in card
+    assert "billing-api takes a new value by a reload, always connected moved" in card
+    assert "If nobody answers" not in card and 'value="go_on"' not in page
 
 
 def test_a_consumer_that_uses_both_did_not_move(world: World, alice: Browser) -> None:
@@ -115,11 +134,11 @@ def test_a_consumer_that_uses_both_did_not_move(world: World, alice: Browser) ->
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("source_silent", "The source of evidence was silent"),
-        ("not_observable", "The worker could not look: connection refused"),
+        ("source_silent", "The record of uses was silent"),
+        ("not_observable", "The worker could not read the target: connection refused"),
         ("no_consumers", "The inventory names no consumer"),
         ("look_too_old", "The last look is too old to count."),
-        ("window_open", "Nobody may use the old one for 1 d"),
+        ("window_open", "The old credential counts as unused after 1 d"),
         ("something_new", "Not met: something_new"),
     ],
 )
@@ -141,15 +160,15 @@ def test_a_wait_for_a_person_asks_who_may_answer(
     run = run_of(world)
     waiting(run, conditions=[], person=True)
     page = text_of(alice.get("execution", run.proposal_id))
-    assert "Waits for a person to say that it goes on" in page
+    assert "Waiting for a person to let it go on" in page
     assert [v for v in ("go_on", "longer", "keep", "undo") if f'value="{v}"' in page] == [
         "go_on", "longer", "keep", "undo",
     ]  # fmt: skip
     assert "checked" not in page and "selected" not in page
     # The agent's owner may look, and does not answer.
     other = text_of(browser_of(world.people["dave"]).get("execution", run.proposal_id))
-    assert "Waits for a person" in other and 'value="go_on"' not in other
-    assert "Leads, and approvers of this proposal who took no part in it, answer." in other
+    assert "Waiting for a person" in other and 'value="go_on"' not in other
+    assert "Leads, and approvers of this proposal who took no part in it, can." in other
 
 
 def test_after_the_deadline_it_says_when_it_stops(world: World, alice: Browser) -> None:
@@ -158,7 +177,8 @@ def test_after_the_deadline_it_says_when_it_stops(world: World, alice: Browser) 
     looked(wait)
     rotation.late(wait)
     page = text_of(alice.get("execution", run.proposal_id))
-    assert "People were told. Without an answer it stops at" in words(page)
+    assert "People were notified." in words(page)
+    assert "If nobody answers by" in words(page)
     assert 'class="outcome warn"' in page
 
 
@@ -169,8 +189,8 @@ def test_an_answer_signs_what_the_page_shows(world: World, alice: Browser) -> No
     page = text_of(alice.get("execution", run.proposal_id))
     shown = re.search(r'name="seen" value="([0-9a-f]{64})"', page)
     assert shown is not None and shown[1] == waits.shown(wait).digest
-    assert "If you let it go on, you sign that this does not matter:" in page
-    assert "Not seen on the new one: billing-batch, invoice-mail." in words(page)
+    assert "If you choose “Go on”, you sign that it goes on although:" in page
+    assert "Not seen on the new credential: billing-batch, invoice-mail." in words(page)
     said = {"decision": "go_on", "step": 0, "seen": shown[1], "longer_s": 0}
     started = answer(alice, run.proposal, **said)
     assert started.status_code == 200, started.content
@@ -269,8 +289,9 @@ def test_the_history_has_the_wait_what_was_seen_and_the_answer(
         seen=waits.shown(wait).digest, longer_s=1800, reason=WHY,
     )  # fmt: skip
     page = words(text_of(alice.get("proposal_history", run.proposal_id)))
-    assert "Waits after step 1 for: consumers seen on the new one, nobody uses the old one" in page
+    conditions = "consumers use the new credential, nobody uses the old credential"
+    assert f"Waits after step 1 for: {conditions}" in page
     # A look that found the same is one line, however often it was repeated.
-    assert page.count("Looked, not met: consumers seen on the new one, nobody uses the old") == 1
-    assert "The time to wait was over; people were told" in page
+    assert page.count(f"Read the target, not met yet: {conditions}") == 1
+    assert "The time to wait was over; people were notified" in page
     assert "Answer signed: wait longer; the worker has not verified it yet" in page
