@@ -30,7 +30,7 @@ CERTIFICATE = TargetSpec(
     distinguishing="certificate",
     example={"certificate": "orders"},
     names=("certificate",),
-    shown_fields=("hostname", "servers", "unseen_servers", "relying", "expires"),
+    shown_fields=("hostname", "servers", "unseen_servers", "relying", "expires", "promoted"),
     live=(
         Live(
             "servers",
@@ -197,6 +197,7 @@ PROVIDER = Provider(
         "unseen_servers": pgettext("field of an observation", "servers not looked at"),
         "relying": pgettext("field of an observation", "clients of the map"),
         "expires": pgettext("field of an observation", "expires"),
+        "promoted": pgettext("field of an observation", "version in the store"),
         "subject": pgettext("field of an observation", "subject"),
         "served_by": pgettext("field of an observation", "shown by"),
         "crl_problem": pgettext("field of an observation", "list of revoked certificates"),
