@@ -132,6 +132,8 @@ class Executor(ABC):
     expected: Snapshot | None = None
     # What the step made, where that is on record: for `verify` and `rollback`.
     made: Mapping[str, str] = MappingProxyType({})
+    # The name of the version that the step delivers. What lies in another one is not this step's.
+    version = ""
 
     @abstractmethod
     def observe(self, step: Step, targets: Targets) -> Observation:
@@ -221,7 +223,7 @@ class Executor(ABC):
             return Settled.NOT_APPLIED
         if not self.spec.leads_to_from or not observation.exists:
             return self.settled(observation)
-        found = made or self.found_made(observation, before)
+        found = made or self.own_made(observation, before)
         if found is not None and observation.state == self.after(before, step.parameters, found):
             return Settled.APPLIED
         return Settled.NOT_APPLIED if observation.state == dict(before) else None
@@ -237,6 +239,13 @@ class Executor(ABC):
             if change.made and value is not None:
                 found[change.made] = value
         return found if found.keys() == self.spec.makes.keys() else None
+
+    def own_made(self, observation: Observation, before: Snapshot) -> Mapping[str, str] | None:
+        """Return `found_made` unless it lies in another version than this step's. Pure."""
+        found = self.found_made(observation, before)
+        if found is None or found.get("version", self.version) != self.version:
+            return None
+        return found
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         """Return every place that the action must take effect at, as it was seen there. Pure.

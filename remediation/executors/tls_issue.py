@@ -7,7 +7,6 @@ this process otherwise. A request whose answer is lost leaves a certificate with
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -24,7 +23,7 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.domain.store_place import VERSION, version_name
+from remediation.domain.store_place import version_name
 from remediation.executors.base import (
     GONE,
     Deadline,
@@ -36,7 +35,13 @@ from remediation.executors.base import (
     Snapshot,
 )
 from remediation.executors.credentials import refuse_without_clearance
-from remediation.executors.delivery import Rotation, look_in_store, open_place, rotate_into
+from remediation.executors.delivery import (
+    Rotation,
+    look_in_store,
+    open_place,
+    rotate_into,
+    settle_staged,
+)
 from remediation.executors.errors import NotApplied, RollbackFailed, VerifyFailed
 from remediation.executors.openbao_server import (
     Api,
@@ -95,24 +100,21 @@ class Issue(Executor):
     def settled_from(
         self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
     ) -> Settled | None:
-        """Return whether plain reads of the store return it, or all servers show it.
+        """Return whether plain reads of the store return what the step made.
 
-        A server that shows the old one tells nothing: it may load the new one later. The wait for
-        `served_new` looks at each server.
+        What servers show tells nothing: they may load the new one later, and show another than it.
+        The wait for `served_new` looks at each server.
         """
-        if observation.exists and made and observation.shown["promoted"] == made.get("version"):
-            return Settled.APPLIED
-        found = super().settled_from(step, observation, before, made)
-        return None if found is Settled.NOT_APPLIED else found
+        if not observation.exists:
+            return None
+        promoted = observation.shown["promoted"]
+        if not made:  # `tighten` was here before, and left nothing of this step staged
+            return Settled.NOT_APPLIED if self.version not in ("", promoted) else None
+        return Settled.APPLIED if promoted == made["version"] else None
 
     def found_made(self, observation: Observation, before: Snapshot) -> Mapping[str, str] | None:
-        """Return what every server shows, with the version that plain reads of the store return."""
-        seen = {name: str(value) for name, value in observation.state.items()}
-        promoted = str(observation.shown.get("promoted", ""))
-        changed = all(seen.get(name) not in (None, before.get(name)) for name in before)
-        if not changed or not re.fullmatch(VERSION, promoted) or ", " in seen["serial"]:
-            return None
-        return {**seen, "version": promoted}
+        """Return None: servers can show a certificate of anybody. `tighten` reads the store's."""
+        return None
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         return (Point(step.target.locator, None),)
@@ -129,16 +131,19 @@ class Issue(Executor):
         api = server(targets, entry.openbao).operator(clearance)
         api.require_rights([f"{entry.mount}/sign/{entry.role}", f"{entry.mount}/revoke"])
         made = _Made(api, entry, self._old_keys(place, seen), deadline)
-        done = rotate_into(
-            place,
-            Rotation(
-                make=made.make,
-                set_at_target=lambda value: None,  # its clients take it: they trust its issuer
-                proves=made.proves,
-                unmake=made.unmake,
-            ),
-        )
-        return Outcome({**done.detail, **made.told}, made={**made.told, **done.made})
+        return made.outcome(rotate_into(place, made.rotation))
+
+    def tighten(
+        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
+    ) -> Outcome:
+        """Promote what a crash left staged, if clients would take it; issues no certificate."""
+        place = open_place(clearance, step, targets, deadline)
+        with refusing():
+            seen = self.observe(step, targets)
+            entry = _entry(step, targets)
+        api = server(targets, entry.openbao).operator(clearance)
+        made = _Made(api, entry, self._old_keys(place, seen), deadline)
+        return made.outcome(settle_staged(place, made.rotation))
 
     def _old_keys(self, place: OpenPlace, seen: Observation) -> frozenset[str]:
         """Return the public keys that a new certificate must not have."""
@@ -259,6 +264,16 @@ class _Made:
     ) -> None:
         self._api, self._entry, self._old, self._deadline = api, entry, old_keys, deadline
         self.told: dict[str, str] = {}
+        self.rotation = Rotation(
+            make=self.make,
+            set_at_target=lambda value: None,  # its clients take it: they trust its issuer
+            proves=self.proves,
+            unmake=self.unmake,
+        )
+
+    def outcome(self, done: Outcome) -> Outcome:
+        """Add the certificate to what was delivered."""
+        return Outcome({**done.detail, **self.told}, made={**self.told, **done.made})
 
     def make(self) -> SecretValue:
         key = new_key()

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from remediation.domain.catalogue import ACTIONS, TARGETS
 from remediation.domain.observation import Observation
+from remediation.domain.store_place import version_name
 from remediation.executors.base import GONE, Deadline, Executor, Settled
 from remediation.executors.errors import NotApplied
 from remediation.executors.registry import EXECUTORS
@@ -67,3 +68,32 @@ def test_an_executor_that_makes_a_target_prepares_none_that_exists(kind: str) ->
         executor.precheck(step, there)
     executor.precheck(step, GONE)
     assert executor.settled_from(step, GONE, {}, {}) is Settled.NOT_APPLIED
+
+
+@pytest.mark.parametrize("kind", [kind for kind, spec in ACTIONS.items() if spec.delivers])
+def test_a40_what_lies_in_another_version_is_not_this_steps(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a lost answer the target may show what an operator or an intruder made meanwhile."""
+    ours, other = version_name("1" * 64, 0), version_name("0" * 64, 0)
+    executor = EXECUTORS[kind]()
+    for found, own in ((other, None), (ours, {"version": ours})):
+        monkeypatch.setattr(executor, "found_made", lambda *_, found=found: {"version": found})
+        executor.version = ours
+        assert executor.own_made(GONE, {}) == own
+        executor.version = ""
+        assert executor.own_made(GONE, {}) is None
+
+
+def test_a40_what_servers_show_is_never_taken_for_the_certificate_of_a_step() -> None:
+    plan = make_plan("tls.certificate.issue", {"kind": "tls.certificate", **{"certificate": "o"}},
+                     {"store": "files:orders/tls"})  # fmt: skip
+    (step,) = plan.steps
+    before = {"serial": "aa" * 10, "public_key": "1" * 64}
+    strange = {"serial": "bb" * 10, "public_key": "2" * 64}
+    executor = EXECUTORS[step.action]()
+    executor.version = version_name(plan.digest, 0)
+    for promoted in (version_name("0" * 64, 0), executor.version):
+        seen = Observation(True, strange, {"promoted": promoted}, simulated=False)
+        assert executor.own_made(seen, before) is None
+        assert executor.settled_from(step, seen, before, {}) is not Settled.APPLIED

@@ -15,12 +15,12 @@ import pytest
 
 from audit.tlog.canonical import encode
 from remediation.domain import instant
-from remediation.domain.catalogue import PROVIDERS, TARGETS
+from remediation.domain.catalogue import ACTIONS, PROVIDERS, TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import Digest, TargetUnobservable, UnknownField
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
-from remediation.executors.base import Candidate, Deadline, Settled
+from remediation.executors.base import Candidate, Deadline, Executor, Settled
 from remediation.executors.errors import (
     ClearanceRefused,
     CredentialUnavailable,
@@ -28,6 +28,7 @@ from remediation.executors.errors import (
     RollbackFailed,
     VerifyFailed,
 )
+from remediation.executors.registry import EXECUTORS
 from remediation.executors.run import (
     executor_of,
     run_apply,
@@ -40,6 +41,12 @@ from remediation.executors.run import (
 )
 from remediation.executors.targets import Targets
 from tests.executors.contract import CONTRACTS, World, cases, clearance, closed_port, make_plan
+
+
+def test_what_a_crash_left_staged_is_settled_by_every_action_that_delivers() -> None:
+    delivering = [spec for spec in ACTIONS.values() if spec.delivers]
+    left = [s.kind for s in delivering if EXECUTORS[s.kind].tighten is Executor.tighten]
+    assert delivering and left == []
 
 
 def test_every_provider_with_actions_is_tried() -> None:

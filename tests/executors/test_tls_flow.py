@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pytest_django import Settings
 
 from audit.tlog.canonical import Json
@@ -13,6 +14,7 @@ from hitlportal.demo.servers.openbao import BaoServer
 from remediation import models as m
 from remediation.domain import checks, plan, report
 from remediation.domain.plan import Plan
+from remediation.executors.stores.store import OpenPlace
 from tests import factories
 from tests.executors.tls import TlsWorld, TrustWorld, anchor_of, serial
 from tests.flows.waiting import Waiting
@@ -225,6 +227,38 @@ def test_a_server_of_the_map_that_loads_it_late_is_waited_for(
         assert revoked(tls) == [tls.first["serial_number"]]
     finally:
         tls.close()
+
+
+def test_a40_what_a_dead_worker_staged_is_promoted_and_no_second_one_is_issued(
+    db: None,
+    tmp_path: Path,
+    settings: Settings,
+    bao: BaoServer,
+    django_capture_on_commit_callbacks: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "tls").mkdir()
+    tls = TlsWorld("tls.certificate.issue", tmp_path / "tls", bao)
+    try:
+        world = Renewal(tmp_path, settings, (serial(tls.first),), "production")
+        world.begin(tls, tls.ports[1])
+        proposal_id = world.approved()
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(OpenPlace, "promote", _dies)
+            world.execute(proposal_id)
+        issued = len(tls.server.ask("LIST", f"{tls.pki.mount}/certs")["data"]["keys"])
+        world.tick(3)
+        assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
+        made = m.StepRecord.objects.get(step=0, phase="applied").data["made"]
+        assert (tls.place / "current").readlink().name == made["version"]
+        assert len(tls.server.ask("LIST", f"{tls.pki.mount}/certs")["data"]["keys"]) == issued
+        assert revoked(tls) == [tls.first["serial_number"]]
+    finally:
+        tls.close()
+
+
+def _dies(place: OpenPlace) -> None:
+    raise KeyboardInterrupt
 
 
 def revoked(tls: TlsWorld) -> list[str]:

@@ -16,8 +16,9 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import FIRST, SECOND, Plan, Step, resolved
 from remediation.domain.states import ProposalState
+from remediation.domain.store_place import version_name
 from remediation.domain.waits import Wait
-from remediation.executors.base import Settled
+from remediation.executors.base import Executor, Settled
 from remediation.executors.run import executor_of
 from remediation.models import Execution, Proposal
 from remediation.services import host_files, transition
@@ -63,7 +64,7 @@ class Run:
             return None
         step, before = self.step(index), self.snapshots.get(index, {})
         made = self.made.get(index, {})
-        return executor_of(step).settled_from(step, observation, before, made)
+        return self._executor(index).settled_from(step, observation, before, made)
 
     def found_made(self, index: int, observation: Observation | None) -> Mapping[str, str] | None:
         """Return what a step made whose answer was lost; None if the target cannot tell."""
@@ -72,7 +73,12 @@ class Run:
             return {}
         if observation is None:
             return None
-        return executor_of(step).found_made(observation, self.snapshots.get(index, {}))
+        return self._executor(index).own_made(observation, self.snapshots.get(index, {}))
+
+    def _executor(self, index: int) -> Executor:
+        made = executor_of(self.plan.steps[index])
+        made.version = version_name(self.proposal.plan_digest, index)
+        return made
 
     def token(self, index: int) -> int:
         """Return the fencing token of the lease on this step's target."""

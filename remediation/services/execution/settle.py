@@ -71,7 +71,7 @@ def _by_reading(run: Run, index: int) -> bool:
         if open_:
             data["incomplete"] = "; ".join(open_)[:500]
         # Without what it made, the step is not confirmed, and people must look.
-        if made := run.found_made(index, observation):
+        if made := run.made.get(index) or run.found_made(index, observation):
             data["made"] = dict(made)
         record_step.record(run.actor, run.execution, index, "applied", token, data)
         return True

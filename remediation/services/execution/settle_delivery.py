@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 def settle_delivery(run: Run, index: int) -> bool:
     """Settle what the open call of a step left staged; return whether its target can be read now.
 
+    What the store's own version says of what the step made goes to `run.made`.
     False: the store, the target or the gate cannot tell now, so the call stays open, and is settled
     again later. A refusal for good leaves the version to people. The attempt is on record before
     its call; a crash in between leaves an entry without effect.
@@ -52,7 +53,9 @@ def settle_delivery(run: Run, index: int) -> bool:
             data={"step": index, "token": run.token(index)},
         )
     try:
-        run_tighten(clearance, run.body, index, host_files.targets(), run.made)
+        done = run_tighten(clearance, run.body, index, host_files.targets(), run.made)
+        if done.made.keys() == step.spec.makes.keys():
+            run.made.setdefault(index, done.made)
     except (StoreUnavailable, OutcomeUnknown) as error:
         logger.warning("what %s staged is not settled yet: %s", run.proposal.pk, error)
         return False
