@@ -13,7 +13,7 @@ operate_dsn_file = "..."               the same logins: they are replicated
 [postgres.<cluster>.pooler.<name>]     optional, for each pooler at which consumers sign in
 address = "pooler.example:6432"
 database = "orders"                    as consumers name it there
-ca_file = "pooler-ca.pem"              optional: TLS, and the authority of its certificate
+ca_file = "pooler-ca.pem"              TLS; only a pooler on this machine needs none
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ from remediation.executors.driver import Places
 from remediation.executors.postgres_pooler import Pooler
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
+
+# Addresses of this machine: nobody else is on the way to them.
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,12 @@ def _pooler(section: Section, name: str) -> Pooler:
     host, _, port = section.text("address").rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise TargetsFileInvalid(f"pooler {name}: address must be a host and a port")
-    return Pooler(
-        host.removeprefix("[").removesuffix("]"),
-        int(port),
-        section.text("database"),
-        section.path("ca_file") if section.has("ca_file") else None,
-    )
+    host = host.removeprefix("[").removesuffix("]")
+    ca_file = section.path("ca_file") if section.has("ca_file") else None
+    if ca_file is None and host not in LOOPBACK:
+        # On the way somebody could use the proof of the old password to sign in.
+        raise TargetsFileInvalid(f"pooler {name}: a pooler on another machine needs ca_file")
+    return Pooler(host, int(port), section.text("database"), ca_file)
 
 
 def cluster(targets: Targets, name: str) -> PostgresTarget:

@@ -25,8 +25,9 @@ from remediation.executors.base import Deadline
 from remediation.executors.saslprep import saslprep
 
 CONNECT_SECONDS = 4.0
-# More would keep the worker from its work; PostgreSQL's default is 4,096.
-MOST_ITERATIONS = 200_000
+# RFC 7677, 4: at least 4,096, PostgreSQL's default. With fewer, whoever answers as the pooler could
+# guess the password from the proof. More than the most would keep the worker from its work.
+LEAST_ITERATIONS, MOST_ITERATIONS = 4_096, 200_000
 MOST_BYTES = 10_000
 
 _TLS, _PROTOCOL = 80877103, 196608
@@ -152,8 +153,10 @@ def _final(bare: str, nonce: str, challenge: str, password: str) -> bytes:
     """Return the client's last message, with the proof that it has the password."""
     given = dict(part.split("=", 1) for part in challenge.split(",") if "=" in part)
     iterations = int(given.get("i", "0"))
-    if not given.get("r", "").startswith(nonce) or not 0 < iterations <= MOST_ITERATIONS:
+    if not given.get("r", "").startswith(nonce):
         raise _NotToldError("its challenge is not one of SCRAM-SHA-256")
+    if not LEAST_ITERATIONS <= iterations <= MOST_ITERATIONS:
+        raise _NotToldError(f"its challenge has {iterations} iterations")
     salt = base64.b64decode(given.get("s", ""), validate=True)
     salted = hashlib.pbkdf2_hmac("sha256", saslprep(password), salt, iterations)
     without = f"c={base64.b64encode(_HEADER.encode()).decode()},r={given['r']}"

@@ -18,7 +18,13 @@ from hitlportal.demo.servers.account import remove_home
 from remediation.domain.limits import Standing, limits
 from remediation.executors import postgres_rotate
 from remediation.executors.errors import NotApplied, OutcomeUnknown, PartlyApplied
-from remediation.executors.postgres_pooler import Answer, Pooler, try_password
+from remediation.executors.postgres_pooler import (
+    Answer,
+    Pooler,
+    _final,
+    _NotToldError,
+    try_password,
+)
 from remediation.executors.postgres_rotate import RotatePassword
 from remediation.executors.postgres_scram import make_verifier
 from remediation.executors.run import run_apply, run_observe, run_tighten, run_verify
@@ -85,6 +91,15 @@ def world(newest_cluster: Cluster, tmp_path: Path, home: Path) -> Iterator[Poole
     made.pooler.users[at.username] = at.password
     yield made
     made.pooler.stop()
+
+
+def test_a_challenge_with_few_iterations_gets_no_proof() -> None:
+    """Whoever answers as the pooler could guess the old password from it (RFC 7677, 4)."""
+    nonce, salt = "abc", "c2FsdHNhbHRzYWx0c2FsdA=="
+    for iterations in ("1", "4095", "200001", "0"):
+        with pytest.raises(_NotToldError, match="iterations"):
+            _final(f"n=,r={nonce}", nonce, f"r={nonce}xyz,s={salt},i={iterations}", OLD)
+    assert b",p=" in _final(f"n=,r={nonce}", nonce, f"r={nonce}xyz,s={salt},i=4096", OLD)
 
 
 def test_a_pooler_that_asks_the_server_refuses_the_old_one(world: PoolerWorld) -> None:

@@ -275,7 +275,8 @@ def test_a_pooler_has_an_address_and_a_database_and_no_login(tmp_path: Path) -> 
         'address = "pooler"': "must be a host and a port",
         'address = "pooler:"': "must be a host and a port",
         'address = "pooler:65536"': "must be a host and a port",
-        'address = "pooler:6432"\nuser = "svc"': "unknown user",
+        'address = "pooler:6432"\nca_file = "ca.pem"\nuser = "svc"': "unknown user",
+        'address = "pooler:6432"': "needs ca_file",
     }.items():
         with pytest.raises(TargetsFileInvalid, match=why):
             load(tmp_path, POSTGRES + pooler + wrong + "\n")

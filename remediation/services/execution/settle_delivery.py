@@ -2,6 +2,9 @@
 
 The staged value is tried at the target first. One that is in force is promoted, any other is
 discarded: this run made it, and nobody uses it. Left there, it would stop every later delivery.
+
+A halt that was signed while the call was open does not stop that: the target takes the new value
+already, and consumers that go on reading the old one are cut off. An undo comes after it.
 """
 
 from __future__ import annotations
@@ -31,8 +34,7 @@ logger = logging.getLogger(__name__)
 def settle_delivery(run: Run, index: int) -> bool:
     """Settle what the open call of a step left staged; return whether its target can be read now.
 
-    What the store's own version says of what the step made goes to `run.made`.
-    False: the store, the target or the gate cannot tell now, so the call stays open, and is settled
+    What the step made, as its version in the store says, goes to `run.made`. False: the store, the target or the gate cannot tell now, so the call stays open, and is settled
     again later. A refusal for good leaves the version to people. The attempt is on record before
     its call; a crash in between leaves an entry without effect.
     """
