@@ -125,7 +125,7 @@ def test_a_plain_plan_shows_the_holds_of_the_ruling(
     settings.APPROVAL_MODE = "every_step"
     world = World(tmp_path, settings, ("t1", "t2"), "production")
     page = text_of(browser_of(world.people["alice"]).get("review", world.in_review()))
-    asked = "Wait until a person says to go on. At most 30 min, then people are asked."
+    asked = "Wait until a person lets it go on. At most 30 min, then people are asked."
     first, full = words(page[: page.index('id="steps"')]), words(page[page.index('id="steps"') :])
     assert first.count(asked) == full.count(asked) == 1
 
