@@ -1,35 +1,29 @@
 """The trust of a client: a file of CA certificates in PEM, read and written as a whole.
 
-Only blocks of certificates are touched: comments, lists and everything else in the file stay. It
-is replaced in one step, with its owner and its mode. A crash before leaves a file
-`.<name>.<random>` beside it, which nobody reads.
+Only blocks of certificates are touched: comments, lists and everything else in the file stay. How
+it is read and replaced on disk: see regular_file.py. A file with a private key is never written: it
+is no trust, and its copy would be a second place of the key.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from uuid import uuid4
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit.tlog.canonical import Json
+from remediation.executors import regular_file
+from remediation.executors.regular_file import Identity, Unusable
 
-MOST_BYTES = 1024 * 1024
 _BLOCK = re.compile(
     r"-----BEGIN (X509 )?CERTIFICATE-----\r?\n.*?-----END (?:X509 )?CERTIFICATE-----[ \t]*\r?\n?",
     re.DOTALL,
 )
-
-
-class Changed(Exception):
-    """Somebody else wrote the file meanwhile."""
 
 
 def fingerprint(one: x509.Certificate) -> str:
@@ -47,9 +41,10 @@ def describe(one: x509.Certificate) -> dict[str, Json]:
 
 @dataclass(frozen=True)
 class Bundle:
-    """The text of a file, with its certificates by fingerprint."""
+    """The text of a file, with its certificates by fingerprint, and which file it was read from."""
 
     text: str
+    file: Identity
 
     @property
     def certificates(self) -> dict[str, x509.Certificate]:
@@ -62,14 +57,14 @@ class Bundle:
         if fingerprint(one) in self.certificates:
             return self
         between = "" if not self.text or self.text.endswith("\n") else "\n"
-        return Bundle(self.text + between + one.public_bytes(Encoding.PEM).decode())
+        return replace(self, text=self.text + between + pem([one]))
 
     def without(self, anchor: str) -> Bundle:
         def kept(match: re.Match[str]) -> str:
             one = x509.load_pem_x509_certificate(match[0].strip().encode())
             return "" if fingerprint(one) == anchor else match[0]
 
-        return Bundle(_BLOCK.sub(kept, self.text))
+        return replace(self, text=_BLOCK.sub(kept, self.text))
 
 
 def pem(certificates: Sequence[x509.Certificate]) -> str:
@@ -77,16 +72,19 @@ def pem(certificates: Sequence[x509.Certificate]) -> str:
 
 
 def read(path: Path) -> Bundle:
-    """Read a file. Raises OSError, and ValueError for what is no trust."""
-    with path.open("rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError("not a regular file")
-        raw = file.read(MOST_BYTES + 1)
-    if len(raw) > MOST_BYTES:
-        raise ValueError("too large")
-    found = Bundle(raw.decode("utf-8"))
+    """Read a file that may be written. Raises OSError, and ValueError for what is no trust."""
+    raw, file = regular_file.content_of_own(path)
+    found = Bundle(raw.decode("utf-8"), file)
+    if "PRIVATE KEY" in found.text:
+        raise Unusable("it has a private key")
     found.certificates  # noqa: B018  what cannot be read is refused
     return found
+
+
+def anchors(path: Path) -> list[x509.Certificate]:
+    """Return the certificates of a file, at least one, also by a link. Raises OSError or
+    ValueError."""
+    return x509.load_pem_x509_certificates(regular_file.content(path))
 
 
 def holds(path: Path, bundle: Bundle) -> bool:
@@ -97,27 +95,10 @@ def holds(path: Path, bundle: Bundle) -> bool:
 
 
 def write(path: Path, old: Bundle, new: Bundle) -> None:
-    """Replace the file. Raises Changed unless it still is the old one, and OSError."""
-    place = path.resolve(strict=True)  # a link stays a link
-    before = place.stat()
-    draft = place.with_name(f".{place.name}.{uuid4().hex}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(new.text)
-            file.flush()
-            if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(file.fileno(), before.st_uid, before.st_gid)
-            os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
-            os.fsync(file.fileno())
-        if read(place) != old:
-            raise Changed
-        draft.replace(place)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    directory = os.open(place.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    """Replace the file. Raises Changed unless it still is the old one; OSError or Unusable."""
+    regular_file.replace(path, old.file, old.text.encode(), new.text.encode())
+
+
+def words(error: Exception) -> str:
+    """Return why a file cannot be used, without anything of its content."""
+    return str(error) if isinstance(error, Unusable) else type(error).__name__

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from audit.tlog.canonical import Json
+from remediation.executors.tls_bundle import anchors, pem
 from remediation.executors.tls_places import Address
 
 CONNECT_SECONDS = 3.0
@@ -85,7 +86,8 @@ def public_key_of(leaf: x509.Certificate) -> str:
 
 
 def _first(at: Address, hostname: str, trust_file: Path) -> tuple[x509.Certificate, str, str]:
-    trusting = ssl.create_default_context(cafile=str(trust_file))
+    # The library would wait for a pipe. `anchors` returns some: without any it trusts the public.
+    trusting = ssl.create_default_context(cadata=pem(anchors(trust_file)))
     try:
         der, _ = _connect(at, hostname, trusting)
         problem = ""

@@ -54,8 +54,9 @@ from remediation.executors.openbao_server import (
 from remediation.executors.secret import SecretValue, watch
 from remediation.executors.stores.store import OpenPlace
 from remediation.executors.targets import Targets
+from remediation.executors.tls_bundle import anchors
 from remediation.executors.tls_handshake import Shown, public_key_of, serial_of
-from remediation.executors.tls_pki import anchors, colons, issuer_of, trust_problems
+from remediation.executors.tls_pki import colons, issuer_of, trust_problems
 from remediation.executors.tls_places import Address, Certificate, address, certificate
 from remediation.executors.tls_servers import Served, ask, joined
 

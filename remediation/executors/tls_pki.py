@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.executors.openbao_server import Api
-from remediation.executors.tls_bundle import fingerprint
+from remediation.executors.tls_bundle import anchors, fingerprint, words
 from remediation.executors.tls_handshake import public_key_of
 from remediation.executors.tls_places import Certificate, Relying
 
@@ -100,7 +100,7 @@ def trust_problems(entry: Certificate, issuer: x509.Certificate) -> list[str]:
         try:
             trusted = anchors(client.trust_file)
         except (OSError, ValueError) as error:
-            found.append(f"{name}: trust file: {type(error).__name__}")
+            found.append(f"{name}: trust file: {words(error)}")
             continue
         if not trusts(trusted, issuer):
             found.append(f"{name}: does not trust the issuer {issuer.subject.rfc4514_string()}")
@@ -109,14 +109,9 @@ def trust_problems(entry: Certificate, issuer: x509.Certificate) -> list[str]:
     return found
 
 
-def anchors(path: Path) -> list[x509.Certificate]:
-    """Return the certificates of a trust file. Raises OSError or ValueError."""
-    return x509.load_pem_x509_certificates(path.read_bytes())
-
-
-def trusts(anchors: Iterable[x509.Certificate], issuer: x509.Certificate) -> bool:
+def trusts(trusted: Iterable[x509.Certificate], issuer: x509.Certificate) -> bool:
     """Return whether the issuer is among these, or one of them signed it."""
-    return any(_signed(issuer, one) for one in anchors)
+    return any(_signed(issuer, one) for one in trusted)
 
 
 def _signed(one: x509.Certificate, by: x509.Certificate) -> bool:
@@ -191,6 +186,8 @@ def _fetch(url: str, ca_file: Path | None) -> x509.CertificateRevocationList:
 
     if not url.startswith(("http://", "https://")):
         raise ValueError("not an address of the web")
+    if ca_file is not None:
+        anchors(ca_file)  # the library would wait for a pipe
     with Session() as session:
         session.trust_env = False
         session.verify = True if ca_file is None else str(ca_file)

@@ -18,13 +18,14 @@ address = "10.0.0.11:8443"
 [tls.<certificate>.relying.<name>]  optional: clients with a trust of their own
 trust_file = "billing-ca.pem"
 pinned_keys = ["…"]                 optional: SHA-256 of the public keys that it takes, in hex
-managed = true                      optional: the portal may write the trust file
+managed = true                      optional: the portal may write the trust file, which nobody
+                                    else of this file may list: see _refuse_shared
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -91,7 +92,44 @@ class Certificates(Places):
 
 
 def read(section: Section) -> Certificates:
-    return Certificates(section.each(_certificate))
+    found = section.each(_certificate)
+    _refuse_shared(found)
+    return Certificates(found)
+
+
+def _refuse_shared(certificates: Mapping[str, Certificate]) -> None:
+    """Refuse a file that the portal may write and that others trust, too.
+
+    A change of trust asks the servers of its own certificate alone, and two clients are two
+    targets, which two runs may change at once. A certificate's own trust may be the file of one of
+    its clients: it has the same servers.
+    """
+    listed = list(_listed(certificates))
+    for certificate_, client, path, managed in listed:
+        others = [
+            f"{whose} ({who})" if who else whose
+            for whose, who, other, _ in listed
+            if other == path
+            and (whose, who) != (certificate_, client)
+            and (whose, who) != (certificate_, "")
+        ]
+        if managed and others:
+            raise TargetsFileInvalid(
+                f"tls {certificate_}: the trust file of {client} is managed, and listed by"
+                f" {', '.join(others)} too: give each a file of its own, or remove managed"
+            )
+
+
+def _listed(
+    certificates: Mapping[str, Certificate],
+) -> Iterator[tuple[str, str, Path, bool]]:
+    """Return each trust file without links: its certificate, its client, and whether managed."""
+    for name, one in certificates.items():
+        yield name, "", one.trust_file.resolve(), False
+        if one.crl_ca_file is not None:
+            yield name, "crl_ca_file", one.crl_ca_file.resolve(), False
+        for client, relying in one.relying.items():
+            yield name, client, relying.trust_file.resolve(), relying.managed
 
 
 def _certificate(section: Section, name: str) -> Certificate:

@@ -20,6 +20,7 @@ from remediation.executors.base import GONE, Deadline, Executor, Outcome, Snapsh
 from remediation.executors.credentials import refuse_without_clearance
 from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed, VerifyFailed
 from remediation.executors.openbao_server import observing, refusing, require_time, server
+from remediation.executors.regular_file import Changed
 from remediation.executors.targets import Targets
 from remediation.executors.tls_bundle import Bundle
 from remediation.executors.tls_pki import authorities, issuer_of, trusts
@@ -190,7 +191,7 @@ def _read(client: Relying) -> Bundle | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise TargetUnobservable(f"trust file: {type(error).__name__}") from error
+        raise TargetUnobservable(f"trust file: {tls_bundle.words(error)}") from error
 
 
 def _held(step: Step, targets: Targets) -> tuple[Certificate, Relying, Bundle]:
@@ -206,12 +207,12 @@ def _held(step: Step, targets: Targets) -> tuple[Certificate, Relying, Bundle]:
 def _write(client: Relying, old: Bundle, new: Bundle) -> None:
     try:
         tls_bundle.write(client.trust_file, old, new)
-    except tls_bundle.Changed as error:
+    except Changed as error:
         raise NotApplied("somebody else wrote the trust file meanwhile") from error
     except (OSError, ValueError) as error:
         kept = tls_bundle.holds(client.trust_file, old)
         raise (NotApplied if kept else OutcomeUnknown)(
-            f"trust file: {type(error).__name__}"
+            f"trust file: {tls_bundle.words(error)}"
         ) from error
 
 

@@ -56,14 +56,18 @@ def world(bao: BaoServer, tmp_path: Path) -> Iterator[TrustWorld]:
     made.close()
 
 
-def test_the_rest_of_the_file_its_mode_and_the_link_to_it_stay(world: TrustWorld) -> None:
+def test_the_rest_of_the_file_and_its_mode_stay_and_no_link_is_followed(world: TrustWorld) -> None:
+    change(world, REMOVE, world.anchor)
+    assert world.bundle.read_text() == f"# Billing's\n{world.pki.root}\n"
+    change(world, ADD, world.anchor)
+    text = f"# Billing's\n{world.pki.root}\n{world.second}\n"
+    assert world.bundle.read_text() == text
+    assert stat.S_IMODE(world.bundle.stat().st_mode) == 0o640
     real = world.bundle.rename(world.directory / "real.pem")
     world.bundle.symlink_to("real.pem")
-    change(world, REMOVE, world.anchor)
-    assert real.read_text() == f"# Billing's\n{world.pki.root}\n"
-    change(world, ADD, world.anchor)
-    assert world.bundle.is_symlink() and stat.S_IMODE(real.stat().st_mode) == 0o640
-    assert real.read_text() == f"# Billing's\n{world.pki.root}\n{world.second}\n"
+    with pytest.raises(TargetUnobservable, match="trust file: it is a link"):
+        change(world, REMOVE, world.anchor)
+    assert world.bundle.is_symlink() and real.read_text() == text
 
 
 def test_what_is_trusted_and_what_is_offered_is_shown(world: TrustWorld) -> None:

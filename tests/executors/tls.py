@@ -103,7 +103,8 @@ class TlsWorld(World):
         self.pki = Pki(server)
         self.processes: list[subprocess.Popen[bytes]] = []
         self.modes = modes or self.modes
-        (directory / "root.pem").write_text(self.pki.root)
+        for name in ("root.pem", "gone-root.pem"):
+            (directory / name).write_text(self.pki.root)
         self.place = directory / "files" / "orders" / "tls"
         self.first = self.pki.issue()
         self.serve(self.first)
@@ -199,6 +200,7 @@ directory = "files"
             f'[tls.{name}.server.web{number}]\naddress = "127.0.0.1:{one}"\n'
             for number, one in enumerate(self.ports if port is None else [port], 1)
         )
+        trust = "root.pem" if name == "orders" else "gone-root.pem"
         return f"""
 {self.relying(name)}
 [tls.{name}]
@@ -207,7 +209,7 @@ openbao = "main"
 mount = "{self.pki.mount}"
 role = "{role}"
 ttl = "24h"
-trust_file = "root.pem"
+trust_file = "{trust}"
 
 {servers}"""
 
@@ -243,6 +245,7 @@ class TrustWorld(TlsWorld):
         more = self.second if action.endswith(".remove") else ""
         self.bundle.write_text(f"# Billing's\n{self.pki.root}\n{more}\n")
         self.bundle.chmod(0o640)
+        directory.chmod(0o755)  # whatever the umask is
         self._inode = self.bundle.stat().st_ino
 
     @property
