@@ -6,15 +6,8 @@ this process otherwise. A request whose answer is lost leaves a certificate with
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from audit.tlog.canonical import Json
 from remediation.domain.catalogue.tls import ISSUE
@@ -36,7 +29,6 @@ from remediation.executors.base import (
 )
 from remediation.executors.credentials import refuse_without_clearance
 from remediation.executors.delivery import (
-    Rotation,
     look_in_store,
     open_place,
     rotate_into,
@@ -44,23 +36,17 @@ from remediation.executors.delivery import (
 )
 from remediation.executors.errors import NotApplied, RollbackFailed, VerifyFailed
 from remediation.executors.openbao_server import (
-    Api,
-    changing,
     observing,
     refusing,
-    require_time,
     server,
 )
-from remediation.executors.secret import SecretValue, watch
 from remediation.executors.stores.store import OpenPlace
 from remediation.executors.targets import Targets
-from remediation.executors.tls_bundle import anchors
-from remediation.executors.tls_handshake import Shown, public_key_of, serial_of
-from remediation.executors.tls_pki import colons, issuer_of, trust_problems
+from remediation.executors.tls_handshake import Shown
+from remediation.executors.tls_made import Made
+from remediation.executors.tls_pki import issuer_of, trust_problems
 from remediation.executors.tls_places import Address, Certificate, address, certificate
 from remediation.executors.tls_servers import Served, ask, joined
-
-SAME_KEY = "the public key is the old one: whoever has the old private key has the new one, too"
 
 
 class Issue(Executor):
@@ -131,7 +117,7 @@ class Issue(Executor):
         self.precheck(step, seen)
         api = server(targets, entry.openbao).operator(clearance)
         api.require_rights([f"{entry.mount}/sign/{entry.role}", f"{entry.mount}/revoke"])
-        made = _Made(api, entry, self._old_keys(place, seen), deadline)
+        made = Made(api, entry, self._old_keys(place, seen), deadline)
         return made.outcome(rotate_into(place, made.rotation))
 
     def tighten(
@@ -143,7 +129,7 @@ class Issue(Executor):
             seen = self.observe(step, targets)
             entry = _entry(step, targets)
         api = server(targets, entry.openbao).operator(clearance)
-        made = _Made(api, entry, self._old_keys(place, seen), deadline)
+        made = Made(api, entry, self._old_keys(place, seen), deadline)
         return made.outcome(settle_staged(place, made.rotation))
 
     def _old_keys(self, place: OpenPlace, seen: Observation) -> frozenset[str]:
@@ -255,95 +241,3 @@ def _seen(name: str, shown: Shown, question: Question, at: datetime) -> Consumer
         last_new=None if detail else at,
         detail=detail[:300],
     )
-
-
-class _Made:
-    """The key and the certificate of one step."""
-
-    def __init__(
-        self, api: Api, entry: Certificate, old_keys: frozenset[str], deadline: Deadline
-    ) -> None:
-        self._api, self._entry, self._old, self._deadline = api, entry, old_keys, deadline
-        self.told: dict[str, str] = {}
-        self.rotation = Rotation(
-            make=self.make,
-            set_at_target=lambda value: None,  # its clients take it: they trust its issuer
-            proves=self.proves,
-            unmake=self.unmake,
-        )
-
-    def outcome(self, done: Outcome) -> Outcome:
-        """Add the certificate to what was delivered."""
-        return Outcome({**done.detail, **self.told}, made={**self.told, **done.made})
-
-    def make(self) -> SecretValue:
-        key = new_key()
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self._entry.hostname)])
-        names = x509.SubjectAlternativeName([x509.DNSName(self._entry.hostname)])
-        request = (
-            x509.CertificateSigningRequestBuilder()
-            .subject_name(name)
-            .add_extension(names, critical=False)
-            .sign(key, hashes.SHA256())
-        )
-        text = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode()
-        watch(text)
-        if _hash(key) in self._old:
-            raise NotApplied(SAME_KEY)
-        signed = self._sign(request.public_bytes(serialization.Encoding.PEM).decode())
-        chain = signed.get("ca_chain")
-        above = chain if isinstance(chain, list) and chain else [signed["issuing_ca"]]
-        return SecretValue(
-            {
-                "private_key": text,
-                "certificate": "\n".join([str(signed["certificate"]), *map(str, above), ""]),
-            }
-        )
-
-    def _sign(self, request: str) -> dict[str, object]:
-        require_time(self._deadline)
-        with changing():
-            signed = self._api.post(
-                f"{self._entry.mount}/sign/{self._entry.role}",
-                {"csr": request, "common_name": self._entry.hostname, "ttl": self._entry.ttl},
-            )
-        if signed is None:
-            raise NotApplied("OpenBao signed nothing")
-        return signed
-
-    def proves(self, value: SecretValue) -> bool | None:
-        """Return whether clients would take it: key, name, chain, and not the old key."""
-        chain = x509.load_pem_x509_certificates(value.reveal("certificate").encode())
-        key = serialization.load_pem_private_key(value.reveal("private_key").encode(), None)
-        leaf = chain[0]
-        if key.public_key() != leaf.public_key() or public_key_of(leaf) in self._old:
-            return False
-        policy = PolicyBuilder().store(Store(anchors(self._entry.trust_file)))
-        try:
-            policy.build_server_verifier(x509.DNSName(self._entry.hostname)).verify(leaf, chain[1:])
-        except VerificationError:
-            return False
-        self.told = {"serial": serial_of(leaf), "public_key": public_key_of(leaf)}
-        return True
-
-    def unmake(self, value: SecretValue) -> None:
-        leaf = x509.load_pem_x509_certificates(value.reveal("certificate").encode())[0]
-        with changing():
-            self._api.post(
-                f"{self._entry.mount}/revoke", {"serial_number": colons(serial_of(leaf))}
-            )
-
-
-def new_key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def _hash(key: ec.EllipticCurvePrivateKey) -> str:
-    raw = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return hashlib.sha256(raw).hexdigest()

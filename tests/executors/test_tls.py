@@ -24,7 +24,7 @@ from audit.tlog.canonical import Json
 from hitlportal.demo.servers.openbao import BaoServer
 from remediation.domain.conditions import Consumer, why_not_met
 from remediation.domain.errors import BadInput, TargetUnobservable
-from remediation.executors import tls_issue
+from remediation.executors import tls_made
 from remediation.executors.base import Deadline, Outcome, Question, Snapshot
 from remediation.executors.errors import NotApplied, VerifyFailed
 from remediation.executors.openbao_server import Api
@@ -150,7 +150,7 @@ def test_the_old_public_key_is_refused_as_a_rotation(
 ) -> None:
     key = serialization.load_pem_private_key(world.first["private_key"].encode(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    monkeypatch.setattr(tls_issue, "new_key", lambda: key)
+    monkeypatch.setattr(tls_made, "new_key", lambda: key)
     before = world.look()
     with pytest.raises(NotApplied, match="the public key is the old one"):
         issue(world)

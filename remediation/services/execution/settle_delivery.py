@@ -34,9 +34,10 @@ logger = logging.getLogger(__name__)
 def settle_delivery(run: Run, index: int) -> bool:
     """Settle what the open call of a step left staged; return whether its target can be read now.
 
-    What the step made, as its version in the store says, goes to `run.made`. False: the store, the target or the gate cannot tell now, so the call stays open, and is settled
-    again later. A refusal for good leaves the version to people. The attempt is on record before
-    its call; a crash in between leaves an entry without effect.
+    What the step made, as its version in the store says, goes to `run.made`. False: the store, the
+    target or the gate cannot tell now, so the call stays open, and is settled again later. A
+    refusal for good leaves the version to people. The attempt is on record before its call; a
+    crash in between leaves an entry without effect.
     """
     step = run.plan.steps[index]
     if not step.spec.delivers:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import zip_longest
 
 from django.utils.translation import gettext
 
 from remediation import vocabulary
-from remediation.domain.conditions import Consumer, ConsumerSeen, Name, Sighting, Use, window_s
+from remediation.domain.conditions import Consumer, ConsumerSeen, Name, Sighting, Use
 from remediation.domain.errors import GATE_REASONS
 from remediation.domain.gate.waited import consumers_of
 from remediation.domain.plan import Plan
@@ -20,8 +20,8 @@ from remediation.domain.waits import Condition
 from remediation.models import Proposal, User, Wait, WaitLook
 from remediation.services.access import authorize, visibility
 from remediation.services.execution import waits
-from remediation.templatetags.portal import span
 from remediation.views.cards.plan_waits import every, known_consumers, listed, strictest
+from remediation.views.run.unmet import is_too_short, unmet_words, utc
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def wait_card(user: User, proposal: Proposal, plan: Plan | None) -> WaitCard | N
         person=wait.person,
         asks=asks and stopped_at is None,
         stopped_at=stopped_at,
-        too_short=_is_too_short(plan, known, page.sightings, deadline),
+        too_short=is_too_short(plan, known, page.sightings, deadline),
         title=_title(wait, page.unmet, rows),
         unmet=unmet,
         why=(
@@ -159,7 +159,7 @@ def _refused(proposal: Proposal, wait: Wait) -> Iterable[str]:
     newest = rows.order_by("id").last()
     if newest is not None and newest.reason in GATE_REASONS:
         yield gettext("The gate did not let it go on at %(at)s: %(why)s") % {
-            "at": _utc(newest.recorded_at),
+            "at": utc(newest.recorded_at),
             "why": vocabulary.message(GATE_REASONS[newest.reason]),
         }
 
@@ -240,86 +240,3 @@ def _unmet_words(
         )
         about = consumers_of(condition, plan.steps, known)
         yield unmet_words(str(one["name"]), str(one["detail"]), sighting, about)
-
-
-def unmet_words(
-    name: str, detail: str, sighting: Sighting | None, consumers: Sequence[Consumer]
-) -> str:
-    """Describe why a condition is not met; `detail` can be text from the target."""
-    if name == "not_moved":
-        return gettext("Not seen on the new credential: %(names)s.") % {"names": detail}
-    if name == "no_consumers":
-        return gettext(
-            "The inventory names no consumer, so nobody can be seen to move. A person has to decide"
-            " whether it goes on."
-        )
-    if name == "source_silent":
-        return gettext(
-            "The record of uses was silent: it showed no use at all in the time that counts, so a"
-            " missing use proves nothing."
-        )
-    if name == "not_observable":
-        return gettext("The worker could not read the target: %(why)s") % {"why": detail}
-    if name in ("look_too_old", "not_looked_at"):
-        return gettext("The last look is too old to count. The worker looks again by itself.")
-    if name in ("old_in_use", "window_open") and sighting is not None:
-        return _quiet_words(name, sighting, consumers)
-    return gettext("Not met: %(name)s %(detail)s") % {"name": name, "detail": detail}
-
-
-def _quiet_words(name: str, sighting: Sighting, consumers: Sequence[Consumer]) -> str:
-    earliest = _quiet_at(sighting, consumers)
-    values = {
-        "window": span(window_s(sighting, consumers)),
-        "used": _utc(sighting.old_used_at),
-        "at": _utc(earliest),
-    }
-    if name == "old_in_use":
-        return (
-            gettext(
-                "The old credential was used at %(used)s. It counts as unused after %(window)s"
-                " without a use: not before %(at)s."
-            )
-            % values
-        )
-    if earliest is None:
-        return (
-            gettext(
-                "The old credential counts as unused after %(window)s without a use, but the record"
-                " of uses does not show since when it is complete."
-            )
-            % values
-        )
-    return (
-        gettext(
-            "The old credential counts as unused after %(window)s without a use: not before %(at)s."
-        )
-        % values
-    )
-
-
-def _quiet_at(sighting: Sighting, consumers: Sequence[Consumer]) -> datetime | None:
-    """Return from when on the old one can count as unused; None if that is not known."""
-    begins = [at for at in (sighting.covers_since, sighting.old_used_at) if at is not None]
-    if not begins:
-        return None
-    return max(begins) + timedelta(seconds=window_s(sighting, consumers))
-
-
-def _is_too_short(
-    plan: Plan,
-    known: Sequence[ScopeConsumer],
-    sightings: Sequence[Sighting],
-    deadline: datetime,
-) -> bool:
-    """Return whether the old one cannot count as unused before the deadline."""
-    found = (
-        _quiet_at(one, consumers_of(Condition(one.condition, one.step), plan.steps, known))
-        for one in sightings
-        if one.condition == Name.OLD_QUIET
-    )
-    return any(at is not None and at > deadline for at in found)
-
-
-def _utc(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "—"
