@@ -70,6 +70,12 @@ def test_an_executor_that_makes_a_target_prepares_none_that_exists(kind: str) ->
     assert executor.settled_from(step, GONE, {}, {}) is Settled.NOT_APPLIED
 
 
+def test_what_a_crash_left_staged_is_settled_by_every_action_that_delivers() -> None:
+    delivering = [kind for kind, spec in ACTIONS.items() if spec.delivers]
+    real = [kind for kind in delivering if not kind.startswith("test.")]
+    assert real and [kind for kind in real if EXECUTORS[kind].tighten is Executor.tighten] == []
+
+
 @pytest.mark.parametrize("kind", [kind for kind, spec in ACTIONS.items() if spec.delivers])
 def test_a40_what_lies_in_another_version_is_not_this_steps(
     kind: str, monkeypatch: pytest.MonkeyPatch
