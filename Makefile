@@ -24,12 +24,14 @@ STAMP := $(VENV)/.installed
 SOURCES := hitlportal remediation audit tests
 # The database tests run a second time on the machine's oldest PostgreSQL (14 or newer).
 MACHINE_POSTGRES ?= $(firstword $(foreach major,14 15 16 17 18 19,$(if $(wildcard /usr/lib/postgresql/$(major)/bin/postgres),$(major))))
-# These depend on the server: schema, grants, guards, locks, races, crashing processes. Of the flows
-# those that use every trigger; refusals of the gate are Python.
+# These depend on the server: schema, grants, guards, locks, races, crashing processes, and the flows
+# that use every trigger. Flows about proofs, keys and files do not.
 DATABASE_TESTS := tests/database tests/hitlportal/test_deploy_checks.py \
 	$(addprefix tests/audit/,sequencer/test_turns.py test_sequencer.py test_sequencer_processes.py \
-	test_tamper.py test_export.py) \
-	$(addprefix tests/flows/test_,approve_and_execute.py crashes.py halt.py)
+	test_tamper.py test_export.py test_hostile_entries.py) \
+	$(addprefix tests/flows/test_,approve_and_execute.py life.py crashes.py halt.py \
+	halt_meets_trouble.py halt_processes.py halt_forged.py reversal.py breaks_gate.py \
+	gate_refusals.py dissent.py failures.py)
 
 .PHONY: demo test test-embedded test-machine benchmark mutants check messages manifest wheel verifier lock clean
 .DELETE_ON_ERROR:

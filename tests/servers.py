@@ -54,10 +54,10 @@ def addresses() -> Addresses:
 
 
 def end_sessions(database: str) -> None:
-    """End the sessions at `database` of this process's threads, so that it can be dropped.
+    """End every other session at `database`, so that it can be dropped.
 
-    A thread of the live server holds its session as long as a browser keeps the connection; the
-    browser may close after the database is dropped.
+    A thread may still hold one when all tests are over: one of the live server does so as long as
+    a browser keeps its connection. Whether processes are left, their own tests ask.
     """
     with psycopg.connect(addresses().portal, autocommit=True) as connection:
         connection.execute(
