@@ -21,7 +21,7 @@ from pytest import MonkeyPatch
 from hitlportal.demo import seed, story
 from hitlportal.demo.agent.analyse import analyse, analyse_log
 from hitlportal.demo.play import leak_scanner
-from hitlportal.demo.servers import ledger
+from hitlportal.demo.servers import ledger, private
 from hitlportal.demo.servers.cloud import Cloud
 from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, Ledger
 from hitlportal.demo.settings import REGION, TARGETS
@@ -30,8 +30,10 @@ from remediation.domain import report
 from remediation.services.actors import AgentActor
 from remediation.services.inventory import facts as inventory
 from remediation.services.reporting import submit
+from tests.executors import install
 from tests.factories import WEB
 from tests.flows.world import World, acts
+from tests.log_part import LogPart
 from tests.servers import Addresses
 
 LONG = "the-settlement-and-reconciliation-of-card-payments-of-partners"
@@ -58,7 +60,7 @@ class DemoTargets:
     """The demo's ledger, misused once, and its simulated AWS account."""
 
     ledger: Ledger
-    log: Path
+    log: LogPart
     targets: str
 
 
@@ -66,9 +68,11 @@ def _books(addresses: Addresses) -> Ledger:
     """Prepare the ledger once for all processes of the test run, which share the cluster."""
     kept = addresses.target_log.parent.parent / "ledger-of-the-demo"
     kept.mkdir(exist_ok=True)
+    for login in (OBSERVER, OPERATOR):  # other tests use these logins meanwhile
+        private.write(kept / f"{login}.password", install.PASSWORD)
     books = Ledger(TargetCluster(addresses.target), kept)  # type: ignore[arg-type]
     with psycopg.connect(addresses.target, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(4711)")
+        connection.execute("SELECT pg_advisory_lock(%s)", [install.LOCK])
         books.prepare()
         ledger.misuse(books.dsn(story.ROLE))
     return books
@@ -77,6 +81,7 @@ def _books(addresses: Addresses) -> Ledger:
 @contextmanager
 def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]:
     """Prepare the ledger on the test run's target cluster, and start the simulated account."""
+    log = LogPart.from_now(addresses.target_log, directory / "server.log")
     books = _books(addresses)
     account = Cloud(directory / "cloud", story.CASE)
     child = account.start(directory / "aws.log")
@@ -87,7 +92,7 @@ def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]
         files[login].write_text(secret, encoding="utf-8")
     yield DemoTargets(
         books,
-        addresses.target_log,
+        log,
         TARGETS.format(
             cluster=story.CLUSTER,
             observe_dsn=books.dsn_file(OBSERVER),
@@ -140,7 +145,7 @@ class DemoWorld:
         """Return every proposal of the demo, and the largest that the API takes."""
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         keys, _ = analyse([story.CASE], "production", now)
-        roles, _ = analyse_log([self._made.log], story.CLUSTER, "production", now)
+        roles, _ = analyse_log([self._made.log.copy()], story.CLUSTER, "production", now)
         unknown, _ = analyse([story.UNKNOWN_CASE], "production", now)
         log = leak_scanner.build_log(self._made.ledger.leaked())
         return {
