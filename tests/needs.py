@@ -31,6 +31,13 @@ def chromium() -> Path:
     return Path(found or "")
 
 
+def pgbouncer() -> Path:
+    """Return the path of the connection pooler, or skip."""
+    found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    needs("pgbouncer", found is not None)
+    return Path(found or "")
+
+
 def system_postgres(major: int) -> Path:
     """Return the directory of the machine's PostgreSQL programs of this major version."""
     directory = SYSTEM_POSTGRES / str(major) / "bin"

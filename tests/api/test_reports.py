@@ -125,7 +125,7 @@ def with_raw(text: str) -> bytes:
         ('"version": "\\ud800"', "lone_surrogate"),
         ('"version": 1, "note": "x"', "unknown_field"),
         ('"version": true', "wrong_type"),
-        ('"version": 2', "bad_value"),
+        ('"version": 3', "bad_value"),
         ('"environment": "staging"', "duplicate_key"),
         ('"version": NaN', "float_not_allowed"),
         ('"version": 1, "\\u0000": 1', "bad_value"),

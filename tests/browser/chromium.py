@@ -54,6 +54,13 @@ AUTHENTICATOR = {
     "isUserVerified": True,
     "automaticPresenceSimulation": True,
 }
+# A document that has just been asked for has no root element yet. The page's policy forbids eval,
+# on which Playwright's own waiting is built.
+WIDER = """async () => {
+    while (document.readyState !== "complete")
+        await new Promise(again => setTimeout(again, 20));
+    return document.documentElement.scrollWidth > document.documentElement.clientWidth;
+}"""
 # Where to keep pictures of the pages; without it none are taken.
 SHOTS = os.environ.get("HITL_SHOTS", "")
 
@@ -120,12 +127,12 @@ class Visitor:
         self.page.set_viewport_size(size or {"width": 1440, "height": 900})
 
     def overflows(self) -> bool:
-        """Whether the page is wider than the window."""
-        return bool(
-            self.page.evaluate(
-                "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-            )
-        )
+        """Whether the page is wider than the window.
+
+        Waits for a page that is being loaded; a caller that followed a link waits for its address.
+        """
+        self.page.wait_for_load_state()
+        return bool(self.page.evaluate(WIDER))
 
     def _console(self, message: Any) -> None:
         if message.type in ("error", "warning"):

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
+from hitlportal.demo.servers.ledger import LOGINS
 from remediation import models as m
 from tests.browser.chromium import Visitor
 from tests.browser.conftest import Come
 from tests.browser.demo_world import DemoTargets, DemoWorld, demo_targets
 from tests.browser.people import approver, come_in
+from tests.executors import install
 from tests.flows.world import World
 from tests.servers import addresses
 
@@ -42,6 +45,11 @@ def targets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoTargets]:
 @pytest.fixture
 def demo(world: World, targets: DemoTargets) -> DemoWorld:
     return DemoWorld(world, targets)
+
+
+def test_other_tests_keep_their_logins_at_the_shared_cluster(targets: DemoTargets) -> None:
+    for name in LOGINS:
+        psycopg.connect(install.login(addresses().target, name)).close()
 
 
 def measured(page: Page) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def test_files_become_inventory_in_the_browser(
     come_in(ed, user)
     page = ed.open("/admin/remediation/service/")
     page.get_by_role("link", name="Import").click()
+    page.wait_for_url("**/service/import/")
     ed.shoot("import")
     for width in (360, 1440):
         page.set_viewport_size({"width": width, "height": 900})

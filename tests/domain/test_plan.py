@@ -68,7 +68,8 @@ def test_the_portal_composes_the_sentence_and_the_locator() -> None:
     ("value", "name", "pointer"),
     [
         ([], "wrong_type", ""),
-        (plan_json(version=2), "bad_value", "/version"),
+        (plan_json(version=2), "missing_field", ""),
+        (plan_json(version=3), "bad_value", "/version"),
         (plan_json(version=True), "wrong_type", "/version"),
         (plan_json(environment="prod"), "bad_value", "/environment"),
         (plan_json(extra=1), "unknown_field", ""),

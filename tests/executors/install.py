@@ -23,6 +23,7 @@ class Logins:
 
     observe: str
     operate: str
+    ticket: str = ""
 
 
 def login(superuser_dsn: str, role: str, password: str = PASSWORD) -> str:
@@ -36,11 +37,13 @@ def install(superuser_dsn: str) -> Logins:
     with psycopg.connect(superuser_dsn, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         connection.execute(INSTALL_SQL.read_bytes())
-        for role in ("hitl_observer", "hitl_operator"):
+        for role in ("hitl_observer", "hitl_operator", "hitl_ticket"):
             connection.execute(
                 sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), PASSWORD)
             )
-    return Logins(login(superuser_dsn, "hitl_observer"), login(superuser_dsn, "hitl_operator"))
+    return Logins(
+        *(login(superuser_dsn, f"hitl_{role}") for role in ("observer", "operator", "ticket"))
+    )
 
 
 def make_role(superuser_dsn: str, name: str, options: str = "LOGIN", managed: bool = True) -> str:

@@ -14,12 +14,13 @@ from psycopg import sql
 
 from remediation.domain.errors import Refused
 from remediation.executors import postgres
-from remediation.executors.errors import NotApplied
+from remediation.executors.errors import NotApplied, PartlyApplied
 from remediation.executors.postgres import DisableRole
 from remediation.executors.run import (
     run_apply,
     run_observe,
     run_prepare,
+    run_tighten,
     run_verify,
     would_refuse,
 )
@@ -40,6 +41,24 @@ def admin(world: PostgresWorld, statement: str, *names: str) -> None:
 
 def disable(world: PostgresWorld) -> None:
     run_apply(clearance(world.plan()), world.plan().body, 0, world.targets())
+
+
+def disable_to_the_end(world: PostgresWorld, left: str) -> None:
+    """Disable, and try again what is left open as a run does: on a busy machine that takes long."""
+
+    def tightened() -> bool:
+        try:
+            run_tighten(clearance(world.plan()), world.plan().body, 0, world.targets())
+        except PartlyApplied as more:
+            assert left in more.detail
+            return False
+        return True
+
+    try:
+        disable(world)
+    except PartlyApplied as begun:
+        assert left in begun.detail
+        clusters.until(tightened, 60.0)
 
 
 def verify(world: PostgresWorld) -> None:
@@ -86,7 +105,7 @@ def test_b1_a_login_begun_before_nologin_comes_alive_after_contained(world: Post
     )
     try:
         clusters.until(lambda: world.ask(starting)[0] > 0)
-        disable(world)
+        disable_to_the_end(world, "a login that has begun")
         verify(world)
         said = contained(world)
     finally:
