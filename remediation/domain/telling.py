@@ -24,6 +24,7 @@ class Kind(StrEnum):
     STILL_OPEN = "still_open"
     RUN_ASKS = "run_asks"
     WAIT_OVERDUE = "wait_overdue"
+    WAIT_UNPLANNED = "wait_unplanned"
     LATE_RESULT = "late_result"
     HALT_REFUSED = "halt_refused"
     UNKNOWN_KEY = "unknown_key"
@@ -98,6 +99,12 @@ KINDS: Mapping[Kind, About] = MappingProxyType(
         Kind.WAIT_OVERDUE: About(
             "the time of a run that waits has passed",
             "has waited too long",
+            page="result",
+            always=True,
+        ),
+        Kind.WAIT_UNPLANNED: About(
+            "a run that waits sees something that nobody planned",
+            "waits, and something unplanned was seen",
             page="result",
             always=True,
         ),

@@ -421,3 +421,34 @@ def test_a_look_that_shows_nothing_new_is_recorded_every_ten_minutes(world: Wait
     world.age("waitlook", minutes=11)
     world.tick(2)
     assert m.WaitLook.objects.count() == 2
+
+
+def test_people_are_notified_at_once_of_a_user_of_the_old_one_whom_nobody_names(
+    world: Waiting,
+) -> None:
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    world.tick()
+    told = m.Telling.objects.filter(kind="wait_unplanned")
+    assert not told.exists()
+    world.seen(others=["192.0.2.7 (psql)\u202e"])
+    world.tick(2)
+    text = told.get(person=world.people["alice"].id).text
+    assert "192.0.2.7 (psql)" in text and "\u202e" not in text
+    # Who changes the name with every connection fills no mailbox; the page shows each.
+    world.seen(others=[f"192.0.2.{n}" for n in range(9)])
+    world.tick()
+    assert told.filter(person=world.people["alice"].id).count() == 1
+
+
+def test_people_are_notified_when_two_looks_could_not_judge_the_wait(world: Waiting) -> None:
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    told = m.Telling.objects.filter(kind="wait_unplanned", person=world.people["bob"].id)
+    world.seen(why="a key that the plan did not make is there: AKIA7")
+    world.tick()
+    assert not told.exists()
+    for _ in range(3):
+        world.age("waitlook", minutes=11)
+        world.tick()
+    assert "AKIA7" in told.get().text

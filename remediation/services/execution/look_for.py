@@ -33,6 +33,7 @@ from remediation.services.clock import database_now
 from remediation.services.execution import waits
 from remediation.services.execution.run import Run
 from remediation.services.guards import translated
+from remediation.services.outbox import notify_wait
 from remediation.services.review.gather import Waited
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,20 @@ def record(
             WaitLook.objects.create(
                 wait=row, sightings=sightings, unmet=open_, met=not open_, entry=entry.id
             )
+        _notify(row, newest, seen.sightings)
     return True
+
+
+def _notify(row: Wait, before: WaitLook | None, sightings: Iterable[Sighting]) -> None:
+    """Notify people of what nobody planned: of users at once, of a blind look in the second."""
+    earlier = [Sighting.from_json(one) for one in before.sightings] if before is not None else []
+    proposal = row.execution.proposal
+    known = {name for one in earlier for name in one.others}
+    if new := {name for one in sightings for name in one.others} - known:
+        notify_wait.strangers(proposal, row, new)
+    reasons = {one.why for one in earlier} - {""}
+    for why in sorted({one.why for one in sightings} & reasons):
+        notify_wait.blind(proposal, row, why)
 
 
 def refresh(run: Run) -> None:

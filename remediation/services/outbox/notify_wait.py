@@ -1,15 +1,22 @@
-"""Have people told of a run that waits: that it asks for a verdict, that its time has passed."""
+"""Have people told of a run that waits: it asks for a verdict, its time has passed, or something
+was seen that nobody planned."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
+from hashlib import sha256
 
 from remediation.domain import inert
 from remediation.domain.slots import LEAD
 from remediation.domain.telling import Kind
 from remediation.models import Proposal, Wait, WaitOverdue
+from remediation.services.clock import database_now
 from remediation.services.outbox.audience import entitled, holders
 from remediation.services.outbox.tell import tell
+
+# A message names so many; the page has them all.
+MOST_NAMED = 5
 
 
 def asked(proposal: Proposal, wait: Wait) -> None:
@@ -38,3 +45,37 @@ def overdue(proposal: Proposal, made: WaitOverdue, left: timedelta) -> None:
         " applied.",
         proposal=proposal,
     )
+
+
+def strangers(proposal: Proposal, wait: Wait, names: Collection[str]) -> None:
+    """Tell that somebody whom the inventory does not name uses the old credential.
+
+    At most once an hour, so that an attacker who comes by ever new names fills no mailbox.
+    """
+    hour = int((database_now() - wait.recorded_at) / timedelta(hours=1))
+    shown = sorted(names)[:MOST_NAMED]
+    more = f", and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    _unplanned(
+        proposal,
+        f"wait_strangers:{wait.pk}:{hour}",
+        f"The run waits after step {wait.step + 1}. Somebody whom the inventory does not name uses"
+        f" the old credential: {'; '.join(inert.line(one) for one in shown)}{more}. If that is an"
+        " attacker, a run that moves consumers first leaves the credential to them until it ends:"
+        " the page of the run has the answers.",
+    )
+
+
+def blind(proposal: Proposal, wait: Wait, why: str) -> None:
+    """Tell, once for each reason, that the worker cannot see what the run waits for."""
+    _unplanned(
+        proposal,
+        f"wait_blind:{wait.pk}:{sha256(why.encode()).hexdigest()[:16]}",
+        f"The run waits after step {wait.step + 1}. What it waits for cannot be judged, in two"
+        f" looks that followed each other: {inert.line(why)}. As long as that stays so, the run"
+        " does not go on by itself.",
+    )
+
+
+def _unplanned(proposal: Proposal, once: str, text: str) -> None:
+    people = {*entitled(proposal), *holders(LEAD)}
+    tell(Kind.WAIT_UNPLANNED, people=people, once=once, text=text, proposal=proposal)
