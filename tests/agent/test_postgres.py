@@ -23,6 +23,7 @@ from hitlportal.demo.agent.postgres import reports
 from remediation.domain.plan import Target
 from remediation.domain.report import parse as parse_report
 from tests.agent.cases import NOW
+from tests.log_part import LogPart
 from tests.servers import Addresses
 
 CLUSTER = "orders"
@@ -42,7 +43,11 @@ class Role:
     name: str
     password: str
     dsn: str
-    log: Path
+    part: LogPart
+
+    @property
+    def log(self) -> Path:
+        return self.part.copy()
 
     @property
     def table(self) -> sql.Identifier:
@@ -77,9 +82,10 @@ def attempt(session: psycopg.Connection[Any], statement: str) -> None:
 
 
 @pytest.fixture
-def role(addresses: Addresses) -> Iterator[Role]:
+def role(addresses: Addresses, tmp_path: Path) -> Iterator[Role]:
     name = f"reader_{secrets.token_hex(4)}"
-    made = Role(name, secrets.token_hex(8), addresses.target, addresses.target_log)
+    part = LogPart.from_now(addresses.target_log, tmp_path / "server.log")
+    made = Role(name, secrets.token_hex(8), addresses.target, part)
     identifier = sql.Identifier(name)
     with psycopg.connect(addresses.target, autocommit=True) as admin:
         admin.execute(sql.SQL("create role {} login password {}").format(identifier, made.password))

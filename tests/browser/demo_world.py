@@ -34,6 +34,7 @@ from remediation.services.reporting import submit
 from tests.executors import install
 from tests.factories import WEB
 from tests.flows.world import World, acts
+from tests.log_part import LogPart
 from tests.servers import Addresses
 
 LONG = "the-settlement-and-reconciliation-of-card-payments-of-partners"
@@ -60,7 +61,7 @@ class DemoTargets:
     """The demo's ledger, two of its roles misused once, and its simulated AWS account."""
 
     ledger: Ledger
-    log: Path
+    log: LogPart
     targets: str
 
 
@@ -82,6 +83,7 @@ def _books(addresses: Addresses) -> Ledger:
 @contextmanager
 def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]:
     """Prepare the ledger on the test run's target cluster, and start the simulated account."""
+    log = LogPart.from_now(addresses.target_log, directory / "server.log")
     books = _books(addresses)
     account = Cloud(directory / "cloud", story.CASE)
     child = account.start(directory / "aws.log")
@@ -94,7 +96,7 @@ def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]
     store.put_first(story.PLACE, story.ROTATED, books.password(story.ROTATED))
     yield DemoTargets(
         books,
-        addresses.target_log,
+        log,
         TARGETS.format(
             cluster=story.CLUSTER,
             observe_dsn=books.dsn_file(OBSERVER),
@@ -153,7 +155,7 @@ class DemoWorld:
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         keys, _ = analyse([story.CASE], "production", now)
         roles, _ = analyse_log(
-            [self._made.log],
+            [self._made.log.copy()],
             story.CLUSTER,
             "production",
             now,

@@ -167,6 +167,8 @@ class PostgresWorld(World):
         self.cut = instant.dump(datetime.now(UTC))
         if ACTIONS[action].creates:
             self.role = f"{self.role}_2"
+        # The log is that of the whole run; what came before is nothing of this world's.
+        self._begins = log.stat().st_size
 
     def close(self) -> None:
         if self.open is not None:
@@ -222,11 +224,13 @@ class PostgresWorld(World):
 
     def log_lines(self, pattern: str) -> list[str]:
         """Return matching statements of the cluster's log with this role as a parameter."""
-        lines = self.log.read_text(errors="replace").splitlines()
+        with self.log.open("rb") as log:
+            log.seek(self._begins)
+            lines = log.read().decode(errors="replace").splitlines()
         return [
             line
-            for line, detail in zip(lines, [*lines[1:], ""], strict=True)
-            if re.search(pattern, line) and f"'{self.role}'" in detail
+            for line, detail in zip(lines, [*lines[1:], ""], strict=False)
+            if f"'{self.role}'" in detail and re.search(pattern, line)
         ]
 
     def ask(self, query: str, *parameters: object) -> Any:

@@ -138,7 +138,8 @@ class BaoWorld(World):
         self._begins = place.server.audit_log.stat().st_size
 
     def give_rights(self, without: str = "") -> None:
-        """Write tokens with the documented rights, but for the paths that match."""
+        """Write tokens with the documented rights, but for the paths that match; end others."""
+        self.close()
         for name in ("observe", "operate"):
             lines = rules({"observe": "observer", "operate": "operator"}[name]).splitlines()
             policy = "\n".join(
@@ -240,6 +241,7 @@ directory = "files"
         """End its tokens: each look reads every token of the server."""
         for token in self.tokens:
             self.place.server.ask("POST", "auth/token/revoke", {"token": token})
+        self.tokens.clear()
 
 
 def lines_since(server: BaoServer, begins: int) -> list[str]:

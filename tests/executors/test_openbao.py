@@ -345,7 +345,9 @@ def test_with_one_right_less_each_action_refuses_and_nothing_changes(
                 continue
             directory = tmp_path / f"{action} {len(needed)} {line.count('a')} {hash(line)}"
             directory.mkdir()
+            world.close()
             world = BaoWorld(action, directory, place)
+        world.close()
     assert set(_lines()) - needed <= {SELF}, "each documented right is needed"
 
 

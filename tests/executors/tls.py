@@ -102,6 +102,7 @@ class TlsWorld(World):
         self.action, self.directory, self.server = action, directory, server
         self.pki = Pki(server)
         self.processes: list[subprocess.Popen[bytes]] = []
+        self.tokens: list[str] = []
         self.modes = modes or self.modes
         for name in ("root.pem", "gone-root.pem"):
             (directory / name).write_text(self.pki.root)
@@ -136,11 +137,14 @@ class TlsWorld(World):
         return [int(port) for port in process.stdout.readline().split()]
 
     def close(self) -> None:
+        """End its servers, and its tokens: other tests read every token of the server."""
         for process in self.processes:
             assert process.stdin is not None and process.stdout is not None
             process.stdin.close()
             process.wait(10)
             process.stdout.close()
+        for token in self.tokens:
+            self.server.ask("POST", "auth/token/revoke", {"token": token})
 
     def give_rights(self, without: str = "") -> None:
         for name in ("observe", "operate"):
@@ -153,6 +157,7 @@ class TlsWorld(World):
             )
             self.server.policy(f"{name}-{self.pki.mount}", policy)
             token = self.server.token(f"{name}-{self.pki.mount}")
+            self.tokens.append(token)
             (self.directory / f"{name}.token").write_text(token)
         at = self.server.ask("POST", "auth/token/lookup", {"token": token})
         hashed = self.server.ask("POST", "sys/audit-hash/log", {"input": at["data"]["accessor"]})
