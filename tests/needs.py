@@ -25,8 +25,12 @@ def needs(name: str, present: bool) -> None:
 
 
 def chromium() -> Path:
-    """Return the path of the browser, or skip."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    """Return the path of the browser, or skip.
+
+    The shell is the same engine without windows and address bar: a fifth of the time less.
+    """
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    found = next(filter(None, map(shutil.which, names)), None)
     needs("chromium", found is not None)
     return Path(found or "")
 
