@@ -153,7 +153,7 @@ class PostgresWorld(World):
 
     def __init__(self, action: str, directory: Path, superuser: str, log: Path) -> None:
         self.action, self.directory, self.superuser, self.log = action, directory, superuser, log
-        self.logins = install.install(superuser)
+        self.logins = install.installed(superuser)
         self.role = f"app_{uuid4().hex[:12]}"
         options = "NOLOGIN" if action.endswith("enable") else "LOGIN"
         self.own_dsn = install.make_role(superuser, self.role, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,6 +45,12 @@ def install(superuser_dsn: str) -> Logins:
     return Logins(
         *(login(superuser_dsn, f"hitl_{role}") for role in ("observer", "operator", "ticket"))
     )
+
+
+@cache
+def installed(superuser_dsn: str) -> Logins:
+    """Install hitl_ops once in this process, for a test that does not change it."""
+    return install(superuser_dsn)
 
 
 def make_role(superuser_dsn: str, name: str, options: str = "LOGIN", managed: bool = True) -> str:
