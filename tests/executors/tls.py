@@ -139,7 +139,7 @@ class TlsWorld(World):
         for process in self.processes:
             assert process.stdin is not None and process.stdout is not None
             process.stdin.close()
-            process.wait(10)
+            process.wait(60)
             process.stdout.close()
 
     def give_rights(self, without: str = "") -> None:
