@@ -61,7 +61,7 @@ def end_sessions(database: str) -> None:
     """
     with psycopg.connect(addresses().portal, autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
             " WHERE datname = %s AND pid <> pg_backend_pid()",
             [database],
         )

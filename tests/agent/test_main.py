@@ -19,7 +19,7 @@ CASE = CASES / ONE_RECORD_ATTACK
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hitlportal.demo.agent", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_a_dry_run_prints_the_reports_and_sends_nothing() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db.backends.signals import connection_created
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 # Playwright keeps an event loop in the test's thread; the ORM is used between its calls only.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -61,6 +61,16 @@ WIDER = """async () => {
         await new Promise(again => setTimeout(again, 20));
     return document.documentElement.scrollWidth > document.documentElement.clientWidth;
 }"""
+# How long to wait for what the page does next: a machine with other work is slow. Nothing sleeps so
+# long; it is the limit for a test that fails.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
+# No request of the page by itself from now on, and none on its way.
+QUIET = """async () => {
+    document.addEventListener("htmx:beforeRequest", (event) => event.preventDefault());
+    while (document.querySelector(".htmx-request"))
+        await new Promise(again => setTimeout(again, 10));
+}"""
 # Where to keep pictures of the pages; without it none are taken.
 SHOTS = os.environ.get("HITL_SHOTS", "")
 
@@ -87,6 +97,7 @@ class Visitor:
 
     def __init__(self, context: BrowserContext, origin: str) -> None:
         self.page: Page = context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
         self.origin = origin
         self.complaints: list[str] = []
         self.page.on("console", self._console)

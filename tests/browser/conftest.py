@@ -71,7 +71,7 @@ class InFlight:
     def wait(self) -> None:
         """Wait until none is left: what a page posted by itself must not meet the flush."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._now <= 0, timeout=30)
+            assert self._changed.wait_for(lambda: self._now <= 0, timeout=60)
 
     def _add(self, number: int) -> None:
         with self._changed:

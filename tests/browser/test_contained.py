@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from remediation import models as m
 from remediation.services.execution import confirm, look
@@ -46,11 +47,12 @@ def test_each_state_of_an_incident(
         page = lena.open(path)
         if unfold:
             page.locator("main summary").filter(has_text=unfold).click()
-        assert says in " ".join(page.inner_text("main").split())
+        expect(page.locator("main")).to_contain_text(says, use_inner_text=True)
         wrong.extend(judge(lena, f"incident {state}"))
 
     check("acted-on", "Acted on, not contained")
     lena.page.get_by_role("button", name="Look now").click()
+    expect(lena.page.get_by_text("The worker looks at the identity").first).to_be_visible()
     with acts(WORKER):
         assert look.look(actor=WORKER_ACTOR) == 1
     check("contained", "Contained since")

@@ -40,6 +40,7 @@ def test_a_step_is_left_out_and_the_rest_is_signed(
     come_in(bob, owner(world, "bob-b"))
     page = bob.open(f"/proposals/{old}/")
     page.get_by_role("link", name="Leave something out").click()
+    page.wait_for_url("**/narrow/")  # and for its script
     expect(page.get_by_text("3 of 3 steps stay")).to_be_visible()
     # Enter and a click without anything chosen change nothing, and say what is missing.
     sign = page.get_by_role("button", name="Sign what is left")

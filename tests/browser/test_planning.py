@@ -54,6 +54,7 @@ def test_a_plan_is_made_with_the_keyboard_alone(world: World, come: Come) -> Non
     assert [one for one in alice.complaints if "422" not in one] == []
     alice.complaints.clear()
     page.get_by_role("button", name="Remove step 1").press("Enter")
+    expect(page.get_by_role("button", name="Remove step 1")).to_have_count(0)
     page.get_by_role("button", name=re.compile("Add.*target t1")).press("Enter")
     page.get_by_label("Why this plan").fill(WHY)
     page.get_by_role("button", name="Preview", exact=True).press("Enter")

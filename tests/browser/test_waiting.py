@@ -96,9 +96,7 @@ def test_a_person_answers_a_run_that_waits(world: World, visit: Callable[[], Vis
     page.get_by_label("Reason").fill(WHY)
     # Nobody loads the page again: what was seen appears, and no typed word is lost.
     looked(wait)
-    expect(page.get_by_role("heading", name="Waiting for billing-batch")).to_be_visible(
-        timeout=15_000
-    )
+    expect(page.get_by_role("heading", name="Waiting for billing-batch")).to_be_visible()
     expect(page.get_by_label("Reason")).to_have_value(WHY)
     expect(page.get_by_role("radio", checked=True)).to_have_count(0)
     at_every_width(alice, "waits-run")

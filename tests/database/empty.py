@@ -52,7 +52,7 @@ def empty_database(suffix: str) -> Iterator[DatabaseWrapper]:
         connections["default"] = before
         made.close()
         with superuser("postgres", autocommit=True) as it:
-            it.execute(f'DROP DATABASE "{name}"')
+            it.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def everything(owner: DatabaseWrapper) -> dict[tuple[str, str], object]:

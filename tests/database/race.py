@@ -12,7 +12,7 @@ from django.db import connection, connections
 from tests.database.logins import real_login, superuser
 
 # A race that hangs must fail.
-PATIENCE = 20
+PATIENCE = 60
 
 Racer = tuple[str, Callable[[], object]]
 

@@ -14,7 +14,7 @@ from hitlportal.demo.play import offline
 from hitlportal.demo.play.expectations import Checks
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.errors import ServerFailed
-from hitlportal.demo.servers.ports import LOOPBACK, free_port
+from hitlportal.demo.servers.ports import LOOPBACK
 from hitlportal.demo.servers.process import Child
 from hitlportal.demo.stack import JOB, ChildEnded, Stack, chosen_port
 from remediation.services.people.accounts import ADMINISTERING, APPROVER_ROLES, BUILT_IN
@@ -23,11 +23,14 @@ from remediation.services.people.accounts import ADMINISTERING, APPROVER_ROLES, 
 def test_the_port_is_kept_from_one_start_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = free_port()
-    monkeypatch.setenv("HITL_DEMO_PORT", str(told))
-    assert chosen_port(tmp_path / "port") == told
-    monkeypatch.delenv("HITL_DEMO_PORT")
-    assert chosen_port(tmp_path / "port") == told
+    with socket.socket() as kept:  # from other tests; a server could listen on it
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind((LOOPBACK, 0))
+        told = kept.getsockname()[1]
+        monkeypatch.setenv("HITL_DEMO_PORT", str(told))
+        assert chosen_port(tmp_path / "port") == told
+        monkeypatch.delenv("HITL_DEMO_PORT")
+        assert chosen_port(tmp_path / "port") == told
 
 
 def test_a_kept_port_that_is_taken_is_refused_and_not_changed(tmp_path: Path) -> None:

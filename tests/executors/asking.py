@@ -43,7 +43,7 @@ class Asking:
 
     def wait_for(self, what: Callable[[list[Line]], bool]) -> list[Line]:
         """Return what was recorded from now on, as soon as this is so."""
-        begins, give_up = len(self.lines), time.monotonic() + 30
+        begins, give_up = len(self.lines), time.monotonic() + 60
         while not what(found := self.lines[begins:]):
             assert self._process.poll() is None, "it has ended"
             assert time.monotonic() < give_up, f"not seen in {found[-5:]}"
@@ -64,4 +64,4 @@ def asking(module: str, record: Path, *arguments: object) -> Iterator[Asking]:
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)

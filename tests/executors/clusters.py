@@ -66,7 +66,7 @@ def make_admin(server: PostgresCluster) -> str:
     return login(server.superuser_dsn(DATABASE), ADMIN)
 
 
-def until(seen: Callable[[], bool], seconds: float = 15.0) -> None:
+def until(seen: Callable[[], bool], seconds: float = 60.0) -> None:
     """Look until something is so, or fail."""
     give_up = time.monotonic() + seconds
     while not seen():

@@ -14,7 +14,7 @@ from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.binaries import PostgresBinaries
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
-from tests.executors import moto
+from tests.executors import clusters, moto
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.openbao import Place
 from tests.needs import system_postgres
@@ -55,6 +55,16 @@ def cluster_15() -> Iterator[Cluster]:
 def cluster(request: pytest.FixtureRequest) -> Cluster:
     found: Cluster = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture(params=["newest", "15"])
+def own_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster that no other test uses at the same time."""
+    if request.param == "15":  # each process of the test run has its own
+        yield request.getfixturevalue("cluster_15")
+        return
+    with clusters.cluster(request.param) as server:
+        yield Cluster(server.superuser_dsn(), server.log)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ from remediation.domain.gate import gate
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Plan, Step
 from remediation.domain.waits import Order
+from remediation.executors import postgres_look
 from remediation.executors.base import Deadline
 from remediation.executors.secret import SecretValue
 from remediation.executors.stores.file import FileStore
@@ -77,6 +78,11 @@ def closed_port() -> Iterator[int]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
+
+
+# Other tests sign in at the same cluster all the time, and a login of theirs may take long. That
+# one is not named which ends in this time.
+postgres_look.STARTING_SECONDS = 20.0
 
 
 class World(ABC):

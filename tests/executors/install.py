@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from remediation.executors.postgres import INSTALL_SQL
 
 # All xdist workers share the cluster and its roles: they use the same password, and only one
-# installs at a time (otherwise "tuple concurrently updated").
+# installs at a time (otherwise "tuple concurrently updated"). An advisory lock belongs to one
+# database, roles to the whole cluster: the lock of `postgres` counts.
 PASSWORD = "only-for-tests"
 LOCK = 7_411_833
 
@@ -33,10 +38,22 @@ def login(superuser_dsn: str, role: str, password: str = PASSWORD) -> str:
     return f"postgresql://{role}:{password}@{at.hostname}:{at.port}{at.path}"
 
 
+@contextmanager
+def alone(superuser_dsn: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Connect, and keep other installations on this cluster out meanwhile."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(psycopg.connect(superuser_dsn, autocommit=True))
+        holder = connection
+        if connection.info.dbname != "postgres":
+            dsn = make_conninfo(superuser_dsn, dbname="postgres")
+            holder = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+        holder.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        yield connection
+
+
 def install(superuser_dsn: str) -> Logins:
     """Install or upgrade hitl_ops and set the passwords of both logins."""
-    with psycopg.connect(superuser_dsn, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    with alone(superuser_dsn) as connection:
         connection.execute(INSTALL_SQL.read_bytes())
         for role in ("hitl_observer", "hitl_operator", "hitl_ticket"):
             connection.execute(
@@ -55,8 +72,7 @@ def installed(superuser_dsn: str) -> Logins:
 
 def make_role(superuser_dsn: str, name: str, options: str = "LOGIN", managed: bool = True) -> str:
     """Create a role with the test password, enrol it, and return its own DSN."""
-    with psycopg.connect(superuser_dsn, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+    with alone(superuser_dsn) as connection:
         connection.execute(
             sql.SQL("CREATE ROLE {} PASSWORD {} " + options).format(sql.Identifier(name), PASSWORD)
         )

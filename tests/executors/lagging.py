@@ -74,7 +74,7 @@ class LaggingIam:
 
     def _ask(self, headers: dict[str, str], body: bytes) -> Answer:
         place = urlsplit(self.upstream)
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=20)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=60)
         try:
             connection.request("POST", "/", body, headers)
             response = connection.getresponse()

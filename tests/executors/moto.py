@@ -180,6 +180,6 @@ def running(directory: Path, seeded: dict[str, Any] | None = None) -> Iterator[M
         yield Moto(banner.split()[-1], log, state, process)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
         assert process.stdout is not None
         process.stdout.close()

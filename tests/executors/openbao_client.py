@@ -36,7 +36,7 @@ class Api:
             data=None if body is None else json.dumps(body).encode(),
             headers={"X-Vault-Token": token} if token else {},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             found: dict[str, Any] = json.loads(answer.read())
             return found
 
@@ -46,7 +46,7 @@ class Api:
             data=b"",
             headers={"X-Vault-Token": token},
         )
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=60).close()
 
 
 @dataclass

@@ -21,7 +21,7 @@ from remediation.executors.base import Deadline
 from remediation.executors.errors import NotApplied, OutcomeUnknown, VerifyFailed
 from remediation.executors.run import run_apply, run_observe, run_prepare, run_rollback, run_verify
 from remediation.executors.section import Secret
-from tests.executors import moto
+from tests.executors import clusters, moto
 from tests.executors.contract import AwsWorld, clearance
 
 
@@ -204,6 +204,7 @@ def test_a40_no_answer_is_an_unknown_outcome_and_not_waited_for_beyond_the_time_
         targets = world.targets(port)
         with pytest.raises(OutcomeUnknown):
             run_apply(clearance(world.plan()), world.plan().body, 0, targets)
+        clusters.until(lambda: seen != [])  # the client does not wait until its call is read
         assert len(seen) == 1
         with pytest.raises(TargetUnobservable):
             run_observe(world.step, targets)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -328,10 +329,10 @@ def _taken(mine: Clearance, plan: Plan, targets: Targets) -> bool:
 
 
 def _until(done: Callable[[], bool]) -> None:
-    for _ in range(40):
-        if done():
-            return
-    raise AssertionError("never")
+    give_up = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < give_up, "never"
+        time.sleep(0.1)
 
 
 def test_f28_a_key_that_the_plan_did_not_make_is_a_finding_afterwards(world: UserKeysWorld) -> None:

@@ -73,6 +73,12 @@ def refused_by_all(operator: Connection, role: str) -> None:
             operator.execute(f"SELECT hitl_ops.{name}(%s)".encode(), [role])
 
 
+def install_statements() -> bytes:
+    """Return the installation without its transaction, to run it in another one."""
+    text = INSTALL_SQL.read_text()
+    return re.sub(r"^(BEGIN|COMMIT);$", "", text, flags=re.MULTILINE).encode()
+
+
 # --- Which roles -------------------------------------------------------------------------------
 
 
@@ -251,7 +257,10 @@ def test_a43_control_without_the_pinned_names_the_shadows_would_rule(
     schema, role = fresh("hitl_control"), make(cluster, managed=False)
     unpinned = INSTALL_SQL.read_text().replace(" SET search_path = pg_catalog, pg_temp AS", " AS")
     unpinned = re.sub(r"hitl_ops(?!_owner)", schema, unpinned.replace("pg_catalog.pg_", "pg_"))
-    superuser.execute(unpinned.encode())
+    with psycopg.connect(cluster.superuser, autocommit=True) as connection:
+        # It alters the logins of the installation that other tests make at the same time.
+        connection.execute("SELECT pg_advisory_lock(%s)", [install.LOCK])
+        connection.execute(unpinned.encode())
     shadow(operator, role)
     disable = f"SELECT {schema}.disable(%s)".encode()
     if superuser.info.server_version < 160000:
@@ -343,9 +352,8 @@ def test_installing_is_refused_where_a_login_would_inherit_power(
     with psycopg.connect(cluster.superuser) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [install.LOCK])
         connection.execute("GRANT pg_read_all_data TO hitl_operator")
-        body = re.sub(r"^(BEGIN|COMMIT);$", "", INSTALL_SQL.read_text(), flags=re.MULTILINE)
         with pytest.raises(psycopg.errors.CheckViolation, match="members of no role"):
-            connection.execute(body.encode())
+            connection.execute(install_statements())
         connection.rollback()
 
 
@@ -356,26 +364,31 @@ def test_b24_installing_is_refused_where_somebody_can_become_a_login(cluster: Cl
         with psycopg.connect(cluster.superuser) as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [install.LOCK])
             connection.execute(f"GRANT {role} TO {mole}".encode())
-            body = re.sub(r"^(BEGIN|COMMIT);$", "", INSTALL_SQL.read_text(), flags=re.MULTILINE)
             with pytest.raises(psycopg.errors.CheckViolation, match="must have none"):
-                connection.execute(body.encode())
+                connection.execute(install_statements())
             connection.rollback()
 
 
 def test_b14_rights_that_somebody_was_given_on_the_schema_go_with_an_installation(
-    cluster: Cluster, superuser: Connection
+    cluster: Cluster, logins: install.Logins
 ) -> None:
     mole = make(cluster, managed=False)
-    superuser.execute(f"GRANT ALL ON SCHEMA hitl_ops TO {mole}".encode())
-    superuser.execute(f"GRANT ALL ON FUNCTION hitl_ops.disable(text, oid) TO {mole}".encode())
-    superuser.execute(f"GRANT ALL ON TABLE hitl_ops.turned_off TO {mole}".encode())
-    install.install(cluster.superuser)
-    kept = superuser.execute(
+    asked = (
         "SELECT has_schema_privilege(%s, 'hitl_ops', 'USAGE'),"
         " has_table_privilege(%s, 'hitl_ops.turned_off', 'SELECT'),"
-        " has_function_privilege(%s, 'hitl_ops.disable(text, oid)', 'EXECUTE')",
-        [mole, mole, mole],
-    ).fetchone()
+        " has_function_privilege(%s, 'hitl_ops.disable(text, oid)', 'EXECUTE')"
+    )
+    # In a transaction that is rolled back, because other tests use this cluster.
+    with psycopg.connect(cluster.superuser) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [install.LOCK])
+        for right in (
+            "SCHEMA hitl_ops", "FUNCTION hitl_ops.disable(text, oid)", "TABLE hitl_ops.turned_off",
+        ):  # fmt: skip
+            connection.execute(f"GRANT ALL ON {right} TO {mole}".encode())
+        assert connection.execute(asked, [mole, mole, mole]).fetchone() == (True, True, True)
+        connection.execute(install_statements())
+        kept = connection.execute(asked, [mole, mole, mole]).fetchone()
+        connection.rollback()
     assert kept == (False, False, False)
 
 

@@ -101,7 +101,9 @@ def test_a_ticket_is_for_one_verifier_of_one_role_and_works_once(logins: Logins)
     assert len(logins.set()) == 32
     assert logins.stored() == VERIFIER
     refused(logins)
-    used = logins.observer.execute("SELECT * FROM hitl_ops.tickets()").fetchone()
+    used = logins.observer.execute(
+        "SELECT * FROM hitl_ops.tickets() WHERE name = %s", [logins.role]
+    ).fetchone()
     assert used is not None
     assert used[:3] == ("set_verifier", logins.role, "hitl_ticket") and used[5] is not None
 
@@ -110,7 +112,9 @@ def test_a_ticket_that_is_renewed_or_over_opens_nothing(logins: Logins) -> None:
     logins.issue()
     logins.issue(verifier=OTHER)
     refused(logins)
-    logins.superuser.execute("UPDATE hitl_ops.ticket SET ends = clock_timestamp()")
+    logins.superuser.execute(
+        "UPDATE hitl_ops.ticket SET ends = clock_timestamp() WHERE name = %s", [logins.role]
+    )
     refused(logins, OTHER)
 
 
@@ -297,11 +301,21 @@ def test_a_twin_can_be_taken_out_and_then_nothing_works_on_it(logins: Logins) ->
 
 def test_sessions_that_began_before_end_and_younger_ones_stay(logins: Logins) -> None:
     dsn = install.login(logins.cluster.superuser, logins.role)
+    mine = [logins.role, logins.oid]
     with psycopg.connect(dsn, autocommit=True) as old:
-        old.execute("SELECT pg_sleep(0.4)")
+        # Compiled before, so that no time passes between the age and the look at the sessions.
+        end = "SELECT hitl_ops.end_sessions(%s, %s::oid, {})"
+        never = end.format("86400")
+        assert logins.operator.execute(never.encode(), mine).fetchone() == (0,)
+        begun = old.execute(
+            "SELECT backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        ).fetchone()
+        old.execute("SELECT pg_sleep(0.6)")
         with psycopg.connect(dsn, autocommit=True) as young:
+            # The server computes the age: how long this process waits does not count.
+            since = "extract(epoch FROM clock_timestamp() - %s::timestamptz)::float8 - 0.001"
             ended = logins.operator.execute(
-                "SELECT hitl_ops.end_sessions(%s, %s::oid, 0.3)", [logins.role, logins.oid]
+                end.format(since).encode(), [*mine, *(begun or ())]
             ).fetchone()
             assert ended == (1,)
             young.execute("SELECT 1")

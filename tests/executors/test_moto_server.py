@@ -134,7 +134,7 @@ def test_a_key_that_is_seeded_twice_is_refused(tmp_path: Path) -> None:
         cwd=moto.ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode != 0 and "occurs twice" in done.stderr

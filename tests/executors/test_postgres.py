@@ -205,6 +205,7 @@ def test_a_locked_role_is_not_waited_for_beyond_the_time_allowed(
     monkeypatch.setattr(postgres_session, "STATEMENT_SECONDS", 0.3)
     with locked(world), pytest.raises(NotApplied, match="timeout"):
         disable(world)
+    monkeypatch.undo()
     assert run_observe(world.step, world.targets()).state["login"] is True
 
 

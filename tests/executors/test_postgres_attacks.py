@@ -78,8 +78,14 @@ def can_login(world: PostgresWorld) -> bool:
 # --- B1: a login that is slow between the check of LOGIN and pg_stat_activity ---------------------
 
 
-def test_b1_a_login_begun_before_nologin_comes_alive_after_contained(world: PostgresWorld) -> None:
-    """Any role: ALTER ROLE CURRENT_USER SET temp_tablespaces, long. No privilege is needed."""
+def test_b1_a_login_begun_before_nologin_comes_alive_after_contained(
+    own_cluster: Cluster, tmp_path: Path
+) -> None:
+    """Any role: ALTER ROLE CURRENT_USER SET temp_tablespaces, long. No privilege is needed.
+
+    On a cluster of its own: who looks at the others' meanwhile would see a login that has begun.
+    """
+    world = PostgresWorld("postgres.role.disable", tmp_path, own_cluster.superuser, own_cluster.log)
     with psycopg.connect(world.own_dsn, autocommit=True) as own:
         own.execute(
             "SELECT set_config('temp_tablespaces', repeat('pg_default,', 1200000)||'pg_default',"

@@ -140,6 +140,7 @@ def test_f33_refused_is_not_claimed_while_a_pooler_takes_the_old_one(
     world.pooler.stop()
     world.pooler.users[world.role] = world.verifier
     world.pooler.start()
+    monkeypatch.undo()
     done = run_tighten(cleared(plan), plan.body, 0, world.targets())
     assert done.detail["old_refused"] == {CLUSTER: True, BOUNCER: True}
     run_verify(cleared(plan), plan.body, 0, world.targets())
@@ -180,6 +181,7 @@ def test_a_pooler_that_does_not_answer_is_not_one_that_refuses(
         run_apply(cleared(plan), plan.body, 0, world.targets(), snapshot)
     assert world.current == OLD and not world.signs_in(OLD)
     world.pooler.start()
+    monkeypatch.undo()
     run_tighten(cleared(plan), plan.body, 0, world.targets())
     assert world.signs_in(world.current)
 

@@ -119,6 +119,7 @@ def test_refused_is_not_claimed_while_a_standby_takes_the_old_one(
     clusters.until(lambda: world.on_standby(
         "SELECT hitl_ops.password_id(oid) FROM pg_roles WHERE rolname = %s"
     ) == run_observe(world.step, world.targets()).state["password_id"])  # fmt: skip
+    monkeypatch.undo()
     run_tighten(cleared(plan), plan.body, 0, world.targets())
     run_verify(cleared(plan), plan.body, 0, world.targets())
     assert world.signs_in(world.current)
@@ -134,6 +135,7 @@ def test_a_standby_that_cannot_be_asked_leaves_it_unproved(
         run_apply(cleared(plan), plan.body, 0, world.targets(), snapshot)
     assert world.current == OLD
     world.standby_observe = world.there(world.logins.observe)
+    monkeypatch.undo()
     world.run(plan, snapshot)
     assert world.signs_in(world.current)
 
@@ -182,9 +184,11 @@ def test_ending_old_sessions_on_both_servers_leaves_the_young_ones(world: PairWo
         psycopg.connect(world.own_dsn, autocommit=True) as old,
         psycopg.connect(world.there(world.own_dsn), autocommit=True) as old_there,
     ):
-        old.execute("SELECT pg_sleep(0.5)")
+        old.execute("SELECT pg_sleep(0.1)")
         cut = instant.dump(datetime.now(UTC))
-        old.execute("SELECT pg_sleep(0.5)")
+        old.execute(
+            "SELECT pg_sleep(0.9)"
+        )  # a busy machine computes the age before, and asks later
         with psycopg.connect(world.own_dsn, autocommit=True) as young:
             target: dict[str, Json] = dict(world.target)
             plan = make_plan("postgres.role.end_sessions", target, {"begun_before": cut})
@@ -211,7 +215,7 @@ def test_a_session_that_does_not_end_is_not_called_ended(world: PairWorld) -> No
     run_tighten(clearance(plan), plan.body, 0, world.targets())
 
 
-@pytest.mark.parametrize("ahead_s", [3, 3600])
+@pytest.mark.parametrize("ahead_s", [8, 3600])  # a busy machine may take seconds
 def test_a_moment_that_has_not_come_would_end_new_sessions_and_is_refused(
     world: PairWorld, ahead_s: int
 ) -> None:

@@ -18,6 +18,7 @@ from remediation.executors.postgres import INSTALL_SQL
 from remediation.executors.run import run_live, run_observe, run_secret_in_force
 from remediation.executors.targets import Targets
 from tests.executors import clusters, install
+from tests.executors.conftest import Cluster
 from tests.executors.contract import PostgresWorld, make_plan
 
 SECRET = "correct-horse-7391"
@@ -221,10 +222,10 @@ def test_an_older_hitl_ops_runs_steps_and_says_that_it_cannot_be_told(tmp_path: 
         assert run_secret_in_force(step, targets, asked).answers == (True,)
 
 
-def test_an_administrator_may_withhold_the_comparison(world: PostgresWorld) -> None:
+def test_an_administrator_may_withhold_the_comparison(own_cluster: Cluster, tmp_path: Path) -> None:
+    world = PostgresWorld("postgres.role.disable", tmp_path, own_cluster.superuser, own_cluster.log)
     password(world, SECRET)
     with psycopg.connect(world.superuser, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", [install.LOCK])
         try:
             connection.execute("SET hitl_ops.compare_secrets = 'off'")
             connection.execute(INSTALL_SQL.read_bytes())

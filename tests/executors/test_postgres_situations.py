@@ -248,6 +248,7 @@ def test_a64_a_stopped_backend_leaves_the_login_off_and_is_named_until_it_ends(
             (point,) = DisableRole().points(world.step, run_observe(world.step, world.targets()))
             assert point.without_access is False
     assert "hitl_ops.enable" not in "".join(world.log_lines("hitl_ops"))
+    monkeypatch.undo()
     tighten(world)
     assert left_open(world) == ()
     assert not can_login(world)
@@ -280,6 +281,7 @@ def test_a64_a_function_that_takes_no_interrupt_keeps_its_session_and_not_the_lo
         assert not can_login(world)
         thread.join()
     assert "terminating connection" in ended[0]
+    monkeypatch.undo()
     tighten(world)
     assert left_open(world) == ()
     assert not can_login(world)

@@ -170,6 +170,7 @@ def test_a67_nologin_that_has_not_reached_the_standby_is_waited_for(
             world.on_standby("SELECT pg_wal_replay_resume() WHERE %s <> ''")
             query = "SELECT NOT rolcanlogin FROM pg_roles WHERE rolname = %s"
             clusters.until(lambda: world.on_standby(query) is True)
+            monkeypatch.undo()
             world.tighten()
             with pytest.raises(psycopg.OperationalError):
                 there.execute("SELECT 1")
@@ -192,6 +193,7 @@ def test_a64_a_session_of_the_standby_that_does_not_end_is_named_with_its_server
             assert world.on_standby("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s") is False
         finally:
             os.kill(pid, signal.SIGCONT)
+    monkeypatch.undo()
     world.tighten()
     assert world.left_open() == ""
 

@@ -115,9 +115,9 @@ def test_consumers_move_with_no_failed_request_and_then_the_first_is_off(world: 
             _, why = world.sighting("consumers_moved", outcome, {}, *who)
             return "" if why is None else f"{why.name} {why.detail}"
 
-        clusters.until(lambda: unmet() == "not_moved batch", 40)
+        clusters.until(lambda: unmet() == "not_moved batch")
         batch.reload()
-        clusters.until(lambda: unmet() == "", 30)
+        clusters.until(lambda: unmet() == "")
         target = {"kind": "postgres.role", "cluster": "orders-db", "role": world.first}
         disable = make_plan("postgres.role.disable", dict(target), {})
         run_apply(clearance(disable), disable.body, 0, world.targets())

@@ -276,7 +276,7 @@ def forwarding(url: str, certificate: Path) -> Iterator[int]:
 
     class Forward(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=60) as answer:
                 body = answer.read()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))

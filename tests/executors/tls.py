@@ -141,7 +141,7 @@ class TlsWorld(World):
         for process in self.processes:
             assert process.stdin is not None and process.stdout is not None
             process.stdin.close()
-            process.wait(10)
+            process.wait(60)
             process.stdout.close()
         for token in self.tokens:
             self.server.ask("POST", "auth/token/revoke", {"token": token})

@@ -38,7 +38,7 @@ def serve(listener: socket.socket, directory: Path, mode: str) -> None:
 
 def answer(plain: socket.socket, loaded: ssl.SSLContext) -> None:
     with contextlib.suppress(OSError), plain:
-        plain.settimeout(5)
+        plain.settimeout(60)
         with loaded.wrap_socket(plain, server_side=True) as secured:
             while asked := secured.recv(1):
                 secured.sendall(asked)

@@ -337,7 +337,7 @@ def test_b19_a_web_login_that_holds_one_proposal_does_not_stop_the_expiry_of_the
         holder.execute("SELECT remediation.lock_proposal_v1(%s)", [held])
         with acts(WORKER), connection.cursor() as cursor:
             # Replaces an hour of waiting; the worker's sessions have no limit.
-            cursor.execute("SET statement_timeout = '2s'")
+            cursor.execute("SET statement_timeout = '20s'")
             with suppress(DatabaseError):
                 expire.expire(actor=WORKER_ACTOR)
             cursor.execute("RESET statement_timeout")

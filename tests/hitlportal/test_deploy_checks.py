@@ -275,7 +275,7 @@ def command(url: str) -> subprocess.CompletedProcess[str]:
         env={**kept, **wanted},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -57,8 +57,8 @@ def looked_at(visitor: Visitor, expected: Iterable[str]) -> list[str]:
         # The entries are one long list; what is looked for is on its first page.
         if not following.count() or "/audit/entries/" in first:
             break
-        following.first.click()
-        visitor.page.wait_for_load_state()
+        with visitor.page.expect_navigation():
+            following.first.click()
     for text in expected:
         shown = inert.line(text) if isinstance(text, OneLine) else inert.visible(text)
         visitor.complaints += [

@@ -22,7 +22,7 @@ from hitlportal.demo.story import CASE, CLUSTER, LEAKED, ROLE, ROTATED
 from tests.agent.cases import truth
 
 NOW = "2026-11-22T12:00:00Z"
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")

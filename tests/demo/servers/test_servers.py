@@ -28,7 +28,7 @@ from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, Postgr
 from hitlportal.demo.servers.valkey import ValkeyServer
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 20.0  # for effects that are immediate on an idle machine
+PATIENCE = 60.0  # for effects that are immediate on an idle machine
 
 
 @pytest.fixture

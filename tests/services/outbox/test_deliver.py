@@ -264,7 +264,7 @@ def test_a_hook_that_fails_twice_takes_the_third(file: Path, hook: Hook, smtp: S
 def test_a_hook_that_hangs_delays_no_other_channel_and_is_shown_as_failing(
     file: Path, hook: Hook, other: Hook, smtp: Smtp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(send, "MOST_S", 0.3)
+    monkeypatch.setattr(send, "MOST_S", 1.0)  # the others' answer comes in time on a busy machine
     team(file, aaa=hook.url, bbb=other.url)
     alice = factories.person(roles=["security"])
     hook.answers = [0] * 9
@@ -272,12 +272,12 @@ def test_a_hook_that_hangs_delays_no_other_channel_and_is_shown_as_failing(
         told(alice, once=str(number))
     begun = time.monotonic()
     assert run() == 8  # four mails, four by the other hook
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20  # the hook holds each request for 30
     assert outcomes("aaa") == ["failed"], "the channel rests, and its other messages with it"
     for _ in range(2):
         run()
     row = channel_state.newest()["aaa"]
-    assert (row.state, row.detail) == ("failing", "no answer within 0 s")
+    assert (row.state, row.detail) == ("failing", "no answer within 1 s")
     lead = factories.person(roles=["lead"])
     assert m.Telling.objects.filter(kind="channel_failing").count() == 0  # nobody led then
     hook.answers = []

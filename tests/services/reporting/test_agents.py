@@ -142,7 +142,10 @@ def _until_somebody_waits() -> None:
     until = time.monotonic() + 30
     with connection.cursor() as cursor:
         while time.monotonic() < until:
-            cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+            cursor.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks"
+                " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+            )
             if cursor.fetchone()[0]:
                 return
             time.sleep(0.01)
