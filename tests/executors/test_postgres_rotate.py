@@ -55,6 +55,15 @@ def test_the_new_password_signs_in_and_the_old_one_does_not(world: RotationWorld
     )
 
 
+def test_the_same_plan_of_a_later_proposal_makes_another_password(world: RotationWorld) -> None:
+    """The first one has leaked by then: to find it in force is no rotation."""
+    world.run()
+    leaked = world.current
+    world.run(proposal="0d7c5e6e-4f0a-4f53-8a39-6a1f4a0d9c52")
+    assert world.current != leaked and world.signs_in(world.current)
+    assert not world.signs_in(leaked)
+
+
 def test_sessions_of_the_old_password_end_if_the_plan_says_so(world: RotationWorld) -> None:
     world.end_sessions = True
     with psycopg.connect(world.own_dsn, autocommit=True) as old:
