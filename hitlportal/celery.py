@@ -7,11 +7,12 @@ remote control and no event stream; messages hold only an id, and rows decide wh
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_prerun, worker_process_init
+from celery.signals import celeryd_init, task_prerun, worker_process_init
 from kombu import Exchange, Queue
 
 from hitlportal import env
@@ -101,6 +102,13 @@ app.conf.update(
 def read_broker(sender: Any, **_: Any) -> None:
     """Read the broker's URL from the environment, since beat has no Django settings."""
     sender.conf.broker_url = env.secret("HITL_BROKER_URL")
+
+
+@celeryd_init.connect
+def leave_no_core(**_: Any) -> None:
+    """Let a crash leave no core file: it would hold the credentials of the call. Children inherit
+    the limit."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 @worker_process_init.connect

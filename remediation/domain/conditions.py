@@ -201,7 +201,7 @@ def why_not_met(
     if sighting.condition == Name.OLD_QUIET:
         return _not_quiet(sighting, consumers, now)
     if sighting.condition == Name.SERVED_NEW:
-        return _not_served(sighting, since)
+        return _not_served(sighting, consumers, since)
     return Unmet("unknown_condition", sighting.condition)
 
 
@@ -241,14 +241,32 @@ def _moved(seen: ConsumerSeen, since: datetime) -> bool:
     return seen.last_new >= since and (seen.last_old is None or seen.last_old <= seen.last_new)
 
 
-def _not_served(sighting: Sighting, since: datetime) -> Unmet | None:
+def _not_served(sighting: Sighting, consumers: Sequence[Consumer], since: datetime) -> Unmet | None:
     """Each server that the map or the inventory names shows the new certificate, and nobody else
-    shows the old one."""
+    shows the old one. A server that the inventory got since the look was not asked."""
     if not sighting.consumers:
         return Unmet("no_consumers", "no server is named")
+    asked = {one.service for one in sighting.consumers}
     late = [one.service for one in sighting.consumers if not _moved(one, since)]
     late += sighting.others
-    return Unmet("not_moved", ", ".join(late)[:MAX_DETAIL]) if late else None
+    late += [
+        one.service for one in consumers if not {server_name(one, consumers), one.seen_as} & asked
+    ]
+    return Unmet("not_moved", ", ".join(dict.fromkeys(late))[:MAX_DETAIL]) if late else None
+
+
+def server_name(one: Consumer, consumers: Sequence[Consumer]) -> str:
+    """Return the name of a server; of a service at several addresses, with the address.
+
+    The signed scope and the inventory now can say different ones, and each is asked.
+    """
+    places = {each.seen_as for each in consumers if each.service == one.service}
+    return one.service if len(places) == 1 else name_at(one)
+
+
+def name_at(one: Consumer) -> str:
+    """Return a server's name with its address."""
+    return f"{one.service} at {one.seen_as}"[:200]
 
 
 def _not_quiet(sighting: Sighting, consumers: Sequence[Consumer], now: datetime) -> Unmet | None:

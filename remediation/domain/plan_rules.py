@@ -157,7 +157,7 @@ def _refuse_trust(steps: Sequence[Step], at: str) -> None:
                 f"step {narrows[0].index + 1} takes trust away: that comes last", pointer=pointer
             )
     for step in narrows:
-        if delivers and not any(_moves(wait) for wait in _between(steps, delivers, step)):
+        if delivers and not _waits_for_each(steps, delivers, step):
             raise RotationOrder(
                 "nothing waits until the new one was seen, or a person says so, before trust is"
                 " taken away",
@@ -177,27 +177,36 @@ def _refuse_early_cut(
                 pointer=f"{at}/{step.index}",
             )
     for step in retires:
-        if not any(_moves(wait) for wait in _between(steps, delivers, step)):
+        if not _waits_for_each(steps, delivers, step):
             raise RotationOrder(
                 "nothing waits until consumers were seen on the new one, or a person says so",
                 pointer=f"{at}/{step.index}",
             )
 
 
-def _between(steps: Sequence[Step], delivers: Sequence[Step], retiring: Step) -> Iterator[Wait]:
-    """Yield the waits between the step and the last delivery before it.
+def _waits_for_each(steps: Sequence[Step], delivers: Sequence[Step], retiring: Step) -> bool:
+    """Return whether, for each delivery before the step, a wait after it is about who moved to what
+    it made, or for a person.
 
-    A wait before that delivery says nothing about who moved to what it made.
+    A wait about another delivery says nothing about that.
     """
-    before = [step.index for step in delivers if step.index < retiring.index]
-    for step in steps[max(before, default=retiring.index) : retiring.index]:
+    before = [step for step in delivers if step.index < retiring.index]
+    return bool(before) and all(
+        any(_moves(wait, one) for wait in _between(steps, one, retiring)) for one in before
+    )
+
+
+def _between(steps: Sequence[Step], first: Step, last: Step) -> Iterator[Wait]:
+    for step in steps[first.index : last.index]:
         if step.wait is not None:
             yield step.wait
 
 
-def _moves(wait: Wait) -> bool:
+def _moves(wait: Wait, delivery: Step) -> bool:
     seen = (Name.CONSUMERS_MOVED, Name.SERVED_NEW)
-    return wait.person or any(one.name in seen for one in wait.conditions)
+    return wait.person or any(
+        one.name in seen and one.step == delivery.index for one in wait.conditions
+    )
 
 
 def _refuse_late_cut(delivers: Sequence[Step], retires: Sequence[Step], at: str) -> None:

@@ -38,9 +38,13 @@ class StorePlace:
         return f"{self.store}:{self.path}"
 
 
-def version_name(plan_digest: str, step: int) -> str:
-    """Return the name of the version that this step of this plan makes; it is no secret."""
-    return f"hitl-{plan_digest[:12]}-{step}"
+def version_name(proposal: str, step: int) -> str:
+    """Return the name of the version that this step of this proposal makes; it is no secret.
+
+    Not of the plan: the same plan is proposed again at the next leak, and what it made the first
+    time is then the credential to replace.
+    """
+    return f"hitl-{proposal[-12:]}-{step}"
 
 
 def is_version_name(text: str) -> bool:

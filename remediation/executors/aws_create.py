@@ -119,7 +119,7 @@ class CreateKey(UserKeys):
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        version = version_name(clearance.plan_digest, step.index)
+        version = version_name(clearance.proposal_id, step.index)
         give_up = Deadline.within(min(VERIFY_SECONDS, deadline.left))
         while True:
             try:

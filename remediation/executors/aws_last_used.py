@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,11 +50,12 @@ MOST_PAGES = 4  # of 50 events, newest first: the last use of each consumer is w
 
 @dataclass(frozen=True)
 class Event:
-    """One call with a key, as CloudTrail has it."""
+    """One call with a key, as CloudTrail has it. `cut`: older ones were there, and not read."""
 
     at: datetime
     address: str
     agent: str
+    cut: bool = False
 
     def is_of(self, consumer: Consumer) -> bool:
         """Return whether the consumer's address or a name in the user agent fits."""
@@ -164,6 +165,8 @@ def _events(target: AwsTarget, key_id: str, since: datetime) -> list[Event]:
         for number, page in enumerate(pages, start=1):
             found += [_event(each) for each in page["Events"]]
             if number >= MOST_PAGES:
+                if page.get("NextToken") and found:
+                    found[-1] = replace(found[-1], cut=True)
                 break
     return found
 
@@ -195,12 +198,16 @@ def _by_trail(consumer: Consumer, seen: _Seen, trail: _Trail) -> ConsumerSeen:
     last_new = max(news, default=None)
     # A use of the old key that no event explains may be a data event of any consumer.
     silent = _unexplained(seen.old_at, trail.old)
-    last_old = max([*olds, *([silent] if silent else [])], default=None)
+    # Whoever has the old key can make so many calls that a consumer's are not among those read.
+    unread = [event.at for event in trail.old if event.cut]
+    last_old = max([*olds, *unread, *([silent] if silent else [])], default=None)
     if last_new is None:
         return ConsumerSeen(consumer.service, Use.NOT_SEEN, last_old, None, "")
     detail = "by its address or user agent in CloudTrail; a user agent is the client's own word"
     if silent is not None and silent > last_new:
         detail = "the old key was used since, and CloudTrail does not show by whom"
+    elif unread and max(unread) > last_new:
+        detail = "more calls with the old key than are read: it may have made some of them"
     return ConsumerSeen(consumer.service, Use.MOVED, last_old, last_new, detail)
 
 

@@ -102,7 +102,7 @@ def open_place(clearance: Clearance, step: Step, targets: Targets, deadline: Dea
     """
     refuse_without_clearance(clearance)
     store, path = find_store(targets, step.target, step.parameters[step.spec.delivers])
-    staged = Staged(version_name(clearance.plan_digest, step.index), clearance.proposal_id)
+    staged = Staged(version_name(clearance.proposal_id, step.index), clearance.proposal_id)
     return OpenPlace(store, path, staged, clearance, deadline)
 
 

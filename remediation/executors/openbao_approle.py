@@ -142,7 +142,7 @@ class NewSecretId(OfApprole):
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        version = version_name(clearance.plan_digest, step.index)
+        version = version_name(clearance.proposal_id, step.index)
         try:
             found = self.observe(step, targets)
             held = look_in_store(targets, step.target, step.parameters["store"])
@@ -166,7 +166,7 @@ class NewSecretId(OfApprole):
     ) -> Outcome:
         """Take the delivery back, then destroy what this step made; nothing else."""
         refuse_without_clearance(clearance)
-        version = version_name(clearance.plan_digest, step.index)
+        version = version_name(clearance.proposal_id, step.index)
         place = open_place(clearance, step, targets, deadline)
         api = server(targets, step.target.fields["server"]).operator(clearance)
         before = texts(snapshot["accessors"])

@@ -35,6 +35,8 @@ NEEDED = 5
 SECONDS = 8.0
 # Of the sessions of a server that are recorded by number.
 MOST_PIDS = 20
+# An answer that takes longer is slow.
+SLOW = timedelta(seconds=1)
 
 _STATE = "SELECT * FROM hitl_ops.password_state(%s::oid)"
 _ORIGINS = "SELECT * FROM hitl_ops.session_origins(%s::oid)"
@@ -154,9 +156,20 @@ def read_password(connection: Connection, oid: int) -> Password:
 
 def read_sessions(connection: Connection, oid: int) -> tuple[Session, ...]:
     """Return the sessions of a role on this server, the oldest first."""
+    asked = datetime.now(UTC)
+    rows = connection.execute(_ORIGINS, [oid]).fetchall()
+    answered = datetime.now(UTC)
+    # Nobody knows when a slow answer was made. From its end the ages would make an old session one
+    # that began after the change.
+    at = answered if answered - asked < SLOW else asked
     return tuple(
-        Session(row["pid"], row["address"], row["application_name"] or "", _ago(row["age"]))
-        for row in connection.execute(_ORIGINS, [oid]).fetchall()
+        Session(
+            row["pid"],
+            row["address"],
+            row["application_name"] or "",
+            at - timedelta(seconds=row["age"]),
+        )
+        for row in rows
     )
 
 

@@ -173,7 +173,7 @@ class RotatePassword(RoleAction):
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        version = version_name(clearance.plan_digest, step.index)
+        version = version_name(clearance.proposal_id, step.index)
         seen = self._read_until(
             lambda o: (
                 o.exists

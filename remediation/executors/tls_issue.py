@@ -11,7 +11,14 @@ from datetime import UTC, datetime
 
 from audit.tlog.canonical import Json
 from remediation.domain.catalogue.tls import ISSUE
-from remediation.domain.conditions import Consumer, ConsumerSeen, Sighting, Use
+from remediation.domain.conditions import (
+    Consumer,
+    ConsumerSeen,
+    Sighting,
+    Use,
+    name_at,
+    server_name,
+)
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
@@ -143,7 +150,7 @@ class Issue(Executor):
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        version = version_name(clearance.plan_digest, step.index)
+        version = version_name(clearance.proposal_id, step.index)
         try:
             held = look_in_store(targets, step.target, step.parameters["store"])
             seen = self.observe(step, targets)
@@ -162,7 +169,7 @@ class Issue(Executor):
         deadline: Deadline,
     ) -> Outcome:
         refuse_without_clearance(clearance)
-        version = version_name(clearance.plan_digest, step.index)
+        version = version_name(clearance.proposal_id, step.index)
         try:
             held = look_in_store(targets, step.target, step.parameters["store"])
         except TargetUnobservable as error:
@@ -174,7 +181,7 @@ class Issue(Executor):
     def look_for(self, question: Question, step: Step, targets: Targets) -> Sighting:
         """See each server of the map, and each that the inventory names, show the new one."""
         entry = _entry(step, targets)
-        served = ask(entry, _others(question.consumers))
+        served = ask(entry, _others(question.consumers, entry.servers))
         at = datetime.now(UTC)
         consumers = [_seen(name, one, question, at) for name, one in sorted(served.shown.items())]
         consumers += [
@@ -198,10 +205,19 @@ def _entry(step: Step, targets: Targets) -> Certificate:
     return certificate(targets, step.target.fields["certificate"])
 
 
-def _others(consumers: tuple[Consumer, ...]) -> Mapping[str, Address]:
-    """Return the servers that the inventory names by their address, whatever the map says."""
-    found = {_name(one, consumers): address(one.seen_as) for one in consumers}
-    return {name: at for name, at in found.items() if at is not None}
+def _others(
+    consumers: tuple[Consumer, ...], servers: Mapping[str, Address]
+) -> Mapping[str, Address]:
+    """Return the servers that the inventory names by their address, whatever the map says.
+
+    A service can have the name of a server of the map, and be another one.
+    """
+    found: dict[str, Address] = {}
+    for one in consumers:
+        at, name = address(one.seen_as), server_name(one, consumers)
+        if at is not None:
+            found[name if servers.get(name, at) == at else name_at(one)] = at
+    return found
 
 
 def _unasked(consumers: tuple[Consumer, ...], served: Served) -> tuple[str, ...]:
@@ -210,17 +226,8 @@ def _unasked(consumers: tuple[Consumer, ...], served: Served) -> tuple[str, ...]
     return tuple(
         f"{one.service}: the inventory does not say its address"
         for one in consumers
-        if not {_name(one, consumers), one.seen_as} & asked
+        if not {server_name(one, consumers), one.seen_as} & asked
     )
-
-
-def _name(one: Consumer, consumers: tuple[Consumer, ...]) -> str:
-    """Return the name of a server; of a service at several addresses, with the address.
-
-    The signed scope and the inventory now can say different ones, and each is asked.
-    """
-    places = {each.seen_as for each in consumers if each.service == one.service}
-    return one.service if len(places) == 1 else f"{one.service} at {one.seen_as}"[:200]
 
 
 def _seen(name: str, shown: Shown, question: Question, at: datetime) -> ConsumerSeen:

@@ -32,6 +32,20 @@ def parse(order: str, *steps: dict[str, Json]) -> plan.Plan:
     return plan.parse(body, protected=frozenset())
 
 
+DECOY: dict[str, Json] = {
+    **create(), "target": {**USER, "user": "decoy"}, "parameters": {"store": "apps:decoy/aws"}
+}  # fmt: skip
+DECOY_MOVED: Json = {
+    "conditions": [{"condition": "consumers_moved", "step": 0}],
+    "person": False,
+    "within_s": 86_400,
+}
+BOTH_MOVED = {**DECOY, "wait": DECOY_MOVED}
+MOVED: Json = {
+    "conditions": [{"condition": "consumers_moved", "step": 1}],
+    "person": False,
+    "within_s": 86_400,
+}
 RETIRE = step("aws.iam.deactivate_access_key", KEY)
 DELETE = step("aws.access_key.delete", KEY)
 
@@ -39,6 +53,7 @@ DELETE = step("aws.access_key.delete", KEY)
 def test_both_orders_are_plans() -> None:
     assert parse("move_first", create(wait=WAIT), RETIRE).version == 2
     assert parse("cut_first", RETIRE, create()).order == "cut_first"
+    assert parse("move_first", BOTH_MOVED, create(wait=MOVED), RETIRE).order == "move_first"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +63,8 @@ def test_both_orders_are_plans() -> None:
         ("cut_first", (create(wait=WAIT), RETIRE), "rotation_order"),
         ("none", (create(wait=WAIT),), "rotation_order"),
         ("move_first", (create(wait=WAIT), RETIRE, DELETE), "two_steps_one_target"),
+        # It waits for consumers of a decoy, and of what it ends for nobody.
+        ("move_first", (DECOY, create(wait=DECOY_MOVED), RETIRE), "rotation_order"),
     ],
 )
 def test_a_rotation_in_no_order_is_refused(

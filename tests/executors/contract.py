@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 
@@ -59,10 +59,13 @@ def clearance(
     digest: str = "",
     proposal: str = "",
 ) -> Clearance:
-    """Make a clearance for this plan without an approval and the gate."""
+    """Make a clearance for this plan without an approval and the gate.
+
+    Without `proposal` always for the same one, since a store notes whose version it is.
+    """
     return Clearance(
         gate._SEAL,
-        proposal_id=proposal or str(uuid4()),
+        proposal_id=proposal or str(UUID(for_plan.digest[:32])),
         plan_digest=digest or for_plan.digest,
         step=step,
         token=1,

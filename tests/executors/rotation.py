@@ -18,6 +18,7 @@ from tests.executors import install
 from tests.executors.contract import PostgresWorld, clearance
 
 PLACE = "orders/database"
+PROPOSAL = "5f0e3f1a-9d5c-4a53-9a55-2f9c6f1f7f11"
 
 
 class RotationWorld(PostgresWorld):
@@ -64,10 +65,12 @@ class RotationWorld(PostgresWorld):
         seen = run_observe(plan.steps[0], self.targets())
         return run_prepare(cleared(plan), plan.body, 0, self.targets(), seen)
 
-    def run(self, plan: Plan | None = None, snapshot: Snapshot | None = None) -> Outcome:
+    def run(
+        self, plan: Plan | None = None, snapshot: Snapshot | None = None, proposal: str = PROPOSAL
+    ) -> Outcome:
         """Apply and verify."""
         plan = plan or self.plan()
-        given = cleared(plan)
+        given = cleared(plan, proposal=proposal)
         snapshot = self.prepare(plan) if snapshot is None else snapshot
         outcome = run_apply(given, plan.body, 0, self.targets(), snapshot)
         run_verify(given, plan.body, 0, self.targets())
@@ -97,9 +100,9 @@ class RotationWorld(PostgresWorld):
         return found, why_not_met(found, consumers, since=since, now=now)
 
 
-def cleared(plan: Plan, *, rollback: bool = False) -> Clearance:
-    """Make a clearance: always for the same proposal, since a store notes whose version it is."""
-    return clearance(plan, proposal="5f0e3f1a-9d5c-4a53-9a55-2f9c6f1f7f11", rollback=rollback)
+def cleared(plan: Plan, *, rollback: bool = False, proposal: str = PROPOSAL) -> Clearance:
+    """Make a clearance, for one and the same proposal: a store notes whose version it is."""
+    return clearance(plan, proposal=proposal, rollback=rollback)
 
 
 def service(name: str, seen_as: str = "", period_s: int = 0) -> Consumer:

@@ -178,6 +178,23 @@ def test_a_consumer_that_goes_back_to_the_old_key_is_not_moved(trail: WithTrail)
     assert trail.unmet(BILLING) == "not_moved: billing"
 
 
+def test_a_flood_of_calls_with_the_old_key_hides_no_consumer_on_it(
+    trail: WithTrail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the leaked key makes it; only so many calls are read, the newest first."""
+    monkeypatch.setattr(aws_last_used, "MOST_PAGES", 1)
+    trail.use_new("billing")
+    trail.use_old("billing")
+    intruder = trail.moto.client(trail.user.key, trail.user.secret, app="intruder")
+    for _ in range(51):
+        intruder.list_account_aliases()
+    assert trail.unmet(BILLING) == "not_moved: billing"
+    (seen,) = trail.look(BILLING).consumers
+    assert "more calls with the old key than are read" in seen.detail
+    trail.use_new("billing")
+    assert trail.unmet(BILLING) == ""
+
+
 def test_a_name_in_part_is_another_consumer(trail: WithTrail) -> None:
     trail.use_old("billing")
     trail.use_new("billing-reports")

@@ -81,7 +81,7 @@ def test_a40_what_lies_in_another_version_is_not_this_steps(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a lost answer the target may show what an operator or an intruder made meanwhile."""
-    ours, other = version_name("1" * 64, 0), version_name("0" * 64, 0)
+    ours, other = version_name("1" * 36, 0), version_name("0" * 36, 0)
     executor = EXECUTORS[kind]()
     for found, own in ((other, None), (ours, {"version": ours})):
         monkeypatch.setattr(executor, "found_made", lambda *_, found=found: {"version": found})
@@ -98,8 +98,8 @@ def test_a40_what_servers_show_is_never_taken_for_the_certificate_of_a_step() ->
     before = {"serial": "aa" * 10, "public_key": "1" * 64}
     strange = {"serial": "bb" * 10, "public_key": "2" * 64}
     executor = EXECUTORS[step.action]()
-    executor.version = version_name(plan.digest, 0)
-    for promoted in (version_name("0" * 64, 0), executor.version):
+    executor.version = version_name("1" * 36, 0)
+    for promoted in (version_name("0" * 36, 0), executor.version):
         seen = Observation(True, strange, {"promoted": promoted}, simulated=False)
         assert executor.own_made(seen, before) is None
         assert executor.settled_from(step, seen, before, {}) is not Settled.APPLIED

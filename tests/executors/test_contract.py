@@ -177,7 +177,7 @@ def test_a_clearance_is_for_one_step_one_use_and_a_short_time(world: World) -> N
 def test_apply_verify_and_rollback_lead_back_to_the_pinned_state(world: World) -> None:
     plan, targets = world.plan(), world.targets()
     executor, original = executor_of(world.step), run_observe(world.step, targets)
-    executor.version = version_name(plan.digest, 0)
+    executor.version = version_name(clearance(plan).proposal_id, 0)
     spec, before, lost = world.step.spec, original.state, dict[str, str]()  # an answer may be lost
     # An action whose effect shows later cannot tell yet.
     first = executor.settled_from(world.step, original, before, lost)

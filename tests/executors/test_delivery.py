@@ -23,11 +23,11 @@ from remediation.executors.errors import NotApplied, OutcomeUnknown, PartlyAppli
 from remediation.executors.secret import SecretValue
 from remediation.executors.stores.store import OpenPlace, PromotedByOther, StagedByOther
 from tests.executors.contract import make_plan
-from tests.executors.stores.killing import DIGEST, Target, deliver, open_place
+from tests.executors.stores.killing import Target, clearance, deliver, open_place
 from tests.executors.stores.worlds import WORLDS, StoreWorld
 
 ROOT = Path(__file__).parents[2]
-VERSION = version_name(DIGEST, 0)
+VERSION = version_name(clearance().proposal_id, 0)
 
 
 @pytest.fixture(params=WORLDS)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from remediation.domain import instant
 from remediation.domain.errors import TargetUnobservable
-from remediation.executors import postgres_rotate, postgres_session
+from remediation.executors import postgres_password, postgres_rotate, postgres_session
 from remediation.executors.base import Deadline, Settled
 from remediation.executors.errors import NotApplied, OutcomeUnknown
 from remediation.executors.postgres_rotate import RotatePassword
@@ -53,6 +56,15 @@ def test_the_new_password_signs_in_and_the_old_one_does_not(world: RotationWorld
     assert seen.state == RotatePassword().after(
         {**seen.state, "password_id": "x"}, world.parameters, made
     )
+
+
+def test_the_same_plan_of_a_later_proposal_makes_another_password(world: RotationWorld) -> None:
+    """The first one has leaked by then: to find it in force is no rotation."""
+    world.run()
+    leaked = world.current
+    world.run(proposal="0d7c5e6e-4f0a-4f53-8a39-6a1f4a0d9c52")
+    assert world.current != leaked and world.signs_in(world.current)
+    assert not world.signs_in(leaked)
 
 
 def test_sessions_of_the_old_password_end_if_the_plan_says_so(world: RotationWorld) -> None:
@@ -387,6 +399,26 @@ def test_f08_a_pool_that_is_a_mix_has_not_moved(world: RotationWorld) -> None:
                     is None
                 )
             )
+
+
+def test_a_server_that_answers_slowly_makes_no_old_session_a_new_one(
+    world: RotationWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = world.prepare()
+    outcome = world.run(snapshot=snapshot)
+    with psycopg.connect(f"{world.own_dsn}?application_name=api", password=world.current):
+        # As if it had begun just before the change.
+        made = {**outcome.made, "set_at": instant.dump(datetime.now(UTC))}
+        before = replace(outcome, made=made)
+        seen, _ = world.sighting("consumers_moved", before, snapshot, service("api"))
+        assert "1 with the old one" in seen.consumers[0].detail
+        slow = (
+            f"WITH s AS MATERIALIZED ({postgres_password._ORIGINS})"
+            " SELECT s.* FROM s CROSS JOIN LATERAL (SELECT pg_sleep(1.5 + 0 * s.pid)) z"
+        )
+        monkeypatch.setattr(postgres_password, "_ORIGINS", slow)
+        _, why = world.sighting("consumers_moved", before, snapshot, service("api"))
+        assert why is not None and why.name == "not_moved"
 
 
 def test_others_than_the_inventorys_consumers_are_named(world: RotationWorld) -> None:

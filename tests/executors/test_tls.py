@@ -143,6 +143,8 @@ def test_a_server_that_the_map_forgot_is_asked_if_the_inventory_has_it(world: Tl
     assert "batch" in unmet(world, done, before, nowhere)
     known = Consumer("shop", "web1", 0, "reload")
     assert unmet(world, done, before, known) == ""
+    alike = Consumer("web1", f"127.0.0.1:{other}", 0, "reload")  # and web1 of the map is another
+    assert f"web1 at 127.0.0.1:{other}" in unmet(world, done, before, alike)
 
 
 def test_the_old_public_key_is_refused_as_a_rotation(

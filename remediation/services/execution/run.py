@@ -77,7 +77,7 @@ class Run:
 
     def _executor(self, index: int) -> Executor:
         made = executor_of(self.plan.steps[index])
-        made.version = version_name(self.proposal.plan_digest, index)
+        made.version = version_name(str(self.proposal.pk), index)
         return made
 
     def token(self, index: int) -> int:

@@ -94,7 +94,7 @@ def clearance() -> Clearance:
 
 def open_place(targets: Targets, path: str) -> OpenPlace:
     given = clearance()
-    staged = Staged(version_name(DIGEST, 0), given.proposal_id)
+    staged = Staged(version_name(given.proposal_id, 0), given.proposal_id)
     return OpenPlace(targets.stores["apps"], path, staged, given, Deadline.within(60))
 
 
