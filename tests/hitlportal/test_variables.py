@@ -73,6 +73,6 @@ def test_the_url_of_a_supported_broker_is_taken_as_it_is(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["sqs://key:secret@", "memory://", "broker.example:5672", ""])
 def test_the_url_of_another_broker_is_refused_without_its_password(url: str) -> None:
-    with pytest.raises(env.ConfigurationError, match="redis://, .* or amqps://") as refused:
+    with pytest.raises(env.ConfigurationError, match=r"redis://, .* or amqps://") as refused:
         env.broker(url)
     assert "secret" not in str(refused.value)
