@@ -193,7 +193,7 @@ CACHES: dict[str, dict[str, object]] = {
     if not ALONE
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
-BROKER_URL = "" if ALONE else env.secret("HITL_BROKER_URL")
+BROKER_URL = "" if ALONE else env.broker(env.secret("HITL_BROKER_URL"))
 
 # -- language, time, static files ------------------------------------------------------------------
 # The language of everything recorded, signed, mailed or sent to agents (hitlportal/language.py).
