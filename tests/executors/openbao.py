@@ -23,7 +23,7 @@ SERVER = "main"
 DOC = Path(__file__).parents[2] / "docs" / "openbao.md"
 CHANGING = re.compile(
     r"auth/[^ ]+/(custom-secret-id|secret-id-accessor/destroy)|auth/token/revoke-accessor"
-    r"|sys/leases/revoke"
+    r"|auth/token/create/[^ ]+|sys/leases/revoke"
 )
 CREATION = "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"
 
@@ -62,6 +62,7 @@ class Place:
                 "username": admin["user"],
                 "password": admin["password"],
                 "allowed_roles": "*",
+                "password_authentication": "scram-sha-256",
             },
         )
         for name, also in ((self.observer, ""), (self.operator, ", pg_signal_backend")):
