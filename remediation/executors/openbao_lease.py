@@ -25,13 +25,11 @@ from remediation.executors.errors import (
     RollbackFailed,
     VerifyFailed,
 )
+from remediation.executors.openbao_leases import REVOKE_PATH, lease_of, revoke
 from remediation.executors.openbao_server import (
-    Api,
     Database,
-    changing,
     observing,
     refusing,
-    require_time,
     server,
 )
 from remediation.executors.openbao_sessions import (
@@ -48,7 +46,6 @@ from remediation.executors.targets import Targets
 
 PAUSE_SECONDS = 0.3
 DATABASE_SECONDS = 8.0
-_LOOKUP, _REVOKE_PATH = "sys/leases/lookup", "sys/leases/revoke"
 
 
 @dataclass(frozen=True)
@@ -116,13 +113,13 @@ class RevokeLease(Executor):
         if asked and seen.database is None:
             raise NotApplied(f"this worker has no login for database {seen.connection}")
         api = server(targets, step.target.fields["server"]).operator(clearance)
-        api.require_rights([_REVOKE_PATH])
+        api.require_rights([REVOKE_PATH])
         if seen.database is not None and asked:
             for_operating(clearance, seen.database.operate_dsn)  # or nothing is done
         before = _role_names(targets, seen, deadline)
         if seen.issued is None:
             return Outcome({"revoked": False})
-        _revoke(api, step, deadline)
+        revoke(api, step.target.fields["lease"], deadline)
         detail: dict[str, Json] = {"revoked": True}
         if seen.database is not None:
             try:
@@ -196,7 +193,7 @@ def _look(step: Step, targets: Targets) -> _Seen:
         if role is None or not isinstance(role.get("db_name"), str):
             return _Seen(None)
         connection = f"{mount}/{role['db_name']}"
-        found = _lease(api, fields["lease"])
+        found = lease_of(api, fields["lease"])
     database = at.databases.get(connection)
     if found is None:
         return _Seen(connection, database=database)
@@ -207,32 +204,6 @@ def _look(step: Step, targets: Targets) -> _Seen:
         iso(moment(str(expires))) if expires else "",
         database,
     )
-
-
-def _lease(api: Api, lease: str) -> dict[str, object] | None:
-    """Return a lease; None if there is none."""
-    from hvac.exceptions import InvalidRequest
-
-    try:
-        return api.post(_LOOKUP, {"lease_id": lease})
-    except InvalidRequest as error:
-        if "invalid lease" in str(error):
-            return None
-        raise
-
-
-def _revoke(api: Api, step: Step, deadline: Deadline) -> None:
-    """Revoke at once: without `sync` OpenBao answers before it tries."""
-    from hvac.exceptions import InvalidRequest
-
-    require_time(deadline)
-    with changing():
-        try:
-            api.post(_REVOKE_PATH, {"lease_id": step.target.fields["lease"], "sync": True})
-        except InvalidRequest as error:
-            # The database refused; part of the statements may have run.
-            said = "; ".join(str(one) for one in error.errors or ())
-            raise OutcomeUnknown(f"OpenBao could not revoke it: {said}"[:300]) from None
 
 
 def _in_database(step: Step, targets: Targets, seen: _Seen) -> dict[str, Json]:
@@ -248,7 +219,7 @@ def _in_database(step: Step, targets: Targets, seen: _Seen) -> dict[str, Json]:
         with opened(dsn, targets, deadline, read_only=True) as connection:
             roles = roles_of(connection)
             sessions = sessions_of(connection)
-            own = candidates(roles, step, seen.issued)
+            own = candidates(roles, step.target.fields["lease"].split("/")[-2], seen.issued)
             objects = sum(owned(connection, oid) for oid in own)
     except (TargetUnobservable, NotUsable) as error:
         raise TargetUnobservable(f"database {seen.connection}: {error.detail}") from error

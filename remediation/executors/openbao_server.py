@@ -10,6 +10,9 @@ environment = "production"                optional, see targets.py
 observe_dsn_file = "orders-observer.dsn"             to; a login with pg_read_all_stats
 operate_dsn_file = "orders-operator.dsn"             a login with pg_signal_backend, too
 
+[openbao.<server>.token_roles]                       optional: the token role that makes the token
+"<mount>/<role>" = "make-orders"                     for one credential of a database role
+
 The rights that both tokens need stand in docs/openbao.md.
 """
 
@@ -18,8 +21,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from audit.tlog.canonical import Json
@@ -34,6 +38,7 @@ from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_TOKEN_ROLE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -52,12 +57,18 @@ class Server:
     audit_log: Path | None
     databases: Mapping[str, Database]
     environment: str = ""
+    # By mount and role of the database engine.
+    token_roles: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @contextmanager
     def observing(self) -> Iterator[Api]:
         """Yield calls with the read-only login. Raises TargetUnobservable, and hvac's errors."""
         with self.at.observing() as client:
             yield Api(lambda: nullcontext(client))
+
+    def with_token(self, token: str) -> Api:
+        """Return calls with a token that the operator's login made."""
+        return Api(lambda: nullcontext(self.at.client(token, CALL_SECONDS)))
 
     def operator(self, clearance: Clearance) -> Api:
         """Return calls with the login that can change something; each signs in if it has to.
@@ -86,12 +97,21 @@ def read(section: Section) -> Servers:
 def _server(section: Section, name: str) -> Server:
     if not _NAME.fullmatch(name):
         raise TargetsFileInvalid(f"{name!r} is not the name of a server")
+    token_roles = section.section("token_roles")
     return Server(
         at=read_server(section, f"openbao {name}"),
         audit_log=section.path("audit_log") if section.has("audit_log") else None,
         databases=section.section("database").each(_database),
         environment=section.environment(),
+        token_roles={each: _token_role(token_roles, each) for each in token_roles.names()},
     )
+
+
+def _token_role(section: Section, name: str) -> str:
+    value = section.text(name)
+    if not _TOKEN_ROLE.fullmatch(value):
+        raise TargetsFileInvalid(f"{value!r} is not the name of a token role")
+    return value
 
 
 def _database(section: Section, _: str) -> Database:
@@ -104,6 +124,9 @@ def server(targets: Targets, name: str) -> Server:
     if places is None or name not in places.servers:
         raise TargetUnobservable(f"this worker has no token for OpenBao {name}")
     return places.servers[name]
+
+
+Answer = dict[str, Any]
 
 
 class Api:
@@ -124,6 +147,13 @@ class Api:
     def post(self, path: str, body: Mapping[str, Json]) -> dict[str, Any] | None:
         """Return the data of the answer; None if it has none, or for 404."""
         return self._ask("POST", path, body)
+
+    def secret(self, method: str, path: str, body: Mapping[str, Json] | None = None) -> Answer:
+        """Return an answer whole, which has a token or a lease."""
+        given = {} if body is None else {"json": dict(body)}
+        with self._opened() as client:
+            answer = client.adapter.request(method, f"/v1/{path}", **given)
+        return answer if isinstance(answer, dict) else {}
 
     def probe(self) -> str:
         """Ask who the token is, and return the id of the request, which audit devices write."""

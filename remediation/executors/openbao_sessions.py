@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from remediation.domain.plan import Step
 from remediation.executors.base import Deadline
 from remediation.executors.openbao_tokens import iso
 from remediation.executors.postgres_session import Connection, NotUsable, session
@@ -81,21 +80,32 @@ def owned(connection: Connection, oid: str) -> int:
     return int(row["count"]) if row is not None else 0
 
 
-def candidates(roles: Mapping[str, str], step: Step, issued: datetime | None) -> dict[str, str]:
-    """Return the database roles that may be the lease's, by oid: named after role and time."""
+def candidates(roles: Mapping[str, str], issuer: str, issued: datetime | None) -> dict[str, str]:
+    """Return the database roles that may be the lease's, by oid: named after role and time.
+
+    `issuer` is the role of OpenBao that gave the lease.
+    """
     if issued is None:
         return {}
-    issuer = step.target.fields["lease"].split("/")[-2]
     found = {}
     for oid, name in roles.items():
-        head, _, second = name.rpartition("-")
-        if not second.isascii() or not second.isdigit() or len(second) != 10:
+        if not is_of_role(name, issuer):
             continue
-        named = datetime.fromtimestamp(int(second), issued.tzinfo)
-        in_time = issued - NAMED_BEFORE <= named <= issued + SLACK
-        if in_time and f"-{issuer[:8]}-" in f"{head}-":
+        named = datetime.fromtimestamp(int(name.rpartition("-")[2]), issued.tzinfo)
+        if issued - NAMED_BEFORE <= named <= issued + SLACK:
             found[oid] = name
     return found
+
+
+def is_of_role(name: str, issuer: str) -> bool:
+    """Return whether a database user's name has the form of those of a role of OpenBao.
+
+    This is the default `username_template`, which keeps 8 characters of the role's name and ends
+    with the second in which the user was named.
+    """
+    head, _, second = name.rpartition("-")
+    in_seconds = second.isascii() and second.isdigit() and len(second) == 10
+    return in_seconds and f"-{issuer[:8]}-" in f"{head}-"
 
 
 def terminate(connection: Connection, oids: set[str] | None) -> list[str]:

@@ -57,6 +57,7 @@ ROTATIONS = {
     "postgres.role.create_twin": "Rotate PostgreSQL role svc_reporting (cluster billing) to a ",
     "aws.user_keys.create_key": "Rotate the access key of AWS IAM user deploy ",
     "openbao.approle.new_secret_id": "Rotate the secret id of AppRole orders ",
+    "openbao.database_role.new_credential": "Rotate the database credential of role readonly ",
     "tls.certificate.issue": "Rotate TLS certificate ",
     "test.thing.make": "Rotate the token of test thing one",
     "test.thing.rotate": "Rotate the token of test thing one",

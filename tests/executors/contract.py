@@ -415,9 +415,9 @@ class NoopWorld(World):
 
 
 def _bao_world(action: str, directory: Path, place: Any) -> World:
-    from tests.executors.openbao import BaoWorld  # it imports this module
+    from tests.executors.openbao_credential import bao_world  # it imports this module
 
-    return BaoWorld(action, directory, place)
+    return bao_world(action, directory, place)
 
 
 def _tls_world(action: str, directory: Path, place: Any) -> World:

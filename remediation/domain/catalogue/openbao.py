@@ -1,9 +1,15 @@
-"""OpenBao: AppRoles, their secret ids, and leases of database credentials."""
+"""OpenBao: AppRoles, their secret ids, database credentials and their leases."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 
+from remediation.domain.catalogue.openbao_credential import (
+    DATABASE_ROLE,
+    NEW_CREDENTIAL,
+    REVOKE_CREDENTIAL,
+    WORDS,
+)
 from remediation.domain.catalogue.openbao_lease import LEASE, MOUNT, REVOKE, SERVER, one_parameter
 from remediation.domain.catalogue.spec import (
     ActionSpec,
@@ -279,8 +285,8 @@ DESTROY = ActionSpec(
 PROVIDER = Provider(
     name="openbao",
     title="OpenBao",
-    targets=(APPROLE, SECRET_ID, LEASE),
-    actions=(NEW_SECRET_ID, DESTROY_NEW, DESTROY, REVOKE),
+    targets=(APPROLE, SECRET_ID, LEASE, DATABASE_ROLE),
+    actions=(NEW_SECRET_ID, DESTROY_NEW, DESTROY, REVOKE, NEW_CREDENTIAL, REVOKE_CREDENTIAL),
     words={
         "server": pgettext("field of a target", "server"),
         "mount": pgettext("field of a target", "mount"),
@@ -314,5 +320,6 @@ PROVIDER = Provider(
         "sessions": pgettext("field of an observation", "sessions"),
         "orphan_sessions": pgettext("field of an observation", "sessions of dropped roles"),
         "owned_objects": pgettext("field of an observation", "owned objects"),
+        **WORDS,
     },
 )

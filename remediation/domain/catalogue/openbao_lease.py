@@ -17,12 +17,12 @@ from remediation.domain.catalogue.spec import (
 )
 
 SERVER = r"[a-z0-9][a-z0-9_-]{0,62}"
-_SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
+SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9_.-]*"
 # A mount may lie in a path ("team/approle"). It has no slash at its ends, and no segment begins
 # with a dot, so that no path of the API can be left by it.
-MOUNT = rf"{_SEGMENT}(?:/{_SEGMENT})*"
+MOUNT = rf"{SEGMENT}(?:/{SEGMENT})*"
 # A lease of a dynamic database credential: mount/creds/role/random.
-_LEASE = rf"{MOUNT}/creds/{_SEGMENT}/[A-Za-z0-9]{{8,64}}(?:\.[A-Za-z0-9]{{1,16}})?"
+LEASE_ID = rf"{MOUNT}/creds/{SEGMENT}/[A-Za-z0-9]{{8,64}}(?:\.[A-Za-z0-9]{{1,16}})?"
 
 
 def one_parameter(name: str, form: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -39,7 +39,7 @@ def one_parameter(name: str, form: Mapping[str, Json]) -> Mapping[str, Json]:
 LEASE = TargetSpec(
     kind="openbao.lease",
     title=gettext_noop("OpenBao lease of a database credential"),
-    fields={"server": SERVER, "lease": _LEASE},
+    fields={"server": SERVER, "lease": LEASE_ID},
     escaped=MappingProxyType({"lease": 160}),
     distinguishing="lease",
     example={

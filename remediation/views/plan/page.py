@@ -33,7 +33,7 @@ class FormField:
 class WaitOption:
     """Something that a wait can be for."""
 
-    value: str
+    name: str
     title: str
     chosen: bool
 
