@@ -115,7 +115,7 @@ class NewCredential(OfDatabaseRole):
             raise VerifyFailed(error.detail) from error
         if not found.exists:
             raise VerifyFailed("there is no such database role at OpenBao")
-        version, stored = version_name(clearance.plan_digest, step.index), found.state["stored"]
+        version, stored = version_name(clearance.proposal_id, step.index), found.state["stored"]
         if stored != version:
             raise VerifyFailed(f"the store's plain reads return {stored or 'nothing'}")
         lease = self.made.get("lease")
