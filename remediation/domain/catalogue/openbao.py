@@ -8,9 +8,19 @@ from remediation.domain.catalogue.openbao_credential import (
     DATABASE_ROLE,
     NEW_CREDENTIAL,
     REVOKE_CREDENTIAL,
-    WORDS,
 )
-from remediation.domain.catalogue.openbao_lease import LEASE, MOUNT, REVOKE, SERVER, one_parameter
+from remediation.domain.catalogue.openbao_credential import (
+    WORDS as CREDENTIAL_WORDS,
+)
+from remediation.domain.catalogue.openbao_lease import (
+    LEASE,
+    LEASE_WORDS,
+    MOUNT,
+    REVOKE,
+    SERVER,
+    one_parameter,
+)
+from remediation.domain.catalogue.openbao_words import WORDS
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Change,
@@ -23,7 +33,6 @@ from remediation.domain.catalogue.spec import (
     TargetSpec,
     gettext_noop,
     never_cut,
-    pgettext,
 )
 from remediation.domain.store_place import MAX_PLACE, PATTERN, VERSION
 
@@ -287,39 +296,5 @@ PROVIDER = Provider(
     title="OpenBao",
     targets=(APPROLE, SECRET_ID, LEASE, DATABASE_ROLE),
     actions=(NEW_SECRET_ID, DESTROY_NEW, DESTROY, REVOKE, NEW_CREDENTIAL, REVOKE_CREDENTIAL),
-    words={
-        "server": pgettext("field of a target", "server"),
-        "mount": pgettext("field of a target", "mount"),
-        "role": pgettext("field of a target", "role"),
-        "accessor": pgettext("field of a target", "accessor"),
-        "lease": pgettext("field of a target", "lease"),
-        "store": pgettext("parameter of an action", "place in the store"),
-        "end_unclear_tokens": pgettext(
-            "parameter of an action", "also revoke tokens of unclear origin"
-        ),
-        "end_sessions": pgettext("parameter of an action", "end sessions"),
-        "accessors": pgettext("field of an observation", "secret ids, by accessor"),
-        "policies": pgettext("field of an observation", "policies"),
-        "bind_secret_id": pgettext("field of an observation", "asks for a secret id"),
-        "secret_ids": pgettext("field of an observation", "secret ids"),
-        "secret_id_life": pgettext("field of an observation", "life of a new secret id"),
-        "tokens": pgettext("field of an observation", "tokens"),
-        "tokens_unseen": pgettext("field of an observation", "tokens not looked at"),
-        "batch_tokens": pgettext("field of an observation", "batch tokens"),
-        "valid": pgettext("field of an observation", "valid"),
-        "created": pgettext("field of an observation", "created"),
-        "expires": pgettext("field of an observation", "expires"),
-        "uses_left": pgettext("field of an observation", "uses left"),
-        "other_secret_ids": pgettext("field of an observation", "other secret ids"),
-        "own_tokens": pgettext("field of an observation", "tokens that it minted"),
-        "unclear_tokens": pgettext("field of an observation", "tokens of unclear origin"),
-        "live": pgettext("field of an observation", "live"),
-        "issued": pgettext("field of an observation", "issued"),
-        "database": pgettext("field of an observation", "database"),
-        "database_role": pgettext("field of an observation", "database role"),
-        "sessions": pgettext("field of an observation", "sessions"),
-        "orphan_sessions": pgettext("field of an observation", "sessions of dropped roles"),
-        "owned_objects": pgettext("field of an observation", "owned objects"),
-        **WORDS,
-    },
+    words={**WORDS, **LEASE_WORDS, **CREDENTIAL_WORDS},
 )

@@ -14,6 +14,7 @@ from remediation.domain.catalogue.spec import (
     TargetSpec,
     gettext_noop,
     never_cut,
+    pgettext,
 )
 
 SERVER = r"[a-z0-9][a-z0-9_-]{0,62}"
@@ -144,3 +145,12 @@ REVOKE = ActionSpec(
     ),
     retires=True,
 )
+
+LEASE_WORDS = {
+    "live": pgettext("field of an observation", "live"),
+    "issued": pgettext("field of an observation", "issued"),
+    "database": pgettext("field of an observation", "database"),
+    "sessions": pgettext("field of an observation", "sessions"),
+    "orphan_sessions": pgettext("field of an observation", "sessions of dropped roles"),
+    "owned_objects": pgettext("field of an observation", "owned objects"),
+}
