@@ -26,7 +26,13 @@ from remediation.executors.openbao_server import Database, observing, server
 from remediation.executors.openbao_sessions import is_of_role, opened
 from remediation.executors.postgres_consumers import Uses, sighting
 from remediation.executors.postgres_password import Session
-from remediation.executors.postgres_session import CONNECT_SECONDS, Connection, NotUsable, words
+from remediation.executors.postgres_session import (
+    CONNECT_SECONDS,
+    ONLY_SCRAM,
+    Connection,
+    NotUsable,
+    words,
+)
 from remediation.executors.secret import SecretValue
 from remediation.executors.targets import Targets
 
@@ -58,6 +64,7 @@ def signs_in(database: Database, value: SecretValue, deadline: Deadline) -> bool
             make_conninfo(
                 for_observing(database.observe_dsn), user=user, password=value.reveal("password")
             ),
+            require_auth=ONLY_SCRAM,
             connect_timeout=CONNECT_SECONDS,
             application_name="hitlportal new credential",
             options="-c statement_timeout=4000",

@@ -17,6 +17,7 @@ from remediation.executors.postgres_cluster import cluster
 from remediation.executors.postgres_proof import PASSWORD, Work
 from remediation.executors.postgres_session import (
     CONNECT_SECONDS,
+    ONLY_SCRAM,
     Connection,
     NotUsable,
     session,
@@ -45,6 +46,7 @@ def become(work: Work, first: int, value: SecretValue) -> None:
     try:
         with psycopg.connect(
             make_conninfo(dsn, user=work.role, password=value.reveal(PASSWORD)),
+            require_auth=ONLY_SCRAM,
             connect_timeout=CONNECT_SECONDS,
             application_name="hitlportal new role",
             options=f"-c statement_timeout={int(1000 * min(5.0, work.deadline.left))}",

@@ -13,9 +13,10 @@ import pytest
 import requests
 
 from remediation.domain.errors import TargetUnobservable
-from remediation.executors.base import Outcome
+from remediation.executors.base import Deadline, Outcome
 from remediation.executors.errors import NotApplied, OutcomeUnknown, PartlyApplied, RollbackFailed
-from remediation.executors.openbao_server import Api
+from remediation.executors.openbao_credential_use import signs_in
+from remediation.executors.openbao_server import Api, Database
 from remediation.executors.run import (
     executor_of,
     run_apply,
@@ -26,7 +27,10 @@ from remediation.executors.run import (
     run_verify,
     would_refuse,
 )
+from remediation.executors.secret import SecretValue
+from remediation.executors.section import Secret
 from tests.executors.contract import clearance, make_plan
+from tests.executors.in_clear import liar
 from tests.executors.openbao import Place
 from tests.executors.openbao_credential import NEW_CREDENTIAL, REVOKE_CREDENTIAL, CredentialWorld
 from tests.executors.planted import Search
@@ -239,3 +243,12 @@ def test_a_role_with_more_leases_than_people_can_decide_about_is_not_observable(
     monkeypatch.setattr("remediation.executors.openbao_database_role.MOST_LEASES", 0)
     with pytest.raises(TargetUnobservable, match="1 leases"):
         run_observe(world.step, world.targets())
+
+
+def test_a_server_that_asks_for_the_new_password_in_clear_does_not_get_it() -> None:
+    value = SecretValue({"username": "v-orders-1", "password": "a-new-password-5521"})
+    with liar() as server:
+        dsn = Secret(None, f"postgresql://127.0.0.1:{server.port}/orders?sslmode=disable")
+        assert signs_in(Database(dsn, dsn), value, Deadline.within(20)) is None
+    assert b"v-orders-1" in server.heard[0]
+    assert server.heard[1] == b""

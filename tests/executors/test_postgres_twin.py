@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from remediation.executors import postgres_twin
+from remediation.executors import postgres_become, postgres_twin
 from remediation.executors.base import Settled
 from remediation.executors.errors import NotApplied, RollbackFailed
 from remediation.executors.postgres_twin import CreateTwin
@@ -17,6 +19,7 @@ from tests.executors import clusters, install
 from tests.executors.conftest import Cluster
 from tests.executors.consumer import consumer
 from tests.executors.contract import clearance, make_plan
+from tests.executors.in_clear import liar
 from tests.executors.rotation import RotationWorld, cleared, service
 
 OLD = install.PASSWORD
@@ -251,3 +254,16 @@ def test_tightening_promotes_what_a_crash_left(
             run_apply(cleared(plan), plan.body, 0, world.targets(), {})
     run_tighten(cleared(plan), plan.body, 0, world.targets())
     run_verify(cleared(plan), plan.body, 0, world.targets())
+
+
+def test_a_server_that_asks_for_the_new_password_in_clear_does_not_get_it(
+    world: TwinWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with liar() as server:
+        asked = re.sub(r":\d+/", f":{server.port}/", world.logins.observe)
+        there = SimpleNamespace(observe=lambda: asked)
+        monkeypatch.setattr(postgres_become, "cluster", lambda *_: there)
+        with pytest.raises(NotApplied, match="password"):
+            world.run()
+    assert world.role.encode() in server.heard[0], "it signed in as the new role"
+    assert server.heard[1] == b"", "and said nothing when it was asked for the password"
