@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError
@@ -298,7 +299,7 @@ def test_f18_a_key_that_is_refused_longer_is_not_failed_and_not_promoted(
     monkeypatch.setattr(aws_create, "PATIENCE_SECONDS", 0.0)
     plan, targets, before = slow.plan(), slow.targets(), seen(slow)
     executor = executor_of(slow.step)
-    mine = clearance(plan, proposal="mine")
+    mine = clearance(plan, proposal=str(uuid4()))
     with pytest.raises(PartlyApplied) as unproved:
         run_apply(mine, plan.body, 0, targets)
     made = unproved.value.made
@@ -312,7 +313,7 @@ def test_f18_a_key_that_is_refused_longer_is_not_failed_and_not_promoted(
     with pytest.raises(StagedByOther):  # another proposal of the same plan
         run_tighten(clearance(plan), plan.body, 0, targets)
     _until(lambda: _taken(mine, plan, targets))
-    assert run_verify(clearance(plan), plan.body, 0, targets).made == made
+    assert run_verify(mine, plan.body, 0, targets).made == made
     assert slow.delivered()["access_key_id"] == made["access_key_id"]
     now = seen(slow)
     assert executor.left_open(slow.step, now) == ()
