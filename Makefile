@@ -8,7 +8,7 @@
 # make manifest       write hitlportal/sql/manifest.json, after a change of the database
 # make wheel          build dist/hitlportal-VERSION-py3-none-any.whl, for `pip install`
 # make verifier       build dist/audit-verify.pyz: verifies a log with Python's standard library
-# make lock           renew requirements.txt (production), -aws.txt, -dev.txt and -mutation.txt
+# make lock           renew requirements.txt (production), -aws, -openbao, -dev and -mutation.txt
 # make clean          remove everything that these commands made
 #
 # All but verifier and clean build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
@@ -31,7 +31,7 @@ DATABASE_TESTS := tests/database tests/hitlportal/test_deploy_checks.py \
 	test_tamper.py test_export.py test_hostile_entries.py) \
 	$(addprefix tests/flows/test_,approve_and_execute.py life.py crashes.py halt.py \
 	halt_meets_trouble.py halt_processes.py halt_forged.py reversal.py breaks_gate.py \
-	gate_refusals.py dissent.py failures.py)
+	gate_refusals.py dissent.py failures.py waiting.py)
 
 .PHONY: demo test test-embedded test-machine benchmark mutants check messages manifest wheel verifier lock clean
 .DELETE_ON_ERROR:
@@ -92,8 +92,9 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-v
 
 lock: $(STAMP)
 	$(COMPILE) pyproject.toml -o requirements.txt
-	$(COMPILE) --extra aws --extra demo --extra test -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(COMPILE) --extra aws --extra openbao --extra demo --extra test -c requirements.txt pyproject.toml -o requirements-dev.txt
 	$(COMPILE) --extra aws -c requirements-dev.txt pyproject.toml -o requirements-aws.txt
+	$(COMPILE) --extra openbao -c requirements-dev.txt pyproject.toml -o requirements-openbao.txt
 	$(COMPILE) --extra test --extra mutation -c requirements-dev.txt pyproject.toml -o requirements-mutation.txt
 
 # Rebuilt when the lock changes; an interrupted installation leaves no stamp.

@@ -7,11 +7,12 @@ remote control and no event stream; messages hold only an id, and rows decide wh
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_prerun, worker_process_init
+from celery.signals import celeryd_init, task_prerun, worker_process_init
 from kombu import Exchange, Queue
 
 from hitlportal import env
@@ -68,8 +69,10 @@ app.conf.update(
         "socket_timeout": 1 if os.environ.get("HITL_PROCESS") == "web" else 5,
         "socket_connect_timeout": 1,
     },
-    # The web process never waits for the broker: one attempt, then the sweeper sends.
-    task_publish_retry=False,
+    # The web process never waits for the broker: one attempt, then the sweeper sends. Beat keeps
+    # one connection and replaces it only when it tries again. Without that it sends nothing more
+    # after RabbitMQ was away.
+    task_publish_retry=IS_BEAT,
     broker_connection_timeout=1,
     broker_connection_retry_on_startup=True,
     beat_schedule={
@@ -100,7 +103,14 @@ app.conf.update(
 @app.on_configure.connect
 def read_broker(sender: Any, **_: Any) -> None:
     """Read the broker's URL from the environment, since beat has no Django settings."""
-    sender.conf.broker_url = env.secret("HITL_BROKER_URL")
+    sender.conf.broker_url = env.broker(env.secret("HITL_BROKER_URL"))
+
+
+@celeryd_init.connect
+def leave_no_core(**_: Any) -> None:
+    """Let a crash leave no core file: it would hold the credentials of the call. Children inherit
+    the limit."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 @worker_process_init.connect
@@ -122,5 +132,9 @@ def check_connection(**_: Any) -> None:
     close_old_connections()
 
 
-if not IS_BEAT:
+if IS_BEAT:
+    # Other processes stop in their settings. Celery only logs what `read_broker` raises, and would
+    # go on with guest@localhost.
+    env.broker(env.secret("HITL_BROKER_URL"))
+else:
     app.autodiscover_tasks(["remediation", "audit"])

@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 
 from hitlportal.variables import VARIABLES, required_by
 
+# Valkey and Redis, and RabbitMQ, as kombu names them.
+BROKERS = ("redis", "rediss", "redis+socket", "amqp", "amqps")
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
 
@@ -89,6 +91,19 @@ def choice(name: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ConfigurationError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
     return value
+
+
+def broker(url: str) -> str:
+    """Return the broker's URL. Raises ConfigurationError for a broker that is not supported."""
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in BROKERS:
+        # Without the URL: it holds a password.
+        first, last = ", ".join(f"{each}://" for each in BROKERS[:-1]), BROKERS[-1]
+        raise ConfigurationError(
+            f"HITL_BROKER_URL must begin with {first} or {last}://"
+            " (Valkey or Redis, or RabbitMQ); other brokers are not supported"
+        )
+    return url
 
 
 def postgres(url: str) -> dict[str, object]:

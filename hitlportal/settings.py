@@ -193,7 +193,7 @@ CACHES: dict[str, dict[str, object]] = {
     if not ALONE
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
-BROKER_URL = "" if ALONE else env.secret("HITL_BROKER_URL")
+BROKER_URL = "" if ALONE else env.broker(env.secret("HITL_BROKER_URL"))
 
 # -- language, time, static files ------------------------------------------------------------------
 # The language of everything recorded, signed, mailed or sent to agents (hitlportal/language.py).
@@ -233,6 +233,8 @@ TARGETS_FILE = env.text("HITL_TARGETS_FILE")
 PROTECTED_CLUSTERS = frozenset({"portal", "hitlportal", *env.words("HITL_PROTECTED_CLUSTERS")})
 # Locators of emergency identities: a plan that targets one fails a check.
 PROTECTED_TARGETS = frozenset(env.words("HITL_PROTECTED_TARGETS"))
+# How often a run asks people; `remediation.domain.holds.Mode` has the words.
+APPROVAL_MODE = env.choice("HITL_APPROVAL_MODE", ("every_proposal", "every_step"))
 # Allows the kinds and actions that exist only for tests and benchmarks.
 ALLOW_TEST_ACTIONS = env.boolean("HITL_ALLOW_TEST_ACTIONS")
 

@@ -9,6 +9,6 @@ SQL = Path(__file__).resolve().parent / "sql"
 # file uses only files before it. All use `facts`; `queue` comes last because it reads all others.
 FILES = (
     *("facts", "inventory", "scope", "people", "separation"),
-    *("states", "proposals", "review", "execution", "halt"),
+    *("states", "proposals", "review", "execution", "halt", "waiting"),
     *("incidents", "plans", "live", "outcomes", "secrecy", "telling", "queue"),
 )

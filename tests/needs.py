@@ -25,9 +25,20 @@ def needs(name: str, present: bool) -> None:
 
 
 def chromium() -> Path:
-    """Return the path of the browser, or skip."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    """Return the path of the browser, or skip.
+
+    The shell is the same engine without windows and address bar: a fifth of the time less.
+    """
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    found = next(filter(None, map(shutil.which, names)), None)
     needs("chromium", found is not None)
+    return Path(found or "")
+
+
+def pgbouncer() -> Path:
+    """Return the path of the connection pooler, or skip."""
+    found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    needs("pgbouncer", found is not None)
     return Path(found or "")
 
 

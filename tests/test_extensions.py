@@ -74,7 +74,7 @@ def test_an_invalid_declaration_stops_every_process_and_names_its_package(
 
 ACTING = declares(f"Provider('mine', 'Mine', ({ROLE},), ({ACTION.format(on='role')},))", "postgres")
 DRIVES = """
-from remediation.executors import noop
+from remediation.executors import noop, things
 from remediation.executors.driver import Driver
 DRIVER = {driver}
 """
@@ -90,7 +90,7 @@ FALSE_CODE = {
     ),
     "a provider that has one": (
         "",
-        DRIVES.format(driver="noop.DRIVER"),
+        DRIVES.format(driver="things.DRIVER"),
         "there is an executor for provider test already",
     ),
     "an action without one": (

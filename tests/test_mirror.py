@@ -29,32 +29,42 @@ ELSEWHERE = {
     "services/assessment/leaked": "services/assessment/test_read_live.py",
     "services/assessment/live": "services/assessment/test_read_live.py",
     "services/assessment/observe": "flows/test_breaks_gate.py",  # b05, b07, b11
+    "services/execution/begin_wait": "flows/test_waiting.py",
+    "services/execution/clear_step": "flows/test_approve_and_execute.py",
     "services/execution/confirm": "flows/test_stop_and_keep.py",  # A64, A67
     "services/execution/contain": "services/execution/test_look.py",  # before and after a look
+    "services/execution/end_wait": "flows/test_waiting_end.py",
     "services/execution/execute": "flows/test_approve_and_execute.py",
     "services/execution/gate_refusal": "flows/test_gate_refusals.py",
     "services/execution/halt": "flows/test_halt.py",
     "services/execution/in_flight": "flows/test_stop_and_keep.py",  # A73
+    "services/execution/intend": "flows/test_approve_and_execute.py",
     "services/execution/judge_halt": "flows/test_halt_forged.py",  # halts that it must refuse
     "services/execution/late_result": "flows/test_stop_and_keep.py",  # A73
     "services/execution/lease": "database/test_races.py",  # two workers, one target
+    "services/execution/look_for": "flows/test_waiting.py",
     "services/execution/look_subject": "services/execution/test_look.py",
-    "services/execution/phases": "flows/test_crashes.py",  # what a dead worker recorded
+    "services/execution/phases": "flows/test_crash_matrix.py",  # what a dead worker recorded
     "services/execution/reconcile": "flows/test_crashes.py",  # after a worker was killed
     "services/execution/record_step": "flows/test_failures.py",
     "services/execution/rollback": "flows/test_failures.py",
     "services/execution/settle": "flows/test_failures.py",  # an unknown outcome is read
     "services/execution/tighten": "flows/test_stop_and_keep.py",  # A64
     "services/execution/run": "flows/test_failures.py",
+    "services/execution/waiting": "flows/test_waiting.py",
+    "services/execution/waits": "flows/test_waiting.py",
+    "services/execution/settle_delivery": "flows/test_staged_left.py",  # A30
     "services/execution/settle_by_hand": "views/run/test_ways.py",  # two people, and forgeries
     "services/learning/answer_outcome": "services/learning/test_ask_outcome.py",
     "services/learning/outcome_figures": "services/learning/test_ask_outcome.py",
     "services/learning/similar": "services/learning/test_ask_outcome.py",
+    "services/inventory/consumer_facts": "services/inventory/test_consumers.py",
     "services/inventory/import_rows": "services/inventory/test_import_files.py",
     "services/outbox/audience": "services/outbox/test_notify_result.py",
     "services/outbox/channel_state": "services/outbox/test_deliver.py",
     "services/outbox/channels": "services/outbox/test_deliver.py",
     "services/outbox/failing": "views/account/test_settings.py",
+    "services/outbox/notify_wait": "flows/test_waiting.py",
     "services/outbox/notify_proposal": "services/outbox/test_expire.py",
     "services/outbox/send": "services/outbox/test_deliver.py",  # real servers
     "services/outbox/notice_lock": "services/outbox/test_notify_incident.py",  # what a look finds

@@ -62,9 +62,10 @@ def _run(directory: Path, options: argparse.Namespace) -> int:
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:5.1f} s  {text}", flush=True)
 
-    with _running(Stack(directory, say)) as stack:
+    played = options.auto or options.brief
+    with _running(Stack(directory, say, busy=played)) as stack:
         run = Run(stack, say)
-        run.prepare(played=options.auto or options.brief)
+        run.prepare(played=played)
         if options.brief:
             return run.play_brief()
         return run.play() if options.auto else run.stay()

@@ -12,13 +12,13 @@ QUEUE, INCIDENTS = "/queue/", "/incidents/"
 # By user name: what to try, and where.
 TRY: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "alice": (
-        "Try: see whether the passwords in the build log are still in force, leave a step out of"
-        " that plan, or decide on it as it is.",
+        "Try: decide on the new password for svc_billing, the first of the queue. Or leave a step"
+        " out of the plan for the passwords in the build log.",
         (("Queue", QUEUE), ("Incidents", INCIDENTS)),
     ),
     "bob": (
-        "Try: give the second approval and watch the run, or take none of the two plans for the"
-        " keys that nobody knows.",
+        "Try: give the second approval to svc_billing, watch for whom the run waits, and tell"
+        " that program. Or take none of the two plans for the keys that nobody knows.",
         (("Queue", QUEUE),),
     ),
     "carol": (

@@ -27,8 +27,11 @@ from hitlportal.demo.story import (
     AGENT,
     CASE,
     LEAKED_LOCATORS,
+    PLACE,
     ROLE,
     ROLE_LOCATOR,
+    ROTATED,
+    ROTATED_LOCATOR,
     SCANNER,
     UNKNOWN_CASE,
 )
@@ -52,6 +55,7 @@ class Run:
         self._enrolments = Enrolments(stack.installation, stack.settings, seen, say)
         self._codes: Mapping[str, str] = {}
         self._gave_up: set[str] = set()
+        self._named: set[tuple[str, str]] = set()
         self._keys = {case: keys_of(case) for case in (CASE, UNKNOWN_CASE)}
 
     def prepare(self, *, played: bool) -> None:
@@ -60,8 +64,10 @@ class Run:
         self._codes = self._seed(imports=not played)
         if self._record.reports():
             return
-        self._say(f"somebody misuses role {ROLE} on the target")
-        ledger.misuse(self._stack.ledger.dsn(ROLE))
+        self._stack.until("the programs to use the target", self._stack.consumers.serving)
+        self._say(f"somebody misuses roles {ROTATED} and {ROLE} on the target")
+        for role in (ROTATED, ROLE):
+            ledger.misuse(self._stack.ledger.dsn(role))
         self._say("the agent reads real CloudTrail records and the target's own log, and reports")
         self._reported = self._agent.all(self._stack.servers.target.log)
         if not played:
@@ -97,17 +103,25 @@ class Run:
             if time.monotonic() > again:
                 self._report_again()
                 again = time.monotonic() + AGAIN_SECONDS
+            self._name_late()
             if self._codes and _enter(LOOK_SECONDS):
                 self._codes = self._seed()
                 print(words.codes(self._stack.origin, self._codes), flush=True)
 
+    def _name_late(self) -> None:
+        """Show once for each new password how to let a program reload that does not by itself."""
+        version = self._stack.store.version(PLACE)
+        for one, pid in self._stack.consumers.late():
+            if (one.service, version) not in self._named:
+                self._named.add((one.service, version))
+                print(words.late(one, pid), flush=True)
+
     def _scene(self) -> Scene:
-        key_report, role_report, unknown_report = self._reported
+        account_report, key_report, role_report, unknown_report = self._reported
         (key,) = (key for key in self._keys[CASE] if key.id in key_report.title)
         tokens = self._token(AGENT), self._token(SCANNER)
-        return Scene(
-            self._stack, self._record, *tokens, key, key_report, role_report, unknown_report
-        )
+        reports = account_report, key_report, role_report, unknown_report
+        return Scene(self._stack, self._record, *tokens, key, *reports)
 
     def _token(self, agent: str) -> str:
         return (self._tokens / agent).read_text(encoding="utf-8")
@@ -136,8 +150,9 @@ class Run:
         """Report expired proposals again, as a detector does: each becomes a new proposal of the
         same incident."""
         log, token = self._stack.servers.target.log, self._token(SCANNER)
-        if self._record.expired(ROLE_LOCATOR):
-            self._again("the role's", lambda: self._agent.server_log(log))
+        for role, locator in ((ROTATED, ROTATED_LOCATOR), (ROLE, ROLE_LOCATOR)):
+            if self._record.expired(locator):
+                self._again(f"{role}'s", partial(self._agent.server_log, log, role))
         if self._record.expired(LEAKED_LOCATORS[0]):
             self._again("the leaked roles'", lambda: leak_scanner.scan(self._stack, token))
         for case in (CASE, UNKNOWN_CASE):

@@ -31,6 +31,7 @@ from remediation.models import Agent, Identity, Service, User  # noqa: E402
 from remediation.services.actors import PersonActor, operator  # noqa: E402
 from remediation.services.inventory import facts as inventory  # noqa: E402
 from remediation.services.inventory import import_files  # noqa: E402
+from remediation.services.inventory.consumer_facts import ConsumerFacts  # noqa: E402
 from remediation.services.people import accounts, enroll, object_rights  # noqa: E402
 from remediation.services.reporting import agents  # noqa: E402
 
@@ -90,7 +91,7 @@ def facts(person: story.Person, groups: tuple[str, ...]) -> accounts.PersonFacts
 def make_inventory(author: PersonActor) -> None:
     """Create the services, the role, the keys of the case and their dependencies."""
     keys = [key.locator for key in keys_of(story.CASE)]
-    for role in (story.ROLE_LOCATOR, story.SHARED_LOCATOR):
+    for role in (story.ROLE_LOCATOR, story.SHARED_LOCATOR, story.ROTATED_LOCATOR):
         add_identity(author, "postgres.role", role)
     for locator in keys:
         add_identity(author, "aws.iam.access_key", locator)
@@ -106,7 +107,7 @@ def make_inventory(author: PersonActor) -> None:
     for service in story.SERVICES:
         for needed in service.needs:
             for name in keys if needed == story.EACH_KEY else [needed]:
-                add_need(author, service.name, name)
+                add_need(author, service.name, name, consumes(service.name, name))
 
 
 def add_identity(author: PersonActor, kind: str, locator: str) -> None:
@@ -114,12 +115,23 @@ def add_identity(author: PersonActor, kind: str, locator: str) -> None:
     inventory.add_identity(actor=author, kind=kind, locator=locator, facts=known)
 
 
-def add_need(author: PersonActor, source: str, name: str) -> None:
-    """Record that a service depends on another service or on an identity."""
+def consumes(service: str, locator: str) -> ConsumerFacts | None:
+    """Return how the service uses the rotated role; None for every other need."""
+    named = {one.service: one for one in story.CONSUMERS}
+    if locator != story.ROTATED_LOCATOR or service not in named:
+        return None
+    one = named[service]
+    return ConsumerFacts(one.service, one.period_s, one.takes_by)
+
+
+def add_need(author: PersonActor, source: str, name: str, how: ConsumerFacts | None = None) -> None:
+    """Record that a service depends on another service or on an identity, and how it uses that."""
     needs: Service | Identity | None = Service.objects.filter(name=name).first()
     needs = needs or Identity.objects.get(locator=name)
     source_id = Service.objects.get(name=source).pk
-    inventory.set_dependency(actor=author, source_id=source_id, needs=needs, present=True)
+    inventory.set_dependency(
+        actor=author, source_id=source_id, needs=needs, present=True, consumer=how
+    )
 
 
 def import_shop() -> None:

@@ -11,8 +11,9 @@ from hitlportal.demo.servers import private
 from hitlportal.demo.servers.auditlog import AuditLog
 from hitlportal.demo.servers.broker import BROKER, CACHE, Broker
 from hitlportal.demo.servers.cloud import Cloud
-from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, Ledger
-from hitlportal.demo.story import CLUSTER
+from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, TICKET, Ledger
+from hitlportal.demo.servers.store import FileStore
+from hitlportal.demo.story import CLUSTER, PLACE, ROTATED, STORE
 
 REGION = "us-east-1"
 
@@ -22,6 +23,7 @@ TARGETS = """\
 [postgres.{cluster}]
 observe_dsn_file = "{observe_dsn}"
 operate_dsn_file = "{operate_dsn}"
+ticket_dsn_file = "{ticket_dsn}"
 # A minimum: the web process writes the inventory, so the worker does not rely on it alone.
 environment = "production"
 
@@ -34,6 +36,15 @@ observe_access_key_id = "{observe_id}"
 observe_secret_access_key_file = "{observe_secret}"
 operate_access_key_id = "{operate_id}"
 operate_secret_access_key_file = "{operate_secret}"
+
+# Where programs of the ledger read their passwords. The worker delivers new ones there, for these
+# roles only.
+[store.{store}]
+kind = "file"
+directory = "{store_directory}"
+
+[store.{store}.allow]
+"postgres.role:{cluster}/{rotated}" = ["{place}"]
 """
 
 
@@ -82,7 +93,7 @@ class Settings:
             "HITL_BEAT_SCHEDULE": str(self._directory / "beat-schedule"),
         }
 
-    def write_targets(self, ledger: Ledger, cloud: Cloud) -> None:
+    def write_targets(self, ledger: Ledger, cloud: Cloud, store: FileStore) -> None:
         """Write the worker's targets file and the secret files it names."""
         worker = self.targets.parent
         ids, files = {}, {}
@@ -93,6 +104,7 @@ class Settings:
             cluster=CLUSTER,
             observe_dsn=ledger.dsn_file(OBSERVER),
             operate_dsn=ledger.dsn_file(OPERATOR),
+            ticket_dsn=ledger.dsn_file(TICKET),
             account=cloud.account,
             region=REGION,
             endpoint=cloud.url,
@@ -100,6 +112,10 @@ class Settings:
             observe_secret=files["observer"],
             operate_id=ids["operator"],
             operate_secret=files["operator"],
+            store=STORE,
+            store_directory=store.directory,
+            rotated=ROTATED,
+            place=PLACE,
         )
         private.write(self.targets, text)
 

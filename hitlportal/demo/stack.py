@@ -14,6 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from hitlportal import env, places
+from hitlportal.demo.consumers import Consumers
 from hitlportal.demo.installation import Installation, inherited
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.auditlog import AuditLog
@@ -24,14 +25,17 @@ from hitlportal.demo.servers.ledger import Ledger
 from hitlportal.demo.servers.ports import LOOPBACK, free_port, is_free
 from hitlportal.demo.servers.process import Child
 from hitlportal.demo.servers.servers import Servers
+from hitlportal.demo.servers.store import FileStore
 from hitlportal.demo.settings import Settings, python
-from hitlportal.demo.story import CASE, ROLE
+from hitlportal.demo.story import CASE, PLACE, ROLE, ROTATED
 
 DEFAULT_PORT = 8000
 WEB_THREADS = 4
 # Two runs at the same time; each process of the pool holds its own database connection.
 WORKER_PROCESSES = 2
 START_SECONDS = 60.0
+# Between two queries of a program that uses svc_billing.
+BUSY_SECONDS, QUIET_SECONDS = 0.2, 2.0
 STOP_SECONDS = 10.0  # time for a worker to finish a call to a target
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
 JOB = "report job"
@@ -50,13 +54,14 @@ class Running:
 
 
 class Stack:
-    """Everything that `make demo` runs, below one directory."""
+    """Everything that `make demo` runs, below one directory; ``busy``: the programs that use
+    svc_billing work without a pause, which fills the target's log."""
 
-    def __init__(self, directory: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, directory: Path, say: Callable[[str], None], *, busy: bool = False) -> None:
         self.directory = directory
         self.servers = Servers(directory)
         self.children: list[Running] = []
-        self._say = say
+        self._say, self._busy = say, busy
         self.port = 0
 
     @property
@@ -80,10 +85,14 @@ class Stack:
         self._say("the target's tables and logins, and a simulated AWS account")
         self.ledger = Ledger(self.servers.target, self.directory / "worker")
         self.ledger.prepare()
+        self.store = FileStore(self.directory / "store")
+        self.store.put_first(PLACE, ROTATED, self.ledger.password(ROTATED))
+        every = BUSY_SECONDS if self._busy else QUIET_SECONDS
+        self.consumers = Consumers(self.ledger.address, self.store, every)
         self.cloud = Cloud(self.directory / "cloud", CASE)
         self._add("simulated AWS", self.cloud.start(self._log("aws")))
-        self.settings.write_targets(self.ledger, self.cloud)
-        self._say("witness, sequencer, web, workers, beat, and a program that uses the target")
+        self.settings.write_targets(self.ledger, self.cloud, self.store)
+        self._say("witness, sequencer, web, workers, beat, and four programs that use the target")
         self._start_processes()
         self._wait_for_web()
 
@@ -151,15 +160,18 @@ class Stack:
         if self.ledger.may_log_in():
             address = {"LEDGER_DSN_FILE": str(self._job_address())}
             self._spawn(JOB, python("-m", "hitlportal.demo.play.report_job"), inherited() | address)
+        if self.ledger.may_log_in(ROTATED):
+            for name, port, argv in self.consumers.commands():
+                self.consumers.started(name, self._spawn(name, argv, inherited()), port)
 
     def _job_address(self) -> Path:
         return private.write(self.directory / "report-job" / "dsn", self.ledger.dsn(ROLE))
 
-    def _spawn(self, name: str, argv: list[str], environment: dict[str, str]) -> None:
-        self._add(
-            name,
-            Child(argv, log=self._log(name.replace(" ", "-")), cwd=places.START, env=environment),
-        )
+    def _spawn(self, name: str, argv: list[str], environment: dict[str, str]) -> Child:
+        log = self._log(name.replace(" ", "-"))
+        child = Child(argv, log=log, cwd=places.START, env=environment)
+        self._add(name, child)
+        return child
 
     def _add(self, name: str, child: Child) -> None:
         self.children.append(Running(name, child))

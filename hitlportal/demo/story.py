@@ -31,6 +31,11 @@ LEAKED_LOCATORS = tuple(f"postgres.role:{CLUSTER}/{role}" for role in LEAKED)
 # wiki, and the agent that found it proposes nothing.
 SHARED = "svc_statements"
 SHARED_LOCATOR = f"postgres.role:{CLUSTER}/{SHARED}"
+# The main story: a service account in wrong hands, which three services use at the same time. They
+# read its password at a place of the file store; one of them reloads it only on request.
+ROTATED = "svc_billing"
+ROTATED_LOCATOR = f"postgres.role:{CLUSTER}/{ROTATED}"
+STORE, PLACE = "apps", f"{CLUSTER}/{ROTATED}"
 # Missing in the agent's scope: this service signs with the stolen key, too.
 MISSED_SERVICE = "emailservice"
 
@@ -109,11 +114,31 @@ class Service:
     needs: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Consumer:
+    """A program of a service that uses ROTATED: it holds sessions all the time, and the server's
+    records show it under the service's name."""
+
+    service: str
+    takes_by: str  # how it learns a new password: by itself, or on request
+    period_s: int = 0
+
+
+BY_ITSELF, BY_HAND = "reload", "by_hand"
+CONSUMERS = (
+    Consumer("billing-api", BY_ITSELF),
+    Consumer("refund-desk", BY_ITSELF),
+    Consumer("invoice-run", BY_HAND),
+)
+
 # `needs` names services, or identities by locator; this one stands for every key in CASE.
 EACH_KEY = "each key"
 SERVICES = (
     Service("statement-export", "payments", "high", True, False, (EACH_KEY,)),
     Service("settlement-reports", "payments", "high", True, False, (ROLE_LOCATOR,)),
+    Service("billing-api", "payments", "critical", True, False, (ROTATED_LOCATOR,)),
+    Service("refund-desk", "payments", "high", True, False, (ROTATED_LOCATOR,)),
+    Service("invoice-run", "merchants", "high", False, True, (ROTATED_LOCATOR,)),
     Service("card-settlement", "payments", "critical", True, False, ("settlement-reports",)),
     Service("merchant-portal", "merchants", "medium", False, True, ("statement-export",)),
     Service("merchant-statements", "merchants", "medium", False, False, (SHARED_LOCATOR,)),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from hitlportal.demo.play.record import Place
 from hitlportal.demo.stack import Stack
-from hitlportal.demo.story import PEOPLE, ROLE
+from hitlportal.demo.story import PEOPLE, ROTATED, Consumer
 
 WELCOME = """
 hitlportal runs at {origin}
@@ -17,11 +17,12 @@ hitlportal runs at {origin}
   1  Enrol alice and bob with their codes, each in a separate browser profile (or sign out in
      between). The demo then adds their keys to the approvers file. In production an operator
      does that after comparing the fingerprint with the person.
-  2  Sign in as alice, open a proposal of the queue, read it, give three verdicts, approve with
-     the passkey. Nothing runs yet: bob must approve, too.
-  3  Sign in as bob and approve. The worker verifies everything again and carries out the plan: it
-     disables the key of the simulated AWS account, or role {role} on the second PostgreSQL
-     cluster.
+  2  Sign in as alice and open the first proposal of the queue: somebody has the password of the
+     service account {rotated}, which three programs use. Read the plan, confirm the systems that
+     it reaches, approve with the passkey. Nothing runs yet: bob must approve, too.
+  3  Sign in as bob and approve. The worker verifies everything again, gives the role a new
+     password, and puts it where the programs read it. The run waits until each was seen on it.
+     One of them reloads only on request: this terminal shows which, and the command.
   4  Look at "what changed" in the proposal that frank corrected, at the passwords in the build
      log (masked; alice may reveal them), and at the failed checks of another one. Decide.
   5  One incident has no plan. Sign in as lena and make one; alice and bob decide on it.
@@ -44,13 +45,22 @@ def welcome(stack: Stack, fresh: Mapping[str, str], queue: Sequence[Place]) -> s
         origin=stack.origin,
         codes=codes(stack.origin, fresh),
         queue="\n".join(map(line, queue)) + "\n" if queue else "",
-        role=ROLE,
+        rotated=ROTATED,
         target_log=stack.servers.target.log.resolve(),
         cloud_log=stack.cloud.log,
         logs=stack.directory / "logs",
         mail=stack.directory / "mail",
         worker=stack.settings.targets.parent,
         directory=stack.directory,
+    )
+
+
+def late(one: Consumer, pid: int) -> str:
+    """Return how to let a program read its password again that does not do it by itself."""
+    return (
+        f"\n{ROTATED} has a new password. {one.service} reloads only on request: its sessions\nare"
+        f" still those of the old one, and the run waits for it. Let it reload:"
+        f"\n\n  kill -HUP {pid}\n"
     )
 
 

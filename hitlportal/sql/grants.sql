@@ -53,7 +53,7 @@ GRANT EXECUTE ON FUNCTION
   remediation.incident_excluded_v1(uuid, uuid), remediation.look_holds_v1(uuid, bigint),
   remediation.viewers_v1(uuid, uuid),
   remediation.excluded_v1(uuid), remediation.token_revoked_v1(uuid),
-  remediation.frozen_v1(), remediation.run_deadline_v1(uuid),
+  remediation.frozen_v1(), remediation.run_deadline_v1(uuid), remediation.wait_deadline_v1(bigint),
   remediation.taken_v1(uuid, integer),
   remediation.open_slots_v1(uuid, integer, text), remediation.scope_v1(text[], integer, integer)
   TO hitl_web, hitl_worker;
@@ -62,6 +62,8 @@ GRANT EXECUTE ON FUNCTION remediation.asked_v1(text), remediation.words_v1(text)
   TO hitl_web, hitl_auditor;
 -- Which alternatives the worker has to end after people declined all.
 GRANT EXECUTE ON FUNCTION remediation.declined_v1(uuid, integer) TO hitl_worker;
+-- How long a run has waited, for the evidence of the gate.
+GRANT EXECUTE ON FUNCTION remediation.waited_v1(uuid) TO hitl_worker;
 -- Under which token a person plans.
 GRANT EXECUTE ON FUNCTION remediation.diagnosis_token_v1(uuid, uuid) TO hitl_web;
 -- Where in the queue to look for whoever sees some services only.
@@ -87,6 +89,8 @@ GRANT SELECT ON
   public.remediation_assessment, public.remediation_assessmentservice,
   public.remediation_review, public.remediation_narrowing, public.remediation_execution, public.remediation_steprecord,
   public.remediation_lateresult,
+  public.remediation_wait, public.remediation_waitlook, public.remediation_waitoverdue,
+  public.remediation_resumption,
   public.remediation_freeze, public.remediation_halt, public.remediation_haltverdict,
   public.remediation_lease, public.django_migrations,
   public.remediation_passkeyenrolment, public.remediation_approverkey, public.remediation_ownerteam,
@@ -160,7 +164,7 @@ BEGIN
       'assessment', 'assessmentservice', 'transition', 'incidenttransition', 'refusal', 'notice',
       'execution', 'steprecord', 'lateresult', 'haltverdict', 'freeze', 'incidentlook',
       'incidentnotice', 'telling', 'delivery', 'noticechannel', 'liveobservation', 'secretcheck',
-      'outcomequestion', 'approverkey'])) AS l(login, tables)
+      'outcomequestion', 'approverkey', 'wait', 'waitlook', 'waitoverdue', 'resumption'])) AS l(login, tables)
   LOOP
     SELECT string_agg(quote_ident(a.attname), ', ') INTO columns FROM pg_attribute a
      WHERE a.attrelid = ('public.remediation_' || g.name)::regclass

@@ -16,6 +16,7 @@ from remediation import vocabulary
 from remediation.admin import inventory_import, rights
 from remediation.admin.base import PortalAdmin, Tool, actor_of, answer, table
 from remediation.admin.inventory_forms import (
+    CONSUMER_FACTS,
     IDENTITY_FACTS,
     SERVICE_FACTS,
     DependencyForm,
@@ -219,7 +220,7 @@ class IdentityAdmin(_InventoryAdmin):
 @admin.register(Dependency)
 class DependencyAdmin(_InventoryAdmin):
     form = DependencyForm
-    list_display = ("source", "needed", "is_present")
+    list_display = ("source", "needed", "is_present", "seen_as", "period", "takes_by")
     list_select_related = ("source", "service", "identity")
     search_fields = ("source__name", "service__name", "identity__locator")
     raw_id_fields = ("source", "service", "identity")
@@ -230,8 +231,9 @@ class DependencyAdmin(_InventoryAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         if obj is None:
-            return ("source", "service", "identity")
-        changed = ("present",) if self.has_change_permission(request, obj) else ()
+            return ("source", "service", "identity", *CONSUMER_FACTS)
+        uses = CONSUMER_FACTS if isinstance(obj, Dependency) and obj.identity_id else ()
+        changed = ("present", *uses) if self.has_change_permission(request, obj) else ()
         return ("source", "needed", *changed, "versions")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
@@ -243,6 +245,7 @@ class DependencyAdmin(_InventoryAdmin):
             source_id=obj.source_id,
             needs=obj.service or obj.identity,
             present=form.cleaned_data.get("present", True),
+            consumer=form.consumer(),
         )
         obj.pk = made.pk
 
@@ -254,14 +257,35 @@ class DependencyAdmin(_InventoryAdmin):
     def is_present(self, obj: Any) -> str:
         return answer(obj, "present")
 
+    @admin.display(description=gettext_lazy("Seen as"))
+    def seen_as(self, obj: Any) -> str:
+        return str(_fact(obj, "seen_as") or "—")
+
+    @admin.display(description=gettext_lazy("Longest time between two uses"))
+    def period(self, obj: Any) -> str:
+        return str(describe_value(_fact(obj, "period_s")))
+
+    @admin.display(description=gettext_lazy("Takes a new value by"))
+    def takes_by(self, obj: Any) -> str:
+        return vocabulary.word(_fact(obj, "takes_by") or "—")
+
     @admin.display(description=gettext_lazy("Versions"))
     def versions(self, obj: Dependency) -> SafeString:
-        return _history(obj.versions.all(), "present", "by_reviewer")
+        uses = ("seen_as", "period_s", "takes_by") if obj.identity_id else ()
+        return _history(obj.versions.all(), "present", "by_reviewer", *uses)
+
+
+def _fact(edge: Any, name: str) -> Any:
+    return (edge.newest_facts or {}).get(name)
 
 
 def _with_presence(edges: QuerySet[Dependency]) -> QuerySet[Dependency]:
     return edges.annotate(
-        newest_facts=_newest(DependencyVersion.objects.all(), "dependency", "present")
+        newest_facts=_newest(
+            DependencyVersion.objects.all(),
+            "dependency",
+            *("present", "seen_as", "period_s", "takes_by"),
+        )
     )
 
 

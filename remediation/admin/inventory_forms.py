@@ -10,10 +10,15 @@ from django.utils.translation import gettext, gettext_lazy
 from remediation import vocabulary
 from remediation.admin.base import CHOOSE, PortalForm, yes_no, yes_or_no
 from remediation.domain.catalogue import TARGETS
+from remediation.domain.errors import BadInput
+from remediation.domain.intake.stated import NOWHERE, write_period
+from remediation.domain.intake.stated import period as read_period
 from remediation.models import Dependency, Identity, IdentityVersion, Service, ServiceVersion
-from remediation.models.inventory import Criticality, Environment
+from remediation.models.inventory import Criticality, Environment, TakesBy
 from remediation.services.inventory import identity_kinds
+from remediation.services.inventory.consumer_facts import ConsumerFacts
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
+from remediation.templatetags.portal import span
 from remediation.vocabulary.words import WORDS
 
 if TYPE_CHECKING:
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
 SERVICE_FACTS = tuple(ServiceFacts.__dataclass_fields__)
 IDENTITY_FACTS = tuple(IdentityFacts.__dataclass_fields__)
+CONSUMER_FACTS = ("seen_as", "period", "takes_by")
 
 
 def _choices(values: list[tuple[str, str]]) -> list[tuple[str, StrOrPromise]]:
@@ -116,6 +122,27 @@ class IdentityForm(BasedOnForm):
 
 class DependencyForm(PortalForm):
     present = yes_no(gettext_lazy("Present"), gettext_lazy("No: the source no longer needs it."))
+    seen_as = forms.CharField(
+        label=gettext_lazy("Seen as"),
+        help_text=gettext_lazy(
+            "What the target's records show of the source: an application name, a role, an address."
+        ),
+        required=False,
+        max_length=200,
+    )
+    period = forms.CharField(
+        label=gettext_lazy("Longest time between two uses"),
+        help_text=gettext_lazy(
+            "For example 15m, 24h or 31d; 0 if it always holds a connection. Empty counts as 31d."
+        ),
+        required=False,
+        max_length=12,
+    )
+    takes_by = forms.ChoiceField(
+        label=gettext_lazy("Takes a new value by"),
+        choices=[("", gettext_lazy("not known")), *_choices(TakesBy.choices)[1:]],
+        required=False,
+    )
 
     class Meta:
         model = Dependency
@@ -126,8 +153,31 @@ class DependencyForm(PortalForm):
         if not self.instance.pk:
             del self.fields["present"]
             return
+        if self.instance.identity is None:
+            for name in CONSUMER_FACTS:
+                del self.fields[name]
         newest = self.instance.versions.order_by("-id").first()
         self.initial["present"] = yes_or_no(newest is not None and newest.present)
+        if newest is not None:
+            self.initial["seen_as"] = newest.seen_as
+            self.initial["period"] = (
+                "" if newest.period_s is None else write_period(newest.period_s)
+            )
+            self.initial["takes_by"] = newest.takes_by
+
+    def clean_period(self) -> int | None:
+        text = self.cleaned_data["period"].strip()
+        try:
+            return read_period(text, NOWHERE) if text else None
+        except BadInput:
+            raise forms.ValidationError(
+                gettext("A time such as 0, 90s, 15m, 24h or 31d, at most 400d.")
+            ) from None
+
+    def consumer(self) -> ConsumerFacts:
+        """Return how the source uses the identity; nothing where the form does not ask it."""
+        said = self.cleaned_data
+        return ConsumerFacts(said.get("seen_as", ""), said.get("period"), said.get("takes_by", ""))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -143,5 +193,9 @@ def cell(value: object) -> object:
 
 
 def describe_value(value: object) -> object:
-    """Return a value in words, for a table."""
+    """Return a value in words, for a table; a number is a length of time."""
+    if value is None:
+        return "—"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return span(value)
     return vocabulary.word(cell(value))

@@ -6,7 +6,7 @@ import json
 from uuid import UUID
 
 from audit.tlog.canonical import Json
-from remediation.api import containment
+from remediation.api import containment, dry_run, waiting
 from remediation.domain import instant
 from remediation.domain.errors import BadInput, NoSuchObject
 from remediation.domain.limits import limits
@@ -26,11 +26,17 @@ RETRY_AFTER: dict[str, int] = {
     ProposalState.IN_REVIEW: 15,
     ProposalState.APPROVED: 2,
     ProposalState.EXECUTING: 2,
+    ProposalState.WAITING: 15,
     ProposalState.UNKNOWN: 10,
     ProposalState.STOPPED: 60,
 }
 
-_RAN = (ProposalState.EXECUTING, ProposalState.UNKNOWN, ProposalState.STOPPED)
+_RAN = (
+    ProposalState.EXECUTING,
+    ProposalState.WAITING,
+    ProposalState.UNKNOWN,
+    ProposalState.STOPPED,
+)
 
 
 def url(proposal_id: UUID, verb: str = "") -> str:
@@ -101,6 +107,8 @@ def proposal(found: Proposal) -> dict[str, Json]:
         "refusals": _refusals(found),
         "steps": _steps(found),
         "outcomes": _outcomes(found),
+        "dry_run": dry_run.answer(found, assessment),
+        "run": waiting.run(found, assessment),
         "does_not_stop": _does_not_stop(found, assessment),
         "result": _result(found),
         "containment": containment.answer(found),

@@ -31,6 +31,7 @@ def catalogue(*, allow_test: bool) -> dict[str, Json]:
             for spec in kinds
         ],
         "environments": list(plan.ENVIRONMENTS),
+        "orders": list(plan.Order),
         "limits": limits(),
     }
 
@@ -60,6 +61,13 @@ def action(spec: ActionSpec) -> dict[str, Json]:
         "hard_timeout_s": spec.hard_timeout_s,
         "propagation_s": spec.propagation_s,
         "pin_fields": list(spec.pin_fields),
+        "leaves": spec.leaves,
+        "creates": spec.creates,
+        "retires": spec.retires,
+        "delivers": spec.delivers,
+        "makes": dict(spec.makes),
+        "references": dict(spec.references),
+        "conditions": list(spec.conditions),
         "ends_sessions": spec.ends_sessions,
         "limits": [
             {

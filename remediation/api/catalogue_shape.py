@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers
 
-from remediation.api.serializers import with_schema
+from remediation.api.shape_fields import with_schema
 
 
 class Action(serializers.Serializer[Any]):
@@ -24,6 +24,28 @@ class Action(serializers.Serializer[Any]):
     hard_timeout_s = serializers.IntegerField()
     propagation_s = serializers.IntegerField()
     pin_fields = serializers.ListField(child=serializers.CharField())
+    leaves = serializers.BooleanField(
+        help_text="A later step of a plan of version 2 may work on the same target."
+    )
+    creates = serializers.BooleanField(help_text="The target must not exist before.")
+    retires = serializers.BooleanField(help_text="An old credential is refused after it.")
+    delivers = serializers.CharField(
+        allow_blank=True,
+        help_text="The parameter that names the place in a store; such a step makes a secret and"
+        " delivers it there. Its value never leaves the worker.",
+    )
+    makes = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="What it makes, with the pattern of the value; never a secret.",
+    )
+    references = serializers.DictField(
+        child=serializers.CharField(),
+        help_text='Parameters that may be a reference, `{"made_by": 0, "name": "…"}`, with the name'
+        " of what an earlier step makes.",
+    )
+    conditions = serializers.ListField(
+        child=serializers.CharField(), help_text="What a plan can wait for after it."
+    )
     ends_sessions = serializers.CharField()
     limits = inline_serializer(
         "Limit",
@@ -57,4 +79,5 @@ class Catalogue(serializers.Serializer[Any]):
         many=True,
     )
     environments = serializers.ListField(child=serializers.CharField())
+    orders = serializers.ListField(child=serializers.CharField())
     limits = serializers.DictField(child=serializers.IntegerField())

@@ -14,10 +14,10 @@ from drf_spectacular.utils import (
 )
 from rest_framework import serializers
 
-from remediation.api import examples
-from remediation.api import serializers as shapes
+from remediation.api import answer_shapes, examples, request_shapes
 from remediation.api.catalogue_shape import Catalogue
 from remediation.api.problems import MEDIA_TYPE
+from remediation.api.shape_fields import SHA256
 
 KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -68,7 +68,7 @@ def _problems(*statuses: int) -> dict[Any, Any]:
     example = OpenApiExample("unknown_field", examples.PROBLEM)
     return {
         (status, MEDIA_TYPE): OpenApiResponse(
-            shapes.Problem, MEANINGS[status], [example] if status == 400 else []
+            answer_shapes.Problem, MEANINGS[status], [example] if status == 400 else []
         )
         for status in (*statuses, 401, 403, 429, 503)
     }
@@ -81,10 +81,10 @@ report = extend_schema(
     description="Everything is recorded, or nothing. A report about an open incident is added"
     " to it; `incident_is_new` is then false. An open identical plan is not duplicated. With"
     " `proposals` people choose between up to three plans.",
-    request=shapes.Report,
+    request=request_shapes.Report,
     parameters=[KEY, LOCATION, REPLAY],
     responses={
-        201: OpenApiResponse(shapes.Submitted, "Recorded."),
+        201: OpenApiResponse(answer_shapes.Submitted, "Recorded."),
         **_problems(400, 409, 413, 415, 422),
     },
     examples=[
@@ -101,7 +101,7 @@ proposal = extend_schema(
     description="Only your own proposals; another agent's proposal is answered with 404.",
     parameters=[IF_NONE_MATCH, ETAG, RETRY],
     responses={
-        200: shapes.Proposal,
+        200: answer_shapes.Proposal,
         304: OpenApiResponse(description="Unchanged since the ETag that you sent."),
         **_problems(404),
     },
@@ -112,7 +112,7 @@ withdraw = extend_schema(
     tags=["proposals"],
     summary="End a proposal that is not running",
     description="Possible while it is submitted, in review or approved.",
-    request=shapes.Withdraw,
+    request=request_shapes.Withdraw,
     parameters=[KEY, REPLAY],
     responses={
         200: inline_serializer(
@@ -129,7 +129,7 @@ supersede = extend_schema(
     summary="Replace a proposal by a new one with another plan",
     description="A proposal is never edited in place: reviews of the old proposal do not count for"
     " the new one.",
-    request=shapes.Supersede,
+    request=request_shapes.Supersede,
     parameters=[KEY, LOCATION, REPLAY],
     responses={
         201: inline_serializer(
@@ -137,8 +137,8 @@ supersede = extend_schema(
             {
                 "proposal": serializers.UUIDField(),
                 "supersedes": serializers.UUIDField(),
-                "plan_digest": serializers.RegexField(shapes.SHA256),
-                "urls": shapes.Urls(),
+                "plan_digest": serializers.RegexField(SHA256),
+                "urls": answer_shapes.Urls(),
             },
         ),
         **_problems(400, 404, 409, 413, 415, 422),

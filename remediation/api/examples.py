@@ -5,24 +5,25 @@ from __future__ import annotations
 from hashlib import sha256
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue import postgres
+from remediation.domain.catalogue.postgres_login import DISABLE
+from remediation.domain.catalogue.postgres_role import ROLE as POSTGRES_ROLE
 
 LOG = '{"user":"svc_reporting","application_name":"psql","client_addr":"203.0.113.7"}'
 LOG_SHA256 = sha256(LOG.encode()).hexdigest()
-ROLE: dict[str, Json] = {"kind": postgres.ROLE.kind, **postgres.ROLE.example}
+ROLE: dict[str, Json] = {"kind": POSTGRES_ROLE.kind, **POSTGRES_ROLE.example}
 
 PROPOSAL: dict[str, Json] = {
     "plan": {
         "version": 1,
         "environment": "production",
-        "steps": [{"action": postgres.DISABLE.kind, "target": ROLE, "parameters": {}}],
+        "steps": [{"action": DISABLE.kind, "target": ROLE, "parameters": {}}],
     },
     "rationale": "The role is used from outside; nothing that is known to us logs in with it.",
 }
 
 REPORT: dict[str, Json] = {
     "incident": {
-        "kind": f"{postgres.ROLE.kind}-compromise",
+        "kind": f"{POSTGRES_ROLE.kind}-compromise",
         "title": "svc_reporting logs in from an unknown address",
         "identity": ROLE,
         "detected_at": "2026-11-22T10:15:00Z",
@@ -67,7 +68,7 @@ ALTERNATIVES: dict[str, Json] = {
                 "environment": "production",
                 "steps": [
                     {
-                        "action": postgres.DISABLE.kind,
+                        "action": DISABLE.kind,
                         "target": {**ROLE, "role": "svc_reporting_adhoc"},
                         "parameters": {},
                     }

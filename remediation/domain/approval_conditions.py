@@ -49,6 +49,12 @@ def to_type(target: Target) -> str:
     return name if kept and inert.line(name) == name and "%" not in name else escape(name)
 
 
+def names_of(plan: Plan) -> tuple[str, ...]:
+    """Return what a person types for a plan: the name of each target once, in order."""
+    targets = {target.locator: target for target in plan.targets}
+    return tuple(to_type(target) for target in targets.values())
+
+
 def asked(plan: Plan, diagnosis: Diagnosis, checks: Iterable[Check], risk: str) -> Conditions:
     """Return the conditions for an approval of this plan.
 
@@ -59,5 +65,5 @@ def asked(plan: Plan, diagnosis: Diagnosis, checks: Iterable[Check], risk: str) 
     failed = any(check.outcome is Outcome.FAIL for check in checks)
     return Conditions(
         artefacts=tuple(dict.fromkeys(cited)) if failed else (),
-        names=tuple(to_type(target) for target in plan.targets) if risk == Risk.CRITICAL else (),
+        names=names_of(plan) if risk == Risk.CRITICAL else (),
     )

@@ -110,8 +110,13 @@ class Seen:
 
 
 def own_step(plan: Plan, locator: str) -> Step | None:
-    """Return the step that works on the incident's identity; a plan has at most one."""
-    return next((step for step in plan.steps if step.target.locator == locator), None)
+    """Return the step that says how the plan leaves the incident's identity.
+
+    Of several: the last one that takes access away or gives it.
+    """
+    own = [step for step in plan.steps if step.target.locator == locator]
+    telling = [step for step in own if step.spec.removes_access or step.spec.grants_access]
+    return next(reversed(telling or own), None)
 
 
 def missing(

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     STATEMENT = "statement"
     HALT = "halt"
     NARROWING = "narrowing"
+    SEEN = "seen"
 
 
 def digest(kind: Kind, body: bytes) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -21,21 +22,41 @@ from remediation.domain.errors import (
     UnknownTargetKind,
 )
 from remediation.domain.inert import visible
-from remediation.domain.plan import ENVIRONMENTS, Plan, Target
+from remediation.domain.plan import ENVIRONMENTS, Order, Plan, Step, Target
 from remediation.domain.schema_inputs import inputs_of
+from remediation.domain.waits import Reference, Wait
 
 MIN_RATIONALE = 10
 MAX_RATIONALE = 2_000
+_MOST_DIGITS = 9
+
+
+# What an earlier step makes, as it is typed in place of a value.
+REFERENCE = re.compile(r"steps/([0-9]{1,3})/made/([a-z][a-z0-9_]{0,59})", re.ASCII)
+CONDITION = re.compile(r"([a-z_]{1,60})(?:/([0-9]{1,3}))?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class DraftWait:
+    """A typed wait. A condition is a name, or "name/2" for one at the target of step 2."""
+
+    conditions: tuple[str, ...] = ()
+    person: bool = False
+    within_s: str = ""
 
 
 @dataclass(frozen=True)
 class DraftStep:
-    """One typed step. `locator` names a target that was offered; else `fields` were typed."""
+    """One typed step. `locator` names a target that was offered; else `fields` were typed.
+
+    A parameter may be typed as "steps/0/made/name", which an earlier step makes.
+    """
 
     action: str
     locator: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    wait: DraftWait | None = None
 
     @property
     def spec(self) -> ActionSpec | None:
@@ -53,6 +74,7 @@ class Draft:
     environment: str = ""
     steps: tuple[DraftStep, ...] = ()
     rationale: str = ""
+    order: str = Order.NONE
 
 
 @dataclass(frozen=True)
@@ -65,21 +87,21 @@ class Problem:
 
 def draft_of(plan: Plan) -> Draft:
     """Return a plan as a draft, to begin with; the rationale is the planner's own."""
-    return Draft(
-        plan.environment,
-        tuple(
-            DraftStep(
-                step.action,
-                step.target.locator,
-                parameters={
-                    one.name: one.show(step.parameters[one.name])
-                    for one in inputs_of(step.spec.parameters)
-                    if one.name in step.parameters
-                },
-            )
-            for step in plan.steps
-        ),
-    )
+    return Draft(plan.environment, tuple(map(_as_typed, plan.steps)), order=plan.order)
+
+
+def _as_typed(step: Step) -> DraftStep:
+    refers = {name: f"steps/{one.made_by}/made/{one.name}" for name, one in step.references}
+    typed = {
+        one.name: one.show(step.parameters[one.name])
+        for one in inputs_of(step.spec.parameters)
+        if one.name in step.parameters
+    }
+    wait = None
+    if step.wait is not None:
+        names = tuple(f"{one.name}/{one.step}" for one in step.wait.conditions)
+        wait = DraftWait(names, step.wait.person, str(step.wait.within_s))
+    return DraftStep(step.action, step.target.locator, {}, {**typed, **refers}, wait)
 
 
 def check(
@@ -93,16 +115,21 @@ def check(
         problems.append(Problem("/steps", MissingField("steps")))
     if len(draft.steps) > plans.MAX_STEPS:
         problems.append(Problem("/steps", TooLarge(f"at most {plans.MAX_STEPS} steps")))
-    steps: list[Json] = []
+    if draft.order not in tuple(Order):
+        problems.append(Problem("/order", BadValue(f"not one of {', '.join(Order)}")))
+    steps: list[dict[str, Json]] = []
     for index, step in enumerate(draft.steps):
         value, found = _step(step, f"/steps/{index}", protected, allow_test)
+        if step.wait is not None:
+            value["wait"], late = _wait(step.wait, index, f"/steps/{index}/wait")
+            found += late
         steps.append(value)
         problems += found
     if problems:
         return None, tuple(problems)
     try:
         made = plans.parse(
-            {"version": 1, "environment": draft.environment, "steps": steps},
+            plans.written(draft.environment, steps, Order(draft.order)),
             protected=protected,
             allow_test=allow_test,
         )
@@ -146,13 +173,9 @@ def _of_step(
 ) -> list[Problem]:
     """Return what `plan.parse` finds in the step alone: a protected target, a parameter."""
     try:
-        plans.parse(
-            {"version": 1, "environment": ENVIRONMENTS[0], "steps": [value]},
-            protected=protected,
-            allow_test=allow_test,
-        )
+        plans.check_step(value, at, protected=protected, allow_test=allow_test)
     except BadInput as error:
-        return [Problem(at + error.pointer.removeprefix("/steps/0"), error)]
+        return [Problem(error.pointer, error)]
     return []
 
 
@@ -201,6 +224,10 @@ def _parameters(
     problems: list[Problem] = []
     for each in inputs_of(spec.parameters):
         typed = step.parameters.get(each.name, "")
+        refers = REFERENCE.fullmatch(typed.strip()) if each.name in spec.references else None
+        if refers is not None:
+            values[each.name] = Reference(int(refers[1]), refers[2]).to_json()
+            continue
         try:
             values[each.name] = each.read(typed)
         except MissingField as error:
@@ -209,3 +236,28 @@ def _parameters(
         except BadInput as error:
             problems.append(Problem(f"{at}/{each.name}", error))
     return values, problems
+
+
+def _wait(wait: DraftWait, index: int, at: str) -> tuple[Json, list[Problem]]:
+    """Return a wait's JSON after the step of this index, and its problems."""
+    problems: list[Problem] = []
+    conditions: list[Json] = []
+    for number, typed in enumerate(wait.conditions):
+        named = CONDITION.fullmatch(typed.strip())
+        if named is None:
+            problems.append(Problem(f"{at}/conditions/{number}", BadValue("not a condition")))
+        else:
+            conditions.append({"condition": named[1], "step": int(named[2] or index)})
+    within = wait.within_s.strip()
+    if not within:
+        problems.append(Problem(f"{at}/within_s", MissingField("within_s")))
+    elif not (within.isascii() and within.isdecimal() and len(within) <= _MOST_DIGITS):
+        problems.append(Problem(f"{at}/within_s", BadValue("not a whole number of seconds")))
+    if problems:
+        return {}, problems
+    value: Json = {"conditions": conditions, "person": wait.person, "within_s": int(within)}
+    try:
+        Wait.from_json(value, at)
+    except BadInput as error:
+        return value, [Problem(error.pointer, error)]
+    return value, []

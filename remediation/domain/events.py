@@ -32,6 +32,8 @@ class Event(StrEnum):
     PERSON_EXECUTION_HALTED = "person:execution:halted"
     PERSON_SETTLEMENT_STARTED = "person:settlement:started"
     PERSON_RUN_SETTLED = "person:run:settled"
+    PERSON_ANSWER_STARTED = "person:answer:started"
+    PERSON_WAIT_ANSWERED = "person:wait:answered"
     PERSON_INCIDENT_CLOSED = "person:incident:closed"
     PERSON_INCIDENT_CONTAINED = "person:incident:contained"
     PERSON_INCIDENT_ASSIGNED = "person:incident:assigned"
@@ -76,6 +78,7 @@ class Event(StrEnum):
     WORKER_PROPOSAL_EXPIRED = "worker:proposal:expired"
     WORKER_PROPOSAL_REFUSED = "worker:proposal:refused"
     WORKER_PROPOSAL_EXECUTING = "worker:proposal:executing"
+    WORKER_PROPOSAL_WAITING = "worker:proposal:waiting"
     WORKER_PROPOSAL_SUCCEEDED = "worker:proposal:succeeded"
     WORKER_PROPOSAL_FAILED = "worker:proposal:failed"
     WORKER_PROPOSAL_STOPPED = "worker:proposal:stopped"
@@ -84,6 +87,9 @@ class Event(StrEnum):
     WORKER_STEP_RECORDED = "worker:step:recorded"
     WORKER_STEP_TIGHTENED = "worker:step:tightened"
     WORKER_STEP_LATE = "worker:step:late"
+    WORKER_WAIT_BEGUN = "worker:wait:begun"
+    WORKER_WAIT_LOOKED = "worker:wait:looked"
+    WORKER_WAIT_OVERDUE = "worker:wait:overdue"
     WORKER_GATE_CLEARED = "worker:gate:cleared"
     WORKER_GATE_REFUSED = "worker:gate:refused"
     WORKER_REVIEW_REFUSED = "worker:review:refused"
@@ -91,6 +97,8 @@ class Event(StrEnum):
     WORKER_HALT_REFUSED = "worker:halt:refused"
     WORKER_SETTLEMENT_VERIFIED = "worker:settlement:verified"
     WORKER_SETTLEMENT_REFUSED = "worker:settlement:refused"
+    WORKER_ANSWER_VERIFIED = "worker:answer:verified"
+    WORKER_ANSWER_REFUSED = "worker:answer:refused"
     WORKER_INCIDENT_CONTAINED = "worker:incident:contained"
     WORKER_INCIDENT_LOOKED = "worker:incident:looked"
     WORKER_OUTCOME_ASKED = "worker:outcome:asked"
@@ -151,6 +159,7 @@ _GRAVE = {
     Event.WORKER_STEP_LATE: 4,
     Event.WORKER_PROPOSAL_STOPPED: 3,
     Event.WORKER_PROPOSAL_UNKNOWN: 3,
+    Event.WORKER_WAIT_OVERDUE: 3,
     Event.WORKER_INCIDENT_REOPENED: 4,
     Event.WORKER_GATE_REFUSED: 3,
     Event.WORKER_NOTICE_LOST: 3,

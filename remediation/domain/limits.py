@@ -46,6 +46,20 @@ def limits(step: Step, observation: Observation | None) -> tuple[LimitSentence, 
     return tuple(limit for limit in found if limit.sentence)
 
 
+def credential(step: Step, observation: Observation | None) -> LimitSentence | None:
+    """Return how far the worker's credential is cut to the step: absent says that it is.
+
+    None for an earlier version of an action, which never runs.
+    """
+    declared = step.spec.credential
+    if declared is None:
+        return None
+    if not declared.field:
+        return _limit(declared, bool(declared.present))
+    shown = observation.shown if observation is not None and observation.exists else {}
+    return _limit(declared, shown.get(declared.field))
+
+
 def place_of(target: Target) -> str:
     """Return where the target is, for people: its other fields, or its locator if it has none."""
     distinguishing = TARGETS[target.kind].distinguishing

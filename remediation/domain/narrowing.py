@@ -7,7 +7,7 @@ can only take effects away, so its author stays able to approve it (promise 4).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from audit.tlog.canonical import Json, encode
@@ -16,15 +16,18 @@ from remediation.domain.catalogue import Narrows
 from remediation.domain.checks import Check, Outcome
 from remediation.domain.errors import BadValue
 from remediation.domain.observation import Pinned
-from remediation.domain.plan import Plan, Step, parse
+from remediation.domain.plan import MAX_STEPS, Plan, Step, parse
 from remediation.domain.ruling import Ruling, tightened
 from remediation.domain.scope import Scope
+from remediation.domain.waits import is_reference
 
 T = TypeVar("T")
 
 # A narrowing counts in the first round of the narrowed proposal. Each later one has an assessment
 # that its author has not seen.
 ROUND = 1
+# The number of a step that is not in the new plan.
+NOWHERE = MAX_STEPS
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,45 @@ def keep(
     old: Plan, kept: Sequence[Kept], *, protected: frozenset[str], allow_test: bool = False
 ) -> Plan:
     """Return the plan with these steps of the old one. Raises BadInput."""
-    steps: list[Json] = []
-    for one in kept:
-        if not 0 <= one.step < len(old.steps):
-            raise BadValue("the plan has no such step", pointer="/steps")
-        steps.append({**old.steps[one.step].to_json(), "parameters": dict(one.parameters)})
-    value: Json = {"version": 1, "environment": old.environment, "steps": steps}
+    places = [one.step for one in kept]
+    if any(not 0 <= place < len(old.steps) for place in places):
+        raise BadValue("the plan has no such step", pointer="/steps")
+    new = {place: index for index, place in enumerate(places)}
+    steps: list[Json] = [
+        {**old.steps[one.step].to_json(), **_moved_to(new, old.steps[one.step], one.parameters)}
+        for one in kept
+    ]
+    value: dict[str, Json] = {
+        "version": old.version, "environment": old.environment, "steps": steps
+    }  # fmt: skip
+    if old.version > 1:
+        value["order"] = old.order.value
     return parse(value, protected=protected, allow_test=allow_test, earlier=True)
+
+
+def _moved_to(
+    new: Mapping[int, int], step: Step, parameters: Mapping[str, Json]
+) -> dict[str, Json]:
+    """Return a step's parameters and wait with the numbers that other steps have now.
+
+    A number that nothing has now becomes one that no plan has, so that parsing refuses it.
+    """
+    moved: dict[str, Json] = {
+        "parameters": {
+            name: {**value, "made_by": _number(new, value["made_by"])}
+            if isinstance(value, dict) and is_reference(value)
+            else value
+            for name, value in parameters.items()
+        }
+    }
+    if step.wait is not None:
+        conditions = (replace(one, step=new.get(one.step, NOWHERE)) for one in step.wait.conditions)
+        moved["wait"] = replace(step.wait, conditions=tuple(conditions)).to_json()
+    return moved
+
+
+def _number(new: Mapping[int, int], old: Json) -> Json:
+    return new.get(old, NOWHERE) if type(old) is int else old
 
 
 def is_narrower(old: Plan, new: Plan) -> bool:
@@ -68,18 +103,37 @@ def is_narrower(old: Plan, new: Plan) -> bool:
 def why_wider(old: Plan, new: Plan) -> str:
     """Return what the new plan does beyond the old one; "" if it is narrower.
 
-    Narrower is: the same environment, and some of the old steps in their order, each on the same
-    target by the same version of the same action, with parameters that are equal or smaller as
-    the catalogue declares.
+    Narrower is: the same environment and order, and some of the old steps in their order, each on
+    the same target by the same version of the same action, with parameters that are equal or
+    smaller as the catalogue declares. A wait stays as it is between the steps that are left.
     """
     if new.environment != old.environment:
         return f"the environment is {new.environment}, it was {old.environment}"
+    if (new.version, new.order) != (old.version, old.order):
+        return f"the order is {new.order}, it was {old.order}"
     if not new.steps:
         return "no step is left"
-    missing = _first_missing(old.steps, new.steps, _is_narrower_step)
-    if missing is None:
-        return ""
-    return f"step {missing + 1} is not a step of the old plan, at its place and no wider"
+    places: list[int] = []
+    for step in new.steps:
+        place = _place(old, step, places)
+        if place is None:
+            return f"step {step.index + 1} is not a step of the old plan, at its place and no wider"
+        places.append(place)
+    for wait in old.waits:
+        if wait not in places and wait < places[-1]:
+            return f"it does not wait after what was step {wait + 1}"
+    return ""
+
+
+def _place(old: Plan, step: Step, places: Sequence[int]) -> int | None:
+    """Return the first step of the old plan, after those taken, that this one is no wider than."""
+    first = places[-1] + 1 if places else 0
+    for place in range(first, len(old.steps)):
+        back = dict(enumerate((*places, place)))
+        as_before = _moved_to(back, step, step.parameters)
+        if _is_narrower_step(old.steps[place], step, as_before):
+            return place
+    return None
 
 
 def _first_missing(old: Sequence[T], new: Sequence[T], fits: Callable[[T, T], bool]) -> int | None:
@@ -98,15 +152,19 @@ def _first_missing(old: Sequence[T], new: Sequence[T], fits: Callable[[T, T], bo
     return None
 
 
-def _is_narrower_step(old: Step, new: Step) -> bool:
+def _is_narrower_step(old: Step, new: Step, as_before: Mapping[str, Json]) -> bool:
+    """Compare two steps; `as_before` has the new one's parameters and wait in the old numbers."""
     same = (old.action, old.executor, old.rollback) == (new.action, new.executor, new.rollback)
     if not same or encode(old.target.to_json()) != encode(new.target.to_json()):
         return False
+    if not _same(old.wait.to_json() if old.wait else None, as_before.get("wait")):
+        return False
+    parameters = as_before["parameters"]
     # Leaving a parameter out can mean "all of them".
-    if set(old.parameters) != set(new.parameters):
+    if not isinstance(parameters, dict) or set(old.parameters) != set(parameters):
         return False
     return all(
-        _is_smaller(old.spec.narrows.get(name), old.parameters[name], new.parameters[name])
+        _is_smaller(old.spec.narrows.get(name), old.parameters[name], parameters[name])
         for name in old.parameters
     )
 
@@ -165,7 +223,8 @@ def _asks(old: Ruling, new: Ruling, slot: str) -> str:
         return f"the slot {slot} is not asked any more"
     if not _same_owners(old, new):
         return "an owner's slot asks another team than the one that was signed"
-    return tightened(old, new.requirements) or ""
+    # The holds have the numbers of the new steps; why_wider compared the waits.
+    return tightened(old, replace(new.requirements, holds=())) or ""
 
 
 def _reaches(old: Scope, new: Scope) -> str:
@@ -174,7 +233,7 @@ def _reaches(old: Scope, new: Scope) -> str:
     within = all(encode(target.to_json()) in targets for target in new.targets) and all(
         encode(service.to_json()) in services for service in new.services
     )
-    if not within:
+    if not within or not set(new.consumers) <= set(old.consumers):
         return "the scope holds something that the signed one did not"
     names = {service.name for service in old.services}
     if not all(scope_gaps.covered(one, old.unknown, names) for one in new.unknown):

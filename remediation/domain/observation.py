@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from audit.tlog.canonical import Json, encode
@@ -67,6 +67,11 @@ class Pinned:
             state=source.mapping("state"),
         )
 
+    def only(self, fields: Collection[str]) -> Pinned:
+        """Return the same with only these fields of the state."""
+        state = {name: value for name, value in self.state.items() if name in fields}
+        return Pinned(self.locator, self.exists, state)
+
     def same_as(self, other: Pinned) -> bool:
         """Compare as JSON, where true is not 1; Python's == treats them as equal."""
         return encode(self.to_json()) == encode(other.to_json())
@@ -92,18 +97,38 @@ def pin(plan: Plan, observations: Mapping[str, Observation | None]) -> bytes:
     """Return the canonical pin of a plan's targets, in step order.
 
     In: observations by locator. Raises TargetUnobservable when one is missing, BadValue when a
-    state does not have exactly the pin fields that the action declares.
+    state does not have exactly the pin fields that the actions on that target declare.
     """
+    fields: dict[str, set[str]] = {}
+    for step in plan.steps:
+        fields.setdefault(step.target.locator, set()).update(step.spec.pin_fields)
     targets: list[Json] = []
     for step in plan.steps:
         locator = step.target.locator
         seen = observations.get(locator)
         if seen is None:
             raise TargetUnobservable(locator)
-        if seen.exists and set(seen.state) != set(step.spec.pin_fields):
-            raise BadValue(f"{locator}: the state must have exactly {step.spec.pin_fields}")
-        targets.append(Pinned(locator, seen.exists, seen.state).to_json())
+        if seen.exists and set(seen.state) != fields[locator]:
+            raise BadValue(f"{locator}: the state must have exactly {sorted(fields[locator])}")
+        whole = Pinned(locator, seen.exists, seen.state)
+        targets.append(whole.only(step.spec.pin_fields).to_json())
     return encode({"targets": targets})
+
+
+def joined(first: Observation, second: Observation) -> Observation:
+    """Return what two looks at one target saw, for actions that pin different fields of it.
+
+    Raises TargetUnobservable when it changed between them.
+    """
+    same = all(second.state.get(n, value) == value for n, value in first.state.items())
+    if first.exists != second.exists or not same:
+        raise TargetUnobservable("it changes while it is looked at")
+    return Observation(
+        first.exists,
+        {**first.state, **second.state},
+        {**second.shown, **first.shown},
+        first.simulated or second.simulated,
+    )
 
 
 def parse_pin(body: bytes) -> tuple[Pinned, ...]:

@@ -1,9 +1,13 @@
-"""The plan: ordered steps as one canonical byte string that is shown, signed and executed."""
+"""The plan: ordered steps as one canonical byte string that is shown, signed and executed.
+
+Version 2 can say more than version 1: an order, waits, values that earlier steps make, and several
+steps on one target (plan_rules.py). A plan of version 1 keeps its bytes for ever.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -11,103 +15,55 @@ from types import MappingProxyType
 from jsonschema import Draft202012Validator, ValidationError
 
 from audit.tlog.canonical import Json, encode
-from remediation.domain import inert
-from remediation.domain.catalogue import (
-    ACTIONS,
-    MAX_LOCATOR,
-    TARGETS,
-    ActionSpec,
-    TargetSpec,
-    is_test,
-)
-from remediation.domain.catalogue.locators import fields_of, is_plain, locator_of
+from remediation.domain import plan_rules
+from remediation.domain.catalogue import ACTIONS, TARGETS, ActionSpec, is_test
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import (
     BadValue,
-    LoneSurrogate,
     MissingField,
     NotCanonicalPlan,
     ProtectedTarget,
     TooLarge,
-    TwoStepsOneTarget,
     UnknownAction,
     UnknownField,
     UnknownTargetKind,
     WrongType,
 )
 from remediation.domain.fields import Fields
+from remediation.domain.step import (
+    Step,
+    Target,
+    format_name,
+    parse_target,
+    resolved,
+    target_at,
+)
 from remediation.domain.strict import parse as parse_json
+from remediation.domain.waits import Order, Reference, Wait, is_reference
+
+__all__ = [
+    "ENVIRONMENTS",
+    "MAX_BYTES",
+    "MAX_STEPS",
+    "SECOND",
+    "Order",
+    "Plan",
+    "Step",
+    "Target",
+    "check_step",
+    "format_name",
+    "load",
+    "parse",
+    "parse_target",
+    "resolved",
+    "target_at",
+    "written",
+]
 
 MAX_BYTES = 32 * 1024
 MAX_STEPS = 16
 ENVIRONMENTS = ("production", "staging", "development")
-
-
-@dataclass(frozen=True)
-class Target:
-    """One thing that an action works on."""
-
-    kind: str
-    fields: Mapping[str, str]
-
-    @property
-    def locator(self) -> str:
-        return locator_of(TARGETS[self.kind], self.fields)
-
-    @property
-    def distinguishing(self) -> str:
-        """Return the value that distinguishes this target from its neighbours."""
-        return self.fields[TARGETS[self.kind].distinguishing]
-
-    def describe(self, sentence: str) -> str:
-        """Return a sentence of the catalogue with this target's values.
-
-        A free value that a reader could take for more or less than a name is quoted, so that no
-        name adds words to the portal's sentence (A01).
-        """
-        escaped = TARGETS[self.kind].escaped
-        return sentence.format_map(
-            {
-                name: format_name(value) if name in escaped else value
-                for name, value in self.fields.items()
-            }
-        )
-
-    def to_json(self) -> dict[str, Json]:
-        return {"kind": self.kind, **self.fields}
-
-    def __hash__(self) -> int:
-        return hash(self.locator)
-
-
-@dataclass(frozen=True)
-class Step:
-    """One action on one target. `executor` is the version of the action that was approved."""
-
-    index: int
-    action: str
-    executor: int
-    target: Target
-    parameters: Mapping[str, Json]
-    rollback: str | None
-
-    @property
-    def spec(self) -> ActionSpec:
-        return ACTIONS[self.action].of_version(self.executor) or ACTIONS[self.action]
-
-    @property
-    def sentence(self) -> str:
-        """Return what the step does, in the portal's words."""
-        return self.target.describe(self.spec.sentence)
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "action": self.action,
-            "executor": self.executor,
-            "target": self.target.to_json(),
-            "parameters": dict(self.parameters),
-            "rollback": self.rollback,
-        }
+FIRST, SECOND = 1, 2
 
 
 @dataclass(frozen=True)
@@ -118,6 +74,8 @@ class Plan:
     steps: tuple[Step, ...]
     body: bytes = field(repr=False)
     digest: str
+    version: int = FIRST
+    order: Order = Order.NONE
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -128,10 +86,10 @@ class Plan:
         """Return whether it is for an earlier version of an action; such a plan never runs."""
         return any(step.executor != ACTIONS[step.action].version for step in self.steps)
 
-
-def format_name(value: str) -> str:
-    """Return a free value for a sentence: quoted unless letters, digits and `_ $ . -` alone."""
-    return value if is_plain(value) else inert.quoted(value)
+    @property
+    def waits(self) -> Mapping[int, Wait]:
+        """Return the plan's own waits by the step that they come after."""
+        return {step.index: step.wait for step in self.steps if step.wait is not None}
 
 
 def parse(
@@ -149,20 +107,27 @@ def parse(
     filled from the catalogue. `earlier`: also accept the versions that actions once had.
     Raises a subclass of BadInput for anything unknown, missing or protected.
     """
-    top = Fields(value, at, required=("version", "environment", "steps"))
-    top.integer("version", 1, 1)
+    top = Fields(value, at, required=("version", "environment", "steps"), optional=("order",))
+    version = top.integer("version", FIRST, SECOND)
+    order = _order(top, version)
     environment = top.one_of("environment", ENVIRONMENTS)
+    read = _Reader(version, protected, allow_test, earlier)
     steps = tuple(
-        _step(index, item, f"{top.at('steps')}/{index}", protected, allow_test, earlier)
+        read.step(index, item, f"{top.at('steps')}/{index}")
         for index, item in enumerate(top.array("steps", lambda v, _: v, least=1, most=MAX_STEPS))
     )
-    _refuse_two_steps_on_one_target(steps, top.at("steps"))
+    steps = plan_rules.judged(steps, order, top.at("steps"), second=version == SECOND)
     body = encode(
-        {"version": 1, "environment": environment, "steps": [step.to_json() for step in steps]}
+        {
+            "version": version,
+            "environment": environment,
+            **({"order": order.value} if version == SECOND else {}),
+            "steps": [step.to_json() for step in steps],
+        }
     )
     if len(body) > MAX_BYTES:
         raise TooLarge(f"the plan has {len(body)} bytes, {MAX_BYTES} allowed")
-    return Plan(environment, steps, body, digest(Kind.PLAN, body))
+    return Plan(environment, steps, body, digest(Kind.PLAN, body), version, order)
 
 
 def load(
@@ -180,84 +145,102 @@ def load(
     return plan
 
 
-def parse_target(value: Json, at: str = "", *, allow_test: bool = False) -> Target:
-    """Parse a target object: `{"kind": …}` and exactly the fields of its kind."""
-    if not isinstance(value, dict):
-        raise WrongType("not an object", pointer=at)
-    if "kind" not in value:
-        raise MissingField("kind", pointer=at)
-    kind = value["kind"]
-    if not isinstance(kind, str) or kind not in TARGETS or (is_test(kind) and not allow_test):
-        raise UnknownTargetKind(repr(kind)[:100], pointer=f"{at}/kind")
-    spec = TARGETS[kind]
-    source = Fields(value, at, required=("kind", *spec.fields))
-    fields = {name: _value(source, spec, name) for name in spec.fields}
-    target = Target(kind, MappingProxyType(fields))
-    if len(target.locator) > MAX_LOCATOR:
-        raise TooLarge(f"the identity's locator has over {MAX_LOCATOR} characters", pointer=at)
-    return target
+def written(
+    environment: str, steps: Sequence[dict[str, Json]], order: Order = Order.NONE
+) -> dict[str, Json]:
+    """Return a plan's JSON to parse: version 2 only if it says something that 1 cannot."""
+    value: dict[str, Json] = {
+        "version": FIRST, "environment": environment, "steps": list(steps)
+    }  # fmt: skip
+    if order is Order.NONE and not any(_says_more(step) for step in steps):
+        targets = [encode(step.get("target")) for step in steps]
+        if len(set(targets)) == len(targets):
+            return value
+    return {**value, "version": SECOND, "order": order.value}
 
 
-def target_at(locator: str, *, allow_test: bool = False) -> Target:
-    """Return the target that a locator names. Raises BadInput."""
-    spec = TARGETS.get(locator.partition(":")[0])
-    fields = fields_of(spec, locator) if spec else None
-    if spec is None or fields is None:
-        raise BadValue(f"{locator[:MAX_LOCATOR]!r} is not the locator of a target")
-    return parse_target({"kind": spec.kind, **fields}, allow_test=allow_test)
+def _says_more(step: Mapping[str, Json]) -> bool:
+    parameters = step.get("parameters")
+    referring = isinstance(parameters, dict) and any(map(is_reference, parameters.values()))
+    return "wait" in step or referring
 
 
-def _value(source: Fields, spec: TargetSpec, name: str) -> str:
-    pattern, most = spec.fields[name], spec.escaped.get(name)
-    if most is None:
-        return source.matching(name, _compiled(pattern), f"a {name}")
-    what = f"a {name}: these are texts of 1 to {most} bytes of UTF-8 without NUL"
-    value = source.matching(name, re.compile(pattern, re.ASCII), what)
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError:
-        raise LoneSurrogate(name, pointer=source.at(name)) from None
-    if size > most:
-        raise BadValue(f"not {what}; it has {size}", pointer=source.at(name))
-    return value
+def check_step(
+    value: Json, at: str, *, protected: frozenset[str], allow_test: bool = False
+) -> None:
+    """Raise the BadInput that `parse` finds in one step by itself: in its target or parameters."""
+    _Reader(SECOND, protected, allow_test, earlier=False).step(0, value, at)
 
 
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Compile a field's pattern; no such field may contain "/", the separator of locators."""
-    return re.compile(rf"(?![\s\S]*/)(?:{pattern})", re.ASCII)
+def _order(top: Fields, version: int) -> Order:
+    if version == FIRST:
+        if "order" in top:
+            raise UnknownField("'order'", pointer=top.pointer)
+        return Order.NONE
+    if "order" not in top:
+        raise MissingField("order", pointer=top.pointer)
+    return Order(top.one_of("order", tuple(Order)))
 
 
-def _step(
-    index: int,
-    value: Json,
-    at: str,
-    protected: frozenset[str],
-    allow_test: bool,
-    earlier: bool,
-) -> Step:
-    source = Fields(
-        value, at, required=("action", "target", "parameters"), optional=("executor", "rollback")
-    )
-    action = source.text("action", 200)
-    if action not in ACTIONS or (is_test(action) and not allow_test):
-        raise UnknownAction(repr(action), pointer=source.at("action"))
-    spec = ACTIONS[action]
-    if "executor" in source:
-        first = min(each.version for each in (spec, *spec.earlier)) if earlier else spec.version
-        stated = source.integer("executor", first, spec.version)
-        spec = spec.of_version(stated) or spec
-    if "rollback" in source and source.value("rollback") != spec.rollback:
-        raise BadValue(f"must be {spec.rollback}", pointer=source.at("rollback"))
-    target = parse_target(source.value("target"), source.at("target"), allow_test=allow_test)
-    if target.kind != spec.target_kind:
-        raise UnknownTargetKind(
-            f"{action} works on {spec.target_kind}", pointer=source.at("target")
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the steps of one plan, each by itself."""
+
+    version: int
+    protected: frozenset[str]
+    allow_test: bool
+    earlier: bool
+
+    def step(self, index: int, value: Json, at: str) -> Step:
+        more = ("wait",) if self.version == SECOND else ()
+        source = Fields(
+            value,
+            at,
+            required=("action", "target", "parameters"),
+            optional=("executor", "rollback", *more),
         )
-    _refuse_protected(target, source.at("target"), protected)
-    parameters = source.mapping("parameters")
-    _check_parameters(spec, parameters, source.at("parameters"))
-    return Step(index, action, spec.version, target, MappingProxyType(parameters), spec.rollback)
+        spec = self._spec(source)
+        target = parse_target(
+            source.value("target"), source.at("target"), allow_test=self.allow_test
+        )
+        if target.kind != spec.target_kind:
+            raise UnknownTargetKind(
+                f"{spec.kind} works on {spec.target_kind}", pointer=source.at("target")
+            )
+        _refuse_protected(target, source.at("target"), self.protected)
+        parameters = source.mapping("parameters")
+        referring = frozenset(
+            name
+            for name in spec.references
+            if self.version == SECOND and is_reference(parameters.get(name))
+        )
+        for name in referring:
+            Reference.from_json(parameters[name], f"{source.at('parameters')}/{name}")
+        _check_parameters(spec, parameters, source.at("parameters"), referring)
+        return Step(
+            index,
+            spec.kind,
+            spec.version,
+            target,
+            MappingProxyType(parameters),
+            spec.rollback,
+            Wait.from_json(source.value("wait"), source.at("wait")) if "wait" in source else None,
+        )
+
+    def _spec(self, source: Fields) -> ActionSpec:
+        """Return the action in the stated version; without one, in today's."""
+        action = source.text("action", 200)
+        if action not in ACTIONS or (is_test(action) and not self.allow_test):
+            raise UnknownAction(repr(action), pointer=source.at("action"))
+        spec = ACTIONS[action]
+        if "executor" in source:
+            versions = [each.version for each in (spec, *spec.earlier)]
+            first = min(versions) if self.earlier else spec.version
+            stated = source.integer("executor", first, spec.version)
+            spec = spec.of_version(stated) or spec
+        if "rollback" in source and source.value("rollback") != spec.rollback:
+            raise BadValue(f"must be {spec.rollback}", pointer=source.at("rollback"))
+        return spec
 
 
 def _refuse_protected(target: Target, at: str, protected: frozenset[str]) -> None:
@@ -273,9 +256,14 @@ def _matches(pattern: str, value: str) -> bool:
 
 
 @cache
-def _validator(action: str, version: int) -> Draft202012Validator:
+def _validator(action: str, version: int, referring: frozenset[str]) -> Draft202012Validator:
+    """Return the validator of an action's parameters; it takes any value for those that refer."""
     spec = ACTIONS[action].of_version(version) or ACTIONS[action]
-    return Draft202012Validator(dict(spec.parameters))
+    schema = dict(spec.parameters)
+    properties = schema["properties"]
+    assert isinstance(properties, dict)  # the registry refuses any other schema
+    schema["properties"] = {**properties, **dict.fromkeys(referring, True)}
+    return Draft202012Validator(schema)
 
 
 _SCHEMA_REFUSALS = {
@@ -285,17 +273,11 @@ _SCHEMA_REFUSALS = {
 }
 
 
-def _check_parameters(spec: ActionSpec, parameters: dict[str, Json], at: str) -> None:
+def _check_parameters(
+    spec: ActionSpec, parameters: dict[str, Json], at: str, referring: frozenset[str]
+) -> None:
     error: ValidationError
-    for error in _validator(spec.kind, spec.version).iter_errors(parameters):
+    for error in _validator(spec.kind, spec.version, referring).iter_errors(parameters):
         refusal = _SCHEMA_REFUSALS.get(str(error.validator), BadValue)
         place = "".join(f"/{part}" for part in error.absolute_path)
         raise refusal(error.message[:200], pointer=at + place)
-
-
-def _refuse_two_steps_on_one_target(steps: tuple[Step, ...], at: str) -> None:
-    seen: set[str] = set()
-    for step in steps:
-        if step.target.locator in seen:
-            raise TwoStepsOneTarget(step.target.locator, pointer=f"{at}/{step.index}/target")
-        seen.add(step.target.locator)

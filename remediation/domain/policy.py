@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.facts import Facts, facts
+from remediation.domain.holds import Hold, Mode, holds_of
+from remediation.domain.plan import Plan
 from remediation.domain.ruling import (
     USER_VERIFIED,
     Requirements,
@@ -40,6 +42,8 @@ __all__ = [
     "USER_VERIFIED",
     "VERSION",
     "Facts",
+    "Hold",
+    "Mode",
     "Requirements",
     "Risk",
     "Ruling",
@@ -155,8 +159,14 @@ RULES: tuple[Callable[[Facts], Demand | None], ...] = (
 )
 
 
-def evaluate(given: Facts) -> Requirements:
-    """Apply every rule and combine the strictest of their demands."""
+def evaluate(
+    given: Facts, *, plan: Plan | None = None, mode: Mode = Mode.EVERY_PROPOSAL
+) -> Requirements:
+    """Apply every rule and combine the strictest of their demands.
+
+    `plan`: the plan that the ruling is for, whose waits it holds; `mode`: how often people are
+    asked.
+    """
     demands = [demand for rule in RULES if (demand := rule(given)) is not None]
     risk = max((demand.risk for demand in demands), key=lambda r: r.rank)
     slots, owners, why = _ask_owners(_most_slots([d.slots for d in demands]), given.owners)
@@ -169,6 +179,8 @@ def evaluate(given: Facts) -> Requirements:
         run_within_s=RUN_WITHIN_S,
         reasons=(*(demand.reason for demand in demands), *why),
         owners=owners,
+        holds=holds_of(plan, mode, DECIDE_WITHIN_S[risk]) if plan is not None else (),
+        mode=mode,
     )
 
 

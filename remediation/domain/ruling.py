@@ -11,6 +11,8 @@ from remediation.domain import instant
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadValue
 from remediation.domain.fields import Fields
+from remediation.domain.holds import Hold, Mode
+from remediation.domain.plan import MAX_STEPS
 from remediation.domain.slots import FIRST_SLOTS, OWNERS, SLOTS, Owner, covers
 from remediation.domain.strict import parse as parse_json
 
@@ -49,6 +51,9 @@ class Requirements:
     reasons: tuple[str, ...]
     # Whom each owner's slot asks; none before version 2.
     owners: tuple[Owner, ...] = ()
+    # Where the run waits, in the order of the steps; recorded only where there is one.
+    holds: tuple[Hold, ...] = ()
+    mode: Mode = Mode.EVERY_PROPOSAL
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,10 @@ class Ruling:
         return self.requirements.owners
 
     @property
+    def holds(self) -> tuple[Hold, ...]:
+        return self.requirements.holds
+
+    @property
     def run_within_s(self) -> int:
         return self.requirements.run_within_s
 
@@ -94,6 +103,8 @@ class Ruling:
                 if asked.version >= NAMES_OWNERS
                 else {}
             ),
+            **({"holds": [hold.to_json() for hold in asked.holds]} if asked.holds else {}),
+            **({"mode": asked.mode.value} if asked.mode is not Mode.EVERY_PROPOSAL else {}),
         }
 
     @classmethod
@@ -105,7 +116,7 @@ class Ruling:
                 "version", "risk", "slots", "assurance", "decide_within_s", "run_within_s",
                 "reasons", "decide_by",
             ),
-            optional=("owners",),
+            optional=("owners", "holds", "mode"),
         )  # fmt: skip
         version = source.integer("version", 1, 1_000_000)
         if ("owners" in source) != (version >= NAMES_OWNERS):
@@ -121,6 +132,8 @@ class Ruling:
                 run_within_s=source.integer("run_within_s", 1, 10**9),
                 reasons=source.texts("reasons", longest=100_000),
                 owners=owners,
+                holds=_held(source),
+                mode=_mode(source),
             ),
             source.instant("decide_by"),
         )
@@ -153,6 +166,22 @@ def _slots(source: Fields, version: int) -> tuple[tuple[str, ...], tuple[Owner, 
     return slots, owners
 
 
+def _held(source: Fields) -> tuple[Hold, ...]:
+    if "holds" not in source:
+        return ()
+    holds = source.array("holds", Hold.from_json, least=1, most=MAX_STEPS)
+    steps = [hold.step for hold in holds]
+    if steps != sorted(set(steps)):
+        raise BadValue("one hold after a step, in their order", pointer=source.at("holds"))
+    return holds
+
+
+def _mode(source: Fields) -> Mode:
+    if "mode" not in source:
+        return Mode.EVERY_PROPOSAL
+    return Mode(source.one_of("mode", (Mode.EVERY_STEP,)))
+
+
 def rule(
     requirements: Requirements, assessed_at: datetime, *, earlier: Ruling | None = None
 ) -> Ruling:
@@ -180,6 +209,22 @@ def tightened(old: Ruling, new: Requirements) -> str | None:
         return f"a decision is due within {new.decide_within_s} s, it was {asked.decide_within_s}"
     if new.run_within_s < asked.run_within_s:
         return f"it must run within {new.run_within_s} s, it was {asked.run_within_s}"
+    return _asks_more_often(asked, new)
+
+
+def _asks_more_often(asked: Requirements, new: Requirements) -> str | None:
+    """Return what the new holds ask for beyond the old ones of the same plan."""
+    if new.mode is Mode.EVERY_STEP and asked.mode is not Mode.EVERY_STEP:
+        return "a person is asked after each step, which was not so"
+    had = {hold.step: hold for hold in asked.holds}
+    for hold in new.holds:
+        before = had.get(hold.step)
+        if before is None or (hold.person and not before.person):
+            return f"it waits after step {hold.step + 1}, which it did not"
+        if hold.within_s < before.within_s:
+            return (
+                f"it waits {hold.within_s} s after step {hold.step + 1}, it was {before.within_s}"
+            )
     return None
 
 

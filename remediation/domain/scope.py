@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from audit.tlog.canonical import Json, encode
+from remediation.domain.conditions import Consumer
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadValue
 from remediation.domain.fields import Fields
@@ -13,6 +14,8 @@ from remediation.domain.strict import parse as parse_json
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_SERVICES = 5_000
+# As many as a look at the target tells about, for every step of a plan.
+MAX_CONSUMERS = 1_000
 _NAME = 500
 
 
@@ -111,12 +114,35 @@ class ScopeService:
 
 
 @dataclass(frozen=True)
+class ScopeConsumer:
+    """A consumer of an identity, by its locator: it must move when the credential is rotated."""
+
+    identity: str
+    consumer: Consumer
+
+    def to_json(self) -> dict[str, Json]:
+        return {"identity": self.identity, "consumer": self.consumer.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Json, at: str = "") -> ScopeConsumer:
+        source = Fields(value, at, required=("identity", "consumer"))
+        return cls(
+            source.text("identity", _NAME, least=1),
+            Consumer.from_json(source.value("consumer"), source.at("consumer")),
+        )
+
+
+@dataclass(frozen=True)
 class Scope:
-    """Targets, services reached, and what is unknown, in words."""
+    """Targets, services reached, and what is unknown, in words.
+
+    Consumers are there only for a plan that waits or delivers a new credential.
+    """
 
     targets: tuple[ScopeTarget, ...]
     services: tuple[ScopeService, ...]
     unknown: tuple[str, ...]
+    consumers: tuple[ScopeConsumer, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """Sort the services, so that the same scope always has the same bytes."""
@@ -125,15 +151,27 @@ class Scope:
             "targets": [target.to_json() for target in self.targets],
             "services": [service.to_json() for service in ordered],
             "unknown": list(self.unknown),
+            **({"consumers": self._consumers()} if self.consumers else {}),
         }
+
+    def _consumers(self) -> list[Json]:
+        ordered = sorted(self.consumers, key=lambda one: (one.identity, encode(one.to_json())))
+        return [one.to_json() for one in ordered]
 
     @classmethod
     def from_json(cls, value: Json, at: str = "") -> Scope:
-        source = Fields(value, at, required=("targets", "services", "unknown"))
+        source = Fields(
+            value, at, required=("targets", "services", "unknown"), optional=("consumers",)
+        )
         return cls(
             targets=source.array("targets", ScopeTarget.from_json, most=100),
             services=source.array("services", ScopeService.from_json, most=MAX_SERVICES),
             unknown=source.texts("unknown"),
+            consumers=source.array(
+                "consumers", ScopeConsumer.from_json, least=1, most=MAX_CONSUMERS
+            )
+            if "consumers" in source
+            else (),
         )
 
     def body(self) -> bytes:

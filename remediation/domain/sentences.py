@@ -49,6 +49,10 @@ SENTENCES: dict[Event, str] = {
     Event.PERSON_EXECUTION_HALTED: "{who} signed a halt of {what}: {statement.reason}.",
     Event.PERSON_SETTLEMENT_STARTED: "{who} began to sign that {what} is settled by hand.",
     Event.PERSON_RUN_SETTLED: "{who} signed that {what} is settled by hand: {statement.reason}.",
+    Event.PERSON_ANSWER_STARTED: "{who} began to sign an answer to {what}, which waits.",
+    Event.PERSON_WAIT_ANSWERED: (
+        "{who} signed “{statement.decision}” for {what}: {statement.reason}."
+    ),
     Event.PERSON_INCIDENT_CLOSED: "{who} closed {what} as {outcome}: {reason}.",
     Event.PERSON_INCIDENT_CONTAINED: "{who} confirmed a look: {what} is contained.",
     Event.PERSON_INCIDENT_ASSIGNED: "{who} assigned {what} to person {person!}.",
@@ -98,6 +102,7 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_PROPOSAL_EXPIRED: "{what} expired: {reason}.",
     Event.WORKER_PROPOSAL_REFUSED: "{who} refused {what} for good: {reason}.",
     Event.WORKER_PROPOSAL_EXECUTING: "{who} began to execute {what}.",
+    Event.WORKER_PROPOSAL_WAITING: "{what} waits between two steps.",
     Event.WORKER_PROPOSAL_SUCCEEDED: "{who} carried out {what}.",
     Event.WORKER_PROPOSAL_FAILED: "{what} failed: {reason}.",
     Event.WORKER_PROPOSAL_STOPPED: "{what} stopped, and what was applied stays: {reason}.",
@@ -106,12 +111,19 @@ SENTENCES: dict[Event, str] = {
     Event.WORKER_STEP_RECORDED: "{who} recorded step {step+1} of {what} as {phase}.",
     Event.WORKER_STEP_TIGHTENED: "{who} tried again what step {step+1} of {what} left open.",
     Event.WORKER_STEP_LATE: "{who} reported step {step+1} of {what} as {phase}, too late.",
+    Event.WORKER_WAIT_BEGUN: "{what} waits after step {step+1}, for {within_s} seconds.",
+    Event.WORKER_WAIT_LOOKED: "{who} looked what {what} waits for, after step {step+1}.",
+    Event.WORKER_WAIT_OVERDUE: (
+        "The time of {what} to wait after step {step+1} has passed: {detail}."
+    ),
     Event.WORKER_GATE_CLEARED: "The gate cleared step {step+1} of {what} for {who}.",
     Event.WORKER_GATE_REFUSED: "The gate refused {what}: {refusal}.",
     Event.WORKER_REVIEW_REFUSED: "{who} refused a review of {what}: {refusal}.",
     Event.WORKER_HALT_VERIFIED: "{who} verified a signed halt of {what}: it stops there.",
     Event.WORKER_SETTLEMENT_VERIFIED: "{who} verified a signature that settles {what} by hand.",
     Event.WORKER_SETTLEMENT_REFUSED: "{who} refused a settlement of {what}: {refusal}.",
+    Event.WORKER_ANSWER_VERIFIED: "{who} verified a signed answer to {what}: {decision}.",
+    Event.WORKER_ANSWER_REFUSED: "{who} refused an answer to {what}: {refusal}.",
     Event.WORKER_HALT_REFUSED: "{who} refused a halt of {what}: {refusal}. It goes on.",
     Event.WORKER_INCIDENT_CONTAINED: "{what} is contained: {reason}.",
     Event.WORKER_INCIDENT_LOOKED: "{who} looked at the identity of {what}: {found}.",

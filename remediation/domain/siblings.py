@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from remediation.domain.catalogue import TARGETS, kind_of
 from remediation.domain.catalogue.spec import TargetSpec
@@ -30,10 +31,16 @@ def holder(locator: str) -> str:
     if spec is None or not spec.holder:
         return ""
     rest = locator.partition(":")[2].rpartition("/")[0]
-    for other in TARGETS.values():
-        if spec in _held(other):
-            return f"{other.kind}:{rest}"
-    return ""
+    holders = [other.kind for other in TARGETS.values() if spec in _held(other)]
+    # Two kinds can have the same fields (a user, and the list of the user's keys).
+    nearest = max(holders, key=lambda kind: _shared(kind, spec.kind), default="")
+    return f"{nearest}:{rest}" if nearest else ""
+
+
+def _shared(one: str, other: str) -> int:
+    """Return how many first parts two kinds have in common."""
+    pairs = zip(one.split("."), other.split("."), strict=False)
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 
 def _spec(locator: str) -> TargetSpec | None:

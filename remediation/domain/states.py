@@ -22,6 +22,7 @@ class ProposalState(StrEnum):
     IN_REVIEW = "in_review"
     APPROVED = "approved"
     EXECUTING = "executing"
+    WAITING = "waiting"  # between two steps, for a person or a condition; holds its targets
     SUCCEEDED = "succeeded"
     FAILED = "failed"  # nothing was changed
     STOPPED = "stopped"  # part of the plan is applied, confirmed or not, and stays
@@ -83,12 +84,18 @@ EDGES: Mapping[tuple[ProposalState, ProposalState], frozenset[Login]] = MappingP
         (_S.EXECUTING, _S.FAILED): _WORKER,
         (_S.EXECUTING, _S.STOPPED): _WORKER,
         (_S.EXECUTING, _S.UNKNOWN): _WORKER,
+        # Between two steps, or after the last one.
+        (_S.EXECUTING, _S.WAITING): _WORKER,
+        (_S.WAITING, _S.EXECUTING): _WORKER,
+        (_S.WAITING, _S.SUCCEEDED): _WORKER,
+        (_S.WAITING, _S.STOPPED): _WORKER,
         # Settled by reading the target, never by trying again.
         (_S.UNKNOWN, _S.SUCCEEDED): _WORKER,
         (_S.UNKNOWN, _S.FAILED): _WORKER,
         (_S.UNKNOWN, _S.STOPPED): _WORKER,
         # Only as a person's verified signature asks; the guard looks for it.
         (_S.EXECUTING, _S.ROLLED_BACK): _WORKER,
+        (_S.WAITING, _S.ROLLED_BACK): _WORKER,
         (_S.UNKNOWN, _S.ROLLED_BACK): _WORKER,
         (_S.STOPPED, _S.ROLLED_BACK): _WORKER,
     }

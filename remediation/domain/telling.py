@@ -22,6 +22,9 @@ class Kind(StrEnum):
     OVERDUE = "overdue"
     RESULT = "result"
     STILL_OPEN = "still_open"
+    RUN_ASKS = "run_asks"
+    WAIT_OVERDUE = "wait_overdue"
+    WAIT_UNPLANNED = "wait_unplanned"
     LATE_RESULT = "late_result"
     HALT_REFUSED = "halt_refused"
     UNKNOWN_KEY = "unknown_key"
@@ -86,6 +89,24 @@ KINDS: Mapping[Kind, About] = MappingProxyType(
         ),
         Kind.STILL_OPEN: About(
             "a stopped or unknown run still waits for people, once a day", "", page="result"
+        ),
+        Kind.RUN_ASKS: About(
+            "a run waits for a person's verdict",
+            "waits for your answer",
+            "A run waits between two steps until a person lets it go on.",
+            page="result",
+        ),
+        Kind.WAIT_OVERDUE: About(
+            "the time of a run that waits has passed",
+            "has waited too long",
+            page="result",
+            always=True,
+        ),
+        Kind.WAIT_UNPLANNED: About(
+            "a run that waits sees something that nobody planned",
+            "waits, and something unplanned was seen",
+            page="result",
+            always=True,
         ),
         Kind.LATE_RESULT: About(
             "a worker reported a result too late", "a result came too late", page="result"

@@ -1,6 +1,7 @@
-"""Deactivate and activate AWS IAM access keys of users.
+"""Deactivate and activate AWS IAM access keys of users, and delete Inactive ones.
 
-Deactivates and never deletes: that can be reversed, and logs can still be searched by the key's id.
+A containment deactivates: that can be reversed, and logs can still be searched by the key's id.
+Deleting is a proposal of its own, much later (aws_delete.py); making a key is aws_create.py.
 Limits: STS sessions created with the key stay valid until they end (up to 36 hours). A second key
 of the user, and keys and roles that it created, are shown but not changed.
 
@@ -9,7 +10,9 @@ also after another read showed the new one, and services may accept the key. So 
 several times, each over a connection of its own, and what disagrees is not taken as an answer.
 
 The only rights that the two logins need on the account's users:
-    observe: iam:ListAccessKeys, iam:GetAccessKeyLastUsed      operate: iam:UpdateAccessKey
+    observe: iam:ListAccessKeys, iam:GetAccessKeyLastUsed, iam:GetUser
+    operate: iam:UpdateAccessKey, iam:CreateAccessKey, iam:DeleteAccessKey; or sts:AssumeRole on a
+             role with these alone (docs/operate/aws.md)
 """
 
 from __future__ import annotations
@@ -24,7 +27,12 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 from remediation.executors.aws_account import read
-from remediation.executors.aws_iam import Spreading, look, set_status
+from remediation.executors.aws_client import CONNECT_SECONDS, READ_SECONDS
+from remediation.executors.aws_create import CreateKey
+from remediation.executors.aws_delete import DeleteKey
+from remediation.executors.aws_discard import DiscardKey
+from remediation.executors.aws_errors import Spreading
+from remediation.executors.aws_iam import LOOK_SECONDS, look, set_status
 from remediation.executors.base import Deadline, Executor, Outcome, Point, Snapshot
 from remediation.executors.driver import Driver
 from remediation.executors.errors import (
@@ -108,7 +116,7 @@ class _AccessKey(Executor):
             set_status(clearance, step, targets, status, deadline)
         except StepFailed as error:
             raise RollbackFailed(str(error)) from error
-        return Outcome({"status": status, "read_back": _read_back(step, targets)})
+        return Outcome({"status": status, "read_back": _read_back(step, targets, deadline)})
 
 
 class DeactivateAccessKey(_AccessKey):
@@ -125,15 +133,21 @@ class ActivateAccessKey(_AccessKey):
     status = "Active"
 
 
-def _read_back(step: Step, targets: Targets) -> str:
+def _read_back(step: Step, targets: Targets, deadline: Deadline) -> str:
     """Return the status that IAM shows after an accepted change, in words.
 
     IAM's answer says that the change is made; a read that does not show it yet is no failure.
     """
+    if deadline.left < LOOK_SECONDS + CONNECT_SECONDS + READ_SECONDS:
+        return "not read: no time was left"
     try:
         return str(look(step, targets).state.get("status", "not there"))
     except (Spreading, TargetUnobservable) as error:
         return f"not yet: {error}"
 
 
-DRIVER = Driver(PROVIDER.name, (DeactivateAccessKey, ActivateAccessKey), read)
+DRIVER = Driver(
+    PROVIDER.name,
+    (DeactivateAccessKey, ActivateAccessKey, DeleteKey, CreateKey, DiscardKey),
+    read,
+)

@@ -8,6 +8,9 @@ observe_access_key_id = "..."
 observe_secret_access_key = "..."         or observe_secret_access_key_file
 operate_access_key_id = "..."
 operate_secret_access_key_file = "..."
+operate_role_arn = "..."       optional: assumed for each call, cut to the call by a session policy
+cloudtrail = false             true: the observer may look up events, so that consumers are
+                               distinguished
 environment = "production"     optional, see targets.py
 """
 
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -26,6 +29,8 @@ from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.driver import Places
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
+
+ROLE = r"arn:aws[a-z-]*:iam::{}:role/[\w+=,.@/-]{{1,512}}"
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class AwsTarget:
     operate_access_key_id: str
     operate_secret: Secret
     environment: str = ""
+    operate_role_arn: str = ""
+    cloudtrail: bool = False
 
     def observe(self) -> tuple[str, str]:
         """Return the read-only key id and secret. Raises TargetUnobservable."""
@@ -65,12 +72,20 @@ class Accounts(Places):
         return found.environment if found is not None else ""
 
     def is_own(self, target: Target) -> bool:
-        """Return whether the target is an access key that the portal itself uses."""
-        return target.fields.get("access_key_id") in {
+        """Return whether the target is an access key that the portal itself uses.
+
+        Whether a user is one of its logins, only a look at the user's keys tells.
+        """
+        return target.fields.get("access_key_id") in self.own_keys
+
+    @property
+    def own_keys(self) -> frozenset[str]:
+        """Return the keys that the portal itself uses."""
+        return frozenset(
             key
             for account in self.accounts.values()
             for key in (account.observe_access_key_id, account.operate_access_key_id)
-        }
+        )
 
 
 def read(section: Section) -> Accounts:
@@ -80,6 +95,15 @@ def read(section: Section) -> Accounts:
 def _account(section: Section, number: str) -> AwsTarget:
     if not re.fullmatch(r"[0-9]{12}", number):
         raise TargetsFileInvalid(f"{number!r} is not the number of an AWS account")
+    target = read_target(section, f"account {number}")
+    role = section.text("operate_role_arn") if section.has("operate_role_arn") else ""
+    if role and not re.fullmatch(ROLE.format(number), role):
+        raise TargetsFileInvalid(f"account {number}: operate_role_arn is no role of this account")
+    return replace(target, operate_role_arn=role, cloudtrail=section.boolean("cloudtrail"))
+
+
+def read_target(section: Section, at: str) -> AwsTarget:
+    """Read the keys that every section with AWS credentials has. Raises TargetsFileInvalid."""
     endpoint = section.text("endpoint_url") if section.has("endpoint_url") else None
     target = AwsTarget(
         region=section.text("region"),
@@ -91,19 +115,18 @@ def _account(section: Section, number: str) -> AwsTarget:
         operate_secret=section.secret_file("operate_secret_access_key"),
         environment=section.environment(),
     )
-    section.refuse_unknown()
-    _refuse_false_label(number, target)
+    _refuse_false_label(at, target)
     return target
 
 
-def _refuse_false_label(number: str, target: AwsTarget) -> None:
+def _refuse_false_label(at: str, target: AwsTarget) -> None:
     """Refuse real AWS labelled as simulated, and a real endpoint without TLS."""
     address = urlsplit(target.endpoint_url or "https://iam.amazonaws.com")
     real = (address.hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn", ".aws"))
     if target.simulated and (real or target.endpoint_url is None):
-        raise TargetsFileInvalid(f"account {number}: simulated, but the endpoint is AWS itself")
+        raise TargetsFileInvalid(f"{at}: simulated, but the endpoint is AWS itself")
     if not target.simulated and address.scheme != "https":
-        raise TargetsFileInvalid(f"account {number}: an endpoint that is not simulated needs https")
+        raise TargetsFileInvalid(f"{at}: an endpoint that is not simulated needs https")
 
 
 def account(targets: Targets, number: str) -> AwsTarget:

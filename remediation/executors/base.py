@@ -6,12 +6,16 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import ClassVar
 
 from audit.tlog.canonical import Json
 from remediation.domain import catalogue
-from remediation.domain.catalogue import TARGETS, ActionSpec
+from remediation.domain.catalogue import TARGETS, ActionSpec, Op
+from remediation.domain.conditions import Consumer, Sighting
+from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
@@ -30,6 +34,8 @@ class Outcome:
     detail: Mapping[str, Json] = field(default_factory=dict)
     # Of `verify`: what it saw, so that nobody has to look again at once.
     observation: Observation | None = None
+    # What the step made, for later steps (ActionSpec.makes); never a secret.
+    made: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,22 @@ class Compared:
     answers: tuple[bool | None, ...]
     place: str = ""
     why: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a waiting run asks about an applied step.
+
+    `since` is when the step was applied, `made` what it made, `before` the snapshot that it kept
+    of the old state, `consumers` those that the inventory names, `previous` the last sighting.
+    """
+
+    condition: str
+    since: datetime
+    made: Mapping[str, str]
+    before: Snapshot
+    consumers: tuple[Consumer, ...]
+    previous: Sighting | None = None
 
 
 class Settled(StrEnum):
@@ -108,6 +130,10 @@ class Executor(ABC):
     # The snapshot of the gate's observation, where the caller has it: `apply` acts on exactly that
     # object, also if its name came to mean another one since.
     expected: Snapshot | None = None
+    # What the step made, where that is on record: for `verify` and `rollback`.
+    made: Mapping[str, str] = MappingProxyType({})
+    # The name of the version that the step delivers. What lies in another one is not this step's.
+    version = ""
 
     @abstractmethod
     def observe(self, step: Step, targets: Targets) -> Observation:
@@ -136,18 +162,43 @@ class Executor(ABC):
         spec = TARGETS[self.spec.target_kind]
         return Compared((None,) * len(candidates), why=spec.no_secret_compared or NOT_COMPARED)
 
+    def look_for(self, question: Question, step: Step, targets: Targets) -> Sighting:
+        """Look for a condition that the run waits for, with read-only credentials.
+
+        `step` is the applied step, with its references resolved. Raises only TargetUnobservable;
+        a source of evidence that is not alive is told in the sighting, not raised.
+        """
+        raise TargetUnobservable(f"{self.spec.kind} cannot look for {question.condition}")
+
     def precheck(self, step: Step, observation: Observation) -> None:
         """Raise NotApplied if the action must not be tried on a target in this state. Pure."""
-        if not observation.exists:
-            raise NotApplied(f"{step.target.locator} does not exist")
+        if observation.exists == self.spec.creates:
+            said = "exists already" if observation.exists else "does not exist"
+            raise NotApplied(f"{step.target.locator} {said}")
+
+    def dry_precheck(self, step: Step, observation: Observation, earlier: Sequence[Step]) -> None:
+        """Raise NotApplied if `precheck` would refuse after these earlier steps of the plan. Pure.
+
+        `observation` has what they leave at this target. An action that depends on what they do to
+        other targets says more.
+        """
+        self.precheck(step, observation)
 
     def snapshot(self, observation: Observation) -> Snapshot:
         """Return what `rollback` needs to restore this state. Pure."""
         return dict(observation.state)
 
-    def after(self, state: Mapping[str, Json]) -> dict[str, Json]:
-        """Return the pinned state after the action, which reviewers saw."""
-        return catalogue.after(self.spec.kind, state)
+    def after(
+        self,
+        state: Mapping[str, Json],
+        parameters: Mapping[str, Json] = MappingProxyType({}),
+        made: Mapping[str, str] = MappingProxyType({}),
+    ) -> dict[str, Json]:
+        """Return the pinned state after the action, which reviewers saw.
+
+        What is not made yet stands as its name in angle brackets.
+        """
+        return catalogue.after(self.spec.kind, state, parameters, made)
 
     def settled(self, observation: Observation) -> Settled | None:
         """Return whether the action was applied; None if the observation cannot tell. Pure.
@@ -159,6 +210,42 @@ class Executor(ABC):
             return None
         wanted = self.after(observation.state) == observation.state
         return Settled.APPLIED if wanted else Settled.NOT_APPLIED
+
+    def settled_from(
+        self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
+    ) -> Settled | None:
+        """Return whether this step of a run was applied; None if that cannot be told. Pure.
+
+        The same as `settled`, unless the effect depends on a parameter or on what the step made.
+        `before` is the snapshot, `made` what the step made; empty after a lost answer.
+        """
+        if self.spec.creates and not observation.exists:
+            return Settled.NOT_APPLIED
+        if not self.spec.leads_to_from or not observation.exists:
+            return self.settled(observation)
+        found = made or self.own_made(observation, before)
+        if found is not None and observation.state == self.after(before, step.parameters, found):
+            return Settled.APPLIED
+        return Settled.NOT_APPLIED if observation.state == dict(before) else None
+
+    def found_made(self, observation: Observation, before: Snapshot) -> Mapping[str, str] | None:
+        """Return what the step made, as the target shows it after a lost answer. Pure.
+
+        None if that cannot be told: then people must look.
+        """
+        found: dict[str, str] = {}
+        for name, change in self.spec.leads_to_from.items():
+            value = _fresh(change.op, before.get(name), observation.state.get(name))
+            if change.made and value is not None:
+                found[change.made] = value
+        return found if found.keys() == self.spec.makes.keys() else None
+
+    def own_made(self, observation: Observation, before: Snapshot) -> Mapping[str, str] | None:
+        """Return `found_made` unless it lies in another version than this step's. Pure."""
+        found = self.found_made(observation, before)
+        if found is None or found.get("version", self.version) != self.version:
+            return None
+        return found
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         """Return every place that the action must take effect at, as it was seen there. Pure.
@@ -215,3 +302,14 @@ class Executor(ABC):
         deadline: Deadline,
     ) -> Outcome:
         """Restore the snapshot's state and read it back. Raises RollbackFailed."""
+
+
+def _fresh(op: Op, old: Json, new: Json) -> str | None:
+    """Return the value that a pinned field got since; None if there is none or more than one."""
+    if op is Op.SET:
+        return new if isinstance(new, str) and new != old else None
+    if op is Op.ADD and isinstance(new, list):
+        known = old if isinstance(old, list) else []
+        added = [one for one in new if one not in known]
+        return added[0] if len(added) == 1 and isinstance(added[0], str) else None
+    return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from remediation.domain.errors import Refused
 
 
@@ -23,6 +25,11 @@ class CredentialUnavailable(NotApplied):
 
 class PartlyApplied(StepFailed):
     """Only a part of the change was made; it must be rolled back."""
+
+    def __init__(self, detail: str = "", *, made: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        # What the step made for later steps (ActionSpec.makes), as far as it is known.
+        self.made: Mapping[str, str] = made or {}
 
 
 class OutcomeUnknown(StepFailed):

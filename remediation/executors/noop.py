@@ -1,5 +1,7 @@
 """test.noop, for tests and benchmarks: its targets are JSON files, and it can inject failures.
 
+The actions on test things (things.py) have the same files and failures.
+
 A target `name` is `state_dir/name.json`, `{"exists": true, "state": "on"}`; without a file it
 exists and is on. Applying the action sets it to "off". Before each change a JSON line is appended
 to the `file` of the targets file. Failures, in [test.inject.<name>]:
@@ -38,13 +40,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue.test import NOOP, PROVIDER
+from remediation.domain.catalogue.test import NOOP
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step, Target
 from remediation.executors.base import GONE, Deadline, Executor, Outcome, Point, Snapshot
-from remediation.executors.driver import Driver, Places
+from remediation.executors.driver import Places
 from remediation.executors.errors import (
     ClearanceRefused,
     NotApplied,
@@ -88,7 +90,7 @@ class Noop(Executor):
     spec = NOOP
 
     def observe(self, step: Step, targets: Targets) -> Observation:
-        target = _Target(step, targets)
+        target = TestFiles(step, targets)
         if target.plays("unobservable"):
             raise TargetUnobservable("injected")
         state = target.state()
@@ -109,13 +111,13 @@ class Noop(Executor):
     def tighten(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        _Target(step, targets, clearance).call("tighten", clearance)
+        TestFiles(step, targets, clearance).call("tighten", clearance)
         return Outcome()
 
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        target = _Target(step, targets, clearance)
+        target = TestFiles(step, targets, clearance)
         target.wait("wait_before_apply")
         if target.plays("fail_apply") or not target.is_there():
             raise NotApplied("injected, or there is no such target")
@@ -134,7 +136,7 @@ class Noop(Executor):
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
     ) -> Outcome:
-        target = _Target(step, targets)
+        target = TestFiles(step, targets)
         try:
             seen = self.observe(step, targets)
         except TargetUnobservable as error:
@@ -151,7 +153,7 @@ class Noop(Executor):
         snapshot: Snapshot,
         deadline: Deadline,
     ) -> Outcome:
-        target = _Target(step, targets, clearance)
+        target = TestFiles(step, targets, clearance)
         target.call("rollback", clearance)
         if target.plays("fail_rollback"):
             raise RollbackFailed("injected") from NotApplied("injected")
@@ -159,7 +161,7 @@ class Noop(Executor):
         return Outcome(snapshot)
 
 
-class _Target:
+class TestFiles:
     """The files of one target; writable only with a clearance."""
 
     def __init__(self, step: Step, targets: Targets, clearance: Clearance | None = None) -> None:
@@ -181,13 +183,26 @@ class _Target:
 
     def state(self) -> str | None:
         """Return on or off, or None if it does not exist. Raises TargetUnobservable."""
-        if not self._path.exists():
-            return ON
+        held = self.held({"exists": True, "state": ON})
+        return str(held["state"]) if held["exists"] else None
+
+    def held(self, usual: dict[str, Json]) -> dict[str, Json]:
+        """Return the target's file; `usual` without a file. Raises TargetUnobservable."""
+        found = self.read(self._path)
+        return usual if found is None else found
+
+    def seen(self) -> dict[str, Json]:
+        """Return the file of what is seen of the consumers; empty without it."""
+        return self.read(self._path.with_suffix(".seen.json")) or {}
+
+    def read(self, path: Path) -> dict[str, Json] | None:
+        if not path.exists():
+            return None
         try:
-            held = json.loads(self._path.read_text(encoding="utf-8"))
+            held = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise TargetUnobservable(f"{self._step.target.locator}: {error}") from error
-        return str(held["state"]) if held["exists"] else None
+        return dict(held)
 
     def open(self) -> list[Json]:
         """Return what stays open, in words."""
@@ -203,9 +218,13 @@ class _Target:
             return False
 
     def write(self, state: str) -> None:
+        self.save({"exists": True, "state": state})
+
+    def save(self, held: Mapping[str, Json]) -> None:
+        """Write the target's file, whole or not at all."""
         self._refuse_without_clearance()
         draft = self._path.with_suffix(f".{os.getpid()}.new")
-        draft.write_text(json.dumps({"exists": True, "state": state}), encoding="utf-8")
+        draft.write_text(json.dumps(held), encoding="utf-8")
         draft.replace(self._path)
 
     def call(self, name: str, clearance: Clearance) -> None:
@@ -236,6 +255,3 @@ class _Target:
     def _refuse_without_clearance(self) -> None:
         if not self._cleared:
             raise ClearanceRefused("no clearance")
-
-
-DRIVER = Driver(PROVIDER.name, (Noop,), read)

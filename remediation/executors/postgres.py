@@ -12,109 +12,42 @@ applied: the role stays off, `left_open` names server and pid, and `tighten` tri
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from audit.tlog.canonical import Json
-from remediation.domain.catalogue.postgres import DISABLE, ENABLE, PROVIDER, REFUSED, ROLE
+from remediation.domain.catalogue.postgres_login import DISABLE, ENABLE
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.executors.base import GONE, Deadline, Outcome, Point, Settled, Snapshot
-from remediation.executors.driver import Driver
-from remediation.executors.errors import (
-    CredentialUnavailable,
-    NotApplied,
-    PartlyApplied,
-    RollbackFailed,
-    StepFailed,
-    VerifyFailed,
+from remediation.executors.base import Deadline, Outcome, Point, Settled, Snapshot
+from remediation.executors.errors import NotApplied, PartlyApplied, RollbackFailed, StepFailed
+from remediation.executors.postgres_ending import Ending, ending_meanwhile, with_oid
+from remediation.executors.postgres_operate import in_the_way, primary_of, turned_off
+from remediation.executors.postgres_role import (
+    LOCK_SECONDS,
+    NAMING_SECONDS,
+    PATIENCE_SECONDS,
+    RoleAction,
+    add_standbys,
 )
-from remediation.executors.postgres_cluster import cluster, read
-from remediation.executors.postgres_ending import LOOK_SECONDS, Ending, ending_meanwhile, with_oid
-from remediation.executors.postgres_live import LiveRole
-from remediation.executors.postgres_look import OBSERVE_SECONDS, look
-from remediation.executors.postgres_operate import (
-    in_the_way,
-    operate,
-    primary_of,
-    refuse_other_cluster,
-    role_oid,
-    turned_off,
-)
-from remediation.executors.postgres_servers import Server, standby_name
-from remediation.executors.postgres_session import Connection, NotUsable, change
+from remediation.executors.postgres_servers import Server
+from remediation.executors.postgres_session import Connection, change
 from remediation.executors.targets import Targets
 
 # An operator of the target installs this file there.
 INSTALL_SQL = Path(__file__).parent / "sql" / "hitl_ops.sql"
 
-# How long `apply` and `tighten` wait for sessions to end and for standbys to follow. Then the step
-# is recorded as partly applied, and the worker comes back later.
-PATIENCE_SECONDS = 5.0
-# Kept of the time allowed, to read which sessions are left.
-NAMING_SECONDS = 2.0
-# How long to wait for a lock before the role's own sessions are suspected of it.
-LOCK_SECONDS = 1.0
-
 _DISABLE = "SELECT hitl_ops.disable(%s, {oid}::oid)"
 _ENABLE = "SELECT hitl_ops.enable(%s, {oid}::oid)"
-# What is recorded of the observation that confirms a step, beside the pin.
-_RECORDED = (
-    "sessions", "servers", "standbys_unseen", "members", "member_sessions", "definer_functions"
-)  # fmt: skip
 
 
-class _Role(LiveRole):
-    """The common parts of disabling and enabling a role."""
+class LoginAction(RoleAction):
+    """The common parts of disabling and enabling."""
 
+    # Whether the role can log in afterwards.
     login: ClassVar[bool]
-
-    def observe(self, step: Step, targets: Targets) -> Observation:
-        return self._look(step, targets, OBSERVE_SECONDS)
-
-    def _look(self, step: Step, targets: Targets, seconds: float) -> Observation:
-        name = step.target.fields["cluster"]
-        found = look(
-            name,
-            cluster(targets, name),
-            step.target.fields["role"],
-            portal=targets.portal_system_identifier,
-            seconds=seconds,
-        )
-        if found is None:
-            return GONE
-        if "oid" not in found:  # the name means no role; the one that was turned off is still seen
-            return replace(GONE, shown=found)
-        state = {field: found[field] for field in self.spec.pin_fields}
-        shown = {field: found[field] for field in ROLE.shown_fields}
-        return Observation(True, state, shown, simulated=False)
-
-    def precheck(self, step: Step, observation: Observation) -> None:
-        super().precheck(step, observation)
-        has = [word for field, word in REFUSED.items() if observation.state[field] is not False]
-        above = observation.shown.get("can_become") or []
-        if isinstance(above, list) and above:
-            raise NotApplied(
-                f"the role can become {', '.join(map(str, above))}, and so could undo what is done"
-            )
-        if has:
-            raise NotApplied(
-                f"the role administers the cluster: it has {', '.join(has)}, and the functions on"
-                " the target refuse it"
-            )
-        if observation.state["member_of_managed"] is not True:
-            raise NotApplied("the role is not a member of hitl_managed")
-
-    def seen(self, observation: Observation) -> dict[str, Json]:
-        """Add what each server showed, and what goes on all the same, as it was seen then."""
-        shown = {n: observation.shown[n] for n in _RECORDED if n in observation.shown}
-        return {**observation.state, **shown}
 
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -130,7 +63,7 @@ class _Role(LiveRole):
         snapshot: Snapshot,
         deadline: Deadline,
     ) -> Outcome:
-        earlier: _Role = EnableRole() if snapshot["login"] else DisableRole()
+        earlier: LoginAction = EnableRole() if snapshot["login"] else DisableRole()
         earlier.expected = snapshot
         try:
             earlier.apply(clearance, step, targets, deadline)
@@ -146,33 +79,8 @@ class _Role(LiveRole):
             and not self.left_open(step, observation)
         )
 
-    def _read_until(
-        self,
-        wanted: Callable[[Observation], bool],
-        step: Step,
-        targets: Targets,
-        deadline: Deadline,
-    ) -> Observation:
-        while True:
-            try:
-                seen = self.observe(step, targets)
-            except TargetUnobservable as error:
-                raise VerifyFailed(error.detail) from error
-            if wanted(seen):
-                return seen
-            if deadline.passed:
-                still = "; ".join(self.left_open(step, seen))
-                raise VerifyFailed(still or f"the role's login is {seen.state.get('login')}")
-            time.sleep(LOOK_SECONDS)
 
-    def _oid(self, primary: Connection, step: Step) -> int:
-        """Return the oid that people decided about; without it, that of the name now."""
-        if self.expected is not None:
-            return int(str(self.expected["oid"]))
-        return role_oid(primary, step.target.fields["role"])
-
-
-class DisableRole(_Role):
+class DisableRole(LoginAction):
     """Remove a role's right to log in, and end its sessions on every server."""
 
     spec = DISABLE
@@ -264,15 +172,7 @@ class DisableRole(_Role):
         deadline: Deadline,
     ) -> Outcome:
         """End the role's sessions on all servers. Raises PartlyApplied with what is left."""
-        name = step.target.fields["cluster"]
-        for each, standby in cluster(targets, name).standbys.items():
-            place = standby_name(name, each)
-            try:
-                connection = operate(stack, standby, clearance, targets, deadline, standby=True)
-                refuse_other_cluster(connection, primary)
-                ending.add(place, connection)
-            except (NotUsable, CredentialUnavailable) as error:
-                ending.failed[place] = error.detail
+        add_standbys(ending, primary, stack, clearance, step, targets, deadline)
         until = min(deadline.at - NAMING_SECONDS, Deadline.within(PATIENCE_SECONDS).at)
         if ending.finish(Deadline(until)):
             return Outcome({"sessions_ended": ending.count})
@@ -288,7 +188,7 @@ class DisableRole(_Role):
         raise PartlyApplied(f"new logins were refused; still open: {'; '.join(left)}")
 
 
-class EnableRole(_Role):
+class EnableRole(LoginAction):
     """Give a role the right to log in."""
 
     spec = ENABLE
@@ -311,6 +211,3 @@ def _point(step: Step, server: Server) -> Point:
     if server.login:
         opened = (f"server {server.name}: it still takes logins of the role", *opened)
     return Point(server.place, not server.login and not opened, opened)
-
-
-DRIVER = Driver(PROVIDER.name, (DisableRole, EnableRole), read)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -23,6 +24,8 @@ _TERMINATE = (
     "SELECT CASE WHEN EXISTS (SELECT FROM pg_roles WHERE oid = {oid}::oid AND rolcanlogin)"
     " THEN NULL ELSE hitl_ops.terminate(%s, {oid}::oid) END AS open"
 )
+# The age, because the clock of each server counts by itself.
+_END_OLD = "SELECT hitl_ops.end_sessions(%s, {oid}::oid, {age}) AS open"
 _STARTING = "SELECT pid FROM hitl_ops.starting()"
 # Who keeps a session waiting; 0 is a prepared transaction.
 _HOLDERS = """
@@ -114,13 +117,15 @@ class Ending:
             for name in todo:
                 self._signal(name)
 
+    def _statement(self) -> str:
+        return with_oid(_TERMINATE, self._oid)
+
     def _signal(self, name: str) -> None:
         try:
             connection = self._servers[name]
             found = connection.execute(_STARTING).fetchall()
             now = {each["pid"] for each in found}
-            statement = with_oid(_TERMINATE, self._oid).encode()
-            row = connection.execute(statement, [self._role]).fetchone()
+            row = connection.execute(self._statement().encode(), [self._role]).fetchone()
         except psycopg.Error as error:
             self.failed[name] = words(error)
             return
@@ -132,3 +137,15 @@ class Ending:
         self._starting[name] = self._starting.get(name, now) & now
         self._found[name] = max(self._found[name], still_open)
         self._quiet[name] = 0 if still_open or self._starting[name] else self._quiet[name] + 1
+
+
+class EndingOld(Ending):
+    """End the sessions that began before a moment; the role may sign in meanwhile."""
+
+    def __init__(self, role: str, oid: int, before: datetime) -> None:
+        super().__init__(role, oid)
+        self._before = before
+
+    def _statement(self) -> str:
+        age = (datetime.now(UTC) - self._before).total_seconds()
+        return with_oid(_END_OLD, self._oid).replace("{age}", f"{max(0.0, age):.6f}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,8 +41,8 @@ RULES = ("connection_string", "assigned_secret", "repeated_secret")
 
 _VERSION = "SELECT hitl_ops.version() AS version"
 _PLACES = "SELECT * FROM hitl_ops.session_places(%s::oid)"
-_CHALLENGE = "SELECT * FROM hitl_ops.secret_challenge(%s)"
-_IN_FORCE = "SELECT hitl_ops.secret_in_force(%s, %s::oid, %s::bytea[]) AS answers"
+CHALLENGE = "SELECT * FROM hitl_ops.secret_challenge(%s)"
+IN_FORCE = "SELECT hitl_ops.secret_in_force(%s, %s::oid, %s::bytea[]) AS answers"
 
 NO_PASSWORD = "the role has no password"  # noqa: S105  words
 TOO_MANY = "too many secrets to compare all of them"
@@ -54,7 +54,7 @@ _WHY = {
 
 
 @dataclass(frozen=True)
-class _Salt:
+class Salt:
     """What a candidate's proof is made with."""
 
     kind: str
@@ -104,14 +104,15 @@ def compare(
             if version < NEEDED:
                 why = f"hitl_ops on the target has version {version}; {NEEDED} can compare"
                 return Compared(nothing, place, why)
-            row = connection.execute(_CHALLENGE, [role]).fetchone()
+            row = connection.execute(CHALLENGE, [role]).fetchone()
             assert row is not None
             if row["kind"] == "none":
                 return Compared((False,) * len(candidates), place, NO_PASSWORD)
             if row["kind"] in _WHY:
                 return Compared(nothing, place, _WHY[row["kind"]])
             return _compare(connection, place, role, row, candidates)
-    except psycopg.errors.InsufficientPrivilege as error:  # refused by managed_role
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedObject) as error:
+        # Refused by managed_role.
         return Compared(nothing, place, words(error).partition(" CONTEXT")[0])
     except (psycopg.Error, NotUsable) as error:
         raise TargetUnobservable(f"server {name}: {words(error)}") from None
@@ -124,13 +125,7 @@ def _compare(
     row: dict[str, Any],
     candidates: Sequence[Candidate],
 ) -> Compared:
-    salt = _Salt(
-        row["kind"],
-        role,
-        row["iterations"] or 1,
-        base64.b64decode(row["salt"] or ""),
-        bytes(row["challenge"]),
-    )
+    salt = salt_of(role, row)
     if salt.kind == "scram" and (salt.iterations < LEAST_ITERATIONS or len(salt.salt) < LEAST_SALT):
         why = "the role's verifier is too weak to be compared: few iterations, or a short salt"
         return Compared((None,) * len(candidates), place, why)
@@ -140,8 +135,8 @@ def _compare(
     found: set[int] = set()
     for at in range(0, min(len(asked), most), IN_ONE_CALL):
         part = asked[at : min(at + IN_ONE_CALL, most)]
-        proofs = [_proof(value, salt) for _, value in part]
-        answer = connection.execute(_IN_FORCE, [role, row["role"], proofs]).fetchone()
+        proofs = [proof_of(value, salt) for _, value in part]
+        answer = connection.execute(IN_FORCE, [role, row["role"], proofs]).fetchone()
         assert answer is not None
         found |= {which for (which, _), yes in zip(part, answer["answers"], strict=True) if yes}
     left = {at for at, _ in asked[most:]} - found
@@ -158,7 +153,18 @@ def _answer(at: int, one: Candidate, found: set[int], left: set[int]) -> bool | 
     return None if at in left or one.rule not in RULES or not one.values else False
 
 
-def _proof(value: str, salt: _Salt) -> bytes:
+def salt_of(role: str, row: Mapping[str, Any]) -> Salt:
+    """Return what hitl_ops.secret_challenge answered."""
+    return Salt(
+        row["kind"],
+        role,
+        row["iterations"] or 1,
+        base64.b64decode(row["salt"] or ""),
+        bytes(row["challenge"]),
+    )
+
+
+def proof_of(value: str, salt: Salt) -> bytes:
     """Return the hash of the challenge and what the target stores if this is the password."""
     if salt.kind == "md5":
         digest = hashlib.md5(f"{value}{salt.role}".encode(), usedforsecurity=False).hexdigest()

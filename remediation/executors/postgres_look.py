@@ -16,7 +16,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue.postgres import POWERFUL
+from remediation.domain.catalogue.postgres_role import POWERFUL
 from remediation.domain.errors import TargetUnobservable
 from remediation.executors.base import Deadline
 from remediation.executors.postgres_cluster import PostgresServer, PostgresTarget
@@ -153,7 +153,8 @@ def look(
         "servers": [each.to_json() for each in servers],
         "standbys_unseen": [each.name for each in servers if each.login is None],
         "subscribers": sorted({n for each in servers for n, logical in each.replicas if logical}),
-        "pooler": None,  # a pooler cannot be seen from the server
+        # A pooler cannot be seen from the server: None says that nobody knows.
+        "pooler": sorted(target.poolers) or None,
     }
 
 

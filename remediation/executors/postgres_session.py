@@ -21,6 +21,8 @@ from remediation.executors.errors import NotApplied, OutcomeUnknown
 
 # Per address of the host; libpq accepts no value below 2. The resolver has its own limit.
 CONNECT_SECONDS = 4
+# For a sign-in with a new password: a server that asks for the password itself gets none.
+ONLY_SCRAM = "scram-sha-256"
 STATEMENT_SECONDS = 5.0  # catalogue reads and ALTER ROLE take milliseconds unless they wait
 # The server's own timeout comes first; this one is for a server that no longer answers.
 GRACE_SECONDS = 1.0

@@ -11,12 +11,12 @@ from types import MappingProxyType
 
 from remediation import extensions
 from remediation.domain.catalogue import ACTIONS, PROVIDERS
-from remediation.executors import aws, noop, postgres
+from remediation.executors import aws, openbao, postgres_driver, things, tls
 from remediation.executors.base import Executor
 from remediation.executors.driver import Driver
 from remediation.extensions import ExtensionInvalid
 
-BUILT_IN = (postgres.DRIVER, aws.DRIVER, noop.DRIVER)
+BUILT_IN = (postgres_driver.DRIVER, aws.DRIVER, openbao.DRIVER, tls.DRIVER, things.DRIVER)
 _OURS = "hitlportal"
 
 

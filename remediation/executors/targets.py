@@ -2,29 +2,39 @@
 
 TOML on the worker's host, with a section for each provider. The module that reads a section
 documents it: postgres_cluster.py, aws_account.py, noop.py, or another package's. Every key that no
-module reads is refused.
+module reads is refused. Sections `[store.<name>]` are no provider's: see stores/section.py.
 
     environment = "production"     optional, in each section: the minimum environment of its
                                    targets, whatever the inventory (which the web process writes)
                                    says
 
-Credentials that can change something are given only as a file, never inline. Only
-`credentials.for_operating`, which requires a clearance, opens this file; until then they are not in
-this process.
+Credentials that can change something are given as a file or by their place in a store, never
+inline. Only `credentials.for_operating`, which requires a clearance, reads them; until then they
+are not in this process. Wherever a section takes `NAME_file`, it also takes
+
+    NAME_from = "apps:workers/orders-db#dsn"    a field of a secret in [store.apps], kind openbao:
+                                                read for each use, by the observer's or, with a
+                                                clearance, by the operator's login there
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
 
 from remediation.domain.catalogue import is_test, provider_of
 from remediation.domain.plan import Target
 from remediation.executors.driver import Places
 from remediation.executors.section import Section, TargetsFileInvalid
+
+if TYPE_CHECKING:
+    from remediation.executors.section import Source
+    from remediation.executors.stores.store import Store
 
 P = TypeVar("P", bound=Places)
 
@@ -38,6 +48,8 @@ class Targets:
     # pg_control_system().system_identifier of the portal's cluster; None if it has none.
     portal_system_identifier: int | None
     protected_clusters: frozenset[str]
+    # Where this worker delivers credentials, by the store's name.
+    stores: Mapping[str, Store] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def load(
@@ -55,8 +67,11 @@ class Targets:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise TargetsFileInvalid(f"{path}: {error}") from error
+        top = Section(table, str(path), path.parent)
+        stores, source_of = _stores(top)
         return cls(
-            sections=_sections(Section(table, str(path), path.parent)),
+            sections=_sections(Section(table, str(path), path.parent, source_of)),
+            stores=stores,
             portal_system_identifier=portal_system_identifier,
             protected_clusters=protected_clusters,
         )
@@ -82,6 +97,14 @@ class Targets:
         return any(is_test(provider) for provider in self.sections)
 
 
+def _stores(top: Section) -> tuple[Mapping[str, Store], Callable[[str], Source]]:
+    # The stores' modules import this one.
+    from remediation.executors.stores.section import find_source, read_stores
+
+    stores = read_stores(top.section("store"))
+    return stores, partial(find_source, stores)
+
+
 def _sections(top: Section) -> Mapping[str, Places]:
     # Each provider's module imports this one.
     from remediation.executors.registry import DRIVERS
@@ -92,5 +115,6 @@ def _sections(top: Section) -> Mapping[str, Places]:
             section = top.section(name)
             found[name] = driver.read(section)
             section.refuse_unknown()
+    top.section("store")  # _stores reads it
     top.refuse_unknown()
     return found

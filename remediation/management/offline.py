@@ -29,8 +29,9 @@ from audit.tlog.note import Note, VerifierKey, from_bytes
 from audit.tlog.policy import Policy
 from remediation.domain import inert, instant
 from remediation.domain.errors import BadInput
-from remediation.domain.gate import approvers, evidence, gate
+from remediation.domain.gate import approvers, evidence
 from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.finding import Failure
 from remediation.extensions import ExtensionInvalid, load_catalogue
 from remediation.management.replay import Replay, Whole, check_bundle, check_evidence
 from remediation.management.signed_record import Signed, Trust
@@ -201,7 +202,7 @@ def _lines(replay: Replay) -> list[str]:
     for finding in replay.findings:
         result = finding.result
         result_text = (
-            f"no: {result.reason}: {result.detail}" if isinstance(result, gate.Failure) else "ok"
+            f"no: {result.reason}: {result.detail}" if isinstance(result, Failure) else "ok"
         )
         lines.append(f"{finding.number} {finding.name:32} {result_text}")
     return lines
@@ -251,7 +252,7 @@ def _value(replay: Replay) -> dict[str, object]:
         step: dict[str, object] = {"number": finding.number, "name": finding.name}
         result = finding.result
         step["holds"] = bool(result)
-        if isinstance(result, gate.Failure):
+        if isinstance(result, Failure):
             step |= {"reason": result.reason, "detail": result.detail}
         steps.append(step)
     return {

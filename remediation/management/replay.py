@@ -16,6 +16,7 @@ from remediation.domain.errors import BadInput
 from remediation.domain.events import PROPOSED, Event
 from remediation.domain.gate import gate
 from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.finding import Finding
 from remediation.domain.gate.inclusion import LogTrust
 from remediation.domain.halt.statement import RunDecision
 from remediation.domain.plan import Plan
@@ -27,6 +28,10 @@ from remediation.management.signed_record import Signed, Trust, signed_halt, sig
 _PLAN = "hitlportal/plan/v1"
 # A rollback that a halt asked for rests on one of these; a halt of version 1 asked for it, too.
 _UNDOES = tuple(decision for decision in RunDecision if decision.undoes)
+_HALTS = tuple(decision for decision in RunDecision if decision.halts)
+_ANSWERS = tuple(decision for decision in RunDecision if decision.waits)
+# What people sign about a run.
+_SIGNED = (Event.PERSON_EXECUTION_HALTED, Event.PERSON_RUN_SETTLED, Event.PERSON_WAIT_ANSWERED)
 # The reasons of an end that people settled, not the worker.
 BY_PEOPLE = ("people_said_applied", "people_said_not_applied")
 # The worker ends a proposal this way only after a verified review with this decision.
@@ -41,7 +46,7 @@ class Replay:
     """One run of the gate, with the result of each step."""
 
     given: Evidence
-    findings: tuple[gate.Finding, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def holds(self) -> bool:
@@ -102,7 +107,7 @@ def check_bundle(raw: bytes, trust: Trust) -> Whole:
             slots=_slots(entry, replays),
         )
         for entry in found.entries
-        if entry.action in (Event.PERSON_EXECUTION_HALTED, Event.PERSON_RUN_SETTLED)
+        if entry.action in _SIGNED
     )
     unfounded = tuple(_unfounded(found.entries, reviews, halts))
     return Whole(found, reviews, halts, replays, unfounded)
@@ -151,9 +156,7 @@ def _unfounded(
     entries: Sequence[Entry], reviews: Sequence[Signed], halts: Sequence[Signed]
 ) -> Iterator[str]:
     verified = {(one.proposal, one.decision) for one in reviews if not one.problem}
-    halted = {
-        one.proposal for one in halts if not one.problem and one.decision != RunDecision.SETTLE
-    }
+    halted = {one.proposal for one in halts if not one.problem and one.decision in _HALTS}
     undone = {one.proposal for one in halts if not one.problem and one.decision in _UNDOES}
     settled = Counter(
         proposal
@@ -163,7 +166,9 @@ def _unfounded(
             if not one.problem and one.decision == RunDecision.SETTLE
         }
     )
-    by = {(one.proposal, one.person) for one in halts if not one.problem}
+    valid = [one for one in halts if not one.problem]
+    answered = {(one.proposal, one.person) for one in valid if one.decision in _ANSWERS}
+    by = {(one.proposal, one.person) for one in valid if one.decision not in _ANSWERS}
     for entry in entries:
         decision = _ENDED.get(entry.action)
         if decision is not None and (entry.object, decision) not in verified:
@@ -178,6 +183,10 @@ def _unfounded(
             person = str(find(entry.said, "data.person"))
             if (entry.object, person) not in by:
                 yield f"entry {entry.index}, {entry.action}: no verified halt is by {person}"
+        if entry.action == Event.WORKER_ANSWER_VERIFIED:
+            person = str(find(entry.said, "data.person"))
+            if (entry.object, person) not in answered:
+                yield f"entry {entry.index}, {entry.action}: no verified answer is by {person}"
 
 
 def _says_halted(entry: Entry) -> bool:

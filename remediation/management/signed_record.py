@@ -16,6 +16,7 @@ from remediation.domain.errors import BadInput, ReviewRefused, SignatureInvalid
 from remediation.domain.gate.approvers import Approver, Approvers
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.gate.signature import verify as verify_assertion
+from remediation.domain.gate.signed_halt import may_sign
 from remediation.domain.gate.steps import MAX_SKEW
 from remediation.domain.halt.statement import HaltStatement, signed_steps
 from remediation.domain.plan import Plan
@@ -74,7 +75,7 @@ def signed_review(entry: Entry, trust: Trust) -> Signed:
 
 
 def signed_halt(entry: Entry, trust: Trust, *, plan: Plan | None, slots: tuple[str, ...]) -> Signed:
-    """Verify one signed halt.
+    """Verify one signed halt, settlement, or answer to a wait.
 
     ``plan`` and ``slots`` belong to the halted run, taken from the rest of the bundle; without them
     the halt is invalid.
@@ -88,10 +89,16 @@ def signed_halt(entry: Entry, trust: Trust, *, plan: Plan | None, slots: tuple[s
     problem = (
         _about(entry, statement, at)
         or _of_plan(statement, plan)
-        or _by_key(statement, assertion, at, trust, lambda known: known.may_halt(slots))
+        or _by_key(
+            statement,
+            assertion,
+            at,
+            trust,
+            lambda known: may_sign(known, statement.decision, slots),
+        )
     )
     decision = statement.decision
-    kind = "halt" if decision.halts else "settlement"
+    kind = "halt" if decision.halts else "answer" if decision.waits else "settlement"
     asked = "" if decision == "halt" else f" ({decision})"
     said = f"{kind}{asked} by {statement.person}, round {statement.round}"
     return Signed(entry.index, entry.object, said, decision.value, problem, statement.person)

@@ -65,6 +65,7 @@ from remediation.models.queue import NO_SERVICE, IncidentEntry, QueueEntry, Queu
 from remediation.models.review import Narrowing, Review, ReviewSession
 from remediation.models.secrecy import EvidenceErasure, EvidenceScan
 from remediation.models.telling import Delivery, NoticeChannel, NoticeChoice, Telling
+from remediation.models.waiting import Resumption, Wait, WaitLook, WaitOverdue
 
 __all__ = [
     "NO_SERVICE",
@@ -123,6 +124,7 @@ __all__ = [
     "QueueEntry",
     "QueueService",
     "Refusal",
+    "Resumption",
     "Review",
     "ReviewSession",
     "SavedView",
@@ -133,4 +135,7 @@ __all__ = [
     "Telling",
     "Transition",
     "User",
+    "Wait",
+    "WaitLook",
+    "WaitOverdue",
 ]

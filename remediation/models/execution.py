@@ -17,6 +17,10 @@ class Lease(models.Model):
     token = models.BigIntegerField(default=0)
     holder = models.CharField(max_length=200, blank=True)
     until = models.DateTimeField()
+    # The proposal for which it was claimed last. While that one waits, nobody else gets the target.
+    proposal = models.ForeignKey(
+        Proposal, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
 
     def __str__(self) -> str:
         return f"{self.target} #{self.token}"

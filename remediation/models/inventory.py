@@ -20,6 +20,20 @@ class Criticality(models.TextChoices):
     CRITICAL = "critical"
 
 
+class TakesBy(models.TextChoices):
+    """How a service learns a new value of a credential."""
+
+    FETCH = "fetch"  # it reads the store before each use
+    RELOAD = "reload"
+    RESTART = "restart"
+    DEPLOY = "deploy"
+    BY_HAND = "by_hand"
+
+
+# Longer than any real program waits between two runs; also the bound of `conditions.Consumer`.
+MOST_PERIOD_S = 400 * 24 * 3600
+
+
 class Service(Fact):
     """A system. Object rights (`view_service`, `review_service`) refer to this row."""
 
@@ -130,10 +144,28 @@ class DependencyVersion(Fact):
     # True if the correction of a scope added this edge. It widens the scope, but does not make
     # the identity's users count as known.
     by_reviewer = models.BooleanField(default=False)
+    # How the source uses an identity; empty where the inventory does not say it.
+    # What the target's records show of the source: an application name, a role, an address.
+    seen_as = models.CharField(max_length=200, blank=True, default="", db_default="")
+    # The longest time between two uses; 0 if the source always holds a connection.
+    period_s = models.PositiveIntegerField(null=True, blank=True)
+    takes_by = models.CharField(
+        max_length=20, choices=TakesBy.choices, blank=True, default="", db_default=""
+    )
     author = models.CharField(max_length=200)
 
     class Meta:
         indexes = [models.Index(fields=["dependency", "-id"], name="dependency_version_newest")]
+        constraints = [
+            models.CheckConstraint(
+                name="dependency_takes_by",
+                condition=models.Q(takes_by__in=["", *TakesBy.values]),
+            ),
+            models.CheckConstraint(
+                name="dependency_period",
+                condition=models.Q(period_s__isnull=True) | models.Q(period_s__lte=MOST_PERIOD_S),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.dependency} {'present' if self.present else 'absent'}"

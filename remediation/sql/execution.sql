@@ -6,16 +6,26 @@ SET search_path = pg_catalog, pg_temp AS $$
   SELECT coalesce((SELECT f.frozen FROM public.remediation_freeze f ORDER BY f.id DESC LIMIT 1), false)
 $$;
 
--- Returns the time until which an approved proposal may run.
+-- Returns how long a run has waited between steps. That is no time to run.
+CREATE FUNCTION remediation.waited_v1(proposal uuid) RETURNS interval LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(sum(coalesce(w.ended, clock_timestamp()) - w.began), interval '0')
+    FROM (SELECT t.to_state, t.recorded_at AS began, lead(t.recorded_at) OVER (ORDER BY t.id) AS ended
+            FROM public.remediation_transition t WHERE t.proposal_id = $1) AS w
+   WHERE w.to_state = 'waiting'
+$$;
+
+-- Returns the time until which an approved proposal may run; working time counts.
 CREATE FUNCTION remediation.run_deadline_v1(proposal uuid) RETURNS timestamptz LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT t.recorded_at + make_interval(secs => a.run_within_s)
+  SELECT t.recorded_at + make_interval(secs => a.run_within_s) + remediation.waited_v1(t.proposal_id)
     FROM public.remediation_transition t
     JOIN public.remediation_assessment a ON a.proposal_id = t.proposal_id AND a.round = t.round
    WHERE t.proposal_id = $1 AND t.to_state = 'approved' ORDER BY t.id DESC LIMIT 1
 $$;
 
--- Returns whether this run holds a live lease, with the newest token, on every target of the plan.
+-- Returns whether this run holds a live lease on every target of the plan: with the tokens with which it
+-- began, or after a wait one that was claimed for it.
 CREATE FUNCTION remediation.leases_held_v1(proposal uuid) RETURNS boolean LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT EXISTS (SELECT 1 FROM public.remediation_execution x WHERE x.proposal_id = $1)
@@ -24,8 +34,10 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
        SELECT 1 FROM public.remediation_proposaltarget t
          JOIN public.remediation_execution x ON x.proposal_id = t.proposal_id
          LEFT JOIN public.remediation_lease l ON l.target = t.locator
-          AND l.token = (x.tokens ->> t.locator)::bigint AND l.holder = x.holder
-          AND l.until > clock_timestamp()
+          AND l.until > clock_timestamp() AND coalesce(l.proposal_id, t.proposal_id) = t.proposal_id
+          AND (l.token = (x.tokens ->> t.locator)::bigint AND l.holder = x.holder
+               OR l.proposal_id = t.proposal_id AND EXISTS (
+                 SELECT 1 FROM public.remediation_wait w WHERE w.execution_id = x.id))
         WHERE t.proposal_id = $1 AND l.target IS NULL)
 $$;
 
@@ -43,6 +55,16 @@ BEGIN
     END IF;
     IF NEW.token > OLD.token AND OLD.until > clock_timestamp() THEN
       PERFORM remediation.refuse_v1('lease_live', 'the lease is still held');
+    END IF;
+    IF NEW.proposal_id IS DISTINCT FROM OLD.proposal_id THEN
+      IF NEW.token = OLD.token THEN
+        PERFORM remediation.refuse_v1('lease_token', 'a claim for another proposal needs a new token');
+      END IF;
+      -- A run that waits holds no lease, and keeps its targets.
+      IF EXISTS (SELECT 1 FROM public.remediation_proposal p
+                  WHERE p.id = OLD.proposal_id AND p.state = 'waiting') THEN
+        PERFORM remediation.refuse_v1('lease_waiting', 'a run that waits keeps its targets');
+      END IF;
     END IF;
     -- A worker that slept past the end of its lease cannot renew it; it must take a new one.
     IF NEW.token = OLD.token AND OLD.until <= clock_timestamp() AND NEW.until > OLD.until THEN
@@ -87,7 +109,7 @@ SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- Refuses a step out of order, without a live lease, too late or while execution is frozen, and a phase
--- out of order. Halts: halt.sql.
+-- out of order. Halts: halt.sql. Waits: waiting.sql.
 CREATE FUNCTION remediation.step_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp AS $$
 DECLARE x record; l record; before text[];
@@ -97,7 +119,7 @@ BEGIN
   PERFORM remediation.lock_proposal_v1(x.proposal_id);
   SELECT p.state INTO x.state FROM public.remediation_proposal p WHERE p.id = x.proposal_id;
   IF NOT (x.state IN ('executing', 'unknown')
-          OR x.state = 'stopped' AND NEW.phase IN ('undo_intended', 'undone', 'undo_failed')) THEN
+          OR x.state IN ('stopped', 'waiting') AND NEW.phase IN ('undo_intended', 'undone', 'undo_failed')) THEN
     PERFORM remediation.refuse_v1('step_state', 'the proposal is not being executed');
   END IF;
   -- Only people give access back (promise 11): whoever has the worker's login cannot begin it alone.
@@ -106,6 +128,7 @@ BEGIN
   END IF;
   SELECT k.token, k.until INTO l FROM public.remediation_proposaltarget t
     JOIN public.remediation_lease k ON k.target = t.locator
+     AND coalesce(k.proposal_id, t.proposal_id) = t.proposal_id
    WHERE t.proposal_id = x.proposal_id AND t.step = NEW.step;
   -- A worker that comes back after the end of its lease writes nothing.
   IF l IS NULL OR l.token <> NEW.token OR l.until <= clock_timestamp() THEN
@@ -127,6 +150,9 @@ BEGIN
          SELECT 1 FROM public.remediation_steprecord s WHERE s.execution_id = NEW.execution_id
             AND s.step = NEW.step - 1 AND s.phase = 'verified') THEN
       PERFORM remediation.refuse_v1('step_order', 'the step before is not verified');
+    END IF;
+    IF NEW.step > 0 THEN
+      PERFORM remediation.refuse_held_v1(x.proposal_id, false);
     END IF;
     -- A run that is ending or being undone begins no further step.
     IF EXISTS (SELECT 1 FROM public.remediation_steprecord s WHERE s.execution_id = NEW.execution_id

@@ -76,7 +76,8 @@ BEGIN
   FOR f IN SELECT * FROM (VALUES
     ('', ARRAY['invitationuse', 'service', 'identity', 'dependency', 'agent', 'diagnosis', 'evidencescan',
                'evidenceerasure', 'proposal', 'notice', 'incidentnotice', 'noticechannel', 'assessment', 'execution',
-               'steprecord', 'lateresult', 'ownerteam', 'environmentname']),
+               'steprecord', 'lateresult', 'ownerteam', 'environmentname', 'wait', 'waitlook', 'waitoverdue',
+               'resumption']),
     ('author', ARRAY['serviceversion', 'identityversion', 'dependencyversion', 'agentversion']),
     ('actor', ARRAY['incidenttransition', 'incidentlook', 'incidentassignment', 'transition', 'refusal', 'freeze',
                     'haltverdict', 'liveobservation', 'secretcheck', 'approverkey', 'outcomequestion']),

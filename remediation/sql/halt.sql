@@ -1,5 +1,5 @@
--- What people sign about a run: a halt (stop and keep, or stop and undo), and that it is settled by hand.
--- Nothing needs a halt to continue. The lock on the proposal decides whether the halt or the next step came
+-- What people sign about a run: a halt (stop and keep, or stop and undo), that it is settled by hand, and
+-- of a run that waits: that it goes on, or waits longer. Nothing needs a halt to continue. The lock on the proposal decides whether the halt or the next step came
 -- first.
 --
 -- The database cannot verify a passkey. It keeps statement and assertion, and refuses the next step
@@ -26,19 +26,27 @@ BEGIN
   SELECT x.state, x.round, x.plan_digest INTO p FROM public.remediation_proposal x WHERE x.id = $1;
   s := convert_from($3, 'UTF8')::jsonb;
   decision := s ->> 'decision';
-  IF s ->> 'type' IS DISTINCT FROM 'hitlportal-halt/v2'
-     OR (decision IN ('keep', 'undo', 'settle')) IS NOT TRUE
+  IF s ->> 'type' IS DISTINCT FROM (CASE WHEN decision IN ('go_on', 'longer') THEN 'hitlportal-halt/v3'
+                                         ELSE 'hitlportal-halt/v2' END)
+     OR (decision IN ('keep', 'undo', 'settle', 'go_on', 'longer')) IS NOT TRUE
      OR s ->> 'proposal' IS DISTINCT FROM $1::text OR s ->> 'round' IS DISTINCT FROM p.round::text
      OR s ->> 'plan' IS DISTINCT FROM p.plan_digest OR s ->> 'person' IS DISTINCT FROM $2::text THEN
     PERFORM remediation.refuse_v1('halt_digest', 'what was signed is not about this run');
   END IF;
-  IF (p.state = ANY (CASE decision WHEN 'keep' THEN ARRAY['executing']
-                                   WHEN 'undo' THEN ARRAY['executing', 'stopped']
-                                   ELSE ARRAY['unknown', 'stopped'] END)) IS NOT TRUE THEN
+  IF (p.state = ANY (CASE decision WHEN 'keep' THEN ARRAY['executing', 'waiting']
+                                   WHEN 'undo' THEN ARRAY['executing', 'waiting', 'stopped']
+                                   WHEN 'settle' THEN ARRAY['unknown', 'stopped']
+                                   ELSE ARRAY['waiting'] END)) IS NOT TRUE THEN
     PERFORM remediation.refuse_v1('halt_state', CASE decision
       WHEN 'keep' THEN 'only a run in progress can be halted'
       WHEN 'undo' THEN 'only a run in progress, or one that just stopped, can be undone'
+      WHEN 'go_on' THEN 'only a run that waits can go on'
+      WHEN 'longer' THEN 'only a run that waits can wait longer'
       ELSE 'only a run that is unknown or stopped is settled by hand' END);
+  END IF;
+  IF decision IN ('go_on', 'longer') THEN
+    PERFORM remediation.answer_statement_v1($1, s);
+    RETURN;
   END IF;
   IF (s ->> 'found' = ANY (CASE WHEN decision = 'settle' AND p.state = 'unknown'
                                 THEN ARRAY['applied', 'not_applied'] ELSE ARRAY[''] END)) IS NOT TRUE THEN
@@ -117,8 +125,12 @@ BEGIN
     INTO begun, verified, ending, undoing, left_
     FROM public.remediation_steprecord s
     JOIN public.remediation_execution x ON x.id = s.execution_id WHERE x.proposal_id = $1;
+  IF $2 IN ('go_on', 'longer') THEN
+    RETURN CASE WHEN ending OR remediation.signed_v1($1, ARRAY['keep', 'undo', 'halt'])
+                THEN 'the run is halted already' ELSE '' END;
+  END IF;
   IF $2 = 'keep' THEN
-    RETURN CASE WHEN begun >= steps OR ending THEN 'no step is left that has not begun'
+    RETURN CASE WHEN begun >= steps AND $3 <> 'waiting' OR ending THEN 'no step is left that has not begun'
                 WHEN remediation.signed_v1($1, ARRAY['keep', 'undo', 'halt']) THEN 'the run is halted already'
                 ELSE '' END;
   END IF;
@@ -170,6 +182,14 @@ BEGIN
   IF why IS NOT NULL THEN
     PERFORM remediation.refuse_v1('halt_separation', why);
   END IF;
+  -- Going on is a verdict like those of the round, so a lead's role is not enough for it.
+  IF NEW.decision = 'go_on' AND NOT EXISTS (
+       SELECT 1 FROM public.remediation_assessment a
+        CROSS JOIN LATERAL jsonb_array_elements_text(a.slots) AS s(slot)
+        WHERE a.proposal_id = NEW.proposal_id AND a.round = p.round
+          AND remediation.may_fill_v1(NEW.person, NEW.proposal_id, p.round, s.slot)) THEN
+    PERFORM remediation.refuse_v1('halt_entitlement', 'only a person who can approve the proposal lets it go on');
+  END IF;
   -- A lead, or a person who could have filled a slot of the round.
   IF NOT EXISTS (SELECT 1 FROM remediation.entitlement e
                    JOIN public.remediation_assessment a
@@ -197,9 +217,10 @@ CREATE FUNCTION remediation.halt_outbox_v1() RETURNS trigger LANGUAGE plpgsql SE
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   INSERT INTO public.remediation_outboxmessage (proposal_id, kind, round, recorded_at)
-  SELECT p.id, CASE NEW.decision WHEN 'settle' THEN 'settle_run' ELSE 'undo' END, p.round, clock_timestamp()
+  SELECT p.id, CASE WHEN p.state = 'waiting' THEN 'answer' WHEN NEW.decision = 'settle' THEN 'settle_run'
+                    ELSE 'undo' END, p.round, clock_timestamp()
     FROM public.remediation_proposal p
-   WHERE p.id = NEW.proposal_id AND p.state IN ('stopped', 'unknown');
+   WHERE p.id = NEW.proposal_id AND p.state IN ('stopped', 'unknown', 'waiting');
   RETURN NULL;
 END $$;
 CREATE TRIGGER outbox AFTER INSERT ON public.remediation_halt
@@ -215,7 +236,7 @@ BEGIN
   PERFORM remediation.lock_proposal_v1(of);
   PERFORM remediation.entry_names_v1(NEW.entry, 'proposal:' || of, NEW.actor);
   IF NOT EXISTS (SELECT 1 FROM public.remediation_proposal p
-                  WHERE p.id = of AND p.state IN ('executing', 'unknown', 'stopped')) THEN
+                  WHERE p.id = of AND p.state IN ('executing', 'waiting', 'unknown', 'stopped')) THEN
     PERFORM remediation.refuse_v1('halt_state', 'the run has ended');
   END IF;
   RETURN NEW;
@@ -234,7 +255,7 @@ BEGIN
   PERFORM remediation.lock_proposal_v1(halted);
   IF NEW.phase = 'intended' AND EXISTS (
        SELECT 1 FROM public.remediation_halt h
-        WHERE h.proposal_id = halted AND h.decision <> 'settle' AND NOT EXISTS (
+        WHERE h.proposal_id = halted AND h.decision NOT IN ('settle', 'go_on', 'longer') AND NOT EXISTS (
           SELECT 1 FROM public.remediation_haltverdict w WHERE w.halt_id = h.id AND w.refusal <> '')) THEN
     PERFORM remediation.refuse_v1('halted', 'a person halted this run');
   END IF;

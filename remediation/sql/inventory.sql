@@ -18,7 +18,8 @@ CREATE INDEX dependency_version_gone ON public.remediation_dependencyversion (re
 -- an edge to an identity that perhaps had none, the confirmation of what a reviewer said. A removed edge
 -- hides its source from its target, so it counts at both ends. A service that moved to another team or
 -- environment counts in each direction: rights are given on teams and environments, so the author may have
--- moved it to where the author holds one.
+-- moved it to where the author holds one. A user of an identity that is sought under another name, or with
+-- a shorter period, may end a wait earlier.
 --
 -- now() and not clock_timestamp(): the latter is volatile and keeps an index from being used; now() is
 -- older by at most one transaction.
@@ -70,14 +71,16 @@ BEGIN
     JOIN LATERAL (SELECT x.* FROM public.remediation_dependencyversion x
                    WHERE x.dependency_id = d.id AND x.recorded_at > now() - interval '7 days'
                   OFFSET 0) AS v ON true
-    LEFT JOIN LATERAL (SELECT x.present, x.by_reviewer
+    LEFT JOIN LATERAL (SELECT x.present, x.by_reviewer, x.seen_as, x.period_s
                          FROM public.remediation_dependencyversion x
                         WHERE x.dependency_id = v.dependency_id AND x.id < v.id
                         ORDER BY x.id DESC LIMIT 1) AS o ON true
    WHERE d.identity_id = ANY (identities)
      AND (v.present IS DISTINCT FROM o.present AND (v.present OR o.present)
           -- To confirm what a reviewer said takes an unknown away.
-          OR v.present AND o.by_reviewer AND NOT v.by_reviewer);
+          OR v.present AND o.by_reviewer AND NOT v.by_reviewer
+          OR v.present AND o.present AND (v.seen_as <> o.seen_as
+             OR coalesce(v.period_s < o.period_s, o.period_s IS NULL AND v.period_s IS NOT NULL)));
 END $$;
 
 -- The services that cannot work without one of these identities, or could not at some time in the last

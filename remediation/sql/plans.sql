@@ -16,7 +16,8 @@ $$;
 CREATE FUNCTION remediation.open_plans_v1(person uuid) RETURNS bigint
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT count(*) FROM public.remediation_proposal p
-   WHERE p.planner = $1 AND p.state IN ('submitted', 'in_review', 'approved', 'executing', 'unknown')
+   WHERE p.planner = $1
+     AND p.state IN ('submitted', 'in_review', 'approved', 'executing', 'waiting', 'unknown')
 $$;
 
 -- A plan of a person: an approver or a lead makes it for the newest diagnosis of an incident. The person's

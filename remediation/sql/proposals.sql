@@ -32,7 +32,7 @@ BEGIN
   IF NEW.supersedes_id IS NOT NULL AND NOT EXISTS (
        SELECT 1 FROM public.remediation_proposal p
         WHERE p.id = NEW.supersedes_id AND p.incident_id = NEW.incident_id
-          AND p.state NOT IN ('submitted', 'in_review', 'approved', 'executing', 'unknown')) THEN
+          AND p.state NOT IN ('submitted', 'in_review', 'approved', 'executing', 'waiting', 'unknown')) THEN
     PERFORM remediation.refuse_v1('proposal_supersedes', 'the superseded proposal is still open');
   END IF;
   RETURN NEW;

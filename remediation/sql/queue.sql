@@ -29,15 +29,16 @@ $$;
 
 -- The urgency of a row of the queue, as a text that sorts: state, risk, deadline, then the time of
 -- detection. Never arrival alone, or an agent could push an incident down (A34). A run that stopped in the
--- middle stands first until a person has settled it ('settled'). What has ended stands behind all that is
--- open, the newest first.
+-- middle stands first until a person has settled it ('settled'). One that waits for a person ('asks') stands
+-- beside what waits for a decision. What has ended stands behind all that is open, the newest first.
 CREATE FUNCTION remediation.urgency_v1(
   state text, risk text, due timestamptz, detected timestamptz, moved timestamptz, id uuid)
 RETURNS text LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE
-    WHEN $1 NOT IN ('stopped', 'in_review', 'submitted', 'approved', 'executing', 'unknown')
+    WHEN $1 NOT IN ('stopped', 'in_review', 'asks', 'submitted', 'approved', 'executing', 'waiting', 'unknown')
     THEN '9' || (9999999999999999 - remediation.digits_v1($5)::bigint)::text || $6
-    ELSE CASE $1 WHEN 'stopped' THEN '0' WHEN 'in_review' THEN '1' WHEN 'submitted' THEN '2' ELSE '3' END
+    ELSE CASE $1 WHEN 'stopped' THEN '0' WHEN 'in_review' THEN '1' WHEN 'asks' THEN '1'
+                 WHEN 'submitted' THEN '2' ELSE '3' END
       || coalesce(array_position(ARRAY['critical', 'high', 'medium', 'low'], $2) - 1, 4)::text
       || remediation.digits_v1($3) || remediation.digits_v1($4) || $6 END
 $$;
@@ -73,10 +74,14 @@ BEGIN
     CROSS JOIN LATERAL (
       SELECT CASE p.state WHEN 'submitted' THEN p.recorded_at + interval '24 hours'
                           WHEN 'in_review' THEN a.decide_by
-                          WHEN 'approved' THEN remediation.run_deadline_v1(p.id) END AS due) AS c
+                          WHEN 'approved' THEN remediation.run_deadline_v1(p.id)
+                          WHEN 'waiting' THEN remediation.wait_deadline_v1(remediation.wait_of_v1(p.id)) END AS due)
+      AS c
     CROSS JOIN LATERAL (
       SELECT remediation.urgency_v1(CASE WHEN p.state = 'stopped' AND remediation.settled_v1(p.id)
-                                         THEN 'settled' ELSE p.state END, a.risk, c.due, i.detected_at, coalesce(m.at, p.recorded_at), p.id)
+                                         THEN 'settled'
+                                         WHEN p.state = 'waiting' AND remediation.asks_v1(remediation.wait_of_v1(p.id))
+                                         THEN 'asks' ELSE p.state END, a.risk, c.due, i.detected_at, coalesce(m.at, p.recorded_at), p.id)
              AS place) AS x
     CROSS JOIN LATERAL (
       SELECT array_agg(DISTINCT v.service_id ORDER BY v.service_id) AS touched,
@@ -167,8 +172,16 @@ CREATE FUNCTION remediation.queue_settled_v1() RETURNS trigger LANGUAGE plpgsql 
 SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM remediation.queue_v1(h.proposal_id) FROM public.remediation_halt h
-    JOIN public.remediation_proposal p ON p.id = h.proposal_id AND p.state = 'stopped'
+    JOIN public.remediation_proposal p ON p.id = h.proposal_id AND p.state IN ('stopped', 'waiting')
    WHERE h.id = NEW.halt_id;
+  RETURN NULL;
+END $$;
+-- A look can be the one since which a run waits for a person, and so is a deadline that passed.
+CREATE FUNCTION remediation.queue_wait_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM remediation.queue_v1(x.proposal_id) FROM public.remediation_wait w
+    JOIN public.remediation_execution x ON x.id = w.execution_id WHERE w.id = NEW.wait_id;
   RETURN NULL;
 END $$;
 CREATE FUNCTION remediation.list_opened_v1() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -197,6 +210,10 @@ CREATE TRIGGER queue AFTER INSERT ON public.remediation_review
   FOR EACH ROW EXECUTE FUNCTION remediation.queue_fact_v1();
 CREATE TRIGGER queue AFTER INSERT ON public.remediation_haltverdict
   FOR EACH ROW EXECUTE FUNCTION remediation.queue_settled_v1();
+CREATE TRIGGER queue AFTER INSERT ON public.remediation_waitlook
+  FOR EACH ROW EXECUTE FUNCTION remediation.queue_wait_v1();
+CREATE TRIGGER queue AFTER INSERT ON public.remediation_waitoverdue
+  FOR EACH ROW EXECUTE FUNCTION remediation.queue_wait_v1();
 CREATE TRIGGER listed AFTER INSERT ON public.remediation_incident
   FOR EACH ROW EXECUTE FUNCTION remediation.list_opened_v1();
 CREATE TRIGGER listed AFTER INSERT ON public.remediation_incidenttransition
@@ -269,7 +286,7 @@ DO $$
 DECLARE t text;
 BEGIN
   FOREACH t IN ARRAY ARRAY['proposal', 'proposaltarget', 'assessmentservice', 'transition', 'review',
-                           'haltverdict'] LOOP
+                           'haltverdict', 'waitlook', 'waitoverdue'] LOOP
     EXECUTE format('ALTER TABLE public.%I ENABLE ALWAYS TRIGGER queue', 'remediation_' || t);
   END LOOP;
   FOREACH t IN ARRAY ARRAY['incident', 'incidenttransition'] LOOP

@@ -2,7 +2,7 @@
 
 ALTER TABLE public.remediation_proposal
   ADD CONSTRAINT proposal_state_known CHECK (state::text IN (
-    'submitted', 'in_review', 'approved', 'executing', 'succeeded', 'failed', 'stopped', 'rolled_back',
+    'submitted', 'in_review', 'approved', 'executing', 'waiting', 'succeeded', 'failed', 'stopped', 'rolled_back',
     'unknown', 'rejected', 'returned', 'withdrawn', 'superseded', 'expired', 'refused'));
 
 -- Which login may make which move. Data, not code: hitl_owner fills it after every migrate from
@@ -125,6 +125,11 @@ BEGIN
     IF NOT remediation.leases_held_v1(NEW.proposal_id) THEN
       PERFORM remediation.refuse_v1('stale_token', 'the leases on the targets are not held');
     END IF;
+    IF NEW.from_state = 'waiting' THEN
+      PERFORM remediation.refuse_held_v1(NEW.proposal_id, true);
+    END IF;
+  ELSIF NEW.to_state = 'waiting' THEN
+    PERFORM remediation.refuse_no_wait_v1(NEW.proposal_id);
   ELSIF NEW.to_state IN ('failed', 'stopped') THEN
     -- failed: nothing was changed. stopped: something was, and stays; or people say so of an unknown run.
     IF remediation.applied_v1(NEW.proposal_id) IS DISTINCT FROM (NEW.to_state = 'stopped')
@@ -152,6 +157,9 @@ BEGIN
      WHERE x.proposal_id = NEW.proposal_id AND s.phase = 'verified';
     IF done <> steps THEN
       PERFORM remediation.refuse_v1('transition_unverified', 'not every step is verified');
+    END IF;
+    IF NEW.from_state = 'waiting' THEN
+      PERFORM remediation.refuse_held_v1(NEW.proposal_id, true);
     END IF;
   END IF;
   RETURN NEW;

@@ -6,16 +6,19 @@ from django import template
 from django.utils.translation import gettext
 
 from remediation import vocabulary
-from remediation.domain.intake.changes import Change
+from remediation.domain.intake.changes import Change, Value
+from remediation.templatetags.portal import span
 
 register = template.Library()
 
 
 @register.filter
-def format_value(value: str | bool) -> str:
-    """Format a value of the inventory."""
+def format_value(value: Value) -> str:
+    """Format a value of the inventory; a number is a length of time."""
     if isinstance(value, bool):
         return vocabulary.word("yes" if value else "no")
+    if isinstance(value, int):
+        return span(value)
     # Translators: a value of the inventory that is empty.
     return vocabulary.word(value) if value else gettext("(none)")
 

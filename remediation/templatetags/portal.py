@@ -196,6 +196,13 @@ def csv(value: str) -> list[str]:
     return value.split(",")
 
 
+@register.filter
+def wait_after(flow: object, number: int) -> object:
+    """Return the wait after a step (`PlanFlow.wait_after`); a page without a plan has none."""
+    find = getattr(flow, "wait_after", None)
+    return find(number) if find else None
+
+
 # (tone, icon) of a word of the vocabulary. The word itself is always shown as well.
 TONES = {
     "pass": ("ok", "check"),
@@ -209,6 +216,13 @@ TONES = {
     "in_review": ("accent", "eye"),
     "approved": ("ok", "check"),
     "executing": ("accent", "play"),
+    "waiting": ("accent", "clock"),
+    "go_on": ("ok", "play"),
+    "longer": ("accent", "clock"),
+    "not_seen": ("muted", "circle"),
+    "told": ("accent", "info"),
+    "fetched": ("accent", "file"),
+    "moved": ("ok", "check"),
     "succeeded": ("ok", "check"),
     "failed": ("bad", "cross"),
     "stopped": ("warn", "stop"),

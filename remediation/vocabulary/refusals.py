@@ -26,6 +26,8 @@ NAMES = {
     "unknown_target_kind": pgettext_lazy("name of a refusal", "unknown target kind"),
     "protected_target": pgettext_lazy("name of a refusal", "protected target"),
     "two_steps_one_target": pgettext_lazy("name of a refusal", "two steps one target"),
+    "bad_reference": pgettext_lazy("name of a refusal", "bad reference"),
+    "rotation_order": pgettext_lazy("name of a refusal", "rotation order"),
     "evidence_digest_mismatch": pgettext_lazy("name of a refusal", "evidence digest mismatch"),
     "not_canonical_plan": pgettext_lazy("name of a refusal", "not canonical plan"),
     "passkey_refused": pgettext_lazy("name of a refusal", "passkey refused"),
@@ -74,6 +76,7 @@ NAMES = {
     "reviewer_lost": pgettext_lazy("name of a refusal", "reviewer lost"),
     "frozen": pgettext_lazy("name of a refusal", "frozen"),
     "target_unobservable": pgettext_lazy("name of a refusal", "target unobservable"),
+    "hold_missing": pgettext_lazy("name of a refusal", "hold missing"),
     "target_busy": pgettext_lazy("name of a refusal", "target busy"),
     "audit_unavailable": pgettext_lazy("name of a refusal", "audit unavailable"),
     "proposer_lost": pgettext_lazy("name of a refusal", "proposer lost"),
@@ -93,6 +96,11 @@ NAMES = {
 MESSAGES = (
     gettext_noop("Refused."),
     gettext_noop("The input cannot be accepted."),
+    gettext_noop(
+        "A wait before this step has not ended: a condition is not met, or no person said go on."
+    ),
+    gettext_noop("A step refers to a value that no earlier step makes."),
+    gettext_noop("The order of the steps contradicts the order that the plan states."),
     gettext_noop("The input is not JSON in UTF-8."),
     gettext_noop("A file is not in the expected format."),
     gettext_noop("A field is unknown; unknown fields are refused."),

@@ -40,6 +40,9 @@ SAYINGS = frozenset(
         gettext_noop("It reaches neither production nor anything of high criticality."),
         # What people are told (domain/telling.py).
         gettext_noop("a proposal waits for your decision"),
+        gettext_noop("a run waits for a person's verdict"),
+        gettext_noop("the time of a run that waits has passed"),
+        gettext_noop("a run that waits sees something that nobody planned"),
         gettext_noop("half, and four fifths, of the time to decide have passed"),
         gettext_noop("a proposal expired without a decision"),
         gettext_noop("a proposal that you decided, or could have decided, has a result"),

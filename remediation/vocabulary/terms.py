@@ -52,6 +52,14 @@ TERMS: dict[str, Term] = {
             " later, the incident is open again."
         ),
     ),
+    "consumer": Term(
+        gettext_lazy("Consumer"),
+        gettext_lazy(
+            "A service that signs in with the credential itself. Notified: it was asked to take the"
+            " new one. Fetched: it read it in the store. Moved: the target saw it sign in with it;"
+            " only that counts."
+        ),
+    ),
     "diagnosis": Term(
         gettext_lazy("Diagnosis"),
         gettext_lazy(
@@ -132,6 +140,14 @@ TERMS: dict[str, Term] = {
         gettext_lazy(
             "Your yes or no to the diagnosis, to the scope and to the action. To approve,"
             " all three are yes."
+        ),
+    ),
+    "wait": Term(
+        gettext_lazy("Wait"),
+        gettext_lazy(
+            "A run stands still after a step until something is seen at the target, or a person"
+            " says to go on. Meanwhile no worker and no credential is at work, and nobody else"
+            " changes its targets."
         ),
     ),
 }

@@ -117,6 +117,42 @@ def test_a_dependency_is_added_and_removed(desk_of: DeskOf) -> None:
     assert {v.author for v in edge.versions.all()} == {desk.actor}
 
 
+def test_a_consumer_is_described_and_its_versions_are_shown(desk_of: DeskOf) -> None:
+    desk = desk_of("inventory_editor")
+    source, identity = factories.service("batch"), factories.identity()
+    wrong = desk.post(
+        "remediation_dependency_add", source=source.pk, identity=identity.pk, period="soon"
+    )
+    assert "A time such as 0, 90s, 15m, 24h or 31d" in text_of(wrong)
+    answer = desk.post(
+        "remediation_dependency_add",
+        **{"source": source.pk, "identity": identity.pk, "seen_as": "batch-app", "period": "24h"},
+    )
+    assert answer.status_code == 302, text_of(answer)
+    edge = m.Dependency.objects.get()
+    page = text_of(desk.get("remediation_dependency_change", edge.pk))
+    assert 'value="batch-app"' in page and 'value="1d"' in page
+    desk.post(
+        "remediation_dependency_change",
+        edge.pk,
+        **{"present": "yes", "seen_as": "batch-app", "period": "1h", "takes_by": "restart"},
+    )
+    found = list(edge.versions.order_by("id").values_list("seen_as", "period_s", "takes_by"))
+    assert found == [("batch-app", 86_400, ""), ("batch-app", 3_600, "restart")]
+    assert "a restart" in text_of(desk.get("remediation_dependency_changelist"))
+
+
+def test_only_an_edge_to_an_identity_asks_how_it_is_used(desk_of: DeskOf) -> None:
+    desk = desk_of("inventory_editor")
+    edge = factories.dependency(factories.service(), factories.service())
+    assert 'name="period"' not in text_of(desk.get("remediation_dependency_change", edge.pk))
+    source, needed = factories.service(), factories.service()
+    refused = desk.post(
+        "remediation_dependency_add", source=source.pk, service=needed.pk, seen_as="x"
+    )
+    assert "only the use of an identity" in text_of(refused)
+
+
 @pytest.mark.parametrize("ends", [(), ("service", "identity")])
 def test_a_dependency_has_one_end(desk_of: DeskOf, ends: tuple[str, ...]) -> None:
     desk = desk_of("inventory_editor")

@@ -1,7 +1,7 @@
 """`python -m tests.benchmarks.kills`: kill processes and servers while plans of three steps run.
 
 Compares the target's own log, its state and the portal's record afterwards, and fails when they
-disagree. `--seed N --only K` plays run K of a campaign alone.
+disagree. `--seed N --only K` plays run K of a campaign alone, `--broker rabbitmq` on RabbitMQ.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from tests.kills.scenario import Abilities, Kill, Scenario, campaign
-from tests.kills.stack import Stack, stack
+from tests.kills.stack import RABBITMQ, VALKEY, Stack, stack
 
 if TYPE_CHECKING:
     from tests.kills.campaign import Outcome
@@ -32,7 +32,7 @@ PATIENCE_S = 150.0
 def main() -> None:
     asked = _arguments()
     began = time.monotonic()
-    with stack(asked.lease, asked.run_within, Random(asked.seed)) as built:
+    with stack(asked.lease, asked.run_within, Random(asked.seed), asked.broker) as built:
         os.environ.update(built.environment("web"))
         os.environ["DJANGO_SETTINGS_MODULE"] = "hitlportal.settings"
         import django
@@ -79,7 +79,7 @@ def lines(outcome: Outcome, asked: argparse.Namespace, seconds: float) -> list[s
     numbers = {str(run.proposal): run.scenario.number for run in outcome.runs}
     found = [
         f"kills {outcome.kills}, runs {len(outcome.runs)}, started again {outcome.started_again},"
-        f" {seconds:.0f} s, seed {asked.seed}",
+        f" {seconds:.0f} s, seed {asked.seed}, {asked.broker}",
         *(f"  {count:4} {reason}" for reason, count in sorted(outcome.reasons.items())),
         *(f"  {count:4} refused: {reason}" for reason, count in outcome.refusals.most_common(12)),
         f"  {sum(run.unknown for run in outcome.runs):4} were unknown for a while",
@@ -99,6 +99,7 @@ def lines(outcome: Outcome, asked: argparse.Namespace, seconds: float) -> list[s
 def as_json(outcome: Outcome, asked: argparse.Namespace, seconds: float) -> dict[str, Any]:
     return {
         "seed": asked.seed,
+        "broker": asked.broker,
         "kills": outcome.kills,
         "runs": len(outcome.runs),
         "seconds": round(seconds, 1),
@@ -126,6 +127,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--only", type=int, nargs="*", default=[], help="play these runs alone")
     parser.add_argument("--this", nargs="*", default=[], help="`victim place step [twist step]`")
+    parser.add_argument("--broker", choices=(VALKEY, RABBITMQ), default=VALKEY)
     parser.add_argument("--at-once", type=int, default=AT_ONCE)
     parser.add_argument("--lease", type=float, default=LEASE_S)
     parser.add_argument("--run-within", type=int, default=RUN_WITHIN_S)

@@ -23,7 +23,8 @@ from hitlportal.demo.agent.analyse import analyse, analyse_log
 from hitlportal.demo.play import leak_scanner
 from hitlportal.demo.servers import ledger, private
 from hitlportal.demo.servers.cloud import Cloud
-from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, Ledger
+from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, TICKET, Ledger
+from hitlportal.demo.servers.store import FileStore
 from hitlportal.demo.settings import REGION, TARGETS
 from remediation import models as m
 from remediation.domain import report
@@ -57,7 +58,7 @@ class TargetCluster:
 
 @dataclass(frozen=True)
 class DemoTargets:
-    """The demo's ledger, misused once, and its simulated AWS account."""
+    """The demo's ledger, two of its roles misused once, and its simulated AWS account."""
 
     ledger: Ledger
     log: LogPart
@@ -68,13 +69,14 @@ def _books(addresses: Addresses) -> Ledger:
     """Prepare the ledger once for all processes of the test run, which share the cluster."""
     kept = addresses.target_log.parent.parent / "ledger-of-the-demo"
     kept.mkdir(exist_ok=True)
-    for login in (OBSERVER, OPERATOR):  # other tests use these logins meanwhile
+    for login in ledger.LOGINS:  # other tests use these logins meanwhile
         private.write(kept / f"{login}.password", install.PASSWORD)
     books = Ledger(TargetCluster(addresses.target), kept)  # type: ignore[arg-type]
     with psycopg.connect(addresses.target, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [install.LOCK])
         books.prepare()
         ledger.misuse(books.dsn(story.ROLE))
+        ledger.misuse(books.dsn(story.ROTATED))
     return books
 
 
@@ -90,6 +92,8 @@ def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]
         ids[login], secret = account.credentials(login)
         files[login] = directory / f"aws-{login}.secret"
         files[login].write_text(secret, encoding="utf-8")
+    store = FileStore(directory / "store")
+    store.put_first(story.PLACE, story.ROTATED, books.password(story.ROTATED))
     yield DemoTargets(
         books,
         log,
@@ -97,6 +101,7 @@ def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]
             cluster=story.CLUSTER,
             observe_dsn=books.dsn_file(OBSERVER),
             operate_dsn=books.dsn_file(OPERATOR),
+            ticket_dsn=books.dsn_file(TICKET),
             account=account.account,
             region=REGION,
             endpoint=account.url,
@@ -104,6 +109,10 @@ def demo_targets(directory: Path, addresses: Addresses) -> Iterator[DemoTargets]
             observe_secret=files["observer"],
             operate_id=ids["operator"],
             operate_secret=files["operator"],
+            store=story.STORE,
+            store_directory=store.directory,
+            rotated=story.ROTATED,
+            place=story.PLACE,
         ),
     )
     child.stop(10)
@@ -145,12 +154,19 @@ class DemoWorld:
         """Return every proposal of the demo, and the largest that the API takes."""
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         keys, _ = analyse([story.CASE], "production", now)
-        roles, _ = analyse_log([self._made.log.copy()], story.CLUSTER, "production", now)
+        roles, _ = analyse_log(
+            [self._made.log.copy()],
+            story.CLUSTER,
+            "production",
+            now,
+            places={story.ROTATED: f"{story.STORE}:{story.PLACE}"},
+        )
         unknown, _ = analyse([story.UNKNOWN_CASE], "production", now)
         log = leak_scanner.build_log(self._made.ledger.leaked())
         return {
             "key": self.reported(story.AGENT, _planned(keys)),
-            "role": self.reported(story.AGENT, _planned(roles)),
+            "role": self.reported(story.AGENT, _planned(roles, story.ROLE)),
+            "rotation": self.reported(story.AGENT, _planned(roles, story.ROTATED)),
             "unknown": self.reported(story.AGENT, _planned(unknown)),
             "leak": self.reported(story.SCANNER, leak_scanner.report(log, tuple(story.LEAKED))),
             "uncited": self.reported(
@@ -203,5 +219,10 @@ class DemoWorld:
         return body
 
 
-def _planned(made: list[dict[str, Any]]) -> dict[str, Any]:
-    return next(body for body in made if "proposal" in body)
+def _planned(made: list[dict[str, Any]], role: str = "") -> dict[str, Any]:
+    """Return the first report with a plan; of a role, the one about it."""
+    return next(
+        body
+        for body in made
+        if "proposal" in body and role in ("", body["incident"]["identity"].get("role"))
+    )

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR
+from hitlportal.demo.servers.ledger import LOGINS
 from remediation import models as m
 from tests.browser.chromium import Visitor
 from tests.browser.conftest import Come
@@ -48,7 +48,7 @@ def demo(world: World, targets: DemoTargets) -> DemoWorld:
 
 
 def test_other_tests_keep_their_logins_at_the_shared_cluster(targets: DemoTargets) -> None:
-    for name in (OBSERVER, OPERATOR):
+    for name in LOGINS:
         psycopg.connect(install.login(addresses().target, name)).close()
 
 

@@ -29,7 +29,7 @@ def world(
     tmp_path: Path, settings: Settings, origin: str, addresses: Addresses
 ) -> Iterator[RoleWorld]:
     RoleWorld.name = f"x” on PostgreSQL cluster prod\n\u202e{uuid4().hex[:8]}"
-    RoleWorld.logins = install.install(addresses.target)
+    RoleWorld.logins = install.installed(addresses.target)
     with a_role(addresses.target, RoleWorld.name):
         made = RoleWorld(tmp_path, settings)
         row = factories.identity(made.locator, kind="postgres.role", environment="production")

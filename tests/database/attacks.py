@@ -14,6 +14,7 @@ from tests.database import (
     attacks_plans,
     attacks_review,
     attacks_submission,
+    attacks_waiting,
 )
 
 ATTACKS = [
@@ -30,6 +31,7 @@ ATTACKS = [
         attacks_plans,
         attacks_narrowing,
         attacks_narrowing_rows,
+        attacks_waiting,
     )
     for attack in book.ATTACKS
 ]

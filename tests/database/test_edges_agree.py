@@ -73,7 +73,11 @@ def test_every_edge_can_be_taken(source: ProposalState, target: ProposalState) -
     for login in EDGES[source, target]:
         by_rule = target == "superseded" and login is Login.WORKER
         proposal = _decided_otherwise(source) if by_rule else ready(source, target)
-        factories.move(proposal, target, login=login)
+        if "waiting" in (source, target):
+            _wait_or_go_on(proposal, source, target)
+        else:
+            factories.move(proposal, target, login=login)
+        proposal.refresh_from_db()
         assert proposal.state == target
 
 
@@ -85,17 +89,35 @@ def ready(source: ProposalState, target: ProposalState) -> Any:
         factories.insert_assessment(proposal)
     elif source == "in_review" and target in needs:
         factories.review(proposal, factories.person(roles=["security"]), needs[target])
-    elif target == "executing":
+    elif target == "executing" and source == "approved":
         factories.execution(proposal)
     elif target == "expired":
         _let_expire(proposal)
-    elif target == "succeeded":
+    elif target in ("succeeded", "waiting") and source != "waiting":
         _verify(proposal)
     elif target == "stopped" and source == "executing":
         factories.step(proposal.execution, "applied")
     elif target == "rolled_back":
         return _undone(source)
     return proposal
+
+
+def _wait_or_go_on(proposal: Any, source: str, target: str) -> None:
+    """Begin a wait with the move, or end one: what it waits for is on record with the move."""
+    if target == "waiting":
+        factories.wait_for(proposal.execution)
+        return
+    wait = proposal.execution.waits.get()
+    if target in ("executing", "succeeded"):
+        someone = factories.person(roles=["security"])
+        factories.entitle(proposal, someone)
+        factories.halt_verdict(
+            factories.halt(proposal, someone, decision="go_on", step=wait.step, seen="0" * 64)
+        )
+    with transaction.atomic():
+        if target in ("executing", "succeeded"):
+            factories.resumption(wait)
+        factories.move(proposal, target)
 
 
 def _decided_otherwise(source: str) -> Any:
@@ -115,7 +137,10 @@ def _undone(source: str) -> Any:
     factories.step(run, "applied")
     someone = factories.person(roles=["security"])
     factories.halt_verdict(factories.halt(proposal, someone, decision="undo"))
-    if source != "executing":
+    if source == "waiting":
+        factories.step(run, "verified")
+        factories.wait_for(run)
+    elif source != "executing":
         factories.move(proposal, source)
     factories.step(run, "undo_intended")
     factories.step(run, "undone")

@@ -171,7 +171,7 @@ def test_functions_that_write_places_cannot_be_shadowed() -> None:
     found = rows(
         "SELECT p.proname, p.prosecdef, p.proconfig, p.prosrc FROM pg_proc p"
         " WHERE p.pronamespace = 'remediation'::regnamespace"
-        "   AND p.proname ~ '^(queue|list|incident_now|place|digits|words|asked)'"
+        "   AND p.proname ~ '^(queue|list|incident_now|place|digits|words|asked|asks)'"
     )
     assert len(found) >= 10
     for name, _, config, source in found:

@@ -31,6 +31,7 @@ FINDINGS = {
     "assessment", "assessmentservice", "notice", "execution", "steprecord", "lateresult", "freeze",
     "haltverdict", "incidentlook", "incidentnotice", "delivery", "noticechannel",
     "liveobservation", "secretcheck", "outcomequestion", "approverkey",
+    "wait", "waitlook", "waitoverdue", "resumption",
 }  # fmt: skip
 AGENTS = {"agent", "agentversion"}
 # Read by web alone: tokens, codes, review sessions, answers.
@@ -113,7 +114,7 @@ CALLED = {
     "refuse_v1", "digest_v1", "edge_v1", "incident_edge_v1", "lock_proposal_v1", "excluded_v1",
     "frozen_v1", "run_deadline_v1", "open_slots_v1", "scope_v1", "token_revoked_v1",
     "lock_incident_v1", "incident_excluded_v1", "look_holds_v1", "viewers_v1",
-    "taken_v1",
+    "taken_v1", "wait_deadline_v1",
 }  # fmt: skip
 
 # Makes a line of the list from an entry; called by fsck and the auditors' pages.
@@ -124,8 +125,8 @@ ASKED = {"asked_v1", "words_v1"}
 PLANNED = {"diagnosis_token_v1"}
 CALLABLE = {
     "hitl_web": CALLED | ASKED | PLANNED | {"hmac_v1", "queue_ahead_v1"},
-    # The worker ends the alternatives that people declined.
-    "hitl_worker": CALLED | SAID | {"hmac_v1", "declined_v1"},
+    # The worker ends the alternatives that people declined, and knows how long a run waited.
+    "hitl_worker": CALLED | SAID | {"hmac_v1", "declined_v1", "waited_v1"},
     "hitl_sequencer": SAID | {"search_v1"},
     "hitl_auditor": SAID | ASKED,
     "hitl_eraser": set(),

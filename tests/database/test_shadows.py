@@ -26,7 +26,7 @@ BY_NAME: dict[str, Attack] = {attack.name: attack for attack in ATTACKS}
 # (tests/database/test_queue.py).
 LISTS = ("queue_now_v1", "queue_v1", "queue_services_v1", "queue_targets_v1", "queue_by_service_v1",
          "queue_ahead_v1", "incident_now_v1",
-         "list_incident_v1")  # fmt: skip
+         "list_incident_v1", "asks_v1")  # fmt: skip
 # They append and refuse nothing; tests/database/test_people_entries.py has their shadow.
 APPEND = ("people_entry_v1", "holder_v1", "object_name_v1")
 NO_GUARDS = ("scope_v1", *LISTS, *APPEND)
@@ -101,6 +101,22 @@ SHADOWS = [
         " SELECT '{w.approved.pk}', l.holder, jsonb_build_object(l.target, l.token)"
         "   FROM public.remediation_lease l JOIN public.remediation_proposaltarget t"
         "     ON t.locator = l.target WHERE t.proposal_id = '{w.approved.pk}'",
+    ),
+    Shadow(
+        "it_goes_on_without_a_signature",
+        ("public.remediation_wait",),
+        "UPDATE pg_temp.remediation_wait SET person = false",
+    ),
+    Shadow(
+        "it_goes_on_although_nobody_was_seen_to_move",
+        ("public.remediation_waitlook",),
+        "INSERT INTO pg_temp.remediation_waitlook (wait_id, unmet) VALUES ({w.looking.pk}, '[]')",
+    ),
+    Shadow(
+        "it_goes_on_without_the_evidence_of_the_gate",
+        ("public.remediation_resumption",),
+        ENTRY_OF_NOW + "INSERT INTO pg_temp.remediation_resumption (wait_id, entry)"
+        " SELECT {w.looking.pk}, max(id) FROM audit.entry",
     ),
     Shadow(
         "a42_a_step_after_the_lease",

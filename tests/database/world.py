@@ -66,6 +66,11 @@ class World:
     useless: m.Halt  # alice's; the run ended before anybody verified the halt
     overdue: m.Execution  # two steps, the first verified; the time to run has passed
     slept: m.Execution  # the first step intended; then the lease ran out
+    waiting: m.Wait  # after the first of two steps, for a person
+    looking: m.Wait  # after the first of two steps, until consumers moved
+    answered: m.Wait  # likewise for a person; alice's word to go on is not verified
+    idle: m.Wait  # likewise, and its leases ran out
+    gave_up: m.Wait  # likewise, and the run stopped
     unknown: m.Execution
     succeeded: m.Execution
     orphaned: m.Proposal
@@ -105,7 +110,7 @@ def build() -> World:
         return proposal
 
     in_review = at("in_review")
-    approved_steps = [at("approved", *_names()) for _ in range(11)]
+    approved_steps = [at("approved", *_names()) for _ in range(16)]
     executing = _executing(approved_steps[0])
     overdue = _overdue(approved_steps[2])
     return World(
@@ -134,6 +139,15 @@ def build() -> World:
         ended=_run(approved_steps[1], "applied", "unconfirmed"),
         halted=_halted(approved_steps[3], alice, bob),
         stopped=_stopped(approved_steps[4], alice),
+        waiting=_waits(approved_steps[11]),
+        looking=_waits(
+            approved_steps[12],
+            person=False,
+            conditions=[{"condition": "consumers_moved", "step": 0}],
+        ),
+        answered=_answered(approved_steps[13], alice),
+        idle=_idle(approved_steps[14]),
+        gave_up=_gave_up(approved_steps[15]),
         kept=_kept(approved_steps[6], "applied"),
         kept_long=_kept_long(approved_steps[7]),
         kept_empty=_kept_by_word(approved_steps[8]),
@@ -300,6 +314,39 @@ def _kept(proposal: m.Proposal, *phases: str) -> m.Execution:
     run = _run(proposal, *phases)
     factories.move(proposal, "stopped")
     return run
+
+
+def _waits(proposal: m.Proposal, **said: Any) -> m.Wait:
+    run = _run(proposal, "applied", "verified")
+    _claimed(proposal)
+    return factories.wait_for(run, **said)
+
+
+def _answered(proposal: m.Proposal, alice: Person) -> m.Wait:
+    made = _waits(proposal)
+    factories.entitle(proposal, alice)
+    factories.halt(proposal, alice, decision="go_on", step=0, seen="0" * 64)
+    return made
+
+
+def _idle(proposal: m.Proposal) -> m.Wait:
+    made = _waits(proposal)
+    for target in proposal.targets.all():
+        factories.end_lease(target.locator)
+    return made
+
+
+def _gave_up(proposal: m.Proposal) -> m.Wait:
+    made = _waits(proposal)
+    factories.move(proposal, "stopped")
+    return made
+
+
+def _claimed(proposal: m.Proposal) -> None:
+    """Say in the leases for which proposal they are, as a worker's claim does."""
+    locators = [target.locator for target in proposal.targets.all()]
+    with factories.unguarded("remediation_lease"):
+        m.Lease.objects.filter(pk__in=locators).update(proposal=proposal)
 
 
 def _kept_by_word(proposal: m.Proposal) -> m.Execution:

@@ -10,6 +10,7 @@ import sys
 
 from playwright.sync_api import Page, sync_playwright
 
+from tests import needs
 from tests.browser.chromium import ARGUMENTS, AUTHENTICATOR
 from tests.docs.pages import ROOT
 
@@ -35,7 +36,7 @@ def come_in(page: Page, origin: str, code: str) -> None:
 
 def main(origin: str, code: str) -> None:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=str(needs.chromium()), args=ARGUMENTS)
         context = browser.new_context(
             viewport={"width": 1280, "height": 900}, reduced_motion="reduce", color_scheme="light"
         )

@@ -6,7 +6,7 @@ import json
 import re
 
 from remediation.api import examples
-from remediation.domain import report
+from remediation.domain import plan, report
 from tests.docs.pages import FENCE, pages
 
 PAGE = pages()["docs/agents.md"]
@@ -23,6 +23,12 @@ def test_the_report_can_be_posted_unchanged() -> None:
     assert parsed.incident.external_id == "siem-4711"
     (artefact,) = parsed.evidence
     assert artefact.content.decode() == examples.LOG
+
+
+def test_the_rotation_is_a_plan() -> None:
+    body = next(block for block in blocks("json") if '"order": ' in block)
+    parsed = plan.parse(json.loads(body), protected=frozenset())
+    assert parsed.steps[0].wait is not None
 
 
 def test_the_answer_has_the_fields_of_a_real_one() -> None:

@@ -82,6 +82,7 @@ NOT_RUN = {
     "python3 -m venv": "makes an environment in a system directory; make does the same for .venv",
     "/opt/hitlportal/venv/bin/pip install": "asks a package registry; make installs the same lock",
     "/opt/hitlportal/venv/bin/hitlportal --help": "needs the installation of the line before",
+    "bao": "tests/executors/openbao.py sets up the same by the API",
     "systemctl": "needs a running systemd",
     "systemd-sysusers": "makes accounts of the machine",
     "nginx -t": "tests/docs/test_deploy.py runs it on the sample, where nginx is installed",

@@ -7,22 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from remediation.domain.gate.evidence import (
-    Evidence,
-    IncidentEvidence,
-    PersonEvidence,
-    ReversalEvidence,
-)
+from remediation.domain.gate.evidence import Evidence, PersonEvidence, ReversalEvidence
+from remediation.domain.gate.incident import IncidentEvidence
 from remediation.domain.statement import Decision, Reason, Verdicts
-from tests.domain.story import (
-    ALICE,
-    BOB,
-    EVE,
-    KEYS,
-    NOW,
-    Story,
-    sign,
-)
+from tests.domain.story import ALICE, BOB, EVE, KEYS, NOW, Story, sign
 from tests.passkey import SoftPasskey
 
 

@@ -55,6 +55,7 @@ from tests.domain.flawed_reviews import (
     _undoing,
     _with,
 )
+from tests.domain.flawed_waits import FLAWS_OF_WAITS
 from tests.domain.narrowed import FLAWS_OF_NARROWINGS
 from tests.domain.story import (
     ALICE,
@@ -307,4 +308,6 @@ FLAWS: dict[str, Flaw] = {
     ),
     # Narrowings, which count as approvals.
     **{name: Flaw(*flaw) for name, flaw in FLAWS_OF_NARROWINGS.items()},
+    # Runs that wait.
+    **{name: Flaw(*flaw) for name, flaw in FLAWS_OF_WAITS.items()},
 }

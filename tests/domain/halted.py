@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt
+from remediation.domain.gate.signed_halt import HaltedRun, SignedHalt
 from remediation.domain.halt.statement import Found, HaltStatement, RunDecision, signed_steps
 from remediation.domain.plan import parse
 from tests.domain.story import ALICE, EVE, KEYS, NOW, ORIGIN, RP_ID, Story

@@ -19,7 +19,8 @@ from remediation.domain.b64url import encode as b64
 from remediation.domain.checks import Check, CheckInput
 from remediation.domain.digest import Digests
 from remediation.domain.gate.approvers import Approver, Approvers
-from remediation.domain.gate.evidence import AgentEvidence, Evidence, PersonEvidence, ReviewEvidence
+from remediation.domain.gate.evidence import AgentEvidence, Evidence, PersonEvidence
+from remediation.domain.gate.reviewed import ReviewEvidence
 from remediation.domain.observation import Observation, parse_pin, pin
 from remediation.domain.plan import Plan
 from remediation.domain.policy import Ruling
@@ -165,6 +166,7 @@ def a_check_input(**changes: Any) -> CheckInput:
         observations={LOCATOR: an_observation()},
         known_locators=frozenset({LOCATOR}),
         scope=a_scope(),
+        prechecks={0: ""},
         title="Role app_orders used from an unknown address",
         rationale="Stop the misuse first.",
     )

@@ -41,6 +41,16 @@ def test_critical_risk_requires_typing_the_targets_name() -> None:
             found.check([], typed)
 
 
+def test_two_steps_on_one_target_ask_for_its_name_once() -> None:
+    """Two targets of one name, for example on two clusters, are asked for twice."""
+    step = story.a_plan().steps[0]
+    elsewhere = {"kind": step.target.kind, **step.target.fields, "cluster": "other"}
+    other = replace(step, target=parse_target(elsewhere))
+    plan = replace(story.a_plan(), steps=(step, replace(step, index=1), other))
+    found = asked(plan, story.a_diagnosis(), PASSED, "critical")
+    assert found == Conditions(names=("app_orders", "app_orders"))
+
+
 def test_real_findings_of_the_story_pass() -> None:
     found = checks.run(story.a_check_input())
     assert asked(story.a_plan(), story.a_diagnosis(), found, "high") == Conditions()

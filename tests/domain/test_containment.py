@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -134,3 +135,26 @@ def test_a_look_that_could_not_read_is_repeated_with_back_off(unread: int, due: 
 
 def test_a_due_time_comes_even_during_the_back_off() -> None:
     assert look_due(AT, AT + 4 * MIN, 3) == AT + 5 * MIN
+
+
+def test_a_plan_that_gives_the_access_back_after_it_took_it_contains_nothing() -> None:
+    """Version 2 has several steps on one target: the last one that matters counts.
+
+    No plan is parsed that takes access and gives it back; the rule does not rely on that.
+    """
+    target: Json = {"kind": "postgres.role", "cluster": "db-1", "role": "svc"}
+    steps: list[Json] = [
+        {"action": f"postgres.role.{name}", "target": target, "parameters": {}}
+        for name in ("enable", "disable")
+    ]
+    taken = parse(
+        {"version": 2, "environment": "staging", "order": "none", "steps": steps},
+        protected=frozenset(),
+    )
+    back = tuple(replace(one, index=n) for n, one in enumerate(reversed(taken.steps)))
+    for plan, lacks in (
+        (replace(taken, steps=back), (Missing(Why.NOT_REMOVED),)),
+        (taken, ()),
+    ):
+        both = {0: seen(("a", True)), 1: seen(("a", True))}
+        assert missing(plan, plan.steps[0].target.locator, both, AT) == lacks

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from remediation.domain import plan
-from remediation.domain.draft import Draft, DraftStep, check, draft_of
+from remediation.domain.draft import Draft, DraftStep, DraftWait, check, draft_of
 from remediation.domain.errors import MissingField, ProtectedTarget, TwoStepsOneTarget
+from tests.domain.thing_plans import MOVED as MOVED_JSON
+from tests.domain.thing_plans import made as refers
+from tests.domain.thing_plans import make, parsed, retire, second, thing
+from tests.domain.thing_plans import rotation as rotated
+from tests.domain.thing_plans import wait as wait_json
 
 WHY = "It is misused from outside."
 ROLE = {"cluster": "crm", "role": "svc"}
@@ -63,8 +70,10 @@ def test_a_protected_target_is_found_in_its_field() -> None:
 
 
 def test_two_steps_on_one_target_are_found_in_the_second() -> None:
-    offered = DraftStep("postgres.role.enable", locator="postgres.role:crm/svc")
-    _, problems = check(Draft("staging", (disable(), offered), WHY), protected=frozenset())
+    # An action that does not say what it leaves there.
+    key = "aws.iam.access_key:123456789012/deploy/AKIAIOSFODNN7EXAMPLE"
+    off = DraftStep("aws.iam.deactivate_access_key", locator=key)
+    _, problems = check(Draft("staging", (off, off), WHY), protected=frozenset())
     assert [(p.pointer, type(p.refusal)) for p in problems] == [
         ("/steps/1/target", TwoStepsOneTarget)
     ]
@@ -112,3 +121,76 @@ def test_a_plan_becomes_the_draft_that_makes_it_again() -> None:
 def test_a_missing_required_value_is_missing() -> None:
     _, problems = check(Draft("staging", (disable(role=""),), WHY), protected=frozenset())
     assert isinstance(problems[0].refusal, MissingField)
+
+
+# --- what only version 2 can say
+
+
+MAKE = DraftStep("test.thing.make", fields={"name": "one"}, parameters={"store": "file:one"})
+RETIRE = DraftStep(
+    "test.thing.retire", fields={"name": "one"}, parameters={"token_id": "tk-000000000000"}
+)
+MOVED = DraftWait(("consumers_moved",), within_s="3600")
+
+
+def rotation(*steps: DraftStep, order: str = "move_first") -> Draft:
+    return Draft("production", steps, WHY, order)
+
+
+def test_a_rotation_is_the_plan_that_an_agent_would_send() -> None:
+    made, problems = check(
+        rotation(replace(MAKE, wait=MOVED), RETIRE), protected=frozenset(), allow_test=True
+    )
+    assert problems == ()
+    assert made == parsed(rotated())
+
+
+def test_a_value_that_an_earlier_step_makes_is_typed_by_its_place() -> None:
+    announce = DraftStep(
+        "test.thing.announce",
+        fields={"name": "two"},
+        parameters={"token_id": " steps/0/made/token_id "},
+    )
+    made, _ = check(rotation(MAKE, announce), protected=frozenset(), allow_test=True)
+    assert made is not None
+    assert made.steps[1].parameters == {"token_id": refers(0)}
+    for typed, pointer in (
+        ("steps/1/made/token_id", "/steps/1/parameters/token_id"),
+        ("steps/0/made/other", "/steps/1/parameters/token_id"),
+        ("steps/0/made/", "/steps/1/parameters/token_id"),
+    ):
+        wrong = replace(announce, parameters={"token_id": typed})
+        assert pointers(rotation(MAKE, wrong)) == [pointer]
+
+
+def test_every_problem_of_a_wait_is_found_at_its_place() -> None:
+    for wait, pointer in (
+        (DraftWait(("consumers_moved",), within_s=""), "/within_s"),
+        (DraftWait(("consumers_moved",), within_s="1h"), "/within_s"),
+        (DraftWait(("consumers_moved",), within_s="9"), "/within_s"),
+        (DraftWait(("consumers_moved",), within_s="9" * 10), "/within_s"),
+        (DraftWait(("consumers moved",), within_s="60"), "/conditions/0"),
+        (DraftWait(("consumers_moved", "x"), within_s="60"), "/conditions/1/condition"),
+        (DraftWait(("consumers_moved/1",), within_s="60"), "/conditions/0/step"),
+        (DraftWait(within_s="60"), ""),
+    ):
+        found = pointers(rotation(replace(MAKE, wait=wait), RETIRE))
+        assert found == [f"/steps/0/wait{pointer}"], wait
+
+
+def test_the_order_is_one_of_three() -> None:
+    assert pointers(rotation(MAKE, RETIRE, order="later")) == ["/order"]
+    assert pointers(rotation(MAKE, RETIRE)) == ["/steps/1"]
+
+
+def test_a_rotation_is_typed_again_as_it_was() -> None:
+    plan_ = parsed(
+        second(
+            make(wait=wait_json(MOVED_JSON, person=True)),
+            retire(),
+            thing("announce", "two", token_id=refers(0)),
+        )
+    )
+    typed = replace(draft_of(plan_), rationale=WHY)
+    made, problems = check(typed, protected=frozenset(), allow_test=True)
+    assert (made, problems) == (plan_, ())

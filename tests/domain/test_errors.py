@@ -48,6 +48,7 @@ def test_the_refusal_table() -> None:
         "reviewer_lost": Next.REVIEW,
         "frozen": Next.RETRY,
         "target_unobservable": Next.RETRY,
+        "hold_missing": Next.RETRY,
         "target_busy": Next.RETRY,
         "audit_unavailable": Next.RETRY,
         "policy_unavailable": Next.RETRY,

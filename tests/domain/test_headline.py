@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from remediation.domain import plan as plans
 from remediation.domain.catalogue import ACTIONS, TARGETS
 from remediation.domain.headline import done, headline
-from remediation.domain.plan import Plan
+from remediation.domain.plan import Order, Plan, parse_target
+from tests.domain import thing_plans
 
 
 def a_plan(*steps: tuple[str, dict[str, str]]) -> Plan:
@@ -48,6 +50,59 @@ def test_different_actions_name_their_number_and_the_first() -> None:
     back = ("postgres.role.enable", {"cluster": "ledger", "role": "b"})
     found = headline(a_plan(*roles("a"), back))
     assert found.startswith("2 steps, the first: Disable login for PostgreSQL role a")
+
+
+ROTATIONS = {
+    "postgres.role.rotate_password": "Rotate the password of PostgreSQL role ",
+    "postgres.role.create_twin": "Rotate PostgreSQL role svc_reporting (cluster billing) to a ",
+    "aws.user_keys.create_key": "Rotate the access key of AWS IAM user deploy ",
+    "openbao.approle.new_secret_id": "Rotate the secret id of AppRole orders ",
+    "openbao.database_role.new_credential": "Rotate the database credential of role readonly ",
+    "tls.certificate.issue": "Rotate TLS certificate ",
+    "test.thing.make": "Rotate the token of test thing one",
+    "test.thing.rotate": "Rotate the token of test thing one",
+}
+
+
+def rotating(kind: str, **parameters: str) -> Plan:
+    """Return a plan with this step and one of another action."""
+    spec = ACTIONS[kind]
+    plan = thing_plans.parsed(thing_plans.rotation())
+    example = TARGETS[spec.target_kind].example
+    target = parse_target({"kind": spec.target_kind, **example}, allow_test=True)
+    made = replace(
+        plan.steps[0],
+        action=kind,
+        executor=spec.version,
+        target=target,
+        parameters={**spec.example, **parameters},
+    )
+    return replace(plan, steps=(made, *plan.steps[1:]))
+
+
+def test_a_plan_that_rotates_says_what_it_rotates() -> None:
+    """Whatever its first step is, in either order; without an order it is no rotation."""
+    assert {kind for kind, spec in ACTIONS.items() if spec.delivers} == set(ROTATIONS)
+    for kind, title in ROTATIONS.items():
+        plan = rotating(kind)
+        assert headline(plan).startswith(title)
+        cut = replace(plan, order=Order.CUT_FIRST, steps=(*plan.steps[1:], plan.steps[0]))
+        assert headline(cut).startswith(title)
+        assert headline(replace(plan, order=Order.NONE)).startswith(f"{len(plan.steps)} steps, the")
+
+
+def test_a_rotation_of_several_things_counts_the_others() -> None:
+    one = rotating("aws.user_keys.create_key")
+    other = rotating("openbao.approle.new_secret_id")
+    both = replace(one, steps=(*one.steps, *other.steps))
+    assert headline(both) == (
+        "Rotate the access key of AWS IAM user deploy (account 123456789012), and 1 more"
+    )
+
+
+def test_a01_no_parameter_adds_words_to_the_title() -> None:
+    plan = rotating("postgres.role.create_twin", like="x (cluster test), nothing")
+    assert "role “x (cluster test), nothing” (cluster billing)" in headline(plan)
 
 
 def test_a01_no_name_adds_words_to_the_title() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue import ACTIONS, Limit
-from remediation.domain.limits import LimitSentence, Standing, limits, place_of
+from remediation.domain.catalogue import ACTIONS, TARGETS, Limit
+from remediation.domain.limits import LimitSentence, Standing, credential, limits, place_of
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step, parse_target
 from tests.domain.story import a_plan
@@ -23,7 +23,7 @@ def step_with(monkeypatch: pytest.MonkeyPatch, *declared: Limit) -> Step:
     first = a_plan().steps[0]
     step = replace(first, executor=ACTIONS[first.action].version)
     spec = replace(ACTIONS[step.action], limits=declared)
-    monkeypatch.setattr("remediation.domain.plan.ACTIONS", {**ACTIONS, step.action: spec})
+    monkeypatch.setattr("remediation.domain.step.ACTIONS", {**ACTIONS, step.action: spec})
     return step
 
 
@@ -124,3 +124,30 @@ def test_every_declared_limit_speaks_of_what_it_was_given() -> None:
             assert limit.unknown and "{value}" not in limit.unknown + limit.absent, spec.kind
     sentence = LimitSentence("x", Standing.UNKNOWN, "{value}")
     assert sentence.fill("as it is") == "as it is"
+
+
+@pytest.mark.parametrize("kind", sorted(ACTIONS))
+def test_every_action_says_how_far_its_credential_is_cut(kind: str) -> None:
+    """The page says what somebody who takes over the worker can do besides the step."""
+    spec = ACTIONS[kind]
+    example = TARGETS[spec.target_kind].example
+    target = parse_target({"kind": spec.target_kind, **example}, allow_test=True)
+    step = replace(a_plan().steps[0], action=kind, executor=spec.version, target=target)
+    declared = spec.credential
+    assert declared is not None
+    unread = credential(step, None)
+    assert unread is not None and unread.sentence
+    if not declared.field:
+        assert (unread.standing is Standing.ABSENT) == kind.startswith("test.")
+        return
+    kept, cut = seen(**{declared.field: ["why"]}), seen(**{declared.field: []})
+    standings = [found.standing for one in (kept, cut) if (found := credential(step, one))]
+    assert standings == [Standing.PRESENT, Standing.ABSENT]
+    said = credential(step, kept)
+    assert said is not None and "why" in said.fill(said.sentence)
+
+
+def test_an_earlier_version_says_nothing_of_a_credential() -> None:
+    earlier = a_plan().steps[0]
+    assert earlier.executor < ACTIONS[earlier.action].version
+    assert credential(earlier, None) is None

@@ -12,9 +12,11 @@ import pytest
 
 from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.binaries import PostgresBinaries
+from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
 from tests.executors import clusters, moto
 from tests.executors.contract import CONTRACTS, World, cases
+from tests.executors.openbao import Place
 from tests.needs import system_postgres
 from tests.servers import Addresses
 
@@ -71,9 +73,32 @@ def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto.Moto]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def bao() -> Iterator[BaoServer]:
+    """A real OpenBao; tests share it and use names of their own."""
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-bao-"))
+    directory.chmod(0o711)  # when root runs the tests, the server runs under another account
+    server = BaoServer(directory / "bao")
+    server.start()
+    yield server
+    server.stop()
+    remove_home(server.home)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def bao_place(bao: BaoServer, newest_cluster: Cluster) -> Place:
+    """The server with AppRoles, and with credentials of the target cluster."""
+    place = Place(bao, newest_cluster.superuser)
+    place.prepare()
+    return place
+
+
 @pytest.fixture(params=cases())
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
-    """Return the world of each action, with a real target."""
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """Yield the world of each action, with a real target."""
     action, *where = request.param.split()
     place = request.getfixturevalue(where[0]) if where else None
-    return CONTRACTS[action.partition(".")[0]].make(action, tmp_path, place)
+    made = CONTRACTS[action.partition(".")[0]].make(action, tmp_path, place)
+    yield made
+    made.close()

@@ -15,20 +15,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 
 from audit.tlog.canonical import Json
 from remediation import extensions
-from remediation.domain import plan
+from remediation.domain import instant, plan
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.gate import gate
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Plan, Step
+from remediation.domain.waits import Order
 from remediation.executors import postgres_look
+from remediation.executors.base import Deadline
+from remediation.executors.secret import SecretValue
+from remediation.executors.stores.file import FileStore
+from remediation.executors.stores.store import Staged
 from remediation.executors.targets import Targets
 from tests.executors import install, moto
 
@@ -37,7 +43,10 @@ CLUSTER = "orders-db"
 
 def make_plan(action: str, target: dict[str, Json], parameters: dict[str, Json]) -> Plan:
     step: dict[str, Json] = {"action": action, "target": target, "parameters": parameters}
-    body: Json = {"version": 1, "environment": "production", "steps": [step]}
+    spec, order = ACTIONS[action], Order.NONE
+    if spec.delivers:
+        order = Order.CUT_FIRST if spec.retires else Order.MOVE_FIRST
+    body: Json = plan.written("production", [step], order)
     return plan.parse(body, protected=frozenset(), allow_test=True)
 
 
@@ -48,11 +57,15 @@ def clearance(
     rollback: bool = False,
     ends_in: float = 30.0,
     digest: str = "",
+    proposal: str = "",
 ) -> Clearance:
-    """Make a clearance for this plan without an approval and the gate."""
+    """Make a clearance for this plan without an approval and the gate.
+
+    Without `proposal` always for the same one, since a store notes whose version it is.
+    """
     return Clearance(
         gate._SEAL,
-        proposal_id=str(uuid4()),
+        proposal_id=proposal or str(UUID(for_plan.digest[:32])),
         plan_digest=digest or for_plan.digest,
         step=step,
         token=1,
@@ -72,7 +85,6 @@ def closed_port() -> Iterator[int]:
 
 # Other tests sign in at the same cluster all the time, and a login of theirs may take long. That
 # one is not named which ends in this time.
-AS_DEPLOYED = postgres_look.STARTING_SECONDS  # for a test with a cluster of its own
 postgres_look.STARTING_SECONDS = 20.0
 
 
@@ -96,6 +108,10 @@ class World(ABC):
     def toml(self, port: int | None = None) -> str:
         """Return the targets file; with a port, the target's address does not answer."""
 
+    def store_toml(self) -> str:
+        """Return the stores of the targets file."""
+        return ""
+
     @abstractmethod
     def look(self) -> object:
         """Return the target's whole state, read without the executor."""
@@ -104,8 +120,12 @@ class World(ABC):
     def changes(self) -> int:
         """Return the changing calls for this target in the target's own log."""
 
+    @property
+    def parameters(self) -> dict[str, Json]:
+        return dict(ACTIONS[self.action].example)
+
     def plan(self, target: dict[str, Json] | None = None) -> Plan:
-        return make_plan(self.action, target or self.target, dict(ACTIONS[self.action].example))
+        return make_plan(self.action, target or self.target, self.parameters)
 
     @property
     def step(self) -> Step:
@@ -113,8 +133,11 @@ class World(ABC):
 
     def targets(self, port: int | None = None) -> Targets:
         path = self.directory / f"targets-{port}.toml"
-        path.write_text(self.toml(port), encoding="utf-8")
+        path.write_text(self.toml(port) + self.store_toml(), encoding="utf-8")
         return Targets.load(path, portal_system_identifier=self.portal)
+
+    def close(self) -> None:  # noqa: B027  most worlds hold nothing open
+        """End what the world holds open."""
 
     def hide_operate_credential(self) -> None:
         """Remove the files with operating credentials."""
@@ -139,13 +162,26 @@ class PostgresWorld(World):
 
     def __init__(self, action: str, directory: Path, superuser: str, log: Path) -> None:
         self.action, self.directory, self.superuser, self.log = action, directory, superuser, log
-        self.logins = install.install(superuser)
+        self.logins = install.installed(superuser)
         self.role = f"app_{uuid4().hex[:12]}"
-        options = "LOGIN" if action.endswith("disable") else "NOLOGIN"
+        options = "NOLOGIN" if action.endswith("enable") else "LOGIN"
         self.own_dsn = install.make_role(superuser, self.role, options)
         self.operate_file = install.write_operate_dsn(directory, self.logins.operate)
+        (directory / "operate.ticket").write_text(self.logins.ticket)
+        (directory / "store").mkdir(mode=0o755, exist_ok=True)
+        # The role that a second one is made like.
+        self.first = self.role
+        # A session that began before any time that the plan names.
+        self.open = psycopg.connect(self.own_dsn) if action.endswith("end_sessions") else None
+        self.cut = instant.dump(datetime.now(UTC))
+        if ACTIONS[action].creates:
+            self.role = f"{self.role}_2"
         # The log is that of the whole run; what came before is nothing of this world's.
         self._begins = log.stat().st_size
+
+    def close(self) -> None:
+        if self.open is not None:
+            self.open.close()
 
     @property
     def target(self) -> dict[str, Json]:
@@ -162,7 +198,23 @@ class PostgresWorld(World):
             self.operate_file.write_text(re.sub(r":\d+/", f":{port}/", self.logins.operate))
         return (
             f'[postgres.{CLUSTER}]\nobserve_dsn = "{observe}"\noperate_dsn_file = "operate.dsn"\n'
+            'ticket_dsn_file = "operate.ticket"\n'
         )
+
+    def store_toml(self) -> str:
+        return (
+            '[store.apps]\nkind = "file"\ndirectory = "store"\nmode = "0440"\n'
+            f'[store.apps.allow]\n"postgres.role:{CLUSTER}/*" = ["orders/*"]\n'
+        )
+
+    @property
+    def parameters(self) -> dict[str, Json]:
+        more: dict[str, Json] = {}
+        if self.action.endswith("end_sessions"):
+            more = {"begun_before": self.cut}
+        if ACTIONS[self.action].creates:
+            more = {"like": self.first}
+        return {**super().parameters, **more}
 
     def look(self) -> object:
         return self.ask(
@@ -172,7 +224,12 @@ class PostgresWorld(World):
         )
 
     def changes(self) -> int:
-        return len(self.log_lines("hitl_ops.(disable|enable|terminate|set_verifier)"))
+        return len(
+            self.log_lines(
+                "hitl_ops.(disable|enable|terminate|set_verifier|create_twin|drop_twin|issue"
+                "|end_sessions)"
+            )
+        )
 
     def log_lines(self, pattern: str) -> list[str]:
         """Return matching statements of the cluster's log with this role as a parameter."""
@@ -195,7 +252,7 @@ class AwsWorld(World):
 
     def __init__(self, action: str, directory: Path, simulator: moto.Moto) -> None:
         self.action, self.directory, self.moto = action, directory, simulator
-        self.user = simulator.user(active=action.endswith(".deactivate_access_key"))
+        self.user = self.new_user()
         (directory / "operate.secret").write_text("operator\n")
 
     @property
@@ -209,7 +266,12 @@ class AwsWorld(World):
 
     @property
     def gone(self) -> dict[str, Json]:
+        if self.action == "aws.access_key.delete":  # a key that is not listed was deleted
+            return {**self.target, "user": "no-such-user"}
         return {**self.target, "access_key_id": "AKIANOSUCHKEY0000000"}
+
+    def new_user(self) -> moto.User:
+        return self.moto.user(active=self.action.endswith(".deactivate_access_key"))
 
     def toml(self, port: int | None = None) -> str:
         url = self.moto.url if port is None else f"http://127.0.0.1:{port}"
@@ -231,6 +293,90 @@ operate_secret_access_key_file = "operate.secret"
     def changes(self) -> int:
         reads = ("iam:GetAccessKeyLastUsed", "iam:ListAccessKeys")
         return len([line for line in self.moto.lines(self.user.key) if line["call"] not in reads])
+
+
+class UserKeysWorld(AwsWorld):
+    """A user in the simulated AWS, and a place in a store of files that holds its old key."""
+
+    def __init__(self, action: str, directory: Path, simulator: moto.Moto) -> None:
+        super().__init__(action, directory, simulator)
+        (directory / "store").mkdir(mode=0o700)
+        self.deliver("hitl-000000000000-0", self.user.key)
+
+    login = "operator"
+    cloudtrail = False
+    slow = False
+
+    def new_user(self) -> moto.User:
+        if self.action.endswith(".discard_key"):
+            return self.moto.user()
+        return self.moto.lone_user(slow=self.slow)
+
+    @property
+    def target(self) -> dict[str, Json]:
+        return {"kind": "aws.user_keys", "account": moto.ACCOUNT, "user": self.user.name}
+
+    @property
+    def gone(self) -> dict[str, Json]:
+        return {**self.target, "user": "no-such-user"}
+
+    @property
+    def path(self) -> str:
+        return f"robots/{self.user.name}"
+
+    @property
+    def parameters(self) -> dict[str, Json]:
+        if self.action.endswith(".discard_key"):
+            return {"access_key_id": self.user.second_key}
+        return {"store": f"apps:{self.path}", "replaces": self.user.key}
+
+    def plan(self, target: dict[str, Json] | None = None) -> Plan:
+        return make_plan(self.action, target or self.target, self.parameters)
+
+    def toml(self, port: int | None = None) -> str:
+        login = moto.logins("1")[self.login]["id"]
+        text = super().toml(port).replace(moto.logins("1")["operator"]["id"], login)
+        if self.login == "assumer":
+            text += f'operate_role_arn = "arn:aws:iam::{moto.ACCOUNT}:role/hitl-operator"\n'
+        return (
+            f"{text}cloudtrail = {str(self.cloudtrail).lower()}\n"
+            '[store.apps]\nkind = "file"\ndirectory = "store"\n'
+            '[store.apps.allow]\n"aws.user_keys:*/*" = ["robots/*"]\n'
+        )
+
+    def targets(self, port: int | None = None) -> Targets:
+        if self.login != "operator":
+            (self.directory / "operate.secret").write_text(f"{self.login}\n")
+        return super().targets(port)
+
+    def deliver(self, version: str, key_id: str) -> None:
+        """Put a version into the store as an earlier rotation would."""
+        store = FileStore("apps", self.directory / "store")
+        given, soon = clearance(self.plan()), Deadline.within(20)
+        value = SecretValue({"access_key_id": key_id, "secret_access_key": self.user.secret})
+        store.stage(given, self.path, Staged(version, "earlier"), value, soon)
+        store.promote(given, self.path, version, soon)
+
+    def delivered(self) -> dict[str, str]:
+        """Return what a consumer reads."""
+        current = self.directory / "store" / self.path / "current"
+        names = ("access_key_id", "secret_access_key")
+        return {name: (current / name).read_text() for name in names}
+
+    def look(self) -> object:
+        links = (self.directory / "store").rglob("current")
+        return self.moto.keys_of(self.user.name), [str(link.readlink()) for link in links]
+
+    def changes(self) -> int:
+        reads = ("iam:GetUser", "iam:ListAccessKeys", "iam:GetAccessKeyLastUsed")
+        lines = self.moto.lines_of(self.user.name)
+        return len([line for line in lines if line["call"] not in reads])
+
+
+def aws_world(action: str, directory: Path, simulator: moto.Moto) -> AwsWorld:
+    """Return the world of an action on one key, or on all keys of a user."""
+    kind = UserKeysWorld if action.startswith("aws.user_keys.") else AwsWorld
+    return kind(action, directory, simulator)
 
 
 class NoopWorld(World):
@@ -268,6 +414,18 @@ class NoopWorld(World):
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def _bao_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.openbao_credential import bao_world  # it imports this module
+
+    return bao_world(action, directory, place)
+
+
+def _tls_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.tls import tls_world
+
+    return tls_world(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -276,7 +434,9 @@ BUILT_IN = (
         ),
         ("newest_cluster", "cluster_15"),
     ),
-    Contract("aws", AwsWorld, ("simulator",)),
+    Contract("aws", aws_world, ("simulator",)),
+    Contract("openbao", _bao_world, ("bao_place",)),
+    Contract("tls", _tls_world, ("bao",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ class Logins:
 
     observe: str
     operate: str
+    ticket: str = ""
 
 
 def login(superuser_dsn: str, role: str, password: str = PASSWORD) -> str:
@@ -53,11 +55,19 @@ def install(superuser_dsn: str) -> Logins:
     """Install or upgrade hitl_ops and set the passwords of both logins."""
     with alone(superuser_dsn) as connection:
         connection.execute(INSTALL_SQL.read_bytes())
-        for role in ("hitl_observer", "hitl_operator"):
+        for role in ("hitl_observer", "hitl_operator", "hitl_ticket"):
             connection.execute(
                 sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), PASSWORD)
             )
-    return Logins(login(superuser_dsn, "hitl_observer"), login(superuser_dsn, "hitl_operator"))
+    return Logins(
+        *(login(superuser_dsn, f"hitl_{role}") for role in ("observer", "operator", "ticket"))
+    )
+
+
+@cache
+def installed(superuser_dsn: str) -> Logins:
+    """Install hitl_ops once in this process, for a test that does not change it."""
+    return install(superuser_dsn)
 
 
 def make_role(superuser_dsn: str, name: str, options: str = "LOGIN", managed: bool = True) -> str:

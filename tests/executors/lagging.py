@@ -7,6 +7,7 @@ time after a change. This one has no clock: stale reads begin at a change, and e
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 Answer = tuple[int, str, bytes]
-READ, CHANGE = "ListAccessKeys", "UpdateAccessKey"
+READ = "ListAccessKeys"
+CHANGES = ("UpdateAccessKey", "CreateAccessKey", "DeleteAccessKey")
 
 
 class Reads(StrEnum):
@@ -34,6 +36,8 @@ class LaggingIam:
     reads: Reads
     port: int = 0
     lost: bool = False
+    # Whose last use stands still, and at which time: AWS's record of uses has stopped.
+    stopped: tuple[str, str] | None = None
     calls: list[str] = field(default_factory=list)
     connections: set[tuple[str, int]] = field(default_factory=set)
     _fresh: dict[str, Answer] = field(default_factory=dict)
@@ -48,7 +52,7 @@ class LaggingIam:
     def answer(self, caller: tuple[str, int], headers: dict[str, str], body: bytes) -> Answer:
         """Return what this IAM says to one call."""
         form = parse_qs(body.decode())
-        call, user = form["Action"][0], form.get("UserName", [""])[0]
+        call, user = form.get("Action", [""])[0], form.get("UserName", [""])[0]
         with self._lock:
             self.calls.append(call)
             self.connections.add(caller)
@@ -57,10 +61,14 @@ class LaggingIam:
         if stale is not None and (self.reads is Reads.STALE or turn):
             return stale
         answer = self._ask(headers, body)
+        if self.stopped is not None and self.stopped[0].encode() in body:
+            status, kind, text = answer
+            date = f"<LastUsedDate>{self.stopped[1]}</LastUsedDate>".encode()
+            answer = status, kind, re.sub(rb"<LastUsedDate>.*?</LastUsedDate>", date, text)
         with self._lock:
             if call == READ and user not in self._stale:
                 self._fresh[user] = answer
-            if call == CHANGE and answer[0] == 200 and user in self._fresh:
+            if call in CHANGES and answer[0] == 200 and user in self._fresh:
                 self._stale[user] = self._fresh[user]
         return answer
 
@@ -88,7 +96,7 @@ def lagging(upstream: str, reads: Reads) -> Iterator[LaggingIam]:
             # The caller's Host stays: it is part of what the caller signed.
             kept = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
             status, kind, answer = iam.answer(self.client_address, kept, body)
-            if iam.lost and CHANGE.encode() in body:
+            if iam.lost and any(change.encode() in body for change in CHANGES):
                 self.close_connection = True
                 return
             self.send_response(status)

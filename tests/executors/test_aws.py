@@ -15,7 +15,7 @@ from boto3.session import Session
 from botocore.exceptions import ClientError
 
 from remediation.domain.errors import TargetUnobservable
-from remediation.executors import aws, aws_iam
+from remediation.executors import aws, aws_client, aws_iam
 from remediation.executors.aws_account import AwsTarget
 from remediation.executors.base import Deadline
 from remediation.executors.errors import NotApplied, OutcomeUnknown, VerifyFailed
@@ -62,6 +62,7 @@ def test_what_people_see_beside_the_pin(world: AwsWorld) -> None:
     assert before.state == {"status": "Active"}
     assert before.shown["created"] == "2023-07-10T11:40:00+00:00"
     assert before.shown["last_used"] is None
+    assert before.shown["uncut"], "the page says that the operator's rights are not cut"
     second = world.moto.keys()[world.user.second_key]
     assert before.shown["other_keys"] == [
         {
@@ -100,9 +101,14 @@ def test_the_simulated_logins_have_only_their_own_rights(world: AwsWorld) -> Non
         client("observer").update_access_key(
             UserName=world.user.name, AccessKeyId=world.user.key, Status="Inactive"
         )
-    for call in ("list_access_keys", "create_access_key"):
+    for login, call in (
+        ("operator", "list_access_keys"),
+        ("observer", "create_access_key"),
+        ("assumer", "list_access_keys"),
+        ("assumer", "create_access_key"),
+    ):
         with pytest.raises(ClientError, match="AccessDenied"):
-            getattr(client("operator"), call)(UserName=world.user.name)
+            getattr(client(login), call)(UserName=world.user.name)
 
 
 def test_a_key_is_looked_for_in_the_account_that_the_plan_names(world: AwsWorld) -> None:
@@ -193,7 +199,7 @@ def test_a40_a_changing_call_is_made_once_whatever_the_answer(
 def test_a40_no_answer_is_an_unknown_outcome_and_not_waited_for_beyond_the_time_allowed(
     world: AwsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aws_iam, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(aws_client, "READ_SECONDS", 0.2)
     with endpoint(None) as (port, seen):
         targets = world.targets(port)
         with pytest.raises(OutcomeUnknown):
@@ -213,7 +219,7 @@ def test_a_garbled_answer_makes_the_target_unobservable(world: AwsWorld, body: b
 
 
 def test_no_call_is_begun_when_its_timeouts_reach_beyond_the_deadline(world: AwsWorld) -> None:
-    longest = aws_iam.CONNECT_SECONDS + aws_iam.READ_SECONDS
+    longest = aws_client.CONNECT_SECONDS + aws_client.READ_SECONDS
     look = aws_iam.LOOK_SECONDS + longest
     assert aws.VERIFY_SECONDS + look < world.step.spec.hard_timeout_s
     assert longest + look < world.step.spec.hard_timeout_s  # undoing: the change, then one look
@@ -236,7 +242,7 @@ def test_the_environment_leads_no_call_elsewhere(monkeypatch: pytest.MonkeyPatch
         operate_access_key_id="AKIAOPERATOR",
         operate_secret=Secret(None, "secret"),
     )
-    client = aws_iam._client(target, *target.observe())
+    client = aws_client.client_of(target, *target.observe())
     assert client.meta.endpoint_url == "https://iam.amazonaws.com"
     assert client._get_credentials().access_key == "AKIAOBSERVER"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -13,16 +14,19 @@ from uuid import uuid4
 import pytest
 
 from audit.tlog.canonical import encode
+from remediation.domain import instant
 from remediation.domain.catalogue import PROVIDERS, TARGETS
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import Digest, TargetUnobservable, UnknownField
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
+from remediation.domain.store_place import version_name
 from remediation.executors.base import Candidate, Deadline, Settled
 from remediation.executors.errors import (
     ClearanceRefused,
     CredentialUnavailable,
     NotApplied,
+    RollbackFailed,
     VerifyFailed,
 )
 from remediation.executors.run import (
@@ -38,6 +42,9 @@ from remediation.executors.run import (
 from remediation.executors.targets import Targets
 from tests.executors.contract import CONTRACTS, World, cases, clearance, closed_port, make_plan
 
+# After a lost answer: servers can show a certificate of anybody, and a lease can be anybody's.
+ONLY_THE_STORE_TELLS = {"tls.certificate.issue", "openbao.database_role.new_credential"}
+
 
 def test_every_provider_with_actions_is_tried() -> None:
     acting = {name for name, provider in PROVIDERS.items() if provider.actions}
@@ -52,7 +59,10 @@ def _before_each_test_nothing_was_changed(world: World) -> None:
 def test_observing_shows_exactly_the_pin_fields_and_changes_nothing(world: World) -> None:
     before = world.look()
     seen = run_observe(world.step, world.targets())
-    assert seen.exists
+    assert seen.exists is not world.step.spec.creates
+    if not seen.exists:
+        assert seen.state == {}
+        return
     assert set(seen.state) == set(world.step.spec.pin_fields)
     assert set(seen.shown) == set(TARGETS[world.step.target.kind].shown_fields)
     assert Observation.from_json(seen.to_json()) == seen
@@ -66,6 +76,9 @@ def test_reading_live_shows_what_observing_shows_and_changes_nothing(world: Worl
     world.hide_operate_credential()
     seen = run_live(world.step, world.targets())
     declared = TARGETS[world.step.target.kind]
+    if world.step.spec.creates:
+        assert not seen.exists and (world.look(), world.changes()) == (before, 0)
+        return
     assert seen.exists and set(seen.state) == set(world.step.spec.pin_fields)
     assert set(declared.shown_fields) <= set(seen.shown)
     assert set(seen.shown) - set(declared.shown_fields) <= set(declared.live_fields)
@@ -92,7 +105,7 @@ def test_a_secret_is_compared_or_said_not_to_be_and_stands_in_no_log(world: Worl
 
 def test_observing_needs_no_credential_that_can_change_something(world: World) -> None:
     world.hide_operate_credential()
-    assert run_observe(world.step, world.targets()).exists
+    assert run_observe(world.step, world.targets()).exists is not world.step.spec.creates
 
 
 @pytest.mark.parametrize("world", cases(with_credentials=True), indirect=True)
@@ -164,41 +177,92 @@ def test_a_clearance_is_for_one_step_one_use_and_a_short_time(world: World) -> N
 def test_apply_verify_and_rollback_lead_back_to_the_pinned_state(world: World) -> None:
     plan, targets = world.plan(), world.targets()
     executor, original = executor_of(world.step), run_observe(world.step, targets)
-    assert executor.settled(original) is Settled.NOT_APPLIED
+    executor.version = version_name(clearance(plan).proposal_id, 0)
+    spec, before, lost = world.step.spec, original.state, dict[str, str]()  # an answer may be lost
+    # An action whose effect shows later cannot tell yet.
+    first = executor.settled_from(world.step, original, before, lost)
+    assert first in (Settled.NOT_APPLIED, None)
 
     given = clearance(plan)
     snapshot = run_prepare(given, plan.body, 0, targets, original)
     assert world.changes() == 0
     with pytest.raises(VerifyFailed):
         executor.verify(given, world.step, targets, Deadline.within(0))
-    encode(dict(run_apply(given, plan.body, 0, targets).detail))
-    encode(dict(run_verify(given, plan.body, 0, targets).detail))
+    applied = run_apply(given, plan.body, 0, targets, snapshot)
+    verified = run_verify(given, plan.body, 0, targets)
+    encode([dict(applied.detail), dict(verified.detail)])
+    assert set(applied.made) == set(spec.makes)
+    assert all(re.fullmatch(spec.makes[name], value) for name, value in applied.made.items())
     changed = run_observe(world.step, targets)
-    assert changed.state == executor.after(original.state) != original.state
-    assert executor.settled(changed) is Settled.APPLIED
+    assert changed.state == executor.after(original.state, world.step.parameters, applied.made)
+    if spec.leads_to or spec.leads_to_from:
+        assert changed.state != original.state
+    executor.expected = snapshot
+    assert executor.settled_from(world.step, changed, before, applied.made) is Settled.APPLIED
+    if spec.kind in ONLY_THE_STORE_TELLS:
+        assert executor.found_made(changed, before) is None
+        assert executor.settled_from(world.step, changed, before, lost) is None
+    else:
+        assert executor.settled_from(world.step, changed, before, lost) is Settled.APPLIED
+        found = executor.found_made(changed, before)
+        assert not applied.made or (found and _says_as_much(spec.makes, found, applied.made))
+    assert executor.left_open(world.step, changed) == ()
     assert world.changes() > 0
 
-    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    back = clearance(plan, rollback=True)
+    if not spec.reversible:
+        with pytest.raises(RollbackFailed):
+            run_rollback(back, plan.body, 0, targets, snapshot)
+        assert run_observe(world.step, targets).state == changed.state
+        return
+    run_rollback(back, plan.body, 0, targets, snapshot)
     restored = run_observe(world.step, targets)
     assert restored.state == original.state
-    assert executor.settled(restored) is Settled.NOT_APPLIED
+    last = executor.settled_from(world.step, restored, before, applied.made)
+    assert last is Settled.NOT_APPLIED
+
+
+def _says_as_much(
+    makes: Mapping[str, str], found: Mapping[str, str], made: Mapping[str, str]
+) -> bool:
+    """Return whether what is found later is what was made; a moment may be a later one.
+
+    A moment is that since when something is seen to hold; a second look knows no earlier one.
+    """
+    moments = {name for name in makes if name.endswith("_at")}
+    assert found.keys() == made.keys() == makes.keys()
+    return all(
+        instant.parse(found[name]) >= instant.parse(made[name])
+        if name in moments
+        else found[name] == made[name]
+        for name in makes
+    )
 
 
 def test_applying_twice_ends_in_the_same_state(world: World) -> None:
     plan, targets = world.plan(), world.targets()
+    executor = executor_of(world.step)
+    before = run_observe(world.step, targets).state
+    executor.expected = dict(before)
+    made = []
     for _ in range(2):
-        run_apply(clearance(plan), plan.body, 0, targets)
+        made.append(run_apply(clearance(plan), plan.body, 0, targets).made)
         run_verify(clearance(plan), plan.body, 0, targets)
+    assert _says_as_much(world.step.spec.makes, made[1], made[0])
     seen = run_observe(world.step, targets)
-    assert executor_of(world.step).settled(seen) is Settled.APPLIED
+    assert executor.settled_from(world.step, seen, before, made[0]) is Settled.APPLIED
 
 
 def test_rolling_back_what_had_no_effect_changes_nothing_that_is_pinned(world: World) -> None:
     plan, targets = world.plan(), world.targets()
     original = run_observe(world.step, targets)
-    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, original)
-    run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
+    snapshot, before = run_prepare(clearance(plan), plan.body, 0, targets, original), world.look()
+    # What cannot be undone may say so also where there is nothing to undo.
+    with nullcontext() if world.step.spec.reversible else suppress(RollbackFailed):
+        run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
     assert run_observe(world.step, targets).state == original.state
+    if not world.step.spec.reversible:
+        assert (world.look(), world.changes()) == (before, 0)
 
 
 def test_undeclared_parameters_are_refused_when_parsed_and_when_run(world: World) -> None:
@@ -215,6 +279,8 @@ def test_undeclared_parameters_are_refused_when_parsed_and_when_run(world: World
 
 
 def test_a31_a_target_that_is_gone_is_seen_as_gone_and_not_acted_on(world: World) -> None:
+    if world.step.spec.creates:
+        pytest.skip("it makes what is not there")
     plan, targets = world.plan(world.gone), world.targets()
     seen = run_observe(plan.steps[0], targets)
     assert not seen.exists and seen.state == {}

@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.errors import InsufficientPrivilege, InvalidParameterValue, UndefinedObject
+from psycopg.errors import InsufficientPrivilege, UndefinedObject
 
 from remediation.executors.postgres import INSTALL_SQL
 from tests.executors import install
@@ -86,7 +86,7 @@ def test_the_portals_logins_the_clusters_own_and_the_superuser_are_refused(
     operator: Connection, superuser: Connection
 ) -> None:
     for role in (
-        "hitl_operator", "hitl_observer", "hitl_managed", "hitl_ops_owner",
+        "hitl_operator", "hitl_observer", "hitl_ticket", "hitl_managed", "hitl_ops_owner",
         "postgres", "pg_monitor",
     ):  # fmt: skip
         before = can_login(superuser, role)
@@ -177,7 +177,12 @@ def test_the_operator_can_alter_no_role_and_grant_nothing(
         f"SET ROLE {role}",
         f"SELECT hitl_ops.manage('{role}')",
         f"SELECT hitl_ops.managed_role('{role}')",
-        f"SELECT hitl_ops.set_verifier('{role}', '{VERIFIER}')",
+        f"SELECT hitl_ops.set_verifier('{role}', '{role}'::regrole, '{VERIFIER}', 'v')",
+        f"SELECT hitl_ops.create_twin('{role}2', '{role}', '{role}'::regrole, '{VERIFIER}', 'v')",
+        f"SELECT hitl_ops.issue('set_verifier', '{role}', '{role}'::regrole, 60, NULL)",
+        f"SELECT hitl_ops.redeem('set_verifier', '{role}', '{role}'::regrole, '{VERIFIER}')",
+        "INSERT INTO hitl_ops.ticket DEFAULT VALUES",
+        "SELECT * FROM hitl_ops.ticket",
         "CREATE FUNCTION hitl_ops.disable(name) RETURNS void LANGUAGE sql AS ''",
         "ALTER FUNCTION hitl_ops.disable(text) SECURITY INVOKER",
         "SELECT rolpassword FROM pg_authid",
@@ -192,7 +197,9 @@ def test_the_observer_changes_nothing_and_reads_neither_passwords_nor_queries(
     role = make(cluster)
     for statement in (
         *(f"SELECT hitl_ops.{name}('{role}')" for name in CHANGING),
-        f"SELECT hitl_ops.set_verifier('{role}', '{VERIFIER}')",
+        f"SELECT hitl_ops.set_verifier('{role}', '{role}'::regrole, '{VERIFIER}', 'v')",
+        f"SELECT hitl_ops.issue('set_verifier', '{role}', '{role}'::regrole, 60, NULL)",
+        f"SELECT hitl_ops.end_sessions('{role}', '{role}'::regrole, 0)",
         "SELECT rolpassword FROM pg_authid",
         "SET ROLE hitl_operator",
     ):
@@ -208,24 +215,6 @@ def test_the_observer_changes_nothing_and_reads_neither_passwords_nor_queries(
         ).fetchone()
     assert seen == [("<insufficient privilege>",)]
     assert counted == (1,)
-
-
-def test_set_verifier_takes_only_a_verifier_and_no_role_that_leads_further_up(
-    cluster: Cluster, superuser: Connection
-) -> None:
-    role, climber = make(cluster), make(cluster)
-    superuser.execute(
-        sql.SQL("GRANT pg_execute_server_program TO {}").format(sql.Identifier(climber))
-    )
-    with pytest.raises(InvalidParameterValue):
-        superuser.execute("SELECT hitl_ops.set_verifier(%s, %s)", [role, "a plain password"])
-    with pytest.raises(InsufficientPrivilege):
-        superuser.execute("SELECT hitl_ops.set_verifier(%s, %s)", [climber, VERIFIER])
-    superuser.execute("SELECT hitl_ops.set_verifier(%s, %s)", [role, VERIFIER])
-    kept = superuser.execute("SELECT rolpassword FROM pg_authid WHERE rolname = %s", [role])
-    assert kept.fetchone() == (VERIFIER,)
-    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(install.login(cluster.superuser, role))
 
 
 # --- Shadowing ---------------------------------------------------------------------------------
@@ -302,28 +291,42 @@ def test_who_owns_the_functions_who_may_call_them_and_how_they_resolve_names(
     )
     assert rows == [
         ("challenge", False, pinned, owner, [owner]),
+        ("check_verifier", False, pinned, owner, [owner]),
+        ("create_twin", True, pinned, owner, [*operator, owner]),
         ("disable", True, pinned, owner, [*operator, owner]),
         ("disable", True, pinned, owner, [*operator, owner]),
+        ("drop_twin", True, pinned, owner, [*operator, owner]),
         ("enable", True, pinned, owner, [*operator, owner]),
         ("enable", True, pinned, owner, [*operator, owner]),
+        ("end_sessions", True, pinned, owner, [*operator, owner]),
+        ("issue", True, pinned, owner, [owner, "hitl_ticket"]),
         ("manage", False, pinned, owner, [owner]),
         ("managed_role", False, pinned, owner, [owner]),
         ("managed_role", False, pinned, owner, [owner]),
         ("members", True, pinned, owner, [*observer, owner]),
+        ("note_password", False, pinned, owner, [owner]),
+        ("password_id", False, pinned, owner, [owner]),
+        ("password_state", True, pinned, owner, [*observer, owner]),
+        ("redeem", False, pinned, owner, [owner]),
+        ("refuse_powerful", False, pinned, owner, [owner]),
         ("replicas", True, pinned, owner, [*observer, owner]),
         ("secret_challenge", True, pinned, owner, [*observer, owner]),
         ("secret_in_force", True, pinned, owner, [*observer, owner]),
         ("session_list", True, pinned, owner, [*observer, owner]),
+        ("session_origins", True, pinned, owner, [*observer, owner]),
         ("session_places", True, pinned, owner, [*observer, owner]),
         ("sessions", True, pinned, owner, [*both, owner]),
-        ("set_verifier", True, pinned, owner, [owner]),
+        ("set_verifier", True, pinned, owner, [*operator, owner]),
+        ("setting_value", False, pinned, owner, [owner]),
         ("starting", True, pinned, owner, [*both, owner]),
+        ("take_out", True, pinned, owner, [owner]),
         ("terminate", True, pinned, owner, [*operator, owner]),
         ("terminate", True, pinned, owner, [*operator, owner]),
+        ("tickets", True, pinned, owner, [*observer, owner]),
         ("turned_off_as", True, pinned, owner, [*both, owner]),
         ("unmanage", False, pinned, owner, [owner]),
         ("verifier", False, pinned, owner, [owner]),
-        ("version", False, pinned, owner, [*both, owner]),
+        ("version", False, pinned, owner, ["hitl_observer", "hitl_operator", owner, "hitl_ticket"]),
     ]
 
 
@@ -357,7 +360,7 @@ def test_installing_is_refused_where_a_login_would_inherit_power(
 def test_b24_installing_is_refused_where_somebody_can_become_a_login(cluster: Cluster) -> None:
     """A role that can become hitl_operator can give access back (hitl_ops.enable)."""
     mole = make(cluster, managed=False)
-    for role in ("hitl_operator", "hitl_observer", "hitl_ops_owner"):
+    for role in ("hitl_operator", "hitl_observer", "hitl_ticket", "hitl_ops_owner"):
         with psycopg.connect(cluster.superuser) as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [install.LOCK])
             connection.execute(f"GRANT {role} TO {mole}".encode())

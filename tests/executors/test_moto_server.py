@@ -100,7 +100,7 @@ def test_a_restart_keeps_what_was_changed(tmp_path: Path) -> None:
         assert second.keys() == before
 
 
-def test_nothing_but_iam_and_sts_answers_and_authentication_cannot_be_switched_off(
+def test_no_other_service_answers_and_authentication_cannot_be_switched_off(
     simulator: Moto,
 ) -> None:
     for path in ("/moto-api/reset", "/moto-api/reset-auth", "/"):
@@ -110,7 +110,7 @@ def test_nothing_but_iam_and_sts_answers_and_authentication_cannot_be_switched_o
         assert refused.value.code == 403
         refused.value.close()
     with pytest.raises(ClientError, match="InvalidClientTokenId"):
-        client(simulator, "AKIATFQR7NSC8Q4X20BJ", "one", "secretsmanager").list_secrets()
+        client(simulator, "AKIATFQR7NSC8Q4X20BJ", "one", "sns").list_topics()
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         client(simulator, "AKIATFQR7NSC8Q4X20BJ", "guessed", "sts").get_caller_identity()
 

@@ -134,6 +134,7 @@ def test_what_people_see_beside_the_pin(world: PostgresWorld) -> None:
         "standbys_unseen": [],
         "subscribers": [],
         "pooler": None,
+        "uncut": ["this worker holds the login that opens tickets, too"],
     }
 
 
@@ -238,8 +239,8 @@ def through_proxy(world: PostgresWorld, stall: Stall, outcome: type[Exception]) 
     targets = world.targets()
     with stalling(int(str(conninfo_to_dict(world.superuser)["port"])), stall) as port:
         world.operate_file.write_text(re.sub(r":\d+/", f":{port}/", world.logins.operate))
-        with pytest.raises(outcome):
-            DisableRole().apply(clearance(world.plan()), world.step, targets, Deadline.within(0.5))
+        with pytest.raises(outcome):  # the time must be enough to sign in on a busy machine
+            DisableRole().apply(clearance(world.plan()), world.step, targets, Deadline.within(3))
 
 
 def test_a_session_that_does_not_end_is_reported_and_not_called_done(world: PostgresWorld) -> None:

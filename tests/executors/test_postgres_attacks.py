@@ -13,19 +13,20 @@ import pytest
 from psycopg import sql
 
 from remediation.domain.errors import Refused
-from remediation.executors import postgres, postgres_look
-from remediation.executors.errors import NotApplied
+from remediation.executors import postgres
+from remediation.executors.errors import NotApplied, PartlyApplied
 from remediation.executors.postgres import DisableRole
 from remediation.executors.run import (
     run_apply,
     run_observe,
     run_prepare,
+    run_tighten,
     run_verify,
     would_refuse,
 )
 from tests.executors import clusters, install
 from tests.executors.conftest import Cluster
-from tests.executors.contract import AS_DEPLOYED, PostgresWorld, clearance
+from tests.executors.contract import PostgresWorld, clearance
 
 
 @pytest.fixture
@@ -40,6 +41,24 @@ def admin(world: PostgresWorld, statement: str, *names: str) -> None:
 
 def disable(world: PostgresWorld) -> None:
     run_apply(clearance(world.plan()), world.plan().body, 0, world.targets())
+
+
+def disable_to_the_end(world: PostgresWorld, left: str) -> None:
+    """Disable, and try again what is left open as a run does: on a busy machine that takes long."""
+
+    def tightened() -> bool:
+        try:
+            run_tighten(clearance(world.plan()), world.plan().body, 0, world.targets())
+        except PartlyApplied as more:
+            assert left in more.detail
+            return False
+        return True
+
+    try:
+        disable(world)
+    except PartlyApplied as begun:
+        assert left in begun.detail
+        clusters.until(tightened, 60.0)
 
 
 def verify(world: PostgresWorld) -> None:
@@ -60,13 +79,12 @@ def can_login(world: PostgresWorld) -> bool:
 
 
 def test_b1_a_login_begun_before_nologin_comes_alive_after_contained(
-    own_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_cluster: Cluster, tmp_path: Path
 ) -> None:
     """Any role: ALTER ROLE CURRENT_USER SET temp_tablespaces, long. No privilege is needed.
 
     On a cluster of its own: who looks at the others' meanwhile would see a login that has begun.
     """
-    monkeypatch.setattr(postgres_look, "STARTING_SECONDS", AS_DEPLOYED)
     world = PostgresWorld("postgres.role.disable", tmp_path, own_cluster.superuser, own_cluster.log)
     with psycopg.connect(world.own_dsn, autocommit=True) as own:
         own.execute(
@@ -93,7 +111,7 @@ def test_b1_a_login_begun_before_nologin_comes_alive_after_contained(
     )
     try:
         clusters.until(lambda: world.ask(starting)[0] > 0)
-        disable(world)
+        disable_to_the_end(world, "a login that has begun")
         verify(world)
         said = contained(world)
     finally:

@@ -167,10 +167,10 @@ def test_a_proof_counts_in_its_own_transaction_only(world: PostgresWorld) -> Non
             row: Any = connection.execute(
                 "SELECT * FROM hitl_ops.secret_challenge(%s)", [world.role]
             ).fetchone()
-            salt = postgres_live._Salt(
+            salt = postgres_live.Salt(
                 row[1], world.role, row[2], base64.b64decode(row[3]), bytes(row[4])
             )
-            asked = [world.role, row[0], [postgres_live._proof(SECRET, salt)]]
+            asked = [world.role, row[0], [postgres_live.proof_of(SECRET, salt)]]
             assert _ask(connection, asked) == [True]
         with connection.transaction():
             assert _ask(connection, asked) == [False]

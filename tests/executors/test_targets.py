@@ -15,6 +15,7 @@ from remediation.executors.aws_account import account
 from remediation.executors.errors import ClearanceRefused, CredentialUnavailable
 from remediation.executors.noop import NoopTarget
 from remediation.executors.postgres_cluster import cluster
+from remediation.executors.postgres_pooler import Pooler
 from remediation.executors.section import TargetsFileInvalid
 from remediation.executors.targets import Targets
 from tests.executors.contract import clearance, make_plan
@@ -164,6 +165,79 @@ def test_anything_unknown_missing_or_inline_is_refused(
         load(tmp_path, text)
 
 
+STORE = '[store.apps]\nkind = "file"\ndirectory = "credentials"\n'
+BAO = (
+    '[store.bao]\nkind = "openbao"\naddress = "https://bao.example"\n'
+    'observe_token_file = "o"\noperate_token_file = "p"\n'
+)
+SECRETS = '[store.aws]\nkind = "aws_secrets_manager"\n' + SIMULATED.partition("]\n")[2]
+
+
+def test_stores_stand_beside_the_targets(tmp_path: Path) -> None:
+    allow = '[store.apps.allow]\n"postgres.role:orders-db/*" = ["orders/*", "shared"]\n'
+    targets = load(tmp_path, STORE + allow + BAO + SECRETS + POSTGRES)
+    assert {name: store.kind for name, store in targets.stores.items()} == {
+        "apps": "file", "bao": "openbao", "aws": "aws_secrets_manager",
+    }  # fmt: skip
+    assert targets.stores["aws"].simulated and not targets.stores["bao"].simulated
+    role = Target("postgres.role", {"cluster": "orders-db", "role": "app"})
+    other = Target("postgres.role", {"cluster": "billing-db", "role": "app"})
+    apps, bao = targets.stores["apps"], targets.stores["bao"]
+    assert apps.allows(role, "orders/database") and apps.allows(role, "shared")
+    for target, path in ((role, "orders"), (role, "orders/a/b"), (role, "x/shared"),
+                         (other, "orders/database")):  # fmt: skip
+        assert not apps.allows(target, path)
+    assert not bao.allows(role, "orders/database")  # nothing is allowed by itself
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (STORE.replace("apps", "Apps"), "not the name of a store"),
+        (STORE.replace("file", "drawer"), "kind is one of file, openbao, aws_secrets_manager"),
+        (STORE + "surprise = 1", "unknown surprise"),
+        (STORE + 'mode = "0444"', "mode lets others in"),
+        (STORE + 'mode = "0600"', "mode lets others in, or lets files change"),
+        (STORE + 'mode = "x"', "mode lets"),
+        (STORE + '[store.apps.allow]\n"a:b" = "c"', "must be a list of texts"),
+        (STORE + '[store.apps.allow]\n"a:b" = []', "must be a list of texts"),
+        (BAO.replace("https", "http"), "needs https"),
+        (BAO + 'operate_token = "inline"', "unknown operate_token"),
+        (BAO.replace("operate_token_file", "#"), "operate_token_file must be a text"),
+        (SECRETS.replace("http://127.0.0.1:5000", "https://iam.amazonaws.com"), "AWS itself"),
+    ],
+)
+def test_a_store_that_is_not_understood_is_refused(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(TargetsFileInvalid, match=says):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("bao:workers/p", "names no field"),
+        ("bao:workers/p#", "names no field"),
+        ("apps:workers/p#dsn", "kind openbao"),
+        ("gone:workers/p#dsn", "kind openbao"),
+        ("workers/p#dsn", "store:path#field"),
+        ("bao:../p#dsn", "store:path#field"),
+    ],
+)
+def test_a_credential_comes_from_a_place_that_the_file_has(
+    tmp_path: Path, place: str, says: str
+) -> None:
+    text = POSTGRES.replace('operate_dsn_file = "secrets/p"', f'operate_dsn_from = "{place}"')
+    with pytest.raises(TargetsFileInvalid, match=says):
+        load(tmp_path, STORE + BAO + text)
+
+
+def test_a_credential_has_one_origin(tmp_path: Path) -> None:
+    with pytest.raises(TargetsFileInvalid, match="cannot be used here"):
+        load(tmp_path, BAO + POSTGRES + 'operate_dsn_from = "bao:workers/p#dsn"')
+    with pytest.raises(TargetsFileInvalid, match="cannot be used here"):  # a store's own
+        load(tmp_path, BAO.replace('operate_token_file = "p"', 'operate_token_from = "bao:w#t"'))
+
+
 @pytest.mark.parametrize(
     ("endpoint", "simulated", "says"),
     [
@@ -189,3 +263,20 @@ def test_the_real_aws_needs_no_endpoint(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TargetsFileInvalid):
         Targets.load(tmp_path / "none.toml", portal_system_identifier=None)
+
+
+def test_a_pooler_has_an_address_and_a_database_and_no_login(tmp_path: Path) -> None:
+    pooler = '[postgres.orders-db.pooler.bouncer]\ndatabase = "orders"\n'
+    found = load(tmp_path, POSTGRES + pooler + 'address = "[::1]:6432"\nca_file = "ca.pem"\n')
+    assert cluster(found, "orders-db").poolers == {
+        "bouncer": Pooler("::1", 6432, "orders", tmp_path / "ca.pem")
+    }
+    for wrong, why in {
+        'address = "pooler"': "must be a host and a port",
+        'address = "pooler:"': "must be a host and a port",
+        'address = "pooler:65536"': "must be a host and a port",
+        'address = "pooler:6432"\nca_file = "ca.pem"\nuser = "svc"': "unknown user",
+        'address = "pooler:6432"': "needs ca_file",
+    }.items():
+        with pytest.raises(TargetsFileInvalid, match=why):
+            load(tmp_path, POSTGRES + pooler + wrong + "\n")

@@ -76,6 +76,7 @@ from tests.factories.reviews import (
     statement,
 )
 from tests.factories.runs import end_lease, execute, execution, finish_steps, freeze, lease, step
+from tests.factories.waits import resumption, wait, wait_for, wait_look, wait_overdue
 from tests.factories.walk import proposal_at
 
 __all__ = [
@@ -145,6 +146,7 @@ __all__ = [
     "plan",
     "proposal",
     "proposal_at",
+    "resumption",
     "review",
     "revoke",
     "scope",
@@ -160,4 +162,8 @@ __all__ = [
     "token",
     "unguarded",
     "use",
+    "wait",
+    "wait_for",
+    "wait_look",
+    "wait_overdue",
 ]

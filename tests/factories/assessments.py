@@ -84,6 +84,7 @@ def bodies(
             observations=seen,
             known_locators=frozenset(t.locator for t in reach.targets if t.known),
             scope=reach,
+            prechecks=dict.fromkeys(range(len(plan.steps)), ""),
         )
     )
     facts = policy.facts(plan, reach, found, seen)

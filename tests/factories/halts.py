@@ -21,6 +21,15 @@ from tests.factories.logins import WEB, WORKER, acting, actor_of, entry
 from tests.factories.people import Person
 from tests.factories.proposals import load
 
+EVENTS = {
+    RunDecision.HALT: Event.PERSON_EXECUTION_HALTED,
+    RunDecision.KEEP: Event.PERSON_EXECUTION_HALTED,
+    RunDecision.UNDO: Event.PERSON_EXECUTION_HALTED,
+    RunDecision.SETTLE: Event.PERSON_RUN_SETTLED,
+    RunDecision.GO_ON: Event.PERSON_WAIT_ANSWERED,
+    RunDecision.LONGER: Event.PERSON_WAIT_ANSWERED,
+}
+
 
 def halt_statement(
     proposal: m.Proposal, someone: Person, decision: str = "keep", **said: Any
@@ -95,9 +104,7 @@ def halt(
     with acting(WEB):
         return m.Halt.objects.create(
             entry=entry(
-                Event.PERSON_EXECUTION_HALTED
-                if composed.decision.halts
-                else Event.PERSON_RUN_SETTLED,
+                EVENTS[composed.decision],
                 actor or someone.actor,
                 object or f"proposal:{proposal.pk}",
                 statement=json.loads(row["statement"]),

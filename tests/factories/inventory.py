@@ -86,9 +86,9 @@ def settle_inventory(*objects: models.Model, days: float = 8) -> None:
 
 
 def dependency(
-    source: m.Service, on: m.Service | m.Identity, *, author: str = CLERK
+    source: m.Service, on: m.Service | m.Identity, *, author: str = CLERK, **use: Any
 ) -> m.Dependency:
-    """Record that `source` depends on `on`."""
+    """Record that `source` depends on `on`; `use` says how, as in `models.DependencyVersion`."""
     end = {"service": on} if isinstance(on, m.Service) else {"identity": on}
     with acting(WEB):
         made = m.Dependency.objects.create(
@@ -96,12 +96,12 @@ def dependency(
             entry=entry(Event.PERSON_INVENTORY_CHANGED, author, f"service:{source.pk}"),
             **end,
         )
-        dependency_version(made, present=True, author=author)
+        dependency_version(made, present=True, author=author, **use)
     return made
 
 
 def dependency_version(
-    dependency: m.Dependency, *, present: bool, author: str = CLERK
+    dependency: m.Dependency, *, present: bool, author: str = CLERK, **use: Any
 ) -> m.DependencyVersion:
     with acting(WEB):
         return m.DependencyVersion.objects.create(
@@ -109,4 +109,5 @@ def dependency_version(
             present=present,
             author=author,
             entry=entry(Event.PERSON_INVENTORY_CHANGED, author, f"dependency:{dependency.pk}"),
+            **use,
         )

@@ -28,7 +28,8 @@ def lease(target: str, *, holder: str = WORKER_ACTOR, secs: float = 60) -> m.Lea
             "INSERT INTO remediation_lease AS l (target, token, holder, until)"
             " VALUES (%s, 1, %s, clock_timestamp() + make_interval(secs => %s))"
             " ON CONFLICT (target) DO UPDATE"
-            " SET token = l.token + 1, holder = excluded.holder, until = excluded.until",
+            " SET token = l.token + 1, holder = excluded.holder, until = excluded.until,"
+            " proposal_id = NULL",
             [target, holder, secs],
         )
     return m.Lease.objects.get(pk=target)
@@ -53,9 +54,8 @@ def execution(
 ) -> m.Execution:
     """Insert the run's row, with leases on all targets unless `tokens` are given."""
     if tokens is None:
-        tokens = {
-            row.locator: lease(row.locator, holder=holder).token for row in proposal.targets.all()
-        }
+        locators = sorted({row.locator for row in proposal.targets.all()})
+        tokens = {locator: lease(locator, holder=holder).token for locator in locators}
     with acting(login):
         return m.Execution.objects.create(
             proposal=proposal,

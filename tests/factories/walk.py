@@ -14,6 +14,7 @@ from tests.factories.people import Person, person
 from tests.factories.proposals import move, proposal
 from tests.factories.reviews import approve, review
 from tests.factories.runs import execute, finish_steps, step
+from tests.factories.waits import wait_for
 
 S = ProposalState
 
@@ -67,7 +68,10 @@ def _from_approved(proposal: m.Proposal, state: ProposalState) -> None:
             step(run, "applied")
         if state is S.ROLLED_BACK:
             _undo(run)
-        if state is not S.EXECUTING:
+        if state is S.WAITING:
+            finish_steps(run)
+            wait_for(run, run.proposal.targets.count() - 1)
+        elif state is not S.EXECUTING:
             move(proposal, state)
 
 

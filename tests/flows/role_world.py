@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -107,11 +107,18 @@ class RoleWorld(World):
             factories.backdate(row, **delta)
 
 
+W = TypeVar("W", bound=RoleWorld)
+
+
 def make(directory: Path, settings: Settings, addresses: Addresses) -> RoleWorld:
-    RoleWorld.pg = PostgresWorld(
-        "postgres.role.disable", directory, addresses.target, addresses.target_log
-    )
-    made = RoleWorld(directory, settings)
+    pg = PostgresWorld("postgres.role.disable", directory, addresses.target, addresses.target_log)
+    return make_of(RoleWorld, pg, directory, settings)
+
+
+def make_of(kind: type[W], pg: PostgresWorld, directory: Path, settings: Settings) -> W:
+    """Return a world for the role and the action of ``pg``."""
+    kind.pg = pg
+    made = kind(directory, settings)
     locator = made.plan().steps[0].target.locator
     role = factories.identity(locator, kind="postgres.role", environment="production")
     factories.dependency(m.Service.objects.get(), role)

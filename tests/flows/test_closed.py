@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,7 @@ from pytest_django import Settings
 from remediation import models as m
 from remediation.domain import errors
 from remediation.domain.gate.steps import present
-from remediation.services.execution import execute, preview_gate, reverse_run
+from remediation.services.execution import intend, preview_gate, reverse_run
 from remediation.services.execution.run import Run
 from remediation.services.reporting import incidents, withdraw
 from tests import factories
@@ -88,13 +89,13 @@ def test_a78_a_closure_between_two_steps_keeps_the_next_one_from_running(
 ) -> None:
     world = make_world("t1", "t2")
     proposal_id = world.approved()
-    intend = execute._intend
+    begin = intend.intend
 
     def meanwhile(run: Run, index: int) -> bool:
         close(world, proposal_id)
-        return intend(run, index)
+        return begin(run, index)
 
-    monkeypatch.setattr(execute, "_intend", meanwhile)
+    monkeypatch.setattr(intend, "intend", meanwhile)
     world.execute(proposal_id)
     assert "t2" not in [call["target"] for call in world.calls()]
     assert world.state("t2") == "on"
@@ -108,13 +109,13 @@ def test_a78_a_closure_during_the_gate_of_the_next_step_comes_in_time(
     """The gate has read an open incident; the guard of `intended` still refuses."""
     world = make_world("t1", "t2")
     proposal_id = world.approved()
-    record = execute._record_intended
+    record = intend.record_intended
 
-    def meanwhile(run: Run, index: int, snapshot: dict[str, object]) -> None:
+    def meanwhile(*args: Any) -> None:
         close(world, proposal_id)
-        record(run, index, snapshot)  # type: ignore[arg-type]
+        record(*args)
 
-    monkeypatch.setattr(execute, "_record_intended", meanwhile)
+    monkeypatch.setattr(intend, "record_intended", meanwhile)
     world.execute(proposal_id)
     assert world.state("t2") == "on"
     assert (1, "intended") not in world.phases(proposal_id)

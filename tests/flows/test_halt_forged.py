@@ -18,7 +18,7 @@ from django.db import Error
 from audit.models import Entry
 from remediation import models as m
 from remediation.domain import errors
-from remediation.services.execution import confirm, execute, halt
+from remediation.services.execution import clear_step, confirm, halt
 from remediation.services.execution import judge_halt as halted
 from remediation.services.execution.run import Run
 from tests import factories
@@ -245,7 +245,7 @@ def test_a_forged_halt_between_question_and_step_is_refused_under_the_lock(
     """The halt comes while the worker runs the gate; its verdict and the step's row are written in
     one transaction."""
     proposal_id = world.approved()
-    clear = execute._clear
+    clear = clear_step.clear
     forged: list[m.Halt] = []
 
     def clear_then(run: Run, index: int) -> Any:
@@ -255,7 +255,7 @@ def test_a_forged_halt_between_question_and_step_is_refused_under_the_lock(
                 forged.append(forge(world, proposal_id, columns={"signature": b"\x00" * 70}))
         return found
 
-    monkeypatch.setattr(execute, "_clear", clear_then)
+    monkeypatch.setattr(clear_step, "clear", clear_then)
     world.execute(proposal_id)
     assert forged
     goes_on(world, proposal_id, ["signature"])
@@ -265,7 +265,7 @@ def test_a_real_halt_between_question_and_step_stops_it(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proposal_id = world.approved()
-    clear = execute._clear
+    clear = clear_step.clear
 
     def clear_then(run: Run, index: int) -> Any:
         found = clear(run, index)
@@ -274,7 +274,7 @@ def test_a_real_halt_between_question_and_step_stops_it(
                 world.halt("alice", proposal_id, WHY)
         return found
 
-    monkeypatch.setattr(execute, "_clear", clear_then)
+    monkeypatch.setattr(clear_step, "clear", clear_then)
     world.execute(proposal_id)
     assert calls(world) == [("apply", "t1"), ("rollback", "t1")]
     assert world.refusals(proposal_id) == ["halted"]

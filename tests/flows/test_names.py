@@ -168,7 +168,7 @@ def world(
 ) -> Iterator[RoleWorld]:
     # Roles are shared by all processes of a test run; only the name of one test must be exact.
     RoleWorld.name = request.param.replace("UNIQUE", uuid4().hex)
-    RoleWorld.logins = install.install(target_cluster.superuser)
+    RoleWorld.logins = install.installed(target_cluster.superuser)
     # WhiteNoise warns if it is missing, and warnings are errors.
     (tmp_path / "static").mkdir()
     settings.STATIC_ROOT = str(tmp_path / "static")

@@ -57,14 +57,14 @@ def test_an_undo_of_a_week_ago_gives_no_access_back_when_an_unknown_run_is_read(
 
     from remediation.executors import noop
 
-    real = noop._Target.write
+    real = noop.TestFiles.write
 
     def write(self: Any, state: str) -> None:
         real(self, state)
         if state == "off":
             world.halt("alice", proposal_id, WHY, "undo")
 
-    monkeypatch.setattr(noop._Target, "write", write)
+    monkeypatch.setattr(noop.TestFiles, "write", write)
     world.execute(proposal_id)
     assert world.state_of(proposal_id) == "unknown"
     world.inject({"t1": {"unobservable": True}})
@@ -77,7 +77,7 @@ def test_an_undo_of_a_week_ago_gives_no_access_back_when_an_unknown_run_is_read(
     since_long(world)
     world.reconcile()
     assert world.state_of(proposal_id) == "unknown"
-    monkeypatch.setattr(noop._Target, "write", real)
+    monkeypatch.setattr(noop.TestFiles, "write", real)
     world.inject({})
     from django.core.cache import cache
 

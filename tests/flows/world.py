@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.core.cache import cache
@@ -56,6 +56,7 @@ class World:
     settings: Settings
     targets: tuple[str, ...] = ("t1",)
     environment: str = "production"
+    kind: ClassVar[str] = "test.target"
     # The environment in the targets file, independent of the inventory.
     floor: str = ""
     people: dict[str, Person] = field(default_factory=dict)
@@ -164,7 +165,7 @@ class World:
         from hashlib import sha256
 
         artefacts = [factories.artefact(name) for name in self.targets]
-        identity = {"kind": "test.target", "name": self.targets[0]}
+        identity = {"kind": self.kind, "name": self.targets[0]}
         value: dict[str, Any] = {
             "incident": {
                 "kind": "credential_misuse",

@@ -55,3 +55,24 @@ def test_a_variable_that_is_not_in_the_table_cannot_be_read() -> None:
         env.text("HITL_UNKNOWN")
     with pytest.raises(TypeError, match="not marked as secret"):
         env.secret("HITL_ORIGIN")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:x@127.0.0.1:6379/0",
+        "rediss://broker.example:6379/0",
+        "redis+socket:///run/valkey.sock?virtual_host=0",
+        "amqp://hitl_web:x@broker.example:5672/hitlportal",
+        "amqps://hitl_web:x@a.example/hitlportal;amqps://hitl_web:x@b.example/hitlportal",
+    ],
+)
+def test_the_url_of_a_supported_broker_is_taken_as_it_is(url: str) -> None:
+    assert env.broker(url) == url
+
+
+@pytest.mark.parametrize("url", ["sqs://key:secret@", "memory://", "broker.example:5672", ""])
+def test_the_url_of_another_broker_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(env.ConfigurationError, match=r"redis://, .* or amqps://") as refused:
+        env.broker(url)
+    assert "secret" not in str(refused.value)

@@ -243,6 +243,24 @@ def in_order(case: Case, found: list[Step]) -> Iterator[str]:
             yield f"step {step.index} began before step {step.index - 1} was confirmed"
 
 
+def waited(case: Case, found: list[Step]) -> Iterator[str]:
+    """Behind the first step a run waits once, and goes on only by a verified answer."""
+    moves = [(move.source, move.target) for move in case.moves]
+    begun, on = moves.count(("executing", "waiting")), moves.count(("waiting", "executing"))
+    if begun > case.waits or on > begun:
+        yield f"it waited {begun} times, and went on {on} times"
+    second = case.of(1).get("intended")
+    if not case.waits or second is None:
+        return
+    if not on:
+        yield "the second step began, and the run had not waited"
+    if not any(
+        permit.decision == "go_on" and permit.verified is not None and permit.verified <= second.at
+        for permit in case.permits
+    ):
+        yield "the second step began, and nobody had answered"
+
+
 def _failed_after_change(case: Case, step: Step) -> bool:
     failed = case.of(step.index).get("failed")
     return failed is not None and failed.refusal in CHANGED
@@ -260,4 +278,5 @@ RULES: dict[str, Rule] = {
     "not_ended": ended,
     "audit": entered,
     "order": in_order,
+    "waited": waited,
 }

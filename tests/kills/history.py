@@ -90,6 +90,8 @@ class Case:
     # Steps whose result came after another process had settled them: told by an alarm.
     late: frozenset[int] = frozenset()
     refusals: tuple[str, ...] = ()
+    # Behind the first step the plan waits for a person.
+    waits: bool = False
 
     @property
     def state(self) -> str:

@@ -22,6 +22,7 @@ from remediation.executors.postgres import DisableRole
 from remediation.services.access import authorize
 from remediation.services.actors import AgentActor
 from remediation.services.execution import halt
+from remediation.services.execution import waits as waits_
 from remediation.services.reporting import submit
 from remediation.services.review import sign
 from tests.benchmarks import cast, door
@@ -38,6 +39,7 @@ def abilities() -> Abilities:
     return Abilities(
         keep="decision" in inspect.signature(halt.start).parameters,
         tightens=DisableRole.tighten is not Executor.tighten,
+        waits="answer" in inspect.signature(halt.start).parameters,
     )
 
 
@@ -55,10 +57,10 @@ class People:
         both = (self.cast.alice, self.cast.bob)
         return {str(one.user.person): bytes(one.passkey.cose_key) for one in both}
 
-    def submit(self, roles: Sequence[str]) -> UUID:
+    def submit(self, roles: Sequence[str], *, waits: bool = False) -> UUID:
         """Report an incident on the first role, with a plan that disables all."""
         given = report.from_json(
-            json.loads(plan_report(roles)), protected=frozenset(), allow_test=False
+            json.loads(plan_report(roles, waits=waits)), protected=frozenset(), allow_test=False
         )
         with transaction.atomic():
             submitted = submit.report(given, actor=self._agent)
@@ -95,6 +97,22 @@ class People:
             return False
         return True
 
+    def answer(self, proposal_id: UUID) -> bool:
+        """Let alice say that a run goes on which waits; return whether she has."""
+        alice = self.cast.alice
+        if m.Halt.objects.filter(proposal_id=proposal_id, decision="go_on").exists():
+            return True
+        wait = waits_.newest(proposal_id)
+        if wait is None:
+            return False
+        said = halt.Answer(wait.step, waits_.shown(wait).digest, 0)
+        started = halt.start(
+            actor=alice.user, proposal_id=proposal_id, reason=REASON, decision="go_on", answer=said
+        )
+        given = door.answer(alice, started.options)
+        halt.sign(actor=alice.user, session_id=started.session_id, assertion=given)
+        return True
+
     def _sign(self, someone: Person, proposal_id: UUID) -> None:
         looked = door.conditions(str(proposal_id))
         row = m.Proposal.objects.get(pk=proposal_id)
@@ -117,8 +135,11 @@ def locator(role: str) -> str:
     return f"postgres.role:{CLUSTER}/{role}"
 
 
-def plan_report(roles: Sequence[str]) -> bytes:
-    """Return the report of an incident on the first role; its plan disables all, in order."""
+def plan_report(roles: Sequence[str], *, waits: bool = False) -> bytes:
+    """Return the report of an incident on the first role; its plan disables all, in order.
+
+    ``waits``: behind the first step it waits for a person.
+    """
     fields = [{"cluster": CLUSTER, "role": role} for role in roles]
     value: dict[str, Any] = json.loads(
         door.report("postgres.role", fields[0], "postgres.role.disable")
@@ -127,4 +148,7 @@ def plan_report(roles: Sequence[str]) -> bytes:
     plan["steps"] = [
         {**plan["steps"][0], "target": {"kind": "postgres.role", **target}} for target in fields
     ]
+    if waits:
+        plan |= {"version": 2, "order": "none"}
+        plan["steps"][0]["wait"] = {"conditions": [], "person": True, "within_s": 3600}
     return encode(value)

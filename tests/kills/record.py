@@ -43,6 +43,10 @@ LOOKS = """
 SELECT l.found, pg_xact_commit_timestamp(l.xmin) AS at FROM remediation_incidentlook l
   JOIN remediation_proposal p ON p.incident_id = l.incident_id WHERE p.id = %s ORDER BY l.id
 """
+WAITS = """
+SELECT position('"wait"' IN convert_from(plan, 'UTF8')) > 0 AS it
+  FROM remediation_proposal WHERE id = %s
+"""
 REFUSALS = "SELECT reason, detail FROM remediation_refusal WHERE proposal_id = %s ORDER BY id"
 LATE = """
 SELECT s.step FROM remediation_lateresult s JOIN remediation_execution e ON e.id = s.execution_id
@@ -111,6 +115,7 @@ def _case(
         refusals=tuple(
             f"{row['reason']}: {row['detail']}" for row in portal.execute(REFUSALS, [proposal])
         ),
+        waits=any(row["it"] for row in portal.execute(WAITS, [proposal])),
     )
 
 

@@ -84,7 +84,8 @@ class Run:
 
     def submit(self) -> bool:
         if self.proposal is None:
-            self.proposal = self.people.submit(self.roles)
+            waits = self.scenario.twist == "wait"
+            self.proposal = self.people.submit(self.roles, waits=waits)
         return True
 
     def make_roles(self) -> bool:
@@ -122,7 +123,7 @@ class Run:
     def traps(self, kill: Kill) -> tuple[Any, Any]:
         step, role = f"{self.proposal}-{kill.step}", self.roles[kill.step]
         # The end of a run is trapped at its first step.
-        step = f"{self.proposal}-0" if kill.place.endswith(":end") else step
+        step = f"{self.proposal}-0" if kill.place.endswith((":end", ":wait")) else step
         directory = self.stack.traps
         return traps.trap(directory, step, kill.place), traps.trap(directory, role, kill.place)
 
@@ -234,6 +235,9 @@ def play(run: Run) -> Play:
     if scenario.twist == "after":
         yield from _undone_after(run)
         return
+    if scenario.twist == "wait":
+        yield from _answered(run)
+        return
     for number, kill in enumerate(scenario.kills):
         yield from _killed(run, kill, scenario.kills[number + 1 :])
     yield from _aftermath(run)
@@ -279,6 +283,18 @@ def _undone_after(run: Run) -> Play:
     run.strike(undoing)
     run.release(undoing)
     yield "undone", run.undone
+
+
+def _answered(run: Run) -> Play:
+    """The run waits, and a person says that it goes on; the kill comes before or after that."""
+    (kill,) = run.scenario.kills
+    if kill.place.endswith(":wait"):
+        yield from _killed(run, kill, ())
+    yield "waiting", lambda: run.state() == "waiting" or run.ended()
+    yield "answered", lambda: run.state() != "waiting" or run.people.answer(run.id)
+    if not kill.place.endswith(":wait"):
+        yield from _killed(run, kill, ())
+    yield "the end", run.ended
 
 
 def _killed(run: Run, kill: Kill, later: tuple[Kill, ...]) -> Play:

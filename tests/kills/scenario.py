@@ -49,6 +49,8 @@ UNDO_PLACES = (
     "before:undone",
     "after:undone",
 )
+# Around a wait behind the first step: it begins, a person answers, the second step begins.
+WAIT_PLACES = ("after:wait", "before:intended", "before:wait", "after:intended")
 TIGHTEN_PLACES = ("before:tighten", "after:tighten")
 # A second kill, while the run is being settled.
 SETTLING = ("before:applied", "before:verified", "before:failed", "before:end", "after:verified")
@@ -78,7 +80,7 @@ class Scenario:
     kills: tuple[Kill, ...]
     # "": nothing; `undo`, `keep`: a person halts; `after`: a person has a stopped run undone;
     # `locked`: a lock on the target outlasts the kill; `stuck`: a session that cannot be ended for
-    # a while; `open`: one that never ends.
+    # a while; `open`: one that never ends; `wait`: it waits behind the first step for a person.
     twist: str = ""
     step: int = 0  # the step of the twist
 
@@ -101,6 +103,7 @@ class Abilities:
 
     keep: bool = False  # a halt says keep or undo
     tightens: bool = False
+    waits: bool = False
 
 
 def scenario(seed: int, number: int, able: Abilities) -> Scenario:
@@ -115,6 +118,8 @@ def scenario(seed: int, number: int, able: Abilities) -> Scenario:
             return Scenario(number, (Kill(victim, "", delay=_delay(dice)),))
         case 1 | 5:
             return _halted(dice, number, victim, able)
+        case 7 if able.waits:
+            return _waiting(number, victim)
         case 6:
             return _stuck(dice, number, victim, able)
         case _:
@@ -151,6 +156,13 @@ def _halted(dice: Random, number: int, victim: str, able: Abilities) -> Scenario
         lost = Kill("here", "before:apply", step + 1)
         return Scenario(number, (lost, Kill(victim, place, dice.randrange(0, step + 1))), "after")
     return Scenario(number, (Kill(victim, place, dice.randrange(0, step + 1)),), "undo", step)
+
+
+def _waiting(number: int, victim: str) -> Scenario:
+    """The run waits for a person behind its first step, and the kill comes around that."""
+    place = WAIT_PLACES[number // 8 % len(WAIT_PLACES)]
+    step = 0 if place.endswith(":wait") else 1
+    return Scenario(number, (Kill(victim, place, step),), "wait", 0)
 
 
 def _stuck(dice: Random, number: int, victim: str, able: Abilities) -> Scenario:

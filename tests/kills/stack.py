@@ -9,16 +9,18 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import psycopg
-import redis
+from kombu import Connection
 
 from hitlportal import places
+from hitlportal.demo.installation import inherited
 from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.errors import ServerFailed
 from hitlportal.demo.servers.process import Child
@@ -26,7 +28,7 @@ from hitlportal.demo.servers.server import Server
 from hitlportal.demo.servers.servers import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
 from tests.benchmarks.house import COMMIT_TIMES, House
 from tests.executors import install
-from tests.kills import traps
+from tests.kills import rabbit, traps
 from tests.kills.scenario import CLUSTER
 
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO")
@@ -43,7 +45,13 @@ LOGGED = {**LOG_EVERYTHING, "log_min_duration_statement": "0", "autovacuum": "of
 QUEUES = ("execute", "assess", "record")
 # Longer than a trap holds the whole pool, and than a read of a target that is down.
 STALLED_S = 20.0
+# What a start may take beyond that, on a busy machine.
+START_S = 40.0
 SERVERS = ("portal", "target", "broker")
+# Nothing that asks a broker waits longer than this.
+HASTY = {"socket_timeout": 2, "read_timeout": 2, "write_timeout": 2}
+LOOK_S = 1.0  # between two looks at the queues
+VALKEY, RABBITMQ = "valkey", rabbit.NAME
 
 
 @dataclass
@@ -62,17 +70,21 @@ class Watched:
     queues: tuple[str, ...]
     messages: int = 0
     consumed_at: float = field(default_factory=time.monotonic)
+    looked_at: float = 0.0
+
+    def begins(self) -> None:
+        """Wait for a process that starts: it may take nothing for longer."""
+        self.consumed_at = time.monotonic() + START_S
 
     def stalls(self, broker_url: str) -> bool:
         """Return whether nothing was consumed for too long; then count anew."""
         now = time.monotonic()
-        try:
-            with redis.Redis.from_url(broker_url, socket_timeout=2) as broker:
-                waiting = sum(int(str(broker.llen(name))) for name in self.queues)
-        except redis.RedisError:
-            waiting = 0
+        if now < self.looked_at + LOOK_S:
+            return False
+        self.looked_at = now
+        waiting = messages(broker_url, self.queues)
         if waiting == 0 or waiting < self.messages:
-            self.consumed_at = now
+            self.consumed_at = max(self.consumed_at, now)
         self.messages = waiting
         if now - self.consumed_at <= STALLED_S:
             return False
@@ -80,14 +92,41 @@ class Watched:
         return True
 
 
+def messages(broker_url: str, queues: Sequence[str]) -> int:
+    """Return how many messages wait in these queues; 0 while the broker is away."""
+    found = 0
+    with Connection(broker_url, connect_timeout=2, transport_options=HASTY) as broker:
+        unknown: tuple[type[Exception], ...] = broker.channel_errors
+        away: tuple[type[Exception], ...] = (*broker.connection_errors, OSError)
+        for name in queues:
+            try:
+                channel: Any = broker.channel()
+                with channel:
+                    found += channel.queue_declare(name, passive=True).message_count
+            except unknown:
+                continue  # nobody has made it yet
+            except away:
+                return 0
+    return found
+
+
 class Stack(House):
     """Portal, target, broker, worker, sweeper and sequencer."""
 
-    def __init__(self, directory: Path, lease_s: float, run_within_s: int, dice: Random) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        lease_s: float,
+        run_within_s: int,
+        dice: Random,
+        broker: str = VALKEY,
+    ) -> None:
         super().__init__(directory)
         settings = {**NOT_DURABLE, **COMMIT_TIMES}
         self.servers.portal = PostgresCluster(directory / "portal", settings=settings)
         self.servers.target = PostgresCluster(directory / "target", settings=settings | LOGGED)
+        # Sessions and counters are in Valkey with either broker.
+        self.rabbit = rabbit.RabbitServer(directory / "rabbitmq") if broker == RABBITMQ else None
         self.traps = directory / "traps"
         self.stopped: set[int] = set()  # sessions of the target that do not answer
         self.started = 0  # how many processes and servers were started again
@@ -106,11 +145,22 @@ class Stack(House):
     def environment(self, process: str) -> dict[str, str]:
         """Return a process's environment. One login of the broker, since a killed Valkey forgets
         its logins."""
+        if process == "beat":
+            return {**inherited(), "HITL_PROCESS": "beat", "HITL_BROKER_URL": self.broker_url}
         found = super().environment(process)
         if process in ("web", "worker"):
             found["HITL_CACHE_URL"] = self.servers.valkey.url(1)
-            found["HITL_BROKER_URL"] = self.servers.valkey.url(0)
+            found["HITL_BROKER_URL"] = self.broker_url
         return found | (self._times if process == "worker" else {})
+
+    @property
+    def broker_url(self) -> str:
+        return self.rabbit.url() if self.rabbit else self.servers.valkey.url(0)
+
+    def start(self) -> None:
+        if self.rabbit is not None:
+            self.rabbit.start()
+        super().start()
 
     def prepare_target(self) -> None:
         """Install hitl_ops on the target, and write the worker's targets file."""
@@ -122,7 +172,11 @@ class Stack(House):
         return self._serve("sequencer", places.command("audit_sequencer"), "sequencer")
 
     def start_processes(self) -> None:
-        """Start worker and sweeper; the web process is not needed, people use its services."""
+        """Start worker and sweeper; the web process is not needed, people use its services.
+
+        On RabbitMQ beat itself sends, since it has to find the broker again; on Valkey the campaign
+        sends in its place, more often.
+        """
         self.traps.mkdir()
         celery = [sys.executable, "-m", "celery", "-A", "hitlportal.celery", "worker"]
         loaded = ["-I", "tests.kills.traps", *QUIET]
@@ -137,6 +191,9 @@ class Stack(House):
         sweep = ["--queues", "sweep", "--pool", "solo", "-n", "sweep@%h"]
         self._serve("worker", [*celery, *work, *loaded], "worker")
         self._serve("sweeper", [*celery, *sweep, *loaded], "worker")
+        if self.rabbit is not None:
+            schedule = ["--schedule", str(self.directory / "beat-schedule"), "--loglevel", "INFO"]
+            self._serve("beat", [*celery[:-1], "beat", *schedule], "beat")
 
     # -- killing ----------------------------------------------------------------------------------
 
@@ -188,6 +245,8 @@ class Stack(House):
         for group in self._groups:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
+        if self.rabbit is not None:
+            self.rabbit.kill()
         super().stop()
 
     def lives(self) -> list[int]:
@@ -215,7 +274,7 @@ class Stack(House):
         for ever, and take no others.
         """
         for name, watched in self._queues.items():
-            if watched.stalls(self.servers.valkey.url(0)):
+            if watched.stalls(self.broker_url):
                 self.stalled += 1
                 self.kill(name)
 
@@ -237,7 +296,7 @@ class Stack(House):
         found: dict[str, Server] = {
             "portal": servers.portal,
             "target": servers.target,
-            "broker": servers.valkey,
+            "broker": self.rabbit or servers.valkey,
         }
         return found[name]
 
@@ -257,6 +316,8 @@ class Stack(House):
         env = self.environment(service.process)
         service.child = Child(service.argv, log=log, cwd=places.START, env=env)
         self._groups.add(service.child.pid)
+        if name in self._queues:
+            self._queues[name].begins()
         return service.child
 
     def _any_child(self) -> int | None:
@@ -270,19 +331,21 @@ class Stack(House):
 
 
 @contextmanager
-def stack(lease_s: float, run_within_s: int, dice: Random) -> Iterator[Stack]:
+def stack(lease_s: float, run_within_s: int, dice: Random, broker: str = VALKEY) -> Iterator[Stack]:
     """Make a stack in a temporary directory; remove it afterwards, with every process."""
     directory = Path(tempfile.mkdtemp(prefix="hitlportal-kills-"))
     directory.chmod(0o711)  # started by root, servers run under another account
-    built = Stack(directory, lease_s, run_within_s, dice)
+    built = Stack(directory, lease_s, run_within_s, dice, broker)
     try:
         built.start()
         built.prepare_target()
         yield built
     finally:
         built.stop()
-        for server in (built.servers.portal, built.servers.target, built.servers.valkey):
-            remove_home(server.home)
+        servers = built.servers
+        for server in (servers.portal, servers.target, servers.valkey, built.rabbit):
+            if server is not None:
+                remove_home(server.home)
         shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -3,48 +3,18 @@ record say agrees, and nothing gives access back."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
+from tests.kills import command
+
 KILLS, SEED, AT_ONCE, LEASE_S = 20, 20, 20, 9
-# A run waits for conditions, never for luck; this is for a campaign that hangs.
-PATIENCE_S = 600
 
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """Play the campaign in a process of its own, with servers and ports of its own."""
     told = tmp_path_factory.mktemp("kills") / "told.json"
-    given = (
-        "--kills",
-        KILLS,
-        "--seed",
-        SEED,
-        "--at-once",
-        AT_ONCE,
-        "--lease",
-        LEASE_S,
-        "--json",
-        told,
-    )
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.kills", *map(str, given)],
-        cwd=Path(__file__).parents[2],
-        env={name: text for name, text in os.environ.items() if not name.startswith("HITL_")},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert told.exists(), done.stdout + done.stderr
-    found: dict[str, object] = json.loads(told.read_text(encoding="utf-8"))
-    return found
+    asked = ("--kills", KILLS, "--seed", SEED, "--at-once", AT_ONCE, "--lease", LEASE_S)
+    return command.play(told, *asked)
 
 
 def test_target_state_and_record_agree(campaign: dict[str, object]) -> None:

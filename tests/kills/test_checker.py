@@ -95,11 +95,23 @@ def looked_at() -> History:
     return edited(undone(), looks=looks)
 
 
+def waited() -> History:
+    """The plan waits behind the first step, and a person answered."""
+    given = succeeded()
+    first, executing, end = given.cases[0].moves
+    moves = (
+        first, executing,
+        Move("executing", "waiting", "", 15), Move("waiting", "executing", "", 21),
+        end,
+    )  # fmt: skip
+    return edited(given, moves=moves, waits=True, permits=(Permit("go_on", 20.0),))
+
+
 def found(given: History) -> set[str]:
     return {finding.rule for finding in check(given)}
 
 
-@pytest.mark.parametrize("true", [succeeded, stopped, failed, undone, doubtful, looked_at])
+@pytest.mark.parametrize("true", [succeeded, stopped, failed, undone, doubtful, looked_at, waited])
 def test_a_true_history_has_no_finding(true: Callable[[], History]) -> None:
     assert check(true()) == []
 
@@ -229,6 +241,13 @@ DOCTORED: dict[str, tuple[str, Callable[[], History]]] = {
         "order",
         lambda: without(succeeded(), 1, "verified"),
     ),
+    "a wait that nobody answered": ("waited", lambda: edited(waited(), permits=())),
+    "an answer that came too late": (
+        "waited",
+        lambda: edited(waited(), permits=(Permit("go_on", 21.5),)),
+    ),
+    "a wait that was left out": ("waited", lambda: edited(succeeded(), waits=True)),
+    "a wait that nobody planned": ("waited", lambda: edited(waited(), waits=False)),
 }
 
 

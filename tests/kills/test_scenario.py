@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.kills.scenario import Abilities, campaign, scenario
 
-NEW = Abilities(keep=True, tightens=True)
+NEW = Abilities(keep=True, tightens=True, waits=True)
 
 
 def test_a_seed_and_a_number_choose_the_same_run() -> None:
@@ -25,9 +25,19 @@ def test_two_hundred_kills_meet_everything() -> None:
     assert {kill.victim for kill in kills} >= {
         "here", "master", "worker", "sweeper", "portal", "target", "broker", "sequencer",
     }  # fmt: skip
-    assert {run.twist for run in chosen} == {"", "undo", "keep", "after", "locked", "stuck", "open"}
+    assert {run.twist for run in chosen} == {
+        "",
+        "undo",
+        "keep",
+        "after",
+        "locked",
+        "stuck",
+        "open",
+        "wait",
+    }
     places = {kill.place for kill in kills}
     assert places >= {"", "after:intended", "during", "before:applied", "after:verified"}
+    assert places >= {"before:wait", "after:wait", "before:intended"}
     assert places >= {"before:rollback", "after:tighten", "during_sessions"}
 
 

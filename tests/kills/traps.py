@@ -65,7 +65,7 @@ def install() -> None:
 def _shorten() -> None:
     """Shorten the lease and what must fit into it, in the product's proportions."""
     from remediation.domain import policy
-    from remediation.domain.catalogue.postgres import DISABLE, ENABLE
+    from remediation.domain.catalogue.postgres_login import DISABLE, ENABLE
     from remediation.executors import postgres_session
     from remediation.services.execution import in_flight, lease
 
@@ -103,11 +103,12 @@ def _around_move(real: Callable[..., Any]) -> Callable[..., Any]:
     def move(**named: Any) -> Any:
         ends = str(named["target"]) in ("succeeded", "failed", "stopped", "rolled_back", "unknown")
         key = f"{named['proposal_id']}-0"
-        if ends:
-            wait(key, "before:end")
+        name = "end" if ends else "wait" if str(named["target"]) == "waiting" else ""
+        if name:
+            wait(key, f"before:{name}")
         found = real(**named)
-        if ends:
-            transaction.on_commit(partial(wait, key, "after:end"))
+        if name:
+            transaction.on_commit(partial(wait, key, f"after:{name}"))
         return found
 
     return move

@@ -16,6 +16,8 @@ from remediation.admin import names
 from remediation.domain import checks, errors, outcome, patterns, plan_due, statement
 from remediation.domain.catalogue import BUILT_IN, PROVIDERS, REPORT_ONLY, Provider
 from remediation.domain.checks import Outcome as Finding
+from remediation.domain.conditions import Name as Condition
+from remediation.domain.conditions import Use
 from remediation.domain.differences import Difference
 from remediation.domain.digest import Kind
 from remediation.domain.errors import GATE_REASONS, Next, Refused
@@ -31,9 +33,10 @@ from remediation.domain.states import CloseReason, IncidentState, ProposalState
 from remediation.domain.telling import KINDS
 from remediation.executors.base import NOT_COMPARED
 from remediation.executors.postgres_live import NO_PASSWORD, TOO_MANY
-from remediation.models.inventory import Criticality, Environment
+from remediation.models.inventory import Criticality, Environment, TakesBy
 from remediation.services.access import deciders
 from remediation.services.assessment.read_live import NO_ACTION
+from remediation.services.inventory.consumer_facts import ConsumerFacts
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from remediation.services.people import accounts
 from remediation.views.cards import checks as check_cards
@@ -98,11 +101,12 @@ def test_the_words_are_those_of_the_domain() -> None:
         *ProposalState, *IncidentState, *Risk, *Criticality.values, *Environment.values, *Decision,
         "yes", "no", *Finding, *(set(SLOTS) - set(OWNERS)),
         *accounts.BUILT_IN, "staff", *Outcome, *PHASES, "halted",
-        *RunDecision,
+        *RunDecision, *Condition, *Use, *TakesBy.values,
         *(name for _, name, _ in STEPS), *Kind, *Verdicts.__slots__,
         "same", "added", "removed", "changed",
         "service", "identity", "dependency", "present",
         *ServiceFacts.__dataclass_fields__, *IdentityFacts.__dataclass_fields__,
+        *ConsumerFacts.__dataclass_fields__,
         *FIELDS,
     }  # fmt: skip
     # A step of the gate that is called as the refusal that it makes.

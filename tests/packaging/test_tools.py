@@ -48,7 +48,7 @@ def test_make_test_prints_the_slowest_ten_and_ci_stops_after_45_minutes() -> Non
 def test_the_locks_hold_hashes_and_name_no_host() -> None:
     assert {path.name for path in ROOT.glob("requirements*.txt")} == {
         "requirements.txt", "requirements-aws.txt", "requirements-dev.txt",
-        "requirements-mutation.txt",
+        "requirements-openbao.txt", "requirements-mutation.txt",
     }  # fmt: skip
     assert list(check_locks.problems(ROOT)) == []
     pins = {
@@ -56,6 +56,9 @@ def test_the_locks_hold_hashes_and_name_no_host() -> None:
         for path in ROOT.glob("requirements*.txt")
     }
     assert pins["requirements.txt"] < pins["requirements-aws.txt"] < pins["requirements-dev.txt"]
+    assert (
+        pins["requirements.txt"] < pins["requirements-openbao.txt"] < pins["requirements-dev.txt"]
+    )
     assert pins["requirements.txt"] < pins["requirements-mutation.txt"]
     added = {name for name, _ in pins["requirements-aws.txt"] - pins["requirements.txt"]}
     assert "boto3" in added

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.environment,
             now,
             options.log_line_prefix,
+            places=dict(options.password_at),
         )
+        made = [report for report in made if options.role in ("", role_of(report))]
     else:
         made, problems = analyse(
             options.paths, options.environment, now, alternatives=options.alternatives
@@ -65,6 +67,20 @@ def _send(client: Client, report: dict[str, Json], wait: int) -> bool:
     return True
 
 
+def role_of(report: Mapping[str, Json]) -> str:
+    """Return the database role that a report is about."""
+    incident = report["incident"]
+    identity = incident["identity"] if isinstance(incident, dict) else None
+    return str(identity["role"]) if isinstance(identity, dict) else ""
+
+
+def _place(text: str) -> tuple[str, str]:
+    role, _, place = text.partition("=")
+    if not role or ":" not in place:
+        raise argparse.ArgumentTypeError("expected ROLE=STORE:PATH")
+    return role, place
+
+
 def _proposal_ids(body: Json) -> list[str]:
     """Return the ids of the proposals in the answer to a report: one, none, or alternatives."""
     if not isinstance(body, dict):
@@ -84,6 +100,15 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--token-file", type=Path, help="file that holds the agent's token")
     parser.add_argument("--environment", choices=ENVIRONMENTS, default="production")
     parser.add_argument("--postgres-cluster", default="", help="PATHs are this cluster's logs")
+    parser.add_argument("--role", default="", help="report on this role of the cluster only")
+    parser.add_argument(
+        "--password-at",
+        action="append",
+        default=[],
+        type=_place,
+        metavar="ROLE=STORE:PATH",
+        help="where the role's programs read its password: then its rotation is proposed",
+    )
     parser.add_argument("--log-line-prefix", default=DEFAULT_PREFIX, help="as set in the cluster")
     parser.add_argument(
         "--wait", type=int, default=0, help="poll the proposal's state so many times"

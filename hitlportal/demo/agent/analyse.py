@@ -6,8 +6,9 @@ Out: bodies of ``POST /api/v1/reports``, and messages about unreadable files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from hitlportal.demo.agent import postgres
 from hitlportal.demo.agent.detect import detect
@@ -31,11 +32,13 @@ def analyse_log(
     environment: str,
     now: str,
     prefix: str = postgres.DEFAULT_PREFIX,
+    *,
+    places: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[list[dict[str, Json]], list[str]]:
     """Return reports on one PostgreSQL cluster's server logs, and messages about unreadable files.
 
-    ``prefix`` is the cluster's log_line_prefix. Raises ValueError when it does not name process,
-    user and database.
+    ``prefix`` is the cluster's log_line_prefix, ``places`` are those of `postgres.reports`. Raises
+    ValueError when the prefix does not name process, user and database.
     """
     made, problems = [], []
     for path in paths:
@@ -44,5 +47,5 @@ def analyse_log(
         except (OSError, postgres.NotALog) as error:
             problems.append(f"{path.name}: {error}")
             continue
-        made += postgres.reports(log, cluster, environment, now)
+        made += postgres.reports(log, cluster, environment, now, places=places)
     return made, problems

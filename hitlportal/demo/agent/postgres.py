@@ -1,17 +1,20 @@
 """Detect a database role with unusual behaviour from the server's log.
 
-In: a `pglog.Log` and the name of the cluster. Out: reports whose plan disables the role's login and
-ends its sessions (``postgres.role.disable``). The evidence is the log's lines.
+In: a `pglog.Log` and the name of the cluster. Out: reports whose plan rotates the
+role's password, or disables its login and ends its sessions (pgplan.py). The evidence is the log's
+lines.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from hitlportal.demo.agent.evidence import Artefact, artefact, is_citable, to_pointer
 from hitlportal.demo.agent.pglog import DEFAULT_PREFIX, Line, Log, NotALog, parse, read
+from hitlportal.demo.agent.pgplan import proposal
 from hitlportal.demo.agent.pgrules import Observation, Session, by_role, observe
 from hitlportal.demo.agent.records import Json
 from hitlportal.demo.agent.signals import THRESHOLD, certainty
@@ -25,13 +28,26 @@ PER_SIGNAL = 12
 MAX_CITATIONS = 20
 
 
-def reports(log: Log, cluster: str, environment: str, now: str) -> list[dict[str, Json]]:
-    """Return a report per role over the threshold, except the administrator's and the portal's."""
+def reports(
+    log: Log,
+    cluster: str,
+    environment: str,
+    now: str,
+    *,
+    places: Mapping[str, str] = MappingProxyType({}),
+) -> list[dict[str, Json]]:
+    """Return a report per role over the threshold, except the administrator's and the portal's.
+
+    ``places``: by role, where in a store its programs read its password.
+    """
     made = []
     for role, sessions in sorted(by_role(log).items()):
         seen = observe(sessions)
         if certainty(seen) >= THRESHOLD:
-            made.append(_report(log, cluster, role, sessions, seen, environment, now))
+            report = _report(log, cluster, role, sessions, seen, now)
+            target: dict[str, Json] = {"kind": "postgres.role", "cluster": cluster, "role": role}
+            plan = proposal(target, sessions, seen, environment, places.get(role, ""))
+            made.append({**report, "proposal": plan})
     return made
 
 
@@ -41,7 +57,6 @@ def _report(
     role: str,
     sessions: Sequence[Session],
     seen: Sequence[Observation],
-    environment: str,
     now: str,
 ) -> dict[str, Json]:
     target: dict[str, Json] = {"kind": "postgres.role", "cluster": cluster, "role": role}
@@ -64,17 +79,6 @@ def _report(
             "confidence": certainty(seen),
             "claims": [_claim(role, item, made, kept) for item in seen],
         },
-        "proposal": {
-            "plan": {
-                "version": 1,
-                "environment": environment,
-                "steps": [
-                    {"action": "postgres.role.disable", "target": dict(target), "parameters": {}}
-                ],
-            },
-            "rationale": "Without login the role opens no new session, and its open ones are "
-            "ended; grants and owned objects stay, and enabling the role undoes it.",
-        },
     }
 
 
@@ -93,8 +97,8 @@ def _summary(
             f"Role {role} on PostgreSQL cluster {cluster} behaves as if its password were in "
             f"other hands: it {'; it '.join(item.says for item in seen)}. {first} to {last}.",
             f"At the end of the log {alive} of its {len(sessions)} connections were open.",
-            "Not undone by the plan: what the role read stays known; change its password before "
-            "enabling it again.",
+            "Not undone by the plan: what the role read stays known. If it is disabled, change its "
+            "password before enabling it again.",
         )
     )[:4000]
 

@@ -25,6 +25,7 @@ from hitlportal.demo.play import (
     reopening,
     revealing,
     rotating,
+    service_account,
     sharing,
     stopping,
     suspecting,
@@ -57,6 +58,7 @@ def play(scene: Scene, codes: Mapping[str, str], operator: Operator) -> list[str
     effects.untouched(scene)
     attempts.check(scene)
     revealing.check(scene)
+    service_account.check(scene)
     _approve(scene)
     correcting.check(scene)
     for report in scene.runs:
@@ -87,10 +89,10 @@ def play(scene: Scene, codes: Mapping[str, str], operator: Operator) -> list[str
 
 
 def _reported(scene: Scene) -> None:
-    """Show the reference agent's three reports, and make the scanner's after the import."""
+    """Show the reference agent's four reports, and make the scanner's after the import."""
     scene.leak_report = leak_scanner.scan(scene.stack, scene.scanner_token)
     planning.begin(scene)
-    for report in (*scene.runs, scene.unknown_report, scene.leak_report):
+    for report in (scene.account_report, *scene.runs, scene.unknown_report, scene.leak_report):
         scene.reaches(report, "in_review")
         state = scene.record.state(report.proposal)
         what = f"an agent reported {report.proposal[:8]}: {report.title[:64]}"
@@ -119,19 +121,19 @@ def _approve(scene: Scene) -> None:
         scene.players["alice"].decide(report.proposal, "approve")
         state = scene.record.state(report.proposal)
         what = f"alice approved {report.proposal[:8]}; one is not enough"
-        scene.checks.equal("6", what, state, "in_review")
+        scene.checks.equal("7", what, state, "in_review")
     effects.still_untouched(scene)
     role = scene.role_report.proposal
     answer = scene.players["bob"].decide(role, "approve")
     what = f"bob approved {role[:8]} too"
-    scene.checks.equal("6", what, answer["resolution"], "approved")
+    scene.checks.equal("7", what, answer["resolution"], "approved")
 
 
 def _ended(scene: Scene) -> None:
     for report in scene.runs:
         seen = scene.record.state(report.proposal), scene.record.incident(report.proposal)
         what = f"proposal {report.proposal[:8]} and its incident"
-        scene.checks.equal("10", what, seen, ("succeeded", "contained"))
+        scene.checks.equal("11", what, seen, ("succeeded", "contained"))
 
 
 def _return(scene: Scene) -> None:
@@ -139,21 +141,21 @@ def _return(scene: Scene) -> None:
     report = scene.unknown_report
     others = [state for _, state in scene.record.alternatives(report.proposal)]
     what = "the agent offers two plans for one incident"
-    scene.checks.equal("20", what, others, ["in_review"])
+    scene.checks.equal("21", what, others, ["in_review"])
     scene.players["bob"].decide(
         report.proposal, "return", reason=BOB_SAYS, doubts=("scope", "action")
     )
     scene.reaches(report, "returned")
     state = scene.record.state(report.proposal)
     what = "bob wants none of them; the worker verified his signature"
-    scene.checks.equal("20", what, state, "returned")
+    scene.checks.equal("21", what, state, "returned")
     ended = scene.comes_true(
         "the other plan to end",
         lambda: all(s == "superseded" for _, s in scene.record.alternatives(report.proposal)),
     )
-    scene.checks.line("20", ended, "that one signature ends the other plan, too")
+    scene.checks.line("21", ended, "that one signature ends the other plan, too")
     answer = Client(scene.stack.origin, scene.token).follow(report.proposal, tries=1).body
     reasons = answer.get("reasons") if isinstance(answer, dict) else None
     code, text = BOB_SAYS
     ok = reasons == [{"code": code, "text": text}]
-    scene.checks.line("20", ok, "and the agent reads why", text if ok else reasons)
+    scene.checks.line("21", ok, "and the agent reads why", text if ok else reasons)

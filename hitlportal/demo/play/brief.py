@@ -35,11 +35,11 @@ def play(scene: Scene, codes: Mapping[str, str], add_keys: Callable[[], None]) -
     for username, leads_to in zip(APPROVERS, ("in_review", "approved"), strict=True):
         answer = scene.players[username].decide(report.proposal, "approve")
         what = f"{username} approved {report.proposal[:8]}"
-        scene.checks.equal("6", what, answer["resolution"] or "in_review", leads_to)
+        scene.checks.equal("7", what, answer["resolution"] or "in_review", leads_to)
     scene.reaches(report, "succeeded")
     effects.role(scene)
     seen = scene.record.state(report.proposal), scene.record.incident(report.proposal)
     what = f"proposal {report.proposal[:8]} and its incident"
-    scene.checks.equal("10", what, seen, ("succeeded", "contained"))
+    scene.checks.equal("11", what, seen, ("succeeded", "contained"))
     proofs.replayed(scene, report)
     return scene.checks.failed

@@ -1,4 +1,4 @@
-"""(15) An administrator sets a disabled role on again: a look sees it, the incident is open."""
+"""(16) An administrator sets a disabled role on again: a look sees it, the incident is open."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def check(scene: Scene, before: tuple[str, bool]) -> None:
     report = scene.role_report
     incident = scene.record.incident_id(report.proposal)
     what = f"an administrator of the target sets {ROLE} to LOGIN again and tells nobody"
-    scene.checks.equal("15", what, before, ("contained", True))
+    scene.checks.equal("16", what, before, ("contained", True))
     opened = scene.comes_true(
         "a look to find access", lambda: scene.record.incident(report.proposal) == "open"
     )
     looks = scene.record.entry_data(LOOKED, f"incident:{incident}")
     found = str(looks[-1]["data"].get("found")) if looks else "no look"
     what = "alice asks for a look; the worker finds access, and the incident is open again"
-    scene.checks.line("15", opened and found == "access", what, found)
+    scene.checks.line("16", opened and found == "access", what, found)
     subject = scene.mailed("open again", incident)
-    scene.checks.line("15", subject != "", "lead and reviewers get a mail about it", subject)
+    scene.checks.line("16", subject != "", "lead and reviewers get a mail about it", subject)

@@ -1,4 +1,4 @@
-"""(7) frank adds a missing service to the scope; others decide on the new version."""
+"""(8) frank adds a missing service to the scope; others decide on the new version."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def check(scene: Scene) -> None:
     scene.reaches(new, "in_review")
     seen = scene.record.state(old.proposal), scene.record.replaced_by(old.proposal)
     what = f"frank corrects the scope of {old.proposal[:8]}: {new.proposal[:8]} supersedes it"
-    scene.checks.equal("7", what, seen, ("superseded", new.proposal))
+    scene.checks.equal("8", what, seen, ("superseded", new.proposal))
     reaches = [MISSED_SERVICE in scene.record.reaches(r.proposal) for r in (old, new)]
     what = f"the old scope lacks {MISSED_SERVICE}, the new one has it"
-    scene.checks.equal("7", what, reaches, [False, True])
+    scene.checks.equal("8", what, reaches, [False, True])
     _decided(scene, new)
 
 
@@ -47,13 +47,13 @@ def _decided(scene: Scene, new: Reported) -> None:
     """Check that alice's old approval does not count and that frank may not approve his version."""
     scene.players["bob"].decide(new.proposal, "approve")
     what = "bob approves the new version; alice's approval of the old one is void"
-    scene.checks.equal("7", what, scene.record.state(new.proposal), "in_review")
+    scene.checks.equal("8", what, scene.record.state(new.proposal), "in_review")
     round = scene.record.round(new.proposal)
     page = scene.players["frank"].try_to_approve(new.proposal, "service_owner", round)
     status, name, words = refusal(page)
     ok = (status, name) == (403, "separation") and "edited the plan" in words
     what = "frank may not approve what he corrected"
-    scene.checks.line("7", ok, what, f"{status} {name}" if ok else words)
+    scene.checks.line("8", ok, what, f"{status} {name}" if ok else words)
     answer = scene.players["alice"].decide(new.proposal, "approve")
     what = "alice reads and approves the new version, too"
-    scene.checks.equal("7", what, answer["resolution"], "approved")
+    scene.checks.equal("8", what, answer["resolution"], "approved")

@@ -1,4 +1,4 @@
-"""(12) A person halts a run with stop and undo: only that signature gives access back."""
+"""(13) A person halts a run with stop and undo: only that signature gives access back."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def check(scene: Scene) -> None:
         on_runs.sign(scene.players["bob"], report.proposal, "undo", WHY)
         off = came, ledger.may_log_in(first), scene.record.state(report.proposal)
         what = "step 1 is done, step 2 waits at the target; bob signs: stop and undo"
-        scene.checks.equal("12", what, off, (True, False, "executing"))
+        scene.checks.equal("13", what, off, (True, False, "executing"))
     scene.reaches(report, "rolled_back")
     seen = scene.record.state(report.proposal), scene.record.incident(report.proposal)
-    scene.checks.equal("12", "what was applied is undone", seen, ("rolled_back", "open"))
+    scene.checks.equal("13", "what was applied is undone", seen, ("rolled_back", "open"))
     asked = independent.changes_of_roles(log, OPERATOR)[before:]
     changes = [f"{verb} {role}" for verb, role in asked]
     undone = [f"enable {second}", f"enable {first}"]
     what = f"last step first by the target's own log, and {third} was never touched"
     ok = changes[-2:] == undone and not any(third in change for change in changes)
-    scene.checks.line("12", ok, what, changes)
+    scene.checks.line("13", ok, what, changes)
     opened = [role for role in (first, second) if not independent.login_refused(ledger.dsn(role))]
-    scene.checks.equal("12", "both roles log in", opened, [first, second])
+    scene.checks.equal("13", "both roles log in", opened, [first, second])

@@ -36,9 +36,10 @@ class Touches:
     first: datetime | None
 
 
-def touches(log: Path, login: str) -> Touches:
-    """Read a PostgreSQL log for one login."""
-    mine = [line for line in pglog.read(log).lines if line.user == login]
+def touches(log: Path, login: str, about: str = "") -> Touches:
+    """Read a PostgreSQL log for one login; ``about``: only its lines with this text."""
+    lines = pglog.read(log).lines
+    mine = [line for line in lines if line.user == login and about in line.message]
     statements = [found[1] for line in mine if (found := STATEMENT.match(line.message))]
     changes = tuple(statement for statement in statements if not READS.match(statement))
     first = datetime.fromisoformat(mine[0].time.replace(" UTC", "+00:00")) if mine else None

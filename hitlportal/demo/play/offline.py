@@ -75,10 +75,12 @@ class Verifier:
         return done.returncode, lines[-1] if done.returncode == 0 else lines[0]
 
 
-def export(installation: Installation, settings: Settings, proposal: str, to: Path) -> None:
+def export(
+    installation: Installation, settings: Settings, proposal: str, to: Path, *more: str
+) -> None:
     """Write the evidence file to ``to``, as an operator of the worker's host."""
     installation.manage(
-        *("export_evidence", proposal, "--output", str(to)),
+        *("export_evidence", proposal, "--output", str(to), *more),
         process="worker",
         environment=settings.worker(),
     )
@@ -95,6 +97,9 @@ def forgeries(evidence: Path) -> Iterator[tuple[str, Path]]:
         "a verdict": raw.index(b"yes", verdicts),
         "a signature": raw.index(b'"signature":"') + len('"signature":"'),
     }
+    if b'"use":"moved"' in raw:
+        # What the worker saw last before the run went on.
+        spots["what was seen"] = raw.rindex(b'"consumers_moved"') + 1
     for place, spot in spots.items():
         copy = evidence.with_name(f"{evidence.stem}-{place.split()[-1]}.json")
         copy.write_bytes(raw[:spot] + bytes([raw[spot] ^ 1]) + raw[spot + 1 :])

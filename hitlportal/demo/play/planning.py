@@ -1,4 +1,4 @@
-"""(16) An incident without a plan: people are notified, frank plans, and he does not decide it."""
+"""(17) An incident without a plan: it is told, frank plans, and he may not decide on his plan."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def check(scene: Scene) -> None:
     page = expect(scene.players["frank"].browser.get(f"/incidents/{incident}/"), 200)
     ok = "Nobody has proposed what to do about it." in page.text
     what = f"an agent reports a password of {SHARED} and proposes nothing: it needs a plan"
-    scene.checks.line("16", ok, what, incident[:8])
+    scene.checks.line("17", ok, what, incident[:8])
     subject = scene.mailed("needs a plan", incident)
-    scene.checks.line("16", subject != "", "people who can make one get a mail", subject)
+    scene.checks.line("17", subject != "", "people who can make one get a mail", subject)
     said = live.reads(scene, incident, live.IN_FORCE)
     verdict = live.verdict(scene, incident)
     what = "alice opens its page: the worker compares, the leaked password is in force"
-    scene.checks.equal("16", what, (said, verdict), (True, "yes"))
+    scene.checks.equal("17", what, (said, verdict), (True, "yes"))
     scene.plan_report = made = plan(scene.players["frank"], incident)
     scene.reaches(made, "in_review")
     what = f"frank makes a plan of the catalogue's action: {made.proposal[:8]}"
-    scene.checks.equal("16", what, scene.record.state(made.proposal), "in_review")
+    scene.checks.equal("17", what, scene.record.state(made.proposal), "in_review")
     round = scene.record.round(made.proposal)
     tried = scene.players["frank"].try_to_approve(made.proposal, "service_owner", round)
     status, name, words = refusal(tried)
     ok = (status, name) == (403, "separation")
     what = "frank may not approve what he planned"
-    scene.checks.line("16", ok, what, f"{status} {name}" if ok else words)
+    scene.checks.line("17", ok, what, f"{status} {name}" if ok else words)

@@ -35,5 +35,6 @@ def play(scene: Scene, code: str, add_keys: Callable[[], None]) -> None:
     scene.reaches(rough, "returned")
     scene.leak_report = leak_scanner.scan(scene.stack, scene.scanner_token)
     corrected = replace(scene.key_report, proposal=correct(frank, scene.key_report.proposal))
-    for report in (corrected, scene.role_report, scene.unknown_report, scene.leak_report):
+    others = scene.role_report, scene.unknown_report, scene.leak_report
+    for report in (scene.account_report, corrected, *others):
         scene.reaches(report, "in_review")

@@ -54,6 +54,22 @@ class Record:
         )
         return [str(row[0]) for row in rows]
 
+    def consumers_seen(self, proposal: str) -> list[dict[str, Any]]:
+        """Return what the worker saw last of the consumers for whom the run waits."""
+        rows = self._rows(
+            "SELECT l.sightings FROM remediation_waitlook l"
+            "  JOIN remediation_wait w ON w.id = l.wait_id"
+            "  JOIN remediation_execution e ON e.id = w.execution_id"
+            " WHERE e.proposal_id = %s ORDER BY l.id DESC LIMIT 1",
+            proposal,
+        )
+        return [one for row in rows for sighting in row[0] for one in sighting["consumers"]]
+
+    def answers(self, proposal: str) -> list[str]:
+        """Return the decisions about the run whose signatures the worker verified."""
+        entries = self.entry_data("worker:answer:verified", f"proposal:{proposal}")
+        return [str(entry["data"].get("decision")) for entry in entries]
+
     def reports(self) -> int:
         """Return how many reports agents made."""
         return int(self._one("SELECT count(*) FROM remediation_incidentreport"))

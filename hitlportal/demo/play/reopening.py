@@ -1,4 +1,4 @@
-"""(11) carol opens the exact statements that alice signed."""
+"""(12) carol opens the exact statements that alice signed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def check(scene: Scene) -> None:
         signed = scene.players["alice"].signed[proposal]
         found = digest(Kind.STATEMENT, page.text_of("statement-bytes").encode())
         what = f"alice's {what} of {proposal[:8]}: the statement shown is what her passkey signed"
-        scene.checks.line("11", found == signed, what, f"{found[:16]}…")
+        scene.checks.line("12", found == signed, what, f"{found[:16]}…")
         sections = [name for name in SECTIONS if _same(page, name)]
         what = "and each section shown has the digest in it: checks, pin and the others"
-        scene.checks.equal("11", what, sections, list(SECTIONS))
+        scene.checks.equal("12", what, sections, list(SECTIONS))
         scopes.append(MISSED_SERVICE in page.text_of("bytes-scope"))
     what = f"the scope in the void one lacks {MISSED_SERVICE}, that in the other has it"
-    scene.checks.equal("11", what, scopes, [True, False])
+    scene.checks.equal("12", what, scopes, [True, False])
 
 
 def _same(page: Page, name: str) -> bool:

@@ -12,7 +12,7 @@ from hitlportal import places
 from hitlportal.demo.installation import inherited
 from hitlportal.demo.servers.errors import ServerError
 from hitlportal.demo.settings import python
-from hitlportal.demo.story import CASE, CLUSTER, UNKNOWN_CASE
+from hitlportal.demo.story import CASE, CLUSTER, PLACE, ROLE, ROTATED, STORE, UNKNOWN_CASE
 
 PROPOSAL = re.compile(r'"proposal": "([0-9a-f-]{36})"')
 TITLE = re.compile(r"^201 (.*?): \{", re.MULTILINE)
@@ -43,17 +43,20 @@ class Agent:
         chosen = ["--alternatives"] if alternatives else []
         return self._run([*chosen, *(str(path) for path in paths)])
 
-    def server_log(self, log: Path) -> Reported:
-        """Analyse the target's own log and report. Raises AgentFailed."""
-        return self._run(["--postgres-cluster", CLUSTER, str(log)])
+    def server_log(self, log: Path, role: str) -> Reported:
+        """Analyse the target's own log and report what it shows of a role. Raises AgentFailed."""
+        places = ["--password-at", f"{ROTATED}={STORE}:{PLACE}"]
+        return self._run(["--postgres-cluster", CLUSTER, "--role", role, *places, str(log)])
 
-    def all(self, log: Path) -> tuple[Reported, Reported, Reported]:
-        """Report the demo's three incidents: a key, a role, and keys missing in the inventory.
+    def all(self, log: Path) -> tuple[Reported, Reported, Reported, Reported]:
+        """Report the demo's four incidents: a service account, a key, a role, and keys missing in
+        the inventory.
 
         For the last one the agent offers two plans.
         """
+        account = self.server_log(log, ROTATED)
         unknown = self.cloudtrail(UNKNOWN_CASE, alternatives=True)
-        return self.cloudtrail(CASE), self.server_log(log), unknown
+        return account, self.cloudtrail(CASE), self.server_log(log, ROLE), unknown
 
     def _run(self, arguments: Sequence[str]) -> Reported:
         done = subprocess.run(

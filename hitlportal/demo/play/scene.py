@@ -20,9 +20,10 @@ NOTHING = Reported("", "")
 class Scene:
     """The shared state of the play.
 
-    People approve `key_report` (its plan acts on `key`) and `role_report`, and return
-    `unknown_report`. `leak_report` has three steps and is stopped; it is made after the import of
-    the shop. `token` belongs to the reference agent, `scanner_token` to the scanner.
+    People approve `account_report`, whose run waits, `key_report` (its plan acts on `key`) and
+    `role_report`, and return `unknown_report`. `leak_report` has three steps and is stopped; it is
+    made after the import of the shop. `token` belongs to the reference agent, `scanner_token` to
+    the scanner.
     """
 
     stack: Stack
@@ -30,6 +31,7 @@ class Scene:
     token: str
     scanner_token: str
     key: Key
+    account_report: Reported
     key_report: Reported
     role_report: Reported
     unknown_report: Reported
@@ -42,7 +44,7 @@ class Scene:
 
     @property
     def runs(self) -> tuple[Reported, Reported]:
-        """The two reports that people will approve."""
+        """The two reports that people will approve after the main story."""
         return self.key_report, self.role_report
 
     def reaches(self, report: Reported, state: str) -> None:

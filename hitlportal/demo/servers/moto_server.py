@@ -1,20 +1,30 @@
 """Simulate AWS for the demo and the tests: moto's IAM and STS with the keys of a seed file.
 
+moto's Secrets Manager answers, too.
+
     python -m hitlportal.demo.servers.moto_server --port P --seed FILE [--log FILE] [--state FILE]
+        [--resolution SECONDS]
 
 Real CloudTrail cases carry key ids that moto never generates, so they are set in its backend. moto
 checks signature and policy of requests as IAM does; it does not refuse inactive keys, so that is
 added here. moto finds the account by the caller's access key, so each account has its own observer
-and operator.
+and operator. Added, too: keys that AWS refuses while they are fresh, the resolution of a key's last
+use (AWS records the first use in 15 minutes), and CloudTrail's LookupEvents (moto_trail.py).
+
+What it does not do: moto ignores the session policy of AssumeRole, and does not compare resources.
+A session can do here what its role can.
 
 Seed: {"accounts": [{"account": "<12 digits>",
-    "users": [{"user": "...", "keys": [{"id": "AKIA...", "status": "Active",
-               "secret": "... (optional)", "created": "2023-07-10T11:40:00Z (optional)"}]}],
-    "observer": {"user": "...", "id": "AKIA...", "secret": "..."},   may only read keys
-    "operator": {"user": "...", "id": "AKIA...", "secret": "..."}}]} may only (de)activate them
+    "users": [{"user": "...", "tags": {"...": "..."}, "may": ["s3:..."], "refuses_fresh_s": 8,
+               "keys": [{"id": "AKIA...", "status": "Active", "secret": "... (optional)",
+               "created": "2023-07-10T11:40:00Z", "last_used": "..." (both optional)}]}],
+    "observer": {"user": "...", "id": "AKIA...", "secret": "..."},   may only read
+    "operator": {"user": "...", "id": "AKIA...", "secret": "..."},   may only change keys
+    "assumer": {...},    optional: may only assume the role hitl-operator, which may change keys
+    "admin": {...}}]}    optional: may do everything
 
-The log gets one JSON line per call before the caller gets its answer. The state file keeps status
-and creation time of each key over a restart; moto itself keeps nothing.
+The log gets one JSON line per call before the caller gets its answer. The state file keeps the keys
+over a restart, with the secrets of those that were made here; moto itself keeps nothing.
 """
 
 from __future__ import annotations
@@ -26,28 +36,31 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from moto import settings
-from moto.iam.models import AccessKey, IAMBackend, get_account_id_from, iam_backends
+from moto.iam.models import AccessKey, get_account_id_from
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
 )
+from moto.secretsmanager.models import FakeSecret, secretsmanager_backends
+from moto.sts.models import sts_backends
 from werkzeug.serving import make_server
 
-PARTITION, REGION = "aws", "us-east-1"  # IAM is global, but moto needs a region
-SERVICES = frozenset({"iam", "sts"})  # moto's own /moto-api could switch authentication off
+from hitlportal.demo.servers import moto_seed, moto_trail
+from hitlportal.demo.servers.moto_trail import Call, Trail
+
+# moto's own /moto-api could switch authentication off
+SERVICES = frozenset({"iam", "sts", "cloudtrail", "secretsmanager"})
 MAX_BODY = 64 * 1024  # the parameters of the calls served here
-LOGGED = ("UserName", "AccessKeyId", "Status")  # no other parameter: the log must hold no secret
-READS = ["iam:ListAccessKeys", "iam:GetAccessKeyLastUsed"]
-CHANGES = ["iam:UpdateAccessKey"]
+# No other parameter: the log must hold no secret.
+LOGGED = ("UserName", "AccessKeyId", "Status", "RoleArn", "RoleSessionName", "Policy")
 ENDING = (signal.SIGTERM, signal.SIGINT)
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/[^/]+/([^/]+)/aws4_request")
 REFUSAL = (
@@ -57,71 +70,37 @@ REFUSAL = (
 )
 
 Environ = dict[str, Any]
+Answer = tuple[str, list[tuple[str, str]], bytes]
 StartResponse = Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class Call:
-    """The parts of a request that the simulator needs."""
-
-    key: str
-    service: str
-    action: str
-    parameters: dict[str, str]
-
-
-def seed(accounts: Iterable[dict[str, Any]], kept: dict[str, dict[str, str]]) -> None:
-    """Put users and keys into moto's backends; `kept` (the state file) overrides the seed."""
-    seen: set[str] = set()
-    for account in accounts:
-        backend = iam_backends[account["account"]][PARTITION]
-        for user in account.get("users", []):
-            _add_user(backend, user["user"], user["keys"], [], kept, seen)
-        for login, actions in (("observer", READS), ("operator", CHANGES)):
-            entry = account[login]
-            _add_user(backend, entry["user"], [entry], actions, kept, seen)
-
-
-def _add_user(
-    backend: IAMBackend,
-    name: str,
-    keys: list[dict[str, str]],
-    actions: list[str],
-    kept: dict[str, dict[str, str]],
-    seen: set[str],
-) -> None:
-    user = backend.create_user(REGION, name)
-    if actions:
-        statement = [{"Effect": "Allow", "Action": actions, "Resource": "*"}]
-        policy = {"Version": "2012-10-17", "Statement": statement}
-        backend.put_user_policy(name, "hitlportal", json.dumps(policy))
-    for entry in keys:
-        if entry["id"] in seen:  # moto could not find the caller's account
-            raise SystemExit(f"seed: key {entry['id']} occurs twice")
-        seen.add(entry["id"])
-        key = user.create_access_key("AKIA")
-        key.access_key_id = entry["id"]
-        key.secret_access_key = entry.get("secret", key.secret_access_key)
-        known = entry | kept.get(entry["id"], {})
-        key.status = known.get("status", "Active")
-        if "created" in known:
-            key.create_date = datetime.fromisoformat(known["created"]).replace(tzinfo=None)
-        backend.access_keys[entry["id"]] = key
-
-
-def all_keys() -> Iterator[AccessKey]:
-    """Yield every key of every account."""
-    for account in list(iam_backends.values()):
-        for user in list(account[PARTITION].users.values()):
-            yield from user.access_keys
+def follow_labels() -> None:
+    """Let a plain read return the version with AWSCURRENT: moto forgets it when the label moves."""
+    for account in list(secretsmanager_backends.values()):
+        for backend in list(account.values()):
+            secrets = [one for one in backend.secrets.values() if isinstance(one, FakeSecret)]
+            for secret in secrets:
+                for version, held in secret.versions.items():
+                    if "AWSCURRENT" in held["version_stages"]:
+                        secret.default_version_id = version
 
 
 class Simulator:
     """A WSGI layer around moto that refuses inactive keys and writes the target's own log."""
 
-    def __init__(self, log: Path | None, state: Path | None) -> None:
+    def __init__(
+        self,
+        log: Path | None,
+        state: Path | None,
+        *,
+        seeded: Iterable[str] = (),
+        resolution_s: float = 0,
+        refuses_fresh_s: dict[str, float] | None = None,
+    ) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._log, self._state = log, state
+        self._log, self._state, self._seeded = log, state, frozenset(seeded)
+        self._resolution_s, self._refuses = resolution_s, refuses_fresh_s or {}
+        self._trail = Trail()
         self._lock = (
             threading.Lock()
         )  # moto's backends are plain dicts, and the log must keep the order of calls
@@ -132,16 +111,35 @@ class Simulator:
         environ["wsgi.input"] = io.BytesIO(body)
         call = _understand(environ, body)
         with self._lock:
-            status, headers, answer = self._answer(call, environ)
+            status, headers, answer = self._answer(call, environ, body)
+            follow_labels()
             self._record(call, status)
             self._keep()
         start_response(status, headers)
         return [answer]
 
-    def _answer(self, call: Call, environ: Environ) -> tuple[str, list[tuple[str, str]], bytes]:
-        inactive = {key.access_key_id for key in all_keys() if key.status != "Active"}
-        if call.service not in SERVICES or call.key in inactive:
+    def _answer(self, call: Call, environ: Environ, body: bytes) -> Answer:
+        key = next((key for _, key in moto_seed.all_keys() if key.access_key_id == call.key), None)
+        if call.service not in SERVICES or (key is not None and not self._takes(key)):
             return "403 Forbidden", [("Content-Type", "text/xml")], REFUSAL.encode()
+        before = key.last_used if key is not None else None
+        answer = self._ask(environ)
+        if key is not None and before is not None and key.last_used is not None:
+            passed = (key.last_used.timestamp - before.timestamp).total_seconds()
+            if passed < self._resolution_s:  # AWS shows the first use of the span
+                key.last_used = before
+        if call.action == "LookupEvents" and "NotImplementedError" in answer[2].decode():
+            # moto has checked signature and rights before it found that it has no such call.
+            return "200 OK", moto_trail.HEADERS, self._trail.answer(body, _account_of(call.key))
+        return answer
+
+    def _takes(self, key: AccessKey) -> bool:
+        """Return whether AWS takes the key: it is Active, and every part of AWS knows it."""
+        age = datetime.now(UTC).replace(tzinfo=None) - key.create_date
+        fresh = age.total_seconds() < self._refuses.get(str(key.user_name), 0)
+        return key.status == "Active" and not fresh
+
+    def _ask(self, environ: Environ) -> Answer:
         got: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> None:
@@ -154,16 +152,17 @@ class Simulator:
         return *got[0], answer
 
     def _record(self, call: Call, status: str) -> None:
+        code, account = int(status.split(maxsplit=1)[0]), _account_of(call.key)
+        self._trail.note(call, account, code)
         if self._log is None:
             return
-        known = {key.access_key_id for key in all_keys()}
         line = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "account": get_account_id_from(call.key) if call.key in known else "",
+            "account": account,
             "key": call.key,
             "call": f"{call.service}:{call.action}",
             "parameters": call.parameters,
-            "status": int(status.split(maxsplit=1)[0]),
+            "status": code,
             "simulated": True,
         }
         with self._log.open("a", encoding="utf-8") as file:
@@ -172,21 +171,34 @@ class Simulator:
     def _keep(self) -> None:
         if self._state is None:
             return
-        keys = {
-            key.access_key_id: {"status": key.status, "created": f"{key.create_date.isoformat()}Z"}
-            for key in all_keys()
-        }
         draft = self._state.with_suffix(".new")
-        draft.write_text(json.dumps(keys, indent=1), encoding="utf-8")
+        draft.touch(mode=0o600)
+        draft.write_text(json.dumps(moto_seed.state(self._seeded), indent=1), encoding="utf-8")
         draft.replace(self._state)
+
+
+def _account_of(key: str) -> str:
+    """Return the account of a user's key or of a session of a role; "" for an unknown one."""
+    if any(key == each.access_key_id for _, each in moto_seed.all_keys()):
+        return get_account_id_from(key)
+    for number, account in list(sts_backends.items()):
+        for region in list(account.values()):
+            if any(key == role.access_key_id for role in region.assumed_roles):
+                return number
+    return ""
 
 
 def _understand(environ: Environ, body: bytes) -> Call:
     found = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     key, service = found.groups() if found else ("", "")
-    fields = parse_qs(body.decode("utf-8", "replace"))
-    parameters = {name: fields[name][0] for name in LOGGED if name in fields}
-    return Call(key, service, fields.get("Action", [""])[0], parameters)
+    # The JSON services name the action in a header; of their parameters none is logged.
+    action, parameters = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2], {}
+    if not action:
+        fields = parse_qs(body.decode("utf-8", "replace"))
+        action = fields.get("Action", [""])[0]
+        parameters = {name: fields[name][0] for name in LOGGED if name in fields}
+    address, agent = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_USER_AGENT", "")
+    return Call(key, service, action, parameters, address, agent)
 
 
 def serve(port: int, application: Simulator) -> None:
@@ -212,13 +224,27 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=Path, required=True)
     parser.add_argument("--log", type=Path)
     parser.add_argument("--state", type=Path)
+    parser.add_argument("--resolution", type=float, default=0, help="of a key's last use; AWS: 900")
     arguments = parser.parse_args(argv)
     os.environ.pop("MOTO_ACCOUNT_ID", None)  # it would put every caller into one account
     settings.INITIAL_NO_AUTH_ACTION_COUNT = 0  # authenticate from the first call on
     again = arguments.state is not None and arguments.state.exists()
-    kept = json.loads(arguments.state.read_text(encoding="utf-8")) if again else {}
-    seed(json.loads(arguments.seed.read_text(encoding="utf-8"))["accounts"], kept)
-    serve(arguments.port, Simulator(arguments.log, arguments.state))
+    kept = json.loads(arguments.state.read_text(encoding="utf-8")) if again else None
+    accounts = json.loads(arguments.seed.read_text(encoding="utf-8"))["accounts"]
+    moto_seed.seed(accounts, kept)
+    simulator = Simulator(
+        arguments.log,
+        arguments.state,
+        seeded=moto_seed.ids(accounts),
+        resolution_s=arguments.resolution,
+        refuses_fresh_s={
+            user["user"]: user["refuses_fresh_s"]
+            for account in accounts
+            for user in account.get("users", [])
+            if "refuses_fresh_s" in user
+        },
+    )
+    serve(arguments.port, simulator)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class Server(ABC):
 
     title: str
     stop_signal = signal.SIGTERM
+    start_seconds = START_SECONDS
     retry_seconds = RETRY_SECONDS
     not_yet: type[Exception]  # the errors of `_probe` while the server does not answer
 
@@ -150,7 +151,7 @@ class Server(ABC):
 
     def _wait(self, child: Child) -> None:
         """Return when the server answers or its process has ended."""
-        give_up = time.monotonic() + START_SECONDS
+        give_up = time.monotonic() + self.start_seconds
         while child.exit_code is None:
             try:
                 self._probe()

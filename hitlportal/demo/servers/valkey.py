@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from hitlportal.demo.servers.account import Account
-from hitlportal.demo.servers.binaries import open_to_read, valkey_binary
-from hitlportal.demo.servers.errors import NoBinaries
+from hitlportal.demo.servers.binaries import usable_program, valkey_binary
 from hitlportal.demo.servers.ports import LOOPBACK
 from hitlportal.demo.servers.server import Server
 
@@ -47,7 +44,7 @@ class ValkeyServer(Server):
         return f"redis://:{self._password}@{LOOPBACK}:{self.port}/{database}"
 
     def _prepare(self, home: Path) -> None:
-        self._binary = _usable(self._binary or valkey_binary(), self.account, home)
+        self._binary = usable_program(self._binary or valkey_binary(), self.account, home)
 
     def _argv(self, home: Path) -> Sequence[str | Path]:
         assert self._binary is not None  # set by _prepare
@@ -68,16 +65,3 @@ class ValkeyServer(Server):
         once = Retry(NoBackoff(), retries=0)
         with redis.Redis.from_url(self.url(), socket_timeout=5, retry=once) as client:
             client.ping()
-
-
-def _usable(program: Path, account: Account, home: Path) -> Path:
-    """Return the program, or a copy in `home` if the account cannot reach it."""
-    if account.can_run(program):
-        return program
-    copy = home / "programs" / program.name
-    copy.parent.mkdir(exist_ok=True)
-    shutil.copy2(program, copy)
-    open_to_read(copy.parent)
-    if not account.can_run(copy):
-        raise NoBinaries(f"{account.name} cannot run {program}, nor a copy of it in {home}")
-    return copy

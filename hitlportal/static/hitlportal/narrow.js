@@ -29,8 +29,17 @@
     steps(form).filter((step) => !isOut(step))
       .map((step) => ({ step: Number(step.dataset.step), smaller: smallerOf(step) }));
 
-  const typedIn = (form) =>
-    steps(form).filter((step) => !isOut(step)).map((step) => step.querySelector("[data-name]")).filter(Boolean);
+  /* The fields for names: of kept steps on one target only the first is asked for. */
+  const asked = (form) => {
+    const found = new Map();
+    for (const step of steps(form).filter((each) => !isOut(each))) {
+      const field = step.querySelector("[data-target]");
+      if (field && !found.has(field.dataset.target)) found.set(field.dataset.target, field);
+    }
+    return [...found.values()];
+  };
+
+  const typedIn = (form) => asked(form).map((field) => field.querySelector("[data-name]"));
 
   /* The first thing that is missing: [words, element to go to], or null. */
   const missing = (form) => {
@@ -75,6 +84,8 @@
 
   const show = (form) => {
     for (const step of steps(form)) step.toggleAttribute("data-out", isOut(step));
+    const now = asked(form);
+    for (const field of form.querySelectorAll("[data-target]")) field.hidden = !now.includes(field);
     form.querySelector("[data-left]").textContent =
       say("left", { left: keptOf(form).length, all: steps(form).length });
   };

@@ -12,20 +12,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue import aws, kubernetes, other, postgres, test
+from remediation.domain.catalogue import aws, kubernetes, openbao, other, postgres, test, tls
 from remediation.domain.catalogue.registry import CatalogueInvalid, build
 from remediation.domain.catalogue.spec import (
     MAX_LOCATOR,
     REPORT_ONLY,
     ActionSpec,
+    Change,
     Limit,
     Live,
     Narrows,
+    Op,
     Protected,
     Provider,
     TargetSpec,
+    Trust,
     Word,
     gettext_noop,
+    never_cut,
     pgettext,
 )
 
@@ -38,19 +42,24 @@ __all__ = [
     "TARGETS",
     "ActionSpec",
     "CatalogueInvalid",
+    "Change",
     "Limit",
     "Live",
     "Narrows",
+    "Op",
     "Protected",
     "Provider",
     "TargetSpec",
+    "Trust",
     "Word",
     "after",
+    "after_step",
     "build",
     "gettext_noop",
     "is_report_only",
     "is_test",
     "kind_of",
+    "never_cut",
     "pgettext",
     "provider_of",
     "register",
@@ -60,6 +69,8 @@ BUILT_IN = (
     postgres.PROVIDER,
     aws.PROVIDER,
     kubernetes.PROVIDER,
+    openbao.PROVIDER,
+    tls.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
@@ -108,9 +119,47 @@ def is_report_only(locator: str) -> bool:
     return kind is None or kind.report_only
 
 
-def after(action: str, state: Mapping[str, Json]) -> dict[str, Json]:
+def after(
+    action: str,
+    state: Mapping[str, Json],
+    parameters: Mapping[str, Json] = MappingProxyType({}),
+    made: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Json]:
     """Return the pinned state after the action; reviewers see it, and executors verify it.
 
-    Raises KeyError for an action that is not in the catalogue.
+    What is not made yet stands as its name in angle brackets. Raises KeyError for an action that
+    is not in the catalogue.
     """
-    return {**state, **ACTIONS[action].leads_to}
+    return after_step(ACTIONS[action], state, parameters, made)
+
+
+def after_step(
+    spec: ActionSpec,
+    state: Mapping[str, Json],
+    parameters: Mapping[str, Json],
+    made: Mapping[str, str],
+) -> dict[str, Json]:
+    """Return the same for one version of an action."""
+    changed = {**state, **spec.leads_to}
+    for name, change in spec.leads_to_from.items():
+        changed[name] = _changed(change, state.get(name), parameters, made)
+    return changed
+
+
+def _named(value: Json) -> Json:
+    """Return a parameter's value; of a reference, the name of what is not made yet."""
+    return f"<{value.get('name')}>" if isinstance(value, dict) else value
+
+
+def _changed(
+    change: Change, old: Json, parameters: Mapping[str, Json], made: Mapping[str, str]
+) -> Json:
+    if isinstance(old, int) and not isinstance(old, bool):
+        return {Op.ADD: old + 1, Op.REMOVE: old - 1}.get(change.op, old)
+    value: Json = made.get(change.made, f"<{change.made}>")
+    if change.parameter:
+        value = _named(parameters.get(change.parameter))
+    if change.op is Op.SET:
+        return [value] if isinstance(old, list) and not isinstance(value, list) else value
+    rest = [one for one in old if one != value] if isinstance(old, list) else []
+    return sorted([*rest, value], key=str) if change.op is Op.ADD else rest

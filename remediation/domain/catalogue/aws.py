@@ -5,6 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from types import MappingProxyType
 
+from remediation.domain.catalogue.aws_rotation import (
+    ACCOUNT,
+    CREATE_KEY,
+    CREDENTIAL,
+    DISCARD_KEY,
+    KEY_ID,
+    NAME,
+    USER_KEYS,
+)
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -15,9 +24,6 @@ from remediation.domain.catalogue.spec import (
     pgettext,
 )
 
-_ACCOUNT = r"[0-9]{12}"
-# IAM User and Role API: 1 to 64 characters of [\w+=,.@-].
-_NAME = r"[A-Za-z0-9_+=,.@-]{1,64}"
 _PIN = ("status",)
 _CANNOT = (
     gettext_noop("Services may accept the key for some minutes more."),
@@ -31,10 +37,9 @@ ACCESS_KEY = TargetSpec(
     kind="aws.iam.access_key",
     title=gettext_noop("AWS IAM access key"),
     fields={
-        "account": _ACCOUNT,
-        "user": _NAME,
-        # IAM AccessKey API: 16 to 128 characters of [\w]*.
-        "access_key_id": r"[A-Za-z0-9_]{16,128}",
+        "account": ACCOUNT,
+        "user": NAME,
+        "access_key_id": KEY_ID,
     },
     distinguishing="access_key_id",
     example={
@@ -45,7 +50,14 @@ ACCESS_KEY = TargetSpec(
     names=("user", "access_key_id"),
     account="account",
     holder="user",
-    shown_fields=("created", "last_used", "last_used_service", "last_used_region", "other_keys"),
+    shown_fields=(
+        "created",
+        "last_used",
+        "last_used_service",
+        "last_used_region",
+        "other_keys",
+        "uncut",
+    ),
     live=(
         Live(
             "status",
@@ -54,6 +66,7 @@ ACCESS_KEY = TargetSpec(
                 {
                     "Active": gettext_noop("The key is Active: requests signed with it are taken."),
                     "Inactive": gettext_noop("The key is Inactive: AWS refuses requests."),
+                    "deleted": gettext_noop("The key is not listed: it was deleted, or never was."),
                 }
             ),
         ),
@@ -79,7 +92,7 @@ ACCESS_KEY = TargetSpec(
 USER = TargetSpec(
     kind="aws.iam.user",
     title=gettext_noop("AWS IAM user"),
-    fields={"account": _ACCOUNT, "user": _NAME},
+    fields={"account": ACCOUNT, "user": NAME},
     distinguishing="user",
     example={"account": "123456789012", "user": "deploy"},
     names=("user",),
@@ -89,7 +102,7 @@ USER = TargetSpec(
 ROLE = TargetSpec(
     kind="aws.iam.role",
     title=gettext_noop("AWS IAM role"),
-    fields={"account": _ACCOUNT, "role": _NAME},
+    fields={"account": ACCOUNT, "role": NAME},
     distinguishing="role",
     example={"account": "123456789012", "role": "build"},
     names=("role",),
@@ -99,11 +112,20 @@ ROLE = TargetSpec(
 ROOT = TargetSpec(
     kind="aws.iam.root",
     title=gettext_noop("AWS account root user"),
-    fields={"account": _ACCOUNT},
+    fields={"account": ACCOUNT},
     distinguishing="account",
     example={"account": "123456789012"},
     account="account",
     report_only=True,
+)
+
+_OTHER_KEYS = (
+    Limit(
+        "other_keys",
+        present=gettext_noop("The user has other access keys, which stay as they are: {value}."),
+        absent=gettext_noop("The user has no other access key."),
+        unknown=gettext_noop("It was not looked at whether the user has other access keys."),
+    ),
 )
 
 _DEACTIVATE_1 = ActionSpec(
@@ -123,16 +145,7 @@ _DEACTIVATE_1 = ActionSpec(
     leads_to=MappingProxyType({"status": "Inactive"}),
     removes_access=True,
     ends_sessions=gettext_noop("It ends no session; requests signed with the key are refused."),
-    limits=(
-        Limit(
-            "other_keys",
-            present=gettext_noop(
-                "The user has other access keys, which stay as they are: {value}."
-            ),
-            absent=gettext_noop("The user has no other access key."),
-            unknown=gettext_noop("It was not looked at whether the user has other access keys."),
-        ),
-    ),
+    limits=_OTHER_KEYS,
     cannot=_CANNOT,
 )
 
@@ -166,6 +179,8 @@ DEACTIVATE = replace(
         "Deactivate {count} AWS access keys",
     ),
     undone=gettext_noop("the key can be activated again"),
+    retires=True,
+    credential=CREDENTIAL,
     earlier=(_DEACTIVATE_1,),
 )
 ACTIVATE = replace(
@@ -178,14 +193,46 @@ ACTIVATE = replace(
         "Activate {count} AWS access keys",
     ),
     undone=gettext_noop("the key can be deactivated again"),
+    credential=CREDENTIAL,
     earlier=(_ACTIVATE_1,),
+)
+
+DELETE = ActionSpec(
+    kind="aws.access_key.delete",
+    version=1,
+    title="Delete an Inactive AWS access key",
+    sentence="Delete the Inactive access key {access_key_id} of IAM user {user} in AWS account"
+    " {account}.",
+    headline="Delete Inactive AWS access key {access_key_id} of user {user} (account {account})",
+    headlines=(
+        "Delete {count} Inactive access keys of user {user} in AWS account {account}",
+        "Delete {count} Inactive access keys in AWS account {account}",
+        "Delete {count} Inactive AWS access keys",
+    ),
+    done="Access key {access_key_id} of {user} is deleted.",
+    target_kind=ACCESS_KEY.kind,
+    rollback=None,
+    reversible=False,
+    hard_timeout_s=30,
+    propagation_s=300,
+    pin_fields=_PIN,
+    leads_to=MappingProxyType({"status": "deleted"}),
+    # An Inactive key has no access that it could take away, so it contains no incident.
+    ends_sessions=gettext_noop("It ends no session; the key was refused before."),
+    limits=_OTHER_KEYS,
+    credential=CREDENTIAL,
+    cannot=(
+        gettext_noop("It cannot bring a deleted key back."),
+        gettext_noop("It does not delete an Active key, whatever its age."),
+        *_CANNOT[1:],
+    ),
 )
 
 PROVIDER = Provider(
     name="aws",
     title="AWS",
-    targets=(ACCESS_KEY, USER, ROLE, ROOT),
-    actions=(DEACTIVATE, ACTIVATE),
+    targets=(ACCESS_KEY, USER_KEYS, USER, ROLE, ROOT),
+    actions=(DEACTIVATE, ACTIVATE, DELETE, CREATE_KEY, DISCARD_KEY),
     words={
         "account": pgettext("field of a target", "account"),
         "user": pgettext("field of a target", "user"),
@@ -197,5 +244,13 @@ PROVIDER = Provider(
         "last_used_service": pgettext("field of an observation", "last used service"),
         "last_used_region": pgettext("field of an observation", "last used region"),
         "other_keys": pgettext("field of an observation", "other keys"),
+        "keys": pgettext("field of an observation", "keys of the user"),
+        "slots": pgettext("field of an observation", "what each slot holds"),
+        "rotated_by": pgettext("field of an observation", "who else rotates them"),
+        "stored": pgettext("field of an observation", "version that consumers read"),
+        "staged": pgettext("field of an observation", "staged there, and not read yet"),
+        "uncut": pgettext("field of an observation", "why the login is not cut to the step"),
+        "store": pgettext("parameter of an action", "place in the store"),
+        "replaces": pgettext("parameter of an action", "key that it follows"),
     },
 )

@@ -143,6 +143,11 @@ class Limit:
     unknown: str
 
 
+def never_cut(sentence: str) -> Limit:
+    """Declare that the worker's credential for an action is never cut to the approved step."""
+    return Limit("", sentence, "", "")
+
+
 class Narrows(StrEnum):
     """How a reviewer may make a parameter smaller, so that the action takes less away.
 
@@ -154,6 +159,36 @@ class Narrows(StrEnum):
     SMALLER = "smaller"
     TO_FALSE = "to_false"
     TO_TRUE = "to_true"
+
+
+class Op(StrEnum):
+    """How a change gives a pinned field its new value."""
+
+    SET = "set"
+    ADD = "add"  # to a list; a number grows by one
+    REMOVE = "remove"  # from a list; a number shrinks by one
+
+
+@dataclass(frozen=True)
+class Change:
+    """The new value of a pinned field, where it depends on a parameter or on what the step makes.
+
+    Exactly one of ``parameter`` and ``made`` has a name. For a number, neither is read.
+    ``lasts``: False if the target ends what was made by itself, by use or with time.
+    """
+
+    op: Op
+    parameter: str = ""
+    made: str = ""
+    lasts: bool = True
+
+
+class Trust(StrEnum):
+    """What an action does to what clients trust."""
+
+    KEEPS = "keeps"
+    WIDENS = "widens"
+    NARROWS = "narrows"
 
 
 @dataclass(frozen=True)
@@ -202,6 +237,32 @@ class ActionSpec:
     headlines: tuple[str, ...] = ()
     # What its undoing gives back, in a few words.
     undone: str = ""
+    # The pinned fields that change to a value that depends on a parameter or on what is made.
+    leads_to_from: Mapping[str, Change] = field(default_factory=lambda: MappingProxyType({}))
+    # True if a later step of the same plan may work on the same target: `after` says all that it
+    # leaves there.
+    leaves: bool = False
+    # What it makes, for later steps to refer to: name → anchored pattern of the value. No secret.
+    makes: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # The parameters that may be a reference to what an earlier step made: parameter → name there.
+    references: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # True if the target must not exist before: its pin says so.
+    creates: bool = False
+    # The parameter that names the place in a store; such an action makes a secret and delivers it.
+    delivers: str = ""
+    # True if an old credential is refused after it.
+    retires: bool = False
+    # Trust first, the new credential second, distrust last (domain/plan_rules.py).
+    trust: Trust = Trust.KEEPS
+    # The conditions (domain/conditions.py) that its executor can look for after it.
+    conditions: tuple[str, ...] = ()
+    # How far the worker's credential for it is cut to the approved step. `present`: what else it
+    # can do. `absent`: what it is cut to. Without a field it is always `present`, or always
+    # `absent`. Only earlier versions may leave it out.
+    credential: Limit | None = None
+    # The title of a plan that rotates with it: a template over the target's fields and the
+    # parameters that are texts. Each action that delivers has one.
+    rotation: str = ""
     # The same action in its earlier versions: plans that were signed for one are read, shown and
     # verified with it, and never run.
     earlier: tuple[ActionSpec, ...] = ()
@@ -239,7 +300,7 @@ class Provider:
         of_limits = (
             text
             for spec in self.actions
-            for limit in spec.limits
+            for limit in (*spec.limits, *((spec.credential,) if spec.credential else ()))
             for text in (limit.present, limit.absent, limit.unknown)
         )
         of_targets = (

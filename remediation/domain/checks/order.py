@@ -2,7 +2,7 @@
 
 The order of a containment: first what the intruder created, then what can create more. Disable
 first and delete later, never at once. A rotation retires the old credential only after the new one
-was seen in use.
+was seen in use; but where an intruder uses the old one, that comes first.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from remediation.domain.catalogue import ACTIONS
 from remediation.domain.checks.finding import Result, shown, verdict
 from remediation.domain.checks.given import CheckInput
-from remediation.domain.plan import Step
+from remediation.domain.formats.record import Event
+from remediation.domain.plan import Order, Step
 
 _REMOVES = re.compile(r"(?:^|[._])(?:delete|remove|destroy|terminate|purge|drop)(?:_|$)")
 
@@ -56,9 +57,16 @@ def made_keys(given: CheckInput) -> Iterator[tuple[str, str, str]]:
 
 def containment_order(given: CheckInput) -> Result:
     """Check that the steps follow the order of a containment."""
-    failed = [*_maker_first(given), *_blind_rotation(given), *_removed_first(given)]
+    failed = [
+        *_maker_first(given),
+        *_blind_rotation(given),
+        *_removed_first(given),
+        *_left_to_intruder(given),
+    ]
     return verdict(
-        failed, "The steps follow the order of a containment.", warned=list(_given_back(given))
+        failed,
+        "The steps follow the order of a containment.",
+        warned=[*_given_back(given), *_needless_outage(given)],
     )
 
 
@@ -73,7 +81,12 @@ def _maker_first(given: CheckInput) -> Iterator[str]:
 
 
 def _blind_rotation(given: CheckInput) -> Iterator[str]:
-    """Yield steps that retire a credential before its replacement was seen in use."""
+    """Yield steps that retire a credential before its replacement was seen in use.
+
+    A plan that states its order was judged when it was parsed: it waits, or cuts on purpose.
+    """
+    if given.plan.order is not Order.NONE:
+        return
     for new in filter(grants, given.plan.steps):
         seen = given.observations.get(new.target.locator)
         family = new.target.locator.rpartition("/")[0]
@@ -97,6 +110,48 @@ def _removed_first(given: CheckInput) -> Iterator[str]:
             yield f"step {step.index + 1} removes before step {last + 1} disables"
         elif state.get("status") == "Active" or state.get("login") is True:
             yield f"step {step.index + 1} removes {step.target.locator}, which was not disabled yet"
+
+
+def _left_to_intruder(given: CheckInput) -> Iterator[str]:
+    """Yield what the evidence shows in use, where the plan ends it only after the others moved."""
+    if given.plan.order is not Order.MOVE_FIRST:
+        return
+    longest = max((wait.within_s for wait in given.plan.waits.values()), default=0)
+    for name, events in _misused(given):
+        yield (
+            f"{shown(name)} is in use in the cited evidence ({_last(events)}), and the plan leaves"
+            f" it valid until its consumers moved, for up to {longest} s a wait: the evidence asks"
+            " for cut_first"
+        )
+
+
+def _needless_outage(given: CheckInput) -> Iterator[str]:
+    """Yield that consumers would fail although nothing cited shows a use of what is cut."""
+    if given.plan.order is Order.CUT_FIRST and not list(_misused(given)):
+        yield (
+            "it cuts first, and consumers fail until they have the new one, while the cited"
+            " evidence shows no use of the old one: move_first would spare them"
+        )
+
+
+def _misused(given: CheckInput) -> Iterator[tuple[str, list[Event]]]:
+    """Yield each retired or diagnosed credential with which cited records show that one acted."""
+    old = [step.target for step in given.plan.steps if step.spec.retires]
+    for target in dict.fromkeys((*old, given.diagnosis.identity)):
+        name = target.distinguishing
+        events = [
+            event
+            for event in given.all_cited
+            if not event.error and name in (event.actor, event.key, event.user)
+        ]
+        if events:
+            yield name, events
+
+
+def _last(events: list[Event]) -> str:
+    times = [event.time for event in events if event.time is not None]
+    count = "1 record" if len(events) == 1 else f"{len(events)} records"
+    return f"{count}, the last at {max(times):%Y-%m-%d %H:%M} UTC" if times else count
 
 
 def _given_back(given: CheckInput) -> Iterator[str]:

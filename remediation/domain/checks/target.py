@@ -17,14 +17,17 @@ def target_unknown(given: CheckInput) -> Result:
 
 
 def target_unobservable(given: CheckInput) -> Result:
-    """Check that every target could be observed and exists."""
-    found = []
-    for target in given.plan.targets:
-        seen = given.observations.get(target.locator)
+    """Check that every target could be observed and exists, unless the plan makes it."""
+    found, made = [], set[str]()
+    for step in given.plan.steps:
+        locator = step.target.locator
+        seen = given.observations.get(locator)
+        if step.spec.creates:
+            made.add(locator)
         if seen is None:
-            found.append(f"{target.locator} could not be observed")
-        elif not seen.exists:
-            found.append(f"{target.locator} does not exist")
+            found.append(f"{locator} could not be observed")
+        elif not seen.exists and locator not in made:
+            found.append(f"{locator} does not exist")
     return verdict(found, "Every target was observed.")
 
 

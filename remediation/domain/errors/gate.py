@@ -59,6 +59,12 @@ class TargetUnobservable(GateRefused):
     next = Next.RETRY
 
 
+class HoldMissing(GateRefused):
+    """A wait before this step has not ended: a condition is not met, or no person said go on."""
+
+    next = Next.RETRY
+
+
 class TargetBusy(GateRefused):
     """Another run holds the target."""
 
@@ -136,8 +142,8 @@ GATE_REASONS: dict[str, type[GateRefused]] = {
     reason.name: reason
     for reason in (
         Drift, TargetGone, RulingTightened, ReviewerLost,
-        Frozen, TargetUnobservable, TargetBusy, AuditUnavailable, PolicyUnavailable, ClockSkew,
-        Deadline,
+        Frozen, TargetUnobservable, HoldMissing, TargetBusy, AuditUnavailable,
+        PolicyUnavailable, ClockSkew, Deadline,
         Digest, NotNarrower, Signature, UnknownApproverKey, Quorum, SeparationOfDuties,
         GateAgentDisabled, GateProposerLost, IncidentClosed, BadInclusion,
     )

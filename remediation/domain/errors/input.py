@@ -77,6 +77,14 @@ class TwoStepsOneTarget(BadInput):
     """Two steps work on the same target."""
 
 
+class BadReference(BadInput):
+    """A step refers to a value that no earlier step makes."""
+
+
+class RotationOrder(BadInput):
+    """The order of the steps contradicts the order that the plan states."""
+
+
 class EvidenceDigestMismatch(BadInput):
     """The SHA-256 of an artefact differs from the one that was stated."""
 

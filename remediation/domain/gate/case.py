@@ -5,7 +5,7 @@ Parsing is part of the gate: malformed bytes cause the refusal `digest` or `sign
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,10 +15,12 @@ from remediation.domain import checks, policy
 from remediation.domain.digest import Digests
 from remediation.domain.errors import BadInput, Digest, Signature
 from remediation.domain.gate.approvers import Approvers
-from remediation.domain.gate.evidence import Evidence, ReviewEvidence
+from remediation.domain.gate.evidence import Evidence
 from remediation.domain.gate.inclusion import LogTrust
 from remediation.domain.gate.narrowed import Narrowed
 from remediation.domain.gate.quorum import CountedReview
+from remediation.domain.gate.reviewed import ReviewEvidence
+from remediation.domain.holds import waits_of
 from remediation.domain.narrowing import ROUND, Judged, why_not_counted
 from remediation.domain.observation import Pinned, parse_pin
 from remediation.domain.plan import Plan, Step
@@ -27,6 +29,7 @@ from remediation.domain.report import Diagnosis, load_diagnosis
 from remediation.domain.scope import Scope
 from remediation.domain.slots import Asked
 from remediation.domain.statement import Decision, Statement
+from remediation.domain.waits import Wait
 
 T = TypeVar("T")
 
@@ -140,6 +143,24 @@ class Case:
             if self._first_round(one.given.proposal)
             and not why_not_counted(one.old, self.judged, one.statement.slot)
         )
+
+    @cached_property
+    def waits(self) -> Mapping[int, Wait]:
+        """Return every wait of the run, by the step that it comes after."""
+        return waits_of(self.plan, self.ruling.holds)
+
+    @property
+    def ends(self) -> bool:
+        """Return whether nothing is left to do: each step was applied, and the run has waited
+        behind the last one."""
+        last = len(self.plan.steps) - 1
+        waited = any(wait.step == last for wait in self.evidence.waits)
+        return waited and self.evidence.applied == tuple(range(last + 1))
+
+    @property
+    def following(self) -> int:
+        """Return the index of the step that follows the waits to judge; one too many at the end."""
+        return len(self.plan.steps) if self.ends else self.evidence.step
 
     def _first_round(self, proposal: str) -> bool:
         return proposal == self.evidence.proposal_id and self.evidence.round == ROUND

@@ -6,16 +6,17 @@ facts, people, observations and clocks are the worker's own statement.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from audit.tlog.canonical import Json, encode
 from remediation.domain import instant
 from remediation.domain.errors import BadValue
 from remediation.domain.facts import Facts
 from remediation.domain.fields import Fields
+from remediation.domain.gate.incident import IncidentEvidence
 from remediation.domain.gate.inclusion import LogEvidence
 from remediation.domain.gate.narrowed import MOST as MOST_NARROWINGS
 from remediation.domain.gate.narrowed import NarrowingEvidence
@@ -25,17 +26,22 @@ from remediation.domain.gate.parties import (
     PersonEvidence,
     ReversalEvidence,
 )
-from remediation.domain.gate.signature import Assertion
+from remediation.domain.gate.reviewed import ReviewEvidence
+from remediation.domain.gate.waited import WaitEvidence
+from remediation.domain.holds import Mode
 from remediation.domain.observation import Pinned, Unobservable, parse_pin
-from remediation.domain.plan import MAX_STEPS
-from remediation.domain.states import IncidentState
+from remediation.domain.plan import MAX_STEPS, SECOND, Plan
+from remediation.domain.ruling import Ruling
 from remediation.domain.strict import parse as parse_json
+from remediation.domain.waits import Made
 
 T = TypeVar("T")
 
 # Version 3 says for each reviewer on which services the right to review is held, so that the gate
-# applies the rule itself, and has narrowings. Version 2 is still read and verified.
+# applies the rule itself, and has narrowings. Version 4 is for runs that wait. A verifier that only
+# knows an earlier version would overlook what a later one adds. All are read and verified.
 TYPE = "hitlportal-evidence/v3"
+WAITING = "hitlportal-evidence/v4"
 _SECOND = "hitlportal-evidence/v2"
 MAX_BYTES = 32 * 1024 * 1024
 MAX_KEYS = 200_000
@@ -44,72 +50,14 @@ __all__ = [
     "AgentEvidence",
     "Evidence",
     "Excluded",
-    "IncidentEvidence",
     "PersonEvidence",
     "ReversalEvidence",
-    "ReviewEvidence",
     "Unobservable",
+    "WaitEvidence",
+    "evidence_type",
 ]
+_WAITING = ("waits", "made", "applied_at", "waited_s", "mode")
 _BODIES = ("plan", "diagnosis", "scope", "checks", "ruling", "pin")
-
-
-@dataclass(frozen=True)
-class ReviewEvidence:
-    """One recorded review: person, slot, signed statement and assertion."""
-
-    person: str
-    slot: str
-    statement: str
-    assertion: Assertion
-    recorded_at: datetime
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "person": self.person,
-            "slot": self.slot,
-            "statement": self.statement,
-            "assertion": self.assertion.to_json(),
-            "recorded_at": instant.dump(self.recorded_at),
-        }
-
-    @classmethod
-    def from_json(cls, value: Json, at: str = "") -> ReviewEvidence:
-        source = Fields(
-            value, at, required=("person", "slot", "statement", "assertion", "recorded_at")
-        )
-        return cls(
-            person=source.text("person", 100, least=1),
-            slot=source.text("slot", 100, least=1),
-            statement=source.text("statement", _MAX_BODY),
-            assertion=Assertion.from_json(source.value("assertion"), source.at("assertion")),
-            recorded_at=source.instant("recorded_at"),
-        )
-
-
-@dataclass(frozen=True)
-class IncidentEvidence:
-    """The incident's present state, when it was closed, and when this proposal was recorded."""
-
-    state: str
-    closed_at: datetime | None
-    proposed_at: datetime
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "state": self.state,
-            "closed_at": instant.dump(self.closed_at) if self.closed_at else None,
-            "proposed_at": instant.dump(self.proposed_at),
-        }
-
-    @classmethod
-    def from_json(cls, value: Json, at: str = "") -> IncidentEvidence:
-        source = Fields(value, at, required=("state", "closed_at", "proposed_at"))
-        closed = source.value("closed_at") is not None
-        return cls(
-            source.one_of("state", tuple(IncidentState)),
-            source.instant("closed_at") if closed else None,
-            source.instant("proposed_at"),
-        )
 
 
 @dataclass(frozen=True)
@@ -151,13 +99,22 @@ class Evidence:
     # Those of this proposal and of the ones that it supersedes.
     narrowings: tuple[NarrowingEvidence, ...] = ()
     type: str = TYPE
+    # Version 4: the waits of the applied steps, what each step made, when it was applied, how long
+    # the run has waited in all, and how often people are asked now.
+    waits: tuple[WaitEvidence, ...] = ()
+    made: Made = field(default_factory=dict)
+    applied_at: Mapping[int, datetime] = field(default_factory=dict)
+    waited_s: int = 0
+    mode: Mode = Mode.EVERY_PROPOSAL
 
     def __post_init__(self) -> None:
-        if self.type == TYPE and any(person.services is None for person in self.people):
+        if self.type != _SECOND and any(person.services is None for person in self.people):
             raise BadValue("a person's services are missing", pointer="/people")
         if self.type == _SECOND and (self.narrowings or self.planner is not None):
-            # A verifier that only knows version 2 would overlook them.
             raise BadValue("version 2 has no narrowings and no planner", pointer="/type")
+        more = self.waits or self.made or self.applied_at or self.waited_s
+        if self.type != WAITING and (more or self.mode is not Mode.EVERY_PROPOSAL):
+            raise BadValue("only version 4 has waits", pointer="/type")
 
     @property
     def proposer(self) -> PersonEvidence | None:
@@ -200,6 +157,16 @@ class Evidence:
             **({"incident": self.incident.to_json()} if self.incident is not None else {}),
             **({"narrowings": [n.to_json() for n in self.narrowings]} if self.narrowings else {}),
             **({"planner": self.planner.to_json()} if self.planner is not None else {}),
+            **(self._waiting() if self.type == WAITING else {}),
+        }
+
+    def _waiting(self) -> dict[str, Json]:
+        return {
+            "waits": [wait.to_json() for wait in self.waits],
+            "made": {str(step): dict(values) for step, values in self.made.items()},
+            "applied_at": {str(step): instant.dump(at) for step, at in self.applied_at.items()},
+            "waited_s": self.waited_s,
+            "mode": self.mode.value,
         }
 
     def dump(self) -> bytes:
@@ -214,10 +181,12 @@ class Evidence:
     @classmethod
     def from_json(cls, value: Json, at: str = "") -> Evidence:
         """Build evidence from parsed JSON. Raises a subclass of BadInput."""
+        fourth = isinstance(value, dict) and value.get("type") == WAITING
         source = Fields(
             value,
             at,
             required=(
+                *(_WAITING if fourth else ()),
                 "type", "proposal", "round", *_BODIES, "facts", "reviews", "people", "excluded",
                 "agent", "frozen", "observations", "unobservable", "step", "applied",
                 "approved_at", "database_now", "worker_now", "token", "log",
@@ -225,7 +194,7 @@ class Evidence:
             optional=("reversal", "incident", "narrowings", "planner"),
         )  # fmt: skip
         return cls(
-            type=source.one_of("type", (TYPE, _SECOND)),
+            type=source.one_of("type", (WAITING, TYPE, _SECOND)),
             proposal_id=source.uuid("proposal"),
             round=source.integer("round", 1, 1_000_000),
             plan=source.text("plan", _MAX_BODY),
@@ -258,7 +227,39 @@ class Evidence:
             )
             if "narrowings" in source
             else (),
+            **(_waiting(source) if fourth else {}),
         )
+
+
+def evidence_type(plan: Plan, ruling: Ruling, mode: Mode) -> str:
+    """Return the version of evidence for a run: the fourth only if it has something to say."""
+    waits = plan.version == SECOND or ruling.holds or mode is not Mode.EVERY_PROPOSAL
+    return WAITING if waits else TYPE
+
+
+def _waiting(source: Fields) -> dict[str, Any]:
+    """Read the fields of version 4."""
+    return {
+        "waits": source.array("waits", WaitEvidence.from_json, most=MAX_STEPS),
+        "made": _by_step(source, "made", _texts),
+        "applied_at": _by_step(source, "applied_at", Fields.instant),
+        "waited_s": source.integer("waited_s", 0, 2**53 - 1),
+        "mode": Mode(source.one_of("mode", tuple(Mode))),
+    }
+
+
+def _by_step(source: Fields, key: str, read: Callable[[Fields, str], T]) -> dict[int, T]:
+    """Read an object whose keys are the indices of steps."""
+    value = source.mapping(key)
+    steps = [str(index) for index in range(MAX_STEPS)]
+    inner = Fields(value, source.at(key), required=(), optional=steps)
+    return {index: read(inner, name) for index, name in enumerate(steps) if name in inner}
+
+
+def _texts(source: Fields, key: str) -> dict[str, str]:
+    value = source.mapping(key)
+    inner = Fields(value, source.at(key), required=tuple(value))
+    return {name: inner.text(name, 1_000) for name in value}
 
 
 def _optional(source: Fields, key: str, read: Callable[[Json, str], T]) -> T | None:

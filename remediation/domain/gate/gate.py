@@ -8,47 +8,19 @@ run again before every step of a plan. Malformed evidence raises a refusal and n
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NoReturn, final
 
-from remediation.domain.errors import Digest, GateRefused
+from remediation.domain.errors import Digest, Frozen, GateRefused
 from remediation.domain.gate import steps
 from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.case import Case
 from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.finding import Failure, Finding, Success
 from remediation.domain.gate.inclusion import LogTrust
 
 # How long a clearance lasts: enough to commit and connect, and too short for much to change.
 CLEARANCE_S = 30.0
-
-
-@dataclass(frozen=True)
-class Success:
-    """The evidence passes the step."""
-
-    def __bool__(self) -> bool:
-        return True
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The evidence fails the step: the refusal's name, and what was found."""
-
-    reason: str
-    detail: str
-
-    def __bool__(self) -> bool:
-        return False
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one numbered step."""
-
-    number: int
-    name: str
-    result: Success | Failure
 
 
 def _digests(case: Case) -> None:
@@ -69,6 +41,11 @@ STEPS: tuple[tuple[int, str, Callable[[Case], None]], ...] = (
     (5, "freshness", steps.freshness),
     (6, "drift", steps.drift),
     (7, "audit inclusion", steps.inclusion),
+)
+
+# For a run that has waited behind its last step: nothing is left to do, so nothing can drift.
+END_STEPS = tuple(
+    (number, name, steps.end if check is steps.drift else check) for number, name, check in STEPS
 )
 
 _SEAL: Final = object()
@@ -92,14 +69,17 @@ class Clearance:
         pin_digest: str = "",
         ends: float = 0.0,
         rollback: bool = False,
+        settles: bool = False,
     ) -> None:
         if seal is not _SEAL:
             raise TypeError("only the gate makes a clearance")
         object.__setattr__(
-            self, "_fields", (proposal_id, plan_digest, step, token, pin_digest, ends, rollback)
+            self,
+            "_fields",
+            (proposal_id, plan_digest, step, token, pin_digest, ends, rollback, settles),
         )
 
-    _fields: tuple[str, str, int, int, str, float, bool]
+    _fields: tuple[str, str, int, int, str, float, bool, bool]
 
     @property
     def proposal_id(self) -> str:
@@ -131,6 +111,11 @@ class Clearance:
         """Return whether it permits to roll the step back instead of applying it."""
         return self._fields[6]
 
+    @property
+    def settles(self) -> bool:
+        """Return whether it permits only to settle what a call of the step left staged."""
+        return self._fields[7]
+
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError("a clearance cannot be changed")
 
@@ -138,7 +123,7 @@ class Clearance:
         raise TypeError("a clearance cannot be stored or sent")
 
     def __repr__(self) -> str:
-        verb = "undo" if self.rollback else "apply"
+        verb = "undo" if self.rollback else "settle" if self.settles else "apply"
         return f"<Clearance to {verb} step {self.step} of {self.proposal_id}>"
 
 
@@ -160,7 +145,8 @@ def examine(
     file. `protected` and `allow_test` are as in `plan`.
     """
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
-    return tuple(Finding(number, name, _result(check, case)) for number, name, check in STEPS)
+    numbered = END_STEPS if _ends(case) else STEPS
+    return tuple(Finding(number, name, _result(check, case)) for number, name, check in numbered)
 
 
 def verify(
@@ -182,7 +168,7 @@ def verify(
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
     for _, _, check in STEPS:
         check(case)
-    return _clearance(case, monotonic, rollback=False)
+    return _clearance(case, monotonic)
 
 
 def verify_tightening(
@@ -208,7 +194,28 @@ def verify_tightening(
     for _, _, check in STEPS:
         if check is not steps.drift:
             check(case)
-    return _clearance(case, monotonic, rollback=False)
+    return _clearance(case, monotonic)
+
+
+def verify_end(
+    evidence: Evidence,
+    *,
+    approvers: Approvers,
+    now: datetime,
+    log: LogTrust,
+    rp_id: str | None = None,
+    origin: str | None = None,
+    protected: frozenset[str] = frozenset(),
+    allow_test: bool = False,
+) -> None:
+    """Refuse that a run ends as succeeded before the wait behind its last step has ended.
+
+    `evidence.step` is the last step, and it is applied. It runs all steps; `steps.end` takes the
+    place of drift. Raises the refusal of the first failed step.
+    """
+    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test, log)
+    for _, _, check in END_STEPS:
+        check(case)
 
 
 def verify_rollback(
@@ -231,19 +238,58 @@ def verify_rollback(
     SeparationOfDuties or Quorum.
     """
     case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
-    steps.clocks(case)
-    steps.what_was_signed(case)
-    steps.narrower(case)
+    _was_approved(case)
     if evidence.step not in evidence.applied:
         raise Digest("the step was not applied, so there is nothing to undo")
     if case.step.rollback is None:
         raise Digest("the approved plan has no rollback for this step")
+    return _clearance(case, monotonic, rollback=True)
+
+
+def verify_settling(
+    evidence: Evidence,
+    *,
+    approvers: Approvers,
+    now: datetime,
+    monotonic: float,
+    rp_id: str | None = None,
+    origin: str | None = None,
+    protected: frozenset[str] = frozenset(),
+    allow_test: bool = False,
+) -> Clearance:
+    """Return a clearance to settle what a call of `evidence.step` without a result left staged.
+
+    It applies nothing: what the target has in force is promoted, anything else that this run staged
+    is discarded. So the plan must have been approved, as for a rollback, and nothing be frozen; the
+    deadline and the reviewers' current state do not matter. Raises Frozen, and what
+    `verify_rollback` raises.
+    """
+    case = Case(evidence, approvers, now, rp_id, origin, protected, allow_test)
+    _was_approved(case)
+    if not case.step.spec.delivers or evidence.applied != tuple(range(evidence.step)):
+        raise Digest("the step has no open call that can have staged something")
+    if evidence.frozen:
+        raise Frozen(evidence.frozen)
+    return _clearance(case, monotonic, settles=True)
+
+
+def _was_approved(case: Case) -> None:
+    """Refuse a plan that was not approved, whatever has changed since."""
+    steps.clocks(case)
+    steps.what_was_signed(case)
+    steps.narrower(case)
     steps.ruling_has_slots(case)
-    for review, statement in zip(evidence.reviews, case.statements, strict=True):
+    for review, statement in zip(case.evidence.reviews, case.statements, strict=True):
         steps.signature(case, review, statement, (review.recorded_at,))
     steps.narrowing_signatures(case)
     steps.counted(case)
-    return _clearance(case, monotonic, rollback=True)
+
+
+def _ends(case: Case) -> bool:
+    try:
+        return case.ends
+    except GateRefused:
+        return False  # the plan cannot be read
 
 
 def _result(check: Callable[[Case], None], case: Case) -> Success | Failure:
@@ -254,7 +300,9 @@ def _result(check: Callable[[Case], None], case: Case) -> Success | Failure:
     return Success()
 
 
-def _clearance(case: Case, monotonic: float, *, rollback: bool) -> Clearance:
+def _clearance(
+    case: Case, monotonic: float, *, rollback: bool = False, settles: bool = False
+) -> Clearance:
     return Clearance(
         _SEAL,
         proposal_id=case.evidence.proposal_id,
@@ -264,4 +312,5 @@ def _clearance(case: Case, monotonic: float, *, rollback: bool) -> Clearance:
         pin_digest=case.digests.pin,
         ends=monotonic + CLEARANCE_S,
         rollback=rollback,
+        settles=settles,
     )

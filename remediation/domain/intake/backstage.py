@@ -88,9 +88,10 @@ def _collect(node: Node, found: _Catalogue, stated: Stated) -> None:
 
 
 def _service(ref: _Ref, node: Node, found: _Catalogue, stated: Stated) -> None:
-    said, identities = annotated(node, "metadata", "annotations")
-    stated.service(ref.name, replace(_said(node, found), **said.given()), node.place)  # type: ignore[arg-type]
-    stated.uses(ref.name, identities)
+    stating = annotated(node, "metadata", "annotations")
+    said = replace(_said(node, found), **stating.said.given())  # type: ignore[arg-type]
+    stated.service(ref.name, said, node.place)
+    stated.uses(ref.name, stating.needs, stating.use)
     for edge in _edges(ref.name, node, found, stated):
         stated.edge(edge)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import TypeAlias
 
 from audit.tlog.canonical import Json, encode
 from remediation.domain.intake.place import Place
@@ -23,7 +24,8 @@ from remediation.domain.intake.stated import (
     Stated,
 )
 
-Facts = Mapping[str, "str | bool"]
+Value: TypeAlias = "str | bool | int | None"
+Facts = Mapping[str, Value]
 SERVICE, IDENTITY, DEPENDENCY = "service", "identity", "dependency"
 
 STRICTEST: Facts = {
@@ -35,6 +37,9 @@ STRICTEST: Facts = {
     "retired": False,
 }
 _IDENTITY: Facts = {"name": "", "environment": "production", "owner_team": "", "retired": False}
+# How a service uses an identity, if no file says it; a missing period counts as a long one
+# (services/inventory/consumers.py).
+_USE: Facts = {"seen_as": "", "period_s": None, "takes_by": ""}
 # Policy reads these attributes, so the report says when no file states them.
 _ASSUMED = ("environment", "criticality", "payment_path", "external_partner")
 
@@ -45,7 +50,7 @@ class Known:
 
     services: Mapping[str, Facts | None]
     identities: Mapping[str, Facts | None]
-    edges: Mapping[tuple[str, str, str], bool]
+    edges: Mapping[tuple[str, str, str], Facts]  # `present`, and of an identity its use
 
     def teams(self) -> frozenset[str]:
         rows = (*self.services.values(), *self.identities.values())
@@ -66,7 +71,7 @@ class Change:
     place: Place = NOWHERE
 
     @property
-    def differing(self) -> list[tuple[str, str | bool, str | bool]]:
+    def differing(self) -> list[tuple[str, Value, Value]]:
         """Return changed attributes with their values before and after; none for a new object."""
         before = self.before or {}
         return [
@@ -125,8 +130,8 @@ def compare(stated: Stated, known: Known, options: Options) -> ChangeSet:
     )
     gone = [
         key
-        for key, present in known.edges.items()
-        if present and key[1] and key[0] in stated.services and key not in edges
+        for key, facts in known.edges.items()
+        if facts["present"] and key[1] and key[0] in stated.services and key not in edges
     ]
     missing = [
         name
@@ -237,22 +242,39 @@ def _edges(edges: Mapping[tuple[str, str, str], Edge], known: Known) -> Iterator
         before = known.edges.get(key)
         if before is None and not edge.present:
             continue  # it does not exist, and should not
-        yield _edge(key, before, edge.present, edge.place)
+        if edge.service and edge.use.given():
+            raise edge.place.refusal("only the use of an identity is seen and has a period")
+        yield _edge(key, before, edge)
 
 
-def _edge(key: tuple[str, str, str], before: bool | None, present: bool, place: Place) -> Change:
-    # A removed edge hides its source from the scope; a restored edge to an identity removes an
-    # unknown.
-    loosens = before is not None and before != present and bool(not present or key[2])
+def _edge(key: tuple[str, str, str], before: Facts | None, edge: Edge) -> Change:
+    use = {**{name: (before or _USE)[name] for name in _USE}, **edge.use.given()} if key[2] else {}
+    after: Facts = {"present": edge.present, **use}
     return Change(
         DEPENDENCY,
         edge_name(key),
-        None if before is None else {"present": before},
-        {"present": present},
-        loosens=("present",) if loosens else (),
+        before,
+        after,
+        loosens=() if before is None else tuple(_loosened_edge(key, before, after)),
         key=key,
-        place=place,
+        place=edge.place,
     )
+
+
+def _loosened_edge(key: tuple[str, str, str], before: Facts, after: Facts) -> Iterator[str]:
+    # A removed edge hides its source from the scope; a restored edge to an identity removes an
+    # unknown.
+    if before["present"] != after["present"] and (not after["present"] or key[2]):
+        yield "present"
+    if not (key[2] and before["present"] and after["present"]):
+        return
+    # A consumer that is sought under another name may be seen where it is not; a shorter period
+    # shortens the time in which nobody may use the old credential.
+    if before["seen_as"] != after["seen_as"]:
+        yield "seen_as"
+    old, new = before["period_s"], after["period_s"]
+    if new is not None and (old is None or int(new) < int(old)):
+        yield "period_s"
 
 
 def _dropped(
@@ -267,7 +289,8 @@ def _dropped(
         _object(SERVICE, name, Said(retired=True), place, known.services[name], STRICTEST)
         for name in missing
     )
-    return (*retired, *(_edge(key, True, False, place) for key in gone))
+    ended = (_edge(key, known.edges[key], Edge(*key, present=False, place=place)) for key in gone)
+    return (*retired, *ended)
 
 
 # ---- owners --------------------------------------------------------------------------------------

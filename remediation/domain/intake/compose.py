@@ -53,10 +53,10 @@ def read(documents: Iterable[Node], options: Options) -> Stated:
 
 
 def _service(name: str, node: Node, project: _Project, stated: Stated) -> None:
-    labels, identities = annotated(_as_mapping(node, "labels"))
-    said = replace(_of_telemetry(node), **labels.given())  # type: ignore[arg-type]
+    labels = annotated(_as_mapping(node, "labels"))
+    said = replace(_of_telemetry(node), **labels.said.given())  # type: ignore[arg-type]
     stated.service(name, said, node.place)
-    stated.uses(name, identities)
+    stated.uses(name, labels.needs, labels.use)
     for service, place in (*_declared(node), *_addressed(node, project)):
         stated.edge(Edge(name, service=service, named=True, place=place))
     for what in _NOT_TAKEN:

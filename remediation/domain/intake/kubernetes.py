@@ -80,7 +80,7 @@ def read(documents: Iterable[Node], options: Options) -> Stated:
         for node in _flat(document):
             _collect(node, cluster)
     for (kind, namespace, name), node in cluster.identities.items():
-        team, _ = annotated(node, "metadata", "annotations")
+        team = annotated(node, "metadata", "annotations").said
         said = Said(owner_team=team.owner_team, environment=team.environment)
         stated.identity(locator_of(kind, options, namespace, name, node.place), said, node.place)
     for workload in cluster.workloads:
@@ -123,10 +123,10 @@ def _collect(node: Node, cluster: _Cluster) -> None:
 
 
 def _workload(one: _Workload, cluster: _Cluster, options: Options, stated: Stated) -> None:
-    said, needs = annotated(one.node, "metadata", "annotations")
+    stating = annotated(one.node, "metadata", "annotations")
     telemetry = _of_telemetry(one, cluster)
-    stated.service(one.name, replace(telemetry, **said.given()), one.node.place)  # type: ignore[arg-type]
-    stated.uses(one.name, needs)
+    stated.service(one.name, replace(telemetry, **stating.said.given()), one.node.place)  # type: ignore[arg-type]
+    stated.uses(one.name, stating.needs, stating.use)
     for kind, name, place in identities_of(one.pod):
         locator = locator_of(kind, options, one.namespace, name, place)
         stated.identity(locator, Said(), place)

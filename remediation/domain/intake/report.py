@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from remediation.domain.inert import visible
-from remediation.domain.intake.changes import DEPENDENCY, IDENTITY, SERVICE, Change, ChangeSet
+from remediation.domain.intake.changes import (
+    DEPENDENCY,
+    IDENTITY,
+    SERVICE,
+    Change,
+    ChangeSet,
+    Value,
+)
 
 _TITLES = {SERVICE: "services", IDENTITY: "identities", DEPENDENCY: "dependencies"}
 _ONE = {SERVICE: "service", IDENTITY: "identity", DEPENDENCY: "dependency"}
@@ -52,12 +59,14 @@ def summary(found: ChangeSet) -> str:
     )
 
 
-def word(value: str | bool) -> str:
-    return ("yes" if value else "no") if isinstance(value, bool) else value or "(none)"
+def word(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value} s" if isinstance(value, int) else value or "(none)"
 
 
 def named(name: str) -> str:
-    return name.replace("_", " ")
+    return name.removesuffix("_s").replace("_", " ")
 
 
 def _changed(change: Change) -> str:
@@ -69,9 +78,10 @@ def _changed(change: Change) -> str:
 
 
 def _added(change: Change) -> str:
+    values = change.after.items()
+    said = [f"{named(name)} {word(value)}" for name, value in values if value not in ("", None)]
     if change.what == DEPENDENCY:
-        return f"+ {change.name}"
-    said = (f"{named(name)} {word(value)}" for name, value in change.after.items() if value != "")
+        return f"+ {': '.join((change.name, ', '.join(said[1:]))) if said[1:] else change.name}"
     assumed = ", ".join(named(name) for name in change.assumed)
     tail = f"   (no file says: {assumed})" if assumed else ""
     return f"+ {change.name}: {', '.join(said)}{tail}"

@@ -1,12 +1,14 @@
-"""Read CSV strictly: three tables, recognised by their header.
+"""Read CSV strictly: four tables, recognised by their header.
 
     service,owner_team,environment,criticality,payment_path,external_partner,retired
     identity,name,owner_team,environment,retired
     service,needs_service,needs_identity,present
+    service,needs_identity,present,seen_as,period,takes_by
 
 Comma, UTF-8, exactly these columns in any order. An empty cell states nothing. Booleans are ``yes``
-and ``no``. A cell that a spreadsheet would execute (it begins with ``= + - @``, a tab or a line
-break) is refused, so that accepted files are safe to open in a spreadsheet (docs/attacks.md A52).
+and ``no``; a period is 0, 90s, 15m, 24h or 31d. A cell that a spreadsheet would execute (it begins
+with ``= + - @``, a tab or a line break) is refused, so that accepted files are safe to open in a
+spreadsheet (docs/attacks.md A52).
 """
 
 from __future__ import annotations
@@ -25,10 +27,13 @@ from remediation.domain.intake.stated import (
     Options,
     Said,
     Stated,
+    Use,
     criticality,
     environment,
     kind_of,
     maybe,
+    period,
+    takes_by,
     truth,
 )
 
@@ -99,6 +104,20 @@ def _dependency(row: _Row, stated: Stated) -> None:
     stated.edge(edge)
 
 
+def _consumer(row: _Row, stated: Stated) -> None:
+    source, identity = row.need("service"), row.need("needs_identity")
+    kind_of(identity, row.at("needs_identity"))
+    present = maybe(row.text("present"), truth, row.at("present"))
+    use = Use(
+        seen_as=row.text("seen_as") or None,
+        period_s=maybe(row.text("period"), period, row.at("period")),
+        takes_by=maybe(row.text("takes_by"), takes_by, row.at("takes_by")),
+    )
+    edge = Edge(source, "", identity, present is not False, place=row.place, use=use)
+    _once(edge.key, stated.edges, row)
+    stated.edge(edge)
+
+
 _TABLES: Mapping[frozenset[str], Callable[[_Row, Stated], None]] = {
     frozenset(
         {
@@ -108,6 +127,7 @@ _TABLES: Mapping[frozenset[str], Callable[[_Row, Stated], None]] = {
     ): _service,
     frozenset({"identity", "name", "owner_team", "environment", "retired"}): _identity,
     frozenset({"service", "needs_service", "needs_identity", "present"}): _dependency,
+    frozenset({"service", "needs_identity", "present", "seen_as", "period", "takes_by"}): _consumer,
 }
 
 

@@ -11,6 +11,7 @@
 -- Afterwards, by hand, with passwords of your own:
 --   ALTER ROLE hitl_observer LOGIN PASSWORD '...';   -- the worker's observe_dsn
 --   ALTER ROLE hitl_operator LOGIN PASSWORD '...';   -- the worker's operate_dsn_file
+--   ALTER ROLE hitl_ticket LOGIN PASSWORD '...';     -- ticket_dsn_file; only where passwords are rotated
 --   SELECT hitl_ops.manage('orders_app');            -- once for each role that may be disabled
 -- and in postgresql.conf of the cluster and its standbys, from 16 on: reserved_connections = 5.
 --
@@ -33,7 +34,8 @@ DECLARE
     finer boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
     PERFORM set_config('hitl_ops.installer', current_user, true);
-    FOREACH name IN ARRAY ARRAY['hitl_managed', 'hitl_observer', 'hitl_operator', 'hitl_ops_owner']
+    FOREACH name IN ARRAY
+        ARRAY['hitl_managed', 'hitl_observer', 'hitl_operator', 'hitl_ticket', 'hitl_ops_owner']
     LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', name);
@@ -77,8 +79,13 @@ BEGIN
         END IF;
     END IF;
 
+    -- create_twin enrols the role that it makes. Before 16 CREATEROLE is enough for that.
+    IF finer THEN
+        EXECUTE 'GRANT hitl_managed TO hitl_ops_owner WITH ADMIN TRUE, INHERIT FALSE, SET FALSE';
+    END IF;
+
     -- A role that holds every other connection must not keep the portal out (reserved_connections).
-    FOREACH name IN ARRAY ARRAY['hitl_observer', 'hitl_operator']
+    FOREACH name IN ARRAY ARRAY['hitl_observer', 'hitl_operator', 'hitl_ticket']
     LOOP
         IF finer AND NOT pg_catalog.pg_has_role(name, 'pg_use_reserved_connections', 'USAGE') THEN
             BEGIN
@@ -137,11 +144,11 @@ END
 $acl$;
 
 REVOKE ALL ON SCHEMA hitl_ops FROM PUBLIC;
-GRANT USAGE ON SCHEMA hitl_ops TO hitl_observer, hitl_operator;
+GRANT USAGE ON SCHEMA hitl_ops TO hitl_observer, hitl_operator, hitl_ticket;
 
 -- The version of this file. The worker refuses a cluster with an older one, and says so.
 CREATE OR REPLACE FUNCTION hitl_ops.version() RETURNS integer
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT 4';
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT 5';
 
 -- Which role (by oid) was turned off under which name, and which standbys were connected then. A name
 -- can come to mean another role; sessions of the role that was turned off stay in sight by its oid.
@@ -309,35 +316,6 @@ BEGIN
 END
 $body$;
 
--- Replaces the password by a SCRAM verifier that was computed elsewhere, so that no password comes
--- here. A caller can become the role. So a role that could give more rights is refused, and nobody has
--- EXECUTE until the catalogue has an action that needs it.
-CREATE OR REPLACE FUNCTION hitl_ops.set_verifier(target text, verifier text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
-DECLARE
-    target_oid oid := hitl_ops.managed_role(target);
-BEGIN
-    IF verifier !~ '^SCRAM-SHA-256\$[0-9]{4,7}:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]{44}:[A-Za-z0-9+/=]{44}$'
-    THEN
-        RAISE 'not a SCRAM-SHA-256 verifier' USING ERRCODE = 'invalid_parameter_value';
-    END IF;
-    IF EXISTS (
-        WITH RECURSIVE above(id) AS (
-            SELECT roleid FROM pg_catalog.pg_auth_members WHERE member = target_oid
-            UNION
-            SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN above ON m.member = above.id
-        )
-        SELECT FROM above JOIN pg_catalog.pg_roles r ON r.oid = above.id
-        WHERE r.rolsuper OR r.rolcreaterole OR r.rolreplication OR r.rolbypassrls
-           OR r.rolname ~ '^pg_' OR (r.rolname ~ '^hitl_' AND r.rolname <> 'hitl_managed')
-    ) THEN
-        RAISE 'role "%" can become a role that administers the cluster', target
-            USING ERRCODE = 'insufficient_privilege';
-    END IF;
-    EXECUTE format('ALTER ROLE %I PASSWORD %L', target, verifier);
-END
-$body$;
-
 -- Returns the number of a role's sessions and the time of their last activity. Nothing else, so that
 -- the observer does not need pg_read_all_stats, which shows the query texts of others.
 CREATE OR REPLACE FUNCTION hitl_ops.sessions(
@@ -449,6 +427,336 @@ BEGIN
 END
 $body$;
 
+-- Tickets. Who can set a verifier can become the role: so the operator's login alone can set none. Another
+-- login, hitl_ticket, opens a ticket for one change of one role, once, for a short time, and for exactly
+-- one verifier; it can change nothing. An administrator may open one by hand instead, and leave
+-- hitl_ticket without LOGIN:
+--   SELECT hitl_ops.issue('set_verifier', 'orders_app', 'orders_app'::regrole, 600);
+-- A used or an ended ticket is kept for a year; hitl_observer sees them all.
+CREATE TABLE IF NOT EXISTS hitl_ops.ticket (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    action text NOT NULL CHECK (action IN ('set_verifier', 'create_twin')),
+    -- The role that is changed, or that is made; and the oid of the changed or of the first one.
+    name text NOT NULL,
+    role oid NOT NULL,
+    verifier text,                      -- SHA-256 of the one that may be set; null: any, by hand only
+    made_by text NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    ends timestamp with time zone NOT NULL,
+    used_at timestamp with time zone
+);
+
+-- Which version of which password was set here last, and the role that a twin was made like.
+CREATE TABLE IF NOT EXISTS hitl_ops.password_set (
+    role oid PRIMARY KEY,
+    version text NOT NULL,
+    id text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+CREATE TABLE IF NOT EXISTS hitl_ops.twin (
+    role oid PRIMARY KEY,
+    name text NOT NULL,
+    first oid NOT NULL,
+    first_name text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
+-- Opens a ticket; the earlier ones for the same change end.
+CREATE OR REPLACE FUNCTION hitl_ops.issue(
+    action text, target text, expected oid, seconds integer, verifier text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+#variable_conflict use_column
+DECLARE
+    wanted text := issue.action;
+    made bigint;
+    now timestamp with time zone := clock_timestamp();
+BEGIN
+    IF session_user = 'hitl_ticket' AND (issue.verifier IS NULL OR issue.seconds > 60) THEN
+        RAISE 'this login opens tickets for one verifier and at most 60 seconds'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF issue.verifier !~ '^[0-9a-f]{64}$' OR issue.seconds NOT BETWEEN 1 AND 86400 THEN
+        RAISE 'a ticket has the SHA-256 of a verifier, and lasts 1 to 86400 seconds'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF wanted = 'set_verifier' THEN
+        PERFORM hitl_ops.managed_role(target, expected);
+    ELSE
+        PERFORM hitl_ops.managed_role(r.rolname::text, expected)
+           FROM pg_catalog.pg_roles r WHERE r.oid = expected;
+        IF NOT FOUND THEN
+            RAISE 'there is no role with oid %', expected USING ERRCODE = 'undefined_object';
+        END IF;
+    END IF;
+    UPDATE hitl_ops.ticket t SET ends = now
+     WHERE t.action = wanted AND t.name = target AND t.used_at IS NULL AND t.ends > now;
+    DELETE FROM hitl_ops.ticket t WHERE t.ends < now - interval '1 year';
+    INSERT INTO hitl_ops.ticket (action, name, role, verifier, made_by, made_at, ends)
+    VALUES (wanted, target, expected, issue.verifier, session_user, now,
+            now + make_interval(secs => issue.seconds))
+    RETURNING id INTO made;
+    RETURN made;
+END
+$body$;
+
+-- Uses the open ticket for this change, or refuses. Nobody but these functions may call it.
+CREATE OR REPLACE FUNCTION hitl_ops.redeem(wanted text, target text, expected oid, new text)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    UPDATE hitl_ops.ticket t SET used_at = clock_timestamp()
+     WHERE t.action = wanted AND t.name = target AND t.role = expected
+       AND t.used_at IS NULL AND t.ends > clock_timestamp()
+       AND (t.verifier IS NULL OR t.verifier = encode(sha256(convert_to(new, 'UTF8')), 'hex'));
+    IF NOT FOUND THEN
+        RAISE 'no ticket is open for % on role "%"', wanted, target
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+END
+$body$;
+
+-- Returns the tickets of the last week, the newest first, at most 200.
+CREATE OR REPLACE FUNCTION hitl_ops.tickets(
+    OUT action text, OUT name text, OUT made_by text, OUT made_at timestamp with time zone,
+    OUT ends timestamp with time zone, OUT used_at timestamp with time zone)
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT t.action, t.name, t.made_by, t.made_at, t.ends, t.used_at FROM hitl_ops.ticket t
+     WHERE t.made_at > clock_timestamp() - interval '7 days' ORDER BY t.id DESC LIMIT 200
+$body$;
+
+-- Returns a fingerprint of the verifier in force; no secret, since its key never leaves this database.
+CREATE OR REPLACE FUNCTION hitl_ops.password_id(role oid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    RETURN (SELECT left(encode(sha256(k.key || convert_to(role || ' '
+                               || coalesce(hitl_ops.verifier(role), ''), 'UTF8')), 'hex'), 32)
+              FROM hitl_ops.challenge_key k);
+END
+$body$;
+
+-- Returns what is known of a role's password; of enrolled roles only. kind: scram, md5, none, other,
+-- unreadable, or not_enrolled. `version` is empty if the one in force was not set by set_verifier or
+-- create_twin. `age` is in seconds. `first` is the role that this one was made like.
+CREATE OR REPLACE FUNCTION hitl_ops.password_state(
+    target oid, OUT kind text, OUT id text, OUT version text, OUT age double precision,
+    OUT first text, OUT first_oid oid)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    stored text;
+BEGIN
+    version := '';
+    SELECT t.first_name, t.first INTO first, first_oid FROM hitl_ops.twin t WHERE t.role = target;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+                    WHERE m.roleid = 'hitl_managed'::regrole AND m.member = target) THEN
+        kind := 'not_enrolled';
+    ELSIF NOT has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT') THEN
+        kind := 'unreadable';
+    ELSE
+        stored := hitl_ops.verifier(target);
+        kind := CASE WHEN stored IS NULL THEN 'none' WHEN stored LIKE 'SCRAM-SHA-256$%' THEN 'scram'
+                     WHEN stored ~ '^md5[0-9a-f]{32}$' THEN 'md5' ELSE 'other' END;
+        id := hitl_ops.password_id(target);
+        SELECT p.version, extract(epoch FROM clock_timestamp() - p.at)
+          INTO version, age
+          FROM hitl_ops.password_set p WHERE p.role = target AND p.id = password_state.id;
+        version := coalesce(version, '');
+    END IF;
+END
+$body$;
+
+-- Refuses a verifier or a name of a version of another form.
+CREATE OR REPLACE FUNCTION hitl_ops.check_verifier(verifier text, version text) RETURNS void
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    IF verifier IS NULL OR verifier !~
+       '^SCRAM-SHA-256\$[0-9]{4,7}:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]{44}:[A-Za-z0-9+/=]{44}$'
+    THEN
+        RAISE 'not a SCRAM-SHA-256 verifier' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF version IS NULL OR version !~ '^[a-z0-9-]{1,60}$' THEN
+        RAISE 'not the name of a version' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+END
+$body$;
+
+-- Refuses a role with which one could get more rights than its own.
+CREATE OR REPLACE FUNCTION hitl_ops.refuse_powerful(role oid, target text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    IF EXISTS (
+        WITH RECURSIVE above(id) AS (
+            SELECT roleid FROM pg_catalog.pg_auth_members WHERE member = role
+            UNION
+            SELECT m.roleid FROM pg_catalog.pg_auth_members m JOIN above ON m.member = above.id
+        )
+        SELECT FROM above JOIN pg_catalog.pg_roles r ON r.oid = above.id
+        WHERE r.rolsuper OR r.rolcreaterole OR r.rolreplication OR r.rolbypassrls
+           OR r.rolname ~ '^pg_' OR (r.rolname ~ '^hitl_' AND r.rolname <> 'hitl_managed')
+    ) THEN
+        RAISE 'role "%" can become a role that administers the cluster', target
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+END
+$body$;
+
+-- Notes that this version of a password is in force, and returns its fingerprint.
+CREATE OR REPLACE FUNCTION hitl_ops.note_password(target oid, new_version text) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    made text := CASE WHEN has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')
+                      THEN hitl_ops.password_id(target) ELSE '' END;
+BEGIN
+    INSERT INTO hitl_ops.password_set AS p (role, version, id, at)
+    VALUES (target, new_version, made, clock_timestamp())
+        ON CONFLICT (role) DO UPDATE
+       SET version = excluded.version, id = excluded.id, at = excluded.at;
+    RETURN made;
+END
+$body$;
+
+-- Replaces the password by a SCRAM verifier that was computed elsewhere, so that no password comes here.
+-- A caller can become the role: so it takes a ticket, and a role that could give more rights is refused.
+DROP FUNCTION IF EXISTS hitl_ops.set_verifier(text, text);
+CREATE OR REPLACE FUNCTION hitl_ops.set_verifier(
+    target text, expected oid, verifier text, version text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    PERFORM hitl_ops.managed_role(target, expected);
+    PERFORM hitl_ops.check_verifier(verifier, version);
+    PERFORM hitl_ops.refuse_powerful(expected, target);
+    PERFORM hitl_ops.redeem('set_verifier', target, expected, verifier);
+    EXECUTE format('ALTER ROLE %I PASSWORD %L', target, verifier);
+    PERFORM hitl_ops.managed_role(target, expected);
+    RETURN hitl_ops.note_password(expected, version);
+END
+$body$;
+
+-- Ends the sessions of a role that began longer ago than this, in seconds; returns how many it signalled.
+CREATE OR REPLACE FUNCTION hitl_ops.end_sessions(
+    target text, expected oid, age double precision) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    session_pid integer;
+    signalled integer := 0;
+BEGIN
+    PERFORM hitl_ops.managed_role(target, expected);
+    FOR session_pid IN
+        SELECT pid FROM pg_catalog.pg_stat_activity
+         WHERE usesysid = expected
+           AND backend_start < clock_timestamp() - make_interval(secs => age)
+    LOOP
+        PERFORM pg_catalog.pg_terminate_backend(session_pid);
+        signalled := signalled + 1;
+    END LOOP;
+    RETURN signalled;
+END
+$body$;
+
+-- Returns a role's sessions on this server with the client's address and the name that it gives, and how
+-- long ago each began, in seconds: no clock but this server's counts. At most 500, the oldest first.
+CREATE OR REPLACE FUNCTION hitl_ops.session_origins(
+    target oid, OUT pid integer, OUT address text, OUT application_name text, OUT age double precision)
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT a.pid, coalesce(host(a.client_addr), ''), a.application_name,
+           extract(epoch FROM clock_timestamp() - a.backend_start)::double precision
+      FROM pg_catalog.pg_stat_activity a
+     WHERE a.usesysid = target
+     ORDER BY a.backend_start, a.pid LIMIT 500
+$body$;
+
+-- Returns a setting's value as SQL: a list of names as one literal for each (src/bin/pg_dump does so).
+CREATE OR REPLACE FUNCTION hitl_ops.setting_value(name text, value text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT CASE WHEN lower(name) NOT IN ('search_path', 'temp_tablespaces', 'local_preload_libraries',
+                                         'session_preload_libraries', 'shared_preload_libraries',
+                                         'unix_socket_directories', 'oauth_validator_libraries')
+                THEN quote_literal(value)
+                ELSE coalesce((
+                    SELECT string_agg(quote_literal(
+                               CASE WHEN m[1] LIKE '"%' THEN replace(substr(m[1], 2, length(m[1]) - 2),
+                                                                     '""', '"')
+                                    ELSE lower(m[1]) END), ', ' ORDER BY at)
+                      FROM regexp_matches(value, '("(?:[^"]|"")*"|[^",\s]+)', 'g')
+                           WITH ORDINALITY AS found(m, at)
+                ), '''''') END
+$body$;
+
+-- Makes a second role with the rights of the first one: a member of it, with its settings, its limit of
+-- connections and its end date. The setting `role`, by which it owns nothing itself, cannot be given from
+-- here (PostgreSQL refuses it inside of such a function): the worker does it as the new role. The first
+-- role's right to create databases, and rules of pg_hba.conf that name it, are not given.
+CREATE OR REPLACE FUNCTION hitl_ops.create_twin(
+    target text, first text, expected oid, verifier text, version text) RETURNS text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    made oid;
+    base record;
+    held record;
+BEGIN
+    PERFORM hitl_ops.managed_role(first, expected);
+    PERFORM hitl_ops.check_verifier(verifier, version);
+    PERFORM hitl_ops.refuse_powerful(expected, first);
+    IF target ~ '^(hitl|pg)_' OR target IN ('', 'none', 'public') OR octet_length(target) > 63 THEN
+        RAISE 'a role cannot be named "%"', target USING ERRCODE = 'invalid_name';
+    END IF;
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname::text = target) THEN
+        RAISE 'there is a role "%" already', target USING ERRCODE = 'duplicate_object';
+    END IF;
+    PERFORM hitl_ops.redeem('create_twin', target, expected, verifier);
+    SELECT rolconnlimit, rolvaliduntil INTO base FROM pg_catalog.pg_roles WHERE oid = expected;
+    EXECUTE format('CREATE ROLE %I LOGIN CONNECTION LIMIT %s PASSWORD %L%s', target,
+                   base.rolconnlimit, verifier,
+                   CASE WHEN base.rolvaliduntil IS NOT NULL
+                        THEN format(' VALID UNTIL %L', base.rolvaliduntil) ELSE '' END);
+    SELECT oid INTO made FROM pg_catalog.pg_roles WHERE rolname::text = target;
+    IF current_setting('server_version_num')::integer >= 160000 THEN
+        EXECUTE format('GRANT %I TO %I WITH ADMIN FALSE, INHERIT TRUE, SET TRUE', first, target);
+    ELSE
+        EXECUTE format('GRANT %I TO %I', first, target);
+    END IF;
+    EXECUTE format('GRANT hitl_managed TO %I', target);
+    FOR held IN
+        SELECT CASE WHEN d.oid IS NULL THEN '' ELSE format(' IN DATABASE %I', d.datname) END AS place,
+               split_part(c.setting, '=', 1) AS name,
+               substr(c.setting, strpos(c.setting, '=') + 1) AS value
+          FROM pg_catalog.pg_db_role_setting s
+          LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+         CROSS JOIN LATERAL unnest(s.setconfig) AS c(setting)
+         WHERE s.setrole = expected AND lower(split_part(c.setting, '=', 1)) <> 'role'
+    LOOP
+        EXECUTE format('ALTER ROLE %I%s SET %I TO %s', target, held.place, held.name,
+                       hitl_ops.setting_value(held.name, held.value));
+    END LOOP;
+    PERFORM hitl_ops.managed_role(first, expected);
+    INSERT INTO hitl_ops.twin (role, name, first, first_name, at)
+    VALUES (made, target, expected, first, clock_timestamp());
+    RETURN hitl_ops.note_password(made, version);
+END
+$body$;
+
+-- Drops a role that create_twin made, when it is off, has no session on this server, and owns nothing.
+CREATE OR REPLACE FUNCTION hitl_ops.drop_twin(target text, expected oid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    PERFORM hitl_ops.managed_role(target, expected);
+    IF NOT EXISTS (SELECT FROM hitl_ops.twin t WHERE t.role = expected) THEN
+        RAISE 'role "%" was not made here', target USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE oid = expected AND rolcanlogin)
+       OR EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE usesysid = expected) THEN
+        RAISE 'role "%" can log in, or has a session', target
+            USING ERRCODE = 'object_in_use';
+    END IF;
+    EXECUTE format('DROP ROLE %I', target);
+    DELETE FROM hitl_ops.twin t WHERE t.role = expected;
+    DELETE FROM hitl_ops.password_set p WHERE p.role = expected;
+    DELETE FROM hitl_ops.turned_off o WHERE o.role = expected;
+END
+$body$;
+
 -- Returns the members of a role, members of members too, and how many sessions each has open on this
 -- server. PostgreSQL does not show which of those took the role on (SET ROLE). `usable` is false for a
 -- member with ADMIN alone (16 and later), who must first grant the role to itself.
@@ -516,12 +824,32 @@ BEGIN
 END
 $body$;
 
+-- Takes a role out that create_twin enrolled: from 16 on only the role that granted can revoke.
+CREATE OR REPLACE FUNCTION hitl_ops.take_out(target text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+                JOIN pg_catalog.pg_roles r ON r.oid = m.member
+               WHERE m.roleid = 'hitl_managed'::regrole AND r.rolname::text = target
+                 AND m.grantor = 'hitl_ops_owner'::regrole) THEN
+        EXECUTE format('REVOKE hitl_managed FROM %I', target);
+    END IF;
+END
+$body$;
+
 CREATE OR REPLACE FUNCTION hitl_ops.unmanage(target text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
-    EXECUTE format('REVOKE hitl_managed FROM %I', target);
     IF current_setting('server_version_num')::integer >= 160000 THEN
+        PERFORM hitl_ops.take_out(target);  -- first: it needs the ADMIN that goes next
+        IF EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+                    JOIN pg_catalog.pg_roles r ON r.oid = m.member
+                   WHERE m.roleid = 'hitl_managed'::regrole AND r.rolname::text = target) THEN
+            EXECUTE format('REVOKE hitl_managed FROM %I', target);
+        END IF;
         EXECUTE format('REVOKE %I FROM hitl_ops_owner', target);
+    ELSE
+        EXECUTE format('REVOKE hitl_managed FROM %I', target);
     END IF;
 END
 $body$;
@@ -529,14 +857,20 @@ $body$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hitl_ops FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     hitl_ops.disable(text), hitl_ops.enable(text), hitl_ops.terminate(text),
-    hitl_ops.disable(text, oid), hitl_ops.enable(text, oid), hitl_ops.terminate(text, oid)
+    hitl_ops.disable(text, oid), hitl_ops.enable(text, oid), hitl_ops.terminate(text, oid),
+    hitl_ops.end_sessions(text, oid, double precision),
+    hitl_ops.set_verifier(text, oid, text, text), hitl_ops.create_twin(text, text, oid, text, text),
+    hitl_ops.drop_twin(text, oid)
     TO hitl_operator;
+GRANT EXECUTE ON FUNCTION
+    hitl_ops.version(), hitl_ops.issue(text, text, oid, integer, text) TO hitl_ticket;
 GRANT EXECUTE ON FUNCTION
     hitl_ops.version(), hitl_ops.sessions(oid), hitl_ops.turned_off_as(text), hitl_ops.starting() TO hitl_observer, hitl_operator;
 GRANT EXECUTE ON FUNCTION
     hitl_ops.session_list(oid), hitl_ops.members(oid), hitl_ops.replicas(),
     hitl_ops.session_places(oid), hitl_ops.secret_challenge(text),
-    hitl_ops.secret_in_force(text, oid, bytea[]) TO hitl_observer;
+    hitl_ops.secret_in_force(text, oid, bytea[]), hitl_ops.password_state(oid),
+    hitl_ops.session_origins(oid), hitl_ops.tickets() TO hitl_observer;
 
 DO $installer$
 DECLARE
@@ -546,7 +880,8 @@ BEGIN
         -- What a superuser may do anyway: to enrol roles.
         EXECUTE format('GRANT USAGE ON SCHEMA hitl_ops TO %I', installer);
         EXECUTE format('GRANT EXECUTE ON FUNCTION hitl_ops.manage(text), hitl_ops.unmanage(text),'
-                       ' hitl_ops.managed_role(text) TO %I', installer);
+                       ' hitl_ops.managed_role(text), hitl_ops.take_out(text),'
+                       ' hitl_ops.issue(text, text, oid, integer, text) TO %I', installer);
     END IF;
     PERFORM set_config('role', installer, true);
     IF NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = installer) THEN
@@ -562,14 +897,15 @@ DO $verify$
 BEGIN
     IF EXISTS (
         SELECT FROM pg_catalog.pg_auth_members m
-        WHERE (m.member IN ('hitl_observer'::regrole, 'hitl_operator'::regrole)
+        WHERE (m.member IN ('hitl_observer'::regrole, 'hitl_operator'::regrole,
+                            'hitl_ticket'::regrole)
                AND m.roleid::regrole::text <> 'pg_use_reserved_connections')
            OR (m.roleid IN ('hitl_ops_owner'::regrole, 'hitl_observer'::regrole,
-                            'hitl_operator'::regrole)
+                            'hitl_operator'::regrole, 'hitl_ticket'::regrole)
                AND (coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
                     OR coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true)))
     ) THEN
-        RAISE 'hitl_observer and hitl_operator must be members of no role but'
+        RAISE 'hitl_observer, hitl_operator and hitl_ticket must be members of no role but'
             ' pg_use_reserved_connections; they and hitl_ops_owner must have none'
             USING ERRCODE = 'check_violation';
     END IF;

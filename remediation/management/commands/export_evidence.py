@@ -1,4 +1,7 @@
-"""manage.py export_evidence PROPOSAL: export the gate's input for `manage.py verify_evidence`."""
+"""manage.py export_evidence PROPOSAL: export the gate's input for `manage.py verify_evidence`.
+
+With --after STEP: of the moment when a run that waited after this step went on.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,18 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("proposal", metavar="PROPOSAL", type=UUID)
+        parser.add_argument(
+            "--after", metavar="STEP", type=int, help="the run waited after this step, from 1 on"
+        )
         parser.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
 
     def act(self, actor: ProcessActor, options: dict[str, Any]) -> None:
-        content = export_evidence.export(actor=actor, proposal_id=options["proposal"])
+        step: int | None = options["after"]
+        content = export_evidence.export(
+            actor=actor,
+            proposal_id=options["proposal"],
+            after=step - 1 if step is not None else None,
+        )
         output: Path | None = options["output"]
         if output is None:
             sys.stdout.buffer.write(content)  # written as bytes: text output could change them

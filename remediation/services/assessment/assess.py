@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from audit import log
@@ -21,7 +22,6 @@ from remediation.domain.policy import Ruling
 from remediation.domain.report import load_diagnosis
 from remediation.domain.scope import Scope
 from remediation.domain.states import ProposalState
-from remediation.executors import run
 from remediation.executors.base import GONE
 from remediation.models import (
     Assessment,
@@ -33,6 +33,7 @@ from remediation.services import host_files, transition
 from remediation.services.actors import Actor
 from remediation.services.assessment import context, narrowed, undecidable
 from remediation.services.assessment.observe import Seen, observe
+from remediation.services.assessment.precheck import prechecks
 from remediation.services.assessment.scope import scope_of
 from remediation.services.clock import database_now
 from remediation.services.guards import translated
@@ -110,7 +111,7 @@ def find(proposal: Proposal, plan: Plan, seen: Seen) -> Findings:
             neighbours=context.neighbours(plan),
             open_proposals=context.open_proposals(proposal, plan),
             protected=context.protected(plan),
-            prechecks=_prechecks(plan, seen.observations),
+            prechecks=prechecks(plan, seen.observations),
             detected_at=proposal.incident.detected_at,
             assessed_at=database_now(),
         )
@@ -125,7 +126,9 @@ def _record(actor: Actor, proposal: Proposal, found: Findings, reason: str) -> A
     # The earliest deadline so far; a new one is never later (a guard enforces this too).
     soonest = proposal.assessments.order_by("decide_by").first()
     earlier = Ruling.parse(bytes(soonest.ruling)) if soonest else None
-    ruling = policy.rule(policy.evaluate(found.facts), database_now(), earlier=earlier)
+    mode = policy.Mode(settings.APPROVAL_MODE)
+    asked = policy.evaluate(found.facts, plan=found.plan, mode=mode)
+    ruling = policy.rule(asked, database_now(), earlier=earlier)
     pin = observation.pin(found.plan, _pinnable(found.seen.observations))
     made = _insert(actor, proposal, found, ruling, pin)
     source = ProposalState(proposal.state)
@@ -193,19 +196,6 @@ def _insert(
     )
     made.refresh_from_db()
     return made
-
-
-def _prechecks(plan: Plan, seen: Mapping[str, Observation | None]) -> dict[int, str]:
-    """Return by step why its executor would refuse what was observed ("" if it would not).
-
-    Steps whose target could not be observed are left out: another check reports them.
-    """
-    found = {}
-    for step in plan.steps:
-        observed = seen.get(step.target.locator)
-        if observed is not None and observed.exists:
-            found[step.index] = run.would_refuse(step, observed)
-    return found
 
 
 def _pinnable(observations: Mapping[str, Observation | None]) -> dict[str, Observation | None]:

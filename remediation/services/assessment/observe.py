@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.conf import settings
@@ -39,15 +39,26 @@ def observe(steps: Iterable[Step], *, agent_id: UUID | None = None) -> Seen:
     failures: dict[str, str] = {}
     for step in chosen:
         locator = step.target.locator
+        before = found.get(locator)
+        if locator in found and _has_fields(before, step):
+            continue  # an earlier step on the same target
         try:
             if locator not in known:
                 raise TargetUnobservable("the inventory does not know the target")
             if agent_id is not None:
                 _spend(agent_id)
-            found[locator] = run_observe(step, host_files.targets())
+            seen = run_observe(step, host_files.targets())
+            if before is not None and before.exists:
+                # Another step pins other fields of the same target.
+                seen = replace(before, state={**seen.state, **before.state})
+            found[locator] = seen
         except TargetUnobservable as error:
             found[locator], failures[locator] = None, error.detail or error.message
     return Seen(found, failures)
+
+
+def _has_fields(seen: Observation | None, step: Step) -> bool:
+    return seen is None or not seen.exists or set(step.spec.pin_fields) <= set(seen.state)
 
 
 def _known(locators: list[str]) -> set[str]:

@@ -7,14 +7,22 @@ the versions recorded within that time and the newest one before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from django.db import connection
 
 from remediation.domain import scope_gaps
 from remediation.domain.plan import Plan, Target
-from remediation.domain.scope import MAX_SERVICES, Scope, ScopeService, ScopeTarget
+from remediation.domain.scope import (
+    MAX_CONSUMERS,
+    MAX_SERVICES,
+    Scope,
+    ScopeConsumer,
+    ScopeService,
+    ScopeTarget,
+)
+from remediation.services.inventory.consumers import consumers_of
 
 # Real chains of services are shorter. A longer one is not followed but reported as unknown.
 MAX_DEPTH = 32
@@ -88,10 +96,19 @@ class _Reached:
 def scope_of(plan: Plan) -> Scope:
     """Return everything that the plan's targets reach, and what is not known.
 
-    Depth 1 are services that use a target directly; deeper ones depend on those. Reads only, at
-    the database's time.
+    Depth 1 are services that use a target directly; deeper ones depend on those. For a plan that
+    waits or delivers, with the consumers that must move. Reads only, at the database's time.
     """
-    return reached_by(plan.targets)
+    targets = tuple(dict.fromkeys(plan.targets))
+    found = reached_by(targets)
+    if not plan.waits and not any(step.spec.delivers for step in plan.steps):
+        return found
+    consumers = tuple(
+        ScopeConsumer(target.locator, consumer)
+        for target in targets
+        for consumer in consumers_of(target.locator)
+    )
+    return replace(found, consumers=consumers[:MAX_CONSUMERS])
 
 
 def reached_by(targets: tuple[Target, ...]) -> Scope:

@@ -8,6 +8,7 @@ the time the run stops. It keeps what was applied, and people are told which ses
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -47,10 +48,11 @@ class Confirmed(StrEnum):
 class _Look:
     """One look at the target of an applied step."""
 
-    def __init__(self, step: Step, observation: Observation | None, why: str) -> None:
+    def __init__(self, run: Run, index: int, observation: Observation | None, why: str) -> None:
         self.observation, self.why = observation, why
+        step = run.step(index)
         executor = executor_of(step)
-        self.verdict = executor.settled(observation) if observation else None
+        self.verdict = run.settled(index, observation)
         self.open = executor.left_open(step, observation) if observation else ()
 
     @property
@@ -65,31 +67,49 @@ class _Look:
 
 def first_look(run: Run, index: int) -> Confirmed:
     """Look right after the call, with the executor's own short patience."""
-    observation = None
+    observation, made = None, None
     try:
         run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
-        outcome = run_verify(run.clearances[index], run.body, index, host_files.targets())
-        observation = outcome.observation
+        outcome = run_verify(
+            run.clearances[index],
+            run.body,
+            index,
+            host_files.targets(),
+            run.snapshots.get(index),
+            run.made,
+        )
+        observation, made = outcome.observation, outcome.made
     except (VerifyFailed, TargetUnobservable):
         pass  # not seen yet; `look` says what that means
-    return look(run, index, observation)
+    return look(run, index, observation, made)
 
 
-def look(run: Run, index: int, observation: Observation | None = None) -> Confirmed:
+def look(
+    run: Run,
+    index: int,
+    observation: Observation | None = None,
+    made: Mapping[str, str] | None = None,
+) -> Confirmed:
     """Look at an applied step; confirm it, wait, or stop the run.
 
-    ``observation`` is one of this moment, if there is one. A crash before the commit of what is
-    found leaves the step applied; the reconciler looks again.
+    ``observation`` is one of this moment, if there is one, ``made`` what the step was seen to have
+    made. A step that makes something is confirmed only when that is known. A crash before the
+    commit of what is found leaves the step applied; the reconciler looks again.
     """
     assert run.execution is not None
-    found = _look(run.plan.steps[index], observation)
+    found = _look(run, index, observation)
     now = database_now()
-    if found.confirms:
-        data = confirming(run.plan.steps[index], found.observation, now)
+    known = run.made.get(index) or made or run.found_made(index, found.observation)
+    if found.confirms and known is not None:
+        data = confirming(run.step(index), found.observation, now)
+        if known and index not in run.made:
+            run.made[index] = known
+            data["made"] = dict(known)
         record_step.record(run.actor, run.execution, index, "verified", run.token(index), data)
         return Confirmed.SEEN
-    begun = _applied_at(run, index)
-    if now >= _until(run, index, begun, found):
+    applied = _applied(run, index)
+    begun = applied.recorded_at
+    if now >= _until(run, index, applied, found):
         _give_up(run, index, found, now)
         return Confirmed.STOPPED
     if found.only_leaves_open and not tighten(run, index):
@@ -110,22 +130,26 @@ def confirming(step: Step, observation: Observation | None, now: datetime) -> di
     }
 
 
-def _look(step: Step, observation: Observation | None) -> _Look:
+def _look(run: Run, index: int, observation: Observation | None) -> _Look:
     if observation is not None:
-        return _Look(step, observation, "")
-    seen = observe([step])
-    locator = step.target.locator
-    return _Look(step, seen.observations[locator], seen.failures.get(locator, ""))
+        return _Look(run, index, observation, "")
+    seen = observe([run.step(index)])
+    locator = run.plan.steps[index].target.locator
+    return _Look(run, index, seen.observations[locator], seen.failures.get(locator, ""))
 
 
-def _until(run: Run, index: int, begun: datetime, found: _Look) -> datetime:
+def _until(run: Run, index: int, applied: StepRecord, found: _Look) -> datetime:
     """Return when to stop waiting for this step.
 
-    What spreads has the declared time. What is only left open has until run-within. A target that
-    shows something else after that time was changed by somebody: waiting would not help.
+    What spreads has the declared time. What is only left open has until run-within, also while it
+    cannot be read: a store that is away keeps a new credential from its consumers, and gets it when
+    it is back. A target that shows something else after that time was changed by somebody: waiting
+    would not help.
     """
+    begun = applied.recorded_at
     spreads = timedelta(seconds=run.plan.steps[index].spec.propagation_s)
-    if found.only_leaves_open:
+    unread = found.observation is None and "incomplete" in applied.data
+    if found.only_leaves_open or unread:
         return max(begun + spreads, _run_within(run))
     if found.observation is None or not found.observation.exists:
         return begun + max(spreads, UNREAD)
@@ -152,8 +176,8 @@ def _state(found: _Look) -> str:
     return f"the target shows {said}"[:500]
 
 
-def _applied_at(run: Run, index: int) -> datetime:
-    return StepRecord.objects.get(execution=run.execution, step=index, phase="applied").recorded_at
+def _applied(run: Run, index: int) -> StepRecord:
+    return StepRecord.objects.get(execution=run.execution, step=index, phase="applied")
 
 
 def _run_within(run: Run) -> datetime:

@@ -7,16 +7,12 @@ says what a crash there leaves behind; `reconcile` repairs it by reading the tar
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
-from hashlib import sha256
 from uuid import UUID
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import transaction
 
-from audit import log
 from audit.tlog.canonical import Json
 from remediation.domain.errors import (
     AuditUnavailable,
@@ -30,10 +26,8 @@ from remediation.domain.errors import (
     TargetUnobservable,
 )
 from remediation.domain.events import Event
-from remediation.domain.gate import gate
 from remediation.domain.gate.evidence import Evidence
 from remediation.domain.gate.gate import Clearance
-from remediation.domain.halt.statement import RunDecision
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
 from remediation.executors.errors import (
@@ -42,15 +36,16 @@ from remediation.executors.errors import (
     OutcomeUnknown,
     PartlyApplied,
 )
-from remediation.executors.run import run_apply, run_prepare
+from remediation.executors.run import run_apply
 from remediation.models import Execution, Proposal
 from remediation.services import host_files, transition
 from remediation.services.actors import Actor
-from remediation.services.assessment.observe import observe
 from remediation.services.execution import (
+    begin_wait,
+    clear_step,
     confirm,
     gate_refusal,
-    inclusion,
+    intend,
     judge_halt,
     lease,
     record_step,
@@ -81,7 +76,8 @@ def execute(proposal_id: UUID, *, actor: Actor) -> None:
     held: lease.Leases | None = None
     try:
         plan = _plan(proposal)
-        held = lease.claim([t.locator for t in plan.targets], worker=actor.ref)
+        locators = [target.locator for target in plan.targets]
+        held = lease.claim(locators, worker=actor.ref, proposal=proposal_id)
         run = Run(actor, proposal, plan, held)
         _begin(run)
     except GateRefused as refusal:
@@ -102,10 +98,10 @@ def finish(run: Run, *, start: int) -> None:
     """Run the steps from ``start`` on and move the proposal to its end state.
 
     An exception leaves the lease to run out; only then may `reconcile` read the target. A step that
-    is not confirmed yet leaves the run to `reconcile`, too.
+    is not confirmed yet leaves the run to `reconcile`, too, and so does a run that waits.
     """
     for index in range(start, len(run.plan.steps)):
-        if not _step(run, index):
+        if not _step(run, index) or begin_wait.begin(run, index):
             return
     succeed(run, "")
 
@@ -132,33 +128,6 @@ def _plan(proposal: Proposal) -> Plan:
         raise Digest(f"the plan cannot be read: {error}") from error
 
 
-def _clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
-    """Observe, gather and gate one step; return evidence, clearance and the rollback's snapshot.
-
-    Raises GateRefused, NotApplied (the executor refuses the target's state), ClearanceRefused.
-    """
-    # The clearance's time begins before the observation, so that a pause between observing and
-    # judging counts.
-    began = time.monotonic()
-    seen = observe(run.plan.steps[index:])
-    with inclusion.judging(run.proposal, lambda: run.evidence(index, seen)) as judged:
-        evidence, run.remembered = judged.evidence, judged.trust.seen
-        clearance = gate.verify(
-            evidence,
-            approvers=host_files.approvers(),
-            now=evidence.database_now,
-            monotonic=began,
-            log=judged.trust,
-            protected=settings.PROTECTED_CLUSTERS,
-            allow_test=settings.ALLOW_TEST_ACTIONS,
-        )
-    observation = seen.observations[run.plan.steps[index].target.locator]
-    assert observation is not None  # the gate refuses a target that was not observed
-    snapshot = run_prepare(clearance, run.body, index, host_files.targets(), observation)
-    run.clearances[index], run.snapshots[index] = clearance, snapshot
-    return evidence, clearance, snapshot
-
-
 def _begin(run: Run) -> None:
     """Gate the first step; then, in one transaction, move to `executing` and record `intended`.
 
@@ -167,28 +136,16 @@ def _begin(run: Run) -> None:
     the target.
     """
     evidence, _, snapshot = _clear_first(run)
-    seen = evidence.dump()
     try:
         with transaction.atomic():
-            entry = log.append(
-                action=Event.WORKER_GATE_CLEARED,
-                actor=run.actor.ref,
-                object=f"proposal:{run.proposal.pk}",
-                data={
-                    "step": 0,
-                    "plan": run.proposal.plan_digest,
-                    "evidence": sha256(seen).hexdigest(),
-                    # null: this host remembered no head, so it trusted the first one it saw.
-                    "remembered": run.remembered.size if run.remembered is not None else None,
-                },
-            )
+            entry, seen = clear_step.record(run, 0, evidence)
             with translated():
                 run.execution = Execution.objects.create(
                     proposal=run.proposal,
                     tokens=dict(run.leases.tokens),
                     holder=run.leases.holder,
                     evidence=seen,
-                    entry=entry.id,
+                    entry=entry,
                 )
             transition.move(
                 actor=run.actor,
@@ -206,7 +163,7 @@ def _begin(run: Run) -> None:
 
 def _clear_first(run: Run) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
     try:
-        return _clear(run, 0)
+        return clear_step.clear(run, 0)
     except NotApplied as error:
         # The executor refuses a target in this state: treat it as drift.
         raise Drift(error.detail) from error
@@ -218,7 +175,7 @@ def _clear_first(run: Run) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
 def _step(run: Run, index: int) -> bool:
     """Run one step; return False when the run ended with it, or waits to be confirmed."""
     assert run.execution is not None
-    if index > 0 and not _intend(run, index):
+    if index > 0 and not intend.intend(run, index):
         return False
     spec = run.plan.steps[index].spec
     try:
@@ -230,6 +187,7 @@ def _step(run: Run, index: int) -> bool:
             index,
             host_files.targets(),
             run.snapshots.get(index),
+            run.made,
         )
     except OutcomeUnknown as error:
         # The lease runs out, then `reconcile` reads the target.
@@ -239,6 +197,7 @@ def _step(run: Run, index: int) -> bool:
     except PartlyApplied as error:
         # The effect is in, but something goes on that it must end.
         data: dict[str, Json] = {"incomplete": error.detail[:500]}
+        _made(run, index, data, error.made)
     except Refused as error:
         # Nothing was changed at this target; what earlier steps changed stays.
         record_result(run, index, "failed", failure(error))
@@ -246,55 +205,15 @@ def _step(run: Run, index: int) -> bool:
         return False
     else:
         data = dict(outcome.detail)
+        _made(run, index, data, outcome.made)
     # A crash before this commit leaves `intended` without a result; `reconcile` reads the target.
     record_result(run, index, "applied", data)
     run.applied.append(index)
     return confirm.first_look(run, index) is Confirmed.SEEN
 
 
-def _intend(run: Run, index: int) -> bool:
-    """Gate a later step and record `intended`.
-
-    A refusal or a valid halt ends the run and returns False. What was applied stays, unless the
-    halt asks for undoing.
-    """
-    try:
-        judge_halt.refuse_if_halted(run)
-        _, _, snapshot = _clear(run, index)
-        run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
-        _record_intended(run, index, snapshot)
-    except Refused as error:
-        gate_refusal.record(run.proposal, error, actor=run.actor)
-        if isinstance(error, Halted) and error.decision == RunDecision.UNDO:
-            roll_back(run, error.name)
-        else:
-            runs.end(run, error.name)
-        return False
-    return True
-
-
-def _record_intended(run: Run, index: int, snapshot: Mapping[str, Json]) -> None:
-    """Record `intended` for a later step, unless a halt arrived meanwhile. Raises Refused.
-
-    One transaction under the proposal's lock: a halt after it is too late for this step. The
-    verdict on a halt is committed even when the step is refused for another reason.
-    """
-    assert run.execution is not None
-    refusal: Refused | None
-    with transaction.atomic():
-        halted = judge_halt.judge(run)
-        refusal = halted.refusal() if halted is not None else None
-        if refusal is None:
-            try:
-                record_step.record(
-                    run.actor,
-                    run.execution,
-                    index,
-                    "intended",
-                    run.token(index),
-                    {"snapshot": dict(snapshot)},
-                )
-            except Refused as error:
-                refusal = error
-    if refusal is not None:
-        raise refusal
+def _made(run: Run, index: int, data: dict[str, Json], made: Mapping[str, str]) -> None:
+    """Keep what a step made, for later steps, and put it into the step's record."""
+    if made:
+        run.made[index] = made
+        data["made"] = dict(made)

@@ -45,9 +45,13 @@ from remediation.models import (
     ObservationRequest,
     Proposal,
     Refusal,
+    Resumption,
     Review,
     StepRecord,
     Transition,
+    Wait,
+    WaitLook,
+    WaitOverdue,
 )
 from remediation.services.actors import Actor, PersonActor
 from remediation.services.execution import inclusion
@@ -140,6 +144,9 @@ class _Making:
         self.objects = {f"incident:{incident.pk}", *(f"proposal:{key}" for key in keys)}
         self.assessments = list(Assessment.objects.using(using).filter(proposal__in=keys))
         self.executions = list(Execution.objects.using(using).filter(proposal__in=keys))
+        self.resumptions = list(
+            Resumption.objects.using(using).filter(wait__execution__proposal__in=keys)
+        )
 
     def bundle(self, seen: Checkpoint | None, with_artefacts: bool) -> Bundle:
         found = self._proven()
@@ -207,11 +214,21 @@ class _Making:
             found.update(rows.values_list("entry", flat=True))
         steps = StepRecord.objects.using(self.using).filter(execution__proposal__in=keys)
         found.update(steps.values_list("entry", flat=True))
+        waits = Wait.objects.using(self.using).filter(execution__proposal__in=keys)
+        found.update(waits.values_list("entry", flat=True))
+        of_wait: tuple[Any, ...] = (WaitLook, WaitOverdue, Resumption)
+        for model in of_wait:
+            rows = model._base_manager.using(self.using).filter(wait__execution__proposal__in=keys)
+            found.update(rows.values_list("entry", flat=True))
         verdicts = HaltVerdict.objects.using(self.using).filter(halt__proposal__in=keys)
         found.update(verdicts.values_list("entry", flat=True))
         found.update(proposal.entry for proposal in self.proposals)
         found.update(reading.about(sorted(self.objects), self.using))
         return found
+
+    def _cleared(self) -> list[Execution | Resumption]:
+        """Return what holds evidence by which the gate cleared a step."""
+        return [*self.executions, *self.resumptions]
 
     def _heads(self, newest: Checkpoint, seen: Checkpoint | None) -> list[dict[str, Any]]:
         """Return the heads under which the gate cleared a step, and the caller's own.
@@ -220,8 +237,8 @@ class _Making:
         of the present log may not have their key.
         """
         notes: dict[int, str] = {}
-        for execution in self.executions:
-            note = find(read(bytes(execution.evidence)), "log.checkpoint")
+        for cleared in self._cleared():
+            note = find(read(bytes(cleared.evidence)), "log.checkpoint")
             head = Checkpoint.parse(Note.parse(str(note)).text) if note else None
             if head is not None and head.origin == newest.origin:
                 notes.setdefault(head.size, str(note))
@@ -256,8 +273,8 @@ class _Making:
             _put(found, Kind.PIN, row.pin)
             _put(found, Kind.OBSERVATION, row.observation)
             _put(found, None, row.facts)
-        for execution in self.executions:
-            _put(found, None, execution.evidence)
+        for cleared in self._cleared():
+            _put(found, None, cleared.evidence)
         return found
 
     def _blobs(self, documents: Documents) -> frozenset[str]:

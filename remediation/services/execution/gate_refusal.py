@@ -60,11 +60,16 @@ def record(proposal: Proposal, refusal: Refused, *, actor: Actor) -> None:
     )
 
 
-def _stay(proposal: Proposal, refusal: GateRefused, actor: Actor) -> None:
-    """Leave the proposal approved, for the sweeper; record the refusal if its reason is new."""
+def record_new(proposal: Proposal, refusal: Refused, *, actor: Actor) -> None:
+    """Record the refusal if its reason is another one than that of the newest."""
     newest = Refusal.objects.filter(proposal=proposal).order_by("-id").first()
     if newest is None or newest.reason != refusal.name:
         record(proposal, refusal, actor=actor)
+
+
+def _stay(proposal: Proposal, refusal: GateRefused, actor: Actor) -> None:
+    """Leave the proposal approved, for the sweeper; record the refusal if its reason is new."""
+    record_new(proposal, refusal, actor=actor)
 
 
 def _move(

@@ -1,16 +1,16 @@
-"""Sign about a run: halt it (stop and keep, or stop and undo), or settle it by hand.
+"""Sign about a run: halt it, settle it by hand, or answer to one that waits (go on, or longer).
 
-Compose the statement, take the person's signature. None of them can make anything run, but an undo
-gives access back, and a settlement ends the search for an outcome. So each is signed with a
-passkey, and the worker verifies the signature before it takes effect (`judge_halt`). Until then
-the guard on step rows refuses the next step of a halted run.
+Compose the statement, take the person's signature. An undo gives access back, a settlement ends the
+search for an outcome, and `go on` lets the next step run, if the whole gate clears it. So each is
+signed with a passkey, and the worker verifies the signature before it takes effect (`judge_halt`).
+Until then the guard on step rows refuses the next step of a halted run.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -19,9 +19,10 @@ from django.db import transaction
 
 from audit import log
 from audit.tlog.canonical import Json
-from remediation.domain import b64url, errors
+from remediation.domain import b64url, errors, instant
 from remediation.domain.events import Event
 from remediation.domain.gate.signature import Assertion
+from remediation.domain.gate.signed_halt import MOST_SEEN_AGE
 from remediation.domain.halt.statement import (
     MAX_REASON,
     MIN_REASON,
@@ -37,6 +38,7 @@ from remediation.models import Halt, HaltSession, Proposal, User
 from remediation.services import transition
 from remediation.services.access import visibility
 from remediation.services.clock import database_now
+from remediation.services.execution import waits
 from remediation.services.guards import translated
 from remediation.services.load_plan import read_plan
 from remediation.services.outbox import dispatch
@@ -54,10 +56,36 @@ class Started:
 
 # The states in which each decision can be signed; the guard on the row says the rest.
 STATES = {
-    RunDecision.KEEP: (ProposalState.EXECUTING,),
-    RunDecision.UNDO: (ProposalState.EXECUTING, ProposalState.STOPPED),
+    RunDecision.KEEP: (ProposalState.EXECUTING, ProposalState.WAITING),
+    RunDecision.UNDO: (ProposalState.EXECUTING, ProposalState.WAITING, ProposalState.STOPPED),
     RunDecision.SETTLE: (ProposalState.UNKNOWN, ProposalState.STOPPED),
+    RunDecision.GO_ON: (ProposalState.WAITING,),
+    RunDecision.LONGER: (ProposalState.WAITING,),
 }
+_HALT = (Event.PERSON_HALT_STARTED, Event.PERSON_EXECUTION_HALTED)
+_ANSWER = (Event.PERSON_ANSWER_STARTED, Event.PERSON_WAIT_ANSWERED)
+# The events of a statement that is composed, and of one that is signed.
+EVENTS = {
+    RunDecision.KEEP: _HALT,
+    RunDecision.UNDO: _HALT,
+    RunDecision.SETTLE: (Event.PERSON_SETTLEMENT_STARTED, Event.PERSON_RUN_SETTLED),
+    RunDecision.GO_ON: _ANSWER,
+    RunDecision.LONGER: _ANSWER,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person says about a wait, beside the decision.
+
+    ``step`` and ``seen`` are of the page that the person saw (`waits.shown`): if something else is
+    shown by now, nothing is composed. ``longer_s`` is for `longer` only.
+    """
+
+    step: int
+    seen: str
+    longer_s: int = 0
+
 
 # A run that can no longer be halted, because it has ended.
 ENDED = frozenset(
@@ -71,13 +99,20 @@ ENDED = frozenset(
 
 
 def start(
-    *, actor: User, proposal_id: UUID, decision: str, reason: str, found: str = ""
+    *,
+    actor: User,
+    proposal_id: UUID,
+    decision: str,
+    reason: str,
+    found: str = "",
+    answer: Answer | None = None,
 ) -> Started:
     """Compose the statement about this run, for this person to sign once within five minutes.
 
-    ``decision`` is keep, undo or settle; ``found`` is what the person found at the target of an
-    unknown run. Raises NoSuchObject, Separation, NotEntitled, ReasonRequired, TooLarge, BadValue,
-    RunEnded when it comes too late, and WrongState in any other state.
+    ``decision`` is keep, undo, settle, go_on or longer; ``found`` is what the person found at the
+    target of an unknown run; ``answer`` goes with the last two. Raises NoSuchObject, Separation,
+    NotEntitled, ReasonRequired, TooLarge, BadValue, StaleDigest when the page shows something else
+    by now, RunEnded when it comes too late, and WrongState in any other state.
     """
     chosen, saw = _decision(decision), _found(found)
     reason = checked(reason, MAX_REASON)
@@ -88,8 +123,10 @@ def start(
     with transaction.atomic():
         proposal = _open(actor, proposal_id, chosen)
         statement = _compose(actor, proposal, chosen, saw, reason)
+        if chosen.waits:
+            statement = _answering(statement, proposal, answer)
         entry = log.append(
-            action=Event.PERSON_HALT_STARTED if chosen.halts else Event.PERSON_SETTLEMENT_STARTED,
+            action=EVENTS[chosen][0],
             actor=actor.actor,
             object=f"proposal:{proposal_id}",
             data={
@@ -130,9 +167,7 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Hal
         cose_key = passkeys.signed_by(actor, given, statement.challenge())
         # The entry holds the assertion, so that outsiders can verify it without our tables.
         entry = log.append(
-            action=Event.PERSON_EXECUTION_HALTED
-            if statement.decision.halts
-            else Event.PERSON_RUN_SETTLED,
+            action=EVENTS[statement.decision][1],
             actor=actor.actor,
             object=f"proposal:{session.proposal_id}",
             data={
@@ -157,9 +192,16 @@ def sign(*, actor: User, session_id: UUID, assertion: Mapping[str, Json]) -> Hal
                 entry=entry.id,
             )
         if proposal.state != ProposalState.EXECUTING:
-            kind = "undo" if statement.decision.halts else "settle_run"
+            kind = _kind(statement.decision, proposal)
             transaction.on_commit(lambda: dispatch.wake(kind, proposal.pk), robust=True)
     return made
+
+
+def _kind(decision: RunDecision, proposal: Proposal) -> str:
+    """Return the kind of the outbox row that the statement's trigger wrote."""
+    if proposal.state == ProposalState.WAITING:
+        return "answer"
+    return "undo" if decision.halts else "settle_run"
 
 
 def found_of(halt: Halt) -> Found:
@@ -225,4 +267,33 @@ def _compose(
         rp_id=settings.RP_ID,
         origin=settings.ORIGIN,
         found=found,
+    )
+
+
+def _answering(
+    statement: HaltStatement, proposal: Proposal, answer: Answer | None
+) -> HaltStatement:
+    """Return the statement as an answer to the wait in which the run is now."""
+    wait = waits.newest(proposal)
+    if answer is None or wait is None:
+        raise errors.BadValue("say to which wait it is an answer", pointer="/step")
+    page = waits.shown(wait)
+    if (answer.step, answer.seen) != (wait.step, page.digest):
+        raise errors.StaleDigest("the page shows something else by now")
+    oldest = min((one.at for one in page.sightings), default=None)
+    if oldest is not None and statement.expires - oldest > MOST_SEEN_AGE:
+        raise errors.WrongState(
+            f"the last look is of {instant.dump(oldest)}; the worker has to look again first"
+        )
+    goes_on = statement.decision is RunDecision.GO_ON
+    if goes_on is bool(answer.longer_s):
+        raise errors.BadValue(
+            "say how much longer it waits, and of nothing else", pointer="/longer_s"
+        )
+    return replace(
+        statement,
+        step=wait.step,
+        seen=page.digest,
+        unmet=page.unmet if goes_on else (),
+        longer_s=answer.longer_s,
     )

@@ -3,14 +3,14 @@
 The worker asks immediately before the step, and again under the proposal's lock, which a halt
 takes too, so that one of the two is first. It asks again when a step is applied and before the run
 ends, since an undo may come until then. An invalid statement is recorded by its refusal, leads are
-notified, and it has no effect (see `domain.halt.signed_halt`).
+notified, and it has no effect (see `domain.gate.signed_halt`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -21,17 +21,23 @@ from audit import log
 from audit.tlog.canonical import Json
 from remediation.domain.errors import ClockSkew, GateRefused, Halted
 from remediation.domain.events import Event
-from remediation.domain.gate.signature import Assertion
+from remediation.domain.gate.signed_halt import (
+    HaltedRun,
+    check_answer,
+    refuse_excluded,
+    verify_signed,
+)
 from remediation.domain.gate.steps import MAX_SKEW
-from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
-from remediation.domain.halt.statement import RunDecision
+from remediation.domain.gate.waited import Answer
+from remediation.domain.halt.statement import HaltStatement, RunDecision
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
-from remediation.models import Halt, HaltVerdict, Proposal
+from remediation.models import Halt, HaltVerdict, Proposal, Wait
 from remediation.services import host_files, transition
 from remediation.services.access import authorize, record_refusal
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
+from remediation.services.execution import waits
 from remediation.services.execution.halt import found_of
 from remediation.services.outbox import notify_proposal
 
@@ -79,7 +85,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Unheld:
     """A run that no worker holds, about which somebody signed."""
 
     actor: Actor
@@ -102,7 +108,7 @@ def judge_all(run: Judging) -> Judged | None:
     waiting = Halt.objects.filter(proposal=run.proposal, verdict__isnull=True)
     while True:
         found = judge(run)
-        if found is not None or not waiting.exclude(decision=RunDecision.SETTLE).exists():
+        if found is not None or not waiting.exclude(decision__in=NO_HALTS).exists():
             return found
 
 
@@ -117,7 +123,7 @@ def judge(run: Judging) -> Judged | None:
     """
     transition.lock(run.proposal.pk)
     halts = Halt.objects.filter(proposal=run.proposal)
-    undo = _first_valid(run, halts.exclude(decision__in=_NOT_UNDO).order_by("id"))
+    undo = _first_valid(run, halts.exclude(decision__in=NO_UNDO).order_by("id"))
     found = undo or _first_valid(run, halts.filter(decision=RunDecision.KEEP).order_by("id"))
     if found is None:
         return None
@@ -141,7 +147,9 @@ def _may_still_undo(run: Judging, halt: Halt) -> bool:
     )
 
 
-_NOT_UNDO = (RunDecision.KEEP, RunDecision.SETTLE)
+# Statements about a run that stop nothing, and those that undo nothing.
+NO_HALTS = (RunDecision.SETTLE, *waits.ANSWERS)
+NO_UNDO = (RunDecision.KEEP, *NO_HALTS)
 
 
 @transaction.atomic
@@ -157,21 +165,37 @@ def settlement(run: Judging) -> str | None:
     transition.lock(proposal.pk)
     proposal.refresh_from_db(fields=["state", "round"])
     rows = Halt.objects.filter(proposal=proposal, decision=RunDecision.SETTLE).order_by("id")
-    said = {row.person: found_of(row) for row in _valid(run, rows)}
+    said = {row.person: found_of(row) for row in valid(run, rows)}
     if proposal.state != ProposalState.UNKNOWN or len(set(said.values())) != 1:
         return None
     found = next(iter(said.values()))
     return found.value if found and len(said) >= PEOPLE else None
 
 
+def judge_answers(about: Judging, wait: Wait) -> list[Answer]:
+    """Verify the answers that have no verdict; return the valid ones to this wait, oldest first.
+
+    In a transaction for each batch, so that a flood of forgeries holds no lock for long. A crash
+    leaves answers without a verdict; the next tick verifies them. Raises PolicyUnavailable.
+    """
+    rows = Halt.objects.filter(
+        proposal=about.proposal, decision__in=waits.ANSWERS, verdict__isnull=True
+    )
+    while rows.exists():
+        with transaction.atomic():
+            transition.lock(about.proposal.pk)
+            valid(about, rows.order_by("id")[:AT_ONCE])
+    return waits.answers(wait)
+
+
 def _first_valid(run: Judging, halts: Iterable[Halt]) -> Halt | None:
     """Return the first valid halt. Those that have a verdict need no file and no passkey."""
     rows = list(halts)
     held = HaltVerdict.objects.filter(halt__in=rows, refusal="").order_by("halt_id").first()
-    return held.halt if held is not None else next(iter(_valid(run, rows, most=1)), None)
+    return held.halt if held is not None else next(iter(valid(run, rows, most=1)), None)
 
 
-def _valid(run: Judging, halts: Iterable[Halt], most: int | None = None) -> list[Halt]:
+def valid(run: Judging, halts: Iterable[Halt], most: int | None = None) -> list[Halt]:
     """Verify statements without a verdict; return the valid ones, at most so many."""
     rows = list(halts)
     verdicts = {row.halt_id: row for row in HaltVerdict.objects.filter(halt__in=rows)}
@@ -195,9 +219,9 @@ def _valid(run: Judging, halts: Iterable[Halt], most: int | None = None) -> list
         if len(valid) == most:
             break
     if refused:
-        settles = rows[0].decision == RunDecision.SETTLE
+        decision = RunDecision(rows[0].decision)
         with transaction.atomic():
-            notify_proposal.halt_refused(run.proposal, refused, newest, settles=settles)
+            notify_proposal.halt_refused(run.proposal, refused, newest, decision)
     return valid
 
 
@@ -212,35 +236,43 @@ def _refusal(run: Judging, halt: Halt) -> GateRefused | None:
         slots=tuple(assessment.slots) if assessment is not None else (),
         excluded=authorize.excluded(run.proposal.pk),
     )
-    signed = SignedHalt(
-        person=str(halt.person),
-        decision=halt.decision,
-        reason=halt.reason,
-        statement=bytes(halt.statement),
-        assertion=Assertion(
-            bytes(halt.credential_id),
-            bytes(halt.authenticator_data),
-            bytes(halt.client_data_json),
-            bytes(halt.signature),
-        ),
-        recorded_at=halt.recorded_at,
-    )
     try:
-        verify_halt(signed, about, approvers=approvers, now=database_now())
+        given = waits.signed(halt)
+        statement = verify_signed(given, about, approvers=approvers, now=database_now())
+        refuse_excluded(given, about)
+        if statement.decision.waits:
+            _refuse_answer(statement, halt, about)
     except GateRefused as error:
         logger.critical("a signature about %s does not hold: %s", run.proposal.pk, error)
         return error
     return None
 
 
+def _refuse_answer(statement: HaltStatement, halt: Halt, about: HaltedRun) -> None:
+    """Refuse an answer to another wait or page. Only of a signed one are the looks searched."""
+    wait, page = waits.shown_to(halt) or (None, None)
+    if wait is not None:
+        about = replace(about, waiting=wait.step, conditions=waits.names_of(wait))
+    check_answer(statement, waits.signed(halt, page), about)
+
+
+_HALT = (Event.WORKER_HALT_VERIFIED, Event.WORKER_HALT_REFUSED)
+_ANSWER = (Event.WORKER_ANSWER_VERIFIED, Event.WORKER_ANSWER_REFUSED)
+_EVENTS = {
+    **dict.fromkeys((RunDecision.HALT, RunDecision.KEEP, RunDecision.UNDO), _HALT),
+    **dict.fromkeys(waits.ANSWERS, _ANSWER),
+    RunDecision.SETTLE: (Event.WORKER_SETTLEMENT_VERIFIED, Event.WORKER_SETTLEMENT_REFUSED),
+}
+
+
 def _record(run: Judging, halt: Halt, refusal: GateRefused | None) -> None:
-    settles = halt.decision == RunDecision.SETTLE
+    verified, refused = _EVENTS[RunDecision(halt.decision)]
     about: dict[str, Json] = {
         "halt": halt.entry, "person": str(halt.person), "decision": halt.decision,
     }  # fmt: skip
     if refusal is None:
         entry = log.append(
-            action=Event.WORKER_SETTLEMENT_VERIFIED if settles else Event.WORKER_HALT_VERIFIED,
+            action=verified,
             actor=run.actor.ref,
             object=f"proposal:{run.proposal.pk}",
             data=about,
@@ -248,7 +280,7 @@ def _record(run: Judging, halt: Halt, refusal: GateRefused | None) -> None:
     else:
         entry = record_refusal.record(
             actor=run.actor,
-            event=Event.WORKER_SETTLEMENT_REFUSED if settles else Event.WORKER_HALT_REFUSED,
+            event=refused,
             error=refusal,
             object=f"proposal:{run.proposal.pk}",
             proposal_id=run.proposal.pk,

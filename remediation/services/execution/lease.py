@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.db import connection, transaction
 
 from remediation.domain.errors import TargetBusy
+from remediation.services.guards import translated
 
 # Twice the longest hard timeout (30 s), for call and verification, and time to record.
 LEASE_S = 90
@@ -23,11 +24,16 @@ LEASE_S = 90
 MARGIN_S = 5
 
 CLAIM = """
-INSERT INTO public.remediation_lease AS l (target, token, holder, until)
-VALUES (%(target)s, 1, %(holder)s, clock_timestamp() + make_interval(secs => %(secs)s))
+INSERT INTO public.remediation_lease AS l (target, token, holder, until, proposal_id)
+VALUES (%(target)s, 1, %(holder)s, clock_timestamp() + make_interval(secs => %(secs)s),
+        %(proposal)s)
 ON CONFLICT (target) DO UPDATE
-   SET token = l.token + 1, holder = excluded.holder, until = excluded.until
+   SET token = l.token + 1, holder = excluded.holder, until = excluded.until,
+       proposal_id = excluded.proposal_id
  WHERE l.until <= clock_timestamp()
+   AND NOT EXISTS (SELECT FROM public.remediation_proposal p
+                    WHERE p.id = l.proposal_id AND p.state = 'waiting'
+                      AND p.id IS DISTINCT FROM excluded.proposal_id)
 RETURNING token
 """
 RENEW = """
@@ -69,34 +75,35 @@ class Leases:
         self.keep(0)
 
     def keep(self, seconds: float) -> None:
-        """Let the leases end in this time, for a run that waits: nobody else has the targets until
-        then. After a crash before this they run out."""
+        """Let the leases end in this time, for a step that is looked at again: nobody else has the
+        targets until then. After a crash before this they run out."""
         with connection.cursor() as cursor:
             for target, token in self.tokens.items():
                 cursor.execute(RENEW, {**_row(target, self.holder, token), "secs": seconds})
 
 
-def claim(targets: Iterable[str], *, worker: str) -> Leases:
-    """Take the leases of all targets or of none. Raises TargetBusy when one is held.
+def claim(targets: Iterable[str], *, worker: str, proposal: UUID | None = None) -> Leases:
+    """Take the leases of all targets or of none, for a proposal.
 
-    Each claim has its own holder, so that two runs in one worker are two holders.
+    Each claim has its own holder, so that two runs in one worker are two holders. Raises TargetBusy
+    when one is held, or another proposal's run that waits keeps the target.
     """
     holder = f"{worker}/{uuid4()}"
     wanted = sorted(set(targets))
     started = time.monotonic()
     # A single statement is its own transaction; several leases need one around them.
     with transaction.atomic() if len(wanted) > 1 else nullcontext():
-        tokens = {target: _take(target, holder) for target in wanted}
+        tokens = {target: _take(target, holder, proposal) for target in wanted}
     return Leases(holder, tokens, started + LEASE_S)
 
 
-def _take(target: str, holder: str) -> int:
+def _take(target: str, holder: str, proposal: UUID | None) -> int:
     """Take one lease; return its new token. Raises TargetBusy."""
-    with connection.cursor() as cursor:
-        cursor.execute(CLAIM, _row(target, holder))
+    with translated(), connection.cursor() as cursor:
+        cursor.execute(CLAIM, {**_row(target, holder), "proposal": proposal})
         row = cursor.fetchone()
     if row is None:
-        raise TargetBusy(f"another worker holds {target}")
+        raise TargetBusy(f"another worker holds {target}, or a run that waits keeps it")
     return int(row[0])
 
 

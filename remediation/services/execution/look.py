@@ -96,13 +96,15 @@ SELECT i.id, max(m.recorded_at) FROM public.remediation_transition m
  GROUP BY i.id
 """
 # What a look rests on: the newest move, the newest look, the newest begin or end of a run on the
-# identity, its newest step there, and how many runs on it are executing.
+# identity, its newest step there, and how many runs on it are executing. A run that waits is none
+# of these: no call of it is in flight, and it may wait for weeks, in which access must be found.
 MARK = """
 SELECT (SELECT max(t.id) FROM public.remediation_incidenttransition t WHERE t.incident_id = i.id),
        (SELECT max(l.id) FROM public.remediation_incidentlook l WHERE l.incident_id = i.id),
        (SELECT max(m.id) FROM public.remediation_transition m
           JOIN public.remediation_proposaltarget p ON p.proposal_id = m.proposal_id
-         WHERE p.locator = i.locator AND 'executing' IN (m.from_state, m.to_state)),
+         WHERE p.locator = i.locator
+           AND ('executing' IN (m.from_state, m.to_state) OR m.from_state = 'waiting')),
        (SELECT max(s.id) FROM public.remediation_steprecord s
           JOIN public.remediation_execution e ON e.id = s.execution_id
           JOIN public.remediation_proposaltarget p ON p.proposal_id = e.proposal_id

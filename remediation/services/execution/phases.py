@@ -1,13 +1,46 @@
-"""Read a run's recorded phases."""
+"""The phases of a run: which there are, who goes on after a crash, and how they are read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from audit.tlog.canonical import Json
 from remediation.models import Execution
 from remediation.services.execution.run import Run
+from remediation.services.execution.waits import made_by
 
+# Every commit by which a run gets on: a phase of a step, a move of its state, or a row of its wait.
+# Beside it, what goes on after a crash that follows the commit. Generated tests crash a worker
+# before and after each (tests/flows/test_crash_matrix.py), and fail for one that is not here.
+GOES_ON: Mapping[str, str] = MappingProxyType(
+    {
+        "step intended": "reconcile: reads the target when no call can be in flight",
+        "step applied": "reconcile: looks for the effect",
+        "step verified": "reconcile: begins the wait, or the next step",
+        "step unconfirmed": "reconcile: ends the run",
+        "step failed": "reconcile: ends the run",
+        "step unknown": "reconcile: reads the target",
+        "step undo_intended": "reconcile: reads the target, never repeats",
+        "step undone": "reconcile: undoes the step before, or ends the run",
+        "step undo_failed": "reconcile: undoes the step before, or ends the run",
+        "approved > executing": "reconcile: as after `step intended`, which it is committed with",
+        "executing > waiting": "reconcile: looks after the wait",
+        "waiting > executing": "reconcile: as after `step intended`, which it is committed with",
+        "waiting > succeeded": "nobody: the run has ended",
+        "waiting > stopped": "nobody: people go on",
+        "waiting > rolled_back": "nobody: the run has ended",
+        "executing > succeeded": "nobody: the run has ended",
+        "executing > stopped": "nobody: people go on",
+        "executing > failed": "nobody: the run has ended",
+        "executing > rolled_back": "nobody: the run has ended",
+        "executing > unknown": "reconcile: reads the target",
+        "wait looked at": "reconcile: looks again",
+        "wait overdue": "reconcile: ends the run when nobody answers",
+        "answer verified": "reconcile: goes on",
+        "answer refused": "reconcile: looks after the wait",
+    }
+)
 # The data of each recorded phase, by step.
 Phases = Mapping[int, Mapping[str, Mapping[str, Json]]]
 # Results before runs were stopped and kept: a step that failed so had changed its target.
@@ -33,6 +66,8 @@ def load(run: Run) -> Phases:
             run.snapshots[index] = done["intended"]["snapshot"]  # type: ignore[assignment]
         if was_applied(done):
             run.applied.append(index)
+            if made := {**made_by(done.get("applied", {})), **made_by(done.get("verified", {}))}:
+                run.made[index] = made
     return phases
 
 

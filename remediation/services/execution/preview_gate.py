@@ -15,7 +15,7 @@ from remediation.domain import b64url
 from remediation.domain.errors import BadInput
 from remediation.domain.gate import gate
 from remediation.domain.gate.approvers import Approver, Approvers
-from remediation.domain.gate.gate import Failure, Finding
+from remediation.domain.gate.finding import Failure, Finding
 from remediation.domain.observation import Observation, parse_pin
 from remediation.domain.slots import KEY_ROLES
 from remediation.models import Assessment, Narrowing, Proposal, Review

@@ -1,4 +1,4 @@
-"""Settle runs that no worker holds any more, and go on with runs that wait to be confirmed.
+"""Settle runs that no worker holds any more, and go on with runs that wait.
 
 Their worker died, lost its lease, got no answer, or has not seen the effect yet. The reconciler
 takes the leases only after they have run out, and settles an open call only when no call can still
@@ -11,35 +11,42 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from remediation.domain.errors import Refused, TargetBusy
 from remediation.domain.halt.statement import RunDecision
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
-from remediation.models import Execution, Halt, Proposal, StepRecord
+from remediation.models import Execution, Halt, Proposal, StepRecord, Wait
+from remediation.services import transition
 from remediation.services.actors import Actor
 from remediation.services.clock import database_now
-from remediation.services.execution import confirm as confirm_
 from remediation.services.execution import (
+    begin_wait,
+    end_wait,
     execute,
     in_flight,
     judge_halt,
     lease,
     settle,
     settle_by_hand,
+    waiting,
+    waits,
 )
+from remediation.services.execution import confirm as confirm_
 from remediation.services.execution import run as runs
 from remediation.services.execution.confirm import Confirmed
 from remediation.services.execution.phases import Phases, load, open_call, phases_of, to_undo
 from remediation.services.execution.rollback import end_undoing, roll_back, settle_step
 from remediation.services.execution.run import Run
+from remediation.services.execution.waiting import Verdict
 from remediation.services.load_plan import read_plan
 from remediation.services.outbox import notify_result
 
 logger = logging.getLogger(__name__)
 
-_LIVE = (ProposalState.EXECUTING, ProposalState.UNKNOWN)
+_LIVE = (ProposalState.EXECUTING, ProposalState.UNKNOWN, ProposalState.WAITING)
 
 
 def reconcile(*, actor: Actor) -> int:
@@ -68,7 +75,7 @@ def _open() -> list[UUID]:
         Q(verdict__isnull=True) | Q(verdict__refusal=""),
         recorded_at__gt=database_now() - judge_halt.UNDO_FOR,
         proposal__state=ProposalState.STOPPED,
-    ).exclude(decision=RunDecision.KEEP)
+    ).exclude(decision__in=(RunDecision.KEEP, *waits.ANSWERS))
     ended = StepRecord.objects.filter(
         execution=OuterRef("execution"), step=OuterRef("step"), phase__in=("undone", "undo_failed")
     )
@@ -99,15 +106,26 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
     if execution.proposal.state == ProposalState.STOPPED and not _undo_is_open(execution, phases):
         return False
     plan = read_plan(bytes(execution.proposal.plan))
-    locators = [target.locator for target in plan.targets]
     if not _is_quiet(execution, plan, phases):
         return False
+    verdict = None
+    if execution.proposal.state == ProposalState.WAITING and not _was_undoing(phases):
+        verdict = waiting.tick(execution, plan, actor=actor)
+    if verdict is Verdict.WAITS:
+        return False  # without a lease: most looks come to this
+    return _under_lease(execution, plan, verdict, actor=actor)
+
+
+def _under_lease(
+    execution: Execution, plan: Plan, verdict: Verdict | None, *, actor: Actor
+) -> bool:
+    proposal = execution.proposal
     try:
-        held = lease.claim(locators, worker=actor.ref)
+        locators = [target.locator for target in plan.targets]
+        held = lease.claim(locators, worker=actor.ref, proposal=proposal.pk)
     except TargetBusy:
         return False
     # Read again under the lease: the worker may have finished meanwhile.
-    proposal = execution.proposal
     proposal.refresh_from_db(fields=["state", "round"])
     run = Run(actor, proposal, plan, held, execution=execution)
     phases = load(run)
@@ -116,7 +134,50 @@ def go_on(proposal_id: UUID, *, actor: Actor) -> bool:
     if proposal.state not in _LIVE:
         held.release()
         return False
+    if verdict is not None:
+        return _after_wait(run, phases, verdict)
     _go_on(run, phases)
+    return True
+
+
+def _after_wait(run: Run, phases: Phases, verdict: Verdict) -> bool:
+    """Go on with a run that waited, or end it; return False if it waits again."""
+    if run.proposal.state != ProposalState.WAITING:
+        run.leases.release()
+        return False
+    if verdict is Verdict.OVER:
+        return _end_unanswered(run)
+    judged = judge_halt.judge(run)
+    if judged is not None:
+        if judged.undo:
+            roll_back(run, judged.name)
+        else:
+            runs.end(run, judged.name)
+        return True
+    index = _next(run, phases)
+    if index < 0:
+        end_wait.end(run)
+    else:
+        execute.finish(run, start=index)
+    run.proposal.refresh_from_db(fields=["state"])
+    if run.proposal.state != ProposalState.WAITING:
+        return True
+    assert run.execution is not None
+    waiting.refused(run.execution, actor=run.actor)
+    return False
+
+
+def _end_unanswered(run: Run) -> bool:
+    """End a run because nobody answered, unless somebody has signed since it was looked at.
+
+    One transaction under the proposal's lock, which a signature takes too.
+    """
+    with transaction.atomic():
+        transition.lock(run.proposal.pk)
+        if Halt.objects.filter(proposal=run.proposal, verdict__isnull=True).exists():
+            run.leases.release()
+            return False
+        runs.end(run, "nobody_answered")
     return True
 
 
@@ -165,9 +226,12 @@ def _go_on(run: Run, phases: Phases) -> None:
     if judged is not None and judged.undo and run.applied:
         roll_back(run, "halted")
         return
-    index = next((i for i in range(len(run.plan.steps)) if "verified" not in phases.get(i, {})), -1)
+    index = _next(run, phases)
     done = phases.get(index, {})
-    if index < 0:
+    last = (index if index >= 0 else len(run.plan.steps)) - 1
+    if not done and last >= 0 and _is_running(run) and begin_wait.begin(run, last):
+        return
+    if index < 0 and not _left_out_wait(run, last):
         execute.succeed(run, "settled")
     elif "failed" in done or "unconfirmed" in done or _was_undoing(phases):
         runs.end(run, "settled")
@@ -175,11 +239,27 @@ def _go_on(run: Run, phases: Phases) -> None:
         _confirm(run, index)
     elif judged is not None:
         runs.end(run, "halted")
-    elif run.proposal.state == ProposalState.UNKNOWN:
+    elif index < 0 or run.proposal.state == ProposalState.UNKNOWN:
         # People were told that the outcome was unknown; the rest of the plan is theirs to propose.
         runs.end(run, "outcome_unknown")
     else:
         execute.finish(run, start=index)
+
+
+def _next(run: Run, phases: Phases) -> int:
+    """Return the first step that is not verified, -1 if all are."""
+    steps = range(len(run.plan.steps))
+    return next((index for index in steps if "verified" not in phases.get(index, {})), -1)
+
+
+def _left_out_wait(run: Run, last: int) -> bool:
+    """Return whether the run has not waited behind its last step as it should."""
+    begun = Wait.objects.filter(execution=run.execution, step=last)
+    return last in run.waits and not begun.exists()
+
+
+def _is_running(run: Run) -> bool:
+    return run.proposal.state == ProposalState.EXECUTING
 
 
 def _was_undoing(phases: Phases) -> bool:

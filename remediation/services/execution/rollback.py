@@ -19,8 +19,8 @@ from audit.tlog.canonical import encode
 from remediation.domain.errors import GateRefused, Next, Refused, TargetUnobservable
 from remediation.domain.gate import gate
 from remediation.domain.gate.gate import Clearance
-from remediation.domain.halt.statement import RunDecision
 from remediation.domain.observation import Observation
+from remediation.domain.plan import resolved
 from remediation.domain.states import ProposalState
 from remediation.executors.base import Outcome
 from remediation.executors.errors import NotApplied, RollbackFailed
@@ -29,7 +29,7 @@ from remediation.models import Halt, StepRecord
 from remediation.services import host_files
 from remediation.services.assessment.observe import Seen, observe
 from remediation.services.clock import database_now
-from remediation.services.execution import record_step
+from remediation.services.execution import judge_halt, record_step
 from remediation.services.execution import run as runs
 from remediation.services.execution.late_result import record_result
 from remediation.services.execution.run import Run, mark
@@ -80,7 +80,7 @@ def settle_step(run: Run, index: int) -> None:
 def signed_undo(run: Run) -> datetime | None:
     """Return when the worker verified that a person signed to undo this run; None if nobody did."""
     signed = Halt.objects.filter(proposal=run.proposal, verdict__refusal="").exclude(
-        decision__in=(RunDecision.KEEP, RunDecision.SETTLE)
+        decision__in=judge_halt.NO_UNDO
     )
     times = signed.order_by("verdict__recorded_at").values_list("verdict__recorded_at", flat=True)
     return times.first()
@@ -127,7 +127,7 @@ def _call(run: Run, index: int, clearance: Clearance) -> Outcome:
     """
     snapshot = run.snapshots[index]
     try:
-        return run_rollback(clearance, run.body, index, host_files.targets(), snapshot)
+        return run_rollback(clearance, run.body, index, host_files.targets(), snapshot, run.made)
     except RollbackFailed as error:
         if isinstance(error.__cause__, NotApplied):
             raise
@@ -155,7 +155,10 @@ def _require_as_left(run: Run, index: int, observation: Observation) -> None:
     applied = StepRecord.objects.get(execution=run.execution, step=index, phase="applied")
     if _acted_on_since(applied, step.target.locator):
         raise NotAsLeft("another run has acted on the target since")
-    left = executor_of(step).after(run.snapshots[index])
+    resolved_ = resolved(step, run.made)
+    left = executor_of(step).after(
+        run.snapshots[index], resolved_.parameters, run.made.get(index, {})
+    )
     if observation.exists and encode(dict(observation.state)) == encode(left):
         return
     if _may_spread(run, index):

@@ -1,7 +1,8 @@
 """Settle a call without a result by reading its target.
 
-Nothing is tried again. A target that cannot tell leaves the run unknown: it is read again with
-back-off, and two people may settle it by hand (`settle_by_hand`).
+Nothing is tried again; what a delivery left staged is settled first (`settle_delivery`). A target
+that cannot tell leaves the run unknown: it is read again with back-off, and two people may settle
+it by hand (`settle_by_hand`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from remediation.services.execution import run as runs
 from remediation.services.execution.phases import Phases, load
 from remediation.services.execution.rollback import settle_step, signed_undo
 from remediation.services.execution.run import Run
+from remediation.services.execution.settle_delivery import settle_delivery
 from remediation.services.outbox import pause
 
 logger = logging.getLogger(__name__)
@@ -46,10 +48,13 @@ def settle(run: Run, phases: Phases, index: int) -> bool:
 
 def _by_reading(run: Run, index: int) -> bool:
     assert run.execution is not None
-    step = run.plan.steps[index]
+    step = run.step(index)
+    if not settle_delivery(run, index):
+        _still_unknown(run, Seen({}, {}))
+        return False
     seen = observe([step])
     observation = seen.observations[step.target.locator]
-    verdict = executor_of(step).settled(observation) if observation is not None else None
+    verdict = run.settled(index, observation)
     open_ = executor_of(step).left_open(step, observation) if observation is not None else ()
     token, data = run.token(index), dict[str, Json](settled="read")
     if verdict is Settled.NOT_APPLIED and _may_spread(run, index):
@@ -65,6 +70,9 @@ def _by_reading(run: Run, index: int) -> bool:
     if verdict is Settled.APPLIED or open_:
         if open_:
             data["incomplete"] = "; ".join(open_)[:500]
+        # Without what it made, the step is not confirmed, and people must look.
+        if made := run.made.get(index) or run.found_made(index, observation):
+            data["made"] = dict(made)
         record_step.record(run.actor, run.execution, index, "applied", token, data)
         return True
     _still_unknown(run, seen)

@@ -39,7 +39,7 @@ def settle(proposal_id: UUID, *, actor: Actor) -> bool:
         if proposal is None:
             return False
         plan = read_plan(bytes(proposal.plan))
-        found = judge_halt.settlement(judge_halt.Waiting(actor, proposal, plan))
+        found = judge_halt.settlement(judge_halt.Unheld(actor, proposal, plan))
         if found is None:
             return False
         changed = found == Found.APPLIED or _was_applied(proposal)

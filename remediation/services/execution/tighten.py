@@ -47,7 +47,7 @@ def tighten(run: Run, index: int) -> bool:
             data={"step": index, "token": run.token(index)},
         )
     with suppress(StepFailed):  # the next look says what is still open
-        run_tighten(clearance, run.body, index, host_files.targets())
+        run_tighten(clearance, run.body, index, host_files.targets(), run.made)
     return True
 
 

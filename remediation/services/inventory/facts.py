@@ -21,7 +21,6 @@ from remediation.domain.errors import (
     StaleDigest,
 )
 from remediation.domain.events import Event
-from remediation.domain.inert import visible
 from remediation.models import (
     Dependency,
     DependencyVersion,
@@ -32,6 +31,11 @@ from remediation.models import (
 )
 from remediation.models.inventory import Criticality, Environment
 from remediation.services.actors import Actor, PersonActor
+from remediation.services.inventory.consumer_facts import (
+    ConsumerFacts,
+    check_one_of,
+    check_text,
+)
 from remediation.services.inventory.identity_kinds import check_locator
 from remediation.services.people import accounts
 
@@ -54,9 +58,9 @@ class ServiceFacts:
 
     def check(self) -> None:
         """Refuse values that are not allowed. Raises BadValue."""
-        _text("owner team", self.owner_team, 100, least=0)
-        _one_of("environment", self.environment, Environment.values)
-        _one_of("criticality", self.criticality, Criticality.values)
+        check_text("owner team", self.owner_team, 100, least=0)
+        check_one_of("environment", self.environment, Environment.values)
+        check_one_of("criticality", self.criticality, Criticality.values)
 
     @classmethod
     def of(cls, version: ServiceVersion) -> ServiceFacts:
@@ -74,9 +78,9 @@ class IdentityFacts:
 
     def check(self) -> None:
         """Refuse values that are not allowed. Raises BadValue."""
-        _text("name", self.name, 200, least=0)
-        _text("owner team", self.owner_team, 100, least=0)
-        _one_of("environment", self.environment, Environment.values)
+        check_text("name", self.name, 200, least=0)
+        check_text("owner team", self.owner_team, 100, least=0)
+        check_one_of("environment", self.environment, Environment.values)
 
     @classmethod
     def of(cls, version: IdentityVersion) -> IdentityFacts:
@@ -168,16 +172,25 @@ def change_identity(
 
 @transaction.atomic
 def set_dependency(
-    *, actor: Actor, source_id: int, needs: Service | Identity, present: bool
+    *,
+    actor: Actor,
+    source_id: int,
+    needs: Service | Identity,
+    present: bool,
+    consumer: ConsumerFacts | None = None,
 ) -> Dependency:
     """Record that ``source`` cannot work without ``needs``, or that it no longer needs it.
 
-    Writes nothing when that is recorded already. One exception: if it was recorded by a
-    reviewer's correction, an editor who is somebody else confirms it. Raises NotEntitled,
-    BadValue, NoSuchObject.
+    ``consumer`` says how ``source`` uses an identity; None keeps what is recorded. Writes nothing
+    when nothing differs. One exception: if it was recorded by a reviewer's correction, an editor
+    who is somebody else confirms it. Raises NotEntitled, BadValue, NoSuchObject.
     """
     begin(actor)
-    return _set_edge(actor, source_id, needs, present=present)[0]
+    if consumer is not None:
+        consumer.check()
+        if isinstance(needs, Service) and consumer != ConsumerFacts():
+            raise BadValue("only the use of an identity has a period and is seen in records")
+    return _set_edge(actor, source_id, needs, present=present, consumer=consumer)[0]
 
 
 def _set_edge(
@@ -187,6 +200,7 @@ def _set_edge(
     *,
     present: bool,
     by_reviewer: bool = False,
+    consumer: ConsumerFacts | None = None,
 ) -> tuple[Dependency, bool]:
     """Return the edge, and whether a version was added."""
     source = Service.objects.filter(pk=source_id).first()
@@ -197,15 +211,22 @@ def _set_edge(
     service, identity = (needs, None) if isinstance(needs, Service) else (None, needs)
     edge = Dependency.objects.filter(source=source, service=service, identity=identity).first()
     newest = edge.versions.order_by("-id").first() if edge else None
-    if edge is not None and newest is not None and newest.present == present:
+    before = ConsumerFacts.of(newest) if newest else ConsumerFacts()
+    after = before if consumer is None else consumer
+    if edge is not None and newest is not None and (newest.present, before) == (present, after):
         confirms = newest.by_reviewer and not by_reviewer and newest.author != actor.ref
         if not confirms:
             return edge, False
     entry = _record(
         actor,
         f"service:{source.name}",
-        _edge(needs, newest is not None and newest.present, bool(newest and newest.by_reviewer)),
-        _edge(needs, present, by_reviewer),
+        _edge(
+            needs,
+            newest is not None and newest.present,
+            bool(newest and newest.by_reviewer),
+            before,
+        ),
+        _edge(needs, present, by_reviewer, after),
     )
     edge = edge or Dependency.objects.create(
         source=source, service=service, identity=identity, entry=entry
@@ -216,13 +237,17 @@ def _set_edge(
         by_reviewer=by_reviewer,
         author=actor.ref,
         entry=entry,
+        **asdict(after),
     )
     return edge, True
 
 
-def _edge(needs: Service | Identity, present: bool, by_reviewer: bool) -> dict[str, Json]:
+def _edge(
+    needs: Service | Identity, present: bool, by_reviewer: bool, consumer: ConsumerFacts
+) -> dict[str, Json]:
     stated: dict[str, Json] = {"depends_on": str(needs), "present": present}
-    return {**stated, "by_reviewer": True} if by_reviewer else stated
+    known = {name: value for name, value in asdict(consumer).items() if value not in ("", None)}
+    return {**stated, **({"by_reviewer": True} if by_reviewer else {}), **known}
 
 
 @transaction.atomic
@@ -237,7 +262,7 @@ def widen(*, actor: PersonActor, source_id: int, needs: Identity) -> bool:
 
 def check_name(name: str) -> None:
     """Refuse a name that no service may have. Raises BadValue."""
-    _text("name", name, 100)
+    check_text("name", name, 100)
 
 
 def begin(actor: Actor) -> None:
@@ -272,16 +297,3 @@ def _record(
 def _refuse_stale(newest: ServiceVersion | IdentityVersion | None, based_on: int | None) -> None:
     if based_on is not None and (newest is None or newest.pk != based_on):
         raise StaleDigest("somebody else changed it since you opened it")
-
-
-def _text(what: str, value: str, most: int, *, least: int = 1) -> None:
-    """Refuse text for pages and mails with a wrong length, invisible characters or outer spaces."""
-    if not least <= len(value) <= most:
-        raise BadValue(f"{what}: {least} to {most} characters")
-    if value != value.strip() or visible(value) != value or "\n" in value or "\t" in value:
-        raise BadValue(f"{what}: an invisible character, or a space at the start or end")
-
-
-def _one_of(what: str, value: str, allowed: list[str]) -> None:
-    if value not in allowed:
-        raise BadValue(f"{what}: one of {', '.join(allowed)}")

@@ -16,10 +16,12 @@ from django.db import connection, transaction
 from audit.tlog.canonical import Json
 from remediation.domain.errors import BadInput, StaleDigest, WouldLoosen
 from remediation.domain.intake.changes import (
+    DEPENDENCY,
     IDENTITY,
     SERVICE,
     Change,
     ChangeSet,
+    Facts,
     Known,
     compare,
 )
@@ -29,6 +31,7 @@ from remediation.domain.intake.stated import Options, Stated
 from remediation.services.actors import Actor
 from remediation.services.inventory import facts as inventory
 from remediation.services.inventory import identity_kinds
+from remediation.services.inventory.consumer_facts import ConsumerFacts
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from remediation.services.inventory.import_rows import Import, write
 from remediation.services.people import accounts
@@ -118,12 +121,13 @@ SELECT o.{key}, v.* FROM remediation_{table} o
     ON v.{table}_id = o.id
 """
 _EDGES = """
-SELECT s.name, coalesce(n.name, ''), coalesce(i.locator, ''), coalesce(v.present, false)
+SELECT s.name, coalesce(n.name, ''), coalesce(i.locator, ''), coalesce(v.present, false),
+       coalesce(v.seen_as, ''), v.period_s, coalesce(v.takes_by, '')
   FROM remediation_dependency d
   JOIN remediation_service s ON s.id = d.source_id
   LEFT JOIN remediation_service n ON n.id = d.service_id
   LEFT JOIN remediation_identity i ON i.id = d.identity_id
-  LEFT JOIN (SELECT DISTINCT ON (dependency_id) dependency_id, present
+  LEFT JOIN (SELECT DISTINCT ON (dependency_id) dependency_id, present, seen_as, period_s, takes_by
                FROM remediation_dependencyversion ORDER BY dependency_id, id DESC) v
     ON v.dependency_id = d.id
 """
@@ -134,8 +138,15 @@ def known() -> Known:
     return Known(
         services=dict(_newest("service", "name", tuple(ServiceFacts.__dataclass_fields__))),
         identities=dict(_newest("identity", "locator", tuple(IdentityFacts.__dataclass_fields__))),
-        edges={(row[0], row[1], row[2]): row[3] for row in _rows(_EDGES)},
+        edges={(row[0], row[1], row[2]): _edge_facts(*row[2:]) for row in _rows(_EDGES)},
     )
+
+
+def _edge_facts(
+    identity: str, present: bool, seen_as: str, period_s: int | None, takes_by: str
+) -> Facts:
+    use: Facts = {"seen_as": seen_as, "period_s": period_s, "takes_by": takes_by}
+    return {"present": present, **(use if identity else {})}
 
 
 def _newest(
@@ -170,6 +181,9 @@ def _check(change: Change) -> None:
         _placed(change.place, ServiceFacts(**facts).check)
     elif change.what == IDENTITY:
         _placed(change.place, IdentityFacts(**facts).check)
+    elif change.what == DEPENDENCY and change.key[2]:
+        facts.pop("present")
+        _placed(change.place, ConsumerFacts(**facts).check)
 
 
 def _placed(place: Place, check: Callable[[], None]) -> None:

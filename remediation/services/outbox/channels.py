@@ -105,8 +105,9 @@ def _channel(name: str, given: Any, folder: Path) -> Channel:
         raise ChannelsInvalid(f"{name}: say either roles, or the one person whose channel it is")
     if set(roles) - set(ROLES):
         raise ChannelsInvalid(f"{name}: roles are {', '.join(ROLES)}")
-    if set(kinds) - {kind.value for kind in Kind}:
-        raise ChannelsInvalid(f"{name}: kinds are {', '.join(Kind)}")
+    unknown = sorted(set(kinds) - {kind.value for kind in Kind})
+    if unknown:
+        raise ChannelsInvalid(f"{name}: no kind of notice is named {unknown[0][:40]!r}")
     service = SERVICES[urlsplit(url).scheme]
     title = given.get("title", service)
     if not isinstance(title, str) or not 0 < len(title) <= 60 or inert.line(title) != title:

@@ -25,6 +25,7 @@ TASKS = {
     "execute": "remediation.execute",
     "undo": "remediation.reconcile_one",
     "settle_run": "remediation.reconcile_one",
+    "answer": "remediation.reconcile_one",
 }
 
 # Due work: the newest outbox row of each kind, while the proposal's state shows it is not done.
@@ -35,6 +36,11 @@ SELECT o.kind, o.proposal_id, extract(epoch FROM clock_timestamp() - max(o.recor
  WHERE (o.kind = 'assess' AND p.state IN ('submitted', 'in_review'))
     OR (o.kind = 'settle' AND p.state = 'in_review')
     OR (o.kind = 'execute' AND p.state = 'approved')
+    -- Until it has a verdict; after that `reconcile` looks at the run as long as it waits.
+    OR (o.kind = 'answer' AND p.state = 'waiting' AND EXISTS (
+          SELECT 1 FROM public.remediation_halt h
+            LEFT JOIN public.remediation_haltverdict w ON w.halt_id = h.id
+           WHERE h.proposal_id = p.id AND w.id IS NULL))
     -- Until it has a verdict; and an undo that holds, until the undoing has begun. For a day: after
     -- that it gives nothing back (judge_halt.UNDO_FOR).
     OR (o.kind IN ('undo', 'settle_run') AND p.state IN ('stopped', 'unknown') AND EXISTS (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from remediation.domain.halt.statement import RunDecision
 from remediation.domain.slots import LEAD
 from remediation.domain.telling import Kind
 from remediation.models import Proposal
@@ -56,18 +57,24 @@ def late_result(proposal: Proposal, step: int, entry: int) -> None:
 
 
 def halt_refused(
-    proposal: Proposal, refusals: Iterable[str], newest: int, *, settles: bool = False
+    proposal: Proposal, refusals: Iterable[str], newest: int, decision: RunDecision
 ) -> None:
-    """Tell leads of invalid halts or settlements: somebody forged them, or used a wrong key.
+    """Tell leads of invalid statements about a run: somebody forged them, or used a wrong key.
 
     ``newest`` is the id of the last one that was refused now.
     """
     names = ", ".join(name.replace("_", " ") for name in refusals)
-    if settles:
+    if decision is RunDecision.SETTLE:
         text = (
             f"A statement that this run is settled by hand was refused ({names}). It is not signed"
             " by a key that may halt the run, so the run stays as it is. If nobody meant to sign"
             " it, somebody is writing into the portal's database."
+        )
+    elif decision.waits:
+        text = (
+            f"An answer to this run, which waits, was refused ({names}). It is not signed by a key"
+            " that may decide this, so the run waits as before. If nobody meant to sign it,"
+            " somebody is writing into the portal's database."
         )
     else:
         text = (

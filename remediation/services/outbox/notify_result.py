@@ -17,6 +17,7 @@ from audit.tlog.canonical import Json
 from remediation.domain import inert
 from remediation.domain.errors import BadInput
 from remediation.domain.events import Event
+from remediation.domain.halt.statement import RunDecision
 from remediation.domain.outcome import outcomes
 from remediation.domain.slots import LEAD
 from remediation.domain.states import ProposalState
@@ -142,8 +143,10 @@ def _people(proposal: Proposal) -> set[UUID]:
 
 
 def _halts(proposal: Proposal) -> QuerySet[Halt]:
-    """Return the halts that the worker verified as valid."""
-    return Halt.objects.filter(proposal=proposal, verdict__refusal="")
+    """Return what people signed about the run and the worker verified, but for answers to waits."""
+    return Halt.objects.filter(proposal=proposal, verdict__refusal="").exclude(
+        decision__in=(RunDecision.GO_ON, RunDecision.LONGER)
+    )
 
 
 def _text(proposal: Proposal) -> str:

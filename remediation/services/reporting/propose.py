@@ -27,6 +27,7 @@ ALIVE = (
     ProposalState.IN_REVIEW,
     ProposalState.APPROVED,
     ProposalState.EXECUTING,
+    ProposalState.WAITING,
     ProposalState.UNKNOWN,
 )
 

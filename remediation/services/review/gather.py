@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from remediation.domain import checks as checks_
 from remediation.domain.errors import BadInput
 from remediation.domain.gate.evidence import (
+    TYPE,
+    WAITING,
     AgentEvidence,
     Evidence,
     Excluded,
-    IncidentEvidence,
     PersonEvidence,
     ReversalEvidence,
-    ReviewEvidence,
+    WaitEvidence,
+    evidence_type,
 )
+from remediation.domain.gate.incident import IncidentEvidence
+from remediation.domain.gate.reviewed import ReviewEvidence
 from remediation.domain.gate.signature import Assertion
+from remediation.domain.holds import Mode
 from remediation.domain.observation import Observation, Pinned, Unobservable
 from remediation.domain.plan import Plan
 from remediation.domain.policy import Ruling, facts
 from remediation.domain.slots import KEY_ROLES
 from remediation.domain.states import IncidentState
+from remediation.domain.waits import Made
 from remediation.models import Assessment, Proposal
 from remediation.services.access import authorize
 from remediation.services.assessment.scope import scope_of
@@ -84,6 +92,24 @@ SELECT (SELECT coalesce(json_agg(json_build_array(p.person, e.active, e.roles, h
 """
 
 
+@dataclass(frozen=True)
+class Waited:
+    """The waits of a run so far, what its applied steps made and when, and how long it waited."""
+
+    waits: tuple[WaitEvidence, ...] = ()
+    made: Made = field(default_factory=lambda: MappingProxyType({}))
+    applied_at: Mapping[int, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    waited_s: int = 0
+
+    @property
+    def people(self) -> list[UUID]:
+        """Return the people who answered."""
+        return [UUID(one.person) for wait in self.waits for one in wait.answers]
+
+
+_NEVER = Waited()
+
+
 def gather(
     proposal: Proposal,
     plan: Plan,
@@ -94,13 +120,14 @@ def gather(
     applied: tuple[int, ...] = (),
     token: int = 0,
     environments: tuple[str, ...] = (),
+    waited: Waited = _NEVER,
 ) -> Evidence:
     """Return what the gate needs about ``step`` of a proposal. Reads only.
 
     ``observations`` are by locator: this step's target and, before the first step, all targets;
     ``failures`` gives the reasons for those that failed. ``applied`` holds the indices of applied
-    steps, ``token`` the lease's token, and ``environments`` what the targets file of the worker's
-    host says.
+    steps, ``token`` the lease's token, ``environments`` what the targets file of the worker's host
+    says, and ``waited`` what a run did so far that waits.
     """
     recorded = _recorded(proposal)
     scope = scope_of(plan)
@@ -108,7 +135,7 @@ def gather(
     excluded = authorize.excluded(proposal.pk)
     narrowed = narrowings.evidence(proposal)
     own = [UUID(one.person) for one in narrowed if one.proposal == str(proposal.pk)]
-    now = _now(proposal, recorded, own)
+    now = _now(proposal, recorded, [*own, *waited.people])
     return Evidence(
         proposal_id=str(proposal.pk),
         round=proposal.round,
@@ -126,11 +153,7 @@ def gather(
         excluded=tuple(Excluded(one, why) for one, reasons in excluded.items() for why in reasons),
         agent=AgentEvidence(str(proposal.agent_id), now.agent_enabled),
         frozen=now.frozen,
-        observations=tuple(
-            Pinned(locator, seen.exists, seen.state)
-            for locator, seen in observations.items()
-            if seen is not None
-        ),
+        observations=_pinned(observations),
         unobservable=tuple(Unobservable(locator, why) for locator, why in failures.items()),
         step=step,
         applied=applied,
@@ -142,7 +165,32 @@ def gather(
         incident=IncidentEvidence(now.incident_state, now.closed_at, proposal.recorded_at),
         narrowings=narrowed,
         planner=now.proposer if proposal.planner else None,
+        **_waiting(plan, recorded.ruling, waited),
     )
+
+
+def _pinned(observations: Mapping[str, Observation | None]) -> tuple[Pinned, ...]:
+    """Return what was seen at the targets, without those that could not be observed."""
+    return tuple(
+        Pinned(locator, seen.exists, seen.state)
+        for locator, seen in observations.items()
+        if seen is not None
+    )
+
+
+def _waiting(plan: Plan, ruling: bytes, waited: Waited) -> dict[str, Any]:
+    """Return the version of the evidence, and the fields that only a run that waits has."""
+    mode = Mode(settings.APPROVAL_MODE)
+    version = _type(plan, ruling, mode)
+    return {"type": version, "mode": mode, **(vars(waited) if version == WAITING else {})}
+
+
+def _type(plan: Plan, ruling: bytes, mode: Mode) -> str:
+    """Return the version of the evidence. A ruling that cannot be read fails step 1."""
+    try:
+        return evidence_type(plan, Ruling.parse(ruling), mode)
+    except BadInput:
+        return TYPE
 
 
 def _reversal(proposal: Proposal, proposer: PersonEvidence) -> ReversalEvidence | None:

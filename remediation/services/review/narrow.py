@@ -17,7 +17,7 @@ from django.db import transaction
 from audit import log
 from audit.tlog.canonical import Json
 from remediation.domain import b64url, errors, narrowing
-from remediation.domain.approval_conditions import to_type
+from remediation.domain.approval_conditions import names_of
 from remediation.domain.events import Event
 from remediation.domain.gate.signature import Assertion
 from remediation.domain.narrowing import Kept
@@ -185,9 +185,7 @@ def _looked(
     report_agent.check_proposer(proposal)
     wanted = replace(
         statements.conditions(proposal, assessment),
-        names=tuple(to_type(target) for target in left.targets)
-        if assessment.risk == Risk.CRITICAL
-        else (),
+        names=names_of(left) if assessment.risk == Risk.CRITICAL else (),
     )
     wanted.check(opened, typed)
     return {"opened": list(wanted.artefacts), "typed": list(wanted.names)}

@@ -11,16 +11,18 @@ from django.conf import settings
 
 from audit.tlog.canonical import Json
 from remediation.domain import plan
-from remediation.domain.catalogue import ACTIONS
-from remediation.domain.catalogue import after as after_action
+from remediation.domain.catalogue import ACTIONS, after_step
 from remediation.domain.errors import BadInput
-from remediation.domain.plan import Plan, Step
+from remediation.domain.plan import Plan, Step, resolved
 from remediation.domain.states import ProposalState
+from remediation.domain.waits import Made
 from remediation.models import Proposal, StepRecord
 from remediation.services.load_plan import read_plan
 
 # The reason of a move out of `unknown` that people settled (execution.settle_by_hand).
 BY_PEOPLE = {"applied": "people_said_applied", "not_applied": "people_said_not_applied"}
+# What is on record of one step, by phase.
+Phases = Mapping[str, Mapping[str, Json]]
 REVERSIBLE = (ProposalState.SUCCEEDED, ProposalState.STOPPED)
 
 
@@ -36,14 +38,18 @@ def inverse_plan(proposal: Proposal) -> Plan | None:
         return None
     try:
         done = read_plan(bytes(proposal.plan))
-        changed = _changed(proposal, done)
-        back: list[Json] = [
-            _back(step) for step in reversed(done.steps) if step.index in changed and _inverse(step)
+        ran = _ran(proposal)
+        made = {index: _made(phases) for index, phases in ran.items()}
+        changed = _changed(proposal, done, ran, made)
+        back: list[dict[str, Json]] = [
+            _back(resolved(step, made), made.get(step.index, {}))
+            for step in reversed(done.steps)
+            if step.index in changed and _inverse(step)
         ]
         if not back:
             return None
         return plan.parse(
-            {"version": 1, "environment": done.environment, "steps": back},
+            plan.written(done.environment, back),
             protected=settings.PROTECTED_CLUSTERS,
             allow_test=settings.ALLOW_TEST_ACTIONS,
         )
@@ -51,7 +57,27 @@ def inverse_plan(proposal: Proposal) -> Plan | None:
         return None
 
 
-def _changed(proposal: Proposal, done: Plan) -> frozenset[int]:
+def _ran(proposal: Proposal) -> dict[int, Phases]:
+    """Return what is on record of each step, by phase."""
+    data: dict[int, dict[str, Mapping[str, Json]]] = {}
+    for row in StepRecord.objects.filter(execution__proposal=proposal):
+        data.setdefault(row.step, {})[row.phase] = row.data
+    return {**data}
+
+
+def _made(phases: Phases) -> dict[str, str]:
+    """Return what a step made, from the record that it was applied or confirmed."""
+    found: dict[str, str] = {}
+    for phase in ("applied", "verified"):
+        made = phases.get(phase, {}).get("made")
+        if isinstance(made, dict):
+            found |= {name: str(value) for name, value in made.items()}
+    return found
+
+
+def _changed(
+    proposal: Proposal, done: Plan, ran: Mapping[int, Phases], made: Made
+) -> frozenset[int]:
     """Return the steps whose target had different values before and after, and was not undone.
 
     A confirmed step has the values that were seen. Of a step that was applied and never confirmed
@@ -59,20 +85,19 @@ def _changed(proposal: Proposal, done: Plan) -> frozenset[int]:
     unknown step of which two people said that it was applied.
     """
     said = proposal.transitions.filter(reason=BY_PEOPLE["applied"]).exists()
-    data: dict[int, dict[str, Mapping[str, Json]]] = {}
-    for row in StepRecord.objects.filter(execution__proposal=proposal):
-        data.setdefault(row.step, {})[row.phase] = row.data
     return frozenset(
-        step.index for step in done.steps if _has_changed(step, data.get(step.index, {}), said)
+        step.index
+        for step in done.steps
+        if _has_changed(step, ran.get(step.index, {}), said, made.get(step.index, {}))
     )
 
 
-def _has_changed(step: Step, phases: Mapping[str, Mapping[str, Json]], said: bool) -> bool:
+def _has_changed(step: Step, phases: Phases, said: bool, made: Mapping[str, str]) -> bool:
     before = phases.get("intended", {}).get("snapshot", {})
     applied = "applied" in phases or (said and "unknown" in phases)
     if not applied or "undone" in phases or not isinstance(before, dict):
         return False
-    after = phases.get("verified") or after_action(step.action, before)
+    after = phases.get("verified") or after_step(step.spec, before, step.parameters, made)
     return any(after.get(name, value) != value for name, value in before.items())
 
 
@@ -82,5 +107,11 @@ def _inverse(step: Step) -> bool:
     return ACTIONS[step.rollback].rollback == step.action
 
 
-def _back(step: Step) -> dict[str, Json]:
-    return {"action": step.rollback, "target": step.target.to_json(), "parameters": {}}
+def _back(step: Step, made: Mapping[str, str]) -> dict[str, Json]:
+    """Return the inverse of a step, with those of its parameters and made values that it takes."""
+    takes = ACTIONS[step.rollback or ""].parameters.get("properties")
+    values = {**step.parameters, **made}
+    parameters = {
+        name: values[name] for name in values if isinstance(takes, dict) and name in takes
+    }
+    return {"action": step.rollback, "target": step.target.to_json(), "parameters": parameters}

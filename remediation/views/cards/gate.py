@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext, gettext_lazy
 
-from remediation.domain.gate.gate import Finding
+from remediation.domain.gate.finding import Finding
 
 # What each of the seven steps asks, in a reader's words.
 TITLES = {

@@ -1,4 +1,4 @@
-"""History of a run: its steps, its halts, and the mails about its proposal."""
+"""History of a run: its steps, its waits, its halts, and the mails about its proposal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ from remediation.models import (
     HaltVerdict,
     Notice,
     StepRecord,
+    Wait,
+    WaitLook,
+    WaitOverdue,
 )
 from remediation.views.cards.containment import place_fields
 from remediation.views.cards.fields import Field, format_recorded
 from remediation.views.cards.history import HistoryRow
 from remediation.views.names import Names
+
+# What a person says while a run waits, beside a halt.
+_ANSWERS = ("go_on", "longer")
 
 
 def step_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
@@ -46,6 +52,67 @@ def step_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
         )
 
 
+def wait_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
+    """Yield each wait, the looks that found something else than the look before, and its deadline.
+
+    A wait of weeks has a look every ten minutes that found the same; the audit log has them all.
+    """
+    for row in Wait.objects.filter(execution__proposal__in=keys).annotate(
+        of=F("execution__proposal_id")
+    ):
+        asked = [vocabulary.word(one["condition"]) for one in row.conditions]
+        if row.person:
+            asked.append(gettext("a person's answer"))
+        yield _wait_row(
+            row,
+            row.of,
+            gettext("Waits after step %(number)d for: %(what)s")
+            % {"number": row.step + 1, "what": ", ".join(asked)},
+        )
+    about = {"wait__execution__proposal__in": keys}
+    looks = WaitLook.objects.filter(**about).annotate(of=F("wait__execution__proposal_id"))
+    before: dict[int, list[list[str]]] = {}
+    for look in looks.order_by("pk"):
+        found = sorted([str(one["condition"]), str(one["detail"])] for one in look.unmet)
+        if before.get(look.wait_id) != found:
+            before[look.wait_id] = found
+            yield _look_row(look, look.of)
+    for late in WaitOverdue.objects.filter(**about).annotate(of=F("wait__execution__proposal_id")):
+        title = gettext("The time to wait was over; people were notified")
+        yield _wait_row(late, late.of, title, reason=late.detail)
+
+
+def _look_row(look: WaitLook, proposal: UUID) -> HistoryRow:
+    if look.met:
+        return _wait_row(
+            look, proposal, gettext("Read the target: all conditions of the wait are met")
+        )
+    names = ", ".join(vocabulary.word(one["condition"]) for one in look.unmet)
+    title = gettext("Read the target, not met yet: %(what)s") % {"what": names}
+    return _wait_row(
+        look,
+        proposal,
+        title,
+        reason="; ".join(str(one["detail"]) for one in look.unmet if one["detail"]),
+    )
+
+
+def _wait_row(
+    row: Wait | WaitLook | WaitOverdue, proposal: UUID, title: str, reason: str = ""
+) -> HistoryRow:
+    return HistoryRow(
+        at=row.recorded_at,
+        kind="step",
+        word="waiting",
+        title=title,
+        actor=gettext("the worker"),
+        entry=row.entry,
+        reason=reason,
+        language="",
+        proposal=proposal,
+    )
+
+
 def halt_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
     """Yield each signed halt, with the worker's verdict on it."""
     found = list(Halt.objects.filter(proposal__in=keys))
@@ -54,8 +121,8 @@ def halt_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
     for row in found:
         yield HistoryRow(
             at=row.recorded_at,
-            kind="refusal",
-            word="halted",
+            kind="note" if row.decision in _ANSWERS else "refusal",
+            word=row.decision if row.decision in _ANSWERS else "halted",
             title=_halt_title(row.decision, verdicts.get(row.pk)),
             actor=names.person(row.person),
             entry=row.entry,
@@ -66,6 +133,8 @@ def halt_rows(keys: list[UUID]) -> Iterator[HistoryRow]:
 
 
 def _halt_title(decision: str, verdict: HaltVerdict | None) -> str:
+    if decision in _ANSWERS:
+        return _answer_title(decision, verdict)
     if decision == "settle":
         if verdict is None:
             return gettext("Settlement signed; the worker has not verified it yet")
@@ -80,6 +149,15 @@ def _halt_title(decision: str, verdict: HaltVerdict | None) -> str:
             "undo": gettext("Halted: stop and undo"),
         }.get(decision, gettext("Halted between two steps"))
     return gettext("Halt refused by the worker")
+
+
+def _answer_title(decision: str, verdict: HaltVerdict | None) -> str:
+    values = {"answer": vocabulary.word(decision)}
+    if verdict is None:
+        return gettext("Answer signed: %(answer)s; the worker has not verified it yet") % values
+    if verdict.holds:
+        return gettext("Answered: %(answer)s") % values
+    return gettext("Answer refused by the worker: %(answer)s") % values
 
 
 def notice_rows(keys: list[UUID]) -> Iterator[HistoryRow]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from remediation import vocabulary
-from remediation.domain.limits import Standing, limits, place_of
+from remediation.domain.limits import Standing, credential, limits, place_of
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
 
@@ -32,6 +32,23 @@ class DoesNotStop:
     @property
     def count(self) -> int:
         return len(self.seen) + len(self.never)
+
+
+@dataclass(frozen=True)
+class CredentialRow:
+    """How far the worker's credential for a step is cut to it."""
+
+    text_untrusted: str
+    cut: bool
+
+
+def credential_row(step: Step, observation: Observation | None) -> CredentialRow | None:
+    """Return what the worker's credential can do besides the step; None if it never runs."""
+    found = credential(step, observation)
+    if found is None:
+        return None
+    text = found.fill(vocabulary.saying(found.sentence))
+    return CredentialRow(text, cut=found.standing is Standing.ABSENT)
 
 
 def does_not_stop(step: Step, observation: Observation | None, at: datetime | None) -> DoesNotStop:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from remediation.services.access import visibility
 from remediation.services.load_plan import read_plan
 from remediation.views.cards.assessed import Assessed
 from remediation.views.cards.diagnosis import DiagnosisCard
+from remediation.views.cards.plan_waits import PlanFlow
 from remediation.views.cards.step import StepCard
 
 UNREADABLE = "The current catalogue cannot read this plan, so nobody can approve it."
@@ -41,6 +42,8 @@ class ProposalPage:
     plan_text: str
     steps: tuple[StepCard, ...]
     diagnosis: DiagnosisCard
+    # The order of the plan, and where it waits.
+    flow: PlanFlow = field(default_factory=PlanFlow)
     # None until the worker has assessed the proposal for the first time.
     assessed: Assessed | None = None
 

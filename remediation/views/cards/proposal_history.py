@@ -17,12 +17,12 @@ from remediation.views.cards import changed_since
 from remediation.views.cards.fields import Field
 from remediation.views.cards.history import HistoryRow, in_order
 from remediation.views.cards.history_review import assessment_rows, request_rows, review_history
-from remediation.views.cards.history_run import halt_rows, notice_rows, step_rows
+from remediation.views.cards.history_run import halt_rows, notice_rows, step_rows, wait_rows
 from remediation.views.names import Names
 
 
 def rows(*proposals: Proposal) -> list[HistoryRow]:
-    """Return transitions, assessments, reviews, requests, refusals, steps, halts and notices.
+    """Return transitions, assessments, reviews, requests, refusals, steps, waits, halts, notices.
 
     The number of queries is the same for any number of proposals, but for those that a person
     edited: what each changed takes a few more.
@@ -48,6 +48,7 @@ def rows(*proposals: Proposal) -> list[HistoryRow]:
             *review_history({proposal.pk: proposal.round for proposal in proposals}),
             *request_rows(keys),
             *step_rows(keys),
+            *wait_rows(keys),
             *halt_rows(keys),
             *notice_rows(keys),
         ]

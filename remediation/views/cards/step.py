@@ -8,13 +8,19 @@ from datetime import datetime
 from django.utils.translation import gettext
 
 from remediation import vocabulary
-from remediation.domain.catalogue import after
+from remediation.domain.dry_run import DryStep, dry_run
 from remediation.domain.headline import headline_of
 from remediation.domain.observation import Observation, parse_observations
 from remediation.domain.plan import Plan, Step, format_name
 from remediation.models import Assessment
 from remediation.views.cards.fields import Field, format_canonical
-from remediation.views.cards.limits import DoesNotStop, does_not_stop
+from remediation.views.cards.limits import (
+    CredentialRow,
+    DoesNotStop,
+    credential_row,
+    does_not_stop,
+)
+from remediation.views.cards.new_values import format_parameter, format_value, state_after
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,7 @@ class ObservedCard:
     exists: bool
     simulated: bool
     fields: tuple[Field, ...]
+    left_by: int = 0  # the number of the earlier step that leaves this state; 0: it was read
 
     @property
     def changes(self) -> tuple[Field, ...]:
@@ -54,17 +61,22 @@ class StepCard:
     does_not_stop: DoesNotStop
     observed: ObservedCard | None
     unobservable: str = ""
+    creates: bool = False  # the target must not exist before
+    changes_state: bool = True  # it changes a pinned field
+    credential: CredentialRow | None = None  # what the worker's login can do besides the step
 
 
 def step_cards(plan: Plan | None, assessment: Assessment | None) -> tuple[StepCard, ...]:
     """Return one card per step; none when the plan cannot be read."""
     seen = observations_of(assessment)
     at = assessment.recorded_at if assessment else None
-    return tuple(_step_card(step, seen, at) for step in plan.steps) if plan else ()
+    if plan is None:
+        return ()
+    return tuple(_step_card(one, seen, at) for one in dry_run(plan, seen, state_after))
 
 
-def _step_card(step: Step, seen: dict[str, Observation | None], at: datetime | None) -> StepCard:
-    spec, locator = step.spec, step.target.locator
+def _step_card(one: DryStep, seen: dict[str, Observation | None], at: datetime | None) -> StepCard:
+    step, spec, locator = one.step, one.step.spec, one.step.target.locator
     observation = seen.get(locator)
     unobservable = locator in seen and observation is None
     return StepCard(
@@ -77,7 +89,7 @@ def _step_card(step: Step, seen: dict[str, Observation | None], at: datetime | N
         name_untrusted=format_name(step.target.distinguishing),
         target=tuple(Field(name, value) for name, value in step.target.fields.items()),
         parameters=tuple(
-            Field(name, format_canonical(value)) for name, value in step.parameters.items()
+            Field(name, format_parameter(value)) for name, value in step.parameters.items()
         ),
         reversible=spec.reversible and step.rollback is not None,
         rollback=step.rollback or "",
@@ -86,7 +98,10 @@ def _step_card(step: Step, seen: dict[str, Observation | None], at: datetime | N
         ends_sessions=vocabulary.saying(spec.ends_sessions),
         unpinned_reason=vocabulary.saying(spec.unpinned_reason),
         does_not_stop=does_not_stop(step, observation, at),
-        observed=_observed(step.action, observation) if observation else None,
+        observed=_observed(one, observation) if observation else None,
+        creates=spec.creates,
+        changes_state=bool(spec.leads_to or spec.leads_to_from),
+        credential=credential_row(step, observation),
         unobservable=(
             gettext("The worker could not read %(target)s.") % {"target": locator}
             if unobservable
@@ -101,20 +116,30 @@ def _undone(step: Step) -> str:
     return vocabulary.saying(step.spec.undone) or gettext("it can be undone")
 
 
-def _observed(action: str, observation: Observation) -> ObservedCard:
-    """Return the observation, pinned fields first: they must not change before the step."""
-    then = after(action, observation.state) if observation.exists else observation.state
+def _observed(one: DryStep, observation: Observation) -> ObservedCard:
+    """Return what the step meets and leaves, pinned fields first: they must not change before it.
+
+    In: the step of the dry run, and what was read of its target.
+    """
+    now = one.before or observation
     pinned = [
         Field(
             name,
-            format_canonical(value),
+            format_value(value),
             True,
-            format_canonical(then[name]) if then[name] != value else "",
+            format_value(one.after[name]) if one.after[name] != value else "",
         )
-        for name, value in observation.state.items()
+        for name, value in now.state.items()
     ]
+    made = [
+        Field(name, "", True, format_value(value))
+        for name, value in one.after.items()
+        if name not in now.state
+    ]
+    if one.left_by is not None:
+        return ObservedCard(now.exists, observation.simulated, (*pinned, *made), one.left_by + 1)
     shown = [Field(name, format_canonical(value)) for name, value in observation.shown.items()]
-    return ObservedCard(observation.exists, observation.simulated, (*pinned, *shown))
+    return ObservedCard(now.exists, observation.simulated, (*pinned, *made, *shown))
 
 
 def observations_of(assessment: Assessment | None) -> dict[str, Observation | None]:

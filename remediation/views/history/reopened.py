@@ -18,6 +18,7 @@ from remediation.services.access.asked import owners_in
 from remediation.views.cards.assessed import Assessed, pin_of
 from remediation.views.cards.checks import check_rows, tally
 from remediation.views.cards.diagnosis import DiagnosisCard, diagnosis_card
+from remediation.views.cards.plan_waits import plan_flow
 from remediation.views.cards.proposal import plan_of, sentences, undone
 from remediation.views.cards.reviews import review_row, slot_rows
 from remediation.views.cards.scope import scope_card
@@ -114,6 +115,7 @@ def _drawn(proposal: Proposal, assessment: Assessment, row: Review, ruling: Ruli
         plan_digest=digest(Kind.PLAN, bytes(proposal.plan)),
         plan_text=bytes(proposal.plan).decode(),
         steps=step_cards(plan, assessment),
+        flow=plan_flow(plan, assessment),
         diagnosis=_diagnosis(proposal, row),
         assessed=_assessed(assessment, row, ruling),
     )

@@ -23,7 +23,7 @@ MOST = 200
 _TOLD_BY_ANOTHER = frozenset({("step", "intended"), ("transition", "in_review")})
 _OF_A_RUN = frozenset({"step"})
 _RUN_WORDS = frozenset(
-    {"executing", "succeeded", "failed", "stopped", "rolled_back", "unknown", "halted"}
+    {"executing", "waiting", "succeeded", "failed", "stopped", "rolled_back", "unknown", "halted"}
 )
 
 

@@ -34,6 +34,7 @@ NEXT = {
     "in_review": gettext_lazy("People decide."),
     "approved": gettext_lazy("The worker runs it within its time."),
     "executing": gettext_lazy("It runs now."),
+    "waiting": gettext_lazy("It waits between two steps. Its page shows for whom or what."),
     "unknown": gettext_lazy("The worker reads the target to settle what happened."),
     "stopped": gettext_lazy("Part of it is done and stays. Propose the rest, or undo it."),
     "failed": gettext_lazy("Nothing was changed. It needs another plan."),
@@ -49,7 +50,7 @@ NEXT = {
 NOT_ANY_MORE = gettext_lazy("The incident is closed, so it does not run any more.")
 _NOT_BEGUN = frozenset({"submitted", "in_review", "approved"})
 _SEEN_IN_ITS_RUN = frozenset(
-    {"executing", "unknown", "stopped", "failed", "rolled_back", "succeeded"}
+    {"executing", "waiting", "unknown", "stopped", "failed", "rolled_back", "succeeded"}
 )
 
 

@@ -40,8 +40,9 @@ class StepChoice:
     # Whether it takes access away; the others may be left out, too.
     removes_access: bool
     smaller: tuple[Smaller, ...]
-    # The name to type for it; "" where none is asked for.
+    # The name to type for it; "" where none is asked for. Steps on one target share it.
     to_type: str
+    locator: str
 
     @property
     def number(self) -> int:

@@ -51,6 +51,7 @@ def _steps(plan: Plan, asked: Conditions) -> tuple[StepChoice, ...]:
             removes_access=step.spec.removes_access,
             smaller=_smaller(step),
             to_type=to_type(step.target) if asked.names else "",
+            locator=step.target.locator,
         )
         for step in plan.steps
     )

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from django.http import QueryDict
 
-from remediation.domain import errors, inert
-from remediation.domain.draft import Draft, DraftStep
-from remediation.domain.plan import MAX_STEPS
+from remediation.domain import draft_moves, errors, inert
+from remediation.domain.draft import Draft, DraftStep, DraftWait
+from remediation.domain.plan import MAX_STEPS, Order
 
 _ACTION = re.compile(r"step-([0-9]{1,3})-action", re.ASCII)
 # A whole form has a few thousand characters; a field of a plan is bounded by the plan's size.
@@ -47,24 +47,24 @@ def draft(sent: QueryDict) -> Draft:
         environment=_text(sent, "environment"),
         steps=tuple(_step(sent, f"step-{number}-") for number in numbers),
         rationale=_text(sent, "rationale"),
+        order=_text(sent, "order") or Order.NONE,
     )
 
 
 def changed(made: Draft, button: Asked) -> Draft:
     """Return the draft with the step added, removed or moved up."""
-    steps = list(made.steps)
+    steps = made.steps
     if button.verb == "add":
         action, _, locator = button.about.partition(" ")
         step = DraftStep(action, locator)
         if step.spec is not None and len(steps) < MAX_STEPS:
-            steps.append(step)
-        return replace(made, steps=tuple(steps))
+            steps = (*steps, step)
+        return replace(made, steps=steps)
     index = int(button.about) if re.fullmatch("[0-9]{1,3}", button.about, re.ASCII) else len(steps)
     if index < len(steps):
-        step = steps.pop(index)
-        if button.verb == "up":
-            steps.insert(max(0, index - 1), step)
-    return replace(made, steps=tuple(steps))
+        change = draft_moves.moved_up if button.verb == "up" else draft_moves.removed
+        steps = change(steps, index)
+    return replace(made, steps=steps)
 
 
 def follows(sent: QueryDict) -> UUID | None:
@@ -89,7 +89,17 @@ def _step(sent: QueryDict, prefix: str) -> DraftStep:
         fields=fields("target"),
         # As the page shows it again: hidden characters as code points.
         parameters={name: inert.visible(text) for name, text in fields("parameter").items()},
+        wait=_wait(sent, f"{prefix}wait-"),
     )
+
+
+def _wait(sent: QueryDict, prefix: str) -> DraftWait | None:
+    """Return the wait after a step; None where nothing of it was chosen."""
+    conditions = tuple(sent.getlist(f"{prefix}condition"))
+    person, within = f"{prefix}person" in sent, _text(sent, f"{prefix}within")
+    if not (conditions or person or within):
+        return None
+    return DraftWait(conditions, person, within)
 
 
 def _text(sent: QueryDict, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from remediation.views.cards.plan_waits import PlanFlow
 from remediation.views.cards.step import StepCard
 
 
@@ -29,6 +30,27 @@ class FormField:
 
 
 @dataclass(frozen=True)
+class WaitOption:
+    """Something that a wait can be for."""
+
+    name: str
+    title: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class FormWait:
+    """The wait after a step, as it is chosen."""
+
+    name: str  # with which the names of its fields begin
+    options: tuple[WaitOption, ...]
+    person: bool
+    within: FormField
+    chosen: bool  # the plan waits here
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class FormStep:
     """One step of the form. `sentence` is what it does, once its target is known."""
 
@@ -39,6 +61,7 @@ class FormStep:
     locator: str  # of a target that was offered; empty where its fields are typed
     target: tuple[FormField, ...]
     parameters: tuple[FormField, ...]
+    wait: FormWait
     error: str = ""
     last: bool = False
 
@@ -54,7 +77,7 @@ class Addable:
     value: str
     sentence: str
     gives_access: bool
-    used: bool  # a step already works on this target
+    used: bool  # a step already does this on this target
 
 
 @dataclass(frozen=True)
@@ -75,6 +98,7 @@ class Preview:
     sentences: tuple[str, ...]
     undone: str
     steps: tuple[StepCard, ...]
+    flow: PlanFlow
     rationale_untrusted: str
 
 
@@ -89,6 +113,8 @@ class PlanPage:
     follows: UUID | None
     environment: FormField
     rationale: FormField
+    order: FormField
+    rotates: bool  # a step makes or ends a credential, so that the order matters
     steps: tuple[FormStep, ...]
     offered: tuple[OfferedCard, ...]
     others: tuple[tuple[str, str], ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.conf import settings
@@ -18,9 +18,10 @@ from remediation.domain.report import load_diagnosis
 from remediation.domain.schema_inputs import Input, inputs_of
 from remediation.models import Incident, User
 from remediation.services.reporting import make_plan, offer_targets
+from remediation.views.cards.plan_waits import plan_flow
 from remediation.views.cards.proposal import sentences, undone
 from remediation.views.cards.step import step_cards
-from remediation.views.plan import words
+from remediation.views.plan import waits, words
 from remediation.views.plan.page import (
     Addable,
     FormField,
@@ -29,8 +30,7 @@ from remediation.views.plan.page import (
     PlanPage,
     Preview,
 )
-
-Problems = Mapping[str, Problem]
+from remediation.views.plan.words import Problems
 
 
 def checked(draft: Draft) -> tuple[Plan | None, tuple[Problem, ...]]:
@@ -61,7 +61,7 @@ def plan_page(
     found = {problem.pointer: problem for problem in reversed(problems)}
     diagnosis = make_plan.newest_diagnosis(incident)
     offered = offer_targets.offered(user, incident)
-    used = {step.locator for step in draft.steps if step.locator}
+    used = {f"{step.action} {step.locator}" for step in draft.steps}
     whole = found.get("/steps") or found.get("")
     return PlanPage(
         incident_id=incident.pk,
@@ -71,10 +71,9 @@ def plan_page(
         follows=follows,
         environment=_environment(draft, found),
         rationale=_rationale(draft, found),
-        steps=tuple(
-            _step(step, index, found, last=index == len(draft.steps) - 1)
-            for index, step in enumerate(draft.steps)
-        ),
+        order=waits.order_field(draft, found),
+        rotates=waits.rotates(draft),
+        steps=tuple(_step(draft.steps, index, found) for index in range(len(draft.steps))),
         offered=tuple(_offered(one, used) for one in offered),
         others=_others(),
         no_action=not any(one.own for one in offered),
@@ -90,6 +89,7 @@ def _preview(plan: Plan, draft: Draft) -> Preview:
         sentences=sentences(plan),
         undone=undone(plan),
         steps=step_cards(plan, None),
+        flow=plan_flow(plan, None),
         rationale_untrusted=draft.rationale,
     )
 
@@ -118,7 +118,8 @@ def _rationale(draft: Draft, found: Problems) -> FormField:
     )
 
 
-def _step(step: DraftStep, index: int, found: Problems, *, last: bool) -> FormStep:
+def _step(steps: Sequence[DraftStep], index: int, found: Problems) -> FormStep:
+    step = steps[index]
     at, spec = f"/steps/{index}", step.spec
     parts = (f"{at}/action", f"{at}/target", at, f"{at}/parameters")
     problem = next((found[one] for one in parts if one in found), None)
@@ -137,8 +138,9 @@ def _step(step: DraftStep, index: int, found: Problems, *, last: bool) -> FormSt
         parameters=tuple(_parameter(step, index, one, found) for one in inputs_of(spec.parameters))
         if spec
         else (),
+        wait=waits.wait_fields(steps, index, found),
         error=words.step_error(problem) if problem else "",
-        last=last,
+        last=index == len(steps) - 1,
     )
 
 
@@ -209,7 +211,7 @@ def _offered(one: offer_targets.Offered, used: set[str]) -> OfferedCard:
                 value=f"{spec.kind} {locator}",
                 sentence=one.target.describe(spec.sentence),
                 gives_access=spec.grants_access,
-                used=locator in used,
+                used=f"{spec.kind} {locator}" in used,
             )
             for spec in one.actions
         ),

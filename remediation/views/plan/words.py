@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.utils.translation import gettext
 
 from remediation import vocabulary
@@ -9,6 +11,8 @@ from remediation.domain import draft as drafts
 from remediation.domain import errors
 from remediation.domain.draft import Problem
 from remediation.domain.schema_inputs import Input, InputKind
+
+Problems = Mapping[str, Problem]
 
 
 def target_error(problem: Problem) -> str:
@@ -49,13 +53,32 @@ def step_error(problem: Problem) -> str:
         return target_error(problem)
     if isinstance(refusal, errors.UnknownAction | errors.UnknownTargetKind):
         return gettext("No action of the catalogue fits. Remove the step and add it again.")
+    if isinstance(refusal, errors.RotationOrder):
+        return rotation_error(problem)
     return vocabulary.message(refusal)
+
+
+def rotation_error(problem: Problem) -> str:
+    """Return the sentence for steps whose order does not fit; the reason is the refusal's."""
+    return gettext("The order does not fit: %(why)s.") % {"why": problem.refusal.detail}
+
+
+def wait_error(problem: Problem) -> str:
+    """Return the sentence for a wait."""
+    refusal = problem.refusal
+    if isinstance(refusal, errors.MissingField):
+        return gettext("Choose how long it waits at most.")
+    if problem.pointer.endswith("/wait"):
+        return gettext("Choose what it waits for.")
+    return gettext("This wait does not fit: %(why)s.") % {"why": refusal.detail}
 
 
 def plan_error(problem: Problem) -> str:
     """Return the sentence for the plan as a whole."""
     if problem.pointer == "/steps" and isinstance(problem.refusal, errors.MissingField):
         return gettext("The plan has no step yet. Add one below.")
+    if isinstance(problem.refusal, errors.RotationOrder):
+        return rotation_error(problem)
     return vocabulary.message(problem.refusal)
 
 

@@ -16,6 +16,8 @@ from remediation.services.access import slots, visibility
 from remediation.views.queue import cursors
 
 MINE, SERVICES = "mine", "services"
+# Runs that ask people. They stand among what is in review, by the same urgency.
+ASKS = "asks"
 # Sections of the queue: the first place of each, and the place where it ends.
 STOPPED, REVIEW, NEW, RUNNING, ENDED = "stopped", "review", "new", "running", "ended"
 SECTIONS = {

@@ -58,6 +58,11 @@ class QueuePage:
     needs_plan: NeedsPlan | None
     seen: str = ""
 
+    @property
+    def asks(self) -> bool:
+        """Return whether runs wait for this person."""
+        return any(group.key == "asks" and group.groups for group in self.groups)
+
 
 @dataclass(frozen=True)
 class Tab:

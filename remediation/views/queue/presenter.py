@@ -13,11 +13,22 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from remediation.domain.policy import ROLES
+from remediation.domain.states import ProposalState
 from remediation.models import QueueEntry, User
 from remediation.services.access import authorize, slots, visibility
 from remediation.views.cards import proposal_rows
 from remediation.views.queue import cursors, figures, groups, plans, reading, walk
-from remediation.views.queue.filters import ENDED, MINE, NEW, REVIEW, RUNNING, STOPPED, Filters
+from remediation.views.queue.filters import (
+    ASKS,
+    ENDED,
+    MINE,
+    NEW,
+    REVIEW,
+    RUNNING,
+    STOPPED,
+    Filters,
+    section,
+)
 from remediation.views.queue.page import QueueGroup, QueuePage
 from remediation.views.queue.reading import Lens
 from remediation.views.queue.walk import Found, Place
@@ -27,10 +38,15 @@ PAGE, FEW = 25, 10
 LATELY = timedelta(hours=24)
 # 16 digits less microseconds: the newest first (urgency_v1 in sql/queue.sql).
 _LAST = 9_999_999_999_999_999
+WAITING = ProposalState.WAITING.value
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TITLES = {
     MINE: (gettext_lazy("Waiting for your decision"), gettext_lazy("Your role is still needed.")),
+    ASKS: (
+        gettext_lazy("Runs that wait for you"),
+        gettext_lazy("A part is done. Say whether it goes on."),
+    ),
     "others": (gettext_lazy("Waiting for others"), ""),
     STOPPED: (
         gettext_lazy("Stopped in the middle"),
@@ -67,10 +83,15 @@ def page(person: User, filters: Filters, after: str) -> QueuePage:
         parts = [_part(filters.state, lens, filters.state, PAGE, filters.query, after)]
         mine = set(_able(rights, parts[0].found.places))
     else:
-        parts = _side_by_side(rights, lens, perhaps, filters)
+        parts = _side_by_side(person, rights, lens, perhaps, filters)
         mine = {place.proposal_id for place in parts[0].found.places}
     alone = not (filters.narrows or filters.state or after)
-    waiting = _format_count(parts[0] if alone else _all_mine(rights, perhaps, dense))
+    asking = next((part.found for part in parts if part.key == ASKS), None)
+    if asking is None:
+        asking = _asking(person, reading.lens(rights, Filters(), dense))
+    waiting = _format_count(
+        parts[0] if alone else _all_mine(rights, perhaps, dense), len(asking.places)
+    )
     shown = _groups(rights.person, parts, mine)
     may_see = visibility.seen_services(rights) != []
     numbers = figures.figures(rights) if may_see and alone else None
@@ -114,17 +135,36 @@ def _able(rights: slots.Rights, places: Iterable[Place]) -> dict[UUID, tuple[str
     return slots.open_slots_by_id(rights, [place.proposal_id for place in places])
 
 
+def _asking(person: User, lens: Lens) -> Found:
+    """Return the waiting runs that ask people, and that this person may answer.
+
+    They are few: they are read by the index of states.
+    """
+    rows = section(QueueEntry.objects.filter(lens.each, proposal__state=WAITING), REVIEW)
+    found = rows.select_related("proposal").order_by("place")[: FEW + 1]
+    return Found(
+        [
+            Place(row.pk, row.place, row.target)
+            for row in found
+            if visibility.may_halt(person, row.proposal)
+        ]
+    )
+
+
 def _side_by_side(
-    rights: slots.Rights, lens: Lens, perhaps: Q | None, filters: Filters
+    person: User, rights: slots.Rights, lens: Lens, perhaps: Q | None, filters: Filters
 ) -> list[Part]:
     mine, seemed = _mine(rights, lens, perhaps, filters)
-    rest = lens if perhaps is None else lens.narrowed(~perhaps)
+    asking = _asking(person, lens)
+    shown = [place.proposal_id for place in asking.places]
+    rest = (lens if perhaps is None else lens.narrowed(~perhaps)).narrowed(~Q(pk__in=shown))
     # If the person's own proposals fill the head of the queue, this part may be short.
     steps = reading.STEPS if lens.two_sided else 2
     others = _part("others", rest, REVIEW, PAGE, filters.but(state=REVIEW), steps=steps)
     others.found.first = sorted([*others.found.first, *seemed], key=lambda place: place.place)
     return [
         mine,
+        Part(ASKS, asking),
         _part(STOPPED, lens, STOPPED, FEW, filters.but(state=STOPPED)),
         others,
         _part(NEW, lens, NEW, FEW, filters.but(state=NEW)),
@@ -222,10 +262,10 @@ def _groups(person: UUID, parts: list[Part], mine: set[UUID]) -> tuple[QueueGrou
     )
 
 
-def _format_count(mine: Part) -> str:
+def _format_count(mine: Part, asking: int) -> str:
     """Format the count: `3`, or `50+` when there are more than were read."""
     found = mine.found
-    shown = len(found.places)
+    shown = len(found.places) + asking
     counted = [place for place in found.places if place.target in found.totals]
     led = {place.target for place in counted}
     hidden = sum(found.totals[target] for target in led) - len(counted)

@@ -16,6 +16,7 @@ from remediation.views.cards.comments import comments_card
 from remediation.views.cards.diagnosis import diagnosis_card
 from remediation.views.cards.like_this import like_this
 from remediation.views.cards.live import live_card
+from remediation.views.cards.plan_waits import plan_flow
 from remediation.views.cards.proposal import UNREADABLE, plan_of, sentences, undone
 from remediation.views.cards.reviews import review_rows
 from remediation.views.cards.step import step_cards
@@ -32,6 +33,7 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
     plan = plan_of(proposal)
     found = assessed(proposal, assessment, now=now) if assessment else None
     steps, diagnosis = step_cards(plan, assessment), diagnosis_card(proposal)
+    flow = plan_flow(plan, assessment)
     return ReviewPage(
         proposal_id=proposal.pk,
         state=proposal.state,
@@ -53,7 +55,8 @@ def review_page(user: User, proposal: Proposal) -> ReviewPage:
         diagnosis=diagnosis,
         happened=tiles.happened(diagnosis),
         breaks=tiles.breaks(found.scope, steps) if found else None,
-        changes=tiles.changes(steps),
+        changes=tiles.changes(steps, flow),
+        flow=flow,
         wrong=tiles.wrong(found) if found else None,
         decide=deciding.decide(user, proposal, assessment, plan=plan, now=now),
         rail=_rail(proposal, assessment),

@@ -12,6 +12,7 @@ from remediation.views.cards.fields import Field
 from remediation.views.cards.folding import Folded, fold
 from remediation.views.cards.limits import LimitRow
 from remediation.views.cards.owners import Contact, contacts
+from remediation.views.cards.plan_waits import PlanFlow, PlannedWait
 from remediation.views.cards.scope import ScopeCard, ScopeRow
 from remediation.views.cards.step import StepCard
 
@@ -96,19 +97,30 @@ class Change:
     unobservable: bool
     exists: bool
     simulated: bool
+    what: Folded | None = None  # the step in a few words, where a target alone does not say it
+    creates: bool = False
+    left_by: int = 0  # the number of the earlier step that leaves the state before
+    wait: PlannedWait | None = None  # after this step
+    changes_state: bool = True
 
 
 @dataclass(frozen=True)
 class Changes:
     """Before and after of each step, its undoing, and what stays as it is."""
 
+    order: str  # "Cut first" or "Move first"; empty where no credential is moved
+    order_text: str
+
     shown: tuple[Change, ...]
     more: tuple[Change, ...]
     back: str  # what undoing gives back; empty when steps differ in it
     not_undone: tuple[int, ...]
-    ends_sessions: tuple[str, ...]
+    ends_sessions: tuple[Folded, ...]
     stays: tuple[Folded, ...]
     more_stays: tuple[Folded, ...]
+    # What the worker's logins can do besides the plan, each sentence once; none: it is all cut.
+    uncut: tuple[str, ...]
+    cut: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -194,20 +206,32 @@ def _teams(rows: list[ScopeRow]) -> tuple[Team, ...]:
     return tuple(Team(fold(name, 28, 1), tuple(some)) for name, some in found.items())
 
 
-def changes(steps: tuple[StepCard, ...]) -> Changes:
+def changes(steps: tuple[StepCard, ...], flow: PlanFlow) -> Changes:
     """Return the tile of the plan."""
-    rows = tuple(_change(step) for step in steps)
+    told = bool(flow.waits) or len({step.locator for step in steps}) < len(steps)
+    rows = tuple(_change(step, flow.wait_after(step.number), told) for step in steps)
     stays = tuple(fold(text, 80, 1) for text in dict.fromkeys(_stays(steps)))
     undone = {step.undone for step in steps}
     return Changes(
+        order=flow.title,
+        order_text=flow.text,
         shown=rows[:STEPS],
         more=rows[STEPS:],
         back=undone.pop() if len(undone) == 1 else "",
         not_undone=tuple(step.number for step in steps if not step.undone),
-        ends_sessions=tuple(dict.fromkeys(step.ends_sessions for step in steps)),
+        ends_sessions=tuple(
+            fold(text, 140, 3) for text in dict.fromkeys(step.ends_sessions for step in steps)
+        ),
         stays=stays[:LIMITS],
         more_stays=stays[LIMITS:],
+        uncut=_credentials(steps, cut=False),
+        cut=_credentials(steps, cut=True),
     )
+
+
+def _credentials(steps: tuple[StepCard, ...], *, cut: bool) -> tuple[str, ...]:
+    rows = (step.credential for step in steps)
+    return tuple(dict.fromkeys(row.text_untrusted for row in rows if row and row.cut is cut))
 
 
 def wrong(assessed: Assessed) -> Wrong:
@@ -216,7 +240,7 @@ def wrong(assessed: Assessed) -> Wrong:
     return Wrong(found[:CHECKS], found[CHECKS:], assessed.passed)
 
 
-def _change(step: StepCard) -> Change:
+def _change(step: StepCard, wait: PlannedWait | None, told: bool) -> Change:
     return Change(
         number=step.number,
         target=fold(step.name_untrusted, 64, 1),
@@ -224,6 +248,11 @@ def _change(step: StepCard) -> Change:
         unobservable=bool(step.unobservable) or step.observed is None,
         exists=step.observed.exists if step.observed else True,
         simulated=bool(step.observed and step.observed.simulated),
+        what=fold(step.headline, 90, 2) if told else None,
+        creates=step.creates,
+        left_by=step.observed.left_by if step.observed else 0,
+        wait=wait,
+        changes_state=step.changes_state,
     )
 
 

@@ -16,6 +16,7 @@ from remediation.domain.outcome import Outcome
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
 from remediation.views.run.page import OutcomeCard, RunStep
+from remediation.views.run.waiting import WaitCard
 
 S = ProposalState
 # Tone and icon of the outcome, by state. Stopped and rolled back ask a person to look.
@@ -29,6 +30,7 @@ LOOKS = {
     S.EXPIRED: ("warn", "clock"),
     S.APPROVED: ("accent", "clock"),
     S.EXECUTING: ("accent", "play"),
+    S.WAITING: ("accent", "clock"),
 }
 # Why an approved proposal has not started: what it waits for, and what ends the wait.
 WAITS = {
@@ -43,6 +45,10 @@ WAITS = {
     "target_busy": (
         gettext_lazy("Waiting: another run is changing the target"),
         gettext_lazy("It starts by itself when that run has ended."),
+    ),
+    "hold_missing": (
+        gettext_lazy("Waiting: what it waits for after an earlier step was not seen"),
+        gettext_lazy("It goes on by itself when it is seen, or when a person says so."),
     ),
     "audit_unavailable": (
         gettext_lazy("Waiting: the audit log has not sealed the approval yet"),
@@ -102,6 +108,7 @@ class Standing:
     undoing: bool = False
     settled: bool = False
     ended_sessions: int = 0
+    wait: WaitCard | None = None
 
     @property
     def total(self) -> int:
@@ -119,6 +126,7 @@ def outcome(run: Standing) -> OutcomeCard:
     titles = {
         S.APPROVED: _waiting,
         S.EXECUTING: _running,
+        S.WAITING: _between,
         S.SUCCEEDED: _succeeded,
         S.FAILED: _failed,
         S.STOPPED: _stopped,
@@ -126,6 +134,8 @@ def outcome(run: Standing) -> OutcomeCard:
         S.UNKNOWN: _unknown,
     }
     title, *why = titles[state](run) if state in titles else _not_run(run, state)
+    if run.wait is not None and run.wait.asks:
+        tone = "warn"
     if state is S.STOPPED and run.settled:
         tone, icon = "muted", "check"
     done = ""
@@ -172,6 +182,16 @@ def _running(run: Standing) -> tuple[str, ...]:
         else ""
     )
     return title % values, halt
+
+
+def _between(run: Standing) -> tuple[str, ...]:
+    if run.undoing:
+        return (gettext("Halted: what was applied is undone."),)
+    if run.halted:
+        return (gettext("Halted: no further step starts. What was applied stays."),)
+    if run.wait is None:
+        return (gettext("Waits between two steps"),)
+    return run.wait.title, *run.wait.why
 
 
 def _succeeded(run: Standing) -> tuple[str, ...]:

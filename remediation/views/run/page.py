@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -14,11 +14,15 @@ from remediation.domain.outcome import Outcome
 from remediation.domain.states import ProposalState
 from remediation.services.review.reversal import BY_PEOPLE
 from remediation.views.cards.limits import DoesNotStop, LimitRow
+from remediation.views.cards.plan_waits import PlanFlow
+from remediation.views.run.waiting import WaitCard
 from remediation.views.run.ways import Undoing, Ways
 
 S = ProposalState
 # States that the worker still changes by itself.
-LIVE = frozenset({S.APPROVED, S.EXECUTING, S.UNKNOWN})
+LIVE = frozenset({S.APPROVED, S.EXECUTING, S.WAITING, S.UNKNOWN})
+# Decisions that stop a run; the others are about one that waits, or that does not go on.
+HALTS = ("halt", "keep", "undo")
 PHASES = {
     "intended": gettext_lazy("Started, cleared by the gate"),
     "applied": gettext_lazy("Applied"),
@@ -36,6 +40,8 @@ SIGNED: dict[str, Promise] = {
         "Then it undoes the applied steps whose targets are as the run left them."
     ),
     RunDecision.SETTLE: gettext_lazy("Then it counts."),
+    RunDecision.GO_ON: gettext_lazy("Then the whole gate checks again, and the run goes on."),
+    RunDecision.LONGER: gettext_lazy("Then the run waits longer."),
 }
 # Why a run ended; refusals of the gate have words of their own.
 REASONS = {
@@ -54,6 +60,7 @@ REASONS = {
     "outcome_unknown": gettext_lazy("The target did not answer."),
     "rollback_failed": gettext_lazy("The rollback failed on the target."),
     "clearance_refused": gettext_lazy("The clearance had expired."),
+    "wait_over": gettext_lazy("It waited, and nobody answered in time."),
 }
 
 
@@ -95,6 +102,7 @@ class RunStep:
     changes: tuple[Change, ...]
     was_undone: bool
     does_not_stop: DoesNotStop | None = None
+    made: tuple[tuple[str, str], ...] = ()  # what it made, by name
 
 
 @dataclass(frozen=True)
@@ -151,6 +159,11 @@ class HaltCard:
         return not self.holds and not self.refusal
 
     @property
+    def answers(self) -> bool:
+        """Return whether it answers a run that waits."""
+        return self.decision in (RunDecision.GO_ON, RunDecision.LONGER)
+
+    @property
     def promise(self) -> str:
         """Return what follows the signature, until the worker has verified it."""
         return str(SIGNED.get(self.decision, ""))
@@ -193,6 +206,11 @@ class RunPage:
     version: str
     # The proposal that replaced this one, before it could run.
     successor: UUID | None = None
+    # What it waits for now, and where the plan waits.
+    wait: WaitCard | None = None
+    # What a stopped run waited for when it stopped.
+    waited: WaitCard | None = None
+    flow: PlanFlow = field(default_factory=PlanFlow)
 
     @property
     def can_keep(self) -> bool:
@@ -201,11 +219,15 @@ class RunPage:
 
     @property
     def haltable(self) -> bool:
+        return self.state == S.EXECUTING and self._haltable
+
+    @property
+    def _haltable(self) -> bool:
         return self.can_keep or (self.may_halt and self.can_undo and not self.is_undone)
 
     @property
     def halted(self) -> bool:
-        return any(halt.holds and halt.decision != "settle" for halt in self.halts)
+        return any(halt.holds and halt.decision in HALTS for halt in self.halts)
 
     @property
     def is_undone(self) -> bool:
@@ -215,6 +237,9 @@ class RunPage:
     @property
     def halt_key(self) -> str:
         """Return which box is shown; the page replaces it when the key changes."""
+        if self.wait is not None:
+            # It stays in place while the run waits for the same, so that no typed word is lost.
+            return f"wait{self.wait.step}{self.wait.may_answer:d}{self.halted:d}"
         if self.haltable:
             return "form" if self.can_keep else "undo"
         if self.state in (S.STOPPED, S.UNKNOWN):

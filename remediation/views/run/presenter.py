@@ -8,21 +8,33 @@ from datetime import datetime
 from django.utils.translation import ngettext
 
 from remediation.domain.plan import Plan
-from remediation.models import Execution, Halt, HaltVerdict, Lease, Proposal, StepRecord, User
+from remediation.models import (
+    Execution,
+    Halt,
+    HaltVerdict,
+    Lease,
+    Proposal,
+    StepRecord,
+    User,
+    WaitLook,
+    WaitOverdue,
+)
 from remediation.services.access import authorize, visibility
 from remediation.services.access.asked import owners_in
 from remediation.services.clock import database_now
 from remediation.services.execution.halt import found_of
 from remediation.services.outbox.expire import deadline
 from remediation.views.cards import changed_since
+from remediation.views.cards.plan_waits import plan_flow
 from remediation.views.cards.proposal import plan_of, title_of
 from remediation.views.cards.reviews import review_rows
 from remediation.views.cards.slots import seat_of
 from remediation.views.names import Names
 from remediation.views.run.next_steps import alive, next_steps
 from remediation.views.run.outcome import Ended, Standing, outcome, sessions_of
-from remediation.views.run.page import LIVE, HaltCard, HaltParts, LeaseRow, RunPage, S
+from remediation.views.run.page import HALTS, LIVE, HaltCard, HaltParts, LeaseRow, RunPage, S
 from remediation.views.run.steps import describe_reason, run_steps
+from remediation.views.run.waiting import wait_card
 from remediation.views.run.ways import Undoing, glance, is_settled, undoing, ways_of
 
 
@@ -35,18 +47,21 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
     steps = run_steps(plan, records, run, authorize.newest(proposal)) if plan else ()
     halts = _halts(proposal)
     settled = proposal.state == S.STOPPED and is_settled(proposal)
-    may_halt = proposal.state == S.EXECUTING and visibility.may_halt(user, proposal)
+    wait = wait_card(user, proposal, plan)
+    may_halt = proposal.state in (S.EXECUTING, S.WAITING) and visibility.may_halt(user, proposal)
     standing = Standing(
         state=proposal.state,
         plan=plan,
         steps=steps,
         moved=moved,
         waiting_for=_waiting_for(proposal),
-        halted=any(one.holds and one.decision != "settle" for one in halts),
+        halted=any(one.holds and one.decision in HALTS for one in halts),
         undoing=any(one.holds and one.decision in ("undo", "halt") for one in halts),
         settled=settled,
         ended_sessions=sum(sessions_of(row.data) for row in records if row.phase == "applied"),
+        wait=wait,
     )
+    waited = wait is not None and wait.stopped_at is not None
     return RunPage(
         proposal_id=proposal.pk,
         state=proposal.state,
@@ -78,6 +93,9 @@ def run_page(user: User, proposal: Proposal) -> RunPage:
         ways=ways_of(user, proposal, plan),
         settled=settled,
         version=version(proposal),
+        wait=None if waited else wait,
+        waited=wait if waited else None,
+        flow=plan_flow(plan, authorize.newest(proposal)),
     )
 
 
@@ -130,7 +148,10 @@ def version(proposal: Proposal) -> str:
     steps = StepRecord.objects.filter(execution__proposal=proposal).count()
     halts = Halt.objects.filter(proposal=proposal).count()
     verified = HaltVerdict.objects.filter(halt__proposal=proposal).count()
-    return f"{proposal.state}.{steps}.{halts}.{verified}.{_waiting_for(proposal)}"
+    about = {"wait__execution__proposal": proposal}
+    looks, late = WaitLook.objects.filter(**about), WaitOverdue.objects.filter(**about)
+    waited = f"{looks.count()}.{late.count()}" if proposal.state == S.WAITING else ""
+    return f"{proposal.state}.{steps}.{halts}.{verified}.{waited}.{_waiting_for(proposal)}"
 
 
 def _halts(proposal: Proposal) -> tuple[HaltCard, ...]:

@@ -19,7 +19,7 @@ from remediation.views.cards.step import observations_of
 from remediation.views.run.page import PHASES, REASONS, Change, PhaseRow, RunStep
 
 # Members of a step record that are no fields of its target.
-NOT_FIELDS = frozenset({"incomplete", "open", "settled", *OF_PLACES})
+NOT_FIELDS = frozenset({"incomplete", "open", "settled", "made", *OF_PLACES})
 
 
 def run_steps(
@@ -67,6 +67,17 @@ def _step(
         phases=phases,
         changes=_changes({record.phase: record.data for record in records}),
         was_undone=outcome is Outcome.UNDONE,
+        made=_made(records),
+    )
+
+
+def _made(records: list[StepRecord]) -> tuple[tuple[str, str], ...]:
+    """Return what the step made, by name; never a secret."""
+    return tuple(
+        (name, str(value))
+        for record in records
+        if record.phase == "applied" and isinstance(made := record.data.get("made"), dict)
+        for name, value in made.items()
     )
 
 

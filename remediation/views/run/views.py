@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from audit.tlog.canonical import Json
 from remediation.domain import errors
-from remediation.domain.halt.statement import MAX_REASON, MIN_REASON
+from remediation.domain.halt.statement import MAX_REASON, MIN_REASON, RunDecision
 from remediation.services.access import authorize
 from remediation.services.execution import halt as service
 from remediation.services.execution import propose_rest, reverse_run
@@ -24,6 +24,7 @@ from remediation.views.cards.proposal import visible
 from remediation.views.errors import STOP_POLLING, signed_out
 from remediation.views.run import presenter
 from remediation.views.run.page import LIVE, RunPage
+from remediation.views.run.waiting import LONGER
 
 
 @decorators.page
@@ -77,8 +78,27 @@ def halt_start(request: HttpRequest, proposal_id: UUID, body: Mapping[str, Json]
         decision=bodies.text(body, "decision"),
         reason=bodies.text(body, "reason"),
         found=bodies.text({"found": "", **body}, "found"),
+        answer=_answer(body),
     )
     return JsonResponse({"session": str(started.session_id), "options": started.options})
+
+
+def _answer(body: Mapping[str, Json]) -> service.Answer | None:
+    """Return what an answer to a run that waits says; None of any other statement."""
+    decision = bodies.text(body, "decision")
+    if decision not in (RunDecision.GO_ON, RunDecision.LONGER):
+        return None
+    longer_s = body.get("longer_s")
+    if decision == RunDecision.LONGER and longer_s not in LONGER:
+        raise errors.BadValue("choose how much longer it waits", pointer="/longer_s")
+    step = body.get("step")
+    if not isinstance(step, int) or isinstance(step, bool):
+        raise errors.BadValue("say to which wait it is an answer", pointer="/step")
+    return service.Answer(
+        step=step,
+        seen=bodies.text(body, "seen"),
+        longer_s=int(longer_s) if isinstance(longer_s, int) and decision == "longer" else 0,
+    )
 
 
 @decorators.json_post
@@ -142,4 +162,5 @@ def _context(request: HttpRequest, proposal_id: UUID) -> dict[str, object]:
         "longest": MAX_REASON,
         "shortest": MIN_REASON,
         "longest_undo": reverse_run.MAX_REASON,
+        "longer": LONGER,
     }

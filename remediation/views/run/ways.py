@@ -62,6 +62,8 @@ class Ways:
     may: bool = False
     undo: Undoing = Undoing()
     rest: tuple[str, ...] = ()
+    # Steps are left that would end the old credential without the wait before them.
+    rest_withheld: bool = False
     reversal: tuple[str, ...] = ()
     may_settle: bool = False
     since: datetime | None = None  # since when it is stopped or unknown
@@ -90,6 +92,7 @@ def ways_of(user: User, proposal: Proposal, plan: Plan | None) -> Ways:
         may=True,
         undo=_undo(proposal, plan, rows, since),
         rest=tuple(step.sentence for step in rest.steps) if rest else (),
+        rest_withheld=rest is None and bool(propose_rest.why_none(proposal)),
         reversal=_reversal(proposal),
         may_settle=not is_settled(proposal),
         since=since,

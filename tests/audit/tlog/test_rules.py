@@ -74,6 +74,7 @@ def test_the_vocabulary_gives_the_severity_of_each_event() -> None:
         Event.WORKER_INCIDENT_REOPENED: 4,
         Event.WORKER_PROPOSAL_STOPPED: 3,
         Event.WORKER_PROPOSAL_UNKNOWN: 3,
+        Event.WORKER_WAIT_OVERDUE: 3,
         Event.WORKER_GATE_REFUSED: 3,
         Event.WORKER_CHANNEL_FAILED: 3,
         Event.WORKER_NOTICE_LOST: 3,

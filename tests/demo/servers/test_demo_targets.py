@@ -16,9 +16,9 @@ from hitlportal.demo.play import independent
 from hitlportal.demo.servers import ledger
 from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.cloud import Cloud, keys_of
-from hitlportal.demo.servers.ledger import OBSERVER, OPERATOR, Ledger
+from hitlportal.demo.servers.ledger import LOGINS, OBSERVER, OPERATOR, Ledger
 from hitlportal.demo.servers.servers import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
-from hitlportal.demo.story import CASE, CLUSTER, LEAKED, ROLE
+from hitlportal.demo.story import CASE, CLUSTER, LEAKED, ROLE, ROTATED
 from tests.agent.cases import truth
 
 NOW = "2026-11-22T12:00:00Z"
@@ -44,14 +44,14 @@ def prepared(cluster: PostgresCluster, tmp_path_factory: pytest.TempPathFactory)
 
 def test_the_targets_log_contains_no_password(cluster: PostgresCluster, prepared: Ledger) -> None:
     log = cluster.log.read_text()
-    for login in (OBSERVER, OPERATOR, ROLE, *LEAKED):
+    for login in (*LOGINS, ROLE, ROTATED, *LEAKED):
         password = prepared.dsn(login).partition(f"{login}:")[2].partition("@")[0]
         assert len(password) > 30
         assert password == prepared.password(login)
         assert password not in log
 
 
-@pytest.mark.parametrize("login", [OBSERVER, OPERATOR, ROLE, *LEAKED])
+@pytest.mark.parametrize("login", [*LOGINS, ROLE, ROTATED, *LEAKED])
 def test_the_logins_work(prepared: Ledger, login: str) -> None:
     with psycopg.connect(prepared.dsn(login)) as connection:
         assert connection.info.user == login

@@ -9,18 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from remediation.domain.catalogue import MAX_LOCATOR, TARGETS, postgres
-from remediation.domain.catalogue.locators import (
-    escape,
-    fields_of,
-    is_plain,
-    locator_of,
-    unescape,
-)
+from remediation.domain.catalogue import MAX_LOCATOR, TARGETS
+from remediation.domain.catalogue.locators import escape, fields_of, is_plain, locator_of, unescape
+from remediation.domain.catalogue.postgres_role import ROLE
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import parse_target, target_at
 
-ROLE = postgres.ROLE
 # What the pattern of roles was before their names were free (frozen.json).
 BEFORE = r"[A-Za-z_][A-Za-z0-9_$.-]{0,62}"
 CLUSTERS = st.from_regex(ROLE.fields["cluster"], fullmatch=True)

@@ -23,8 +23,8 @@ from remediation.domain.catalogue import (
     postgres,
     register,
 )
-
-ROLE, DISABLE, ENABLE = postgres.ROLE, postgres.DISABLE, postgres.ENABLE
+from remediation.domain.catalogue.postgres_login import DISABLE, ENABLE
+from remediation.domain.catalogue.postgres_role import ROLE
 
 
 def provider(**changes: Any) -> Provider:
@@ -131,6 +131,13 @@ OTHER = {"name": "other2", "targets": (kubernetes.SECRET,), "actions": ()}
         (limited(Limit("sessions", "{", "", "x")), "only {value}, once"),
         (limited(Limit("sessions", "x", "{value}", "x")), "only {value}, once"),
         (limited(Limit("sessions", "x", "", "{value}")), "only {value}, once"),
+        (action(credential=None), "how far the worker's credential is cut"),
+        (action(credential=Limit("", "x", "y", "")), "always cut, or never"),
+        (action(credential=Limit("", "", "", "")), "always cut, or never"),
+        (action(credential=Limit("", "x", "", "y")), "always cut, or never"),
+        (action(credential=Limit("", "{value}", "", "")), "nothing is replaced"),
+        (action(credential=Limit("pets", "x", "", "y")), "its credential: postgres.role shows no"),
+        (action(credential=Limit("uncut", "x", "", "")), "what is unknown"),
         (action(parameters={"type": "nothing"}), "no JSON Schema"),
         (action(parameters={"type": "object", "properties": {}}), "not a closed object"),
         (action(example={"x": 1}), "the example is not valid"),

@@ -106,11 +106,11 @@ def test_a_loose_pattern_lets_no_separator_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The registry tries some values; reading a target refuses what it misses."""
-    from remediation.domain import plan
+    from remediation.domain import step
 
-    assert not plan._compiled(r"x.*").fullmatch("xa/b")
-    assert not plan._compiled(r"x[\s\S]*").fullmatch("x\n/b")
-    assert plan._compiled(r"x.*|y").fullmatch("y")
+    assert not step._compiled(r"x.*").fullmatch("xa/b")
+    assert not step._compiled(r"x[\s\S]*").fullmatch("x\n/b")
+    assert step._compiled(r"x.*|y").fullmatch("y")
     with pytest.raises(BadInput):
         parse_target({"kind": "postgres.role", "cluster": "a/b", "role": "c"})
     assert re.fullmatch(other.IDENTITY.fields["name"], "a", re.ASCII)

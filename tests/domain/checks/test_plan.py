@@ -20,6 +20,7 @@ from remediation.domain.plan import Plan, Step
 from tests.domain.checks.test_claims import KEY, OTHER, TARGET, claiming, event
 from tests.domain.checks.test_targets import KEY_LOCATOR, made
 from tests.domain.story import LOCATOR, a_check_input, a_plan
+from tests.domain.thing_plans import make, parsed, retire, second, wait
 from tests.every import every
 
 OTHER_TARGET: dict[str, Json] = {**TARGET, "user": "bo", "access_key_id": OTHER}
@@ -97,6 +98,55 @@ def test_deleting_comes_last() -> None:
     steps = (deleting(0), told.plan.steps[1])
     outcome, reason = containment_order(replace(told, plan=replace(told.plan, steps=steps)))
     assert (outcome, "removes before step 2 disables" in reason) == (Outcome.FAIL, True)
+
+
+# --- the order of a rotation
+
+
+def rotating(order: str, *steps: Json, records: tuple[dict[str, Any], ...]) -> CheckInput:
+    """The evidence is about KEY, which the test action retires under that name in these tests."""
+    told = claiming("x", *records)
+    return replace(told, plan=parsed(second(*steps, order=order)))
+
+
+MOVE = (make(wait=wait(person=True, within_s=7_200)), retire())
+CUT = (retire(), make())
+
+
+def test_what_an_intruder_uses_is_cut_first() -> None:
+    outcome, reason = containment_order(rotating("move_first", *MOVE, records=(event(),)))
+    assert outcome is Outcome.FAIL
+    assert f"{KEY} is in use in the cited evidence (1 record, the last at 2026-03-01" in reason
+    assert "7200 s" in reason and "cut_first" in reason
+    cut = rotating("cut_first", *CUT, records=(event(),))
+    assert containment_order(cut)[0] is Outcome.PASS
+
+
+@every(
+    "record",
+    [
+        event(errorCode="AccessDenied"),
+        event(userIdentity={"type": "IAMUser", "accessKeyId": OTHER, "userName": "bo"}),
+    ],
+)
+def test_without_a_use_it_is_moved_first(record: dict[str, Any]) -> None:
+    assert containment_order(rotating("move_first", *MOVE, records=(record,)))[0] is Outcome.PASS
+    outcome, reason = containment_order(rotating("cut_first", *CUT, records=(record,)))
+    assert outcome is Outcome.WARN
+    assert "move_first would spare them" in reason
+
+
+def test_a_use_that_nobody_cites_is_no_reason() -> None:
+    told = claiming("x", event(errorCode="AccessDenied"))
+    told = replace(told, plan=parsed(second(*MOVE)))
+    assert containment_order(told)[0] is Outcome.PASS
+
+
+def test_a_plan_with_an_order_is_not_judged_as_if_it_had_none() -> None:
+    """It waits, or cuts on purpose; so was refused or accepted when it was parsed."""
+    steps = (step(TARGET), step({**TARGET, "access_key_id": OTHER}, "activate"))
+    outcome, reason = containment_order(of_steps(*steps))
+    assert outcome is Outcome.FAIL and "nobody was seen using" in reason
 
 
 # --- irreversible

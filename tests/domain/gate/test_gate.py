@@ -30,7 +30,8 @@ from remediation.domain.gate.evidence import (
     AgentEvidence,
     Excluded,
 )
-from remediation.domain.gate.gate import CLEARANCE_S, Clearance, Failure, Success, examine
+from remediation.domain.gate.finding import Failure, Success
+from remediation.domain.gate.gate import CLEARANCE_S, Clearance, examine
 from remediation.domain.observation import Pinned, Unobservable
 from remediation.domain.scope import Scope, ScopeTarget
 from tests.domain import record

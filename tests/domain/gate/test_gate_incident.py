@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from remediation.domain.errors import BadInput, IncidentClosed, Next
-from remediation.domain.gate.evidence import Evidence, IncidentEvidence
+from remediation.domain.gate.evidence import Evidence
+from remediation.domain.gate.incident import IncidentEvidence
 from tests.domain.gate.test_gate_reversals import undoing
 from tests.domain.gate.verifying import GOOD, roll_back, verify
 from tests.domain.story import NOW

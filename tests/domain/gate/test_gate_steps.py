@@ -106,7 +106,8 @@ def test_a_step_that_was_approved_without_a_rollback_is_not_rolled_back(
     """No such action exists yet, so the catalogue is changed for this test."""
     kind = "postgres.role.disable"
     final = replace(ACTIONS[kind].earlier[0], rollback=None, reversible=False)
-    monkeypatch.setattr("remediation.domain.plan.ACTIONS", {**ACTIONS, kind: final})
+    for module in ("plan", "step"):
+        monkeypatch.setattr(f"remediation.domain.{module}.ACTIONS", {**ACTIONS, kind: final})
     applied = replace(Story().evidence(), applied=(0,))
     with pytest.raises(Digest, match="no rollback"):
         roll_back(applied)

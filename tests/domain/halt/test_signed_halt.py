@@ -22,7 +22,7 @@ from remediation.domain.errors import (
 )
 from remediation.domain.gate.approvers import Approvers
 from remediation.domain.gate.signature import Assertion
-from remediation.domain.halt.signed_halt import HaltedRun, SignedHalt, verify_halt
+from remediation.domain.gate.signed_halt import HaltedRun, SignedHalt, verify_halt
 from remediation.domain.halt.statement import (
     Found,
     HaltStatement,

@@ -8,7 +8,7 @@ from remediation.domain import errors
 from remediation.domain.intake import report
 from remediation.domain.intake.changes import STRICTEST, Facts, Known
 from tests.domain.intake.files import difference, state
-from tests.domain.intake.test_readers import EDGES, IDENTITIES, SERVICES
+from tests.domain.intake.test_readers import CONSUMERS, EDGES, IDENTITIES, SERVICES
 from tests.every import every
 
 MILD: Facts = {
@@ -19,11 +19,12 @@ MILD: Facts = {
     "external_partner": False,
     "retired": False,
 }
+EDGE: Facts = {"present": True, "seen_as": "web", "period_s": 3600, "takes_by": "restart"}
 ROLE: Facts = {"name": "", "environment": "staging", "owner_team": "", "retired": False}
 KNOWN = Known(
     {"web": {**MILD, "criticality": "high", "payment_path": True}, "api": MILD, "old": MILD},
     {"postgres.role:c/r": ROLE},
-    {("web", "api", ""): True, ("web", "", "postgres.role:c/r"): True},
+    {("web", "api", ""): {"present": True}, ("web", "", "postgres.role:c/r"): EDGE},
 )
 
 
@@ -72,9 +73,38 @@ def test_a45_a_first_owner_counts_as_loosening() -> None:
 def test_a45_a_removed_dependency_loosens_and_a_restored_one_to_an_identity() -> None:
     found = difference(state("csv", EDGES + "web,api,,no\n"), KNOWN)
     assert [change.loosens for change in found.changes] == [("present",)]
-    gone = Known(KNOWN.services, KNOWN.identities, dict.fromkeys(KNOWN.edges, False))
+    edges = {key: {**facts, "present": False} for key, facts in KNOWN.edges.items()}
+    gone = Known(KNOWN.services, KNOWN.identities, edges)
     back = difference(state("csv", EDGES + "web,api,,\nweb,,postgres.role:c/r,yes\n"), gone)
     assert [change.loosens for change in back.changes] == [(), ("present",)]
+
+
+@every(
+    ("row", "loosens"),
+    [
+        ("web,postgres.role:c/r,,batch,,", ("seen_as",)),
+        ("web,postgres.role:c/r,,,15m,", ("period_s",)),
+        ("web,postgres.role:c/r,,,24h,", ()),
+        ("web,postgres.role:c/r,,,,reload", ()),
+        ("web,postgres.role:c/r,no,other,0,", ("present",)),
+    ],
+)
+def test_a45_what_can_end_a_wait_earlier_loosens(row: str, loosens: tuple[str, ...]) -> None:
+    (changed,) = difference(state("csv", CONSUMERS + row + "\n"), KNOWN).changes
+    assert changed.loosens == loosens
+
+
+def test_a45_a_first_period_loosens_because_a_missing_one_counts_as_long() -> None:
+    edges = {key: {**facts, "seen_as": "", "period_s": None} for key, facts in KNOWN.edges.items()}
+    known = Known(KNOWN.services, KNOWN.identities, edges)
+    row = "web,postgres.role:c/r,,web,1h,\n"
+    (changed,) = difference(state("csv", CONSUMERS + row), known).changes
+    assert changed.loosens == ("seen_as", "period_s")
+
+
+def test_what_a_file_does_not_say_of_a_use_stays() -> None:
+    found = difference(state("csv", EDGES + "web,,postgres.role:c/r,yes\n"), KNOWN)
+    assert (found.changes, found.unchanged) == ((), 1)
 
 
 def test_a45_an_identity_of_less_weight_loosens() -> None:

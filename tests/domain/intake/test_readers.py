@@ -7,7 +7,7 @@ from textwrap import dedent
 import pytest
 
 from remediation.domain import errors
-from remediation.domain.intake.stated import Said, Stated
+from remediation.domain.intake.stated import NOWHERE, Said, Stated, Use, period, write_period
 from tests.domain.intake.files import service_edges, state
 from tests.every import every
 
@@ -297,6 +297,7 @@ def test_a_compose_file_has_services() -> None:
 SERVICES = "service,owner_team,environment,criticality,payment_path,external_partner,retired\n"
 IDENTITIES = "identity,name,owner_team,environment,retired\n"
 EDGES = "service,needs_service,needs_identity,present\n"
+CONSUMERS = "service,needs_identity,present,seen_as,period,takes_by\n"
 
 
 def test_csv_tables_are_told_apart_by_their_header_in_any_order() -> None:
@@ -317,7 +318,45 @@ def test_csv_tables_are_told_apart_by_their_header_in_any_order() -> None:
     ]
 
 
+def test_a_table_of_consumers_says_how_an_identity_is_used() -> None:
+    stated = state("csv", CONSUMERS + "web,postgres.role:c/r,,web-pool,24h,restart\n")
+    (edge,) = stated.edges.values()
+    assert edge.use == Use("web-pool", 86_400, "restart")
+    stated = state("csv", CONSUMERS + "web,postgres.role:c/r,,,0,\n")
+    assert [edge.use for edge in stated.edges.values()] == [Use(period_s=0)]
+
+
+@every(
+    ("text", "seconds"),
+    [("0", 0), ("90s", 90), ("15m", 900), ("24h", 86_400), ("31d", 31 * 86_400)],
+)
+def test_a_period_has_a_unit(text: str, seconds: int) -> None:
+    assert period(text, NOWHERE) == seconds
+    assert period(write_period(seconds), NOWHERE) == seconds
+
+
+@every("text", ["7", "1w", "-1s", "1.5h", "401d", "", " 1h", "1h30m", "١h"])
+def test_other_texts_are_no_period(text: str) -> None:
+    with pytest.raises(errors.BadInput):
+        period(text, NOWHERE)
+
+
+def test_annotations_say_how_all_their_identities_are_used() -> None:
+    keys = {"identities": "postgres.role:c/r", "seen-as": "web", "period": "1h"}
+    labels = "".join(f"      hitlportal.{key}: '{value}'\n" for key, value in keys.items())
+    stated = state("compose", "services:\n  web:\n    image: x\n    labels:\n" + labels)
+    assert [edge.use for edge in stated.edges.values()] == [Use("web", 3600)]
+
+
 CSV_REFUSED = {
+    "a period without a unit": (
+        CONSUMERS + "a,postgres.role:c/r,,,7,\n",
+        "'7' is not a time such as 0, 90s, 15m, 24h or 31d",
+    ),
+    "another way to take a value": (
+        CONSUMERS + "a,postgres.role:c/r,,,,magic\n",
+        "'magic' is not one of fetch, reload, restart, deploy, by_hand",
+    ),
     "a formula": (SERVICES + "=cmd|x,,,,,,\n", "line 2: a cell begins with '='"),
     "a plus": (SERVICES + "a,+1,,,,,\n", "a cell begins with '+'"),
     "an at": (SERVICES + "a,@b,,,,,\n", "a cell begins with '@'"),

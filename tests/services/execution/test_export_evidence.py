@@ -65,6 +65,34 @@ def test_the_command_writes_a_file(as_login: AsLogin, settings: Settings, tmp_pa
     assert out.getvalue().endswith("bytes\n")
 
 
+@pytest.mark.parametrize(("given", "after"), [([], None), (["--after", "1"], 0)])
+def test_a_step_is_counted_from_one(
+    given: list[str], after: int | None, settings: Settings, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    settings.PROCESS, asked = "worker", []
+
+    def exported(**said: object) -> bytes:
+        asked.append(said["after"])
+        return b"{}"
+
+    monkeypatch.setattr(export_evidence, "export", exported)
+    call_command(
+        "export_evidence", str(uuid4()), "--output", str(tmp_path / "e.json"), *given,
+        stdout=StringIO(),
+    )  # fmt: skip
+    assert asked == [after]
+
+
+def test_a_run_that_did_not_wait_has_no_evidence_after_a_step(
+    as_login: AsLogin, settings: Settings
+) -> None:
+    settings.PROCESS = "worker"
+    proposal = factories.proposal_at("succeeded")
+    with as_login(WORKER), pytest.raises(CommandError, match="no_such_object"):
+        call_command("export_evidence", str(proposal.pk), "--after", "1")
+
+
 def test_a_refused_export_is_recorded_and_writes_nothing(
     as_login: AsLogin, settings: Settings, tmp_path: Path
 ) -> None:

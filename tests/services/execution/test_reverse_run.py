@@ -15,6 +15,7 @@ from remediation import models as m
 from remediation.domain import errors, plan
 from remediation.domain.gate import gate
 from remediation.domain.gate.approvers import Approvers
+from remediation.domain.gate.finding import Failure
 from remediation.services.execution import reverse_run
 from remediation.services.reporting import supersede, withdraw
 from remediation.services.review import report_agent
@@ -229,7 +230,7 @@ def freshness(proposal_id: UUID) -> str:
     evidence = gathered(proposal_id)
     found = gate.examine(evidence, approvers=Approvers(()), now=evidence.database_now)
     result = next(f.result for f in found if f.name == "freshness")
-    return result.reason if isinstance(result, gate.Failure) else ""
+    return result.reason if isinstance(result, Failure) else ""
 
 
 def undone(world: World, *, by: str = "alice") -> UUID:

@@ -23,6 +23,7 @@ from remediation.domain.errors import (
 from remediation.services.actors import AgentActor, PersonActor, ProcessActor, worker
 from remediation.services.inventory import facts as inventory
 from remediation.services.inventory import identity_kinds
+from remediation.services.inventory.consumer_facts import ConsumerFacts
 from remediation.services.inventory.facts import IdentityFacts, ServiceFacts
 from tests import factories
 from tests.database.logins import connect
@@ -231,6 +232,57 @@ def test_an_edge_can_lead_to_an_identity(editor: PersonActor) -> None:
             actor=editor, source_id=source.pk, needs=identity, present=True
         )
     assert (edge.service, edge.identity) == (None, identity)
+
+
+def test_how_a_service_uses_an_identity_is_recorded_and_kept(editor: PersonActor) -> None:
+    source, identity = add(editor, "a"), factories.identity()
+    use = ConsumerFacts("a-pool", 3600, "reload")
+    with factories.acting(WEB):
+        for present, said in ((True, use), (True, None), (True, use), (False, None)):
+            edge = inventory.set_dependency(
+                actor=editor, source_id=source.pk, needs=identity, present=present, consumer=said
+            )
+    versions = list(edge.versions.order_by("id"))
+    assert [(v.present, ConsumerFacts.of(v)) for v in versions] == [(True, use), (False, use)]
+    assert newest_entry()["data"]["after"] == {
+        "depends_on": identity.locator,
+        "present": False,
+        "seen_as": "a-pool",
+        "period_s": 3600,
+        "takes_by": "reload",
+    }
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        ConsumerFacts(seen_as="a\u202eb"),
+        ConsumerFacts(seen_as="x" * 201),
+        ConsumerFacts(period_s=-1),
+        ConsumerFacts(period_s=401 * 24 * 3600),
+        ConsumerFacts(takes_by="magic"),
+    ],
+)
+def test_a_use_with_a_value_that_is_not_allowed_is_refused(
+    editor: PersonActor, use: ConsumerFacts
+) -> None:
+    source, identity = add(editor, "a"), factories.identity()
+    with pytest.raises(BadValue), factories.acting(WEB):
+        inventory.set_dependency(
+            actor=editor, source_id=source.pk, needs=identity, present=True, consumer=use
+        )
+
+
+def test_only_the_use_of_an_identity_has_a_period(editor: PersonActor) -> None:
+    source, needed = add(editor, "a"), add(editor, "b")
+    with pytest.raises(BadValue), factories.acting(WEB):
+        inventory.set_dependency(
+            actor=editor,
+            source_id=source.pk,
+            needs=needed,
+            present=True,
+            consumer=ConsumerFacts(period_s=1),
+        )
 
 
 def test_a_service_does_not_depend_on_itself(editor: PersonActor) -> None:

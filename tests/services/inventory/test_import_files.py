@@ -32,7 +32,7 @@ from remediation.services.inventory.import_files import Prepared
 from tests import factories
 from tests.conftest import AsLogin
 from tests.domain.intake.files import GRAPHS
-from tests.domain.intake.test_readers import EDGES, IDENTITIES, SERVICES
+from tests.domain.intake.test_readers import CONSUMERS, EDGES, IDENTITIES, SERVICES
 from tests.factories import WEB
 
 pytestmark = pytest.mark.django_db
@@ -245,10 +245,13 @@ LOOSENED = {
     "a retirement": SERVICES + "web,,,,,,yes\n",
     "a dependency ends": EDGES + "web,api,,no\n",
     "a user of the identity goes": EDGES + "web,,postgres.role:orders/web,no\n",
+    "the user's name in records": CONSUMERS + "web,postgres.role:orders/web,,other,,\n",
+    "a shorter period": CONSUMERS + "web,postgres.role:orders/web,,,60s,\n",
     "the identity's environment": IDENTITIES + "postgres.role:orders/web,,,staging,\n",
 }
 NOT_LOOSENED = {
     "more critical": SERVICES + "web,,,critical,,,\n",
+    "how the user takes a value": CONSUMERS + "web,postgres.role:orders/web,,,,reload\n",
     "a partner": SERVICES + "web,,,,,yes,\n",
     "the identity's owner": IDENTITIES + "postgres.role:orders/web,,other,,\n",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from remediation import models as m
+from remediation.domain.catalogue import ACTIONS
 from remediation.services.reporting import offer_targets
 from tests import factories
 
@@ -28,9 +29,13 @@ def test_the_incidents_identity_comes_first_even_if_the_inventory_does_not_know_
     (found,) = offer_targets.offered(alice.user, own)
     assert (found.own, found.environment) == (True, "")
     # What takes access away comes before what gives it.
-    assert [spec.kind for spec in found.actions] == [
-        "postgres.role.disable", "postgres.role.enable",
-    ]  # fmt: skip
+    kinds = [spec.kind for spec in found.actions]
+    of_roles = {kind for kind, spec in ACTIONS.items() if spec.target_kind == "postgres.role"}
+    assert len(kinds) == len(set(kinds)) and set(kinds) == of_roles
+    assert kinds.index("postgres.role.disable") < kinds.index("postgres.role.enable")
+    assert [spec.kind for spec in found.actions if spec.removes_access] == kinds[
+        : len([spec for spec in found.actions if spec.removes_access])
+    ]
 
 
 def test_other_keys_of_the_same_holder_are_siblings() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from uuid import UUID
 
@@ -195,3 +196,74 @@ def test_a12_an_auditor_gets_no_form(
     carol = browser_of(factories.person(roles=["auditor"]))
     assert carol.get("plan", incident_id).status_code == 403
     assert f"/incidents/{incident_id}/plan/" not in text_of(carol.get("incident", incident_id))
+
+
+ROTATION = {
+    "environment": "production",
+    "rationale": WHY,
+    "step-0-action": "test.thing.make",
+    "step-0-locator": "test.thing:billing",
+    "step-0-parameter-store": "file:billing",
+    "step-1-action": "test.thing.retire",
+    "step-1-locator": "test.thing:billing",
+    "step-1-parameter-token_id": "tk-000000000000",
+}
+MOVE = {
+    "order": "move_first",
+    "step-0-wait-condition": "consumers_moved/0",
+    "step-0-wait-person": "yes",
+    "step-0-wait-within": "7200",
+}
+
+
+def test_a_person_plans_a_rotation_with_its_order_and_waits(
+    alice: Browser, incident_id: UUID
+) -> None:
+    plain = alice.post("plan", incident_id, do="preview", **ROTATION)
+    assert plain.status_code == 422
+    assert "The order does not fit" in text_of(plain) and 'name="order"' in text_of(plain)
+    unfit = alice.post("plan", incident_id, **ROTATION, order="move_first")
+    assert unfit.status_code == 422 and "nothing waits until" in text_of(unfit)
+    page = html.unescape(text_of(alice.post("plan", incident_id, **ROTATION, **MOVE)))
+    assert "Move first:" in page and "Then a person decides whether it goes on." in page
+    again = text_of(alice.post("plan", incident_id, do="edit", **ROTATION, **MOVE))
+    assert 'value="consumers_moved/0" checked' in again
+    assert '<option value="move_first" selected>' in again
+    assert '<option value="7200" selected>' in again
+    sent = {**ROTATION, **MOVE, "previewed": digest_in(page)}
+    alice.post("plan", incident_id, do="submit", **sent)
+    made = json.loads(bytes(m.Proposal.objects.get().plan))
+    assert made["order"] == "move_first"
+    assert made["steps"][0]["wait"] == {
+        "conditions": [{"condition": "consumers_moved", "step": 0}],
+        "person": True,
+        "within_s": 7200,
+    }
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({"step-0-wait-within": ""}, "Choose how long it waits at most."),
+        ({"step-0-wait-condition": "", "step-0-wait-within": "1"}, "This wait does not fit"),
+        ({"step-0-wait-condition": "served_new/0"}, "This wait does not fit"),
+        ({"order": "sideways"}, "Choose one of the list."),
+    ],
+)
+def test_a_wait_that_does_not_fit_is_refused_at_its_place(
+    alice: Browser, incident_id: UUID, typed: dict[str, str], says: str
+) -> None:
+    answer = alice.post("plan", incident_id, **{**ROTATION, **MOVE, **typed})
+    assert answer.status_code == 422 and says in html.unescape(text_of(answer))
+
+
+def test_a_wait_for_nothing_is_refused(alice: Browser, incident_id: UUID) -> None:
+    answer = alice.post(
+        "plan", incident_id, **ROTATION, order="cut_first", **{"step-1-wait-within": "600"}
+    )
+    assert answer.status_code == 422 and "Choose what it waits for." in text_of(answer)
+
+
+def test_two_steps_on_one_target_can_be_added(alice: Browser, incident_id: UUID) -> None:
+    page = text_of(alice.post("plan", incident_id, **ROTATION, do="edit"))
+    assert 'name="step-1-locator" value="test.thing:billing"' in page

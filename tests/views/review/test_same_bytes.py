@@ -24,7 +24,7 @@ from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan, Step
 from remediation.domain.statement import Statement
 from remediation.executors import run
-from remediation.executors.base import Deadline, Executor, Outcome, Snapshot
+from remediation.executors.base import GONE, Deadline, Executor, Outcome, Snapshot
 from remediation.executors.targets import Targets
 from tests import factories
 from tests.factories import WEB
@@ -38,9 +38,16 @@ class Recorder(Executor):
     """Stands where the real executor stands and writes down what it is asked to do."""
 
     def observe(self, step: Step, targets: Targets) -> Observation:
+        if step.spec.creates:
+            return GONE
         return Observation(True, dict.fromkeys(step.spec.pin_fields, "same"), {}, simulated=True)
 
-    def after(self, state: Mapping[str, Json]) -> dict[str, Json]:
+    def after(
+        self,
+        state: Mapping[str, Json],
+        parameters: Mapping[str, Json] = MappingProxyType({}),
+        made: Mapping[str, str] = MappingProxyType({}),
+    ) -> dict[str, Json]:
         return dict(state)
 
     def apply(

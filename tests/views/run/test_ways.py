@@ -17,6 +17,7 @@ from remediation.services.execution import judge_halt, settle_by_hand
 from remediation.services.load_plan import load_plan
 from tests import factories
 from tests.factories import WORKER
+from tests.flows import rotation
 from tests.flows.world import WORKER_ACTOR as WORKER_
 from tests.flows.world import World, acts
 from tests.services.execution.test_reverse_run import DONE, ended, record, steps, stopped
@@ -64,7 +65,7 @@ def judged(proposal: m.Proposal) -> None:
 
 
 def undo_judged(proposal: m.Proposal) -> judge_halt.Judged | None:
-    run = judge_halt.Waiting(WORKER_, proposal, load_plan(bytes(proposal.plan)))
+    run = judge_halt.Unheld(WORKER_, proposal, load_plan(bytes(proposal.plan)))
     with acts(WORKER):
         return judge_halt.judge(run)
 
@@ -290,3 +291,14 @@ def test_control_without_the_verification_a_forged_settlement_settles(
     monkeypatch.setattr(judge_halt, "_refusal", lambda *_: None)
     judged(unknown)
     assert world.state_of(unknown.pk) == "stopped"
+
+
+def test_a_rest_that_would_end_the_old_one_without_its_wait_is_not_offered(
+    world: World, alice: Browser
+) -> None:
+    run = rotation.begun(world, rotation.move_first())
+    rotation.waits(run, conditions=("consumers_moved",), person=False)
+    factories.move(run.proposal, "stopped")
+    page = shown(alice, run.proposal)
+    assert "The rest is not offered" in page and "propose-rest" not in page
+    assert "Send the proposal" not in page[: page.index("Undo it")]

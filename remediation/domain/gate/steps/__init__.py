@@ -18,7 +18,7 @@ from remediation.domain.gate.steps.people import (
     signature,
     signatures,
 )
-from remediation.domain.gate.steps.present import MAX_SKEW, clocks, drift, freshness
+from remediation.domain.gate.steps.present import MAX_SKEW, clocks, drift, end, freshness
 
 __all__ = [
     "MAX_SKEW",
@@ -26,6 +26,7 @@ __all__ = [
     "counted",
     "digests",
     "drift",
+    "end",
     "freshness",
     "inclusion",
     "narrower",

@@ -8,6 +8,7 @@ from remediation.domain.errors import (
     RulingTightened,
 )
 from remediation.domain.gate.case import Case
+from remediation.domain.observation import Pinned
 
 # (1) Digests: the bodies that would run equal the signed ones byte by byte, in today's catalogue.
 
@@ -39,6 +40,11 @@ def _read_bodies(case: Case) -> None:
     locators = tuple(target.locator for target in case.plan.targets)
     if tuple(entry.locator for entry in case.pinned) != locators:
         raise Digest("the pin does not hold the plan's targets in their order")
+    first: dict[str, Pinned] = {}
+    for entry in case.pinned:
+        before = first.setdefault(entry.locator, entry)
+        if not before.only(entry.state).same_as(entry.only(before.state)):
+            raise Digest(f"the pin holds two states of {entry.locator}")
     for step, entry in zip(case.plan.steps, case.pinned, strict=True):
         # Another version of an action pins other fields (A05).
         if entry.exists and set(entry.state) != set(step.spec.pin_fields):
@@ -53,7 +59,7 @@ def ruling(case: Case) -> None:
     # Evidence with facts of an earlier form is judged by what that form knew.
     now = case.evidence.facts
     then = policy.facts(case.plan, case.scope, case.checks, {}, now.version)
-    asked = policy.evaluate(then.strictest(now))
+    asked = policy.evaluate(then.strictest(now), plan=case.plan, mode=case.evidence.mode)
     more = policy.tightened(case.ruling, asked)
     if more is not None:
         raise RulingTightened(more)

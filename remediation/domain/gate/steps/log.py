@@ -9,16 +9,12 @@ from audit.tlog.merkle import leaf_hash, verify_inclusion
 from audit.tlog.witness import advance
 from audit.tlog.writers import why_forged
 from remediation.domain import b64url
-from remediation.domain.errors import (
-    AuditUnavailable,
-    BadInclusion,
-    BadInput,
-)
+from remediation.domain.errors import AuditUnavailable, BadInclusion, BadInput
 from remediation.domain.events import Event
 from remediation.domain.gate.case import Case
-from remediation.domain.gate.evidence import ReviewEvidence
 from remediation.domain.gate.inclusion import LogEvidence, LogTrust, RecordedEntry
 from remediation.domain.gate.narrowed import NarrowingEvidence
+from remediation.domain.gate.reviewed import ReviewEvidence
 from remediation.domain.states import ProposalState
 from remediation.domain.strict import parse as parse_json
 from remediation.domain.writers import WRITERS

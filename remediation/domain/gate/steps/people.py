@@ -16,9 +16,9 @@ from remediation.domain.errors import (
 from remediation.domain.gate import quorum
 from remediation.domain.gate.approvers import Approver
 from remediation.domain.gate.case import Case
-from remediation.domain.gate.evidence import ReviewEvidence
 from remediation.domain.gate.narrowed import NarrowingEvidence
 from remediation.domain.gate.quorum import Resolution
+from remediation.domain.gate.reviewed import ReviewEvidence
 from remediation.domain.gate.signature import verify as verify_assertion
 from remediation.domain.narrowing_statement import NarrowingStatement
 from remediation.domain.statement import LIFE, Statement

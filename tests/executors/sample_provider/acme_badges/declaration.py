@@ -9,6 +9,7 @@ from remediation.domain.catalogue import (
     Provider,
     TargetSpec,
     gettext_noop,
+    never_cut,
     pgettext,
 )
 
@@ -37,6 +38,10 @@ READER = TargetSpec(
     report_only=True,
 )
 
+_CREDENTIAL = never_cut(
+    gettext_noop("The worker's login is not cut to this step: it can block every badge.")
+)
+
 BLOCK = ActionSpec(
     kind="acme.badge.block",
     version=1,
@@ -59,6 +64,7 @@ BLOCK = ActionSpec(
         ),
     ),
     cannot=_CANNOT,
+    credential=_CREDENTIAL,
     parameters={
         "type": "object",
         "properties": {"ticket": {"type": "string", "pattern": "^[A-Z]+-[0-9]+$"}},
@@ -81,6 +87,7 @@ ADMIT = ActionSpec(
     leads_to={"admitted": True},
     ends_sessions=_NO_SESSION,
     cannot=_CANNOT,
+    credential=_CREDENTIAL,
     grants_access=True,
     parameters=BLOCK.parameters,
     example=BLOCK.example,
