@@ -79,7 +79,7 @@ def _leak(incident: m.Incident) -> None:
 def test_how_it_turned_out(world: World, come: Callable[[m.User], Visitor]) -> None:
     proposal_id = world.approved()
     world.execute(proposal_id)
-    for move in m.Transition.objects.filter(proposal=proposal_id):
+    for move in m.Transition.objects.filter(proposal=proposal_id).order_by("id"):
         factories.backdate(move, days=1)
     with acts(WORKER):
         assert ask_outcome.ask_due(actor=WORKER_ACTOR) > 0

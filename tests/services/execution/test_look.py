@@ -127,7 +127,9 @@ def test_looks_come_at_1_5_and_30_minutes_and_then_daily(
     assert world.moves(contained) == ["contained"]
     data = contained.looks.latest("pk").data
     assert [one["without_access"] for one in data["points"]] == [True] and data["at"]
-    entries = [e.data for e in Entry.objects.all() if e.data["action"] == "worker:incident:looked"]
+    entries = [
+        e.data for e in Entry.objects.order_by("id") if e.data["action"] == "worker:incident:looked"
+    ]
     assert {e["object"] for e in entries} == {f"incident:{contained.pk}"}
     assert entries[0]["data"]["found"] == "without"
 

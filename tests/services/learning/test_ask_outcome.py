@@ -36,7 +36,7 @@ def run(world: World) -> UUID:
 
 
 def a_day_later(proposal_id: UUID, **delta: float) -> None:
-    for move in m.Transition.objects.filter(proposal=proposal_id):
+    for move in m.Transition.objects.filter(proposal=proposal_id).order_by("id"):
         factories.backdate(move, **(delta or {"days": 1}))
 
 
@@ -113,7 +113,9 @@ def test_an_answer_is_recorded_once_with_its_entry(world: World) -> None:
     say(alice, proposal_id, incident, Answer("right", "too_narrow", "caused_outage"), secret)
     row = m.OutcomeAnswer.objects.get()
     assert "hunter2" not in row.unseen and "[masked]" in row.unseen
-    (entry,) = [e for e in Entry.objects.all() if e.data["action"] == "person:outcome:answered"]
+    (entry,) = [
+        e for e in Entry.objects.order_by("id") if e.data["action"] == "person:outcome:answered"
+    ]
     assert entry.data["object"] == f"incident:{incident.pk}" and "hunter2" not in str(entry.data)
     with pytest.raises(errors.NotEntitled):
         say(alice, proposal_id, incident, Answer(action="right"))

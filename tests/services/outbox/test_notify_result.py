@@ -125,14 +125,14 @@ def test_a_stopped_run_is_told_of_again_each_day_until_a_person_settles_it(world
     world.execute(proposal_id)
     assert (len(results()), remind()) == (1, 0)
     mails(world)
-    for move in m.Transition.objects.filter(proposal_id=proposal_id):
+    for move in m.Transition.objects.filter(proposal_id=proposal_id).order_by("id"):
         factories.backdate(move, hours=25)
     assert (remind(), remind()) == (1, 0)
     assert lena.user.email in {one.to[0] for one in mails(world)}
     factories.halt_verdict(
         factories.halt(world.get(proposal_id), world.people["alice"], decision="settle")
     )
-    for move in m.Transition.objects.filter(proposal_id=proposal_id):
+    for move in m.Transition.objects.filter(proposal_id=proposal_id).order_by("id"):
         factories.backdate(move, hours=25)
     assert remind() == 0
 

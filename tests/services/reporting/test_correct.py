@@ -67,7 +67,7 @@ def test_a_new_version_with_the_same_plan_that_others_decide_on(world: World) ->
     earlier = load_diagnosis(bytes(before.diagnosis.body), allow_test=True)
     assert told.claims[0].citations == earlier.claims[0].citations
     assert (after.diagnosis.version, after.diagnosis.editor) == (2, world.people["alice"].id)
-    entries = [e.data for e in Entry.objects.all()]
+    entries = [e.data for e in Entry.objects.order_by("id")]
     assert [e["data"]["reason"] for e in entries
             if e["action"] == Event.PERSON_DIAGNOSIS_CORRECTED] == [WHY]  # fmt: skip
     world.assess(new)

@@ -70,7 +70,9 @@ def test_a_code_sets_the_password_and_enrols_the_first_passkey(
     newcomer.refresh_from_db()
     assert newcomer.check_password(PASSWORD)
     assert bytes(m.PasskeyEnrolment.objects.get().cose_key) == passkey.cose_key
-    recorded = [e.data for e in Entry.objects.all() if e.data["action"].endswith("enrolled")]
+    recorded = [
+        e.data for e in Entry.objects.order_by("id") if e.data["action"].endswith("enrolled")
+    ]
     assert recorded[0]["data"]["fingerprint"] == passkey.fingerprint
 
 
@@ -195,7 +197,9 @@ def test_a21_a_stolen_session_cannot_enrol(browser_of: BrowserOf) -> None:
     answer = add(browser_of(alice), thief, SoftPasskey.create())
     assert (answer.status_code, answer_of(answer)["name"]) == (422, "signature_invalid")
     assert Authenticator.objects.filter(user=alice.user).count() == 1
-    refused = [e.data for e in Entry.objects.all() if e.data["action"] == "person:request:refused"]
+    refused = [
+        e.data for e in Entry.objects.order_by("id") if e.data["action"] == "person:request:refused"
+    ]
     assert refused[0]["data"]["refusal"] == "signature_invalid"
 
 

@@ -45,7 +45,7 @@ def test_every_fact_names_its_audit_entry(
     world: World, proposal_id: UUID, browser_of: BrowserOf
 ) -> None:
     page = text_of(browser_of(world.people["alice"]).get("proposal_history", proposal_id))
-    for row in m.Transition.objects.filter(proposal_id=proposal_id):
+    for row in m.Transition.objects.filter(proposal_id=proposal_id).order_by("id"):
         assert f"entry {row.entry}" in page
 
 

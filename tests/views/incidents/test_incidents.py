@@ -90,7 +90,9 @@ def test_the_owner_of_the_reporting_agent_cannot_close_its_incident(
     assert answer.status_code == 403
     assert REASON in text_of(answer), "what was typed is still there to be copied"
     assert not m.IncidentTransition.objects.exists()
-    refused = [e.data for e in Entry.objects.all() if e.data["action"] == "person:request:refused"]
+    refused = [
+        e.data for e in Entry.objects.order_by("id") if e.data["action"] == "person:request:refused"
+    ]
     assert refused[0]["data"]["refusal"] == "not_entitled"
     assert "Close the incident" not in text_of(dave.get("incident", incident.pk))
 

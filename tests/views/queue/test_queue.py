@@ -403,7 +403,7 @@ def test_a_view_is_kept_shown_and_removed_with_its_entries(
     assert alice.post("view_remove", view="Grave ones").status_code == 302
     assert "View “Grave ones” removed." in text_of(alice.get("queue"))
     assert "Grave ones" not in text_of(alice.get("queue"))
-    said = [e.data for e in Entry.objects.all() if ":view:" in e.data["action"]]
+    said = [e.data for e in Entry.objects.order_by("id") if ":view:" in e.data["action"]]
     assert [(e["action"], e["actor"], e["data"]) for e in said] == [
         ("person:view:saved", world.people["alice"].actor,
          {"view": "Grave ones", "query": "risk=low"}),

@@ -30,7 +30,7 @@ def leak(world: World) -> UUID:
 
 
 def revealed() -> int:
-    return sum(e.data["action"] == "person:evidence:revealed" for e in Entry.objects.all())
+    return sum(e.data["action"] == "person:evidence:revealed" for e in Entry.objects.order_by("id"))
 
 
 def test_a61_the_page_covers_the_secrets_and_shows_all_else(

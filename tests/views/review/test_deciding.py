@@ -56,7 +56,7 @@ def decide(
 
 
 def recorded(reason: str) -> list[dict[str, Any]]:
-    rows = [entry.data for entry in Entry.objects.all()]
+    rows = [entry.data for entry in Entry.objects.order_by("id")]
     return [row for row in rows if row["data"].get("refusal") == reason]
 
 
@@ -280,7 +280,9 @@ def test_a18_after_a_failed_check_the_cited_artefacts_have_to_be_opened(
     wanted = world.conditions(proposal_id).artefacts
     answer = alice.send("review_start", proposal_id, body=asked(opened=list(wanted)))
     assert answer.status_code == 200
-    begun = [e.data for e in Entry.objects.all() if e.data["action"] == "person:review:started"]
+    begun = [
+        e.data for e in Entry.objects.order_by("id") if e.data["action"] == "person:review:started"
+    ]
     assert begun[-1]["data"]["opened"] == list(wanted)
 
 
