@@ -22,6 +22,7 @@ from tests.flows.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "auditor"])
 __all__ = ["start"]  # a fixture
+SOON = 15_000
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     worker = start("execute", proposal_id)
     wait_for(Path(f"{pauses['t1']}.here"))
     # Nobody loads the page again: it moves by itself, and the form comes.
-    expect(page.locator("#step-1 .pill").first).to_have_text("being applied")
+    expect(page.locator("#step-1 .pill").first).to_have_text("being applied", timeout=SOON)
     reason = page.get_by_label("Reason")
     expect(reason).to_be_visible()
     # What a halt would do stands there, by step, before anything is signed.
@@ -100,8 +101,8 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     reason.fill("It is the key of the ")
     pauses["t1"].unlink()
     wait_for(Path(f"{pauses['t2']}.here"))
-    expect(page.locator("#step-1 .pill").first).to_have_text("applied and verified")
-    expect(page.locator("#step-2 .pill").first).to_have_text("being applied")
+    expect(page.locator("#step-1 .pill").first).to_have_text("applied and verified", timeout=SOON)
+    expect(page.locator("#step-2 .pill").first).to_have_text("being applied", timeout=SOON)
     expect(page.locator("#halt-keeps")).to_contain_text(
         "Never starts:Record a call for test target t3."
     )
@@ -127,11 +128,13 @@ def test_a_run_is_watched_and_halted_between_two_steps(
     accessible(alice)
     pauses["t2"].unlink()
     assert worker.wait(PATIENCE_S) == 0
-    expect(page.get_by_role("heading", name="Halted by alice-b")).to_be_visible()
+    expect(page.get_by_role("heading", name="Halted by alice-b")).to_be_visible(timeout=SOON)
     # The headline moves with the run, and no flash of the halt stays behind.
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Undone.")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Undone.", timeout=SOON)
     expect(page.locator(".messages")).to_have_count(0)
-    expect(page.get_by_text("A person halted the run between two steps.")).to_be_visible()
+    expect(page.get_by_text("A person halted the run between two steps.")).to_be_visible(
+        timeout=SOON
+    )
     for number, words in ((1, "rolled back"), (2, "rolled back"), (3, "not begun")):
         expect(page.locator(f"#step-{number} .pill").first).to_have_text(words)
     assert [(call["call"], call["target"]) for call in world.calls()] == [
@@ -156,11 +159,13 @@ def test_a_run_that_succeeds_is_watched_to_its_end_at_every_width(
     page = alice.open(f"/proposals/{proposal_id}/execution/")
     worker = start("execute", proposal_id)
     wait_for(Path(f"{pauses['t1']}.here"))
-    expect(page.get_by_label("Reason")).to_be_visible()
+    expect(page.get_by_label("Reason")).to_be_visible(timeout=SOON)
     for path in pauses.values():
         path.unlink()
     assert worker.wait(PATIENCE_S) == 0
-    expect(page.locator("#outcome").get_by_text("3 of 3 steps confirmed")).to_be_visible()
+    expect(page.locator("#outcome").get_by_text("3 of 3 steps confirmed")).to_be_visible(
+        timeout=SOON
+    )
     # Who cannot see it is told: the region stays, its words change.
     expect(page.get_by_role("status")).to_have_text(
         "All 3 steps are done and confirmed. 3 of 3 steps confirmed."

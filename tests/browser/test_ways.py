@@ -94,7 +94,9 @@ def test_a_stopped_run_is_understood_at_one_glance_and_settled_by_hand(
     expect(page.get_by_role("heading", name="Settlement signed by alice-b")).to_be_visible()
     judge(stopped)
     # Nobody loads the page again.
-    expect(page.get_by_role("heading", name="Settled by hand by alice-b")).to_be_visible()
+    expect(page.get_by_role("heading", name="Settled by hand by alice-b")).to_be_visible(
+        timeout=15_000
+    )
     expect(page.get_by_role("heading", level=1)).to_contain_text("Settled by hand.")
     expect(page.locator("#progress[hx-get]")).to_have_count(0)
     at_every_width(alice, "run-settled")
@@ -138,5 +140,7 @@ def test_an_unknown_run_is_settled_by_two_people(
         page.get_by_role("button", name="Sign what you saw").click()
         expect(page.get_by_role("heading", name=f"Settlement signed by {name}")).to_be_visible()
         judge(proposal)
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Stopped after step")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(
+        "Stopped after step", timeout=15_000
+    )
     assert world.state_of(proposal.pk) == "stopped"

@@ -85,6 +85,7 @@ def closed_port() -> Iterator[int]:
 
 # Other tests sign in at the same cluster all the time, and a login of theirs may take long. That
 # one is not named which ends in this time.
+AS_DEPLOYED = postgres_look.STARTING_SECONDS  # for a test with a cluster of its own
 postgres_look.STARTING_SECONDS = 20.0
 
 

@@ -72,7 +72,7 @@ def test_b22_a_list_without_an_end_does_not_hold_the_worker(
 
     thread = threading.Thread(target=look)
     thread.start()
-    thread.join(60)
+    thread.join(8)
     held = thread.is_alive()
     stop.set()
     thread.join()

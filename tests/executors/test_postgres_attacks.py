@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from remediation.domain.errors import Refused
-from remediation.executors import postgres
+from remediation.executors import postgres, postgres_look
 from remediation.executors.errors import NotApplied, PartlyApplied
 from remediation.executors.postgres import DisableRole
 from remediation.executors.run import (
@@ -26,7 +26,7 @@ from remediation.executors.run import (
 )
 from tests.executors import clusters, install
 from tests.executors.conftest import Cluster
-from tests.executors.contract import PostgresWorld, clearance
+from tests.executors.contract import AS_DEPLOYED, PostgresWorld, clearance
 
 
 @pytest.fixture
@@ -79,12 +79,13 @@ def can_login(world: PostgresWorld) -> bool:
 
 
 def test_b1_a_login_begun_before_nologin_comes_alive_after_contained(
-    own_cluster: Cluster, tmp_path: Path
+    own_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Any role: ALTER ROLE CURRENT_USER SET temp_tablespaces, long. No privilege is needed.
 
     On a cluster of its own: who looks at the others' meanwhile would see a login that has begun.
     """
+    monkeypatch.setattr(postgres_look, "STARTING_SECONDS", AS_DEPLOYED)
     world = PostgresWorld("postgres.role.disable", tmp_path, own_cluster.superuser, own_cluster.log)
     with psycopg.connect(world.own_dsn, autocommit=True) as own:
         own.execute(

@@ -80,7 +80,7 @@ def test_a_bad_witness_costs_its_bound_and_the_log_continues(house: House, bad: 
         house.write(1)
         began = time.monotonic()
         assert house.integrate() == 1
-        assert time.monotonic() - began < PATIENCE_S  # and not for ever
+        assert time.monotonic() - began < 10 * TIMEOUT_S  # and not for ever
         assert house.checkpoint().size == size
     assert rows("SELECT count(*) FROM audit.cosignature") == [(0,)]
 
