@@ -1,4 +1,4 @@
-"""(17) An incident without a plan: it is told, frank plans, and he may not decide on his plan."""
+"""(17) An incident without a plan: people are notified, frank plans, and he does not decide it."""
 
 from __future__ import annotations
 
