@@ -68,6 +68,7 @@ def action(spec: ActionSpec) -> dict[str, Json]:
         "makes": dict(spec.makes),
         "references": dict(spec.references),
         "conditions": list(spec.conditions),
+        "seen_by_uses": spec.seen_by_uses,
         "ends_sessions": spec.ends_sessions,
         "limits": [
             {

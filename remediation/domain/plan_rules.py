@@ -177,10 +177,17 @@ def _refuse_early_cut(
                 pointer=f"{at}/{step.index}",
             )
     for step in retires:
+        pointer = f"{at}/{step.index}"
         if not _waits_for_each(steps, delivers, step):
             raise RotationOrder(
                 "nothing waits until consumers were seen on the new one, or a person says so",
-                pointer=f"{at}/{step.index}",
+                pointer=pointer,
+            )
+        for made in _unquiet(steps, delivers, step):
+            raise RotationOrder(
+                f"what is seen after step {made.index + 1} are uses, not processes, and one of a"
+                " consumer's can still have the old one: wait for old_quiet, too, or for a person",
+                pointer=pointer,
             )
 
 
@@ -196,6 +203,15 @@ def _waits_for_each(steps: Sequence[Step], delivers: Sequence[Step], retiring: S
     )
 
 
+def _unquiet(steps: Sequence[Step], delivers: Sequence[Step], retiring: Step) -> Iterator[Step]:
+    """Yield each delivery before the step whose consumers are seen by uses, and for which nothing
+    waits until nobody uses the old one, or for a person."""
+    for one in delivers:
+        asked = any(_asks(wait, one, Name.OLD_QUIET) for wait in _between(steps, one, retiring))
+        if one.index < retiring.index and one.spec.seen_by_uses and not asked:
+            yield one
+
+
 def _between(steps: Sequence[Step], first: Step, last: Step) -> Iterator[Wait]:
     for step in steps[first.index : last.index]:
         if step.wait is not None:
@@ -203,9 +219,13 @@ def _between(steps: Sequence[Step], first: Step, last: Step) -> Iterator[Wait]:
 
 
 def _moves(wait: Wait, delivery: Step) -> bool:
-    seen = (Name.CONSUMERS_MOVED, Name.SERVED_NEW)
+    return _asks(wait, delivery, Name.CONSUMERS_MOVED, Name.SERVED_NEW)
+
+
+def _asks(wait: Wait, delivery: Step, *names: Name) -> bool:
+    """Return whether a wait is for one of these conditions about a delivery, or for a person."""
     return wait.person or any(
-        one.name in seen and one.step == delivery.index for one in wait.conditions
+        one.name in names and one.step == delivery.index for one in wait.conditions
     )
 
 

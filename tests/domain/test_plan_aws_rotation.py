@@ -11,11 +11,11 @@ from remediation.domain.errors import BadInput
 OLD = "AKIAIOSFODNN7EXAMPLE"
 USER: dict[str, Json] = {"kind": "aws.user_keys", "account": "123456789012", "user": "deploy"}
 KEY: dict[str, Json] = {**USER, "kind": "aws.iam.access_key", "access_key_id": OLD}
-WAIT: Json = {
-    "conditions": [{"condition": name, "step": 0} for name in ("consumers_moved", "old_quiet")],
-    "person": True,
-    "within_s": 86_400,
-}
+
+
+def wait(*names: str, step: int = 0, person: bool = False) -> Json:
+    asked: list[Json] = [{"condition": name, "step": step} for name in names]
+    return {"conditions": asked, "person": person, "within_s": 86_400}
 
 
 def step(action: str, target: dict[str, Json], **more: Json) -> dict[str, Json]:
@@ -32,20 +32,10 @@ def parse(order: str, *steps: dict[str, Json]) -> plan.Plan:
     return plan.parse(body, protected=frozenset())
 
 
+WAIT = wait("consumers_moved", "old_quiet", person=True)
 DECOY: dict[str, Json] = {
     **create(), "target": {**USER, "user": "decoy"}, "parameters": {"store": "apps:decoy/aws"}
 }  # fmt: skip
-DECOY_MOVED: Json = {
-    "conditions": [{"condition": "consumers_moved", "step": 0}],
-    "person": False,
-    "within_s": 86_400,
-}
-BOTH_MOVED = {**DECOY, "wait": DECOY_MOVED}
-MOVED: Json = {
-    "conditions": [{"condition": "consumers_moved", "step": 1}],
-    "person": False,
-    "within_s": 86_400,
-}
 RETIRE = step("aws.iam.deactivate_access_key", KEY)
 DELETE = step("aws.access_key.delete", KEY)
 
@@ -53,7 +43,19 @@ DELETE = step("aws.access_key.delete", KEY)
 def test_both_orders_are_plans() -> None:
     assert parse("move_first", create(wait=WAIT), RETIRE).version == 2
     assert parse("cut_first", RETIRE, create()).order == "cut_first"
-    assert parse("move_first", BOTH_MOVED, create(wait=MOVED), RETIRE).order == "move_first"
+    quiet = wait("consumers_moved", "old_quiet", step=1)
+    both = {**DECOY, "wait": wait(person=True)}
+    assert parse("move_first", both, create(wait=quiet), RETIRE).order == "move_first"
+
+
+@pytest.mark.parametrize("asked", [wait("consumers_moved"), wait("old_quiet")])
+def test_a_record_of_uses_alone_does_not_end_the_old_key(asked: Json) -> None:
+    """It distinguishes no processes: one of a consumer's can still have the old key."""
+    with pytest.raises(BadInput) as refused:
+        parse("move_first", create(wait=asked), RETIRE)
+    assert refused.value.name == "rotation_order"
+    parse("move_first", create(wait=wait("consumers_moved", "old_quiet")), RETIRE)
+    parse("move_first", create(wait=wait("consumers_moved", person=True)), RETIRE)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_both_orders_are_plans() -> None:
         ("none", (create(wait=WAIT),), "rotation_order"),
         ("move_first", (create(wait=WAIT), RETIRE, DELETE), "two_steps_one_target"),
         # It waits for consumers of a decoy, and of what it ends for nobody.
-        ("move_first", (DECOY, create(wait=DECOY_MOVED), RETIRE), "rotation_order"),
+        ("move_first", (DECOY, create(wait=wait("consumers_moved")), RETIRE), "rotation_order"),
     ],
 )
 def test_a_rotation_in_no_order_is_refused(

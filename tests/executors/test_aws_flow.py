@@ -28,7 +28,7 @@ class Trailed(SecretsWorld):
 
 
 class KeyRotation(Rotation):
-    """Second key → wait until consumers moved, by the record of uses → old key Inactive."""
+    """Second key → consumers moved, by the record of uses → a person → old key Inactive."""
 
     aws: UserKeysWorld
 
@@ -48,7 +48,7 @@ class KeyRotation(Rotation):
                 "action": CREATE,
                 "target": aws.target,
                 "parameters": parameters,
-                "wait": self.wait("consumers_moved"),
+                "wait": self.wait("consumers_moved", person=True),
             },
             {"action": "aws.iam.deactivate_access_key", "target": self.identity, "parameters": {}},
         ]
@@ -117,6 +117,8 @@ def test_the_old_key_is_inactive_when_the_last_consumer_was_seen_on_the_new_one(
     assert world.keys[old] == "Active", "it stays as long as one consumer does not move"
 
     world.use_new("nightly")
+    assert world.unmet() == {} and world.state_of(proposal_id) == "waiting", "a person is asked"
+    world.answer("alice", proposal_id)
     world.tick()
     assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
     assert world.keys == {old: "Inactive", world.new: "Active"}
@@ -134,6 +136,8 @@ def test_a_freeze_keeps_it_waiting_and_it_goes_on_when_that_is_lifted(
     proposal_id = world.approved()
     world.execute(proposal_id)
     world.use_new("billing")
+    world.tick()
+    world.answer("alice", proposal_id)
     factories.freeze()
     world.tick(2)
     assert world.state_of(proposal_id) == "waiting"

@@ -20,7 +20,7 @@ from tests.flows.world import World
 
 
 class Rotation(Waiting):
-    """New secret id → wait until the consumer signed in with it → the old one destroyed."""
+    """New secret id → the consumer signed in with it → a person → the old one destroyed."""
 
     bao: BaoWorld
 
@@ -80,7 +80,7 @@ class Rotation(Waiting):
                 "action": "openbao.approle.new_secret_id",
                 "target": self.target("approle"),
                 "parameters": {"store": "files:orders/approle"},
-                "wait": self.wait("consumers_moved"),
+                "wait": self.wait("consumers_moved", person=True),
             },
             {
                 "action": "openbao.secret_id.destroy",
@@ -128,6 +128,11 @@ def test_a_secret_id_is_rotated_and_the_old_one_ends_when_its_consumer_moved(
     value = (bao.directory / "files/orders/approle/current/secret_id").read_text()
     new = place.sign_in(bao.role_id, value)  # the consumer reads the store anew
     world.tick(2)
+    look = m.WaitLook.objects.last()
+    assert look is not None and look.unmet == []
+    assert world.state_of(proposal_id) == "waiting", "a person is asked"
+    world.answer("alice", proposal_id)
+    world.tick()
     assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
     assert bao.accessor not in place.accessors(bao.role)
     assert not place.is_valid(old["client_token"]) and place.is_valid(new["client_token"])

@@ -218,6 +218,8 @@ def _of_rotation(spec: ActionSpec, own: Mapping[str, ActionSpec]) -> Iterator[st
         yield f"it delivers to {spec.delivers}, which is no text among its parameters"
     if spec.retires and spec.grants_access:
         yield "it both retires a credential and gives access"
+    if spec.seen_by_uses and not {Name.CONSUMERS_MOVED, Name.OLD_QUIET} <= set(spec.conditions):
+        yield "what is seen after it are uses: it needs consumers_moved and old_quiet"
     for condition in spec.conditions:
         if condition not in set(Name):
             yield f"nobody knows the condition {condition[:80]!r}"

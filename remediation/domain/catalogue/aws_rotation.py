@@ -134,6 +134,7 @@ CREATE_KEY = ActionSpec(
     makes=MappingProxyType({"access_key_id": KEY_ID, "version": VERSION}),
     delivers="store",
     conditions=("consumers_moved", "old_quiet"),
+    seen_by_uses=True,
     grants_access=True,
     ends_sessions=gettext_noop("It ends no session; the old key stays as it is."),
     limits=(_OWNERS,),

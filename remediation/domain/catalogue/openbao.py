@@ -193,6 +193,7 @@ NEW_SECRET_ID = ActionSpec(
     makes=MappingProxyType({"accessor": ACCESSOR, "version": VERSION}),
     delivers="store",
     conditions=("consumers_moved", "old_quiet"),
+    seen_by_uses=True,
 )
 
 # The undoing of NEW_SECRET_ID. The other way, to a destroyed secret id, does not exist.

@@ -256,6 +256,9 @@ class ActionSpec:
     trust: Trust = Trust.KEEPS
     # The conditions (domain/conditions.py) that its executor can look for after it.
     conditions: tuple[str, ...] = ()
+    # True if its `consumers_moved` is judged by a record of uses, which does not distinguish the
+    # processes of a consumer: one of them can still use the old credential.
+    seen_by_uses: bool = False
     # How far the worker's credential for it is cut to the approved step. `present`: what else it
     # can do. `absent`: what it is cut to. Without a field it is always `present`, or always
     # `absent`. Only earlier versions may leave it out.

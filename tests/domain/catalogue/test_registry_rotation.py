@@ -62,6 +62,10 @@ def tokens(change: Change) -> dict[str, Change]:
         (make(references={"other": "token_id"}), "parameter other: only a text"),
         (make(references={"store": "secret"}), "parameter store: no action makes secret"),
         (make(conditions=("quiet",)), "nobody knows the condition 'quiet'"),
+        (
+            make(conditions=("consumers_moved",), seen_by_uses=True),
+            "what is seen after it are uses",
+        ),
         (make(pin_fields=(), leads_to_from={}, unpinned_reason="none"), "what it leaves"),
         (_with("restore", retires=True), "retires a credential and gives access"),
         (_with("create", leads_to={"tokens": []}), "it must say all that it leaves"),
