@@ -46,7 +46,7 @@ _SNAPSHOT = (
 _PENDING = """
 SELECT e.id, e.txid::text, e.body FROM audit.entry e
  WHERE e.txid >= %s::xid8 AND (%s OR e.txid < %s::xid8)
-   AND NOT EXISTS (SELECT 1 FROM audit.leaf l WHERE l.entry_id = e.id)
+   AND (SELECT l.idx FROM audit.leaf l WHERE l.entry_id = e.id) IS NULL
  ORDER BY e.txid, e.id LIMIT %s
 """
 _NEWEST = "SELECT size, note FROM audit.checkpoint ORDER BY size DESC LIMIT 1"
