@@ -41,8 +41,7 @@ def client_of(
     region: str = "",
 ) -> Any:  # fmt: skip
     """Return a client that makes each call once, with exactly these credentials."""
-    session = sessions.session(key_id, secret, token, region=region or target.region)
-    from botocore.config import Config
+    from botocore.config import Config  # extra "aws"; loaded here because it is slow
 
     # botocore logs answers at DEBUG, and one of them is a new key with its secret.
     logging.getLogger("botocore").setLevel(logging.INFO)
@@ -55,7 +54,15 @@ def client_of(
         proxies={} if target.simulated else None,
         user_agent_appid=APP_ID,
     )
-    return session.client(service, endpoint_url=target.endpoint_url, config=config)
+    return sessions.client(
+        service,
+        key_id,
+        secret,
+        token,
+        region=region or target.region,
+        endpoint_url=target.endpoint_url,
+        config=config,
+    )
 
 
 def uncut(target: AwsTarget) -> tuple[str, ...]:

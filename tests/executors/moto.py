@@ -14,7 +14,7 @@ from typing import Any
 
 from botocore.config import Config
 
-from remediation.executors.aws_sessions import session
+from remediation.executors import aws_sessions
 
 ACCOUNT = "218007301253"
 OTHER_ACCOUNT = "933175858973"
@@ -129,8 +129,9 @@ class Moto:
     def client(self, key: str, secret: str, service: str = "iam", app: str = "") -> Any:
         """Return a client of somebody else than the portal."""
         config = Config(user_agent_appid=app or None, retries={"total_max_attempts": 1})
-        made = session(key, secret, region="us-east-1")
-        return made.client(service, endpoint_url=self.url, config=config)
+        return aws_sessions.client(
+            service, key, secret, region="us-east-1", endpoint_url=self.url, config=config
+        )
 
     def admin(self, service: str = "iam") -> Any:
         """Return a client that may do everything in the account."""

@@ -15,7 +15,7 @@ from boto3.session import Session
 from botocore.exceptions import ClientError
 
 from remediation.domain.errors import TargetUnobservable
-from remediation.executors import aws, aws_client, aws_iam
+from remediation.executors import aws, aws_client, aws_iam, aws_sessions
 from remediation.executors.aws_account import AwsTarget
 from remediation.executors.base import Deadline
 from remediation.executors.errors import NotApplied, OutcomeUnknown, VerifyFailed
@@ -250,6 +250,7 @@ def test_the_environment_leads_no_call_elsewhere(monkeypatch: pytest.MonkeyPatch
 def test_without_boto3_a_target_is_unobservable_and_the_reason_says_what_to_install(
     world: AwsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    aws_sessions._session.cache_clear()
     monkeypatch.setitem(sys.modules, "boto3.session", None)
     with pytest.raises(TargetUnobservable, match=r"hitlportal\[aws\]"):
         run_observe(world.step, world.targets())

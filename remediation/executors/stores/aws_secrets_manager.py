@@ -224,7 +224,6 @@ class SecretsManager(Store):
         return fields
 
     def _client(self, key_id: str, secret: str, seconds: float) -> Any:
-        session = sessions.session(key_id, secret, region=self.at.region)
         from botocore.config import Config
 
         config = Config(
@@ -234,7 +233,14 @@ class SecretsManager(Store):
             ignore_configured_endpoint_urls=True,  # AWS_ENDPOINT_URL must not redirect calls
             proxies={} if self.at.simulated else None,
         )
-        return session.client("secretsmanager", endpoint_url=self.at.endpoint_url, config=config)
+        return sessions.client(
+            "secretsmanager",
+            key_id,
+            secret,
+            region=self.at.region,
+            endpoint_url=self.at.endpoint_url,
+            config=config,
+        )
 
     @contextmanager
     def _calling(
