@@ -19,6 +19,7 @@ from hitlportal import env
 
 # Beat only sends; it has no settings, no database login and no task code.
 IS_BEAT = os.environ.get("HITL_PROCESS") == "beat"
+IS_WEB = os.environ.get("HITL_PROCESS") == "web"
 if not IS_BEAT:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hitlportal.settings")
 
@@ -66,8 +67,10 @@ app.conf.update(
         "unacked_restore_interval": 3,
         "unacked_restore_throttle": 1,
         # The web process waits at most a second; a worker's blocking read needs longer.
-        "socket_timeout": 1 if os.environ.get("HITL_PROCESS") == "web" else 5,
+        "socket_timeout": 1 if IS_WEB else 5,
         "socket_connect_timeout": 1,
+        # The same for RabbitMQ, for each answer and each write. Others wait by reading.
+        **({"read_timeout": 1, "write_timeout": 1} if IS_WEB else {}),
     },
     # The web process never waits for the broker: one attempt, then the sweeper sends. Beat keeps
     # one connection and replaces it only when it tries again. Without that it sends nothing more
