@@ -7,8 +7,11 @@ verify is read nevertheless, because its serial number is what people must see.
 from __future__ import annotations
 
 import hashlib
+import select
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,9 +24,13 @@ from remediation.executors.tls_bundle import anchors, pem
 from remediation.executors.tls_places import Address
 
 CONNECT_SECONDS = 3.0
+# By TLS 1.3 a server sends its tickets right after the handshake; one that sends none costs this.
+TICKET_MILLISECONDS = 500
+# A server can resume by one of them and not by the other.
+_VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
-# The last session with each server; a session belongs to its context.
-_sessions: dict[tuple[str, str], tuple[ssl.SSLContext, ssl.SSLSession]] = {}
+# The last session with each server by each version; a session belongs to its context.
+_sessions: dict[tuple[str, str, ssl.TLSVersion], tuple[ssl.SSLContext, ssl.SSLSession]] = {}
 
 
 @dataclass(frozen=True)
@@ -89,40 +96,63 @@ def _first(at: Address, hostname: str, trust_file: Path) -> tuple[x509.Certifica
     # The library would wait for a pipe. `anchors` returns some: without any it trusts the public.
     trusting = ssl.create_default_context(cadata=pem(anchors(trust_file)))
     try:
-        der, _ = _connect(at, hostname, trusting)
+        der = _connect(at, hostname, trusting)
         problem = ""
     except ssl.SSLCertVerificationError as error:
         problem = error.verify_message
-        der, _ = _connect(at, hostname, _any())
-    return x509.load_der_x509_certificate(der), problem, _resumed(at, hostname)
+        der = _connect(at, hostname, _any())
+    leaf = x509.load_der_x509_certificate(der)
+    return leaf, problem, _resumed(at, hostname, serial_of(leaf))
 
 
-def _resumed(at: Address, hostname: str) -> str:
+def _resumed(at: Address, hostname: str, shown: str) -> str:
     """Return the serial number that a resumed session stands for; "" if none is resumed.
 
-    Tries the session of this process's last look first: a server that kept its ticket keys resumes
-    it, and its client goes on with the certificate of then. By TLS 1.2, where a client has the
-    session at the end of the handshake.
+    Another one than a full handshake shows comes first.
     """
-    kept = _sessions.get((str(at), hostname))
+    found = [one for version in _VERSIONS if (one := _resumed_by(version, at, hostname))]
+    return next((one for one in found if one != shown), shown if found else "")
+
+
+def _resumed_by(version: ssl.TLSVersion, at: Address, hostname: str) -> str:
+    """Return what `_resumed` returns, for one version of TLS.
+
+    Tries the session of this process's last look first: a server that kept its ticket keys resumes
+    it, and its client goes on with the certificate of then.
+    """
+    key = (str(at), hostname, version)
     try:
-        found = _again(at, hostname, *kept) if kept is not None else ""
+        found = _again(at, hostname, *_sessions[key]) if key in _sessions else ""
         if found:  # kept for the next look: a server that resumes it now may do so then
             return found
         context = _any()
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        _, session = _connect(at, hostname, context)
+        context.minimum_version = context.maximum_version = version
+        with _open(at, hostname, context) as secured:
+            if version is ssl.TLSVersion.TLSv1_3:
+                _take_ticket(secured)
+            session = secured.session
         if session is None:
             return ""
-        _sessions[str(at), hostname] = (context, session)
+        _sessions[key] = (context, session)
         return _again(at, hostname, context, session)
-    except ssl.SSLError:  # the server takes TLS 1.3 alone
+    except ssl.SSLError:  # the server does not take this version
         return ""
 
 
+def _take_ticket(secured: ssl.SSLSocket) -> None:
+    """Read what the server sent unasked; tickets go to the session, and no data are expected."""
+    secured.setblocking(False)
+    sent = select.poll()
+    sent.register(secured, select.POLLIN)
+    if sent.poll(TICKET_MILLISECONDS):
+        with suppress(ssl.SSLWantReadError):
+            secured.recv(1)
+
+
 def _again(at: Address, hostname: str, context: ssl.SSLContext, session: ssl.SSLSession) -> str:
-    der, resumed = _connect(at, hostname, context, session)
-    return serial_of(x509.load_der_x509_certificate(der)) if resumed is not None else ""
+    with _open(at, hostname, context, session) as secured:
+        leaf = x509.load_der_x509_certificate(_leaf(secured))
+        return serial_of(leaf) if secured.session_reused else ""
 
 
 def _any() -> ssl.SSLContext:
@@ -132,17 +162,25 @@ def _any() -> ssl.SSLContext:
     return context
 
 
-def _connect(
+def _connect(at: Address, hostname: str, context: ssl.SSLContext) -> bytes:
+    """Return the leaf."""
+    with _open(at, hostname, context) as secured:
+        return _leaf(secured)
+
+
+@contextmanager
+def _open(
     at: Address, hostname: str, context: ssl.SSLContext, session: ssl.SSLSession | None = None
-) -> tuple[bytes, ssl.SSLSession | None]:
-    """Return the leaf, and the session; with a session given, None unless it was resumed."""
+) -> Iterator[ssl.SSLSocket]:
     with (
         socket.create_connection((at.host, at.port), timeout=CONNECT_SECONDS) as plain,
         context.wrap_socket(plain, server_hostname=hostname, session=session) as secured,
     ):
-        der = secured.getpeercert(binary_form=True)
-        if der is None:
-            raise ValueError("the server shows no certificate")
-        if session is not None and not secured.session_reused:
-            return der, None
-        return der, secured.session
+        yield secured
+
+
+def _leaf(secured: ssl.SSLSocket) -> bytes:
+    der = secured.getpeercert(binary_form=True)
+    if der is None:
+        raise ValueError("the server shows no certificate")
+    return der

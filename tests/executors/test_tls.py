@@ -122,11 +122,12 @@ def test_a_server_that_does_not_load_it_is_named_and_stops_the_revocation(
     assert not revoked(world, serial(world.first))
 
 
+@pytest.mark.parametrize("mode", ["tickets", "tickets13"])
 def test_a_server_that_resumes_sessions_of_the_old_one_is_found(
-    bao: BaoServer, tmp_path: Path, started: list[TlsWorld]
+    bao: BaoServer, tmp_path: Path, started: list[TlsWorld], mode: str
 ) -> None:
     """F35: the full handshake shows the new one, and a client goes on with the old."""
-    world = TlsWorld(ISSUE, tmp_path, bao, ("reload", "tickets"))
+    world = TlsWorld(ISSUE, tmp_path, bao, ("reload", mode))
     started.append(world)
     done, before = issue(world)  # its looks began a session with the old one
     [named] = [unmet(world, done, before)]

@@ -4,7 +4,7 @@
 sends back each byte, and keeps a connection with the certificate that it began with.
 Modes: reload (looks for a new version at each connection), stuck (never loads another), asked
 (loads another once a file `reload` lies in the directory), tickets (loads it, and goes on to resume
-sessions of the old one).
+sessions of the old one), tickets13 (the same, by TLS 1.3 alone).
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ import threading
 from pathlib import Path
 
 
-def context(directory: Path, old: ssl.SSLContext | None = None) -> ssl.SSLContext:
-    made = old or ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def context(directory: Path, mode: str, old: ssl.SSLContext | None = None) -> ssl.SSLContext:
+    made = old if old and mode.startswith("tickets") else ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if mode == "tickets13":
+        made.minimum_version = ssl.TLSVersion.TLSv1_3
     current = directory / "current"
     made.load_cert_chain(current / "certificate", current / "private_key")
     return made
 
 
 def serve(listener: socket.socket, directory: Path, mode: str) -> None:
-    version, loaded = os.readlink(directory / "current"), context(directory)
+    version, loaded = os.readlink(directory / "current"), context(directory, mode)
     while True:
         plain, _ = listener.accept()
         found = os.readlink(directory / "current")
         loads = mode != "stuck" and (mode != "asked" or (directory / "reload").exists())
         if loads and found != version:
-            version, loaded = found, context(directory, loaded if mode == "tickets" else None)
+            version, loaded = found, context(directory, mode, loaded)
         threading.Thread(target=answer, args=(plain, loaded), daemon=True).start()
 
 
