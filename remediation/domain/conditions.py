@@ -21,6 +21,8 @@ from remediation.domain.fields import Fields
 # Sightings are judged within this time of the look; an older one says nothing about now.
 FRESH = timedelta(minutes=10)
 MOST_CONSUMERS = 200
+# Why OLD_QUIET is not met: somebody used the old credential in the window.
+OLD_IN_USE = "old_in_use"
 MAX_DETAIL = 300
 
 
@@ -280,7 +282,7 @@ def _not_quiet(sighting: Sighting, consumers: Sequence[Consumer], now: datetime)
             "window_open", f"quiet since {_covered(sighting)}, asked since {instant.dump(begins)}"
         )
     if sighting.old_used_at is not None and sighting.old_used_at > begins:
-        return Unmet("old_in_use", instant.dump(sighting.old_used_at))
+        return Unmet(OLD_IN_USE, instant.dump(sighting.old_used_at))
     return None
 
 

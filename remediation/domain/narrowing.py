@@ -17,9 +17,10 @@ from remediation.domain.checks import Check, Outcome
 from remediation.domain.errors import BadValue
 from remediation.domain.observation import Pinned
 from remediation.domain.plan import MAX_STEPS, Plan, Step, parse
+from remediation.domain.plan_order import replaces
 from remediation.domain.ruling import Ruling, tightened
 from remediation.domain.scope import Scope
-from remediation.domain.waits import is_reference
+from remediation.domain.waits import Order, is_reference
 
 T = TypeVar("T")
 
@@ -105,7 +106,8 @@ def why_wider(old: Plan, new: Plan) -> str:
 
     Narrower is: the same environment and order, and some of the old steps in their order, each on
     the same target by the same version of the same action, with parameters that are equal or
-    smaller as the catalogue declares. A wait stays as it is between the steps that are left.
+    smaller as the catalogue declares. A wait stays as it is between the steps that are left. Where
+    consumers move first, a step that ends a credential stays only with one that replaces it.
     """
     if new.environment != old.environment:
         return f"the environment is {new.environment}, it was {old.environment}"
@@ -122,6 +124,20 @@ def why_wider(old: Plan, new: Plan) -> str:
     for wait in old.waits:
         if wait not in places and wait < places[-1]:
             return f"it does not wait after what was step {wait + 1}"
+    return _without_replacement(old, places)
+
+
+def _without_replacement(old: Plan, kept: Sequence[int]) -> str:
+    """Return which step that stays would end what nothing replaces any more; "" if none does."""
+    if old.order is not Order.MOVE_FIRST:
+        return ""
+    for place in kept:
+        ending = old.steps[place]
+        by = [
+            one.index for one in old.steps[:place] if ending.spec.retires and replaces(one, ending)
+        ]
+        if by and not set(by) & set(kept):
+            return f"what was step {place + 1} stays without step {by[-1] + 1}, which replaces it"
     return ""
 
 

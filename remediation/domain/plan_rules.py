@@ -1,27 +1,17 @@
-"""The rules between the steps of a plan: targets, references, waits, and the order of a rotation.
+"""The rules between the steps of a plan: targets, references and waits; the order: plan_order.py.
 
-They are judged when the plan is made, so that nobody reviews a plan that would end an old
-credential before its consumers can have the new one.
+They are judged when the plan is made, and again whenever its bytes are read.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from remediation.domain.catalogue import Trust
-from remediation.domain.conditions import Name
-from remediation.domain.errors import BadReference, BadValue, RotationOrder, TwoStepsOneTarget
+from remediation.domain.errors import BadReference, BadValue, TwoStepsOneTarget
+from remediation.domain.plan_order import refuse_delivery, refuse_order, refuse_trust
 from remediation.domain.step import Step
 from remediation.domain.waits import Condition, Order, Wait
-
-_DESTROYS = re.compile(r"(?:^|[._])(?:delete|remove|destroy|purge|drop)(?:_|$)")
-
-
-def destroys(action: str) -> bool:
-    """Return whether an action of this name removes its target for good."""
-    return _DESTROYS.search(action) is not None
 
 
 def judged(steps: tuple[Step, ...], order: Order, at: str, *, second: bool) -> tuple[Step, ...]:
@@ -30,14 +20,15 @@ def judged(steps: tuple[Step, ...], order: Order, at: str, *, second: bool) -> t
     `second`: the plan is of version 2; one of version 1 has no wait, no reference and no order.
     """
     _refuse_targets(steps, at, second=second)
-    _refuse_trust(steps, at)
+    refuse_trust(steps, at)
     if not second:
+        refuse_delivery(steps, at)
         return steps
     for step in steps:
         if step.wait is not None:
             _refuse_wait(steps, step.index, step.wait, f"{at}/{step.index}/wait")
     steps = tuple(_with_patterns(steps, step, at) for step in steps)
-    _refuse_order(steps, order, at)
+    refuse_order(steps, order, at)
     return steps
 
 
@@ -94,166 +85,6 @@ def _with_patterns(steps: Sequence[Step], step: Step, at: str) -> Step:
             )
         patterns[name] = makes[reference.name]
     return replace(step, patterns=patterns) if patterns else step
-
-
-def _refuse_order(steps: Sequence[Step], order: Order, at: str) -> None:
-    delivers = [step for step in steps if step.spec.delivers]
-    retires = [step for step in steps if step.spec.retires]
-    _refuse_destroyed(steps, retires, at)
-    _refuse_given_back(steps, at)
-    match order:
-        case Order.NONE:
-            for step in delivers:
-                raise RotationOrder(
-                    "it makes a new credential: say cut_first or move_first",
-                    pointer=f"{at}/{step.index}",
-                )
-        case Order.MOVE_FIRST:
-            _refuse_early_cut(steps, delivers, retires, at)
-        case Order.CUT_FIRST:
-            _refuse_late_cut(delivers, retires, at)
-
-
-def _refuse_destroyed(steps: Sequence[Step], retires: Sequence[Step], at: str) -> None:
-    retired = {step.target.locator: step.index for step in retires}
-    for step in steps:
-        by = retired.get(step.target.locator, step.index)
-        if destroys(step.action) and by != step.index:
-            raise RotationOrder(
-                f"step {by + 1} retires it: delete it later, in a plan of its own",
-                pointer=f"{at}/{step.index}",
-            )
-
-
-def _refuse_given_back(steps: Sequence[Step], at: str) -> None:
-    """What the plan took away it does not give back: its order would say that the old one ends."""
-    taken: dict[str, int] = {}
-    for step in steps:
-        by = taken.get(step.target.locator)
-        if step.spec.grants_access and by is not None:
-            raise RotationOrder(
-                f"step {by + 1} took this access away: give it back in a plan of its own",
-                pointer=f"{at}/{step.index}",
-            )
-        if step.spec.retires or step.spec.removes_access:
-            taken.setdefault(step.target.locator, step.index)
-
-
-def _refuse_trust(steps: Sequence[Step], at: str) -> None:
-    """Trust first, the new credential second, distrust last."""
-    delivers = [step for step in steps if step.spec.delivers]
-    narrows = [step for step in steps if step.spec.trust is Trust.NARROWS]
-    for step in steps:
-        pointer = f"{at}/{step.index}"
-        before = [one for one in delivers if one.index < step.index]
-        if step.spec.trust is Trust.WIDENS and before:
-            raise RotationOrder(
-                f"step {before[0].index + 1} delivers before clients trust what it makes: trust"
-                " comes first",
-                pointer=pointer,
-            )
-        if step.spec.trust is not Trust.NARROWS and narrows and narrows[0].index < step.index:
-            raise RotationOrder(
-                f"step {narrows[0].index + 1} takes trust away: that comes last", pointer=pointer
-            )
-    for step in narrows:
-        if delivers and not _waits_for_each(steps, delivers, step):
-            raise RotationOrder(
-                "nothing waits until the new one was seen, or a person says so, before trust is"
-                " taken away",
-                pointer=f"{at}/{step.index}",
-            )
-
-
-def _refuse_early_cut(
-    steps: Sequence[Step], delivers: Sequence[Step], retires: Sequence[Step], at: str
-) -> None:
-    if not delivers:
-        raise RotationOrder("it delivers nothing to move to", pointer=at)
-    for step in delivers:
-        if step.spec.retires:
-            raise RotationOrder(
-                "this step ends the old one when it delivers the new one: cut_first, or two roles",
-                pointer=f"{at}/{step.index}",
-            )
-    for step in retires:
-        pointer = f"{at}/{step.index}"
-        if not _waits_for_each(steps, delivers, step):
-            raise RotationOrder(
-                "nothing waits until consumers were seen on the new one, or a person says so",
-                pointer=pointer,
-            )
-        for made in _unquiet(steps, delivers, step):
-            raise RotationOrder(
-                f"what is seen after step {made.index + 1} are uses, not processes, and one of a"
-                " consumer's can still have the old one: wait for old_quiet, too, or for a person",
-                pointer=pointer,
-            )
-
-
-def _waits_for_each(steps: Sequence[Step], delivers: Sequence[Step], retiring: Step) -> bool:
-    """Return whether, for each delivery before the step, a wait after it is about who moved to what
-    it made, or for a person.
-
-    A wait about another delivery says nothing about that.
-    """
-    before = [step for step in delivers if step.index < retiring.index]
-    return bool(before) and all(
-        any(_moves(wait, one) for wait in _between(steps, one, retiring)) for one in before
-    )
-
-
-def _unquiet(steps: Sequence[Step], delivers: Sequence[Step], retiring: Step) -> Iterator[Step]:
-    """Yield each delivery before the step whose consumers are seen by uses, and for which nothing
-    waits until nobody uses the old one, or for a person."""
-    for one in delivers:
-        asked = any(_asks(wait, one, Name.OLD_QUIET) for wait in _between(steps, one, retiring))
-        if one.index < retiring.index and one.spec.seen_by_uses and not asked:
-            yield one
-
-
-def _between(steps: Sequence[Step], first: Step, last: Step) -> Iterator[Wait]:
-    for step in steps[first.index : last.index]:
-        if step.wait is not None:
-            yield step.wait
-
-
-def _moves(wait: Wait, delivery: Step) -> bool:
-    return _asks(wait, delivery, Name.CONSUMERS_MOVED, Name.SERVED_NEW)
-
-
-def _asks(wait: Wait, delivery: Step, *names: Name) -> bool:
-    """Return whether a wait is for one of these conditions about a delivery, or for a person."""
-    return wait.person or any(
-        one.name in names and one.step == delivery.index for one in wait.conditions
-    )
-
-
-def _refuse_late_cut(delivers: Sequence[Step], retires: Sequence[Step], at: str) -> None:
-    if not retires:
-        raise RotationOrder("it cuts nothing off", pointer=at)
-    first = min((step.index for step in delivers), default=retires[-1].index)
-    for step in retires:
-        # A step that does both cuts its own.
-        if step.index > first and not step.spec.delivers:
-            raise RotationOrder(
-                f"step {first + 1} delivers before this step cuts: say move_first, or cut earlier",
-                pointer=f"{at}/{step.index}",
-            )
-
-
-def delivered_before(steps: Sequence[Step], order: Order, index: int) -> tuple[Step, ...]:
-    """Return the steps whose new credential must be as they left it when this step ends an old one.
-
-    Those at other targets; its own is judged anyway. Only where consumers move first: then the new
-    one is all that they have. After a cut, nothing that somebody does to a new one may keep a later
-    step from taking access away.
-    """
-    ending = steps[index]
-    if order is not Order.MOVE_FIRST or not ending.spec.retires:
-        return ()
-    before = (one for one in steps[:index] if one.spec.delivers and one.spec.leaves)
-    return tuple(one for one in before if one.target != ending.target)
 
 
 def consumed(steps: Sequence[Step], condition: Condition) -> tuple[str, ...]:

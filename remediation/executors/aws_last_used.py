@@ -184,7 +184,11 @@ def _consumers(
     question: Question, step: Step, targets: Targets, seen: _Seen, now: datetime
 ) -> tuple[ConsumerSeen, ...]:
     if seen.trail is not None:
-        return tuple(_by_trail(one, seen, seen.trail) for one in question.consumers)
+        before = _before(question)
+        return tuple(
+            _by_trail(one, seen, seen.trail, before.get(one.service, {}))
+            for one in question.consumers
+        )
     fetched = look_in_store(targets, step.target, step.parameters["store"]).fetched_at
     if fetched is not None and not question.since <= fetched <= now:
         fetched = None
@@ -192,9 +196,22 @@ def _consumers(
     return tuple(_by_last_use(one, seen, fetched, alone=alone) for one in question.consumers)
 
 
-def _by_trail(consumer: Consumer, seen: _Seen, trail: _Trail) -> ConsumerSeen:
+def _before(question: Question) -> dict[str, dict[str, datetime | None]]:
+    """Return what the last look saw of each consumer: the calls of a busy one can since be more
+    than are read, and those of another one not among them."""
+    last = question.previous
+    if last is None or last.condition != question.condition:
+        return {}
+    return {one.service: {"old": one.last_old, "new": one.last_new} for one in last.consumers}
+
+
+def _by_trail(
+    consumer: Consumer, seen: _Seen, trail: _Trail, before: Mapping[str, datetime | None]
+) -> ConsumerSeen:
     olds = [event.at for event in trail.old if event.is_of(consumer)]
     news = [event.at for event in trail.new if event.is_of(consumer)]
+    olds += [at for at in (before.get("old"),) if at]
+    news += [at for at in (before.get("new"),) if at]
     last_new = max(news, default=None)
     # A use of the old key that no event explains may be a data event of any consumer.
     silent = _unexplained(seen.old_at, trail.old)

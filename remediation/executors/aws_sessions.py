@@ -7,12 +7,16 @@ client has exactly those that it is given.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from threading import Lock
 from typing import Any
 
-# A session may not make two clients at once (botocore's documentation, "Multithreading").
-_making = Lock()
+
+class _Making:
+    """A session may not make two clients at once (botocore's documentation, "Multithreading")."""
+
+    lock = Lock()
 
 
 def client(
@@ -25,8 +29,11 @@ def client(
     endpoint_url: str | None,
     config: Any,
 ) -> Any:
-    """Return a client with exactly these credentials. Raises ImportError without boto3."""
-    with _making:
+    """Return a client with exactly these credentials. Raises ImportError without boto3, and
+    ValueError without credentials: boto3 would look for some in the environment."""
+    if not key_id or not secret:
+        raise ValueError("a client needs credentials of its own")
+    with _Making.lock:
         return _session().client(
             service,
             region_name=region,
@@ -38,8 +45,17 @@ def client(
         )
 
 
+def _begin_anew() -> None:
+    """Forget the parent's session after a fork: another thread may have held its lock."""
+    _Making.lock = Lock()
+    _session.cache_clear()
+
+
 @cache
 def _session() -> Any:
     from boto3.session import Session  # extra "aws"; loaded here because it is slow
 
     return Session()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from audit.tlog.canonical import Json
@@ -30,6 +31,8 @@ _NOBODY = frozenset({"", "none", "no", "false", "manual", "manually", "hitlporta
 
 # The service of the worker's own try of a new key; a use there does not show a consumer.
 OWN_SERVICE = "sts"
+# The worker tries a key as soon as it is made; AWS dates uses to the quarter of an hour.
+OWN_TRY = timedelta(minutes=15)
 
 
 def look_at_user(step: Step, targets: Targets) -> Observation:
@@ -135,8 +138,20 @@ def _words(slot: Mapping[str, Json]) -> str:
 
 
 def is_used(slot: Mapping[str, Json]) -> bool:
-    """Return whether AWS shows a use of a key that is not the worker's own try."""
+    """Return whether AWS shows a use of a key that is certainly not the worker's own try."""
     return bool(slot["last_used"]) and slot["last_used_service"] != OWN_SERVICE
+
+
+def may_be_used(slot: Mapping[str, Json]) -> bool:
+    """Return whether AWS shows a use of a key that need not be the worker's own try.
+
+    That one comes soon after the key was made; a later use of the same service is a consumer's, or
+    the worker's late one, and is taken for a consumer's.
+    """
+    if is_used(slot) or not slot["last_used"]:
+        return is_used(slot)
+    used, made = (datetime.fromisoformat(str(slot[name])) for name in ("last_used", "created"))
+    return used - made > OWN_TRY
 
 
 def all_keys(state: Mapping[str, Json]) -> frozenset[str]:
@@ -163,9 +178,9 @@ def refuse_other_owner(observation: Observation) -> None:
 
 
 def refuse_used(observation: Observation, key_id: str) -> None:
-    """Refuse to delete a key that somebody uses: they have moved to it."""
+    """Refuse to delete a key that somebody may use."""
     for slot in slots_of(observation):
-        if slot["id"] == key_id and is_used(slot):
+        if slot["id"] == key_id and may_be_used(slot):
             raise NotApplied(
                 f"key {key_id} is in use (last {slot['last_used']}, by"
                 f" {slot['last_used_service']}): a deleted key cannot come back"

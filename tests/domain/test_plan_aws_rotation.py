@@ -7,6 +7,7 @@ import pytest
 from audit.tlog.canonical import Json
 from remediation.domain import catalogue, plan
 from remediation.domain.errors import BadInput
+from remediation.domain.narrowing import Kept, keep, why_wider
 
 OLD = "AKIAIOSFODNN7EXAMPLE"
 USER: dict[str, Json] = {"kind": "aws.user_keys", "account": "123456789012", "user": "deploy"}
@@ -56,6 +57,54 @@ def test_a_record_of_uses_alone_does_not_end_the_old_key(asked: Json) -> None:
     assert refused.value.name == "rotation_order"
     parse("move_first", create(wait=wait("consumers_moved", "old_quiet")), RETIRE)
     parse("move_first", create(wait=wait("consumers_moved", person=True)), RETIRE)
+
+
+OTHER_KEY = {**KEY, "access_key_id": "AKIAI44QH8DHBEXAMPLE"}
+DECOY_MOVED: Json = {**DECOY, "wait": wait("consumers_moved", "old_quiet")}
+UNNAMED: Json = {**create(wait=wait("consumers_moved", "old_quiet"))}
+UNNAMED["parameters"] = {"store": "apps:deploy/aws"}
+DISCARD = {**step("aws.user_keys.discard_key", USER), "parameters": {"access_key_id": OLD}}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (DECOY_MOVED, RETIRE),  # a key for somebody else
+        (DECOY_MOVED, RETIRE, create()),  # it cuts first under the name of the other order
+        (create(wait=wait("consumers_moved", "old_quiet")), step(RETIRE["action"], OTHER_KEY)),
+        (UNNAMED, RETIRE),  # the new key is for nothing that the plan names
+    ],
+)
+def test_what_ends_is_what_an_earlier_step_replaces_or_a_person_is_asked(
+    steps: tuple[dict[str, Json], ...],
+) -> None:
+    with pytest.raises(BadInput, match="replaces what this step ends"):
+        parse("move_first", *steps)
+    asked = {**steps[0], "wait": wait("consumers_moved", person=True)}
+    parse("move_first", asked, *steps[1:])
+
+
+def test_a_key_is_not_discarded_before_its_consumers_moved() -> None:
+    with pytest.raises(BadInput) as refused:
+        parse("move_first", create(), DISCARD)
+    assert refused.value.name == "rotation_order"
+
+
+def test_a_plan_of_version_1_makes_no_credential() -> None:
+    """It has no waits, so it would end the old one before consumers have the new one."""
+    body: Json = {"version": 1, "environment": "production", "steps": [create(), RETIRE]}
+    with pytest.raises(BadInput, match="say cut_first or move_first"):
+        plan.parse(body, protected=frozenset())
+
+
+def test_a_narrowed_plan_does_not_end_what_it_no_longer_replaces() -> None:
+    asked = {**DECOY, "wait": wait(person=True)}
+    whole = parse("move_first", create(), asked, RETIRE)
+    kept = [Kept(index, whole.steps[index].parameters) for index in (1, 2)]
+    narrowed = keep(whole, kept, protected=frozenset())
+    assert "stays without step 1, which replaces it" in why_wider(whole, narrowed)
+    kept = [Kept(index, whole.steps[index].parameters) for index in (0, 1)]
+    assert not why_wider(whole, keep(whole, kept, protected=frozenset()))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 from audit.tlog.canonical import Json, encode
 from remediation.domain.errors import BadInput, BadReference
 from remediation.domain.plan import Order, load, resolved, written
-from remediation.domain.plan_rules import consumed, destroys
+from remediation.domain.plan_order import destroys
+from remediation.domain.plan_rules import consumed
 from remediation.domain.waits import Condition
 from tests.domain.story import plan_json
 from tests.domain.thing_plans import (

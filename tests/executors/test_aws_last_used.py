@@ -52,6 +52,7 @@ class Rotated(UserKeysWorld):
             made=self.made,
             before=self.before,
             consumers=consumers,
+            previous=other.get("previous"),
         )
         return run_look_for(question, self.step, self.targets(port))
 
@@ -280,3 +281,16 @@ def test_f28_an_unplanned_key_and_a_lost_new_one_stop_every_condition(world: Rot
         assert world.unmet(BILLING, condition=condition) == (
             f"not_observable: a key that the plan did not make is there: {other}"
         )
+
+
+def test_a_busy_consumer_does_not_hide_one_that_was_seen_before(
+    trail: WithTrail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more calls than are read, the newest are; the nightly one's is older by then."""
+    monkeypatch.setattr(aws_last_used, "MOST_PAGES", 1)
+    trail.use_new("nightly")
+    first = trail.look(BILLING, NIGHTLY)
+    for _ in range(60):  # a page has 50
+        trail.use_new("billing")
+    assert "nightly" in trail.unmet(BILLING, NIGHTLY)
+    assert trail.unmet(BILLING, NIGHTLY, previous=first) == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Plan
-from remediation.executors import aws_create, aws_key_calls
+from remediation.executors import aws_create, aws_key_calls, aws_user_keys
 from remediation.executors.base import Deadline, Outcome, Settled
 from remediation.executors.errors import (
     NotApplied,
@@ -401,6 +402,24 @@ def test_a_used_key_is_not_discarded(simulator: moto.Moto, tmp_path: Path) -> No
     with pytest.raises(ClientError, match="NoSuchEntity"):
         simulator.admin().delete_access_key(UserName=held.name, AccessKeyId="AKIANOSUCHKEY0000000")
     assert simulator.keys_of(held.name) == {held.key: "Active"}
+
+
+@pytest.mark.parametrize(
+    ("service", "minutes", "may_be_used"),
+    [("sts", 1, False), ("sts", 15, False), ("sts", 16, True), ("s3", 1, True), ("", 0, False)],
+)
+def test_only_a_use_soon_after_it_was_made_can_be_the_workers_try_of_a_key(
+    service: str, minutes: int, may_be_used: bool
+) -> None:
+    """A consumer that only assumes roles uses its key at STS, and nowhere else."""
+    made = datetime(2026, 11, 1, tzinfo=UTC)
+    used = made + timedelta(minutes=minutes) if service else None
+    slot: dict[str, Json] = {
+        "created": made.isoformat(),
+        "last_used": used.isoformat() if used else None,
+        "last_used_service": service or None,
+    }
+    assert aws_user_keys.may_be_used(slot) is may_be_used
 
 
 def test_a_user_is_read_without_a_place_and_an_inactive_key_is_no_access(

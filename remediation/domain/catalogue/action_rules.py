@@ -214,8 +214,8 @@ def _of_rotation(spec: ActionSpec, own: Mapping[str, ActionSpec]) -> Iterator[st
             yield f"parameter {name}: no action makes {made}"
         if name in spec.narrows:
             yield f"parameter {name}: a reference cannot get smaller"
-    if spec.delivers and named.get(spec.delivers) != "string":
-        yield f"it delivers to {spec.delivers}, which is no text among its parameters"
+    if spec.delivers:
+        yield from _of_delivery(spec, named)
     if spec.retires and spec.grants_access:
         yield "it both retires a credential and gives access"
     if spec.seen_by_uses and not {Name.CONSUMERS_MOVED, Name.OLD_QUIET} <= set(spec.conditions):
@@ -223,6 +223,13 @@ def _of_rotation(spec: ActionSpec, own: Mapping[str, ActionSpec]) -> Iterator[st
     for condition in spec.conditions:
         if condition not in set(Name):
             yield f"nobody knows the condition {condition[:80]!r}"
+
+
+def _of_delivery(spec: ActionSpec, named: Mapping[str, Json]) -> Iterator[str]:
+    if named.get(spec.delivers) != "string":
+        yield f"it delivers to {spec.delivers}, which is no text among its parameters"
+    if not spec.retires and not spec.replaces:
+        yield "it does not say which credential the delivered one replaces"
 
 
 def _properties(spec: ActionSpec) -> dict[str, Json]:

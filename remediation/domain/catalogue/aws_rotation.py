@@ -87,6 +87,7 @@ DISCARD_KEY = ActionSpec(
     pin_fields=("keys",),
     leads_to=MappingProxyType({}),
     leads_to_from=MappingProxyType({"keys": Change(Op.REMOVE, parameter="access_key_id")}),
+    retires=True,
     ends_sessions=gettext_noop("It ends no session."),
     limits=(_OWNERS,),
     credential=CREDENTIAL,
@@ -135,6 +136,9 @@ CREATE_KEY = ActionSpec(
     delivers="store",
     conditions=("consumers_moved", "old_quiet"),
     seen_by_uses=True,
+    replaces=MappingProxyType(
+        {"account": "{account}", "user": "{user}", "access_key_id": "{replaces}"}
+    ),
     grants_access=True,
     ends_sessions=gettext_noop("It ends no session; the old key stays as it is."),
     limits=(_OWNERS,),

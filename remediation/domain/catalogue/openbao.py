@@ -194,6 +194,7 @@ NEW_SECRET_ID = ActionSpec(
     delivers="store",
     conditions=("consumers_moved", "old_quiet"),
     seen_by_uses=True,
+    replaces=MappingProxyType({"server": "{server}", "mount": "{mount}", "role": "{role}"}),
 )
 
 # The undoing of NEW_SECRET_ID. The other way, to a destroyed secret id, does not exist.

@@ -116,6 +116,7 @@ NEW_CREDENTIAL = ActionSpec(
     makes=MappingProxyType({"lease": LEASE_ID, "username": USERNAME, "version": VERSION}),
     delivers="store",
     conditions=("consumers_moved", "old_quiet"),
+    replaces=MappingProxyType({"server": "{server}", "lease": "{mount}/creds/{role}/*"}),
     grants_access=True,
     credential=_CREDENTIAL,
     rotation="Rotate the database credential of role {role} (mount {mount}, OpenBao {server})",

@@ -217,4 +217,5 @@ CREATE_TWIN = ActionSpec(
     creates=True,
     delivers="store",
     conditions=("consumers_moved", "old_quiet"),
+    replaces=MappingProxyType({"cluster": "{cluster}", "role": "{like}"}),
 )

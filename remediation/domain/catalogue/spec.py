@@ -252,7 +252,10 @@ class ActionSpec:
     delivers: str = ""
     # True if an old credential is refused after it.
     retires: bool = False
-    # Trust first, the new credential second, distrust last (domain/plan_rules.py).
+    # What its new credential replaces: a field or parameter of the step that ends that → a template
+    # over the own target's fields and parameters; a last `*` stands for any rest.
+    replaces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    # Trust first, the new credential second, distrust last (domain/plan_order.py).
     trust: Trust = Trust.KEEPS
     # The conditions (domain/conditions.py) that its executor can look for after it.
     conditions: tuple[str, ...] = ()

@@ -132,6 +132,7 @@ MAKE = replace(
     delivers="store",
     rotation="Rotate the token of test thing {name}",
     conditions=_WAITS,
+    replaces=MappingProxyType({"name": "*"}),  # the token of any thing
 )
 UNMAKE = replace(
     _THING,

@@ -140,6 +140,7 @@ ISSUE = ActionSpec(
     makes=MappingProxyType({"serial": SERIAL, "public_key": PUBLIC_KEY, "version": VERSION}),
     delivers="store",
     conditions=("served_new",),
+    replaces=MappingProxyType({"certificate": "{certificate}"}),
 )
 
 REVOKE = ActionSpec(

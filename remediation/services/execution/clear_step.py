@@ -16,7 +16,7 @@ from remediation.domain.gate import gate
 from remediation.domain.gate.evidence import Evidence
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Step
-from remediation.domain.plan_rules import delivered_before
+from remediation.domain.plan_order import delivered_before
 from remediation.executors.run import run_prepare
 from remediation.services import host_files
 from remediation.services.assessment.observe import Seen, observe

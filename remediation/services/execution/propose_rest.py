@@ -79,8 +79,8 @@ def _rest(proposal: Proposal) -> tuple[Plan | None, str]:
             protected=settings.PROTECTED_CLUSTERS,
             allow_test=settings.ALLOW_TEST_ACTIONS,
         )
-    except BadInput:
-        return None, ""
+    except BadInput as refused:
+        return None, f"what is left is no plan by itself: {refused.detail}"
     return rest, ""
 
 

@@ -136,6 +136,9 @@ def _under_lease(
         return False
     if verdict is not None:
         return _after_wait(run, phases, verdict)
+    if proposal.state == ProposalState.WAITING and not _was_undoing(phases):
+        held.release()  # it began to wait since: the next turn looks whether it may go on
+        return False
     _go_on(run, phases)
     return True
 

@@ -92,7 +92,7 @@ def ways_of(user: User, proposal: Proposal, plan: Plan | None) -> Ways:
         may=True,
         undo=_undo(proposal, plan, rows, since),
         rest=tuple(step.sentence for step in rest.steps) if rest else (),
-        rest_withheld=rest is None and bool(propose_rest.why_none(proposal)),
+        rest_withheld=rest is None and propose_rest.why_none(proposal) == propose_rest.WAITED,
         reversal=_reversal(proposal),
         may_settle=not is_settled(proposal),
         since=since,

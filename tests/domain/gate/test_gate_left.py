@@ -22,7 +22,7 @@ from remediation.domain.observation import (
     pin,
 )
 from remediation.domain.plan import Plan
-from remediation.domain.plan_rules import delivered_before
+from remediation.domain.plan_order import delivered_before
 from tests.domain.gate import verifying
 from tests.domain.story import APPROVED, NOW
 from tests.domain.thing_plans import (

@@ -450,6 +450,22 @@ def test_a_word_to_go_on_covers_those_who_were_shown_not_to_have_moved() -> None
     assert isinstance(error, HoldMissing) and "nightly" in error.detail
 
 
+def test_a_word_to_go_on_while_the_old_one_was_quiet_does_not_cover_a_use_since() -> None:
+    """Its last use before stood on the page, too; an open window is no use."""
+    plan, before = a_rotation(MOVED, QUIET), APPLIED - timedelta(days=1)
+    page = (sighting(), sighting("old_quiet", resolution_s=3_600, old_used_at=before))
+    said = answer_statement(plan=plan.digest, unmet=("old_quiet",), seen=seen_digest(page, RECORD))
+    signed = answer(said, sightings=page)
+    assert verify(waited(plan, wait=a_wait(plan, sightings=page), answers=(signed,))).step == 1
+    used = (page[0], sighting("old_quiet", old_used_at=LOOKED - 10 * S))
+    found = held(waited(plan, wait=a_wait(plan, sightings=used), answers=(signed,)))
+    assert "old_quiet was shown otherwise: the old one was used" in found
+    # A person who was shown that it is in use has signed for that.
+    seen = answer_statement(plan=plan.digest, unmet=("old_quiet",), seen=seen_digest(used, RECORD))
+    knows = answer(seen, sightings=used)
+    assert verify(waited(plan, wait=a_wait(plan, sightings=used), answers=(knows,))).step == 1
+
+
 def test_what_the_person_saw_is_at_most_twenty_minutes_older_than_the_answer() -> None:
     def saw(at: datetime) -> Evidence:
         page = sighting(at=at)

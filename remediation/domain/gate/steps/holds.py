@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from remediation.domain import conditions
@@ -72,7 +72,7 @@ def _refuse_waiting(case: Case, wait: WaitEvidence, answers: Answers) -> None:
     counting, invalid = [], list(answers.invalid)
     for one, answer in answers.valid:
         if last and answer.statement.decision is RunDecision.GO_ON:
-            unseen = _why_unseen(one, wait, missing)
+            unseen = _why_unseen(one, wait, missing, _shown(case, wait, one))
             if unseen:
                 invalid.append(f"an answer does not count: {unseen}")
                 continue
@@ -136,17 +136,30 @@ def _verified(case: Case, wait: WaitEvidence, one: SignedHalt) -> HaltStatement:
     return statement
 
 
-def _why_unseen(one: SignedHalt, wait: WaitEvidence, missing: Mapping[str, Unmet]) -> str:
+def _shown(case: Case, wait: WaitEvidence, one: SignedHalt) -> dict[str, Unmet]:
+    """Return why each condition was not met by the looks that a person was shown."""
+    looks = replace(wait, sightings=one.sightings)
+    then = max((each.at for each in one.sightings), default=one.recorded_at)
+    return unmet(looks, case.plan.steps, case.scope.consumers, case.evidence.applied_at, then)
+
+
+def _why_unseen(
+    one: SignedHalt, wait: WaitEvidence, missing: Mapping[str, Unmet], then: Mapping[str, Unmet]
+) -> str:
     """Return why a word to go on does not cover what is not met by now; "" if it does.
 
-    A person signs the names of conditions; who had not moved stands in what was shown.
+    A person signs the names of conditions; who had not moved, and whether the old one was in use,
+    stands in what was shown.
     """
     for condition in wait.conditions:
         shown, now = _newest(one.sightings, condition), _newest(wait.sightings, condition)
         if condition.name not in missing or shown is None or now is None or shown.why or now.why:
             continue
         more = conditions.left(now) - conditions.left(shown)
-        if more or (now.old_used_at and not shown.old_used_at):
+        before = then.get(condition.name)
+        quiet = before is None or before.name != conditions.OLD_IN_USE
+        used = missing[condition.name].name == conditions.OLD_IN_USE and quiet
+        if more or used or (now.old_used_at and not shown.old_used_at):
             who = ", ".join(sorted(more)) or "the old one was used"
             return f"{one.person}: {condition.name} was shown otherwise: {who}"
     return ""

@@ -26,7 +26,7 @@ from remediation.domain.errors import (
 from remediation.domain.gate.case import Case
 from remediation.domain.gate.steps.holds import holds
 from remediation.domain.observation import Pinned
-from remediation.domain.plan_rules import delivered_before
+from remediation.domain.plan_order import delivered_before
 from remediation.domain.slots import KEY_ROLES, fits
 from remediation.domain.states import IncidentState
 from remediation.domain.step import Step, resolved
