@@ -69,6 +69,7 @@ def action(spec: ActionSpec) -> dict[str, Json]:
         "references": dict(spec.references),
         "conditions": list(spec.conditions),
         "seen_by_uses": spec.seen_by_uses,
+        "replaces": dict(spec.replaces),
         "ends_sessions": spec.ends_sessions,
         "limits": [
             {

@@ -165,14 +165,24 @@ def replaces(delivery: Step, retiring: Step) -> bool:
     return bool(wanted) and all(_fits(text, said, ended[name]) for name, text in wanted.items())
 
 
+def says_what_it_replaces(delivery: Step) -> bool:
+    """Return whether a step that delivers names all that tells which credential it replaces."""
+    said = {**delivery.parameters, **delivery.target.fields}
+    return all(_filled(text, said) is not None for text in delivery.spec.replaces.values())
+
+
 def _fits(template: str, said: Mapping[str, Json], ended: Json) -> bool:
-    try:
-        wanted = template.removesuffix("*").format_map(said)
-    except KeyError:  # the plan does not say it
-        return False
-    if not isinstance(ended, str):
+    wanted = _filled(template, said)
+    if wanted is None or not isinstance(ended, str):
         return False
     return ended.startswith(wanted) if template.endswith("*") else ended == wanted
+
+
+def _filled(template: str, said: Mapping[str, Json]) -> str | None:
+    try:
+        return template.removesuffix("*").format_map(said)
+    except KeyError:  # an optional parameter that the plan leaves out
+        return None
 
 
 def _unquiet(steps: Sequence[Step], delivers: Sequence[Step], retiring: Step) -> Iterator[Step]:

@@ -8,8 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from remediation.domain.conditions import Name
 from remediation.domain.errors import BadReference, BadValue, TwoStepsOneTarget
-from remediation.domain.plan_order import refuse_delivery, refuse_order, refuse_trust
+from remediation.domain.plan_order import (
+    refuse_delivery,
+    refuse_order,
+    refuse_trust,
+    says_what_it_replaces,
+)
 from remediation.domain.step import Step
 from remediation.domain.waits import Condition, Order, Wait
 
@@ -65,6 +71,11 @@ def _refuse_wait(steps: Sequence[Step], index: int, wait: Wait, at: str) -> None
         if condition.name not in spec.conditions:
             raise BadValue(
                 f"{spec.kind} cannot look for {condition.name!r}", pointer=f"{pointer}/condition"
+            )
+        if condition.name == Name.OLD_QUIET and not says_what_it_replaces(steps[condition.step]):
+            raise BadValue(
+                f"step {condition.step + 1} does not say which one it replaces",
+                pointer=f"{pointer}/condition",
             )
         # A person who goes on signs the names of what is not met.
         if names.count(condition.name) > 1:

@@ -34,9 +34,12 @@ def parse(order: str, *steps: dict[str, Json]) -> plan.Plan:
 
 
 WAIT = wait("consumers_moved", "old_quiet", person=True)
+OTHER = "AKIAI44QH8DHBEXAMPLE"
 DECOY: dict[str, Json] = {
-    **create(), "target": {**USER, "user": "decoy"}, "parameters": {"store": "apps:decoy/aws"}
-}  # fmt: skip
+    **create(),
+    "target": {**USER, "user": "decoy"},
+    "parameters": {"store": "apps:decoy/aws", "replaces": OTHER},
+}
 RETIRE = step("aws.iam.deactivate_access_key", KEY)
 DELETE = step("aws.access_key.delete", KEY)
 
@@ -59,9 +62,9 @@ def test_a_record_of_uses_alone_does_not_end_the_old_key(asked: Json) -> None:
     parse("move_first", create(wait=wait("consumers_moved", person=True)), RETIRE)
 
 
-OTHER_KEY = {**KEY, "access_key_id": "AKIAI44QH8DHBEXAMPLE"}
+OTHER_KEY = {**KEY, "access_key_id": OTHER}
 DECOY_MOVED: Json = {**DECOY, "wait": wait("consumers_moved", "old_quiet")}
-UNNAMED: Json = {**create(wait=wait("consumers_moved", "old_quiet"))}
+UNNAMED: dict[str, Json] = create(wait=wait("consumers_moved"))
 UNNAMED["parameters"] = {"store": "apps:deploy/aws"}
 DISCARD = {**step("aws.user_keys.discard_key", USER), "parameters": {"access_key_id": OLD}}
 
@@ -82,6 +85,11 @@ def test_what_ends_is_what_an_earlier_step_replaces_or_a_person_is_asked(
         parse("move_first", *steps)
     asked = {**steps[0], "wait": wait("consumers_moved", person=True)}
     parse("move_first", asked, *steps[1:])
+
+
+def test_quiet_is_not_waited_for_where_no_old_key_is_named() -> None:
+    with pytest.raises(BadInput, match="does not say which one it replaces"):
+        parse("move_first", {**UNNAMED, "wait": WAIT}, RETIRE)
 
 
 def test_a_key_is_not_discarded_before_its_consumers_moved() -> None:

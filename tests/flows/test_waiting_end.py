@@ -15,7 +15,8 @@ from remediation.domain.gate.evidence import WAITING, Evidence
 from remediation.domain.step import Step
 from remediation.services import host_files
 from remediation.services.actors import operator
-from remediation.services.execution import export_evidence, freeze, look
+from remediation.services.execution import export_evidence, freeze, look, reconcile
+from remediation.services.load_plan import load_plan
 from tests import factories
 from tests.factories import WORKER
 from tests.flows.waiting import WHY, Waiting
@@ -126,3 +127,19 @@ def test_a_look_during_which_a_run_that_waited_ended_is_not_recorded(
     assert not looked(world, proposal_id)
     assert world.state_of(proposal_id) == "succeeded"
     assert m.IncidentLook.objects.count() == 0 and m.IncidentTransition.objects.count() == 0
+
+
+def test_a_run_that_began_to_wait_is_not_taken_for_one_whose_worker_died(world: Waiting) -> None:
+    """The reconciler read it as running, and got its leases when the worker let it wait."""
+    proposal_id = waiting(world)
+    execution = m.Execution.objects.select_related("proposal__incident", "proposal__diagnosis").get(
+        proposal_id=proposal_id
+    )
+    world.end_leases()
+    with acts(WORKER):
+        plan = load_plan(bytes(execution.proposal.plan))
+        assert not reconcile._under_lease(execution, plan, None, actor=WORKER_ACTOR)
+    assert world.state_of(proposal_id) == "waiting" and not world.refusals(proposal_id)
+    world.answer("alice", proposal_id)
+    world.tick()
+    assert world.state_of(proposal_id) == "succeeded"

@@ -27,6 +27,7 @@ from remediation.executors import run
 from remediation.executors.base import GONE, Deadline, Executor, Outcome, Snapshot
 from remediation.executors.targets import Targets
 from tests import factories
+from tests.executors.contract import make_plan
 from tests.factories import WEB
 from tests.flows.world import World, acts
 from tests.views.conftest import sign_in
@@ -74,21 +75,8 @@ class Recorder(Executor):
 
 def plan_of(kind: str) -> Plan:
     target_kind = ACTIONS[kind].target_kind
-    return plans.parse(
-        {
-            "version": 1,
-            "environment": "production",
-            "steps": [
-                {
-                    "action": kind,
-                    "target": {"kind": target_kind, **TARGETS[target_kind].example},
-                    "parameters": dict(ACTIONS[kind].example),
-                }
-            ],
-        },
-        protected=frozenset(),
-        allow_test=True,
-    )
+    target: dict[str, Json] = {"kind": target_kind, **TARGETS[target_kind].example}
+    return make_plan(kind, target, dict(ACTIONS[kind].example))
 
 
 @pytest.fixture
