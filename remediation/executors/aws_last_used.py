@@ -17,6 +17,7 @@ Both are seen alive by the observer's own calls, which must appear there.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -198,11 +199,23 @@ def _consumers(
 
 def _before(question: Question) -> dict[str, dict[str, datetime | None]]:
     """Return what the last look saw of each consumer: the calls of a busy one can since be more
-    than are read, and those of another one not among them."""
+    than are read, and those of another one not among them.
+
+    A sighting names the service alone. One that records show by several names is left out: what
+    was seen under one name says nothing about another.
+    """
     last = question.previous
     if last is None or last.condition != question.condition:
         return {}
-    return {one.service: {"old": one.last_old, "new": one.last_new} for one in last.consumers}
+    names = Counter(
+        service for service, _ in {(one.service, one.seen_as) for one in question.consumers}
+    )
+    seen = Counter(one.service for one in set(last.consumers))
+    return {
+        one.service: {"old": one.last_old, "new": one.last_new}
+        for one in last.consumers
+        if names[one.service] == seen[one.service] == 1
+    }
 
 
 def _by_trail(
@@ -215,7 +228,7 @@ def _by_trail(
     last_new = max(news, default=None)
     # A use of the old key that no event explains may be a data event of any consumer.
     silent = _unexplained(seen.old_at, trail.old)
-    # Whoever has the old key can make so many calls that a consumer's are not among those read.
+    # An intruder can make so many calls that a consumer's are not among those read.
     unread = [event.at for event in trail.old if event.cut]
     last_old = max([*olds, *unread, *([silent] if silent else [])], default=None)
     if last_new is None:

@@ -294,3 +294,15 @@ def test_a_busy_consumer_does_not_hide_one_that_was_seen_before(
         trail.use_new("billing")
     assert "nightly" in trail.unmet(BILLING, NIGHTLY)
     assert trail.unmet(BILLING, NIGHTLY, previous=first) == ""
+
+
+def test_what_was_seen_under_one_name_of_a_service_says_nothing_about_its_other_name(
+    trail: WithTrail,
+) -> None:
+    batch = Consumer("billing", "batch", 0, "restart")
+    trail.use_new("billing")
+    first = trail.look(BILLING)
+    assert trail.unmet(BILLING, previous=first) == ""
+    assert trail.unmet(BILLING, batch, previous=first) == "not_moved: billing"
+    both = trail.look(batch, BILLING)
+    assert trail.unmet(BILLING, batch, previous=both) == "not_moved: billing"
