@@ -2,7 +2,7 @@
 
 AWS makes the secret and tells it once. So the key is staged in the store at once, tried, and then
 promoted (delivery.py). A call that creates a key is never repeated: what it did is read from the
-user's list. Whoever has two keys gets no third one, and none is freed for it, however old it is.
+user's list. A user with two keys gets no third one, and none is freed for it, however old it is.
 
 The new key is tried with STS GetCallerIdentity, which needs no right. AWS may refuse a key for some
 minutes after it was made, so until then a refusal says nothing. The try is itself a use of the key:

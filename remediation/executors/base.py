@@ -166,7 +166,7 @@ class Executor(ABC):
         """Look for a condition that the run waits for, with read-only credentials.
 
         `step` is the applied step, with its references resolved. Raises only TargetUnobservable;
-        a source of evidence that is not alive is told in the sighting, not raised.
+        a source of evidence that is not alive is named in the sighting, not raised.
         """
         raise TargetUnobservable(f"{self.spec.kind} cannot look for {question.condition}")
 

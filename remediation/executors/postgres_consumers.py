@@ -114,7 +114,7 @@ def uses_of(
             continue
         sessions = one.password.sessions
         if max(len(sessions), len(one.first)) >= MOST_SESSIONS:
-            # Whoever holds the role can open so many that those of a consumer are not among them.
+            # An intruder can open so many that those of a consumer are not among them.
             why.append(f"server {place} has more sessions of the role than are read")
         new += [each for each in sessions if twin or each.began >= cut]
         old += one.first if twin else [each for each in sessions if each.began < cut]

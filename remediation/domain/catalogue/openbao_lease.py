@@ -102,7 +102,7 @@ REVOKE = ActionSpec(
             "A database role that owns objects is not dropped; OpenBao then keeps the lease, and"
             " part of the role's rights may be gone."
         ),
-        gettext_noop("Whoever may ask OpenBao for credentials gets new ones at once."),
+        gettext_noop("A client that may ask OpenBao for credentials gets new ones at once."),
         gettext_noop(
             "OpenBao does not show which database role belongs to a lease. The role's name and time"
             " show it, and which role is gone afterwards."

@@ -222,7 +222,7 @@ def test_what_was_delivered_counts_only_where_consumers_move_first() -> None:
 
 
 def test_a_pin_with_two_states_of_one_target_is_refused() -> None:
-    """Whoever wrote the pin could choose which of them a step is compared with."""
+    """The author of a pin could choose which of them a step is compared with."""
     story = rule(rotation_story(a_rotation()))
     good = story.pin().decode()
     two = good.replace(OLD, "tk-ffffffffffff", 1)

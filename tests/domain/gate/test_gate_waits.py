@@ -132,7 +132,7 @@ def test_without_a_look_nothing_is_met() -> None:
 
 
 def test_a_consumer_that_was_signed_counts_although_the_inventory_lost_it() -> None:
-    """Whoever edits the inventory does not end a wait by it."""
+    """An edit of the inventory does not end a wait."""
     wait = a_wait(PLAN, consumers=(), sightings=(sighting(consumers=()),))
     assert "not_moved shop" in held(waited(wait=wait))
     assert verify(waited(wait=replace(wait, sightings=(sighting(),)))).step == 1
@@ -492,7 +492,7 @@ def test_a_changed_answer_refuses_also_where_the_wait_needs_none(decision: RunDe
 
 
 def test_a_page_that_showed_all_met_is_no_word_to_go_on_without() -> None:
-    """Whoever composes the statement can name conditions that the page showed as met."""
+    """A forged statement can name conditions that the page showed as met."""
     late = a_wait(PLAN, sightings=(sighting(consumers=(ConsumerSeen("shop", Use.NOT_SEEN),)),))
     error = refused(waited(wait=late, answers=(says(PLAN, unmet=("consumers_moved",)),)))
     assert isinstance(error, HoldMissing)
