@@ -168,7 +168,8 @@ def test_people_are_told_that_an_undoing_was_done_in_part(
     at_verify(monkeypatch, lambda: world.inject({"t3": {"fail_apply": True}}))
     with django_capture_on_commit_callbacks(execute=True):
         world.execute(proposal_id)
-    world.deliver()
+    assert world.state_of(proposal_id) == "stopped"
+    assert world.deliver()
     first = len(mail.outbox)
     assert first
     world.halt("alice", proposal_id, WHY, "undo")

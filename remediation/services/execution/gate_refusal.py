@@ -69,6 +69,7 @@ def record_new(proposal: Proposal, refusal: Refused, *, actor: Actor) -> None:
 
 def _stay(proposal: Proposal, refusal: GateRefused, actor: Actor) -> None:
     """Leave the proposal approved, for the sweeper; record the refusal if its reason is new."""
+    logger.info("%s stays approved: %s: %s", proposal.pk, refusal.name, refusal)
     record_new(proposal, refusal, actor=actor)
 
 
