@@ -11,12 +11,19 @@ from types import MappingProxyType
 
 from remediation import extensions
 from remediation.domain.catalogue import ACTIONS, PROVIDERS
-from remediation.executors import aws, openbao, postgres_driver, things, tls
+from remediation.executors import aws, openbao, postgres_driver, things, tls, valkey
 from remediation.executors.base import Executor
 from remediation.executors.driver import Driver
 from remediation.extensions import ExtensionInvalid
 
-BUILT_IN = (postgres_driver.DRIVER, aws.DRIVER, openbao.DRIVER, tls.DRIVER, things.DRIVER)
+BUILT_IN = (
+    postgres_driver.DRIVER,
+    aws.DRIVER,
+    openbao.DRIVER,
+    tls.DRIVER,
+    valkey.DRIVER,
+    things.DRIVER,
+)
 _OURS = "hitlportal"
 
 

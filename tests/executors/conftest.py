@@ -17,6 +17,7 @@ from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, Postgr
 from tests.executors import clusters, moto
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.openbao import Place
+from tests.executors.valkey import TargetServer, ValkeyPlace
 from tests.needs import system_postgres
 from tests.servers import Addresses
 
@@ -92,6 +93,19 @@ def bao_place(bao: BaoServer, newest_cluster: Cluster) -> Place:
     place = Place(bao, newest_cluster.superuser)
     place.prepare()
     return place
+
+
+@pytest.fixture(scope="session")
+def valkey_place() -> Iterator[ValkeyPlace]:
+    """A real Valkey; tests share it and use users of their own."""
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-valkey-"))
+    directory.chmod(0o711)  # when root runs the tests, the server runs under another account
+    server = TargetServer(directory / "valkey")
+    server.start()
+    yield ValkeyPlace(server)
+    server.stop()
+    remove_home(server.home)
+    shutil.rmtree(directory)
 
 
 @pytest.fixture(params=cases())

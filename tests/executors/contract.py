@@ -427,6 +427,12 @@ def _tls_world(action: str, directory: Path, place: Any) -> World:
     return tls_world(action, directory, place)
 
 
+def _valkey_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.valkey import ValkeyWorld
+
+    return ValkeyWorld(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -438,6 +444,7 @@ BUILT_IN = (
     Contract("aws", aws_world, ("simulator",)),
     Contract("openbao", _bao_world, ("bao_place",)),
     Contract("tls", _tls_world, ("bao",)),
+    Contract("valkey", _valkey_world, ("valkey_place",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

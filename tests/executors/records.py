@@ -19,6 +19,7 @@ from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
 from tests.executors.openbao import BaoWorld, lines_since
 from tests.executors.tls import TlsWorld
+from tests.executors.valkey import ValkeyWorld
 
 # An entry of a cluster's log with its login and text; its other lines begin with a tab.
 ENTRY = re.compile(r"\S+ \S+ \S+ \[\d+\] user=(?P<user>\S*) db=.*? LOG:  (?P<text>.*)", re.S)
@@ -35,6 +36,13 @@ AWS_READS = re.compile(r"[a-z]+:(?:Get|List|Describe|Lookup)\w*")
 # Questions that the API takes as an update because they have a body.
 BAO_LOOKUPS = re.compile(
     r"auth/[^ ]+/secret-id-accessor/lookup|auth/token/lookup-accessor|sys/leases/lookup"
+)
+
+
+# The last two are the test's own.
+VALKEY_READS = frozenset(
+    {"acl|getuser", "client|list", "client|setname", "client|setinfo", "config|get", "hello"}
+    | {"auth", "info", "acl|list"}
 )
 
 
@@ -121,6 +129,26 @@ class BaoRecord(Record):
             if by == self._operator or not reads:
                 found.append(f"{request['operation']} {request['path']}")
         return found
+
+
+class ValkeyRecord(Record):
+    """The commands that a Valkey counts, from now on, whoever called them."""
+
+    def __init__(self, world: ValkeyWorld) -> None:
+        self._place = world.place
+        self._before = self._counts()
+
+    def _counts(self) -> dict[str, int]:
+        stats = self._place.admin.info("commandstats")
+        return {
+            name.removeprefix("cmdstat_"): int(said["calls"]) + int(said["rejected_calls"])
+            for name, said in stats.items()
+        }
+
+    def writes(self) -> Sequence[str]:
+        now = self._counts()
+        more = (name for name, count in now.items() if count > self._before.get(name, 0))
+        return [name for name in sorted(more) if name not in VALKEY_READS]
 
 
 class FilesRecord(Record):

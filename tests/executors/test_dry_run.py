@@ -29,11 +29,19 @@ from tests.executors.records import (
     ClusterRecord,
     FilesRecord,
     Record,
+    ValkeyRecord,
     reads_only,
 )
 from tests.executors.tls import TlsWorld
+from tests.executors.valkey import ValkeyWorld
 
-PLACES = {"postgres": "own_cluster", "aws": "simulator", "openbao": "bao_place", "tls": "bao"}
+PLACES = {
+    "postgres": "own_cluster",
+    "aws": "simulator",
+    "openbao": "bao_place",
+    "tls": "bao",
+    "valkey": "valkey_place",
+}
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
 
@@ -84,6 +92,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(ClusterRecord(world.superuser, world.log))
     elif isinstance(world, BaoWorld | TlsWorld):
         found.append(BaoRecord(world, request.getfixturevalue("bao")))
+    elif isinstance(world, ValkeyWorld):
+        found.append(ValkeyRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found

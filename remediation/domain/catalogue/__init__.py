@@ -12,7 +12,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue import aws, kubernetes, openbao, other, postgres, test, tls
+from remediation.domain.catalogue import (
+    aws,
+    kubernetes,
+    openbao,
+    other,
+    postgres,
+    test,
+    tls,
+    valkey,
+)
 from remediation.domain.catalogue.registry import CatalogueInvalid, build
 from remediation.domain.catalogue.spec import (
     MAX_LOCATOR,
@@ -71,6 +80,7 @@ BUILT_IN = (
     kubernetes.PROVIDER,
     openbao.PROVIDER,
     tls.PROVIDER,
+    valkey.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
