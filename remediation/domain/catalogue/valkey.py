@@ -139,6 +139,7 @@ ENABLE = ActionSpec(
 )
 PROVIDER = Provider(
     name="valkey",
+    tested="Valkey 9",
     title="Valkey",
     targets=(USER,),
     actions=(DISABLE, ENABLE),
