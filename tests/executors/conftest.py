@@ -18,6 +18,7 @@ from tests.executors import clusters, moto
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.openbao import Place
 from tests.executors.valkey import TargetServer, ValkeyPlace
+from tests.executors.webhook import Automation, WebhookPlace, serving
 from tests.needs import system_postgres
 from tests.servers import Addresses
 
@@ -106,6 +107,14 @@ def valkey_place() -> Iterator[ValkeyPlace]:
     server.stop()
     remove_home(server.home)
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def webhook_place() -> Iterator[WebhookPlace]:
+    """A receiver; tests share it and use subjects of their own."""
+    automation = Automation()
+    with serving(automation) as port:
+        yield WebhookPlace(port, automation)
 
 
 @pytest.fixture(params=cases())

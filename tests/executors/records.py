@@ -20,6 +20,7 @@ from tests.executors import moto
 from tests.executors.openbao import BaoWorld, lines_since
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
+from tests.executors.webhook import WebhookWorld
 
 # An entry of a cluster's log with its login and text; its other lines begin with a tab.
 ENTRY = re.compile(r"\S+ \S+ \S+ \[\d+\] user=(?P<user>\S*) db=.*? LOG:  (?P<text>.*)", re.S)
@@ -149,6 +150,17 @@ class ValkeyRecord(Record):
         now = self._counts()
         more = (name for name, count in now.items() if count > self._before.get(name, 0))
         return [name for name in sorted(more) if name not in VALKEY_READS]
+
+
+class WebhookRecord(Record):
+    """The tasks that a receiver started."""
+
+    def __init__(self, world: WebhookWorld) -> None:
+        self._automation = world.place.automation
+        self._begins = len(self._automation.started)
+
+    def writes(self) -> Sequence[str]:
+        return [data["task"] for _, data in self._automation.started[self._begins :]]
 
 
 class FilesRecord(Record):

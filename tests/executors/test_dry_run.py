@@ -30,10 +30,12 @@ from tests.executors.records import (
     FilesRecord,
     Record,
     ValkeyRecord,
+    WebhookRecord,
     reads_only,
 )
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
+from tests.executors.webhook import WebhookWorld
 
 PLACES = {
     "postgres": "own_cluster",
@@ -41,6 +43,7 @@ PLACES = {
     "openbao": "bao_place",
     "tls": "bao",
     "valkey": "valkey_place",
+    "webhook": "webhook_place",
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
@@ -94,6 +97,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(BaoRecord(world, request.getfixturevalue("bao")))
     elif isinstance(world, ValkeyWorld):
         found.append(ValkeyRecord(world))
+    elif isinstance(world, WebhookWorld):
+        found.append(WebhookRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found

@@ -21,6 +21,7 @@ from remediation.domain.catalogue import (
     test,
     tls,
     valkey,
+    webhook,
 )
 from remediation.domain.catalogue.registry import CatalogueInvalid, build
 from remediation.domain.catalogue.spec import (
@@ -81,6 +82,7 @@ BUILT_IN = (
     openbao.PROVIDER,
     tls.PROVIDER,
     valkey.PROVIDER,
+    webhook.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
