@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import copy
 import re
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.kube import ADMIN, KubeServer
 from hitlportal.demo.servers.kube_api import Caller, new_token
 from hitlportal.demo.servers.kube_cluster import KINDS, Object
+from hitlportal.demo.servers.ports import LOOPBACK
 from tests.executors.contract import World
 
 CLUSTER = "prod-eu"
@@ -64,6 +71,25 @@ def binding(name: str, namespace: str, role: str, *subjects: Object) -> Object:
 
 def account(namespace: str, name: str) -> Object:
     return {"kind": "ServiceAccount", "namespace": namespace, "name": name}
+
+
+def certified(directory: Path) -> tuple[Path, Path]:
+    """Make a certificate for the loopback address that is its own authority, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([]), datetime.now(UTC)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOOPBACK))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(here, critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = directory / "server.pem", directory / "server.key"
+    files[0].write_bytes(made.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
 
 
 class KubePlace:
@@ -174,7 +200,7 @@ class KubeWorld(World):
         return found
 
     def toml(self, port: int | None = None) -> str:
-        url = self.place.server.url if port is None else f"http://127.0.0.1:{port}"
+        url = self.place.server.url if port is None else f"http://{LOOPBACK}:{port}"
         return (
             f'[kubernetes.{CLUSTER}]\nserver = "{url}"\nsimulated = true\n'
             f'observe_token = "{self.place.tokens["observe"]}"\n'

@@ -17,6 +17,7 @@ import psycopg
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
+from tests.executors.kube import KubeWorld
 from tests.executors.openbao import BaoWorld, lines_since
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
@@ -149,6 +150,20 @@ class ValkeyRecord(Record):
         now = self._counts()
         more = (name for name, count in now.items() if count > self._before.get(name, 0))
         return [name for name in sorted(more) if name not in VALKEY_READS]
+
+
+class KubeRecord(Record):
+    """The requests that the simulated Kubernetes got: each that is no read, or of the operator."""
+
+    def __init__(self, world: KubeWorld) -> None:
+        self._api, self._begins = world.place.api, len(world.place.api.requests)
+
+    def writes(self) -> Sequence[str]:
+        return [
+            f"{request.method} {request.path} by {who}"
+            for request, who, _ in self._api.requests[self._begins :]
+            if request.method != "GET" or not who.endswith(":hitl-observe")
+        ]
 
 
 class FilesRecord(Record):
