@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.kube import ADMIN, KubeServer
-from hitlportal.demo.servers.kube_api import Caller, new_token
+from hitlportal.demo.servers.kube_api import new_token
 from hitlportal.demo.servers.kube_cluster import KINDS, Object
+from hitlportal.demo.servers.kube_rights import Caller
 from hitlportal.demo.servers.ports import LOOPBACK
 from tests.executors.contract import World
 

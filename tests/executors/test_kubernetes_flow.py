@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from remediation.services.execution import reverse_run
 from tests.executors.flow import Rotation
 from tests.executors.kube import KubePlace, KubeWorld
+from tests.factories import WEB
+from tests.flows.world import acts
 
 ISOLATE = "kubernetes.workload.isolate"
 POLICY = "hitlportal-deployment-checkout"
@@ -42,6 +45,7 @@ def world(
     kube = KubeWorld(ISOLATE, tmp_path / "kube", kube_place)
     made = CutOff(tmp_path, settings, (kube.name,), "production")
     made.begin(kube)
+    made.approve_keys_of("alice", "bob", "mallory")
     yield made
     kube.close()
 
@@ -56,3 +60,15 @@ def test_a_misused_workload_is_cut_off_after_people_decided_and_released(world: 
     assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
     assert kube.find("networkpolicies", POLICY) is not None
     assert kube.changes() == 1 and len(kube.pods()) == 3
+
+    with acts(WEB):
+        back = reverse_run.propose(
+            actor=world.people["alice"].user, proposal_id=proposal_id, reason="It was a false alarm"
+        )
+    world.assess(back)
+    assert kube.find("networkpolicies", POLICY) is not None
+    world.decide("bob", back)
+    world.decide("mallory", back)
+    world.execute(back)
+    assert world.state_of(back) == "succeeded", world.phases(back)
+    assert kube.find("networkpolicies", POLICY) is None and kube.changes() == 2

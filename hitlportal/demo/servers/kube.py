@@ -7,7 +7,7 @@ policies, autoscalers, service accounts, secrets, roles and their bindings in me
 server's rules for versions, patches, selectors, tokens and rights (RBAC). Its controllers give
 workloads their pods. No traffic flows, so no network policy is enforced, and nothing is kept over a
 restart. Requests and answers are checked against the API's description in
-tests/demo/test_kube.py. It never claims to be a cluster: its section of the targets file has
+tests/executors/test_kubernetes.py. It never claims to be a cluster: its section of the targets file has
 `simulated = true`, and pages say so.
 
 Seed (JSON): {"objects": [...], "tokens": {"<token>": {"namespace": "...", "name": "..."}}}
@@ -26,9 +26,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from hitlportal.demo.servers.kube_api import MAX_BODY, Answer, Api, Caller, Refusal, read
-from hitlportal.demo.servers.kube_cluster import Cluster, now
-from hitlportal.demo.servers.kube_rights import MASTERS
+from hitlportal.demo.servers.kube_api import MAX_BODY, Answer, Api, read
+from hitlportal.demo.servers.kube_cluster import Cluster, Refusal, now
+from hitlportal.demo.servers.kube_rights import MASTERS, Caller
 from hitlportal.demo.servers.ports import LOOPBACK
 
 ADMIN = Caller("simulated-admin", (MASTERS, "system:authenticated"))

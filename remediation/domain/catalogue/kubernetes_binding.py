@@ -76,10 +76,10 @@ _ONE: Mapping[str, Json] = MappingProxyType(
         "additionalProperties": False,
     }
 )
-_WHOLE_EXAMPLE = MappingProxyType(
+_WHOLE_EXAMPLE: Mapping[str, Json] = MappingProxyType(
     {"role": "Role/reader", "subjects": ["ServiceAccount:billing/exporter"]}
 )
-_ONE_EXAMPLE = MappingProxyType({"subject": "ServiceAccount:billing/exporter"})
+_ONE_EXAMPLE: Mapping[str, Json] = MappingProxyType({"subject": "ServiceAccount:billing/exporter"})
 
 _ELSEWHERE = Limit(
     "elsewhere",

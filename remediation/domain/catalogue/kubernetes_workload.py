@@ -107,8 +107,8 @@ _REPLICAS: Mapping[str, Json] = MappingProxyType(
         "additionalProperties": False,
     }
 )
-_BOTH = MappingProxyType({"directions": ["Ingress", "Egress"]})
-_THREE = MappingProxyType({"replicas": "3"})
+_BOTH: Mapping[str, Json] = MappingProxyType({"directions": ["Ingress", "Egress"]})
+_THREE: Mapping[str, Json] = MappingProxyType({"replicas": "3"})
 
 _OTHER_POLICIES = Limit(
     "allowed_by",
