@@ -223,7 +223,7 @@ def _remove(api: Api, step: Step, found: Object, deadline: Deadline) -> bool:
     }
     try:
         _call(api, "DELETE", step, body, deadline)
-    except calls.Gone:
+    except calls.ObjectGone:
         return False
     return True
 

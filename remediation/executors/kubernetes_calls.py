@@ -47,11 +47,11 @@ WORDS = {
 }  # fmt: skip
 
 
-class Conflict(NotApplied):
+class ObjectChanged(NotApplied):
     """Somebody else changed the object, or it is there already; nothing was changed."""
 
 
-class Gone(NotApplied):
+class ObjectGone(NotApplied):
     """The object is not there; nothing was changed."""
 
 
@@ -130,7 +130,7 @@ class Api:
             failed = NotApplied if _sent_nothing(error) else OutcomeUnknown
             raise failed(f"Kubernetes: {type(error).__name__}") from None
         if 400 <= status < 500:
-            refused = {409: Conflict, 404: Gone}.get(status, NotApplied)
+            refused = {409: ObjectChanged, 404: ObjectGone}.get(status, NotApplied)
             raise refused(f"Kubernetes: {WORDS.get(status, f'status {status}')}")
         if not 200 <= status < 300:
             raise OutcomeUnknown(f"Kubernetes: status {status}")

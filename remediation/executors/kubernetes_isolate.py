@@ -139,6 +139,6 @@ def _remove(api: calls.Api, step: Step, found: Workload, deadline: Deadline) -> 
             "DELETE", calls.POLICIES + calls.ONE, body, deadline,
             namespace=step.target.fields["namespace"], name=policy_name(step),
         )  # fmt: skip
-    except calls.Gone:
+    except calls.ObjectGone:
         return False
     return True

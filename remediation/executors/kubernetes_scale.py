@@ -64,7 +64,7 @@ class _Count(KubernetesStep):
                 with operating(step, targets, clearance) as api:
                     _set(api, step, found, str(wanted["replicas"]), deadline)
                 return True
-            except calls.Conflict:
+            except calls.ObjectChanged:
                 if not left:
                     raise
         raise AssertionError("the last attempt returns or raises")

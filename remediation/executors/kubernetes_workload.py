@@ -169,7 +169,7 @@ def observation(found: Workload | None, pinned: Sequence[str], *, simulated: boo
         "others": flows.shown(flows.name_of(one) for one in found.others),
         "host_network": bool(pod.get("hostNetwork"))
         or any(one.get("spec", {}).get("hostNetwork") for one in found.pods),
-        "account": str(pod.get("serviceAccountName") or "default"),
+        "service_account": str(pod.get("serviceAccountName") or "default"),
     }
     state = found.state
     return Observation(True, {name: state[name] for name in pinned}, shown, simulated)

@@ -192,7 +192,7 @@ def test_it_shows_what_would_be_cut(make: Make) -> None:
     assert seen.simulated
     assert seen.shown["services"] == ["checkout (ClusterIP, port 80)"]
     assert seen.shown["ingresses"] == ["pay.example/pay to checkout (ingress shop)"]
-    assert seen.shown["account"] == "checkout"
+    assert seen.shown["service_account"] == "checkout"
     assert len(seen.shown["pods"]) == 3  # type: ignore[arg-type]
 
 

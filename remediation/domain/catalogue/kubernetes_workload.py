@@ -57,7 +57,7 @@ WORKLOAD = TargetSpec(
         "pods",
         "others",
         "host_network",
-        "account",
+        "service_account",
         "services",
         "ingresses",
         "allowed_by",
