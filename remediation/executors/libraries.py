@@ -33,6 +33,11 @@ class Library:
 
 BOTO3 = Library("boto3", "aws")
 HVAC = Library("hvac", "openbao")
+KUBERNETES = Library("kubernetes", "kubernetes")
+AUTHLIB = Library("authlib", "oauth")
+LDAP3 = Library("ldap3", "ldap")
+PARAMIKO = Library("paramiko", "ssh")
+STANDARD_WEBHOOKS = Library("standardwebhooks", "webhook")
 
 
 def missing(targets: Targets) -> tuple[str, ...]:

@@ -11,7 +11,16 @@ from types import MappingProxyType
 
 from remediation import extensions
 from remediation.domain.catalogue import ACTIONS, PROVIDERS
-from remediation.executors import aws, openbao, postgres_driver, things, tls, valkey, webhook
+from remediation.executors import (
+    aws,
+    kubernetes,
+    openbao,
+    postgres_driver,
+    things,
+    tls,
+    valkey,
+    webhook,
+)
 from remediation.executors.base import Executor
 from remediation.executors.driver import Driver
 from remediation.extensions import ExtensionInvalid
@@ -19,6 +28,7 @@ from remediation.extensions import ExtensionInvalid
 BUILT_IN = (
     postgres_driver.DRIVER,
     aws.DRIVER,
+    kubernetes.DRIVER,
     openbao.DRIVER,
     tls.DRIVER,
     valkey.DRIVER,

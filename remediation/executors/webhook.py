@@ -35,11 +35,11 @@ from remediation.executors.errors import (
     RollbackFailed,
     VerifyFailed,
 )
+from remediation.executors.libraries import STANDARD_WEBHOOKS
 from remediation.executors.targets import Targets
 from remediation.executors.webhook_receiver import (
     CONNECT_SECONDS,
     READ_SECONDS,
-    STANDARD,
     NoAnswer,
     ask,
     not_done,
@@ -168,4 +168,4 @@ def _observation(name: str, said: Mapping[str, object]) -> Observation:
     return Observation(True, {"state": str(state), "last_run": last}, shown, simulated=False)
 
 
-DRIVER = Driver(PROVIDER.name, (RunTask,), read, needs=(STANDARD,))
+DRIVER = Driver(PROVIDER.name, (RunTask,), read, needs=(STANDARD_WEBHOOKS,))

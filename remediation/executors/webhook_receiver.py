@@ -31,7 +31,7 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.plan import Target
 from remediation.executors.driver import Places
 from remediation.executors.errors import NotApplied, OutcomeUnknown
-from remediation.executors.libraries import Library
+from remediation.executors.libraries import STANDARD_WEBHOOKS
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
 
@@ -40,7 +40,6 @@ MOST_ANSWER = 65_536
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 # 24 to 64 bytes in base64 (Standard Webhooks 1.0.0, "Signature scheme").
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}")
-STANDARD = Library("standardwebhooks", "webhook")
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ def _signed(secret: str, message_id: str, now: datetime, body: bytes) -> dict[st
     try:
         from standardwebhooks import Webhook  # extra "webhook"
     except ImportError:
-        raise NoAnswer(STANDARD.missing, sent=False) from None
+        raise NoAnswer(STANDARD_WEBHOOKS.missing, sent=False) from None
     if not SECRET.fullmatch(secret):
         raise NoAnswer("the secret is not of the form whsec_…, of 24 to 64 bytes", sent=False)
     return {

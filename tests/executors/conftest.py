@@ -12,10 +12,12 @@ import pytest
 
 from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.binaries import PostgresBinaries
+from hitlportal.demo.servers.kube import KubeServer
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
 from tests.executors import clusters, moto
 from tests.executors.contract import CONTRACTS, World, cases
+from tests.executors.kube import KubePlace
 from tests.executors.openbao import Place
 from tests.executors.valkey import TargetServer, ValkeyPlace
 from tests.executors.webhook import Automation, WebhookPlace, serving
@@ -115,6 +117,14 @@ def webhook_place() -> Iterator[WebhookPlace]:
     automation = Automation()
     with serving(automation) as port:
         yield WebhookPlace(port, automation)
+
+
+def kube_place() -> Iterator[KubePlace]:
+    """A simulated Kubernetes; tests share it and use namespaces of their own."""
+    server = KubeServer()
+    server.start()
+    yield KubePlace(server)
+    server.stop()
 
 
 @pytest.fixture(params=cases())

@@ -439,6 +439,12 @@ def _webhook_world(action: str, directory: Path, place: Any) -> World:
     return WebhookWorld(action, directory, place)
 
 
+def _kube_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.kube import KubeWorld
+
+    return KubeWorld(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -452,6 +458,7 @@ BUILT_IN = (
     Contract("tls", _tls_world, ("bao",)),
     Contract("valkey", _valkey_world, ("valkey_place",)),
     Contract("webhook", _webhook_world, ("webhook_place",)),
+    Contract("kubernetes", _kube_world, ("kube_place",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

@@ -17,6 +17,7 @@ import psycopg
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
+from tests.executors.kube import KubeWorld
 from tests.executors.openbao import BaoWorld, lines_since
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
@@ -161,6 +162,20 @@ class WebhookRecord(Record):
 
     def writes(self) -> Sequence[str]:
         return [data["task"] for _, data in self._automation.started[self._begins :]]
+
+
+class KubeRecord(Record):
+    """The requests that the simulated Kubernetes got: each that is no read, or of the operator."""
+
+    def __init__(self, world: KubeWorld) -> None:
+        self._api, self._begins = world.place.api, len(world.place.api.requests)
+
+    def writes(self) -> Sequence[str]:
+        return [
+            f"{request.method} {request.path} by {who}"
+            for request, who, _ in self._api.requests[self._begins :]
+            if request.method != "GET" or not who.endswith(":hitl-observe")
+        ]
 
 
 class FilesRecord(Record):

@@ -22,12 +22,14 @@ from remediation.executors.targets import Targets
 from remediation.services.assessment.precheck import prechecks
 from tests.executors.clusters import cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
+from tests.executors.kube import KubeWorld
 from tests.executors.openbao import BaoWorld
 from tests.executors.records import (
     AwsRecord,
     BaoRecord,
     ClusterRecord,
     FilesRecord,
+    KubeRecord,
     Record,
     ValkeyRecord,
     WebhookRecord,
@@ -44,6 +46,7 @@ PLACES = {
     "tls": "bao",
     "valkey": "valkey_place",
     "webhook": "webhook_place",
+    "kubernetes": "kube_place",
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
@@ -99,6 +102,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(ValkeyRecord(world))
     elif isinstance(world, WebhookWorld):
         found.append(WebhookRecord(world))
+    elif isinstance(world, KubeWorld):
+        found.append(KubeRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found
