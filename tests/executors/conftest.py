@@ -14,7 +14,7 @@ from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.binaries import PostgresBinaries
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
-from tests.executors import clusters, moto
+from tests.executors import clusters, moto, oauth
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.openbao import Place
 from tests.executors.valkey import TargetServer, ValkeyPlace
@@ -106,6 +106,12 @@ def valkey_place() -> Iterator[ValkeyPlace]:
     server.stop()
     remove_home(server.home)
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def oauth_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oauth.OAuthPlace]:
+    """A real OAuth provider; tests share it and use tokens of their own."""
+    yield from oauth.running(tmp_path_factory.mktemp("oauth"))
 
 
 @pytest.fixture(params=cases())

@@ -17,6 +17,7 @@ import psycopg
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
+from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld, lines_since
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
@@ -149,6 +150,18 @@ class ValkeyRecord(Record):
         now = self._counts()
         more = (name for name, count in now.items() if count > self._before.get(name, 0))
         return [name for name in sorted(more) if name not in VALKEY_READS]
+
+
+class OAuthRecord(Record):
+    """The calls that a provider got, from now on: all but introspections change something."""
+
+    def __init__(self, world: OAuthWorld) -> None:
+        self._provider = world.place.provider
+        self._begins = len(self._provider.calls())
+
+    def writes(self) -> Sequence[str]:
+        paths = [line["path"] for line in self._provider.calls()[self._begins :]]
+        return [path for path in paths if not path.endswith("/introspect/")]
 
 
 class FilesRecord(Record):

@@ -22,12 +22,14 @@ from remediation.executors.targets import Targets
 from remediation.services.assessment.precheck import prechecks
 from tests.executors.clusters import cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
+from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld
 from tests.executors.records import (
     AwsRecord,
     BaoRecord,
     ClusterRecord,
     FilesRecord,
+    OAuthRecord,
     Record,
     ValkeyRecord,
     reads_only,
@@ -41,6 +43,7 @@ PLACES = {
     "openbao": "bao_place",
     "tls": "bao",
     "valkey": "valkey_place",
+    "oauth": "oauth_place",
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
@@ -94,6 +97,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(BaoRecord(world, request.getfixturevalue("bao")))
     elif isinstance(world, ValkeyWorld):
         found.append(ValkeyRecord(world))
+    elif isinstance(world, OAuthWorld):
+        found.append(OAuthRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found
