@@ -74,8 +74,8 @@ class RevokeToken(Executor):
         login = seen.at.login_for(facts.client_id) if facts.active else None
         shown: dict[str, Json] = {
             "client": facts.client_id or None,
-            "login": login.client_id if login is not None else None,
-            "subject": facts.subject or None,
+            "revoked_by": login.client_id if login is not None else None,
+            "user": facts.subject or None,
             "scope": facts.scope or None,
             "audience": facts.audience or None,
             "issued": iso(facts.issued) if facts.issued else None,
@@ -113,7 +113,7 @@ class RevokeToken(Executor):
             raise NotApplied(NOT_KEPT)
         if observation.state["active"] is not True:
             raise NotApplied(NOT_ACTIVE)
-        if not observation.shown["login"]:
+        if not observation.shown["revoked_by"]:
             raise NotApplied(
                 "this worker has no login as the token's client, and a provider lets only the"
                 " client itself revoke it"
@@ -145,7 +145,7 @@ class RevokeToken(Executor):
         if login is None:
             raise NotApplied("this worker has no login as the token's client")
         revoke(seen.at, login, clearance, seen.token, _hint(step), deadline)
-        return Outcome({"revoked": True, "login": login.client_id})
+        return Outcome({"revoked": True, "revoked_by": login.client_id})
 
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline

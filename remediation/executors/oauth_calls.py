@@ -59,8 +59,8 @@ def introspect(at: Issuer, token: Secret, hint: str, seconds: float = CALL_SECON
     """Return what the provider says, asked with the observer's login. Raises TargetUnobservable."""
     assert at.observer.secret is not None
     secret, text = for_observing(at.observer.secret), for_observing(token)
+    session, auth = _session(at, at.observer, secret)
     with _observing(at):
-        session, auth = _session(at, at.observer, secret)
         call = Call(session.introspect_token, at.introspection, text, hint, auth)
         answer = post(session, call, seconds)
     if answer.status != 200:
@@ -83,8 +83,11 @@ def revoke(
     text = for_operating(clearance, token)
     if deadline.left < CALL_SECONDS:
         raise NotApplied("no time is left for the call")
-    with _changing(at):
+    try:
         session, auth = _session(at, login, secret)
+    except TargetUnobservable as error:
+        raise NotApplied(error.detail) from error
+    with _changing(at):
         answer = post(session, Call(session.revoke_token, at.revocation, text, hint, auth))
     if answer.status in _REFUSED:
         raise NotApplied(f"OAuth provider {at.name} refuses the revocation: {_code(answer)}")
@@ -182,8 +185,6 @@ def _changing(at: Issuer) -> Iterator[None]:
     """Turn errors of a revocation into NotApplied or OutcomeUnknown."""
     try:
         yield
-    except TargetUnobservable as error:
-        raise NotApplied(error.detail) from None
     except failures() as error:
         kind = NotApplied if _sent_nothing(error) else OutcomeUnknown
         raise kind(f"OAuth provider {at.name}: {type(error).__name__}") from None

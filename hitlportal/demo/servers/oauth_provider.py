@@ -90,7 +90,7 @@ def recorded(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Write a line for each call before it is answered."""
     from django.conf import settings
 
-    log = Path(settings.DATABASES["default"]["NAME"]).with_name("calls.log")
+    log = Path(str(settings.DATABASES["default"]["NAME"])).with_name("calls.log")
 
     def answer(request: Any) -> Any:
         response = get_response(request)

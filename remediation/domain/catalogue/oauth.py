@@ -34,8 +34,8 @@ TOKEN = TargetSpec(
     },
     shown_fields=(
         "client",
-        "login",
-        "subject",
+        "revoked_by",
+        "user",
         "scope",
         "audience",
         "issued",
@@ -76,7 +76,7 @@ TOKEN = TargetSpec(
 _TYPE: Mapping[str, Json] = MappingProxyType(
     {
         "type": "object",
-        "properties": {"token_type": {"enum": ["access_token", "refresh_token"]}},
+        "properties": {"token_type": {"type": "string", "enum": ["access_token", "refresh_token"]}},
         "required": ["token_type"],
         "additionalProperties": False,
     }
@@ -161,10 +161,9 @@ PROVIDER = Provider(
             "issuer": pgettext("field of a target", "provider"),
             "sha256": pgettext("field of a target", "SHA-256"),
             "active": pgettext("field of an observation", "active"),
-            "client": pgettext("field of an observation", "client"),
-            "login": pgettext("field of an observation", "client that can revoke it"),
-            "subject": pgettext("field of an observation", "user"),
-            "scope": pgettext("field of an observation", "scope"),
+            "client": pgettext("field of a target", "client"),
+            "revoked_by": pgettext("field of an observation", "client that can revoke it"),
+            "user": pgettext("field of a target", "user"),
             "audience": pgettext("field of an observation", "for servers"),
             "issued": pgettext("field of an observation", "issued"),
             "expires": pgettext("field of an observation", "expires"),
