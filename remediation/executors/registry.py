@@ -14,6 +14,7 @@ from remediation.domain.catalogue import ACTIONS, PROVIDERS
 from remediation.executors import (
     aws,
     kubernetes,
+    oauth,
     openbao,
     postgres_driver,
     things,
@@ -33,6 +34,7 @@ BUILT_IN = (
     tls.DRIVER,
     valkey.DRIVER,
     webhook.DRIVER,
+    oauth.DRIVER,
     things.DRIVER,
 )
 _OURS = "hitlportal"

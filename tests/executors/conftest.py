@@ -15,7 +15,7 @@ from hitlportal.demo.servers.binaries import PostgresBinaries
 from hitlportal.demo.servers.kube import KubeServer
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
-from tests.executors import clusters, moto
+from tests.executors import clusters, moto, oauth
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.kube import KubePlace
 from tests.executors.openbao import Place
@@ -125,6 +125,11 @@ def kube_place() -> Iterator[KubePlace]:
     server.start()
     yield KubePlace(server)
     server.stop()
+
+
+def oauth_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oauth.OAuthPlace]:
+    """A real OAuth provider; tests share it and use tokens of their own."""
+    yield from oauth.running(tmp_path_factory.mktemp("oauth"))
 
 
 @pytest.fixture(params=cases())

@@ -445,6 +445,12 @@ def _kube_world(action: str, directory: Path, place: Any) -> World:
     return KubeWorld(action, directory, place)
 
 
+def _oauth_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.oauth import OAuthWorld
+
+    return OAuthWorld(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -459,6 +465,7 @@ BUILT_IN = (
     Contract("valkey", _valkey_world, ("valkey_place",)),
     Contract("webhook", _webhook_world, ("webhook_place",)),
     Contract("kubernetes", _kube_world, ("kube_place",)),
+    Contract("oauth", _oauth_world, ("oauth_place",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

@@ -18,6 +18,7 @@ from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
 from tests.executors.kube import KubeWorld
+from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld, lines_since
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
@@ -176,6 +177,18 @@ class KubeRecord(Record):
             for request, who, _ in self._api.requests[self._begins :]
             if request.method != "GET" or not who.endswith(":hitl-observe")
         ]
+
+
+class OAuthRecord(Record):
+    """The calls that a provider got, from now on: all but introspections change something."""
+
+    def __init__(self, world: OAuthWorld) -> None:
+        self._provider = world.place.provider
+        self._begins = len(self._provider.calls())
+
+    def writes(self) -> Sequence[str]:
+        paths = [line["path"] for line in self._provider.calls()[self._begins :]]
+        return [path for path in paths if not path.endswith("/introspect/")]
 
 
 class FilesRecord(Record):

@@ -23,6 +23,7 @@ from remediation.services.assessment.precheck import prechecks
 from tests.executors.clusters import cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
 from tests.executors.kube import KubeWorld
+from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld
 from tests.executors.records import (
     AwsRecord,
@@ -30,6 +31,7 @@ from tests.executors.records import (
     ClusterRecord,
     FilesRecord,
     KubeRecord,
+    OAuthRecord,
     Record,
     ValkeyRecord,
     WebhookRecord,
@@ -47,6 +49,7 @@ PLACES = {
     "valkey": "valkey_place",
     "webhook": "webhook_place",
     "kubernetes": "kube_place",
+    "oauth": "oauth_place",
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
@@ -104,6 +107,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(WebhookRecord(world))
     elif isinstance(world, KubeWorld):
         found.append(KubeRecord(world))
+    elif isinstance(world, OAuthWorld):
+        found.append(OAuthRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found

@@ -15,6 +15,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.catalogue import (
     aws,
     kubernetes,
+    oauth,
     openbao,
     other,
     postgres,
@@ -83,6 +84,7 @@ BUILT_IN = (
     tls.PROVIDER,
     valkey.PROVIDER,
     webhook.PROVIDER,
+    oauth.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
