@@ -17,7 +17,9 @@ from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, Postgr
 from tests.executors import clusters, moto
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.openbao import Place
+from tests.executors.rabbitmq import RabbitPlace, TargetRabbit
 from tests.executors.valkey import TargetServer, ValkeyPlace
+from tests.kills import rabbit
 from tests.needs import system_postgres
 from tests.servers import Addresses
 
@@ -104,6 +106,20 @@ def valkey_place() -> Iterator[ValkeyPlace]:
     server.start()
     yield ValkeyPlace(server)
     server.stop()
+    remove_home(server.home)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def rabbit_place() -> Iterator[RabbitPlace]:
+    """A real RabbitMQ; tests share it and use users of their own."""
+    rabbit.required()
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-rabbitmq-"))
+    directory.chmod(0o711)  # when root runs the tests, the server runs under another account
+    server = TargetRabbit(directory / "rabbitmq")
+    server.start()
+    yield RabbitPlace(server)
+    server.kill()  # it needs seconds to stop, and nothing of it is kept
     remove_home(server.home)
     shutil.rmtree(directory)
 

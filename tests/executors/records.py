@@ -18,6 +18,7 @@ from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
 from tests.executors.openbao import BaoWorld, lines_since
+from tests.executors.rabbitmq import RabbitWorld
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
 
@@ -149,6 +150,16 @@ class ValkeyRecord(Record):
         now = self._counts()
         more = (name for name, count in now.items() if count > self._before.get(name, 0))
         return [name for name in sorted(more) if name not in VALKEY_READS]
+
+
+class RabbitRecord(Record):
+    """The log of the management API's requests: what of anybody but the administrator is no GET."""
+
+    def __init__(self, world: RabbitWorld) -> None:
+        self._place, self._begins = world.place, len(world.place.lines())
+
+    def writes(self) -> Sequence[str]:
+        return self._place.changing(self._begins)
 
 
 class FilesRecord(Record):
