@@ -61,9 +61,13 @@ PAUSE_SECONDS = 0.2
 # The server's statistics come each 5 seconds, and only they tell an ended connection whose client
 # does not answer from an open one.
 STATISTICS_SECONDS = 12.0
+# The server lists a connection some milliseconds after it opened, and ends those that it lists.
+LISTED_SECONDS = 0.3
 MOST_TRACES = 60
 # The worker's clock may be behind the server's, whose own is asked before connections end.
 CLOCKS = timedelta(seconds=10)
+# The server says its time in whole seconds, and sets that clock once a second.
+ROUNDED = timedelta(seconds=3)
 NOT_READ = "Only an administrator may read the hash of a password, and the observer is none."
 
 
@@ -170,7 +174,9 @@ class DisableUser(_Switch):
         try:
             with _operating(step, targets, clearance, deadline) as call:
                 changed = call.set_limit(OFF)
-                ended = call.end_all() if _ends(step) else 0
+                if _ends(step):
+                    time.sleep(LISTED_SECONDS)
+                    ended = call.end_all()
         except NotApplied as error:
             if changed:
                 raise PartlyApplied(f"the user is off, connections are left: {error}") from error
@@ -270,8 +276,7 @@ def _end_older(call: Operating, before: datetime | None, ended: set[str]) -> Non
     """
     if before is None:
         raise NotApplied("the time is not known")
-    # The server says its time in whole seconds.
-    _refuse_future(before, (call.server_time() or datetime.now(UTC)) + timedelta(seconds=1))
+    _refuse_future(before, (call.server_time() or datetime.now(UTC)) + ROUNDED)
     call.limit()  # a user that is not there has no connections, and is no target
     give_up = Deadline.within(STATISTICS_SECONDS)
     while True:

@@ -101,7 +101,7 @@ def read_hash(at: Server, user: str) -> tuple[str, str] | None:
 
 def _limit(limits: Any) -> int | None:
     """Return the limit of connections; the API writes none as -1, or leaves it out."""
-    for one in limits:
+    for one in _list(limits):
         value = one["value"].get(LIMIT)
         if isinstance(value, int) and value >= 0:
             return value
@@ -115,13 +115,13 @@ def _tags(api: Api, user: str) -> tuple[str, ...] | None:
 
 def _tags_in(body: Any) -> tuple[str, ...]:
     """Return tags, which servers before 3.9 write in one text."""
-    tags = body.get("tags") or []
+    tags = body["tags"]
     found = tags.split(",") if isinstance(tags, str) else tags
     return tuple(sorted(str(one) for one in found))
 
 
 def _stream_listeners(api: Api) -> tuple[str, ...]:
-    listeners = _success(api.ask("GET", "overview")).get("listeners", [])
+    listeners = _success(api.ask("GET", "overview"))["listeners"]
     return tuple(
         sorted(
             f"{one.get('node', '')} port {one.get('port', '')}"
@@ -133,7 +133,7 @@ def _stream_listeners(api: Api) -> tuple[str, ...]:
 
 def _opened(api: Api, user: str) -> tuple[Opened, ...]:
     """Return the user's open connections, without those that only wait for their client's end."""
-    listed = _success(api.ask("GET", "connections", "username", user))
+    listed = _list(_success(api.ask("GET", "connections", "username", user)))
     details = _details(api, user, [str(one["name"]) for one in listed])
     return tuple(
         Opened(name, one) for name, one in details.items() if one.get("state") not in _ENDED
@@ -189,7 +189,7 @@ class Operating:
 
     def end_all(self) -> int:
         """End every connection of the user; return how many there were."""
-        count = len(_success(self._ask("GET", "connections", "username", self._user)))
+        count = len(_list(_success(self._ask("GET", "connections", "username", self._user))))
         if count:
             self._change("DELETE", "connections", "username", self._user)
         return count
@@ -255,3 +255,10 @@ def _success(found: Answer) -> Any:
     if found.status != 200:
         raise NoAnswer(f"answered {found.status}", sent=True)
     return found.body
+
+
+def _list(body: Any) -> list[Any]:
+    """Return a list as it is. Raises TypeError for anything else: an empty object is no answer."""
+    if not isinstance(body, list):
+        raise TypeError(type(body).__name__)
+    return body

@@ -19,14 +19,13 @@ import requests
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.ports import LOOPBACK
 from remediation.domain import instant
+from tests.executors import clusters
 from tests.executors.contract import World
 from tests.executors.rabbitmq_tls import Pki
-from tests.kills.rabbit import NODE, PROGRAM, USER, RabbitServer, fixed_port
+from tests.kills.rabbit import USER, RabbitServer, fixed_port
 
 SERVER = "events"
 DOC = Path(__file__).parents[2] / "docs" / "rabbitmq.md"
-# A user of this plugin's port is not asked for the limit; one test switches it on.
-STREAMS = "rabbitmq_stream"
 MANAGEMENT = """\
 management.http_log_dir = {home}/http
 management.tcp.ip = {address}
@@ -43,7 +42,7 @@ collect_statistics_interval = 1000
 
 
 class TargetRabbit(RabbitServer):
-    """A server with the management API, and MQTT beside AMQP; statistics come each second."""
+    """A server with the management API, MQTT and streams beside AMQP; statistics come each second."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
@@ -54,24 +53,11 @@ class TargetRabbit(RabbitServer):
         super()._prepare(home)
         for name, body in self.pki.files().items():
             self._own(home / name, body)
-        self._own(home / "plugins", "[rabbitmq_management,rabbitmq_mqtt].\n")
+        self._own(home / "plugins", "[rabbitmq_management,rabbitmq_mqtt,rabbitmq_stream].\n")
         text = (home / "rabbitmq.conf").read_text("utf-8")
         # The settings of a plugin that is not on are refused.
         more = MANAGEMENT.format(home=home, address=LOOPBACK, **self.ports)
         self._own(home / "rabbitmq.conf", text + more)
-
-    def plugins(self, *words: str) -> None:
-        """Switch plugins while the server runs."""
-        names = {
-            **self._mapper_environment(self.home),
-            "RABBITMQ_NODENAME": NODE,
-            "RABBITMQ_CONF_ENV_FILE": str(self.home / "environment"),
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.home / "plugins"),
-        }
-        program = PROGRAM.with_name("rabbitmq-plugins")
-        argv = ["/usr/bin/env", *(f"{name}={value}" for name, value in names.items()), program]
-        done = self.account.run([*argv, *words], self.home)
-        assert done.returncode == 0, done.stdout
 
 
 def tag(of: str) -> str:
@@ -174,11 +160,18 @@ class RabbitWorld(World):
         self.user, self.password = f"svc_{uuid4().hex[:10]}", uuid4().hex
         place.make_user(self.user, self.password)
         self.held = self.connect()
+        # The server lists a connection some milliseconds after it opened.
+        clusters.until(self.listed)
         self.cut = instant.dump(datetime.now(UTC))
         if action.endswith(".enable"):
             place.set_limit(self.user, 0)
         (directory / "operate.password").write_text(place.passwords["operate"])
         self._begins = len(place.lines())
+
+    def listed(self) -> list[str]:
+        """Return the names of the user's connections."""
+        found = self.place.call("GET", "connections", "username", self.user)[1]
+        return sorted(one["name"] for one in found)
 
     def connect(self) -> Client:
         """Open a connection of the user, which signs in."""
@@ -213,8 +206,7 @@ class RabbitWorld(World):
     def look(self) -> object:
         user = self.place.call("GET", "users", self.user)[1]
         assert isinstance(user, Mapping)
-        opened = self.place.call("GET", "connections", "username", self.user)[1]
-        return user, sorted(one["name"] for one in opened)
+        return user, self.listed()
 
     def changes(self) -> int:
         return len(self.place.changing(self._begins))
