@@ -42,7 +42,7 @@ collect_statistics_interval = 1000
 
 
 class TargetRabbit(RabbitServer):
-    """A server with the management API, MQTT and streams beside AMQP; statistics come each second."""
+    """A server with AMQP, MQTT, streams and the management API; statistics come each second."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(home)
