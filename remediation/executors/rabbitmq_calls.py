@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from audit.tlog.canonical import Json
 from remediation.domain.errors import Refused, TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.executors.base import Deadline
@@ -198,12 +199,12 @@ class Operating:
         """End a connection; return False if it has gone by itself."""
         return self._change("DELETE", "connections", opened.name, gone=True)
 
-    def _ask(self, method: str, *path: str, body: object = None) -> Answer:
+    def _ask(self, method: str, *path: str, body: Json = None) -> Answer:
         if self._deadline.left < CONNECT_SECONDS + ANSWER_SECONDS:
             raise NotApplied("no time is left for the call")
         return self._api.ask(method, *path, body=body)
 
-    def _change(self, method: str, *path: str, body: object = None, gone: bool = False) -> bool:
+    def _change(self, method: str, *path: str, body: Json = None, gone: bool = False) -> bool:
         """Send a change, once. Raises NotApplied and OutcomeUnknown."""
         try:
             found = self._ask(method, *path, body=body)

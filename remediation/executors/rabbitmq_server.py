@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
+from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
@@ -69,7 +70,7 @@ class Api:
         self._url, self._session = url, session
 
     def ask(
-        self, method: str, *path: str, body: object = None, params: Mapping[str, str] | None = None
+        self, method: str, *path: str, body: Json = None, params: Mapping[str, str] | None = None
     ) -> Answer:
         """Send one request, once. Each part of the path may be any text. Raises NoAnswer."""
         import requests
@@ -166,7 +167,8 @@ class Server:
         with requests.Session() as session:
             session.trust_env = False  # no proxy and no .netrc of the host
             # In bytes: a text would be sent in Latin-1.
-            session.auth = (user.encode(), password.encode())
+            login: Any = (user.encode(), password.encode())
+            session.auth = login
             session.verify = str(self.ca_file) if self.ca_file is not None else True
             yield Api(self.url, session)
 
