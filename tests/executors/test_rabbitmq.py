@@ -23,10 +23,10 @@ from remediation.domain.observation import Observation
 from remediation.executors import rabbitmq, rabbitmq_server
 from remediation.executors.base import Candidate, Deadline, Settled
 from remediation.executors.errors import NotApplied, OutcomeUnknown, PartlyApplied
-from remediation.executors.rabbitmq import NOT_READ
 from remediation.executors.rabbitmq_calls import Operating
 from remediation.executors.rabbitmq_hash import matches
 from remediation.executors.rabbitmq_server import NoAnswer, Servers
+from remediation.executors.rabbitmq_user import NOT_READ
 from remediation.executors.run import (
     executor_of,
     run_apply,

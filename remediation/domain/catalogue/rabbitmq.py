@@ -232,7 +232,7 @@ PROVIDER = Provider(
             "tags": pgettext("field of an observation", "tags for the management API"),
             "stream_listeners": pgettext("field of an observation", "listeners for streams"),
             "end_connections": pgettext("parameter of an action", "end open connections"),
-            "begun_before": pgettext("parameter of an action", "connections that began before"),
+            "begun_before": pgettext("parameter of an action", "sessions that began before"),
         }
     ),
 )
