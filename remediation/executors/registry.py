@@ -17,6 +17,7 @@ from remediation.executors import (
     oauth,
     openbao,
     postgres_driver,
+    rabbitmq,
     things,
     tls,
     valkey,
@@ -35,6 +36,7 @@ BUILT_IN = (
     valkey.DRIVER,
     webhook.DRIVER,
     oauth.DRIVER,
+    rabbitmq.DRIVER,
     things.DRIVER,
 )
 _OURS = "hitlportal"

@@ -19,8 +19,10 @@ from tests.executors import clusters, moto, oauth
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.kube import KubePlace
 from tests.executors.openbao import Place
+from tests.executors.rabbitmq import RabbitPlace, TargetRabbit
 from tests.executors.valkey import TargetServer, ValkeyPlace
 from tests.executors.webhook import Automation, WebhookPlace, serving
+from tests.kills import rabbit
 from tests.needs import system_postgres
 from tests.servers import Addresses
 
@@ -130,6 +132,19 @@ def kube_place() -> Iterator[KubePlace]:
 def oauth_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oauth.OAuthPlace]:
     """A real OAuth provider; tests share it and use tokens of their own."""
     yield from oauth.running(tmp_path_factory.mktemp("oauth"))
+
+
+def rabbit_place() -> Iterator[RabbitPlace]:
+    """A real RabbitMQ; tests share it and use users of their own."""
+    rabbit.required()
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-rabbitmq-"))
+    directory.chmod(0o711)  # when root runs the tests, the server runs under another account
+    server = TargetRabbit(directory / "rabbitmq")
+    server.start()
+    yield RabbitPlace(server)
+    server.kill()  # it needs seconds to stop, and nothing of it is kept
+    remove_home(server.home)
+    shutil.rmtree(directory)
 
 
 @pytest.fixture(params=cases())

@@ -451,6 +451,12 @@ def _oauth_world(action: str, directory: Path, place: Any) -> World:
     return OAuthWorld(action, directory, place)
 
 
+def _rabbit_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.rabbitmq import RabbitWorld
+
+    return RabbitWorld(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -466,6 +472,7 @@ BUILT_IN = (
     Contract("webhook", _webhook_world, ("webhook_place",)),
     Contract("kubernetes", _kube_world, ("kube_place",)),
     Contract("oauth", _oauth_world, ("oauth_place",)),
+    Contract("rabbitmq", _rabbit_world, ("rabbit_place",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

@@ -20,6 +20,7 @@ from tests.executors import moto
 from tests.executors.kube import KubeWorld
 from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld, lines_since
+from tests.executors.rabbitmq import RabbitWorld
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
 from tests.executors.webhook import WebhookWorld
@@ -189,6 +190,16 @@ class OAuthRecord(Record):
     def writes(self) -> Sequence[str]:
         paths = [line["path"] for line in self._provider.calls()[self._begins :]]
         return [path for path in paths if not path.endswith("/introspect/")]
+
+
+class RabbitRecord(Record):
+    """The log of the management API's requests: what of anybody but the administrator is no GET."""
+
+    def __init__(self, world: RabbitWorld) -> None:
+        self._place, self._begins = world.place, len(world.place.lines())
+
+    def writes(self) -> Sequence[str]:
+        return self._place.changing(self._begins)
 
 
 class FilesRecord(Record):

@@ -25,6 +25,7 @@ from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
 from tests.executors.kube import KubeWorld
 from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld
+from tests.executors.rabbitmq import RabbitWorld
 from tests.executors.records import (
     AwsRecord,
     BaoRecord,
@@ -32,6 +33,7 @@ from tests.executors.records import (
     FilesRecord,
     KubeRecord,
     OAuthRecord,
+    RabbitRecord,
     Record,
     ValkeyRecord,
     WebhookRecord,
@@ -50,6 +52,7 @@ PLACES = {
     "webhook": "webhook_place",
     "kubernetes": "kube_place",
     "oauth": "oauth_place",
+    "rabbitmq": "rabbit_place",
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
@@ -109,6 +112,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(KubeRecord(world))
     elif isinstance(world, OAuthWorld):
         found.append(OAuthRecord(world))
+    elif isinstance(world, RabbitWorld):
+        found.append(RabbitRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found

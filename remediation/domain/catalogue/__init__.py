@@ -19,6 +19,7 @@ from remediation.domain.catalogue import (
     openbao,
     other,
     postgres,
+    rabbitmq,
     test,
     tls,
     valkey,
@@ -85,6 +86,7 @@ BUILT_IN = (
     valkey.PROVIDER,
     webhook.PROVIDER,
     oauth.PROVIDER,
+    rabbitmq.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
