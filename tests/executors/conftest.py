@@ -14,7 +14,7 @@ from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.binaries import PostgresBinaries
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
-from tests.executors import clusters, moto
+from tests.executors import clusters, ldap, moto
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.openbao import Place
 from tests.executors.valkey import TargetServer, ValkeyPlace
@@ -106,6 +106,13 @@ def valkey_place() -> Iterator[ValkeyPlace]:
     server.stop()
     remove_home(server.home)
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def ldap_place() -> Iterator[ldap.LdapPlace]:
+    """A real OpenLDAP; tests share it and use accounts of their own."""
+    with ldap.running() as place:
+        yield place
 
 
 @pytest.fixture(params=cases())

@@ -17,6 +17,7 @@ import psycopg
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
+from tests.executors.ldap import LdapWorld
 from tests.executors.openbao import BaoWorld, lines_since
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
@@ -44,6 +45,10 @@ VALKEY_READS = frozenset(
     {"acl|getuser", "client|list", "client|setname", "client|setinfo", "config|get", "hello"}
     | {"auth", "info", "acl|list"}
 )
+
+
+# RESULT and SEARCH RESULT are answers; STARTTLS is logged as an extension.
+LDAP_READS = frozenset({"BIND", "UNBIND", "SRCH", "CMP", "RESULT", "SEARCH", "EXT", "STARTTLS"})
 
 
 class Record(ABC):
@@ -149,6 +154,19 @@ class ValkeyRecord(Record):
         now = self._counts()
         more = (name for name, count in now.items() if count > self._before.get(name, 0))
         return [name for name in sorted(more) if name not in VALKEY_READS]
+
+
+class LdapRecord(Record):
+    """The changing calls that a directory logs, from now on, whoever made them."""
+
+    def __init__(self, world: LdapWorld) -> None:
+        self._log = world.place.server.log
+        self._from = len(self._log.read_bytes())
+
+    def writes(self) -> Sequence[str]:
+        text = self._log.read_bytes()[self._from :].decode(errors="replace")
+        calls = re.findall(r" op=\d+ ([A-Z_]+)", text)
+        return [call for call in calls if call not in LDAP_READS]
 
 
 class FilesRecord(Record):

@@ -23,11 +23,13 @@ from remediation.services.assessment.precheck import prechecks
 from tests.executors.clusters import cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
 from tests.executors.openbao import BaoWorld
+from tests.executors.ldap import LdapWorld
 from tests.executors.records import (
     AwsRecord,
     BaoRecord,
     ClusterRecord,
     FilesRecord,
+    LdapRecord,
     Record,
     ValkeyRecord,
     reads_only,
@@ -41,6 +43,7 @@ PLACES = {
     "openbao": "bao_place",
     "tls": "bao",
     "valkey": "valkey_place",
+    "ldap": "ldap_place",
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
@@ -94,6 +97,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(BaoRecord(world, request.getfixturevalue("bao")))
     elif isinstance(world, ValkeyWorld):
         found.append(ValkeyRecord(world))
+    elif isinstance(world, LdapWorld):
+        found.append(LdapRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found

@@ -15,6 +15,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.catalogue import (
     aws,
     kubernetes,
+    ldap,
     openbao,
     other,
     postgres,
@@ -81,6 +82,7 @@ BUILT_IN = (
     openbao.PROVIDER,
     tls.PROVIDER,
     valkey.PROVIDER,
+    ldap.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
