@@ -119,7 +119,9 @@ def _connection(server: str, name: str, password: str, ca_file: Path | None) -> 
         raise NotOpened(f"{ca_file} is not there")
     tls = None
     if ca_file is not None:
-        tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=str(ca_file), sni=host)
+        tls = ldap3.Tls(validate=ssl.CERT_REQUIRED)
+        # ldap3 would compare names by itself, and leave the connection open where they differ.
+        tls.wrap_socket = lambda of, do_handshake=True: _secure(of, ca_file, host)
     return ldap3.Connection(
         ldap3.Server(
             server,
@@ -134,6 +136,12 @@ def _connection(server: str, name: str, password: str, ca_file: Path | None) -> 
         check_names=False,
         receive_timeout=ANSWER_SECONDS,
     )
+
+
+def _secure(connection: Any, ca_file: Path, host: str | None) -> None:
+    """Put TLS on a connection. Raises OSError unless the server is the one that was named."""
+    context = ssl.create_default_context(cafile=str(ca_file))
+    connection.socket = context.wrap_socket(connection.socket, server_hostname=host)
 
 
 def _sign_in(connection: Any, *, secured: bool) -> None:
