@@ -64,7 +64,9 @@ class _Account(Executor):
         why = "" if held else "the observer sees no userPassword of the account"
         if held and None in answers:
             why = "a password is held in a form that the portal cannot compare"
-        return Compared(answers, f"userPassword in directory {step.target.fields['directory']}", why)
+        return Compared(
+            answers, f"userPassword in directory {step.target.fields['directory']}", why
+        )
 
     def snapshot(self, observation: Observation) -> Snapshot:
         return {**observation.state, "locked_at": _provider(observation)["locked_at"]}

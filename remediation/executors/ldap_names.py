@@ -39,7 +39,7 @@ def in_filter(name: str) -> str:
 
 def normal(name: str) -> Normal | None:
     """Return a plain name so that equal names are equal; None if it is not a plain one."""
-    parts = [part.strip() for part in name.split(",")]
+    parts = [re.sub(" *= *", "=", part.strip(), count=1) for part in name.split(",")]
     if not all(_PLAIN.fullmatch(part) for part in parts):
         return None
     return tuple(normal_value(*part.split("=", 1)) for part in parts)
@@ -48,7 +48,9 @@ def normal(name: str) -> Normal | None:
 def normal_value(attribute: str, value: str) -> tuple[str, str]:
     """Return an attribute and its value as directories compare them (RFC 4518: case, spaces)."""
     short = attribute.strip().lower()
-    return _SAME.get(short, short), " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+    return _SAME.get(short, short), " ".join(
+        unicodedata.normalize("NFKC", value).casefold().split()
+    )
 
 
 def first_value(name: str) -> str:

@@ -206,8 +206,9 @@ def test_failed_sign_ins_between_reading_and_locking_do_not_keep_it_open(
             times.append(fail_often(world))
         return found
 
-    monkeypatch.setattr(ldap_calls, "_value", overtaken)
-    run_apply(clearance(plan), plan.body, 0, targets)
+    with monkeypatch.context() as patched:
+        patched.setattr(ldap_calls, "_value", overtaken)
+        run_apply(clearance(plan), plan.body, 0, targets)
     assert world.locked_at() == LOCK
 
 
@@ -247,7 +248,7 @@ def test_one_account_has_one_name(world: LdapWorld) -> None:
             run_observe(plan.steps[0], world.targets())
         with pytest.raises(NotApplied, match="name it so"):
             run_apply(clearance(plan), plan.body, 0, world.targets())
-    for name in (f" {world.name}", f"{world.name} ", "a  b", "a\tb", "a\x00b", ""):
+    for name in (f" {world.name}", f"{world.name} ", "a  b", "a\tb", "a\x01b", ""):
         with pytest.raises(BadInput):
             make_plan(DO, {**world.target, "account": name}, {})
     assert world.changes() == 0
@@ -316,18 +317,16 @@ def test_with_one_right_less_of_the_observer_the_lock_is_not_made(world: LdapWor
     login, plan = 'by dn.exact="cn=hitl-observe,ou=portal,dc=example"', world.plan()
     gone = make_plan(DO, world.gone, {})
     for less, instead, why in (
-        (f"attrs=pwdAccountLockedTime {login}", "attrs=pwdAccountLockedTime", ""),
         (f"write {login} read by * break", "write by * break", f"may not read {LOCKED_AT}"),
         ("pwdPolicySubentry,", "", "may not read pwdPolicySubentry"),
         (",pwdLockout", "", "may not read it"),
         (",olcPPolicyDefault", "", "no password policy counts"),
         (",olcSuffix", "", "may not read cn=config"),
-        (f'"cn=config" attrs=entry', '"cn=config" attrs=cn', "may not read cn=config"),
+        ('"cn=config" attrs=entry', '"cn=config" attrs=cn', "may not read cn=config"),
     ):
         world.place.allow(without=less, instead=instead)
-        if why:
-            with pytest.raises(NotApplied, match=why):
-                run_apply(clearance(plan), plan.body, 0, world.targets())
+        with pytest.raises(NotApplied, match=why):
+            run_apply(clearance(plan), plan.body, 0, world.targets())
         assert world.changes() == 0, less
     world.place.allow(without=f'dn.base="{BASE}"', instead=f'dn.base="ou=policies,{SUFFIX}"')
     with pytest.raises(TargetUnobservable, match="does not see"):
@@ -361,7 +360,9 @@ def test_tls_is_verified_and_a_password_goes_nowhere_in_clear(world: LdapWorld) 
     server = world.place.server
     good = world.directory / "ca.pem"
     good.write_text(server.certificate.read_text())
-    (world.directory / "other.pem").write_text(Path("/etc/ssl/certs/ca-certificates.crt").read_text())
+    (world.directory / "other.pem").write_text(
+        Path("/etc/ssl/certs/ca-certificates.crt").read_text()
+    )
 
     def targets(url: str, ca: str) -> Targets:
         path = world.directory / "tls.toml"
@@ -386,7 +387,9 @@ def test_each_replica_is_read_and_its_own_policy_decides(world: LdapWorld) -> No
         targets = Targets.load(world.directory / "two.toml", portal_system_identifier=None)
         other.default_policy()
         found = run_observe(world.step, targets)
-        assert found.state["enforced"] == "no" and other.server.url in would_refuse(world.step, found)
+        assert found.state["enforced"] == "no" and other.server.url in would_refuse(
+            world.step, found
+        )
         other.default_policy(ldap.POLICY)
         run(world, targets=targets)
         found = run_observe(world.step, targets)
@@ -417,8 +420,8 @@ def test_a_lost_answer_is_not_known_and_nothing_is_sent_twice(
         send(connection, *given, **more)
         raise ldap3.core.exceptions.LDAPSocketReceiveError(world.password)
 
-    monkeypatch.setattr(ldap3.Connection, "modify", lost)
-    with pytest.raises(OutcomeUnknown) as caught:
+    with monkeypatch.context() as patched, pytest.raises(OutcomeUnknown) as caught:
+        patched.setattr(ldap3.Connection, "modify", lost)
         run_apply(clearance(plan), plan.body, 0, world.targets())
     assert world.password not in str(caught.value) and world.changes() == 1
     settled = executor_of(world.step).settled(seen(world))
