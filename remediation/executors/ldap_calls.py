@@ -191,9 +191,7 @@ def _refuse_other_name(found: Mapping[str, list[bytes]], name: str) -> None:
     """LDAP takes several spellings for one name; only the directory's own is a target."""
     written = first_value(_one(found, ""))
     if written != name:
-        raise TargetUnobservable(
-            f"the directory writes this account {ascii(written[:100])}: name it so"
-        )
+        raise TargetUnobservable(f"the directory writes this account {written[:100]!a}: name it so")
 
 
 def _one(found: Mapping[str, list[bytes]], attribute: str) -> str:

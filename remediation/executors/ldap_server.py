@@ -3,7 +3,7 @@
 [ldap.<directory>]
 provider = "ldaps://ldap1.example:636"       read, and written to
 replicas = ["ldaps://ldap2.example:636"]     optional: every other server that takes sign-ins
-ca_file = "ldap-ca.pem"                      TLS: ldaps, or StartTLS on ldap; without it only loopback
+ca_file = "ldap-ca.pem"                      TLS: ldaps or StartTLS; without it only loopback
 base = "ou=services,dc=example"              accounts are directly below it
 name_attribute = "uid"                       the attribute that names them there
 root_dn = "cn=admin,dc=example"              never a target

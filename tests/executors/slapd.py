@@ -24,9 +24,21 @@ from tests.needs import needs
 with warnings.catch_warnings():
     # ldap3 uses names that pyasn1 has renamed, and warns of that once, here.
     warnings.simplefilter("ignore", DeprecationWarning)
-    import ldap3 as ldap3
-    from ldap3.core.exceptions import LDAPException as LDAPException
-    from ldap3.utils.dn import escape_rdn as escape_rdn
+    import ldap3
+    from ldap3.core.exceptions import LDAPException
+    from ldap3.utils.dn import escape_rdn
+
+__all__ = [
+    "ADMIN",
+    "DATABASE",
+    "PPOLICY",
+    "SUFFIX",
+    "LDAPException",
+    "Slapd",
+    "escape_rdn",
+    "ldap3",
+    "required",
+]
 
 PROGRAM, LOADER = Path("/usr/sbin/slapd"), Path("/usr/sbin/slapadd")
 SUFFIX, ADMIN = "dc=example", "cn=admin,dc=example"
@@ -41,7 +53,8 @@ olcTLSCACertificateFile: {home}/ca.pem
 olcTLSCertificateFile: {home}/ca.pem
 olcTLSCertificateKeyFile: {home}/ca.key
 # Whoever comes by the socket is svc_socket: a sign-in without a password.
-olcAuthzRegexp: {{0}}"gidNumber=.*,cn=peercred,cn=external,cn=auth" "uid=svc_socket,ou=services,dc=example"
+olcAuthzRegexp: {{0}}"gidNumber=.*,cn=peercred,cn=external,cn=auth"
+  "uid=svc_socket,ou=services,dc=example"
 
 dn: cn=module,cn=config
 objectClass: olcModuleList

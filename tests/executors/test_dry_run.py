@@ -22,8 +22,8 @@ from remediation.executors.targets import Targets
 from remediation.services.assessment.precheck import prechecks
 from tests.executors.clusters import cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
-from tests.executors.openbao import BaoWorld
 from tests.executors.ldap import LdapWorld
+from tests.executors.openbao import BaoWorld
 from tests.executors.records import (
     AwsRecord,
     BaoRecord,

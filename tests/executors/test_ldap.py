@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from remediation.domain.plan import parse_target
 from remediation.executors import ldap_calls
 from remediation.executors.base import Candidate, Deadline
 from remediation.executors.errors import NotApplied, OutcomeUnknown, VerifyFailed
+from remediation.executors.ldap_password import compare
 from remediation.executors.ldap_server import Directories
 from remediation.executors.run import (
     executor_of,
@@ -116,7 +119,7 @@ def test_a_lock_without_effect_is_refused_in_words_and_not_written(world: LdapWo
     """Each way in which the server takes a lock and lets the account in (measured here first)."""
     place, plan = world.place, world.plan()
     for make, why in (
-        (lambda: place.default_policy(), "no password policy counts"),
+        (place.default_policy, "no password policy counts"),
         (lambda: place.policy("FALSE"), "does not have pwdLockout TRUE"),
         (lambda: place.default_policy(f"ou=policies,{SUFFIX}"), "does not have pwdLockout TRUE"),
         (lambda: place.set(world.entry, "pwdPolicySubentry", f"cn=gone,ou=policies,{SUFFIX}"),
@@ -480,3 +483,26 @@ def test_a_section_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     again = good.replace("ou=s,dc=e", "OU = S , dc=E").replace(":389", ":636")
     with pytest.raises(TargetsFileInvalid, match="same accounts"):
         load(f"[ldap.a]\n{good}[ldap.b]\n{again}")
+
+
+def test_each_form_of_a_held_password_is_compared_or_not_known() -> None:
+    def b64(raw: bytes) -> bytes:
+        return base64.b64encode(raw)
+
+    ab64 = b64(hashlib.pbkdf2_hmac("sha256", b"pw", b"salt", 10)).replace(b"+", b".").rstrip(b"=")
+    for held in (
+        b"pw",
+        b"{SSHA}" + b64(hashlib.sha1(b"pwsalt").digest() + b"salt"),
+        b"{ssha512}" + b64(hashlib.sha512(b"pwsalt").digest() + b"salt"),
+        b"{SHA256}" + b64(hashlib.sha256(b"pw").digest()),
+        b"{PBKDF2-SHA256}10$c2FsdA$" + ab64,
+    ):
+        assert compare(("x", "pw"), [held]) is True, held
+        assert compare(("other",), [held]) is False, held
+    for held in (
+        b"{CRYPT}$6$x", b"{ARGON2}$a", b"{SASL}a@B", b"{SSHA}!", b"{SSHA}YQ==",
+        b"{PBKDF2-SHA256}99999999$c2FsdA$" + ab64, b"{PBKDF2}1$a", b"{X}",
+    ):  # fmt: skip
+        assert compare(("pw",), [held]) is None, held
+    assert compare((), [b"pw"]) is None
+    assert compare(("pw",), [b"{CRYPT}x", b"pw"]) is True
