@@ -87,6 +87,8 @@ def test_a_lock_stops_sign_ins_and_no_open_connection_and_the_page_says_so(
     assert without_access(world) == [False]
     world.held.unbind()
     assert without_access(world) == [True]
+    run(world, UNDO)
+    assert signs_in(world) and world.locked_at() == ""
 
 
 def test_a_sign_in_without_a_password_passes_the_lock(world: LdapWorld) -> None:
