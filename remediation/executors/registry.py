@@ -14,6 +14,7 @@ from remediation.domain.catalogue import ACTIONS, PROVIDERS
 from remediation.executors import (
     aws,
     kubernetes,
+    ldap,
     oauth,
     openbao,
     postgres_driver,
@@ -37,6 +38,7 @@ BUILT_IN = (
     webhook.DRIVER,
     oauth.DRIVER,
     rabbitmq.DRIVER,
+    ldap.DRIVER,
     things.DRIVER,
 )
 _OURS = "hitlportal"

@@ -15,7 +15,7 @@ from hitlportal.demo.servers.binaries import PostgresBinaries
 from hitlportal.demo.servers.kube import KubeServer
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
-from tests.executors import clusters, moto, oauth
+from tests.executors import clusters, ldap, moto, oauth
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.kube import KubePlace
 from tests.executors.openbao import Place
@@ -145,6 +145,12 @@ def rabbit_place() -> Iterator[RabbitPlace]:
     server.kill()  # it needs seconds to stop, and nothing of it is kept
     remove_home(server.home)
     shutil.rmtree(directory)
+
+
+def ldap_place() -> Iterator[ldap.LdapPlace]:
+    """A real OpenLDAP; tests share it and use accounts of their own."""
+    with ldap.running() as place:
+        yield place
 
 
 @pytest.fixture(params=cases())

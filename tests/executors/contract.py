@@ -457,6 +457,12 @@ def _rabbit_world(action: str, directory: Path, place: Any) -> World:
     return RabbitWorld(action, directory, place)
 
 
+def _ldap_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.ldap import LdapWorld
+
+    return LdapWorld(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -473,6 +479,7 @@ BUILT_IN = (
     Contract("kubernetes", _kube_world, ("kube_place",)),
     Contract("oauth", _oauth_world, ("oauth_place",)),
     Contract("rabbitmq", _rabbit_world, ("rabbit_place",)),
+    Contract("ldap", _ldap_world, ("ldap_place",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

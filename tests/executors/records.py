@@ -18,6 +18,7 @@ from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
 from tests.executors.kube import KubeWorld
+from tests.executors.ldap import LdapWorld
 from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld, lines_since
 from tests.executors.rabbitmq import RabbitWorld
@@ -48,6 +49,10 @@ VALKEY_READS = frozenset(
     {"acl|getuser", "client|list", "client|setname", "client|setinfo", "config|get", "hello"}
     | {"auth", "info", "acl|list"}
 )
+
+
+# RESULT and SEARCH RESULT are answers; STARTTLS is logged as an extension.
+LDAP_READS = frozenset({"BIND", "UNBIND", "SRCH", "CMP", "RESULT", "SEARCH", "EXT", "STARTTLS"})
 
 
 class Record(ABC):
@@ -200,6 +205,19 @@ class RabbitRecord(Record):
 
     def writes(self) -> Sequence[str]:
         return self._place.changing(self._begins)
+
+
+class LdapRecord(Record):
+    """The changing calls that a directory logs, from now on, whoever made them."""
+
+    def __init__(self, world: LdapWorld) -> None:
+        self._log = world.place.server.log
+        self._from = len(self._log.read_bytes())
+
+    def writes(self) -> Sequence[str]:
+        text = self._log.read_bytes()[self._from :].decode(errors="replace")
+        calls = re.findall(r" op=\d+ ([A-Z_]+)", text)
+        return [call for call in calls if call not in LDAP_READS]
 
 
 class FilesRecord(Record):

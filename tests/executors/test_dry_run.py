@@ -23,6 +23,7 @@ from remediation.services.assessment.precheck import prechecks
 from tests.executors.clusters import cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
 from tests.executors.kube import KubeWorld
+from tests.executors.ldap import LdapWorld
 from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld
 from tests.executors.rabbitmq import RabbitWorld
@@ -32,6 +33,7 @@ from tests.executors.records import (
     ClusterRecord,
     FilesRecord,
     KubeRecord,
+    LdapRecord,
     OAuthRecord,
     RabbitRecord,
     Record,
@@ -53,6 +55,7 @@ PLACES = {
     "kubernetes": "kube_place",
     "oauth": "oauth_place",
     "rabbitmq": "rabbit_place",
+    "ldap": "ldap_place",
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
@@ -114,6 +117,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(OAuthRecord(world))
     elif isinstance(world, RabbitWorld):
         found.append(RabbitRecord(world))
+    elif isinstance(world, LdapWorld):
+        found.append(LdapRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found

@@ -15,6 +15,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.catalogue import (
     aws,
     kubernetes,
+    ldap,
     oauth,
     openbao,
     other,
@@ -87,6 +88,7 @@ BUILT_IN = (
     webhook.PROVIDER,
     oauth.PROVIDER,
     rabbitmq.PROVIDER,
+    ldap.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
