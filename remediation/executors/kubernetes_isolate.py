@@ -82,9 +82,9 @@ class Isolate(_Isolation):
             raise NotApplied(f"a policy of the portal is there already: {held}")
         if observation.shown["host_network"]:
             raise NotApplied("its pods are in the network of their node, where no policy applies")
-        if observation.shown["others"]:
+        if observation.shown["other_pods"]:
             raise NotApplied(
-                f"its selector also matches pods of others: {observation.shown['others']}"[:300]
+                f"its selector also matches pods of others: {observation.shown['other_pods']}"[:300]
             )
         if not observation.state["selector"]:
             raise NotApplied("its selector matches every pod of the namespace")

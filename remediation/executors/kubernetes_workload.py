@@ -166,7 +166,7 @@ def observation(found: Workload | None, pinned: Sequence[str], *, simulated: boo
     shown: dict[str, Json] = {
         **found.shown,
         "pods": flows.shown(pod_said(one) for one in found.pods),
-        "others": flows.shown(flows.name_of(one) for one in found.others),
+        "other_pods": flows.shown(flows.name_of(one) for one in found.others),
         "host_network": bool(pod.get("hostNetwork"))
         or any(one.get("spec", {}).get("hostNetwork") for one in found.pods),
         "service_account": str(pod.get("serviceAccountName") or "default"),

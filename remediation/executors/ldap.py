@@ -36,6 +36,7 @@ from remediation.executors.driver import Driver
 from remediation.executors.errors import NotApplied, RollbackFailed, StepFailed, VerifyFailed
 from remediation.executors.ldap_password import compare
 from remediation.executors.ldap_server import Directory, directory, read
+from remediation.executors.libraries import LDAP3
 from remediation.executors.targets import Targets
 
 PAUSE_SECONDS = 0.2
@@ -230,7 +231,9 @@ def _shown(
             }
             for server, one in held.items()
         },
-        "policies": [*sorted({one.lock.policy for one in held.values() if one.lock.policy})],
+        "password_policies": [
+            *sorted({one.lock.policy for one in held.values() if one.lock.policy})
+        ],
         "failed_lock": first.locked_at if first.status == "open" else "",
         "failed_binds": max(one.failed_binds for one in held.values()),
         "connections": sum(known) if len(known) == len(counts) else None,
@@ -260,4 +263,4 @@ def _without(seen: Mapping[str, Json]) -> bool | None:
     return None if seen["connections"] is None else seen["connections"] == 0
 
 
-DRIVER = Driver(PROVIDER.name, (LockAccount, UnlockAccount), read)
+DRIVER = Driver(PROVIDER.name, (LockAccount, UnlockAccount), read, needs=(LDAP3,))

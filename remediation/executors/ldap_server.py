@@ -34,6 +34,7 @@ from remediation.domain.plan import Target
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.driver import Places
 from remediation.executors.ldap_names import normal, normal_value
+from remediation.executors.libraries import LDAP3
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
 
@@ -111,7 +112,7 @@ def _connection(server: str, name: str, password: str, ca_file: Path | None) -> 
     try:
         import ldap3
     except ImportError as error:
-        raise TargetUnobservable("ldap3 is missing; install hitlportal[ldap]") from error
+        raise TargetUnobservable(LDAP3.missing) from error
     if not password:  # a bind without one succeeds, as nobody
         raise NotOpened("the password file is empty")
     host = urlsplit(server).hostname

@@ -33,6 +33,7 @@ from remediation.executors.base import (
 from remediation.executors.credentials import for_observing, refuse_without_clearance
 from remediation.executors.driver import Driver
 from remediation.executors.errors import NotApplied, RollbackFailed, VerifyFailed
+from remediation.executors.libraries import AUTHLIB
 from remediation.executors.oauth_calls import Facts, introspect, revoke
 from remediation.executors.oauth_kept import KeptToken, form_of, iso, kept, offline_until
 from remediation.executors.oauth_server import Issuer, issuer, read
@@ -43,7 +44,7 @@ PAUSE_SECONDS = 0.3
 VERIFY_SECONDS = 5.0
 OTHERS_SECONDS = 10.0
 NOT_KEPT = (
-    "the token is not in the worker's directory: an operator puts it into tokens_dir, in a file"
+    "the token does not exist in the worker's tokens_dir: an operator puts it there, in a file"
     " named by its SHA-256"
 )
 NOT_ACTIVE = (
@@ -226,4 +227,4 @@ def _name(path: Path, facts: Facts) -> str:
     return f"{path.name} {facts.client_id}".strip()
 
 
-DRIVER = Driver(PROVIDER.name, (RevokeToken,), read)
+DRIVER = Driver(PROVIDER.name, (RevokeToken,), read, needs=(AUTHLIB,))

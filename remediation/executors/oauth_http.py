@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from remediation.domain.errors import TargetUnobservable
+from remediation.executors.libraries import AUTHLIB
 
 CONNECT_SECONDS = 3.0
 CALL_SECONDS = 8.0
@@ -52,7 +53,7 @@ def session_of(client_id: str, secret: str, auth: str, ca_file: str) -> Any:
     try:
         from authlib.integrations.requests_client import OAuth2Session
     except ImportError:
-        raise TargetUnobservable("Authlib is missing; install hitlportal[oauth]") from None
+        raise TargetUnobservable(AUTHLIB.missing) from None
     more: dict[str, Any] = {"token": {"access_token": secret, "token_type": "Bearer"}}
     if client_id:
         if auth == "basic":

@@ -121,6 +121,7 @@ def webhook_place() -> Iterator[WebhookPlace]:
         yield WebhookPlace(port, automation)
 
 
+@pytest.fixture(scope="session")
 def kube_place() -> Iterator[KubePlace]:
     """A simulated Kubernetes; tests share it and use namespaces of their own."""
     server = KubeServer()
@@ -129,11 +130,13 @@ def kube_place() -> Iterator[KubePlace]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
 def oauth_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oauth.OAuthPlace]:
     """A real OAuth provider; tests share it and use tokens of their own."""
     yield from oauth.running(tmp_path_factory.mktemp("oauth"))
 
 
+@pytest.fixture(scope="session")
 def rabbit_place() -> Iterator[RabbitPlace]:
     """A real RabbitMQ; tests share it and use users of their own."""
     rabbit.required()
@@ -147,6 +150,7 @@ def rabbit_place() -> Iterator[RabbitPlace]:
     shutil.rmtree(directory)
 
 
+@pytest.fixture(scope="session")
 def ldap_place() -> Iterator[ldap.LdapPlace]:
     """A real OpenLDAP; tests share it and use accounts of their own."""
     with ldap.running() as place:

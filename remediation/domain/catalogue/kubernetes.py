@@ -53,7 +53,7 @@ PROVIDER = Provider(
             "uid": pgettext("field of an observation", "identifier in the cluster"),
             "replicas": pgettext("field of an observation", "replicas"),
             "pods": pgettext("field of an observation", "pods"),
-            "others": pgettext("field of an observation", "pods of others that it selects"),
+            "other_pods": pgettext("field of an observation", "pods of others that it selects"),
             "host_network": pgettext("field of an observation", "in the network of its node"),
             "service_account": pgettext("field of an observation", "service account"),
             "services": pgettext("field of an observation", "services that lead to it"),

@@ -55,7 +55,7 @@ WORKLOAD = TargetSpec(
     protected=(OWN_NAMESPACES,),
     shown_fields=(
         "pods",
-        "others",
+        "other_pods",
         "host_network",
         "service_account",
         "services",

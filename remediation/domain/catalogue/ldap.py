@@ -31,7 +31,7 @@ ACCOUNT = TargetSpec(
     account="directory",
     shown_fields=(
         "servers",
-        "policies",
+        "password_policies",
         "failed_lock",
         "failed_binds",
         "connections",
@@ -170,6 +170,7 @@ UNLOCK = ActionSpec(
 )
 PROVIDER = Provider(
     name="ldap",
+    tested="OpenLDAP 2.5",
     title="LDAP",
     targets=(ACCOUNT,),
     actions=(LOCK, UNLOCK),
@@ -177,11 +178,11 @@ PROVIDER = Provider(
         {
             "directory": pgettext("field of a target", "directory"),
             "account": pgettext("field of a target", "account"),
-            "status": pgettext("field of an observation", "lock"),
+            "status": pgettext("field of an observation", "status"),
             "enforced": pgettext("field of an observation", "lock has an effect"),
             "entry": pgettext("field of an observation", "id of the entry"),
             "servers": pgettext("field of an observation", "servers"),
-            "policies": pgettext("field of an observation", "password policies"),
+            "password_policies": pgettext("field of an observation", "password policies"),
             "failed_lock": pgettext("field of an observation", "locked by failed sign-ins at"),
             "failed_binds": pgettext("field of an observation", "failed sign-ins since the last"),
             "connections": pgettext("field of an observation", "open connections"),

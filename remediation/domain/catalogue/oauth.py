@@ -153,6 +153,7 @@ REVOKE = ActionSpec(
 
 PROVIDER = Provider(
     name="oauth",
+    tested="Django OAuth Toolkit 3.4",
     title="OAuth 2.0",
     targets=(TOKEN,),
     actions=(REVOKE,),

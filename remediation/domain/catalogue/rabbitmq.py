@@ -214,6 +214,7 @@ END_CONNECTIONS = ActionSpec(
 )
 PROVIDER = Provider(
     name="rabbitmq",
+    tested="RabbitMQ 3.10",
     title="RabbitMQ",
     targets=(USER,),
     actions=(DISABLE, ENABLE, END_CONNECTIONS),
