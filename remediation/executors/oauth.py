@@ -83,7 +83,7 @@ class RevokeToken(Executor):
             "expires": iso(facts.expires) if facts.expires else None,
             "form": form_of(text),
             "offline_until": offline_until(text, datetime.now(UTC)),
-            "others": _others(seen),
+            "other_tokens": _others(seen),
         }
         return Observation(True, {"active": facts.active}, shown, simulated=False)
 
@@ -166,7 +166,7 @@ class RevokeToken(Executor):
             time.sleep(PAUSE_SECONDS)
 
     def seen(self, observation: Observation) -> dict[str, Json]:
-        kept_alive = {name: observation.shown[name] for name in ("offline_until", "others")}
+        kept_alive = {name: observation.shown[name] for name in ("offline_until", "other_tokens")}
         return {**observation.state, **kept_alive}
 
     def rollback(

@@ -80,10 +80,10 @@ def test_with_a_refresh_token_its_access_token_ends_and_that_is_seen(world: OAut
     """At a provider that introspects refresh tokens."""
     world.introspect, world.token = "/all/introspect/", world.grant.refresh
     world.put(world.grant.refresh, world.grant.access)
-    [others] = [said(world)["others"]]
+    [others] = [said(world)["other_tokens"]]
     assert others == [f"{sha256(world.grant.access)} shop"]
     run(world, "refresh_token")
-    assert said(world)["others"] == [] and not world.place.is_active(world.grant.access)
+    assert said(world)["other_tokens"] == [] and not world.place.is_active(world.grant.access)
     assert not world.place.refreshes(world.grant)
 
 
@@ -276,7 +276,7 @@ def test_no_time_left_changes_nothing(world: OAuthWorld) -> None:
 def test_a_token_that_nobody_put_there_is_asked_for(world: OAuthWorld) -> None:
     [step] = world.plan(world.gone).steps
     seen = run_observe(step, world.targets())
-    assert not seen.exists and "an operator puts it into tokens_dir" in would_refuse(step, seen)
+    assert not seen.exists and "an operator puts it there" in would_refuse(step, seen)
     given = [Candidate((world.token,), "bearer")]
     assert run_secret_in_force(step, world.targets(), given).answers == (False,)
 
@@ -318,12 +318,12 @@ def test_a_file_that_is_not_the_token_is_refused(world: OAuthWorld, spoilt: Path
 
 def test_other_tokens_that_cannot_be_looked_at_are_not_called_ended(world: OAuthWorld) -> None:
     path = world.put(world.token, "one-that-nobody-put-there")
-    assert said(world)["others"] is None
+    assert said(world)["other_tokens"] is None
     for more in ("../../etc/passwd\n", f"{'0' * 64}\n" * (oauth_kept.MOST_OTHERS + 1)):
         path.write_text(f"{world.token}\n{more}")
-        assert said(world)["others"] is None
+        assert said(world)["other_tokens"] is None
     path.write_text(f"{world.token}\r\n\r\n")
-    assert said(world)["others"] == []
+    assert said(world)["other_tokens"] == []
 
 
 def test_without_its_directory_the_target_cannot_be_observed(world: OAuthWorld) -> None:

@@ -120,7 +120,7 @@ def test_what_a_provider_says_is_cut_and_shown_as_it_is(
     provider.answers = {"/i": [whole(said)]}
     shown = run_observe(plan().steps[0], targets).shown
     assert str(shown["user"]).startswith("<script>x") and len(str(shown["user"])) == 200
-    assert (shown["scope"], shown["expires"], shown["others"]) == ("a b", None, [])
+    assert (shown["scope"], shown["expires"], shown["other_tokens"]) == ("a b", None, [])
 
 
 def test_a_revocation_counts_by_its_status_alone(provider: Hostile, targets: Targets) -> None:

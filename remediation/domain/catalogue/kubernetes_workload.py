@@ -84,7 +84,7 @@ WORKLOAD = TargetSpec(
 _TYPES: Mapping[str, Json] = MappingProxyType(
     {
         "type": "array",
-        "items": {"enum": ["Ingress", "Egress"]},
+        "items": {"type": "string", "enum": ["Ingress", "Egress"]},
         "minItems": 1,
         "maxItems": 2,
         "uniqueItems": True,

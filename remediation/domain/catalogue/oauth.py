@@ -42,7 +42,7 @@ TOKEN = TargetSpec(
         "expires",
         "form",
         "offline_until",
-        "others",
+        "other_tokens",
     ),
     live=(
         Live(
@@ -65,7 +65,7 @@ TOKEN = TargetSpec(
             ),
         ),
         Live(
-            "others",
+            "other_tokens",
             gettext_noop("Other tokens of the same grant that are active:"),
             gettext_noop("No other known token of the same grant is active."),
             gettext_noop("Other tokens of the same grant were not looked at."),
@@ -120,7 +120,7 @@ REVOKE = ActionSpec(
             ),
         ),
         Limit(
-            "others",
+            "other_tokens",
             gettext_noop(
                 "Other tokens of the same grant are active. Whether they end with this one depends"
                 " on the provider: {value}."
@@ -170,7 +170,7 @@ PROVIDER = Provider(
             "expires": pgettext("field of an observation", "expires"),
             "form": pgettext("field of an observation", "form"),
             "offline_until": pgettext("field of an observation", "accepted offline until"),
-            "others": pgettext("field of an observation", "other active tokens"),
+            "other_tokens": pgettext("field of an observation", "other active tokens"),
             "token_type": pgettext("parameter of an action", "type of the token"),
         }
     ),
