@@ -30,6 +30,15 @@ from remediation.executors.kubernetes_steps import KubernetesStep, operating
 from remediation.executors.targets import Targets
 
 GROUP = "rbac.authorization.k8s.io"
+ACCOUNT = "system:serviceaccount:"
+# Every account has these in every cluster, and they only tell what the API is (Kubernetes
+# documentation, "Using RBAC Authorization", API discovery roles).
+DISCOVERY = frozenset(
+    {
+        "system:basic-user", "system:discovery", "system:public-info-viewer",
+        "system:service-account-issuer-discovery",
+    }
+)  # fmt: skip
 NOT_THERE: Mapping[str, Json] = {"bound": False, "role": "", "subjects": []}
 
 
@@ -42,33 +51,35 @@ class _Binding(KubernetesStep):
         with at.observing() as api:
             found = _read(api, step)
             # The name of a removed binding says nothing: its namespace says whether it can be.
-            if found is None and api.get(calls.NAMESPACE, namespace=fields["namespace"]) is None:
+            # Read also where it is there, so that a right that is missing shows before the change.
+            namespace = api.get(calls.NAMESPACE, namespace=fields["namespace"])
+            if found is None and namespace is None:
                 return Observation(False, {}, {}, at.simulated)
-            state = _state(found)
+            state = _state(found, fields["namespace"])
             return Observation(True, state, _shown(api, step, found), at.simulated)
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
-        """Say of the whole binding whether it gives rights to anybody; other ones are shown."""
+        """Say of the whole binding whether it gives rights to anybody; other ones are shown.
+
+        A step of a look has no parameters, so only the binding itself is judged, never its subject.
+        """
         if not observation.exists:
             return (Point(step.target.locator, None),)
-        names = step.parameters.get("subjects") or [step.parameters.get("subject")]
-        held = observation.state["subjects"]
-        assert isinstance(held, list) and isinstance(names, list)
-        gone = not any(name in held for name in names)
-        return (Point(step.target.locator, gone and not observation.shown["elsewhere"]),)
+        free = not observation.state["subjects"] and not observation.shown["elsewhere"]
+        return (Point(step.target.locator, free),)
 
     def _change(
         self,
         clearance: Clearance,
         step: Step,
         targets: Targets,
+        seen: Mapping[str, Json],
         wanted: Mapping[str, Json],
         deadline: Deadline,
     ) -> bool:
         """Bring the binding to this state. Raises NotApplied and OutcomeUnknown."""
         found = _existing(step, targets)
-        if _state(found) == dict(wanted):
-            return False
+        self._refuse_changed(_state(found, step.target.fields["namespace"]), seen)
         with operating(step, targets, clearance) as api:
             if not wanted["bound"]:
                 return found is not None and _remove(api, step, found, deadline)
@@ -129,12 +140,34 @@ class AddSubject(_Binding):
             raise NotApplied(f"{step.target.locator} does not exist")
 
 
-def subject_said(subject: Mapping[str, Any]) -> str:
-    """Return a subject as plans name it."""
+def subject_said(subject: Mapping[str, Any], namespace: str) -> str:
+    """Return a subject as plans name it; without a namespace it is of the binding's own."""
     name = str(subject.get("name", ""))
     if subject.get("kind") == "ServiceAccount":
-        name = f"{subject.get('namespace', '')}/{name}"
+        name = f"{subject.get('namespace') or namespace}/{name}"
     return f"{subject.get('kind')}:{name}"
+
+
+def aliases(named: str) -> set[str]:
+    """Return the other names by which a binding gives rights to this subject.
+
+    A service account is also a user, and of three groups (Kubernetes documentation,
+    "Authenticating", service account tokens); RBAC compares user name and groups.
+    """
+    kind, _, name = named.partition(":")
+    if kind == "User" and name.startswith(ACCOUNT):
+        kind, name = "ServiceAccount", name.removeprefix(ACCOUNT).replace(":", "/", 1)
+    if kind != "ServiceAccount":
+        return {named, "Group:system:authenticated"} if kind == "User" else {named}
+    namespace, _, account = name.partition("/")
+    return {
+        named,
+        f"ServiceAccount:{namespace}/{account}",
+        f"User:{ACCOUNT}{namespace}:{account}",
+        f"Group:system:serviceaccounts:{namespace}",
+        "Group:system:serviceaccounts",
+        "Group:system:authenticated",
+    }
 
 
 def subject(text: str) -> dict[str, str]:
@@ -148,11 +181,12 @@ def subject(text: str) -> dict[str, str]:
     return {"kind": kind, "name": account, "namespace": namespace}
 
 
-def _state(found: Object | None) -> dict[str, Json]:
+def _state(found: Object | None, namespace: str) -> dict[str, Json]:
     if found is None:
         return dict(NOT_THERE)
     role = found.get("roleRef") or {}
-    subjects: list[Json] = [*sorted({subject_said(one) for one in found.get("subjects") or ()})]
+    said = {subject_said(one, namespace) for one in found.get("subjects") or ()}
+    subjects: list[Json] = [*sorted(said)]
     return {"bound": True, "role": f"{role.get('kind')}/{role.get('name')}", "subjects": subjects}
 
 
@@ -175,28 +209,32 @@ def _shown(api: Api, step: Step, found: Object | None) -> dict[str, Json]:
     fields = step.target.fields
     named = {str(name) for name in step.parameters.get("subjects") or ()}  # type: ignore[union-attr]
     one = step.parameters.get("subject")
-    named |= {str(one)} if one else {*map(str, _names(found))}
+    named |= {str(one)} if one else {*map(str, _names(found, fields["namespace"]))}
+    named = {other for name in named for other in aliases(name)}
     here = api.list(calls.BINDINGS, namespace=fields["namespace"])
     others = [each for each in here if flows.name_of(each) != fields["binding"]]
     return {
         "rules": flows.shown(_rules(api, fields["namespace"], found)),
         "elsewhere": flows.shown(
             [
-                *_naming(others, named, "role binding"),
-                *_naming(api.list(calls.CLUSTER_BINDINGS), named, "cluster role binding"),
+                *_naming(others, named, fields["namespace"], "role binding"),
+                *_naming(api.list(calls.CLUSTER_BINDINGS), named, "", "cluster role binding"),
             ]
         ),
     }
 
 
-def _names(found: Object | None) -> Iterator[str]:
-    yield from (subject_said(one) for one in (found or {}).get("subjects") or ())
+def _names(found: Object | None, namespace: str) -> Iterator[str]:
+    yield from (subject_said(one, namespace) for one in (found or {}).get("subjects") or ())
 
 
-def _naming(bindings: Iterable[Object], named: set[str], kind: str) -> Iterator[str]:
+def _naming(
+    bindings: Iterable[Object], named: set[str], namespace: str, kind: str
+) -> Iterator[str]:
     for each in bindings:
-        if named.intersection(_names(each)):
-            role = each.get("roleRef") or {}
+        role = each.get("roleRef") or {}
+        told = role.get("kind") == "ClusterRole" and role.get("name") in DISCOVERY
+        if not told and named.intersection(_names(each, namespace)):
             yield f"{kind} {flows.name_of(each)} ({role.get('kind')} {role.get('name')})"
 
 
@@ -245,7 +283,7 @@ def _set(
     api: Api, step: Step, found: Object, wanted: Mapping[str, Json], deadline: Deadline
 ) -> None:
     """Set the subjects; the role of a binding can never be changed."""
-    if _state(found)["role"] != wanted["role"]:
+    if _state(found, step.target.fields["namespace"])["role"] != wanted["role"]:
         raise NotApplied("the binding has another role by now")
     version = found["metadata"]["resourceVersion"]
     body = {"metadata": {"resourceVersion": version}, "subjects": _subjects(wanted)}

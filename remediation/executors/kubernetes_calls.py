@@ -8,6 +8,7 @@ in an error: it may quote what was sent.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,9 @@ CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 5.0
 # More objects of one kind than a page of a person's should name; the rest would be left out.
 MOST = 1000
-MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES, PIECE = 16 * 1024 * 1024, 65_536
+# For a whole answer.
+WHOLE_SECONDS = 10.0
 MERGE = "application/merge-patch+json"
 
 NAMESPACE = "/api/v1/namespaces/{namespace}"
@@ -106,9 +109,11 @@ class Api:
             raise TargetUnobservable(f"there are more than {MOST} of a kind in the namespace")
         return [one for one in found.get("items") or () if isinstance(one, dict)]
 
-    def text(self, path: str, query: Mapping[str, str], **names: str) -> str | None:
+    def text(
+        self, path: str, query: Mapping[str, str], *, within: float, **names: str
+    ) -> str | None:
         """Return a text; None if it is not there or may not be read. Raises TargetUnobservable."""
-        status, body = self._read(path, names, query)
+        status, body = self._read(path, names, query, within)
         if 400 <= status < 500:
             return None
         return _readable(status, body).decode("utf-8", "replace")
@@ -139,10 +144,14 @@ class Api:
             raise OutcomeUnknown(error.detail) from None
 
     def _read(
-        self, path: str, names: Mapping[str, str], query: Mapping[str, str]
+        self,
+        path: str,
+        names: Mapping[str, str],
+        query: Mapping[str, str],
+        within: float = WHOLE_SECONDS,
     ) -> tuple[int, bytes]:
         try:
-            return self._call("GET", path, names, query, None)
+            return self._call("GET", path, names, query, None, within)
         except Exception as error:  # urllib3's errors and those of the client share no class
             raise TargetUnobservable(f"Kubernetes: {type(error).__name__}") from None
 
@@ -153,7 +162,9 @@ class Api:
         names: Mapping[str, str],
         query: Mapping[str, str],
         body: object,
+        within: float = WHOLE_SECONDS,
     ) -> tuple[int, bytes]:
+        end = time.monotonic() + within
         headers = {"Authorization": f"Bearer {self._token}", "User-Agent": "hitlportal"}
         headers["Accept"] = "*/*" if path == LOG else "application/json"
         if body is not None:
@@ -162,14 +173,20 @@ class Api:
             method, path, dict(names), [*query.items()], headers, body
         )
         answer = self._client.call_api(
-            *call, _request_timeout=(CONNECT_SECONDS, ANSWER_SECONDS)
+            *call, _request_timeout=(CONNECT_SECONDS, min(ANSWER_SECONDS, within))
         ).response
+        said = b""
         try:
-            said = answer.read(MOST_BYTES + 1)
+            # Piece by piece: a server that sends a byte now and then meets no other timeout.
+            while piece := answer.read1(PIECE):
+                said += piece
+                if len(said) > MOST_BYTES or time.monotonic() > end:
+                    raise ValueError("the answer is too long, or comes too slowly")
+        except BaseException:
+            answer.close()
+            raise
         finally:
             answer.release_conn()
-        if len(said) > MOST_BYTES:
-            raise ValueError("the answer is too long")
         return int(answer.status), said
 
 

@@ -50,18 +50,24 @@ class _Isolation(KubernetesStep):
         cut = observation.state["isolated"]
         whole = isinstance(cut, list) and {*map(str, cut)} == BOTH
         open_ = observation.shown["allowed_by"] or observation.shown["host_network"]
-        return (Point(place, whole and not open_),)
+        if not whole or open_:
+            return (Point(place, False),)
+        # The API shows neither whether the network plugin enforces policies, nor what other kinds
+        # of policy allow, nor connections that are open.
+        return (Point(place, True), Point("what the network plugin lets through", None))
 
     def _change(
         self,
         clearance: Clearance,
         step: Step,
         targets: Targets,
+        seen: Mapping[str, Json],
         wanted: Mapping[str, Json],
         deadline: Deadline,
     ) -> bool:
         """Make our policy, or remove it. Raises NotApplied and OutcomeUnknown."""
         found = existing(step, targets)
+        self._refuse_changed(found.state, seen)
         directions = wanted["isolated"]
         assert isinstance(directions, list)
         with operating(step, targets, clearance) as api:

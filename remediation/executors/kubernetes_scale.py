@@ -48,18 +48,14 @@ class _Count(KubernetesStep):
         clearance: Clearance,
         step: Step,
         targets: Targets,
+        seen: Mapping[str, Json],
         wanted: Mapping[str, Json],
         deadline: Deadline,
     ) -> bool:
         """Set the count. Raises NotApplied and OutcomeUnknown."""
-        before = existing(step, targets)
-        if before.state["replicas"] == wanted["replicas"]:
-            return False
         for left in reversed(range(ATTEMPTS)):
             found = existing(step, targets)
-            for name in ("uid", "replicas"):
-                if found.state[name] != before.state[name]:
-                    raise NotApplied(f"somebody else changed the {name} of the workload")
+            self._refuse_changed(found.state, seen)
             try:
                 with operating(step, targets, clearance) as api:
                     _set(api, step, found, str(wanted["replicas"]), deadline)

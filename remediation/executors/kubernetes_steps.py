@@ -42,14 +42,20 @@ class KubernetesStep(Executor):
         clearance: Clearance,
         step: Step,
         targets: Targets,
+        seen: Mapping[str, Json],
         wanted: Mapping[str, Json],
         deadline: Deadline,
     ) -> bool:
-        """Bring the target to this pinned state; return whether anything was changed.
+        """Bring the target from the judged state to this one; return whether anything was changed.
 
         Raises NotApplied and OutcomeUnknown: there is one changing call, so no half is left.
         """
         raise NotImplementedError
+
+    def _refuse_changed(self, now: Mapping[str, Json], seen: Mapping[str, Json]) -> None:
+        """Raise NotApplied unless the object that is changed is still as it was judged."""
+        if any(now[name] != value for name, value in seen.items()):
+            raise NotApplied("somebody else changed the target meanwhile")
 
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -63,7 +69,7 @@ class KubernetesStep(Executor):
             return Outcome({**self._done(wanted), "changed": False})
         self.precheck(step, seen)
         self._refuse_another(seen)
-        changed = self._change(clearance, step, targets, wanted, deadline)
+        changed = self._change(clearance, step, targets, seen.state, wanted, deadline)
         return Outcome({**self._done(wanted), "changed": changed})
 
     def _refuse_another(self, seen: Observation) -> None:
@@ -119,7 +125,7 @@ class KubernetesStep(Executor):
             self._refuse_foreign(step, seen, snapshot)
             changed = False
             if seen.state != dict(snapshot):
-                changed = self._change(clearance, step, targets, snapshot, deadline)
+                changed = self._change(clearance, step, targets, seen.state, snapshot, deadline)
             found = self.observe(step, targets)
         except (StepFailed, TargetUnobservable) as error:
             raise RollbackFailed(str(error)) from error

@@ -123,7 +123,7 @@ def look_with(api: Api, step: Step) -> Workload | None:
     if fields["controller"] == "deployment":
         sets = api.list(calls.REPLICA_SETS, labels=labels, namespace=namespace)
         own = {str(each["metadata"].get("uid")) for each in sets if _owner(each) in own}
-    pods = tuple(pod for pod in selected if _owner(pod) in own)
+    pods = tuple(pod for pod in selected if _owner(pod) in own and not _has_ended(pod))
     policies = api.list(calls.POLICIES, namespace=namespace)
     name = policy_name(step)
     return Workload(
@@ -179,6 +179,11 @@ def pod_said(pod: Object) -> str:
     status, spec = pod.get("status") or {}, pod.get("spec") or {}
     state = "ending" if pod["metadata"].get("deletionTimestamp") else status.get("phase", "?")
     return f"{flows.name_of(pod)} ({state}, node {spec.get('nodeName') or 'none'})"
+
+
+def _has_ended(pod: Object) -> bool:
+    """Return whether nothing of a pod runs any more: its object stays until it is collected."""
+    return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
 
 
 def _owner(item: Object) -> str:

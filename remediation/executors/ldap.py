@@ -34,7 +34,7 @@ from remediation.executors.base import (
 from remediation.executors.credentials import refuse_without_clearance
 from remediation.executors.driver import Driver
 from remediation.executors.errors import NotApplied, RollbackFailed, StepFailed, VerifyFailed
-from remediation.executors.ldap_password import compare
+from remediation.executors.ldap_password import Budget, compare
 from remediation.executors.ldap_server import Directory, directory, read
 from remediation.executors.libraries import LDAP3
 from remediation.executors.targets import Targets
@@ -61,7 +61,8 @@ class _Account(Executor):
         """Compare with userPassword at the provider, if the observer may read it."""
         at = _at(step, targets)
         held = calls.read_hashes(at, at.provider, step.target.fields["account"])
-        answers = tuple(compare(each.values, held) if held else None for each in candidates)
+        budget = Budget()
+        answers = tuple(compare(one.values, held, budget) if held else None for one in candidates)
         why = "" if held else "the observer sees no userPassword of the account"
         if held and None in answers:
             why = "a password is held in a form that the portal cannot compare"
@@ -73,19 +74,28 @@ class _Account(Executor):
         return {**observation.state, "locked_at": _provider(observation)["locked_at"]}
 
     def settled(self, observation: Observation) -> Settled | None:
-        """By the provider: a replica may be behind."""
+        """By the provider; while a replica is behind, or the lock does not count, nobody knows."""
         if not observation.exists:
             return None
-        done = _provider(observation)["status"] == self.spec.leads_to["status"]
-        return Settled.APPLIED if done else Settled.NOT_APPLIED
+        wanted = self.spec.leads_to["status"]
+        if _provider(observation)["status"] != wanted:
+            return Settled.NOT_APPLIED
+        return Settled.APPLIED if self._is_whole(observation) else None
+
+    def _is_whole(self, observation: Observation) -> bool:
+        return bool(observation.state["status"] == self.spec.leads_to["status"])
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         if not observation.exists:
             return (Point(step.target.locator, None),)
-        return tuple(
-            Point(f"LDAP server {server}", _without(seen))
-            for server, seen in _servers(observation).items()
-        )
+        servers = _servers(observation)
+        points = [Point(f"LDAP server {at}", _without(seen)) for at, seen in servers.items()]
+        if observation.shown["ssh_keys"] != 0:
+            known = observation.shown["ssh_keys"] is not None
+            points.append(
+                Point("hosts that take SSH keys from the entry", False if known else None)
+            )
+        return tuple(points)
 
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -166,6 +176,9 @@ class LockAccount(_Account):
             said = "; ".join(why)[:600]
             raise NotApplied(f"a lock of {step.target.locator} would have no effect: {said}")
 
+    def _is_whole(self, observation: Observation) -> bool:
+        return super()._is_whole(observation) and observation.state["enforced"] == "yes"
+
     def _why_not(self, step: Step, found: Observation) -> str:
         if found.exists and found.state["enforced"] != "yes":
             return "the lock has no effect at each server"
@@ -195,12 +208,14 @@ def _at(step: Step, targets: Targets) -> Directory:
 def _observation(at: Directory, accounts: Mapping[str, calls.Account | None]) -> Observation:
     """Return what the servers show together; the provider says whether the account exists.
 
-    A replica without the entry lets nobody in by it. Raises TargetUnobservable if a replica has
-    another entry of this name.
+    A server says the same of an entry that is not there and of one that the observer may not see.
+    Raises TargetUnobservable if a replica does not show the entry, or has another one of its name.
     """
     first = accounts[at.provider]
     if first is None:
         return GONE
+    if hidden := [server for server, one in accounts.items() if one is None]:
+        raise TargetUnobservable(f"{hidden[0]} does not show the entry, which the provider has")
     held = {server: one for server, one in accounts.items() if one is not None}
     if any(one.entry != first.entry for one in held.values()):
         raise TargetUnobservable("the servers have different entries of this name")

@@ -33,7 +33,10 @@ MOST_ADDRESSES = 50
 # Compare: false, true, and no such attribute. Each says that the right to know is there.
 _TOLD = (5, 6, 16)
 _NO_SUCH_ATTRIBUTE, _UNDEFINED, _CONSTRAINT, _EXISTS = 16, 17, 19, 20
-_NO_SUCH_OBJECT, _OTHER = 32, 80
+_NO_SUCH_OBJECT = 32
+# Time limit, busy, unavailable (a proxy whose server went away), other (RFC 4511, 4.1.9): the
+# change may have been made.
+_DOUBTFUL = frozenset({3, 51, 52, 80})
 # The value changed between reading and changing: failed sign-ins write it, too.
 _OVERTAKEN = (_NO_SUCH_ATTRIBUTE, _CONSTRAINT, _EXISTS)
 _TRIES = 3
@@ -145,16 +148,15 @@ def _modified(
     False if the value was another one by then, and the caller tries `again`.
     """
     import ldap3
-    from ldap3.core.exceptions import LDAPException
 
     changes = [(ldap3.MODIFY_DELETE, [old])] if old else []
     changes += [(ldap3.MODIFY_ADD, [new])] if new else []
     try:
         connection.modify(place, {LOCKED_AT: changes}, controls=[_only_if(entry)])
-    except (LDAPException, OSError) as error:
+    except Exception as error:  # an answer that cannot be decoded raises any error
         raise OutcomeUnknown(f"{server}: no answer: {type(error).__name__}") from None
     code, said = connection.result["result"], connection.result["description"]
-    if code == _OTHER:
+    if code in _DOUBTFUL:
         raise OutcomeUnknown(f"{server}: {said}")
     if code in _OVERTAKEN and again:
         return False

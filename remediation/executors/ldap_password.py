@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 _FORM = re.compile(rb"\{([A-Za-z0-9./-]{1,32})\}(.*)", re.S)
 _DIGESTS = {
@@ -29,16 +30,25 @@ _MOST_ROUNDS = 500_000
 _MOST_VALUES = 8
 
 
-def compare(values: Iterable[str], held: Sequence[bytes]) -> bool | None:
+@dataclass
+class Budget:
+    """The rounds that are left for all comparisons of one question together."""
+
+    rounds: int = 5_000_000  # about 3 s; who may write the entry says how many one takes
+
+
+def compare(values: Iterable[str], held: Sequence[bytes], budget: Budget) -> bool | None:
     """Return whether one of these forms of a secret is one of the held values; None: not known."""
-    known = [_matches(value.encode(), one) for value in values for one in held[:_MOST_VALUES]]
+    known = [
+        _matches(value.encode(), one, budget) for value in values for one in held[:_MOST_VALUES]
+    ]
     if True in known:
         return True
     told = known and None not in known and len(held) <= _MOST_VALUES
     return False if told else None
 
 
-def _matches(secret: bytes, held: bytes) -> bool | None:
+def _matches(secret: bytes, held: bytes, budget: Budget) -> bool | None:
     form = _FORM.fullmatch(held)
     if form is None:
         return hmac.compare_digest(secret, held)
@@ -47,7 +57,7 @@ def _matches(secret: bytes, held: bytes) -> bool | None:
         if scheme in _DIGESTS:
             return _of_digest(secret, _DIGESTS[scheme], base64.b64decode(rest, validate=True))
         if scheme in _PBKDF2:
-            return _of_pbkdf2(secret, _PBKDF2[scheme], rest)
+            return _of_pbkdf2(secret, _PBKDF2[scheme], rest, budget)
     except (ValueError, binascii.Error):
         return None
     return None
@@ -62,11 +72,12 @@ def _of_digest(secret: bytes, name: str, held: bytes) -> bool | None:
     return hmac.compare_digest(made, held[:size])
 
 
-def _of_pbkdf2(secret: bytes, name: str, rest: bytes) -> bool | None:
+def _of_pbkdf2(secret: bytes, name: str, rest: bytes, budget: Budget) -> bool | None:
     """`rest` is ROUNDS$SALT$DIGEST, in a base64 with "." for "+" and without padding."""
     rounds, salt, digest = rest.split(b"$")
-    if not rounds.isdigit() or not 0 < int(rounds) <= _MOST_ROUNDS:
+    if not rounds.isdigit() or not 0 < int(rounds) <= min(_MOST_ROUNDS, budget.rounds):
         return None
+    budget.rounds -= int(rounds)
     held = _adapted(digest)
     made = hashlib.pbkdf2_hmac(name, secret, _adapted(salt), int(rounds), len(held))
     return hmac.compare_digest(made, held)

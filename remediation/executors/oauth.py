@@ -124,11 +124,17 @@ class RevokeToken(Executor):
         place = f"OAuth provider {step.target.fields['issuer']}"
         if not observation.exists:
             return (Point(place, None),)
-        at_provider = Point(place, observation.state["active"] is False)
-        if observation.shown["offline_until"] == "":
-            return (at_provider,)
-        # Whether there are such servers nobody can see from here.
-        return (at_provider, Point("servers that check only the token's signature", None))
+        active, others = observation.state["active"], observation.shown["other_tokens"]
+        # A look has no plan and so no type of the token: a provider that does not introspect
+        # tokens of its type calls a living one inactive, too.
+        dead = True if step.parameters else None
+        points = [Point(place, False if active else dead)]
+        if others != []:
+            points.append(Point("other tokens of the same grant", False if others else None))
+        if observation.shown["offline_until"] != "":
+            # Whether there are such servers nobody can see from here.
+            points.append(Point("servers that check only the token's signature", None))
+        return tuple(points)
 
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline

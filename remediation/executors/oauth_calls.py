@@ -10,7 +10,7 @@ import json
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -66,9 +66,11 @@ def introspect(at: Issuer, token: Secret, hint: str, seconds: float = CALL_SECON
     if answer.status != 200:
         raise TargetUnobservable(f"OAuth provider {at.name}: {_why_not(answer)}")
     facts = _facts(at, answer)
+    # Judged whole, then cut: a part of a quoted secret is not found any more.
     if quotes("\n".join(str(getattr(facts, each.name)) for each in fields(facts)), [text, secret]):
         raise TargetUnobservable(f"OAuth provider {at.name}: its answer quotes a secret")
-    return facts
+    texts = ("client_id", "subject", "scope", "audience")
+    return replace(facts, **{name: getattr(facts, name)[:MOST_TEXT] for name in texts})
 
 
 def revoke(
@@ -153,13 +155,13 @@ def _text(found: Mapping[str, object], name: str) -> str:
     value = found.get(name)
     if value is not None and not isinstance(value, str):
         raise ValueError(f"{name} is no text")
-    return (value or "")[:MOST_TEXT]
+    return value or ""
 
 
 def _texts(found: Mapping[str, object], name: str) -> str:
     value = found.get(name)
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
-        return " ".join(value)[:MOST_TEXT]
+        return " ".join(value)
     return _text(found, name)
 
 

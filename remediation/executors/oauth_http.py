@@ -6,17 +6,13 @@ MOST_BYTES are read, and the connection is cut when the time is over, however sl
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from remediation.domain.errors import TargetUnobservable
+from remediation.executors.cut_after import cut_after
 from remediation.executors.libraries import AUTHLIB
 
 CONNECT_SECONDS = 3.0
@@ -82,7 +78,7 @@ def failures() -> tuple[type[Exception], ...]:
 
 def post(session: Any, call: Call, seconds: float = CALL_SECONDS) -> Answer:
     """Send a token and return the answer. Raises one of `failures()`."""
-    with session, _cut_after(session, seconds) as cut:
+    with session, cut_after(session, seconds) as cut:
         response = call.method(
             call.url,
             token=call.token,
@@ -100,61 +96,3 @@ def post(session: Any, call: Call, seconds: float = CALL_SECONDS) -> Answer:
     if len(body) > MOST_BYTES:
         raise ValueError("the answer is too large")
     return Answer(response.status_code, media_type.partition(";")[0].strip().lower(), body)
-
-
-@contextmanager
-def _cut_after(session: Any, seconds: float) -> Iterator[threading.Event]:
-    """End the session's connections after this time; the event says whether that was done.
-
-    A timeout of requests is one for each read: a server that sends a byte now and then has no end.
-    """
-    held: list[socket.socket] = []
-    over = threading.Event()
-
-    def cut() -> None:
-        over.set()
-        for one in held:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-    adapter = _adapter(held)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield over
-    finally:
-        timer.cancel()
-        for one in held:
-            one.close()
-
-
-def _adapter(held: list[socket.socket]) -> Any:
-    """Return an adapter that tries once, and notes a second handle of each connection."""
-    from requests.adapters import HTTPAdapter
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-
-    def noted(made: socket.socket) -> socket.socket:
-        held.append(socket.socket(fileno=os.dup(made.fileno())))
-        return made
-
-    class Plain(HTTPConnection):
-        def _new_conn(self) -> socket.socket:
-            return noted(super()._new_conn())
-
-    class Secure(HTTPSConnection):
-        def _new_conn(self) -> socket.socket:
-            return noted(super()._new_conn())
-
-    class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    adapter = HTTPAdapter(max_retries=0)
-    adapter.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-    return adapter

@@ -28,6 +28,8 @@ _NAME = re.compile(r"[0-9a-f]{64}")
 _PART = r"[A-Za-z0-9_-]+"
 _SIGNED = re.compile(rf"({_PART})\.({_PART})\.(?:{_PART})?")
 _ENCRYPTED = re.compile(rf"({_PART})\.(?:[A-Za-z0-9_-]*\.){{3}}{_PART}")
+# PASETO (v4.public.…), SD-JWT (…~…): self-contained, too, and not read here.
+_OTHER_FORMS = re.compile(r"v[0-9]\.(?:public|local)\.|[^~]*~")
 NO_END = "(no end is set)"
 
 
@@ -99,7 +101,7 @@ def offline_until(token: str, now: datetime) -> str | None:
     """
     form = form_of(token)
     if form != "JWT":
-        return None if form == "encrypted JWT" else ""
+        return None if form == "encrypted JWT" or _OTHER_FORMS.match(token) else ""
     ends = _object(token.split(".")[1]).get("exp")
     if ends is None:
         return NO_END

@@ -62,7 +62,8 @@ class EndConnections(UserAction):
         left = observation.shown.get("old_connections")
         if not observation.exists or left is None:
             return None
-        return Settled.NOT_APPLIED if left else Settled.APPLIED
+        # What is left may be what a call that was lost did not reach: it is no sign of nothing.
+        return None if left else Settled.APPLIED
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         left = observation.shown.get("old_connections")

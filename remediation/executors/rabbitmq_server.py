@@ -19,7 +19,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -32,6 +32,7 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
 from remediation.executors.credentials import for_observing, for_operating
+from remediation.executors.cut_after import Cuts
 from remediation.executors.driver import Places
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
@@ -66,8 +67,8 @@ class Answer:
 class Api:
     """The management API with one login."""
 
-    def __init__(self, url: str, session: Any) -> None:
-        self._url, self._session = url, session
+    def __init__(self, url: str, session: Any, cuts: Cuts) -> None:
+        self._url, self._session, self._cuts = url, session, cuts
 
     def ask(
         self, method: str, *path: str, body: Json = None, params: Mapping[str, str] | None = None
@@ -82,12 +83,15 @@ class Api:
             raise NoAnswer("the management API has no address for this name", sent=False)
         request.prepare_url(url, params or {})
         try:
-            with self._session.send(
-                request,
-                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            ) as found:
+            with (
+                self._cuts.after(CONNECT_SECONDS + ANSWER_SECONDS),
+                self._session.send(
+                    request,
+                    timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+                    allow_redirects=False,
+                    stream=True,
+                ) as found,
+            ):
                 return Answer(found.status_code, _body(found), _at(found.headers.get("Date", "")))
         except requests.RequestException as error:
             # Its text may quote what was sent.
@@ -164,13 +168,13 @@ class Server:
             import requests  # extra "rabbitmq"
         except ImportError as error:
             raise TargetUnobservable("requests is missing; install hitlportal[rabbitmq]") from error
-        with requests.Session() as session:
+        with requests.Session() as session, closing(Cuts(session)) as cuts:
             session.trust_env = False  # no proxy and no .netrc of the host
             # In bytes: a text would be sent in Latin-1.
             login: Any = (user.encode(), password.encode())
             session.auth = login
             session.verify = str(self.ca_file) if self.ca_file is not None else True
-            yield Api(self.url, session)
+            yield Api(self.url, session, cuts)
 
 
 @dataclass(frozen=True)

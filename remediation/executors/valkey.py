@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from audit.tlog.canonical import Json
@@ -26,6 +27,7 @@ from remediation.executors.base import (
     Executor,
     Outcome,
     Point,
+    Settled,
     Snapshot,
 )
 from remediation.executors.credentials import refuse_without_clearance
@@ -61,7 +63,11 @@ class _User(Executor):
         self, step: Step, targets: Targets, candidates: Sequence[Candidate]
     ) -> Compared:
         """Compare with the hashes that the observer's login reads; nothing is sent."""
-        held = {each for one in _accounts(step, targets).values() for each in one.hashes}
+        accounts = _accounts(step, targets).values()
+        if any(one.any_password for one in accounts):
+            why = "a node takes any password for the user"
+            return Compared((None,) * len(candidates), why=why)
+        held = {each for one in accounts for each in one.hashes}
         answers = tuple(
             any(hashlib.sha256(value.encode()).hexdigest() in held for value in one.values)
             if one.values
@@ -123,8 +129,15 @@ class _Switch(_User):
         wanted = dict.fromkeys(at.nodes, self.status)
         ends = bool(step.parameters.get("end_connections"))
         _require_rights(at, clearance, step, deadline, ends=ends)
-        done = _set(at, clearance, step, targets, wanted, deadline)
-        ended = _end(at, clearance, step, deadline, done) if ends else 0
+        left: PartlyApplied | None = None
+        done = list[Json]()
+        try:
+            done = _set(at, clearance, step, targets, wanted, deadline)
+        except PartlyApplied as error:
+            left = error  # connections end where the user is off, also then
+        ended = _end(at, clearance, step, deadline, done or [left is not None]) if ends else 0
+        if left is not None:
+            raise left
         return Outcome({"status": self.status, "nodes": done, "ended": ended})
 
     def snapshot(self, observation: Observation) -> Snapshot:
@@ -132,6 +145,17 @@ class _Switch(_User):
         assert isinstance(nodes, dict)
         each = {node: seen["status"] for node, seen in nodes.items() if isinstance(seen, dict)}
         return {**observation.state, "nodes": each}
+
+    def settled_from(
+        self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
+    ) -> Settled | None:
+        """Nothing was done only where each node is as before: a call can be lost in between."""
+        found = self.settled(observation)
+        nodes = before.get("nodes")
+        if found is not Settled.NOT_APPLIED or not isinstance(nodes, dict):
+            return found
+        now = self.snapshot(observation)["nodes"]
+        return found if now == nodes else None
 
     def rollback(
         self,
@@ -173,7 +197,11 @@ class DisableUser(_Switch):
         if not step.parameters.get("end_connections"):
             return Outcome()
         at = server(targets, step.target.fields["server"])
-        return Outcome({"ended": _end(at, clearance, step, deadline, ())})
+        # Where somebody has switched the user on since, connections are not the step's to end.
+        off = [node for node, one in _accounts(step, targets).items() if one.status == "off"]
+        return Outcome(
+            {"ended": _end(replace(at, nodes=tuple(off)), clearance, step, deadline, ())}
+        )
 
 
 class EnableUser(_Switch):
@@ -232,18 +260,23 @@ def _set(
 ) -> list[Json]:
     """Set the user's status at these nodes; return those that were changed.
 
-    Raises NotApplied where nothing was changed, PartlyApplied after the first change.
+    One node that fails keeps no other one from being changed. Raises NotApplied where nothing was
+    changed, PartlyApplied after the first change, OutcomeUnknown.
     """
     _refuse_gone(step, targets)
-    user, done = step.target.fields["user"], list[Json]()
+    user, done, failed = step.target.fields["user"], list[Json](), list[StepFailed]()
     for node, status in wanted.items():
         try:
             if change(at, node, clearance, user, status, deadline):
                 done.append(node)
-        except NotApplied as error:
-            if done:
-                raise PartlyApplied(f"changed at {', '.join(map(str, done))}: {error}") from error
-            raise
+        except (NotApplied, PartlyApplied) as error:
+            failed.append(error)
+            if isinstance(error, PartlyApplied):
+                done.append(node)
+    if failed and done:
+        raise PartlyApplied(f"changed at {', '.join(map(str, done))}: {failed[0]}") from failed[0]
+    if failed:
+        raise failed[0]
     return done
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from redis import exceptions as wrong
@@ -16,6 +17,7 @@ from remediation.executors.errors import NotApplied, OutcomeUnknown, PartlyAppli
 from remediation.executors.valkey_server import ANSWER_SECONDS, CONNECT_SECONDS, Server
 
 MOST_ADDRESSES = 50
+MOST_RIGHTS = 1_500
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Account:
     status: str = "off"
     rights: str = ""
     hashes: frozenset[str] = field(default=frozenset(), repr=False)
+    any_password: bool = False
     connections: int = 0
     addresses: tuple[str, ...] = ()
     idle_s: int | None = None
@@ -48,6 +51,7 @@ def read_node(at: Server, node: str, user: str) -> Account:
             status="on" if "on" in held.get("flags", ()) else "off",
             rights=_rights(held),
             hashes=frozenset(str(one) for one in held.get("passwords", ())),
+            any_password="nopass" in held.get("flags", ()),
             connections=len(clients),
             addresses=tuple(sorted({_host(one) for one in clients})[:MOST_ADDRESSES]),
             idle_s=min((int(one["idle"]) for one in clients), default=None),
@@ -56,11 +60,22 @@ def read_node(at: Server, node: str, user: str) -> Account:
 
 
 def _rights(held: Mapping[str, Any]) -> str:
-    """Return the rights as one text: commands, keys, channels, and flags but on and off."""
-    parts = [str(held.get("commands", "")), *_many(held.get("keys")), *_many(held.get("channels"))]
+    """Return the rights as one text: commands, keys, channels, and flags but on and off.
+
+    A text that is too long for a pin ends in its SHA-256, so that no change of it is overlooked.
+    """
+    # The client splits the list: what has an "@" (+@all) stands under categories.
+    parts = [
+        part
+        for name in ("categories", "commands", "keys", "channels")
+        for part in _many(held.get(name))
+    ]
     flags = sorted(str(one) for one in held.get("flags", ()) if one not in ("on", "off"))
     selectors = [str(one) for one in held.get("selectors", ())]
-    return " ".join(part for part in (*parts, *flags, *selectors) if part)[:2_000]
+    text = " ".join(part for part in (*parts, *flags, *selectors) if part)
+    if len(text) <= MOST_RIGHTS:
+        return text
+    return f"{text[:MOST_RIGHTS]} … SHA-256 {sha256(text.encode()).hexdigest()}"
 
 
 def _many(value: object) -> list[str]:

@@ -163,7 +163,7 @@ def _observation(name: str, said: Mapping[str, object]) -> Observation:
         raise unobservable(name, "its answer does not say state and last_run")
     shown: dict[str, Json] = {
         "said": inert.noted(mask_text(str(said.get("said", ""))[: 4 * MOST_SAID]), MOST_SAID),
-        "at": inert.noted(str(said.get("at", "")), 40),
+        "at": inert.noted(mask_text(str(said.get("at", ""))[:200]), 40),
     }
     return Observation(True, {"state": str(state), "last_run": last}, shown, simulated=False)
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ from audit.tlog import canonical
 from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.plan import Target
+from remediation.executors.cut_after import cut_after
 from remediation.executors.driver import Places
 from remediation.executors.errors import NotApplied, OutcomeUnknown
 from remediation.executors.libraries import STANDARD_WEBHOOKS
@@ -36,6 +38,8 @@ from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
 
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+# For a whole call, however slowly its bytes come.
+WHOLE_SECONDS = 12.0
 MOST_ANSWER = 65_536
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 # 24 to 64 bytes in base64 (Standard Webhooks 1.0.0, "Signature scheme").
@@ -140,7 +144,7 @@ def ask(
         {"type": kind, "timestamp": now.isoformat(timespec="seconds"), "data": dict(data)}
     )
     headers = _signed(secret, message_id, now, body)
-    with requests.Session() as session:
+    with requests.Session() as session, cut_after(session, WHOLE_SECONDS):
         session.trust_env = False
         try:
             with session.post(
@@ -155,10 +159,8 @@ def ask(
                 return answer.status_code, _read(answer)
         except requests.exceptions.ConnectTimeout:
             raise NoAnswer("it cannot be reached", sent=False) from None
-        except requests.exceptions.SSLError:
-            raise NoAnswer("its certificate is not accepted", sent=False) from None
         except requests.exceptions.ConnectionError as error:
-            raise NoAnswer("the connection failed", sent=not _refused(error)) from None
+            raise NoAnswer("the connection failed", sent=not _unsent(error)) from None
         except requests.exceptions.RequestException as error:
             raise NoAnswer(type(error).__name__, sent=True) from None
 
@@ -181,12 +183,17 @@ def _signed(secret: str, message_id: str, now: datetime, body: bytes) -> dict[st
     }
 
 
-def _refused(error: Exception) -> bool:
-    """Return whether no connection was made: then nothing was sent."""
+def _unsent(error: Exception) -> bool:
+    """Return whether no connection was made, or its certificate not accepted: nothing was sent.
+
+    Any other error of TLS can come after the message was sent.
+    """
     from urllib3.exceptions import NewConnectionError
 
     tried = error.args[0] if error.args else None  # urllib3's MaxRetryError
-    return isinstance(getattr(tried, "reason", None), NewConnectionError)
+    reason = getattr(tried, "reason", None)
+    inner = reason.args[0] if reason is not None and reason.args else None
+    return isinstance(reason, NewConnectionError) or isinstance(inner, SSLCertVerificationError)
 
 
 def _read(answer: Any) -> Mapping[str, Any]:

@@ -139,7 +139,8 @@ def test_the_policy_selects_the_workloads_pods_and_those_to_come_and_allows_noth
         "policyTypes": ["Ingress", "Egress"],
     }
     assert world.pods() == pods, "no pod is changed, and none is replaced"
-    assert without(world) == [True]
+    # The API does not show what the network plugin enforces: no incident is contained by it.
+    assert without(world) == [True, None]
 
 
 def test_a_pod_that_loses_its_label_is_replaced_so_the_portal_changes_none(make: Make) -> None:
@@ -276,9 +277,22 @@ def test_pods_end_and_come_back_for_both_controllers(make: Make) -> None:
         world.controller, world.name = controller, name
         run(world, replicas=str(count))
         assert world.pods(name) == [] and without(world) == [True]
+        assert run_observe(world.step, world.targets()).shown["pods"] == []
         world.action = BACK
         run(world, replicas=str(count))
         assert len(world.pods(name)) == count
+
+
+def test_a_pod_that_has_ended_is_nothing_that_still_runs(make: Make) -> None:
+    """Its object stays until it is collected; its controller does not delete it."""
+    world = make(TO_ZERO)
+    ended = copy.deepcopy(world.pods()[0])
+    ended["metadata"]["name"], ended["metadata"]["uid"] = "evicted", "evicted"
+    ended["status"]["phase"] = "Failed"
+    world.place.api.add(ended)
+    executor, seen = executor_of(world.step), run_observe(world.step, world.targets())
+    assert not [one for one in seen.shown["pods"] if "evicted" in str(one)]  # type: ignore[union-attr]
+    assert executor.left_open(world.step, seen) == ("3 pods still run",)
 
 
 def test_it_waits_until_pods_that_are_ending_are_gone(make: Make) -> None:
@@ -419,6 +433,65 @@ def test_other_bindings_of_the_subject_are_named(make: Make) -> None:
     assert without(world) == [False]
 
 
+def test_a_look_without_a_plan_never_calls_a_living_binding_gone(make: Make) -> None:
+    """A look has no parameters; another subject that is still in it keeps the role."""
+    for action in (REMOVE, TAKE_OUT):
+        world = make(action)
+        executor = executor_of(world.step)
+        bare = replace(world.step, parameters={})
+        seen = run_observe(bare, world.targets())
+        assert [one.without_access for one in executor.points(bare, seen)] == [False]
+    run(world)  # one subject is out, the other one stays
+    assert without(world) == [False]
+
+
+def test_the_other_names_of_a_service_account_are_looked_for(make: Make) -> None:
+    """RBAC compares user name and groups; every account may read what the API is."""
+    for other in (
+        {"kind": "User", "name": "system:serviceaccount:{}:exporter", "apiGroup": RBAC},
+        {"kind": "Group", "name": "system:serviceaccounts:{}", "apiGroup": RBAC},
+        {"kind": "Group", "name": "system:authenticated", "apiGroup": RBAC},
+        {"kind": "ServiceAccount", "name": "exporter"},
+    ):
+        world = make(REMOVE)
+        named = {**other, "name": other["name"].format(world.namespace)}
+        world.place.api.add(binding("more", world.namespace, "Role/writer", named))
+        seen = run_observe(world.step, world.targets())
+        assert seen.shown["elsewhere"] == ["role binding more (Role writer)"], other
+    told = item(
+        "ClusterRoleBinding",
+        f"told-{world.namespace}",
+        roleRef={"apiGroup": RBAC, "kind": "ClusterRole", "name": "system:discovery"},
+        subjects=[{"kind": "Group", "name": "system:authenticated", "apiGroup": RBAC}],
+    )
+    world.place.api.add(told)
+    assert run_observe(world.step, world.targets()).shown["elsewhere"] == seen.shown["elsewhere"]
+
+
+def test_a_binding_that_is_changed_between_the_judgement_and_the_call_is_left(make: Make) -> None:
+    world = make(TAKE_OUT)
+    plan, targets = world.plan(), world.targets()
+    seen = run_observe(plan.steps[0], targets)
+    snapshot = run_prepare(clearance(plan), plan.body, 0, targets, seen)
+    held = world.find("rolebindings", world.binding)
+    assert held is not None
+    reads = []
+
+    def before(request: Request) -> None:
+        if request.path.endswith(f"/rolebindings/{world.binding}"):
+            reads.append(request)
+            if len(reads) == 2:  # after the judgement, before the change is prepared
+                held["subjects"] = [account(world.namespace, "new")]
+
+    world.place.api.before = before
+    try:
+        with pytest.raises(NotApplied, match="somebody else"):
+            run_apply(clearance(plan), plan.body, 0, targets, snapshot)
+    finally:
+        world.place.api.before = None
+    assert [one["name"] for one in held["subjects"]] == ["new"]
+
+
 def test_odd_names_are_targets_like_others(make: Make) -> None:
     for name in ("system:odd", "Ünïcode ☃", "a b?c=d#e&f", "..a", "{name}", "q\"'<b>", "x\ny"):
         world = make(REMOVE)
@@ -477,7 +550,7 @@ def test_with_one_right_less_of_the_observer_nothing_is_said(make: Make) -> None
     worlds = [make(action) for action in (ISOLATE, REMOVE)]
     for rule in worlds[0].place.rules("observe"):
         for resource in list(rule["resources"]):
-            if resource in ("pods/log", "statefulsets", "clusterroles", "namespaces"):
+            if resource in ("pods/log", "statefulsets", "clusterroles"):
                 continue  # other targets of the same kinds need them
             rule["resources"].remove(resource)
             try:

@@ -15,7 +15,7 @@ from remediation.domain.plan import parse_target
 from remediation.executors import ldap_calls
 from remediation.executors.base import Candidate, Deadline
 from remediation.executors.errors import NotApplied, OutcomeUnknown, VerifyFailed
-from remediation.executors.ldap_password import compare
+from remediation.executors.ldap_password import Budget, compare
 from remediation.executors.ldap_server import Directories
 from remediation.executors.run import (
     executor_of,
@@ -499,12 +499,18 @@ def test_each_form_of_a_held_password_is_compared_or_not_known() -> None:
         b"{SHA256}" + b64(hashlib.sha256(b"pw").digest()),
         b"{PBKDF2-SHA256}10$c2FsdA$" + ab64,
     ):
-        assert compare(("x", "pw"), [held]) is True, held
-        assert compare(("other",), [held]) is False, held
+        assert compare(("x", "pw"), [held], Budget()) is True, held
+        assert compare(("other",), [held], Budget()) is False, held
     for held in (
         b"{CRYPT}$6$x", b"{ARGON2}$a", b"{SASL}a@B", b"{SSHA}!", b"{SSHA}YQ==",
         b"{PBKDF2-SHA256}99999999$c2FsdA$" + ab64, b"{PBKDF2}1$a", b"{X}",
     ):  # fmt: skip
-        assert compare(("pw",), [held]) is None, held
-    assert compare((), [b"pw"]) is None
-    assert compare(("pw",), [b"{CRYPT}x", b"pw"]) is True
+        assert compare(("pw",), [held], Budget()) is None, held
+    assert compare((), [b"pw"], Budget()) is None
+    assert compare(("pw",), [b"{CRYPT}x", b"pw"], Budget()) is True
+
+
+def test_comparing_ends_however_many_rounds_an_entry_asks_for() -> None:
+    held, budget = b"{PBKDF2-SHA512}400000$c2FsdA$" + b"A" * 86, Budget(rounds=1_000_000)
+    answers = [compare((f"secret {n}",), [held], budget) for n in range(5)]
+    assert answers == [False, False, None, None, None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -110,6 +111,27 @@ def test_a_self_contained_token_counts_as_open_until_it_ends(
     points = executor_of(world.step).points(world.step, seen)
     assert [point.without_access for point in points] == [True, None]
     assert any(until in one.fill(one.sentence) for one in limits(world.step, seen))
+
+
+def test_a_look_does_not_take_inactive_for_revoked_without_the_tokens_type(
+    world: OAuthWorld,
+) -> None:
+    """A provider that does not introspect refresh tokens calls each of them inactive."""
+    bare = replace(world.step, parameters={})
+    run(world)
+    seen = run_observe(world.step, world.targets())
+    executor = executor_of(world.step)
+    assert [one.without_access for one in executor.points(world.step, seen)] == [True]
+    assert [one.without_access for one in executor.points(bare, seen)] == [None]
+    for others, said in ((["0a app"], False), (None, None)):
+        more = replace(seen, shown={**seen.shown, "other_tokens": others})
+        assert [o.without_access for o in executor.points(world.step, more)] == [True, said]
+
+
+def test_tokens_that_servers_can_read_by_themselves_are_not_called_opaque() -> None:
+    now = datetime(2026, 11, 22, 10, tzinfo=UTC)
+    for token in ("v4.public.eyJhIjoiYiJ9", "v2.local.abcdef", "eyJhIjoiYiJ9.eyJ.x~disclosed~"):
+        assert oauth_kept.offline_until(token, now) is None, token
 
 
 def test_until_when_servers_accept_a_token_without_asking() -> None:

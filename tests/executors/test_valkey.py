@@ -6,13 +6,16 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 import redis
 
+from audit.tlog.canonical import Json
 from hitlportal.demo.servers.account import remove_home
 from remediation.domain.errors import BadInput, TargetUnobservable
-from remediation.executors.base import Candidate, Deadline
+from remediation.domain.observation import Observation
+from remediation.executors.base import Candidate, Deadline, Settled
 from remediation.executors.errors import NotApplied
 from remediation.executors.run import (
     executor_of,
@@ -91,6 +94,42 @@ def test_what_was_off_before_stays_off_when_the_run_is_undone(world: ValkeyWorld
     run_apply(clearance(plan), plan.body, 0, targets)
     run_rollback(clearance(plan, rollback=True), plan.body, 0, targets, snapshot)
     assert " off " in world.place.listed(world.user)
+
+
+def test_the_pin_shows_categories_of_commands_and_the_end_of_long_rules(
+    world: ValkeyWorld,
+) -> None:
+    """A user that is given +@all since people decided is another one."""
+    admin, pins = world.place.admin, set[str]()
+    for rules in (
+        [], ["+@all"], ["-@all", "+@read"], [f"~{'k' * 900}{n}" for n in range(2)],
+        [f"~{'k' * 900}{n}" for n in (2, 3)],
+    ):  # fmt: skip
+        admin.execute_command("ACL SETUSER", world.user, *rules)
+        pins.add(str(run_observe(world.step, world.targets()).state["rights"]))
+    assert len(pins) == 5 and all(len(pin) < 1_600 for pin in pins)
+    assert any("+@all" in pin for pin in pins) and all("k2" not in pin for pin in pins)
+
+
+def test_what_reached_one_node_only_is_not_called_nothing(world: ValkeyWorld) -> None:
+    executor, seen = executor_of(world.step), run_observe(world.step, world.targets())
+    [(node, one)] = cast("dict[str, dict[str, Json]]", seen.shown["nodes"]).items()
+    nodes: Json = {node: one, "second": {**one, "status": "off"}}
+    mixed = Observation(
+        True, {**seen.state, "status": "mixed"}, {**seen.shown, "nodes": nodes}, False
+    )
+    before = executor.snapshot(seen)
+    assert executor.settled_from(world.step, seen, before, {}) is Settled.NOT_APPLIED
+    was = {**before, "nodes": {node: "on", "second": "on"}}
+    assert executor.settled_from(world.step, mixed, was, {}) is None
+    same = {**before, "nodes": {node: "on", "second": "off"}}
+    assert executor.settled_from(world.step, mixed, same, {}) is Settled.NOT_APPLIED
+
+
+def test_of_a_user_that_takes_any_password_nothing_is_called_wrong(world: ValkeyWorld) -> None:
+    world.place.admin.execute_command("ACL SETUSER", world.user, "nopass")
+    found = run_secret_in_force(world.step, world.targets(), [Candidate(("x",), "generic")])
+    assert found.answers == (None,) and "any password" in found.why
 
 
 def test_no_password_and_no_hash_is_shown(world: ValkeyWorld) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import requests
+import urllib3
+from urllib3.exceptions import MaxRetryError
 
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.store_place import version_name
+from remediation.executors import webhook_receiver
 from remediation.executors.base import Deadline, Settled
 from remediation.executors.errors import NotApplied, OutcomeUnknown, StepFailed, VerifyFailed
 from remediation.executors.run import (
@@ -21,6 +27,7 @@ from remediation.executors.run import (
 from remediation.executors.section import TargetsFileInvalid
 from remediation.executors.targets import Targets
 from remediation.executors.webhook import run_id
+from remediation.executors.webhook_receiver import _unsent
 from tests.executors.contract import clearance
 from tests.executors.webhook import OBSERVE, Automation, WebhookPlace, WebhookWorld, serving
 
@@ -131,6 +138,26 @@ def test_a62_no_redirect_is_followed_and_no_answer_is_believed_that_is_not_one(
         with pytest.raises(StepFailed):
             run_apply(clearance(plan), plan.body, 0, targets)
     assert automation.started == []
+
+
+def test_an_error_of_tls_after_the_message_is_no_sign_that_nothing_was_sent() -> None:
+    """Only a certificate that is not accepted comes before it."""
+    for inner, unsent in (
+        (ssl.SSLCertVerificationError("self-signed"), True),
+        (ssl.SSLError("bad record mac"), False),
+        (ssl.SSLEOFError("eof"), False),
+    ):
+        tried = MaxRetryError(cast("Any", None), "/", reason=urllib3.exceptions.SSLError(inner))
+        assert _unsent(requests.exceptions.SSLError(tried)) is unsent, inner
+
+
+def test_a_receiver_that_sends_a_byte_now_and_then_ends_with_the_time_of_a_call(
+    world: WebhookWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_receiver, "WHOLE_SECONDS", 0.5)
+    world.place.automation.drips = True
+    with pytest.raises(TargetUnobservable):
+        run_observe(world.step, world.targets())
 
 
 def test_what_the_receiver_says_is_cut_masked_and_one_line(world: WebhookWorld) -> None:

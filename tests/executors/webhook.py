@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,6 +36,8 @@ class Automation:
         self.ends_as, self.loses_answer, self.said = "done", False, ""
         # What it answers instead, as bytes of HTTP.
         self.raw = b""
+        # It sends one byte of an answer at a time, and never the last one.
+        self.drips = False
 
     def add(self, task: str, subject: str) -> None:
         self.runs[task, subject] = {"state": "idle", "last_run": "", "said": ""}
@@ -66,6 +69,12 @@ def serving(automation: Automation) -> Iterator[int]:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, answer = automation.take(headers, body)
+            while automation.drips:
+                try:
+                    self.wfile.write(b"x")
+                except OSError:
+                    return
+                time.sleep(0.1)
             if automation.raw:
                 self.wfile.write(automation.raw)
                 return

@@ -168,7 +168,8 @@ ISOLATE = ActionSpec(
     rollback="kubernetes.workload.release",
     reversible=True,
     hard_timeout_s=60,
-    propagation_s=0,
+    # The API server gives a request 60 s (--request-timeout); a lost one may land until then.
+    propagation_s=60,
     pin_fields=_ISOLATION,
     leads_to=MappingProxyType({}),
     leads_to_from=MappingProxyType({"isolated": Change(Op.SET, parameter="directions")}),
@@ -187,6 +188,7 @@ ISOLATE = ActionSpec(
         gettext_noop("It does not say when the plugin has cut every pod off."),
         gettext_noop("It does not stop traffic between a pod and the node that it runs on."),
         gettext_noop("It ends no pod and no process, and revokes no token of its account."),
+        gettext_noop("It does not reach a pod whose labels were changed: the workload lost it."),
         gettext_noop(
             "It does not see policies of other kinds (of the cluster's administrator or of the"
             " plugin), nor routes of the Gateway API."
@@ -210,7 +212,7 @@ RELEASE = ActionSpec(
     rollback="kubernetes.workload.isolate",
     reversible=True,
     hard_timeout_s=60,
-    propagation_s=0,
+    propagation_s=60,
     pin_fields=_ISOLATION,
     leads_to=MappingProxyType({"isolated": []}),
     leaves=True,
@@ -238,7 +240,7 @@ SCALE_TO_ZERO = ActionSpec(
     rollback="kubernetes.workload.scale_back",
     reversible=True,
     hard_timeout_s=60,
-    propagation_s=0,
+    propagation_s=60,
     pin_fields=_COUNT,
     leads_to=MappingProxyType({"replicas": "0"}),
     leaves=True,
@@ -246,13 +248,15 @@ SCALE_TO_ZERO = ActionSpec(
     parameters=_REPLICAS,
     example=_THREE,
     ends_sessions=gettext_noop(
-        "Its pods end, and with them every connection and the tokens that are bound to them."
+        "Its pods end, and with them every connection. Tokens that are bound to them are refused by"
+        " the API server a minute later; who verifies them offline takes them until they end."
     ),
     limits=(_FLOWS, _ROUTES, _AUTOSCALERS),
     credential=_SCALE_CREDENTIAL,
     cannot=(
         gettext_noop("It does not bring back what was only in the pods: files, memory, logs."),
         gettext_noop("It does not end jobs and pods that others started with the same account."),
+        gettext_noop("It does not reach a pod whose labels were changed: the workload lost it."),
         gettext_noop(
             "It does not keep whoever deploys the workload from setting the number again."
         ),
@@ -274,7 +278,7 @@ SCALE_BACK = ActionSpec(
     rollback="kubernetes.workload.scale_to_zero",
     reversible=True,
     hard_timeout_s=60,
-    propagation_s=0,
+    propagation_s=60,
     pin_fields=_COUNT,
     leads_to=MappingProxyType({}),
     leads_to_from=MappingProxyType({"replicas": Change(Op.SET, parameter="replicas")}),

@@ -112,6 +112,10 @@ DISABLE = ActionSpec(
         gettext_noop("It does not change the password: switched on again, the old one works."),
         gettext_noop("It does not reach a node that the targets file does not name."),
         gettext_noop("It does not undo what the user wrote, nor scripts that it loaded."),
+        gettext_noop(
+            "Where a node has an ACL file, it is written anew: a change of the file that the node"
+            " has not loaded yet is lost."
+        ),
     ),
 )
 ENABLE = ActionSpec(

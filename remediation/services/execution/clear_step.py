@@ -35,7 +35,9 @@ def clear(run: Run, index: int) -> Evidence:
     executor refuses the target's state), ClearanceRefused.
     """
     # The clearance's time begins before the observation, so that a pause between observing and
-    # judging counts.
+    # judging counts. Traces are read before it: a target that tells them slowly must not use the
+    # time up.
+    run.traces[index] = _traces(run.step(index))
     began = time.monotonic()
     seen = observe([*run.plan.steps[index:], *_delivered(run, index)])
     if run.has_waited:
@@ -58,7 +60,6 @@ def clear(run: Run, index: int) -> Evidence:
     observation = replace(observation, state=state)
     snapshot = run_prepare(clearance, run.body, index, host_files.targets(), observation, run.made)
     run.clearances[index], run.snapshots[index] = clearance, snapshot
-    run.traces[index] = _traces(run.step(index))
     return evidence
 
 
