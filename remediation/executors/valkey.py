@@ -43,7 +43,7 @@ from remediation.executors.targets import Targets
 from remediation.executors.valkey_calls import (
     Account,
     change,
-    end_connections,
+    end_at_each_node,
     read_node,
     require_rights,
 )
@@ -135,7 +135,8 @@ class _Switch(_User):
             done = _set(at, clearance, step, targets, wanted, deadline)
         except PartlyApplied as error:
             left = error  # connections end where the user is off, also then
-        ended = _end(at, clearance, step, deadline, done or [left is not None]) if ends else 0
+        user, any_ = step.target.fields["user"], done or [left is not None]
+        ended = end_at_each_node(at, clearance, user, deadline, any_) if ends else 0
         if left is not None:
             raise left
         return Outcome({"status": self.status, "nodes": done, "ended": ended})
@@ -196,12 +197,14 @@ class DisableUser(_Switch):
         """End connections that came between the change and their end."""
         if not step.parameters.get("end_connections"):
             return Outcome()
-        at = server(targets, step.target.fields["server"])
+        at, user = server(targets, step.target.fields["server"]), step.target.fields["user"]
         # Where somebody has switched the user on since, connections are not the step's to end.
-        off = [node for node, one in _accounts(step, targets).items() if one.status == "off"]
-        return Outcome(
-            {"ended": _end(replace(at, nodes=tuple(off)), clearance, step, deadline, ())}
-        )
+        try:
+            off = [node for node, one in _accounts(step, targets).items() if one.status == "off"]
+        except TargetUnobservable as error:
+            raise NotApplied(error.detail) from error
+        there = replace(at, nodes=tuple(off))
+        return Outcome({"ended": end_at_each_node(there, clearance, user, deadline, ())})
 
 
 class EnableUser(_Switch):
@@ -289,24 +292,6 @@ def _require_rights(
         commands.append(("CLIENT", "KILL", "USER", user))
     for node in at.nodes:
         require_rights(at, node, clearance, commands, deadline)
-
-
-def _end(
-    at: Server, clearance: Clearance, step: Step, deadline: Deadline, changed: Sequence[Json]
-) -> int:
-    """End the user's connections at each node; return how many.
-
-    Raises PartlyApplied where something was changed before, NotApplied where nothing was.
-    """
-    ended = 0
-    for node in at.nodes:
-        try:
-            ended += end_connections(at, node, clearance, step.target.fields["user"], deadline)
-        except NotApplied as error:
-            if changed or ended:
-                raise PartlyApplied(f"connections are left at {node}: {error}") from error
-            raise
-    return ended
 
 
 def _refuse_gone(step: Step, targets: Targets) -> None:

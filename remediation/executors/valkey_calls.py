@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -10,6 +10,7 @@ from typing import Any
 
 from redis import exceptions as wrong
 
+from audit.tlog.canonical import Json
 from remediation.domain.errors import Refused, TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.executors.base import Deadline
@@ -144,6 +145,24 @@ def end_connections(
     with _changing(node), at.operating(node, clearance) as client:
         _require_time(deadline)
         return int(client.execute_command("CLIENT KILL", "USER", user))
+
+
+def end_at_each_node(
+    at: Server, clearance: Clearance, user: str, deadline: Deadline, changed: Sequence[Json]
+) -> int:
+    """End the user's connections at each node; return how many.
+
+    Raises PartlyApplied where something was changed before, NotApplied where nothing was.
+    """
+    ended = 0
+    for node in at.nodes:
+        try:
+            ended += end_connections(at, node, clearance, user, deadline)
+        except NotApplied as error:
+            if changed or ended:
+                raise PartlyApplied(f"connections are left at {node}: {error}") from error
+            raise
+    return ended
 
 
 def _require_time(deadline: Deadline) -> None:

@@ -289,6 +289,7 @@ def test_a_pod_that_has_ended_is_nothing_that_still_runs(make: Make) -> None:
     ended = copy.deepcopy(world.pods()[0])
     ended["metadata"]["name"], ended["metadata"]["uid"] = "evicted", "evicted"
     ended["status"]["phase"] = "Failed"
+    del ended["metadata"]["resourceVersion"]
     world.place.api.add(ended)
     executor, seen = executor_of(world.step), run_observe(world.step, world.targets())
     assert not [one for one in seen.shown["pods"] if "evicted" in str(one)]  # type: ignore[union-attr]
