@@ -66,8 +66,8 @@ from remediation.executors.postgres_role import (
 from remediation.executors.postgres_scram import make_verifier
 from remediation.executors.postgres_session import NotUsable
 from remediation.executors.postgres_ticket import call, open_ticket
-from remediation.executors.secret import SecretValue, closed, make_password
 from remediation.executors.postgres_traces import session_traces
+from remediation.executors.secret import SecretValue, closed, make_password
 from remediation.executors.targets import Targets
 
 _SET = "SELECT hitl_ops.set_verifier(%s, {oid}::oid, %s, '{version}')"

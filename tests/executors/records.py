@@ -42,7 +42,15 @@ BAO_LOOKUPS = re.compile(
 
 # The last two are the test's own.
 VALKEY_READS = frozenset(
-    {"acl|getuser", "client|list", "client|setname", "client|setinfo", "config|get", "hello"}
+    {
+        "acl|getuser",
+        "client|list",
+        "client|setname",
+        "client|setinfo",
+        "config|get",
+        "hello",
+        "time",
+    }
     | {"auth", "info", "acl|list"}
 )
 
