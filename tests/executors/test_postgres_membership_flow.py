@@ -10,9 +10,12 @@ import pytest
 from psycopg.errors import InsufficientPrivilege
 from pytest_django import Settings
 
+from remediation.services.execution import reverse_run
 from tests.executors.conftest import Cluster
 from tests.executors.flow import Rotation
 from tests.executors.postgres_membership import MembershipWorld
+from tests.factories import WEB
+from tests.flows.world import acts
 
 
 class Revoked(Rotation):
@@ -48,6 +51,7 @@ def world(
     )
     made = Revoked(tmp_path, settings, (postgres.role,), "production")
     made.begin(postgres)
+    made.approve_keys_of("alice", "bob", "mallory")
     yield made
     postgres.close()
 
@@ -55,6 +59,7 @@ def world(
 def test_a_membership_is_revoked_after_people_decided(world: Revoked) -> None:
     postgres = world.postgres
     read = f"SELECT count(*) FROM {postgres.table}".encode()
+    before = postgres.rows()
     with psycopg.connect(postgres.own_dsn, autocommit=True) as session:
         proposal_id = world.in_review()
         world.decide("alice", proposal_id)
@@ -65,3 +70,15 @@ def test_a_membership_is_revoked_after_people_decided(world: Revoked) -> None:
         with pytest.raises(InsufficientPrivilege):
             session.execute(read)
     assert postgres.rows() is None and postgres.changes() == 1
+    with acts(WEB):
+        back = reverse_run.propose(
+            actor=world.people["alice"].user, proposal_id=proposal_id, reason="It was a mistake."
+        )
+    world.assess(back)
+    world.decide("mallory", back)
+    world.execute(back)
+    assert postgres.rows() is None, "one approval gives nothing back"
+    world.decide("bob", back)
+    world.execute(back)
+    assert world.state_of(back) == "succeeded", world.phases(back)
+    assert postgres.rows() == before
