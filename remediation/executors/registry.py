@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from remediation import extensions
 from remediation.domain.catalogue import ACTIONS, PROVIDERS
-from remediation.executors import aws, openbao, postgres_driver, things, tls, valkey
+from remediation.executors import aws, openbao, postgres_driver, ssh, things, tls, valkey
 from remediation.executors.base import Executor
 from remediation.executors.driver import Driver
 from remediation.extensions import ExtensionInvalid
@@ -22,6 +22,7 @@ BUILT_IN = (
     openbao.DRIVER,
     tls.DRIVER,
     valkey.DRIVER,
+    ssh.DRIVER,
     things.DRIVER,
 )
 _OURS = "hitlportal"

@@ -17,6 +17,8 @@ from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, Postgr
 from tests.executors import clusters, moto
 from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.openbao import Place
+from tests.executors.ssh import SshPlace
+from tests.executors.ssh import running as ssh_running
 from tests.executors.valkey import TargetServer, ValkeyPlace
 from tests.needs import system_postgres
 from tests.servers import Addresses
@@ -106,6 +108,13 @@ def valkey_place() -> Iterator[ValkeyPlace]:
     server.stop()
     remove_home(server.home)
     shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def ssh_place() -> Iterator[SshPlace]:
+    """A real sshd; one test at a time writes the files of its account."""
+    with ssh_running() as place:
+        yield place
 
 
 @pytest.fixture(params=cases())

@@ -433,6 +433,12 @@ def _valkey_world(action: str, directory: Path, place: Any) -> World:
     return ValkeyWorld(action, directory, place)
 
 
+def _ssh_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.ssh import SshWorld
+
+    return SshWorld(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -445,6 +451,7 @@ BUILT_IN = (
     Contract("openbao", _bao_world, ("bao_place",)),
     Contract("tls", _tls_world, ("bao",)),
     Contract("valkey", _valkey_world, ("valkey_place",)),
+    Contract("ssh", _ssh_world, ("ssh_place",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

@@ -29,9 +29,11 @@ from tests.executors.records import (
     ClusterRecord,
     FilesRecord,
     Record,
+    SshRecord,
     ValkeyRecord,
     reads_only,
 )
+from tests.executors.ssh import SshWorld
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
 
@@ -41,6 +43,7 @@ PLACES = {
     "openbao": "bao_place",
     "tls": "bao",
     "valkey": "valkey_place",
+    "ssh": "ssh_place",
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
@@ -94,6 +97,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(BaoRecord(world, request.getfixturevalue("bao")))
     elif isinstance(world, ValkeyWorld):
         found.append(ValkeyRecord(world))
+    elif isinstance(world, SshWorld):
+        found.append(SshRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found

@@ -18,6 +18,7 @@ from remediation.domain.catalogue import (
     openbao,
     other,
     postgres,
+    ssh,
     test,
     tls,
     valkey,
@@ -81,6 +82,7 @@ BUILT_IN = (
     openbao.PROVIDER,
     tls.PROVIDER,
     valkey.PROVIDER,
+    ssh.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
