@@ -63,9 +63,7 @@ class _Key(Executor):
         own = [has_fingerprint(one.values, fingerprint) for one in candidates]
         why = "a private key is encrypted or damaged" if None in own else ""
         answers = tuple(None if one is None else one and present for one in own)
-        return Compared(
-            answers, f"keys of an account on SSH host {step.target.fields['host']}", why
-        )
+        return Compared(answers, f"SSH host {step.target.fields['host']}", why)
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         place = f"SSH host {step.target.fields['host']}"
@@ -232,10 +230,10 @@ def _observation(seen: Seen) -> Observation:
             path: {"status": _status(one), "lines": lines[path]}
             for path, one in sorted(seen.files.items())
         },
-        "options": sorted({name for one in seen.files.values() for name in one["options"]}),
+        "options": [*sorted({name for one in seen.files.values() for name in one["options"]})][:20],
         "authority": sum(one["authority"] for one in seen.files.values()),
         "sessions": None if seen.sessions is None else len(seen.sessions),
-        "addresses": sorted({str(one["address"]) for one in seen.sessions or ()}),
+        "addresses": [*sorted({str(one["address"]) for one in seen.sessions or ()})],
         "unknown_sessions": None if seen.unknown is None else len(seen.unknown),
         "last_use": seen.last_use[:60],
         "other_ways": None if seen.other_ways is None else [*seen.other_ways],

@@ -19,7 +19,9 @@ def has_fingerprint(values: tuple[str, ...], fingerprint: str) -> bool | None:
     found = [fingerprint_of(value) for value in values]
     if fingerprint in found:
         return True
-    unread = any(not one and _LIKE_A_KEY.search(value) for one, value in zip(found, values))
+    unread = any(
+        not one and _LIKE_A_KEY.search(value) for one, value in zip(found, values, strict=True)
+    )
     # One form that was read is the key; the other forms are the same bytes, read otherwise.
     return None if not values or (unread and not any(found)) else False
 

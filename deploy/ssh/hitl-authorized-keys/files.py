@@ -109,12 +109,15 @@ class KeyFile:
             return b"", None
         except OSError:
             raise Refused("link_or_unreadable", self.path) from None
-        with os.fdopen(fd, "rb") as file:
+        try:
             seen = os.fstat(fd)
             if not stat.S_ISREG(seen.st_mode) or seen.st_nlink != 1:
                 raise Refused("not_one_regular_file", self.path)
             self._refuse_shared(seen)
-            raw = file.read(MOST_BYTES + 1)
+            with open(fd, "rb", closefd=False) as file:
+                raw = file.read(MOST_BYTES + 1)
+        finally:
+            os.close(fd)
         if len(raw) > MOST_BYTES:
             raise Refused("too_large", self.path)
         return raw, seen
