@@ -233,7 +233,7 @@ def _observation(seen: Seen) -> Observation:
         "options": [*sorted({name for one in seen.files.values() for name in one["options"]})][:20],
         "authority": sum(one["authority"] for one in seen.files.values()),
         "sessions": None if seen.sessions is None else len(seen.sessions),
-        "addresses": [*sorted({str(one["address"]) for one in seen.sessions or ()})],
+        "session_addresses": [*sorted({str(one["address"]) for one in seen.sessions or ()})],
         "unknown_sessions": None if seen.unknown is None else len(seen.unknown),
         "last_use": seen.last_use[:60],
         "other_ways": None if seen.other_ways is None else [*seen.other_ways],

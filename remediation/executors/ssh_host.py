@@ -11,7 +11,7 @@ operate_key_file = "ssh-operate.key"
 operate_fingerprint = "SHA256:…"
 environment = "production"                  optional, see targets.py
 [ssh.<host>.accounts]
-deploy = ["/home/deploy/.ssh/authorized_keys"]   every file that sshd reads for the account
+deploy = ["/srv/deploy/.ssh/authorized_keys"]   every file that sshd reads for the account
 
 Both keys are bound to the program of deploy/ssh by a forced command; docs/ssh.md says how.
 """

@@ -93,6 +93,9 @@ class SshPlace:
         self.files = [directory / "authorized_keys", directory / "authorized_keys2"]
         self.log, self.state = directory / "sshd.log", directory / "state"
         self.state.mkdir(mode=0o700)
+        # Installed as on a host: the program keeps compiled files beside it.
+        self.program = directory / "hitl-authorized-keys"
+        shutil.copytree(PROGRAM, self.program, ignore=shutil.ignore_patterns("__pycache__"))
         self.log.touch()
         self.write("host.key", self.host_key.private)
         self.write("authorities", "")
@@ -131,7 +134,7 @@ class SshPlace:
 
     def command(self, of: str) -> str:
         text = doc_line(of).replace("/usr/bin/python3", sys.executable)
-        text = text.replace("/usr/local/libexec/hitl-authorized-keys", str(PROGRAM))
+        text = text.replace("/usr/local/libexec/hitl-authorized-keys", str(self.program))
         return text.replace("/etc/hitl-authorized-keys.json", str(self.directory / "config.json"))
 
     def ask(self, of: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ from remediation.executors.run import (
 from remediation.executors.section import TargetsFileInvalid
 from remediation.executors.targets import Targets
 from tests.executors.contract import clearance, make_plan
-from tests.executors.ssh import ACCOUNT, HOST, PROGRAM, Pair, SshPlace, SshWorld
+from tests.executors.ssh import ACCOUNT, HOST, Pair, SshPlace, SshWorld
 
 REMOVE, RESTORE = "ssh.authorized_key.remove", "ssh.authorized_key.restore"
 
@@ -433,7 +433,7 @@ def test_a_change_between_reading_and_replacing_is_not_lost(world: SshWorld) -> 
         "except files.Refused as error:\n"
         "    print(error.why, os.listdir(os.path.dirname(sys.argv[2])))\n"
     )
-    argv = [sys.executable, "-c", code, str(PROGRAM), str(path)]
+    argv = [sys.executable, "-c", code, str(world.place.program), str(path)]
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     assert said.startswith("changed_meanwhile") and "hitl-" not in said
     assert path.read_bytes() == world.before + b"# meanwhile\n"

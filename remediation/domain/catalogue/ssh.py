@@ -38,7 +38,7 @@ KEY = TargetSpec(
     names=("account",),
     holder="account",
     shown_fields=(
-        *("files", "options", "authority", "sessions", "addresses", "unknown_sessions"),
+        *("files", "options", "authority", "sessions", "session_addresses", "unknown_sessions"),
         *("last_use", "other_ways"),
     ),
     live=(
@@ -177,14 +177,14 @@ PROVIDER = Provider(
             "files": pgettext("field of an observation", "files"),
             "options": pgettext("field of an observation", "names of its options"),
             "authority": pgettext("field of an observation", "lines as an authority"),
-            "sessions": pgettext("field of an observation", "open sessions of the key"),
-            "addresses": pgettext("field of an observation", "addresses of its sessions"),
+            "sessions": pgettext("field of an observation", "sessions"),
+            "session_addresses": pgettext("field of an observation", "addresses of its sessions"),
             "unknown_sessions": pgettext(
                 "field of an observation", "open sessions of an unknown key"
             ),
             "last_use": pgettext("field of an observation", "last sign-in in the log"),
             "other_ways": pgettext("field of an observation", "what else sshd asks for keys"),
-            "end_sessions": pgettext("parameter of an action", "end the key's open sessions"),
+            "end_sessions": pgettext("parameter of an action", "end sessions"),
             "end_unknown": pgettext(
                 "parameter of an action", "end open sessions of an unknown key"
             ),
