@@ -435,7 +435,7 @@ def test_a_change_between_reading_and_replacing_is_not_lost(world: SshWorld) -> 
     )
     argv = [sys.executable, "-c", code, str(world.place.program), str(path)]
     said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    assert said.startswith("changed_meanwhile") and "hitl-" not in said
+    assert said.startswith("changed_meanwhile") and "keys.hitl-" not in said
     assert path.read_bytes() == world.before + b"# meanwhile\n"
 
 
