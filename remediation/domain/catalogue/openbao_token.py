@@ -88,8 +88,8 @@ REVOKE_TOKEN = ActionSpec(
     removes_access=True,
     retires=True,
     ends_sessions=gettext_noop(
-        "It ends the token, each token that was made with it (batch tokens too), and the leases of"
-        " all of them."
+        "It ends the token and each token that was made with it (batch tokens too). OpenBao ends"
+        " their leases by itself, a moment later."
     ),
     limits=(
         Limit(
@@ -113,6 +113,10 @@ REVOKE_TOKEN = ActionSpec(
         gettext_noop(
             "It does not end orphan tokens that were made with it; OpenBao does not show who made"
             " them, nor the children of a token."
+        ),
+        gettext_noop(
+            "It is not seen whether its leases have ended: OpenBao does not show which they are,"
+            " and tries again by itself where another system refuses."
         ),
         gettext_noop("Database sessions that were opened with one of its leases may stay open."),
         gettext_noop("What was read with it is known to its reader."),
