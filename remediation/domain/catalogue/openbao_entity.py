@@ -143,8 +143,6 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         "entity": pgettext("field of a target", "entity"),
         "status": pgettext("field of an observation", "status"),
         "aliases": pgettext("field of an observation", "aliases"),
-        "name": pgettext("field of an observation", "name"),
         "groups": pgettext("field of an observation", "groups"),
-        "changed": pgettext("field of an observation", "changed"),
     }
 )
