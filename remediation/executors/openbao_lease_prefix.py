@@ -174,21 +174,19 @@ def _mounts(api: Api) -> dict[str, dict[str, Json]]:
     return {**found, **(api.get("sys/mounts") or {})}
 
 
-def _walk(api: Api, prefix: str) -> Iterator[str]:
-    """Yield the ids of all leases below a path. Raises TargetUnobservable if they are too many."""
-    late, folders, found = Deadline.within(LOOK_SECONDS), [prefix], 0
-    for looked, folder in enumerate(folders):  # the list grows meanwhile
-        if late.passed or looked >= MOST_FOLDERS or found > MOST_LEASES:
+def _walk(api: Api, prefix: str) -> list[str]:
+    """Return the ids of all leases below a path. Raises TargetUnobservable if they are too many."""
+    late, folders, found = Deadline.within(LOOK_SECONDS), [prefix], list[str]()
+    for folder in folders:  # the list grows meanwhile
+        for name in sorted(api.list(f"{LOOKUP_PATH}/{at_path(folder)}")):
+            into = folders if name.endswith("/") else found
+            into.append(f"{folder}/{name.rstrip('/')}")
+        if late.passed or len(folders) > MOST_FOLDERS or len(found) > MOST_LEASES:
             raise TargetUnobservable(
                 f"more than {MOST_LEASES} leases or {MOST_FOLDERS} paths are below {prefix!r}, or"
                 f" they cannot be listed in {LOOK_SECONDS:.0f} s; name a longer path"
             )
-        for name in sorted(api.list(f"{LOOKUP_PATH}/{at_path(folder)}")):
-            if name.endswith("/"):
-                folders.append(f"{folder}/{name.rstrip('/')}")
-            else:
-                found += 1
-                yield f"{folder}/{name}"
+    return found
 
 
 def _counted(leases: tuple[str, ...]) -> list[str]:

@@ -137,8 +137,8 @@ class Lock(Standing):
             return Outcome({"status": self.status, "changed": changed})
         try:
             ended = self._end(api, step, targets, deadline)
-        except (NotApplied, TargetUnobservable) as error:
-            if not changed and isinstance(error, NotApplied):
+        except NotApplied as error:
+            if not changed:
                 raise
             raise PartlyApplied(f"it is locked out; tokens are left: {error.detail}") from error
         return Outcome({"status": self.status, "changed": changed, "tokens_ended": ended})
@@ -177,8 +177,13 @@ class Lock(Standing):
         return self._path(step)
 
     def _end(self, api: Api, step: Step, targets: Targets, deadline: Deadline) -> list[Json]:
-        """Revoke its tokens; return their accessors. A token that has ended is no error."""
-        account, ended = self._look(step, targets), list[Json]()
+        """Revoke its tokens; return their accessors. A token that has ended is no error.
+
+        Raises NotApplied, PartlyApplied and OutcomeUnknown.
+        """
+        with refusing():
+            account = self._look(step, targets)
+        ended = list[Json]()
         for one in account.tokens if account else ():
             try:
                 require_time(deadline)

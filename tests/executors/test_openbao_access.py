@@ -306,9 +306,11 @@ def test_a_path_in_a_mount_with_an_odd_name_and_too_many_leases(
     world.give_rights()
     seen = run_observe(world.step, world.targets())
     assert seen.shown["whole_mount"] is True and seen.state["leases"] == 1
-    monkeypatch.setattr(openbao_lease_prefix, "MOST_FOLDERS", 1)
-    with pytest.raises(TargetUnobservable, match="name a longer path"):
-        run_observe(world.step, world.targets())
+    for most in ("MOST_FOLDERS", "MOST_LEASES"):
+        with monkeypatch.context() as patched:
+            patched.setattr(openbao_lease_prefix, most, 0)
+            with pytest.raises(TargetUnobservable, match="name a longer path"):
+                run_observe(world.step, world.targets())
     ask("DELETE", f"sys/mounts/{at}")
 
 
@@ -378,6 +380,17 @@ def test_a_role_that_is_locked_out_keeps_its_secret_ids(make: Make) -> None:
     place.server.ask("POST", path, {"bind_secret_id": False, "token_bound_cidrs": ["127.0.0.1/32"]})
     with pytest.raises(NotApplied, match="asks for no secret id"):
         run(world)
+
+
+def test_the_role_that_a_login_of_the_portal_came_from_is_refused(make: Make) -> None:
+    world = make(DISABLE_APPROLE)
+    world.place.role(world.role, token_policies=[f"operate-{world.role}"])
+    token = world.place.sign_in(world.role_id, world.value)["client_token"]
+    (world.directory / "operate.token").write_text(token)
+    before = world.look()
+    with pytest.raises(NotApplied, match="the portal itself"):
+        run(world)
+    assert world.look() == before and world.place.is_valid(token)
 
 
 def test_a_worker_that_dies_between_leaves_a_lock_and_tokens_that_tightening_revokes(
