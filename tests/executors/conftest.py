@@ -156,6 +156,9 @@ def rabbit_place() -> Iterator[RabbitPlace]:
 def ldap_place() -> Iterator[ldap.LdapPlace]:
     """A real OpenLDAP; tests share it and use accounts of their own."""
     with ldap.running() as place:
+        yield place
+
+
 @pytest.fixture(scope="session")
 def ssh_place() -> Iterator[SshPlace]:
     """A real sshd; one test at a time writes the files of its account."""
