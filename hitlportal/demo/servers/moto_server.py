@@ -60,7 +60,10 @@ from hitlportal.demo.servers.moto_trail import Call, Trail
 SERVICES = frozenset({"iam", "sts", "cloudtrail", "secretsmanager"})
 MAX_BODY = 64 * 1024  # the parameters of the calls served here
 # No other parameter: the log must hold no secret.
-LOGGED = ("UserName", "AccessKeyId", "Status", "RoleArn", "RoleSessionName", "Policy")
+LOGGED = (
+    *("UserName", "AccessKeyId", "Status", "RoleArn", "RoleSessionName", "Policy"),
+    *("RoleName", "PolicyName", "PolicyDocument"),
+)
 ENDING = (signal.SIGTERM, signal.SIGINT)
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/[^/]+/([^/]+)/aws4_request")
 REFUSAL = (
