@@ -190,7 +190,7 @@ def times_in(text: str | None) -> list[str]:
         found = [_time_of(each) for each in many]
         for each in found:
             instant.parse(each)
-    except (BadValue, KeyError, TypeError, ValueError):
+    except (AttributeError, BadValue, KeyError, TypeError, ValueError):
         return [OTHER]
     return sorted({*found}) or [OTHER]
 

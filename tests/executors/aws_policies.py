@@ -72,6 +72,13 @@ class DeniedUserWorld(AwsWorld):
             (self.directory / "operate.secret").write_text("assumer\n")
         return text
 
+    @property
+    def resources(self) -> list[str]:
+        """Return what the session's policy must name."""
+        noun = "role" if "role" in self.target else "user"
+        at = f"arn:aws:iam::{moto.ACCOUNT}:{noun}"
+        return [f"{at}/{self.name}", f"{at}/*/{self.name}"]
+
     def put(self, policy: str, text: str) -> None:
         """Put an inline policy as the account's administrator."""
         self.moto.admin().put_user_policy(
@@ -121,13 +128,10 @@ class RoleWorld(DeniedUserWorld):
     def __init__(self, action: str, directory: Path, simulator: moto.Moto) -> None:
         super().__init__(action, directory, simulator)
         admin, self.name = self.moto.admin(), f"role-{next(_NUMBERS)}"
-        service = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}} | {
-            "Action": "sts:AssumeRole"
-        }
-        own = service | {"Principal": {"AWS": f"arn:aws:iam::{moto.ACCOUNT}:user/admin"}}
-        made = admin.create_role(
-            RoleName=self.name, Path=self.path, AssumeRolePolicyDocument=document(service, own)
-        )
+        # moto fails over a statement without a principal of AWS.
+        own = {"AWS": f"arn:aws:iam::{moto.ACCOUNT}:user/admin", "Service": "ec2.amazonaws.com"}
+        trust = document({"Effect": "Allow", "Principal": own, "Action": "sts:AssumeRole"})
+        made = admin.create_role(RoleName=self.name, Path=self.path, AssumeRolePolicyDocument=trust)
         self.role_id = made["Role"]["RoleId"]
         self.put("work", document({"Effect": "Allow", "Action": "iam:*", "Resource": "*"}))
         if action.endswith("restore_sessions"):
