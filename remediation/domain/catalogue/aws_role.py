@@ -72,7 +72,6 @@ SESSION = TargetSpec(
     example={"account": "123456789012", "role": "build", "session": "i-0123456789abcdef0"},
     names=("role", "session"),
     account="account",
-    holder="role",
     protected=(_NOT_EDITABLE,),
     shown_fields=_SHOWN,
     live=(
