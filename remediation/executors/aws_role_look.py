@@ -55,7 +55,7 @@ def look_at_role(step: Step, targets: Targets, policy: str) -> Role | None:
             return None
         held = policies_of(client, holder, policy)
         shown = _shown(role)
-    shown |= {"policies": [*held.besides(policy)], "uncut": [*uncut(target)]}
+    shown |= {"iam_policies": [*held.besides(policy)], "uncut": [*uncut(target)]}
     return Role(str(role["RoleId"]), held, shown, target.simulated)
 
 
@@ -67,7 +67,7 @@ def observation_of(step: Step, role: Role, **facts: Json) -> Observation:
 
 def refuse_not_editable(observation: Observation) -> None:
     """Refuse a role that IAM does not let anybody edit. Raises NotApplied."""
-    path = str(observation.shown["path"])
+    path = str(observation.shown["iam_path"])
     if path.startswith(SERVICE_LINKED):
         raise NotApplied(f"the role is linked to a service (path {path}): IAM does not change it")
     if path.startswith(IDENTITY_CENTER):
@@ -80,7 +80,7 @@ def _shown(role: Mapping[str, Any]) -> dict[str, Json]:
     used = role.get("RoleLastUsed") or {}
     last = used.get("LastUsedDate")
     return {
-        "path": str(role["Path"]),
+        "iam_path": str(role["Path"]),
         "assumed_by": [*principals(role["AssumeRolePolicyDocument"])],
         "session_s": role.get("MaxSessionDuration"),
         # None is not "never": AWS keeps 400 days.

@@ -57,7 +57,7 @@ class _User(Denial):
         facts: dict[str, Json] = {
             "denied": denied(held.text, TEXT),
             "user_id": str(user["UserId"]),
-            "policies": shown["policies"],
+            "iam_policies": shown["iam_policies"],
         }
         state = {name: facts[name] for name in step.spec.pin_fields}
         return Observation(True, state, shown, target.simulated)
@@ -104,7 +104,7 @@ def _shown(
     keys = keys_of(client, name, Deadline.within(10))
     used = user.get("PasswordLastUsed")
     return {
-        "policies": [*held.besides(POLICY)],
+        "iam_policies": [*held.besides(POLICY)],
         "slots": [slot(client, key_id, keys) for key_id in sorted(keys)],
         "console": _has_password(client, name),
         # None is not "never": AWS keeps it only since 2014, and not of a password it deleted.

@@ -92,7 +92,7 @@ def test_a_denied_user_is_refused_and_afterwards_let_in_again(user: DeniedUserWo
 def test_what_people_see_of_a_user_and_what_it_loses(user: DeniedUserWorld) -> None:
     user.moto.admin().create_login_profile(UserName=user.name, Password="Some-Passw0rd!")
     shown = run_observe(user.step, user.targets()).shown
-    assert shown["policies"] == ["inline work"] and shown["console"] is True
+    assert shown["iam_policies"] == ["inline work"] and shown["console"] is True
     [slot] = shown["slots"]  # type: ignore[misc]
     assert isinstance(slot, dict) and slot["id"] == user.user.key and not shown["own"]
     traces = run_traces(user.step, user.targets())
@@ -132,9 +132,12 @@ def test_an_intruder_who_changes_policies_does_not_stop_the_denial(user: DeniedU
     before = run_observe(user.step, user.targets())
     user.put("more", document(ALLOWED))
     after = run_observe(user.step, user.targets())
-    assert (after.state, after.shown["policies"]) == (before.state, ["inline more", "inline work"])
+    assert (after.state, after.shown["iam_policies"]) == (
+        before.state,
+        ["inline more", "inline work"],
+    )
     back = make_plan(ALLOW, user.target, {}).steps[0]
-    assert run_observe(back, user.targets()).state["policies"] == ["inline more", "inline work"]
+    assert run_observe(back, user.targets()).state["iam_policies"] == ["inline more", "inline work"]
 
 
 def test_the_portals_own_user_and_role_are_not_denied(

@@ -27,7 +27,15 @@ _NOT_EDITABLE = Protected(
     "IAM Identity Center makes it from a permission set, and IAM cannot change it",
     r"AWSReservedSSO_.*",
 )
-_SHOWN = ("path", "policies", "assumed_by", "session_s", "last_used", "last_used_region", "uncut")
+_SHOWN = (
+    "iam_path",
+    "iam_policies",
+    "assumed_by",
+    "session_s",
+    "last_used",
+    "last_used_region",
+    "uncut",
+)
 _LIVE = (
     Live(
         "assumed_by",

@@ -21,7 +21,7 @@ USER = TargetSpec(
     example={"account": "123456789012", "user": "deploy"},
     names=("user",),
     account="account",
-    shown_fields=("policies", "slots", "console", "password_last_used", "own", "uncut"),
+    shown_fields=("iam_policies", "slots", "console", "password_last_used", "own", "uncut"),
     live=(
         Live(
             "denied",
@@ -37,7 +37,7 @@ USER = TargetSpec(
             ),
         ),
         Live(
-            "policies",
+            "iam_policies",
             gettext_noop("The user has these policies, besides those of its groups:"),
             gettext_noop("The user has no policy of its own; groups may give it rights."),
         ),
@@ -85,7 +85,7 @@ _CONSOLE = Limit(
     unknown=gettext_noop("It was not looked at whether the user has a password for the console."),
 )
 _BACK = Limit(
-    "policies",
+    "iam_policies",
     present=gettext_noop("These policies count again, and those of its groups: {value}."),
     absent=gettext_noop("It has no policy of its own; those of its groups count again."),
     unknown=gettext_noop("It was not looked at which policies count again."),
@@ -152,7 +152,7 @@ ALLOW_AGAIN = ActionSpec(
     hard_timeout_s=45,
     propagation_s=300,
     # The other policies are what the user gets back.
-    pin_fields=("denied", "user_id", "policies"),
+    pin_fields=("denied", "user_id", "iam_policies"),
     leads_to=MappingProxyType({"denied": "no"}),
     grants_access=True,
     ends_sessions=gettext_noop("It ends no session."),
