@@ -33,6 +33,7 @@ from remediation.executors.aws_delete import DeleteKey
 from remediation.executors.aws_discard import DiscardKey
 from remediation.executors.aws_errors import Spreading
 from remediation.executors.aws_iam import LOOK_SECONDS, look, set_status
+from remediation.executors.aws_login_profile import DeleteLoginProfile
 from remediation.executors.aws_revoke import RestoreSessions, RevokeSessions
 from remediation.executors.aws_role_session import AllowSessionName, DenySessionName
 from remediation.executors.aws_user_deny import AllowAgain, DenyAll
@@ -153,7 +154,7 @@ DRIVER = Driver(
     PROVIDER.name,
     (
         *(DeactivateAccessKey, ActivateAccessKey, DeleteKey, CreateKey, DiscardKey),
-        *(DenyAll, AllowAgain),
+        *(DenyAll, AllowAgain, DeleteLoginProfile),
         *(RevokeSessions, RestoreSessions, DenySessionName, AllowSessionName),
     ),
     read,

@@ -7,8 +7,9 @@ change is lost. The calls are made once: after a lost answer the policy is read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from remediation.domain.errors import TargetUnobservable
@@ -20,6 +21,8 @@ from remediation.executors.aws_errors import Spreading
 from remediation.executors.aws_iam import LOOK_SECONDS, MOST_PAGES, READS
 from remediation.executors.base import Deadline
 from remediation.executors.targets import Targets
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def policies_of(client: Any, holder: Holder, name: str) -> Policies:
 
     Raises TargetUnobservable, or Spreading when they disagree.
     """
-    text, late = _agreed(client, holder, name), Deadline.within(LOOK_SECONDS)
+    text = agreed(client, lambda: _text(client, holder, name))
+    late = Deadline.within(LOOK_SECONDS)
     inline: list[str] = []
     attached: list[str] = []
     for number, page in enumerate(holder.pages(client, "list_{}_policies"), start=1):
@@ -107,17 +111,20 @@ def _text(client: Any, holder: Holder, name: str) -> str | None:
     return unquote(found["PolicyDocument"])
 
 
-def _agreed(client: Any, holder: Holder, name: str) -> str | None:
-    """Return what READS reads in a row say of a policy, each over a connection of its own."""
+def agreed(client: Any, read: Callable[[], Read]) -> Read:
+    """Return what READS reads in a row say, each over a connection of its own.
+
+    Raises Spreading when they disagree, TargetUnobservable when they take too long.
+    """
     late = Deadline.within(LOOK_SECONDS)
     found = []
     for _ in range(READS):
-        found.append(_text(client, holder, name))
+        found.append(read())
         client.close()
         if late.passed:
             raise TargetUnobservable("IAM answers too slowly")
         if found[-1] != found[0]:
-            raise Spreading("reads of IAM disagree: a change of policies still spreads")
+            raise Spreading("reads of IAM disagree: a change still spreads")
     return found[0]
 
 

@@ -24,7 +24,7 @@ from remediation.domain.plan import Step
 from remediation.executors.aws_account import account, own_keys
 from remediation.executors.aws_client import reading, uncut
 from remediation.executors.aws_iam import keys_of, user_of
-from remediation.executors.aws_inline import Holder, Policies, policies_of, reader_of
+from remediation.executors.aws_inline import Holder, Policies, agreed, policies_of, reader_of
 from remediation.executors.aws_policy_action import Denial
 from remediation.executors.aws_user_keys import slot
 from remediation.executors.base import GONE, Deadline
@@ -45,22 +45,7 @@ class _User(Denial):
         return POLICY, TEXT
 
     def _look(self, step: Step, targets: Targets) -> Observation:
-        target = account(targets, step.target.fields["account"])
-        with reading(step):
-            client = reader_of(target)
-            user = user_of(client, step.target.fields["user"])
-            if user is None:
-                return GONE
-            held = policies_of(client, Holder.of(step), POLICY)
-            shown = _shown(client, step, held, user, targets)
-        shown["uncut"] = [*uncut(target)]
-        facts: dict[str, Json] = {
-            "denied": denied(held.text, TEXT),
-            "user_id": str(user["UserId"]),
-            "iam_policies": shown["iam_policies"],
-        }
-        state = {name: facts[name] for name in step.spec.pin_fields}
-        return Observation(True, state, shown, target.simulated)
+        return look_at_user(step, targets)
 
     def traces(self, step: Step, targets: Targets) -> Mapping[str, Json]:
         """AWS lists no sessions; the last uses of the keys show where requests will be refused."""
@@ -90,6 +75,27 @@ class AllowAgain(_User):
     denied = "no"
 
 
+def look_at_user(step: Step, targets: Targets) -> Observation:
+    """Read the user. Raises TargetUnobservable, or Spreading when reads disagree."""
+    target = account(targets, step.target.fields["account"])
+    with reading(step):
+        client = reader_of(target)
+        user = user_of(client, step.target.fields["user"])
+        if user is None:
+            return GONE
+        held = policies_of(client, Holder.of(step), POLICY)
+        shown = _shown(client, step, held, user, targets)
+    shown["uncut"] = [*uncut(target)]
+    facts: dict[str, Json] = {
+        "denied": denied(held.text, TEXT),
+        "user_id": str(user["UserId"]),
+        "console": shown["console"],
+        "iam_policies": shown["iam_policies"],
+    }
+    state = {name: facts[name] for name in step.spec.pin_fields}
+    return Observation(True, state, shown, target.simulated)
+
+
 def denied(text: str | None, ours: str) -> str:
     """Return whether the portal's policy is there: "other" if only its name is."""
     if text is None:
@@ -106,7 +112,7 @@ def _shown(
     return {
         "iam_policies": [*held.besides(POLICY)],
         "slots": [slot(client, key_id, keys) for key_id in sorted(keys)],
-        "console": _has_password(client, name),
+        "console": agreed(client, lambda: _has_password(client, name)),
         # None is not "never": AWS keeps it only since 2014, and not of a password it deleted.
         "password_last_used": used.isoformat() if used else None,
         "own": [*sorted(own_keys(targets) & set(keys))],

@@ -119,6 +119,21 @@ class DeniedUserWorld(AwsWorld):
         return len(self.lines())
 
 
+class PasswordWorld(DeniedUserWorld):
+    """A user with a password for the console."""
+
+    def __init__(self, action: str, directory: Path, simulator: moto.Moto) -> None:
+        super().__init__(action, directory, simulator)
+        self.moto.admin().create_login_profile(UserName=self.name, Password="Some-Passw0rd!")
+
+    def look(self) -> object:
+        admin = self.moto.admin()
+        try:
+            return admin.get_login_profile(UserName=self.name)["LoginProfile"], self.policies()
+        except admin.exceptions.NoSuchEntityException:
+            return None, self.policies()
+
+
 class RoleWorld(DeniedUserWorld):
     """A role that an instance and an administrator can assume."""
 

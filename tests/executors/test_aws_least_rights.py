@@ -76,7 +76,8 @@ class Logins:
 def one_less(policy: dict[str, Any]) -> Iterator[list[str]]:
     whole = actions_of(policy)
     for left_out in whole:
-        yield [each for each in whole if each != left_out]
+        # IAM takes no statement without an action.
+        yield [each for each in whole if each != left_out] or ["sts:GetCallerIdentity"]
 
 
 def test_each_action_has_its_policies_in_the_documents() -> None:

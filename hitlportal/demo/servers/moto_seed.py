@@ -29,6 +29,7 @@ KEY_CHANGES = ["iam:UpdateAccessKey", "iam:CreateAccessKey", "iam:DeleteAccessKe
 POLICY_CHANGES = [
     *("iam:PutUserPolicy", "iam:DeleteUserPolicy"),
     *("iam:PutRolePolicy", "iam:DeleteRolePolicy"),
+    "iam:DeleteLoginProfile",
 ]
 CHANGES = [
     *KEY_CHANGES,

@@ -19,7 +19,7 @@ Seed: {"accounts": [{"account": "<12 digits>",
                "keys": [{"id": "AKIA...", "status": "Active", "secret": "... (optional)",
                "created": "2023-07-10T11:40:00Z", "last_used": "..." (both optional)}]}],
     "observer": {"user": "...", "id": "AKIA...", "secret": "..."},   may only read
-    "operator": {"user": "...", "id": "AKIA...", "secret": "..."},   may change keys, inline policies
+    "operator": {"user": "...", "id": "AKIA...", "secret": "..."},   may change keys and policies
     "assumer": {...},    optional: may only assume the role hitl-operator, which may change those
     "admin": {...}}]}    optional: may do everything
 

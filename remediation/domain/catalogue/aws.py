@@ -22,7 +22,7 @@ from remediation.domain.catalogue.aws_rotation import (
     NAME,
     USER_KEYS,
 )
-from remediation.domain.catalogue.aws_user import ALLOW_AGAIN, DENY_ALL, USER
+from remediation.domain.catalogue.aws_user import ALLOW_AGAIN, DELETE_PASSWORD, DENY_ALL, USER
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -224,6 +224,7 @@ PROVIDER = Provider(
     actions=(
         *(DEACTIVATE, ACTIVATE, DELETE, CREATE_KEY, DISCARD_KEY),
         *(DENY_ALL, ALLOW_AGAIN, REVOKE, RESTORE, DENY_SESSION, ALLOW_SESSION),
+        DELETE_PASSWORD,
     ),
     words={
         "account": pgettext("field of a target", "account"),

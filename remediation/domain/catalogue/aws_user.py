@@ -163,3 +163,45 @@ ALLOW_AGAIN = ActionSpec(
         gettext_noop("It does not make keys or a password safe to use again."),
     ),
 )
+
+DELETE_PASSWORD = ActionSpec(
+    kind="aws.iam_login_profile.delete",
+    version=1,
+    title="Delete the console password of an AWS IAM user",
+    sentence="Delete the password with which IAM user {user} in AWS account {account} signs in to"
+    " the console.",
+    headline="Delete the console password of AWS IAM user {user} (account {account})",
+    headlines=(
+        "Delete the console passwords of {count} IAM users in AWS account {account}",
+        "Delete the console passwords of {count} AWS IAM users",
+    ),
+    done="IAM user {user} has no password for the console.",
+    target_kind=USER.kind,
+    rollback=None,
+    reversible=False,
+    hard_timeout_s=45,
+    propagation_s=300,
+    pin_fields=("console", "user_id"),
+    leads_to=MappingProxyType({"console": False}),
+    retires=True,
+    ends_sessions=gettext_noop(
+        "It ends no session: nobody can sign in with the password, and an open session of the"
+        " console may go on until it ends."
+    ),
+    limits=(_SLOTS,),
+    credential=Limit(
+        "uncut",
+        present=gettext_noop("The worker's login is not cut to this step: {value}."),
+        absent=gettext_noop(
+            "The worker's session is cut to deleting the password of this user, for 15 minutes."
+        ),
+        unknown=gettext_noop(
+            "It was not looked at whether the worker's login is cut to this step."
+        ),
+    ),
+    cannot=(
+        gettext_noop("It cannot bring the password back: AWS shows it to nobody."),
+        gettext_noop("It does not touch the user's keys: with them the user still gets in."),
+        gettext_noop("It does not delete the user's MFA devices."),
+    ),
+)
