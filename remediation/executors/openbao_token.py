@@ -39,7 +39,7 @@ from remediation.executors.openbao_tokens import iso, looked_up, moment
 from remediation.executors.targets import Targets
 
 _SHOWN = (
-    *("display_name", "path", "policies", "entity", "created", "expires", "token_type", "orphan"),
+    *("display_name", "path", "policies", "entity", "created", "expires", "token_kind", "orphan"),
     *("uses_left", "last_used"),
 )
 
@@ -143,7 +143,7 @@ def _shown(found: Mapping[str, Any] | None) -> dict[str, Json]:
         "entity": str(found.get("entity_id") or ""),
         "created": created(found),
         "expires": iso(moment(str(expires))) if expires else "never",
-        "token_type": cut(found.get("type")),
+        "token_kind": cut(found.get("type")),
         "orphan": found.get("orphan") is True,
         "uses_left": int(found.get("num_uses") or 0) or "not counted",
         "last_used": None,

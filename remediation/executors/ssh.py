@@ -30,6 +30,7 @@ from remediation.executors.base import (
 from remediation.executors.credentials import refuse_without_clearance
 from remediation.executors.driver import Driver
 from remediation.executors.errors import RollbackFailed, StepFailed, VerifyFailed
+from remediation.executors.libraries import PARAMIKO
 from remediation.executors.ssh_calls import Seen, change, read_key
 from remediation.executors.ssh_host import read
 from remediation.executors.ssh_secret import has_fingerprint
@@ -262,4 +263,4 @@ def _told(one: Mapping[str, Json]) -> dict[str, Json]:
     return {"pid": one.get("pid"), **found}
 
 
-DRIVER = Driver(PROVIDER.name, (RemoveKey, RestoreKey), read)
+DRIVER = Driver(PROVIDER.name, (RemoveKey, RestoreKey), read, needs=(PARAMIKO,))

@@ -33,6 +33,7 @@ from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Target
 from remediation.executors.credentials import for_observing, for_operating
 from remediation.executors.driver import Places
+from remediation.executors.libraries import PARAMIKO
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
 
@@ -128,7 +129,7 @@ def _paramiko() -> Any:
     try:
         import paramiko  # extra "ssh"; loaded here because it is slow
     except ImportError:
-        raise Broken("paramiko is missing; install hitlportal[ssh]", sent=False) from None
+        raise Broken(PARAMIKO.missing, sent=False) from None
     # Its threads write tracebacks of lost connections.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     return paramiko

@@ -41,7 +41,7 @@ TOKEN = TargetSpec(
         "entity",
         "created",
         "expires",
-        "token_type",
+        "token_kind",
         "orphan",
         "uses_left",
         "last_used",
@@ -127,7 +127,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
     {
         "display_name": pgettext("field of an observation", "display name"),
         "path": pgettext("field of an observation", "made at"),
-        "token_type": pgettext("field of an observation", "type"),
+        "token_kind": pgettext("field of an observation", "type"),
         "orphan": pgettext("field of an observation", "orphan"),
         "last_used": pgettext("field of an observation", "last used"),
     }

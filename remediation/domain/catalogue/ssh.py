@@ -164,6 +164,7 @@ RESTORE = ActionSpec(
 )
 PROVIDER = Provider(
     name="ssh",
+    tested="OpenSSH 9.2",
     title="OpenSSH",
     targets=(KEY,),
     actions=(REMOVE, RESTORE),
