@@ -8,6 +8,7 @@ own and see only what was committed.
 from __future__ import annotations
 
 import os
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.servers import addresses
@@ -42,6 +43,9 @@ for _alias in ("web", "worker", "auditor", "sequencer", "eraser"):
     DATABASES[_alias] = {**env.postgres(login_url(f"hitl_{_alias}")), "TEST": {"MIRROR": "default"}}
 for _database in DATABASES.values():
     _database["CONN_MAX_AGE"] = 0
+    # A test machine can stand still for minutes while the database's clock goes on.
+    _options: Any = _database["OPTIONS"]
+    _options["options"] = _options["options"].replace("timeout=60000", "timeout=600000")
 # Each xdist worker counts and caches for itself, in a database of its own (0 is the broker's):
 # `cache.clear()` empties the whole database, not just what has the prefix.
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")

@@ -21,8 +21,10 @@ from datetime import UTC, datetime, timedelta
 
 from audit.tlog.canonical import Json
 from remediation.executors.base import Deadline
+from remediation.executors.openbao_listed import let_settle
 from remediation.executors.openbao_server import Api
 
+ACCESSORS = "auth/token/accessors"
 # A look reads each token of the server, because OpenBao cannot list those of one role.
 MOST_TOKENS = 2_000
 LOOK_SECONDS = 8.0
@@ -100,8 +102,9 @@ def secret_id(api: Api, mount: str, role: str, accessor: str) -> SecretId | None
 
 def tokens_of(api: Api, mount: str, role: str) -> Tokens:
     """Return the valid tokens of a role, within a limit of calls and time."""
+    every = sorted(api.list(ACCESSORS))
+    let_settle(every)
     late = Deadline.within(LOOK_SECONDS)
-    every = sorted(api.list("auth/token/accessors"))
     found: list[Token] = []
     for number, accessor in enumerate(every):
         if number >= MOST_TOKENS or late.passed:
@@ -139,7 +142,7 @@ def _token(api: Api, mount: str, role: str, accessor: str) -> Token | None:
         return None
     except Forbidden as error:
         # OpenBao says 403 for a token that is ending; a missing right would refuse every one.
-        if "invalid accessor" in str(error):
+        if "invalid accessor" in str(error) or accessor not in api.list(ACCESSORS):
             return None
         raise
     metadata = _texts(found.get("meta")) if found else {}

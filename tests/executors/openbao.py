@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.openbao import BaoRefused, BaoServer
 from remediation.domain.plan import Plan
+from remediation.executors.openbao_listed import LISTED, SETTLED_SECONDS
 from tests.executors import install
 from tests.executors.contract import World, make_plan
 
@@ -98,6 +100,7 @@ class Place:
         """Sign in as a consumer does; return the token and its accessor."""
         body = {"role_id": role_id, "secret_id": secret_id}
         found: dict[str, Any] = self.server.ask("POST", f"auth/{mount}/login", body, token="")
+        registered(found["auth"]["accessor"])
         return dict(found["auth"])
 
     def end_tokens(self) -> None:
@@ -160,14 +163,18 @@ class BaoWorld(World):
             )
             self.place.server.policy(f"{name}-{self.role}", policy)
             token = self.place.server.token(f"{name}-{self.role}")
+            accessor = self._accessor(token)
             self.tokens.append(token)
             (self.directory / f"{name}.token").write_text(token)
             if name == "operate":
-                self._operator = self._hashed(token)
+                self._operator = self._hashed(accessor)
 
-    def _hashed(self, token: str) -> str:
+    def _accessor(self, token: str) -> str:
         at = self.place.server.ask("POST", "auth/token/lookup", {"token": token})
-        accessor = at["data"]["accessor"]
+        registered(at["data"]["accessor"])
+        return str(at["data"]["accessor"])
+
+    def _hashed(self, accessor: str) -> str:
         found = self.place.server.ask("POST", "sys/audit-hash/log", {"input": accessor})
         return str(found["data"]["hash"])
 
@@ -252,6 +259,11 @@ directory = "files"
         for token in self.tokens:
             self.place.server.ask("POST", "auth/token/revoke", {"token": token})
         self.tokens.clear()
+
+
+def registered(accessor: str) -> None:
+    """Spare the looks of this process the wait for a token whose making was answered."""
+    LISTED.seconds_left([accessor], time.monotonic() - SETTLED_SECONDS)
 
 
 def lines_since(server: BaoServer, begins: int) -> list[str]:
