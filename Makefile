@@ -8,7 +8,7 @@
 # make manifest       write hitlportal/sql/manifest.json, after a change of the database
 # make wheel          build dist/hitlportal-VERSION-py3-none-any.whl, for `pip install`
 # make verifier       build dist/audit-verify.pyz: verifies a log with Python's standard library
-# make lock           renew requirements.txt (production), -aws, -openbao, -dev and -mutation.txt
+# make lock           renew requirements.txt (production), -EXTRA.txt (a target's library), -dev and -mutation.txt
 # make clean          remove everything that these commands made
 #
 # All but verifier and clean build .venv as needed. PYTHON=python3.12 chooses another Python (3.11 or newer).
@@ -91,11 +91,13 @@ FROM_LOCK := install --disable-pip-version-check --no-deps --no-compile --requir
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--no-emit-index-url --custom-compile-command "make lock"
 
+# One lock for each extra that production may need; a worker's host installs those of its targets.
+EXTRAS := ansible aws github kubernetes ldap oauth openbao rabbitmq ssh webhook
+
 lock: $(STAMP)
 	$(COMPILE) pyproject.toml -o requirements.txt
-	$(COMPILE) --extra aws --extra openbao --extra demo --extra test -c requirements.txt pyproject.toml -o requirements-dev.txt
-	$(COMPILE) --extra aws -c requirements-dev.txt pyproject.toml -o requirements-aws.txt
-	$(COMPILE) --extra openbao -c requirements-dev.txt pyproject.toml -o requirements-openbao.txt
+	$(COMPILE) $(addprefix --extra ,$(EXTRAS)) --extra demo --extra test -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(foreach extra,$(EXTRAS),$(COMPILE) --extra $(extra) -c requirements-dev.txt pyproject.toml -o requirements-$(extra).txt &&) true
 	$(COMPILE) --extra test --extra mutation -c requirements-dev.txt pyproject.toml -o requirements-mutation.txt
 
 # Rebuilt when the lock changes; an interrupted installation leaves no stamp. The lock names all, so

@@ -41,6 +41,7 @@ from remediation.executors.errors import (
     StepFailed,
     VerifyFailed,
 )
+from remediation.executors.libraries import BOTO3
 from remediation.executors.targets import Targets
 
 PAUSE_SECONDS = 0.5  # between two looks while a change spreads
@@ -150,4 +151,5 @@ DRIVER = Driver(
     PROVIDER.name,
     (DeactivateAccessKey, ActivateAccessKey, DeleteKey, CreateKey, DiscardKey),
     read,
+    needs=(BOTO3,),
 )

@@ -26,6 +26,7 @@ from remediation.executors.aws_account import AwsTarget, account
 from remediation.executors.aws_errors import Spreading, words
 from remediation.executors.base import Deadline
 from remediation.executors.errors import NotApplied, OutcomeUnknown
+from remediation.executors.libraries import BOTO3
 from remediation.executors.targets import Targets
 
 CONNECT_SECONDS = 3  # per address; the resolver has its own limit
@@ -152,7 +153,7 @@ def reading(step: Step) -> Iterator[None]:
     except (TargetUnobservable, Spreading):
         raise
     except ImportError as error:
-        raise TargetUnobservable("boto3 is missing; install hitlportal[aws]") from error
+        raise TargetUnobservable(BOTO3.missing) from error
     except Exception as error:  # botocore's errors have no common base class
         raise TargetUnobservable(f"{step.target.locator}: {words(error)}") from error
 

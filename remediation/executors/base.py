@@ -150,6 +150,11 @@ class Executor(ABC):
         """
         return self.observe(step, targets)
 
+    def traces(self, step: Step, targets: Targets) -> Mapping[str, Json]:
+        """Read what the action will end or destroy, with read-only credentials: sessions, pods, …
+        Texts are cut, nothing is a secret; {} if nothing is lost. Raises TargetUnobservable."""
+        return {}
+
     def secret_in_force(
         self, step: Step, targets: Targets, candidates: Sequence[Candidate]
     ) -> Compared:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from remediation.domain.plan import Target
+from remediation.executors.libraries import Library
 from remediation.executors.section import Section
 
 if TYPE_CHECKING:
@@ -40,3 +41,5 @@ class Driver:
     provider: str
     executors: tuple[type[Executor], ...]
     read: Callable[[Section], Places]
+    # What its executors import, where that is an extra of this package.
+    needs: tuple[Library, ...] = ()

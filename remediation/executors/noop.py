@@ -12,6 +12,7 @@ to the `file` of the targets file. Failures, in [test.inject.<name>]:
     fail_verify = true             verify fails
     fail_rollback = true           rollback fails
     stale = true                   observe shows the state before the change (a read that lags)
+    traces = "JSON"                what the action is about to end; `fail_traces`: it cannot be read
     open = "FILE"                  something stays open while this file exists; tightening does not
                                    end it
     wait_before_apply = "FILE"     apply, or its return, waits while this file exists
@@ -99,6 +100,12 @@ class Noop(Executor):
         if target.plays("stale"):
             state = ON
         return Observation(True, {"state": state}, {"open": target.open()}, simulated=True)
+
+    def traces(self, step: Step, targets: Targets) -> Mapping[str, Json]:
+        target = TestFiles(step, targets)
+        if target.plays("fail_traces"):
+            raise TargetUnobservable("injected")
+        return target.traces()
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         if not observation.exists:
@@ -210,6 +217,9 @@ class TestFiles:
         if not isinstance(path, str) or not Path(path).exists():
             return []
         return [f"session of {self._name}"]
+
+    def traces(self) -> dict[str, Json]:
+        return dict(json.loads(str(self._played.get("traces", "{}"))))
 
     def is_there(self) -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from remediation.domain.catalogue.openbao import PROVIDER
 from remediation.executors.driver import Driver
+from remediation.executors.libraries import HVAC
 from remediation.executors.openbao_approle import DestroyNewSecretId, NewSecretId
 from remediation.executors.openbao_credential import NewCredential
 from remediation.executors.openbao_database_role import RevokeCredential
@@ -18,4 +19,5 @@ DRIVER = Driver(
         RevokeCredential,
     ),
     read,
+    needs=(HVAC,),
 )  # fmt: skip

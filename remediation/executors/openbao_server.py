@@ -33,6 +33,7 @@ from remediation.domain.plan import Target
 from remediation.executors.base import Deadline
 from remediation.executors.driver import Places
 from remediation.executors.errors import NotApplied, OutcomeUnknown
+from remediation.executors.libraries import HVAC
 from remediation.executors.openbao_client import CALL_SECONDS, BaoServer, read_server
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 from remediation.executors.targets import Targets
@@ -196,7 +197,7 @@ def observing(what: str) -> Iterator[None]:
     except Refused:
         raise
     except ImportError as error:
-        raise TargetUnobservable("hvac is missing; install hitlportal[openbao]") from error
+        raise TargetUnobservable(HVAC.missing) from error
     except Exception as error:
         raise TargetUnobservable(f"{what}: {words(error)}") from None
 

@@ -11,12 +11,36 @@ from types import MappingProxyType
 
 from remediation import extensions
 from remediation.domain.catalogue import ACTIONS, PROVIDERS
-from remediation.executors import aws, openbao, postgres_driver, things, tls
+from remediation.executors import (
+    aws,
+    kubernetes,
+    ldap,
+    oauth,
+    openbao,
+    postgres_driver,
+    rabbitmq,
+    things,
+    tls,
+    valkey,
+    webhook,
+)
 from remediation.executors.base import Executor
 from remediation.executors.driver import Driver
 from remediation.extensions import ExtensionInvalid
 
-BUILT_IN = (postgres_driver.DRIVER, aws.DRIVER, openbao.DRIVER, tls.DRIVER, things.DRIVER)
+BUILT_IN = (
+    postgres_driver.DRIVER,
+    aws.DRIVER,
+    kubernetes.DRIVER,
+    openbao.DRIVER,
+    tls.DRIVER,
+    valkey.DRIVER,
+    webhook.DRIVER,
+    oauth.DRIVER,
+    rabbitmq.DRIVER,
+    ldap.DRIVER,
+    things.DRIVER,
+)
 _OURS = "hitlportal"
 
 

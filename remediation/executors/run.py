@@ -12,10 +12,11 @@ with it, and a step that is verified or rolled back gets its own.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
 
+from audit.tlog.canonical import Json
 from remediation.domain.conditions import Sighting
 from remediation.domain.digest import Kind, digest
 from remediation.domain.errors import BadInput, Digest, Refused, TargetUnobservable
@@ -61,6 +62,12 @@ def run_live(step: Step, targets: Targets) -> Observation:
     """Read a step's target for people who look now. Raises TargetUnobservable."""
     with _unforeseen_is(TargetUnobservable):
         return executor_of(step).live(step, targets)
+
+
+def run_traces(step: Step, targets: Targets) -> Mapping[str, Json]:
+    """Read what a step is about to end or destroy. Raises TargetUnobservable."""
+    with _unforeseen_is(TargetUnobservable):
+        return executor_of(step).traces(step, targets)
 
 
 def run_secret_in_force(step: Step, targets: Targets, candidates: Sequence[Candidate]) -> Compared:

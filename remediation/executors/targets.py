@@ -83,13 +83,18 @@ class Targets:
 
     def environment(self, target: Target) -> str:
         """Return the target's environment in this file, whatever the inventory has; "" if none."""
-        provider = provider_of(target.kind)
-        places = self.sections.get(provider.name) if provider is not None else None
+        places = self._of_target(target)
         return places.environment(target) if places is not None else ""
 
     def is_own(self, target: Target) -> bool:
         """Return whether the portal itself uses the target."""
-        return any(places.is_own(target) for places in self.sections.values())
+        places = self._of_target(target)
+        return places is not None and places.is_own(target)
+
+    def _of_target(self, target: Target) -> Places | None:
+        """Return the section of the target's provider: no other one knows its fields."""
+        provider = provider_of(target.kind)
+        return self.sections.get(provider.name) if provider is not None else None
 
     @property
     def allows_test(self) -> bool:

@@ -12,11 +12,17 @@ import pytest
 
 from hitlportal.demo.servers.account import remove_home
 from hitlportal.demo.servers.binaries import PostgresBinaries
+from hitlportal.demo.servers.kube import KubeServer
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import LOG_EVERYTHING, NOT_DURABLE, PostgresCluster
-from tests.executors import clusters, moto
+from tests.executors import clusters, ldap, moto, oauth
 from tests.executors.contract import CONTRACTS, World, cases
+from tests.executors.kube import KubePlace
 from tests.executors.openbao import Place
+from tests.executors.rabbitmq import RabbitPlace, TargetRabbit
+from tests.executors.valkey import TargetServer, ValkeyPlace
+from tests.executors.webhook import Automation, WebhookPlace, serving
+from tests.kills import rabbit
 from tests.needs import system_postgres
 from tests.servers import Addresses
 
@@ -92,6 +98,63 @@ def bao_place(bao: BaoServer, newest_cluster: Cluster) -> Place:
     place = Place(bao, newest_cluster.superuser)
     place.prepare()
     return place
+
+
+@pytest.fixture(scope="session")
+def valkey_place() -> Iterator[ValkeyPlace]:
+    """A real Valkey; tests share it and use users of their own."""
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-valkey-"))
+    directory.chmod(0o711)  # when root runs the tests, the server runs under another account
+    server = TargetServer(directory / "valkey")
+    server.start()
+    yield ValkeyPlace(server)
+    server.stop()
+    remove_home(server.home)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def webhook_place() -> Iterator[WebhookPlace]:
+    """A receiver; tests share it and use subjects of their own."""
+    automation = Automation()
+    with serving(automation) as port:
+        yield WebhookPlace(port, automation)
+
+
+@pytest.fixture(scope="session")
+def kube_place() -> Iterator[KubePlace]:
+    """A simulated Kubernetes; tests share it and use namespaces of their own."""
+    server = KubeServer()
+    server.start()
+    yield KubePlace(server)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def oauth_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oauth.OAuthPlace]:
+    """A real OAuth provider; tests share it and use tokens of their own."""
+    yield from oauth.running(tmp_path_factory.mktemp("oauth"))
+
+
+@pytest.fixture(scope="session")
+def rabbit_place() -> Iterator[RabbitPlace]:
+    """A real RabbitMQ; tests share it and use users of their own."""
+    rabbit.required()
+    directory = Path(tempfile.mkdtemp(prefix="hitlportal-rabbitmq-"))
+    directory.chmod(0o711)  # when root runs the tests, the server runs under another account
+    server = TargetRabbit(directory / "rabbitmq")
+    server.start()
+    yield RabbitPlace(server)
+    server.kill()  # it needs seconds to stop, and nothing of it is kept
+    remove_home(server.home)
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def ldap_place() -> Iterator[ldap.LdapPlace]:
+    """A real OpenLDAP; tests share it and use accounts of their own."""
+    with ldap.running() as place:
+        yield place
 
 
 @pytest.fixture(params=cases())

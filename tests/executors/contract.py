@@ -427,6 +427,42 @@ def _tls_world(action: str, directory: Path, place: Any) -> World:
     return tls_world(action, directory, place)
 
 
+def _valkey_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.valkey import ValkeyWorld
+
+    return ValkeyWorld(action, directory, place)
+
+
+def _webhook_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.webhook import WebhookWorld
+
+    return WebhookWorld(action, directory, place)
+
+
+def _kube_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.kube import KubeWorld
+
+    return KubeWorld(action, directory, place)
+
+
+def _oauth_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.oauth import OAuthWorld
+
+    return OAuthWorld(action, directory, place)
+
+
+def _rabbit_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.rabbitmq import RabbitWorld
+
+    return RabbitWorld(action, directory, place)
+
+
+def _ldap_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.ldap import LdapWorld
+
+    return LdapWorld(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -438,6 +474,12 @@ BUILT_IN = (
     Contract("aws", aws_world, ("simulator",)),
     Contract("openbao", _bao_world, ("bao_place",)),
     Contract("tls", _tls_world, ("bao",)),
+    Contract("valkey", _valkey_world, ("valkey_place",)),
+    Contract("webhook", _webhook_world, ("webhook_place",)),
+    Contract("kubernetes", _kube_world, ("kube_place",)),
+    Contract("oauth", _oauth_world, ("oauth_place",)),
+    Contract("rabbitmq", _rabbit_world, ("rabbit_place",)),
+    Contract("ldap", _ldap_world, ("ldap_place",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

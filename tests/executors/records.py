@@ -17,8 +17,14 @@ import psycopg
 from hitlportal.demo.servers.openbao import BaoServer
 from hitlportal.demo.servers.postgres import SUPERUSER
 from tests.executors import moto
+from tests.executors.kube import KubeWorld
+from tests.executors.ldap import LdapWorld
+from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld, lines_since
+from tests.executors.rabbitmq import RabbitWorld
 from tests.executors.tls import TlsWorld
+from tests.executors.valkey import ValkeyWorld
+from tests.executors.webhook import WebhookWorld
 
 # An entry of a cluster's log with its login and text; its other lines begin with a tab.
 ENTRY = re.compile(r"\S+ \S+ \S+ \[\d+\] user=(?P<user>\S*) db=.*? LOG:  (?P<text>.*)", re.S)
@@ -36,6 +42,17 @@ AWS_READS = re.compile(r"[a-z]+:(?:Get|List|Describe|Lookup)\w*")
 BAO_LOOKUPS = re.compile(
     r"auth/[^ ]+/secret-id-accessor/lookup|auth/token/lookup-accessor|sys/leases/lookup"
 )
+
+
+# The last two are the test's own.
+VALKEY_READS = frozenset(
+    {"acl|getuser", "client|list", "client|setname", "client|setinfo", "config|get", "hello"}
+    | {"auth", "info", "acl|list"}
+)
+
+
+# RESULT and SEARCH RESULT are answers; STARTTLS is logged as an extension.
+LDAP_READS = frozenset({"BIND", "UNBIND", "SRCH", "CMP", "RESULT", "SEARCH", "EXT", "STARTTLS"})
 
 
 class Record(ABC):
@@ -121,6 +138,86 @@ class BaoRecord(Record):
             if by == self._operator or not reads:
                 found.append(f"{request['operation']} {request['path']}")
         return found
+
+
+class ValkeyRecord(Record):
+    """The commands that a Valkey counts, from now on, whoever called them."""
+
+    def __init__(self, world: ValkeyWorld) -> None:
+        self._place = world.place
+        self._before = self._counts()
+
+    def _counts(self) -> dict[str, int]:
+        stats = self._place.admin.info("commandstats")
+        return {
+            name.removeprefix("cmdstat_"): int(said["calls"]) + int(said["rejected_calls"])
+            for name, said in stats.items()
+        }
+
+    def writes(self) -> Sequence[str]:
+        now = self._counts()
+        more = (name for name, count in now.items() if count > self._before.get(name, 0))
+        return [name for name in sorted(more) if name not in VALKEY_READS]
+
+
+class WebhookRecord(Record):
+    """The tasks that a receiver started."""
+
+    def __init__(self, world: WebhookWorld) -> None:
+        self._automation = world.place.automation
+        self._begins = len(self._automation.started)
+
+    def writes(self) -> Sequence[str]:
+        return [data["task"] for _, data in self._automation.started[self._begins :]]
+
+
+class KubeRecord(Record):
+    """The requests that the simulated Kubernetes got: each that is no read, or of the operator."""
+
+    def __init__(self, world: KubeWorld) -> None:
+        self._api, self._begins = world.place.api, len(world.place.api.requests)
+
+    def writes(self) -> Sequence[str]:
+        return [
+            f"{request.method} {request.path} by {who}"
+            for request, who, _ in self._api.requests[self._begins :]
+            if request.method != "GET" or not who.endswith(":hitl-observe")
+        ]
+
+
+class OAuthRecord(Record):
+    """The calls that a provider got, from now on: all but introspections change something."""
+
+    def __init__(self, world: OAuthWorld) -> None:
+        self._provider = world.place.provider
+        self._begins = len(self._provider.calls())
+
+    def writes(self) -> Sequence[str]:
+        paths = [line["path"] for line in self._provider.calls()[self._begins :]]
+        return [path for path in paths if not path.endswith("/introspect/")]
+
+
+class RabbitRecord(Record):
+    """The log of the management API's requests: what of anybody but the administrator is no GET."""
+
+    def __init__(self, world: RabbitWorld) -> None:
+        self._place, self._begins = world.place, len(world.place.lines())
+
+    def writes(self) -> Sequence[str]:
+        return self._place.changing(self._begins)
+
+
+class LdapRecord(Record):
+    """The changing calls that a directory logs, from now on, whoever made them."""
+
+    def __init__(self, world: LdapWorld) -> None:
+        self._log = world.place.server.log
+        self._from = len(self._log.read_bytes())
+
+    def writes(self) -> Sequence[str]:
+        text = self._log.read_bytes()[self._from :].decode(errors="replace")
+        calls = re.findall(r" op=\d+ ([A-Z_]+)", text)
+        return [call for call in calls if call not in LDAP_READS]
 
 
 class FilesRecord(Record):

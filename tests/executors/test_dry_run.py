@@ -22,18 +22,41 @@ from remediation.executors.targets import Targets
 from remediation.services.assessment.precheck import prechecks
 from tests.executors.clusters import cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
+from tests.executors.kube import KubeWorld
+from tests.executors.ldap import LdapWorld
+from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld
+from tests.executors.rabbitmq import RabbitWorld
 from tests.executors.records import (
     AwsRecord,
     BaoRecord,
     ClusterRecord,
     FilesRecord,
+    KubeRecord,
+    LdapRecord,
+    OAuthRecord,
+    RabbitRecord,
     Record,
+    ValkeyRecord,
+    WebhookRecord,
     reads_only,
 )
 from tests.executors.tls import TlsWorld
+from tests.executors.valkey import ValkeyWorld
+from tests.executors.webhook import WebhookWorld
 
-PLACES = {"postgres": "own_cluster", "aws": "simulator", "openbao": "bao_place", "tls": "bao"}
+PLACES = {
+    "postgres": "own_cluster",
+    "aws": "simulator",
+    "openbao": "bao_place",
+    "tls": "bao",
+    "valkey": "valkey_place",
+    "webhook": "webhook_place",
+    "kubernetes": "kube_place",
+    "oauth": "oauth_place",
+    "rabbitmq": "rabbit_place",
+    "ldap": "ldap_place",
+}
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
 
@@ -84,6 +107,18 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(ClusterRecord(world.superuser, world.log))
     elif isinstance(world, BaoWorld | TlsWorld):
         found.append(BaoRecord(world, request.getfixturevalue("bao")))
+    elif isinstance(world, ValkeyWorld):
+        found.append(ValkeyRecord(world))
+    elif isinstance(world, WebhookWorld):
+        found.append(WebhookRecord(world))
+    elif isinstance(world, KubeWorld):
+        found.append(KubeRecord(world))
+    elif isinstance(world, OAuthWorld):
+        found.append(OAuthRecord(world))
+    elif isinstance(world, RabbitWorld):
+        found.append(RabbitRecord(world))
+    elif isinstance(world, LdapWorld):
+        found.append(LdapRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found

@@ -127,10 +127,11 @@ def test_a46_a_forgers_bundle_with_a_log_of_his_own_does_not_hold(done: UUID) ->
         check(rebuilt(raw, policy=record.POLICY.dump()))
 
 
-def test_a50_every_changed_byte_is_found(done: UUID) -> None:
+def test_a50_a_changed_byte_is_found_wherever_it_lies(done: UUID) -> None:
+    """Here every 29th byte; every byte of a shorter bundle in tests/audit/tlog/test_bundle.py."""
     raw = make(done)
     unseen = []
-    for at in range(0, len(raw), 7):
+    for at in range(0, len(raw), 29):
         for bit in (0, 5):
             flipped = raw[:at] + bytes([raw[at] ^ 1 << bit]) + raw[at + 1 :]
             try:

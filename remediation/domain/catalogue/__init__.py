@@ -12,7 +12,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from audit.tlog.canonical import Json
-from remediation.domain.catalogue import aws, kubernetes, openbao, other, postgres, test, tls
+from remediation.domain.catalogue import (
+    aws,
+    kubernetes,
+    ldap,
+    oauth,
+    openbao,
+    other,
+    postgres,
+    rabbitmq,
+    test,
+    tls,
+    valkey,
+    webhook,
+)
 from remediation.domain.catalogue.registry import CatalogueInvalid, build
 from remediation.domain.catalogue.spec import (
     MAX_LOCATOR,
@@ -71,6 +84,11 @@ BUILT_IN = (
     kubernetes.PROVIDER,
     openbao.PROVIDER,
     tls.PROVIDER,
+    valkey.PROVIDER,
+    webhook.PROVIDER,
+    oauth.PROVIDER,
+    rabbitmq.PROVIDER,
+    ldap.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )

@@ -230,6 +230,7 @@ DELETE = ActionSpec(
 
 PROVIDER = Provider(
     name="aws",
+    tested="moto, a simulator",
     title="AWS",
     targets=(ACCESS_KEY, USER_KEYS, USER, ROLE, ROOT),
     actions=(DEACTIVATE, ACTIVATE, DELETE, CREATE_KEY, DISCARD_KEY),

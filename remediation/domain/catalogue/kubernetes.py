@@ -1,25 +1,17 @@
-"""Kubernetes: service accounts and secrets of a cluster. Report-only: there is no action yet."""
+"""Kubernetes: workloads and role bindings; service accounts and secrets are report-only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
 
+from remediation.domain.catalogue import kubernetes_binding as binding
+from remediation.domain.catalogue import kubernetes_workload as workload
 from remediation.domain.catalogue.spec import Provider, TargetSpec, gettext_noop, pgettext
-
-# RFC 1123 names; limited to fewer than the allowed 253 characters to fit into a locator.
-_FIELDS: Mapping[str, str] = MappingProxyType(
-    {
-        "cluster": r"[a-z0-9][a-z0-9_-]{0,62}",
-        "namespace": r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
-        "name": r"[a-z0-9](?:[a-z0-9.-]{0,126}[a-z0-9])?",
-    }
-)
 
 SERVICE_ACCOUNT = TargetSpec(
     kind="kubernetes.service_account",
     title=gettext_noop("Kubernetes service account"),
-    fields=_FIELDS,
+    fields=workload.NAME_FIELDS,
     distinguishing="name",
     example={"cluster": "prod-eu", "namespace": "billing", "name": "exporter"},
     names=("name",),
@@ -28,7 +20,7 @@ SERVICE_ACCOUNT = TargetSpec(
 SECRET = TargetSpec(
     kind="kubernetes.secret",
     title=gettext_noop("Kubernetes secret"),
-    fields=_FIELDS,
+    fields=workload.NAME_FIELDS,
     distinguishing="name",
     example={"cluster": "prod-eu", "namespace": "billing", "name": "db-password"},
     names=("name",),
@@ -37,10 +29,45 @@ SECRET = TargetSpec(
 
 PROVIDER = Provider(
     name="kubernetes",
+    tested="an emulator of its API, simulated",
     title="Kubernetes",
-    targets=(SERVICE_ACCOUNT, SECRET),
-    words={
-        "cluster": pgettext("field of a target", "cluster"),
-        "namespace": pgettext("field of a target", "namespace"),
-    },
+    targets=(SERVICE_ACCOUNT, SECRET, workload.WORKLOAD, binding.ROLE_BINDING),
+    actions=(
+        workload.ISOLATE,
+        workload.RELEASE,
+        workload.SCALE_TO_ZERO,
+        workload.SCALE_BACK,
+        binding.REMOVE,
+        binding.RESTORE,
+        binding.REMOVE_SUBJECT,
+        binding.ADD_SUBJECT,
+    ),
+    words=MappingProxyType(
+        {
+            "cluster": pgettext("field of a target", "cluster"),
+            "namespace": pgettext("field of a target", "namespace"),
+            "controller": pgettext("field of a target", "controller"),
+            "binding": pgettext("field of a target", "role binding"),
+            "isolated": pgettext("field of an observation", "cut off from the network"),
+            "selector": pgettext("field of an observation", "selector of its pods"),
+            "uid": pgettext("field of an observation", "identifier in the cluster"),
+            "replicas": pgettext("field of an observation", "replicas"),
+            "pods": pgettext("field of an observation", "pods"),
+            "other_pods": pgettext("field of an observation", "pods of others that it selects"),
+            "host_network": pgettext("field of an observation", "in the network of its node"),
+            "service_account": pgettext("field of an observation", "service account"),
+            "services": pgettext("field of an observation", "services that lead to it"),
+            "ingresses": pgettext("field of an observation", "addresses from outside"),
+            "allowed_by": pgettext("field of an observation", "policies that allow traffic"),
+            "named_by": pgettext("field of an observation", "policies of others that name it"),
+            "autoscalers": pgettext("field of an observation", "autoscalers"),
+            "bound": pgettext("field of an observation", "is there"),
+            "role": pgettext("field of a target", "role"),
+            "subjects": pgettext("field of an observation", "subjects"),
+            "rules": pgettext("field of an observation", "what the role allows"),
+            "elsewhere": pgettext("field of an observation", "other bindings of its subjects"),
+            "directions": pgettext("parameter of an action", "directions"),
+            "subject": pgettext("field of an observation", "subject"),
+        }
+    ),
 )

@@ -295,6 +295,7 @@ DESTROY = ActionSpec(
 
 PROVIDER = Provider(
     name="openbao",
+    tested="OpenBao 2.7",
     title="OpenBao",
     targets=(APPROLE, SECRET_ID, LEASE, DATABASE_ROLE),
     actions=(NEW_SECRET_ID, DESTROY_NEW, DESTROY, REVOKE, NEW_CREDENTIAL, REVOKE_CREDENTIAL),

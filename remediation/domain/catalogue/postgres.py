@@ -9,6 +9,7 @@ from remediation.domain.catalogue.spec import Provider, pgettext
 
 PROVIDER = Provider(
     name="postgres",
+    tested="PostgreSQL 18 and 15, PgBouncer",
     title="PostgreSQL",
     targets=(ROLE,),
     actions=(DISABLE, ENABLE, ROTATE, END_SESSIONS, CREATE_TWIN),

@@ -290,6 +290,8 @@ class Provider:
     # Words for fields of targets, parameters and observations, where the name itself is not
     # suitable for pages.
     words: Mapping[str, Word] = field(default_factory=lambda: MappingProxyType({}))
+    # The servers on which the tests run its actions, for docs/catalogue.md; says what is simulated.
+    tested: str = ""
     # True for a provider for tests and benchmarks; plans may use it only if the deployment
     # allows it.
     for_tests: bool = False

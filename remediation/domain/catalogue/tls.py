@@ -185,6 +185,7 @@ REVOKE = ActionSpec(
 
 PROVIDER = Provider(
     name="tls",
+    tested="OpenBao 2.7 and TLS servers",
     title="TLS",
     targets=(CERTIFICATE, ISSUED, TRUST),
     actions=(ISSUE, REVOKE, ADD, REMOVE),

@@ -34,6 +34,7 @@ from remediation.executors import aws_sessions as sessions
 from remediation.executors.aws_account import AwsTarget, read_target
 from remediation.executors.base import Deadline
 from remediation.executors.errors import StepFailed
+from remediation.executors.libraries import BOTO3
 from remediation.executors.secret import SecretValue
 from remediation.executors.section import Section
 from remediation.executors.stores.store import (
@@ -87,6 +88,7 @@ class SecretsManager(Store):
     """Secrets Manager in one region of an account."""
 
     kind: ClassVar[str] = "aws_secrets_manager"
+    needs = (BOTO3,)
     at: AwsTarget
 
     def look(self, path: str) -> Held:
@@ -253,7 +255,7 @@ class SecretsManager(Store):
         except Refused:
             raise
         except ImportError:
-            raise StoreUnavailable("boto3 is missing; install hitlportal[aws]") from None
+            raise StoreUnavailable(BOTO3.missing) from None
         except Exception as error:  # botocore's errors have no common base class
             refused = StoreUnavailable if _is_refusal(error) else unanswered
             raise refused(f"store {self.name}: {_words(error)}") from None

@@ -34,6 +34,7 @@ from remediation.domain.errors import Refused, TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.executors.base import Deadline
 from remediation.executors.errors import StepFailed
+from remediation.executors.libraries import HVAC
 from remediation.executors.openbao_client import BaoServer, is_refusal, read_server
 from remediation.executors.secret import SecretValue
 from remediation.executors.section import Section
@@ -76,6 +77,7 @@ class OpenBaoStore(Store):
     """One engine."""
 
     kind: ClassVar[str] = "openbao"
+    needs = (HVAC,)
     server: BaoServer
     mount: str = "secret"
     staging: str = "hitl-staged"
@@ -278,7 +280,7 @@ class OpenBaoStore(Store):
             ) as client:
                 yield client
         except ImportError:
-            raise StoreUnavailable("hvac is missing; install hitlportal[openbao]") from None
+            raise StoreUnavailable(HVAC.missing) from None
         except Refused:
             raise
         except Exception as error:

@@ -20,6 +20,7 @@ from remediation.domain.plan import Target
 from remediation.domain.store_place import StorePlace
 from remediation.executors.base import Deadline
 from remediation.executors.errors import NotApplied, OutcomeUnknown, PartlyApplied
+from remediation.executors.libraries import Library
 from remediation.executors.secret import SecretValue
 
 
@@ -74,6 +75,7 @@ class Store(ABC):
     """
 
     kind: ClassVar[str]
+    needs: ClassVar[tuple[Library, ...]] = ()
     name: str
     # Patterns of locators, each with the patterns of the paths that its identities may use.
     allow: Mapping[str, tuple[str, ...]] = field(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 
@@ -11,26 +10,34 @@ from django.conf import settings
 
 from audit import log
 from audit.tlog.canonical import Json
+from remediation.domain import inert
+from remediation.domain.errors import TargetUnobservable
 from remediation.domain.events import Event
 from remediation.domain.gate import gate
 from remediation.domain.gate.evidence import Evidence
-from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Step
 from remediation.domain.plan_order import delivered_before
-from remediation.executors.run import run_prepare
+from remediation.domain.traces import kept
+from remediation.executors.run import run_prepare, run_traces
 from remediation.services import host_files
 from remediation.services.assessment.observe import Seen, observe
 from remediation.services.execution import inclusion, look_for
 from remediation.services.execution.run import Run
 
+# Of the reason why traces could not be read.
+MOST_WHY = 300
 
-def clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
-    """Observe, gather and gate one step; return evidence, clearance and the rollback's snapshot.
 
-    Raises GateRefused, NotApplied (the executor refuses the target's state), ClearanceRefused.
+def clear(run: Run, index: int) -> Evidence:
+    """Observe, gather and gate one step; return the evidence.
+
+    The run has the step's clearance, snapshot and traces then. Raises GateRefused, NotApplied (the
+    executor refuses the target's state), ClearanceRefused.
     """
     # The clearance's time begins before the observation, so that a pause between observing and
-    # judging counts.
+    # judging counts. Traces are read before it: a target that tells them slowly must not use the
+    # time up.
+    run.traces[index] = _traces(run.step(index))
     began = time.monotonic()
     seen = observe([*run.plan.steps[index:], *_delivered(run, index)])
     if run.has_waited:
@@ -53,7 +60,19 @@ def clear(run: Run, index: int) -> tuple[Evidence, Clearance, Mapping[str, Json]
     observation = replace(observation, state=state)
     snapshot = run_prepare(clearance, run.body, index, host_files.targets(), observation, run.made)
     run.clearances[index], run.snapshots[index] = clearance, snapshot
-    return evidence, clearance, snapshot
+    return evidence
+
+
+def _traces(step: Step) -> dict[str, Json]:
+    """Return what the step is about to end, for the record of its start; empty if nothing.
+
+    A read that fails keeps nothing from being contained: the record says that it failed.
+    """
+    try:
+        found = kept(run_traces(step, host_files.targets()))
+    except TargetUnobservable as error:
+        return {"traces_missing": inert.noted(error.detail or error.message, MOST_WHY)}
+    return {"traces": found} if found else {}
 
 
 def clear_end(run: Run) -> Evidence:

@@ -27,7 +27,6 @@ from remediation.domain.errors import (
 )
 from remediation.domain.events import Event
 from remediation.domain.gate.evidence import Evidence
-from remediation.domain.gate.gate import Clearance
 from remediation.domain.plan import Plan
 from remediation.domain.states import ProposalState
 from remediation.executors.errors import (
@@ -135,7 +134,7 @@ def _begin(run: Run) -> None:
     sends the message again. A crash after it leaves `intended` without a result; `reconcile` reads
     the target.
     """
-    evidence, _, snapshot = _clear_first(run)
+    evidence = _clear_first(run)
     try:
         with transaction.atomic():
             entry, seen = clear_step.record(run, 0, evidence)
@@ -154,14 +153,12 @@ def _begin(run: Run) -> None:
                 source=ProposalState.APPROVED,
                 target=ProposalState.EXECUTING,
             )
-            record_step.record(
-                run.actor, run.execution, 0, "intended", run.token(0), {"snapshot": dict(snapshot)}
-            )
+            record_step.record(run.actor, run.execution, 0, "intended", run.token(0), run.start(0))
     except DatabaseError as error:
         raise AuditUnavailable(type(error).__name__) from error
 
 
-def _clear_first(run: Run) -> tuple[Evidence, Clearance, Mapping[str, Json]]:
+def _clear_first(run: Run) -> Evidence:
     try:
         return clear_step.clear(run, 0)
     except NotApplied as error:

@@ -5,12 +5,10 @@ A run that waited goes on by the same way, with the evidence of the whole gate o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 
 from django.db import transaction
 
-from audit.tlog.canonical import Json
 from remediation.domain.errors import GateRefused, Halted, Next, Refused
 from remediation.domain.events import Event
 from remediation.domain.gate.evidence import Evidence
@@ -40,9 +38,9 @@ def intend(run: Run, index: int) -> bool:
     """
     try:
         judge_halt.refuse_if_halted(run)
-        evidence, _, snapshot = clear_step.clear(run, index)
+        evidence = clear_step.clear(run, index)
         run.leases.ensure(run.plan.steps[index].spec.hard_timeout_s)
-        record_intended(run, index, snapshot, evidence)
+        record_intended(run, index, evidence)
     except Refused as error:
         refuse(run, error)
         return False
@@ -69,7 +67,7 @@ def _can_pass(error: Refused) -> bool:
     return isinstance(error, ClearanceRefused)
 
 
-def record_intended(run: Run, index: int, snapshot: Mapping[str, Json], evidence: Evidence) -> None:
+def record_intended(run: Run, index: int, evidence: Evidence) -> None:
     """Record `intended` for a later step, unless a halt arrived meanwhile. Raises Refused.
 
     A run that waited goes on in the same transaction, with the gate's evidence on record: a crash
@@ -94,7 +92,7 @@ def record_intended(run: Run, index: int, snapshot: Mapping[str, Json], evidence
                         index,
                         "intended",
                         run.token(index),
-                        {"snapshot": dict(snapshot)},
+                        run.start(index),
                     )
             except Refused as error:
                 refusal = error

@@ -41,6 +41,8 @@ class Run:
     # What a rollback needs, by step; also on record with `intended`.
     snapshots: dict[int, Mapping[str, Json]] = field(default_factory=dict)
     clearances: dict[int, Clearance] = field(default_factory=dict)
+    # What each step was about to end (domain/traces.py).
+    traces: dict[int, dict[str, Json]] = field(default_factory=dict)
     applied: list[int] = field(default_factory=list)
     # What each applied step made (ActionSpec.makes).
     made: dict[int, Mapping[str, str]] = field(default_factory=dict)
@@ -57,6 +59,10 @@ class Run:
     def step(self, index: int) -> Step:
         """Return a step with the values that earlier steps made. Raises BadReference."""
         return resolved(self.plan.steps[index], self.made)
+
+    def start(self, index: int) -> dict[str, Json]:
+        """Return what the record of a step's start has: the old state, and what it will end."""
+        return {"snapshot": dict(self.snapshots[index]), **self.traces.get(index, {})}
 
     def settled(self, index: int, observation: Observation | None) -> Settled | None:
         """Return whether a step was applied, as the target shows it; None if that is open."""

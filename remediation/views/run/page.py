@@ -15,6 +15,7 @@ from remediation.domain.states import ProposalState
 from remediation.services.review.reversal import BY_PEOPLE
 from remediation.views.cards.limits import DoesNotStop, LimitRow
 from remediation.views.cards.plan_waits import PlanFlow
+from remediation.views.run.traces import TraceCard
 from remediation.views.run.waiting import WaitCard
 from remediation.views.run.ways import Undoing, Ways
 
@@ -103,6 +104,7 @@ class RunStep:
     was_undone: bool
     does_not_stop: DoesNotStop | None = None
     made: tuple[tuple[str, str], ...] = ()  # what it made, by name
+    traces: TraceCard | None = None
 
 
 @dataclass(frozen=True)

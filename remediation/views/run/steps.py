@@ -17,6 +17,7 @@ from remediation.views.cards.fields import format_recorded
 from remediation.views.cards.limits import does_not_stop
 from remediation.views.cards.step import observations_of
 from remediation.views.run.page import PHASES, REASONS, Change, PhaseRow, RunStep
+from remediation.views.run.traces import trace_card
 
 # Members of a step record that are no fields of its target.
 NOT_FIELDS = frozenset({"incomplete", "open", "settled", "made", *OF_PLACES})
@@ -68,6 +69,7 @@ def _step(
         changes=_changes({record.phase: record.data for record in records}),
         was_undone=outcome is Outcome.UNDONE,
         made=_made(records),
+        traces=trace_card(next((one.data for one in records if one.phase == "intended"), {})),
     )
 
 

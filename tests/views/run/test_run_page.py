@@ -401,3 +401,21 @@ def test_a01_a_reason_is_shown_whole_and_does_nothing(
         page = text_of(alice.get(name, proposal_id))
         assert "<img" not in page
         assert html.escape(hostile) in page
+
+
+def test_the_page_shows_what_was_there_before_a_step_ended_it(world: World, alice: Browser) -> None:
+    """The text of the target stays text; a list that did not fit says so."""
+    sessions = [{"client": "10.1.2.3", "application": "<b>psql</b> \u202e"}] + [
+        {"client": f"10.9.{n // 250}.{n % 250}", "application": "x" * 100} for n in range(400)
+    ]
+    world.inject(
+        {"t1": {"traces": json.dumps({"sessions": sessions})}, "t2": {"fail_traces": True}}
+    )
+    proposal_id = world.approved()
+    world.execute(proposal_id)
+    page = text_of(alice.get("execution", proposal_id))
+    shown = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
+    assert "What was there before this step ended it 401" in shown
+    assert "10.1.2.3" in shown and "<b>psql" not in page
+    assert "They did not fit into the record." in shown
+    assert "What this step ended was not recorded before" in shown

@@ -1,0 +1,172 @@
+"""The controllers of the simulated Kubernetes: workloads have the pods that they ask for.
+
+A pod whose labels its ReplicaSet no longer selects is released and kept, and a new pod takes its
+place; that is what a real ReplicaSet does, too.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import json
+import time
+from typing import Any
+
+from hitlportal.demo.servers.kube_cluster import Cluster, Object, now
+from hitlportal.demo.servers.kube_match import selects
+
+REVISION = "deployment.kubernetes.io/revision"
+_ENDS = "hitlportal.simulated/ends"  # when a pod that was asked to end is gone
+_addresses = itertools.count(10)
+
+
+def settle(cluster: Cluster) -> None:
+    """Bring every workload to what it asks for."""
+    for pod in list(cluster.all("pods")):
+        if float(pod["metadata"].get("annotations", {}).get(_ENDS, "inf")) <= time.time():
+            cluster.delete("pods", pod["metadata"]["namespace"], pod["metadata"]["name"], {})
+    for deployment in list(cluster.all("deployments")):
+        _deployment(cluster, deployment)
+    for item in [*cluster.all("replicasets"), *cluster.all("statefulsets")]:
+        _pods(cluster, item)
+    for deployment in cluster.all("deployments"):
+        _status(deployment, _count(cluster, deployment))
+
+
+def _deployment(cluster: Cluster, deployment: Object) -> None:
+    meta, spec = deployment["metadata"], deployment["spec"]
+    template = json.dumps(spec["template"], sort_keys=True).encode()
+    # Digits and consonants as in real names; it stands in the labels of pods.
+    version = hashlib.sha256(template).hexdigest()[:9]
+    name = f"{meta['name']}-{version}"
+    if cluster.find("replicasets", meta["namespace"], name) is None:
+        _replica_set(cluster, deployment, name, version)
+    for each in cluster.all("replicasets", meta["namespace"]):
+        if _controller(each) == meta["uid"]:
+            current = each["metadata"]["name"] == name
+            each["spec"]["replicas"] = spec.get("replicas", 1) if current else 0
+
+
+def _replica_set(cluster: Cluster, deployment: Object, name: str, version: str) -> None:
+    meta, spec = deployment["metadata"], copy.deepcopy(deployment["spec"])
+    labels = {**spec["template"]["metadata"]["labels"], "pod-template-hash": version}
+    spec["template"]["metadata"]["labels"] = labels
+    spec["selector"].setdefault("matchLabels", {})["pod-template-hash"] = version
+    revisions = [
+        int(each["metadata"]["annotations"][REVISION])
+        for each in cluster.all("replicasets", meta["namespace"])
+        if _controller(each) == meta["uid"]
+    ]
+    new: Object = {
+        "metadata": {
+            "name": name,
+            "labels": labels,
+            "annotations": {REVISION: str(max(revisions, default=0) + 1)},
+            "ownerReferences": [_owner(deployment)],
+        },
+        "spec": {key: spec[key] for key in ("replicas", "selector", "template") if key in spec},
+    }
+    cluster.create("replicasets", meta["namespace"], new)
+
+
+def _pods(cluster: Cluster, owner: Object) -> None:
+    namespace = owner["metadata"]["namespace"]
+    held = []
+    for pod in cluster.all("pods", namespace):
+        own = _controller(pod) == owner["metadata"]["uid"]
+        fits = selects(owner["spec"]["selector"], pod["metadata"].get("labels", {}))
+        if own and not fits:
+            pod["metadata"]["ownerReferences"] = []
+            cluster.touch(pod)
+        elif fits and _controller(pod) in ("", owner["metadata"]["uid"]):
+            if not own:
+                pod["metadata"]["ownerReferences"] = [_owner(owner)]
+            if "deletionTimestamp" not in pod["metadata"]:
+                held.append(pod)
+    wanted = owner["spec"].get("replicas", 1)
+    for number in range(len(held), wanted):
+        _pod(cluster, owner, number)
+    for pod in held[wanted:]:
+        end(cluster, pod)
+    _status(owner, wanted)
+
+
+def _pod(cluster: Cluster, owner: Object, number: int) -> None:
+    template = copy.deepcopy(owner["spec"]["template"])
+    meta, spec = template["metadata"], template["spec"]
+    named = owner["metadata"]["name"]
+    how: Object = {"generateName": f"{named}-"}
+    if owner["kind"] == "StatefulSet":
+        how = {"name": f"{named}-{number}"}
+    containers = [
+        {
+            "name": each["name"],
+            "image": each["image"],
+            "imageID": _image_id(each["image"]),
+            "ready": True,
+            "restartCount": 0,
+            "state": {"running": {"startedAt": now()}},
+        }
+        for each in spec["containers"]
+    ]
+    spec |= {"nodeName": "node-1", "serviceAccountName": spec.get("serviceAccountName", "default")}
+    new: Object = {
+        "metadata": {**meta, **how, "ownerReferences": [_owner(owner)]},
+        "spec": spec,
+        "status": {
+            "phase": "Running",
+            "podIP": f"10.244.0.{next(_addresses) % 250}",
+            "startTime": now(),
+            "containerStatuses": containers,
+        },
+    }
+    cluster.create("pods", owner["metadata"]["namespace"], new)
+
+
+def _image_id(image: str) -> str:
+    return f"{image}@sha256:{hashlib.sha256(image.encode()).hexdigest()}"
+
+
+def end(cluster: Cluster, pod: Object) -> None:
+    """Ask a pod to end; it is gone after the grace period."""
+    meta = pod["metadata"]
+    if cluster.grace_s <= 0:
+        cluster.delete("pods", meta["namespace"], meta["name"], {})
+        return
+    meta["deletionTimestamp"] = now()
+    meta.setdefault("annotations", {})[_ENDS] = str(time.time() + cluster.grace_s)
+    cluster.touch(pod)
+
+
+def _owner(item: Object) -> Object:
+    return {
+        "apiVersion": item["apiVersion"],
+        "kind": item["kind"],
+        "name": item["metadata"]["name"],
+        "uid": item["metadata"]["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _controller(item: Object) -> str:
+    owners: list[Any] = item["metadata"].get("ownerReferences") or []
+    return next((str(each["uid"]) for each in owners if each.get("controller")), "")
+
+
+def _count(cluster: Cluster, deployment: Object) -> int:
+    sets = cluster.all("replicasets", deployment["metadata"]["namespace"])
+    return sum(
+        each["spec"]["replicas"]
+        for each in sets
+        if _controller(each) == deployment["metadata"]["uid"]
+    )
+
+
+def _status(item: Object, count: int) -> None:
+    counts = {"replicas": count, "readyReplicas": count, "availableReplicas": count}
+    status = {"observedGeneration": 1, **counts} if count else {"observedGeneration": 1}
+    if item["kind"] != "Deployment":
+        status["replicas"] = count
+    item["status"] = status

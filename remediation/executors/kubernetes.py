@@ -1,0 +1,32 @@
+"""Workloads and role bindings of Kubernetes."""
+
+from __future__ import annotations
+
+from remediation.domain.catalogue.kubernetes import PROVIDER
+from remediation.executors.driver import Driver
+from remediation.executors.kubernetes_binding import (
+    AddSubject,
+    RemoveBinding,
+    RemoveSubject,
+    RestoreBinding,
+)
+from remediation.executors.kubernetes_isolate import Isolate, Release
+from remediation.executors.kubernetes_scale import ScaleBack, ScaleToZero
+from remediation.executors.kubernetes_server import read
+from remediation.executors.libraries import KUBERNETES
+
+DRIVER = Driver(
+    PROVIDER.name,
+    (
+        Isolate,
+        Release,
+        ScaleToZero,
+        ScaleBack,
+        RemoveBinding,
+        RestoreBinding,
+        RemoveSubject,
+        AddSubject,
+    ),
+    read,
+    needs=(KUBERNETES,),
+)

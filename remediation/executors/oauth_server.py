@@ -1,0 +1,164 @@
+"""Read OAuth's section of the targets file.
+
+[oauth.<issuer>]
+introspection_endpoint = "https://login.example/introspect"    http only on the loopback address
+revocation_endpoint = "https://login.example/revoke"
+ca_file = "login-ca.pem"                optional: the authority of the provider's certificate
+tokens_dir = "leaked-tokens"            where operators put reported tokens, see oauth_kept.py
+observe_client_id = "hitl-observe"      may introspect
+observe_client_secret_file = "oauth-observe.secret"
+client_auth = "basic"                   optional; "post": the secret goes in the body
+environment = "production"              optional, see targets.py
+
+[oauth.<issuer>.clients.web-shop]       a provider lets only the client itself revoke its tokens
+operate_client_secret_file = "oauth-web-shop.secret"
+[oauth.<issuer>.clients.app]
+public = true                           a client without a secret
+[oauth.<issuer>.clients."*"]            optional: a client that may revoke each client's tokens
+client_id = "hitl-operate"
+operate_client_secret_file = "oauth-operate.secret"
+
+Instead of the observer's client: `observe_token_file`, a bearer token that may introspect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from remediation.domain.errors import TargetUnobservable
+from remediation.domain.plan import Target
+from remediation.executors.credentials import for_observing
+from remediation.executors.driver import Places
+from remediation.executors.section import Secret, Section, TargetsFileInvalid
+from remediation.executors.targets import Targets
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+# RFC 6749, appendix A. Without a bound a provider could name anything.
+_CLIENT = re.compile(r"[\x20-\x7e]{1,200}")
+ANY_CLIENT = "*"
+
+
+@dataclass(frozen=True)
+class Login:
+    """A client of the provider. `secret` None: it is public. `client_id` "": a bearer token."""
+
+    client_id: str
+    secret: Secret | None
+    auth: str = "basic"
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """One provider, and the worker's logins there."""
+
+    name: str
+    introspection: str
+    revocation: str
+    tokens: Path
+    observer: Login
+    clients: Mapping[str, Login]
+    ca_file: Path | None = None
+    environment: str = ""
+
+    def login_for(self, client_id: str) -> Login | None:
+        """Return the login that can revoke a token of this client; None if there is none."""
+        return self.clients.get(client_id) or self.clients.get(ANY_CLIENT)
+
+
+@dataclass(frozen=True)
+class Issuers(Places):
+    """All providers of a worker, by name."""
+
+    provider: ClassVar[str] = "oauth"
+    issuers: Mapping[str, Issuer]
+
+    def environment(self, target: Target) -> str:
+        found = self.issuers.get(target.fields["issuer"])
+        return found.environment if found is not None else ""
+
+    def is_own(self, target: Target) -> bool:
+        """Return whether the target is the bearer token that this worker observes with."""
+        found = self.issuers.get(target.fields["issuer"])
+        if found is None or found.observer.client_id or found.observer.secret is None:
+            return False
+        try:
+            own = for_observing(found.observer.secret)
+        except TargetUnobservable:
+            return False
+        return hashlib.sha256(own.encode()).hexdigest() == target.fields["sha256"]
+
+
+def read(section: Section) -> Issuers:
+    return Issuers(section.each(_issuer))
+
+
+def issuer(targets: Targets, name: str) -> Issuer:
+    """Return a provider. Raises TargetUnobservable if this worker does not have it."""
+    places = targets.of(Issuers)
+    if places is None or name not in places.issuers:
+        raise TargetUnobservable(f"this worker has no login for OAuth provider {name}")
+    return places.issuers[name]
+
+
+def _issuer(section: Section, name: str) -> Issuer:
+    if not _NAME.fullmatch(name):
+        raise TargetsFileInvalid(f"{name!r} is not the name of an OAuth provider")
+    auth = section.text("client_auth") if section.has("client_auth") else "basic"
+    if auth not in ("basic", "post"):
+        raise TargetsFileInvalid(f"oauth {name}: client_auth is basic or post")
+    return Issuer(
+        name=name,
+        introspection=_address(section, "introspection_endpoint", name),
+        revocation=_address(section, "revocation_endpoint", name),
+        tokens=section.path("tokens_dir"),
+        observer=_observer(section, auth),
+        clients=section.section("clients").each(lambda one, key: _client(one, key, auth)),
+        ca_file=section.path("ca_file") if section.has("ca_file") else None,
+        environment=section.environment(),
+    )
+
+
+def _observer(section: Section, auth: str) -> Login:
+    if section.has("observe_client_id"):
+        client_id = section.text("observe_client_id")
+        return Login(client_id, section.secret_file("observe_client_secret"), auth)
+    return Login("", section.secret_file("observe_token"))
+
+
+def _client(section: Section, key: str, auth: str) -> Login:
+    client_id = section.text("client_id") if key == ANY_CLIENT else key
+    if not _CLIENT.fullmatch(client_id):
+        raise TargetsFileInvalid(f"{client_id!r} is not the id of an OAuth client")
+    if section.boolean("public"):
+        return Login(client_id, None, "none")
+    return Login(client_id, section.secret_file("operate_client_secret"), auth)
+
+
+def _address(section: Section, name: str, at: str) -> str:
+    address = section.text(name)
+    try:
+        where = urlsplit(address)
+        local = where.scheme == "http" and _is_loopback(where.hostname or "")
+        usable = bool(where.hostname) and where.port != 0 and "@" not in where.netloc
+    except ValueError:
+        local = usable = False
+        where = urlsplit("")
+    if not usable or not (where.scheme == "https" or local) or where.fragment:
+        raise TargetsFileInvalid(
+            f"oauth {at}: {name} is an https address, since tokens are sent to it"
+        )
+    return address
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
