@@ -8,6 +8,7 @@ in an error: it may quote what was sent.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,6 +60,10 @@ class ObjectGone(NotApplied):
     """The object is not there; nothing was changed."""
 
 
+# What an Authorization header can carry: ASCII that is visible.
+_TOKEN = re.compile(r"[!-~]+")
+
+
 @dataclass(frozen=True)
 class Api:
     """The API with one token. The token stands in no text of this object."""
@@ -74,7 +79,7 @@ class Api:
             from kubernetes.client.configuration import Configuration
         except ImportError as error:
             raise TargetUnobservable(KUBERNETES.missing) from error
-        if not token or not token.isascii() or not token.isprintable() or " " in token:
+        if not _TOKEN.fullmatch(token):
             raise TargetUnobservable("the file of the token has none")
         options = Configuration(
             host=server,
