@@ -19,6 +19,7 @@ from remediation.executors import (
     openbao,
     postgres_driver,
     rabbitmq,
+    ssh,
     things,
     tls,
     valkey,
@@ -39,6 +40,7 @@ BUILT_IN = (
     oauth.DRIVER,
     rabbitmq.DRIVER,
     ldap.DRIVER,
+    ssh.DRIVER,
     things.DRIVER,
 )
 _OURS = "hitlportal"

@@ -20,6 +20,8 @@ from tests.executors.contract import CONTRACTS, World, cases
 from tests.executors.kube import KubePlace
 from tests.executors.openbao import Place
 from tests.executors.rabbitmq import RabbitPlace, TargetRabbit
+from tests.executors.ssh import SshPlace
+from tests.executors.ssh import running as ssh_running
 from tests.executors.valkey import TargetServer, ValkeyPlace
 from tests.executors.webhook import Automation, WebhookPlace, serving
 from tests.kills import rabbit
@@ -154,6 +156,13 @@ def rabbit_place() -> Iterator[RabbitPlace]:
 def ldap_place() -> Iterator[ldap.LdapPlace]:
     """A real OpenLDAP; tests share it and use accounts of their own."""
     with ldap.running() as place:
+        yield place
+
+
+@pytest.fixture(scope="session")
+def ssh_place() -> Iterator[SshPlace]:
+    """A real sshd; one test at a time writes the files of its account."""
+    with ssh_running() as place:
         yield place
 
 

@@ -463,6 +463,12 @@ def _ldap_world(action: str, directory: Path, place: Any) -> World:
     return LdapWorld(action, directory, place)
 
 
+def _ssh_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.ssh import SshWorld
+
+    return SshWorld(action, directory, place)
+
+
 BUILT_IN = (
     Contract(
         "postgres",
@@ -480,6 +486,7 @@ BUILT_IN = (
     Contract("oauth", _oauth_world, ("oauth_place",)),
     Contract("rabbitmq", _rabbit_world, ("rabbit_place",)),
     Contract("ldap", _ldap_world, ("ldap_place",)),
+    Contract("ssh", _ssh_world, ("ssh_place",)),
     Contract("test", lambda _, directory, place: NoopWorld(directory), with_credentials=False),
 )
 CONTRACTS = {

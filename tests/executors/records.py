@@ -22,6 +22,7 @@ from tests.executors.ldap import LdapWorld
 from tests.executors.oauth import OAuthWorld
 from tests.executors.openbao import BaoWorld, lines_since
 from tests.executors.rabbitmq import RabbitWorld
+from tests.executors.ssh import SshWorld
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
 from tests.executors.webhook import WebhookWorld
@@ -138,6 +139,20 @@ class BaoRecord(Record):
             if by == self._operator or not reads:
                 found.append(f"{request['operation']} {request['path']}")
         return found
+
+
+class SshRecord(Record):
+    """The log of sshd: every sign-in with another key than the observer's."""
+
+    def __init__(self, world: SshWorld) -> None:
+        self._place, self._begins = world.place, world.place.log.stat().st_size
+
+    def writes(self) -> Sequence[str]:
+        with self._place.log.open("rb") as file:
+            file.seek(self._begins)
+            lines = file.read().decode(errors="replace").splitlines()
+        observer = self._place.observe.fingerprint
+        return [line for line in lines if line.startswith("Accepted") and observer not in line]
 
 
 class ValkeyRecord(Record):

@@ -37,10 +37,12 @@ from tests.executors.records import (
     OAuthRecord,
     RabbitRecord,
     Record,
+    SshRecord,
     ValkeyRecord,
     WebhookRecord,
     reads_only,
 )
+from tests.executors.ssh import SshWorld
 from tests.executors.tls import TlsWorld
 from tests.executors.valkey import ValkeyWorld
 from tests.executors.webhook import WebhookWorld
@@ -56,6 +58,7 @@ PLACES = {
     "oauth": "oauth_place",
     "rabbitmq": "rabbit_place",
     "ldap": "ldap_place",
+    "ssh": "ssh_place",
 }
 CASES = [action for action in ACTIONS if action.partition(".")[0] in PLACES]
 
@@ -119,6 +122,8 @@ def records_of(world: World, request: pytest.FixtureRequest) -> list[Record]:
         found.append(RabbitRecord(world))
     elif isinstance(world, LdapWorld):
         found.append(LdapRecord(world))
+    elif isinstance(world, SshWorld):
+        found.append(SshRecord(world))
     else:
         found.append(AwsRecord(request.getfixturevalue("simulator")))
     return found

@@ -21,6 +21,7 @@ from remediation.domain.catalogue import (
     other,
     postgres,
     rabbitmq,
+    ssh,
     test,
     tls,
     valkey,
@@ -89,6 +90,7 @@ BUILT_IN = (
     oauth.PROVIDER,
     rabbitmq.PROVIDER,
     ldap.PROVIDER,
+    ssh.PROVIDER,
     other.PROVIDER,
     test.PROVIDER,
 )
