@@ -47,7 +47,6 @@ SHORT = {
     "remediation/executors/aws_errors.py": "isolates the words of a driver's errors",
     "remediation/executors/postgres_driver.py": "what a provider's entry names",
     "remediation/executors/postgres_scram.py": "isolates the verifier of RFC 5802",
-    "remediation/executors/openbao.py": "what a provider's entry names",
     "remediation/executors/tls.py": "what a provider's entry names",
     "remediation/schema.py": "the order of the living SQL files",
     "remediation/services/outbox/notice_lock.py": "isolates the lock of notices",

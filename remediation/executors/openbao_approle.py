@@ -90,7 +90,7 @@ class OfApprole(OfRole):
         }
         shown: dict[str, Json] = {
             "secret_ids": [one.to_json() for one in held],
-            "secret_id_life": _life(role),
+            "secret_id_life": life(role),
             "tokens": [str(one) for one in tokens.found],
             "tokens_unseen": tokens.unseen,
             "batch_tokens": batch(role),
@@ -287,7 +287,7 @@ def _accessor(step: Step) -> str:
     return str(step.parameters["accessor"])
 
 
-def _life(role: Mapping[str, object]) -> str:
+def life(role: Mapping[str, object]) -> str:
     """Return how long a new secret id lives, and how often it signs in, in words."""
     seconds, uses = role.get("secret_id_ttl"), role.get("secret_id_num_uses")
     return f"{seconds or 'no'} s limit, {uses or 'no'} limit of uses"

@@ -162,14 +162,18 @@ class Api:
             answer = client.adapter.request("GET", "/v1/auth/token/lookup-self")
         return str(answer.get("request_id", "")) if isinstance(answer, dict) else ""
 
-    def require_rights(self, paths: Sequence[str]) -> None:
-        """Raise NotApplied unless the token may update each path: nothing is done by halves."""
+    def require_rights(self, paths: Sequence[str], *, sudo: bool = False) -> None:
+        """Raise NotApplied unless the token may update each path: nothing is done by halves.
+
+        `sudo`: the server asks for that right, too, at these paths.
+        """
         with refusing():
             asked = self.post("sys/capabilities-self", {"paths": list(paths)}) or {}
         for path in paths:
             found = asked.get(path)
             held = set(found) if isinstance(found, list) else set()
-            if not held & {"update", "root"}:
+            enough = {"update", "sudo"} <= held if sudo else "update" in held
+            if not enough and "root" not in held:
                 raise NotApplied(f"the operator's token may not update {path}")
 
     def _ask(

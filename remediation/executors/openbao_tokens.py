@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from audit.tlog.canonical import Json
 from remediation.executors.base import Deadline
@@ -102,17 +103,25 @@ def secret_id(api: Api, mount: str, role: str, accessor: str) -> SecretId | None
 
 def tokens_of(api: Api, mount: str, role: str) -> Tokens:
     """Return the valid tokens of a role, within a limit of calls and time."""
+    every, unseen = scan(api)
+    found = (_token(mount, role, one) for one in every)
+    return Tokens(tuple(one for one in found if one is not None), unseen)
+
+
+def scan(api: Api) -> tuple[list[dict[str, Any]], int]:
+    """Return the server's valid tokens as looked up, within a limit of calls and time, and how
+    many were not looked at."""
     every = sorted(api.list(ACCESSORS))
     let_settle(every)
     late = Deadline.within(LOOK_SECONDS)
-    found: list[Token] = []
+    found: list[dict[str, Any]] = []
     for number, accessor in enumerate(every):
         if number >= MOST_TOKENS or late.passed:
-            return Tokens(tuple(found), len(every) - number)
-        token = _token(api, mount, role, accessor)
+            return found, len(every) - number
+        token = looked_up(api, accessor)
         if token is not None:
-            found.append(token)
-    return Tokens(tuple(found), 0)
+            found.append({**token, "accessor": accessor})
+    return found, 0
 
 
 def minted_by(
@@ -132,12 +141,13 @@ def minted_by(
     return Minted(tuple(ours), ()) if unique else Minted((), tuple(ours))
 
 
-def _token(api: Api, mount: str, role: str, accessor: str) -> Token | None:
-    """Return the token if it is one of the role; None for any other, or if it has ended."""
+def looked_up(api: Api, accessor: str) -> dict[str, Any] | None:
+    """Return what an accessor shows of its token, never the token; None if it is not valid."""
     from hvac.exceptions import Forbidden, InvalidRequest
 
+    let_settle([accessor])
     try:
-        found = api.post("auth/token/lookup-accessor", {"accessor": accessor})
+        return api.post("auth/token/lookup-accessor", {"accessor": accessor})
     except InvalidRequest:  # it ended since it was listed
         return None
     except Forbidden as error:
@@ -145,14 +155,16 @@ def _token(api: Api, mount: str, role: str, accessor: str) -> Token | None:
         if "invalid accessor" in str(error) or accessor not in api.list(ACCESSORS):
             return None
         raise
-    metadata = _texts(found.get("meta")) if found else {}
-    if not found or found.get("path") != f"auth/{mount}/login":
-        return None
-    if metadata.pop("role_name", "") != role:
+
+
+def _token(mount: str, role: str, found: Mapping[str, Any]) -> Token | None:
+    """Return the token if it is one of the role."""
+    metadata = _texts(found.get("meta"))
+    if found.get("path") != f"auth/{mount}/login" or metadata.pop("role_name", "") != role:
         return None
     until = found.get("expire_time")
     return Token(
-        accessor=accessor,
+        accessor=str(found["accessor"]),
         since=datetime.fromtimestamp(int(found["creation_time"]), UTC),
         until=iso(moment(str(until))) if until else "",
         metadata=metadata,

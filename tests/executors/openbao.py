@@ -26,7 +26,8 @@ SERVER = "main"
 DOC = Path(__file__).parents[2] / "docs" / "openbao.md"
 CHANGING = re.compile(
     r"auth/[^ ]+/(custom-secret-id|secret-id-accessor/destroy)|auth/token/revoke-accessor"
-    r"|auth/token/create/[^ ]+|sys/leases/revoke"
+    r"|auth/token/create/[^ ]+|sys/leases/revoke|sys/leases/revoke-prefix/.+"
+    r"|identity/entity/id/[^ ]+|auth/.+/users/[^ ]+|auth/approle/role/[^ /]+"
 )
 CREATION = "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'"
 

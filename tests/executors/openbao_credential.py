@@ -11,6 +11,7 @@ from audit.tlog.canonical import Json
 from hitlportal.demo.servers.openbao import BaoRefused
 from tests.executors import clusters, install
 from tests.executors.openbao import SERVER, BaoWorld, Place
+from tests.executors.openbao_access import AccessWorld, is_access
 
 NEW_CREDENTIAL = "openbao.database_role.new_credential"
 REVOKE_CREDENTIAL = "openbao.database_role.revoke_credential"
@@ -116,6 +117,8 @@ class CredentialWorld(BaoWorld):
 
 
 def bao_world(action: str, directory: Path, place: Place) -> BaoWorld:
-    """Return the world of an action on AppRoles and leases, or on a database role."""
+    """Return the world of an action on AppRoles and leases, on a database role, or another."""
+    if is_access(action):
+        return AccessWorld(action, directory, place)
     kind = CredentialWorld if action.startswith("openbao.database_role.") else BaoWorld
     return kind(action, directory, place)

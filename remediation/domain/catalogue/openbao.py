@@ -1,9 +1,10 @@
-"""OpenBao: AppRoles, their secret ids, database credentials and their leases."""
+"""OpenBao: AppRoles, their secret ids, database credentials and their leases, and more."""
 
 from __future__ import annotations
 
 from types import MappingProxyType
 
+from remediation.domain.catalogue import openbao_access as access
 from remediation.domain.catalogue.openbao_credential import (
     DATABASE_ROLE,
     NEW_CREDENTIAL,
@@ -297,7 +298,10 @@ PROVIDER = Provider(
     name="openbao",
     tested="OpenBao 2.7",
     title="OpenBao",
-    targets=(APPROLE, SECRET_ID, LEASE, DATABASE_ROLE),
-    actions=(NEW_SECRET_ID, DESTROY_NEW, DESTROY, REVOKE, NEW_CREDENTIAL, REVOKE_CREDENTIAL),
-    words={**WORDS, **LEASE_WORDS, **CREDENTIAL_WORDS},
-)
+    targets=(APPROLE, SECRET_ID, LEASE, DATABASE_ROLE, *access.TARGETS),
+    actions=(
+        NEW_SECRET_ID, DESTROY_NEW, DESTROY, REVOKE, NEW_CREDENTIAL, REVOKE_CREDENTIAL,
+        *access.ACTIONS,
+    ),
+    words={**WORDS, **LEASE_WORDS, **CREDENTIAL_WORDS, **access.WORDS},
+)  # fmt: skip
