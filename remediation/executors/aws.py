@@ -33,6 +33,10 @@ from remediation.executors.aws_delete import DeleteKey
 from remediation.executors.aws_discard import DiscardKey
 from remediation.executors.aws_errors import Spreading
 from remediation.executors.aws_iam import LOOK_SECONDS, look, set_status
+from remediation.executors.aws_login_profile import DeleteLoginProfile
+from remediation.executors.aws_revoke import RestoreSessions, RevokeSessions
+from remediation.executors.aws_role_session import AllowSessionName, DenySessionName
+from remediation.executors.aws_user_deny import AllowAgain, DenyAll
 from remediation.executors.base import Deadline, Executor, Outcome, Point, Snapshot
 from remediation.executors.driver import Driver
 from remediation.executors.errors import (
@@ -149,7 +153,11 @@ def _read_back(step: Step, targets: Targets, deadline: Deadline) -> str:
 
 DRIVER = Driver(
     PROVIDER.name,
-    (DeactivateAccessKey, ActivateAccessKey, DeleteKey, CreateKey, DiscardKey),
+    (
+        *(DeactivateAccessKey, ActivateAccessKey, DeleteKey, CreateKey, DiscardKey),
+        *(DenyAll, AllowAgain, DeleteLoginProfile),
+        *(RevokeSessions, RestoreSessions, DenySessionName, AllowSessionName),
+    ),
     read,
     needs=(BOTO3,),
 )

@@ -72,10 +72,15 @@ class Accounts(Places):
         return found.environment if found is not None else ""
 
     def is_own(self, target: Target) -> bool:
-        """Return whether the target is an access key that the portal itself uses.
+        """Return whether the target is an access key or a role that the portal itself uses.
 
         Whether a user is one of its logins, only a look at the user's keys tells.
         """
+        place = self.accounts.get(target.fields.get("account", ""))
+        role = place.operate_role_arn.rpartition("/")[2] if place is not None else ""
+        # Names of IAM are not distinguished by case.
+        if role and target.fields.get("role", "").lower() == role.lower():
+            return True
         return target.fields.get("access_key_id") in self.own_keys
 
     @property
@@ -127,6 +132,12 @@ def _refuse_false_label(at: str, target: AwsTarget) -> None:
         raise TargetsFileInvalid(f"{at}: simulated, but the endpoint is AWS itself")
     if not target.simulated and address.scheme != "https":
         raise TargetsFileInvalid(f"{at}: an endpoint that is not simulated needs https")
+
+
+def own_keys(targets: Targets) -> frozenset[str]:
+    """Return the keys that this worker itself uses."""
+    places = targets.of(Accounts)
+    return places.own_keys if places is not None else frozenset()
 
 
 def account(targets: Targets, number: str) -> AwsTarget:

@@ -1,9 +1,9 @@
 """Clients of AWS services, and what the worker's login may do with them in one call.
 
 With `operate_role_arn` in the targets file, the login assumes that role for each changing call,
-with a session policy that allows one action on one user, for 15 minutes (the least that AWS gives).
-Somebody who steals a session in the middle of a run can do this and no more. The login's own key
-file can assume the role for any user that it covers. IAM knows no resource for
+with a session policy that allows one action on one user or role, for 15 minutes (the least that AWS
+gives). Somebody who steals a session in the middle of a run can do this and no more. The login's
+own key file can assume the role for any user that it covers. IAM knows no resource for
 a single access key, so the policy names the user; it cannot name the key. Without the role, the
 login's own rights count: every action that it has, on every user. moto, the simulator of the demo
 and the tests, does not enforce session policies; the tests look at the policy that was sent.
@@ -81,7 +81,7 @@ def longest_change(target: AwsTarget) -> float:
 def operating_client(
     clearance: Clearance, step: Step, targets: Targets, action: str, deadline: Deadline
 ) -> Any:
-    """Return an IAM client that may make this one change to the step's user.
+    """Return an IAM client that may make this one change to the step's user or role.
 
     Raises NotApplied, also when no time is left for the change.
     """
@@ -115,14 +115,15 @@ def session_name(clearance: Clearance) -> str:
 
 
 def session_policy(target: AwsTarget, step: Step, action: str) -> dict[str, Json]:
-    """Return the policy that cuts a session to one action on one user.
+    """Return the policy that cuts a session to one action on one user or one role.
 
-    A path of the user is not known here; `*/` stands for any, and a user's name is unique in its
-    account whatever its path. The session can never do more than the role's own policy.
+    The path is not known here; `*/` stands for any, and a name is unique in its account whatever
+    its path. The session can never do more than the role's own policy.
     """
     partition = target.operate_role_arn.split(":")[1]
     fields = step.target.fields
-    users = f"arn:{partition}:iam::{fields['account']}:user"
+    noun = "role" if "role" in fields else "user"
+    at = f"arn:{partition}:iam::{fields['account']}:{noun}"
     return {
         "Version": "2012-10-17",
         "Statement": [
@@ -130,7 +131,7 @@ def session_policy(target: AwsTarget, step: Step, action: str) -> dict[str, Json
                 "Sid": "HitlportalOneStep",
                 "Effect": "Allow",
                 "Action": action,
-                "Resource": [f"{users}/{fields['user']}", f"{users}/*/{fields['user']}"],
+                "Resource": [f"{at}/{fields[noun]}", f"{at}/*/{fields[noun]}"],
             }
         ],
     }

@@ -11,7 +11,7 @@ from audit.tlog.canonical import Json
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.executors.aws_account import Accounts, AwsTarget, account
+from remediation.executors.aws_account import AwsTarget, account, own_keys
 from remediation.executors.aws_client import client_of, reading, uncut
 from remediation.executors.aws_errors import Spreading
 from remediation.executors.aws_iam import Keys, agreed, user_of
@@ -49,7 +49,7 @@ def look_at_user(step: Step, targets: Targets) -> Observation:
             if user is None:
                 return GONE
             keys = agreed(client, fields["user"], _said)
-            slots = [_slot(client, key_id, keys) for key_id in sorted(keys)]
+            slots = [slot(client, key_id, keys) for key_id in sorted(keys)]
     except Spreading as error:
         raise TargetUnobservable(f"{step.target.locator}: {error}") from error
     owners = [*_owners(user), *_own(targets, keys)]
@@ -60,7 +60,8 @@ def _said(keys: Keys) -> str:
     return ", ".join(f"{key_id} {keys[key_id]['Status']}" for key_id in sorted(keys)) or "no key"
 
 
-def _slot(client: Any, key_id: str, keys: Keys) -> dict[str, Json]:
+def slot(client: Any, key_id: str, keys: Keys) -> dict[str, Json]:
+    """Return what is known of one of a user's keys."""
     used = client.get_access_key_last_used(AccessKeyId=key_id)["AccessKeyLastUsed"]
     last = used.get("LastUsedDate")
     return {
@@ -113,8 +114,7 @@ def _owners(user: Mapping[str, Any]) -> list[str]:
 
 
 def _own(targets: Targets, keys: Keys) -> list[str]:
-    places = targets.of(Accounts)
-    own = sorted(places.own_keys & set(keys)) if places is not None else []
+    own = sorted(own_keys(targets) & set(keys))
     return [f"this portal, whose own login is key {key}" for key in own]
 
 

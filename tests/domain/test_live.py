@@ -91,7 +91,7 @@ def test_the_step_by_which_an_identity_is_read() -> None:
     step = step_for(ROLE)
     assert step is not None and step.spec.removes_access and step.target.locator == ROLE
     assert step_for(KEY) is not None
-    assert step_for("aws.iam.user:123456789012/deploy") is None, "no action works on it"
+    assert step_for("aws.iam.root:123456789012") is None, "no action works on it"
     assert step_for("unheard.of:x") is None and step_for("postgres.role:x") is None
 
 

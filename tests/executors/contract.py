@@ -375,7 +375,12 @@ class UserKeysWorld(AwsWorld):
 
 
 def aws_world(action: str, directory: Path, simulator: moto.Moto) -> AwsWorld:
-    """Return the world of an action on one key, or on all keys of a user."""
+    """Return the world of an action on one key, on all keys of a user, or on something else."""
+    from tests.executors import aws_worlds  # it imports this module
+
+    other = aws_worlds.WORLDS.get(action.rpartition(".")[0])
+    if other is not None:
+        return other(action, directory, simulator)
     kind = UserKeysWorld if action.startswith("aws.user_keys.") else AwsWorld
     return kind(action, directory, simulator)
 

@@ -14,12 +14,26 @@ READS = [
     "iam:GetUser",
     "iam:ListAccessKeys",
     "iam:GetAccessKeyLastUsed",
+    "iam:GetLoginProfile",
+    "iam:ListUserPolicies",
+    "iam:ListAttachedUserPolicies",
+    "iam:GetUserPolicy",
+    "iam:GetRole",
+    "iam:ListRolePolicies",
+    "iam:ListAttachedRolePolicies",
+    "iam:GetRolePolicy",
     "cloudtrail:LookupEvents",
     "secretsmanager:DescribeSecret",
 ]
 KEY_CHANGES = ["iam:UpdateAccessKey", "iam:CreateAccessKey", "iam:DeleteAccessKey"]
+POLICY_CHANGES = [
+    *("iam:PutUserPolicy", "iam:DeleteUserPolicy"),
+    *("iam:PutRolePolicy", "iam:DeleteRolePolicy"),
+    "iam:DeleteLoginProfile",
+]
 CHANGES = [
     *KEY_CHANGES,
+    *POLICY_CHANGES,
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetSecretValue",
     "secretsmanager:PutSecretValue",
@@ -58,7 +72,9 @@ def _add_role(backend: IAMBackend, account: str) -> None:
     allowed = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     trust = {"Version": "2012-10-17", "Statement": [allowed]}
     backend.create_role(ROLE, json.dumps(trust), "/", None, "", [], "3600")
-    backend.put_role_policy(ROLE, "hitlportal", json.dumps(_policy(KEY_CHANGES)))
+    backend.put_role_policy(
+        ROLE, "hitlportal", json.dumps(_policy([*KEY_CHANGES, *POLICY_CHANGES]))
+    )
 
 
 def _add_user(

@@ -19,8 +19,8 @@ Seed: {"accounts": [{"account": "<12 digits>",
                "keys": [{"id": "AKIA...", "status": "Active", "secret": "... (optional)",
                "created": "2023-07-10T11:40:00Z", "last_used": "..." (both optional)}]}],
     "observer": {"user": "...", "id": "AKIA...", "secret": "..."},   may only read
-    "operator": {"user": "...", "id": "AKIA...", "secret": "..."},   may only change keys
-    "assumer": {...},    optional: may only assume the role hitl-operator, which may change keys
+    "operator": {"user": "...", "id": "AKIA...", "secret": "..."},   may change keys and policies
+    "assumer": {...},    optional: may only assume the role hitl-operator, which may change those
     "admin": {...}}]}    optional: may do everything
 
 The log gets one JSON line per call before the caller gets its answer. The state file keeps the keys
@@ -60,7 +60,10 @@ from hitlportal.demo.servers.moto_trail import Call, Trail
 SERVICES = frozenset({"iam", "sts", "cloudtrail", "secretsmanager"})
 MAX_BODY = 64 * 1024  # the parameters of the calls served here
 # No other parameter: the log must hold no secret.
-LOGGED = ("UserName", "AccessKeyId", "Status", "RoleArn", "RoleSessionName", "Policy")
+LOGGED = (
+    *("UserName", "AccessKeyId", "Status", "RoleArn", "RoleSessionName", "Policy"),
+    *("RoleName", "PolicyName", "PolicyDocument"),
+)
 ENDING = (signal.SIGTERM, signal.SIGINT)
 CREDENTIAL = re.compile(r"Credential=([^/,]+)/\d+/[^/]+/([^/]+)/aws4_request")
 REFUSAL = (

@@ -1,10 +1,18 @@
-"""AWS: access keys, users and roles of IAM, and the root user of an account."""
+"""AWS: access keys of IAM, and the list of all kinds and actions of AWS."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
 
+from remediation.domain.catalogue.aws_role import (
+    ALLOW_SESSION,
+    DENY_SESSION,
+    RESTORE,
+    REVOKE,
+    ROLE,
+    SESSION,
+)
 from remediation.domain.catalogue.aws_rotation import (
     ACCOUNT,
     CREATE_KEY,
@@ -14,6 +22,7 @@ from remediation.domain.catalogue.aws_rotation import (
     NAME,
     USER_KEYS,
 )
+from remediation.domain.catalogue.aws_user import ALLOW_AGAIN, DELETE_PASSWORD, DENY_ALL, USER
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -88,27 +97,7 @@ ACCESS_KEY = TargetSpec(
         " evidence says which key it is; its status is above."
     ),
 )
-# Identities for which there is no action yet; an incident can be about them.
-USER = TargetSpec(
-    kind="aws.iam.user",
-    title=gettext_noop("AWS IAM user"),
-    fields={"account": ACCOUNT, "user": NAME},
-    distinguishing="user",
-    example={"account": "123456789012", "user": "deploy"},
-    names=("user",),
-    account="account",
-    report_only=True,
-)
-ROLE = TargetSpec(
-    kind="aws.iam.role",
-    title=gettext_noop("AWS IAM role"),
-    fields={"account": ACCOUNT, "role": NAME},
-    distinguishing="role",
-    example={"account": "123456789012", "role": "build"},
-    names=("role",),
-    account="account",
-    report_only=True,
-)
+# There is no action on it; an incident can be about it.
 ROOT = TargetSpec(
     kind="aws.iam.root",
     title=gettext_noop("AWS account root user"),
@@ -232,8 +221,12 @@ PROVIDER = Provider(
     name="aws",
     tested="moto, a simulator",
     title="AWS",
-    targets=(ACCESS_KEY, USER_KEYS, USER, ROLE, ROOT),
-    actions=(DEACTIVATE, ACTIVATE, DELETE, CREATE_KEY, DISCARD_KEY),
+    targets=(ACCESS_KEY, USER_KEYS, USER, ROLE, ROOT, SESSION),
+    actions=(
+        *(DEACTIVATE, ACTIVATE, DELETE, CREATE_KEY, DISCARD_KEY),
+        *(DENY_ALL, ALLOW_AGAIN, REVOKE, RESTORE, DENY_SESSION, ALLOW_SESSION),
+        DELETE_PASSWORD,
+    ),
     words={
         "account": pgettext("field of a target", "account"),
         "user": pgettext("field of a target", "user"),
@@ -253,5 +246,19 @@ PROVIDER = Provider(
         "uncut": pgettext("field of an observation", "why the login is not cut to the step"),
         "store": pgettext("parameter of an action", "place in the store"),
         "replaces": pgettext("parameter of an action", "key that it follows"),
+        "session": pgettext("field of a target", "session name"),
+        "denied": pgettext("field of an observation", "denied by the portal's policy"),
+        "user_id": pgettext("field of an observation", "unique id of the user"),
+        "role_id": pgettext("field of an observation", "unique id of the role"),
+        "iam_policies": pgettext("field of an observation", "other policies"),
+        "console": pgettext("field of an observation", "password for the console"),
+        "password_last_used": pgettext("field of an observation", "password last used"),
+        "own": pgettext("field of an observation", "keys that the portal itself uses"),
+        "iam_path": pgettext("field of an observation", "path of the role"),
+        "assumed_by": pgettext("field of an observation", "who can assume it"),
+        "session_s": pgettext("field of an observation", "longest session in seconds"),
+        "revocations": pgettext("field of an observation", "older sessions denied, issued before"),
+        "earlier": pgettext("field of an observation", "text of AWSRevokeOlderSessions now"),
+        "before": pgettext("parameter of an action", "issued before"),
     },
 )

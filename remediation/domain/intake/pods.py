@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from remediation.domain.catalogue import TARGETS
-from remediation.domain.catalogue.aws import ROLE
+from remediation.domain.catalogue.aws_role import ROLE
 from remediation.domain.catalogue.kubernetes import SECRET, SERVICE_ACCOUNT
 from remediation.domain.intake.node import Node
 from remediation.domain.intake.place import Place

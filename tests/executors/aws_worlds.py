@@ -1,0 +1,14 @@
+"""The worlds of AWS beside those of access keys, by the first part of an action's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.executors.aws_policies import DeniedUserWorld, PasswordWorld, RoleWorld
+from tests.executors.contract import AwsWorld
+
+WORLDS: Mapping[str, type[AwsWorld]] = {
+    "aws.iam_user": DeniedUserWorld,
+    "aws.iam_role": RoleWorld,
+    "aws.iam_login_profile": PasswordWorld,
+}
