@@ -12,7 +12,7 @@ from uuid import uuid4
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.openbao import BaoRefused
 from remediation.domain.catalogue import ACTIONS
-from tests.executors.openbao import DOC, SERVER, BaoWorld, Place, rules
+from tests.executors.openbao import DOC, SERVER, BaoWorld, Place, registered, rules
 
 USERPASS = "us er%+é"  # a server takes such a name, and so do its policies
 
@@ -67,6 +67,7 @@ class AccessWorld(BaoWorld):
         """Sign in as the user does."""
         path = f"auth/{quote(self.userpass)}/login/{name or self.user}"
         found = place.server.ask("POST", path, {"password": self.password}, token="")
+        registered(found["auth"]["accessor"])
         return dict(found["auth"])
 
     def can_sign_in(self) -> bool:
@@ -97,10 +98,11 @@ class AccessWorld(BaoWorld):
             )
             self.place.server.policy(f"{name}-{self.role}", policy)
             token = self.place.server.token(f"{name}-{self.role}")
+            accessor = self._accessor(token)
             self.tokens.append(token)
             (self.directory / f"{name}.token").write_text(token)
             if name == "operate":
-                self._operator = self._hashed(token)
+                self._operator = self._hashed(accessor)
 
     @property
     def target(self) -> dict[str, Json]:
