@@ -12,10 +12,12 @@ applied: the role stays off, `left_open` names server and pid, and `tighten` tri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar
 
+from audit.tlog.canonical import Json
 from remediation.domain.catalogue.postgres_login import DISABLE, ENABLE
 from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
@@ -34,6 +36,7 @@ from remediation.executors.postgres_role import (
 )
 from remediation.executors.postgres_servers import Server
 from remediation.executors.postgres_session import Connection, change
+from remediation.executors.postgres_traces import session_traces
 from remediation.executors.targets import Targets
 
 # An operator of the target installs this file there.
@@ -85,6 +88,9 @@ class DisableRole(LoginAction):
 
     spec = DISABLE
     login = False
+
+    def traces(self, step: Step, targets: Targets) -> Mapping[str, Json]:
+        return session_traces(step, targets)
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
         """Return one point per server; without access: no login, and no session is left."""

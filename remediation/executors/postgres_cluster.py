@@ -5,6 +5,7 @@ observe_dsn = "..."            or observe_dsn_file; login hitl_observer
 operate_dsn_file = "..."       login hitl_operator
 ticket_dsn_file = "..."        optional; login hitl_ticket, for steps that set a password
 environment = "production"     optional, see targets.py
+record_queries = true          optional: records of a step may have the beginning of queries
 
 [postgres.<cluster>.standby.<name>]    optional, for each standby that takes sessions; <name> is its
 observe_dsn = "..."                    application_name at the primary
@@ -61,6 +62,8 @@ class PostgresTarget(PostgresServer):
     ticket_dsn: Secret | None = None
     standbys: Mapping[str, PostgresServer] = field(default_factory=lambda: MappingProxyType({}))
     poolers: Mapping[str, Pooler] = field(default_factory=lambda: MappingProxyType({}))
+    # Whether the traces of a step have the beginning of each session's query.
+    record_queries: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def _cluster(section: Section, _: str) -> PostgresTarget:
         section.secret_file("ticket_dsn") if section.has("ticket_dsn_file") else None,
         standbys,
         section.section("pooler").each(_pooler),
+        section.boolean("record_queries"),
     )
 
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from audit.tlog.canonical import Json
 from remediation.domain import instant
 from remediation.domain.catalogue.postgres_rotation import END_SESSIONS
 from remediation.domain.gate.gate import Clearance
@@ -26,6 +27,7 @@ from remediation.executors.postgres_role import (
     add_standbys,
 )
 from remediation.executors.postgres_session import Connection, NotUsable
+from remediation.executors.postgres_traces import session_traces
 from remediation.executors.targets import Targets
 
 # The worker's clock may be behind the target's, whose own is asked again before sessions end.
@@ -40,6 +42,9 @@ class EndSessions(RoleAction):
     def _beside(self, step: Step, targets: Targets, found: Mapping[str, Any]) -> dict[str, Any]:
         passwords = passwords_of(step, targets, found["oid"])
         return {"servers": add_to_servers(found["servers"], passwords, _before(step))}
+
+    def traces(self, step: Step, targets: Targets) -> Mapping[str, Json]:
+        return session_traces(step, targets, _before(step))
 
     def precheck(self, step: Step, observation: Observation) -> None:
         super().precheck(step, observation)

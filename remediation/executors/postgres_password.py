@@ -80,16 +80,17 @@ def on_each(
     *,
     portal: int | None,
     seconds: float = SECONDS,
+    needed: int = NEEDED,
 ) -> dict[str, T | Unseen]:
     """Ask the primary and each standby of the targets file, by the server's name for people.
 
-    Raises TargetUnobservable if the primary cannot be asked.
+    `needed` is the version of hitl_ops. Raises TargetUnobservable if the primary cannot be asked.
     """
     try:
         with session(
             target.observe(), portal=portal, deadline=Deadline.within(seconds), read_only=True
         ) as connection:
-            refuse_older(connection)
+            refuse_older(connection, needed)
             identifier = system_identifier(connection)
             found: dict[str, T | Unseen] = {name: ask(connection)}
     except (psycopg.Error, NotUsable) as error:
@@ -128,13 +129,14 @@ def _at_standby(
         return Unseen(words(error))
 
 
-def refuse_older(connection: Connection) -> None:
-    """Raise NotUsable if the functions on the target know nothing of passwords."""
+def refuse_older(connection: Connection, needed: int = NEEDED) -> None:
+    """Raise NotUsable if the functions on the target are too old: without `needed`, if they know
+    nothing of passwords."""
     row = connection.execute(_VERSION).fetchone()
     version = row["version"] if row else 1
-    if version < NEEDED:
+    if version < needed:
         raise NotUsable(
-            f"hitl_ops on this cluster has version {version}, this action needs {NEEDED}: install"
+            f"hitl_ops on this cluster has version {version}, this action needs {needed}: install"
             " hitl_ops.sql again"
         )
 
@@ -158,10 +160,7 @@ def read_sessions(connection: Connection, oid: int) -> tuple[Session, ...]:
     """Return the sessions of a role on this server, the oldest first."""
     asked = datetime.now(UTC)
     rows = connection.execute(_ORIGINS, [oid]).fetchall()
-    answered = datetime.now(UTC)
-    # Nobody knows when a slow answer was made. From its end the ages would make an old session one
-    # that began after the change.
-    at = answered if answered - asked < SLOW else asked
+    at = moment(asked)
     return tuple(
         Session(
             row["pid"],
@@ -171,6 +170,16 @@ def read_sessions(connection: Connection, oid: int) -> tuple[Session, ...]:
         )
         for row in rows
     )
+
+
+def moment(asked: datetime) -> datetime:
+    """Return the time of an answer that just came, by this worker's clock.
+
+    Nobody knows when a slow answer was made. From its end the ages would make an old session one
+    that began after the change.
+    """
+    answered = datetime.now(UTC)
+    return answered if answered - asked < SLOW else asked
 
 
 def in_force(

@@ -66,6 +66,7 @@ from remediation.executors.postgres_role import (
 from remediation.executors.postgres_scram import make_verifier
 from remediation.executors.postgres_session import NotUsable
 from remediation.executors.postgres_ticket import call, open_ticket
+from remediation.executors.postgres_traces import session_traces
 from remediation.executors.secret import SecretValue, closed, make_password
 from remediation.executors.targets import Targets
 
@@ -76,6 +77,9 @@ class RotatePassword(RoleAction):
     """Replace a role's password, and deliver the new one."""
 
     spec = ROTATE
+
+    def traces(self, step: Step, targets: Targets) -> Mapping[str, Json]:
+        return session_traces(step, targets) if step.parameters["end_sessions"] is True else {}
 
     # --- Reading -------------------------------------------------------------------------------
 

@@ -70,7 +70,7 @@ def session(
         yield connection
 
 
-def change(connection: Connection, statement: str, role: str, *, wait: float) -> None:
+def change(connection: Connection, statement: str, *names: str, wait: float) -> None:
     """Execute one statement in one transaction, which waits for locks no longer than this.
 
     The session's limit for a statement counts, too. Raises NotApplied or OutcomeUnknown.
@@ -78,7 +78,7 @@ def change(connection: Connection, statement: str, role: str, *, wait: float) ->
     try:
         limit = str(max(1, int(wait * 1000)))
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [limit])
-        connection.execute(statement.encode(), [role])
+        connection.execute(statement.encode(), names)
     except psycopg.Error as error:
         # After an ERROR the statement is rolled back; after FATAL or no answer that is unknown.
         if error.diag.severity_nonlocalized == "ERROR":

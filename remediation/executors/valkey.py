@@ -8,9 +8,7 @@ hash of one: the server's hashes have no salt.
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
@@ -20,103 +18,18 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.executors.base import (
-    Candidate,
-    Compared,
-    Deadline,
-    Executor,
-    Outcome,
-    Point,
-    Settled,
-    Snapshot,
-)
+from remediation.executors.base import Deadline, Outcome, Settled, Snapshot
 from remediation.executors.credentials import refuse_without_clearance
 from remediation.executors.driver import Driver
-from remediation.executors.errors import (
-    NotApplied,
-    PartlyApplied,
-    RollbackFailed,
-    StepFailed,
-    VerifyFailed,
-)
+from remediation.executors.errors import NotApplied, PartlyApplied, RollbackFailed, StepFailed
 from remediation.executors.targets import Targets
-from remediation.executors.valkey_calls import (
-    Account,
-    change,
-    end_at_each_node,
-    read_node,
-    require_rights,
-)
+from remediation.executors.valkey_calls import change, end_at_each_node, require_rights
+from remediation.executors.valkey_old_connections import EndConnections
 from remediation.executors.valkey_server import Server, read, server
-
-PAUSE_SECONDS = 0.2
-VERIFY_SECONDS = 5.0
+from remediation.executors.valkey_user import User, accounts, connection_traces, refuse_gone
 
 
-class _User(Executor):
-    """The common parts of the actions on a user."""
-
-    def observe(self, step: Step, targets: Targets) -> Observation:
-        return _observation(_accounts(step, targets))
-
-    def secret_in_force(
-        self, step: Step, targets: Targets, candidates: Sequence[Candidate]
-    ) -> Compared:
-        """Compare with the hashes that the observer's login reads; nothing is sent."""
-        accounts = _accounts(step, targets).values()
-        if any(one.any_password for one in accounts):
-            why = "a node takes any password for the user"
-            return Compared((None,) * len(candidates), why=why)
-        held = {each for one in accounts for each in one.hashes}
-        answers = tuple(
-            any(hashlib.sha256(value.encode()).hexdigest() in held for value in one.values)
-            if one.values
-            else None
-            for one in candidates
-        )
-        return Compared(answers, place=f"users of Valkey {step.target.fields['server']}")
-
-    def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
-        nodes = observation.shown.get("nodes")
-        if not observation.exists or not isinstance(nodes, dict):
-            return (Point(step.target.locator, None),)
-        return tuple(
-            Point(f"Valkey node {node}", _without(seen), self._open(step, seen))
-            for node, seen in sorted(nodes.items())
-            if isinstance(seen, dict)
-        )
-
-    def _open(self, step: Step, seen: Mapping[str, Json]) -> tuple[str, ...]:
-        """Return what is still open at a node for this action, in words."""
-        return ()
-
-    def verify(
-        self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
-    ) -> Outcome:
-        give_up = Deadline.within(min(VERIFY_SECONDS, deadline.left))
-        while True:
-            try:
-                found = self.observe(step, targets)
-            except TargetUnobservable as error:
-                raise VerifyFailed(error.detail) from error
-            why = self._why_not(step, found)
-            if not why:
-                return Outcome(self.seen(found), found)
-            if give_up.passed:
-                raise VerifyFailed(why)
-            time.sleep(PAUSE_SECONDS)
-
-    def _why_not(self, step: Step, found: Observation) -> str:
-        """Return why the target is not in the wanted state; "" if it is."""
-        wanted = self.spec.leads_to.get("status")
-        if not found.exists:
-            return f"{step.target.locator} does not exist"
-        if wanted is not None and found.state["status"] != wanted:
-            return f"the user is {found.state['status']}"
-        return "; ".join(self.left_open(step, found))
-
-
-class _Switch(_User):
+class _Switch(User):
     """Switch a user off or on at each node."""
 
     status: ClassVar[str]
@@ -186,6 +99,9 @@ class DisableUser(_Switch):
     spec = DISABLE
     status = "off"
 
+    def traces(self, step: Step, targets: Targets) -> Mapping[str, Json]:
+        return connection_traces(step, targets) if step.parameters.get("end_connections") else {}
+
     def _open(self, step: Step, seen: Mapping[str, Json]) -> tuple[str, ...]:
         if not step.parameters.get("end_connections") or not seen["connections"]:
             return ()
@@ -200,7 +116,7 @@ class DisableUser(_Switch):
         at, user = server(targets, step.target.fields["server"]), step.target.fields["user"]
         # Where somebody has switched the user on since, connections are not the step's to end.
         try:
-            off = [node for node, one in _accounts(step, targets).items() if one.status == "off"]
+            off = [node for node, one in accounts(step, targets).items() if one.status == "off"]
         except TargetUnobservable as error:
             raise NotApplied(error.detail) from error
         there = replace(at, nodes=tuple(off))
@@ -212,45 +128,6 @@ class EnableUser(_Switch):
 
     spec = ENABLE
     status = "on"
-
-
-def _accounts(step: Step, targets: Targets) -> dict[str, Account]:
-    """Return the user at each node. Raises TargetUnobservable."""
-    at, user = server(targets, step.target.fields["server"]), step.target.fields["user"]
-    return {node: read_node(at, node, user) for node in at.nodes}
-
-
-def _observation(accounts: Mapping[str, Account]) -> Observation:
-    held = {node: one for node, one in accounts.items() if one.exists}
-    if not held:
-        return Observation(False, {}, {}, False)
-    # A node without the user lets it in no more than one where it is off.
-    states = {one.status for one in accounts.values()}
-    rights = sorted({one.rights for one in held.values()})
-    state: dict[str, Json] = {
-        "status": min(states) if len(states) == 1 else "mixed",
-        "rights": " | ".join(rights),
-    }
-    kept = sorted({one.persisted for one in held.values() if one.persisted})
-    actives = [one.idle_s for one in held.values() if one.idle_s is not None]
-    addresses = sorted({each for one in held.values() for each in one.addresses})
-    shown: dict[str, Json] = {
-        "nodes": {
-            node: {"status": one.status, "connections": one.connections}
-            for node, one in sorted(accounts.items())
-        },
-        "connections": sum(one.connections for one in held.values()),
-        "addresses": [*addresses],
-        "last_active_s": min(actives, default=None),
-        "passwords": max(len(one.hashes) for one in held.values()),
-        "persisted": [*kept],
-    }
-    return Observation(True, state, shown, False)
-
-
-def _without(seen: Mapping[str, Json]) -> bool:
-    """Return whether a node lets the user in no more; an open connection is access, too."""
-    return seen["status"] == "off" and not seen["connections"]
 
 
 def _set(
@@ -266,7 +143,7 @@ def _set(
     One node that fails keeps no other one from being changed. Raises NotApplied where nothing was
     changed, PartlyApplied after the first change, OutcomeUnknown.
     """
-    _refuse_gone(step, targets)
+    refuse_gone(step, targets)
     user, done, failed = step.target.fields["user"], list[Json](), list[StepFailed]()
     for node, status in wanted.items():
         try:
@@ -294,14 +171,4 @@ def _require_rights(
         require_rights(at, node, clearance, commands, deadline)
 
 
-def _refuse_gone(step: Step, targets: Targets) -> None:
-    """ACL SETUSER would make the user."""
-    try:
-        accounts = _accounts(step, targets)
-    except TargetUnobservable as error:
-        raise NotApplied(error.detail) from error
-    if not any(one.exists for one in accounts.values()):
-        raise NotApplied(f"{step.target.locator} does not exist")
-
-
-DRIVER = Driver(PROVIDER.name, (DisableUser, EnableUser), read)
+DRIVER = Driver(PROVIDER.name, (DisableUser, EnableUser, EndConnections), read)

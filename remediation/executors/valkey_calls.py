@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +20,9 @@ from remediation.executors.valkey_server import ANSWER_SECONDS, CONNECT_SECONDS,
 
 MOST_ADDRESSES = 50
 MOST_RIGHTS = 1_500
+MOST_TEXT = 100
+# A node whose clock is further from the worker's says nothing about a time that people gave.
+CLOCKS_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,59 @@ def read_node(at: Server, node: str, user: str) -> Account:
             idle_s=min((int(one["idle"]) for one in clients), default=None),
             persisted=_persisted(client),
         )
+
+
+@dataclass(frozen=True)
+class Client:
+    """One open connection; `command` is the name of the last one, without arguments."""
+
+    id: int
+    address: str
+    name: str
+    age_s: int
+    idle_s: int
+    command: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "address": self.address[:MOST_TEXT],
+            "name": self.name[:MOST_TEXT],
+            "age_s": self.age_s,
+            "idle_s": self.idle_s,
+            "command": self.command[:MOST_TEXT],
+        }
+
+
+def read_clients(
+    at: Server, node: str, user: str, before: datetime | None = None
+) -> tuple[Client, ...]:
+    """Return a user's connections at a node, the oldest first; with a moment, those that began
+    before by the node's clock. Raises TargetUnobservable."""
+    with _observing(node), at.observing(node) as client:
+        return _clients(client, user, before)
+
+
+def _clients(client: Any, user: str, before: datetime | None) -> tuple[Client, ...]:
+    """Ask for the time first: a connection then seems older, by up to a second, never younger."""
+    now = None if before is None else _clock(client)
+    found = [_client(one) for one in client.client_list() if one.get("user") == user]
+    if before is not None and now is not None:
+        found = [one for one in found if now - timedelta(seconds=one.age_s) < before]
+    return tuple(sorted(found, key=lambda one: (-one.age_s, one.id)))
+
+
+def _client(row: Mapping[str, str]) -> Client:
+    # `cmd` is a name, also of a subcommand; cut at a space, should a server add more.
+    command = str(row.get("cmd", "")).partition(" ")[0]
+    return Client(
+        int(row["id"]), _host(row), str(row.get("name", "")), int(row["age"]), int(row["idle"]),
+        command,
+    )  # fmt: skip
+
+
+def _clock(client: Any) -> datetime:
+    """Return the node's time in whole seconds, as it counts ages."""
+    return datetime.fromtimestamp(int(client.time()[0]), UTC)
 
 
 def _rights(held: Mapping[str, Any]) -> str:
@@ -163,6 +220,42 @@ def end_at_each_node(
                 raise PartlyApplied(f"connections are left at {node}: {error}") from error
             raise
     return ended
+
+
+def end_old(
+    at: Server, node: str, clearance: Clearance, user: str, before: datetime, deadline: Deadline
+) -> int:
+    """End a user's connections at a node that began before a moment; return how many.
+
+    By their numbers, which a node never gives twice. Raises NotApplied if none was ended,
+    PartlyApplied after the first one, and OutcomeUnknown.
+    """
+    ended = 0
+    with _changing(node), at.operating(node, clearance) as client:
+        _require_time(deadline)
+        _refuse_clock(node, _clock(client), before)
+        for one in _clients(client, user, before):
+            if deadline.left < ANSWER_SECONDS:
+                raise _left(ended, f"Valkey node {node}: no time is left for the others")
+            try:
+                # The user again: a connection may have signed in as another one meanwhile.
+                ended += int(client.execute_command("CLIENT KILL", "ID", one.id, "USER", user))
+            except (wrong.NoPermissionError, wrong.ResponseError) as error:
+                raise _left(ended, f"Valkey node {node}: {_words(error)}") from None
+        return ended
+
+
+def _refuse_clock(node: str, now: datetime, before: datetime) -> None:
+    """Refuse a moment that has not come, or a clock that differs from the worker's."""
+    apart = abs((datetime.now(UTC) - now).total_seconds())
+    if apart > CLOCKS_SECONDS:
+        raise NotApplied(f"Valkey node {node}: its clock differs by {apart:.0f} seconds")
+    if before > now + timedelta(seconds=1):
+        raise NotApplied(f"Valkey node {node}: the given time has not come yet")
+
+
+def _left(ended: int, why: str) -> NotApplied | PartlyApplied:
+    return PartlyApplied(f"{ended} ended; {why}") if ended else NotApplied(why)
 
 
 def _require_time(deadline: Deadline) -> None:

@@ -426,6 +426,13 @@ def _bao_world(action: str, directory: Path, place: Any) -> World:
     return bao_world(action, directory, place)
 
 
+def _postgres_world(action: str, directory: Path, place: Any) -> World:
+    from tests.executors.postgres_membership import MembershipWorld
+
+    kind = MembershipWorld if action.startswith("postgres.membership.") else PostgresWorld
+    return kind(action, directory, place.superuser, place.log)
+
+
 def _tls_world(action: str, directory: Path, place: Any) -> World:
     from tests.executors.tls import tls_world
 
@@ -477,9 +484,7 @@ def _ssh_world(action: str, directory: Path, place: Any) -> World:
 BUILT_IN = (
     Contract(
         "postgres",
-        lambda action, directory, place: PostgresWorld(
-            action, directory, place.superuser, place.log
-        ),
+        _postgres_world,
         ("newest_cluster", "cluster_15"),
     ),
     Contract("aws", aws_world, ("simulator",)),

@@ -35,7 +35,8 @@ READS = re.compile(rf"\s*(?:SELECT|WITH)\b(?!.*\b(?:{CHANGES})\b)", re.S | re.I)
 # Those that hitl_ops.sql lets the observer call; they only read.
 CALLS = re.compile(r"\bhitl_ops\.(\w+)\s*\(")
 MAY_CALL = {"version", "sessions", "session_list", "session_places", "session_origins"} | {
-    *("turned_off_as", "starting", "members", "replicas", "password_state", "tickets")
+    *("turned_off_as", "starting", "members", "replicas", "password_state", "tickets"),
+    *("session_details", "session_queries", "membership_state"),
 }
 SIGNALS = re.compile(r"\bpg_(?:terminate|cancel)_backend\b|\bset_config\b", re.I)
 AWS_READS = re.compile(r"[a-z]+:(?:Get|List|Describe|Lookup)\w*")
@@ -47,7 +48,15 @@ BAO_LOOKUPS = re.compile(
 
 # The last two are the test's own.
 VALKEY_READS = frozenset(
-    {"acl|getuser", "client|list", "client|setname", "client|setinfo", "config|get", "hello"}
+    {
+        "acl|getuser",
+        "client|list",
+        "client|setname",
+        "client|setinfo",
+        "config|get",
+        "hello",
+        "time",
+    }
     | {"auth", "info", "acl|list"}
 )
 

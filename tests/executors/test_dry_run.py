@@ -21,6 +21,7 @@ from remediation.executors.run import run_apply, run_observe, run_prepare
 from remediation.executors.targets import Targets
 from remediation.services.assessment.precheck import prechecks
 from tests.executors.clusters import cluster
+from tests.executors.conftest import Cluster
 from tests.executors.contract import CONTRACTS, PostgresWorld, World, clearance
 from tests.executors.kube import KubeWorld
 from tests.executors.ldap import LdapWorld
@@ -96,9 +97,8 @@ def dry_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]
     provider = action.partition(".")[0]
     place: Any = request.getfixturevalue(PLACES[provider])
     if isinstance(place, PostgresCluster):
-        made: World = PostgresWorld(action, tmp_path, place.superuser_dsn(), place.log)
-    else:
-        made = CONTRACTS[provider].make(action, tmp_path, place)
+        place = Cluster(place.superuser_dsn(), place.log)
+    made = CONTRACTS[provider].make(action, tmp_path, place)
     yield made
     made.close()
 

@@ -62,3 +62,25 @@ def test_a_misused_user_is_switched_off_after_people_decided(world: SwitchedOff)
     with pytest.raises(redis.AuthenticationError):
         valkey.connect().ping()
     assert " off " in valkey.place.listed(valkey.user)
+
+
+def test_old_connections_are_ended_after_people_decided_and_the_user_stays_on(
+    world: SwitchedOff,
+) -> None:
+    valkey = world.valkey
+    world.steps = [
+        {
+            "action": "valkey.user.end_connections",
+            "target": valkey.target,
+            "parameters": {"begun_before": valkey.cut},
+        }
+    ]
+    proposal_id = world.in_review()
+    world.decide("alice", proposal_id)
+    world.decide("bob", proposal_id)
+    assert valkey.held.ping()
+    world.execute(proposal_id)
+    assert world.state_of(proposal_id) == "succeeded", world.phases(proposal_id)
+    with pytest.raises(redis.ConnectionError):
+        valkey.held.ping()
+    assert valkey.connect().ping() and " on " in valkey.place.listed(valkey.user)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ import redis
 from audit.tlog.canonical import Json
 from hitlportal.demo.servers.ports import LOOPBACK
 from hitlportal.demo.servers.valkey import ValkeyServer
+from remediation.domain import instant
 from tests.executors.contract import World
 
 SERVER = "sessions"
@@ -83,6 +85,8 @@ class ValkeyWorld(World):
         self.held = self.connect()
         self.held.ping()
         place.admin.execute_command("ACL SETUSER", self.user, on)
+        # The open connection began before it, also in whole seconds.
+        self.cut = instant.dump(datetime.now(UTC))
         self.write_operate_password()
         self._before = place.calls()
 
@@ -103,6 +107,13 @@ class ValkeyWorld(World):
     def close(self) -> None:
         self.held.close()
         self.place.admin.execute_command("ACL DELUSER", self.user)
+
+    @property
+    def parameters(self) -> dict[str, Json]:
+        more: dict[str, Json] = {}
+        if self.action.endswith(".end_connections"):
+            more = {"begun_before": self.cut}
+        return {**super().parameters, **more}
 
     @property
     def target(self) -> dict[str, Json]:

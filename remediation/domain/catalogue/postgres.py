@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from remediation.domain.catalogue.postgres_login import DISABLE, ENABLE
+from remediation.domain.catalogue.postgres_membership import GRANT, MEMBERSHIP, REVOKE
 from remediation.domain.catalogue.postgres_role import ROLE
 from remediation.domain.catalogue.postgres_rotation import CREATE_TWIN, END_SESSIONS, ROTATE
 from remediation.domain.catalogue.spec import Provider, pgettext
@@ -11,11 +12,12 @@ PROVIDER = Provider(
     name="postgres",
     tested="PostgreSQL 18 and 15, PgBouncer",
     title="PostgreSQL",
-    targets=(ROLE,),
-    actions=(DISABLE, ENABLE, ROTATE, END_SESSIONS, CREATE_TWIN),
+    targets=(ROLE, MEMBERSHIP),
+    actions=(DISABLE, ENABLE, ROTATE, END_SESSIONS, CREATE_TWIN, REVOKE, GRANT),
     words={
         "cluster": pgettext("field of a target", "cluster"),
         "role": pgettext("field of a target", "role"),
+        "granted": pgettext("field of a target", "granted role"),
         "login": pgettext("field of an observation", "login"),
         "superuser": pgettext("field of an observation", "superuser"),
         "createrole": pgettext("field of an observation", "may create roles"),
@@ -46,6 +48,17 @@ PROVIDER = Provider(
         "standbys_unseen": pgettext("field of an observation", "standbys not looked at"),
         "subscribers": pgettext("field of an observation", "logical subscribers"),
         "pooler": pgettext("field of an observation", "pooler"),
+        "membership": pgettext("field of an observation", "is a member"),
+        "membership_options": pgettext("field of an observation", "options of the membership"),
+        "membership_enrolled": pgettext("field of an observation", "membership is enrolled"),
+        "other_grantors": pgettext("field of an observation", "granted by others, too"),
+        "role_oid": pgettext("field of an observation", "oid of the role"),
+        "granted_oid": pgettext("field of an observation", "oid of the granted role"),
+        "older_sessions": pgettext("field of an observation", "sessions from before"),
+        "still_through": pgettext("field of an observation", "has it through other roles"),
+        "passed_on": pgettext("field of an observation", "granted on to"),
+        "kept_by": pgettext("field of an observation", "kept in place by"),
+        "administers": pgettext("field of an observation", "administers the cluster"),
         "uncut": pgettext("field of an observation", "why the login is not cut to the step"),
     },
 )

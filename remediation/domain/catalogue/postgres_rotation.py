@@ -131,7 +131,9 @@ END_SESSIONS = ActionSpec(
         " standby that the worker can look at. Younger ones go on."
     ),
     cannot=(
-        gettext_noop("The role can sign in again at once with the password in force."),
+        gettext_noop(
+            "The role keeps its login: a client signs in again at once with the password in force."
+        ),
         gettext_noop("What a transaction had not committed is lost."),
     ),
     limits=tuple(

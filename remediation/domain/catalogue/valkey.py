@@ -80,6 +80,7 @@ _END: Mapping[str, Json] = MappingProxyType(
     }
 )
 _PIN = ("status", "rights")
+_INSTANT = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?Z"
 
 DISABLE = ActionSpec(
     kind="valkey.user.disable",
@@ -141,12 +142,55 @@ ENABLE = ActionSpec(
     credential=_CREDENTIAL,
     cannot=(gettext_noop("It does not change the password: who had it can sign in again."),),
 )
+END_CONNECTIONS = ActionSpec(
+    kind="valkey.user.end_connections",
+    version=1,
+    title="End old connections of a Valkey user",
+    sentence="End the connections of user {user} of Valkey {server} that began before a given time,"
+    " at each node.",
+    headline="End old connections of Valkey user {user} (server {server})",
+    headlines=("End old connections of {count} Valkey users on server {server}",),
+    done="Connections of {user} of {server} that began before the given time have ended.",
+    target_kind=USER.kind,
+    rollback=None,
+    reversible=False,
+    hard_timeout_s=45,
+    propagation_s=0,
+    pin_fields=_PIN,
+    leads_to=MappingProxyType({}),
+    leaves=True,
+    parameters=MappingProxyType(
+        {
+            "type": "object",
+            "properties": {"begun_before": {"type": "string", "pattern": f"^{_INSTANT}$"}},
+            "required": ["begun_before"],
+            "additionalProperties": False,
+        }
+    ),
+    example=MappingProxyType({"begun_before": "2026-01-01T00:00:00Z"}),
+    ends_sessions=gettext_noop(
+        "It ends the user's connections that began before the given time, at each node. Younger"
+        " ones go on."
+    ),
+    credential=_CREDENTIAL,
+    cannot=(
+        gettext_noop("The user stays on: a client connects again at once with the same password."),
+        gettext_noop(
+            "A node counts in whole seconds: a connection that began in the second of the given"
+            " time, or in the one after it, may be ended, too."
+        ),
+        gettext_noop(
+            "It does not undo what the user wrote. A transaction that was not executed is lost."
+        ),
+        gettext_noop("It does not reach a node that the targets file does not name."),
+    ),
+)
 PROVIDER = Provider(
     name="valkey",
     tested="Valkey 9",
     title="Valkey",
     targets=(USER,),
-    actions=(DISABLE, ENABLE),
+    actions=(DISABLE, ENABLE, END_CONNECTIONS),
     words=MappingProxyType(
         {
             "server": pgettext("field of a target", "server"),
@@ -160,6 +204,7 @@ PROVIDER = Provider(
             "passwords": pgettext("field of an observation", "number of passwords"),
             "persisted": pgettext("field of an observation", "kept over a restart in"),
             "end_connections": pgettext("parameter of an action", "end open connections"),
+            "begun_before": pgettext("parameter of an action", "sessions that began before"),
         }
     ),
 )

@@ -13,6 +13,7 @@
 --   ALTER ROLE hitl_operator LOGIN PASSWORD '...';   -- the worker's operate_dsn_file
 --   ALTER ROLE hitl_ticket LOGIN PASSWORD '...';     -- ticket_dsn_file; only where passwords are rotated
 --   SELECT hitl_ops.manage('orders_app');            -- once for each role that may be disabled
+--   SELECT hitl_ops.manage_membership('orders_write', 'orders_app');  -- ... membership that may be revoked
 -- and in postgresql.conf of the cluster and its standbys, from 16 on: reserved_connections = 5.
 --
 -- Ownership: the functions run with the rights of hitl_ops_owner (SECURITY DEFINER), a role that
@@ -148,7 +149,7 @@ GRANT USAGE ON SCHEMA hitl_ops TO hitl_observer, hitl_operator, hitl_ticket;
 
 -- The version of this file. The worker refuses a cluster with an older one, and says so.
 CREATE OR REPLACE FUNCTION hitl_ops.version() RETURNS integer
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT 5';
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT 6';
 
 -- Which role (by oid) was turned off under which name, and which standbys were connected then. A name
 -- can come to mean another role; sessions of the role that was turned off stay in sight by its oid.
@@ -667,6 +668,38 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $b
      ORDER BY a.backend_start, a.pid LIMIT 500
 $body$;
 
+-- Returns what a role's sessions on this server are, before they are ended: at most 100, the oldest first,
+-- and how many there are. No text of a query. Both names are the clients' claims.
+CREATE OR REPLACE FUNCTION hitl_ops.session_details(
+    target oid, OUT pid integer, OUT address text, OUT application_name text, OUT database text,
+    OUT since timestamp with time zone, OUT age double precision, OUT state text, OUT total integer)
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT a.pid, coalesce(host(a.client_addr), 'a local socket'), a.application_name, a.datname::text,
+           a.backend_start, extract(epoch FROM clock_timestamp() - a.backend_start)::double precision,
+           a.state, count(*) OVER ()::integer
+      FROM pg_catalog.pg_stat_activity a
+     WHERE a.usesysid = target
+     ORDER BY a.backend_start, a.pid LIMIT 100
+$body$;
+
+-- Returns the newest query of each session of an enrolled role: what stands before its first literal or
+-- comment, without numbers, at most 200 characters. Whether the observer may call it an administrator
+-- decides: SET hitl_ops.record_queries = 'on' before this file runs. Without it nobody may.
+CREATE OR REPLACE FUNCTION hitl_ops.session_queries(target oid, OUT pid integer, OUT query text)
+RETURNS SETOF record
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT a.pid,
+           left(regexp_replace(
+               substring(a.query from '^(?:[^''$/-]|\$[0-9]|-(?!-)|/(?!\*))*'),
+               '[0-9][0-9A-Za-z_.]*', '?', 'g'), 200)
+      FROM pg_catalog.pg_stat_activity a
+     WHERE a.usesysid = target
+       AND EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+                    WHERE m.roleid = 'hitl_managed'::regrole AND m.member = target)
+     ORDER BY a.backend_start, a.pid LIMIT 100
+$body$;
+
 -- Returns a setting's value as SQL: a list of names as one literal for each (src/bin/pg_dump does so).
 CREATE OR REPLACE FUNCTION hitl_ops.setting_value(name text, value text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $body$
@@ -854,8 +887,277 @@ BEGIN
 END
 $body$;
 
+-- Memberships. From 16 on only the grantor of a membership (or who has its rights) can revoke it, and
+-- several roles can have granted one. So an administrator enrols each membership that may be revoked:
+-- manage_membership makes hitl_ops_owner its one grantor, on 14 and 15 too, and from 16 on gives it ADMIN
+-- on the granted role. A membership that was never enrolled can be neither revoked nor granted here.
+CREATE TABLE IF NOT EXISTS hitl_ops.membership (
+    granted oid NOT NULL,
+    member oid NOT NULL,
+    -- As they were when it was enrolled, or revoked; 14 and 15 have ADMIN alone.
+    admin_option boolean NOT NULL,
+    inherit_option boolean NOT NULL,
+    set_option boolean NOT NULL,
+    revoked_at timestamp with time zone,    -- null: it was not revoked here, or was granted again
+    PRIMARY KEY (granted, member)
+);
+
+-- Returns who granted a membership, with what options. Nobody but these functions may call it.
+CREATE OR REPLACE FUNCTION hitl_ops.membership_rows(
+    granted oid, member oid, OUT grantor oid, OUT admin_option boolean, OUT inherit_option boolean,
+    OUT set_option boolean)
+RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT m.grantor, m.admin_option,
+           coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true),
+           coalesce((to_jsonb(m) ->> 'set_option')::boolean, true)
+      FROM pg_catalog.pg_auth_members m
+     WHERE m.roleid = membership_rows.granted AND m.member = membership_rows.member
+$body$;
+
+-- Refuses names that mean other roles than those that people decided about, and roles with which one
+-- administers the cluster.
+CREATE OR REPLACE FUNCTION hitl_ops.check_membership(
+    granted text, member text, granted_oid oid, member_oid oid) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    role record;
+BEGIN
+    FOR role IN
+        SELECT w.name, w.expected, r.oid,
+               r.rolsuper OR r.rolcreaterole OR r.rolreplication OR r.rolbypassrls AS administers
+          FROM (VALUES (granted, granted_oid), (member, member_oid)) AS w(name, expected)
+          LEFT JOIN pg_catalog.pg_roles r ON r.rolname::text = w.name
+    LOOP
+        IF role.oid IS NULL THEN
+            RAISE 'there is no role "%"', role.name USING ERRCODE = 'undefined_object';
+        END IF;
+        IF role.oid IS DISTINCT FROM role.expected THEN
+            RAISE 'role "%" is another role now: its oid is %, not %', role.name, role.oid,
+                role.expected USING ERRCODE = 'object_not_in_prerequisite_state';
+        END IF;
+        IF role.administers OR role.name ~ '^hitl_' OR role.name IN
+           ('pg_signal_backend', 'pg_execute_server_program', 'pg_write_server_files',
+            'pg_read_server_files') THEN
+            RAISE 'role "%" administers the cluster, or belongs to the portal', role.name
+                USING ERRCODE = 'insufficient_privilege';
+        END IF;
+    END LOOP;
+    IF member ~ '^pg_' OR member = session_user THEN
+        RAISE 'role "%" belongs to the cluster, or is you', member
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+END
+$body$;
+
+-- Grants a membership with exactly these options, as hitl_ops_owner. Nobody but these functions may call it.
+CREATE OR REPLACE FUNCTION hitl_ops.give_membership(
+    granted text, member text, admin_option boolean, inherit_option boolean, set_option boolean)
+RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    IF current_setting('server_version_num')::integer >= 160000 THEN
+        EXECUTE format('GRANT %I TO %I WITH ADMIN %s, INHERIT %s, SET %s', granted, member,
+                       upper(admin_option::text), upper(inherit_option::text), upper(set_option::text));
+    ELSE
+        EXECUTE format('GRANT %I TO %I%s', granted, member,
+                       CASE WHEN admin_option THEN ' WITH ADMIN OPTION' ELSE '' END);
+    END IF;
+END
+$body$;
+
+-- Returns whether a membership is enrolled, its options (those of before, while it is revoked), and how
+-- long ago it was revoked here, in seconds.
+CREATE OR REPLACE FUNCTION hitl_ops.membership_state(
+    granted oid, member oid, OUT enrolled boolean, OUT admin_option boolean, OUT inherit_option boolean,
+    OUT set_option boolean, OUT revoked_age double precision)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+    SELECT e.granted IS NOT NULL,
+           coalesce(n.admin_option, e.admin_option), coalesce(n.inherit_option, e.inherit_option),
+           coalesce(n.set_option, e.set_option), extract(epoch FROM clock_timestamp() - e.revoked_at)
+      FROM (SELECT bool_or(h.admin_option) AS admin_option, bool_or(h.inherit_option) AS inherit_option,
+                   bool_or(h.set_option) AS set_option
+              FROM hitl_ops.membership_rows(membership_state.granted, membership_state.member) h) n
+      LEFT JOIN hitl_ops.membership e
+        ON e.granted = membership_state.granted AND e.member = membership_state.member
+$body$;
+
+-- Returns the enrolled membership, with its row locked, and whether it is there; refuses any other.
+CREATE OR REPLACE FUNCTION hitl_ops.enrolled_membership(
+    granted text, member text, granted_oid oid, member_oid oid,
+    OUT held boolean, OUT revoked boolean)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    PERFORM hitl_ops.check_membership(granted, member, granted_oid, member_oid);
+    SELECT m.revoked_at IS NOT NULL INTO revoked FROM hitl_ops.membership m
+     WHERE m.granted = granted_oid AND m.member = member_oid FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE 'the membership of role "%" in "%" is not enrolled', member, granted
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF EXISTS (SELECT FROM hitl_ops.membership_rows(granted_oid, member_oid) h
+                WHERE h.grantor <> 'hitl_ops_owner'::regrole) THEN
+        RAISE 'somebody else granted role "%" to "%", too', granted, member
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    held := EXISTS (SELECT FROM hitl_ops.membership_rows(granted_oid, member_oid));
+END
+$body$;
+
+-- Revokes an enrolled membership, and keeps its options. Sessions in which the member took the role on
+-- (SET ROLE) keep it. From 16 on it is refused while the member has passed the role on.
+CREATE OR REPLACE FUNCTION hitl_ops.revoke_membership(
+    granted text, member text, granted_oid oid, member_oid oid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+BEGIN
+    IF NOT (hitl_ops.enrolled_membership(granted, member, granted_oid, member_oid)).held THEN
+        RETURN;
+    END IF;
+    UPDATE hitl_ops.membership m
+       SET admin_option = h.admin_option, inherit_option = h.inherit_option,
+           set_option = h.set_option, revoked_at = clock_timestamp()
+      FROM hitl_ops.membership_rows(granted_oid, member_oid) h
+     WHERE m.granted = granted_oid AND m.member = member_oid;
+    EXECUTE format('REVOKE %I FROM %I', granted, member);
+    PERFORM hitl_ops.check_membership(granted, member, granted_oid, member_oid);
+    -- What the server cannot take it only warns about.
+    IF EXISTS (SELECT FROM hitl_ops.membership_rows(granted_oid, member_oid)) THEN
+        RAISE 'role "%" is still a member of "%"', member, granted
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+END
+$body$;
+
+-- Grants again, with the options of before, what revoke_membership took; nothing else.
+CREATE OR REPLACE FUNCTION hitl_ops.grant_membership(
+    granted text, member text, granted_oid oid, member_oid oid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    found record := hitl_ops.enrolled_membership(granted, member, granted_oid, member_oid);
+BEGIN
+    IF found.held THEN
+        RETURN;
+    END IF;
+    IF NOT found.revoked THEN
+        RAISE 'the membership of role "%" in "%" was not revoked here', member, granted
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    PERFORM hitl_ops.give_membership(grant_membership.granted, grant_membership.member,
+                                     m.admin_option, m.inherit_option, m.set_option)
+       FROM hitl_ops.membership m WHERE m.granted = granted_oid AND m.member = member_oid;
+    UPDATE hitl_ops.membership m SET revoked_at = NULL
+     WHERE m.granted = granted_oid AND m.member = member_oid;
+    PERFORM hitl_ops.check_membership(granted, member, granted_oid, member_oid);
+END
+$body$;
+
+-- Makes hitl_ops_owner a grantor of an existing membership, with the options that its rows have together.
+CREATE OR REPLACE FUNCTION hitl_ops.adopt_membership(granted text, member text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    granted_oid oid := (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname::text = granted);
+    member_oid oid := (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname::text = member);
+    now record;
+BEGIN
+    PERFORM hitl_ops.check_membership(granted, member, granted_oid, member_oid);
+    SELECT bool_or(h.admin_option) AS admin_option, bool_or(h.inherit_option) AS inherit_option,
+           bool_or(h.set_option) AS set_option
+      INTO now FROM hitl_ops.membership_rows(granted_oid, member_oid) h;
+    IF now.admin_option IS NULL THEN
+        RAISE 'role "%" is no direct member of "%"', member, granted USING ERRCODE = 'undefined_object';
+    END IF;
+    IF current_setting('server_version_num')::integer < 160000 THEN
+        EXECUTE format('REVOKE %I FROM %I', granted, member);  -- one row, which keeps its first grantor
+    END IF;
+    PERFORM hitl_ops.give_membership(
+        granted, member, now.admin_option, now.inherit_option, now.set_option);
+    INSERT INTO hitl_ops.membership AS m
+    VALUES (granted_oid, member_oid, now.admin_option, now.inherit_option, now.set_option, NULL)
+        ON CONFLICT ON CONSTRAINT membership_pkey DO UPDATE
+       SET admin_option = excluded.admin_option, inherit_option = excluded.inherit_option,
+           set_option = excluded.set_option, revoked_at = NULL;
+END
+$body$;
+
+-- Enrols a membership. An administrator of the cluster runs it with their own rights (SECURITY INVOKER);
+-- from 16 on whoever is no superuser needs ADMIN on the granted role, and the rights of its grantors. Run
+-- it again when somebody else granted the same membership since.
+CREATE OR REPLACE FUNCTION hitl_ops.manage_membership(granted text, member text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    other text;
+    finer boolean := current_setting('server_version_num')::integer >= 160000;
+BEGIN
+    IF finer THEN
+        EXECUTE format('GRANT %I TO hitl_ops_owner WITH ADMIN TRUE, INHERIT FALSE, SET FALSE', granted);
+    END IF;
+    PERFORM hitl_ops.adopt_membership(granted, member);  -- an error here rolls the grant back
+    FOR other IN
+        SELECT g.rolname::text
+          FROM pg_catalog.pg_auth_members m
+          JOIN pg_catalog.pg_roles r ON r.oid = m.roleid
+          JOIN pg_catalog.pg_roles u ON u.oid = m.member
+          JOIN pg_catalog.pg_roles g ON g.oid = m.grantor
+         WHERE finer AND r.rolname::text = manage_membership.granted
+           AND u.rolname::text = manage_membership.member
+           AND g.rolname <> 'hitl_ops_owner'
+    LOOP
+        EXECUTE format('REVOKE %I FROM %I GRANTED BY %I', granted, member, other);
+    END LOOP;
+END
+$body$;
+
+-- Forgets a membership, and takes back what hitl_ops_owner granted (from 16 on); returns whether it needs
+-- its ADMIN on the granted role no more.
+CREATE OR REPLACE FUNCTION hitl_ops.forget_membership(granted text, member text) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    granted_oid oid := (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname::text = granted);
+    member_oid oid := (SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolname::text = member);
+BEGIN
+    DELETE FROM hitl_ops.membership m WHERE m.granted = granted_oid AND m.member = member_oid;
+    IF FOUND AND current_setting('server_version_num')::integer >= 160000 AND EXISTS (
+        SELECT FROM hitl_ops.membership_rows(granted_oid, member_oid) h
+         WHERE h.grantor = 'hitl_ops_owner'::regrole
+    ) THEN
+        EXECUTE format('REVOKE %I FROM %I', granted, member);
+    END IF;
+    RETURN NOT EXISTS (SELECT FROM hitl_ops.membership m WHERE m.granted = granted_oid)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+                        WHERE m.roleid = granted_oid AND m.grantor = 'hitl_ops_owner'::regrole)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members m
+                        WHERE m.roleid = 'hitl_managed'::regrole AND m.member = granted_oid);
+END
+$body$;
+
+-- Takes a membership out; who has it keeps it.
+CREATE OR REPLACE FUNCTION hitl_ops.unmanage_membership(granted text, member text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    now record;
+    finer boolean := current_setting('server_version_num')::integer >= 160000;
+BEGIN
+    SELECT to_jsonb(m) AS options INTO now
+      FROM pg_catalog.pg_auth_members m
+      JOIN pg_catalog.pg_roles r ON r.oid = m.roleid
+      JOIN pg_catalog.pg_roles u ON u.oid = m.member
+     WHERE r.rolname::text = unmanage_membership.granted
+       AND u.rolname::text = unmanage_membership.member
+       AND m.grantor = 'hitl_ops_owner'::regrole;
+    IF FOUND AND finer THEN  -- first: somebody else must have granted it
+        EXECUTE format('GRANT %I TO %I WITH ADMIN %s, INHERIT %s, SET %s', granted, member,
+                       now.options ->> 'admin_option', now.options ->> 'inherit_option',
+                       now.options ->> 'set_option');
+    END IF;
+    IF hitl_ops.forget_membership(granted, member) AND finer THEN
+        EXECUTE format('REVOKE %I FROM hitl_ops_owner', granted);
+    END IF;
+END
+$body$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA hitl_ops FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
+    hitl_ops.revoke_membership(text, text, oid, oid), hitl_ops.grant_membership(text, text, oid, oid),
     hitl_ops.disable(text), hitl_ops.enable(text), hitl_ops.terminate(text),
     hitl_ops.disable(text, oid), hitl_ops.enable(text, oid), hitl_ops.terminate(text, oid),
     hitl_ops.end_sessions(text, oid, double precision),
@@ -870,7 +1172,16 @@ GRANT EXECUTE ON FUNCTION
     hitl_ops.session_list(oid), hitl_ops.members(oid), hitl_ops.replicas(),
     hitl_ops.session_places(oid), hitl_ops.secret_challenge(text),
     hitl_ops.secret_in_force(text, oid, bytea[]), hitl_ops.password_state(oid),
-    hitl_ops.session_origins(oid), hitl_ops.tickets() TO hitl_observer;
+    hitl_ops.session_origins(oid), hitl_ops.tickets(), hitl_ops.session_details(oid),
+    hitl_ops.membership_state(oid, oid) TO hitl_observer;
+
+DO $queries$
+BEGIN
+    IF coalesce(current_setting('hitl_ops.record_queries', true), '') = 'on' THEN
+        GRANT EXECUTE ON FUNCTION hitl_ops.session_queries(oid) TO hitl_observer;
+    END IF;
+END
+$queries$;
 
 DO $installer$
 DECLARE
@@ -881,6 +1192,9 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA hitl_ops TO %I', installer);
         EXECUTE format('GRANT EXECUTE ON FUNCTION hitl_ops.manage(text), hitl_ops.unmanage(text),'
                        ' hitl_ops.managed_role(text), hitl_ops.take_out(text),'
+                       ' hitl_ops.manage_membership(text, text), hitl_ops.adopt_membership(text, text),'
+                       ' hitl_ops.unmanage_membership(text, text),'
+                       ' hitl_ops.forget_membership(text, text),'
                        ' hitl_ops.issue(text, text, oid, integer, text) TO %I', installer);
     END IF;
     PERFORM set_config('role', installer, true);

@@ -28,7 +28,9 @@ from remediation.domain.catalogue.postgres_role import ROLE
 
 
 def provider(**changes: Any) -> Provider:
-    return replace(postgres.PROVIDER, **changes)
+    """Return the provider with its roles alone, changed."""
+    own = tuple(each for each in postgres.PROVIDER.actions if each.target_kind == ROLE.kind)
+    return replace(postgres.PROVIDER, **{"targets": (ROLE,), "actions": own, **changes})
 
 
 def target(**changes: Any) -> Provider:
