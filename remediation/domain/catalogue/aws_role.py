@@ -204,7 +204,7 @@ RESTORE = ActionSpec(
     ends_sessions=gettext_noop("It ends no session."),
     credential=_CREDENTIAL,
     cannot=(
-        gettext_noop("It takes back only what a policy of the portal's form denies."),
+        gettext_noop("It removes only a policy of the portal's form."),
         gettext_noop("An earlier time that the policy has, too, stays denied."),
     ),
     parameters=_BEFORE,
