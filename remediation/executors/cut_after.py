@@ -43,6 +43,11 @@ class Cuts:
         finally:
             timer.cancel()
 
+    def forget_old(self) -> None:
+        """Let go of all connections but the last, for a session that makes one call at a time."""
+        while len(self._held) > 1:
+            self._held.pop(0).close()
+
     def close(self) -> None:
         for one in self._held:
             one.close()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from urllib.parse import urlsplit
 
 from remediation.domain.gate.gate import Clearance
 from remediation.executors.credentials import for_observing, for_operating
+from remediation.executors.cut_after import Cuts
 from remediation.executors.section import Secret, Section, TargetsFileInvalid
 
 CALL_SECONDS = 8.0
@@ -85,10 +87,8 @@ class BaoServer:
     def client(self, token: str, seconds: float) -> Any:
         """Return a client with this token: one attempt, no redirect, no proxy."""
         import hvac  # extra "openbao"; loaded here because it is slow
-        import requests
 
-        session = requests.Session()
-        session.trust_env = False
+        session = _session(seconds)
         return hvac.Client(
             url=self.address,
             token=token,
@@ -113,6 +113,28 @@ class BaoServer:
         finally:
             with contextlib.suppress(Exception):  # it ends with its own time to live
                 client.auth.token.revoke_self()
+
+
+def _session(seconds: float) -> Any:
+    """Return a session of which each call ends after this time, however slowly its bytes come."""
+    import requests
+
+    session = requests.Session()
+    session.trust_env = False
+    cuts, ask = Cuts(session), session.request
+
+    def request(*args: Any, **given: Any) -> requests.Response:
+        with cuts.after(seconds) as over:
+            try:
+                return ask(*args, **given)
+            finally:
+                cuts.forget_old()
+                if over.is_set():
+                    raise requests.exceptions.ReadTimeout("cut off")
+
+    session.request = request  # type: ignore[method-assign]
+    weakref.finalize(session, cuts.close)
+    return session
 
 
 def read_server(section: Section, at: str) -> BaoServer:

@@ -17,7 +17,7 @@ from remediation.domain.errors import TargetUnobservable
 from remediation.domain.gate.gate import Clearance
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
-from remediation.executors.base import GONE, Deadline, Outcome, Snapshot
+from remediation.executors.base import GONE, Deadline, Outcome, Settled, Snapshot
 from remediation.executors.credentials import refuse_without_clearance
 from remediation.executors.errors import NotApplied, PartlyApplied, RollbackFailed
 from remediation.executors.openbao_leases import LOOKUP_PATH, lease_of
@@ -85,6 +85,15 @@ class RevokeLeasePrefix(Standing):
         super().precheck(step, observation)
         if not observation.state["leases"]:
             raise NotApplied("there is no live lease below it")
+
+    def settled_from(
+        self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
+    ) -> Settled | None:
+        """Not applied is only what has each lease: a call that was cut off revoked some of them."""
+        found = self.settled(observation)
+        if found is not Settled.NOT_APPLIED or dict(observation.state) == dict(before):
+            return found
+        return None
 
     def apply(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -244,10 +245,12 @@ def _not_done(error: Exception) -> bool:
         hvac.RateLimitExceeded,
         hvac.VaultNotInitialized,
     )
-    if isinstance(error, (*refused, requests.ConnectTimeout, requests.SSLError)):
+    if isinstance(error, (*refused, requests.ConnectTimeout)):
         return True
     reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError)
+    # Another error of TLS can come after the call was sent.
+    inner = reason.args[0] if reason is not None and reason.args else None
+    return isinstance(reason, NewConnectionError) or isinstance(inner, SSLCertVerificationError)
 
 
 def words(error: Exception) -> str:

@@ -25,6 +25,7 @@ from remediation.executors.base import (
     Executor,
     Outcome,
     Point,
+    Settled,
     Snapshot,
 )
 from remediation.executors.credentials import refuse_without_clearance
@@ -59,11 +60,16 @@ class _Key(Executor):
         self, step: Step, targets: Targets, candidates: Sequence[Candidate]
     ) -> Compared:
         """Derive each candidate's public key in the worker, and compare fingerprints."""
-        present = read_key(step, targets).status != "removed"
+        seen = _observation(read_key(step, targets))
+        present = True if seen.state.get("status") != "removed" else _elsewhere(seen)
+        if not seen.exists:
+            present = False
         fingerprint = step.target.fields["fingerprint"]
         own = [has_fingerprint(one.values, fingerprint) for one in candidates]
         why = "a private key is encrypted or damaged" if None in own else ""
-        answers = tuple(None if one is None else one and present for one in own)
+        if present is None and True in own:
+            why = "sshd asks more for keys than the files that were looked at"
+        answers = tuple(present if one else one for one in own)
         return Compared(answers, f"SSH host {step.target.fields['host']}", why)
 
     def points(self, step: Step, observation: Observation) -> tuple[Point, ...]:
@@ -75,6 +81,21 @@ class _Key(Executor):
     def _open(self, step: Step, observation: Observation) -> tuple[str, ...]:
         """Return what is still open for this action, in words."""
         return ()
+
+    def settled(self, observation: Observation) -> Settled | None:
+        if observation.state.get("status") == "mixed":
+            return None  # a call that was cut off between two files leaves this, too
+        return super().settled(observation)
+
+    def settled_from(
+        self, step: Step, observation: Observation, before: Snapshot, made: Mapping[str, str]
+    ) -> Settled | None:
+        """Not applied is only what has each file as it was: the program changes one by one."""
+        found = self.settled(observation)
+        if found is Settled.APPLIED or "files" not in before:
+            return found
+        same = observation.exists and observation.shown["files"] == before["files"]
+        return Settled.NOT_APPLIED if same else None
 
     def snapshot(self, observation: Observation) -> Snapshot:
         return {**observation.state, "files": observation.shown["files"]}
@@ -169,10 +190,13 @@ class RemoveKey(_Key):
     def _open(self, step: Step, observation: Observation) -> tuple[str, ...]:
         named = {"end_sessions": "sessions", "end_unknown": "unknown_sessions"}
         words = {"end_sessions": "open sessions of the key", "end_unknown": "of an unknown key"}
+        asked = [name for name in named if step.parameters.get(name)]
+        if any(observation.shown[named[name]] is None for name in asked):
+            return ("its sessions are not known: the host names no log",)
         return tuple(
-            f"{observation.shown[field]} {words[name]}"
-            for name, field in named.items()
-            if step.parameters.get(name) and observation.shown[field]
+            f"{observation.shown[named[name]]} {words[name]}"
+            for name in asked
+            if observation.shown[named[name]]
         )
 
 
@@ -234,7 +258,7 @@ def _observation(seen: Seen) -> Observation:
         "options": [*sorted({name for one in seen.files.values() for name in one["options"]})][:20],
         "authority": sum(one["authority"] for one in seen.files.values()),
         "sessions": None if seen.sessions is None else len(seen.sessions),
-        "session_addresses": [*sorted({str(one["address"]) for one in seen.sessions or ()})],
+        "session_addresses": [*sorted({str(o["address"])[:60] for o in seen.sessions or ()})],
         "unknown_sessions": None if seen.unknown is None else len(seen.unknown),
         "last_use": seen.last_use[:60],
         "other_ways": None if seen.other_ways is None else [*seen.other_ways],
@@ -251,8 +275,24 @@ def _without(observation: Observation) -> bool | None:
     """Return whether the key lets nobody in: a session of it is access, too. None: not known."""
     if observation.state["status"] != "removed" or observation.shown["sessions"]:
         return False
+    elsewhere = _elsewhere(observation)
     known = observation.shown["sessions"] is not None and not observation.shown["unknown_sessions"]
-    return True if known else None
+    return not elsewhere if elsewhere or (known and elsewhere is False) else None
+
+
+def _elsewhere(observation: Observation) -> bool | None:
+    """Return whether the key lets in by something else than its lines. None: not known.
+
+    Who has the key of an authority signs a certificate, and comes in by that. What sshd reads and
+    nobody looked at may have the key.
+    """
+    other = observation.shown["other_ways"]
+    if observation.shown["authority"]:
+        return True
+    unseen = ("file ", "authorizedkeyscommand ")
+    if not isinstance(other, list) or any(str(one).startswith(unseen) for one in other):
+        return None
+    return False
 
 
 def _told(one: Mapping[str, Json]) -> dict[str, Json]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,7 +94,7 @@ class Host:
                 channel = client.get_transport().open_session(timeout=CONNECT_SECONDS)
                 channel.settimeout(ANSWER_SECONDS)
                 channel.exec_command(_COMMAND)
-                sent = True
+                sent = True  # without a request the program does nothing
                 channel.sendall(json.dumps(request).encode())
                 channel.shutdown_write()
                 return json.loads(_read(channel))
@@ -106,6 +107,9 @@ class Host:
     def _open(self, login: Login, key: str) -> Iterator[Any]:
         paramiko = _paramiko()
         client = paramiko.SSHClient()
+        # paramiko waits for the answer to a command without end, and for each byte anew.
+        late = threading.Timer(ANSWER_SECONDS, client.close)
+        late.daemon = True
         try:
             client.load_system_host_keys(str(self.known_hosts))
             client.set_missing_host_key_policy(paramiko.RejectPolicy())
@@ -120,8 +124,10 @@ class Host:
                 allow_agent=False,
                 look_for_keys=False,
             )
+            late.start()
             yield client
         finally:
+            late.cancel()
             client.close()
 
 

@@ -9,11 +9,12 @@ import pwd
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,20 @@ ACCOUNT = pwd.getpwuid(os.geteuid()).pw_name
 SSHD = "/usr/sbin/sshd"
 CONFIGURATION = """\
 Port {port}
+Port {own_port}
 ListenAddress 127.0.0.1
 HostKey {directory}/host.key
 PidFile none
-AuthorizedKeysFile {directory}/hitl {directory}/authorized_keys {directory}/authorized_keys2
+AuthorizedKeysFile {directory}/authorized_keys {directory}/authorized_keys2
 StrictModes no
 UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
 TrustedUserCAKeys {directory}/authorities
+MaxAuthTries 50
+Match LocalPort {own_port}
+    AuthorizedKeysFile {directory}/hitl
 """
 
 
@@ -84,11 +89,30 @@ def doc_line(of: str) -> str:
     return found[1]
 
 
+@cache
+def program() -> Any:
+    """Return the main module; the names of its other modules are too plain to stay."""
+    sys.path.insert(0, str(PROGRAM))
+    try:
+        spec = spec_from_file_location("hitl_authorized_keys", PROGRAM / "__main__.py")
+        assert spec is not None and spec.loader is not None
+        made = module_from_spec(spec)
+        spec.loader.exec_module(made)
+    finally:
+        sys.path.remove(str(PROGRAM))
+        for name in ("files", "lines", "sessions"):
+            sys.modules.pop(name, None)
+    return made
+
+
 class SshPlace:
-    """The server, its log, and the files of the account that runs the tests."""
+    """The server, its log, and the files of the account that runs the tests.
+
+    The worker's logins have a port of their own instead of an account of their own.
+    """
 
     def __init__(self, directory: Path) -> None:
-        self.directory, self.port = directory, free_port()
+        self.directory, self.port, self.own_port = directory, free_port(), free_port()
         self.host_key, self.observe, self.operate = Pair(), Pair(), Pair()
         self.files = [directory / "authorized_keys", directory / "authorized_keys2"]
         self.log, self.state = directory / "sshd.log", directory / "state"
@@ -99,8 +123,9 @@ class SshPlace:
         self.log.touch()
         self.write("host.key", self.host_key.private)
         self.write("authorities", "")
-        self.write("known_hosts", f"[{LOOPBACK}]:{self.port} {self.host_key.line}\n")
-        self.write("sshd_config", CONFIGURATION.format(port=self.port, directory=directory))
+        self.know(self.host_key)
+        ports = {"port": self.port, "own_port": self.own_port}
+        self.write("sshd_config", CONFIGURATION.format(**ports, directory=directory))
         self.configure()
         pairs = {"observe": self.observe, "operate": self.operate}
         self.write(
@@ -118,6 +143,11 @@ class SshPlace:
         path.write_text(text)
         path.chmod(0o600)
         return path
+
+    def know(self, key: Pair) -> None:
+        """Pin the host's key, for both ports."""
+        ports = (self.port, self.own_port)
+        self.write("known_hosts", "".join(f"[{LOOPBACK}]:{p} {key.line}\n" for p in ports))
 
     def configure(self, **changes: object) -> None:
         """Write the program's configuration of docs/ssh.md, with the files of this place."""
@@ -138,12 +168,13 @@ class SshPlace:
         return text.replace("/etc/hitl-authorized-keys.json", str(self.directory / "config.json"))
 
     def ask(self, of: str, request: dict[str, Any]) -> dict[str, Any]:
-        """Run the program on the host as its administrator, without SSH."""
-        done = subprocess.run(
-            self.command(of).split(), input=json.dumps(request).encode(), capture_output=True,
-            check=True, timeout=30,
-        )  # fmt: skip
-        answer: dict[str, Any] = json.loads(done.stdout)
+        """Run the program on the host as its administrator, without SSH, in this process.
+
+        Calls of the worker start it as a host does.
+        """
+        config = json.loads((self.directory / "config.json").read_bytes())
+        said = program().answer(of, config, json.loads(json.dumps(request)))
+        answer: dict[str, Any] = json.loads(json.dumps(said))
         return answer
 
     def operators(self) -> int:
@@ -154,9 +185,10 @@ class SshPlace:
         """Sign in with a key. Raises AuthenticationException if sshd does not let it in."""
         client = paramiko.SSHClient()
         client.load_system_host_keys(str(self.directory / "known_hosts"))
+        port = self.own_port if pair in (self.observe, self.operate) else self.port
         try:
             client.connect(
-                LOOPBACK, self.port, ACCOUNT, pkey=pair.key, allow_agent=False,
+                LOOPBACK, port, ACCOUNT, pkey=pair.key, allow_agent=False,
                 look_for_keys=False, timeout=10,
             )  # fmt: skip
         except BaseException:
@@ -234,7 +266,7 @@ class SshWorld(World):
     def toml(self, port: int | None = None) -> str:
         place, files = self.place, json.dumps([str(path) for path in self.place.files])
         return (
-            f'[ssh."{HOST}"]\naddress = "{LOOPBACK}:{port or place.port}"\n'
+            f'[ssh."{HOST}"]\naddress = "{LOOPBACK}:{port or place.own_port}"\n'
             f'known_hosts_file = "{place.directory}/known_hosts"\n'
             f'observe_user = "{ACCOUNT}"\nobserve_key_file = "observe.key"\n'
             f'observe_fingerprint = "{place.observe.fingerprint}"\n'

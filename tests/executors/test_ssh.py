@@ -309,7 +309,8 @@ def test_a_session_that_no_log_names_is_said_to_be_of_an_unknown_key(world: SshW
     seen = run_observe(world.step, targets)
     assert seen.shown["sessions"] is None and seen.shown["unknown_sessions"] is None
     rotated = place.write("rotated.log", "")
-    place.configure(logs=[str(rotated)])
+    ports = [place.port, place.own_port]
+    place.configure(logs=[str(rotated)], ports=ports)
     place.ask("operate", world.request("remove"))
     seen = run_observe(world.step, targets)
     # The worker's own call of this moment is no session of the account.
@@ -382,7 +383,6 @@ def test_what_else_lets_in_is_said_and_certificates_stay(world: SshWorld) -> Non
     assert seen.shown["authority"] == 1
     assert seen.shown["other_ways"] == [
         f"trustedusercakeys {place.directory}/authorities",
-        f"file {place.directory}/hitl (not looked at)",
     ]
     key = world.pair.key
     key.load_certificate(str(place.directory / "leaf-cert.pub"))
@@ -509,7 +509,7 @@ def test_a_line_comes_back_into_a_file_that_changed(world: SshWorld) -> None:
 
 def test_another_host_key_is_not_taken(world: SshWorld) -> None:
     place = world.place
-    place.write("known_hosts", f"[127.0.0.1]:{place.port} {Pair().line}\n")
+    place.know(Pair())
     try:
         with pytest.raises(TargetUnobservable, match="BadHostKeyException"):
             run_observe(world.step, world.targets())
@@ -520,7 +520,7 @@ def test_another_host_key_is_not_taken(world: SshWorld) -> None:
             run_observe(world.step, world.targets())
         assert world.changes() == 0
     finally:
-        place.write("known_hosts", f"[127.0.0.1]:{place.port} {place.host_key.line}\n")
+        place.know(place.host_key)
 
 
 def test_the_workers_own_keys_are_its_own_and_a_wrong_one_is_not_used(world: SshWorld) -> None:
@@ -562,7 +562,7 @@ def test_odd_names_are_targets_or_are_refused() -> None:
 
 def test_a_section_that_cannot_be_used_is_refused(world: SshWorld, tmp_path: Path) -> None:
     good, path = world.toml(), tmp_path / "targets.toml"
-    account, port = f'"{ACCOUNT}" = ', world.place.port
+    account, port = f'"{ACCOUNT}" = ', world.place.own_port
     cases = {
         "is not the name of a host": (HOST, "Bad Name"),
         "is not host:port": (f"127.0.0.1:{port}", "127.0.0.1"),

@@ -55,16 +55,17 @@ class Host:
     # -- reading --------------------------------------------------------------------------------
 
     def read(self) -> Answer:
-        answer: Answer = {"files": {path: self._file(path) for path in self.files}}
+        answer: Answer = {
+            "files": {path: self._file(path, KeyFile(path, self.uid).raw) for path in self.files}
+        }
         answer["other_ways"] = self._other_ways()
         by_key, unknown, last = self._sessions() if self.config.get("logs") else (None, None, "")
         answer["sessions"] = None if by_key is None else sessions.told(by_key)
         answer["unknown"] = None if unknown is None else sessions.told(unknown)
         return {**answer, "last_use": last}
 
-    def _file(self, path: str) -> Answer:
+    def _file(self, path: str, raw: bytes) -> Answer:
         """Return the key's lines in a file, those that were taken out, and its certificates'."""
-        raw = KeyFile(path, self.uid).raw
         own = [line for line in split(raw) if matches(line, self.key)]
         held = [] if own else [one.raw for one in self._held(path).read()[0]]
         every = [found for line in split(raw) if (found := read(line))]
@@ -91,21 +92,30 @@ class Host:
         """Return what else sshd asks for keys of the account; None if that is not known."""
         if not self.config.get("sshd"):
             return None
-        argv = [*self.config["sshd"], "-T", "-C", f"user={self.account},host=,addr="]
+        found: set[str] = set()
+        for port in sorted(self.ports):
+            said = self._asked_sshd(port)
+            if said is None:
+                return None
+            names = ("authorizedkeyscommand", "trustedusercakeys")
+            found |= {f"{n} {said[n]}" for n in names if said.get(n, "none") != "none"}
+            for path in said.get("authorizedkeysfile", "none").split():
+                whole = self._expanded(path)
+                if path != "none" and whole not in self.files:
+                    found.add(f"file {whole} (not looked at)")
+        return sorted(each[:200] for each in found)
+
+    def _asked_sshd(self, port: int) -> dict[str, str] | None:
+        """Return what sshd says that it does for the account at a port; None if it does not."""
+        about = f"user={self.account},host=,addr=,laddr=,lport={port}"
         try:
             done = subprocess.run(
-                argv, capture_output=True, timeout=SSHD_SECONDS, check=True, text=True
-            )
-        except (OSError, subprocess.SubprocessError):
+                [*self.config["sshd"], "-T", "-C", about],
+                capture_output=True, timeout=SSHD_SECONDS, check=True, text=True,
+            )  # fmt: skip
+        except (OSError, ValueError, subprocess.SubprocessError):
             return None
-        said = dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
-        names = ("authorizedkeyscommand", "trustedusercakeys")
-        found = [f"{n} {said[n]}" for n in names if said.get(n, "none") != "none"]
-        for path in said.get("authorizedkeysfile", "none").split():
-            whole = self._expanded(path)
-            if path != "none" and whole not in self.files:
-                found.append(f"file {whole} (not looked at)")
-        return [each[:200] for each in found]
+        return dict(line.partition(" ")[::2] for line in done.stdout.splitlines())
 
     def _expanded(self, path: str) -> str:
         values = {"%%": "%", "%h": self.home, "%u": self.account, "%U": str(self.uid)}
@@ -171,7 +181,7 @@ class Host:
     def _refuse_other_lines(self, files: list[KeyFile]) -> None:
         """Refuse if the key's lines are not those that people approved, where they are named."""
         wanted = self.asked.get("lines")
-        seen = {file.path: self._file(file.path) for file in files}
+        seen = {file.path: self._file(file.path, file.raw) for file in files}
         now = {path: each["lines"] or each["held"] for path, each in seen.items()}
         if not any(now.values()):
             raise Refused("no_such_key")

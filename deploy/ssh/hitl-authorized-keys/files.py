@@ -17,6 +17,9 @@ from pathlib import Path
 from lines import Taken, digest
 
 MOST_BYTES = 1_048_576
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+# Rights of a program, and signatures of the old bytes.
+_NO_LABELS = {"security.capability", "security.ima", "security.evm"}
 
 
 class Refused(Exception):
@@ -32,8 +35,13 @@ class KeyFile:
 
     def __init__(self, path: str, uid: int) -> None:
         self.path, self.uid, self.name = path, uid, os.path.basename(path)
+        self.directory: int | None = None
         self.directory = self._enter(os.path.dirname(path))
         self.raw, self._seen = self._read() if self.directory is not None else (b"", None)
+
+    def __del__(self) -> None:
+        if self.directory is not None:
+            os.close(self.directory)
 
     @property
     def exists(self) -> bool:
@@ -52,9 +60,11 @@ class KeyFile:
             self._dress(fd)
             os.fsync(fd)
             now, seen = self._read()
-            if now != self.raw or not seen or not self._seen or seen.st_ino != self._seen.st_ino:
+            if now != self.raw or _identity(seen) != _identity(self._seen):
                 raise Refused("changed_meanwhile", self.path)
             os.rename(new, self.name, src_dir_fd=self.directory, dst_dir_fd=self.directory)
+        if self.directory is not None:
+            os.fsync(self.directory)  # a host that loses power must not have the old file again
 
     @contextlib.contextmanager
     def _writing(self, new: str) -> Iterator[int]:
@@ -73,14 +83,22 @@ class KeyFile:
                 os.unlink(new, dir_fd=self.directory)
 
     def _dress(self, fd: int) -> None:
-        """Give the new file the owner, mode, lists of rights and labels of the old one."""
-        old = os.open(self.name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self.directory)
+        """Give the new file the owner, mode, lists of rights and labels of the old one.
+
+        The account may put another object at the name meanwhile: a pipe, on which root would wait,
+        or a program of root with its rights. So only the file that was read gives anything, and no
+        right to run as its owner.
+        """
+        old = os.open(self.name, _READ, dir_fd=self.directory)
         try:
             seen = os.fstat(old)
+            if _identity(seen) != _identity(self._seen):
+                raise Refused("changed_meanwhile", self.path)
             os.fchown(fd, seen.st_uid, seen.st_gid)
-            os.fchmod(fd, stat.S_IMODE(seen.st_mode))
+            os.fchmod(fd, seen.st_mode & 0o777)
             for name in os.listxattr(old):
-                os.setxattr(fd, name, os.getxattr(old, name))
+                if name not in _NO_LABELS:
+                    os.setxattr(fd, name, os.getxattr(old, name))
         finally:
             os.close(old)
 
@@ -102,9 +120,8 @@ class KeyFile:
         return at
 
     def _read(self) -> tuple[bytes, os.stat_result | None]:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
-            fd = os.open(self.name, flags, dir_fd=self.directory)
+            fd = os.open(self.name, _READ, dir_fd=self.directory)
         except FileNotFoundError:
             return b"", None
         except OSError:
@@ -127,6 +144,11 @@ class KeyFile:
         sticky = stat.S_ISDIR(seen.st_mode) and seen.st_mode & stat.S_ISVTX and seen.st_uid == 0
         if seen.st_uid not in (0, self.uid) or (seen.st_mode & 0o022 and not sticky):
             raise Refused("others_can_write", self.path)
+
+
+def _identity(seen: os.stat_result | None) -> tuple[int, ...] | None:
+    """Return what makes a file the same one with the same rights; None without one."""
+    return seen and (seen.st_dev, seen.st_ino, seen.st_mode, seen.st_uid, seen.st_gid)
 
 
 class Held:
@@ -161,9 +183,18 @@ class Held:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self._file)
+            _sync(self._file.parent)
         except OSError:
             raise Refused("state_directory") from None
 
     def forget(self) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._file.unlink()
+
+
+def _sync(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

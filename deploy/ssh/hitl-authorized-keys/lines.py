@@ -13,6 +13,19 @@ AUTHORITY = "cert-authority"
 _KEY = re.compile(rb"(?P<kind>[^ \t]+)[ \t]+(?P<blob>[^ \t]+)")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 _QUOTED = re.compile(rb'"(?:\\"|[^"])*"')
+# Other names that sshd takes for a type, before a key and in its bytes (seen with 9.2). The short
+# ones have no case. A key under such a name lets in, and is logged by the fingerprint of the first.
+_SK_ECDSA = b"sk-ecdsa-sha2-nistp256@openssh.com"
+_SAME = {
+    b"rsa": b"ssh-rsa",
+    b"rsa-sha2-256": b"ssh-rsa",
+    b"rsa-sha2-512": b"ssh-rsa",
+    b"dsa": b"ssh-dss",
+    b"ed25519": b"ssh-ed25519",
+    b"ed25519-sk": b"sk-ssh-ed25519@openssh.com",
+    b"ecdsa-sk": _SK_ECDSA,
+    b"webauthn-sk-ecdsa-sha2-nistp256@openssh.com": _SK_ECDSA,
+}
 
 
 class Line(NamedTuple):
@@ -117,7 +130,17 @@ def _key(text: bytes) -> str:
     if found is None or not _BASE64.fullmatch(blob) or len(blob) % 4:
         return ""
     parts = _strings(base64.b64decode(blob))
-    return _fingerprint(parts) if parts and parts[0] == found["kind"] else ""
+    if not parts:
+        return ""
+    kind = _kind(parts[0], parts)
+    return _fingerprint([kind, *parts[1:]]) if kind == _kind(found["kind"], parts) else ""
+
+
+def _kind(name: bytes, parts: list[bytes]) -> bytes:
+    """Return the first name of a type: that of ECDSA has the curve."""
+    if name.lower() == b"ecdsa" and len(parts) > 1:
+        return b"ecdsa-sha2-" + parts[1]
+    return _SAME.get(name.lower(), name)
 
 
 def _strings(raw: bytes) -> list[bytes]:
