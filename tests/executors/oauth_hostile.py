@@ -59,11 +59,11 @@ class Hostile:
             while b"\r\n\r\n" not in asked:
                 asked += connection.recv(65536)
             head, _, body = asked.partition(b"\r\n\r\n")
-            length = next(
-                int(line.split(b":")[1])
-                for line in head.lower().split(b"\r\n")
-                if line.startswith(b"content-length")
+            lines = head.lower().split(b"\r\n")
+            sizes = (
+                int(each.split(b":")[1]) for each in lines if each.startswith(b"content-length")
             )
+            length = next(sizes, 0)
             while len(body) < length:
                 body += connection.recv(65536)
             path = head.split()[1].decode()

@@ -6,8 +6,9 @@ import base64
 import fcntl
 import os
 import subprocess
-import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_private_key,
 )
 
+from audit.tlog.canonical import Json
 from remediation.domain import plan as plans
 from remediation.domain.errors import BadInput, TargetUnobservable
+from remediation.domain.observation import Observation
 from remediation.executors import ssh_host
 from remediation.executors.base import Candidate, Deadline, Settled
 from remediation.executors.errors import NotApplied, OutcomeUnknown, RollbackFailed
@@ -40,7 +43,7 @@ from remediation.executors.run import (
 from remediation.executors.section import TargetsFileInvalid
 from remediation.executors.targets import Targets
 from tests.executors.contract import clearance, make_plan
-from tests.executors.ssh import ACCOUNT, HOST, Pair, SshPlace, SshWorld
+from tests.executors.ssh import ACCOUNT, HOST, Pair, SshPlace, SshWorld, program
 
 REMOVE, RESTORE = "ssh.authorized_key.remove", "ssh.authorized_key.restore"
 
@@ -100,6 +103,14 @@ def test_only_the_keys_lines_go_and_they_come_back_as_they_were(world: SshWorld)
     ]
 
 
+def _renamed(blob: str, name: str) -> str:
+    """Return the bytes of a key with another name of its type in them."""
+    raw = base64.b64decode(blob)
+    named = paramiko.Message()
+    named.add_string(name)
+    return base64.b64encode(named.asbytes() + raw[4 + int.from_bytes(raw[:4], "big") :]).decode()
+
+
 def odd_files(world: SshWorld) -> dict[str, tuple[bytes, bytes, bool]]:
     """Return files, what of each stays, and whether sshd lets the key in for it."""
     key, other = world.pair.line, f"{world.other.line} other\n"
@@ -119,6 +130,7 @@ def odd_files(world: SshWorld) -> dict[str, tuple[bytes, bytes, bool]]:
         "nul": (f"{key}\0junk\n{other}", other, True),
         "a mark": (f"\ufeff{key}\n{other}", other, False),
         "a bad option": (f"nonsense {key}\n", "", False),
+        "a short name inside": (f"{kind} {_renamed(blob, 'eD25519')}\n", "", True),
     }
     stays = {
         "authority": f"cert-authority {key}\n",
@@ -149,16 +161,17 @@ def test_lines_are_read_as_sshd_reads_them(world: SshWorld) -> None:
         assert place.files[0].read_bytes() == raw, name
 
 
-def test_a_number_in_a_longer_form_does_not_hide_a_key(world: SshWorld) -> None:
-    """sshd drops leading zeros of an RSA key's numbers, and logs the fingerprint without them."""
+def test_a_longer_number_and_other_names_of_its_type_do_not_hide_a_key(world: SshWorld) -> None:
+    """sshd drops leading zeros of an RSA key's numbers, takes names of its signatures for it, and
+    logs the fingerprint without all that."""
     rsa = paramiko.RSAKey.generate(2048)
     long = paramiko.Message()
-    long.add_string("ssh-rsa")
+    long.add_string("RSA")
     numbers = rsa.key.public_key().public_numbers()
     for number in (numbers.e, numbers.n):
         size = number.bit_length() // 8 + 3
         long.add_string(number.to_bytes(size, "big"))
-    world.place.files[0].write_text(f"ssh-rsa {base64.b64encode(long.asbytes()).decode()}\n")
+    world.place.files[0].write_text(f"rsa-sha2-512 {base64.b64encode(long.asbytes()).decode()}\n")
     client = paramiko.SSHClient()
     client.load_system_host_keys(str(world.place.directory / "known_hosts"))
     client.connect(
@@ -424,19 +437,112 @@ def test_other_lines_than_approved_are_left_alone(world: SshWorld) -> None:
 
 
 def test_a_change_between_reading_and_replacing_is_not_lost(world: SshWorld) -> None:
-    path = world.place.files[0]
-    code = (
-        "import sys, os; sys.path.insert(0, sys.argv[1]); import files\n"
-        "file = files.KeyFile(sys.argv[2], os.geteuid())\n"
-        "open(sys.argv[2], 'ab').write(b'# meanwhile\\n')\n"
-        "try: file.replace(b'lost')\n"
-        "except files.Refused as error:\n"
-        "    print(error.why, os.listdir(os.path.dirname(sys.argv[2])))\n"
+    path, kept = world.place.files[0], world.before + b"# meanwhile\n"
+    file = program().KeyFile(str(path), os.geteuid())
+    path.write_bytes(kept)
+    with pytest.raises(program().Refused, match="changed_meanwhile"):
+        file.replace(b"lost")
+    assert path.read_bytes() == kept
+    assert not [*world.place.directory.glob("*.hitl-*")]
+
+
+def test_what_the_account_puts_at_the_name_meanwhile_gives_no_rights_and_does_not_hang(
+    world: SshWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root must not make a program of itself in the account's directory, nor wait on a pipe."""
+    path, given = world.place.files[0], list[object]()
+    monkeypatch.setattr(os, "fchmod", lambda _, mode: given.append(mode))
+    monkeypatch.setattr(os, "fchown", lambda *of: given.append(of[1:]))
+    for make in (lambda: os.mkfifo(path), lambda: path.touch(0o700)):
+        file = program().KeyFile(str(path), os.geteuid())
+        path.unlink()
+        make()
+        path.chmod(0o4755)
+        opens = threading.Timer(3, lambda: os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK)))
+        opens.start()
+        began = time.monotonic()
+        with pytest.raises(program().Refused, match="changed_meanwhile"):
+            file.replace(b"lost")
+        opens.cancel()
+        assert (given, time.monotonic() - began < 2) == ([], True)
+        assert not [*world.place.directory.glob("*.hitl-*")]
+        path.unlink()
+        path.write_bytes(world.before)
+        path.chmod(0o600)
+    monkeypatch.undo()
+    path.chmod(0o4640)
+    world.place.ask("operate", world.request("remove"))
+    assert path.stat().st_mode & 0o7777 == 0o640
+
+
+def test_a_host_that_answers_drop_by_drop_does_not_hold_the_worker(
+    world: SshWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, hitl = Pair(), world.place.directory / "hitl"
+    before = hitl.read_text()
+    loop = "for i in $(seq 100); do echo; sleep .05; done"
+    hitl.write_text(f'{before}restrict,command="{loop}" {slow.line}\n')
+    (world.directory / "operate.key").write_text(slow.private)
+    toml = world.toml().replace(world.place.operate.fingerprint, slow.fingerprint)
+    (world.directory / "slow.toml").write_text(toml)
+    targets = Targets.load(world.directory / "slow.toml", portal_system_identifier=None)
+    monkeypatch.setattr(ssh_host, "ANSWER_SECONDS", 0.5)
+    plan, began = world.plan(), time.monotonic()
+    try:
+        with pytest.raises(OutcomeUnknown):
+            run_apply(clearance(plan), plan.body, 0, targets)
+        assert time.monotonic() - began < 4
+    finally:
+        hitl.write_text(before)
+
+
+def test_a_key_counts_as_without_access_only_where_everything_was_looked_at(
+    world: SshWorld,
+) -> None:
+    run(world)
+    seen, executor = run_observe(world.step, world.targets()), executor_of(world.step)
+    given = [Candidate((world.pair.private,), "private_key")]
+
+    def without(**shown: Json) -> bool | None:
+        [point] = executor.points(world.step, replace(seen, shown={**seen.shown, **shown}))
+        return point.without_access
+
+    assert without() is True and without(other_ways=["trustedusercakeys /a"]) is True
+    # Who has the key of an authority signs a certificate with it.
+    assert without(authority=1) is False and without(sessions=1) is False
+    for other in (None, ["file /a (not looked at)"], ["authorizedkeyscommand /bin/keys"]):
+        assert without(other_ways=other) is None, other
+    assert without(sessions=None) is None and without(unknown_sessions=1) is None
+    ends = make_plan(REMOVE, world.target, {"end_sessions": True}).steps[0]
+    unknown = replace(seen, shown={**seen.shown, "sessions": None})
+    assert executor.left_open(ends, unknown) == (
+        "its sessions are not known: the host names no log",
     )
-    argv = [sys.executable, "-c", code, str(world.place.program), str(path)]
-    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
-    assert said.startswith("changed_meanwhile") and "keys.hitl-" not in said
-    assert path.read_bytes() == world.before + b"# meanwhile\n"
+    world.place.files[1].write_text(f"cert-authority {world.pair.line}\n")
+    assert run_secret_in_force(world.step, world.targets(), given).answers == (True,)
+
+
+def test_a_call_that_was_cut_off_between_two_files_is_not_called_not_applied(
+    world: SshWorld,
+) -> None:
+    executor, here = executor_of(world.step), [str(path) for path in world.place.files]
+
+    def seen(status: str, *files: str) -> Observation:
+        shown: dict[str, Json] = {
+            "files": {
+                p: {"status": one, "lines": ["a"]} for p, one in zip(here, files, strict=True)
+            }
+        }
+        return Observation(True, {"status": status, "lines": "a"}, shown, simulated=False)
+
+    def settled(before: Observation, now: Observation) -> Settled | None:
+        return executor.settled_from(world.step, now, executor.snapshot(before), {})
+
+    both, one = seen("present", "present", "present"), seen("mixed", "removed", "present")
+    none = seen("removed", "removed", "removed")
+    assert settled(both, both) is Settled.NOT_APPLIED and settled(both, none) is Settled.APPLIED
+    assert settled(both, one) is None and settled(one, one) is Settled.NOT_APPLIED
+    assert executor.settled(one) is None
 
 
 def test_a_lost_answer_is_unknown_and_reading_settles_it(
