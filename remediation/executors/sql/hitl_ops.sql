@@ -684,14 +684,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $b
 $body$;
 
 -- Returns the newest query of each session of an enrolled role: what stands before its first literal or
--- comment, without numbers, at most 200 characters. Whether the observer may call it an administrator
+-- comment, or before a value of SET, which needs no quotes; without numbers, at most 200 characters. Whether the observer may call it an administrator
 -- decides: SET hitl_ops.record_queries = 'on' before this file runs. Without it nobody may.
 CREATE OR REPLACE FUNCTION hitl_ops.session_queries(target oid, OUT pid integer, OUT query text)
 RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
     SELECT a.pid,
-           left(regexp_replace(
+           left(regexp_replace(regexp_replace(
                substring(a.query from '^(?:[^''$/-]|\$[0-9]|-(?!-)|/(?!\*))*'),
+               '(\mset\M[^=;]*(=|\mto\M)).*$', '\1', 'i'),
                '[0-9][0-9A-Za-z_.]*', '?', 'g'), 200)
       FROM pg_catalog.pg_stat_activity a
      WHERE a.usesysid = target
