@@ -48,6 +48,11 @@ class AwsTarget:
     operate_role_arn: str = ""
     cloudtrail: bool = False
 
+    @property
+    def own_keys(self) -> frozenset[str]:
+        """Return the access keys that the portal itself uses here."""
+        return frozenset((self.observe_access_key_id, self.operate_access_key_id))
+
     def observe(self) -> tuple[str, str]:
         """Return the read-only key id and secret. Raises TargetUnobservable."""
         return self.observe_access_key_id, for_observing(self.observe_secret)
@@ -86,11 +91,7 @@ class Accounts(Places):
     @property
     def own_keys(self) -> frozenset[str]:
         """Return the keys that the portal itself uses."""
-        return frozenset(
-            key
-            for account in self.accounts.values()
-            for key in (account.observe_access_key_id, account.operate_access_key_id)
-        )
+        return frozenset[str]().union(*(each.own_keys for each in self.accounts.values()))
 
 
 def read(section: Section) -> Accounts:
@@ -135,9 +136,11 @@ def _refuse_false_label(at: str, target: AwsTarget) -> None:
 
 
 def own_keys(targets: Targets) -> frozenset[str]:
-    """Return the keys that this worker itself uses."""
+    """Return the keys that this worker itself uses, also for stores in AWS."""
     places = targets.of(Accounts)
-    return places.own_keys if places is not None else frozenset()
+    found = places.own_keys if places is not None else frozenset[str]()
+    stores = (getattr(store, "at", None) for store in targets.stores.values())
+    return found.union(*(at.own_keys for at in stores if isinstance(at, AwsTarget)))
 
 
 def account(targets: Targets, number: str) -> AwsTarget:

@@ -66,9 +66,9 @@ class PolicyAction(Executor):
         place = f"AWS account {step.target.fields['account']} IAM (read through the observer's key)"
         return (Point(place, self._without(step, observation)),)
 
+    @abstractmethod
     def _without(self, step: Step, observation: Observation) -> bool | None:
         """Return whether the target is without access; None if that cannot be told."""
-        return {"yes": True, "no": False}.get(str(observation.state.get("denied")))
 
     def verify(
         self, clearance: Clearance, step: Step, targets: Targets, deadline: Deadline
@@ -135,6 +135,12 @@ class Denial(PolicyAction):
             raise NotApplied(
                 f"inline policy {name} has another text than the portal's; it is somebody else's"
             )
+
+    def _without(self, step: Step, observation: Observation) -> bool | None:
+        """Another text in the policy's place denies nothing that anybody decided: that is access,
+        and no place that could not be read. Who overwrites the policy would else stay contained.
+        """
+        return observation.state["denied"] == "yes" if observation.exists else None
 
     def _why_not(self, step: Step, found: Observation) -> str:
         seen = found.state["denied"]

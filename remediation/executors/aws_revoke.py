@@ -185,7 +185,7 @@ def times_in(text: str | None) -> list[str]:
     if text is None:
         return []
     try:
-        statements = json.loads(text)["Statement"]
+        statements = json.loads(text, object_pairs_hook=_each_once)["Statement"]
         many = statements if isinstance(statements, list) else [statements]
         found = [_time_of(each) for each in many]
         for each in found:
@@ -193,6 +193,14 @@ def times_in(text: str | None) -> list[str]:
     except (AttributeError, BadValue, KeyError, TypeError, ValueError):
         return [OTHER]
     return sorted({*found}) or [OTHER]
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the object. Of a key that is there twice IAM may take the other value: ValueError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 def _time_of(statement: Mapping[str, Any]) -> str:

@@ -61,7 +61,10 @@ class MembershipAction(Executor):
         servers = observation.shown.get("servers")
         if not isinstance(servers, list) or not servers:
             return (Point(step.target.locator, None),)
-        through = bool(observation.shown["still_through"])
+        administers = observation.shown["administers"]
+        # A superuser has every role; what became powerful since is not without access.
+        powerful = isinstance(administers, list) and step.target.fields["role"] in administers
+        through = powerful or bool(observation.shown["still_through"])
         return tuple(self._point(each, through) for each in servers)
 
     def _point(self, server: Any, through: bool) -> Point:

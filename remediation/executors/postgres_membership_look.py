@@ -30,27 +30,34 @@ WITH RECURSIVE pair AS (
     UNION
     SELECT m.roleid FROM pg_auth_members m JOIN above ON m.member = above.id
 )
-SELECT pair.role::bigint AS role_oid, pair.granted::bigint AS granted_oid,
+SELECT pair.role_name, pair.role::bigint AS role_oid, pair.granted::bigint AS granted_oid,
        s.enrolled, s.admin_option, s.inherit_option, s.set_option,
        -- Who granted it; a grantor may have been dropped before 16.
        ARRAY(SELECT coalesce(u.rolname::text, 'oid ' || m.grantor)
                FROM pg_auth_members m LEFT JOIN pg_roles u ON u.oid = m.grantor
               WHERE m.roleid = pair.granted AND m.member = pair.role ORDER BY 1) AS grantors,
+       -- A superuser has every role; before 16 whoever has CREATEROLE can take nearly every one.
        ARRAY(SELECT DISTINCT u.rolname::text
-               FROM above JOIN pg_auth_members m ON m.member = above.id AND m.roleid = pair.granted
-               JOIN pg_roles u ON u.oid = above.id ORDER BY 1) AS still_through,
+               FROM above JOIN pg_roles u ON u.oid = above.id
+               LEFT JOIN pg_auth_members m ON m.member = above.id AND m.roleid = pair.granted
+              WHERE m.member IS NOT NULL OR u.rolsuper OR u.rolcreaterole
+                AND current_setting('server_version_num')::integer < 160000
+              ORDER BY 1) AS still_through,
        ARRAY(SELECT DISTINCT u.rolname::text FROM pg_auth_members m
                JOIN pg_roles u ON u.oid = m.member
-              WHERE m.roleid = pair.granted AND m.grantor = pair.role ORDER BY 1) AS passed_on,
+              WHERE m.roleid = pair.granted AND m.grantor = pair.role
+                AND m.member <> pair.role ORDER BY 1) AS passed_on,
        ARRAY(SELECT u.rolname::text FROM pg_roles u
               WHERE u.oid IN (pair.role, pair.granted)
                 AND (u.rolsuper OR u.rolcreaterole OR u.rolreplication OR u.rolbypassrls)
               ORDER BY 1) AS administers,
        ARRAY(SELECT m.member FROM hitl_ops.members(pair.role) m) AS members,
        (hitl_ops.sessions(pair.role)).sessions AS sessions,
-       -- A commit comes at most so long after the function's clock.
+       -- A commit comes at most so long after the function's clock. A standby follows at any time
+       -- after it, by a clock of its own. A session without an age can be an old one.
        (SELECT count(*)::integer FROM hitl_ops.session_origins(pair.role) o
-         WHERE s.revoked_age IS NULL OR o.age > s.revoked_age - %(margin)s) AS older_sessions,
+         WHERE pg_is_in_recovery()
+            OR (o.age > s.revoked_age - %(margin)s) IS NOT FALSE) AS older_sessions,
        current_setting('server_version_num')::integer >= 160000 AS finer
   FROM pair CROSS JOIN LATERAL hitl_ops.membership_state(pair.granted, pair.role) s
 """
@@ -106,7 +113,10 @@ def _state(row: Mapping[str, Any]) -> dict[str, Json]:
         "membership": bool(row["grantors"]),
         "membership_options": ", ".join(has) or "none",
         "membership_enrolled": bool(row["enrolled"]),
-        "other_grantors": [each for each in row["grantors"] if each != OWNER],
+        # What the role granted to itself goes with the grant from here, and blocks nothing.
+        "other_grantors": [
+            each for each in row["grantors"] if each not in (OWNER, row["role_name"])
+        ],
         "role_oid": int(row["role_oid"]),
         "granted_oid": int(row["granted_oid"]),
     }

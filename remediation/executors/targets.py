@@ -89,7 +89,9 @@ class Targets:
     def is_own(self, target: Target) -> bool:
         """Return whether the portal itself uses the target."""
         places = self._of_target(target)
-        return places is not None and places.is_own(target)
+        if places is not None and places.is_own(target):
+            return True
+        return any(store.is_own(target) for store in self.stores.values())
 
     def _of_target(self, target: Target) -> Places | None:
         """Return the section of the target's provider: no other one knows its fields."""

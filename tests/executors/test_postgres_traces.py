@@ -30,6 +30,10 @@ QUERIES = {
     f"SELECT E'{SECRET}'": "SELECT E",
     f"SELECT 6 - 4 / 2 -- {SECRET}": "SELECT ? - ? / ? ",
     f"SELECT 1 /* {SECRET} */": "SELECT ? ",
+    "SELECT 1; SET app.token = geheim": "SELECT ?; SET app.token =",
+    'set "app"."token" to "geheim-x"': 'set "app"."token" to',
+    "ALTER ROLE CURRENT_USER SET app.token = geheim": "ALTER ROLE CURRENT_USER SET app.token =",
+    "SET TimeZone TO utc": "SET TimeZone TO",
     f"ALTER ROLE CURRENT_USER PASSWORD '{SECRET}": "ALTER ROLE CURRENT_USER PASSWORD ",
 }  # fmt: skip
 

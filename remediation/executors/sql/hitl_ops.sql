@@ -684,14 +684,15 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $b
 $body$;
 
 -- Returns the newest query of each session of an enrolled role: what stands before its first literal or
--- comment, without numbers, at most 200 characters. Whether the observer may call it an administrator
+-- comment, or before a value of SET, which needs no quotes; without numbers, at most 200 characters. Whether the observer may call it an administrator
 -- decides: SET hitl_ops.record_queries = 'on' before this file runs. Without it nobody may.
 CREATE OR REPLACE FUNCTION hitl_ops.session_queries(target oid, OUT pid integer, OUT query text)
 RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
     SELECT a.pid,
-           left(regexp_replace(
+           left(regexp_replace(regexp_replace(
                substring(a.query from '^(?:[^''$/-]|\$[0-9]|-(?!-)|/(?!\*))*'),
+               '(\mset\M[^=;]*(=|\mto\M)).*$', '\1', 'i'),
                '[0-9][0-9A-Za-z_.]*', '?', 'g'), 200)
       FROM pg_catalog.pg_stat_activity a
      WHERE a.usesysid = target
@@ -857,10 +858,19 @@ BEGIN
 END
 $body$;
 
--- Takes a role out that create_twin enrolled: from 16 on only the role that granted can revoke.
+-- Takes a role out that create_twin enrolled: from 16 on only the role that granted can revoke. Refused
+-- while memberships in the role are enrolled: one that is revoked now could not be granted again.
 CREATE OR REPLACE FUNCTION hitl_ops.take_out(target text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
+    IF EXISTS (SELECT FROM hitl_ops.membership e
+                JOIN pg_catalog.pg_roles r ON r.oid = e.granted
+                JOIN pg_catalog.pg_roles u ON u.oid = e.member
+               WHERE r.rolname::text = target AND e.granted_name = target
+                 AND e.member_name = u.rolname::text) THEN
+        RAISE 'memberships in role "%" are enrolled: run hitl_ops.unmanage_membership first', target
+            USING ERRCODE = 'dependent_objects_still_exist';
+    END IF;
     IF EXISTS (SELECT FROM pg_catalog.pg_auth_members m
                 JOIN pg_catalog.pg_roles r ON r.oid = m.member
                WHERE m.roleid = 'hitl_managed'::regrole AND r.rolname::text = target
@@ -891,9 +901,12 @@ $body$;
 -- several roles can have granted one. So an administrator enrols each membership that may be revoked:
 -- manage_membership makes hitl_ops_owner its one grantor, on 14 and 15 too, and from 16 on gives it ADMIN
 -- on the granted role. A membership that was never enrolled can be neither revoked nor granted here.
+-- The names count, too: after a dump was restored in another cluster the oids can be those of other roles.
 CREATE TABLE IF NOT EXISTS hitl_ops.membership (
     granted oid NOT NULL,
     member oid NOT NULL,
+    granted_name text NOT NULL,
+    member_name text NOT NULL,
     -- As they were when it was enrolled, or revoked; 14 and 15 have ADMIN alone.
     admin_option boolean NOT NULL,
     inherit_option boolean NOT NULL,
@@ -980,9 +993,13 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $b
               FROM hitl_ops.membership_rows(membership_state.granted, membership_state.member) h) n
       LEFT JOIN hitl_ops.membership e
         ON e.granted = membership_state.granted AND e.member = membership_state.member
+       AND e.granted_name = (SELECT g.rolname::text FROM pg_catalog.pg_roles g WHERE g.oid = e.granted)
+       AND e.member_name = (SELECT u.rolname::text FROM pg_catalog.pg_roles u WHERE u.oid = e.member)
 $body$;
 
--- Returns the enrolled membership, with its row locked, and whether it is there; refuses any other.
+-- Returns the enrolled membership, with its row locked, and whether it is there; refuses any other. What
+-- a member granted to itself (16 and later) is no grant of somebody else: it hangs on the one from here,
+-- and a member could keep itself from being taken out by it.
 CREATE OR REPLACE FUNCTION hitl_ops.enrolled_membership(
     granted text, member text, granted_oid oid, member_oid oid,
     OUT held boolean, OUT revoked boolean)
@@ -990,13 +1007,15 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
     PERFORM hitl_ops.check_membership(granted, member, granted_oid, member_oid);
     SELECT m.revoked_at IS NOT NULL INTO revoked FROM hitl_ops.membership m
-     WHERE m.granted = granted_oid AND m.member = member_oid FOR UPDATE;
+     WHERE m.granted = granted_oid AND m.member = member_oid
+       AND m.granted_name = enrolled_membership.granted
+       AND m.member_name = enrolled_membership.member FOR UPDATE;
     IF NOT FOUND THEN
         RAISE 'the membership of role "%" in "%" is not enrolled', member, granted
             USING ERRCODE = 'insufficient_privilege';
     END IF;
     IF EXISTS (SELECT FROM hitl_ops.membership_rows(granted_oid, member_oid) h
-                WHERE h.grantor <> 'hitl_ops_owner'::regrole) THEN
+                WHERE h.grantor NOT IN ('hitl_ops_owner'::regrole, member_oid)) THEN
         RAISE 'somebody else granted role "%" to "%", too', granted, member
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
@@ -1005,10 +1024,13 @@ END
 $body$;
 
 -- Revokes an enrolled membership, and keeps its options. Sessions in which the member took the role on
--- (SET ROLE) keep it. From 16 on it is refused while the member has passed the role on.
+-- (SET ROLE) keep it. From 16 on it is refused while the member has passed the role on to another one;
+-- what it granted to itself goes, too.
 CREATE OR REPLACE FUNCTION hitl_ops.revoke_membership(
     granted text, member text, granted_oid oid, member_oid oid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    itself boolean;
 BEGIN
     IF NOT (hitl_ops.enrolled_membership(granted, member, granted_oid, member_oid)).held THEN
         RETURN;
@@ -1017,8 +1039,12 @@ BEGIN
        SET admin_option = h.admin_option, inherit_option = h.inherit_option,
            set_option = h.set_option, revoked_at = clock_timestamp()
       FROM hitl_ops.membership_rows(granted_oid, member_oid) h
-     WHERE m.granted = granted_oid AND m.member = member_oid;
-    EXECUTE format('REVOKE %I FROM %I', granted, member);
+     WHERE m.granted = granted_oid AND m.member = member_oid
+       AND h.grantor = 'hitl_ops_owner'::regrole;
+    -- CASCADE only where nobody but the member loses something by it.
+    SELECT coalesce(bool_and(a.member = member_oid), false) INTO itself
+      FROM pg_catalog.pg_auth_members a WHERE a.roleid = granted_oid AND a.grantor = member_oid;
+    EXECUTE format('REVOKE %I FROM %I%s', granted, member, CASE WHEN itself THEN ' CASCADE' ELSE '' END);
     PERFORM hitl_ops.check_membership(granted, member, granted_oid, member_oid);
     -- What the server cannot take it only warns about.
     IF EXISTS (SELECT FROM hitl_ops.membership_rows(granted_oid, member_oid)) THEN
@@ -1072,9 +1098,11 @@ BEGIN
     PERFORM hitl_ops.give_membership(
         granted, member, now.admin_option, now.inherit_option, now.set_option);
     INSERT INTO hitl_ops.membership AS m
-    VALUES (granted_oid, member_oid, now.admin_option, now.inherit_option, now.set_option, NULL)
+    VALUES (granted_oid, member_oid, granted, member,
+            now.admin_option, now.inherit_option, now.set_option, NULL)
         ON CONFLICT ON CONSTRAINT membership_pkey DO UPDATE
-       SET admin_option = excluded.admin_option, inherit_option = excluded.inherit_option,
+       SET granted_name = excluded.granted_name, member_name = excluded.member_name,
+           admin_option = excluded.admin_option, inherit_option = excluded.inherit_option,
            set_option = excluded.set_option, revoked_at = NULL;
 END
 $body$;
@@ -1089,7 +1117,9 @@ DECLARE
     finer boolean := current_setting('server_version_num')::integer >= 160000;
 BEGIN
     IF finer THEN
-        EXECUTE format('GRANT %I TO hitl_ops_owner WITH ADMIN TRUE, INHERIT FALSE, SET FALSE', granted);
+        -- The functions work by pg_read_all_stats: without INHERIT they would see sessions without an age.
+        EXECUTE format('GRANT %I TO hitl_ops_owner WITH ADMIN TRUE%s', granted,
+                       CASE WHEN granted = 'pg_read_all_stats' THEN '' ELSE ', INHERIT FALSE, SET FALSE' END);
     END IF;
     PERFORM hitl_ops.adopt_membership(granted, member);  -- an error here rolls the grant back
     FOR other IN
@@ -1150,7 +1180,8 @@ BEGIN
                        now.options ->> 'set_option');
     END IF;
     IF hitl_ops.forget_membership(granted, member) AND finer THEN
-        EXECUTE format('REVOKE %I FROM hitl_ops_owner', granted);
+        EXECUTE format('REVOKE %s %I FROM hitl_ops_owner',
+                       CASE WHEN granted = 'pg_read_all_stats' THEN 'ADMIN OPTION FOR' ELSE '' END, granted);
     END IF;
 END
 $body$;

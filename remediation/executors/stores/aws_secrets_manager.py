@@ -30,6 +30,7 @@ from uuid import uuid4
 
 from remediation.domain.errors import Refused, TargetUnobservable
 from remediation.domain.gate.gate import Clearance
+from remediation.domain.plan import Target
 from remediation.executors import aws_sessions as sessions
 from remediation.executors.aws_account import AwsTarget, read_target
 from remediation.executors.base import Deadline
@@ -90,6 +91,9 @@ class SecretsManager(Store):
     kind: ClassVar[str] = "aws_secrets_manager"
     needs = (BOTO3,)
     at: AwsTarget
+
+    def is_own(self, target: Target) -> bool:
+        return target.fields.get("access_key_id") in self.at.own_keys
 
     def look(self, path: str) -> Held:
         try:

@@ -90,6 +90,10 @@ class Store(ABC):
             for locators, paths in self.allow.items()
         )
 
+    def is_own(self, target: Target) -> bool:
+        """Return whether the target is a credential with which the portal works at this store."""
+        return False
+
     @abstractmethod
     def look(self, path: str) -> Held:
         """Return what the place holds. Raises TargetUnobservable."""
