@@ -119,20 +119,21 @@ def _session(seconds: float) -> Any:
     """Return a session of which each call ends after this time, however slowly its bytes come."""
     import requests
 
-    session = requests.Session()
+    class Timed(requests.Session):
+        # No reference leads from here to the session: it ends, with its connections, when it is
+        # dropped, and no collector has to find it.
+        def request(self, *args: Any, **given: Any) -> requests.Response:
+            with cuts.after(seconds) as over:
+                try:
+                    return super().request(*args, **given)
+                finally:
+                    cuts.forget_old()
+                    if over.is_set():
+                        raise requests.exceptions.ReadTimeout("cut off")
+
+    session = Timed()
     session.trust_env = False
-    cuts, ask = Cuts(session), session.request
-
-    def request(*args: Any, **given: Any) -> requests.Response:
-        with cuts.after(seconds) as over:
-            try:
-                return ask(*args, **given)
-            finally:
-                cuts.forget_old()
-                if over.is_set():
-                    raise requests.exceptions.ReadTimeout("cut off")
-
-    session.request = request  # type: ignore[method-assign]
+    cuts = Cuts(session)
     weakref.finalize(session, cuts.close)
     return session
 

@@ -15,8 +15,8 @@ def violations(visitor: Visitor) -> list[str]:
     """One line for each element and rule."""
     before = list(visitor.complaints)
     # Without resultTypes axe describes every element that passes: twice the time.
-    # What it fetches before it begins is for rules about media, which no page has, and for rules that
-    # are experimental: half of the time.
+    # What it fetches before it begins is for rules about media, which no page has, and for
+    # experimental ones: half of the time.
     options = {
         "runOnly": {"type": "tag", "values": RULES},
         "resultTypes": ["violations"],

@@ -416,7 +416,7 @@ def test_a_mount_in_a_path_is_another_target(place: Place, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("error", "refusal"),
-    [("ReadTimeout", OutcomeUnknown), ("ConnectTimeout", NotApplied), ("SSLError", NotApplied)],
+    [("ReadTimeout", OutcomeUnknown), ("ConnectTimeout", NotApplied), ("SSLError", OutcomeUnknown)],
 )
 def test_an_answer_that_is_lost_is_unknown_and_a_call_not_sent_is_refused(
     place: Place,
