@@ -22,6 +22,7 @@ from types import FrameType
 from typing import NoReturn
 
 from hitlportal import env, places
+from hitlportal.demo import words
 from hitlportal.demo.people.browser import Unexpected
 from hitlportal.demo.run import Run
 from hitlportal.demo.servers.account import remove_home
@@ -63,6 +64,8 @@ def _run(directory: Path, options: argparse.Namespace) -> int:
         print(f"{time.monotonic() - began:5.1f} s  {text}", flush=True)
 
     played = options.auto or options.brief
+    if not options.brief:
+        print(words.uses(checked=options.auto), flush=True)
     with _running(Stack(directory, say, busy=played)) as stack:
         run = Run(stack, say)
         run.prepare(played=played)

@@ -14,10 +14,10 @@ from hitlportal import places
 from hitlportal.demo import words
 from hitlportal.demo.agent.client import ApiError, Unreachable
 from hitlportal.demo.people.enrolments import Enrolments
-from hitlportal.demo.play import auto, brief, leak_scanner, prologue
+from hitlportal.demo.play import auto, brief, leak_scanner, prologue, watch
 from hitlportal.demo.play.record import Record
 from hitlportal.demo.play.reporting import Agent, AgentFailed, Reported
-from hitlportal.demo.play.scene import Scene
+from hitlportal.demo.play.scene import NOTHING, Scene
 from hitlportal.demo.servers import ledger
 from hitlportal.demo.servers.cloud import keys_of
 from hitlportal.demo.servers.errors import InstallationFailed
@@ -34,6 +34,8 @@ from hitlportal.demo.story import (
     ROTATED_LOCATOR,
     SCANNER,
     UNKNOWN_CASE,
+    WATCH,
+    WORKLOAD_LOCATOR,
 )
 
 LOOK_SECONDS = 0.5
@@ -51,6 +53,7 @@ class Run:
         self._tokens = stack.directory / "agents"
         self._agent = Agent(stack.origin, self._tokens / AGENT)
         self._reported: tuple[Reported, ...] = ()
+        self._watched: tuple[Reported, Reported] = NOTHING, NOTHING
         seen = stack.directory / "worker" / "enrolments-seen"
         self._enrolments = Enrolments(stack.installation, stack.settings, seen, say)
         self._codes: Mapping[str, str] = {}
@@ -60,7 +63,7 @@ class Run:
 
     def prepare(self, *, played: bool) -> None:
         """Create people, inventory and agents; on the first start also misuse and reports."""
-        self._say("people, rights, inventory, and two agents with their tokens")
+        self._say("people, rights, inventory, and three agents with their tokens")
         self._codes = self._seed(imports=not played)
         if self._record.reports():
             return
@@ -70,6 +73,9 @@ class Run:
             ledger.misuse(self._stack.ledger.dsn(role))
         self._say("the agent reads real CloudTrail records and the target's own log, and reports")
         self._reported = self._agent.all(self._stack.servers.target.log)
+        self._say(f"{WATCH} reports a suspicious API token and a workload")
+        watching = self._stack, self._token(WATCH)
+        self._watched = watch.token(*watching), watch.workload(*watching)
         if not played:
             self._say("frank returns a report and corrects another")
             prologue.play(self._scene(), self._codes["frank"], self._enrolments.add_new)
@@ -121,7 +127,9 @@ class Run:
         (key,) = (key for key in self._keys[CASE] if key.id in key_report.title)
         tokens = self._token(AGENT), self._token(SCANNER)
         reports = account_report, key_report, role_report, unknown_report
-        return Scene(self._stack, self._record, *tokens, key, *reports)
+        made = Scene(self._stack, self._record, *tokens, key, *reports)
+        made.token_report, made.workload_report = self._watched
+        return made
 
     def _token(self, agent: str) -> str:
         return (self._tokens / agent).read_text(encoding="utf-8")
@@ -131,6 +139,7 @@ class Run:
             "DJANGO_SETTINGS_MODULE": "hitlportal.settings",
             "DEMO_TOKENS": str(self._tokens),
             "DEMO_IMPORT": str(int(imports)),
+            "DEMO_API_TOKEN": self._stack.issuer.locator,
         }
         done = subprocess.run(
             python("-m", "hitlportal.demo.seed"),
@@ -155,6 +164,12 @@ class Run:
                 self._again(f"{role}'s", partial(self._agent.server_log, log, role))
         if self._record.expired(LEAKED_LOCATORS[0]):
             self._again("the leaked roles'", lambda: leak_scanner.scan(self._stack, token))
+        for locator, report in (
+            (self._stack.issuer.locator, watch.token),
+            (WORKLOAD_LOCATOR, watch.workload),
+        ):
+            if self._record.expired(locator):
+                self._again(f"{locator}'s", partial(report, self._stack, self._token(WATCH)))
         for case in (CASE, UNKNOWN_CASE):
             if any(self._record.expired(key.locator) for key in self._keys[case]):
                 self._again(f"{case.name}'s", partial(self._agent.cloudtrail, case))

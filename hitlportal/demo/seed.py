@@ -3,7 +3,8 @@
 Runs as a process with the web's database login and calls the same services as the admin pages, so
 every row has an author and an audit entry. The data are created once, in one transaction; a second
 start changes nothing. Prints as JSON a fresh one-time code for each person who has not enrolled;
-writes the agents' tokens to 0600 files in the directory DEMO_TOKENS. With DEMO_IMPORT=1 it imports
+writes the agents' tokens to 0600 files in the directory DEMO_TOKENS. DEMO_API_TOKEN is the locator
+of the API token. With DEMO_IMPORT=1 it imports
 the shop's files, which irene does when she is played.
 """
 
@@ -62,7 +63,7 @@ def create_data() -> None:
     for person in story.PEOPLE:
         if person.reviews:
             give_rights(actor(person.username), person.not_of)
-    for name in (story.AGENT, story.SCANNER):
+    for name in (story.AGENT, story.SCANNER, story.WATCH):
         agent = agents.create(actor=actor("adam"), name=name, owner_person=actor("dave").person)
         _, token = agents.issue_token(actor=actor("eve"), agent_id=agent.pk)
         private.write(Path(os.environ["DEMO_TOKENS"]) / name, token)
@@ -89,12 +90,16 @@ def facts(person: story.Person, groups: tuple[str, ...]) -> accounts.PersonFacts
 
 
 def make_inventory(author: PersonActor) -> None:
-    """Create the services, the role, the keys of the case and their dependencies."""
+    """Create the services, the identities that they use, and their dependencies."""
     keys = [key.locator for key in keys_of(story.CASE)]
     for role in (story.ROLE_LOCATOR, story.SHARED_LOCATOR, story.ROTATED_LOCATOR):
         add_identity(author, "postgres.role", role)
     for locator in keys:
         add_identity(author, "aws.iam.access_key", locator)
+    api_token = os.environ["DEMO_API_TOKEN"]
+    add_identity(author, "oauth.token", api_token)
+    add_identity(author, "kubernetes.workload", story.WORKLOAD_LOCATOR)
+    stands_for = {story.EACH_KEY: keys, story.REVOKED: [api_token]}
     for service in story.SERVICES:
         made = inventory.ServiceFacts(
             service.owner_team,
@@ -106,7 +111,7 @@ def make_inventory(author: PersonActor) -> None:
         inventory.add_service(actor=author, name=service.name, facts=made)
     for service in story.SERVICES:
         for needed in service.needs:
-            for name in keys if needed == story.EACH_KEY else [needed]:
+            for name in stands_for.get(needed, [needed]):
                 add_need(author, service.name, name, consumes(service.name, name))
 
 

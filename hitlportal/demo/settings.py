@@ -93,8 +93,9 @@ class Settings:
             "HITL_BEAT_SCHEDULE": str(self._directory / "beat-schedule"),
         }
 
-    def write_targets(self, ledger: Ledger, cloud: Cloud, store: FileStore) -> None:
-        """Write the worker's targets file and the secret files it names."""
+    def write_targets(self, ledger: Ledger, cloud: Cloud, store: FileStore, *sections: str) -> None:
+        """Write the worker's targets file and the secret files it names; ``sections``: of the
+        targets that state theirs themselves."""
         worker = self.targets.parent
         ids, files = {}, {}
         for login in ("observer", "operator"):
@@ -117,7 +118,7 @@ class Settings:
             rotated=ROTATED,
             place=PLACE,
         )
-        private.write(self.targets, text)
+        private.write(self.targets, "\n".join((text, *sections)))
 
     def _process(self, name: str) -> dict[str, str]:
         secret_key = self._directory / name / "secret_key"

@@ -21,11 +21,13 @@ from hitlportal.demo.servers.auditlog import AuditLog
 from hitlportal.demo.servers.broker import Broker
 from hitlportal.demo.servers.cloud import Cloud
 from hitlportal.demo.servers.errors import ServerError, ServerFailed
+from hitlportal.demo.servers.issuer import Issuer
 from hitlportal.demo.servers.ledger import Ledger
 from hitlportal.demo.servers.ports import LOOPBACK, free_port, is_free
 from hitlportal.demo.servers.process import Child
 from hitlportal.demo.servers.servers import Servers
 from hitlportal.demo.servers.store import FileStore
+from hitlportal.demo.servers.workloads import Workloads
 from hitlportal.demo.settings import Settings, python
 from hitlportal.demo.story import CASE, PLACE, ROLE, ROTATED
 
@@ -82,7 +84,9 @@ class Stack:
         self.log = AuditLog(self.directory)
         broker = Broker(self.servers.valkey)
         self.settings = Settings(self.directory, self.installation, broker, self.log)
-        self._say("the target's tables and logins, and a simulated AWS account")
+        self._say(
+            "the target's tables and logins, an OAuth provider, a simulated AWS account and cluster"
+        )
         self.ledger = Ledger(self.servers.target, self.directory / "worker")
         self.ledger.prepare()
         self.store = FileStore(self.directory / "store")
@@ -91,10 +95,17 @@ class Stack:
         self.consumers = Consumers(self.ledger.address, self.store, every)
         self.cloud = Cloud(self.directory / "cloud", CASE)
         self._add("simulated AWS", self.cloud.start(self._log("aws")))
-        self.settings.write_targets(self.ledger, self.cloud, self.store)
+        self.issuer = Issuer(self.directory / "issuer")
+        self._add("OAuth provider", self.issuer.provider.start(self._log("oauth")))
+        worker = self.settings.targets.parent
+        self.workloads = Workloads(self.directory / "kubernetes", worker)
+        self._add("simulated Kubernetes", self.workloads.start(self._log("kubernetes")))
+        sections = self.issuer.section(worker), self.workloads.section()
+        self.settings.write_targets(self.ledger, self.cloud, self.store, *sections)
         self._say("witness, sequencer, web, workers, beat, and four programs that use the target")
         self._start_processes()
         self._wait_for_web()
+        self.issuer.provider.wait()
 
     def stop(self) -> None:
         """Ask all processes to end, wait for each, then stop the servers that they use."""

@@ -14,6 +14,8 @@ UNKNOWN_CASE = CASES / "stratus-persistence-iam-backdoor-user"
 AGENT = "reference-agent"
 # A minimal second agent: it looks for addresses of the ledger in build logs.
 SCANNER = "leak-scanner"
+# A third one: it watches how tokens and workloads are used.
+WATCH = "usage-watch"
 
 # The target: a separate cluster, with a role that a program uses all the time.
 CLUSTER = DATABASE = "ledger"
@@ -36,6 +38,15 @@ SHARED_LOCATOR = f"postgres.role:{CLUSTER}/{SHARED}"
 ROTATED = "svc_billing"
 ROTATED_LOCATOR = f"postgres.role:{CLUSTER}/{ROTATED}"
 STORE, PLACE = "apps", f"{CLUSTER}/{ROTATED}"
+# An API token of a client at an OAuth provider, used from where its client never was.
+ISSUER, CLIENT = "login", "stock-feed"
+# A workload of a simulated cluster, which sends data to an unknown address.
+KUBERNETES, NAMESPACE, WORKLOAD = "shop-eu", "payouts", "payout-runner"
+WORKLOAD_LOCATOR = f"kubernetes.workload:{KUBERNETES}/{NAMESPACE}/deployment/{WORKLOAD}"
+# Titles of incidents.
+WIKI_TITLE = f"Password of {SHARED} on a page of the wiki"
+TOKEN_TITLE = f"API token of {CLIENT} is used from an unknown network"
+WORKLOAD_TITLE = f"Deployment {WORKLOAD} sends data to an unknown address"
 # Missing in the agent's scope: this service signs with the stolen key, too.
 MISSED_SERVICE = "emailservice"
 
@@ -133,6 +144,8 @@ CONSUMERS = (
 
 # `needs` names services, or identities by locator; this one stands for every key in CASE.
 EACH_KEY = "each key"
+# And this one for the API token, which is made at the first start.
+REVOKED = "each API token"
 SERVICES = (
     Service("statement-export", "payments", "high", True, False, (EACH_KEY,)),
     Service("settlement-reports", "payments", "high", True, False, (ROLE_LOCATOR,)),
@@ -144,4 +157,8 @@ SERVICES = (
     Service("merchant-statements", "merchants", "medium", False, False, (SHARED_LOCATOR,)),
     Service("tax-statements", "finance", "medium", False, False, (SHARED_LOCATOR,)),
     Service("month-end-close", "finance", "medium", False, False, ("card-settlement",)),
+    Service("stock-feed", "merchants", "medium", False, False, (REVOKED,)),
+    Service("shop-availability", "merchants", "low", False, False, ("stock-feed",)),
+    Service("merchant-payouts", "payments", "critical", True, False, (WORKLOAD_LOCATOR,)),
+    Service("partner-bank-link", "merchants", "high", False, True, ("merchant-payouts",)),
 )

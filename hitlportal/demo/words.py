@@ -7,7 +7,37 @@ from collections.abc import Mapping, Sequence
 
 from hitlportal.demo.play.record import Place
 from hitlportal.demo.stack import Stack
-from hitlportal.demo.story import PEOPLE, ROTATED, Consumer
+from hitlportal.demo.story import (
+    CLUSTER,
+    PEOPLE,
+    ROTATED,
+    TOKEN_TITLE,
+    WIKI_TITLE,
+    WORKLOAD_TITLE,
+    Consumer,
+)
+
+# What people asked for, the incident that plays it, and its checks (docs/demo.md).
+USES = (
+    (
+        "a service account behaves strangely: its credential is rotated after people confirmed the"
+        " impacted systems",
+        f"Role {ROTATED} on PostgreSQL cluster {CLUSTER}",
+        "6",
+    ),
+    (
+        "a suspicious API token is disabled after its business criticality was checked",
+        TOKEN_TITLE,
+        "23",
+    ),
+    ("a secret leaked: is it still active?", WIKI_TITLE, "17, 20"),
+    (
+        "a workload identity is isolated after people saw whether that cuts the payment path or a"
+        " partner",
+        WORKLOAD_TITLE,
+        "24",
+    ),
+)
 
 WELCOME = """
 hitlportal runs at {origin}
@@ -25,7 +55,10 @@ hitlportal runs at {origin}
      One of them reloads only on request: this terminal shows which, and the command.
   4  Look at "what changed" in the proposal that frank corrected, at the passwords in the build
      log (masked; alice may reveal them), and at the failed checks of another one. Decide.
-  5  One incident has no plan. Sign in as lena and make one; alice and bob decide on it.
+  5  An API token and a workload of a (simulated) cluster are misused. See on the pages who depends
+     on them, whether that is the payment path or a partner, and decide.
+  6  One incident has no plan. On its page the worker tells whether the leaked secret is still
+     active. Sign in as lena and make a plan; alice and bob decide on it.
      Each page says on top who you are and what you can try.
 
   The target's own log   {target_log}
@@ -37,6 +70,15 @@ hitlportal runs at {origin}
 Ctrl-C stops everything; the data stay in {directory}.
 `make demo AUTO=1` plays and checks all of this; `manage.py demo --reset` removes the data.
 """
+
+
+def uses(*, checked: bool) -> str:
+    """Return the four uses, each with its incident; ``checked``: and the numbers of its checks."""
+    lines = ["Four uses, and the incident that plays each:"]
+    for number, (use, incident, checks) in enumerate(USES, 1):
+        lines.append(f"  {number}  {use}")
+        lines.append(f"     -> {incident}{f' (checks {checks})' if checked else ''}")
+    return "\n".join(lines)
 
 
 def welcome(stack: Stack, fresh: Mapping[str, str], queue: Sequence[Place]) -> str:

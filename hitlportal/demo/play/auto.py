@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hitlportal.demo.agent.client import Client
 from hitlportal.demo.people.player import Player
 from hitlportal.demo.play import (
+    api_token,
     attempts,
     containing,
     correcting,
@@ -30,6 +31,7 @@ from hitlportal.demo.play import (
     stopping,
     suspecting,
     ways_out,
+    workload,
 )
 from hitlportal.demo.play.scene import Scene
 
@@ -81,6 +83,8 @@ def play(scene: Scene, codes: Mapping[str, str], operator: Operator) -> list[str
     rotating.check(scene)
     _return(scene)
     suspecting.check(scene)
+    api_token.check(scene)
+    workload.check(scene)
     proofs.evidence(scene)
     proofs.record(scene)
     proofs.bundles(scene)
@@ -92,7 +96,9 @@ def _reported(scene: Scene) -> None:
     """Show the reference agent's four reports, and make the scanner's after the import."""
     scene.leak_report = leak_scanner.scan(scene.stack, scene.scanner_token)
     planning.begin(scene)
-    for report in (scene.account_report, *scene.runs, scene.unknown_report, scene.leak_report):
+    watched = scene.token_report, scene.workload_report
+    others = scene.unknown_report, scene.leak_report, *watched
+    for report in (scene.account_report, *scene.runs, *others):
         scene.reaches(report, "in_review")
         state = scene.record.state(report.proposal)
         what = f"an agent reported {report.proposal[:8]}: {report.title[:64]}"

@@ -36,5 +36,6 @@ def play(scene: Scene, code: str, add_keys: Callable[[], None]) -> None:
     scene.leak_report = leak_scanner.scan(scene.stack, scene.scanner_token)
     corrected = replace(scene.key_report, proposal=correct(frank, scene.key_report.proposal))
     others = scene.role_report, scene.unknown_report, scene.leak_report
-    for report in (scene.account_report, corrected, *others):
+    watched = scene.token_report, scene.workload_report
+    for report in (scene.account_report, corrected, *others, *watched):
         scene.reaches(report, "in_review")

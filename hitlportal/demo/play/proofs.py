@@ -1,4 +1,4 @@
-"""(23 to 26) Check the evidence offline, and that no process can change the audit log."""
+"""(25 to 28) Check the evidence offline, and that no process can change the audit log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FORBIDDEN = (
 
 
 def evidence(scene: Scene) -> None:
-    """Replay the gate of every run that people approved."""
+    """Replay the gate of the first three runs; the bundles replay every other one, too."""
     for report in (scene.account_report, *scene.runs):
         replayed(scene, report)
     # And once more where its run went on after a wait.
@@ -37,14 +37,14 @@ def replayed(scene: Scene, report: Reported, *after: str) -> None:
     what = (
         f"evidence of {report.proposal[:8]}{' after its wait' if after else ''}, replayed offline"
     )
-    scene.checks.equal("23", what, replay.result(file), offline.HOLDS)
+    scene.checks.equal("25", what, replay.result(file), offline.HOLDS)
     for place, forged in offline.forgeries(file):
         what = f"the same with one byte flipped in {place}"
-        scene.checks.equal("23", what, replay.result(forged), offline.DOES_NOT_HOLD)
+        scene.checks.equal("25", what, replay.result(forged), offline.DOES_NOT_HOLD)
 
 
 def bundles(scene: Scene) -> None:
-    """(25) Verify every incident's bundle without the product, then with one byte changed."""
+    """(27) Verify every incident's bundle without the product, then with one byte changed."""
     stack = scene.stack
     directory = stack.directory / "evidence"
     directory.mkdir(exist_ok=True)
@@ -54,21 +54,21 @@ def bundles(scene: Scene) -> None:
         file = directory / f"bundle-{incident}.json"
         scene.as_operator("export_bundle", incident, "--output", str(file))
         what = f"bundle of incident {incident[:8]}, by the standard library alone"
-        scene.checks.equal("25", what, alone.result(file), offline.HOLDS)
+        scene.checks.equal("27", what, alone.result(file), offline.HOLDS)
         what = "the same with passkeys and the gate replayed"
-        scene.checks.equal("25", what, replay.result(file), offline.HOLDS)
+        scene.checks.equal("27", what, replay.result(file), offline.HOLDS)
         status, output = alone.result(_flipped(file))
         what = "the same with one byte flipped in an entry"
-        scene.checks.line("25", status == 1, what, output)
+        scene.checks.line("27", status == 1, what, output)
 
 
 def log(scene: Scene) -> None:
-    """(26) Verify the whole log, as rows and as files; find a cut tail and a changed entry."""
+    """(28) Verify the whole log, as rows and as files; find a cut tail and a changed entry."""
     stack = scene.stack
     directory = stack.directory / "evidence"
     alone = offline.Verifier.build(directory, stack.log.policy)
     scene.as_operator("audit_verify")
-    scene.checks.line("26", True, "every row of the log follows from its entries", "audit_verify")
+    scene.checks.line("28", True, "every row of the log follows from its entries", "audit_verify")
     older, newer = directory / "log-then", directory / "log-now"
     scene.as_operator("audit_export", str(older))
     scene.players["carol"].browser.get("/audit/entries/")
@@ -77,13 +77,13 @@ def log(scene: Scene) -> None:
     head = newer / "checkpoint"
     what = "an export, against the head of the export before"
     result = alone.result(newer, "--seen", older / "checkpoint")
-    scene.checks.equal("26", what, result, offline.HOLDS)
+    scene.checks.equal("28", what, result, offline.HOLDS)
     status, output = alone.result(older, "--seen", head)
-    scene.checks.line("26", status == 1 and "rollback" in output, "a log whose tail is cut", output)
+    scene.checks.line("28", status == 1 and "rollback" in output, "a log whose tail is cut", output)
     lines = (newer / "entries.jsonl").read_bytes()
     (newer / "entries.jsonl").write_bytes(bytes([lines[0] ^ 1]) + lines[1:])
     status, output = alone.result(newer)
-    scene.checks.line("26", status == 1, "an export with one byte flipped", output)
+    scene.checks.line("28", status == 1, "an export with one byte flipped", output)
 
 
 def _size(directory: Path) -> int:
@@ -103,13 +103,13 @@ def record(scene: Scene) -> None:
     entries = scene.record.entries()
     ok = {"agent", "person", "worker", "operator"} <= set(entries)
     listed = ", ".join(f"{count} by {source}" for source, count in entries.items())
-    scene.checks.line("24", ok, f"{sum(entries.values())} entries in the audit log", listed)
+    scene.checks.line("26", ok, f"{sum(entries.values())} entries in the audit log", listed)
     page = scene.players["carol"].browser.get("/audit/entries/")
-    scene.checks.equal("24", "carol, an auditor, reads them", page.status, 200)
+    scene.checks.equal("26", "carol, an auditor, reads them", page.status, 200)
     for login, statement in FORBIDDEN:
         what = f"hitl_{login} is refused: {statement}"
         output = _refusal_of(scene, login, statement)
-        scene.checks.line("24", output != "", what, output or "it was not")
+        scene.checks.line("26", output != "", what, output or "it was not")
 
 
 def _refusal_of(scene: Scene, login: str, statement: str) -> str:

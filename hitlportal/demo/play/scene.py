@@ -36,6 +36,8 @@ class Scene:
     role_report: Reported
     unknown_report: Reported
     leak_report: Reported = NOTHING
+    token_report: Reported = NOTHING  # the API token
+    workload_report: Reported = NOTHING
     plan_report: Reported = NOTHING  # frank's plan
     wiki_incident: str = ""  # what it is for
     first_version: Reported = NOTHING  # of `key_report`, before the correction

@@ -13,7 +13,7 @@ from hitlportal.demo.agent.client import Client
 from hitlportal.demo.agent.records import Json
 from hitlportal.demo.servers.errors import ServerError
 from hitlportal.demo.stack import Stack
-from hitlportal.demo.story import CLUSTER, SHARED
+from hitlportal.demo.story import CLUSTER, SHARED, WIKI_TITLE
 
 
 def page(dsn: str) -> bytes:
@@ -34,7 +34,7 @@ def report(export: bytes) -> dict[str, Json]:
     return {
         "incident": {
             "kind": "credential_exposure",
-            "title": f"Password of {SHARED} on a page of the wiki",
+            "title": WIKI_TITLE,
             "identity": identity,
             "detected_at": now,
             "external_id": "wiki-1138",
