@@ -24,6 +24,22 @@ class Urls(serializers.Serializer[Any]):
     supersede = serializers.CharField(required=False)
 
 
+class LeftOpen(serializers.Serializer[Any]):
+    """Sessions, connections or tokens that a step may leave open, and how the plan could end them.
+
+    Nobody has looked at the target yet. Supersede the proposal to add what ends them.
+    """
+
+    step = serializers.IntegerField()
+    parameter = serializers.CharField(
+        allow_blank=True, help_text="The parameter of the step that ends them, if true."
+    )
+    action = serializers.CharField(
+        allow_blank=True, help_text="The action that ends them in a later step, on `target`."
+    )
+    target = with_schema({"type": "object", "nullable": True})
+
+
 class Submitted(serializers.Serializer[Any]):
     incident = serializers.UUIDField()
     incident_is_new = serializers.BooleanField()
@@ -36,12 +52,14 @@ class Submitted(serializers.Serializer[Any]):
     diagnosis_digest = serializers.RegexField(SHA256)
     proposal = serializers.UUIDField(allow_null=True)
     plan_digest = serializers.RegexField(SHA256, allow_null=True)
+    left_open = LeftOpen(many=True, help_text="What the plan may leave open.")
     urls = Urls()
     alternatives = inline_serializer(
         "SubmittedAlternative",
         {
             "proposal": serializers.UUIDField(),
             "plan_digest": serializers.RegexField(SHA256),
+            "left_open": LeftOpen(many=True),
             "urls": Urls(),
         },
         many=True,

@@ -12,7 +12,9 @@ from remediation.domain.errors import BadInput, NoSuchObject
 from remediation.domain.limits import limits
 from remediation.domain.observation import parse_observations
 from remediation.domain.outcome import outcomes
+from remediation.domain.plan import Plan
 from remediation.domain.report import Report
+from remediation.domain.second_step import acts_of, left_alive
 from remediation.domain.states import FINAL, ProposalState
 from remediation.models import Assessment, Proposal, Refusal, Review, StepRecord, Transition
 from remediation.services.access import authorize
@@ -63,12 +65,32 @@ def submitted(made: Submitted, report: Report) -> dict[str, Json]:
         "diagnosis_digest": made.diagnosis_digest,
         "proposal": str(made.proposal_id) if made.proposal_id else None,
         "plan_digest": report.plan.digest if report.plan else None,
+        "left_open": _left_open(report.plan) if report.plan else [],
         "urls": urls(made.proposal_id) if made.proposal_id else {},
         "alternatives": [
-            {"proposal": str(pk), "plan_digest": one.plan.digest, "urls": urls(pk)}
+            {
+                "proposal": str(pk),
+                "plan_digest": one.plan.digest,
+                "left_open": _left_open(one.plan),
+                "urls": urls(pk),
+            }
             for pk, one in zip(made.alternatives, report.alternatives, strict=True)
         ],
     }
+
+
+def _left_open(plan: Plan) -> list[Json]:
+    """Return what the plan leaves alive that it could end, before anybody looked at the target."""
+    return [
+        {
+            "step": left.index,
+            "parameter": left.lives_on.parameter,
+            "action": left.lives_on.action,
+            "target": left.second.to_json() if left.second else None,
+        }
+        for left in left_alive(acts_of(plan.steps))
+        if not left.lives_on.none
+    ]
 
 
 def own(actor: AgentActor, proposal_id: UUID) -> Proposal:

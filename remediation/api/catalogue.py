@@ -71,6 +71,17 @@ def action(spec: ActionSpec) -> dict[str, Json]:
         "seen_by_uses": spec.seen_by_uses,
         "replaces": dict(spec.replaces),
         "ends_sessions": spec.ends_sessions,
+        "lives_on": [
+            {
+                "seen_in": one.seen_in,
+                "parameter": one.parameter,
+                "action": one.action,
+                "target": dict(one.target),
+                "before": one.before,
+                "none": one.none,
+            }
+            for one in spec.lives_on or ()
+        ],
         "limits": [
             {
                 "field": limit.field,

@@ -47,6 +47,32 @@ class Action(serializers.Serializer[Any]):
         child=serializers.CharField(), help_text="What a plan can wait for after it."
     )
     ends_sessions = serializers.CharField()
+    lives_on = inline_serializer(
+        "LivesOn",
+        {
+            "seen_in": serializers.CharField(
+                allow_blank=True, help_text="The field of the observation that shows it."
+            ),
+            "parameter": serializers.CharField(
+                allow_blank=True, help_text="The parameter of the action that ends it, if true."
+            ),
+            "action": serializers.CharField(
+                allow_blank=True, help_text="The action that ends it in a later step."
+            ),
+            "target": serializers.DictField(
+                child=serializers.CharField(),
+                help_text="The fields of that step's target, with placeholders for fields of this"
+                " one's; empty: the same target.",
+            ),
+            "before": serializers.CharField(
+                allow_blank=True,
+                help_text="The parameter of that step with the time before which it was opened.",
+            ),
+            "none": serializers.CharField(allow_blank=True, help_text="Why no action ends it."),
+        },
+        many=True,
+        help_text="What was opened before the action and goes on after it, and what ends that.",
+    )
     limits = inline_serializer(
         "Limit",
         {

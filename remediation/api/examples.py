@@ -92,6 +92,7 @@ SUBMITTED: dict[str, Json] = {
     "diagnosis_digest": "5c0f" * 16,
     "proposal": "0b6c1f0e-8f0e-4d9a-b8f1-2d7e5a9c3e42",
     "plan_digest": "9a1b" * 16,
+    "left_open": [],
     "urls": {
         "proposal": "/api/v1/proposals/0b6c1f0e-8f0e-4d9a-b8f1-2d7e5a9c3e42",
         "withdraw": "/api/v1/proposals/0b6c1f0e-8f0e-4d9a-b8f1-2d7e5a9c3e42/withdraw",

@@ -104,6 +104,14 @@ def _as_typed(step: Step) -> DraftStep:
     return DraftStep(step.action, step.target.locator, {}, {**typed, **refers}, wait)
 
 
+def typed_target(step: DraftStep, *, allow_test: bool = False) -> Target | None:
+    """Return the target of a typed step; None while something is wrong with it."""
+    if step.spec is None:
+        return None
+    target, problems = _target(step, step.spec, "", allow_test)
+    return None if problems else target
+
+
 def check(
     draft: Draft, *, protected: frozenset[str], allow_test: bool = False
 ) -> tuple[Plan | None, tuple[Problem, ...]]:

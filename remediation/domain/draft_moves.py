@@ -23,6 +23,13 @@ def moved_up(steps: Sequence[DraftStep], index: int) -> Steps:
     return _in_order(steps, order)
 
 
+def inserted(steps: Sequence[DraftStep], at: int, step: DraftStep) -> Steps:
+    """Return the steps with one more at this place; it may name those before it."""
+    now = {old: old + (old >= at) for old in range(len(steps))}
+    moved = tuple(_renumbered(one, old, now) for old, one in enumerate(steps))
+    return (*moved[:at], step, *moved[at:])
+
+
 def _in_order(steps: Sequence[DraftStep], order: Sequence[int]) -> Steps:
     now = {old: new for new, old in enumerate(order)}
     return tuple(_renumbered(steps[old], old, now) for old in order)

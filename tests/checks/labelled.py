@@ -8,11 +8,12 @@ from pathlib import Path
 
 from hitlportal.demo.agent.records import canonical
 from tests.checks.flaws import TARGET_FLAWS
+from tests.checks.left_flaws import LEFT_FLAWS
 from tests.checks.more_flaws import TOLD_FLAWS
 from tests.checks.right import RIGHT
 from tests.checks.sample import Sample
 
-FLAWED: tuple[Sample, ...] = TARGET_FLAWS + TOLD_FLAWS
+FLAWED: tuple[Sample, ...] = TARGET_FLAWS + TOLD_FLAWS + LEFT_FLAWS
 LABELS = Path(__file__).parent / "labels.json"
 
 

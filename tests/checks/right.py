@@ -44,15 +44,18 @@ TELEMETRY = frozenset({"telemetry_switched_off"})
 
 
 SIBLING = frozenset({"sibling_credential"})
+# The key assumed roles, and their sessions go on without it.
+SESSIONS = frozenset({"sessions_left_open"})
 
 
 # What really happened in the cases that the agent reports.
 HONEST = {
-    INVICTUS: TELEMETRY,
+    INVICTUS: TELEMETRY | SESSIONS,
     "stratus-defense-evasion-cloudtrail-delete": TELEMETRY,
     "stratus-defense-evasion-cloudtrail-stop": TELEMETRY,
     "stratus-defense-evasion-dns-delete-logs": TELEMETRY,
     "stratus-defense-evasion-vpc-remove-flow-logs": TELEMETRY,
+    "stratus-execution-ec2-launch-unusual-instances": SESSIONS,
     # The intruder made a key of the root user; no action of the catalogue disables it.
     PANTHER: SIBLING,
 }
@@ -74,7 +77,7 @@ RIGHT: tuple[Sample, ...] = (
     Sample("twenty secrets are read", secrets, hard=True),
     Sample("an instance's credentials are taken, 45 events", stolen_instance, hard=True),
     Sample("denied attempts are told as denied", denied, hard=True),
-    Sample("leaving the organisation is denied", leave_denied, hard=True),
+    Sample("leaving the organisation is denied", leave_denied, honest=SESSIONS, hard=True),
     Sample("errors that say only: nothing there", nothing_there, hard=True),
     Sample("tracy beside tracey", tracy, hard=True),
     Sample("bert-jan beside benjamin", bert_jan_beside_benjamin, hard=True),

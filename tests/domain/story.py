@@ -173,6 +173,14 @@ def a_check_input(**changes: Any) -> CheckInput:
     return replace(given, **changes)
 
 
+# Checks that came after the vectors were stored; what was signed once is never rewritten.
+LATER_CHECKS = frozenset({"sessions_left_open"})
+
+
+def checks_as_stored() -> tuple[Check, ...]:
+    return tuple(one for one in checks.run(a_check_input()) if one.name not in LATER_CHECKS)
+
+
 def an_approver(person: str, *roles: str, **changes: Any) -> Approver:
     entry = Approver(
         person=person,
@@ -198,7 +206,7 @@ class Story:
     plan: Plan = field(default_factory=a_plan)
     diagnosis: Diagnosis = field(default_factory=a_diagnosis)
     scope: Scope = field(default_factory=a_scope)
-    checks: tuple[Check, ...] = field(default_factory=lambda: checks.run(a_check_input()))
+    checks: tuple[Check, ...] = field(default_factory=checks_as_stored)
     observation: Observation = field(default_factory=an_observation)
     round: int = 1
     ruling: Ruling | None = None

@@ -27,7 +27,7 @@ def whole(
     return lambda to: to.sendall(head + raw)
 
 
-def drip(head: bytes, seconds: float = 60.0) -> Send:
+def drip(head: bytes, seconds: float = 600.0) -> Send:
     """Return an answer that goes on with one byte now and then."""
 
     def send(to: socket.socket) -> None:

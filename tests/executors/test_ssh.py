@@ -458,13 +458,18 @@ def test_what_the_account_puts_at_the_name_meanwhile_gives_no_rights_and_does_no
         path.unlink()
         make()
         path.chmod(0o4755)
-        opens = threading.Timer(3, lambda: os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK)))
+        waited = threading.Event()
+
+        def let_go(of: str = str(path), waited: threading.Event = waited) -> None:
+            waited.set()
+            os.close(os.open(of, os.O_RDWR | os.O_NONBLOCK))
+
+        opens = threading.Timer(120, let_go)
         opens.start()
-        began = time.monotonic()
         with pytest.raises(program().Refused, match="changed_meanwhile"):
             file.replace(b"lost")
         opens.cancel()
-        assert (given, time.monotonic() - began < 2) == ([], True)
+        assert (given, waited.is_set()) == ([], False)
         assert not [*world.place.directory.glob("*.hitl-*")]
         path.unlink()
         path.write_bytes(world.before)
@@ -480,7 +485,7 @@ def test_a_host_that_answers_drop_by_drop_does_not_hold_the_worker(
 ) -> None:
     slow, hitl = Pair(), world.place.directory / "hitl"
     before = hitl.read_text()
-    loop = "for i in $(seq 100); do echo; sleep .05; done"
+    loop = "for i in $(seq 12000); do echo; sleep .05; done"
     hitl.write_text(f'{before}restrict,command="{loop}" {slow.line}\n')
     (world.directory / "operate.key").write_text(slow.private)
     toml = world.toml().replace(world.place.operate.fingerprint, slow.fingerprint)
@@ -491,7 +496,7 @@ def test_a_host_that_answers_drop_by_drop_does_not_hold_the_worker(
     try:
         with pytest.raises(OutcomeUnknown):
             run_apply(clearance(plan), plan.body, 0, targets)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 300, "half of what the answer takes"
     finally:
         hitl.write_text(before)
 

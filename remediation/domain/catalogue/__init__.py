@@ -27,6 +27,7 @@ from remediation.domain.catalogue import (
     valkey,
     webhook,
 )
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.registry import CatalogueInvalid, build
 from remediation.domain.catalogue.spec import (
     MAX_LOCATOR,
@@ -59,6 +60,7 @@ __all__ = [
     "Change",
     "Limit",
     "Live",
+    "LivesOn",
     "Narrows",
     "Op",
     "Protected",

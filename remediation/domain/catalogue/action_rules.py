@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue.lasting_rules import lasting_problems
 from remediation.domain.catalogue.spec import ActionSpec, Limit, Narrows, Op, Provider, TargetSpec
 from remediation.domain.catalogue.target_rules import FIELD, pattern_problem
 from remediation.domain.conditions import Name
@@ -40,6 +41,7 @@ def action_problems(
     yield from _of_parameters(spec)
     yield from _of_effects(spec)
     yield from _of_rotation(spec, own)
+    yield from lasting_problems(spec, provider, own)
 
 
 def _of_sentence(sentence: str, target: TargetSpec) -> Iterator[str]:

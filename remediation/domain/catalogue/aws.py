@@ -23,6 +23,7 @@ from remediation.domain.catalogue.aws_rotation import (
     USER_KEYS,
 )
 from remediation.domain.catalogue.aws_user import ALLOW_AGAIN, DELETE_PASSWORD, DENY_ALL, USER
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -133,6 +134,20 @@ _DEACTIVATE_1 = ActionSpec(
     pin_fields=_PIN,
     leads_to=MappingProxyType({"status": "Inactive"}),
     removes_access=True,
+    lives_on=(
+        LivesOn(
+            opened_by=("GetSessionToken", "GetFederationToken"),
+            action="aws.iam_user.deny_all",
+            target=MappingProxyType({"account": "{account}", "user": "{user}"}),
+        ),
+        LivesOn(
+            opened_by=("AssumeRole",),
+            none=gettext_noop(
+                "Sessions of roles that it assumed go on. Deny the older sessions of each role"
+                " (aws.iam_role.revoke_sessions)."
+            ),
+        ),
+    ),
     ends_sessions=gettext_noop("It ends no session; requests signed with the key are refused."),
     limits=_OTHER_KEYS,
     cannot=_CANNOT,

@@ -232,6 +232,7 @@ DENY_SESSION = ActionSpec(
     pin_fields=("denied", "role_id"),
     leads_to=MappingProxyType({"denied": "yes"}),
     removes_access=True,
+    lives_on=(),
     ends_sessions=gettext_noop(
         "It ends no session, but each request of a session of this name is refused, also of one"
         " that is made later. Sessions of other names go on."

@@ -88,6 +88,7 @@ DISCARD_KEY = ActionSpec(
     leads_to=MappingProxyType({}),
     leads_to_from=MappingProxyType({"keys": Change(Op.REMOVE, parameter="access_key_id")}),
     retires=True,
+    lives_on=(),
     ends_sessions=gettext_noop("It ends no session."),
     limits=(_OWNERS,),
     credential=CREDENTIAL,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from remediation.domain.catalogue.aws_rotation import ACCOUNT, NAME
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -115,6 +116,15 @@ DENY_ALL = ActionSpec(
     pin_fields=("denied", "user_id"),
     leads_to=MappingProxyType({"denied": "yes"}),
     removes_access=True,
+    lives_on=(
+        LivesOn(
+            opened_by=("AssumeRole",),
+            none=gettext_noop(
+                "Sessions of roles that it assumed go on. Deny the older sessions of each role"
+                " (aws.iam_role.revoke_sessions)."
+            ),
+        ),
+    ),
     ends_sessions=gettext_noop(
         "It ends no session, but requests are refused: with each key of the user, in the console,"
         " and with temporary credentials of GetSessionToken and GetFederationToken."
@@ -184,6 +194,7 @@ DELETE_PASSWORD = ActionSpec(
     pin_fields=("console", "user_id"),
     leads_to=MappingProxyType({"console": False}),
     retires=True,
+    lives_on=(LivesOn(opened_by=("ConsoleLogin",), action="aws.iam_user.deny_all"),),
     ends_sessions=gettext_noop(
         "It ends no session: nobody can sign in with the password, and an open session of the"
         " console may go on until it ends."

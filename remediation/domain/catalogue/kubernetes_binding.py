@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from audit.tlog.canonical import Json
 from remediation.domain.catalogue.kubernetes_workload import NAME_FIELDS, OWN_NAMESPACES
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Change,
@@ -101,6 +102,14 @@ _SESSIONS = gettext_noop(
 _NOT_TOKENS = gettext_noop("It revokes no token: who has one is still known, with other rights.")
 _NOT_DONE = gettext_noop("It does not undo what was done with the rights.")
 
+_WATCHES = (
+    LivesOn(
+        none=gettext_noop(
+            "A watch, a shell or a forwarded port ends with its client; the API server does not"
+            " end it."
+        )
+    ),
+)
 REMOVE = ActionSpec(
     kind="kubernetes.role_binding.remove",
     version=1,
@@ -119,6 +128,7 @@ REMOVE = ActionSpec(
     leads_to=MappingProxyType({"bound": False, "role": "", "subjects": []}),
     leaves=True,
     removes_access=True,
+    lives_on=_WATCHES,
     parameters=_WHOLE,
     example=_WHOLE_EXAMPLE,
     ends_sessions=_SESSIONS,
@@ -184,6 +194,7 @@ REMOVE_SUBJECT = ActionSpec(
     leads_to_from=MappingProxyType({"subjects": Change(Op.REMOVE, parameter="subject")}),
     leaves=True,
     removes_access=True,
+    lives_on=_WATCHES,
     parameters=_ONE,
     example=_ONE_EXAMPLE,
     ends_sessions=_SESSIONS,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Change,
@@ -175,6 +176,14 @@ ISOLATE = ActionSpec(
     leads_to_from=MappingProxyType({"isolated": Change(Op.SET, parameter="directions")}),
     leaves=True,
     removes_access=True,
+    lives_on=(
+        LivesOn(
+            none=gettext_noop(
+                "Only the end of its pods surely ends connections: scaled to zero, it loses what is"
+                " only in them."
+            )
+        ),
+    ),
     parameters=_DIRECTIONS,
     narrows=MappingProxyType({"directions": Narrows.SUBSET}),
     example=_BOTH,
@@ -245,6 +254,7 @@ SCALE_TO_ZERO = ActionSpec(
     leads_to=MappingProxyType({"replicas": "0"}),
     leaves=True,
     removes_access=True,
+    lives_on=(),
     parameters=_REPLICAS,
     example=_THREE,
     ends_sessions=gettext_noop(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -123,6 +124,12 @@ LOCK = ActionSpec(
     leaves=True,
     removes_access=True,
     retires=True,
+    lives_on=(
+        LivesOn(
+            "connections",
+            none=gettext_noop("The server cannot end the connections of one account."),
+        ),
+    ),
     ends_sessions=gettext_noop(
         "It ends no connection: a lock is asked at sign-in, and the server cannot end one."
     ),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -99,6 +100,11 @@ REVOKE = ActionSpec(
     leads_to=MappingProxyType({"active": False}),
     removes_access=True,
     retires=True,
+    lives_on=(
+        LivesOn(
+            none=gettext_noop("Only the application can end a session that it opened with it.")
+        ),
+    ),
     parameters=_TYPE,
     example=MappingProxyType({"token_type": "access_token"}),
     ends_sessions=gettext_noop(

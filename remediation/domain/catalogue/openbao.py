@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from remediation.domain.catalogue import openbao_access as access
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.openbao_credential import (
     DATABASE_ROLE,
     NEW_CREDENTIAL,
@@ -226,6 +227,7 @@ DESTROY_NEW = ActionSpec(
     leaves=True,
     references=MappingProxyType({"accessor": "accessor"}),
     retires=True,
+    lives_on=(),
 )
 
 DESTROY = ActionSpec(
@@ -292,6 +294,7 @@ DESTROY = ActionSpec(
     ),
     credential=_CREDENTIAL,
     retires=True,
+    lives_on=(LivesOn("unclear_tokens", parameter="end_unclear_tokens"),),
 )
 
 PROVIDER = Provider(

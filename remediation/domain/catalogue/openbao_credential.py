@@ -167,6 +167,7 @@ REVOKE_CREDENTIAL = ActionSpec(
     example=MappingProxyType({"lease": "database/creds/readonly/2f6a614c4aa27b195b9dc848"}),
     references=MappingProxyType({"lease": "lease"}),
     retires=True,
+    lives_on=(),
 )
 
 WORDS: Mapping[str, Word] = MappingProxyType(

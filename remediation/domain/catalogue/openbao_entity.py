@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.openbao_lease import SERVER
 from remediation.domain.catalogue.spec import (
     ActionSpec,
@@ -91,6 +92,11 @@ DISABLE = ActionSpec(
     leaves=True,
     removes_access=True,
     retires=True,
+    lives_on=(
+        LivesOn(
+            none=gettext_noop("Leases of its tokens stay; OpenBao does not show which they are.")
+        ),
+    ),
     ends_sessions=gettext_noop(
         "From then on each token of the entity is refused, batch tokens and children too. None is"
         " revoked: their leases stay, and the tokens work again once the entity is enabled."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -144,6 +145,7 @@ REVOKE = ActionSpec(
         )
     ),
     retires=True,
+    lives_on=(LivesOn("sessions", parameter="end_sessions"),),
 )
 
 LEASE_WORDS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.openbao_lease import SERVER
 from remediation.domain.catalogue.openbao_token import PATH
 from remediation.domain.catalogue.spec import (
@@ -54,6 +55,9 @@ REVOKE_PREFIX = ActionSpec(
     leads_to=MappingProxyType({"leases": 0}),
     removes_access=True,
     retires=True,
+    lives_on=(
+        LivesOn(none=gettext_noop("Sessions that a database keeps open can be ended only there.")),
+    ),
     ends_sessions=gettext_noop(
         "It ends what each lease stands for: a database user, a certificate, a cloud key; below"
         " auth/ the tokens themselves, with their children and their leases."

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.openbao_entity import TOKENS_UNSEEN
 from remediation.domain.catalogue.openbao_lease import SERVER, one_parameter
 from remediation.domain.catalogue.openbao_token import PATH
@@ -105,6 +106,8 @@ _LIMITS = (_TOKENS, TOKENS_UNSEEN, _BATCH)
 _EXAMPLE = MappingProxyType({"end_tokens": True})
 _NARROWS = MappingProxyType({"end_tokens": Narrows.TO_FALSE})
 
+_TOKENS_LIVE = (LivesOn("tokens", parameter="end_tokens"),)
+
 DISABLE_USER = ActionSpec(
     kind="openbao.user.disable",
     version=1,
@@ -125,6 +128,7 @@ DISABLE_USER = ActionSpec(
     leaves=True,
     removes_access=True,
     retires=True,
+    lives_on=_TOKENS_LIVE,
     parameters=_END,
     narrows=_NARROWS,
     example=_EXAMPLE,
@@ -186,6 +190,7 @@ DISABLE_APPROLE = ActionSpec(
     leaves=True,
     removes_access=True,
     retires=True,
+    lives_on=_TOKENS_LIVE,
     parameters=_END,
     narrows=_NARROWS,
     example=_EXAMPLE,

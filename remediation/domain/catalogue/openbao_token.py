@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.openbao_lease import SERVER
 from remediation.domain.catalogue.spec import (
     ActionSpec,
@@ -87,6 +88,9 @@ REVOKE_TOKEN = ActionSpec(
     leads_to=MappingProxyType({"valid": False}),
     removes_access=True,
     retires=True,
+    lives_on=(
+        LivesOn(none=gettext_noop("Sessions that a database keeps open can be ended only there.")),
+    ),
     ends_sessions=gettext_noop(
         "It ends the token and each token that was made with it (batch tokens too). OpenBao ends"
         " their leases by itself, a moment later."

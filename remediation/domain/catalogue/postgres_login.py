@@ -69,6 +69,7 @@ DISABLE = replace(
     undone=gettext_noop("login can be enabled again"),
     leaves=True,
     retires=True,
+    lives_on=(),
     credential=CREDENTIAL,
     earlier=(_DISABLE_1,),
 )

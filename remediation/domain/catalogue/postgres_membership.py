@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.postgres_role import POWERFUL
 from remediation.domain.catalogue.spec import (
     ActionSpec,
@@ -139,6 +140,14 @@ REVOKE = ActionSpec(
     pin_fields=_PIN,
     leads_to=MappingProxyType({"membership": False}),
     removes_access=True,
+    lives_on=(
+        LivesOn(
+            "older_sessions",
+            action="postgres.role.end_sessions",
+            target=MappingProxyType({"cluster": "{cluster}", "role": "{role}"}),
+            before="begun_before",
+        ),
+    ),
     ends_sessions=gettext_noop(
         "It ends no session. Open sessions lose the rights with their next statement, except those"
         " in which the role took the granted role on before (SET ROLE)."

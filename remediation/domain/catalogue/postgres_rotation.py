@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.postgres_login import DISABLE
 from remediation.domain.catalogue.postgres_role import (
     CREDENTIAL,
@@ -109,6 +110,14 @@ ROTATE = ActionSpec(
     makes=_MAKES,
     delivers="store",
     retires=True,
+    lives_on=(
+        LivesOn(
+            "sessions",
+            parameter="end_sessions",
+            action="postgres.role.end_sessions",
+            before="begun_before",
+        ),
+    ),
     conditions=("consumers_moved", "old_quiet"),
 )
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from types import MappingProxyType
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue.lives_on import LivesOn
 
 # The length of the database columns for locators.
 MAX_LOCATOR = 300
@@ -67,8 +68,7 @@ class Live:
     In a sentence "{name}" is replaced by the value of that field. `values`: a sentence by the
     field's value ("yes" and "no" for a boolean); any other value has `present`. `present`: a list
     with members, a text, or a number other than 0; a list that the sentence does not name stands
-    below it. `absent`: null, an empty list or text, or 0. `unknown`: the field was not read.
-    Empty sentences are left out.
+    below it. `absent`: null, an empty list or text, or 0. `unknown`: not read. "" is left out.
     """
 
     field: str
@@ -252,6 +252,8 @@ class ActionSpec:
     delivers: str = ""
     # True if an old credential is refused after it.
     retires: bool = False
+    # What it leaves alive; () if nothing. None only where it takes no access away, and before.
+    lives_on: tuple[LivesOn, ...] | None = None
     # What its new credential replaces: a field or parameter of the step that ends that → a template
     # over the own target's fields and parameters; a last `*` stands for any rest.
     replaces: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -311,9 +313,8 @@ class Provider:
             for limit in (*spec.limits, *((spec.credential,) if spec.credential else ()))
             for text in (limit.present, limit.absent, limit.unknown)
         )
-        of_targets = (
-            text for spec in self.targets for text in (spec.title, spec.no_secret_compared)
-        )
+        of_targets = (t for spec in self.targets for t in (spec.title, spec.no_secret_compared))
+        of_lasting = (one.none for spec in self.actions for one in spec.lives_on or ())
         of_live = (text for spec in self.targets for live in spec.live for text in live.sentences)
-        every = (*of_targets, *of_actions, *of_limits, *of_live)
-        return frozenset(text for text in every if text)
+        every = (*of_targets, *of_actions, *of_limits, *of_live, *of_lasting)
+        return frozenset(filter(None, every))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -117,6 +118,10 @@ REMOVE = ActionSpec(
     leaves=True,
     removes_access=True,
     retires=True,
+    lives_on=(
+        LivesOn("sessions", parameter="end_sessions"),
+        LivesOn("unknown_sessions", parameter="end_unknown"),
+    ),
     parameters=_END,
     narrows=MappingProxyType({"end_sessions": Narrows.TO_FALSE, "end_unknown": Narrows.TO_FALSE}),
     example=MappingProxyType({"end_sessions": True}),

@@ -58,6 +58,7 @@ NOOP = ActionSpec(
     pin_fields=("state",),
     leads_to=MappingProxyType({"state": "off"}),
     removes_access=True,
+    lives_on=(),
     ends_sessions=gettext_noop("It ends no session."),
     credential=_CREDENTIAL,
     cannot=(gettext_noop("It changes nothing outside a file of the worker."),),
@@ -163,6 +164,7 @@ RETIRE = replace(
     example=_OLD,
     removes_access=True,
     retires=True,
+    lives_on=(),
     conditions=("old_quiet",),
 )
 RESTORE = replace(
@@ -202,6 +204,7 @@ ROTATE = replace(
     delivers="store",
     rotation=MAKE.rotation,
     retires=True,
+    lives_on=(),
     conditions=_WAITS,
 )
 ANNOUNCE = replace(
@@ -236,6 +239,7 @@ REMOVE = replace(
     done="There is no test thing {name}.",
     leads_to=MappingProxyType({"announced": "", "off": [], "tokens": []}),
     removes_access=True,
+    lives_on=(),
     leaves=False,
 )
 

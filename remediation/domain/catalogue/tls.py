@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Change,
@@ -181,6 +182,9 @@ REVOKE = ActionSpec(
     headlines=("Revoke {count} TLS certificates of {certificate}",),
     credential=ISSUE.credential,
     retires=True,
+    lives_on=(
+        LivesOn(none=gettext_noop("Only the servers can end sessions that were begun with it.")),
+    ),
 )
 
 PROVIDER = Provider(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from audit.tlog.canonical import Json
+from remediation.domain.catalogue.lives_on import LivesOn
 from remediation.domain.catalogue.spec import (
     ActionSpec,
     Limit,
@@ -101,6 +102,14 @@ DISABLE = ActionSpec(
     leaves=True,
     removes_access=True,
     retires=True,
+    lives_on=(
+        LivesOn(
+            "connections",
+            parameter="end_connections",
+            action="valkey.user.end_connections",
+            before="begun_before",
+        ),
+    ),
     parameters=_END,
     narrows=MappingProxyType({"end_connections": Narrows.TO_FALSE}),
     example=MappingProxyType({"end_connections": True}),

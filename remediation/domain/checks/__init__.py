@@ -2,9 +2,9 @@
 
 Each check is one pure function of the same input. By theme: `story`, `claims`, `denied`, `place`
 (the diagnosis against its evidence), `texts` and
-`injection` (the words), `target`, `names`, `siblings`, `use` and `protection` (what the plan acts
-on), `telemetry`, `order` (the plan itself), `history` (other proposals). They are measured by the
-labelled set in tests/checks.
+`injection` (the words), `target`, `names`, `siblings`, `use`, `sessions` and `protection` (what
+the plan acts on), `telemetry`, `order` (the plan itself), `history` (other proposals). They are
+measured by the labelled set in tests/checks.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from remediation.domain.checks.place import place_and_time_mismatch
 from remediation.domain.checks.precheck import precheck_refused
 from remediation.domain.checks.protection import protected_target
 from remediation.domain.checks.secrets_in_evidence import secret_in_evidence
+from remediation.domain.checks.sessions import sessions_left_open
 from remediation.domain.checks.siblings import sibling_credential
 from remediation.domain.checks.story import (
     citation_value_not_found,
@@ -77,6 +78,7 @@ __all__ = [
     "protected_target",
     "run",
     "secret_in_evidence",
+    "sessions_left_open",
     "sibling_credential",
     "target_unknown",
     "target_unobservable",
@@ -109,6 +111,7 @@ CHECKS: Mapping[str, Callable[[CheckInput], Result]] = {
         duplicate_proposal,
         secret_in_evidence,
         precheck_refused,
+        sessions_left_open,
     )
 }
 

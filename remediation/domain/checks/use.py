@@ -11,10 +11,12 @@ from remediation.domain.checks.order import takes_away
 from remediation.domain.formats.record import Event
 from remediation.domain.observation import Observation
 from remediation.domain.plan import Step
+from remediation.domain.second_step import acts_of, left_alive
 
 RECENT = timedelta(hours=1)
 # AWS reports the last use some minutes later than the trail.
 _COARSE = timedelta(minutes=15)
+_SESSIONS = "sessions"
 # Global services: any reported region is right.
 _GLOBAL = frozenset({"iam", "sts", "route53", "cloudfront", "organizations", "signin"})
 
@@ -27,13 +29,16 @@ def used_by_production(given: CheckInput) -> Result:
     """
     failed: list[str] = []
     warned: list[str] = []
+    left_open = left_alive(acts_of(given.plan.steps))
+    go_on = {left.index for left in left_open if left.lives_on.seen_in == _SESSIONS}
     for step in filter(takes_away, given.plan.steps):
         seen = given.observations.get(step.target.locator)
         if seen is None or not seen.exists or not _in_production(given, step):
             continue
         failed += _unexplained(given, step, seen)
         warned += _continued(given, step, seen)
-        warned += _sessions(given, step, seen)
+        if step.index not in go_on:  # else `sessions_left_open` says so
+            warned += _sessions(given, step, seen)
     return verdict(failed, "No use within the hour but what the evidence shows.", warned=warned)
 
 
@@ -99,7 +104,7 @@ def _continued(given: CheckInput, step: Step, seen: Observation) -> Iterator[str
 
 def _sessions(given: CheckInput, step: Step, seen: Observation) -> Iterator[str]:
     """Yield a warning if more sessions are open than the evidence shows."""
-    count = seen.shown.get("sessions")
+    count = seen.shown.get(_SESSIONS)
     if not isinstance(count, int) or isinstance(count, bool):
         return
     known = _open_in_evidence(given, step.target.distinguishing)

@@ -1,7 +1,9 @@
 """Read Kubernetes manifests: workloads become services, service accounts and secrets identities.
 
-A workload depends on the workloads behind the Service addresses in its environment, on its service
-account, and on the secrets that it refers to. The content of a Secret is never read.
+A workload that actions work on is an identity, too, and so is a role binding. A workload depends on
+the workloads behind the Service addresses in its environment, on its service account, on the
+secrets that it refers to, and on the bindings that give it rights. The content of a Secret is never
+read.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ from typing import TypeAlias
 
 from remediation.domain.catalogue.kubernetes import SECRET, SERVICE_ACCOUNT
 from remediation.domain.intake.addresses import hosts, resource_attributes
+from remediation.domain.intake.kubernetes_targets import ACCOUNTS, Found, remarks
 from remediation.domain.intake.node import Node
 from remediation.domain.intake.place import Place
 from remediation.domain.intake.pods import (
+    account_of,
     aws_role,
     identities_of,
     locator_of,
@@ -45,6 +49,7 @@ class _Workload:
     node: Node
     pod: Node
     labels: dict[str, str]
+    found: Found
 
 
 @dataclass
@@ -52,14 +57,19 @@ class _Cluster:
     workloads: list[_Workload] = field(default_factory=list)
     # An index by namespace and label, because there can be thousands of workloads.
     labelled: dict[tuple[str, str, str], list[_Workload]] = field(default_factory=dict)
+    accounts: dict[_Key, list[_Workload]] = field(default_factory=dict)
     selectors: dict[_Key, dict[str, str]] = field(default_factory=dict)
     config: dict[_Key, dict[str, str]] = field(default_factory=dict)
     roles: dict[_Key, tuple[str, Place]] = field(default_factory=dict)
     identities: dict[tuple[str, str, str], Node] = field(default_factory=dict)
+    bindings: list[Found] = field(default_factory=list)
     others: Counter[str] = field(default_factory=Counter)
+    untaken: Counter[str] = field(default_factory=Counter)  # no identity
 
     def add(self, workload: _Workload) -> None:
         self.workloads.append(workload)
+        account = (workload.namespace, account_of(workload.pod))
+        self.accounts.setdefault(account, []).append(workload)
         for label in workload.labels.items():
             self.labelled.setdefault((workload.namespace, *label), []).append(workload)
 
@@ -80,18 +90,20 @@ def read(documents: Iterable[Node], options: Options) -> Stated:
         for node in _flat(document):
             _collect(node, cluster)
     for (kind, namespace, name), node in cluster.identities.items():
-        team = annotated(node, "metadata", "annotations").said
-        said = Said(owner_team=team.owner_team, environment=team.environment)
+        said = _owned(annotated(node, "metadata", "annotations").said)
         stated.identity(locator_of(kind, options, namespace, name, node.place), said, node.place)
     for workload in cluster.workloads:
         _workload(workload, cluster, options, stated)
+    for binding in cluster.bindings:
+        _binding(binding, cluster, options, stated)
+    stated.remarks += remarks(cluster.untaken, options.cluster)
     for kind_name, count in sorted(cluster.others.items()):
         stated.remarks.append(f"{count} of kind {kind_name}: not taken")
     return stated
 
 
 def _flat(document: Node) -> Iterator[Node]:
-    if document.said("kind") == "List":
+    if document.said("kind").endswith("List") and document.get("items") is not None:
         yield from document.each("items")
     else:
         yield document
@@ -106,7 +118,8 @@ def _collect(node: Node, cluster: _Cluster) -> None:
         labels = {key: value.text() for key, value in pod.items("metadata", "labels")}
         own = node.said("metadata", "labels", _CATALOGUE_ID) or labels.get(_CATALOGUE_ID, "")
         shown = own or (name if namespace == _DEFAULT else f"{namespace}/{name}")
-        cluster.add(_Workload(shown, namespace, node, pod.need("spec"), labels))
+        found = Found(kind, namespace, name, node)
+        cluster.add(_Workload(shown, namespace, node, pod.need("spec"), labels, found))
     elif kind == "Service":
         pairs = node.items("spec", "selector")
         cluster.selectors[namespace, name] = {key: value.text() for key, value in pairs}
@@ -118,6 +131,8 @@ def _collect(node: Node, cluster: _Cluster) -> None:
         role = aws_role(node)
         if role is not None and kind == "ServiceAccount":
             cluster.roles[namespace, name] = role
+    elif kind == "RoleBinding":
+        cluster.bindings.append(Found(kind, namespace, name, node))
     else:
         cluster.others[kind] += 1
 
@@ -125,8 +140,12 @@ def _collect(node: Node, cluster: _Cluster) -> None:
 def _workload(one: _Workload, cluster: _Cluster, options: Options, stated: Stated) -> None:
     stating = annotated(one.node, "metadata", "annotations")
     telemetry = _of_telemetry(one, cluster)
-    stated.service(one.name, replace(telemetry, **stating.said.given()), one.node.place)  # type: ignore[arg-type]
+    said = replace(telemetry, **stating.said.given())  # type: ignore[arg-type]
+    stated.service(one.name, said, one.node.place)
     stated.uses(one.name, stating.needs, stating.use)
+    if one.found.controller:
+        own = one.found.workload(options.cluster)
+        _target(one.found, own, _owned(said), [one], cluster, stated)
     for kind, name, place in identities_of(one.pod):
         locator = locator_of(kind, options, one.namespace, name, place)
         stated.identity(locator, Said(), place)
@@ -137,6 +156,44 @@ def _workload(one: _Workload, cluster: _Cluster, options: Options, stated: State
             stated.edge(Edge(one.name, identity=role, place=where))
     for edge in _addressed(one, cluster):
         stated.edge(edge)
+
+
+def _binding(one: Found, cluster: _Cluster, options: Options, stated: Stated) -> None:
+    """Add a role binding, on which every workload depends that has rights by it."""
+    said = _owned(annotated(one.node, "metadata", "annotations").said)
+    _target(one, one.binding(options.cluster), said, _bound(one, cluster), cluster, stated)
+
+
+def _bound(one: Found, cluster: _Cluster) -> Iterator[_Workload]:
+    """Yield the workloads whose accounts a role binding names, alone or as a group."""
+    for kind, namespace, name in one.subjects():
+        if kind == "ServiceAccount":
+            yield from cluster.accounts.get((namespace, name), [])
+        elif kind == "Group" and name == ACCOUNTS:
+            yield from cluster.workloads
+        elif kind == "Group" and name.startswith(f"{ACCOUNTS}:"):
+            of = name.removeprefix(f"{ACCOUNTS}:")
+            yield from (workload for workload in cluster.workloads if workload.namespace == of)
+
+
+def _target(
+    one: Found,
+    locator: str | None,
+    said: Said,
+    using: Iterable[_Workload],
+    cluster: _Cluster,
+    stated: Stated,
+) -> None:
+    if locator is None:
+        cluster.untaken[one.kind] += 1
+        return
+    stated.identity(locator, said, one.node.place)
+    for workload in using:
+        stated.edge(Edge(workload.name, identity=locator, place=one.node.place))
+
+
+def _owned(said: Said) -> Said:
+    return Said(owner_team=said.owner_team, environment=said.environment)
 
 
 def _addressed(one: _Workload, cluster: _Cluster) -> Iterator[Edge]:

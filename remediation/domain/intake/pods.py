@@ -41,6 +41,11 @@ def pod_of(kind: str, node: Node) -> Node | None:
     return node.need(*keys) if keys else node
 
 
+def account_of(pod: Node) -> str:
+    """Return the name of the pod's service account."""
+    return pod.said("serviceAccountName") or pod.said("serviceAccount") or "default"
+
+
 def identities_of(pod: Node) -> Iterator[tuple[str, str, Place]]:
     """Yield kind and name of its service account (not the default one) and of every secret."""
     account = pod.get("serviceAccountName") or pod.get("serviceAccount")

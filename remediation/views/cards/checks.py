@@ -35,6 +35,7 @@ TITLES = {
     "containment_order": gettext_lazy("The steps are in the right order"),
     "irreversible": gettext_lazy("Each step is reversible"),
     "duplicate_proposal": gettext_lazy("No other open proposal acts on the target"),
+    "sessions_left_open": gettext_lazy("Nothing that is open outlives the plan"),
 }
 # Titles of checks that failed or warn. Each one is true for both outcomes.
 TITLES_FAILED = {
@@ -62,6 +63,7 @@ TITLES_FAILED = {
     "containment_order": gettext_lazy("The steps do not follow the order of a containment"),
     "irreversible": gettext_lazy("A step is not reversible"),
     "duplicate_proposal": gettext_lazy("Another open proposal acts on the target"),
+    "sessions_left_open": gettext_lazy("Open sessions may outlive the plan"),
 }
 
 

@@ -10,19 +10,22 @@ from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.http import QueryDict
+from django.utils import timezone
 
-from remediation.domain import draft_moves, errors, inert
+from remediation.domain import draft_moves, draft_second, errors, inert
 from remediation.domain.draft import Draft, DraftStep, DraftWait
 from remediation.domain.plan import MAX_STEPS, Order
 
 _ACTION = re.compile(r"step-([0-9]{1,3})-action", re.ASCII)
+_VERBS = ("submit", "edit", "remove", "up", "end")
 # A whole form has a few thousand characters; a field of a plan is bounded by the plan's size.
 _LONGEST = 40_000
 
 
 class Asked(NamedTuple):
-    """The pressed button: `preview`, `submit`, `edit`, `add`, `remove` or `up`, and on what."""
+    """The pressed button and on what: `preview`, `submit`, `edit`, `add`, `remove`, `up`, `end`."""
 
     verb: str
     about: str = ""
@@ -35,7 +38,7 @@ def asked(sent: QueryDict) -> Asked:
     verb, _, about = sent.get("do", "preview").partition(" ")
     if verb == "add":
         return Asked("add", sent.get("other", ""))
-    return Asked(verb, about) if verb in ("submit", "edit", "remove", "up") else Asked("preview")
+    return Asked(verb, about) if verb in _VERBS else Asked("preview")
 
 
 def draft(sent: QueryDict) -> Draft:
@@ -52,8 +55,11 @@ def draft(sent: QueryDict) -> Draft:
 
 
 def changed(made: Draft, button: Asked) -> Draft:
-    """Return the draft with the step added, removed or moved up."""
+    """Return the draft with the step added, removed or moved up, or its second step added."""
     steps = made.steps
+    if button.verb == "end":
+        allow_test = settings.ALLOW_TEST_ACTIONS
+        return draft_second.taken(made, button.about, now=timezone.now(), allow_test=allow_test)
     if button.verb == "add":
         action, _, locator = button.about.partition(" ")
         step = DraftStep(action, locator)

@@ -51,8 +51,20 @@ class FormWait:
 
 
 @dataclass(frozen=True)
+class SecondStep:
+    """A button that ends what a step leaves alive; `sentence` is of the step that it adds."""
+
+    value: str
+    title: str
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
 class FormStep:
-    """One step of the form. `sentence` is what it does, once its target is known."""
+    """One step of the form. `sentence` is what it does, once its target is known.
+
+    `seconds`: offers to end what it leaves alive, of which `ends_sessions` speaks.
+    """
 
     index: int
     action: str
@@ -62,6 +74,8 @@ class FormStep:
     target: tuple[FormField, ...]
     parameters: tuple[FormField, ...]
     wait: FormWait
+    ends_sessions: str = ""
+    seconds: tuple[SecondStep, ...] = ()
     error: str = ""
     last: bool = False
 

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.utils.translation import gettext
 
 from remediation import vocabulary
-from remediation.domain import inert
+from remediation.domain import draft_second, inert
 from remediation.domain.catalogue import ACTIONS, TARGETS, is_test
 from remediation.domain.draft import Draft, DraftStep, Problem, check
+from remediation.domain.draft_second import Offer
 from remediation.domain.errors import BadInput
 from remediation.domain.plan import ENVIRONMENTS, Plan, Target, target_at
 from remediation.domain.report import load_diagnosis
@@ -29,6 +30,7 @@ from remediation.views.plan.page import (
     OfferedCard,
     PlanPage,
     Preview,
+    SecondStep,
 )
 from remediation.views.plan.words import Problems
 
@@ -73,7 +75,7 @@ def plan_page(
         rationale=_rationale(draft, found),
         order=waits.order_field(draft, found),
         rotates=waits.rotates(draft),
-        steps=tuple(_step(draft.steps, index, found) for index in range(len(draft.steps))),
+        steps=_steps(draft, found),
         offered=tuple(_offered(one, used) for one in offered),
         others=_others(),
         no_action=not any(one.own for one in offered),
@@ -118,7 +120,17 @@ def _rationale(draft: Draft, found: Problems) -> FormField:
     )
 
 
-def _step(steps: Sequence[DraftStep], index: int, found: Problems) -> FormStep:
+def _steps(draft: Draft, found: Problems) -> tuple[FormStep, ...]:
+    offered = draft_second.offers(draft, allow_test=settings.ALLOW_TEST_ACTIONS)
+    return tuple(
+        _step(draft.steps, index, found, [one for one in offered if one.index == index])
+        for index in range(len(draft.steps))
+    )
+
+
+def _step(
+    steps: Sequence[DraftStep], index: int, found: Problems, offered: Sequence[Offer]
+) -> FormStep:
     step = steps[index]
     at, spec = f"/steps/{index}", step.spec
     parts = (f"{at}/action", f"{at}/target", at, f"{at}/parameters")
@@ -139,9 +151,19 @@ def _step(steps: Sequence[DraftStep], index: int, found: Problems) -> FormStep:
         if spec
         else (),
         wait=waits.wait_fields(steps, index, found),
+        ends_sessions=vocabulary.saying(spec.ends_sessions) if spec else "",
+        seconds=tuple(_second(one) for one in offered),
         error=words.step_error(problem) if problem else "",
         last=index == len(steps) - 1,
     )
+
+
+def _second(offer: Offer) -> SecondStep:
+    if offer.target is not None:
+        sentence = offer.target.describe(ACTIONS[offer.action].sentence)
+        return SecondStep(f"end {offer.name}", gettext("Add this step"), sentence)
+    word = vocabulary.word(offer.parameter)
+    return SecondStep(f"end {offer.name}", gettext("Choose yes for: %(what)s") % {"what": word})
 
 
 def _target_of(step: DraftStep) -> Target | None:

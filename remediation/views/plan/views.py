@@ -39,12 +39,12 @@ def _show(request: HttpRequest, incident_id: UUID) -> HttpResponse:
 
 @decorators.form
 def _posted(request: HttpRequest, incident_id: UUID) -> HttpResponse:
-    """Add or remove a step, preview, or submit exactly what was previewed."""
+    """Add, move or remove a step, preview, or submit exactly what was previewed."""
     person = decorators.person(request)
     incident = make_plan.plannable(person, incident_id)
     follows, asked = form.follows(request.POST), form.asked(request.POST)
     draft = form.draft(request.POST)
-    if asked.verb in ("add", "remove", "up"):
+    if asked.verb in ("add", "remove", "up", "end"):
         return _page(request, incident, form.changed(draft, asked), follows=follows)
     if asked.verb == "edit":
         return _page(request, incident, draft, follows=follows)

@@ -39,3 +39,7 @@ def difference(stated: Stated, known: Known = EMPTY, **options: Any) -> ChangeSe
 
 def service_edges(stated: Stated) -> set[tuple[str, str]]:
     return {(source, service) for source, service, _ in stated.edges if service}
+
+
+def identity_edges(stated: Stated) -> set[tuple[str, str]]:
+    return {(source, locator) for source, _, locator in stated.edges if locator}

@@ -8,16 +8,12 @@ import pytest
 
 from remediation.domain import errors
 from remediation.domain.intake.stated import NOWHERE, Said, Stated, Use, period, write_period
-from tests.domain.intake.files import service_edges, state
+from tests.domain.intake.files import identity_edges, service_edges, state
 from tests.every import every
 
 
 def said(stated: Stated) -> dict[str, Said]:
     return {name: one for name, (one, _) in stated.services.items()}
-
-
-def identity_edges(stated: Stated) -> set[tuple[str, str]]:
-    return {(source, locator) for source, _, locator in stated.edges if locator}
 
 
 # ---- Backstage -----------------------------------------------------------------------------------
@@ -219,6 +215,8 @@ def test_kubernetes_accounts_and_secrets_are_identities_and_a_role_behind_an_acc
         ("shop/api", "kubernetes.service_account:east/shop/api"),
         ("shop/api", "aws.iam.role:123456789012/api-role"),
         *(("shop/api", SHOP + name) for name in ("registry", "tls", "boot", "db")),
+        ("shop/db", "kubernetes.workload:east/shop/statefulset/db"),
+        ("storefront", "kubernetes.workload:east/default/deployment/web"),
     }
 
 

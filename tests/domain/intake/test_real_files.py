@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from remediation.domain.intake.stated import Said
-from tests.domain.intake.files import difference, expected, real, service_edges
+from tests.domain.intake.files import difference, expected, identity_edges, real, service_edges
 
 
 def test_online_boutique_has_the_dependencies_of_its_addresses() -> None:
@@ -13,7 +13,7 @@ def test_online_boutique_has_the_dependencies_of_its_addresses() -> None:
     assert set(stated.services) == set(told["service_accounts"])
 
 
-def test_online_boutiques_service_accounts_are_identities_that_its_workloads_need() -> None:
+def test_online_boutiques_accounts_and_deployments_are_identities_that_its_services_need() -> None:
     stated = real("kubernetes", "online-boutique/kubernetes-manifests.yaml", cluster="shop")
     told = expected("online-boutique")["service_accounts"]
     wanted = {
@@ -21,7 +21,8 @@ def test_online_boutiques_service_accounts_are_identities_that_its_workloads_nee
         for service, account in told.items()
         if account
     }
-    assert {(source, locator) for source, _, locator in stated.edges if locator} == wanted
+    wanted |= {(name, f"kubernetes.workload:shop/default/deployment/{name}") for name in told}
+    assert identity_edges(stated) == wanted
     assert set(stated.identities) == {locator for _, locator in wanted}
 
 
@@ -33,7 +34,7 @@ def test_an_address_without_a_manifest_is_reported_and_not_imported() -> None:
     )
     assert len(found.added("service")) == 12
     edges = expected("online-boutique")["edges"]
-    assert len(found.added("dependency")) == len(edges) - 1 + 11
+    assert len(found.added("dependency")) == len(edges) - 1 + 11 + 12
 
 
 def test_the_otel_demo_has_its_dependencies_and_says_how_critical_its_services_are() -> None:

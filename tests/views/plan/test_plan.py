@@ -267,3 +267,27 @@ def test_a_wait_for_nothing_is_refused(alice: Browser, incident_id: UUID) -> Non
 def test_two_steps_on_one_target_can_be_added(alice: Browser, incident_id: UUID) -> None:
     page = text_of(alice.post("plan", incident_id, **ROTATION, do="edit"))
     assert 'name="step-1-locator" value="test.thing:billing"' in page
+
+
+CONNECTED = {
+    "step-0-action": "valkey.user.disable",
+    "step-0-locator": "valkey.user:sessions/svc_cart",
+    "step-0-parameter-end_connections": "no",
+}
+
+
+def test_one_press_adds_the_step_that_ends_what_stays_open(
+    alice: Browser, incident_id: UUID
+) -> None:
+    typed = {**CONNECTED, "environment": "production", "rationale": WHY}
+    page = html.unescape(text_of(alice.post("plan", incident_id, do="edit", **typed)))
+    assert "Open connections keep working unless the step ends them" in page
+    chosen = text_of(alice.post("plan", incident_id, do="end 0 end_connections", **typed))
+    assert '<option value="yes" selected>' in chosen and "end 0 end_connections" not in chosen
+    press = "end 0 valkey.user.end_connections"
+    assert f'value="{press}"' in page
+    added = html.unescape(text_of(alice.post("plan", incident_id, do=press, **typed)))
+    assert 'name="step-1-action" value="valkey.user.end_connections"' in added
+    assert 'name="step-1-locator" value="valkey.user:sessions/svc_cart"' in added
+    assert re.search(r'name="step-1-parameter-begun_before"[^>]* value="20[^"]*Z"', added)
+    assert press not in added
