@@ -27,7 +27,7 @@ def sessions_left_open(given: CheckInput) -> Result:
         if left.target is not None
         for what in _left(given, left.target, left.lives_on)
     ]
-    return verdict([], "Nothing that was opened before outlives the plan.", warned=warned)
+    return verdict([], "Nothing that was seen open outlives the plan.", warned=warned)
 
 
 def _left(given: CheckInput, target: Target, one: LivesOn) -> Iterator[str]:

@@ -35,7 +35,7 @@ TITLES = {
     "containment_order": gettext_lazy("The steps are in the right order"),
     "irreversible": gettext_lazy("Each step is reversible"),
     "duplicate_proposal": gettext_lazy("No other open proposal acts on the target"),
-    "sessions_left_open": gettext_lazy("Nothing that is open outlives the plan"),
+    "sessions_left_open": gettext_lazy("Nothing that was seen open outlives the plan"),
 }
 # Titles of checks that failed or warn. Each one is true for both outcomes.
 TITLES_FAILED = {
