@@ -129,6 +129,7 @@ class DemoWorld:
         tokens.mkdir()
         with MonkeyPatch.context() as patch, acts(WEB), transaction.atomic():
             patch.setitem(os.environ, "DEMO_TOKENS", str(tokens))
+            patch.setitem(os.environ, "DEMO_API_TOKEN", f"oauth.token:{story.ISSUER}/{'0' * 64}")
             seed.create_data()
             seed.import_shop()
             seed.give_rights_on_imported()

@@ -42,7 +42,7 @@ def test_files_become_inventory_in_the_browser(
 
     shop = [GRAPHS / "online-boutique" / "kubernetes-manifests.yaml"]
     hand_in(ed, "Kubernetes manifests", shop, "shop-eu1")
-    expect(page.get_by_text("New: 12 services, 11 identities, 27 dependencies")).to_be_visible()
+    expect(page.get_by_text("New: 12 services, 23 identities, 39 dependencies")).to_be_visible()
     ed.shoot("import-new")
     page.get_by_role("button", name="Change the inventory").click()
     expect(page.get_by_text("Imported. New: 12 services")).to_be_visible()

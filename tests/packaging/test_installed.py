@@ -86,6 +86,6 @@ def test_an_installed_copy_carries_a_report_through_to_execution(
     assert "FAIL" not in said
     checked = [line for line in said.splitlines() if line.startswith("OK ")]
     for what in ("3  before approval", "7  bob approved", "10  role svc_reports is refused",
-                 "11  proposal", "23  evidence of"):  # fmt: skip
+                 "11  proposal", "25  evidence of"):  # fmt: skip
         assert any(what in line for line in checked), (what, said)
     assert list(tmp_path.iterdir()) == []
